@@ -39,7 +39,7 @@ pub struct Dialect {
     type_synonyms: Vec<(String, Vec<String>)>,
     /// Other names of each neutral type in handwritten SQL, with different limits or a different precision.
     similar_types: Vec<(String, Vec<String>)>,
-    /// Warehouse functions that handwritten SQL can call, and that not all dialects have.
+    /// Warehouse functions that handwritten SQL can call but that some dialects lack.
     own_functions: Vec<String>,
     facts: Vec<(String, Fact)>,
     /// Cells, one per overload, in the order of the catalogue.

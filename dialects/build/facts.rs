@@ -121,7 +121,7 @@ pub fn read(
         &[&["sources", "results"], sections.as_slice()].concat(),
         faults,
     );
-    // The sources of the base have been read already.
+    // The sources of the base have already been read.
     let own_sources = if file.path == shared.path {
         Vec::new()
     } else {

@@ -1,5 +1,5 @@
-// Hash tables of names, with lookups that ignore ASCII case. On a collision, use the next free slot. The build script
-// includes this file to fill the tables.
+// Hash tables of names, with lookups that ignore ASCII case. After a collision, a name is stored in the next free slot.
+// The build script includes this file to fill the tables.
 
 /// Returns a hash of a name that does not depend on the name's case. The function reads eight bytes at a time and sets
 /// the lower-case bit of each byte. Some bytes that are not letters become equal too, which merely causes more

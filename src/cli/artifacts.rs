@@ -24,7 +24,7 @@ use super::source::{LIMIT, SourceText, read_text};
 /// Maximum number of files listed by name; the remaining files are only counted.
 const MAX_LISTED_FILES: usize = 3;
 
-/// Age in seconds from which a manifest is considered old and its age is reported: one day.
+/// Age in seconds at which a manifest is considered old and its age is reported: one day.
 const MAX_MANIFEST_AGE: i64 = 86_400;
 
 /// Minimum size in bytes of a catalog that is read in parallel with the manifest.
@@ -226,8 +226,8 @@ impl TargetFolder {
         oldest.map(|time| files_newer_than(project, time)).unwrap_or_default()
     }
 
-    /// Reports the age of a manifest that was passed to a command. Like [`Self::report_age`], except that only the
-    /// project's own manifest is compared with the project's files.
+    /// Reports the age of a manifest that was passed to a command. Unlike [`Self::report_age`], compares only the
+    /// project's own manifest with the project's files.
     pub fn report_age_of_given_manifest(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own_project = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));
@@ -289,7 +289,7 @@ pub fn format_age(now: Timestamp, then: Timestamp) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Returns the files read by dbt that changed after `then`, without files that formulac wrote.
+/// Returns the files read by dbt that changed after `then`, except files that formulac wrote.
 fn foreign_files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let mut paths = files_newer_than(project, then);
     paths.retain(|path| read_text(path).is_ok_and(|text| spec_in_header(&text).is_none()));

@@ -17,7 +17,8 @@ const MODEL_COMMANDS: [&str; 4] = ["adopt", "impact", "log", "resolve"];
 /// Prefixes of metrics and metric sets in names and selections.
 const METRIC_METHODS: [&str; 2] = ["metric:", "metric_set:"];
 
-/// Answers the shell if `COMPLETE=bash` (or zsh, fish, powershell, elvish) is set, and then exits the process.
+/// Responds to the shell's completion request if `COMPLETE=bash` (or zsh, fish, powershell, elvish) is set, and then
+/// exits the process.
 pub fn answer_completion_request() {
     CompleteEnv::with_factory(command_with_completers).complete();
 }

@@ -12,12 +12,12 @@ const MAX_LISTED_FILES: usize = 3;
 /// Diagnostics for people: each error once, in the file that contains it.
 pub struct ShownDiagnostics {
     pub diagnostics: Vec<FileDiagnostics>,
-    /// Files in which errors are not shown, because they repeat errors in other files.
+    /// Files whose errors are not shown, because the errors repeat those of other files.
     affected: Vec<String>,
 }
 
 impl ShownDiagnostics {
-    /// Returns all diagnostics or, if `each_once` is set, those whose cause is not an error in another file.
+    /// Returns the diagnostics. If `each_once` is set, omits diagnostics that are caused by an error in another file.
     pub fn new(file_diagnostics: &[FileDiagnostics], each_once: bool) -> Self {
         let mut summary = Self {
             diagnostics: file_diagnostics.to_vec(),

@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::lowest_versions::{self, outdated_version_message};
 
-/// Problem that prevents dbt from running, and the command or the advice that fixes the problem.
+/// Problem that prevents dbt from running, with the command or advice to fix the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetupProblem {
     pub problem: String,

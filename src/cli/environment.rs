@@ -244,8 +244,9 @@ pub fn artifacts_folder(root: &Path, target: &Path, environment: &Environment) -
     }
 }
 
-/// Returns the folder with the results of dbt's last run in an environment: the environment's own artifacts folder or,
-/// if it does not exist, dbt's target folder, which contains the last run regardless of the environment.
+/// Returns the folder with the results of dbt's last run in an environment. The folder is the environment's own
+/// artifacts folder, if that folder exists. Otherwise, it is dbt's target folder, which contains the last run
+/// regardless of the environment.
 pub fn last_run_folder(root: &Path, target: &Path, environment: Option<&Environment>) -> PathBuf {
     environment
         .map(|environment| artifacts_folder(root, target, environment))

@@ -6,7 +6,7 @@ pub const DBT: &str = "1.8";
 pub const GIT: &str = "2.23";
 
 /// Returns a message if a version is lower than the minimum version. A version without numbers is considered recent
-/// enough, as is any version if `lowest` is empty.
+/// enough. If `lowest` is empty, every version is recent enough.
 pub fn outdated_version_message(lowest: &str, version: &str) -> Option<String> {
     let version = version_in(version);
     let is_lower = numbers(version)? < numbers(lowest)?;

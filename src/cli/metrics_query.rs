@@ -89,7 +89,7 @@ impl MetricsArgs {
     }
 }
 
-/// In diagnostics about the options, replaces the keys of the spec with the options.
+/// Replaces spec keys with the corresponding options, in diagnostics about the options.
 pub fn replace_keys_with_options(file_diagnostics: &mut [FileDiagnostics]) {
     let name = |text: &str| {
         let replace = |text: String, (key, option): &(&str, &str)| text.replace(key, option);

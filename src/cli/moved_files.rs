@@ -153,8 +153,8 @@ fn describes_model(text: &str, path: &str) -> bool {
     models.any(|entry| entry.text_at("name").is_some_and(|name| model == name))
 }
 
-/// Returns the folders of models and tests that the last committed versions of the project file named, and the default
-/// folders, unless they are the current folders.
+/// Returns the former folders of models and tests: the folders that the last committed versions of the project file
+/// named, and the default folders. Current folders are omitted.
 pub fn former_output_folders(workspace: &Workspace) -> BTreeSet<[String; 2]> {
     let repository = Repository::find(&workspace.root);
     let versions = repository.map(|repository| repository.last_committed_versions(project::FILE, SEARCHED_VERSIONS));

@@ -96,8 +96,8 @@ pub fn check(
     report_name_clashes(models, manifest, nodes, root, folders[0], moved, file_diagnostics);
 }
 
-/// Reports docs blocks, exposures, metrics and semantic models whose names are already used by each other or by nodes
-/// of the project. Existing nodes are ignored if they come from files that the specs generate again.
+/// Reports docs blocks, exposures, metrics and semantic models whose names clash with each other or with nodes of the
+/// project. Existing nodes are ignored if they come from files that the specs generate again.
 fn report_name_clashes(
     models: &[CompiledModel],
     manifest: &Manifest,

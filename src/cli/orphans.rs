@@ -83,8 +83,8 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
     outside_folders
 }
 
-/// Returns the leftover tests of a model: tests that have its name, were generated from its spec and not edited since,
-/// and are no longer generated (`is_generated` returns `false`).
+/// Returns the leftover tests of a model. These tests have the model's name, were generated from its spec, have not
+/// been edited since, and are no longer generated (`is_generated` returns `false`).
 pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, is_generated: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // A missing folder contains no tests.
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);

@@ -219,8 +219,8 @@ pub fn log_refusal(
     environment: Option<&Environment>,
 ) {
     let mut entry = LogEntry::default();
-    // The entry has no parents, because its parents may not exist on other branches. Its position in the log is
-    // determined by its time.
+    // The entry does not record its parents, because they may not exist on other branches. The entry's time determines
+    // its position in the log.
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);
     entry.did = REFUSED.to_owned();

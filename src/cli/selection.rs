@@ -221,7 +221,7 @@ fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&
             ..StateChange::default()
         };
     };
-    // `generate` does not change a file whose layout alone differs.
+    // `generate` does not change a file if only its layout differs.
     let is_same = |now: &str, earlier: &str| now.trim() == earlier.trim() || is_same_except_layout(earlier, now);
     let now = model.built.as_ref().map(|built| built.sql.as_str());
     let has_same_body = now

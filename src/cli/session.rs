@@ -32,7 +32,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Returns whether the stream is a terminal, which suggests that the output is not read by a program.
+    /// Returns whether the stream is a terminal, which suggests that a person reads the output.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Data => io::stdout().is_terminal(),

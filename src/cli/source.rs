@@ -155,8 +155,8 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(near))
 }
 
-/// Minimum size in bytes of a file that is read in parallel parts. Most of the time for a file of this size is spent on
-/// memory allocation.
+/// Minimum size in bytes of a file that is read in parallel parts. For a file of this size, memory allocation takes
+/// most of the time.
 const MIN_PARALLEL_BYTES: usize = 16 << 20;
 
 /// Maximum size of an artifact, in bytes: 1 GiB. The manifest of a large project has several hundred million bytes.

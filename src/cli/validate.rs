@@ -72,7 +72,7 @@ pub fn parse_with_dbt(
     Ok(Vec::new())
 }
 
-/// Returns a diagnostic for each model that dbt does not find although it parses the project, for example because of
+/// Returns a diagnostic for each model that dbt does not find although dbt parses the project, for example because of
 /// `.dbtignore`. Disabled models are considered found.
 pub fn missing_node_failures<'m>(
     manifest: &Manifest,

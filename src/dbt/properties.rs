@@ -32,7 +32,7 @@ pub struct ModelDoc {
 pub struct ColumnDoc {
     /// Name of the column, without quotes.
     pub name: String,
-    /// Whether the name needs quotes, in tests as well.
+    /// Whether the name needs quotes, including in tests.
     pub quoted: bool,
     /// Description of the column. Empty if the column has no description.
     pub description: String,

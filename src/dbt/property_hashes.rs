@@ -42,7 +42,7 @@ impl RecordedHash {
     }
 }
 
-/// Returns the hashes that a properties file contains: the hash of the model and the hash of the rest.
+/// Returns the hashes that a properties file contains: the hash of the model and the hash of the other properties.
 pub fn recorded_hashes(text: &str) -> Vec<RecordedHash> {
     let hashes = PropertyHashes::from_text(text);
     hashes

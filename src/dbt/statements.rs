@@ -13,11 +13,11 @@ pub const STATEMENTS_TABLE: &str = "formulac_statements_table";
 /// Message that is logged before the first statement, when the warehouse can be reached.
 pub const READY: &str = "ready";
 
-/// Returns a query for `dbt show` that runs the statements of `count` environment variables in order, and logs the rows
-/// of each, with values as strings. The query ends at the first statement that fails. `table` is a table in the
-/// environment's schema. Its name consists of letters, digits and `_`. A comment with the first two words of the name
-/// begins each statement, so that the statements can be found in the warehouse's query history: `/* formulac-prove */`
-/// for `formulac_prove_1_rows`.
+/// Returns a query for `dbt show` that runs the statements of `count` environment variables in order. The query logs
+/// the rows of each statement, with values as strings, and ends at the first statement that fails. `table` is a table
+/// in the environment's schema. Its name consists of letters, digits and `_`. Each statement begins with a comment that
+/// contains the first two words of the name, so that the statements can be found in the warehouse's query history:
+/// `/* formulac-prove */` for `formulac_prove_1_rows`.
 ///
 /// A statement of the kind `change` is committed. A statement of the kind `schema` creates the schema if it does not
 /// exist. All other statements are queries.

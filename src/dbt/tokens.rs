@@ -76,7 +76,8 @@ pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     tokens
 }
 
-/// Replaces tokens of SQL. `with` gets all tokens and the index of one token, and returns the text that replaces it.
+/// Replaces tokens of SQL. `with` receives all tokens and the index of one token, and returns the text that replaces
+/// this token.
 pub fn replace_tokens(source: &str, dialect: Dialect, with: impl Fn(&[SqlToken], usize) -> Option<String>) -> String {
     let sql_tokens = tokens(source, dialect);
     let mut out = String::with_capacity(source.len());
@@ -279,8 +280,8 @@ impl<'s> Lexer<'s> {
 }
 
 /// Returns whether every engine agrees on the end of an SQL comment. Postgres and DuckDB nest block comments, and end a
-/// line comment at a carriage return. BigQuery does not nest them. Engines may also treat other control characters as
-/// line ends, and a backslash at the end of a line as a continuation.
+/// line comment at a carriage return. BigQuery does not nest block comments. Engines may also treat other control
+/// characters as line ends, and a backslash at the end of a line as a continuation.
 fn has_certain_end(comment: &str) -> bool {
     if let Some(inner) = comment.strip_prefix("/*") {
         return inner.ends_with("*/") && !inner.contains("/*");

@@ -8,7 +8,7 @@ const MAX_KEPT: usize = 32;
 /// Cache of values by name. When the cache is full, the least recently used values are dropped.
 pub(super) type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
 
-/// Returns the value with this name. If it is missing, `new` computes it.
+/// Returns the value with this name. `new` computes the value if it is missing.
 pub(super) fn get_or_insert_with<T>(cache: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
     // No code panics while it holds this lock.
     let mut entries = cache.lock().unwrap_or_else(PoisonError::into_inner);

@@ -48,8 +48,8 @@ fn add_comparisons(
         .reduce(|combination, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![combination, next]))
 }
 
-/// Returns whether comparisons replace `in` and `between` for a value. Comparisons do not replace them for a string or
-/// a date, because generated SQL uses `between` for such literals, for example the holidays of NETWORKDAYS, and the
+/// Returns whether comparisons replace `in` and `between` for a value. Strings and dates are not replaced, because
+/// generated SQL uses `between` for such literals. For example, it does so for the holidays of NETWORKDAYS, and the
 /// formula with the holidays is easier to read than comparisons.
 fn is_compared(trees: &Trees, x: SqlNodeId) -> bool {
     !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_repeatable(trees, x)

@@ -194,7 +194,7 @@ impl CompiledProbes {
         get_or_insert_with(&self.patterns, key, || self.patterns_with_calls(&names, &parts))
     }
 
-    /// Returns the patterns that may match an expression or a part of it if generated SQL had no guards.
+    /// Returns the patterns that could match an expression or a part of it if generated SQL had no guards.
     pub fn patterns_without_guards(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
         let names = trees.called_functions(expression);
         let parts = expression_parts(trees, expression);

@@ -16,8 +16,8 @@ const NUMBERS: usize = 16;
 const TEXTS: usize = 6;
 /// Maximum number of probes to generate from the constants of one expression.
 const WITH_WORDS: usize = 6000;
-/// Number of functions to try with two constants before all other functions, because they are most similar to the
-/// expression. `MAX_PAIR_PROBES` is the maximum number of these probes per function.
+/// Number of functions to try first with two constants: the functions that are most similar to the expression.
+/// `MAX_PAIR_PROBES` is the maximum number of these probes per function.
 const SIMILAR_FUNCTIONS: usize = 6;
 const MAX_PAIR_PROBES: usize = 900;
 /// Maximum number of constants per argument, if the constants of two arguments are combined.

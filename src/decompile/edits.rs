@@ -38,7 +38,7 @@ pub struct OtherEdit {
     pub line: usize,
     /// Position of the part. `None` if the edit concerns the whole file.
     pub position: Option<FilePartPosition>,
-    /// Input of the part's select that only the edited file has: a CTE or a subquery.
+    /// Input of the part's select that exists only in the edited file: a CTE or a subquery.
     pub new_input: Option<String>,
 }
 
@@ -198,8 +198,8 @@ fn edit_of_whole_file(generated_file: &SqlFile<'_>, file: &SqlFile<'_>, descript
     }
 }
 
-/// Returns the selects that read a CTE or a subquery that only the edited file has, by the name of their CTE (`None`
-/// for the last select), each with its new input.
+/// Returns the selects that read a CTE or a subquery that exists only in the edited file. Each select has the name of
+/// its CTE (`None` for the last select) and its new input.
 fn new_inputs<'f>(generated_file: &SqlFile<'_>, file: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
     let clauses = file.parts.iter().filter(|part| part.position.is_from_clause());
     let new = clauses.filter_map(|part| {

@@ -68,8 +68,8 @@ impl SqlFile<'_> {
             && self.tokens_between_parts() == other.tokens_between_parts()
     }
 
-    /// Returns whether two files have the same CTEs with the same clauses, and each column of a CTE in both files has
-    /// the same expression. One of the files may compute more columns in its CTEs.
+    /// Returns whether two files have the same CTEs with the same clauses, and the same expressions for the CTE columns
+    /// that exist in both files. One of the files may compute more columns in its CTEs.
     fn has_same_selects(&self, other: &SqlFile<'_>) -> bool {
         let is_union = |file: &SqlFile<'_>| {
             let mut positions = file.parts.iter().map(|part| &part.position);

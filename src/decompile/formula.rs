@@ -45,8 +45,9 @@ pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 
 /// Finds formulas that produce hand-edited SQL.
 ///
-/// The SQL of a function is learned by compiling the function, once per dialect and per combination of settings that
-/// affect it, when an edit may contain its SQL. Reuse a `Decompiler` for many files, because learning takes time.
+/// The decompiler learns the SQL of a function by compiling the function when an edit may contain its SQL. Each
+/// function is compiled once per dialect and per combination of settings that affect it. Reuse a `Decompiler` for many
+/// files, because learning takes time.
 ///
 /// ```
 /// use formulac_model::Compiler;

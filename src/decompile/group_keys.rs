@@ -7,7 +7,7 @@ use super::parse::parse;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dialect::Dialect;
 
-/// Column by which an edited select groups its rows and the generated select does not.
+/// Column by which the edited select groups its rows but the generated select does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AddedGroupKey {
@@ -67,9 +67,9 @@ pub fn added_group_keys(generated_sql: &str, text: &str, dialect: Dialect) -> Ve
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SameGrouping {
-    /// Generated SQL of the keys for which it differs from the edited SQL, by the name of the column.
+    /// Generated SQL of each key whose edited SQL is different, by column name.
     pub columns: Vec<(String, RewrittenSql)>,
-    /// Generated `group by`, if it differs from the edited one.
+    /// Generated `group by`, if the edited `group by` is different.
     pub group_by: Option<RewrittenSql>,
 }
 

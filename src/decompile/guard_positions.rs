@@ -50,7 +50,7 @@ pub(super) enum Place {
 /// How an enclosing expression treats NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum NullContext {
-    /// NULL gives NULL or the default of a guard.
+    /// NULL results in NULL or in the default of a guard.
     Plain,
     /// An aggregate skips NULL, so replacing NULL with a value changes the aggregate.
     Skipped,
@@ -118,7 +118,7 @@ pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, g
     guards.iter().all(|guard| inside.accepts(*guard))
 }
 
-/// Returns how an expression treats NULL in one of its parts. `None` if NULL gives NULL.
+/// Returns how an expression treats NULL in one of its parts. `None` if NULL results in NULL.
 fn null_context(trees: &Trees, parent: SqlNodeId, part_index: usize) -> Option<NullContext> {
     match (trees.label(parent), trees.children(parent)) {
         (SqlLabel::Op(op), _) if op.starts_with("is ") => Some(NullContext::Tested),

@@ -257,7 +257,8 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Returns the guards that the SQL of a formula has and the expected expression lacks, and the SQL of the column.
-    /// `None` if the file of the spec with this formula has another difference that is not caused by other edits.
+    /// `None` if the spec with this formula produces a file that has another difference, unless other edits cause this
+    /// difference.
     fn guards_of_formula(
         &self,
         formula: &str,

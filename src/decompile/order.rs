@@ -5,8 +5,8 @@ use super::file::{FilePartKind, SqlFile};
 use super::layout::SelectLayout;
 use crate::dialect::Dialect;
 
-/// Returns a query with each select's columns in the order that another version of the query has. `None` if no column
-/// was moved, or if columns are identified by position, as in a `union`.
+/// Returns a query in which the columns of each select have the same order as in another version of the query. `None`
+/// if no column was moved, or if columns are identified by position, as in a `union`.
 pub fn with_column_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
     reorder_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }

@@ -20,7 +20,7 @@ use crate::dialect::Dialect;
 
 const INDEX: &str = include_str!("probe_index.txt");
 
-/// Stands for an empty set.
+/// Represents an empty set.
 const ANY: &str = "any";
 
 /// Names, operators and other parts of an expression.

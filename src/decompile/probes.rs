@@ -85,8 +85,8 @@ pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
 const MAX_TRIED_POSITIONS: usize = 4;
-/// Functions that only one spreadsheet program has. Their SQL is converted to a formula that all spreadsheet programs
-/// support, such as `AND(x >= 1, x <= 5)`.
+/// Functions that exist in only one spreadsheet program. Their SQL is converted to a formula that all spreadsheet
+/// programs support, such as `AND(x >= 1, x <= 5)`.
 const SINGLE_SPREADSHEET_FUNCTIONS: [&str; 1] = ["ISBETWEEN"];
 /// Number of argument positions for which columns of each type exist.
 pub(super) const PLACES: usize = 16;
@@ -284,7 +284,7 @@ pub(super) fn with_value_at<T: Clone>(values: &[T], index: usize, value: T) -> V
     values
 }
 
-/// Returns the literal for the argument at a position. Arguments after the fifth one share the last literal.
+/// Returns the literal for the argument at a position. All arguments after the fifth share the last literal.
 pub(super) fn literal_at(literals: &[&'static str; 5], index: usize) -> &'static str {
     let [.., last] = literals;
     literals.get(index).unwrap_or(last)

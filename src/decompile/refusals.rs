@@ -69,8 +69,8 @@ pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason to reject an edit whose formula also changes other SQL. `sql` is the generated SQL of this part,
-/// or `None` if the part is the whole query.
+/// Returns the reason for rejecting an edit whose formula also changes other SQL. `sql` is the generated SQL of this
+/// part, or `None` if the part is the whole query.
 pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
     let sql = sql.map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" "));
     not_a_formula(match sql.as_deref() {

@@ -25,7 +25,8 @@ const KEYS_WITH_NAMES: [&str; 7] = [
 
 /// Returns specs in which the last definition with the old name, and the columns of later steps that repeat it, have
 /// the new name. In each spec, the other definitions and the column's properties also use the new name. In the second
-/// spec, the other keys use it too, for example `order_by`, where the old name may also be the name of an input column.
+/// spec, other keys such as `order_by` also use the new name. In these keys, the old name may also be the name of an
+/// input column.
 ///
 /// ```
 /// use formulac_decompile::with_renamed_definition;
@@ -48,7 +49,7 @@ pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Vec<String> 
     specs
 }
 
-/// Returns the replacements of a name: those in definitions and properties, and those in other keys.
+/// Returns the replacements of a name in definitions and properties, and the replacements in other keys.
 fn renamed_places(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>, Vec<Substitution>)> {
     let spec_position = SpecPosition::new(spec).ok()?;
     let steps = &spec_position.outline.steps;

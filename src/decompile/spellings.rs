@@ -1,5 +1,5 @@
-//! Spellings: SQL as analysts write it, with the equivalent SQL as formulac generates it. `spellings.txt` lists them,
-//! and explains the placeholders for expressions. This file adds the spellings of types, units and literals.
+//! Spellings: SQL as analysts write it, with the equivalent SQL as formulac generates it. `spellings.txt` lists the
+//! spellings and explains the placeholders for expressions. This file adds the spellings of types, units and literals.
 
 use super::guards::Guard;
 use crate::Type;
@@ -16,7 +16,8 @@ const LIST: &str = include_str!("spellings.txt");
 pub(super) struct Spelling {
     pub pattern: String,
     pub generated: String,
-    /// Kind of the guard that the generated SQL adds. `None` if both return the same value for all arguments.
+    /// Kind of the guard that the generated SQL adds. `None` if both versions of the SQL return the same value for all
+    /// arguments.
     pub guard: Option<Guard>,
 }
 
@@ -131,7 +132,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
 fn quotients_of_integers(dialect: Dialect, family: &str) -> Vec<(String, String)> {
     let float = dialect.type_name(Type::Float);
     let quotients = |other: &str| match family {
-        // Quotients of integers are floats without a conversion.
+        // Quotients of integers are floats even without a conversion.
         BIGQUERY | DUCKDB => vec![
             (
                 format!("cast(integer1 as {float}) / {other}"),
@@ -158,7 +159,7 @@ fn quotients_of_integers(dialect: Dialect, family: &str) -> Vec<(String, String)
 mod tests {
     use super::*;
 
-    /// A mistake in the list would silently remove a spelling, or the guard that makes it true.
+    /// A mistake in the list would silently remove a spelling, or the guard that makes the spelling correct.
     #[test]
     fn lines_of_the_list_are_complete() {
         let families = ["all", BIGQUERY, SNOWFLAKE, POSTGRES, DUCKDB];

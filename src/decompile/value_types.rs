@@ -1,4 +1,4 @@
-//! Types of parts of edited SQL, as far as they are known from the columns, the literals and a few functions.
+//! Types of parts of edited SQL, if they are known from the columns, the literals and a few functions.
 
 use rustc_hash::FxHashMap;
 

@@ -251,7 +251,7 @@ fn with_more_rows(
     data
 }
 
-/// Simplifies the rows that the search found without lowering their score.
+/// Simplifies the rows that the search found, without lowering their score.
 struct DataSimplifier<'a> {
     scorer: &'a MutationScorer<'a>,
     coverage: &'a EarlierExampleCoverage,

@@ -85,8 +85,8 @@ pub struct Impact {
     pub unaffected: Vec<(String, String)>,
     /// Dependencies between the changed, affected and unaffected nodes.
     pub edges: Vec<GraphEdge>,
-    /// Changed models whose SQL cannot be compared column by column, so that removed and renamed columns are unknown.
-    /// Each model has the reason.
+    /// Changed models whose SQL cannot be compared column by column, each with the reason. Their removed and renamed
+    /// columns are unknown.
     pub untraced: Vec<(String, String)>,
 }
 
@@ -238,7 +238,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
         return Vec::new();
     };
     let grade = state.map(|state| state.grade).unwrap_or_default();
-    // The severity is at least `Changing` if the possible change is caused by something outside of the node's own file.
+    // If something outside of the node's own file causes the possible change, the severity is at least `Changing`.
     let grade = if start.reason.is_some() {
         grade.max(ChangeGrade::Changing)
     } else {
@@ -419,8 +419,8 @@ fn owner_name(owner: &Owner) -> Option<String> {
     }
 }
 
-/// Summarizes the latest test results of each node: the number of passing tests, and the status of a test that does not
-/// pass.
+/// Summarizes the latest test results of each node: the number of passing tests, and the status of one test that does
+/// not pass.
 fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
     let mut statuses_by_node: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {

@@ -6,8 +6,8 @@ use crate::artifacts::{DbtSemanticModel, Measure, MetaValue, Metric, NodeDetail}
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnChange};
 
-/// Returns the elements of a semantic model, including the measures that its metrics define themselves (`inline_measures`),
-/// each with the columns that it reads. The columns are `None` if the SQL of the element cannot be traced.
+/// Returns the elements of a semantic model, each with the columns that it reads. The elements include measures that
+/// metrics define themselves (`inline_measures`). The columns are `None` if the SQL of the element cannot be traced.
 fn semantic_elements(
     model: &DbtSemanticModel,
     inline_measures: &[Measure],

@@ -122,7 +122,8 @@ fn traced_columns(
     let relation = |parts: &[String]| graph.find_relation(index, parts);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     let named_columns = affected.named.iter().map(|(source, _)| source);
-    // Only columns that the test names can make it fail: if `*` returns other columns or types, the result is the same.
+    // Only columns that the test names explicitly can make the test fail. If `*` returns other columns or types, the
+    // result is the same.
     let has_other_values = |change: &ColumnChange| *change == ColumnChange::Values;
     let touched = affected
         .columns

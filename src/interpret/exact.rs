@@ -16,7 +16,7 @@ pub struct ExactDecimal {
 pub enum RoundingDirection {
     Zero,
     Away,
-    /// To the nearest integer. Halves are rounded away from zero.
+    /// Rounds to the nearest integer, with halves rounded away from zero.
     Nearest,
     Down,
     Up,

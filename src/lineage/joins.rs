@@ -14,7 +14,7 @@ struct JoinProperties<'j> {
     constraint: &'j JoinConstraint,
     /// Whether the columns of the joined table are part of the result.
     returns_columns: bool,
-    /// Whether a `using` column takes its value from the left side and from the right side.
+    /// Whether a `using` column takes its value from the left side, and whether it takes its value from the right side.
     kept_sides: (bool, bool),
 }
 

@@ -351,7 +351,7 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Records that a set operation needs two columns, even if they come from `*`, because both queries must have the
-    /// same number of columns. If the columns are in the same table, both queries lose a removed column.
+    /// same number of columns. If the columns are in the same table, a removed column is missing from both queries.
     fn name_columns_of_several_tables(&mut self, value: ValueIndex, other: ValueIndex) {
         let table = |index: &ValueIndex| self.values.leaves.get(index).map(|leaf| leaf.table);
         if table(&value) != table(&other) {

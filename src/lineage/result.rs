@@ -72,7 +72,7 @@ pub struct Affected {
     /// Changed column or relation that determines the rows of the query. A change to the rows affects all output
     /// columns.
     pub rows: Option<(Vec<String>, Option<String>)>,
-    /// Columns to which the SQL refers and that were removed or whose type changed.
+    /// Columns named in the SQL that were removed or whose type changed.
     pub named: Vec<(ColumnSource, ColumnChange)>,
 }
 
@@ -281,8 +281,8 @@ impl SqlLineage {
         })
     }
 
-    /// Returns whether this column, of a relation with unknown columns, is an output column of the query under its
-    /// original name.
+    /// Returns whether the query outputs this column under its original name. The column belongs to a relation with
+    /// unknown columns.
     #[must_use]
     pub fn outputs_column_unchanged(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)

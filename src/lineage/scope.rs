@@ -113,7 +113,7 @@ impl ExpressionInputs {
 
 impl QueryReader<'_> {
     /// Resolves a name such as `amount`, `orders.amount`, `shop.orders.amount` or `orders.address.street`. The result
-    /// is empty if the name is not a column, such as `month`.
+    /// is empty for a name that is not a column, such as `month`.
     pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> ExpressionInputs {
         let mut expression_inputs = ExpressionInputs::default();
         let [first, ..] = parts else { return expression_inputs };

@@ -43,8 +43,8 @@ struct Batch<'t> {
 struct BatchFile<'t> {
     spec: SpecText<'t>,
     cache: CachedFile,
-    /// Parsed file and its contents, which are removed from here when the spec is compiled. The contents were read
-    /// before the models of other specs were known.
+    /// Parsed file and its contents, which were read before the models of other specs were known. Compiling the spec
+    /// takes both values out of this field.
     parts: Mutex<Option<(SpecFile<'t>, Option<SpecContents>)>>,
 }
 
@@ -397,8 +397,8 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
     SpecInputs { name, reads, semantic }
 }
 
-/// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
-/// out: it reads a table of the warehouse, or the error is reported elsewhere.
+/// Returns the indexes of the distinct specs that a spec reads. The spec itself is left out if it reads a relation with
+/// its own name: the relation is a table of the warehouse, or the error is reported elsewhere.
 fn spec_parents(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = reads
         .iter()

@@ -370,7 +370,8 @@ pub(super) fn check_keep(
 }
 
 /// Reports row-level definitions of a grouped step that are neither output columns nor used by an output column. A
-/// definition that repeats a key such as `ordered_at[month]` under the name of its column describes this column.
+/// definition describes a column if it repeats the column's key, such as `ordered_at[month]`, and has the column's
+/// name.
 pub(super) fn check_helpers(
     plan: &StepPlan<'_>,
     ast: &Ast,

@@ -296,8 +296,8 @@ impl CompiledSpec {
         column_metrics.map_or(&[], |(_, metrics)| metrics)
     }
 
-    /// Returns whether a condition of the model reads a metric, `set.metric`, or any metric of a set, so that the
-    /// metric determines which rows the model has.
+    /// Returns whether a condition of the model reads a metric, `set.metric`, or any metric of a set. Metrics in
+    /// conditions determine which rows the model has.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -582,8 +582,8 @@ impl CompiledSpec {
             .map(|(_, format)| format)
     }
 
-    /// Returns the lineage of each column of the result, in order. For a metric set, these are its metrics and
-    /// dimensions. If the spec has errors, only the known part is returned.
+    /// Returns the lineage of each column of the result, in order. For a metric set, returns the lineage of its metrics
+    /// and dimensions. If the spec has errors, only the known part is returned.
     ///
     /// ```
     /// let spec = "model: m\nfrom: orders\ngroup_by: day\ndefinitions: net = SUM(amount) - SUM(fee)\n";

@@ -181,7 +181,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Casts a value to this type unless it is already cast to the type.
+/// Casts a value to a type unless the value is already cast to that type.
 fn cast_value(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
     if let Sql::Cast { ty: cast_type, .. } = tree.node(value)
         && cast_type.eq_ignore_ascii_case(ty)

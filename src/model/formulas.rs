@@ -28,8 +28,8 @@ pub struct StepFormulas<'y> {
     /// Text of the spec's file.
     source: &'y str,
     segments: Vec<Segment<'y>>,
-    /// Position in the file of the character that contains each byte of the text. The positions are computed only when
-    /// they are needed, because most specs have no diagnostics.
+    /// For each byte of the text, the position in the file of the character that contains the byte. The positions are
+    /// computed only when they are needed, because most specs have no diagnostics.
     places: OnceCell<Vec<Span>>,
 }
 
@@ -221,8 +221,8 @@ impl<'y> StepFormulas<'y> {
         self.quoted.push(false);
     }
 
-    /// Adds a formula that consists of parts, on its own line. The positions in each part map to the text from which it
-    /// was generated.
+    /// Adds a formula that consists of parts, on its own line. The positions in each part map to the text from which
+    /// the part was generated.
     fn add_generated_formula(&mut self, parts: &[FormulaPartWithSource<'y>]) -> Span {
         self.new_line();
         let start = self.text.len() as u32;

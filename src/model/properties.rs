@@ -348,7 +348,7 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
     }
 }
 
-/// Returns the lower-case name of the tested column, if a test on the model is the test called `name`.
+/// Returns the lower-case name of the column that a test on the model checks, if the test is called `name`.
 fn tested_column(test: &YamlOutput, name: &str) -> Option<String> {
     Some(
         test.get(name)?

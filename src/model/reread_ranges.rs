@@ -1,4 +1,4 @@
-//! How far back a run of an incremental model must read and write, because values depend on other rows.
+//! Determines how far back a run of an incremental model must read and write, because values depend on other rows.
 
 use super::compile::SpecCompilation;
 use super::lookback::{is_coarser, unit_seconds};
@@ -9,8 +9,8 @@ use crate::ir::CalendarUnit;
 use crate::span::Span;
 
 impl SpecCompilation<'_> {
-    /// Returns two lengths of time. A run must write rows that are older than requested by up to the first length, and
-    /// must read rows that are older than the rows that it writes by up to the second length.
+    /// Returns two lengths of time. A run must also write rows that are older than the requested rows by up to the
+    /// first length. The run must also read rows that are older than the written rows by up to the second length.
     pub(super) fn extra_write_and_read_ranges(
         &self,
         time: &SourceTimeColumn,

@@ -1,4 +1,5 @@
-//! Results that are kept between compilations, so that a changed spec is compiled without compiling all others again.
+//! Results that are kept between compilations, so that a change to one spec does not require compiling all other specs
+//! again.
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,12 +15,12 @@ use crate::schema::Schema;
 use crate::schema::lookups::{Lookup, record_lookups};
 use crate::{CompiledSpec, SpecText};
 
-/// Compiles the specs of a project again and again, for example in an editor. A session compiles only the specs that
-/// changed or that depend on a change. The results equal those of [`Compiler::compile_specs`].
+/// Compiles the specs of a project repeatedly, for example in an editor. A session compiles only the specs that changed
+/// or that depend on a change. The results equal those of [`Compiler::compile_specs`].
 ///
-/// A spec is compiled again if its text, its path or an option of the compiler changed, or if a relation or metric set
-/// that the spec looked up changed, was added or was removed. A spec with a name that does not exist is always compiled
-/// again, because the help for such a name may depend on all other names.
+/// A spec is compiled again if its text, its path or an option of the compiler changed. The spec is also compiled again
+/// if a relation or metric set that it looked up was changed, added or removed. A spec that uses an unknown name is
+/// always compiled again, because the help for such a name may depend on all other names.
 ///
 /// ```
 /// use formulac_model::{Compiler, SpecSession, SpecText};

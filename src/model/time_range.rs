@@ -22,7 +22,7 @@ pub(super) struct TimeLength {
     pub months: i64,
     pub days: i64,
     pub seconds: i64,
-    /// Days to subtract in addition if the length is a sum, because months differ in length: 31 March minus one month
+    /// Additional days to subtract if the length is a sum, because months differ in length: 31 March minus one month
     /// minus one month is 28 January, but minus two months it is 31 January.
     pub clamped_days: i64,
 }
@@ -47,7 +47,7 @@ impl TimeLength {
         }
     }
 
-    /// Returns the sum of the lengths, of which `self` is subtracted first.
+    /// Returns the sum of the lengths. `self` is subtracted first.
     pub fn combine(self, other: Self) -> Self {
         let depends_on_order = self.months != 0 && other != Self::default();
         // The lengths of months differ by at most three days.

@@ -42,7 +42,8 @@ impl Times<'_> {
     }
 
     /// Returns the time of a window's own partition key. The key may be a longer period of the step's sort key, such as
-    /// the month or the fiscal year of a week: then the rows of a partition are within one period of the sort key's time.
+    /// the month or the fiscal year of a week. In this case, the rows of a partition are within one period of the sort
+    /// key's time.
     fn period_key(&self, id: IrId, order: &[IrId]) -> TimeKey {
         let program = self.program();
         let of_sort_key = || {
@@ -285,7 +286,7 @@ impl Times<'_> {
         looks
     }
 
-    /// Returns the cross-row read of a value that reads rows only within a limited distance from its own row.
+    /// Returns how a value reads other rows, if it reads only rows within a limited distance from its own row.
     fn period_read(
         &self,
         id: IrId,
@@ -320,7 +321,7 @@ impl Times<'_> {
         }
     }
 
-    /// Records how far back and ahead in time a value reads. `inner` are the lengths of its operands.
+    /// Records how far back and ahead in time a value reads. `inner` contains the lengths for its operands.
     fn record_time_lengths(
         &self,
         id: IrId,

@@ -69,7 +69,7 @@ impl<'y> Loader<'y, '_> {
         if let Some((message, help)) = too_many_months(node) {
             self.report_invalid_value(node, message, help);
         }
-        // An invalid value is reported once, so the fiscal timeframes of the spec are computed as if it were 0.
+        // An invalid value is reported once, so the fiscal timeframes of the spec are computed as if the value were 0.
         parse_fiscal_months(node).or((!node.is_null()).then_some(0))
     }
 
@@ -88,7 +88,7 @@ impl<'y> Loader<'y, '_> {
         if is_iso_date(plain) {
             return Some(SpecToday::from_date(plain));
         }
-        // No SQL expression that is a date begins with a digit.
+        // No SQL expression for a date begins with a digit.
         if plain.starts_with(|c: char| c.is_ascii_digit()) {
             let message = format!("`today` must be a date, found `{plain}`");
             self.report_invalid_value(

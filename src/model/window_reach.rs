@@ -80,7 +80,7 @@ impl WindowReach {
         }
     }
 
-    /// Returns whether all rows that the window reads have the current row's value of a timeframe.
+    /// Returns whether all rows that the window reads have the same value of a timeframe as the current row.
     pub fn stays_in(self, timeframe: &str, fiscal_month_offset: Option<u8>) -> bool {
         match self {
             Self::Rows => false,

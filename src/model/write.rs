@@ -441,7 +441,7 @@ fn unchanged_columns(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
     lineages.iter().filter_map(origin).collect()
 }
 
-/// Returns the inputs of each column, such as `orders.amount`, as the description of columns that have no other
+/// Returns the inputs of each column, such as `orders.amount`. The inputs describe columns that have no other
 /// description.
 fn lineage_texts(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
     let text = |column: &ColumnLineage| {

@@ -113,7 +113,7 @@ impl ExistingFiles {
     }
 
     /// Returns the files that cannot be edited in place, with the reasons. `is_checked` is called with the path and the
-    /// text of a file, and returns whether the file need not be checked.
+    /// text of a file, and returns whether the check of the file can be skipped.
     pub fn find_unreadable(&mut self, is_checked: impl Fn(&str, &str) -> bool + Sync) -> Vec<(String, YamlRefusal)> {
         let check = |at: usize| {
             let (file, text) = (self.files.get(at)?, self.texts.get(at)?);

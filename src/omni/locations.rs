@@ -149,9 +149,9 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<Exist
 
 /// Returns the relation that each view shows, by the path of the view's file.
 ///
-/// The relation is the dbt node that `pull` would recognize. For a view without a schema, it is the only node with the
-/// name of the view's table. If another view shows the node with this name, the view shows a table that dbt does not
-/// know. Other views are not listed.
+/// The relation is the dbt node that `pull` would recognize. For a view without a schema, this is the only node with
+/// the name of the view's table. If another view shows that node, the view without a schema shows a table that dbt does
+/// not know. Other views are not listed.
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
@@ -242,8 +242,8 @@ fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocatio
     single.collect()
 }
 
-/// Returns for each table whether its view needs the database, because another table has the same schema and name. The
-/// tables in the database of most models do not need it.
+/// Returns for each table whether its view needs the database, because another table has the same schema and name.
+/// Tables in the database that contains most models do not need the database.
 fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
     let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut databases: FxHashMap<(String, String), FxHashSet<&str>> = FxHashMap::default();

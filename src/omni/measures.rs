@@ -74,7 +74,7 @@ struct MeasureConverter<'a> {
     /// Table and field for each metric and measure, by dbt name.
     known: FxHashMap<&'a str, (usize, String)>,
     gaps: Vec<MeasureGap>,
-    /// Source of measures that both a metric and a generated semantic model define.
+    /// Source of measures that are defined by both a metric and a generated semantic model.
     source: Option<MetricSource>,
     dialect: Dialect,
 }

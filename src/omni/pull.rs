@@ -85,8 +85,8 @@ pub struct Pull {
     pub changes: Vec<PullChange>,
     /// Hand edits that differ from dbt's current values and are kept, by file.
     pub kept: Vec<(String, KeptValue)>,
-    /// Files that are not created again because users removed them, and, with `prune`, files that are not removed
-    /// because users edited them.
+    /// Files that the pull does not create again because users removed them. With `prune`, also files that the pull
+    /// does not remove because users edited them.
     pub left_out: Vec<String>,
     /// Files that cannot be edited in place, each with the reason. If there are any, the caller must not write any
     /// files.

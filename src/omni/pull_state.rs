@@ -52,9 +52,9 @@ impl PullRecord {
         self.vanished = candidates.filter(|(name, _)| is_gone(name)).collect();
     }
 
-    /// Keeps the previous description of the view and of each dimension that has since changed in dbt and in Omni's
-    /// `file`. A push that compares the file with this record then reports a conflict, and does not overwrite dbt's
-    /// description. Returns whether there is such a description.
+    /// Keeps the previous descriptions of the view and its dimensions if they have since changed both in dbt and in
+    /// Omni's `file`. A push that compares the file with this record then reports a conflict instead of overwriting
+    /// dbt's description. Returns whether there is such a description.
     pub(super) fn keep_conflicting_descriptions(&mut self, before: &Self, file: &str) -> bool {
         if before.view == self.view || before.view == file {
             return false;
@@ -92,8 +92,9 @@ impl PullRecord {
         });
     }
 
-    /// Keeps the previous description of the view and of each dimension if it has changed and `is_kept`, which is called
-    /// with the dimension, the previous description and the new description. Returns whether there is such a description.
+    /// Keeps the previous descriptions of the view and its dimensions if they have changed and `is_kept` returns
+    /// `true`. `is_kept` is called with the dimension, the previous description and the new description. Returns
+    /// whether any description is kept.
     fn keep_descriptions(
         &mut self,
         before: &Self,

@@ -13,8 +13,8 @@ pub(super) struct RelationNodes<'a> {
     pub twins: Vec<(usize, &'a ManifestNode)>,
 }
 
-/// Groups the models, seeds, snapshots and sources that have a table. A node that dbt builds precedes a source that is
-/// declared over its table.
+/// Groups the models, seeds, snapshots and sources that have a table. Nodes that dbt builds come before sources that
+/// are declared over the same table.
 pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
     let nodes = manifest.nodes.iter().enumerate().filter(|(_, node)| is_table(node));
     let mut groups: Vec<RelationNodes<'_>> = Vec::new();

@@ -129,8 +129,8 @@ impl TableField<'_> {
     }
 }
 
-/// Returns the columns of the table in the warehouse. If the catalog does not contain the table, returns the
-/// documented columns. Columns that the node does not describe have the descriptions of its twins.
+/// Returns the columns of the table in the warehouse. If the catalog does not contain the table, returns the documented
+/// columns. If the node does not describe a column, the description comes from another node of the same table.
 fn fields<'a>(
     node: &'a ManifestNode,
     twins: &[(usize, &'a ManifestNode)],
@@ -139,7 +139,7 @@ fn fields<'a>(
     omni_options: &OmniOptions,
 ) -> Vec<TableField<'a>> {
     let nodes = || [node].into_iter().chain(twins.iter().map(|(_, node)| *node));
-    // The first column with a description or, without descriptions, the first column.
+    // The first column with a description, or the first column if no column has a description.
     let documented = |name: &str| {
         let mut columns = nodes().filter_map(|node| node.column(name));
         let first = columns.next()?;

@@ -253,7 +253,7 @@ fn build_topic(
     })
 }
 
-/// Returns the access filters of a topic. A field without the name of a view is a field of the base view.
+/// Returns the access filters of a topic. A field name without a view name refers to a field of the base view.
 fn access_filters(value: &MetaValue, view: &str) -> YamlOutput {
     let filter = |filter: &MetaValue| {
         let pairs = filter.as_map().map(ValueFields::iter).into_iter().flatten();

@@ -132,7 +132,7 @@ pub(super) fn column_node<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
     column_nodes(node, name).next()
 }
 
-/// Returns the entries of a column, which is listed once unless the file contains a mistake.
+/// Returns the entries for a column. There is only one entry unless the file contains a mistake.
 pub(super) fn column_nodes<'n>(node: &'n Node, name: &str) -> impl Iterator<Item = &'n Node> {
     let unquoted = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
     let name = unquoted(name);

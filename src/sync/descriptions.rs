@@ -33,7 +33,8 @@ struct OmniDescription {
     line: usize,
 }
 
-/// Dimension of a view, or `None` for the view itself, and its description with all spaces that Omni's file contains.
+/// Dimension of a view, or `None` for the view itself, with its description. The description includes all spaces from
+/// Omni's file.
 type RecordedDescription = (Option<String>, String);
 
 /// Description of a column in a properties file.
@@ -79,8 +80,8 @@ pub struct PulledView {
 }
 
 impl PulledView {
-    /// Creates a view from the record of its pull, the record's file and the current file in Omni's folder. The files are
-    /// paths and contents.
+    /// Creates a view from the record of its pull, the record's file and the current file in Omni's folder. Each file
+    /// is a path with its contents.
     #[must_use]
     pub fn new(record: PullRecord, record_file: (String, String), (file, text): (&str, &str)) -> Self {
         Self {
@@ -217,8 +218,8 @@ impl PulledView {
         with_description(&self.text, path, node?, description)
     }
 
-    /// Returns the change that records descriptions on which Omni and dbt agree after a push: later edits are compared
-    /// with these descriptions. `None` if there are none.
+    /// Returns the change that records the descriptions on which Omni and dbt agree after a push. Later edits are
+    /// compared with these descriptions. `None` if there are no descriptions to record.
     fn record_change(&self, descriptions: &[RecordedDescription]) -> Option<TextChange> {
         let mut record = self.record.clone();
         let descriptions = descriptions
@@ -417,7 +418,7 @@ impl<'v> DescriptionFile<'v> {
                 ));
                 continue;
             }
-            // An empty description means the same to dbt as no description.
+            // dbt treats an empty description like a missing description.
             let theirs = theirs.flatten().filter(|text| !text.is_empty());
             if theirs.as_ref() == Some(&omni_description.after) {
                 self.agreed.push((view, omni_description.in_record));

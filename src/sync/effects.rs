@@ -36,8 +36,8 @@ pub enum Exposures {
 }
 
 impl ModelEffects {
-    /// Determines the effects of a model that changes from `base` to `ours`. `properties` contains the properties of
-    /// the two versions. `None` if the rows do not change.
+    /// Determines the effects of changing a model from `base` to `ours`. `properties` contains the properties of the
+    /// two versions. `None` if the rows do not change.
     pub(super) fn new(base: &CompiledSpec, ours: &CompiledSpec, properties: &[ModelProperties; 2]) -> Option<Self> {
         let contract = match base.enforces_contract() {
             true if !ours.enforces_contract() => vec!["the contract is no longer enforced".to_owned()],

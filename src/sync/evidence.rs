@@ -10,7 +10,7 @@ use crate::yaml::{self, Node};
 pub const EVIDENCE: &str = ".formulac/evidence";
 /// First line of an evidence file.
 const HEADER: &str = "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
-/// Placeholder for the formula, in place of the relation in other comparisons.
+/// Placeholder for the formula. Other comparisons contain the name of a relation instead.
 const FORMULA: &str = "its formula";
 /// Maximum number of rows that a merge request quotes.
 const QUOTED: usize = 3;

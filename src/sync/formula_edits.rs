@@ -81,8 +81,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns the formula of an edited column. The formula belongs to the spec of the base, from which the file was
-    /// generated, because the current spec may generate a completely different file.
+    /// Returns the formula of an edited column. The formula belongs to the base's spec, because the file was generated
+    /// from that spec. The current spec may generate a completely different file.
     fn formula_of_edit(
         &self,
         edit: &HandEdit,

@@ -73,8 +73,8 @@ pub struct HandEdit {
     pub after: Option<String>,
     /// Reason why no spec can express the edit, if the edit is kept only in the file.
     pub why: Option<String>,
-    /// SQL that the spec generates for the edit, if it handles more special cases than the edited SQL. `None` if the
-    /// generated SQL is the edited SQL.
+    /// SQL that the spec generates for the edit, if this SQL handles more special cases than the edited SQL. `None` if
+    /// the generated SQL is the same as the edited SQL.
     pub rewritten: Option<RewrittenSql>,
     /// Position of the edited part of a model's SQL. `None` in other files.
     pub(super) position: Option<FilePartPosition>,
@@ -93,8 +93,8 @@ impl HandEdit {
         self.why.as_deref() == Some(KEEP_COMMENT)
     }
 
-    /// Returns the reason why the edit is kept in the file only, and the way to write the edited clause in a spec.
-    /// `None` if there is no specific reason.
+    /// Returns the reason why the edit is kept only in the file, and how to write the edited clause in a spec. `None`
+    /// if there is no specific reason.
     #[must_use]
     pub fn reason_to_keep(&self) -> Option<String> {
         match &self.why {
@@ -117,8 +117,8 @@ impl HandEdit {
         }
     }
 
-    /// Describes the generated SQL of a transferred edit that differs from the edited SQL. `None` if it is the edited
-    /// SQL.
+    /// Describes the SQL generated for a transferred edit, if it differs from the edited SQL. `None` if the generated
+    /// SQL is the same as the edited SQL.
     #[must_use]
     pub fn describe_rewritten_sql(&self) -> Option<String> {
         let rewritten = self.rewritten.as_ref()?;

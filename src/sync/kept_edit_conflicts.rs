@@ -16,8 +16,8 @@ use crate::yaml::{self, Node};
 /// Reason to keep an edit that does not change the values of a metric.
 pub(super) const SAME_VALUES: &str = "the edited SQL computes the same values";
 
-/// Adds the conflicts of kept edits to SQL that a metric set defines in the current spec, but not in the last push. The
-/// next push would report these conflicts.
+/// Adds the conflicts of kept edits to SQL that a metric set defines in the current spec but did not define in the last
+/// push. The next push would report these conflicts.
 pub(super) fn add_conflicts_of_new_metrics<'t>(
     sides: ModelSides<'_>,
     done: &mut Reconciled,

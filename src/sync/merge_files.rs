@@ -62,7 +62,7 @@ impl TextChange {
                 match generated_for {
                     Some((model, dialect)) => merge_generated_file(&self.path, model, dialect, texts)
                         .or_else(|| is_unmodified.then(|| before.to_owned())),
-                    // Merge without changes to line endings if possible.
+                    // If possible, merge without changing the line endings.
                     None => lines::merge(after, before, theirs).or_else(|| lines::merge(texts[0], texts[1], texts[2])),
                 }
                 .map(Some)?
@@ -127,7 +127,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit
     (changes, conflicts)
 }
 
-/// Returns the new contents of a file, or the parts in conflict.
+/// Returns the new contents of a file, or the conflicting parts.
 fn merge_file(
     sides: ModelSides<'_>,
     path: &str,
@@ -152,7 +152,7 @@ fn merge_file(
         .iter()
         .any(|edit| edit.file == path || is_same_model_files(&edit.file, path));
     let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
-    // The spec generates other SQL for these edits, so the file contributes nothing to them.
+    // The spec generates different SQL for these edits, so the file contributes nothing to them.
     let rewritten = carried
         .iter()
         .filter(|edit| edit.file == path && edit.rewritten.is_some());

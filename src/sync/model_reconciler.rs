@@ -13,7 +13,7 @@ use crate::Compiler;
 use crate::decompile::{EditedModel, LayoutClash, Substitution};
 use crate::yaml_edit::YamlValue;
 
-/// Base, spec and edits of a model, whose edits are transferred to the spec.
+/// Model with its base, its spec and the edits to transfer to the spec.
 pub(super) struct ModelReconciler<'a> {
     pub sides: ModelSides<'a>,
     pub base: &'a PushState,
@@ -154,8 +154,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns whether an edit changes a description that nobody wrote, so that it is the default description: the
-    /// formula. The values are the descriptions in the last push and in `ours`.
+    /// Returns whether an edit changes a default description: the formula, which is the description if nobody wrote
+    /// one. The values are the descriptions in the last push and in `ours`.
     fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
         let Some(name) = edit
             .definition

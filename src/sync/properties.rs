@@ -216,8 +216,8 @@ fn canonical_string(string: &str) -> String {
     unescape_raw(string).map_or_else(|| string.to_owned(), |text| escape_raw(&text))
 }
 
-/// Returns the value that dbt renders from the strings of a value. Returns `None` if a string contains Jinja, which is
-/// code. Recursion is safe because the parser limits the nesting depth.
+/// Returns a value with its strings as dbt renders them. Returns `None` if a string contains Jinja, which is code.
+/// Recursion is safe because the parser limits the nesting depth.
 pub(super) fn rendered_value(value: &YamlValue) -> Option<YamlValue> {
     Some(match value {
         YamlValue::Text(string) => YamlValue::Text(unescape_raw(string)?),

@@ -77,8 +77,8 @@ const MAX_ROUNDS: usize = 3;
 #[must_use]
 pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> ReconcileTools<'t>) -> Reconciled {
     let mut done = reconcile_with_base(sides, more, &tools);
-    // An edit may have a formula only after another edit is transferred. Without another round, the next push would
-    // transfer the edit.
+    // Some edits can be converted to a formula only after another edit is transferred. Without another round, the next
+    // push would transfer these edits.
     for _ in 0..MAX_ROUNDS {
         if !reconcile_remaining_edits(sides, &mut done, &tools) {
             break;
@@ -150,7 +150,7 @@ fn reconcile_remaining_edits<'t>(
     true
 }
 
-/// Reconciles the spec with the edits, compared with the base of the last push.
+/// Reconciles the spec with the edits, relative to the base of the last push.
 pub(super) fn reconcile_with_base<'t>(
     sides: ModelSides<'_>,
     more: Vec<HandEdit>,

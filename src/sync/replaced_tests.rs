@@ -9,8 +9,8 @@ use super::write_back;
 use crate::yaml_edit::YamlValue;
 
 impl ModelReconciler<'_> {
-    /// Reconciles edited data tests, and removes their edits from `edits`. If a spec cannot express an edited test that
-    /// it generates from a rule or a key, the test remains as it is in the file, because a copy of the test in the spec
+    /// Reconciles edited data tests, and removes their edits from `edits`. If a spec generates a test from a rule or a
+    /// key but cannot express the edited test, the edited test remains in the file. A copy of the test in the spec
     /// would give the file two tests with the same name.
     pub fn reconcile_replaced_tests(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         if self.sides.bases.len() != 1 {

@@ -76,8 +76,8 @@ impl ModelReconciler<'_> {
     }
 
     /// Transfers SQL edits that only replace words, numbers or symbols in a file that also has other edits. First tries
-    /// to transfer all of them together, because a word of the spec may occur in several parts of the SQL, and then one
-    /// by one.
+    /// to transfer all these edits together, because a word of the spec may occur in several parts of the SQL. Then
+    /// tries the edits one by one.
     pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         let dialect = self.ours.compiled.dialect();
         let is_respelling = |edit: &HandEdit| {

@@ -108,8 +108,8 @@ fn has_key(source: &str, keys: &[String]) -> bool {
     root.as_ref().and_then(value_at_keys).is_some()
 }
 
-/// Returns the spec with a new `///` comment above a definition in its text block, and whether it replaces such a
-/// comment.
+/// Returns the spec with a new `///` comment above a definition in its text block, and whether the new comment replaces
+/// an existing `///` comment.
 fn with_comment_above(source: &str, name: &str, text: &str) -> Option<(String, bool)> {
     let is_definition = |line: &str| {
         let rest = line.trim_start().strip_prefix(name).map(str::trim_start);
@@ -160,7 +160,8 @@ fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
             after: Vec::new(),
         })
         .collect();
-    // An edit with a shorter path would replace existing values, so it is only kept if the key at that path is missing.
+    // An edit with a shorter path would replace existing values, so this edit is kept only if the key at that path is
+    // missing.
     edits.retain(|one| match one {
         Edit::Set { at, .. } if at.steps().len() < keys.len() => {
             apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err()

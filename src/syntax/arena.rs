@@ -1,4 +1,4 @@
-//! Lists that are indexed only with ids, which are created when the list is filled.
+//! Lists that are indexed only with ids. The ids are created when the list is filled.
 
 use std::ops::{Index, IndexMut, Range};
 

@@ -44,8 +44,8 @@ pub enum Edit {
 ///
 /// Returns an error if the file is not valid YAML, or contains several documents or a duplicate key. Also returns an
 /// error if an edit refers to a value that does not exist, if two edits overlap, or if an edit would change a value
-/// that an anchor or an alias shares with other parts of the file. A key that a mapping inherits through a merge key
-/// (`<<`) is set as an own key of this mapping.
+/// that an anchor or an alias shares with other parts of the file. If a mapping inherits the edited key through a merge
+/// key (`<<`), the key is set in the mapping itself.
 pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_byte_order_mark(text);
     let tree = read(source)?;

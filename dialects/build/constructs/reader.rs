@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        // A template without `{window}` is a single call, after which the compiler writes the window.
+        // A template without `{window}` is a single call. The compiler writes the window after this call.
         if !is_windowed && !over.is_empty() {
             let root = match self.nodes.last() {
                 Some(Node::Spaced(parts)) => usize::from(parts[0]),

@@ -104,7 +104,7 @@ impl Dialect {
         names.map(|names| names.get(index).copied().unwrap_or_default())
     }
 
-    /// Returns the functions that handwritten SQL of the dialect can call, and that not all dialects have.
+    /// Returns the functions that handwritten SQL of the dialect can call but that some dialects lack.
     pub fn own_functions(self) -> &'static [&'static str] {
         self.0.own_functions
     }
@@ -146,8 +146,8 @@ impl Dialect {
             .filter_map(move |place| self.0.constructs.get(*place as usize))
     }
 
-    /// Returns the SQL functions whose result is different in each call, such as `random`: those that only templates of
-    /// volatile functions call.
+    /// Returns the SQL functions whose result is different in each call, such as `random`. Only templates of volatile
+    /// functions call these SQL functions.
     #[must_use]
     pub fn volatile_calls(self) -> Vec<&'static str> {
         let calls = |is_volatile: bool| {

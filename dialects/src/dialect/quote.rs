@@ -157,8 +157,8 @@ impl Dialect {
         output.push(data.quote);
     }
 
-    /// Returns `true` if the name keeps its meaning without quotes. This is true if the name consists of plain letters
-    /// and is not reserved, and if its case is insignificant or is the case to which the dialect folds names.
+    /// Returns `true` if the name keeps its meaning without quotes. The name must consist of plain letters and must not
+    /// be reserved. Its case must be insignificant, or must be the case to which the dialect folds names.
     #[inline]
     fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
@@ -274,8 +274,8 @@ impl Dialect {
     }
 }
 
-/// Returns `true` if the string contains backslashes, which are easier to read unescaped, but no character that a raw
-/// literal cannot contain.
+/// Returns `true` if the string contains backslashes, which are easier to read unescaped, and a raw literal can contain
+/// all its characters.
 fn is_plainly_raw(value: &str) -> bool {
     let mut escaped = value.bytes().filter(|b| is_escaped(*b));
     !value.ends_with('\\') && value.contains('\\') && escaped.all(|b| b == b'\\')

@@ -98,7 +98,7 @@ pub struct DialectData {
     pub title: &'static str,
     /// Reason why no engine in the tests runs the dialect's SQL. Empty if an engine runs it.
     pub unverified: &'static str,
-    /// Warehouse functions that handwritten SQL can call, and that not all dialects have.
+    /// Warehouse functions that handwritten SQL can call but that some dialects lack.
     pub own_functions: &'static [&'static str],
     /// Index of the dialect among all dialects.
     pub index: u8,
@@ -116,7 +116,8 @@ pub struct DialectData {
     pub reserved: &'static [&'static str],
     /// Hash table of the reserved words.
     pub reserved_slots: &'static [u16],
-    /// Lengths of the reserved words, as one bit per length. The index is the low five bits of the first letter.
+    /// Lengths of the reserved words, as bit sets with one bit per length. The index of a bit set is the low five bits
+    /// of a word's first letter.
     pub reserved_lengths: [u32; 32],
     /// `true` if a backslash in a string must be doubled.
     pub backslash: bool,

@@ -160,7 +160,7 @@ pub struct Function {
     pub level: Level,
     /// Null rule of the function.
     pub nulls: Nulls,
-    /// Kind of literal in the last argument with which a call cannot fail, for the null rule `Error`.
+    /// Kind of literal that, as the last argument, guarantees that a call cannot fail. Used for the null rule `Error`.
     pub safe_last: Option<SafeLast>,
     /// `true` if each call may return a different value.
     pub volatile: bool,
@@ -168,8 +168,8 @@ pub struct Function {
     pub discontinuous: bool,
     /// Value of an aggregate over no rows. `None` if that value is NULL.
     pub empty: Option<&'static str>,
-    /// `true` if the NULL of an aggregate over no values, or over too few, stands for an error, as for the average of
-    /// no values. `false` if spreadsheets show 0, as for the maximum of no values.
+    /// `true` if the NULL of an aggregate over no values or too few values stands for an error, as in the average of no
+    /// values. `false` if spreadsheets show 0, as in the maximum of no values.
     pub empty_is_error: bool,
     /// Internal function that combines several arguments of one row, for an aggregate such as `SUM(a, b)`.
     pub across: Option<FunctionId>,

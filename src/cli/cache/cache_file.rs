@@ -1,4 +1,4 @@
-//! Cache files, which are valid only if this program wrote them at their place.
+//! Cache files, which are valid only if this program wrote them at their current location.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -1,6 +1,6 @@
-//! Cache in `.formulac/local/` for data that is slow to compute: a large manifest, the column lineage of its SQL, the
-//! results of compiled specs, and the views in Omni files and the columns that their fields read, if there are many
-//! files. The cache is stored in a format that is fast to read, and is kept between calls.
+//! Cache in `.formulac/local/` for data that is slow to compute: a large manifest, the column lineage of its SQL, and
+//! the results of compiled specs. If there are many Omni files, their views and the columns that their fields read are
+//! also cached. The cache is kept between calls, in a format that is fast to read.
 
 mod cache_file;
 mod fingerprint;

@@ -189,8 +189,8 @@ impl CheckInputs<'_> {
                 )
             })
             .collect();
-        // Building the compiler takes time, because it must know the models of all specs, so build it only if there is
-        // a promoted spec.
+        // Build the compiler only if there is a promoted spec. Building takes time, because the compiler must know the
+        // models of all specs.
         let compiler = OnceCell::new();
         let new_compiler = || {
             let compiler = args.settings.apply_to(self.knowledge.builder()).ok()?.build();

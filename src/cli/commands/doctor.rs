@@ -251,8 +251,8 @@ fn check_project(workspace: Option<&Workspace>) -> HealthCheck {
     }
 }
 
-/// Checks that dbt's default target can run the generated SQL. `None` if it can, if the target is unknown, or if an
-/// environment with this target has its own dialect.
+/// Checks that dbt's default target can run the generated SQL. `None` if the target can run the SQL, if the target is
+/// unknown, or if an environment with this target has its own dialect.
 fn check_default_target(workspace: &Workspace, dialect: Dialect) -> Option<HealthCheck> {
     let (target, of_target) = workspace.dbt.as_ref()?.default_target()?;
     let mut environments = workspace.project.environments().iter();

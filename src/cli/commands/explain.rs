@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     explain_formula(session, args)
 }
 
-/// Reports a formula as the subject of an option that needs a spec.
+/// Reports that an option needs a spec instead of a formula.
 fn reject_formula(subject: &OsStr) -> Result<(), Failure> {
     let (subject_text, path) = (subject.to_string_lossy(), Path::new(subject));
     let is_formula = subject_text.contains(|c: char| c.is_whitespace() || "()=+*<>&\"".contains(c));

@@ -493,7 +493,7 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
     folder::find_files(folder, is_omni)
 }
 
-/// Returns whether a file without an extension is one of the files that exist once in the Omni model, such as
+/// Returns whether a file without an extension is one of the files that occur only once in the Omni model, such as
 /// `relationships`.
 fn is_shared_file(name: &str) -> bool {
     !name.contains('.') && shared_file_paths().any(|path| path == name)

@@ -286,7 +286,7 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
 }
 
 /// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path
-/// and the text of a file, and returns whether the file need not be parsed.
+/// and the text of a file, and returns whether parsing can be skipped.
 pub fn unreadable_omni_files(omni: &Path, is_checked: impl Fn(&str, &str) -> bool) -> Vec<(String, YamlRefusal)> {
     let find_refusal = |path: PathBuf| {
         let file = folder::relative_path(omni, &path);

@@ -246,7 +246,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
     notes
 }
 
-/// Returns one line per reason for which items of the semantic layer have no equivalent in Omni.
+/// Returns one line per reason why items of the semantic layer have no equivalent in Omni.
 fn gap_lines(model: &OmniModel) -> Vec<String> {
     let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
     for gap in &model.gaps {

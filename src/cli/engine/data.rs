@@ -113,7 +113,7 @@ fn detect_format(path: &Path) -> std::io::Result<Option<DataFormat>> {
 fn detect_delimiter(path: &Path) -> std::io::Result<char> {
     let header = header_line(path)?;
     let count = |delimiter: char| header.chars().filter(|c| *c == delimiter).count();
-    // If several delimiters are equally frequent, the last of these in the list is used.
+    // If several delimiters are equally frequent, the last one in the list is used.
     Ok(['|', '\t', ';', ',']
         .into_iter()
         .max_by_key(|delimiter| count(*delimiter))

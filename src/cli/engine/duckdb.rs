@@ -207,7 +207,7 @@ fn parse_answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
         .collect()
 }
 
-/// Finds the columns of the files that contain a relation of the schema, unless they are known.
+/// Finds the columns of the files that contain a relation of the schema, unless these columns are already known.
 fn find_columns(files: &[DataFile], typed: &Schema, dialect: Dialect) -> Result<(), Failure> {
     let is_unknown = |file: &&DataFile| file.columns.get().is_none() && typed.relation(&file.relation).is_some();
     let mut described = Vec::new();
@@ -244,7 +244,7 @@ fn record_columns(file: &DataFile, rows: &[Map<String, Value>]) {
         .get_or_init(|| described_columns(rows).map(|(name, _)| name.to_owned()).collect());
 }
 
-/// Returns the help for an engine error about a column that the schema lists but that a file lacks.
+/// Returns the help for an engine error about a column that is in the schema but missing from a file.
 fn lacking_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Option<String> {
     files.iter().find_map(|file| {
         let names = file.columns.get()?;
@@ -302,8 +302,8 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
     }
 }
 
-/// Returns CSV options that DuckDB must not guess. If DuckDB guessed these options, it would skip malformed rows as
-/// text before the header.
+/// Returns CSV options that DuckDB must not guess. If DuckDB guessed these options, it would treat malformed rows as
+/// text before the header and skip them.
 fn csv_reader_call(delimiter: char, dialect: Dialect) -> String {
     let delimiter = dialect.text_literal(&delimiter.to_string());
     format!("header = true, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', skip = 0")

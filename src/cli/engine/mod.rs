@@ -248,7 +248,7 @@ impl Engine {
         }
     }
 
-    /// Returns the columns of each relation, with the warehouse's names for their types. Only dbt supports this.
+    /// Returns the columns of each relation, with the warehouse's names for their types. Only dbt supports this lookup.
     pub fn look_up_relations(&self, relations: &[Read]) -> Result<Vec<RelationLookup>, Failure> {
         match self {
             Self::Dbt(run) => dbt::look_up_relations(relations, run, run.deferred.as_deref()),

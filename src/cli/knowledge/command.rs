@@ -82,10 +82,10 @@ impl CommandKnowledge {
         self.builder().build()
     }
 
-    /// Returns the compiler for a formula or definitions. Without `--from`, the formula reads the relations of `--schema`
-    /// if one of them has all columns named in the formula. Otherwise it reads the only project relation that has all
-    /// these columns. If no relation or several relations have them, the formula reads the relations of `--schema`;
-    /// without `--schema`, the types are unknown, and a note lists the candidates.
+    /// Returns the compiler for a formula or definitions. Without `--from`, the formula reads the relations of
+    /// `--schema` if one of them has all columns named in the formula. Otherwise, the formula reads the project's
+    /// relation with all these columns, if there is exactly one. If there is none or more than one, the formula reads
+    /// the relations of `--schema`. Without `--schema`, the types are unknown, and a note lists the candidates.
     pub fn formula_compiler(
         &self,
         session: &Session,

@@ -1,5 +1,5 @@
-//! Facts about the definitions in a source that create dependencies between definitions that do not refer to each other
-//! by name.
+//! Facts about the definitions in a source. The facts create dependencies between definitions that do not refer to each
+//! other by name.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub struct DependencyFacts {
     pub definitions: Vec<DefinitionFacts>,
     /// First definition that uses an aggregate.
     pub first_aggregate: Option<u32>,
-    /// Relation of the first column, with the definition that reads it, if several relations are possible.
+    /// Relation of the first column, with the definition that reads the column, if several relations are possible.
     pub settled: Option<(Arc<str>, u32)>,
 }
 

@@ -49,7 +49,7 @@ struct RelationKeys {
     text: String,
     parts: Vec<SourcePart>,
     roles: Vec<DefinitionRole>,
-    /// For each part, whether it is a sort key in descending order.
+    /// Whether each part is a sort key in descending order.
     descending: Vec<bool>,
 }
 

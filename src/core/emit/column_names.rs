@@ -12,7 +12,8 @@ impl Emitter<'_> {
     }
 
     /// Emits a name with dots as several names: `device.category` for a field of a STRUCT. The path is a single text
-    /// node, so that its output gets an alias, because DuckDB does not find the name of the field in ORDER BY.
+    /// node, so its output gets an alias. The alias is required because DuckDB does not find the name of the field in
+    /// ORDER BY.
     fn emit_path(&mut self, qualifier: Option<SqlId>, path: &str, unquoted: bool, span: Span) -> SqlId {
         let dialect = self.dialect;
         let name = self.work.tree.add_text(span, |out| {

@@ -49,7 +49,7 @@ pub struct EmitBuffers {
     needed: Arena<bool>,
     /// Sizes of numbers, by IR node. The sizes are computed on demand, up to the last requested node.
     sizes: Arena<u32>,
-    /// Precision and scale of decimals, by IR node, computed in the same way.
+    /// Precision and scale of decimals, by IR node. Also computed on demand, up to the last requested node.
     digits: Arena<Option<DecimalDigits>>,
     template: template::TemplateBuffers,
     reads: reads::ColumnReadRecord,

@@ -1,5 +1,5 @@
-//! Value from another period as a single expression: a window whose frame contains only the row whose key is the
-//! current row's key shifted by the period.
+//! Value from another period as a single expression: a window whose frame contains a single row. The key of that row is
+//! the current row's key, shifted by the period.
 
 use super::Emitter;
 use crate::catalog::{self, internal};

@@ -1,9 +1,9 @@
 //! Floats that the engine keeps as decimals, rounded to a limited number of digits.
 //!
 //! Some engines return the average or the quotient of decimals as a decimal with about 16 digits. Spreadsheets compute
-//! with floats, so that `1 / 3 * 3` is exactly 1, but as a decimal, it is 0.9999999999999999. The difference only
-//! matters for operations in which a tiny difference can change the result significantly: comparisons and rounding.
-//! These operations cast the decimal to a float. All other operations keep the decimal, which ROUND can round directly.
+//! with floats, so `1 / 3 * 3` is exactly 1. With decimals, the result is 0.9999999999999999. The difference only
+//! matters for comparisons and rounding, in which a tiny difference can change the result significantly. These
+//! operations cast the decimal to a float. All other operations keep the decimal, which ROUND can round directly.
 
 use super::{Emitter, find_template};
 use crate::Type;
@@ -13,8 +13,8 @@ use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 use crate::sql::{Sql, SqlId};
 
-/// Size of a float that is a rounded decimal. Its decimal expansion terminates (as in `0.125`) if and only if that of
-/// the true value terminates.
+/// Size of a float that is a rounded decimal. Its decimal expansion terminates (as in `0.125`) if and only if the
+/// expansion of the true value terminates.
 pub(super) const ROUNDED: u32 = 1;
 /// Size of a float that was computed with rounded decimals, so that its last digits may differ from the true value.
 pub(super) const INEXACT: u32 = 2;
@@ -76,7 +76,7 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
 }
 
 /// Returns whether the node is a literal such as 100 or 0.5. If `x` has infinitely many decimal places, the product of
-/// `x` and such a literal also has infinitely many.
+/// `x` and such a literal also has infinitely many decimal places.
 fn keeps_decimals(program: &Program, id: IrId) -> bool {
     let Ir::Number(slice) = program.node(id) else {
         return false;

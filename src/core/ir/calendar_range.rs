@@ -254,8 +254,8 @@ impl CalendarRange {
         self.frame().is_some_and(|frame| frame.order != FrameOrder::Nothing)
     }
 
-    /// Returns two ranges that meet at the current row, have window frames, and together contain the rows of this
-    /// range, each once. `None` if there are no such ranges.
+    /// Returns two ranges that meet at the current row, have window frames, and together contain each row of this range
+    /// exactly once. `None` if there are no such ranges.
     pub fn parts_at_current_row(self) -> Option<[Self; 2]> {
         use CalendarEnd::{Moved, Period};
         use PeriodSide::{End, Start};
@@ -286,8 +286,8 @@ impl CalendarRange {
         exchanged.frame().is_some()
     }
 
-    /// Returns the window frame with the rows of the range. `None` if the range reaches beyond the period in which it
-    /// begins or ends, or if its ends cross in some rows, because no window frame contains exactly these rows.
+    /// Returns the window frame with the rows of the range. `None` if no window frame contains exactly these rows: the
+    /// range reaches beyond the period in which it begins or ends, or its ends cross in some rows.
     pub fn frame(self) -> Option<RangeFrame> {
         use CalendarEnd::{After, Moved, Partition, Period};
         use PeriodSide::{End, Start};

@@ -31,7 +31,8 @@ impl NullMeaning {
 }
 
 impl Program {
-    /// Returns the meaning of a node's NULL. Evaluates all nodes before it, because operands precede their operators.
+    /// Returns the meaning of a node's NULL. Also evaluates all earlier nodes, because operands precede their
+    /// operators.
     pub fn null_meaning(&mut self, id: IrId) -> NullMeaning {
         for index in self.null_meanings.len()..=id.index() {
             let id = IrId(index as u32);

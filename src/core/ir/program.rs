@@ -109,7 +109,7 @@ pub struct Program {
     pub lowered_calls: Vec<(Span, &'static str)>,
     /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
-    /// With `blanks: zero`, the meaning of each node's NULL, for the nodes up to the last evaluated node.
+    /// Meaning of each node's NULL with `blanks: zero`, up to the last evaluated node.
     pub null_meanings: Vec<super::NullMeaning>,
     /// Whether at least one definition is folded. During lowering, specifies whether the current definition is folded.
     pub folded: bool,
@@ -312,8 +312,8 @@ impl Program {
         }
     }
 
-    /// Follows references to definitions until the node is not a reference, because a definition's formula can be only
-    /// the name of another definition.
+    /// Follows references to definitions until the node is not a reference. The formula of a definition can consist of
+    /// only the name of another definition.
     #[inline]
     pub fn resolve_names(&self, id: IrId) -> IrId {
         self.resolve_names_until(id, |_, _| false)
@@ -364,8 +364,8 @@ impl Program {
         }
     }
 
-    /// Returns whether a date is known to be the first day of a month. This also holds for the minimum, maximum, first
-    /// or last value of such dates.
+    /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first and last value of
+    /// such dates are also first days of a month.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         const MONTHS: [FunctionId; 4] = [

@@ -131,8 +131,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Joins the row with the nearest key: a CTE adds to each row the key of the next row, and a row matches the lookup
-    /// values between these two keys. Lookups with other lookup values share the CTE.
+    /// Joins the row with the nearest key: a CTE adds the key of the next row to each row, and a row matches the lookup
+    /// values between these two keys. Lookups with different lookup values share the CTE.
     pub(super) fn join_next_key(
         &mut self,
         lookup_join: &mut LookupJoin,

@@ -418,8 +418,8 @@ fn name_from_expression(text: &str) -> Option<String> {
     }
 }
 
-/// Returns whether a name ends with a number. The number looks like a counter: readers would interpret `amount_2` as
-/// the second of several columns.
+/// Returns whether a name ends with a number. Readers would mistake the number for a counter: `amount_2` looks like the
+/// second of several columns.
 fn has_counter_suffix(name: &str) -> bool {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with('_')
 }

@@ -1,4 +1,4 @@
-//! Columns that identify the rows of a stratum, which lookups in other periods compare in addition to the date.
+//! Columns that identify the rows of a stratum. Lookups in other periods compare these columns in addition to the date.
 
 use super::outputs::{StepColumn, key_name};
 use super::planner::Planner;

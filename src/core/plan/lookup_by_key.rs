@@ -337,7 +337,7 @@ impl Planner<'_> {
             .collect()
     }
 
-    /// Emits the conditions that the found row and the current row belong to the same partition.
+    /// Emits the conditions that require the found row and the current row to be in the same partition.
     pub(super) fn emit_partition_conditions(
         &mut self,
         tab: Option<u32>,

@@ -29,8 +29,8 @@ struct ReadCounts {
     groups: u32,
 }
 
-/// Materializes each output whose lookups find the same rows as those of another materialized definition, so that one
-/// select joins the rows for both.
+/// Materializes each output whose lookups find the same rows as the lookups of another materialized definition, so that
+/// one select joins the rows for both.
 fn share_lookup_joins(
     step: &StepPlan<'_>,
     live: &Arena<bool>,

@@ -128,7 +128,8 @@ pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> 
             _ => None,
         }
     };
-    // Find the nodes that repeat a merged column of a full join, because its SQL is an expression too.
+    // Also find the nodes that repeat a merged column of a full join, because the SQL of such a column is an
+    // expression.
     let merged = |id: IrId| match program.node(id) {
         Ir::Column(column) if !program.columns[column as usize].merged.is_empty() => Some(column),
         _ => None,

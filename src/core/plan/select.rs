@@ -35,9 +35,9 @@ impl Planner<'_> {
         self.emitter.dialect.name_text(name, true)
     }
 
-    /// Returns the name of a stratum's CTE: the step's own name if the step is the last step and the CTE has the rows
-    /// that an analyst expects under that name, otherwise an unused name derived from the added columns. The name of
-    /// any other step belongs to the CTE with all columns of the step.
+    /// Returns the name of a stratum's CTE. The CTE has the step's own name if the step is the last step and the CTE
+    /// has the rows that an analyst expects under that name. Otherwise, its name is an unused name derived from the
+    /// added columns. The name of any other step belongs to the CTE with all columns of the step.
     fn stratum_name(&mut self, stage: u32, first_new: Option<&str>) -> String {
         let step = self.spec.name;
         let is_main = stage == self.stages.main && self.step.grouped;

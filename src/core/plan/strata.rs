@@ -1,4 +1,4 @@
-//! Assignment of values to strata, in one forward pass because operands come before the values that use them.
+//! Assignment of values to strata. One forward pass is enough, because operands come before the values that use them.
 
 use rustc_hash::FxHashMap;
 
@@ -215,8 +215,8 @@ impl StratumAssignment<'_> {
         last.max(self.having)
     }
 
-    /// Returns the nodes of the live definitions, each with its definition. First come the values that `having` tests,
-    /// because windows depend on them, then the keys, because lookups read them.
+    /// Returns the nodes of the live definitions, each with its definition. The values that `having` tests come first,
+    /// because windows depend on them. The keys come next, because lookups read them.
     fn nodes_in_order_of_use(&self) -> Vec<(IrId, usize)> {
         let (step, program) = (self.step, self.step.program);
         // The `order by` clause of a query refers to columns by name. Only windows use the expressions of the keys.
@@ -364,7 +364,7 @@ pub(super) fn used_by_having(step: &StepPlan<'_>) -> Arena<bool> {
     used_by_role(step, |role| role == DefinitionRole::Having)
 }
 
-/// Returns, for each definition, whether its role, or the role of a definition that reads it, matches.
+/// Returns, for each definition, whether the role of the definition or of a definition that reads it matches.
 fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
     let program = step.program;
     let mut is_used: Arena<bool> = step

@@ -38,7 +38,8 @@ pub struct Column {
     pub(super) is_uuid: bool,
     /// Whether the values are arrays.
     pub(super) is_array: bool,
-    /// Whether the database defines the type, for example as a domain, so that its name does not specify its base type.
+    /// Whether the type is defined in the database, for example as a domain. The name of such a type does not specify
+    /// its base type.
     pub(super) is_user_defined: bool,
     pub(super) description: Option<String>,
     /// All possible values, if they are known.

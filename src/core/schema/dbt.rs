@@ -40,8 +40,7 @@ pub struct RelationMetadata {
 }
 
 impl RelationMetadata {
-    /// Returns the column with this name. Prefers a column with the same spelling to a column whose name differs in
-    /// case.
+    /// Returns the column with this name. Prefers an exact match to a column whose name differs in case.
     pub fn column_mut(&mut self, name: &str) -> Option<&mut ColumnMetadata> {
         let exact = self.columns.iter().position(|c| c.name == name);
         let index = exact.or_else(|| self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))?;
@@ -87,7 +86,7 @@ impl RelationMetadata {
         relation.primary_key(key)
     }
 
-    /// Returns the primary key that a constraint declares. If no constraint does, returns the first column or
+    /// Returns the primary key that a constraint declares. If there is no such constraint, returns the first column or
     /// combination of columns that is unique and never NULL.
     fn primary_key(&self) -> Vec<String> {
         let columns_with =
@@ -151,8 +150,8 @@ fn enum_values(text: &str) -> Vec<String> {
     values
 }
 
-/// Returns whether a name from the warehouse is case-sensitive, because the warehouse would convert the unquoted name
-/// to another case.
+/// Returns whether a name from the warehouse is case-sensitive. A name is case-sensitive if the warehouse would convert
+/// the unquoted name to another case.
 pub fn is_case_sensitive_name(name: &str, dialect: Dialect) -> bool {
     dialect.name_text(name, false) != dialect.name_text(name, true)
 }

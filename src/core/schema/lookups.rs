@@ -20,7 +20,7 @@ thread_local! {
     static RECORDED: RefCell<Option<BTreeSet<Lookup>>> = const { RefCell::new(None) };
 }
 
-/// Calls a function, and returns its result and everything that it looked up on this thread.
+/// Calls a function. Returns the function's result and all lookups that the function made on this thread.
 pub fn record_lookups<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<Lookup>) {
     let outer = RECORDED.replace(Some(BTreeSet::new()));
     let result = work();

@@ -61,8 +61,8 @@ impl Schema {
         self.merged_by(other, Relation::merged_with)
     }
 
-    /// Like [`merged_with`](Self::merged_with), but a relation of a file, which may list only a part of the facts, also
-    /// gets the columns, the key and the properties of columns that only `other` specifies.
+    /// Like [`merged_with`](Self::merged_with), but a relation of a file also gets the columns, the key and the
+    /// properties of columns that only `other` specifies, because a file may list only some of the facts.
     #[must_use]
     pub fn completed_with(self, other: &Self) -> Self {
         self.merged_by(other, |relation, other| match relation.origin {

@@ -98,7 +98,8 @@ impl ColumnMap {
     }
 }
 
-/// Access level of a dbt model: the models that may read it, from the most to the least restrictive level.
+/// Access level of a dbt model, which specifies the models that may read it. The levels are ordered from the most to
+/// the least restrictive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -216,8 +217,8 @@ impl Relation {
     }
 
     /// Makes all columns nullable, because an outer join returns NULL for rows without a match. If NULL may stand for
-    /// an error in a column, the column does not show which NULLs only stand for a missing match, so every NULL still
-    /// counts as an error.
+    /// an error in a column, every NULL in that column still counts as an error, because the column does not show which
+    /// NULLs stand for a missing match.
     pub fn make_all_nullable(&mut self) {
         Arc::make_mut(&mut self.columns)
             .list

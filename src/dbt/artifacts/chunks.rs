@@ -148,7 +148,7 @@ impl<'t> ManifestPieces<'t> {
     }
 }
 
-/// Returns the text in bytes that may end within a character. `None` if the bytes are not UTF-8.
+/// Returns the text in the bytes, which may end in the middle of a character. `None` if the bytes are not UTF-8.
 fn complete_characters(bytes: &[u8]) -> Option<&str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
@@ -220,8 +220,8 @@ impl<'o> PieceSplitter<'o> {
         ManifestPieces { nodes, rest: self.rest }
     }
 
-    /// Moves past the next part, and returns the chunk if the part is a node. Returns `None` if the text is invalid or
-    /// ends within the part. The splitter does not change then.
+    /// Moves past the next part, and returns the chunk if the part is a node. Returns `None` and leaves the splitter
+    /// unchanged if the text is invalid or ends within the part.
     fn step<'t>(&mut self, walk: &mut TextWalk<'t>) -> Option<Option<ManifestChunk<'t>>> {
         walk.skip_whitespace();
         let section = self.state.section;

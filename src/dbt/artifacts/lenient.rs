@@ -75,8 +75,8 @@ impl<'a> Json<'a> {
         field.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
-    /// Removes nulls, empty lists and empty mappings from a mapping and from the mappings in it, because most settings
-    /// are empty: dbt writes every parameter, and `null` for the parameters without a value.
+    /// Removes nulls, empty lists and empty mappings from a mapping and from the mappings in it. Most settings are
+    /// empty: dbt writes every parameter, and writes `null` if a parameter has no value.
     pub fn without_empty_values(self) -> Self {
         match self {
             Self::Map(fields) => {

@@ -161,7 +161,7 @@ pub(super) trait Sections<'de> {
     ) -> Result<bool, A::Error>;
 }
 
-/// Reads the metadata and the sections of an artifact. The metadata are checked as soon as they are parsed.
+/// Reads the metadata and the sections of an artifact. The metadata is checked as soon as it is parsed.
 pub(super) fn read<'de, S: Sections<'de>>(
     text: &'de str,
     kind: ArtifactKind,

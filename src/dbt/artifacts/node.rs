@@ -36,7 +36,7 @@ pub enum ResourceType {
     SavedQuery,
     /// Unit test.
     UnitTest,
-    /// Function in the warehouse, since dbt 1.11.
+    /// Function in the warehouse, supported since dbt 1.11.
     Function,
     /// Unknown resource type.
     #[default]

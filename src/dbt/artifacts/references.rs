@@ -31,8 +31,8 @@ pub enum Ref {
 }
 
 impl Manifest {
-    /// Resolves a reference in `node` to another node. The reference is `ref('orders', v=1)`,
-    /// `source('raw', 'orders')`, such a call inside other Jinja, or a table name as quoted by the adapter. The method
+    /// Resolves a reference in `node` to another node. The reference is a call such as `ref('orders', v=1)` or
+    /// `source('raw', 'orders')`, possibly inside other Jinja, or a table name as quoted by the adapter. The method
     /// searches only the inputs of `node`, because several packages may have nodes with the same name.
     ///
     /// ```

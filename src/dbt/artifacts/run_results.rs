@@ -99,7 +99,7 @@ pub enum Status {
     Error,
     /// dbt could not determine the age of the source.
     RuntimeError,
-    /// The node did not run because a node that it reads failed.
+    /// The node did not run because one of its inputs failed.
     Skipped,
     /// There was nothing to do.
     NoOp,

@@ -35,7 +35,7 @@ pub struct SelectableNode {
     pub tags: Vec<String>,
     /// Configuration of the node, with values as text.
     pub config: Vec<(String, String)>,
-    /// Metrics of metric sets that the node reads, as `set.metric`.
+    /// Metrics that the node reads from metric sets, as `set.metric`.
     pub metrics: Vec<String>,
     /// Indexes of the nodes that the node reads.
     pub parents: Vec<usize>,

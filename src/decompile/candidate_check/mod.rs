@@ -51,7 +51,7 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub cte: Option<&'a str>,
     /// Part of the file that shows the definition.
     pub definition_part: DefinitionSqlPart<'a>,
-    /// `true` if no difference may remain, because the difference could be caused by this definition.
+    /// `true` if no difference may remain, because this definition could cause any remaining difference.
     pub is_exact: bool,
     /// `true` if the rest of the file must contain only other edits.
     pub compares_file: bool,
@@ -173,7 +173,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         is_column && same(item.cte.as_deref(), self.site_cte())
     }
 
-    /// Returns a difference in the value that the definition's column has in the periods that a step with `fill` adds.
+    /// Returns a difference in the values of the definition's column for the periods that a step with `fill` adds.
     pub fn difference_in_added_periods<'i>(&self, edits: &'i Edits) -> Option<&'i ColumnEdit> {
         let step = self.step()?;
         let is_other_column =
@@ -248,8 +248,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()
     }
 
-    /// Returns the type of a column in the step's relation, and whether the column may be NULL. `None` if it is not
-    /// known.
+    /// Returns the type of a column in the step's relation, and whether the column may be NULL. `None` if the type is
+    /// unknown.
     pub fn base_column_type(&self, name: &str) -> Option<ValueType> {
         let base = self.compiler.options.schema.relation(&self.base_relation())?;
         let column = base

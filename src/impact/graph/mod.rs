@@ -47,7 +47,7 @@ pub struct Graph<'a> {
     pub parents: Vec<Vec<usize>>,
     /// Nodes that read each node.
     pub children: Vec<Vec<usize>>,
-    /// Nodes of each relation: a seed and a source may be one table.
+    /// Nodes of each relation. For example, a seed and a source may be the same table.
     relations: FxHashMap<Vec<String>, Vec<usize>>,
     /// SQL of nodes that dbt has not compiled, or the reason why the SQL cannot be read.
     uncompiled_sql: Vec<OnceLock<Result<String, LineageError>>>,

@@ -118,7 +118,7 @@ pub(super) fn read_view(
                 parsed_field
                     .columns
                     .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
-                // All fields, such as a row count, also depend on the rows of the table.
+                // Every field, even a row count, also depends on the rows of the table.
                 parsed_field.columns.insert((table.clone(), None));
             }
             None => {

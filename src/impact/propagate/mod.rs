@@ -83,7 +83,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
     propagation
 }
 
-/// Returns the end of the longest sequence that starts at `from` and contains no nodes that read each other.
+/// Returns the end of the longest sequence that starts at `from` and in which no node reads another.
 fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
     for (at, index) in order.iter().enumerate().skip(from) {

@@ -96,7 +96,7 @@ pub(super) fn grade_model(
     grade_columns(graph, index, state);
 }
 
-/// Grades the effect of columns to which the SQL refers and that were removed or whose type changed.
+/// Grades the effect of columns named in the SQL that were removed or whose type changed.
 fn grade_lost_columns(
     graph: &Graph<'_>,
     index: usize,

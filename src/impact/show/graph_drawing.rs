@@ -87,7 +87,7 @@ impl GraphDrawing {
         self.edges.extend(other.edges);
     }
 
-    /// Removes duplicate edges. Of several nodes with the same id, keeps the first.
+    /// Removes duplicate edges. If several nodes have the same id, keeps the first.
     pub(crate) fn remove_repeated(&mut self) {
         let mut ids = BTreeSet::new();
         self.nodes.retain(|node| ids.insert(node.id.clone()));

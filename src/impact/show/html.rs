@@ -187,7 +187,7 @@ fn describe_graph_source(graph: &Graph<'_>) -> String {
     format!("formulac impact{project}{}", time.unwrap_or_default())
 }
 
-/// Returns the impact graph, extended by the nodes that the changed nodes read, so that the changed nodes appear in the
+/// Returns the impact graph plus the nodes that the changed nodes read. The changed nodes therefore appear in the
 /// middle.
 fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut drawing = from_impact(impact);

@@ -10,7 +10,7 @@ use crate::yaml::{self, Node};
 /// Lists whose items describe tables.
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
 /// Other lists whose changes are reported. Each entry contains the key, the name in the report, and whether changes are
-/// traced because the items compute values.
+/// traced. Changes are traced if the items compute values.
 const OTHER_LISTS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),

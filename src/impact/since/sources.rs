@@ -33,7 +33,7 @@ impl RevisionComparer<'_, '_> {
                     self.report_removed_source(&name);
                     continue;
                 };
-                // A table inherits the keys that it does not specify from its source.
+                // If a table does not specify a key, the table inherits the key from its source.
                 let text_of_key = |table: &Node, source: Option<&Node>, key: &str| {
                     let property_text = |node: &Node| {
                         let text = yaml_text::value_text(Some(node), key);

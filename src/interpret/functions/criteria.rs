@@ -8,8 +8,8 @@ use crate::functions::patterns::is_like;
 use crate::uncertainty;
 use crate::value::Value;
 
-/// Returns whether a value meets a criterion. `is_condition` is `true` if the values of the range are not boolean. A
-/// boolean criterion is then the result itself.
+/// Returns whether a value meets a criterion. `is_condition` is `true` if the values of the range are not boolean. In
+/// this case, a boolean criterion is itself the result.
 pub fn is_criterion_met(value: &Value, criterion: &Value, is_condition: bool) -> bool {
     match criterion {
         Value::Null => false,

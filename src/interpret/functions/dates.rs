@@ -62,7 +62,7 @@ fn is_date(date: i64) -> Option<Value> {
     is_in_calendar.then_some(Value::Date(date))
 }
 
-/// Returns the days from 1970-01-01 to a date or time, ignoring the time of day.
+/// Returns the number of days from 1970-01-01 to a date or time, ignoring the time of day.
 fn value_day_number(value: &Value) -> i64 {
     let seconds = as_date(value).seconds().unwrap_or_else(|| {
         uncertainty::report_unsupported(|| format!("{} as a date", value.text()));

@@ -31,8 +31,9 @@ fn score(args: CallArgs<'_>) -> Option<f64> {
     (deviation > 0.0).then(|| (value - mean) / deviation)
 }
 
-/// Returns the probability of a value below a z-score, or the density at the z-score. Far from 0, where the SQL limits
-/// the score because some engines reject the exponential of a small number, only the first 290 decimals are reliable.
+/// Returns the probability of a value below a z-score, or the density at the z-score. Far from 0, the SQL limits the
+/// score because some engines reject the exponential of a small number. There, only the first 290 decimals are
+/// reliable.
 fn distribution(z: f64, cumulative: &Value) -> f64 {
     let value = if cumulative.as_condition() == Some(true) {
         share_below(z)

@@ -71,7 +71,8 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-/// Compares a value with both ends, which are included unless the fourth and fifth arguments exclude them.
+/// Returns whether a value is between two ends. The ends are included unless the fourth and fifth arguments exclude
+/// them.
 fn is_between(args: CallArgs<'_>) -> Value {
     let includes = |index: usize| {
         args.values()
@@ -108,7 +109,7 @@ fn evaluate_and_or(args: CallArgs<'_>, decides: bool) -> Value {
     }
 }
 
-/// Returns the value after the first test that is true. A single argument at the end is the default.
+/// Returns the value after the first test that is true. An unpaired last argument is the default.
 fn value_of_first_true_test(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
     for pair in args.values().chunks(2) {
         match pair {

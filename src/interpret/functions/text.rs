@@ -160,8 +160,8 @@ fn find(args: CallArgs<'_>) -> Option<Value> {
     first_matching_position(&haystack, position_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
 
-/// Returns the first position (starting at 1) at or after the start at which the rest of the text satisfies `is_match`.
-/// An empty pattern matches at the start position, even if this position is after the end of the text.
+/// Returns the first position, counted from 1, that is not before the start and at which the rest of the text satisfies
+/// `is_match`. An empty pattern matches at the start position, even if this position is after the end of the text.
 pub fn first_matching_position(chars: &[char], start: i64, is_match: impl Fn(&[char]) -> bool) -> Option<Value> {
     let start = usize::try_from(start).ok().filter(|start| *start >= 1)?;
     let match_position = (start - 1..=chars.len()).find(|index| chars.get(*index..).is_some_and(&is_match));

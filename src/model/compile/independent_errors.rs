@@ -90,9 +90,9 @@ impl SpecCompilation<'_> {
         diagnostics.append(&mut new_diagnostics);
     }
 
-    /// Returns the columns that a step after the failed step would read: those of a relation, of several steps, or of
-    /// the previous step. `None` if they cannot be determined. `outputs` contains the columns of the failed step and of
-    /// all later steps.
+    /// Returns the columns that a step after the failed step would read. The columns come from a relation, from several
+    /// steps, or from the previous step. `None` if the columns cannot be determined. `outputs` contains the columns of
+    /// the failed step and of all later steps.
     fn possible_input(&self, failed: usize, outputs: &[Option<Relation>]) -> Option<Relation> {
         let output = |index: usize| match index.checked_sub(failed) {
             Some(index) => outputs.get(index)?.as_ref(),

@@ -363,7 +363,7 @@ fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<
     });
 }
 
-/// Returns the origin of the value of each node, or nothing if no check or later step needs it.
+/// Returns the origin of the value of each node, or nothing if no check or later step needs the origins.
 fn provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
     let relations = input_relations(work.input);
     match is_provenance_needed(relations, work.last) {

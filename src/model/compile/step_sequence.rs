@@ -154,7 +154,7 @@ impl SpecCompilation<'_> {
                 let union = self.add_union_cte(step, memory, &mut compiled.diagnostics);
                 union.name().clone_into(&mut input.name);
                 input.relation = Some(union);
-                // Nothing identifies the rows of a union of several steps.
+                // A union of several steps has no key.
                 input.grain = match spec.step_input(index) {
                     StepRead::Step(before) => self
                         .facts

@@ -288,7 +288,7 @@ impl ComparedPair<'_> {
     }
 
     /// Returns the join condition on a key column. The condition is an equality between the two sides, because engines
-    /// require this for a full join.
+    /// require an equality for a full join.
     fn key_equality(&self, tree: &mut SqlTree, sides: &[ComparisonSide; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {

@@ -37,8 +37,8 @@ impl SpecCompilation<'_> {
         self.proofs.nullable_keys = nullable_keys;
         match tested.grain {
             [] => {}
-            // The test for a single key column is `unique`. dbt's test ignores NULL, for which the step has only one
-            // group.
+            // The test for a single key column is `unique`. dbt's test ignores NULL, but the step has only one group
+            // for NULL.
             [_] => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain
@@ -191,7 +191,7 @@ impl SpecCompilation<'_> {
 
     /// Returns one warning per nullable key column in `keys`.
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
-        // For each key, its name in the `group_by` of the last step that groups by it.
+        // Name of each key in the `group_by` of the last step that groups by the key.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
         for spanned_text in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
             grouped
@@ -220,7 +220,7 @@ impl SpecCompilation<'_> {
             ) {
                 (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),
                 (_, false, _) => format!("add `{key}: {{{NOT_NULL}}}` below `columns`"),
-                // The first help contains the tests for all keys, because a spec has only one key `columns`.
+                // The first help text contains the tests for all keys, because a spec has only one `columns` key.
                 (.., true) => {
                     let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))
@@ -245,8 +245,8 @@ fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: S
 
 const REMOVE_ROWS: &str = ", or remove such rows with `where: NOT(ISBLANK(";
 
-/// Replaces the key in the help of a warning about a nullable key of an expanded spec, because conditions of the
-/// original spec contain keys as its `group_by` does.
+/// Replaces the key in the help of a warning about a nullable key of an expanded spec. Conditions in the original spec
+/// spell a key as it appears in the spec's `group_by`.
 pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnostic {
     let key = diagnostic.span().text(source).split('[').next().unwrap_or_default();
     let add = diagnostic.help().and_then(|help| help.split_once(REMOVE_ROWS));

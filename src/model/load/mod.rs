@@ -115,14 +115,15 @@ pub struct Step<'y> {
     pub series: Option<PeriodSeries<'y>>,
     pub keep: KeptColumns<'y>,
     pub keep_span: Span,
-    /// Timeframes in `keep`, or in the `columns` of a worksheet, which become columns with their names.
+    /// Timeframes in `keep` or in the `columns` of a worksheet. Each timeframe becomes a column with the name of the
+    /// timeframe.
     pub timeframes: Vec<SpannedText<'y>>,
     pub limit: Option<u64>,
     pub limit_span: Span,
     /// Worksheet keys of the step. `None` if the step is not a worksheet.
     pub sheet: Option<SheetKeys<'y>>,
-    /// Whether the mapping has an invalid key, lacks names because of an error, or is not a step. A required key or a
-    /// name may then only appear to be missing, because the invalid key may be a misspelling of it.
+    /// Whether the mapping has an invalid key, lacks names because of an error, or is not a step. In these cases, a
+    /// required key or name may only appear to be missing, because the invalid key may be a misspelling of it.
     pub faulty: bool,
     /// Whether an error in the step was reported, which makes the step's columns uncertain.
     pub unsound: bool,

@@ -374,8 +374,8 @@ impl Loader<'_, '_> {
     }
 }
 
-/// Returns the help for a boolean in place of a mapping that has a key for it, such as `contract: true`. `None` for
-/// other values.
+/// Returns the help for a boolean that is written instead of a mapping, such as `contract: true`, if the mapping has a
+/// key for the boolean. `None` for other values.
 fn mapping_help(name: &str, shape: &KeyShape, text: &str, value: &Node) -> Option<String> {
     let KeyShape::Keys(table) = shape else {
         return None;

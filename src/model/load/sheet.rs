@@ -37,7 +37,8 @@ pub struct TabKeys<'y> {
     pub order_by: Vec<SpannedText<'y>>,
 }
 
-/// Keys that make a step a worksheet. Any of these keys is sufficient, but `columns` only if its value is a list.
+/// Keys that make a step a worksheet. Each of these keys is sufficient alone, except that the value of `columns` must
+/// be a list.
 pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
 
 /// Keys that are not allowed in a worksheet, each with advice for the error message.

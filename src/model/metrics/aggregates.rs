@@ -29,8 +29,8 @@ pub struct AggregateColumns {
 }
 
 impl ColumnBuilder<'_> {
-    /// Finds the metrics that consist of a single aggregate. If several have the same formula, a listed one is
-    /// preferred.
+    /// Finds the metrics that consist of a single aggregate. If several metrics have the same formula, a listed metric
+    /// is preferred.
     pub fn find_metrics_of_aggregates(&mut self, metric_ids: &[MetricId]) {
         let is_aggregate = |id: &&MetricId| {
             let formula = self.model.formula(**id);
@@ -50,7 +50,7 @@ impl ColumnBuilder<'_> {
         !self.is_single && self.model.sets[id.0].sets.is_empty()
     }
 
-    /// Returns an aggregate in the formula of a metric, as the step over its set computes it.
+    /// Returns an aggregate from a metric's formula, in the form that the step over the metric's set computes.
     fn aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, TextWithOrigins) {
         let group = self.model.row_group(id);
         let group = self
@@ -121,8 +121,8 @@ impl ColumnBuilder<'_> {
     }
 }
 
-/// Returns the formula that reads a column of one step from the union of several steps, in which the other steps have
-/// NULL. `empty` is the value of groups without rows.
+/// Returns the formula that reads a column of one step from the union of several steps. The column is NULL in the rows
+/// of the other steps. `empty` is the value of groups without rows.
 fn combine_rows_of_union(reference: &str, empty: Option<&str>) -> String {
     match empty {
         Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),

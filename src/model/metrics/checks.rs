@@ -34,7 +34,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the error about an aggregate in `having` that would count or aggregate the rows of a generated step
-    /// instead of the rows of the set: the step combines the results of several groups of rows.
+    /// instead of the rows of the set. The generated step combines the results of several groups of rows.
     pub fn having_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
         let is_combined = self.sets.len() > 1 || groups.iter().any(|group| group.rule.is_some());
         let having = self.having.as_ref().filter(|_| is_combined)?;

@@ -33,8 +33,8 @@ pub enum WindowRows {
 }
 
 impl WindowRows {
-    /// Returns the order and partition of a step that computes both kinds of windows. In a grouped step, ranks fit any
-    /// other windows, because the step specifies no partition that ranks would have to ignore.
+    /// Returns the order and partition of a step that computes both kinds of windows. In a grouped step, ranks can be
+    /// combined with any other windows, because the step specifies no partition that ranks would have to ignore.
     pub fn merge(self, other: Self, is_grouped: bool) -> Option<Self> {
         match (self, other) {
             (own_rows, other) if own_rows == other => Some(own_rows),
@@ -535,7 +535,7 @@ impl<'m> ColumnBuilder<'m> {
         }
     }
 
-    /// Returns the column of a listed metric, which is added if the metric's column has a different name.
+    /// Returns the column of a listed metric. Adds the column if the metric's own column has a different name.
     fn output_column(&mut self, index: usize) -> Option<usize> {
         let listed_metric = &self.model.listed_metrics[index];
         let id = (listed_metric.set, listed_metric.metric);

@@ -185,7 +185,7 @@ impl Compiler {
             .root()
             .and_then(|root| expand_periods(self, (root, source), &periods, &mut faults));
         let has_fill = periods.iter().any(|(_, step)| step.get("fill").is_some());
-        // Errors that are unrelated to these keys are found by compiling the spec without them.
+        // Compile the spec without these keys to find errors that are unrelated to them.
         let plain = self.compile_query(file, kind);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
@@ -336,9 +336,9 @@ impl Compiler {
 }
 
 /// Returns whether a diagnostic about a generated step may result from another error. A column of the step is missing
-/// if its metric or aggregate contains an error, and the level of the step is wrong if all its aggregates contain
-/// errors or if a set without rows contains aggregates. In a formula of the set, only a name that the set does not
-/// define can be unknown.
+/// if its metric or aggregate contains an error. The level of the step is wrong if all its aggregates contain errors,
+/// or if a set without rows contains aggregates. In a formula of the set, only a name that the set does not define can
+/// be unknown.
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
     let is_in_formula =
         |formula: &MetricFormula| formula.span.start <= fault.span().start && fault.span().end <= formula.span.end;

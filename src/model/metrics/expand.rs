@@ -34,7 +34,7 @@ pub struct Expansion {
     pub span: Span,
     /// Positions of the steps that have a row for every period. Empty if no step does.
     pub filled_steps: Range<u32>,
-    /// Whether `partition_by` and the ordering key identify the rows, although later steps cannot infer this.
+    /// Whether `partition_by` and the ordering key identify the rows in a way that later steps cannot infer.
     pub is_row_identified: bool,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,

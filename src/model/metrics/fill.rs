@@ -32,7 +32,7 @@ pub struct Fill {
 }
 
 impl ColumnBuilder<'_> {
-    /// Returns whether the expanded step may keep `since` and `until` next to `fill`.
+    /// Returns whether the expanded step may keep `since` and `until` together with `fill`.
     pub fn keeps_bounds(&self) -> bool {
         let fill = self.kept_fill.as_ref();
         fill.is_some_and(|fill| self.keys.time == Some(fill.key))

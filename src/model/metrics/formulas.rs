@@ -23,7 +23,7 @@ use crate::{Level, Type};
 /// Name in a formula.
 #[derive(Clone, Debug)]
 pub struct NameUse {
-    /// Bytes of the formula that refer to the column or definition, without a timeframe.
+    /// Byte range of the reference to the column or definition, without a timeframe.
     pub range: Range<usize>,
     pub qualifier: Option<String>,
     pub name: String,
@@ -79,7 +79,7 @@ pub struct MetricFormula {
     pub is_broken: bool,
     /// Whether a window of the formula depends on the order of rows.
     pub is_ordered: bool,
-    /// Whether a window of the formula is ordered by its own argument, as RANK is.
+    /// Whether a window of the formula, such as RANK, is ordered by its own argument.
     pub is_ranked: bool,
     /// Calls that read all rows of their partition without an order, such as `SUM(x:x)`.
     pub totals: Vec<Range<usize>>,
@@ -89,9 +89,9 @@ pub struct MetricFormula {
     pub descending: bool,
     /// Parts of a filter that may remove earlier rows. Their spans are in the file.
     pub conditions: Vec<RowCondition>,
-    /// Bytes of the formula that read earlier periods.
+    /// Byte ranges of the formula's parts that read earlier periods.
     pub look_back: Option<Range<usize>>,
-    /// Units of the windows that use calendar units.
+    /// Calendar units of the formula's windows.
     pub window_units: Vec<WindowUnit>,
     /// Windows that read rows of other periods, each with its byte range in the formula.
     pub reaches: Vec<(WindowReach, Range<usize>)>,
@@ -126,7 +126,7 @@ pub fn analyze_in(
     source: &str,
     analysis_scope: &AnalysisScope<'_>,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    // Calendar ranges need a date to order by, which only the keys of a model determine.
+    // Calendar ranges need a date as the sort key. Only the keys of a model determine this date.
     let date = if analysis_scope.is_descending {
         "TODAY() desc"
     } else {
@@ -293,7 +293,7 @@ fn formula_range(text: &str, span: Span) -> Range<usize> {
     start..end.max(start)
 }
 
-/// Returns the names that LET calls in a part of the text define. The last argument of LET is its result.
+/// Returns the names that are defined by LET calls in a part of the text. The last argument of LET is its result.
 pub fn names_of_let<'t>(ast: &Ast, text: &'t str, within: Span) -> Vec<&'t str> {
     let is_within = |name: Span| within.start <= name.start && name.end <= within.end;
     let calls = ast.calls.iter().filter(|call| is_within(call.name));
@@ -411,7 +411,7 @@ fn record_aggregate_calls(
     let innermost = nodes().filter(|id| is_aggregate(*id) && !program.operands(*id).any(is_aggregate));
     let innermost = innermost.filter(|id| !windowed.contains(id));
     let mut calls: Vec<(Span, Ir)> = innermost.map(|id| (program.meta(id).span, program.node(id))).collect();
-    // A call may be lowered to several nodes with the span of the call.
+    // A call may be lowered to several nodes that all have the call's span.
     calls.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
     let mut end = 0;
     for (index, &(span, node)) in calls.iter().enumerate() {

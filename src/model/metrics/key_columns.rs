@@ -1,5 +1,5 @@
 //! Checks that the keys of a model exist in the metric sets. An unknown key would otherwise cause errors in the
-//! expanded spec, which name keys that the author did not write.
+//! expanded spec, and these errors would name keys that the author did not write.
 
 use super::keys::period_unit;
 use super::request::{ModelKey, ModelOverSets};
@@ -123,9 +123,8 @@ impl MetricSet {
         Some(Diagnostic::new(code, span, message).with_help(help))
     }
 
-    /// Returns the relations of the set, starting with the relation of the rows, if neither the relations nor the set
-    /// have a column or dimension with this name. `None` if such a column or dimension exists, or may exist because not
-    /// all columns of the relations are known.
+    /// Returns the relations of the set, starting with the relation of the rows. `None` if the relations or the set
+    /// have a column or dimension with this name, or may have one because not all columns of the relations are known.
     fn relations_without_column<'c>(&self, compiler: &'c Compiler, name: &str) -> Option<Vec<&'c Relation>> {
         if self.position_by_any_name(name).is_some() {
             return None;

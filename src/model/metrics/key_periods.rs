@@ -23,8 +23,8 @@ pub enum FormulaWithinPeriod {
 }
 
 impl MetricSet {
-    /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or
-    /// the set's time if it has a grain. `None` if the key does not truncate a time.
+    /// Returns the column and the timeframe of a key. The key may be a dimension such as `month = ordered_at[month]`,
+    /// or the set's time if it has a grain. `None` if the key does not truncate a time.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         let date_part = self.date_part_of(key);
         date_part.filter(|(_, frame)| timeframe_unit(frame).is_some())
@@ -38,7 +38,7 @@ impl MetricSet {
             return Some((column, grain.to_owned()));
         }
         let mut text = key;
-        // A definition may be the name of another definition. The limit ends cycles.
+        // A definition may consist only of another definition's name. The limit prevents endless loops.
         for _ in 0..=self.definitions.len() {
             match self.definition_of_key(text) {
                 Some(formula) if formula.is_operation => return None,

@@ -288,8 +288,8 @@ impl ModelOverSets<'_> {
             && !is_column()
     }
 
-    /// Returns whether a key of several sets is a period of the set's `time` and has the same name as the `time`, so
-    /// that formulas must qualify the `time`.
+    /// Returns whether a key of several sets is a period of the set's `time` and has the same name as the `time`. In
+    /// this case, formulas must qualify the `time`.
     fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
         let name = match key.mapped_column(set) {
             Some(part) if split_timeframe(&part.column).1.is_empty() => return false,

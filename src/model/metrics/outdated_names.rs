@@ -62,8 +62,8 @@ impl MetricSet {
         Diagnostic::new(Code::DeprecatedMetric, span, message)
     }
 
-    /// Warns about deprecated metrics, and about former names of metrics, that the formulas of the set use. `today` is
-    /// the current date.
+    /// Warns about formulas of the set that use deprecated metrics or former names of metrics. `today` is the current
+    /// date.
     pub fn check_outdated_metrics(&self, sets: &MetricSets, today: Option<&str>) -> Vec<Diagnostic> {
         self.outdated_metrics_in(&self.definitions, |set| sets.get(set).map(|set| &**set), today)
     }
@@ -144,7 +144,7 @@ impl MetricSet {
 }
 
 impl ModelOverSets<'_> {
-    /// Reports the metrics that may no longer be used, but that formulas of the sets use to compute the needed metrics.
+    /// Reports metrics that may no longer be used although formulas of the sets use them to compute the needed metrics.
     pub fn check_metrics_used_in_sets(
         &self,
         metric_ids: &[MetricId],
@@ -188,8 +188,8 @@ impl ModelOverSets<'_> {
         faults.push(set.renamed_metric(&name.name, current, span).with_help(help));
     }
 
-    /// Warns about deprecated dimensions in the model's keys and filters, and about dimensions to which these keys and
-    /// filters refer by former names. `set_indexes` contains the sets that have rows.
+    /// Warns about deprecated dimensions, and about former names of dimensions, in the model's keys and filters.
+    /// `set_indexes` contains the sets that have rows.
     pub fn check_outdated_dimensions(&self, set_indexes: &[usize], today: Option<&str>, faults: &mut Vec<Diagnostic>) {
         for set in set_indexes {
             let metric_set = &self.sets[*set];
@@ -246,9 +246,10 @@ impl ModelOverSets<'_> {
         self.keys.iter().position(|key| is_key(&key.text))
     }
 
-    /// Returns a name in a formula of a set as the step over the set's rows must write it. A key may have the name of a
-    /// column from which the set computes other values, for example after `region` has been renamed to `sales_region`.
-    /// The name of the relation then distinguishes the column from the key. `formula_name` is the name of the formula.
+    /// Returns the spelling that the step over a set's rows needs for a name in the set's formula. A key may have the
+    /// name of a column from which the set computes other values, for example after `region` has been renamed to
+    /// `sales_region`. In this case, the relation's name distinguishes the column from the key. `formula_name` is the
+    /// name of the formula.
     pub fn column_next_to_keys(
         &self,
         set: usize,

@@ -54,7 +54,7 @@ pub fn read_period_step<'y>(
     let mut loader = Loader::new(source, &mut ignored);
     let keys = read_keys(&loader, node);
     let step = loader.read_step(node, std::ptr::eq(node, root));
-    // The formulas are analyzed like the formulas of a metric set, but may read keys next to aggregates.
+    // The formulas are analyzed like the formulas of a metric set, but may read keys as well as aggregates.
     let period_step = Step {
         having: None,
         order_by: Vec::new(),
@@ -131,7 +131,7 @@ pub fn read_period_step<'y>(
     (faults.len() == before).then_some(model)
 }
 
-/// Returns the metric set that a step with periods becomes, without the formulas of the step.
+/// Converts a step with periods to a metric set, without the formulas of the step.
 fn set_without_formulas(name: String, pairs: Vec<(Node, Node)>, span: Span) -> MetricSet {
     MetricSet {
         name,

@@ -5,8 +5,9 @@ use super::set::{MetricSet, MetricSets, SetTime};
 use super::text_with_origins::quote_formula_name;
 use crate::yaml;
 
-/// Returns, as a key, the shortest period that is available in every set that has rows and on which the set is built.
-/// `None` if one of these sets has no time. The key names the columns, because a set may have a column such as `month`.
+/// Returns a key for the shortest period that is available in all sets with rows on which the set is built. `None` if
+/// one of these sets has no time. The key names the columns, because a set may have a column with the name of a period,
+/// such as `month`.
 fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut metric_sets = vec![set];
     let mut next = 0;

@@ -80,8 +80,8 @@ pub struct ModelOverSets<'y> {
     pub taken_names: FxHashSet<String>,
 }
 
-/// Returns the first step of a spec if the step reads metric sets, or if the key `metrics` is misspelled or next to
-/// `steps`, which is an error.
+/// Returns the first step of a spec if the step reads metric sets. Also returns the step in two cases that are errors:
+/// the key `metrics` is misspelled, or appears next to `steps`.
 pub fn find_step_over_metric_sets(root: &Node) -> Option<&Node> {
     let first = root.get("steps").and_then(|steps| steps.items()?.first());
     let step = first.unwrap_or(root);
@@ -530,7 +530,7 @@ fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagno
     let message = format!("the formula of `{}.{}` has an error", set.name, formula.name);
     let help = format!("correct the formula in {file}; `formulac check` shows the error");
     let fault = Diagnostic::new(Code::UnknownMetric, span, message).with_help(help);
-    // The error may be in another formula, which this one reads.
+    // The error may be in another formula that this formula reads.
     fault.with_cause(set.path.as_deref(), Span::new(0, u32::MAX))
 }
 

@@ -114,8 +114,9 @@ impl MetricSet {
         known_relation(&compiler.options, &RelationReference::read(from)?)
     }
 
-    /// Returns a column in the set's keys, such as its time, with the name of the set's relation if a join makes the
-    /// column ambiguous: not all columns of the relations are known, and none is known to have the column.
+    /// Returns a column in the set's keys, such as its time. The column is qualified with the name of the set's
+    /// relation if a join makes it ambiguous: not all columns of the relations are known, and no relation is known to
+    /// have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
         let joins = self.root.items_at("joins").iter();
         let find_relation = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
@@ -370,7 +371,7 @@ impl MetricSets {
         self.by_name.entry(set.name.to_lowercase()).or_insert(set);
     }
 
-    /// Returns these sets with another set, which replaces any existing set with the same name.
+    /// Adds another set to these sets and returns the result. The new set replaces any existing set with the same name.
     pub fn with(&self, set: Arc<MetricSet>) -> Self {
         let mut sets = self.clone();
         sets.replace(set);

@@ -12,7 +12,8 @@ pub enum SetName<'s> {
     Own(usize),
     /// Column of the set's relations.
     Column,
-    /// Definitions with this name in the sets on which the set is built. The name is valid if there is only one.
+    /// Definitions with this name in the sets on which the set is built. The name is valid if there is only one such
+    /// definition.
     OfSets(Vec<(&'s MetricSet, usize)>),
 }
 
@@ -45,7 +46,7 @@ impl MetricSet {
         )
     }
 
-    /// Reports sets and metrics that do not exist although a set built on other sets refers to them.
+    /// Reports missing sets and metrics to which a set built on other sets refers.
     pub fn check_names_of_other_sets(&self, sets: &MetricSets) -> Vec<Diagnostic> {
         let mut faults = Vec::new();
         let nodes = self.root.get("sets").into_iter();

@@ -197,8 +197,8 @@ impl<'m> StepWriter<'m> {
         steps
     }
 
-    /// Returns the column after which a step is named: the first column that another column reads, because the query may
-    /// compute the others in its last select.
+    /// Returns the column after which a step is named: the first column that another column reads. The query may
+    /// compute the other columns in its last select.
     fn naming_column(&self, columns: &[usize]) -> Option<usize> {
         let uses = self.columns.all.iter().flat_map(|other| &other.uses);
         let source_columns: FxHashSet<usize> = uses.map(|column_use| column_use.column).collect();
@@ -206,8 +206,8 @@ impl<'m> StepWriter<'m> {
         first_read.or_else(|| columns.first()).copied()
     }
 
-    /// Moves windows after the columns of the condition, so that they read only the groups that the condition keeps.
-    /// Returns the stage that filters. `None` if the condition reads windows or no stage follows it.
+    /// Moves windows after the columns of the condition, so that the windows read only the groups that the condition
+    /// keeps. Returns the stage that filters. `None` if the condition reads windows or no stage follows it.
     fn delay_windows(&mut self, stages: &mut Arena<Stage>) -> Option<usize> {
         let (_, uses) = self.having.as_ref()?;
         let mut reads_windows: Arena<bool> = Arena::new();
@@ -261,7 +261,7 @@ impl<'m> StepWriter<'m> {
                     }
                     None => self.time_order_in(step),
                 };
-                // The spec may enclose a name in `${}`, although the name does not need it.
+                // The spec may enclose a name in `${}` even if this is not necessary.
                 let bare = |text: &str| text.trim_start_matches("${").trim_end_matches('}').to_owned();
                 let ordered = |key: &TextWithPosition| {
                     let entries = step.order_by.iter().map(|entry| &entry.text);

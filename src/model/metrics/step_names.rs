@@ -33,8 +33,8 @@ pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
     plain_name(&grouped_rows_name(&from, keys.names.as_slice()))
 }
 
-/// Returns the suffix of a row group's step names, such as `_per_account`, which is needed if the model also uses the
-/// same rule with other columns in `per`.
+/// Returns the suffix of a row group's step names, such as `_per_account`. The suffix is needed if the model also uses
+/// the same rule with other columns in `per`.
 pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
     let Some(rule) = group.rule.as_ref().filter(|rule| !rule.per.is_empty()) else {
         return String::new();

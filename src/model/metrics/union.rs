@@ -37,7 +37,7 @@ impl SpecCompilation<'_> {
         if let Some((_, known_relation)) = self.unions.iter().find(has_same_steps) {
             return known_relation.clone();
         }
-        // An earlier union of the first steps is read instead of written again.
+        // Read an earlier union of the first steps instead of writing it again.
         let is_first = |union_entry: &&(Vec<String>, Relation)| {
             union_entry.0.len() < steps.len()
                 && union_entry

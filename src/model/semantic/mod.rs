@@ -112,7 +112,7 @@ impl SpecCompilation<'_> {
             other => other,
         };
         // If the model has versions, the semantic model needs a `ref` call. If the model is private, the semantic model
-        // needs a group. Only the legacy format supports them.
+        // needs a group. Only the legacy format supports `ref` calls and groups.
         let needs_legacy = self.spec.dbt.versions.is_some() || self.group_of_private_model().is_some();
         if form == SemanticModels::Latest && needs_legacy {
             SemanticModels::Legacy

@@ -106,9 +106,9 @@ pub struct FirstStepDefinition {
     /// Comments above the definition, one per line, without the comments that form its description. YAML comments are
     /// written as comments of formulas.
     pub comments: Vec<String>,
-    /// Bytes of the file with the YAML comments directly above the definition. Empty without comments.
+    /// Byte range of the YAML comments directly above the definition in the file. Empty if there are no comments.
     pub yaml_comments: Range<usize>,
-    /// Comment after the formula. Empty without a comment.
+    /// Comment after the formula. Empty if there is no comment.
     pub note: String,
     /// Description of the definition.
     pub description: Option<String>,
@@ -117,7 +117,7 @@ pub struct FirstStepDefinition {
     /// Names in the formula that refer to other definitions of the step, each with its byte range and the index of the
     /// definition.
     pub uses: Vec<(Range<usize>, usize)>,
-    /// Whether the formula uses the name of the definition, which refers to a column in the formula.
+    /// Whether the formula uses the definition's own name. In the formula, this name refers to a column.
     pub reads_own_name: bool,
     /// Whether the formula aggregates columns, and not only other definitions.
     pub has_aggregates: bool,
@@ -138,7 +138,7 @@ pub enum FirstStepOrigin {
     Used,
 }
 
-/// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and an error with the
+/// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`. Returns an error with the
 /// reason if the step's definitions cannot be definitions of a metric set.
 pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<Result<FirstStep, String>> {
     let root = yaml::root(text)?;
@@ -415,7 +415,7 @@ pub(super) fn read_definitions(
     Ok(definitions)
 }
 
-/// Returns the bytes of the YAML comments directly above the line of an offset.
+/// Returns the byte range of the YAML comments directly above the line that contains an offset.
 fn yaml_comments_above(source: &str, offset: usize) -> Range<usize> {
     let text_above = source.get(..offset).unwrap_or_default();
     let end = text_above.rfind('\n').map_or(0, |line_break| line_break + 1);

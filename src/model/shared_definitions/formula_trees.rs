@@ -11,7 +11,7 @@ use crate::span::Span;
 
 /// IDs of the subtrees of formulas. The IDs ignore layout, comments, brackets, and the case of names and functions. The
 /// name of a definition represents its formula, so the way in which a formula is split into definitions is also
-/// ignored. A qualifier that is the relation of the rows is ignored too.
+/// ignored. A qualifier that names the relation of the rows is ignored too.
 #[derive(Debug, Default)]
 pub struct FormulaTrees {
     ids: FxHashMap<String, u32>,

@@ -64,7 +64,7 @@ pub fn read_step_over_metric_set<'s>(
     })
 }
 
-/// Adds the metrics of the set that the model's formulas use without listing them.
+/// Adds the metrics of the set that the model's formulas use but the model does not list.
 fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &mut Arena<FirstStepDefinition>) {
     let is_own_name = |name: &str| {
         let of_model = |formula: &MetricFormula| {

@@ -1,6 +1,6 @@
 //! Row-by-row comparison of two relations: the built model and either the rows of its formula or a relation listed in
-//! `compare:`. The comparison runs in the warehouse, which returns one row of counts and, if there are differences, the
-//! rows with the largest differences.
+//! `compare:`. The comparison runs in the warehouse, which returns one row of counts. If there are differences, the
+//! warehouse also returns the rows with the largest differences.
 
 mod answer;
 mod sql;

@@ -344,7 +344,7 @@ impl Comparison {
     }
 }
 
-/// Returns SQL for displaying a value. Booleans, which were converted to numbers, are converted back.
+/// Returns SQL for displaying a value. Booleans that were converted to numbers are converted back.
 fn display_column(column: &SharedColumn, name: &str) -> String {
     match column.ty() {
         Type::Boolean => format!("case {name} when 1 then 'true' when 0 then 'false' end"),

@@ -70,8 +70,8 @@ impl<'m> ViewAccess<'m> {
         access
     }
 
-    /// Adds the settings of a view or topic, which `subject` describes. `base` is the view at which the topic starts, and
-    /// `view` is the promoted view.
+    /// Adds the settings of the view or topic that `subject` describes. `base` is the view at which the topic starts,
+    /// and `view` is the promoted view.
     fn add_settings(
         &mut self,
         model: &'m ParsedOmniModel<'_>,

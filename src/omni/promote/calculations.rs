@@ -269,8 +269,8 @@ fn with_letters(cell: &str, index: usize) -> String {
     format!("{fixed}{}{row}", column_letters(index))
 }
 
-/// Moves the letters in the formulas of a worksheet's last columns after columns have been left out. `is_kept` returns
-/// whether the worksheet keeps a column. A formula that reads an omitted column becomes an error, too.
+/// Updates the column letters in the formulas of a worksheet's last columns after columns have been omitted. `is_kept`
+/// returns whether the worksheet keeps a column. A formula that reads an omitted column becomes an error, too.
 pub(super) fn leave_out_columns(
     columns: &[&str],
     is_kept: &dyn Fn(&str) -> bool,

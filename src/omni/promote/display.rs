@@ -15,7 +15,8 @@ const DISPLAY_SETTINGS: [&str; 8] = [
     "ai_context",
 ];
 
-/// Settings that become part of the formula, the grain or other properties of the column, or that cause their own gaps.
+/// Settings that become part of the formula, the grain or other properties of the column, or that are reported as
+/// separate gaps.
 const CONVERTED_SETTINGS: [&str; 16] = [
     "sql",
     "aggregate_type",

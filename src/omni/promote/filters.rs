@@ -330,8 +330,8 @@ impl FilterReader<'_> {
             && matches!(self.tested_term().ty, None | Some(Type::Boolean))
     }
 
-    /// Returns whether to treat a value as a date, because the field is a date, or because its type is unknown and
-    /// the value looks like a date.
+    /// Returns whether to treat a value as a date. The field must be a date, or its type must be unknown and the value
+    /// must look like a date.
     fn is_date_value(&self, value: &Node) -> bool {
         match value.text() {
             Some(text) => {

@@ -1,7 +1,7 @@
 //! Promotes measures, dimensions, saved queries and calculations from Omni to a model spec.
 //!
-//! The conversion does no input or output. The contents of Omni's files are converted to the text of a spec, and a
-//! [`PromoteGap`] reports each part that a spec cannot express. References are resolved through fields and joins, and
+//! The conversion neither reads nor writes files. The contents of Omni's files are converted to the text of a spec, and
+//! a [`PromoteGap`] reports each part that a spec cannot express. References are resolved through fields and joins, and
 //! each field becomes a definition with the same name. The spec is compiled immediately. Definitions that do not
 //! compile are omitted and reported as gaps.
 //!
@@ -68,7 +68,8 @@ pub struct Request<'a> {
     /// dbt's manifest, which determines the relations that the views show. A view that shows no relation of the
     /// manifest reads the dbt model with the name of its table.
     pub manifest: Option<&'a Manifest>,
-    /// Paths in the folder of the Omni model, by the path of the file. Other files have the same path there.
+    /// Paths in the folder of the Omni model, by the path of the file. Files that are not listed have the same path in
+    /// the folder.
     pub paths: FxHashMap<String, String>,
 }
 
@@ -97,7 +98,7 @@ pub struct PromoteGap {
     pub original: String,
     /// Reason why no formula exists, or description of the possible difference.
     pub reason: String,
-    /// Whether the spec contains the item, which the user should review.
+    /// Whether the spec contains the item. If so, the user should review the item.
     pub is_carried: bool,
 }
 

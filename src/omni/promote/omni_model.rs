@@ -122,8 +122,8 @@ pub(super) struct ParsedOmniModel<'t> {
 }
 
 impl<'t> ParsedOmniModel<'t> {
-    /// Parses files, each with its path and text. Also returns the errors in files that are not valid YAML, which the
-    /// model does not contain.
+    /// Parses files, each with its path and text. Also returns the errors in files that are not valid YAML. The model
+    /// does not contain these files.
     pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self {
             files: Vec::new(),

@@ -61,8 +61,8 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
 pub(super) struct PromotedSpecs {
     /// YAML of each spec. `None` if it cannot be read.
     pub roots: Vec<Option<Node>>,
-    /// Indices of the specs that were promoted from a field or query view, each with the promoted column, by the name
-    /// of the field or query view in lower case.
+    /// Specs that were promoted from each field or query view, by the lower-case name of the field or query view. Each
+    /// entry contains the index of the spec, and the promoted column.
     by_name: FxHashMap<String, Vec<(usize, Option<String>)>>,
 }
 
@@ -75,7 +75,7 @@ impl PromotedSpecs {
             for record in root.iter().flat_map(promotion_records) {
                 let Some(from) = record.from.text() else { continue };
                 let promoted = by_name.entry(from.to_ascii_lowercase()).or_default();
-                // Of several columns with the same origin, the first one replaces the field.
+                // If several columns have the same origin, the first column replaces the field.
                 if promoted.last().is_none_or(|(last, _)| *last != number) {
                     promoted.push((number, record.column.map(str::to_owned)));
                 }
@@ -171,7 +171,7 @@ fn duplicate_help(item: &RetargetedItem, refusal: Option<RetargetRefusal>, comma
     }
 }
 
-/// Returns the warning about a field or query view that a spec also defines, together with that field or query view and
+/// Returns the warning about a field or query view that a spec also defines. Also returns the field or query view, and
 /// the command that makes it read the model.
 fn taken_over_diagnostic(
     model: &ParsedOmniModel<'_>,

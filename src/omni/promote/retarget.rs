@@ -106,9 +106,9 @@ impl TargetModel {
         )
     }
 
-    /// Returns the edits that make a field read the model of a spec, which was promoted from the field. If several
-    /// specs were promoted from the field, the error contains the reason why the field can never read this model or, if
-    /// there is no such reason, asks for one spec.
+    /// Returns the edits that make a field read the model of a spec that was promoted from the field. If several specs
+    /// were promoted from the field, the error states why the field can never read this model. If there is no such
+    /// reason, the error asks for one spec.
     pub(super) fn edits_for(
         spec: usize,
         specs: &[(String, String)],
@@ -283,8 +283,8 @@ fn view_of_file<'m>(
     })
 }
 
-/// Returns the name by which other views refer to a view. If the file of the view does not contain this name, the name
-/// includes the schema if the name in a relationship does.
+/// Returns the name by which other views refer to a view. If the file of the view does not contain this name, a
+/// relationship determines whether the name includes the schema.
 fn reference_name(model: &ParsedOmniModel<'_>, index: usize) -> String {
     let Some(names) = model.names.names_of(index) else {
         return String::new();

@@ -8,7 +8,7 @@ use crate::model::CompiledSpec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetargetRefusal {
-    /// Reason, which does not end with a period.
+    /// Reason, without a final period.
     pub reason: String,
     /// Instruction after which the field can read the model, without the reason. `None` if the values of the field
     /// would always be different.

@@ -78,8 +78,8 @@ impl<'r> ExtractionRun<'r> {
     }
 
     /// Returns the set over the group's rows that contains the most formulas of the group's specs. If there is no such
-    /// set, returns a set without `where` that contains metrics of the specs, which then keep their own `where`. If the
-    /// request names a set, only this set is considered.
+    /// set, returns a set without `where` that contains metrics of the specs. The specs then keep their own `where`. If
+    /// the request names a set, only this set is considered.
     fn best_metric_set(&self, group: &[usize]) -> Option<usize> {
         let steps = group.iter().map(|candidate| &self.candidates[*candidate].step);
         let first = steps.clone().next()?;

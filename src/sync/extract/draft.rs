@@ -241,9 +241,9 @@ fn check_joins(
     if rejected.is_empty() { Ok(()) } else { Err(rejected) }
 }
 
-/// Determines which definitions move to the set: shared definitions, definitions that read columns (which is not
-/// possible in a model built on sets), and the definitions that these use. Definitions before a moved column also move,
-/// because metrics are the first columns of a model.
+/// Determines which definitions move to the set: shared definitions, definitions that read columns, and the definitions
+/// that these two kinds use. A model built on sets cannot contain definitions that read columns. Definitions before a
+/// moved column also move, because metrics are the first columns of a model.
 fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Arena<bool> {
     let definitions = &step.definitions;
     let is_column = |index: usize| definitions[index].level > Level::Row;

@@ -3,8 +3,8 @@
 //! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
 //! same formula, the group gets a metric set that contains the formula, and the specs read the set. If the project has
 //! a metric set over the same rows, the group's definitions are added to this set. Models that already read this set
-//! share their formulas with the group. A spec is changed only if its SQL remains the same, which is proven by
-//! compiling the project again.
+//! share their formulas with the group. A spec is changed only if compiling the project again proves that its SQL
+//! remains the same.
 
 mod candidates;
 mod comments;

@@ -25,7 +25,7 @@ pub(super) fn first_with_highest_count<T>(items: impl Iterator<Item = T>, count:
 }
 
 /// Chooses a name for each formula: the name in the existing set, otherwise the name that most specs use or, if there
-/// is a tie, the first name. Specs whose formulas would need the name of another formula are rejected.
+/// is a tie, the first name. Rejects specs whose formulas would need a name that another formula has.
 pub(super) fn choose_names(
     candidates: &Arena<Candidate>,
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
@@ -72,8 +72,8 @@ pub(super) fn choose_names(
     }
 }
 
-/// Returns the names that have different formulas in specs and sets over the same relation. Each step has the index of
-/// its file.
+/// Returns the names that have different formulas in specs and sets over the same relation. Each step is paired with
+/// the index of its file.
 pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstStep)>) -> Vec<NameConflict> {
     type Formulas = Vec<(u32, String, Vec<usize>)>;
     let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();

@@ -133,7 +133,7 @@ impl ExtractionRun<'_> {
         proposals
     }
 
-    /// Returns the draft of a group, without the specs that cannot be its members.
+    /// Returns the draft of a group. The draft excludes specs that cannot be its members.
     fn draft(&mut self, group: usize) -> Option<MetricSetDraft> {
         loop {
             let set = self.set_of_group.try_get(group)?.map(|set| &self.sets[set]);

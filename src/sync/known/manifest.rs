@@ -184,8 +184,8 @@ impl KnownFacts {
     }
 }
 
-/// Returns whether a catalog is not older than the manifest. If so, a column that is missing from the catalog was not
-/// added after the catalog was written.
+/// Returns whether a catalog is at least as new as the manifest. If so, a column that is missing from the catalog was
+/// not added after the catalog was written.
 fn is_current(catalog: &Catalog, manifest: &Manifest) -> bool {
     let listed = catalog.metadata.generated_at();
     listed

@@ -176,7 +176,7 @@ impl KnownFacts {
                 relation.clone()
             });
         }
-        // A different version of dbt for which the same files are generated is not a change.
+        // A different version of dbt is not a change if the same files are generated for it.
         if let (Some(before), Some(now)) = (&committed.dbt_version, &self.dbt_version)
             && SpecOptions::generates_same_files(before, now)
         {

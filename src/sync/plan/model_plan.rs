@@ -78,8 +78,8 @@ pub struct ModelPlan {
     pub moved: BTreeMap<String, String>,
     /// Uncommitted files of the model with hand edits.
     pub uncommitted: Vec<String>,
-    /// Version of formulac that pushed the model, if the files change only because this is another version. Empty if
-    /// the log does not record that version.
+    /// Version of formulac that pushed the model, if the files change only because the current version is different.
+    /// Empty if the log does not record the version.
     pub pushed_by: Option<String>,
 }
 
@@ -166,8 +166,8 @@ impl ModelPlan {
         self
     }
 
-    /// Adds the restoration of the model's state, which somebody removed or changed by hand. `text_on_disk` is the
-    /// content of the state's file, and `restored` is the content that the last push wrote, on which this plan is based.
+    /// Adds a change that restores the model's state, which somebody removed or changed by hand. `text_on_disk` is the
+    /// content of the state's file. `restored` is the content that the last push wrote, on which this plan is based.
     pub fn restore_state(&mut self, text_on_disk: Option<String>, restored: String) {
         let path = state_path(&self.model);
         match self.files.iter_mut().find(|file| file.path == path) {
@@ -183,7 +183,7 @@ impl ModelPlan {
         }
     }
 
-    /// Adds the moves of files to other folders, in which the files keep their hand edits. Each move is given with the
+    /// Adds the moves of files to other folders. The moved files keep their hand edits. Each move consists of the
     /// current path, the current contents and the new path. `state` is the change to the model's state.
     pub fn move_files(&mut self, moves: Vec<TextChange>, state: TextChange) {
         for TextChange { path, before, after } in moves {

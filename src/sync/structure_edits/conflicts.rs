@@ -111,8 +111,8 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the conflict if an edit removes or renames a column whose definition the spec has also changed, renamed
-    /// or removed. `columns` are the positions of the edited parts, `hands` the edits to them, and `added` the
-    /// new columns of the SQL.
+    /// or removed. `columns` contains the positions of the edited parts, `hands` contains the edits to these parts, and
+    /// `added` contains the new columns of the SQL.
     pub fn compare_with_definition_change(
         &self,
         edit: &StructureEdit,
@@ -206,8 +206,9 @@ impl ModelReconciler<'_> {
     }
 
     /// Compares a definition with its formula in the last push. Returns the spec's formula, or its new name and formula
-    /// if the spec renames it, or `Some(None)` if the spec removes it. Returns `None` if the spec generates the same SQL
-    /// for the definition, or makes the same change as the file, in which the column has the name `new` or is missing.
+    /// if the spec renames it, or `Some(None)` if the spec removes it. Returns `None` if the spec generates the same
+    /// SQL for the definition, or makes the same change as the file. In the file, the column has the name `new` or is
+    /// missing.
     fn definition_change(
         &self,
         base: &CurrentSpec,

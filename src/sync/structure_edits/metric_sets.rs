@@ -64,8 +64,8 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the formula for a condition on the rows of a set whose SQL does not contain the set's joins, because
-    /// nothing uses them. The names in the formula are qualified, because a joined relation may have columns with the
-    /// same names.
+    /// nothing uses these joins. The names in the formula are qualified, because a joined relation may have columns
+    /// with the same names.
     fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
         let at = Path::root().key("joins");
         let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;
@@ -102,7 +102,7 @@ impl ModelReconciler<'_> {
 }
 
 /// Returns the spec in which a metric that the last step lists has a different name. `None` if the step does not list
-/// it under the old name.
+/// the metric under the old name.
 pub(super) fn with_renamed_metric(source: &str, old: &str, new: &str) -> Option<String> {
     let root = value(source)?;
     let (path, step) = last_step(&root)?;

@@ -175,8 +175,8 @@ pub fn spec_approvers(spec: &str) -> Vec<String> {
 }
 
 /// Returns the required approvers for a change to a spec. The approvers come from the earlier version of the spec,
-/// because a change must not choose its own approvers. If the earlier version specifies none, they come from the new
-/// version.
+/// because a change must not choose its own approvers. If the earlier version specifies no approvers, they come from
+/// the new version.
 #[must_use]
 pub fn required_approvers(before: Option<&str>, now: Option<&str>) -> Vec<String> {
     let names = |text: Option<&str>| text.map(spec_approvers).unwrap_or_default();

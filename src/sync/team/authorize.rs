@@ -93,9 +93,9 @@ pub struct ForbiddenChange {
     pub reason: String,
 }
 
-/// Returns the approvals that were not committed by the approver, each as a commit and the approver. Either a program
-/// runs formulac for its users, or somebody is impersonating the approver. Reviewers have to determine which is the
-/// case.
+/// Returns the approvals that were not committed by the approver, each with its commit and the approver. Either a
+/// program runs formulac for its users, or somebody is impersonating the approver. Reviewers have to determine which is
+/// the case.
 #[must_use]
 pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
     commits

@@ -211,7 +211,7 @@ impl Journal {
         self.move_files(disk, "after", false, |entry| (&entry.before, &entry.after))
     }
 
-    /// Returns `true` if somebody else changed a file, which then has neither the old nor the new contents.
+    /// Returns `true` if somebody else changed a file, so that the file has neither the old nor the new contents.
     ///
     /// # Errors
     ///

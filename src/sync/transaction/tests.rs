@@ -192,14 +192,14 @@ fn failed_operations_are_recovered() {
             let mut committed = false;
             let result = run(&mut disk, &changes, &mut committed);
             let context = format!("operation {at}, kill {is_kill}: {result:?}");
-            // If the process was not killed, the project is immediately in the state that the result reports, which
-            // is the state before or after the change.
+            // If the process was not killed, the project is immediately in the state that the result reports: the state
+            // before or after the change.
             if !is_kill && result.is_ok() {
                 assert_eq!(disk.project(), after, "{context}");
             } else if !is_kill && !committed {
                 assert_eq!(disk.project(), before, "{context}");
             }
-            // The next run may also be killed at any operation, but not the run after it.
+            // The next run may also be killed at any operation, but the run after that is not killed.
             for again in [None, Some(1), Some(3), Some(7), Some(12)] {
                 let mut disk = FailingDisk {
                     fails_at: again,

@@ -28,8 +28,9 @@ pub fn apply_fixes(text: &str, diagnostics: &[Diagnostic]) -> String {
     fixed
 }
 
-/// Removes each fix that overlaps an earlier fix, or that touches it if one of the two is an insertion, because the
-/// order of their texts would be arbitrary. After the earlier fix is applied, the next compilation suggests the fix again.
+/// Removes each fix that overlaps an earlier fix. Also removes a fix that touches an earlier fix if one of the two is
+/// an insertion, because the order of their texts would be arbitrary. After the earlier fix is applied, the next
+/// compilation suggests the removed fix again.
 pub(super) fn remove_overlapping_fixes(diagnostics: &mut [Diagnostic]) {
     let mut fixes: Vec<&mut Option<Fix>> = diagnostics.iter_mut().map(|diagnostic| &mut diagnostic.fix).collect();
     fixes.retain(|fix| fix.is_some());

@@ -19,7 +19,7 @@ pub fn nearest_name_within<'c>(
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
-    // Every name of one letter is similar to every other.
+    // Every one-letter name is similar to every other one-letter name.
     let limit = if word.len() < 2 {
         0
     } else {

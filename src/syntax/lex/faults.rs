@@ -9,7 +9,7 @@ use crate::span::Span;
 /// Invisible characters, which are reported by their character codes.
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
 
-/// Lexer state other than the tokens, which ensures that the lexer searches for each error only once.
+/// Lexer state other than the tokens. With this state, the lexer searches for each error only once.
 pub(super) struct SpecialTokenLexer<'a> {
     pub source: &'a str,
     pub diagnostics: &'a mut Vec<Diagnostic>,

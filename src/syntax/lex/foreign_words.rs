@@ -6,7 +6,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::lex::LayoutMode;
 use crate::span::Span;
 
-/// Operator of SQL that is a word, such as `NOT IN`.
+/// SQL operator that is a word, such as `NOT IN`.
 struct InfixWord {
     /// Index of the first word.
     at: usize,

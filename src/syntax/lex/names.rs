@@ -1,4 +1,4 @@
-//! Lexes names with non-ASCII letters, and cells with their first `$` before the row. The generated lexer is a third
+//! Lexes names with non-ASCII letters, and cells whose first `$` is before the row. The generated lexer is a third
 //! faster because it does not handle these tokens.
 
 use logos::Logos;

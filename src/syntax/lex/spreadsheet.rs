@@ -1,5 +1,5 @@
-//! Reports text that occurs in formulas of spreadsheets, but not in the language: error values, references to the
-//! columns of tables, and full-width characters.
+//! Reports text that occurs in spreadsheet formulas but not in the language: error values, references to table columns,
+//! and full-width characters.
 
 use logos::Logos;
 

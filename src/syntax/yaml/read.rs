@@ -164,7 +164,7 @@ impl NodeReader<'_> {
         })
     }
 
-    /// Closes the innermost sequence or mapping. Returns it with its anchor.
+    /// Closes the innermost sequence or mapping, and returns the closed node with its anchor.
     fn close(&mut self, end: u32) -> Option<(Node, usize)> {
         let (open, start, anchor) = self.stack.pop()?;
         let kind = match open {

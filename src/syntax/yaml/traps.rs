@@ -88,7 +88,8 @@ fn tab_indentation_diagnostic(tab: Span) -> Diagnostic {
     .with_help("indent with two spaces per level")
 }
 
-/// Reports an anchor or tag at the beginning of a plain value. YAML removes it, although it is part of the formula.
+/// Reports an anchor or tag at the beginning of a plain value. YAML removes the anchor or tag, although it is part of
+/// the formula.
 pub(super) fn anchor_or_tag_diagnostic(source: &str, span: Span) -> Diagnostic {
     let line = YamlLine::at(source, span.start);
     let mark = span.text(source).chars().next().unwrap_or('&');

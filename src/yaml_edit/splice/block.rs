@@ -95,7 +95,7 @@ impl<'t> Splicer<'t, '_> {
                 return;
             }
         }
-        // The line break before each line is also removed or, at the top of the file, the line break after the line.
+        // Also remove the line break before each line or, at the top of the file, the line break after the line.
         match lines::line_above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.add_splice(at..end, String::new()),
             None => self.add_splice(

@@ -148,8 +148,8 @@ impl WrappedLine<'_> {
     }
 }
 
-/// Formats a string with line breaks that stand for spaces, as a folded block, or without quotes or in quotes on several
-/// lines. Unedited lines at the start and at the end are copied, and the other text is wrapped to the width of the
+/// Formats a string with line breaks that stand for spaces: as a folded block, or on several lines with or without
+/// quotes. Unedited lines at the start and at the end are copied, and the other text is wrapped to the width of the
 /// previous value. `None` if the previous value is not wrapped.
 fn wrap_like_previous(source: &str, node: &EditNode, text: &str) -> Option<Rendered> {
     let YamlKind::Scalar { style, value: before } = &node.kind else {
@@ -222,7 +222,7 @@ fn wrapped_lines(source: &str, from: usize, to: usize, is_block: bool) -> Vec<Wr
 }
 
 /// Returns the lines of a string: copies of the lines that are not edited, and the other text in lines of this width.
-/// The first line begins at `column`, and the other lines after `pad` spaces.
+/// The first line begins at `column`, and the other lines begin after `pad` spaces.
 fn wrap_edited_lines(wrapped: &[WrappedLine<'_>], text: &str, width: usize, pad: usize, column: usize) -> Vec<String> {
     let (mut rest, mut start) = (text, 0);
     for line in wrapped.iter().take(wrapped.len().saturating_sub(1)) {

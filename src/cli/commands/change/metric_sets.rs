@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
 /// Compiles the specs of two commits, and returns the paths of the models that are built on metric sets and whose SQL
-/// differs. `changed` contains the spec files that differ. Nothing is compiled if no metric set is among them.
+/// differs. `changed` contains the spec files that differ. Specs are compiled only if these files include a metric set.
 pub fn models_changed_by_metric_sets(
     workspace: &Workspace,
     repository: &Repository,

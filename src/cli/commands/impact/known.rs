@@ -58,8 +58,8 @@ pub struct KnownMetric<'c> {
 }
 
 impl ImpactContext {
-    /// Reads the context. The source code of models and the descriptions of columns are also read if `is_whole` is set,
-    /// or if the project has specs, which are compiled with them.
+    /// Reads the context. Also reads the source code of models and the descriptions of columns if `is_whole` is set, or
+    /// if the project has specs, because specs are compiled with this data.
     pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
         let given_folder = session.global.project_dir.as_deref();
         let found_project = project::read_project_with_folder(given_folder)?;
@@ -172,8 +172,8 @@ impl ImpactContext {
     }
 
     /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the
-    /// same without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set, or if
-    /// a model has the name of the set and the set has no such metric.
+    /// same without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set. Also
+    /// `None` if a model has the same name as the set and the set does not contain the metric.
     pub fn find_metric(&self, name: &str) -> Option<Result<KnownMetric<'_>, Failure>> {
         let MetricName {
             prefix,

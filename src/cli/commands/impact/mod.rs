@@ -116,7 +116,7 @@ fn without_unread_metrics(session: &Session, context: &ImpactContext, selection:
     })
 }
 
-/// Returns the format given by the options or, without such an option, the format that the file extension implies.
+/// Returns the format that an option specifies. Without an option, the file extension determines the format.
 fn output_format(args: &ImpactArgs) -> GraphFormat {
     if args.json {
         return GraphFormat::Json;

@@ -10,7 +10,7 @@ use super::first_spec;
 #[derive(Debug, Default)]
 pub struct ModelMetrics {
     pub definitions: Vec<MetricDefinition>,
-    /// Properties of metrics that have the same name as their measure, by this name.
+    /// Properties of metrics that have the same name as their measure, by name.
     pub of_measures: BTreeMap<String, MetricProperties>,
     /// Messages about omitted metrics.
     pub left_out: Vec<String>,
@@ -207,8 +207,8 @@ impl MetricConverter<'_> {
         }
     }
 
-    /// Returns whether dbt creates a metric for a measure. The label and the description of such a metric repeat those
-    /// of the measure, or its name.
+    /// Returns whether dbt creates a metric for a measure. The label and the description of the metric repeat the label
+    /// and description of the measure, or its name.
     fn creates_metric(&self, measure: &str) -> bool {
         self.measures
             .get(measure)

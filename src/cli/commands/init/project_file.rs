@@ -103,7 +103,7 @@ fn branch_setting(folder: &Path) -> String {
     }
 }
 
-/// Returns whether the name of a dbt output is that of a production environment.
+/// Returns whether a dbt output has the name of a production environment.
 fn is_production(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let has_word_of = |words: &[&str]| name.split(['_', '-']).any(|word| words.contains(&word));

@@ -94,7 +94,7 @@ struct Case {
 /// Expected rows of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expected {
-    /// Reason why no rows are expected, so that the warehouse only has to run the query.
+    /// Reason why no rows are expected. The warehouse then only has to run the query.
     pub unknown: Option<String>,
     pub rows: Vec<Vec<Value>>,
     pub unordered: bool,
@@ -135,7 +135,7 @@ impl ConformanceCases {
         }
         let name = dialect.name().to_owned();
         let has_name = |names: &[String]| names.contains(&name);
-        // Cases do not list unverified dialects, so every case that compiles applies to such a dialect.
+        // Cases list only verified dialects, so every case that compiles applies to an unverified dialect.
         let is_unverified = dialect.unverified().is_some();
         let is_own = |case: &Case| !has_name(&case.without) && (case.only.is_empty() || has_name(&case.only));
         cases.retain(|case| is_unverified || is_own(case));

@@ -136,7 +136,7 @@ pub fn write_conflict(
     }
 }
 
-/// Prints the definitions and conditions that would read an edited column without naming it, if there are any.
+/// Prints any definitions and conditions that would read an edited column without naming it.
 fn write_readers(out: &mut String, conflict: &Conflict) {
     if conflict.readers.is_empty() {
         return;

@@ -15,7 +15,7 @@ use crate::cli::workspace::Workspace;
 pub const LOCAL: &str = ".formulac/local";
 const LOCK: &str = ".formulac/local/lock";
 
-/// Lock that is held during writes. The operating system releases it when the process ends, even after a crash.
+/// Lock that is held during writes. The operating system releases the lock when the process ends, even after a crash.
 #[derive(Debug)]
 pub struct ProjectLock {
     _file: File,

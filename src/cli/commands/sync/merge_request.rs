@@ -143,7 +143,7 @@ fn named_approvers(workspace: &Workspace, planned_models: &PlannedModels) -> Vec
     approver_lists.filter(|(_, names)| !names.is_empty()).collect()
 }
 
-/// Quotes the results of `verify` for the exact specs that are pushed. States for all other specs that their values
+/// Quotes the results of `verify` for the exact specs that are pushed. For all other specs, reports that their values
 /// were not verified.
 fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request: &mut MergeRequest) {
     let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);

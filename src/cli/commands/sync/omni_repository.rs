@@ -44,7 +44,7 @@ impl OmniRepository {
     pub fn uncommitted_files(&self, workspace: &Workspace) -> Result<Option<OmniChange>, Failure> {
         let dbt = Repository::find(&workspace.root)?;
         let records = dbt.uncommitted_paths(&[RECORDS.to_owned()])?;
-        // The record of a removed file only exists in the last commit.
+        // The record of a removed file exists only in the last commit.
         let removed: Vec<String> = records
             .iter()
             .filter(|path| !workspace.root.join(path).is_file())
@@ -188,8 +188,8 @@ pub struct MissingCommit {
 const SEARCHED_COMMITS: usize = 500;
 
 impl Repository {
-    /// Returns the log entry and the short hash of the last commit that a commit in the Omni model's repository
-    /// follows.
+    /// Returns the log entry and the short hash of the last commit that is followed by a commit in the Omni model's
+    /// repository.
     pub fn last_paired_commit(&self) -> Result<Option<(String, String)>, Failure> {
         if self.head_commit()?.is_none() {
             return Ok(None);

@@ -158,7 +158,7 @@ impl CopyTree<'_> {
         let mut folders = vec![PathBuf::new()];
         while let Some(folder) = folders.pop() {
             fs::create_dir_all(self.copy.join(&folder))?;
-            // A folder does not exist yet if a change creates it.
+            // A folder that a change creates does not exist yet.
             let Ok(entries) = fs::read_dir(self.root.join(&folder)) else {
                 continue;
             };

@@ -105,7 +105,7 @@ impl Repository {
     }
 
     /// Returns the branch into which changes are merged: the default branch of origin, `main` or `master`, or the only
-    /// branch. `None` if this is uncertain.
+    /// branch. `None` if the branch is uncertain.
     pub fn default_branch(&self) -> Result<Option<String>, Failure> {
         let remote = self.run(&["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"])?;
         if let Some(name) = remote.out.trim().strip_prefix("origin/").filter(|_| remote.succeeded) {

@@ -100,7 +100,7 @@ fn other_versions(
 }
 
 /// Returns the entries that first recorded the current states of these models, each with its models. A rollback records
-/// a state again, but the version that generated the files is that of the first entry.
+/// a state again, but the first entry contains the version that generated the files.
 fn entries_of_states<'l>(log: &'l Log, models: &BTreeSet<String>) -> Vec<(&'l NumberedEntry, Vec<String>)> {
     let mut current = last_recorded_hashes(log);
     current.retain(|_, state| models.contains(&state.model));

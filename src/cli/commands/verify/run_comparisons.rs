@@ -183,7 +183,7 @@ fn compare_counts(pair: &RowPair, answer: Result<Answer, String>) -> ComparisonR
     }
 }
 
-/// Removes the largest differences of hidden columns, because these differences must not be written to a file either.
+/// Removes the largest differences of hidden columns, because these differences must not be written to a file.
 fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
     for column in counts
         .columns

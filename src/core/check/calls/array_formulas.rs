@@ -1,5 +1,5 @@
-//! Help for array formulas such as `SUM((a = "x") * b)`, which multiply conditions with values. A conditional aggregate
-//! expresses them: `SUMIFS(b, a, "x")`.
+//! Help for array formulas such as `SUM((a = "x") * b)`, which multiply conditions with values. The equivalent is a
+//! conditional aggregate: `SUMIFS(b, a, "x")`.
 
 use crate::ast::{BinaryOp, Call, Expr, ExprId, Sign};
 use crate::check::lower::Lowerer;

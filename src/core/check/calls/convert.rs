@@ -374,7 +374,7 @@ impl Lowerer<'_> {
     }
 }
 
-/// Returns the common type of two types, as IF unifies its branches. `None` if they have no common type.
+/// Returns the common type of two types, by the rules for the branches of IF. `None` if they have no common type.
 pub fn common_type(a: Type, b: Type) -> Option<Type> {
     use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
     Some(match (a, b) {

@@ -624,7 +624,7 @@ fn plural_suffix(count: usize) -> String {
     }
 }
 
-/// Returns the help for a value whose type formulas can only pass on.
+/// Returns the help for a value of a type that formulas can only pass on.
 pub(in crate::check) fn help_with_other_type(text: &str) -> String {
     format!("compute `{text}` as text or as a number in an earlier dbt model")
 }

@@ -172,8 +172,8 @@ impl Lowerer<'_> {
         diagnostic.with_fix(Span::new(first.start, last.end), texts.join(", "))
     }
 
-    /// Returns the warning about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid",
-    /// quantity)`, in which the condition does not use `amount`.
+    /// Returns the warning about calls such as `COUNTIF("paid", status)`, and about calls such as
+    /// `SUMIF(amount, status = "paid", quantity)`, whose condition does not use `amount`.
     fn find_misplaced_column(&self, range: IrId, criterion: IrId) -> Option<Diagnostic> {
         let (range_meta, node_meta) = (self.program.meta(range), self.program.meta(criterion));
         let is_swapped = self.is_literal(range) && node_meta.level > Level::Const;

@@ -31,7 +31,7 @@ pub(in crate::check) fn criterion_equality_warning(range: &str, value: &str, spa
     ))
 }
 
-/// Column or definition, and text in lower case, that a criterion or a comparison compares.
+/// Operands of a criterion or comparison: a column or definition, and a text in lower case.
 pub(in crate::check) type ComparedText<'p> = (ComparedName, Cow<'p, str>);
 
 /// Returns the criteria of a program, with their spans. Criteria for which case makes no difference are skipped.

@@ -1,5 +1,5 @@
 //! Help for criteria that select the rows from the start of the current row's period up to the current row, such as the
-//! month to date. A range with a calendar unit expresses them: `SUM(FIRST(x, "month"):x)`.
+//! month to date. A range with a calendar unit selects the same rows: `SUM(FIRST(x, "month"):x)`.
 
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{self, Function, internal};

@@ -63,8 +63,8 @@ pub fn next_day(iso: &str) -> Option<String> {
     shift_date(iso, 0, 1)
 }
 
-/// Adds months and then days to an ISO date. A day that the month does not have rolls over to the next month. `None` if
-/// the text is not an ISO date.
+/// Adds months and then days to an ISO date. If the month does not have the day, the date rolls over to the next month.
+/// `None` if the text is not an ISO date.
 pub fn shift_date(text: &str, months: i64, days: i64) -> Option<String> {
     let iso = Some(text).filter(|text| is_iso_date(text))?;
     let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());

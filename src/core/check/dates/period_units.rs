@@ -68,7 +68,7 @@ pub struct WindowUnit {
 
 impl WindowUnit {
     /// Returns whether two rows with one value per `frame` can have this distance. A date one to four years after the
-    /// start of a week is never the start of a week, because such a period is never a whole number of weeks.
+    /// start of a week is never the start of a week, because one to four years are never a whole number of weeks.
     pub fn fits(self, frame: CalendarUnit) -> bool {
         let is_few_years = |months: u64| months.is_multiple_of(12) && (1..=4).contains(&(months / 12));
         let moves_weeks_by_years = frame == CalendarUnit::Week && self.months().is_some_and(is_few_years);

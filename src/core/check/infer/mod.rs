@@ -407,8 +407,8 @@ impl TypeInference<'_> {
         }
     }
 
-    /// Binds a variable to the type of another value with which it must agree. A string that looks like a date is only
-    /// weak evidence for text.
+    /// Binds a variable to the type of another value that must have the same type. A string that looks like a date is
+    /// only weak evidence for text.
     fn bind_evidence(&mut self, var: InferTerm, infer_term: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from).is_some_and(|t| {
             crate::check::dates::is_iso_date(&t) || crate::check::dates::parse_iso_moment(&t).is_some()

@@ -1,4 +1,4 @@
-//! Lint for conditions that are converted to TRUE or FALSE, although every condition already is a boolean.
+//! Lint for conditions that are converted to TRUE or FALSE, although every condition is already a boolean.
 
 use super::{ComparisonOperator, Lints};
 use crate::Type;
@@ -62,8 +62,8 @@ impl Lints<'_> {
             ComparisonOperator::NotEqual => !value,
             _ => false,
         };
-        // A criterion such as `COUNTIF(flag, TRUE)` and NOT also become comparisons, but the source does not contain
-        // their operators.
+        // A criterion such as `COUNTIF(flag, TRUE)` and a call to NOT also become comparisons, but the source does not
+        // contain their operators.
         let span = |id: IrId| program.meta(id).span;
         let begin = Span::new(span(id).start, span(id).start);
         let is_written = || {

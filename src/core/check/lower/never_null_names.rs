@@ -1,4 +1,4 @@
-//! Names that a condition tests for NULL, so that they are not NULL where the condition is TRUE.
+//! Names that are not NULL where a condition is TRUE, because the condition tests them for NULL.
 
 use rustc_hash::FxHashSet;
 

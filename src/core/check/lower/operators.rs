@@ -236,9 +236,9 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Computes constant integer arithmetic if the result exceeds 32 bits, because SQL engines treat short literals as
-    /// 32-bit integers, so `60 * 60 * 24 * 1000 * 30` would overflow. Arithmetic in the definition of a function is
-    /// always computed, because the user does not see it.
+    /// Computes constant integer arithmetic if the result exceeds 32 bits. SQL engines treat short literals as 32-bit
+    /// integers, so `60 * 60 * 24 * 1000 * 30` would overflow. Arithmetic in the definition of a function is always
+    /// computed, because the user does not see it.
     fn folded_integer(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
         let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
         let value = compute_integer(op, a, b)?;

@@ -71,7 +71,8 @@ pub(in crate::check) struct NameResolver {
     pub failed: Arena<bool>,
     /// First definition that uses an aggregate.
     pub first_aggregate: Option<u32>,
-    /// Relation of the first column, with the definition that reads it, if the scope does not specify a relation.
+    /// Relation of the first column, with the definition that reads the column, if the scope does not specify a
+    /// relation.
     pub settled: Option<(Arc<str>, u32)>,
     /// Uses of columns that became errors because another use requires a different type.
     pub conflicting: Vec<(ExprId, u32)>,

@@ -100,8 +100,8 @@ pub(in crate::check) fn parse_quoted(mask: &str, offset: usize) -> Option<Result
     })
 }
 
-/// Returns whether a mask is a date mask, which contains date letters outside of quotes and is not a mask for elapsed
-/// time.
+/// Returns whether a mask is a date mask. A date mask contains date letters outside of quotes and is not a mask for
+/// elapsed time.
 pub(in crate::check) fn is_date_mask(mask: &str) -> bool {
     if find_elapsed(mask).is_some() {
         return false;

@@ -24,7 +24,7 @@ pub(in crate::check) struct NumberMask {
     pub decimals: u32,
     /// Separators in a code such as `000-000`, each with the number of digits before it.
     pub breaks: Vec<(u32, String)>,
-    /// Whether the value is formatted as the operator `&` formats it. Set for the masks `General` and `@`.
+    /// Whether the value is formatted in the same way as by the operator `&`. Set for the masks `General` and `@`.
     pub general: bool,
     /// Whether the number has thousands separators.
     pub grouped: bool,

@@ -34,7 +34,7 @@ pub(in crate::check) struct RegexPattern {
     pub first_optional: bool,
     /// Whether the pattern can match an empty string.
     pub matches_empty: bool,
-    /// Span of alternatives from which engines would choose differently.
+    /// Span of the alternatives for which engines could choose different matches.
     pub ambiguous: Option<Range<usize>>,
 }
 
@@ -427,7 +427,7 @@ impl RegexReader<'_> {
             );
         };
         self.at += inner.len() + 1;
-        // `parse` accepts a plus sign, which no warehouse does.
+        // `parse` accepts a plus sign, but warehouses reject it.
         let number = |digits: &str| {
             let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
             is_number

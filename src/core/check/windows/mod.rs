@@ -143,7 +143,8 @@ impl Lowerer<'_> {
         self.value_at_end(value, bound, &[], meta.nullable, span)
     }
 
-    /// Builds the value in the first or last row of the partition with the same values in `partition`.
+    /// Builds the value in the first or last row of the partition, restricted to rows with the same values in
+    /// `partition`.
     pub(in crate::check) fn value_at_end(
         &mut self,
         value: IrId,

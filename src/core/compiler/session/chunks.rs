@@ -20,7 +20,7 @@ pub(super) struct Chunk {
     pub defines: Vec<u64>,
     /// Hashes of all names in the chunk, sorted.
     pub mentions: Vec<u64>,
-    /// Whether a bracket has no counterpart.
+    /// Whether the chunk contains an unmatched bracket.
     pub is_unbalanced: bool,
 }
 

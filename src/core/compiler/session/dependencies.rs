@@ -181,7 +181,7 @@ impl Dependencies {
         self.add_links(KEYS, &facts.links);
     }
 
-    /// Returns whether a bracket of a chunk has no counterpart.
+    /// Returns whether a chunk contains an unmatched bracket.
     pub fn is_unbalanced(&self, id: ChunkId) -> bool {
         self.chunks[id as usize].is_unbalanced
     }

@@ -128,8 +128,8 @@ impl CompiledFile {
         Ok(self)
     }
 
-    /// Finds the chunks that contain the change. The changed text may also belong to the chunk before it. The first
-    /// token of the chunk after it may affect the layout of the changed text.
+    /// Finds the chunks that contain the change. The changed text may also belong to the previous chunk. The first
+    /// token of the next chunk may affect the layout of the changed text.
     fn find_region(&self, compiler: &Compiler, source: &str, edit: TextEdit) -> Option<ChangedRegion> {
         let place_of = |offset: usize| self.order.partition_point(|chunk| chunk.start as usize <= offset) - 1;
         let first = place_of(edit.start).saturating_sub(1);

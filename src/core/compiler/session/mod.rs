@@ -17,15 +17,14 @@ use super::{Compiled, Compiler, CompilerOptions};
 use crate::diag::Diagnostic;
 use file::CompiledFile;
 
-/// Compiles a formula file again and again, for example in an editor. After an edit, a session compiles only the
-/// definitions that changed or that depend on a change. The results equal those of [`Compiler::compile`] and
-/// [`Compiler::check`].
+/// Compiles a formula file repeatedly, for example in an editor. After an edit, a session compiles only the definitions
+/// that changed or that depend on a change. The results equal those of [`Compiler::compile`] and [`Compiler::check`].
 ///
 /// Definitions depend on each other through their names, through columns of unknown type that both use, and through
 /// lints that compare them. Without a schema, most definitions therefore depend on each other. If an edit changes a
 /// file at many positions, the definitions between these positions are also compiled again.
 ///
-/// A session compiles the whole file again in the following cases, in which the results equal those of the compiler but
+/// In the following cases, a session compiles the whole file again, so the results are the same as the compiler's but
 /// are not faster:
 ///
 /// - The compiler's options differ from the last call, or the context is a worksheet.

@@ -82,7 +82,8 @@ pub(super) struct FieldResolver<'m, 't> {
     /// Names of warehouse columns that the spec reads, in lower case.
     columns: std::cell::RefCell<FxHashSet<String>>,
     pub gaps: Vec<PromoteGap>,
-    /// Whether a formula does arithmetic with values that may be NULL, for which SQL returns NULL.
+    /// Whether a formula does arithmetic with values that may be NULL. In SQL, the result is NULL if one of these
+    /// values is NULL.
     pub computes: bool,
     /// Key for which the aggregates use one row per value. `None` unless all measures are `…_distinct_on` aggregates
     /// with one common key.
@@ -342,7 +343,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the display settings of a field, and the access grants that the field or a field that it reads requires.
+    /// Returns the display settings of a field, and the access grants that are required by the field or by a field that
+    /// it reads.
     pub fn display_settings_with_grants(
         &self,
         key: &FieldKey,

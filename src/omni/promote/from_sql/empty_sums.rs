@@ -1,4 +1,5 @@
-//! Sums of no rows, which are NULL in SQL and 0 in formulas, and the expressions in which this does not matter.
+//! Sums of no rows, which are NULL in SQL and 0 in formulas, and the expressions in which this difference does not
+//! matter.
 
 use sqlparser::ast::{BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
 

@@ -44,7 +44,8 @@ pub(super) struct ConvertedSql {
     pub term: FormulaTerm,
     /// Ways in which the formula may differ from the SQL.
     pub doubts: Vec<String>,
-    /// Whether the formula does arithmetic with values that may be NULL, for which SQL returns NULL.
+    /// Whether the formula does arithmetic with values that may be NULL. In SQL, the result is NULL if one of these
+    /// values is NULL.
     pub computes: bool,
 }
 

@@ -29,7 +29,7 @@ pub(super) fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<St
     Ok((out, references))
 }
 
-/// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`, and removes
+/// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`. Removes
 /// `ASYMMETRIC`, the default of `BETWEEN`, which Omni writes but the parser does not support.
 pub(super) fn to_plain_sql(sql: &str, dialect: Dialect) -> String {
     const OPERATORS: &[(&str, &str)] = &[

@@ -67,8 +67,8 @@ impl SqlReader<'_> {
         masks.find(|mask| !mask.contains(['\\', '%']) && !has_text(mask))
     }
 
-    /// Converts the position of a string in another string, which is 0 if the string is not found. `FIND` returns NULL
-    /// instead.
+    /// Converts a function that returns the position of a string in another string. In SQL, the position is 0 if the
+    /// string is not found, whereas `FIND` returns NULL.
     pub(super) fn convert_position(&mut self, needle: &Expr, text: &Expr) -> Result<FormulaTerm, String> {
         let (needle, text) = (self.convert_term(needle)?, self.convert_term(text)?);
         let blanks = [&needle, &text].into_iter().filter(|term| !term.is_there);

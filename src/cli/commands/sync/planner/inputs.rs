@@ -70,7 +70,7 @@ impl ModelInputs {
         self.states.get(name)?.text.as_deref()
     }
 
-    /// Adds the former paths of moved files to a plan, because a commit has to contain their removal.
+    /// Adds the former paths of moved files to a plan, because a commit must remove the files at these paths.
     pub fn add_old_paths(&self, plan: &mut ModelPlan) {
         if plan.action != Action::Nothing && plan.action != Action::Keep {
             let old_paths = self.old_paths.get(&plan.model);

@@ -131,7 +131,7 @@ pub fn plan_with_facts(
     if !planned_models.has_no_errors() {
         return Ok(planned_models);
     }
-    // Models that read a described column pass the new description on.
+    // Models that read a described column inherit the new description.
     if selection.selects_all_models() && !described.columns.is_empty() {
         let _ = workspace.described.set(described.columns.clone());
         compiler = new_compiler()?;

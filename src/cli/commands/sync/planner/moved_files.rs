@@ -1,5 +1,5 @@
-//! Files that users have moved or renamed since the last push, and files that leave the former folders of the project
-//! file.
+//! Files that users have moved or renamed since the last push, and files that move out of the project file's former
+//! folders.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ fn move_files_of_removed_models(
     old_paths
 }
 
-/// Adds to a plan the moves of the model's files from the former folders of the project file to the current folders.
+/// Adds the moves of the model's files to a plan: from the project file's former folders to its current folders.
 pub fn move_out_of_former_folders(plan: &mut ModelPlan, moves: &BTreeMap<&str, &str>, inputs: &ModelInputs) {
     let specs_and_files = inputs.specs.get(&plan.model).zip(inputs.files.get(&plan.model));
     let Some((ours, texts)) = specs_and_files else { return };

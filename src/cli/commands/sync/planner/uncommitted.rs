@@ -8,8 +8,9 @@ use super::super::repository::Repository;
 use crate::cli::models::CompiledSet;
 use crate::cli::workspace::Workspace;
 
-/// Adds to the plans uncommitted edits that require no other change, such as comments in generated files, and removes
-/// records of committed specs whose layout has changed. Also returns the uncommitted metric sets that no plan contains.
+/// Adds uncommitted edits to the plans if the edits require no other change, such as comments in generated files.
+/// Removes records of committed specs whose layout has changed. Also returns the uncommitted metric sets that no plan
+/// contains.
 pub fn with_uncommitted(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,

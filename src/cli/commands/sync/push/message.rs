@@ -1,4 +1,4 @@
-//! Message of a push's commit.
+//! Message of the commit that a push creates.
 
 use formulac::sync::{Action, ModelPlan, Plan};
 
