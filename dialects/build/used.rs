@@ -176,11 +176,7 @@ fn casts(dialect: &Dialect) -> Vec<String> {
     }
     for (neutral, name) in &dialect.types {
         // A contract fixes the type of each column.
-        let contract_type = match neutral.as_str() {
-            "decimal" => dialect.fact("contract_decimal"),
-            "text" => dialect.fact("contract_text"),
-            _ => String::new(),
-        };
+        let contract_type = dialect.fact(&format!("contract_{neutral}"));
         let declared = if contract_type.is_empty() {
             name.clone()
         } else {

@@ -60,17 +60,10 @@ impl SpecCompilation<'_> {
         let mut settings: Vec<(String, YamlOutput)> =
             config(&self.spec.dbt).into_iter().filter(is_sql_setting).collect();
         // Quote names if necessary, because dbt inserts them into SQL unchanged.
-        let quoted_name = |column: &Column| {
-            YamlOutput::Text(
-                self.compiler
-                    .options
-                    .dialect
-                    .name_text(column.name(), !column.is_quoted()),
-            )
-        };
+        let dialect = self.compiler.options.dialect;
         let column_text = |name: &str| {
-            let column = columns.iter().find(|column| column.name().eq_ignore_ascii_case(name));
-            column.map(quoted_name)
+            let column = columns.iter().find(|column| column.name().eq_ignore_ascii_case(name))?;
+            Some(YamlOutput::Text(dialect.name_text(column.name(), !column.is_quoted())))
         };
         for (_, value) in settings.iter_mut().filter(|(name, _)| name == "cluster_by") {
             let items: &mut [YamlOutput] = match value {

@@ -122,8 +122,7 @@ impl ExistingView {
         let target = dbt.target_schema.as_deref();
         let custom = dbt.custom_schema.as_deref();
         let joined = target.zip(custom).map(|(target, custom)| format!("{target}_{custom}"));
-        let is_schema =
-            |own_schema: Option<&str>| own_schema.is_some_and(|view_schema| view_schema.eq_ignore_ascii_case(schema));
+        let is_schema = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(schema));
         let is_target = is_schema(target) || is_schema(custom) || is_schema(joined.as_deref());
         u8::from(is_target) * 2 + u8::from(!is_schema(self.schema.as_deref()))
     }

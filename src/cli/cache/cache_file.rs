@@ -24,6 +24,13 @@ pub fn content_after_header(file: &Path, text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Returns the value in a cache file without a key, or the default value if the file cannot be used.
+pub fn read_or_default<T: Default>(file: &Path, from_stored: impl FnOnce(&[u8]) -> Option<T>) -> T {
+    content_after_header(file, "")
+        .and_then(|bytes| from_stored(&bytes))
+        .unwrap_or_default()
+}
+
 /// Returns the first line of a cache file, which is valid only for this file. A file that somebody else wrote, for
 /// example a file in a cloned repository, has a different inode number and modification time, so it cannot replace the
 /// results that formulac would compute.

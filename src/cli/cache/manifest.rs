@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
 
 use super::FOLDER;
-use super::cache_file::{content_after_header, write};
+use super::cache_file::{content_after_header, read_or_default, write};
 use super::fingerprint::CacheKey;
 
 /// Minimum size in bytes of a manifest that is cached. Reading a smaller manifest is as fast as reading a cache.
@@ -53,11 +53,9 @@ pub fn read_manifest<E>(
             (other, _) => cached_manifest = other,
         }
     }
-    let outline_known = content_after_header(&outline, "")
-        .and_then(|bytes| ManifestOutline::from_stored(&bytes))
-        .unwrap_or_default();
+    let known_outline = read_or_default(&outline, ManifestOutline::from_stored);
     let mut checksum = None;
-    let done = read(&outline_known, &mut || {
+    let done = read(&known_outline, &mut || {
         let base = cached_manifest.take().or_else(&mut earlier)?;
         checksum = Some(base.checksum);
         Some(base.manifest)
@@ -152,10 +150,11 @@ pub fn for_compiled_sql_and_column_names() -> KeptParts {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::fs::{self, File};
+    use std::fs;
     use std::time::Duration;
 
     use super::*;
+    use crate::cli::cache::write_with_time;
 
     /// Checks that the cache is used only if the manifest is unchanged and the cache is intact.
     #[test]
@@ -175,13 +174,7 @@ mod tests {
         };
         let old = SystemTime::now() - Duration::from_secs(60);
         let write = |name: &str, time: SystemTime| {
-            fs::write(&path, text(name)).unwrap();
-            File::options()
-                .write(true)
-                .open(&path)
-                .unwrap()
-                .set_modified(time)
-                .unwrap();
+            write_with_time(&path, &text(name), time);
         };
         let code = KeptParts::default().compiled_code();
         // Returns the name in the manifest, and whether the manifest was parsed from JSON.

@@ -20,3 +20,11 @@ pub use spec_session::with_spec_session;
 const MIN_CACHED_ITEMS: usize = 100;
 /// Folder of the cache, relative to the project's folder.
 const FOLDER: &str = ".formulac/local";
+
+/// Writes a file with this modification time.
+#[cfg(test)]
+fn write_with_time(path: &std::path::Path, text: &str, time: std::time::SystemTime) {
+    std::fs::write(path, text).unwrap();
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(time).unwrap();
+}

@@ -38,10 +38,11 @@ pub fn read_omni_fields(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::fs::{self, File};
+    use std::fs;
     use std::time::Duration;
 
     use super::*;
+    use crate::cli::cache::write_with_time;
 
     /// Checks that a large set of files is read only once, and is read again if a file is changed or added.
     #[test]
@@ -51,17 +52,8 @@ mod tests {
         let old = SystemTime::now() - Duration::from_secs(60);
         let write = |number: usize, column: &str, time: SystemTime| {
             let path = folder.join(format!("v_{number}.view.yaml"));
-            fs::write(
-                &path,
-                format!("table_name: t_{number}\ndimensions: {{a: {{sql: '\"{column}\"'}}}}\n"),
-            )
-            .unwrap();
-            File::options()
-                .write(true)
-                .open(&path)
-                .unwrap()
-                .set_modified(time)
-                .unwrap();
+            let text = format!("table_name: t_{number}\ndimensions: {{a: {{sql: '\"{column}\"'}}}}\n");
+            write_with_time(&path, &text, time);
             path
         };
         let mut files: Vec<PathBuf> = (0..MIN_CACHED_ITEMS).map(|number| write(number, "a", old)).collect();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use formulac::omni::{ExistingFiles, ParsedFiles};
 
-use super::cache_file::{content_after_header, write};
+use super::cache_file::{read_or_default, write};
 use super::{FOLDER, MIN_CACHED_ITEMS};
 
 const OMNI_FILES: &str = "omni_files";
@@ -12,10 +12,7 @@ const OMNI_FILES: &str = "omni_files";
 /// Reads the results of parsing the files of the Omni model in an earlier call. Each result records the fingerprint of
 /// its file's text.
 pub fn read_parsed_omni_files(folder: &Path) -> ParsedFiles {
-    let bytes = content_after_header(&folder.join(FOLDER).join(OMNI_FILES), "");
-    bytes
-        .and_then(|bytes| ParsedFiles::from_stored(&bytes))
-        .unwrap_or_default()
+    read_or_default(&folder.join(FOLDER).join(OMNI_FILES), ParsedFiles::from_stored)
 }
 
 /// Caches the results of parsing the files of the Omni model if many files were parsed.

@@ -238,10 +238,11 @@ fn align_places(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
         uncertainty::mark_uncertain();
     }
     let (dividend, divisor, scale) = aligned?;
-    if distance == 0.0 || distance > 5e-10 {
-        return Some((dividend, divisor, scale));
+    let has_float = [a, b].iter().any(|value| matches!(value, Value::Number(_)));
+    if has_float && distance > 0.0 && distance < 5e-10 {
+        return Some((divisor.checked_mul(quotient.round() as i128)?, divisor, scale));
     }
-    Some((divisor.checked_mul(quotient.round() as i128)?, divisor, scale))
+    Some((dividend, divisor, scale))
 }
 
 fn zero_of_type(a: &Value, b: &Value) -> Value {

@@ -1,0 +1,188 @@
+//! Errors about calls whose arguments no overload accepts.
+
+use crate::Type;
+use crate::catalog::{self, Function, ParamType, internal};
+use crate::check::calls::help_with_other_type;
+use crate::check::lower::Lowerer;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+
+impl Lowerer<'_> {
+    /// Returns the types that the overloads accept for an argument, as phrases such as `a number`. `choices` contains
+    /// the bounds of an argument that must be an integer literal.
+    fn accepted_types(function: &Function, index: usize, choices: Option<(i64, i64)>) -> Vec<String> {
+        let mut accepted: Vec<String> = Vec::new();
+        for param in function.overloads.iter().filter_map(|o| Self::overload_param(o, index)) {
+            let name = match (param.ty, choices) {
+                (ParamType::Literal(..), Some((least, most))) => format!("an integer from {least} to {most}"),
+                (ParamType::Is(ty), _) if !ty.is_number() => ty.describe().to_owned(),
+                (ParamType::Temporal, _) => "a date".to_owned(),
+                (ParamType::Any | ParamType::Same, _) => continue,
+                _ => "a number".to_owned(),
+            };
+            if !accepted.contains(&name) {
+                accepted.push(name);
+            }
+        }
+        accepted
+    }
+
+    /// Returns the bounds of an argument if every overload takes an integer literal for it.
+    fn literal_bounds(function: &Function, index: usize) -> Option<(i64, i64)> {
+        let params = function.overloads.iter().filter_map(|o| Self::overload_param(o, index));
+        params
+            .map(|param| match param.ty {
+                ParamType::Literal(least, most) => Some((least, most)),
+                _ => None,
+            })
+            .reduce(|a, b| Some((a?.0.min(b?.0), a?.1.max(b?.1))))
+            .flatten()
+    }
+
+    /// Returns the equivalent of a spreadsheet formula that relies on dates being numbers, such as `INT(ts)`.
+    fn help_with_serial_date(function: &Function, display_name: &str, ty: Type, text: &str) -> Option<String> {
+        let date = match ty {
+            Type::Date => text.to_owned(),
+            _ if ty.is_temporal() => format!("{text}[date]"),
+            _ => return None,
+        };
+        match display_name {
+            "DATEVALUE" if ty == Type::Date => Some(format!("`{text}` is already a date: remove `DATEVALUE`")),
+            "DATEVALUE" => Some(format!("the date of a time is `{date}`")),
+            "VALUE" => Some(format!(
+                "a date is not a number here; for a spreadsheet's number of days, write `{date} - DATE(1899, 12, 30)`"
+            )),
+            _ if function.discontinuous && !function.internal && ty != Type::Date => Some(format!(
+                "the date of a time is `{date}`, and the time of day in days is `{text} - {date}`"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Returns the source of a value, in brackets if it is a sum or difference, so that a timeframe can follow.
+    fn operand_text(&self, id: IrId) -> String {
+        let text = self.source_text(self.program.meta(id).span);
+        let is_sum = |overload| [internal::ADD, internal::SUBTRACT].contains(&catalog::overload_owner(overload));
+        match self.program.node(id) {
+            Ir::Apply { overload, .. } if is_sum(overload) => format!("({text})"),
+            _ => text,
+        }
+    }
+
+    /// Reports arguments that are valid on their own, but not together. An example is `+` with two dates.
+    fn report_combination_mismatch(&mut self, function: &Function, args: &[IrId], span: Span, display_name: &str) {
+        let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
+        let help = match display_name {
+            "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),
+            "-" => "subtract a number of days or a date from a date, or subtract two numbers".to_owned(),
+            _ => format!("check the types of the arguments of `{}`", function.signature()),
+        };
+        let message = format!("`{display_name}` cannot be applied to {}", types.join(" and "));
+        self.report(Diagnostic::new(Code::TypeMismatch, span, message).with_help(help));
+    }
+
+    /// Reports that no overload matches the arguments. The message names the wrong argument and suggests a fix.
+    #[cold]
+    pub(in crate::check) fn report_overload_mismatch(
+        &mut self,
+        function: &'static Function,
+        args: &[IrId],
+        span: Span,
+        display_name: &str,
+    ) {
+        let wrong = args.iter().enumerate().find(|(index, arg)| {
+            !function
+                .overloads
+                .iter()
+                .any(|o| Self::overload_param(o, *index).is_some_and(|p| self.rank_argument(p.ty, **arg).is_some()))
+        });
+        let is_operator = function.internal;
+        let Some((index, arg)) = wrong else {
+            return self.report_combination_mismatch(function, args, span, display_name);
+        };
+        let meta = self.program.meta(*arg);
+        let text = self.source_text(meta.span);
+        let takes_date = function
+            .overloads
+            .iter()
+            .filter_map(|o| Self::overload_param(o, index))
+            .any(|param| match param.ty {
+                ParamType::Is(ty) => ty.is_temporal(),
+                ParamType::Temporal | ParamType::Any | ParamType::Same => true,
+                _ => false,
+            });
+        if let Some(timed) = self.has_time_of_day(args).filter(|_| takes_date)
+            && matches!(self.program.node(*arg), Ir::Text(_))
+        {
+            self.date_literal(*arg, timed);
+            return;
+        }
+        let choices = Self::literal_bounds(function, index);
+        let expected_types = Self::accepted_types(function, index, choices);
+        let arithmetic = match display_name {
+            "+" if Self::is_internal(function, internal::ADD) => {
+                Some("`+` adds numbers, or a number of days to a date")
+            }
+            "-" if Self::is_internal(function, internal::SUBTRACT) => {
+                Some("`-` subtracts numbers, or subtracts days or dates from dates")
+            }
+            _ => None,
+        };
+        let help = match (meta.ty, expected_types.first().map_or("", String::as_str), display_name) {
+            (Type::Text, _, "+") => "join text with `&`".to_owned(),
+            (Type::Boolean, "a number", _) => format!("convert the condition to a number: `N({text})`"),
+            (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
+                format!("write the number without quotes: `{}`", text.trim_matches('"'))
+            }
+            (Type::Other, ..) => help_with_other_type(&text),
+            (ty, ..)
+                if let Some(help) =
+                    Self::help_with_serial_date(function, display_name, ty, &self.operand_text(*arg)) =>
+            {
+                help
+            }
+            (ty, "text", _) if ty != Type::Text => format!("convert the value to text: `{text} & \"\"`"),
+            (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
+            _ => match if is_operator {
+                catalog::lookup(display_name)
+            } else {
+                Some(function)
+            } {
+                Some(callee) => {
+                    let param = callee.overloads.iter().find_map(|o| Self::overload_param(o, index));
+                    let param = param.filter(|_| !is_operator).map(|param| param.name);
+                    let expected_text = expected_types.join(" or ");
+                    match param {
+                        Some(name) => format!("use {expected_text} as `{name}` in `{}`", callee.signature()),
+                        None => format!("use {expected_text} in `{}`", callee.signature()),
+                    }
+                }
+                None => format!("use {} here", expected_types.join(" or ")),
+            },
+        };
+        let is = meta.ty.describe();
+        let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {
+            (_, true) => format!("`{display_name}` needs a number, but `{text}` is {is}"),
+            (Some(rule), _) => format!("{rule}, but `{text}` is {is}"),
+            _ if choices.is_some() && meta.ty.is_number() => {
+                format!(
+                    "`{display_name}` expects {}, found `{text}`",
+                    expected_types.join(" or ")
+                )
+            }
+            // Users cannot write functions whose names begin with a lower-case letter.
+            _ => {
+                let expected_text = expected_types.join(" or ");
+                let expected = match display_name.starts_with(|c: char| c.is_ascii_lowercase()) {
+                    true => format!("expected {expected_text}"),
+                    false => format!("`{display_name}` expects {expected_text}"),
+                };
+                format!("{expected}, found `{text}`, which is {is}")
+            }
+        };
+        let is_definition = matches!(self.program.node(*arg), Ir::Definition(_));
+        let hidden = self.help_with_hidden_column(&text).filter(|_| is_definition);
+        self.report(Diagnostic::new(Code::TypeMismatch, meta.span, message).with_help(hidden.unwrap_or(help)));
+    }
+}
