@@ -470,7 +470,7 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
     );
 }
 
-/// Returns whether the NULL of an aggregate without values stands for a spreadsheet's error. An internal entry has the
+/// Returns whether the NULL of an aggregate without values represents a spreadsheet's error. An internal entry has the
 /// rule of its aggregate.
 fn is_empty_error(functions: &[Function], function: &Function) -> bool {
     let is_entry = |aggregate: &&Function| {

@@ -1,6 +1,6 @@
 //! Constructs: the calls, operators, casts, literals and clauses of which a dialect's SQL consists.
 //!
-//! A construct has a text such as `round(decimal, integer)`. Its type names are classes of arguments, because a
+//! A construct has a form such as `round(decimal, integer)`. Its type names are classes of arguments, because a
 //! warehouse may accept a function for one class only.
 
 mod classes;

@@ -142,7 +142,7 @@ fn dialect_files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String
             waiting.push((position, name, file, extends));
         }
     }
-    // Directory entries have no fixed order, but the tables need one.
+    // Sort the entries, because their order in a directory is not defined.
     waiting.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     let expected = |(index, (position, ..)): (usize, &(usize, String, File, Option<String>))| index != *position;
     if let Some((position, _, file, _)) = waiting

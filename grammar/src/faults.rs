@@ -21,7 +21,7 @@ impl AstBuilder<'_> {
         }
         let missing = Span::new(span.start, span.start);
         if span.is_empty() && self.follows_open_bracket(span) {
-            // The unclosed bracket has already been reported.
+            // Do not report the missing operand, because the unclosed bracket has been reported.
             self.broken = true;
             return self.add(Expr::Error, missing);
         }

@@ -1,5 +1,6 @@
 //! dbt's artifacts in its target folder: the manifest, its age, and the project files that are newer than the manifest.
 
+use formulac::diag::lists::join_first;
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::Read;
@@ -208,7 +209,7 @@ impl TargetFolder {
     }
 
     /// Returns the files read by dbt that are newer than the manifest. Files that formulac wrote are skipped, because
-    /// formulac knows their content without dbt.
+    /// formulac can read them without dbt.
     pub fn files_newer_than_manifest(&self, project: &DbtProject) -> Vec<PathBuf> {
         let time = self.manifest.metadata.generated_at();
         time.map(|time| foreign_files_newer_than(project, time))
@@ -262,19 +263,11 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
         }
         return;
     }
-    let names: Vec<String> = newer
-        .iter()
-        .take(MAX_LISTED_FILES)
-        .map(|path| format!("{}", path.display()))
-        .collect();
-    let more = match newer.len().saturating_sub(MAX_LISTED_FILES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let names: Vec<String> = newer.iter().map(|path| path.display().to_string()).collect();
     let verb = if newer.len() == 1 { "is" } else { "are" };
     session.warn(&format!(
-        "{}{more} {verb} newer than {path}; run `dbt parse` to update it",
-        names.join(", ")
+        "{} {verb} newer than {path}; run `dbt parse` to update it",
+        join_first(&names, MAX_LISTED_FILES)
     ));
 }
 

@@ -4,12 +4,13 @@
 use super::exit::FileDiagnostics;
 use super::plurals::format_count;
 use formulac::diag::Diagnostic;
+use formulac::diag::lists::join_first;
 use formulac::span::Span;
 
 /// Maximum number of files named in the note. The remaining files are only counted.
 const MAX_LISTED_FILES: usize = 3;
 
-/// Diagnostics for people: each error once, in the file that contains it.
+/// Diagnostics to print: each error once, in the file that contains the error.
 pub struct ShownDiagnostics {
     pub diagnostics: Vec<FileDiagnostics>,
     /// Files whose errors are not shown, because the errors repeat those of other files.
@@ -36,22 +37,16 @@ impl ShownDiagnostics {
 
     /// Returns a note about the files in which errors are not shown. `None` if there are no such files.
     pub fn note(&self) -> Option<String> {
-        let (first, rest) = self.affected.split_at(self.affected.len().min(MAX_LISTED_FILES));
-        let more = if rest.is_empty() {
-            String::new()
-        } else {
-            format!(" and {} more", rest.len())
-        };
         let count_text = format_count(self.affected.len(), "other spec", "other specs");
         let (reads, have) = if self.affected.len() == 1 {
             ("reads", "has")
         } else {
             ("read", "have")
         };
-        (!first.is_empty()).then(|| {
+        (!self.affected.is_empty()).then(|| {
             format!(
-                "note: {count_text} {reads} metrics with these errors and {have} no SQL: {}{more}",
-                first.join(", ")
+                "note: {count_text} {reads} metrics with these errors and {have} no SQL: {}",
+                join_first(&self.affected, MAX_LISTED_FILES)
             )
         })
     }

@@ -1,6 +1,7 @@
 //! Reports of `status` and `doctor`: one line per part of the project, with its problems and the command that
 //! fixes them.
 
+use formulac::diag::lists::join_first;
 use serde_json::json;
 
 use super::exit::{Exit, Failure};
@@ -61,14 +62,5 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> 
 
 /// Lists the first few names and the number of remaining names.
 pub fn list_names(names: &[String]) -> String {
-    list_first_names(names, MAX_LISTED_NAMES)
-}
-
-/// Lists the first `count` names and the number of remaining names.
-pub fn list_first_names(names: &[String], count: usize) -> String {
-    let (listed, more) = names.split_at(names.len().min(count));
-    match more.len() {
-        0 => listed.join(", "),
-        more => format!("{} and {more} more", listed.join(", ")),
-    }
+    join_first(names, MAX_LISTED_NAMES)
 }

@@ -1,4 +1,4 @@
-//! Prints diagnostics for people, drawn by miette.
+//! Prints diagnostics in human-readable form with miette.
 
 use std::fmt::{self, Write as _};
 

@@ -41,7 +41,7 @@ fn git_author(folder: &Path) -> Option<String> {
     let output = run_git_in(folder, &["var", "GIT_AUTHOR_IDENT"], "")
         .ok()
         .filter(|output| output.succeeded)?;
-    // Remove the time that git prints after the author.
+    // Git prints the time after the author, so remove the time.
     output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned)
 }
 

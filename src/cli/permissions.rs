@@ -1,5 +1,6 @@
 //! Maps each command to the right that it requires, and rejects commands that the user's role does not allow.
 
+use formulac::diag::lists::join_words;
 use formulac::sync::{LogEntry, REFUSED};
 use formulac::team::{Right, Role};
 use jiff::Timestamp;
@@ -152,7 +153,7 @@ pub fn report_missing_right(
     let role = if role_names.is_empty() {
         "has no role".to_owned()
     } else {
-        format!("has the role {}", role_names.join(" and "))
+        format!("has the role {}", join_words(&role_names, "and"))
     };
     let who = if who.is_empty() {
         "an unknown user (neither git nor FORMULAC_USER specifies a name)"
@@ -177,13 +178,13 @@ pub fn report_missing_right(
     .with_help(if workspace.project.people().has_roles() {
         format!(
             "the command requires the role {}; formulac.yml lists the roles. This attempt is logged",
-            can.join(" or ")
+            join_words(&can, "or")
         )
     } else {
         format!(
             "the project has no roles, so every user is an engineer: add `roles: {{ADDRESS: {}}}` to formulac.yml, or \
              choose another environment with `--env`. This attempt is logged",
-            can.join(" or ")
+            join_words(&can, "or")
         )
     })
 }

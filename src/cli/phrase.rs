@@ -6,6 +6,7 @@
 
 use formulac::ast::{BinaryOp, Expr, ExprId};
 use formulac::catalog::Function;
+use formulac::diag::lists::join_words;
 
 use super::sentence::SentenceBuilder;
 
@@ -150,7 +151,10 @@ impl PhraseFiller<'_> {
                 None => format!("units of {}", words(&first).as_embedded()),
             },
             ("ordinal", _) => ordinal(&words(&first).as_embedded()),
-            _ => join_words(values.iter().map(|id| words(id).as_embedded()).collect()),
+            _ => join_words(
+                &values.iter().map(|id| words(id).as_embedded()).collect::<Vec<_>>(),
+                "and",
+            ),
         })
     }
 
@@ -203,7 +207,7 @@ pub fn describe_shift(speaker: &SentenceBuilder<'_>, count: ExprId, unit: &str) 
 
 /// Returns the words for a criterion, such as `is greater than 5`.
 fn describe_criterion(speaker: &SentenceBuilder<'_>, id: ExprId) -> String {
-    // The criterion `">" & x` compares values with `x`.
+    // The criterion `">" & x` selects the values that are greater than `x`.
     if let Expr::Binary {
         op: BinaryOp::Concat,
         left,
@@ -254,13 +258,5 @@ fn ordinal(number: &str) -> String {
         format!("{number}{end}")
     } else {
         format!("{number}-th")
-    }
-}
-
-/// Joins words into a list, such as `a, b and c`.
-fn join_words(mut words: Vec<String>) -> String {
-    match words.pop() {
-        Some(last) if !words.is_empty() => format!("{} and {last}", words.join(", ")),
-        last => last.unwrap_or_default(),
     }
 }

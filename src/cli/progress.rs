@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::DiagnosticFormat;
 use super::session::{Session, Stream};
 
-/// Starts a progress bar with `count` steps. Nothing is shown if there is no terminal.
+/// Starts a progress bar with `count` steps. Shows nothing if the output is not a terminal.
 pub fn start_bar(session: &Session, count: usize, message: &'static str) -> ProgressBar {
     let target = match ProgressLine::from_session(session) {
         ProgressLine::Terminal => ProgressDrawTarget::stderr(),

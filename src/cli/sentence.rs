@@ -26,7 +26,7 @@ pub struct Sentence {
     pub text: String,
 }
 
-/// Description of a node in words.
+/// English description of a node.
 #[derive(Clone, Debug, Default)]
 pub struct SentenceWords {
     /// Noun phrase, such as `the sum of x`.

@@ -22,7 +22,7 @@ pub struct SourceText {
     pub name: String,
     /// Contents. Invalid UTF-8 is replaced with replacement characters.
     pub text: String,
-    /// Error because the file is unreadable, too large or not UTF-8.
+    /// Error if the file cannot be read, is too large or is not UTF-8.
     pub fault: Option<Diagnostic>,
 }
 

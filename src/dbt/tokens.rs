@@ -309,7 +309,7 @@ fn number_length(text: &str) -> usize {
 }
 
 /// Returns the value of a string or name token without its quotes. `None` if the token is not terminated, or if it
-/// contains Jinja, whose value only dbt knows.
+/// contains Jinja, which only dbt can evaluate.
 pub fn token_value(token: &str, dialect: Dialect) -> Option<String> {
     let open = token.find(['\'', '"', '`'])?;
     let prefix = token.get(..open)?.to_ascii_lowercase();

@@ -10,7 +10,7 @@ pub(super) type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
 
 /// Returns the value with this name. `new` computes the value if it is missing.
 pub(super) fn get_or_insert_with<T>(cache: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
-    // No code panics while it holds this lock.
+    // Ignore poisoning, because no code panics while it holds this lock.
     let mut entries = cache.lock().unwrap_or_else(PoisonError::into_inner);
     let index = entries.iter().position(|(other, _)| *other == key);
     let entry = index.map_or_else(|| (key, Arc::new(new())), |position| entries.remove(position));

@@ -89,7 +89,7 @@ impl ProbesWithCachedSql {
             ProbeStep::RowsOfNumbers => probe.args.iter().any(is_unknown),
         };
         let numbers = format!("numbers = {}\n", unknown_columns().join(" + "));
-        // No code panics while it holds this lock.
+        // Ignore poisoning, because no code panics while it holds this lock.
         let mut cache = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let mut compiled = Vec::new();
         for (compiler, step, others) in [

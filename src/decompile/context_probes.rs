@@ -155,7 +155,7 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Learns the functions that read joined rows and the functions that are available only in worksheets. The last
-    /// waves try rare functions. Returns `None` after the last wave.
+    /// waves cover the rarely used functions. Returns `None` after the last wave.
     pub fn learn_functions_of_wave(
         &self,
         trees: &mut Trees,

@@ -1,4 +1,4 @@
-//! Compares two versions of a model that compute the same columns in different selects. For example, a person may write
+//! Compares two versions of a model that compute the same columns in different selects. For example, a user may write
 //! a window function in the select that groups the rows, whereas formulac writes it in a later select.
 
 use std::cell::LazyCell;
@@ -357,7 +357,7 @@ mod tests {
         }
     }
 
-    /// The window sees all rows, but the condition is applied later.
+    /// The window includes all rows, because the condition is applied later.
     #[test]
     fn windows_before_a_condition_are_different() {
         let after = "select x, rank() over (order by x) as place from orders where x > 5";

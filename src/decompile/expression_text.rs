@@ -1,4 +1,4 @@
-//! Formulas that are assembled from parts. Each formula has a text, a binding strength, and a cost that represents the
+//! Formulas that are assembled from parts. A formula has its text, a binding strength, and a cost that represents the
 //! effort of reading the formula.
 
 use crate::Level;

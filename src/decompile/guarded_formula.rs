@@ -1,5 +1,6 @@
 //! Finds the formula for edited SQL that lacks the guards of generated SQL.
 
+use formulac_syntax::diag::lists::join_words;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -60,16 +61,7 @@ impl RewrittenSql {
     pub fn describe(&self) -> String {
         let spelling = (self.has_other_spelling || self.guards.is_empty()).then_some("the spelling");
         let guards = self.guards.iter().map(|guard| guard.describe());
-        list_phrases(&spelling.into_iter().chain(guards).collect::<Vec<_>>())
-    }
-}
-
-/// Returns phrases as a list: `a, b and c`.
-fn list_phrases(phrases: &[&str]) -> String {
-    match phrases.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-        None => String::new(),
+        join_words(&spelling.into_iter().chain(guards).collect::<Vec<_>>(), "and")
     }
 }
 
@@ -224,7 +216,7 @@ fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
     };
     not_a_formula(format!(
         "the SQL of `{formula}` always has {}, which the edit removes{spelling}",
-        list_phrases(&guards)
+        join_words(&guards, "and")
     ))
 }
 

@@ -171,7 +171,7 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut formats: Vec<(usize, String)> = Vec::new();
     for (rank, core) in cores.iter().enumerate() {
         for (before_at, before) in &affixes {
-            // Use each string at only one position.
+            // Do not use the same string both before and after the digits.
             for (_, after) in affixes
                 .iter()
                 .filter(|(text_index, _)| text_index.is_none() || text_index != before_at)

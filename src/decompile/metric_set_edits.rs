@@ -97,7 +97,7 @@ impl EditedModel<'_> {
                 });
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
                 let is_same = generated_parts.expression == edited.expression && !is_edited;
-                // Removing a column is not an edit to its formula.
+                // The removal of a column does not count as an edit to its formula.
                 if generated_parts.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }

@@ -400,7 +400,7 @@ impl Parser<'_> {
         };
         let label = match lexer::token_value(text, self.dialect) {
             Some(value) => SqlLabel::Text(value, prefix),
-            // Only dbt knows the value.
+            // Only dbt can evaluate the expression.
             None if has_jinja(text) => SqlLabel::Jinja(text.to_owned()),
             None => return Err("a string is not closed".to_owned()),
         };

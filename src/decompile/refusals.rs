@@ -98,7 +98,7 @@ fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeI
         let is_unnamed = match trees.label(part) {
             SqlLabel::Group => !is_subquery(trees, part),
             SqlLabel::Row | SqlLabel::Bracket | SqlLabel::Nothing | SqlLabel::Rows | SqlLabel::Clause(_) => true,
-            // A call may be a type with arguments, such as `numeric(10, 2)`. The window may be the reason why a call
+            // A call may be a type with arguments, such as `numeric(10, 2)`. A window may be the reason why a call
             // has no formula.
             SqlLabel::Call => parent.is_some_and(|parent| {
                 let is_first = trees.children(*parent).first() == Some(&part);

@@ -190,7 +190,7 @@ impl<'a> MutationScorer<'a> {
             })
             .collect();
         let run = with_noise(noise, || interpret(spec, &tables));
-        // Add a fixed cost for the layout of each row.
+        // Add ten steps per row, because preparing a row also takes time.
         let rows: usize = data.iter().map(Vec::len).sum();
         self.spent
             .set(self.spent.get().saturating_add(run.steps + 10 * rows as u64));

@@ -1,6 +1,7 @@
 //! Resolves names on the command line. A name or unique id refers to a model, a source, a column or a definition in a
 //! spec.
 
+use formulac_syntax::diag::lists::{join_first, quote_names};
 use std::collections::{BTreeSet, HashSet};
 
 use super::graph::Graph;
@@ -104,7 +105,7 @@ impl Graph<'_> {
                 None if columns.is_empty() => format!("the columns of `{owner}` are unknown"),
                 None => format!(
                     "specify one of the columns {}",
-                    list_names(columns.iter().map(String::as_str))
+                    join_first(&quote_names(columns), MAX_LISTED)
                 ),
             };
             return Err(NameError {
@@ -259,24 +260,10 @@ fn is_latest(part: &super::ImpactGraphNode<'_>, name: &str) -> bool {
 }
 
 fn ambiguous_name(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
-    let candidates: Vec<String> = candidates.collect();
-    let help = format!(
-        "specify one of the full names: {}",
-        list_names(candidates.iter().map(String::as_str))
-    );
+    let candidates = quote_names(candidates);
+    let help = format!("specify one of the full names: {}", join_first(&candidates, MAX_LISTED));
     NameError {
         message: format!("`{name}` has several meanings"),
         help,
     }
-}
-
-fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    let (first_names, more) = names.split_at(names.len().min(MAX_LISTED));
-    let more = if more.is_empty() {
-        String::new()
-    } else {
-        format!(" and {} more", more.len())
-    };
-    format!("{}{more}", first_names.join(", "))
 }

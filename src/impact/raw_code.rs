@@ -59,7 +59,7 @@ fn sql_of_first_or_later_run(
             }
             continue;
         }
-        // Jinja inside an SQL comment adds no SQL.
+        // Jinja inside an SQL comment does not generate SQL.
         if kind == '#' || !is_taken || matches!(context, LexicalContext::Comment | LexicalContext::Block) {
             continue;
         }

@@ -129,7 +129,7 @@ impl Graph<'_> {
         };
         let spec = self.parts.get(target.node_index).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
-            // A definition that is not a column affects the columns that depend on it.
+            // A change to a definition that is not a column affects the columns that depend on the definition.
             let reached = definitions::definition_columns(spec, definition);
             start.redefined = true;
             start.rows = reached.is_empty();

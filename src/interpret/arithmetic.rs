@@ -298,7 +298,7 @@ fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
         return unsupported_operands(op, date, days);
     };
     let day_count = if op == InterpreterOp::Earlier { -shift } else { shift };
-    // The offset exceeds the range of any calendar.
+    // No calendar contains a date at this offset.
     if day_count.abs() > 1e7 {
         uncertainty::mark_result_too_large();
         return Value::Null;

@@ -102,7 +102,7 @@ impl<'a> JoinedRelations<'a> {
         self.rows.get(relation_index).copied().unwrap_or(self.empty_rows)
     }
 
-    /// Returns the names of columns in which a NULL may stand for failed arithmetic.
+    /// Returns the names of columns in which a NULL may represent failed arithmetic.
     fn error_columns(&self) -> Vec<String> {
         let mut error_columns = Vec::new();
         for (relation_index, name) in self.names.iter().enumerate() {

@@ -13,7 +13,7 @@ use crate::{functions, uncertainty};
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct NullSources {
     pub blank: bool,
-    /// Whether NULL may stand for an error, such as a division by 0.
+    /// Whether NULL may represent an error, such as a division by 0.
     pub error: bool,
 }
 
@@ -84,7 +84,7 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
             |overload: &&Overload| overload.repeated || (overload.needed..=overload.params.len()).contains(&args.len());
         function.overloads.iter().filter(accepts)
     };
-    // Some overloads for literals cannot fail.
+    // Some overloads that accept only literals never return an error.
     let is_safe_literal = overloads().filter(|overload| overload.literal).any(|overload| {
         let accepts = |(arg_index, param): (usize, &Param)| match param.ty {
             ParamType::Literal(least, most) => match args.get(arg_index).map(number) {

@@ -29,7 +29,7 @@ pub struct InterpreterStep {
     pub definitions: Vec<(String, InterpreterExpr)>,
     /// Names of definitions that are not output columns.
     pub hidden: Vec<String>,
-    /// Names of input columns in which a NULL stands for failed arithmetic in an earlier step.
+    /// Names of input columns in which a NULL represents failed arithmetic in an earlier step.
     pub error_columns: Vec<String>,
 }
 
@@ -178,7 +178,7 @@ impl InterpreterStep {
         }
     }
 
-    /// Returns the output columns in which a NULL stands for failed arithmetic.
+    /// Returns the output columns in which a NULL represents failed arithmetic.
     pub fn error_outputs(&self) -> Vec<String> {
         let output_columns = self.error_columns.iter().filter(|column| match &self.keep {
             InterpreterKeep::Nothing => false,

@@ -132,7 +132,7 @@ impl QueryReader<'_> {
         if expression_inputs.values.is_empty()
             && let Some(item) = scope.item(std::slice::from_ref(first))
         {
-            // A relation that is used as a value represents its whole row.
+            // The name of a relation, if used as a value, refers to the whole row.
             item.relation
                 .columns
                 .iter()

@@ -92,7 +92,7 @@ impl QueryReader<'_> {
         let modifiers = match group_by {
             GroupByExpr::All(modifiers) => {
                 // `group by all` groups by every column that is not an aggregate. Add all columns, because only the
-                // engine knows which columns are grouped.
+                // engine can determine which columns are grouped.
                 rows.extend(output.columns.iter().map(|column| column.value));
                 modifiers
             }

@@ -1,5 +1,6 @@
 //! Compiles several specs that may read each other's models.
 
+use formulac_syntax::diag::lists::{join_words, quote_names};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -170,7 +171,7 @@ impl Compiler {
         compiled_specs.into_iter().collect()
     }
 
-    /// Returns a copy of the compiler that also knows the models of these specs.
+    /// Returns a copy of the compiler that also has the models of these specs.
     ///
     /// ```
     /// let compiler = formulac_model::Compiler::default();
@@ -457,12 +458,8 @@ fn report_duplicate_metric_sets(
         if numbers.iter().any(|number| *number < count) {
             continue;
         }
-        let paths: Vec<String> = numbers
-            .iter()
-            .filter_map(path)
-            .map(|path| format!("`{path}`"))
-            .collect();
-        let places = format!("; they are in {}", paths.join(" and "));
+        let paths = quote_names(numbers.iter().filter_map(path));
+        let places = format!("; they are in {}", join_words(&paths, "and"));
         for spec in compiled_specs.iter_mut().take(count).flatten() {
             if spec.sets().any(|set| set.eq_ignore_ascii_case(name)) {
                 let spec = Arc::make_mut(spec);

@@ -1,5 +1,6 @@
 //! Join cardinality: determines whether known keys prove that a join finds at most one row.
 
+use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
@@ -75,11 +76,11 @@ impl SpecCompilation<'_> {
                     format!("the column `{start}` shows that `{relation}` may contain several versions of a row")
                 }
                 (None, [], []) => "no known key guarantees at most one match".to_owned(),
-                (None, [], equal) => format!("{} is not known to be unique", list_names(equal)),
+                (None, [], equal) => format!("{} is not known to be unique", join_names(equal, "and")),
                 (None, key, _) => format!(
                     "the key of the joined relation is {}, but the join does not compare {}",
-                    list_names(key),
-                    list_names(&missing)
+                    join_names(key, "and"),
+                    join_names(&missing, "and")
                 ),
             };
             let key_columns = if key.is_empty() {
@@ -141,14 +142,6 @@ impl SpecCompilation<'_> {
 fn is_start_of_version(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["valid_from", "effective_from"].iter().any(|end| name.ends_with(end))
-}
-
-pub(crate) fn list_names<T: AsRef<str>>(names: &[T]) -> String {
-    names
-        .iter()
-        .map(|n| format!("`{}`", n.as_ref()))
-        .collect::<Vec<_>>()
-        .join(" and ")
 }
 
 /// Conditions of a step's joins, by join index.

@@ -58,7 +58,7 @@ pub struct CompiledSpec {
     pub(crate) key: Vec<String>,
     /// Whether the model has at most one row.
     pub(crate) single: bool,
-    /// Whether the model may have columns that the compiler does not know.
+    /// Whether the model may have columns that are unknown to the compiler.
     pub(crate) open: bool,
     /// Lower-case columns that a test or constraint of the spec declares NOT NULL.
     pub(crate) never_null: BTreeSet<String>,

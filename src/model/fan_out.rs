@@ -160,7 +160,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                 }
             }
             Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a))),
-            // An aggregated value is not repeated.
+            // A join does not repeat a value that is already aggregated.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
             _ => combine_origins(program.operands(id).map(origin_of)),
         };

@@ -258,7 +258,7 @@ impl<'y> StepFormulas<'y> {
 
     fn compute_places(&self) -> Vec<Span> {
         let mut places: Vec<Span> = Vec::with_capacity(self.text.len());
-        // A comma-separated text may contain many names, so its offsets are computed only once.
+        // Compute the offsets of a comma-separated text only once, because it may contain many names.
         let mut last: Option<(&yaml::Node, Vec<u32>)> = None;
         for segment in &self.segments {
             // A line break has the position of the character before it.
@@ -322,7 +322,7 @@ impl<'y> StepFormulas<'y> {
     }
 }
 
-/// Returns whether a text is a name such as `Order Date` or `1st`, which is not a formula.
+/// Returns whether a string is a name such as `Order Date` or `1st`, which is not a formula.
 fn is_name_with_spaces(text: &str) -> bool {
     let has_name_characters = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ' '));
     let is_number_and_word = text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_err();

@@ -1,6 +1,7 @@
 //! Warns about conditions on the time key that remove earlier periods needed by a look-back. `since` hides periods
 //! without removing them.
 
+use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashSet;
 
 use crate::Type;
@@ -270,8 +271,8 @@ pub fn hidden_periods(
                earlier periods"
             .to_owned(),
         keys => format!(
-            "write `{}` instead of the condition; windows still read the earlier periods",
-            keys.join("` and `")
+            "write {} instead of the condition; windows still read the earlier periods",
+            join_names(keys, "and")
         ),
     };
     Diagnostic::new(Code::HiddenPeriods, condition, message)

@@ -15,6 +15,7 @@ use crate::ir::CalendarUnit;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
+use formulac_syntax::diag::lists::join_names;
 
 /// Plan of incremental runs.
 #[derive(Clone, Debug)]
@@ -214,11 +215,8 @@ impl SpecCompilation<'_> {
             }
             _ => format!("`{strategy}` is not an incremental strategy for which formulac can select the rows"),
         };
-        let strategy_list = strategies
-            .iter()
-            .map(|name| format!("`incremental_strategy: {name}`"))
-            .collect::<Vec<_>>()
-            .join(" or ");
+        let settings = strategies.iter().map(|name| format!("incremental_strategy: {name}"));
+        let strategy_list = join_names(settings, "or");
         diagnostics.push(
             Diagnostic::new(Code::UnsupportedStrategy, node.span, message).with_help(format!("write {strategy_list}")),
         );

@@ -1,8 +1,8 @@
 //! Input of a step with joins: the relations by name, and their shared columns.
 
+use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashMap;
 
-use super::cardinality::list_names;
 use super::compile::SpecCompilation;
 use super::formulas::FormulaPartWithSource;
 use super::joins::{JoinCriterion, JoinedRelation};
@@ -295,7 +295,7 @@ impl<'y> JoinedStepInput<'y> {
             match shared.as_slice() {
                 [] => "the relations have no column in common, so write a condition with `on` instead of `using`"
                     .to_owned(),
-                names => format!("both sides of the join have {}", list_names(names)),
+                names => format!("both sides of the join have {}", join_names(names, "and")),
             }
         })
     }

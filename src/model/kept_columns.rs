@@ -1,5 +1,6 @@
 //! Columns of a joined input that a step keeps.
 
+use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashMap;
 
 use super::join_scope::{JoinedStepInput, name_span, no_column};
@@ -143,11 +144,7 @@ impl JoinedStepInput<'_> {
                     .filter_map(|o| relations.get(*o))
                     .map(Relation::name)
                     .collect();
-                let owner_list = owners
-                    .iter()
-                    .map(|o| format!("`{o}`"))
-                    .collect::<Vec<_>>()
-                    .join(" and ");
+                let owner_list = join_names(&owners, "and");
                 let first = owners.first().copied().unwrap_or_default();
                 diagnostics.push(
                     Diagnostic::new(

@@ -7,6 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, used_definitions};
 use crate::yaml;
+use formulac_syntax::diag::lists::join_names;
 
 /// Warns once per step about windows that read only a single row because each group is a separate partition. Also warns
 /// about look-backs that leave the partition, and about dates in `order_by` that the look-backs do not use for
@@ -61,8 +62,7 @@ pub(super) fn check_partitions(
             _ => false,
         };
         if let Some(window) = nodes.iter().copied().find(looks) {
-            let names: Vec<String> = keys.iter().map(|key| format!("`{}`", text_of(*key))).collect();
-            let names = names.join(" and ");
+            let names = join_names(keys.iter().map(|key| text_of(*key)), "and");
             let span = program.meta(window).span;
             let message = format!(
                 "each combination of {names} is a separate partition, so `{}` reads only one row",

@@ -62,7 +62,7 @@ impl People {
     #[must_use]
     pub fn is_among(&self, who: &str, name: &str) -> bool {
         let is = |name: &str| email_address(name).eq_ignore_ascii_case(email_address(who));
-        // If a group has this name, the name never refers to a person.
+        // A name that is the name of a group never refers to a person.
         self.group_members(name)
             .map_or_else(|| is(name), |members| members.iter().any(|member| is(member)))
     }

@@ -1,5 +1,6 @@
 //! Project file `formulac.yml`, which contains settings for the compiler.
 
+use formulac_syntax::diag::lists::quote_names;
 use semver::{Version, VersionReq};
 
 use super::environments::{self, Environment};
@@ -358,7 +359,7 @@ impl ProjectReader<'_> {
                         .filter(|c| c.severity() == Severity::Warning)
                         .map(|c| c.code())
                 };
-                let other = || format!("use the name of a warning: {}", list_names(warnings()));
+                let other = || format!("use the name of a warning: {}", quote_names(warnings()).join(", "));
                 let help = suggest::similar_name_help_or(name, warnings(), other);
                 self.report(
                     Code::WrongShape,
@@ -369,10 +370,6 @@ impl ProjectReader<'_> {
             }
         }
     }
-}
-
-fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Worksheet steps: the columns to which letters refer, and their order in the output.
 
+use formulac_syntax::diag::lists::join_names;
 use std::borrow::Cow;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -106,8 +107,8 @@ pub(super) fn check_order(
     }
     let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
     let message = format!(
-        "the sheet contains the rows of every `{}`, so the previous row may have a different value",
-        others.join("` and `")
+        "the sheet contains the rows of every {}, so the previous row may have a different value",
+        join_names(&others, "and")
     );
     diagnostics.push(
         Diagnostic::new(Code::RowsOfSeveral, first.span(source), message).with_help(format!(

@@ -233,7 +233,7 @@ impl SpecCompilation<'_> {
             .map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
         let tests = self.join_tests(&emit.tree, &spec_name);
         if self.spec.kind == SpecKind::WholeSet {
-            // A metric set has no rows, so only its joins are tested.
+            // A metric set has no rows of its own, so the only tests are those of its joins.
             compiled.set_tests = tests;
             return;
         }

@@ -96,7 +96,7 @@ impl ExistingView {
         self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
-    /// Returns the names by which dbt may know the view's table: the dbt model that Omni recorded, and the table.
+    /// Returns the names that the view's table may have in dbt: the dbt model that Omni recorded, and the table.
     pub fn table_names(&self) -> Vec<String> {
         let table = self.table_name.clone().unwrap_or_else(|| omni_view_name(&self.path));
         let mut names: Vec<String> = self.dbt.iter().map(|dbt| dbt.name.clone()).chain([table]).collect();

@@ -307,7 +307,7 @@ pub(super) fn hand_edits_between(
         _ => edits.push(whole_file_edit(&path, &yml, &now, Property::Text)),
     }
     // Report other changes that are not compared individually, such as the order of columns. Changes to layout and
-    // comments are not edits.
+    // comments do not count as edits.
     if edits.len() == before {
         if !have_same_values(&now, &yml) {
             edits.push(whole_file_edit(&path, &yml, &now, Property::Text));

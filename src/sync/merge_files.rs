@@ -152,7 +152,7 @@ fn merge_file(
         .iter()
         .any(|edit| edit.file == path || is_same_model_files(&edit.file, path));
     let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
-    // The spec generates different SQL for these edits, so the file contributes nothing to them.
+    // The spec generates different SQL for these edits, so the merge ignores the file's SQL for them.
     let rewritten = carried
         .iter()
         .filter(|edit| edit.file == path && edit.rewritten.is_some());

@@ -1,6 +1,7 @@
 //! Text of a merge request: the changes in a plan, the checks, the affected people, and the command that undoes the
 //! changes.
 
+use formulac_syntax::diag::lists::join_words;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -188,7 +189,7 @@ impl MergeRequest {
                 format!(
                     "an approval of {} by {}",
                     inline_code(path),
-                    escape_markdown(&names.join(" or "))
+                    escape_markdown(&join_words(names, "or"))
                 )
             });
             let needs: Vec<String> = self.needs.iter().map(need).chain(of_specs).collect();

@@ -80,7 +80,7 @@ impl YamlRefusal {
         self.column
     }
 
-    /// Returns the reason in words.
+    /// Returns the reason as text.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

@@ -177,7 +177,7 @@ fn join(sign: &str, gap: &str, head: &str) -> String {
 /// Formats a scalar, or formats a list or mapping on one line. The lines of a block scalar are indented by `indent`.
 fn format_inline(value: &YamlValue, indent: usize) -> Rendered {
     let text = match value {
-        // A text that consists only of line breaks is written as a scalar in quotes, because a block scalar cannot
+        // Text that consists only of line breaks is written as a quoted scalar, because a block scalar cannot
         // represent it.
         YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => format_scalar(text, indent),
         YamlValue::Text(text) => format_scalar(text.trim_end_matches('\n'), indent),

@@ -1,4 +1,4 @@
-//! Lists the data that was read from artifacts, in a form that people can review.
+//! Lists the data that was read from artifacts, in a human-readable form.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -68,7 +68,7 @@ fn fix_inserts_the_only_similar_name() {
         project.read("spec.yml"),
         "model: m\nfrom: t\ngroup_by: country\ndefinitions: |\n  a = SUM(amount)\n"
     );
-    // If two known names are similar, no fix is made.
+    // If two known names are similar, there is no fix.
     project.write(
         "two.yml",
         spec.replace("contry", "country").replace("amuont", "price_c"),

@@ -99,7 +99,7 @@ fn env_use_changes_no_tracked_files() {
             (String::new(), before.clone())
         );
     }
-    // The plan is made for the current environment, and a push follows the rules of that environment.
+    // A plan applies to the current environment, and a push follows the rules of that environment.
     assert_eq!(project.run(&["plan", "--json"]).json()["environment"], "production");
 }
 

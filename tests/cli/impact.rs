@@ -10,7 +10,7 @@ use crate::run::{TestProject, artifact};
 const VIEW: &str = "schema: analytics\ntable_name: fct_orders\ndimensions:\n  order_id: {primary_key: true}\n  order_total: {}\n  is_large: {sql: '${order_total} > 1000'}\nmeasures:\n  revenue: {sql: '${order_total}', aggregate_type: sum}\n";
 const SPEC: &str = "model: daily_revenue\nfrom: ref('fct_orders')\nsteps:\n  - name: days\n    where: order_total > 0\n    group_by: order_date\n    definitions: |\n      half = SUM(order_total) / 2\n      orders = COUNT()\n  - name: shares\n    keep: [order_date, orders]\n    definitions: |\n      /// Twice the half.\n      revenue = half * 2\n";
 
-/// Creates the fixture project with an Omni view, a topic and a spec that dbt does not know yet.
+/// Creates the fixture project with an Omni view, a topic and a spec whose model is not in dbt yet.
 fn create_project(name: &str) -> TestProject {
     let project = TestProject::new(name);
     for file in ["manifest.json", "catalog.json", "run_results.json"] {
@@ -807,7 +807,7 @@ fn a_source_over_a_seed() {
     ));
 }
 
-/// Models may name a table directly in their SQL. In this case, dbt does not know the dependency.
+/// Models may name a table directly in their SQL. In this case, dbt does not detect the dependency.
 #[test]
 fn tables_named_without_ref() {
     let nodes = [

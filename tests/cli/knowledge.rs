@@ -268,7 +268,7 @@ fn status_and_check_report_the_same_errors() {
         status.contains("dbt contradicts known.yml: orders.ordered_at"),
         "{status}"
     );
-    // An error that `check` reports is counted.
+    // `status` counts the errors that `check` reports.
     let spec = project.read("metrics/second_order.yml");
     project.write("metrics/second_order.yml", spec.replace("MAX(", "MAXX("));
     assert_eq!(project.run(&["check"]).exit, 1);

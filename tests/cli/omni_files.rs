@@ -142,7 +142,7 @@ models:
     assert!(!out.contains("keeps your value"), "{out}");
     assert!(project.read(VIEW).contains("description: Euros, with tax."));
     commit(&project, "pulled");
-    // Both sides change.
+    // Change the description in both dbt and Omni.
     edit(&project, VIEW, "Euros, with tax.", "Gross.");
     run(&["push", "--yes"]);
     edit(&project, VIEW, "Gross.", "Net.");

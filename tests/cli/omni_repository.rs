@@ -263,7 +263,7 @@ fn a_protected_environment_has_the_same_branch_in_both_repositories() {
         branches[0].starts_with("formulac/prod-") && branches[0] == branches[1],
         "{branches:?}"
     );
-    // Both branches have to be merged.
+    // Somebody has to merge the branches of both repositories.
     let branch = branches[0].trim();
     let said = format!("merge the branch {branch} of ../omni-model at the same time");
     assert!(pushed.err.contains(&said), "{}", pushed.err);

@@ -230,7 +230,7 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
             "source('landing', 'orders')",
         ),
         ("main/sales", "schema: main\n", "stg_sales"),
-        // dbt does not know this table.
+        // dbt has no node for this table.
         ("old/orders", "schema: old\n", "old.orders"),
         ("main/large", "extends: [eu__orders]\n", "eu_orders"),
     ];

@@ -218,7 +218,7 @@ fn interrupt_push(project: &TestProject) {
     }
 }
 
-/// A killed git command leaves its lock behind. The help says how to continue, and the push is completed afterwards.
+/// A killed git command leaves its lock behind. The help explains how to continue, and the push is completed later.
 #[test]
 fn a_lock_of_git_is_named() {
     let template = template_once();

@@ -87,7 +87,7 @@ fn a_tested_and_approved_project_can_be_released() {
 fn all_obstacles_are_reported_in_one_run() {
     let mut project = create_merged_project("release_refused");
     switch_user(&project, "eve");
-    // The change was made directly on the branch. The change was not approved, and the files were not regenerated.
+    // The change was committed directly on the branch without approval, and the files were not regenerated.
     edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
     project.show(&["release", "--yes"]);
     commit(&project, "quick fix");

@@ -109,7 +109,7 @@ impl TestProject {
         let mut child = command.spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         let text = stdin.as_ref().to_vec();
-        // The command may stop reading before the end of the input.
+        // Ignore the error, because the command may stop reading before the end of the input.
         let writer = std::thread::spawn(move || drop(pipe.write_all(&text)));
         let run = Run::from_output(child.wait_with_output().unwrap());
         writer.join().unwrap();

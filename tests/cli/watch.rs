@@ -152,8 +152,10 @@ fn watch_ends_if_nobody_reads_the_output() {
         "model: sales\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n",
     );
     let mut command = project.command(&["check", "--watch"]);
-    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    drop(process.stdout.take());
+    // The reader is closed before the command starts; later, the command could print its only errors first.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut process = command.stdout(writer).stderr(Stdio::null()).spawn().unwrap();
     for _ in 0..600 {
         if process.try_wait().unwrap().is_some() {
             return;

@@ -17,7 +17,7 @@ use crate::quarter;
 
 /// Number of bytes of the hash that a key contains.
 const KEY_BYTES: usize = 8;
-/// One in this many recorded statements is checked again.
+/// One in `SHARE` recorded statements is checked again.
 const SHARE: u8 = 20;
 /// Files and folders that determine whether a statement is correct.
 const RULES: [&str; 10] = [

@@ -60,7 +60,7 @@ pub fn run() {
 
 /// Returns the first proof with a value of each type, and the first proof over a table without rows.
 fn choose_proofs(proofs: &[Proof]) -> Vec<&Proof> {
-    // `None` is a table without rows.
+    // `None` represents a table without rows.
     let mut ties: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();
     let has = |table: &CaseTable, kind: Option<Type>| {
         let Some(ty) = kind else { return table.rows.is_empty() };

@@ -1,7 +1,7 @@
 //! Tests a handwritten project without specs, `shop/project`. The project has its own staging models and marts, a
 //! source, a package, contracts, groups, a private model, tests and unit tests. The new specs read these models and
 //! each other. The generated models are built next to the existing models with several versions of dbt, and each
-//! generated test fails on bad rows that were made for it.
+//! generated test fails on rows that violate its condition.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -296,7 +296,7 @@ measures:
     insta::assert_snapshot!(text);
     assert!(files.pull(&[orders.clone()], None).is_empty());
     assert_eq!(files.omni["main/orders.view"], text);
-    // A timeframe that a person removes after a pull stays removed.
+    // A timeframe that a user removes after a pull is not added again.
     let edited = text.replace("[raw, date]", "[date]");
     files.omni.insert("main/orders.view".to_owned(), edited.clone());
     orders["columns"]["placed_on"]["granularity"] = json!("week");

@@ -31,7 +31,7 @@ impl Row<'_> {
                 "unique_id": id, "relation_name": format!("shop.{name}"),
             });
             if is_source {
-                // The tables of sources are named by `identifier`.
+                // A source specifies the name of its table in `identifier`.
                 node["alias"] = Value::Null;
                 node["source_name"] = json!(parts[2]);
                 node["identifier"] = json!(name);

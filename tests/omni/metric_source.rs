@@ -5,7 +5,7 @@ use formulac::artifacts::{KeptParts, Manifest};
 use formulac::omni::{Artifacts, OmniModel, OmniOptions};
 use serde_json::{Value, json};
 
-/// Returns the measures in the view for the model `sales`. formulac generated `models/formulac/sales.yml`, and people
+/// Returns the measures in the view for the model `sales`. formulac generated `models/formulac/sales.yml`, and a user
 /// wrote `models/metrics.yml`.
 fn measures(source: Option<MetricSource>) -> String {
     let generated = "models/formulac/sales.yml";

@@ -280,7 +280,7 @@ fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
 }
 
 /// Returns the words, string literals and symbols of an SQL statement. If `escapes` is set, a backslash may escape
-/// characters in literals. A quoted name is a word.
+/// characters in literals. A name in quotes counts as one word.
 fn tokens(sql: &str, escapes: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = sql;

@@ -16,7 +16,7 @@ pub struct ModelRows {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
     keys: usize,
-    /// Names of columns in which a NULL stands for failed arithmetic.
+    /// Names of columns in which a NULL represents failed arithmetic.
     error_columns: Vec<String>,
 }
 

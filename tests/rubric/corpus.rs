@@ -89,7 +89,7 @@ fn is_set(text: &str) -> bool {
     text.starts_with("metric_set:")
 }
 
-/// Returns a compiler that knows the metric sets in `sets/` and in the example. Specs with the same schema share it.
+/// Returns a compiler with the metric sets in `sets/` and in the example. Specs with the same schema share it.
 pub fn compiler(dialect: Dialect, schema: &Schema) -> Compiler {
     static KNOWN: Mutex<Vec<(Dialect, Schema, Compiler)>> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,7 @@ impl Tab {
         places.truncate(2 + random.random_below(table.columns.len() - 1));
         let is_key = |index: &usize| table.key_known && table.key_columns == [table.columns[*index].name];
         let mut order_by = Vec::new();
-        // Even without an order, rows can be found by the key alone.
+        // Without an order, a lookup can still find rows by the key.
         if !(random.chance(15) && places.iter().any(is_key)) {
             let columns: Vec<_> = table.columns.iter().filter(|c| c.ordered).collect();
             order_by.push((random.pick(&columns).name.to_owned(), random.chance(30)));

@@ -858,7 +858,7 @@ having: n > 0
         let ours = crate::test_project::compile_current(&compiler, project.spec()).unwrap();
         let resolved = formulac::sync::with_formula_in_conflict(conflict, &ours, theirs).unwrap();
         assert!(resolved.contains(target.1), "{resolved}");
-        // Both sides now agree.
+        // With the resolved spec, the edit is no longer a conflict.
         project.set(crate::test_project::SPEC, resolved);
         let plan = project.plan(&compiler);
         let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();

@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Marks the names after `as`, such as `u(v)`, which look like calls.
+    /// Marks the names after `as`, such as `u(v)`, which have the form of calls.
     fn mark_aliases(&mut self, parts: &[u16]) {
         for pair in parts.windows(2) {
             if matches!(&self.nodes[usize::from(pair[0])], Node::Word(word) if word == "as") {

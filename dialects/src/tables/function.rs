@@ -168,7 +168,7 @@ pub struct Function {
     pub discontinuous: bool,
     /// Value of an aggregate over no rows. `None` if that value is NULL.
     pub empty: Option<&'static str>,
-    /// `true` if the NULL of an aggregate over no values or too few values stands for an error, as in the average of no
+    /// `true` if the NULL of an aggregate over no values or too few values represents an error, as in the average of no
     /// values. `false` if spreadsheets show 0, as in the maximum of no values.
     pub empty_is_error: bool,
     /// Internal function that combines several arguments of one row, for an aggregate such as `SUM(a, b)`.

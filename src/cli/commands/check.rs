@@ -189,7 +189,7 @@ impl CheckInputs<'_> {
                 )
             })
             .collect();
-        // Build the compiler only if there is a promoted spec. Building takes time, because the compiler must know the
+        // Build the compiler only if there is a promoted spec. Building takes time, because the compiler needs the
         // models of all specs.
         let compiler = OnceCell::new();
         let new_compiler = || {

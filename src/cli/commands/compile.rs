@@ -15,7 +15,7 @@ use formulac::span::Span;
 /// Result of compiling a source.
 #[derive(Debug)]
 pub struct CompileOutcome {
-    /// `None` if the source is unreadable, not UTF-8 or too large.
+    /// `None` if the source cannot be read, is not UTF-8 or is too large.
     compiled: Option<Compiled>,
     pub file_diagnostics: FileDiagnostics,
 }

@@ -118,7 +118,7 @@ fn failed_check(name: &'static str, problem: String, fix: impl Into<String>) -> 
     }
 }
 
-/// Checks dbt and its adapter for the warehouse. Both are optional without a dbt project.
+/// Checks dbt and its adapter for the warehouse. Without a dbt project, dbt and the adapter are optional.
 fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCheck {
     match (dbt_setup::check_program(dialect.filter(|_| project.is_some())), project) {
         (Ok(versions), _) => passed_check("dbt", versions),

@@ -134,7 +134,7 @@ fn spec_selection_flags(
 const MAX_LISTED_NAMES: usize = 20;
 const FORMULAS: usize = 5;
 
-/// Returns the number of items that are not shown, in words. `None` if all are shown.
+/// Returns the number of hidden items as text, such as `and 3 more`. `None` if all are shown.
 fn more(total: usize, printed: usize) -> Option<String> {
     (total > printed).then(|| format!("and {} more", total - printed))
 }

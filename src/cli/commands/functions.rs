@@ -39,7 +39,7 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         .map(|workspace| ProofReport::read_all(&workspace.root))
         .unwrap_or_default();
     if args.json {
-        // The constructs of all functions would take up a megabyte, so they are listed only for a function that is
+        // The constructs of all functions amount to a megabyte, so they are listed only for a function that is
         // requested by name.
         let with_constructs = args.name.is_some();
         let functions: Vec<Value> = matched_functions

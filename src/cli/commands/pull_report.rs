@@ -1,5 +1,6 @@
-//! Reports the changes made by a pull and the state of the tables, for people, merge requests and programs.
+//! Reports the changes made by a pull and the state of the tables, as text, as Markdown and as JSON.
 
+use formulac::diag::lists::join_first;
 use std::time::SystemTime;
 
 use formulac::artifacts::Status;
@@ -130,7 +131,7 @@ fn stale_source_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
     );
     let read_by = match source.readers.as_slice() {
         [] => "read by no model".to_owned(),
-        readers => format!("read by {}", list_names(readers)),
+        readers => format!("read by {}", join_first(readers, MAX_LISTED_NAMES)),
     };
     let reached = source.reached.saturating_sub(source.readers.len());
     let further = match reached {
@@ -147,24 +148,6 @@ fn stale_source_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
         source.source.clone(),
         format!("{}, {loaded}; {read_by}{further}", source.status),
     ]
-}
-
-fn list_names(names: &[String]) -> String {
-    let more = names.len().saturating_sub(MAX_LISTED_NAMES);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!(
-        "{}{more}",
-        names
-            .iter()
-            .take(MAX_LISTED_NAMES)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ")
-    )
 }
 
 fn change_row(change: &PullChange) -> [String; 3] {
@@ -260,7 +243,7 @@ fn gap_lines(model: &OmniModel) -> Vec<String> {
         let has = if names.len() == 1 { "has" } else { "have" };
         format!(
             "{} of the semantic layer {has} no equivalent in Omni: {reason}",
-            list_names(&names)
+            join_first(&names, MAX_LISTED_NAMES)
         )
     };
     by_reason.into_iter().map(line).collect()

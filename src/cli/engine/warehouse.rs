@@ -1,6 +1,7 @@
 //! Version and session parameters of the warehouse, which `doctor` and `prove` compare with what generated SQL
 //! requires.
 
+use formulac::diag::lists::join_words;
 use std::collections::BTreeMap;
 
 use formulac::Dialect;
@@ -79,7 +80,7 @@ impl WarehouseState {
             return None;
         }
         let required_values: Vec<String> = values.split('|').map(display_value).collect();
-        let (own_text, needed_text) = (display_value(setting), required_values.join(" or "));
+        let (own_text, needed_text) = (display_value(setting), join_words(&required_values, "or"));
         Some(format!(
             "the session parameter `{name}` is {own_text}, and generated SQL requires {needed_text}"
         ))

@@ -195,7 +195,7 @@ impl CommandKnowledge {
         Ok(compiler.with_models(&self.compile_models()?))
     }
 
-    /// Returns a compiler that also knows the metric sets among the given specs and the project's other specs.
+    /// Returns a compiler that also has the metric sets among the given specs and the project's other specs.
     pub fn with_metric_sets(
         &self,
         compiler: &Compiler,

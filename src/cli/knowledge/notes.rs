@@ -1,10 +1,10 @@
 //! Notes about columns whose relation or type is unknown.
 
+use formulac::diag::lists::join_first;
 use std::collections::BTreeSet;
 
 use formulac::{Type, UndecidedType};
 
-use crate::cli::health::list_first_names;
 use crate::cli::session::Session;
 
 /// Maximum number of columns that a note names. The remaining columns are only counted.
@@ -32,7 +32,7 @@ pub fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, cand
     let candidates: Vec<String> = candidates.iter().map(|name| format!("`{name}`")).collect();
     session.report_action(&format!(
         "note: {} have {names}, so the columns are unknown; choose one relation with `--from`",
-        list_first_names(&candidates, MAX_LISTED_COLUMNS)
+        join_first(&candidates, MAX_LISTED_COLUMNS)
     ));
 }
 
@@ -54,6 +54,6 @@ pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterato
     session.report_action(&format!(
         "note: the SQL depends on unknown types: {}; `dbt docs generate`, `formulac schema fetch` or \
          `--schema` provides them",
-        list_first_names(&names, MAX_LISTED_COLUMNS)
+        join_first(&names, MAX_LISTED_COLUMNS)
     ));
 }

@@ -15,8 +15,8 @@ use crate::check::names::NameTarget;
 use crate::ir::{ColumnUse, Ir, Program};
 
 /// Subject that several definitions may have in common, as a hash. If the link of one of these definitions is decisive,
-/// the results of all definitions with this subject depend on each other. For example, a comparison with a text causes
-/// a warning only if there is a criterion for the same text.
+/// the results of all definitions with this subject depend on each other. For example, comparing with a string causes
+/// a warning only if there is a criterion for the same string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     pub subject: u64,

@@ -68,7 +68,7 @@ impl Emitter<'_> {
         if !moved.nullable {
             return window;
         }
-        // Return NULL for rows with a NULL key. These rows are peers in the window but must not find each other.
+        // Return NULL for rows with a NULL key. These rows are peers in the window, but must not match each other.
         let sql = tree.add(
             Sql::Postfix {
                 op: "is not null",

@@ -3,7 +3,7 @@
 //! Formulas use 64-bit integers and decimals that keep all their digits. Some engines compute operations on two 32-bit
 //! integers in 32 bits, or return decimals with so many digits that no digits remain for the scale of another decimal.
 //! For these engines, operands are widened only if their values may require it, so that `end - start + 1` remains
-//! unchanged. The size of a float states how the engine rounds it (see `rounded`).
+//! unchanged. The size of a float encodes how the engine rounds it (see `rounded`).
 
 use super::rounded::float_size;
 use super::{Emitter, find_template};

@@ -8,7 +8,7 @@ use crate::catalog::{self, FunctionId, Nulls, OverloadId, internal};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NullMeaning {
     pub may_be_blank: bool,
-    /// Whether NULL may stand for an error, such as a division by 0. Spreadsheets return the error of an operand.
+    /// Whether NULL may represent an error, such as a division by 0. Spreadsheets return the error of an operand.
     pub may_be_error: bool,
 }
 
@@ -56,7 +56,7 @@ impl Program {
             })
         };
         match self.node(id) {
-            // A NULL node stands for an error such as `1/0`.
+            // A NULL node represents an error such as `1/0`.
             Ir::Null => ERROR,
             Ir::Column(column) => match self.columns.try_get(column as usize) {
                 Some(column) if column.null_is_error => ERROR,
@@ -74,9 +74,9 @@ impl Program {
             Ir::Case(arms) | Ir::Switch { arms, .. } => any(&mut self.branches(arms)),
             Ir::Coalesce(args) => any(&mut self.args(args).last().copied().into_iter()),
             Ir::Window { call, .. } => self.known_null_meaning(call),
-            // A period without a row is blank.
+            // The value of a period without a row is blank.
             Ir::PeriodLookup { value, .. } => BLANK.or(self.known_null_meaning(value)),
-            // A lookup that finds no row is an error, and the cell that it finds may be blank.
+            // A lookup that finds no row returns an error. A row that is found may contain a blank cell.
             Ir::RowLookup { args, .. } => ERROR.or(any(&mut self.args(args).get(2).copied().into_iter())),
             Ir::Aggregate { overload, .. } if catalog::get(catalog::overload_owner(overload)).empty_is_error => ERROR,
             Ir::Aggregate { args, .. } | Ir::GroupWindow { args, .. } => {
@@ -97,7 +97,7 @@ impl Program {
         });
         match function {
             internal::DIVIDE => ERROR,
-            // Blank numbers are 0 in these operations.
+            // These operations treat blank numbers as 0.
             internal::ADD | internal::SUBTRACT | internal::MULTIPLY if of_args.may_be_error => ERROR,
             // An offset outside the partition finds no row.
             internal::LAG | internal::LEAD | internal::NTH_VALUE => BLANK.or(of_args),

@@ -40,7 +40,7 @@ pub struct ColumnUse {
     pub digits: Option<DecimalDigits>,
     /// Whether each value is the first day of a month.
     pub month_start: bool,
-    /// Whether a NULL stands for failed arithmetic in an earlier step.
+    /// Whether a NULL represents failed arithmetic in an earlier step.
     pub null_is_error: bool,
     /// Whether the warehouse stores the text as UUIDs, which need a cast where an engine expects text.
     pub is_uuid: bool,
@@ -346,7 +346,7 @@ impl Program {
         }
     }
 
-    /// Returns whether a NULL of this node may stand for an error, with `blanks: zero`.
+    /// Returns whether a NULL of this node may represent an error, with `blanks: zero`.
     pub fn is_null_error(&self, id: IrId) -> bool {
         self.null_meanings
             .get(id.index())

@@ -4,6 +4,7 @@
 //! Each row matches at most one other row. Either the compared columns identify the rows of the stratum, or the join
 //! reads only the rows that these columns identify.
 
+use formulac_syntax::diag::lists::{join_words, quote_names};
 use rustc_hash::FxHashSet;
 
 use super::identifying_columns::IdentifyingColumn;
@@ -235,11 +236,10 @@ impl Planner<'_> {
     }
 
     fn warn_of_several_rows(&mut self, span: Span, key: &str, compared: &[IdentifyingColumn]) {
-        let mut names = vec![format!("`{key}`")];
-        names.extend(compared.iter().map(|c| format!("`{}`", c.name)));
+        let names = quote_names(std::iter::once(key).chain(compared.iter().map(|column| column.name.as_str())));
         let message = format!(
             "several rows may have the same {}, and `PERIODOFFSET` returns NULL for these rows",
-            names.join(" and ")
+            join_words(&names, "and")
         );
         let grain: Vec<String> = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
@@ -247,16 +247,13 @@ impl Planner<'_> {
             self.input_grain().iter().map(|g| self.input_name(g).0).collect()
         };
         let is_compared = |name: &str| compared.iter().any(|c| c.name.eq_ignore_ascii_case(name));
-        let missing: Vec<String> = grain
-            .iter()
-            .filter(|g| !g.eq_ignore_ascii_case(key) && !is_compared(g))
-            .map(|g| format!("`{g}`"))
-            .collect();
+        let is_missing = |name: &&String| !name.eq_ignore_ascii_case(key) && !is_compared(name);
+        let missing = quote_names(grain.iter().filter(is_missing));
         let by_key = grain.iter().any(|g| g.eq_ignore_ascii_case(key));
         let help = if by_key && !missing.is_empty() {
             format!(
                 "add {} to `partition_by`, or aggregate in an earlier step",
-                missing.join(" and ")
+                join_words(&missing, "and")
             )
         } else {
             "group by these columns in an earlier step, or declare them as `primary_key` in the schema".to_owned()

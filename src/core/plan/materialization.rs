@@ -167,7 +167,7 @@ pub(super) fn materialize_values(
                 repeated: &repeated,
             };
             inner.materialize_value(index, used_names, &mut cuts, &mut shared);
-            // Both sides of a lookup's comparison must be columns.
+            // Both operands of a lookup's comparison must be columns.
             let compared = step.has_lookups()
                 && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
             let is_name = matches!(program.node(definition.root), Ir::Definition(_));

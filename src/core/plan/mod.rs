@@ -3,7 +3,7 @@
 //!
 //! A step becomes a chain of one or more selects, which are called *strata*. A new stratum begins only if an expression
 //! needs a value as a column: a definition that is used several times, an argument that a template repeats, or a window
-//! inside a window. These nodes are *cut*: one stratum computes them under a name, and later strata read them as
+//! inside a window. Such nodes are *materialized*: a stratum computes them under a name, and later strata read them as
 //! columns.
 
 mod as_of_join;

@@ -256,7 +256,7 @@ impl Planner<'_> {
 
     /// Builds the selects of the step, and describes the columns for the next step.
     fn plan(mut self) -> StepOutput {
-        // Name of the select that returns the step's rows.
+        // Reserve the name of the select that returns the step's rows.
         self.cte_names.reserve(self.spec.name);
         let (ctes, body, first_select) = self.build_selects();
         let (relation, open, grain) = self.output_relation();

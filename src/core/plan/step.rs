@@ -118,8 +118,8 @@ pub struct StepSpec<'a> {
     pub source: &'a str,
     /// Order of the pivot's columns. `None` if the step is not a pivoted worksheet.
     pub pivot: Option<PivotOrder<'a>>,
-    /// Positions of the columns that come first in the output, by lower-case name. Both kept and computed columns are
-    /// possible.
+    /// Positions of the columns that come first in the output, by lower-case name. A column may be kept or
+    /// computed.
     pub first: &'a FxHashMap<String, usize>,
     /// Whether the planner returns the time columns of the rows that the step reads.
     pub times: bool,

@@ -32,7 +32,7 @@ pub struct Column {
     pub(super) month_start: bool,
     /// Whether the values are dates or times that were converted from instants to a time zone.
     pub(super) converted_to_timezone: bool,
-    /// Whether a NULL stands for failed arithmetic, such as a division by 0.
+    /// Whether a NULL represents failed arithmetic, such as a division by 0.
     pub(super) null_is_error: bool,
     /// Whether the warehouse stores the text as UUIDs.
     pub(super) is_uuid: bool,
@@ -213,7 +213,7 @@ impl Column {
         self
     }
 
-    /// Sets whether a NULL stands for failed arithmetic, such as a division by 0. With `blanks: zero`, such a NULL
+    /// Sets whether a NULL represents failed arithmetic, such as a division by 0. With `blanks: zero`, such a NULL
     /// does not count as 0.
     #[must_use]
     pub fn null_is_error(mut self, is_error: bool) -> Self {

@@ -216,9 +216,9 @@ impl Relation {
         self.open || self.partial
     }
 
-    /// Makes all columns nullable, because an outer join returns NULL for rows without a match. If NULL may stand for
+    /// Makes all columns nullable, because an outer join returns NULL for rows without a match. If NULL may represent
     /// an error in a column, every NULL in that column still counts as an error, because the column does not show which
-    /// NULLs stand for a missing match.
+    /// NULLs represent a missing match.
     pub fn make_all_nullable(&mut self) {
         Arc::make_mut(&mut self.columns)
             .list

@@ -362,7 +362,7 @@ impl PartBuilder<'_> {
             Sql::Cast { x, .. } => x,
             _ => expr,
         };
-        // In a union, NULL stands for the columns of other branches.
+        // In a union, NULL represents the columns of other branches.
         if *self.tree.node(value) == Sql::Word("null") || self.column_name(value, None) == alias {
             return None;
         }

@@ -109,7 +109,7 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Returns the scalars in a list as texts, or a single scalar as a list of one text.
+    /// Returns the scalars in a list as strings, or a single scalar as a list of one string.
     pub fn into_scalar_texts(self) -> LenientTexts<'a> {
         LenientTexts(match self {
             Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),

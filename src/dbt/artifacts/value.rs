@@ -77,7 +77,7 @@ impl MetaValue {
         }
     }
 
-    /// Returns the scalars in a list as texts, or a single scalar as a list of one text.
+    /// Returns the scalars in a list as strings, or a single scalar as a list of one string.
     #[must_use]
     pub fn scalar_texts(&self) -> Vec<&str> {
         match self {

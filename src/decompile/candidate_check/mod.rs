@@ -108,7 +108,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let mut trees = trees.clone();
         let mut tried = self.tried.borrow_mut();
         forms.retain(|form| !tried.contains(&form.text));
-        // If several formulas are proven, keep the formula that leaves the fewest differences elsewhere.
+        // If several formulas are proven, keep the formula that leaves the fewest other differences in the file.
         let mut best: Option<(usize, String)> = None;
         let mut more = MAX_COMPILED.saturating_sub(tried.len());
         for form in forms {
@@ -159,7 +159,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.spec_position.outline.steps.get(self.definition_index)
     }
 
-    /// Returns the columns of a file, as the definition's step sees them.
+    /// Returns the columns of a file, under the names that the definition's step uses.
     fn columns<'f, 't>(&self, file: &'f SqlFile<'t>) -> ColumnResolver<'f, 't> {
         self.spec_position
             .columns(file, self.definition_index, &self.definition.name)

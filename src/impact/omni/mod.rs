@@ -321,7 +321,7 @@ impl OmniFields {
                 affected_fields.push(affected_field(view, field, origin, column.cloned(), false));
             }
         }
-        // Also add fields of any view that read the fields found so far.
+        // Also add the fields of all views that read a field in the list.
         let mut next = 0;
         while let Some((name, column)) = affected_fields.get(next).map(|reached_field| {
             (

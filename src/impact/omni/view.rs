@@ -202,7 +202,7 @@ fn read_field(
         None => format!("{view}.{field}"),
     };
     parsed_field.fields = fields.into_iter().map(full).collect();
-    // A field that refers to itself reads the column with its name.
+    // A field that refers to its own name reads the column with that name.
     if parsed_field.fields.remove(&format!("{view}.{}", name.to_lowercase())) {
         columns.insert(name.to_lowercase());
     }

@@ -4,6 +4,7 @@ use super::changes::ChangeGrade;
 use super::node_state::{NodeState, NodeStates};
 use crate::graph::Graph;
 use crate::lineage::ColumnChange;
+use formulac_syntax::diag::lists::join_first;
 
 /// Grades an exposure or a saved query. dbt does not specify which columns these nodes read.
 pub(super) fn grade_exposure_or_saved_query(
@@ -52,19 +53,14 @@ pub(super) fn grade_exposure_or_saved_query(
             continue;
         } else {
             let names: Vec<String> = before.columns.keys().map(|column| format!("`{column}`")).collect();
-            let (listed, more) = names.split_at(names.len().min(3));
-            let more = if more.is_empty() {
-                String::new()
-            } else {
-                format!(" and {} more", more.len())
-            };
+            let name_list = join_first(&names, 3);
             let column = (names.len() == 1)
                 .then(|| before.columns.keys().next().cloned())
                 .flatten();
             let verb = if names.len() == 1 { "changes" } else { "change" };
             (
                 ChangeGrade::Changing,
-                format!("in the input `{name}`, {}{more} {verb}", listed.join(", ")),
+                format!("in the input `{name}`, {name_list} {verb}"),
                 column,
             )
         };

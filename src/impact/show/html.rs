@@ -4,6 +4,7 @@
 //! The page is readable without JavaScript, except for the graph. The script draws the graph from JSON data that
 //! contains no `<`, and inserts names only as text.
 
+use formulac_syntax::diag::lists::join_first;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -245,18 +246,10 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
         let columns = match effect.columns.as_slice() {
             [] => String::new(),
             columns => {
-                let names: Vec<String> = columns
+                let names = columns
                     .iter()
-                    .take(6)
-                    .map(|column| format!("<code>{}</code>", escape_text(column)))
-                    .collect();
-                let more = columns.len().saturating_sub(6);
-                let more = if more > 0 {
-                    format!(" and {more} more")
-                } else {
-                    String::new()
-                };
-                format!("<br><small>{}{more}</small>", names.join(", "))
+                    .map(|column| format!("<code>{}</code>", escape_text(column)));
+                format!("<br><small>{}</small>", join_first(&names.collect::<Vec<_>>(), 6))
             }
         };
         let _ = writeln!(

@@ -1,6 +1,7 @@
 //! Writes the report or lineage as text for a terminal. Control characters in names are replaced with visible
 //! characters.
 
+use formulac_syntax::diag::lists::join_first;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -48,18 +49,8 @@ pub fn impact_tree(impact: &Impact) -> String {
     }
     if !impact.unaffected.is_empty() {
         let count = impact.unaffected.len();
-        let names: Vec<String> = impact
-            .unaffected
-            .iter()
-            .take(5)
-            .map(|(_, name)| one_line(name))
-            .collect();
-        let more = if count > names.len() {
-            format!(" and {} more", count - names.len())
-        } else {
-            String::new()
-        };
-        let _ = writeln!(out, "\n{count} downstream not affected: {}{more}", names.join(", "));
+        let names: Vec<String> = impact.unaffected.iter().map(|(_, name)| one_line(name)).collect();
+        let _ = writeln!(out, "\n{count} downstream not affected: {}", join_first(&names, 5));
     }
     match escape_hidden(&out) {
         Cow::Owned(text) => text,

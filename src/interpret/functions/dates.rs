@@ -56,7 +56,7 @@ fn integer_value(number: i64) -> Option<Value> {
 fn is_date(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil_date(date).0);
     if !is_in_calendar {
-        // Some engines support a larger range.
+        // Engines with a larger calendar return a date here.
         uncertainty::mark_result_too_large();
     }
     is_in_calendar.then_some(Value::Date(date))

@@ -50,7 +50,7 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f6
         return None;
     }
     if rate.abs() < 1e-4 {
-        // Subtraction would lose digits here.
+        // The subtraction of 1 below would lose digits.
         uncertainty::mark_uncertain();
     }
     let growth = with_float_noise((1.0 + rate).powf(periods));

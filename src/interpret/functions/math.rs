@@ -77,7 +77,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
             (0.0, 0.0) => None,
             (x, y) => {
                 if y == 0.0 && x < 0.0 {
-                    // The results differ because floats have a negative zero but decimals do not.
+                    // Floats and decimals give different results here, because only floats have a negative zero.
                     uncertainty::mark_uncertain();
                 }
                 float_value(y.atan2(x))

@@ -33,7 +33,7 @@ pub struct StepRows {
     pub first: Option<String>,
     /// Whether there is at most one row.
     pub is_single: bool,
-    /// Names of columns in which a NULL stands for failed arithmetic.
+    /// Names of columns in which a NULL represents failed arithmetic.
     pub error_columns: Vec<String>,
 }
 

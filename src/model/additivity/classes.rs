@@ -159,7 +159,7 @@ impl StepClasses<'_> {
             Some(Additivity::Ratio { .. } | Additivity::Formula(_)) => atom(TotalKind::Formula),
             Some(Additivity::Lost(Lost::SingleRows)) => ValueClass::Row,
             Some(Additivity::Lost(lost)) => ValueClass::Lost(lost.clone()),
-            // The column is a total of the whole sheet.
+            // In a grouped step, a column without an entry is a total of the whole sheet.
             None if before.grouped => ValueClass::Lost(Lost::OtherRows),
             None => of_single_rows(),
         }

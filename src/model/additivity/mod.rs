@@ -314,7 +314,7 @@ impl SpecCompilation<'_> {
                 .cloned()
                 .unwrap_or(Additivity::Lost(Lost::WidePivot));
             match (&additivity, &last.lost) {
-                // A number in a key is a dimension because it is an identifier.
+                // A numeric key column is a dimension, because its values are identifiers.
                 (Additivity::Lost(Lost::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
                     Additivity::Dimension { unit: None }
                 }

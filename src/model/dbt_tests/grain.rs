@@ -1,6 +1,7 @@
 //! Uniqueness test of a key. The test for a single column is dbt's `unique`. The test for several columns is a query
 //! that groups by the key, so that NULL counts as a value and the types of the columns do not matter.
 
+use formulac_syntax::diag::lists::join_words;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::compile::SpecCompilation;
@@ -183,7 +184,7 @@ impl SpecCompilation<'_> {
             },
             explanation: format!(
                 "Fails for each {} with more than one row in {model}.",
-                grain.join(" and ")
+                join_words(grain, "and")
             ),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
         }
@@ -204,7 +205,7 @@ impl SpecCompilation<'_> {
             .iter()
             .map(|column_keys| column_keys.name.text.to_lowercase())
             .collect();
-        // Offsets of a text with many names are computed only once.
+        // Compute the offsets only once, because the text may contain many names.
         let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();
         let mut warnings = Vec::with_capacity(keys.len());
         for key in keys {

@@ -127,7 +127,7 @@ impl Compiler {
         );
         compiled.restore_definitions(&expansion);
         expansion.remove_repeated_errors(&mut compiled.diagnostics);
-        // The expansion has the same windows.
+        // Keep only one of the warnings, because the expansion has the same windows.
         if faults
             .iter()
             .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition)

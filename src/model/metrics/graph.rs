@@ -1,5 +1,6 @@
 //! Metrics that a model built on metric sets needs, in dependency order.
 
+use formulac_syntax::diag::lists::join_words;
 use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, NameUse};
@@ -218,7 +219,7 @@ impl ModelOverSets<'_> {
                     .collect();
                 let message = format!("several metric sets have a metric `{}`", name.name);
                 Err(Diagnostic::new(Code::UnknownMetric, span, message)
-                    .with_help(format!("write {}", sets.join(" or "))))
+                    .with_help(format!("write {}", join_words(&sets, "or"))))
             }
         }
     }

@@ -98,7 +98,7 @@ impl ModelOverSets<'_> {
 
 impl MetricSet {
     /// Returns the error about a metric or dimension that is qualified by the set's name. In a filter or key, this name
-    /// stands for the relation, which may have the same name.
+    /// refers to the relation, which may have the same name.
     fn qualified_name_error(&self, compiler: &Compiler, qualifier: &str, name: &str, span: Span) -> Option<Diagnostic> {
         let definition = &self.definitions[self.position_by_any_name(name)?];
         let relation = self.relation(compiler)?;

@@ -1,6 +1,7 @@
 //! Steps with `fill`, `since` or `until` that read a relation or an earlier step. Each of these steps is treated like a
 //! metric set with one model.
 
+use formulac_syntax::diag::lists::join_names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -246,7 +247,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
             [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME.to_owned()),
             several => (
                 "the keys are periods of several columns",
-                format!("begin `order_by` with the key of `{}`", several.join("` or `")),
+                format!("begin `order_by` with the key of {}", join_names(several, "or")),
             ),
         })
 }

@@ -1,5 +1,6 @@
 //! Keys of a model built on metric sets, read from its spec.
 
+use formulac_syntax::diag::lists::{join_first, join_words, quote_names};
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -471,14 +472,17 @@ impl ModelOverSets<'_> {
                 faults.push(Diagnostic::new(Code::MetricKey, span, message).with_help(help));
             }
             if metric_set.is_none() {
-                let names: Vec<String> = self.sets.iter().map(|set| format!("`{}`", set.name)).collect();
+                let names = quote_names(self.sets.iter().map(|set| &set.name));
                 faults.push(
                     Diagnostic::new(
                         Code::UnknownMetric,
                         span,
                         format!("the model does not read a metric set `{name}`"),
                     )
-                    .with_help(format!("the metric sets of the model are {}", names.join(" and "))),
+                    .with_help(format!(
+                        "the metric sets of the model are {}",
+                        join_words(&names, "and")
+                    )),
                 );
             }
         }
@@ -553,10 +557,8 @@ pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
     match suggest::nearest_name(name, names()) {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),
         None => {
-            let mut quoted_names: Vec<String> = names().take(12).map(|name| format!("`{name}`")).collect();
-            let left_out = names().count() - quoted_names.len();
-            quoted_names.extend((left_out > 0).then(|| format!("and {left_out} more")));
-            fault.with_help(format!("the metrics of the set are {}", quoted_names.join(", ")))
+            let metric_list = join_first(&quote_names(names()), 12);
+            fault.with_help(format!("the metrics of the set are {metric_list}"))
         }
     }
 }

@@ -263,7 +263,7 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
             }
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
-        // The set contains the tests for all its joins.
+        // If the whole set is compiled, keep all joins, because the set contains their tests.
         let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods) || join.text_at("type") == Some("inner");
         if is_inner || columns.iter().any(is_column) {
             required_joins.push(join);

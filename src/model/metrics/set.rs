@@ -259,7 +259,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         is_descending: false,
     };
     let (formulas, diagnostics) = analyze_in(compiler, &step, text, &analysis_scope);
-    // The other errors are found by the probe, which knows the columns.
+    // The probe finds the other errors, because it is compiled with the columns.
     let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
     let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
     let (of_formulas, errors_in_formulas) = errors.partition::<Vec<_>, _>(is_final);

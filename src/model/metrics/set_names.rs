@@ -5,6 +5,7 @@ use super::request::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSets};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
+use formulac_syntax::diag::lists::join_names;
 
 /// Meaning of a name in a formula of a set.
 pub enum SetName<'s> {
@@ -119,7 +120,7 @@ impl MetricSet {
             ([], None) => {
                 let sets = self.sets.iter().filter_map(|set| find(set));
                 let names = sets.flat_map(|set| set.metrics().map(|metric| metric.name.as_str()));
-                let other = || format!("use a metric of {}", join_names(&self.sets));
+                let other = || format!("use a metric of {}", join_names(&self.sets, "or"));
                 let help = suggest::similar_name_help_or(name_text, names, other);
                 (name_text.as_str(), "is not a metric of the combined sets", help)
             }
@@ -128,16 +129,11 @@ impl MetricSet {
                     .iter()
                     .map(|(set, _)| format!("{}.{name_text}", set.name))
                     .collect();
-                let help = format!("write {}", join_names(&names));
+                let help = format!("write {}", join_names(&names, "or"));
                 (name_text.as_str(), "is a metric of several of the combined sets", help)
             }
         };
         let message = format!("`{subject}` in the metric `{}.{formula}` {problem}", self.name);
         Diagnostic::new(Code::UnknownMetric, span, message).with_help(help)
     }
-}
-
-fn join_names(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    names.join(" or ")
 }

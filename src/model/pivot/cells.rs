@@ -1,11 +1,11 @@
 //! Cells of a pivoted sheet: every combination of a row and a pivot column, with the matching input row, if any.
 
+use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashSet;
 
 use super::values::{PivotValue, pivot_value_rows};
 use super::{PivotCells, has_column};
 use crate::Type;
-use crate::cardinality::list_names;
 use crate::check::{SheetTotal, SheetTotalKind};
 use crate::column_sql::ColumnSql;
 use crate::compile::{SpecCompilation, StepToCompile};
@@ -284,7 +284,7 @@ impl CellColumns {
             }
             if side != FILLED && !has_column(&self.totals_of_rows, name) {
                 let right = emitter.tree().add_field(FILLED, &column);
-                // The values in the spec are never NULL.
+                // The pivot values that the spec lists are never NULL.
                 let nullable =
                     column_sql.is_nullable(name) && !(self.pivot_number.is_some() && has_column(&self.keys, name));
                 conditions.push(emitter.emit_key_comparison(expr, right, nullable));
@@ -388,7 +388,7 @@ fn several_rows_in_cell_diagnostic(step: &Step<'_>, columns: &CellColumns, sourc
     let keys = [columns.rows.as_slice(), &columns.keys].concat();
     let message = format!(
         "several rows may have the same {}, and a cell shows only the largest of their values",
-        list_names(&keys)
+        join_names(&keys, "and")
     );
     let pivot = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
     let span = pivot

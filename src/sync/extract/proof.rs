@@ -369,7 +369,7 @@ impl ExtractionRun<'_> {
                     .collect::<HashSet<usize>>()
                     .len()
             };
-            // Metrics that the models already read are not counted.
+            // Do not count metrics that the models already read.
             let is_moved = |index: &usize| {
                 let mut replaced = proposal.draft.definitions[*index].replaced_definitions.iter();
                 replaced.any(|(candidate, index)| {

@@ -138,7 +138,7 @@ impl ModelReconciler<'_> {
             None => at_base.ok(),
         };
         let dialect = ours.compiled.dialect();
-        // The file without this edit, but with the other edits.
+        // Contents of the file without this edit, but with the other edits.
         let restored = at_base
             .as_ref()
             .and_then(|at_base| at_base.ours.files.get(&first.file))

@@ -97,7 +97,7 @@ impl ModelReconciler<'_> {
         };
         let actual = renamed.unwrap_or_else(|| edited_sql.to_owned());
         let with_generated = |actual: &str| with_generated_columns(actual, [Some(&sql), None], dialect, columns.iter());
-        // Conditions contain other conditions, too, so compare them again.
+        // A condition may also contain other conditions, so compare the conditions again.
         let is_rewritten_condition = edit.condition().is_some() && rewritten.is_some();
         let actual = match is_rewritten_condition {
             true => with_generated(&actual).unwrap_or(actual),

@@ -1,5 +1,6 @@
 //! Checks whether a change has the approvals that its environment and its specs require.
 
+use formulac_syntax::diag::lists::join_words;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::change::{ChangeComment, Event, is_same_person};
@@ -118,7 +119,7 @@ impl RequiredApproval {
                 .any(|by| names.iter().any(|name| people.is_among(by, name)))
         };
         let of_specs = self.specs.iter().filter(|(_, names)| !is_given(names));
-        let of_specs = of_specs.map(|(path, names)| format!("an approval of {path} by {}", names.join(" or ")));
+        let of_specs = of_specs.map(|(path, names)| format!("an approval of {path} by {}", join_words(names, "or")));
         of_role.chain(of_specs).collect()
     }
 }
@@ -130,8 +131,8 @@ fn approvals_by_role(people: &People, approved: &[String], required: &[(Role, us
     let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
     let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
     for start in 0..approved.len() {
-        // Finds the shortest path to a role that needs more approvals, by moving people to other roles toward which
-        // they can count.
+        // Finds the shortest path to a role that needs more approvals. Each step on the path moves a person to a
+        // role toward which the person's approval can also count.
         let mut came: BTreeMap<Role, usize> = BTreeMap::new();
         let mut waits = VecDeque::from([start]);
         let mut end = None;

@@ -5,6 +5,7 @@ use super::change::{CHANGES, ChangeComment, Event, is_same_person};
 use crate::model::{Environment, Project};
 use crate::{LOG, LogEntry, REFUSED};
 use formulac_model::Right;
+use formulac_syntax::diag::lists::join_words;
 
 /// Commit to be merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -221,7 +222,7 @@ fn author_display(project: &Project, author: &str) -> String {
     if roles.is_empty() {
         format!("{author}, who has no role,")
     } else {
-        format!("{author}, {},", roles.join(" and "))
+        format!("{author}, {},", join_words(&roles, "and"))
     }
 }
 

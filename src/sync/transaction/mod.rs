@@ -269,7 +269,7 @@ impl Journal {
         clear(disk)
     }
 
-    /// Stores a string with the journal, so that the next run knows which step was completed.
+    /// Stores a string with the journal, so that the next run can read which step was completed.
     ///
     /// # Errors
     ///

@@ -3,6 +3,7 @@
 mod codes;
 mod fixes;
 pub mod hidden;
+pub mod lists;
 #[cfg(feature = "json")]
 pub mod render;
 pub mod suggest;

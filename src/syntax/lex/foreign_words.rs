@@ -293,7 +293,7 @@ impl LayoutPass<'_, '_> {
         );
         self.push(Token::Odd, Span::new(span.start, span.start));
         self.push(Token::Name, span);
-        // Report a missing name only once.
+        // Report the missing name of a formula only once.
         self.is_named = true;
         1
     }

@@ -139,7 +139,7 @@ struct WrappedLine<'s> {
 }
 
 impl WrappedLine<'_> {
-    /// Returns the characters of the string that the line breaks stand for.
+    /// Returns the characters of the string that the line breaks represent.
     fn separator(&self) -> String {
         match self.blanks {
             0 => " ".to_owned(),
@@ -148,7 +148,7 @@ impl WrappedLine<'_> {
     }
 }
 
-/// Formats a string with line breaks that stand for spaces: as a folded block, or on several lines with or without
+/// Formats a string with line breaks that represent spaces: as a folded block, or on several lines with or without
 /// quotes. Unedited lines at the start and at the end are copied, and the other text is wrapped to the width of the
 /// previous value. `None` if the previous value is not wrapped.
 fn wrap_like_previous(source: &str, node: &EditNode, text: &str) -> Option<Rendered> {
@@ -303,7 +303,7 @@ fn wrap_words(text: &str, width: usize, pad: usize, first: Option<usize>) -> Vec
     body
 }
 
-/// Returns the parts of a paragraph between which a line break stands for a space.
+/// Returns the parts of a paragraph between which a line break represents a space.
 fn words(paragraph: &str) -> impl Iterator<Item = &str> {
     let bytes = paragraph.as_bytes();
     let is_single = move |at: usize| {

@@ -45,7 +45,7 @@ fn edited_text(decompiler: &Decompiler, spec: &str, sql: &str, orders: &str) -> 
     edited_by(decompiler, compilers, spec, |_| sql.to_owned())
 }
 
-/// Reconciles a model whose SQL was edited. The compilers know the sets of the last push and the current sets.
+/// Reconciles a model whose SQL was edited. The compilers have the sets of the last push and the current sets.
 fn edited_by(
     decompiler: &Decompiler,
     (before, compiler): (&Compiler, &Compiler),
@@ -358,7 +358,7 @@ fn conflicts_of_conditions_have_formulas() {
         let ours = compile_current(&compiler, &changed);
         let resolved = formulac::sync::with_formula_in_conflict(conflict, &ours, theirs).unwrap();
         assert!(resolved.contains(&format!("{key}: {theirs}")), "{resolved}");
-        // Both sides now agree.
+        // With the resolved spec, the edit is no longer a conflict.
         let done = edited_with_spec(&decompiler, compilers, [spec, &resolved], edit);
         assert!(done.conflicts.is_empty() && done.kept.is_empty(), "{done:#?}");
     }

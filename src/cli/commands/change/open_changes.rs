@@ -27,7 +27,7 @@ pub struct BranchDifferences {
     pub environment: Option<Environment>,
     /// Files that are changed on the branch.
     pub files: Vec<ContentDifference>,
-    /// Hash of the content that people wrote. `None` if all changes were generated.
+    /// Hash of the handwritten content. `None` if all changes were generated.
     pub content: Option<String>,
     /// Models whose SQL changes because of the facts in `known.yml`.
     pub altered: Vec<String>,

@@ -1,5 +1,6 @@
 //! `env check`: finds errors in the environments' settings before they cause a push or build to fail.
 
+use formulac::diag::lists::join_words;
 use std::collections::BTreeMap;
 
 use formulac::secrets::mask_secrets;
@@ -212,7 +213,7 @@ fn check_shared_schemas(
         if names.len() > 1 && only.is_none_or(|only| names.contains(&only)) {
             let text = format!(
                 "{} build into the same schema, {schema}, and would overwrite each other",
-                names.join(" and ")
+                join_words(&names, "and")
             );
             findings.push(EnvironmentFinding {
                 environment: String::new(),

@@ -318,6 +318,6 @@ fn arithmetic(expr: &str, names: &BTreeMap<String, String>) -> Option<String> {
         }
         rest = after;
     }
-    // `--` and `//` would begin comments.
+    // `--` and `//` start comments in formulas.
     (!formula.is_empty() && !formula.contains("--") && !formula.contains("//")).then_some(formula)
 }

@@ -166,7 +166,7 @@ fn add_case_tables_to_query(proof: &Proof, dialect: Dialect, rows: impl Fn(&Case
     for table in &proof.tables {
         let mut name = dialect.name_text(&table.name, true);
         if table.name.contains('.') || has_step(&query, &name) {
-            // A common table expression has no schema, and its name must differ from the names of the query's steps.
+            // A CTE has no schema, and its name must differ from the names of the query's steps.
             name = format!("given_{}", table.name.replace(|c: char| !c.is_alphanumeric(), "_"));
             query = replace_relation_in_query(&query, &table.name, &name);
         }

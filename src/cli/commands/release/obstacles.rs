@@ -1,6 +1,7 @@
 //! Finds the obstacles to a release: files that are out of sync, failing tests, and missing approvals. All obstacles
 //! are reported at once.
 
+use formulac::diag::lists::join_first;
 use std::path::Path;
 
 use formulac::Environment;
@@ -79,13 +80,13 @@ fn check_generated_files(planned_models: &PlannedModels) -> Option<Obstacle> {
             let description = format!(
                 "{} is out of date: {}",
                 facts_change.file.path,
-                list_names(&facts_change.facts)
+                join_first(&facts_change.facts, MAX_LISTED_NAMES)
             );
             return Some(new_obstacle(Exit::Faulty, description, "formulac push"));
         }
         _ => {}
     }
-    let description = format!("specs and dbt's files differ: {}", list_names(&names));
+    let description = format!("specs and dbt's files differ: {}", join_first(&names, MAX_LISTED_NAMES));
     Some(new_obstacle(Exit::Faulty, description, "formulac push"))
 }
 
@@ -98,7 +99,11 @@ fn check_omni_repository(workspace: &Workspace, planned_models: &PlannedModels) 
         return Ok(Some(new_obstacle(Exit::Faulty, missing.message.clone(), &missing.fix)));
     }
     let description = match &planned_models.plan.omni {
-        Some(change) => format!("{} has uncommitted files: {}", omni.folder, list_names(&change.files)),
+        Some(change) => format!(
+            "{} has uncommitted files: {}",
+            omni.folder,
+            join_first(&change.files, MAX_LISTED_NAMES)
+        ),
         None if omni.repository.head_commit()?.is_none() => format!("{} has no commit yet", omni.folder),
         None => return Ok(None),
     };
@@ -122,7 +127,10 @@ fn check_omni(session: &Session, workspace: &Workspace) -> Result<Option<Obstacl
             _ => None,
         })
         .collect();
-    let description = format!("Omni's files do not match dbt: {}", list_names(&files));
+    let description = format!(
+        "Omni's files do not match dbt: {}",
+        join_first(&files, MAX_LISTED_NAMES)
+    );
     Ok((!files.is_empty()).then(|| new_obstacle(Exit::Faulty, description, "formulac pull")))
 }
 
@@ -158,7 +166,7 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
         let description = format!(
             "{} newer than dbt's last run: {}",
             format_count(newer.len(), "file is", "files are"),
-            list_names(&newer)
+            join_first(&newer, MAX_LISTED_NAMES)
         );
         obstacles.push(new_obstacle(Exit::Faulty, description, &build));
     }
@@ -169,7 +177,11 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
         .map(|(id, _)| id.split('.').nth(2).unwrap_or(id).to_owned())
         .collect();
     if !bad.is_empty() {
-        let description = format!("{} failed in dbt's last run: {}", bad.len(), list_names(&bad));
+        let description = format!(
+            "{} failed in dbt's last run: {}",
+            bad.len(),
+            join_first(&bad, MAX_LISTED_NAMES)
+        );
         obstacles.push(new_obstacle(Exit::Faulty, description, &build));
     }
     let is_test = |id: &&&str| id.starts_with("test.") || id.starts_with("unit_test.");
@@ -240,17 +252,4 @@ fn check_approvals(
         }
     }
     Ok(obstacles)
-}
-
-fn list_names(names: &[String]) -> String {
-    let mut text = names
-        .iter()
-        .take(MAX_LISTED_NAMES)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > MAX_LISTED_NAMES {
-        text.push_str(&format!(" and {} more", names.len() - MAX_LISTED_NAMES));
-    }
-    text
 }

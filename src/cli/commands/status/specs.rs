@@ -294,7 +294,7 @@ fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<
         .iter()
         .map(|(number, fault)| format!("{}: {}", spec(*number), fault.message()))
         .collect();
-    // The instructions differ between fields, and `check` shows all of them.
+    // Each field needs different instructions, and `check` prints them.
     let fix = match duplicates.as_slice() {
         [(_, fault)] => fault.help().unwrap_or("formulac check").to_owned(),
         _ => "formulac check shows the fix for each field".to_owned(),

@@ -186,7 +186,7 @@ fn write_resolutions(
 fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     for clash in conflict.clashes.iter().take(MAX_SHOWN_PARTS) {
         let _ = writeln!(out, "  {}, {}:{}", clash.description, conflict.file, clash.line);
-        // The versions of the file cannot be compared.
+        // Without a base and a generated version, print only the text in the file.
         if clash.base.is_empty() && clash.ours.is_empty() {
             let _ = writeln!(out, "    {}", excerpt(clash.theirs.trim(), 0));
             continue;

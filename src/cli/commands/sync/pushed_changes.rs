@@ -16,7 +16,7 @@ use crate::cli::workspace::Workspace;
 pub struct PushedChanges {
     /// Contents of the file before and after each change, latest change first.
     pub steps: Vec<[Option<String>; 2]>,
-    /// Model for which the file is generated. `None` if people write the file.
+    /// Model for which the file is generated. `None` for a handwritten file.
     pub generated_for: Option<String>,
 }
 

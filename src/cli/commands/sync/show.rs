@@ -1,5 +1,6 @@
 //! Formats a plan for users.
 
+use formulac::diag::lists::join_words;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -98,7 +99,7 @@ fn write_upgraded_models(out: &mut String, models: &[&ModelPlan], brief: bool) {
     let _ = writeln!(
         out,
         "Changed only by the upgrade of formulac from {} to {} (`formulac push --upgrade` commits only these models):\n",
-        versions.join(" and "),
+        join_words(&versions, "and"),
         env!("CARGO_PKG_VERSION")
     );
     for model in models {

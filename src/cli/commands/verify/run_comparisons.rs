@@ -218,7 +218,7 @@ fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> 
                 .next();
             message.unwrap_or_else(|| "the engine failed".to_owned())
         }
-        // The query was too long to be sent.
+        // The query was not sent, because it is too long.
         Failure::Message(message) => message.text,
     })
 }

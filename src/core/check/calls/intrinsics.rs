@@ -353,7 +353,7 @@ impl Lowerer<'_> {
     }
 
     fn year_frac(&mut self, function: FunctionId, start: IrId, end: IrId, span: Span) -> IrId {
-        // These two functions also need the earlier and the later of the two dates.
+        // These two functions also take the earlier and the later of the two dates as arguments.
         if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
             let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]
                 .map(|pick| self.add_scalar_call(pick, &[start, end], span, "YEARFRAC"));

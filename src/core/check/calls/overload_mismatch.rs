@@ -7,6 +7,7 @@ use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
+use formulac_syntax::diag::lists::join_words;
 
 impl Lowerer<'_> {
     /// Returns the types that the overloads accept for an argument, as phrases such as `a number`. `choices` contains
@@ -78,7 +79,7 @@ impl Lowerer<'_> {
             "-" => "subtract a number of days or a date from a date, or subtract two numbers".to_owned(),
             _ => format!("check the types of the arguments of `{}`", function.signature()),
         };
-        let message = format!("`{display_name}` cannot be applied to {}", types.join(" and "));
+        let message = format!("`{display_name}` cannot be applied to {}", join_words(&types, "and"));
         self.report(Diagnostic::new(Code::TypeMismatch, span, message).with_help(help));
     }
 
@@ -152,13 +153,13 @@ impl Lowerer<'_> {
                 Some(callee) => {
                     let param = callee.overloads.iter().find_map(|o| Self::overload_param(o, index));
                     let param = param.filter(|_| !is_operator).map(|param| param.name);
-                    let expected_text = expected_types.join(" or ");
+                    let expected_text = join_words(&expected_types, "or");
                     match param {
                         Some(name) => format!("use {expected_text} as `{name}` in `{}`", callee.signature()),
                         None => format!("use {expected_text} in `{}`", callee.signature()),
                     }
                 }
-                None => format!("use {} here", expected_types.join(" or ")),
+                None => format!("use {} here", join_words(&expected_types, "or")),
             },
         };
         let is = meta.ty.describe();
@@ -168,12 +169,12 @@ impl Lowerer<'_> {
             _ if choices.is_some() && meta.ty.is_number() => {
                 format!(
                     "`{display_name}` expects {}, found `{text}`",
-                    expected_types.join(" or ")
+                    join_words(&expected_types, "or")
                 )
             }
             // Users cannot write functions whose names begin with a lower-case letter.
             _ => {
-                let expected_text = expected_types.join(" or ");
+                let expected_text = join_words(&expected_types, "or");
                 let expected = match display_name.starts_with(|c: char| c.is_ascii_lowercase()) {
                     true => format!("expected {expected_text}"),
                     false => format!("`{display_name}` expects {expected_text}"),

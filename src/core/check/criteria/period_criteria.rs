@@ -44,7 +44,7 @@ impl Lowerer<'_> {
         let text = |id: IrId| self.source_text(self.program.meta(id).span);
         let (key, value) = (text(range), text(call.value.unwrap_or(range)));
         let name = call.function.name.split("IF").next().filter(|_| is_up_to_row)?;
-        // A worksheet refers to cells, which FIRST does not accept.
+        // Formulas in a worksheet refer to cells, which FIRST does not accept.
         (!key.contains(':') && !value.contains(':')).then(|| {
             format!(
                 "sort by `{key}` and write `{name}(FIRST({value}, \"{unit}\"):{value})` for the rows from the start of the \

@@ -149,7 +149,7 @@ pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
             };
             let unit = match program.window_frame(over) {
                 WindowFrame::Calendar(range) => [range.from, range.to].into_iter().filter_map(of_end).min(),
-                // `FIRST(x, "year")` is the first value of a partition by year.
+                // `FIRST(x, "year")` becomes the first value of a partition by year.
                 _ => is_first_or_last_call(program, call)
                     .then(|| program.partition_keys(over).first().copied())
                     .flatten()

@@ -20,7 +20,7 @@ impl Lints<'_> {
             Ir::Date(slice) => Some(self.program.text(slice)),
             _ => None,
         };
-        // For `>`, a timestamp after the last day of a month usually means a timestamp in the next month. For any other
+        // With the last day of a month, `>` is usually intended to select the next month. With any other
         // day, the author may intend to include the rest of the day.
         let is_month_end = iso.is_some_and(|iso| next_day(iso).is_some_and(|next| next.ends_with("-01")));
         match comparison {

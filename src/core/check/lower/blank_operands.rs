@@ -1,4 +1,4 @@
-//! With `blanks: zero`, replaces blank operands with 0. A NULL that stands for an error remains NULL.
+//! With `blanks: zero`, replaces blank operands with 0. A NULL that represents an error remains NULL.
 
 use super::Lowerer;
 use crate::catalog::{self, Nulls, internal};
@@ -9,7 +9,7 @@ use crate::{Level, Type};
 const MAX_DEPTH: u8 = 64;
 
 impl Lowerer<'_> {
-    /// Replaces an operand's NULL with 0 if the NULL stands for a blank.
+    /// Replaces an operand's NULL with 0 if the NULL represents a blank.
     pub(in crate::check) fn blank_as_zero(&mut self, id: IrId) -> IrId {
         self.replace_blanks_to_depth(id, MAX_DEPTH)
     }

@@ -69,7 +69,7 @@ impl Lowerer<'_> {
             }
         }
         if self.scope.blank_zero && self.is_in_definition() && values.len() == 2 {
-            // In the definition of a function, a missing third argument stands for the function's error.
+            // In the definition of a function, a missing third argument represents the function's error.
             values.push(self.program.add_null(Type::Unknown, span));
         }
         let node = self.build_case(&[condition], values.get_mut(1..).unwrap_or_default(), span, "IF");
@@ -188,7 +188,7 @@ impl Lowerer<'_> {
         for (index, branch) in branches.iter().enumerate() {
             match conditions.get(index) {
                 Some(condition) => self.program.extend_args(&mut arms, *condition),
-                // `ELSE NULL` is redundant, unless its NULL stands for an error.
+                // `ELSE NULL` is redundant, unless its NULL represents an error.
                 None if self.is_null(*branch) && !self.scope.blank_zero => break,
                 None => {}
             }
@@ -245,7 +245,7 @@ impl Lowerer<'_> {
             }
         }
         if matches!(self.program.node(*subject), Ir::Null) {
-            // NULL is not equal to any value.
+            // A NULL subject matches no case, so only the default branch remains.
             self.program.folded = true;
             return match branches.last() {
                 Some(default) if branches.len() >= cases.len() => self.single_branch(*default),

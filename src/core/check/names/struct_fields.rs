@@ -1,11 +1,11 @@
 //! Fields of STRUCT columns, such as `device.category`.
 
-use super::unresolved_names::list_names;
 use super::{NameTarget, Resolver};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
+use formulac_syntax::diag::lists::join_names;
 
 impl Resolver<'_> {
     /// Resolves `device.category` or `events.device.category`, where `device` is a column. `None` if no such column is
@@ -43,7 +43,7 @@ impl Resolver<'_> {
                     .iter()
                     .map(|relation_index| scope.relation(*relation_index).name())
                     .collect();
-                let message = format!("`{path}` may be a field of a column of {}", list_names(&names));
+                let message = format!("`{path}` may be a field of a column of {}", join_names(&names, "and"));
                 let help = format!(
                     "specify the relation, for example `{}.{path}`",
                     names.first().copied().unwrap_or_default()
@@ -80,7 +80,12 @@ impl Resolver<'_> {
         let fields: Vec<&str> = relation.columns().iter().map(Column::name).filter(is_field).collect();
         if !fields.is_empty() && !relation.is_partial() {
             let message = format!("`{head}` has no field `{}`", &path[head.len() + 1..]);
-            let other = || format!("the fields are {}", list_names(fields.get(..8).unwrap_or(&fields)));
+            let other = || {
+                format!(
+                    "the fields are {}",
+                    join_names(fields.get(..8).unwrap_or(&fields), "and")
+                )
+            };
             let help = suggest::similar_name_help_or(path, fields.iter().copied(), other);
             self.diagnostics
                 .push(Diagnostic::new(Code::UnknownName, span, message).with_help(help));
@@ -98,7 +103,7 @@ impl Resolver<'_> {
     ) -> String {
         let suggestion = format!(
             "did you mean {}?",
-            list_names(relation_names.get(..8).unwrap_or(relation_names))
+            join_names(relation_names.get(..8).unwrap_or(relation_names), "and")
         );
         let mut open = self
             .scope

@@ -1,13 +1,14 @@
 //! Names without a relation in a step with joins, if no schema lists the columns of several relations.
 
 use super::Resolver;
-use super::unresolved_names::{CANDIDATES, list_names};
+use super::unresolved_names::CANDIDATES;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
 use crate::parse::reference;
 use crate::schema::Relation;
 use crate::span::Span;
+use formulac_syntax::diag::lists::{join_names, quote_names};
 
 /// Maximum number of names in a warning. The remaining names are only counted.
 const MAX_LISTED_NAMES: usize = 8;
@@ -93,14 +94,16 @@ impl Resolver<'_> {
         }
         let relations = self.scope.relations.iter().filter(|r| r.may_have_more_columns());
         let relations: Vec<&str> = relations.map(Relation::name).collect();
-        let (listed_names, rest) = names.split_at(names.len().min(MAX_LISTED_NAMES));
-        let names_text = match rest.len() {
-            0 => list_names(listed_names),
-            more => format!("`{}` and {more} more names", listed_names.join("`, `")),
+        let names_text = match names.get(..MAX_LISTED_NAMES) {
+            Some(listed) if names.len() > MAX_LISTED_NAMES => {
+                let more = names.len() - MAX_LISTED_NAMES;
+                format!("{} and {more} more names", quote_names(listed).join(", "))
+            }
+            _ => join_names(&names, "and"),
         };
         let noun = if names.len() == 1 { "a column" } else { "columns" };
         let [example, relation] = [&names, &relations].map(|names| names.first().copied().unwrap_or_default());
-        let message = format!("{names_text} may be {noun} of {}", list_names(&relations));
+        let message = format!("{names_text} may be {noun} of {}", join_names(&relations, "and"));
         self.diagnostics.push(
             Diagnostic::new(Code::UnqualifiedName, first, message)
                 .with_label("the warehouse rejects a name that several of the relations have")

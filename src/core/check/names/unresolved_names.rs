@@ -11,6 +11,7 @@ use crate::plan::key_name;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::symbol_table::HashedName;
+use formulac_syntax::diag::lists::{join_names, join_words, quote_names};
 
 /// Maximum number of candidates per kind to compare with a name.
 pub const CANDIDATES: usize = 1000;
@@ -94,11 +95,11 @@ impl<'a> Resolver<'a> {
             Diagnostic::new(
                 Code::AmbiguousName,
                 span,
-                format!("`{text}` is a column of {}", list_names(&owners)),
+                format!("`{text}` is a column of {}", join_names(&owners, "and")),
             )
             .with_help(if self.scope.chosen {
-                let qualified_names: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
-                format!("write {}", qualified_names.join(" or "))
+                let qualified_names = quote_names(owners.iter().map(|owner| format!("{owner}.{text}")));
+                format!("write {}", join_words(&qualified_names, "or"))
             } else {
                 format!("write `{first}.{text}`, or choose the relation with `--from`")
             })
@@ -186,7 +187,10 @@ impl<'a> Resolver<'a> {
         let names = match (&groups, scope.relations.first()) {
             (Some(names), _) => {
                 let names: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
-                format!("use a key or a definition of the step, such as {}", list_names(&names))
+                format!(
+                    "use a key or a definition of the step, such as {}",
+                    join_names(&names, "and")
+                )
             }
             (None, Some(relation)) => describe_columns(relation),
             (None, None) => "define the name, or correct its spelling".to_owned(),
@@ -403,7 +407,7 @@ fn ambiguous_column_diagnostic(text: &str, span: Span, relations: &[&str]) -> Di
     Diagnostic::new(
         Code::AmbiguousName,
         span,
-        format!("`{text}` may be a column of {}", list_names(relations)),
+        format!("`{text}` may be a column of {}", join_names(relations, "and")),
     )
     .with_help(format!(
         "specify the relation, for example `{first}.{text}`, or provide the columns of each relation with \
@@ -434,7 +438,7 @@ pub fn describe_columns(relation: &Relation) -> String {
     match names.as_slice() {
         [] => format!("`{}` has no columns", relation.name()),
         [column_name] => format!("`{}` has the column `{column_name}`", relation.name()),
-        names => format!("`{}` has the columns {}", relation.name(), list_names(names)),
+        names => format!("`{}` has the columns {}", relation.name(), join_names(names, "and")),
     }
 }
 
@@ -443,7 +447,7 @@ pub(in crate::check) fn is_unlikely_column(name: &str) -> bool {
     if looks_like_cell(name) || parse_boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;
     }
-    // In `SUM + 1`, the author means the function. Only uppercase names of aggregates and logic functions are
+    // In `SUM + 1`, the author probably means the function. Only uppercase names of aggregates and logic functions are
     // recognized, because columns may be called `month` or `DATE`.
     name.bytes().all(|b| b.is_ascii_uppercase())
         && catalog::find(name)
@@ -482,14 +486,4 @@ fn describe_worksheet_name(text: &str) -> Option<&'static str> {
         return column(letters).then_some("totals");
     }
     (text.len() == 1 && column(text)).then_some("columns by letter")
-}
-
-/// Formats names in backticks as a list: `a`, `a and b`, `a, b and c`.
-pub(in crate::check) fn list_names(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-    match quoted.as_slice() {
-        [] => "nothing".to_owned(),
-        [name] => name.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }

@@ -20,12 +20,13 @@ use crate::arena::Arena;
 use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::check::names::symbols::ColumnLookup;
-use crate::check::names::unresolved_names::{CANDIDATES, list_names};
+use crate::check::names::unresolved_names::CANDIDATES;
 use crate::check::names::{NameResolver, NameTarget, Resolver};
 use crate::diag::{Code, Diagnostic};
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::symbol_table::HashedName;
+use formulac_syntax::diag::lists::join_names;
 
 /// Columns of a worksheet in order, and the row for which its formulas are written.
 #[derive(Clone, Debug)]
@@ -312,7 +313,7 @@ impl Resolver<'_> {
             0 => "list the columns, for example `columns: [month, revenue]`".to_owned(),
             _ => format!(
                 "the columns of the sheet are, in order, {}",
-                list_names(self.letters.first_names(8))
+                join_names(self.letters.first_names(8), "and")
             ),
         };
         self.diagnostics

@@ -199,7 +199,7 @@ impl Lowerer<'_> {
             if self.is_error(value) {
                 break;
             }
-            // The first warning also applies to the other cells.
+            // Report only the first warning, because it also applies to the other cells.
             if reported > before {
                 self.diagnostics.truncate(reported);
             }

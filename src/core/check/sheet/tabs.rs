@@ -4,11 +4,11 @@ use super::columns::column_letters;
 use super::parse_cell;
 use crate::arena::Arena;
 use crate::ast::{Ast, Expr, ExprId};
-use crate::check::names::unresolved_names::list_names;
 use crate::check::names::{NameResolver, NameTarget, Resolver};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Column;
 use crate::span::Span;
+use formulac_syntax::diag::lists::join_names;
 
 /// Another tab, identified by its name in formulas.
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ impl Resolver<'_> {
                     "declare the tab with its model and the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
                 )
             }
-            (None, tab_names) => format!("use one of the tabs: {}", list_names(tab_names)),
+            (None, tab_names) => format!("use one of the tabs: {}", join_names(tab_names, "and")),
         };
         let diagnostic = Diagnostic::new(Code::UnknownTab, name_span, format!("there is no tab `{name}`"));
         self.diagnostics.push(diagnostic.with_help(help));
@@ -213,7 +213,7 @@ impl Resolver<'_> {
                     ),
                     format!(
                         "the columns of the tab are, in order, {}",
-                        list_names(names.get(..8).unwrap_or(&names))
+                        join_names(names.get(..8).unwrap_or(&names), "and")
                     ),
                 )
             }
@@ -224,7 +224,7 @@ impl Resolver<'_> {
                     None if names.is_empty() => "list the tab's columns under `tabs`".to_owned(),
                     None => format!(
                         "the columns of the tab are, in order, {}",
-                        list_names(names.get(..8).unwrap_or(&names))
+                        join_names(names.get(..8).unwrap_or(&names), "and")
                     ),
                 },
             ),

@@ -106,7 +106,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
-        // The constant may have the wrong type.
+        // A constant that is rejected has the wrong type or value.
         let message = match self.program.meta(id).level {
             Level::Const => format!("the argument `{param}` of `{function}` cannot be `{text}`"),
             _ => format!("the argument `{param}` of `{function}` must be a constant, found `{text}`"),

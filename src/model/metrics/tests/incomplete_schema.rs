@@ -4,7 +4,7 @@ use formulac_core::{Column, Relation, Schema};
 use super::{compile_last_with, reports};
 use crate::Compiler;
 
-/// Returns a compiler that knows only some columns of each relation, as if its schema came from a dbt properties file.
+/// Returns a compiler with only some columns of each relation, as if its schema came from a dbt properties file.
 fn compiler() -> Compiler {
     let relation = |name: &str, column: &str| {
         Relation::new(name)

@@ -5,6 +5,7 @@ mod commit;
 mod message;
 mod saved_plan;
 
+use formulac::diag::lists::join_names;
 use formulac::diag::render;
 use formulac::sync::{Plan, short_hash};
 use serde_json::{Value, json};
@@ -123,12 +124,11 @@ fn warn_of_uncommitted_settings(session: &Session, workspace: &Workspace, reposi
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
     if !missing.is_empty() {
-        let names: Vec<String> = missing.iter().map(|path| format!("`{path}`")).collect();
         let paths: Vec<String> = missing.iter().map(|path| workspace.display_path(path)).collect();
         session.warn(&format!(
             "{} {} not committed, but a clone needs the project's settings: `git add {} && git commit -m \"Set up \
              formulac\"`",
-            names.join(" and "),
+            join_names(&missing, "and"),
             if missing.len() == 1 { "is" } else { "are" },
             paths.join(" ")
         ));

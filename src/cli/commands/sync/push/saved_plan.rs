@@ -32,7 +32,7 @@ pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     saved
 }
 
-/// Returns the selection with which a plan was made.
+/// Returns the selection of a saved plan.
 pub fn saved_selection(plan: &Value) -> Selection {
     let selection = &plan["selection"];
     let texts = |key: &str| {

@@ -1,5 +1,6 @@
 //! Changes files so that they no longer contain a conflict.
 
+use formulac::diag::lists::join_words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::sync::{
@@ -166,7 +167,7 @@ impl<'w> ConflictResolver<'w> {
         let refused = |option: &str, reason: &str| {
             failure(Exit::Conflict, &format!("{option} is not possible: {reason}")).with_help(format!(
                 "use {}, or change the definition yourself",
-                others.join(" or ")
+                join_words(&others, "or")
             ))
         };
         match side {

@@ -76,7 +76,7 @@ impl CompiledFile {
         added: &Range<usize>,
         edit: TextEdit,
     ) -> (Vec<Replacement>, Vec<Option<usize>>) {
-        // Old offset of a chunk that the edit did not replace.
+        // Returns the old offset of a chunk that the edit did not replace.
         let old_start = |index: usize| match self.order.get(index) {
             _ if index == added.start => old.start,
             None => u32::MAX,

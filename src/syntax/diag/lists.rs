@@ -1,0 +1,42 @@
+//! Lists of words in sentences.
+
+/// Joins words with commas, and the last two with the conjunction: `a`, `a and b`, `a, b and c`.
+///
+/// ```
+/// use formulac_syntax::diag::lists::join_words;
+/// assert_eq!(join_words(&["a", "b", "c"], "or"), "a, b or c");
+/// ```
+pub fn join_words<T: AsRef<str>>(words: &[T], conjunction: &str) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.as_slice() {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [first @ .., last] => format!("{} {conjunction} {last}", first.join(", ")),
+    }
+}
+
+/// Joins the first words, and the number of words after the limit: `a, b and 3 more`.
+///
+/// ```
+/// use formulac_syntax::diag::lists::join_first;
+/// assert_eq!(join_first(&["a", "b", "c", "d"], 2), "a, b and 2 more");
+/// assert_eq!(join_first(&["a", "b"], 2), "a, b");
+/// ```
+pub fn join_first<T: AsRef<str>>(words: &[T], limit: usize) -> String {
+    let (first, rest) = words.split_at(words.len().min(limit));
+    let listed = first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match rest.len() {
+        0 => listed,
+        count => format!("{listed} and {count} more"),
+    }
+}
+
+/// Puts each name in backticks.
+pub fn quote_names<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Vec<String> {
+    names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect()
+}
+
+/// Joins names in backticks, like [`join_words`].
+pub fn join_names<T: AsRef<str>>(names: impl IntoIterator<Item = T>, conjunction: &str) -> String {
+    join_words(&quote_names(names), conjunction)
+}
