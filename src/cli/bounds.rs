@@ -99,8 +99,9 @@ impl WritableFolders {
                     .with_help("specify another folder in formulac.yml"),
             ),
             None => Err(
-                Failure::new(Exit::Failed, format!("`{display}` is outside the project"))
-                    .with_help("replace the link with a file or folder, or specify another folder in formulac.yml"),
+                Failure::new(Exit::Failed, format!("`{display}` is outside the project")).with_help(
+                    "specify a folder of the project in formulac.yml, and replace links that lead out of the project",
+                ),
             ),
         }
     }

@@ -254,6 +254,16 @@ pub fn last_run_folder(root: &Path, target: &Path, environment: Option<&Environm
         .unwrap_or_else(|| target.to_owned())
 }
 
+/// Returns the options with which dbt builds an environment and writes the results to `folder`.
+pub fn dbt_options(environment: Option<&Environment>, target: &Path, folder: &Path) -> String {
+    let connection = environment.and_then(|environment| environment.connection.as_ref());
+    let mut options = connection.map(|name| format!(" --target {name}")).unwrap_or_default();
+    if folder != target {
+        options.push_str(&format!(" --target-path {}", folder.display()));
+    }
+    options
+}
+
 /// Returns the artifacts of a protected environment. An unprotected environment defers to them for models that it
 /// has not built.
 pub fn deferred_artifacts(project: &Project, root: &Path, target: &Path, environment: &Environment) -> Option<PathBuf> {

@@ -172,7 +172,10 @@ pub fn report_missing_right(
         Exit::NotAllowed,
         format!(
             "`{command}`{target} is not permitted: {who} {role} and may not {}",
-            right.description()
+            match environment {
+                Some(environment) if environment.protected => Right::Deploy.description(),
+                _ => right.description(),
+            }
         ),
     )
     .with_help(if workspace.project.people().has_roles() {

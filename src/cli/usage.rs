@@ -1,12 +1,14 @@
 //! Reports command-line errors: clap's messages, escaped for the terminal, and suggestions of similar names.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::{ColorMode, command};
 use super::exit::{Exit, Failure};
 use super::json;
+use super::project;
 use super::session::Stream;
 use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::diag::suggest::{nearest_name, nearest_name_within, similar_name_help};
@@ -203,6 +205,21 @@ pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
     find_misspelled_option(formula, &called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
 }
 
+/// Returns an error if an argument that must be a formula is a file.
+pub fn refuse_file(formula: &OsStr, command: &str, expected: &str) -> Result<(), Failure> {
+    let (text, path) = (formula.to_string_lossy(), Path::new(formula));
+    let is_spec = project::is_yaml(path);
+    if !is_spec && !path.is_file() {
+        return Ok(());
+    }
+    let help = match command {
+        "compile" if !is_spec => format!("`formulac compile --file {text}` compiles the formulas in it"),
+        _ => format!("`formulac query {text}` shows its SQL, `formulac {command} 'SUM(amount)'` reads a formula"),
+    };
+    let message = format!("`{text}` is a file, but `{command}` needs {expected}");
+    Err(Failure::new(Exit::Usage, message).with_help(help))
+}
+
 fn raw_arguments() -> Vec<OsString> {
     std::env::args_os()
         .skip(1)
@@ -228,6 +245,10 @@ fn find_misspelled_option(argument: &OsStr, commands: &[&clap::Command]) -> Opti
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !is_word {
         return None;
+    }
+    if word == "version" && commands.len() > 1 {
+        let failure = Failure::new(Exit::Usage, "`--version` is not an option of a single command");
+        return Some(failure.with_help("write `formulac --version`"));
     }
     let arguments = commands.iter().flat_map(|command| command.get_arguments());
     let options: Vec<&str> = arguments.filter_map(clap::Arg::get_long).chain(["help"]).collect();

@@ -1,6 +1,5 @@
 //! Project file `formulac.yml`, which contains settings for the compiler.
 
-use formulac_syntax::diag::lists::quote_names;
 use semver::{Version, VersionReq};
 
 use super::environments::{self, Environment};
@@ -353,14 +352,10 @@ impl ProjectReader<'_> {
             }
             None => {
                 let name = node.text().unwrap_or_default();
-                let warnings = || {
-                    Code::ALL
-                        .iter()
-                        .filter(|c| c.severity() == Severity::Warning)
-                        .map(|c| c.code())
-                };
-                let other = || format!("use the name of a warning: {}", quote_names(warnings()).join(", "));
-                let help = suggest::similar_name_help_or(name, warnings(), other);
+                let warnings = || Code::ALL.iter().filter(|c| c.severity() == Severity::Warning);
+                let names = warnings().flat_map(|warning| [warning.code(), warning.name()]);
+                let other = || "use the code or the name of a warning, such as `W0412`".to_owned();
+                let help = suggest::similar_name_help_or(name, names, other);
                 self.report(
                     Code::WrongShape,
                     node.span,

@@ -12,6 +12,11 @@ impl Loader<'_, '_> {
             self.report_jinja(key, text.node, trimmed);
             return None;
         }
+        if let Some(help) = help_for_sql(key, trimmed) {
+            let message = format!("`{key}` must be a table, a ref or a source, found `{trimmed}`");
+            self.report(Diagnostic::new(Code::WrongShape, text.node.span, message).with_help(help));
+            return None;
+        }
         if let Some(from) = RelationReference::read(trimmed) {
             return Some(from);
         }
@@ -30,6 +35,21 @@ impl Loader<'_, '_> {
             .with_help(help),
         );
         None
+    }
+}
+
+/// Returns help if the text is SQL: a query, or a table with an alias.
+fn help_for_sql(key: &str, text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words.as_slice() {
+        [first, _, ..] if first.eq_ignore_ascii_case("select") => Some(format!(
+            "write `{key}: orders` with the name of the table; columns belong in `definitions`, conditions in `where`"
+        )),
+        [table, word, alias] if word.eq_ignore_ascii_case("as") => Some(match key {
+            "to" => format!("write `to: {table}` and `as: {alias}`"),
+            _ => format!("write `{key}: {table}`; formulas use the name of the table"),
+        }),
+        _ => None,
     }
 }
 

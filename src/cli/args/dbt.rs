@@ -20,7 +20,7 @@ pub struct DbtArgs {
     #[arg(long, help_heading = DBT, value_name = "YAML", allow_hyphen_values = true)]
     pub vars: Option<String>,
     /// Number of threads
-    #[arg(long, help_heading = DBT, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help_heading = DBT, value_name = "N", value_parser = super::settings::parse_positive)]
     pub threads: Option<u32>,
 }
 

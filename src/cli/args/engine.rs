@@ -51,7 +51,7 @@ pub struct PreviewArgs {
     #[command(flatten)]
     pub engine: EngineArgs,
     /// Maximum number of rows to show
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = super::settings::parse_positive)]
     pub limit: u32,
     /// Print one JSON object, errors included
     #[arg(long)]

@@ -103,7 +103,7 @@ pub struct LineageArgs {
     #[arg(long)]
     pub down: bool,
     /// Maximum number of steps from NAME [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = super::settings::parse_positive)]
     pub depth: Option<u32>,
     /// Format of the graph
     #[arg(long, value_name = "FORMAT", default_value = "tree", hide_default_value = true, value_parser = ["tree", "mermaid", "dot"])]

@@ -35,7 +35,7 @@ pub struct Settings {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub columns: Vec<String>,
     /// Worksheet row for which the formulas are written [default: 1]
-    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "ROW", value_parser = parse_positive)]
     pub row: Option<u32>,
     /// Sort order of the rows: `name` or `name desc`
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -77,6 +77,12 @@ impl From<ContextName> for Context {
 pub enum BlankHandling {
     /// Blanks count as zero, as in Omni's engine
     Zero,
+}
+
+/// Accepts a whole number from 1.
+pub(super) fn parse_positive(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("expected a whole number from 1 to {}", u32::MAX))
 }
 
 pub(super) fn dialect_parser() -> impl TypedValueParser<Value = Dialect> {

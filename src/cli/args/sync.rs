@@ -286,7 +286,7 @@ pub struct LogArgs {
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// Maximum number of entries to show, latest first
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = super::settings::parse_positive)]
     pub limit: Option<u32>,
     /// Print one JSON object
     #[arg(long)]

@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 use crate::cli::args::CompileArgs;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::knowledge::{CommandKnowledge, FormulaSettings};
+use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
+use crate::cli::usage::{refuse_file, refuse_option};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -75,9 +77,15 @@ fn formula_settings(session: &Session, args: &CompileArgs, source: &SourceText) 
 
 fn read_source(args: &CompileArgs) -> Result<SourceText, Failure> {
     match (&args.file, &args.formula) {
-        (Some(file), _) => Ok(SourceText::from_file(file)),
+        (Some(file), _) => {
+            if project::is_yaml(file) {
+                refuse_file(file.as_os_str(), "compile", "a file of formulas")?;
+            }
+            Ok(SourceText::from_file(file))
+        }
         (None, Some(formula)) => {
-            crate::cli::usage::refuse_option(formula)?;
+            refuse_option(formula)?;
+            refuse_file(formula, "compile", "a formula")?;
             Ok(SourceText::from_argument(formula))
         }
         (None, None) => Err(Failure::new(Exit::Usage, "no formula is specified")),

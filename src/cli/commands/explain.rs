@@ -20,6 +20,7 @@ use crate::cli::project;
 use crate::cli::sentence::{self, Sentence};
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
+use crate::cli::usage::{refuse_file, refuse_option};
 use crate::cli::workspace::Workspace;
 use formulac::diag::Code;
 use formulac::diag::render;
@@ -50,8 +51,9 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
             return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));
         }
     }
-    crate::cli::usage::refuse_option(&args.subject)?;
-    reject_file_argument(session, &args.subject)?;
+    refuse_option(&args.subject)?;
+    refuse_file(&args.subject, "explain", "a formula or the code of a diagnostic")?;
+    print_note_about_model(session, &args.subject)?;
     explain_formula(session, args)
 }
 
@@ -148,21 +150,9 @@ fn draw_plan(plan: &QueryPlan) -> GraphDrawing {
     drawing
 }
 
-/// Returns an error if the argument is a file. Prints a note if the argument is also the name of a model.
-fn reject_file_argument(session: &Session, subject: &OsStr) -> Result<(), Failure> {
+/// Prints a note if the formula is also the name of a model.
+fn print_note_about_model(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let text = subject.to_string_lossy();
-    let help = format!("`formulac query {text}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
-    let refused = |description: &str| {
-        Failure::new(
-            Exit::Usage,
-            format!("`{text}` is {description}, but `explain` needs a formula or the code of a diagnostic"),
-        )
-        .with_help(help.clone())
-    };
-    let path = Path::new(subject);
-    if project::is_yaml(path) || path.is_file() {
-        return Err(refused("a file"));
-    }
     let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
     let Some(workspace) = Workspace::find_workspace(session)?.filter(|_| is_name) else {
         return Ok(());

@@ -134,8 +134,20 @@ pub fn not_a_schema_error(span: Span, description: &str, near: Option<&str>) -> 
 
 /// Returns the error for a node that does not have the expected shape.
 pub fn wrong_shape_error(node: &Node, description: &str, expected: &str) -> Diagnostic {
-    let message = format!("{description}: expected {expected}, found {}", node.kind_name());
-    Diagnostic::new(Code::WrongShape, node.span, message)
+    let found = match node.text() {
+        Some(word) if expected == "true or false" => format!("`{word}`"),
+        _ => node.kind_name().to_owned(),
+    };
+    let help = match expected {
+        "true or false" => "write `true` or `false`".to_owned(),
+        "a mapping" => "write lines of the form `name: value`".to_owned(),
+        _ if expected.starts_with("a list") => {
+            "write lines that begin with `- `, or a list such as `[a, b]`".to_owned()
+        }
+        _ => format!("write {expected}"),
+    };
+    let message = format!("{description}: expected {expected}, found {found}");
+    Diagnostic::new(Code::WrongShape, node.span, message).with_help(help)
 }
 
 /// Returns the pairs of a mapping whose keys are strings. Reports keys that are not strings, and nodes that are not

@@ -65,7 +65,19 @@ pub static MODEL: KeyTable = KeyTable {
             "config",
             KeyShape::Mapping,
             "dbt's configuration of the model, passed on to dbt.",
-        ),
+        )
+        .foreign_words(&[
+            "materialized",
+            "materialization",
+            "schema",
+            "database",
+            "alias",
+            "pre_hook",
+            "post_hook",
+            "cluster_by",
+            "full_refresh",
+            "persist_docs",
+        ]),
         Key::new("contract", KeyShape::Keys(&CONTRACT), "The model's contract in dbt."),
         Key::new(
             "access",

@@ -7,6 +7,17 @@ use crate::keys::{Key, KeyShape, KeyTable, MODEL, WEEKDAYS};
 use crate::time_zone::{is_time_zone, time_zone_names};
 use crate::yaml::{self, Node};
 
+/// Keys of dbt's files that a spec does not need, with help.
+const KEYS_OF_DBT: [(&str, &str); 4] = [
+    ("version", "remove it; only dbt's properties files have a version"),
+    ("vars", "move the variables to `vars` in dbt_project.yml"),
+    ("models", "write one file per model, with `model: NAME` at the top"),
+    (
+        "semantic_models",
+        "write `semantic_model: true`; formulac then writes dbt's semantic model",
+    ),
+];
+
 impl Loader<'_, '_> {
     /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with the wrong shape. The
     /// mapping accepts the keys in all tables. Messages list the keys of the first table first.
@@ -87,8 +98,16 @@ impl Loader<'_, '_> {
         let word = text.to_lowercase();
         let mut of_other_tools = valid_keys.clone().filter(|key| key.foreign_words.contains(&&*word));
         if let (Some(key), false) = (of_other_tools.next(), in_step() && MODEL.get(text).is_some()) {
-            self.report(diagnostic.with_help(format!("use `{}` instead", key.name)));
+            self.report(diagnostic.with_help(match key.shape {
+                KeyShape::Mapping => format!("write it below `{}`", key.name),
+                _ => format!("use `{}` instead", key.name),
+            }));
             return Some(key.name);
+        }
+        let is_model = || names().any(|name| name == "model");
+        if let (Some((_, help)), true) = (KEYS_OF_DBT.iter().find(|(name, _)| *name == text), is_model()) {
+            self.report(diagnostic.with_help(*help));
+            return None;
         }
         let near = suggest::nearest_name(text, names());
         self.report(match near {

@@ -227,10 +227,23 @@ impl<'y> Loader<'y, '_> {
             diagnostic
                 .with_help(format!("write `{key}: {corrected}`"))
                 .with_fix(node.span, corrected)
-        } else {
+        } else if let Some(name) = environment_variable(inside) {
+            diagnostic.with_help(format!(
+                "write `${{env.{name}}}`, which the settings of an environment may contain"
+            ))
+        } else if ["from", "to", "model"].contains(&key) && !inside.contains("this") {
             diagnostic.with_help(format!("write `{key}: ref('orders')` or `{key}: orders`"))
+        } else {
+            diagnostic.with_help(format!("write the value of `{key}` without Jinja"))
         });
     }
+}
+
+/// Returns the name of the variable in `env_var('NAME')`.
+fn environment_variable(call: &str) -> Option<&str> {
+    let arguments = call.strip_prefix("env_var(")?.strip_suffix(')')?;
+    let quote = arguments.chars().next().filter(|quote| "'\"".contains(*quote))?;
+    arguments.get(1..)?.split_once(quote).map(|(name, _)| name)
 }
 
 /// Returns whether a quote, a parenthesis or `${` in a formula is unclosed.

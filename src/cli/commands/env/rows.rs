@@ -164,19 +164,18 @@ fn environment_manifest(workspace: &Workspace, environment: &Environment) -> Res
         Ok(Some(artifacts)) => Ok(artifacts.manifest),
         Ok(None) => {
             let name = &environment.name;
-            let target = environment
-                .connection
-                .as_ref()
-                .map(|dbt_target| format!(" --target {dbt_target}"))
-                .unwrap_or_default();
             let text = format!(
                 "there is no dbt manifest of `{name}` in {}",
                 escape_hidden(&folder.to_string_lossy())
             );
             Err(Failure::new(Exit::Failed, text).with_help(format!(
                 "the table names are in the manifest: copy the manifest from the machine that builds `{name}`, or run \
-                 `dbt parse{target} --target-path {}`",
-                escape_hidden(&folder.to_string_lossy())
+                 `dbt parse{}`",
+                escape_hidden(&environment::dbt_options(
+                    Some(environment),
+                    &dbt.target_folder(),
+                    &folder
+                ))
             )))
         }
         Err(file_diagnostics) => Err(Failure::Found(vec![file_diagnostics])),
@@ -251,7 +250,11 @@ impl RelationNamePair<'_> {
             .zip(RelationSide::BOTH)
         {
             let columns = match presence {
-                RelationPresence::Missing => return Err(format!("`{model}` is not built in {name}")),
+                RelationPresence::Missing => {
+                    return Err(format!(
+                        "`{model}` is not in {name}: it is not built, or this connection cannot read it"
+                    ));
+                }
                 RelationPresence::Unknown(why) => return Err(why),
                 RelationPresence::There(columns, _) => columns,
             };

@@ -171,7 +171,15 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
     let target = workspace.dbt.as_ref().map(DbtProject::target_folder);
     let deferred = target
         .and_then(|path| environment::deferred_artifacts(&workspace.project, &workspace.root, &path, &environment));
-    let command = dbt_command(&environment, deferred.as_deref());
+    // dbt writes the results to its own folder, unless the environment has a folder.
+    let own_folder = left.as_ref().map(|artifacts| &artifacts.folder);
+    let own_folder = own_folder.filter(|folder| {
+        workspace
+            .dbt
+            .as_ref()
+            .is_some_and(|dbt| dbt.target_folder() != **folder)
+    });
+    let command = dbt_command(&environment, own_folder.map(PathBuf::as_path), deferred.as_deref());
     if args.json {
         let mut object = environment_json(&environment, selection.as_ref());
         if let Value::Object(fields) = &mut object {
@@ -243,7 +251,7 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
 }
 
 /// Returns the dbt command that builds the project in an environment.
-fn dbt_command(environment: &Environment, deferred: Option<&Path>) -> String {
+fn dbt_command(environment: &Environment, own_folder: Option<&Path>, deferred: Option<&Path>) -> String {
     let mut command = String::new();
     if let Some(schema) = &environment.schema {
         let _ = write!(command, "FORMULAC_SCHEMA={} ", quote_for_shell(schema));
@@ -255,6 +263,9 @@ fn dbt_command(environment: &Environment, deferred: Option<&Path>) -> String {
     if let Some(vars) = &environment.vars {
         let vars: Vec<String> = mask_secrets(vars).lines().map(|line| line.trim().to_owned()).collect();
         let _ = write!(command, " --vars {}", quote_for_shell(&vars.join("\n")));
+    }
+    if let Some(folder) = own_folder {
+        let _ = write!(command, " --target-path {}", quote_for_shell(&folder.to_string_lossy()));
     }
     if let Some(folder) = deferred {
         let _ = write!(

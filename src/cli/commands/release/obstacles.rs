@@ -139,11 +139,9 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
     let Some(dbt) = &workspace.dbt else {
         return Ok(Vec::new());
     };
-    let folder = environment::last_run_folder(&workspace.root, &dbt.target_folder(), environment);
-    let build = match environment.and_then(|environment| environment.connection.as_deref()) {
-        Some(connection) => format!("dbt build --target {connection}"),
-        None => "dbt build".to_owned(),
-    };
+    let target = dbt.target_folder();
+    let folder = environment::last_run_folder(&workspace.root, &target, environment);
+    let build = format!("dbt build{}", environment::dbt_options(environment, &target, &folder));
     let artifacts_folder = TargetFolder::read(folder.join("manifest.json"))
         .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;

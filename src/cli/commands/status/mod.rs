@@ -57,8 +57,10 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
                 .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?,
         ),
     };
-    let options = own_target.as_ref().map(|_| dbt_options(environment.as_ref(), &folder));
-    let options = options.unwrap_or_default();
+    let options = match own_target {
+        Some(_) => environment::dbt_options(environment.as_ref(), &target, &folder),
+        None => String::new(),
+    };
     let found_artifacts = own_target
         .as_ref()
         .map_or_else(|| workspace.artifacts(), |own_artifacts| Ok(own_artifacts.as_ref()))?;
@@ -211,13 +213,6 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
         fix: format!("dbt build{options}"),
         is_optional,
     }
-}
-
-/// Returns dbt's options for an environment with its own artifacts folder.
-fn dbt_options(environment: Option<&Environment>, folder: &Path) -> String {
-    let target = environment.and_then(|environment| environment.connection.as_ref());
-    let target = target.map(|name| format!(" --target {name}")).unwrap_or_default();
-    format!("{target} --target-path {}", folder.display())
 }
 
 fn display_paths(paths: &[PathBuf]) -> Vec<String> {
