@@ -108,6 +108,9 @@ enum Fact {
     Word(String),
 }
 
+/// Facts that name a function that templates call.
+pub const CALLED_FUNCTIONS: [&str; 2] = ["null_if", "safe_divide"];
+
 /// Name of the file that the other dialects extend directly or indirectly.
 const BASE: &str = "ansi";
 
@@ -388,6 +391,13 @@ fn check_missing_templates(file: &File, dialect: &Dialect, functions: &[Function
                 0,
                 format!("[literals] `{name}` needs the placeholder `{{n}}` or `{{iso}}`"),
             ));
+        }
+    }
+    for fact in CALLED_FUNCTIONS {
+        let function = dialect.fact(fact);
+        let calls = |node: &Node| matches!(node, Node::Call { name, .. } if *name == function);
+        if !function.is_empty() && !dialect.templates().flatten().flatten().any(calls) {
+            faults.push(file.fault_at(0, format!("[facts] `{fact}`: no template calls `{function}`")));
         }
     }
     for name in crate::part::NEUTRAL {

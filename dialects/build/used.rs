@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::Function;
 use crate::constructs::{self, Construct, Results, Roles, Scope, Section};
-use crate::dialects::{Dialect, inserted_function};
+use crate::dialects::{CALLED_FUNCTIONS, Dialect, inserted_function};
 use crate::facts::Used;
 use crate::template::Node;
 
@@ -122,7 +122,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     }
     for (name, value) in dialect
         .fact_texts()
-        .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name))
+        .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name) && !CALLED_FUNCTIONS.contains(name))
     {
         // The text of an SQL fact is omitted because it would repeat the dialect's file.
         let text = if value.contains(' ') {

@@ -54,7 +54,7 @@ impl QueryReader<'_> {
     ) {
         let name = function.name.to_string().to_lowercase();
         name.hash(print);
-        if self.facts.has_columns && name == "columns" {
+        if name == "columns" && self.has_fact(|facts| facts.columns_function) {
             self.is_several = true;
             self.add_all_columns(scope, inputs);
         }
@@ -108,7 +108,7 @@ impl QueryReader<'_> {
         scope: &QueryScope<'_>,
         inputs: &mut ExpressionInputs,
     ) {
-        if self.facts.chains_calls {
+        if self.has_fact(|facts| facts.calls_on_columns) {
             self.merge_column(parts, scope, inputs);
         }
     }

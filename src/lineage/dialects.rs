@@ -18,9 +18,6 @@ use crate::dialect::Dialect;
 #[derive(Debug)]
 struct DuckDb;
 
-/// Name of DuckDB's dialect in sqlparser.
-const DUCKDB: &str = "duckdb";
-
 /// Defines methods that delegate to one of sqlparser's dialects, for all methods in which this dialect differs from the
 /// default.
 macro_rules! as_in {
@@ -80,11 +77,11 @@ impl SqlDialect for DuckDb {
     }
 }
 
-/// Replaces joins that only DuckDB supports with joins that sqlparser can parse: `asof join … on` with a plain join,
-/// and `positional join` with a cross join. Returns the replaced words, because these joins return different rows.
+/// Replaces joins that sqlparser cannot parse: `asof join … on` with a plain join, and `positional join` with a cross
+/// join. Returns the replaced words, because these joins return different rows.
 pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpan]) -> Vec<&'static str> {
     let mut replaced = Vec::new();
-    if !SqlReaderFacts::from_dialect(dialect).has_asof_on {
+    if !dialect.is_some_and(|dialect| dialect.facts().as_of_join) {
         return replaced;
     }
     let mut next = Keyword::NoKeyword;
@@ -172,33 +169,8 @@ impl SqlDialect for BigQuery {
 pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     match dialect.map_or("", |dialect| dialect.facts().sql_parser) {
         "bigquery" => Box::new(BigQuery),
-        DUCKDB => Box::new(DuckDb),
+        "duckdb" => Box::new(DuckDb),
         name => dialect_from_str(name).unwrap_or_else(|| Box::new(GenericDialect {})),
-    }
-}
-
-/// Properties of the dialect that are needed to parse SQL.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SqlReaderFacts {
-    /// Whether `name = value` is a named argument of a function in `from`.
-    pub names_by_equals: bool,
-    /// Whether `list.filter(…)` is a function call whose first argument is the column `list`.
-    pub chains_calls: bool,
-    /// Whether `asof join` has a condition after `on`.
-    pub has_asof_on: bool,
-    /// Whether `columns(…)` returns one expression per column.
-    pub has_columns: bool,
-}
-
-impl SqlReaderFacts {
-    pub fn from_dialect(dialect: Option<Dialect>) -> Self {
-        let is_duckdb = dialect.is_some_and(|dialect| dialect.facts().sql_parser == DUCKDB);
-        Self {
-            names_by_equals: is_duckdb,
-            chains_calls: is_duckdb,
-            has_asof_on: is_duckdb,
-            has_columns: is_duckdb,
-        }
     }
 }
 

@@ -207,7 +207,7 @@ impl QueryReader<'_> {
                     left,
                     op: BinaryOperator::Eq,
                     right,
-                } if self.facts.names_by_equals && matches!(**left, Expr::Identifier(_)) => right,
+                } if self.has_fact(|facts| facts.arguments_by_equals) && matches!(**left, Expr::Identifier(_)) => right,
                 expr => expr,
             }),
             _ => None,

@@ -121,7 +121,7 @@ pub fn read(
     columns_of: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
 ) -> Result<SqlLineage, LineageError> {
     let (query, joins) = parse(sql, dialect)?;
-    query::QueryReader::new(columns_of, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
+    query::QueryReader::new(columns_of, dialect).read(&query, &joins)
 }
 
 /// Returns the columns that an SQL expression reads. Each column is given by the last part of its name in lower case.

@@ -7,12 +7,12 @@ use sqlparser::ast::{
     Cte, Expr, LimitClause, ObjectName, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, TableAlias,
 };
 
-use super::dialects::SqlReaderFacts;
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
 use super::result::SqlLineage;
 use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
 use super::values::{Leaf, ValueArena, ValueIndex, fingerprint_of};
 use super::{KnownRelationColumns, LineageError};
+use crate::dialect::{Dialect, Facts};
 
 /// Maximum number of columns in all relations of a query. Each level of nested `*` can double the number of columns.
 const MAX_COLUMNS: usize = 2_000_000;
@@ -20,7 +20,7 @@ const MAX_COLUMNS: usize = 2_000_000;
 /// State for analyzing one query.
 pub(super) struct QueryReader<'k> {
     known_columns: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync),
-    pub facts: SqlReaderFacts,
+    dialect: Option<Dialect>,
     pub values: ValueArena,
     pub tables: Vec<Vec<String>>,
     places: FxHashMap<Vec<String>, u32>,
@@ -36,10 +36,13 @@ pub(super) struct QueryReader<'k> {
 }
 
 impl<'k> QueryReader<'k> {
-    pub fn new(known_columns: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync), facts: SqlReaderFacts) -> Self {
+    pub fn new(
+        known_columns: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync),
+        dialect: Option<Dialect>,
+    ) -> Self {
         Self {
             known_columns,
-            facts,
+            dialect,
             values: ValueArena::default(),
             tables: Vec::new(),
             places: FxHashMap::default(),
@@ -50,6 +53,11 @@ impl<'k> QueryReader<'k> {
             fault: None,
             is_several: false,
         }
+    }
+
+    /// Returns whether a fact of the dialect is true. `false` if the dialect is unknown.
+    pub fn has_fact(&self, fact: fn(&Facts) -> bool) -> bool {
+        self.dialect.is_some_and(|dialect| fact(dialect.facts()))
     }
 
     /// Returns the lineage of a query. `joins` contains the join keywords that were replaced before parsing, which are

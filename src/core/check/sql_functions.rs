@@ -197,10 +197,12 @@ mod tests {
     #[test]
     fn own_functions_of_dialects_are_in_the_table() {
         let is_own = |sql_function: &&SqlFunction| !sql_function.is_in_all;
+        // `promote` converts the last two functions itself, because FIND has no result of 0.
         let names: Vec<&str> = FUNCTIONS
             .iter()
             .filter(is_own)
             .map(|sql_function| sql_function.name)
+            .chain(["position", "charindex"])
             .collect();
         for dialect in Dialect::all() {
             for name in dialect.own_functions() {

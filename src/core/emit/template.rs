@@ -255,15 +255,14 @@ impl Emitter<'_> {
             Part::Text(value) => tree.add_text(span, |out| self.dialect.push_text(out, value)),
             Part::Call { name, args } => {
                 let args = self.emit_list(args, base, spread);
-                match name {
-                    "nullif" => {
-                        if let Some(operand) = self.redundant_nullif(args) {
-                            return operand;
-                        }
-                        self.remove_coalesce(args, 0);
+                let facts = self.dialect.facts();
+                if name == facts.null_if {
+                    if let Some(operand) = self.redundant_nullif(args) {
+                        return operand;
                     }
-                    "safe_divide" => self.remove_coalesce(args, 1),
-                    _ => {}
+                    self.remove_coalesce(args, 0);
+                } else if name == facts.safe_divide {
+                    self.remove_coalesce(args, 1);
                 }
                 self.work.tree.add(Sql::Call { name, args }, span)
             }
@@ -435,8 +434,8 @@ impl Emitter<'_> {
                 return false;
             };
             let text = tree.str(first, len);
-            // A literal may be a cast, such as `cast(100.0 as double)`.
-            let number = text.strip_prefix("cast(").unwrap_or(text);
+            // The literal of a float may be a cast, such as `cast(100.0 as double)`.
+            let number = text.strip_prefix(self.dialect.forms().float.before).unwrap_or(text);
             let digits = number.strip_prefix('-').unwrap_or(number).bytes();
             digits
                 .take_while(|b| b.is_ascii_digit() || *b == b'.')

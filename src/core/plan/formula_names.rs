@@ -338,6 +338,8 @@ fn across_row_name(
         (internal::LEAD, Some("1")) => format!("{name}_to_the_right"),
         (internal::LAG, Some(columns)) => format!("{name}_{columns}_to_the_left"),
         (internal::LEAD, Some(columns)) => format!("{name}_{columns}_to_the_right"),
+        (internal::LISTED, _) if across == CellFrame::All => format!("{name}_values_in_row"),
+        (internal::LISTED, _) => format!("{name}_values_beside"),
         _ => {
             let function = name_from_text(catalog::display_name(function)?)?;
             let part = if across == CellFrame::All { "row" } else { "beside" };

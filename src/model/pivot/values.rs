@@ -13,10 +13,14 @@ use crate::span::Span;
 use crate::sql::{Item, Select, SqlId, SqlTree};
 use crate::worksheet::pivot_keys;
 
-/// Value of a pivot column: its SQL, and its text for column names.
+/// Value of a pivot column.
 #[derive(Debug)]
 pub struct PivotValue {
+    /// Literal for conditions.
     pub sql: SqlId,
+    /// Literal for a column, with a type if the dialect cannot infer it.
+    column: SqlId,
+    /// Text for column names.
     pub text: String,
     pub name: String,
 }
@@ -87,6 +91,7 @@ impl SpecCompilation<'_> {
             }
             values.push(PivotValue {
                 sql: emitter.emitted_sql(node),
+                column: emitter.emit_root(node),
                 text,
                 name,
             });
@@ -99,7 +104,7 @@ impl SpecCompilation<'_> {
 pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, number_name: &str) -> Select {
     Select::union_all(values.iter().enumerate().map(|(index, value)| {
         let number = tree.add_raw_text(&(index + 1).to_string());
-        Select::values(vec![Item::named(value.sql, key), Item::named(number, number_name)])
+        Select::values(vec![Item::named(value.column, key), Item::named(number, number_name)])
     }))
 }
 
@@ -163,5 +168,17 @@ mod tests {
             let sql = compiled.query().unwrap_or_default();
             assert!(sql.contains(expected), "{values}: {sql}");
         }
+    }
+
+    #[test]
+    fn texts_in_columns_have_a_type_if_the_dialect_needs_it() {
+        let spec = "model: m\nfrom: t\ncolumns: [d, k, x]\npivot_by: k\nvalues: [web]\norder_by: d\n";
+        let compiler = Compiler::builder().dialect("redshift".parse().unwrap()).build();
+        let compiled = compiler.compile_spec(spec);
+        let sql = compiled.query().unwrap_or_default();
+        assert!(
+            sql.contains("cast('web' as varchar) as k") && sql.contains("when k = 'web' then"),
+            "{sql}"
+        );
     }
 }

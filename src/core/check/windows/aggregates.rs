@@ -92,7 +92,7 @@ impl Lowerer<'_> {
         // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
             WindowFrame::Partition if partition_keys.is_empty() => self.rewrite_window(id, values, meta),
-            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) => {
+            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) | WindowFrame::Across(_) => {
                 self.rewrite_framed(id, values, over, partition_keys, meta)
             }
             _ => None,

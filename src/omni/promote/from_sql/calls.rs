@@ -76,7 +76,7 @@ impl SqlReader<'_> {
                     .with_type(Some(Type::Text))
                     .with_never_null(true))
             }
-            ("safe_divide", [x, y]) if self.dialect.facts().sql_family == "bigquery" => self.convert_division(x, y),
+            (name, [x, y]) if name == self.dialect.facts().safe_divide => self.convert_division(x, y),
             ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
             ("date", [x]) => Ok(self.convert_term(x)?.timeframe("date")),
             ("date_trunc", [first, second]) => {

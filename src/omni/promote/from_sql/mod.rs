@@ -136,6 +136,19 @@ mod tests {
                 "MID(t, COALESCE(FIND(\"@\", \"a@b\"), 0) + 1, LEN(t))",
             ),
             ("snowflake", "replace(t, '-')", "SUBSTITUTE(t, \"-\", \"\")"),
+            (
+                "snowflake",
+                "charindex('@', t)",
+                "IF(NOT(ISBLANK(t)), COALESCE(FIND(\"@\", t), 0))",
+            ),
+            (
+                "redshift",
+                "charindex('@', t)",
+                "IF(NOT(ISBLANK(t)), COALESCE(FIND(\"@\", t), 0))",
+            ),
+            ("postgres", "t like 'a\\_%'", "LEFT(t, 2) = \"a_\""),
+            ("duckdb", "t like 'a\\%'", "LEFT(t, 2) = \"a\\\""),
+            ("snowflake", "t like 'a\\\\%'", "LEFT(t, 2) = \"a\\\""),
             ("bigquery", "replace(t, '-', '_')", "SUBSTITUTE(t, \"-\", \"_\")"),
             ("postgres", "TO_CHAR(${d}, 'YYYY-MM')", "TEXT(d, \"yyyy-mm\")"),
             (

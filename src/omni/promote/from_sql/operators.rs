@@ -166,8 +166,7 @@ impl SqlReader<'_> {
         };
         let pattern = text(pattern).ok_or("a pattern that is not a literal is not supported")?;
         let escape = match escape {
-            None if self.dialect.facts().sql_family == "duckdb" => None,
-            None => Some('\\'),
+            None => self.dialect.facts().like_escapes.then_some('\\'),
             Some(escape) => text(escape).and_then(|text| text.chars().next()),
         };
         let condition = patterns::like_pattern(self.convert_term(x)?, &pattern, escape, ignore_case);

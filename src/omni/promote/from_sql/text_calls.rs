@@ -11,7 +11,7 @@ use formulac_core::check::literals_from_sql::date_masks_from_sql;
 impl SqlReader<'_> {
     /// Converts a call to a text function. `None` for any other call.
     pub(super) fn convert_text_call(&mut self, name: &str, args: &[&Expr]) -> Result<Option<FormulaTerm>, String> {
-        let is_snowflake = self.dialect.facts().sql_family == "snowflake";
+        let exists = self.dialect.own_functions().contains(&name);
         let term = match (name, args) {
             ("initcap", [x]) => {
                 self.doubts.push(
@@ -21,9 +21,9 @@ impl SqlReader<'_> {
                 );
                 FormulaTerm::call("PROPER", &[self.convert_term(x)?]).with_type(Some(Type::Text))
             }
-            ("position" | "charindex", [needle, text]) if is_snowflake => self.convert_position(needle, text)?,
+            ("position" | "charindex", [needle, text]) if exists => self.convert_position(needle, text)?,
             ("strpos", [text, needle]) => self.convert_position(needle, text)?,
-            ("replace", [x, old]) if is_snowflake => {
+            ("replace", [x, old]) => {
                 let args = [
                     self.convert_term(x)?,
                     self.convert_term(old)?,
@@ -48,10 +48,11 @@ impl SqlReader<'_> {
         if format.contains('%') == function.starts_with("to_") {
             return None;
         }
-        let is_case_insensitive = self.dialect.facts().sql_family == "snowflake";
         let has_only_numbers = |c: char| !c.is_alphabetic() || "ymdhis".contains(c.to_ascii_lowercase());
         let format = match format.contains('%') {
-            false if is_case_insensitive || format.chars().all(has_only_numbers) => format.to_uppercase(),
+            false if self.dialect.facts().date_format_ignores_case || format.chars().all(has_only_numbers) => {
+                format.to_uppercase()
+            }
             // Upper-case parts such as `MON` produce upper-case names, which no mask of TEXT can produce.
             false if ["MON", "DAY", "DY", "MMMM"].iter().any(|name| format.contains(name)) => return None,
             _ => format.to_owned(),
