@@ -17,7 +17,7 @@ const MAX_LISTED_NAMES: usize = 10;
 
 /// Returns the changes and the state of the tables as one JSON object.
 pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
-    let (keys, joins) = model.count_constraints_from_tests();
+    let (keys, joins) = pull.count_constraints_from_tests(model);
     let place_texts = |places: &mut dyn Iterator<Item = &PulledFileLocation>| -> Vec<String> {
         places
             .filter_map(|location| {
@@ -216,7 +216,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         "files that stay removed",
         pull.left_out
             .iter()
-            .map(|file| format!("{file} was removed by a user and is not written again"))
+            .map(|file| format!("{file} was removed or edited by a user, so `pull` leaves it as it is"))
             .collect(),
     );
     let marked = pull.marked.iter().map(|(file, location)| {
@@ -225,11 +225,11 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
             "" => "the view no longer exists in dbt".to_owned(),
             location => format!("`{location}` no longer exists in dbt"),
         };
-        format!("{file}: {description}; `pull` marked this item, and `pull --prune` removes the item")
+        format!("{file}: {description}; `pull` marked this item, and `pull --prune` removes the item unless a person wrote it")
     });
     push_lines("marks", marked.collect());
     push_lines("gaps", gap_lines(model));
-    let (keys, joins) = model.count_constraints_from_tests();
+    let (keys, joins) = pull.count_constraints_from_tests(model);
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
             "{} and {} that Omni cannot find without formulac",
