@@ -28,6 +28,7 @@
 mod access;
 mod changes;
 mod context;
+mod excluded_views;
 mod existing;
 mod existing_files;
 mod expression;
@@ -71,6 +72,7 @@ use crate::dialect::Dialect;
 use crate::model::MetricSource;
 
 pub use changes::{ChangeKind, ChangeSubject, PullChange};
+pub use excluded_views::ExcludedViews;
 pub use existing_files::{ExistingFiles, ParsedFiles};
 pub use joins::{Cardinality, JoinSource, TableJoin};
 pub use keys::{KeySource, TableKey};

@@ -7,6 +7,7 @@ use rustc_hash::FxHashSet;
 use super::OmniModel;
 use super::access;
 use super::changes::{self, PullChange};
+use super::excluded_views::ExcludedViews;
 use super::handwritten::{self, HandwrittenParts};
 use super::pull_state::{PullRecord, PulledFacts};
 use super::relationships::FILE as RELATIONSHIPS;
@@ -82,6 +83,8 @@ pub struct Pull {
     pub refused: Vec<(String, YamlRefusal)>,
     /// Items that this pull marked because they no longer exist in dbt, each with its file and position.
     pub marked: Vec<(String, String)>,
+    /// Views that the pull writes, but that Omni does not show because of the model file.
+    pub excluded: Vec<ExcludedViews>,
     /// Parts of the files that people wrote before a pull generated the same parts.
     pub(super) handwritten: HandwrittenParts,
 }
@@ -154,6 +157,7 @@ impl Pull {
         pull.plan_grants(model.model.as_deref(), files);
         pull.plan_status(model.status.as_deref(), files);
         pull.plan_handwritten(handwritten_record);
+        pull.find_excluded_views(model, files);
         pull.changes.sort();
         pull
     }
@@ -174,6 +178,7 @@ impl Pull {
             left_out,
             refused,
             marked,
+            excluded: _,
             handwritten,
         } = other;
         self.writes.extend(writes);

@@ -1,7 +1,10 @@
 //! Plans the updates of the files that exist once in an Omni model, and of the record of handwritten parts.
 
+use rustc_hash::FxHashSet;
+
 use super::access;
 use super::changes;
+use super::excluded_views::excluded_views;
 use super::handwritten;
 use super::joins::{JoinSource, TableJoin};
 use super::keys::KeySource;
@@ -84,6 +87,23 @@ impl Pull {
             None if before.is_some() => self.removes.push(PulledFileLocation::Omni(STATUS_FILE.to_owned())),
             _ => {}
         }
+    }
+
+    /// Finds the views that the pull writes although the model file excludes them.
+    pub(super) fn find_excluded_views(&mut self, model: &OmniModel, files: &impl OmniFiles) {
+        let Some((_, text)) = shared_file(access::FILE, files) else {
+            return;
+        };
+        let written: FxHashSet<&str> = self
+            .writes
+            .iter()
+            .filter_map(|(location, _)| match location {
+                PulledFileLocation::Omni(path) => Some(path.as_str()),
+                PulledFileLocation::Record(_) => None,
+            })
+            .collect();
+        let views = model.views.iter().filter(|view| written.contains(view.path.as_str()));
+        self.excluded = excluded_views(&text, views);
     }
 
     /// Plans how to update the record of the handwritten parts.

@@ -423,3 +423,23 @@ fn check_reports_columns_removed_since_the_pull() {
     project.show(&["check", "--schema", "bi/omni", "--output-format", "concise"]);
     insta::assert_snapshot!(without_ages(project.transcript()));
 }
+
+/// The Omni model file may exclude views that `pull` writes.
+#[test]
+fn views_that_the_omni_model_excludes_are_reported() {
+    let project = create_project("pull_excluded");
+    project.write(
+        "bi/omni/model.yaml",
+        "ignored_schemas: [analytics_r*]\nincluded_views: ['*']\n",
+    );
+    let run = project.run(&["pull"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let lines: Vec<&str> = run
+        .err
+        .lines()
+        .filter(|line| line.contains("ignored_schemas"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    assert!(!run.err.contains("included_views"), "{}", run.err);
+    assert!(!project.run(&["pull"]).err.contains("ignored_schemas"));
+}

@@ -189,6 +189,45 @@ fn views_of_a_virtual_schema_are_enriched() {
     assert_eq!(files.omni, after.omni);
 }
 
+/// If Omni shows all dbt models in virtual schemas, models of other schemas belong there as well. The files have the
+/// ending of the other files.
+#[test]
+fn views_of_new_schemas_have_the_common_prefix() {
+    let in_schema = |mut node: Value, custom: Option<&str>| {
+        node["config"]["schema"] = json!(custom);
+        node
+    };
+    let users = node("model", "db", "shop_marts", "dim_users", false);
+    let finance = in_schema(node("model", "db", "shop_finance", "fct_costs", false), Some("finance"));
+    let plain = in_schema(node("model", "db", "shop", "stg_users", false), None);
+    let source = node("source", "db", "raw", "events", false);
+    let nodes = [users, finance, plain, source];
+    let mut files = Files::new(&[("omni_dbt_marts/dim_users.view", USERS)]);
+    files.pull(&nodes, None);
+    let new_files = [
+        "omni_dbt/stg_users.view",
+        "omni_dbt_finance/fct_costs.view",
+        "omni_dbt_marts/dim_users.view",
+        "raw/events.view",
+    ];
+    assert_eq!(files.paths(), new_files);
+    let before = files.clone();
+    assert_eq!(files.pull(&nodes, None), [""; 0]);
+    assert_eq!(files.omni, before.omni);
+    // If Omni also shows a model in a schema of the warehouse, the schema of other models is unknown.
+    let costs = "schema: shop_finance\ntable_name: fct_costs\n";
+    let mut files = Files::new(&[
+        ("omni_dbt_marts/dim_users.view.yaml", USERS),
+        ("shop_finance/fct_costs.view.yaml", costs),
+    ]);
+    files.pull(&nodes, None);
+    assert!(
+        files.paths().contains(&"shop/stg_users.view.yaml"),
+        "{:?}",
+        files.paths()
+    );
+}
+
 #[test]
 fn a_virtual_schema_can_be_set() {
     let mut files = Files::default();

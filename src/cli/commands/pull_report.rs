@@ -4,7 +4,9 @@ use std::time::SystemTime;
 
 use formulac::artifacts::Status;
 use formulac::markdown::escape_markdown;
-use formulac::omni::{ChangeKind, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource};
+use formulac::omni::{
+    ChangeKind, ExcludedViews, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource,
+};
 use formulac::yaml_edit::KeptValue;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -39,6 +41,7 @@ pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
         "removed": place_texts(&mut pull.removes.iter()),
         "kept": kept_values.collect::<Vec<_>>(),
         "left_out": pull.left_out,
+        "excluded": pull.excluded.iter().map(|excluded| json!({"key": excluded.key, "views": excluded.views})).collect::<Vec<_>>(),
         "marked": pull.marked.iter().map(|(file, location)| json!({"file": file, "place": location})).collect::<Vec<_>>(),
         "unseen_by_omni": {"keys": keys, "joins": joins},
         "runs": model.health.runs.iter().map(run_trend_json).collect::<Vec<_>>(),
@@ -228,6 +231,10 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         format!("{file}: {description}; `pull` marked this item, and `pull --prune` removes the item unless a person wrote it")
     });
     push_lines("marks", marked.collect());
+    push_lines(
+        "excluded views",
+        pull.excluded.iter().map(excluded_views_line).collect(),
+    );
     push_lines("gaps", gap_lines(model));
     let (keys, joins) = pull.count_constraints_from_tests(model);
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
@@ -244,6 +251,16 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         );
     }
     notes
+}
+
+fn excluded_views_line(excluded: &ExcludedViews) -> String {
+    let key = excluded.key;
+    let list = format!(
+        "{}: {}",
+        format_count(excluded.views.len(), "view", "views"),
+        list_names(&excluded.views)
+    );
+    format!("Omni does not show {list}, because of `{key}` in the Omni model file; change `{key}` to show them")
 }
 
 /// Returns one line per reason why items of the semantic layer have no equivalent in Omni.
