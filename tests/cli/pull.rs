@@ -424,6 +424,18 @@ fn check_reports_columns_removed_since_the_pull() {
     insta::assert_snapshot!(without_ages(project.transcript()));
 }
 
+/// A folder outside of the project cannot be written, unless it is a repository of its own.
+#[test]
+fn an_omni_folder_beside_the_project_is_refused_with_help() {
+    let project = create_project("pull_beside");
+    std::fs::create_dir_all(project.path("../pull_beside_omni")).unwrap();
+    project.write("formulac.yml", "omni: ../pull_beside_omni\n");
+    let run = project.run(&["pull"]);
+    assert_eq!(run.exit, 5, "{}", run.err);
+    let message = "error: `../pull_beside_omni`, specified under `omni:`, is outside the project\nhelp: move the folder into the folder of formulac.yml, or, if it is the root of its own git repository, write `omni: {path: ../pull_beside_omni}` in formulac.yml\n";
+    assert!(run.err.ends_with(message), "{}", run.err);
+}
+
 /// The Omni model file may exclude views that `pull` writes.
 #[test]
 fn views_that_the_omni_model_excludes_are_reported() {
