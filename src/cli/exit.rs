@@ -140,6 +140,18 @@ impl Failure {
         self
     }
 
+    /// Returns the reason why the command stopped, on one line.
+    pub fn reason(&self) -> String {
+        let text = match self {
+            Self::Message(message) => message.text.as_str(),
+            Self::Found(file_diagnostics) => {
+                let mut diagnostics = file_diagnostics.iter().flat_map(|file| &file.diagnostics);
+                diagnostics.next().map_or("an error in a file", Diagnostic::message)
+            }
+        };
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Returns the JSON output of a command that stopped.
     pub fn to_json(&self) -> Value {
         let nothing = Vec::new();

@@ -220,10 +220,21 @@ pub fn writable_folders(project: &Project, root: &Path) -> Result<WritableFolder
 }
 
 /// Returns the same folders as [`writable_folders`], for a command that writes the Omni model. Returns an error if the
-/// repository of the Omni model does not exist.
+/// folder of the Omni model is outside the project, or if its repository does not exist.
 pub fn writable_folders_with_omni(project: &Project, root: &Path) -> Result<WritableFolders, Failure> {
-    omni_repository(project, root)?;
-    writable_folders(project, root)
+    let is_folder = omni_repository(project, root)?.is_none();
+    let bounds = writable_folders(project, root)?;
+    match project.omni().filter(|_| is_folder) {
+        Some(path) if bounds.resolve_path(&root.join(path)).is_err() => {
+            let message = format!("`{path}`, specified under `omni:`, is outside the project");
+            let help = format!(
+                "move the folder into the folder of formulac.yml, or, if it is the root of its own git repository, \
+                 write `omni: {{path: {path}}}` in formulac.yml"
+            );
+            Err(Failure::new(Exit::Failed, message).with_help(help))
+        }
+        _ => Ok(bounds),
+    }
 }
 
 /// Returns the folder of `omni: {path: …}`, which is the root of another git repository. `None` if the Omni model is a

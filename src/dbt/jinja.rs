@@ -107,10 +107,11 @@ pub fn relation_lookup_query(relations: &[RelationReference]) -> String {
         })
     };
     let calls: Vec<String> = relations.iter().map(call).collect();
-    // The `ref` and `source` calls are outside of conditions, so that dbt finds them.
+    // The `ref` and `source` calls are outside of conditions, so that dbt finds them. Adapters cannot look up an
+    // ephemeral model, which dbt inserts as a CTE.
     format!(
         "{{% set relations = [{}] %}}{{% if execute %}}{{% for relation in relations %}}\
-         {{% set there = load_relation(relation) %}}{{% set columns = [] %}}{{% if there is not none %}}\
+         {{% set there = none if relation.is_cte else load_relation(relation) %}}{{% set columns = [] %}}{{% if there is not none %}}\
          {{% for column in adapter.get_columns_in_relation(there) %}}\
          {{% do columns.append([column.name, column.data_type]) %}}{{% endfor %}}{{% endif %}}\
          {{% do log('{TOLD}' ~ tojson([there is not none, columns, there ~ '']), info=true) %}}{{% endfor %}}{{% endif %}}\
@@ -138,7 +139,8 @@ pub fn duration_query(timed: &str, query: &str) -> String {
 pub fn query_with_several_results(queries: &[(&str, Option<&str>)]) -> String {
     let mut out = String::new();
     for (query, timed) in queries {
-        // The `ref` and `source` calls are outside of conditions, so that dbt finds them.
+        // The `ref` and `source` calls are outside of conditions, so that dbt finds them. Adapters cannot look up an
+        // ephemeral model, which dbt inserts as a CTE.
         out.push_str(&format!("{{% set formulac_query %}}{query}{{% endset %}}"));
         out.push_str(&timed.map_or_else(|| "{% set formulac_took = none %}".to_owned(), timed_run_jinja));
         out.push_str(&format!(

@@ -28,9 +28,11 @@
 mod access;
 mod changes;
 mod context;
+mod excluded_views;
 mod existing;
 mod existing_files;
 mod expression;
+mod handwritten;
 mod joins;
 mod keys;
 mod locations;
@@ -45,6 +47,7 @@ mod relationships;
 mod renamed;
 mod run_trends;
 mod semantic;
+mod shared_files;
 mod table;
 mod table_tests;
 mod test_status;
@@ -69,13 +72,15 @@ use crate::dialect::Dialect;
 use crate::model::MetricSource;
 
 pub use changes::{ChangeKind, ChangeSubject, PullChange};
+pub use excluded_views::ExcludedViews;
 pub use existing_files::{ExistingFiles, ParsedFiles};
 pub use joins::{Cardinality, JoinSource, TableJoin};
 pub use keys::{KeySource, TableKey};
 pub use measures::MeasureGap;
-pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation, shared_file_paths};
+pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation};
 pub use pull_state::PullRecord;
 pub use run_trends::{RunTrend, StaleSource, TableHealth};
+pub use shared_files::shared_file_paths;
 pub use test_status::TestState;
 pub use topics::Topic;
 pub use view::ViewFile;
@@ -223,18 +228,6 @@ pub struct OmniModel {
 }
 
 impl OmniModel {
-    /// Returns the number of keys and the number of joins that come from tests. Omni cannot infer these keys and joins
-    /// because it reads only constraints.
-    #[must_use]
-    pub fn count_constraints_from_tests(&self) -> (usize, usize) {
-        let keys = self.views.iter().filter_map(|view| view.key.as_ref());
-        let joins = self
-            .joins
-            .iter()
-            .filter(|join| join.doubt.is_none() && join.source != JoinSource::Constraint);
-        (keys.filter(|key| key.source == KeySource::Tests).count(), joins.count())
-    }
-
     /// Returns the Omni model of a project. `before` is the text of the last status file, which contains earlier run
     /// times.
     ///

@@ -44,6 +44,8 @@ pub(super) fn view_locations(
     });
     let view_locations: Vec<Option<ViewLocation>> = locations.collect();
     let schemas = virtual_schemas(nodes, &view_locations);
+    let inferred = common_virtual_schema(nodes, &view_locations);
+    let ending = usual_ending(existing);
     let mut used_names = UsedOmniNames::default();
     for location in view_locations.iter().flatten() {
         used_names.choose([location.view.clone()]);
@@ -61,12 +63,15 @@ pub(super) fn view_locations(
             return view_location;
         }
         let node_schema = node.schema.as_deref().unwrap_or_default();
-        let schema = match virtual_schema.filter(|_| node.resource_type.is_referenceable()) {
-            Some(first) => match node.config_text("schema") {
+        let known_schema = schemas.get(node_schema).filter(|_| virtual_schema.is_none());
+        let first = virtual_schema.or(inferred.as_deref());
+        let schema = match (known_schema, first.filter(|_| node.resource_type.is_referenceable())) {
+            (Some(schema), _) => schema.clone(),
+            (None, Some(first)) => match node.config_text("schema") {
                 Some(custom) => format!("{first}_{custom}"),
                 None => first.to_owned(),
             },
-            None => schemas.get(node_schema).map_or(node_schema, String::as_str).to_owned(),
+            (None, None) => node_schema.to_owned(),
         };
         let catalog = node.database.as_deref().filter(|_| needs_catalog);
         let folder = folders.get(&(catalog, schema.to_lowercase())).copied();
@@ -75,7 +80,12 @@ pub(super) fn view_locations(
             Some((index, view)) => !claimed.contains(index) && !view.shows_any_model() && view.fits_database(node),
             None => true,
         };
-        let mut location = new_location(node, catalog, &schema, folder, &mut used_names, &|path| {
+        let place = NewPlace {
+            schema: &schema,
+            folder,
+            ending,
+        };
+        let mut location = new_location(node, catalog, place, &mut used_names, &|path| {
             is_free(path) && !used_paths.contains(path)
         });
         if let Some(view) = by_path.get(&*location.path).and_then(|index| existing.get(*index)) {
@@ -242,6 +252,39 @@ fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocatio
     single.collect()
 }
 
+/// Returns the first part of the names of the virtual schemas, such as `omni_dbt`, if Omni shows every dbt model that it
+/// shows in a schema with this first part.
+fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> Option<String> {
+    let of_models = nodes.iter().zip(view_locations).filter_map(|(node, location)| {
+        let location = location.as_ref().filter(|_| node.resource_type.is_referenceable())?;
+        let is_physical = node
+            .schema
+            .as_deref()
+            .is_some_and(|schema| schema.eq_ignore_ascii_case(&location.schema));
+        let first = match node.config_text("schema") {
+            Some(custom) => location
+                .schema
+                .strip_suffix(custom)
+                .and_then(|first| first.strip_suffix('_')),
+            None => Some(location.schema.as_str()),
+        };
+        Some(first.filter(|_| !is_physical))
+    });
+    let mut firsts = of_models.collect::<FxHashSet<Option<&str>>>().into_iter();
+    match (firsts.next(), firsts.next()) {
+        (Some(first), None) => first.map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Returns the ending of most view files: `.view` if Omni's repository omits `.yaml`.
+fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
+    const ENDINGS: [&str; 3] = [".view.yaml", ".view.yml", ".view"];
+    let count = |ending: &&str| existing.iter().filter(|view| view.path.ends_with(*ending)).count();
+    // If two endings are equally frequent, `max_by_key` returns the last.
+    ENDINGS.into_iter().rev().max_by_key(count).unwrap_or(ENDINGS[0])
+}
+
 /// Returns for each table whether its view needs the database, because another table has the same schema and name.
 /// Tables in the database that contains most models do not need the database.
 fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
@@ -293,14 +336,22 @@ fn folders_by_schema(existing: &[Arc<ExistingView>]) -> FxHashMap<(Option<&str>,
     largest.collect()
 }
 
+/// Place of a new view file.
+#[derive(Clone, Copy)]
+struct NewPlace<'p> {
+    schema: &'p str,
+    folder: Option<&'p str>,
+    ending: &'static str,
+}
+
 fn new_location(
     node: &ManifestNode,
     catalog: Option<&str>,
-    schema: &str,
-    folder: Option<&str>,
+    place: NewPlace<'_>,
     used_names: &mut UsedOmniNames,
     is_free: &dyn Fn(&str) -> bool,
 ) -> ViewLocation {
+    let NewPlace { schema, folder, ending } = place;
     let table = node.table_name();
     let (of_schema, short) = (to_omni_name(schema), to_omni_name(table));
     let of_catalog = catalog.map(to_omni_name);
@@ -320,7 +371,7 @@ fn new_location(
         format!("{}{short}", database.unwrap_or_default()),
         format!("{}__{short}", to_omni_name(&node.package)),
     ];
-    let path = |view: &str| format!("{folder}/{}.view.yaml", view.get(first.len()..).unwrap_or_default());
+    let path = |view: &str| format!("{folder}/{}{ending}", view.get(first.len()..).unwrap_or_default());
     let mut names: Vec<String> = files.iter().map(|file| format!("{first}{file}")).collect();
     names.retain(|view| is_free(&path(view)));
     if names.is_empty() {

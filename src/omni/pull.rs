@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashSet;
 
+use super::OmniModel;
 use super::access;
 use super::changes::{self, PullChange};
+use super::excluded_views::ExcludedViews;
+use super::handwritten::{self, HandwrittenParts};
 use super::pull_state::{PullRecord, PulledFacts};
 use super::relationships::FILE as RELATIONSHIPS;
 use super::renamed::RenamedRecords;
 use super::topics::Topic;
 use super::view::ViewFile;
-use super::{OmniModel, STATUS_FILE};
 use crate::parallel;
 use crate::schema::REMOVED_TAG;
 use crate::yaml_edit::{self, Edit, KeptValue, Path, RuleMark, Rules, YamlRefusal, YamlValue, apply_edits, merge};
@@ -42,18 +44,6 @@ pub enum PulledFileLocation {
     Omni(String),
     /// Record, identified by its name.
     Record(String),
-}
-
-/// Returns the paths, relative to the Omni model's folder, of the files that exist once in the model and that a pull
-/// may write: joins, access grants and the state of dbt.
-pub fn shared_file_paths() -> impl Iterator<Item = String> {
-    let names = [RELATIONSHIPS, access::FILE].into_iter().flat_map(shared_file_names);
-    names.chain([STATUS_FILE.to_owned()])
-}
-
-/// Returns the possible paths of a file that exists once in the Omni model, the usual path first.
-fn shared_file_names(name: &str) -> [String; 3] {
-    [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()]
 }
 
 /// Options for a pull.
@@ -93,13 +83,21 @@ pub struct Pull {
     pub refused: Vec<(String, YamlRefusal)>,
     /// Items that this pull marked because they no longer exist in dbt, each with its file and position.
     pub marked: Vec<(String, String)>,
+    /// Views that the pull writes, but that Omni does not show because of the model file.
+    pub excluded: Vec<ExcludedViews>,
+    /// Parts of the files that people wrote before a pull generated the same parts.
+    pub(super) handwritten: HandwrittenParts,
 }
 
 impl Pull {
     /// Plans the changes that update the files to the current state of dbt.
     #[must_use]
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: PullOptions) -> Self {
-        let mut pull = Self::default();
+        let handwritten_record = files.read_record(handwritten::FILE);
+        let mut pull = Self {
+            handwritten: HandwrittenParts::read(handwritten_record.as_deref()),
+            ..Self::default()
+        };
         let mark = RuleMark::new("formulac: dbt has no such column any more")
             .add_to_list("tags", REMOVED_TAG)
             .set_if_missing("hidden", YamlValue::Bare("true".to_owned()));
@@ -122,6 +120,7 @@ impl Pull {
         }
         recorded.remove(RELATIONSHIPS);
         recorded.remove(access::FILE);
+        recorded.remove(handwritten::FILE);
         let paths: FxHashSet<&str> = generated_files
             .iter()
             .map(|(_, file)| file.pulled_metadata().path)
@@ -130,8 +129,11 @@ impl Pull {
         // Each view and topic has its own files, so they can be processed in parallel. Most files are unchanged.
         let of_one = |number: usize| {
             let (name, generated) = generated_files.get(number)?;
-            let mut file_plan = Self::default();
             let facts = generated.pulled_metadata();
+            let mut file_plan = Self {
+                handwritten: pull.handwritten.of_file(facts.path),
+                ..Self::default()
+            };
             let Some((old, text)) = renamed.record_of(facts.path) else {
                 file_plan.plan_own_file(name, facts, files.read_record(name), files, &rules, ways);
                 return Some(file_plan);
@@ -144,7 +146,8 @@ impl Pull {
             }
             Some(file_plan)
         };
-        for file_plan in parallel::map_range(generated_files.len(), of_one).into_iter().flatten() {
+        let file_plans = parallel::map_range(generated_files.len(), of_one);
+        for file_plan in file_plans.into_iter().flatten() {
             pull.merge_plan(file_plan);
         }
         for name in renamed.gone {
@@ -153,6 +156,8 @@ impl Pull {
         pull.plan_relationships(model.relationships.as_deref(), files);
         pull.plan_grants(model.model.as_deref(), files);
         pull.plan_status(model.status.as_deref(), files);
+        pull.plan_handwritten(handwritten_record);
+        pull.find_excluded_views(model, files);
         pull.changes.sort();
         pull
     }
@@ -173,6 +178,8 @@ impl Pull {
             left_out,
             refused,
             marked,
+            excluded: _,
+            handwritten,
         } = other;
         self.writes.extend(writes);
         self.removes.extend(removes);
@@ -181,6 +188,7 @@ impl Pull {
         self.left_out.extend(left_out);
         self.refused.extend(refused);
         self.marked.extend(marked);
+        self.handwritten.extend(handwritten);
     }
 
     /// Plans how to update a view or topic, which has its own file and record.
@@ -200,7 +208,17 @@ impl Pull {
             return;
         }
         let mut record = facts.to_record();
-        if let Some(previous) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
+        let previous = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read);
+        let file = files.read_omni_file(&record.path);
+        // People may have chosen another key than dbt's tests prove.
+        let of_pull = previous.as_ref().filter(|_| !self.handwritten.has_key(&record.path));
+        let of_pull = of_pull.map(|previous| previous.view.as_str());
+        if file.is_some_and(|file| handwritten::has_other_key(&file, &record.view, of_pull)) {
+            self.handwritten.add_key(&record.path);
+            record.view = handwritten::without_key(&record.view);
+            text = record.text();
+        }
+        if let Some(previous) = previous {
             record.keep_unread_descriptions(&previous, files);
             let mut updated = record.clone();
             updated.keep_removed_columns(&previous, REMOVED_TAG);
@@ -265,9 +283,11 @@ impl Pull {
         );
     }
 
-    fn merge(&mut self, path: &str, base: Option<&str>, file: &str, new: &str, rules: &Rules) {
-        match merge(base, file, new, rules) {
+    pub(super) fn merge(&mut self, path: &str, base: Option<&str>, file: &str, new: &str, rules: &Rules) {
+        let rules = rules.clone().handwritten(self.handwritten.take(path));
+        match merge(base, file, new, &rules) {
             Ok(merged) => {
+                self.handwritten.insert(path, merged.handwritten);
                 self.kept
                     .extend(merged.kept.into_iter().map(|kept_edit| (path.to_owned(), kept_edit)));
                 self.marked.extend(
@@ -296,10 +316,13 @@ impl Pull {
         let file = files.read_omni_file(&record.path);
         if ways.prune {
             match file {
-                Some(file) if file != record.view => self.left_out.push(record.path.clone()),
+                Some(file) if file != record.view || self.handwritten.has_parts(&record.path) => {
+                    self.left_out.push(record.path.clone());
+                }
                 Some(_) => self.removes.push(PulledFileLocation::Omni(record.path.clone())),
                 None => {}
             }
+            self.handwritten.take(&record.path);
             self.removes.push(PulledFileLocation::Record(name.to_owned()));
             return;
         }
@@ -340,75 +363,6 @@ impl Pull {
         self.writes
             .push((PulledFileLocation::Record(name.to_owned()), record.text()));
     }
-
-    fn plan_relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
-        let rules = Rules::new().list("", &["join_from_view", "join_to_view", "on_sql"]);
-        let file = shared_file(RELATIONSHIPS, files).map(|(_, text)| text);
-        if let Some(before) = self.plan_shared_file(RELATIONSHIPS, new, "[]\n", files, &rules) {
-            let changes = changes::join_changes(before.as_deref(), new);
-            // Joins that the file contained before the first pull are not new.
-            let file_text = file.filter(|_| before.is_none()).unwrap_or_default();
-            let pull_changes = changes::join_changes(None, Some(&file_text));
-            self.changes
-                .extend(changes.into_iter().filter(|change| !pull_changes.contains(change)));
-        }
-    }
-
-    fn plan_grants(&mut self, new: Option<&str>, files: &impl OmniFiles) {
-        if let Some(before) = self.plan_shared_file(access::FILE, new, "{}\n", files, &Rules::new()) {
-            self.changes.extend(changes::grant_changes(before.as_deref(), new));
-        }
-    }
-
-    /// Plans how to update a file that exists only once in the model, with the last generated text as its record.
-    /// Returns the old record if the generated text has changed.
-    fn plan_shared_file(
-        &mut self,
-        name: &str,
-        new: Option<&str>,
-        nothing: &str,
-        files: &impl OmniFiles,
-        rules: &Rules,
-    ) -> Option<Option<String>> {
-        let before = files.read_record(name);
-        if before.as_deref() == new {
-            return None;
-        }
-        let text = new.unwrap_or(nothing);
-        match (shared_file(name, files), &before) {
-            (Some((path, file)), before) => self.merge(&path, before.as_deref(), &file, text, rules),
-            (None, Some(_)) => self.left_out.push(format!("{name}.yaml")),
-            (None, None) => self
-                .writes
-                .push((PulledFileLocation::Omni(format!("{name}.yaml")), text.to_owned())),
-        }
-        match new {
-            Some(new) => self
-                .writes
-                .push((PulledFileLocation::Record(name.to_owned()), new.to_owned())),
-            None => self.removes.push(PulledFileLocation::Record(name.to_owned())),
-        }
-        Some(before)
-    }
-
-    fn plan_status(&mut self, new: Option<&str>, files: &impl OmniFiles) {
-        let before = files.read_omni_file(STATUS_FILE);
-        match new {
-            Some(new) if before.as_deref() != Some(new) => {
-                self.writes
-                    .push((PulledFileLocation::Omni(STATUS_FILE.to_owned()), new.to_owned()));
-            }
-            None if before.is_some() => self.removes.push(PulledFileLocation::Omni(STATUS_FILE.to_owned())),
-            _ => {}
-        }
-    }
-}
-
-/// Returns the path and text of a file that exists only once in the model. `None` if the file does not exist.
-fn shared_file(name: &str, files: &impl OmniFiles) -> Option<(String, String)> {
-    shared_file_names(name)
-        .into_iter()
-        .find_map(|name| files.read_omni_file(&name).map(|text| (name, text)))
 }
 
 /// View or topic, which has its own file and record. View names do not contain `.`, so view records and topic records

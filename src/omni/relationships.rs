@@ -2,6 +2,7 @@
 
 use super::joins::{Cardinality, TableJoin};
 use crate::dbt::{YamlOutput, write_value};
+use crate::yaml_edit::{Path, PathSegment, Rules};
 
 /// Name of the pull record for the relationships file.
 pub(super) const FILE: &str = "relationships";
@@ -40,9 +41,30 @@ pub(super) fn relationships_text(joins: &[TableJoin]) -> Option<String> {
     Some(out)
 }
 
+/// Keys that identify a join in the file.
+const IDENTITY: [&str; 3] = ["join_from_view", "join_to_view", "on_sql"];
+
+/// Returns the rules for merging the file.
+pub(super) fn merge_rules() -> Rules {
+    Rules::new().list("", &IDENTITY)
+}
+
+/// Returns the path of a join in the file.
+pub(super) fn join_path(join: &TableJoin) -> Path {
+    let values = [join.from.clone(), join.to.clone(), condition(join)];
+    Path::root().step(PathSegment::Item(
+        IDENTITY.iter().map(|key| (*key).to_owned()).zip(values).collect(),
+    ))
+}
+
+/// Returns the `on_sql` of a join.
+fn condition(join: &TableJoin) -> String {
+    let to = join.alias.as_deref().unwrap_or(&join.to);
+    format!("${{{}.{}}} = ${{{to}.{}}}", join.from, join.from_field, join.to_field)
+}
+
 fn relationship_entry(join: &TableJoin) -> YamlOutput {
     let text = |text: &str| YamlOutput::Dbt(text.to_owned());
-    let to = join.alias.as_deref().unwrap_or(&join.to);
     let kind = match join.cardinality {
         Cardinality::OneToOne => "one_to_one",
         Cardinality::ManyToOne => "many_to_one",
@@ -52,13 +74,7 @@ fn relationship_entry(join: &TableJoin) -> YamlOutput {
     pairs.extend(join.alias.as_deref().map(|alias| ("join_to_view_as", text(alias))));
     pairs.extend([
         ("join_type", text("always_left")),
-        (
-            "on_sql",
-            text(&format!(
-                "${{{}.{}}} = ${{{to}.{}}}",
-                join.from, join.from_field, join.to_field
-            )),
-        ),
+        ("on_sql", text(&condition(join))),
         ("relationship_type", text(kind)),
     ]);
     YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())

@@ -20,6 +20,8 @@ pub struct ViewFile {
     pub path: String,
     /// Name by which other views refer to the view.
     pub name: String,
+    /// Schema of the table in Omni.
+    pub schema: String,
     /// Unique id of the dbt node.
     pub node: String,
     /// Text of the view file.
@@ -119,6 +121,7 @@ pub(super) fn new<'a>(
     ViewFile {
         path: location.path.clone(),
         name: table.view_name(),
+        schema: location.schema.clone(),
         node: node.unique_id.to_string(),
         text: write_value(&YamlOutput::Map(pairs)),
         key: table.key.clone(),

@@ -70,6 +70,12 @@ impl Path {
         &self.0
     }
 
+    /// Returns the path as text on one line, which identifies the value in records.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.to_string().replace(char::is_control, " ")
+    }
+
     pub(super) fn push(&mut self, step: PathSegment) {
         self.0.push(step);
     }

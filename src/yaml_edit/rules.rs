@@ -1,5 +1,7 @@
 //! Rules for merging files.
 
+use std::collections::BTreeSet;
+
 use super::path::{Path, PathPattern};
 use super::value::YamlValue;
 
@@ -21,6 +23,7 @@ pub struct Rules {
     marks: Vec<(PathPattern, RuleMark)>,
     atomic: Vec<PathPattern>,
     prune: bool,
+    handwritten: BTreeSet<String>,
 }
 
 impl Rules {
@@ -61,6 +64,24 @@ impl Rules {
         self
     }
 
+    /// Sets the values that users wrote before they were generated, which a merge does not remove. They are the
+    /// [`MergedText::handwritten`](super::MergedText::handwritten) of the previous merge.
+    #[must_use]
+    pub fn handwritten(mut self, paths: BTreeSet<String>) -> Self {
+        self.handwritten = paths;
+        self
+    }
+
+    /// Returns the handwritten values.
+    pub(super) fn handwritten_paths(&self) -> &BTreeSet<String> {
+        &self.handwritten
+    }
+
+    /// Returns `true` if users wrote this value or a value inside it before it was generated.
+    pub(super) fn is_handwritten(&self, path: &Path) -> bool {
+        paths_within(&self.handwritten, &path.text()).next().is_some()
+    }
+
     pub(super) fn item_identity(&self, path: &Path) -> Option<&[String]> {
         self.lists
             .iter()
@@ -92,6 +113,14 @@ impl Rules {
     pub(super) fn is_pruning(&self) -> bool {
         self.prune
     }
+}
+
+/// Returns the paths that are the given path or lead to values inside it.
+pub(super) fn paths_within<'p>(paths: &'p BTreeSet<String>, path: &'p str) -> impl Iterator<Item = &'p String> {
+    let from = paths
+        .range(path.to_owned()..)
+        .take_while(move |other| other.starts_with(path));
+    from.filter(move |other| matches!(other.as_bytes().get(path.len()), None | Some(b'.' | b'[')))
 }
 
 /// Mark for a mapping whose origin no longer exists.

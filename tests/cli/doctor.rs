@@ -257,6 +257,26 @@ fn a_push_reports_why_dbt_cannot_run() {
     assert!(!project.path("models/formulac/revenue.sql").exists());
 }
 
+/// The reason is the first line of the message of dbt or of the warehouse.
+#[test]
+fn an_unreachable_warehouse_is_reported_with_the_reason() {
+    let project = create_project("doctor_unreachable", GOOD);
+    begin(&project);
+    let event = r#"{"info": {"name": "MainEncounteredError", "level": "error", "msg": "x"}, "data": {"exc": "Runtime Error\n  Database Error\n    403 Access denied\n    to the dataset"}}"#;
+    project.write(
+        "dbt",
+        format!("#!/bin/sh\nif [ \"$1\" = --version ]; then\ncat <<'END'\n{GOOD}\nEND\nexit 0\nfi\ncat <<'END'\n{event}\nEND\nexit 1\n"),
+    );
+    fs::set_permissions(project.path("dbt"), fs::Permissions::from_mode(0o755)).unwrap();
+    let run = doctor(&project, &[]);
+    let line = run
+        .out
+        .lines()
+        .find(|line| line.contains("warehouse cannot be reached"));
+    let expected = "○ warehouse      the warehouse cannot be reached, so its version and its session parameters are unknown: dbt failed: 403 Access denied";
+    assert_eq!(line, Some(expected), "{}", run.out);
+}
+
 /// `dbt build` without `--target` would run the generated SQL in another warehouse.
 #[test]
 fn a_default_target_with_another_dialect_is_named() {

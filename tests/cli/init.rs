@@ -183,6 +183,26 @@ fn specs_are_in_a_folder_that_dbt_does_not_read() {
     assert_eq!(check.exit, 0, "{}{}", check.out, check.err);
 }
 
+/// An environment for an adapter without a dialect would get the SQL of another dialect.
+#[test]
+fn outputs_of_unsupported_adapters_are_no_environments() {
+    let project = create_project("init_adapters");
+    let lake = "    lake: {type: trino}\n    bricks: {type: databricks}\n    later: {type: \"{{ env_var('NO_SUCH_VARIABLE') }}\"}\n";
+    project.write("shop/profiles.yml", format!("{PROFILES}{lake}"));
+    let init = run(&project, "shop", &["init"]);
+    assert_eq!(init.exit, 0, "{}", init.err);
+    let message = "formulac.yml has no environment for `lake` (trino), `bricks` (databricks) of the dbt profile, because formulac supports only ";
+    assert!(init.err.contains(message), "{}", init.err);
+    let text = project.read("shop/formulac.yml");
+    let environments = text.lines().skip_while(|line| *line != "environments:").skip(1);
+    let names: Vec<&str> = environments
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.trim().split_once(':'))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, ["dev", "production", "later"]);
+}
+
 #[test]
 fn a_new_project_has_no_errors_in_its_environments() {
     let project = create_project("init_environments");

@@ -423,3 +423,35 @@ fn check_reports_columns_removed_since_the_pull() {
     project.show(&["check", "--schema", "bi/omni", "--output-format", "concise"]);
     insta::assert_snapshot!(without_ages(project.transcript()));
 }
+
+/// A folder outside of the project cannot be written, unless it is a repository of its own.
+#[test]
+fn an_omni_folder_beside_the_project_is_refused_with_help() {
+    let project = create_project("pull_beside");
+    std::fs::create_dir_all(project.path("../pull_beside_omni")).unwrap();
+    project.write("formulac.yml", "omni: ../pull_beside_omni\n");
+    let run = project.run(&["pull"]);
+    assert_eq!(run.exit, 5, "{}", run.err);
+    let message = "error: `../pull_beside_omni`, specified under `omni:`, is outside the project\nhelp: move the folder into the folder of formulac.yml, or, if it is the root of its own git repository, write `omni: {path: ../pull_beside_omni}` in formulac.yml\n";
+    assert!(run.err.ends_with(message), "{}", run.err);
+}
+
+/// The Omni model file may exclude views that `pull` writes.
+#[test]
+fn views_that_the_omni_model_excludes_are_reported() {
+    let project = create_project("pull_excluded");
+    project.write(
+        "bi/omni/model.yaml",
+        "ignored_schemas: [analytics_r*]\nincluded_views: ['*']\n",
+    );
+    let run = project.run(&["pull"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let lines: Vec<&str> = run
+        .err
+        .lines()
+        .filter(|line| line.contains("ignored_schemas"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    assert!(!run.err.contains("included_views"), "{}", run.err);
+    assert!(!project.run(&["pull"]).err.contains("ignored_schemas"));
+}

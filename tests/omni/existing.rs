@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 /// Files and records of an Omni model.
 #[derive(Clone, Debug, Default)]
-struct Files {
-    omni: BTreeMap<String, String>,
-    records: BTreeMap<String, String>,
+pub struct Files {
+    pub omni: BTreeMap<String, String>,
+    pub records: BTreeMap<String, String>,
 }
 
 impl OmniFiles for Files {
@@ -28,7 +28,7 @@ impl OmniFiles for Files {
 }
 
 impl Files {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub fn new(files: &[(&str, &str)]) -> Self {
         let omni = files
             .iter()
             .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
@@ -40,6 +40,23 @@ impl Files {
 
     /// Pulls, and returns the lines of the report.
     fn pull(&mut self, nodes: &[Value], virtual_schema: Option<&str>) -> Vec<String> {
+        let (_, pull) = self.pull_with(nodes, virtual_schema, PullOptions::default());
+        let line = |change: &formulac::omni::PullChange| {
+            let name = change.name.as_deref().or(change.after.as_deref()).unwrap_or_default();
+            format!("{} {} {} {name}", change.kind.name(), change.of.name(), change.view)
+                .trim_end()
+                .to_owned()
+        };
+        pull.changes.iter().map(line).collect()
+    }
+
+    /// Pulls, and returns the Omni model and the plan.
+    pub fn pull_with(
+        &mut self,
+        nodes: &[Value],
+        virtual_schema: Option<&str>,
+        pull_options: PullOptions,
+    ) -> (OmniModel, Pull) {
         let nodes: serde_json::Map<String, Value> = nodes
             .iter()
             .map(|node| (node["unique_id"].as_str().unwrap().to_owned(), node.clone()))
@@ -51,7 +68,7 @@ impl Files {
             .virtual_schema(virtual_schema)
             .existing_views(&existing);
         let model = OmniModel::new(Artifacts::from_manifest(&manifest), &options, None);
-        let pull = Pull::plan(&model, self, PullOptions::default());
+        let pull = Pull::plan(&model, self, pull_options);
         assert_eq!(pull.refused, []);
         for location in &pull.removes {
             match location {
@@ -60,20 +77,14 @@ impl Files {
                 _ => {}
             }
         }
-        for (location, text) in pull.writes {
+        for (location, text) in pull.writes.clone() {
             match location {
                 PulledFileLocation::Omni(path) => drop(self.omni.insert(path, text)),
                 PulledFileLocation::Record(name) => drop(self.records.insert(name, text)),
                 _ => {}
             }
         }
-        let line = |change: &formulac::omni::PullChange| {
-            let name = change.name.as_deref().or(change.after.as_deref()).unwrap_or_default();
-            format!("{} {} {} {name}", change.kind.name(), change.of.name(), change.view)
-                .trim_end()
-                .to_owned()
-        };
-        pull.changes.iter().map(line).collect()
+        (model, pull)
     }
 
     fn paths(&self) -> Vec<&str> {
@@ -176,6 +187,45 @@ fn views_of_a_virtual_schema_are_enriched() {
     let after = files.clone();
     assert_eq!(files.pull(&more, None), [""; 0]);
     assert_eq!(files.omni, after.omni);
+}
+
+/// If Omni shows all dbt models in virtual schemas, models of other schemas belong there as well. The files have the
+/// ending of the other files.
+#[test]
+fn views_of_new_schemas_have_the_common_prefix() {
+    let in_schema = |mut node: Value, custom: Option<&str>| {
+        node["config"]["schema"] = json!(custom);
+        node
+    };
+    let users = node("model", "db", "shop_marts", "dim_users", false);
+    let finance = in_schema(node("model", "db", "shop_finance", "fct_costs", false), Some("finance"));
+    let plain = in_schema(node("model", "db", "shop", "stg_users", false), None);
+    let source = node("source", "db", "raw", "events", false);
+    let nodes = [users, finance, plain, source];
+    let mut files = Files::new(&[("omni_dbt_marts/dim_users.view", USERS)]);
+    files.pull(&nodes, None);
+    let new_files = [
+        "omni_dbt/stg_users.view",
+        "omni_dbt_finance/fct_costs.view",
+        "omni_dbt_marts/dim_users.view",
+        "raw/events.view",
+    ];
+    assert_eq!(files.paths(), new_files);
+    let before = files.clone();
+    assert_eq!(files.pull(&nodes, None), [""; 0]);
+    assert_eq!(files.omni, before.omni);
+    // If Omni also shows a model in a schema of the warehouse, the schema of other models is unknown.
+    let costs = "schema: shop_finance\ntable_name: fct_costs\n";
+    let mut files = Files::new(&[
+        ("omni_dbt_marts/dim_users.view.yaml", USERS),
+        ("shop_finance/fct_costs.view.yaml", costs),
+    ]);
+    files.pull(&nodes, None);
+    assert!(
+        files.paths().contains(&"shop/stg_users.view.yaml"),
+        "{:?}",
+        files.paths()
+    );
 }
 
 #[test]

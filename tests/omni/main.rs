@@ -4,6 +4,7 @@
 
 mod edits;
 mod existing;
+mod handwritten;
 mod mapping;
 mod metric_source;
 

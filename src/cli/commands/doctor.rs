@@ -148,9 +148,12 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
         let dialect = dbt.dialect(project)?;
         Ok((dialect, WarehouseState::read(&dbt, dialect)?))
     };
-    let Ok((dialect, state)) = read_state() else {
-        let text = "the warehouse cannot be reached, so its version and its session parameters are unknown";
-        return unneeded_check(name, text.to_owned());
+    let (dialect, state) = match read_state() {
+        Ok(read) => read,
+        Err(failure) => {
+            let text = "the warehouse cannot be reached, so its version and its session parameters are unknown";
+            return unneeded_check(name, format!("{text}: {}", failure.reason()));
+        }
     };
     let problems = state.faults(dialect);
     if !problems.is_empty() {

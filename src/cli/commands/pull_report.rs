@@ -5,7 +5,9 @@ use std::time::SystemTime;
 
 use formulac::artifacts::Status;
 use formulac::markdown::escape_markdown;
-use formulac::omni::{ChangeKind, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource};
+use formulac::omni::{
+    ChangeKind, ExcludedViews, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource,
+};
 use formulac::yaml_edit::KeptValue;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ const MAX_LISTED_NAMES: usize = 10;
 
 /// Returns the changes and the state of the tables as one JSON object.
 pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
-    let (keys, joins) = model.count_constraints_from_tests();
+    let (keys, joins) = pull.count_constraints_from_tests(model);
     let place_texts = |places: &mut dyn Iterator<Item = &PulledFileLocation>| -> Vec<String> {
         places
             .filter_map(|location| {
@@ -40,6 +42,7 @@ pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
         "removed": place_texts(&mut pull.removes.iter()),
         "kept": kept_values.collect::<Vec<_>>(),
         "left_out": pull.left_out,
+        "excluded": pull.excluded.iter().map(|excluded| json!({"key": excluded.key, "views": excluded.views})).collect::<Vec<_>>(),
         "marked": pull.marked.iter().map(|(file, location)| json!({"file": file, "place": location})).collect::<Vec<_>>(),
         "unseen_by_omni": {"keys": keys, "joins": joins},
         "runs": model.health.runs.iter().map(run_trend_json).collect::<Vec<_>>(),
@@ -199,7 +202,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         "files that stay removed",
         pull.left_out
             .iter()
-            .map(|file| format!("{file} was removed by a user and is not written again"))
+            .map(|file| format!("{file} was removed or edited by a user, so `pull` leaves it as it is"))
             .collect(),
     );
     let marked = pull.marked.iter().map(|(file, location)| {
@@ -208,11 +211,15 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
             "" => "the view no longer exists in dbt".to_owned(),
             location => format!("`{location}` no longer exists in dbt"),
         };
-        format!("{file}: {description}; `pull` marked this item, and `pull --prune` removes the item")
+        format!("{file}: {description}; `pull` marked this item, and `pull --prune` removes the item unless a person wrote it")
     });
     push_lines("marks", marked.collect());
+    push_lines(
+        "excluded views",
+        pull.excluded.iter().map(excluded_views_line).collect(),
+    );
     push_lines("gaps", gap_lines(model));
-    let (keys, joins) = model.count_constraints_from_tests();
+    let (keys, joins) = pull.count_constraints_from_tests(model);
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
             "{} and {} that Omni cannot find without formulac",
@@ -227,6 +234,16 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         );
     }
     notes
+}
+
+fn excluded_views_line(excluded: &ExcludedViews) -> String {
+    let key = excluded.key;
+    let list = format!(
+        "{}: {}",
+        format_count(excluded.views.len(), "view", "views"),
+        list_names(&excluded.views)
+    );
+    format!("Omni does not show {list}, because of `{key}` in the Omni model file; change `{key}` to show them")
 }
 
 /// Returns one line per reason why items of the semantic layer have no equivalent in Omni.

@@ -2,7 +2,7 @@
 
 mod marks;
 mod removed;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::changes::{AddedNode, YamlChanges};
@@ -43,6 +43,9 @@ pub struct MergedText {
     pub removed: Vec<Path>,
     /// Paths of values that are now marked because their origin no longer exists.
     pub marked: Vec<Path>,
+    /// Paths of the generated values that users wrote before they were generated. For a collection, only the paths
+    /// inside it are included, if there are any.
+    pub handwritten: BTreeSet<String>,
 }
 
 /// Applies the differences between `base`, the previously generated text, and `new`, the newly generated text, to a
@@ -51,7 +54,7 @@ pub struct MergedText {
 /// Values that users changed are kept. If the generated text of such a value also changed, the value is listed in
 /// [`MergedText::kept`]. The comments, order, quotes and line breaks of the file are kept. Comments from `new` are
 /// added only in managed blocks, which begin with `# >>> formulac` and end with `# <<< formulac`. Generated values with
-/// comments from users are not removed. A second merge that uses `new` as the base changes nothing.
+/// comments from users and values in [`Rules::handwritten`] are not removed. A second merge that uses `new` as the base changes nothing.
 ///
 /// # Errors
 ///
@@ -81,7 +84,10 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
         new: &new,
         rules,
         changes: YamlChanges::default(),
-        result: MergedText::default(),
+        result: MergedText {
+            handwritten: rules.handwritten_paths().clone(),
+            ..MergedText::default()
+        },
         path: Path::root(),
     };
     merger.merge_root();
@@ -322,6 +328,7 @@ impl<'t> Merger<'t, '_> {
         };
         if is_untouched {
             self.changes.replacements.insert(file, ours);
+            self.forget_handwritten();
             self.result.updated.push(self.path.clone());
         } else {
             self.keep_value(old, Some(theirs), Some(ours));
@@ -381,6 +388,9 @@ impl<'t> Merger<'t, '_> {
                         self.unmark_mapping(found.value, child.value, was_marked);
                     }
                     self.merge_value(was, found.value, child.value);
+                    if was.is_none() {
+                        self.add_handwritten(found.value);
+                    }
                 }
                 (None, Some(was)) => self.handle_deleted(was, child.value),
                 (None, None) if self.file.merged_value(file, &child.key).is_some() => {
@@ -400,6 +410,7 @@ impl<'t> Merger<'t, '_> {
                             note: None,
                         },
                     );
+                    self.forget_handwritten();
                     self.result.added.push(self.path.clone());
                 }
             }

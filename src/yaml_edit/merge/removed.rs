@@ -1,5 +1,6 @@
 //! Children that only the file or only the base contains.
 
+use super::super::rules::paths_within;
 use super::super::tree::{YamlNodeId, YamlTree};
 use super::super::value::YamlValue;
 use super::{ChildIdentifiers, Merger, child_range};
@@ -16,7 +17,8 @@ impl<'t> Merger<'t, '_> {
             return;
         };
         let mark = self.rules.rule_mark(&self.path);
-        if let Some(mark) = mark.filter(|_| !self.rules.is_pruning()) {
+        let is_handwritten = self.rules.is_handwritten(&self.path);
+        if let Some(mark) = mark.filter(|_| !self.rules.is_pruning() || is_handwritten) {
             self.mark_mapping(mark, old.value, child.value);
             return;
         }
@@ -24,6 +26,14 @@ impl<'t> Merger<'t, '_> {
             return;
         }
         let (generated, theirs) = (base.value(old.value), self.file.value(child.value));
+        if is_handwritten {
+            // Only what was generated inside the value is removed. One line reports the rest.
+            let kept_count = self.result.kept.len();
+            self.remove_generated_children(Some(old.value), child.value);
+            self.result.kept.truncate(kept_count);
+            self.keep_value(Some(generated), Some(theirs), None);
+            return;
+        }
         let is_ours = theirs.is_same_value(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
         let is_commented = self.is_commented(
             child_range(self.file, file, number),
@@ -90,10 +100,34 @@ impl<'t> Merger<'t, '_> {
             if self.rules.has_mark_below(&self.path) {
                 self.remove_generated_children(None, child.value);
             }
-        } else if self.is_commented(child_range(self.file, file, number), None) {
+        } else if self.rules.is_handwritten(&self.path) || self.is_commented(child_range(self.file, file, number), None)
+        {
             self.keep_value(None, Some(self.file.value(child.value)), None);
         } else {
             self.remove(file, number);
+        }
+    }
+
+    /// Records that users wrote a value before it was generated, unless the merge fills the value.
+    pub(super) fn add_handwritten(&mut self, file: YamlNodeId) {
+        let path = self.path.text();
+        let has_parts = paths_within(&self.result.handwritten, &path).next().is_some();
+        if !has_parts && !self.changes.replacements.contains_key(&file) {
+            self.result.handwritten.insert(path);
+        }
+    }
+
+    /// Records that the merge writes a value. The collection that contains the value remains handwritten.
+    pub(super) fn forget_handwritten(&mut self) {
+        let path = self.path.text();
+        let paths: Vec<String> = paths_within(&self.result.handwritten, &path).cloned().collect();
+        for path in &paths {
+            self.result.handwritten.remove(path);
+        }
+        if !paths.is_empty() && self.path.steps().len() > 1 {
+            let mut parent = self.path.clone();
+            parent.pop();
+            self.result.handwritten.insert(parent.text());
         }
     }
 

@@ -136,7 +136,8 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
         }
         let dialect = require_dialect(dbt, dialect)?;
         let specs = specs_folder(dbt);
-        let text = project_file::project_file_text(dbt, dialect, specs);
+        let (text, unsupported) = project_file::project_file_text(dbt, dialect, specs);
+        plan.notes.extend(unsupported);
         plan.files.push(PlannedFile {
             path: project_file,
             text,

@@ -6,7 +6,7 @@ use formulac::Dialect;
 use serde_json::json;
 
 use crate::cli::commands::sync::Repository;
-use crate::cli::dbt_project::DbtProject;
+use crate::cli::dbt_project::{DbtProject, Profile, ProfileOutput};
 
 /// Words in the names of dbt outputs that become protected environments, because users should not experiment in them.
 const PRODUCTION: [&str; 4] = ["prod", "production", "prd", "live"];
@@ -16,19 +16,22 @@ const NOT_PRODUCTION: [&str; 10] = [
     "non", "not", "no", "pre", "dev", "test", "staging", "stage", "copy", "clone",
 ];
 
-/// Returns the project file of a dbt project, with optional settings as comments.
-pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
+/// Returns the project file of a dbt project, with optional settings as comments, and a message about the profile's
+/// outputs that are not in it.
+pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> (String, Option<String>) {
     let first = |paths: &[String], default: &str| {
         let path = paths.first().map_or(default, String::as_str);
         path.trim_start_matches("./").trim_end_matches('/').to_owned()
     };
     let (models, tests) = (first(&dbt.model_paths, "models"), first(&dbt.test_paths, "tests"));
-    let dialects = Dialect::all().map(Dialect::name).collect::<Vec<_>>().join(", ");
+    let dialects = dialect_names();
+    let outputs = dbt.profile().map(profile_outputs).unwrap_or_default();
+    let (supported, unsupported): (Vec<_>, Vec<_>) = outputs.into_iter().partition(|output| !has_no_dialect(output));
     let lowest = match dialect.facts().lowest_version {
         "" => String::new(),
         version => format!("# formulac needs {dialect} {version} or newer; `formulac doctor` checks the version\n"),
     };
-    format!(
+    let text = format!(
         "\
 # Settings of formulac for this dbt project; `formulac --help` lists the commands.
 
@@ -50,21 +53,50 @@ tests: {tests}/formulac/
 # Warnings to turn off
 # lint: [W0412]
 ",
-        environments_text(dbt, dialect)
-    )
+        environments_text(&supported, &dbt.folder, dialect)
+    );
+    (text, unsupported_message(&unsupported))
 }
 
-/// Returns the profile's outputs as environments. The default output comes first because previews use it.
-fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
-    let Ok(mut profile) = dbt.profile() else {
-        return String::new();
-    };
+/// Returns the profile's outputs. The default output comes first because previews use it.
+fn profile_outputs(mut profile: Profile) -> Vec<ProfileOutput> {
     let target = profile.target.take();
     profile
         .outputs
         .sort_by_key(|output| Some(&output.name) != target.as_ref());
+    profile.outputs
+}
+
+fn dialect_names() -> String {
+    Dialect::all().map(Dialect::name).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns whether the adapter of an output is known, but not supported. Its SQL would be that of another dialect.
+fn has_no_dialect(output: &ProfileOutput) -> bool {
+    let adapter = output.adapter.as_deref();
+    adapter.is_some_and(|adapter| adapter.parse::<Dialect>().is_err())
+}
+
+/// Returns a message about outputs that do not become environments.
+fn unsupported_message(outputs: &[ProfileOutput]) -> Option<String> {
+    let name = |output: &ProfileOutput| {
+        let adapter = output.adapter.as_deref().unwrap_or_default();
+        format!("`{}` ({adapter})", output.name)
+    };
+    let names: Vec<String> = outputs.iter().map(name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "formulac.yml has no environment for {} of the dbt profile, because formulac supports only {}",
+            names.join(", "),
+            dialect_names()
+        )
+    })
+}
+
+/// Returns outputs of the profile as environments.
+fn environments_text(outputs: &[ProfileOutput], folder: &Path, dialect: Dialect) -> String {
     let mut text = String::new();
-    for output in profile.outputs.iter().filter(|output| is_plain(&output.name)) {
+    for output in outputs.iter().filter(|output| is_plain(&output.name)) {
         let output_dialect = output
             .adapter
             .as_deref()
@@ -74,7 +106,7 @@ fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
             .map(|own_dialect| format!(", dialect: {own_dialect}"))
             .unwrap_or_default();
         let protected = if is_production(&output.name) {
-            format!("{}, protected: true", branch_setting(&dbt.folder))
+            format!("{}, protected: true", branch_setting(folder))
         } else {
             String::new()
         };

@@ -207,7 +207,18 @@ impl ModelComparer<'_> {
         let mut messages = Vec::new();
         let is_formula = comparison.compared_relation().is_none();
         match presence_of(comparison.compared_relation()) {
-            Some(RelationPresence::Missing) => return Err(format!("`{}` does not exist", proof.compared_name())),
+            Some(RelationPresence::Missing) => {
+                let other = proof.compared_name();
+                let is_inlined = comparison
+                    .compared_relation()
+                    .is_some_and(|read| self.is_ephemeral(read.name()));
+                return Err(match is_inlined {
+                    true => format!(
+                        "`{other}` is ephemeral, so there is no table to compare with; compare with a table or a view"
+                    ),
+                    false => format!("`{other}` does not exist"),
+                });
+            }
             Some(RelationPresence::Unknown(why)) => return Err(why.clone()),
             Some(RelationPresence::There(columns, _)) => {
                 let lacking = comparison.keep_columns(RelationSide::Theirs, columns);
@@ -229,7 +240,8 @@ impl ModelComparer<'_> {
         let ours = comparison
             .own_relation()
             .and_then(|relation| find_presence(self.built_relations(), relation));
-        let is_inlined = matches!(ours, Some(RelationPresence::Missing)) && self.is_ephemeral(name);
+        let materialized = compiled.config().iter().find(|(key, _)| key == "materialized");
+        let is_inlined = materialized.map_or_else(|| self.is_ephemeral(name), |(_, kind)| kind == "ephemeral");
         match ours {
             Some(RelationPresence::Missing) if is_inlined => {}
             Some(RelationPresence::Missing) if is_formula => return Err(format!("`{name}` is not built")),
