@@ -3,8 +3,8 @@
 
 use crate::dbt::{JinjaKind, RelationReference, call_arguments, jinja_parts};
 
-/// Returns the SQL of a model's code. `name` returns the SQL name of the relation to which `ref(…)`, `source(…)` or
-/// `this` refers. The SQL of an incremental model is the union of the SQL for the first run and for later runs, because
+/// Returns the SQL of a model's code. `name` returns the SQL name that replaces a Jinja expression, such as the relation
+/// of `ref(…)`, `source(…)` or `this`. The SQL of an incremental model is the union of the SQL for the first run and for later runs, because
 /// both write the columns of the model.
 ///
 /// # Errors
@@ -65,21 +65,23 @@ fn sql_of_first_or_later_run(
         }
         match jinja_value(inside, context) {
             Some(value) => out.push_str(value),
-            None => {
-                let reads = inside == "this"
-                    || matches!(
-                        RelationReference::read(inside),
-                        Some(RelationReference::Ref { .. } | RelationReference::Source { .. })
-                    );
-                let name_literal = if reads { name(inside) } else { None };
-                out.push_str(&name_literal.ok_or_else(|| display_block(inside, kind))?);
-            }
+            None => out.push_str(&name(inside).ok_or_else(|| display_block(inside, kind))?),
         }
     }
     if !branch_states.is_empty() {
         return Err("`{% if` without `{% endif %}`".to_owned());
     }
     Ok(out)
+}
+
+/// Returns whether a Jinja expression is a relation: `ref(…)`, `source(…)` or `this`.
+pub(super) fn reads_relation(expression: &str) -> bool {
+    let reference = RelationReference::read(expression);
+    let is_call = matches!(
+        reference,
+        Some(RelationReference::Ref { .. } | RelationReference::Source { .. })
+    );
+    expression == "this" || is_call
 }
 
 /// Returns the SQL that a Jinja call without a relation produces.
@@ -145,7 +147,8 @@ mod tests {
 
     #[test]
     fn only_plain_calls_are_resolved() {
-        let name = |call: &str| (!call.contains("unknown")).then(|| call.replace(|c: char| !c.is_alphanumeric(), "_"));
+        let is_known = |call: &str| reads_relation(call) && !call.contains("unknown");
+        let name = |call: &str| is_known(call).then(|| call.replace(|c: char| !c.is_alphanumeric(), "_"));
         for (code, expected) in [
             ("select 1", Ok("select 1")),
             (

@@ -401,6 +401,57 @@ fn since_a_revision() {
 }
 
 /// Creates a dbt project in which files of every kind are changed, one after the other.
+/// Jinja that only dbt can evaluate hides a change only if the change touches the Jinja. `--fail-on breaking` fails if
+/// it is unknown whether columns were removed.
+#[test]
+fn changes_to_models_with_unknown_jinja() {
+    let project = create_project("impact_unknown_jinja");
+    let sql = "select\n    order_id,\n    {{ cents('order_total') }} as total,\n    order_date\nfrom {{ ref('stg_orders') }}\nwhere order_date >= {{ var('start') }}\n";
+    let python = "def model(dbt, session):\n    return dbt.ref('stg_orders')\n";
+    project
+        .write("models/fct_orders.sql", sql)
+        .write("models/scores.py", python)
+        .write(".gitignore", "target/\n");
+    git(&project, &["init", "-q"]);
+    git(&project, &["add", "-A"]);
+    git(&project, &["commit", "-qm", "first"]);
+    let model = "models/fct_orders.sql";
+    let cases = [
+        ("a comment", model, sql.replace("from", "-- all\nfrom")),
+        (
+            "a removed column",
+            model,
+            sql.replace("    order_date\n", "").replace("as total,", "as total"),
+        ),
+        (
+            "a formula beside Jinja",
+            model,
+            sql.replace("order_id,", "order_id + 1 as order_id,"),
+        ),
+        ("other Jinja", model, sql.replace("'start'", "'begin'")),
+        (
+            "a comment beside a loop",
+            model,
+            format!("{{% for x in y %}}{sql}{{% endfor %}}"),
+        ),
+        ("Python", "models/scores.py", python.replace("return", "return  #")),
+    ];
+    let mut out = String::new();
+    for (title, file, changed) in cases {
+        let before = project.read(file);
+        project.write(file, &changed);
+        if title.ends_with("loop") {
+            git(&project, &["commit", "-qam", "a loop"]);
+            project.write(file, format!("-- loop\n{changed}"));
+        }
+        let run = output_without_ages(&project, &["impact", "--since", "HEAD", "--fail-on", "breaking"]);
+        out.push_str(&format!("=== {title}\n{run}"));
+        project.write(file, before);
+        git(&project, &["commit", "-q", "--allow-empty", "-am", "back"]);
+    }
+    insta::assert_snapshot!(out);
+}
+
 fn project_with_macros(name: &str) -> TestProject {
     let project = TestProject::new(name);
     let model = |name: &str, read: Value, macros: Value, raw: &str| {

@@ -203,6 +203,22 @@ fn outputs_of_unsupported_adapters_are_no_environments() {
     assert_eq!(names, ["dev", "production", "later"]);
 }
 
+/// A time spine is not a model about which users ask questions.
+#[test]
+fn the_first_spec_reads_no_time_spine() {
+    let project = create_project("init_time_spine");
+    let spine = "    time_spine: {standard_granularity_column: day}\n    columns: [{name: day, data_type: date}, {name: week, data_type: decimal}]\n";
+    let orders = "  - name: orders\n    columns: [{name: order_id, data_type: bigint}]\n";
+    let models = format!("  - name: all_days\n{spine}  - name: metricflow_time_spine\n{spine}{orders}");
+    project
+        .write("shop/dbt_models/all_days.sql", "select 1")
+        .write("shop/dbt_models/metricflow_time_spine.sql", "select 1")
+        .write("shop/dbt_models/orders.yml", format!("version: 2\nmodels:\n{models}"));
+    let init = run(&project, "shop", &["init", "--quiet"]);
+    assert_eq!(init.exit, 0, "{}", init.err);
+    assert_eq!(project.files("shop/metrics"), ["orders_summary.yml"]);
+}
+
 #[test]
 fn a_new_project_has_no_errors_in_its_environments() {
     let project = create_project("init_environments");

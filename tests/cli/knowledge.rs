@@ -210,6 +210,25 @@ fn updated_facts_are_listed_and_contradictions_are_reported() {
     assert!(place.read(".formulac/state/known.yml").contains("ordered_at: date\n"));
 }
 
+/// `dbt parse` in a new target folder knows only the documented type, which is less precise than the catalog's.
+#[test]
+fn types_of_a_catalog_stay_without_the_catalog() {
+    let place = project("knowledge_parse");
+    let mut orders = node("orders", &["amount"]);
+    orders.1["columns"]["amount"]["data_type"] = json!("numeric");
+    place.write("target/manifest.json", manifest([orders])).write(
+        "metrics/second_order.yml",
+        "model: half\nfrom: ref('orders')\ndefinitions: half = SUM(amount) / 2\n",
+    );
+    place.run(&["generate"]);
+    let known = place.read(".formulac/state/known.yml");
+    assert!(known.contains("amount: decimal(12,2)\n"), "{known}");
+    std::fs::remove_file(place.path("target/catalog.json")).unwrap();
+    assert!(!place.run(&["check"]).err.contains("W0824"));
+    place.run(&["generate"]);
+    assert_eq!(place.read(".formulac/state/known.yml"), known);
+}
+
 /// `plan` lists the changes in `known.yml`. Only `generate` and `push` write this file.
 #[test]
 fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {

@@ -55,6 +55,31 @@ fn manifest(models: &[&str]) -> String {
     )
 }
 
+/// The name of the model comes from Omni, so the help names the option that sets another name.
+#[test]
+fn a_name_that_is_too_long_can_be_replaced() {
+    let project = create_project("promote_long_name");
+    let field = "revenue_of_all_orders_that_were_paid_in_time_and_not_returned_later_on";
+    project.write("formulac.yml", "dialect: postgres\n").write(
+        "omni/orders.view.yaml",
+        ORDERS.replace("  revenue:", &format!("  {field}:")),
+    );
+    let run = project.run(&["promote", &format!("omni/orders.view.yaml:{field}")]);
+    assert_eq!(run.exit, 1, "{}", run.err);
+    assert!(
+        run.err.contains("F0510") && run.err.contains("with `--name`"),
+        "{}",
+        run.err
+    );
+    let run = project.run(&[
+        "promote",
+        &format!("omni/orders.view.yaml:{field}"),
+        "--name",
+        "revenue",
+    ]);
+    assert!(!run.err.contains("--name"), "{}", run.err);
+}
+
 #[test]
 fn a_measure_becomes_a_spec_that_is_never_overwritten() {
     let mut project = create_project("promote");

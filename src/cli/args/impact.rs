@@ -43,7 +43,7 @@ pub struct ImpactArgs {
     /// Assume that the type of NAME changes
     #[arg(long, conflicts_with_all = ["removed", "since"])]
     pub type_changed: bool,
-    /// Exit with status 1 if the impact reaches this severity
+    /// Exit with status 1 if the impact reaches this severity, or if a changed model cannot be compared
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
     /// Format of the report

@@ -89,7 +89,7 @@ fn promote_to_spec(
     let mut file_diagnostics = vec![FileDiagnostics {
         file: target_file,
         text: promotion.spec.clone(),
-        diagnostics: promotion.diagnostics.clone(),
+        diagnostics: promotion_diagnostics(&promotion),
     }];
     file_diagnostics.extend(gap_failures(files, &promotion.gaps));
     let mut notes = promotion.notes.clone();
@@ -129,6 +129,21 @@ fn promote_to_spec(
         &notes,
     )?;
     Ok(exit)
+}
+
+/// Returns the diagnostics of the spec. The help of an error about the model's name names the option that sets the name.
+fn promotion_diagnostics(promotion: &Promotion) -> Vec<Diagnostic> {
+    let with_option = |diagnostic: &Diagnostic| {
+        let is_name = diagnostic.span().text(&promotion.spec) == promotion.name;
+        let is_too_long = is_name && diagnostic.kind() == Code::NameTooLong;
+        match is_too_long {
+            true => diagnostic
+                .clone()
+                .with_help("give the model a shorter name with `--name`"),
+            false => diagnostic.clone(),
+        }
+    };
+    promotion.diagnostics.iter().map(with_option).collect()
 }
 
 /// Reports the result of the promotion.

@@ -1,5 +1,7 @@
 //! Merging of schemas that describe the same relations.
 
+use std::sync::Arc;
+
 use super::{Column, Relation, Schema};
 use crate::Type;
 
@@ -59,6 +61,13 @@ impl Schema {
     #[must_use]
     pub fn merged_with(self, other: &Self) -> Self {
         self.merged_by(other, Relation::merged_with)
+    }
+
+    /// Like [`merged_with`](Self::merged_with), but for a relation that may have more columns, because no catalog lists
+    /// it, details of types that only `other` specifies are kept.
+    #[must_use]
+    pub fn merged_with_type_details(self, other: &Self) -> Self {
+        self.merged_by(other, Relation::merged_with_type_details)
     }
 
     /// Like [`merged_with`](Self::merged_with), but a relation of a file also gets the columns, the key and the
@@ -132,6 +141,22 @@ impl Relation {
         merged
     }
 
+    fn merged_with_type_details(&self, other: &Self) -> Self {
+        let merged = self.merged_with(other);
+        if !self.may_have_more_columns() {
+            return merged;
+        }
+        let columns = merged.columns().iter().map(|column| match other.column(column.name()) {
+            Some(other_column) => column.with_type_details_of(other_column),
+            None => column.clone(),
+        });
+        let empty = Self {
+            columns: Arc::default(),
+            ..merged.clone()
+        };
+        columns.fold(empty, Self::with)
+    }
+
     /// Adds the facts of `other` that `self` does not contain.
     fn completed_with(&self, other: &Self) -> Self {
         let columns = self.columns().iter().map(|column| match other.column(column.name()) {
@@ -187,6 +212,22 @@ impl Column {
             is_uuid: other.is_uuid,
             is_array: other.is_array,
             is_user_defined: other.is_user_defined,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the column with the details of the type that only `other` specifies, if both columns have the same type. A
+    /// properties file may say `numeric` for a column of the type `numeric(12,2)`, and `text` for a UUID.
+    #[must_use]
+    pub fn with_type_details_of(&self, other: &Self) -> Self {
+        let is_same = self.ty == other.ty && self.is_array == other.is_array;
+        if !is_same || self.size != 0 || self.digits.is_some() || self.is_uuid {
+            return self.clone();
+        }
+        Self {
+            size: other.size,
+            digits: other.digits,
+            is_uuid: other.is_uuid,
             ..self.clone()
         }
     }

@@ -105,7 +105,7 @@ impl Graph<'_> {
 
     /// Returns the SQL name of the relation to which a Jinja call in a node refers.
     fn sql_name_of_reference(&self, part: &ImpactGraphNode<'_>, call: &str) -> Option<String> {
-        let node = part.node?;
+        let node = part.node.filter(|_| raw_code::reads_relation(call))?;
         let node = if call == "this" {
             node
         } else {

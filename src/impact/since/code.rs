@@ -1,11 +1,12 @@
 //! Compares code at two revisions: the compiled SQL of specs, and the SQL of models and snapshots.
 
 use super::{RevisionDifference, new_difference};
-use crate::dbt::{JinjaKind, jinja_parts};
+use crate::dbt::tokens::canonical_text;
+use crate::dbt::{JinjaKind, RelationReference, jinja_parts, normalized_jinja};
 use crate::graph::{Graph, SpecModel};
 use crate::lineage::{self, ColumnChange, KnownRelationColumns, SqlLineage};
 use crate::propagate::NodeChanges;
-use crate::raw_code::model_sql;
+use crate::raw_code::{model_sql, reads_relation};
 
 /// Compares the results of a spec's SQL at two revisions. A rewritten formula with the same meaning is not a change.
 pub(super) fn compare_specs(
@@ -135,15 +136,7 @@ fn compare_sql(
     );
     let (old, new) = match lineages {
         (Ok(old), Ok(new)) => (old, new),
-        (Err(why), _) | (_, Err(why)) => {
-            start.rows = true;
-            start.redefined = true;
-            differences.push(RevisionDifference {
-                whole: Some(why.to_string()),
-                ..new_difference(name, "sql", "", "")
-            });
-            return;
-        }
+        (Err(why), _) | (_, Err(why)) => return add_untraced(name, &why.to_string(), start, differences),
     };
     compare_lineages(name, &old, &new, start, differences);
 }
@@ -195,35 +188,87 @@ pub(super) fn compare_models(
     start: &mut NodeChanges,
     differences: &mut Vec<RevisionDifference>,
 ) {
-    let names = |call: &str| {
-        let name = crate::dbt::RelationReference::read(call).map_or("this".to_owned(), |from| from.name().to_owned());
-        Some(name.replace(|c: char| !c.is_alphanumeric() && c != '_', "_"))
+    let (was, now) = match (ComparableSql::new(old), ComparableSql::new(new)) {
+        (Ok(was), Ok(now)) => (was, now),
+        // Layout and comments do not change the Jinja that only dbt can evaluate.
+        _ if canonical_text(old) == canonical_text(new) => {
+            return differences.push(new_difference(name, "layout", "", ""));
+        }
+        (Err(jinja), _) | (_, Err(jinja)) => return add_unknown_jinja(name, &jinja, start, differences),
     };
-    match (model_sql(old, names), model_sql(new, names)) {
-        (Ok(was), Ok(now)) => {
-            if !differences.iter().any(|d| d.name == name) {
-                differences.push(new_difference(name, "sql", "", ""));
-            }
-            compare_sql(graph, name, &was, &now, start, differences);
-        }
-        (Err(jinja), _) | (_, Err(jinja)) => {
-            start.rows = true;
-            start.redefined = true;
-            let whole_reason = Some(format!("only dbt can evaluate the Jinja: {jinja}"));
-            differences.push(RevisionDifference {
-                whole: whole_reason,
-                ..new_difference(name, "sql", "", "")
-            });
-        }
+    // Jinja that is the same in both revisions has the same result.
+    if was.unknown != now.unknown {
+        let changed = now.unknown.iter().find(|jinja| !was.unknown.contains(jinja));
+        let jinja = changed.or(was.unknown.first()).map(String::as_str).unwrap_or_default();
+        return add_unknown_jinja(name, &format!("`{{{{ {jinja} }}}}`"), start, differences);
     }
+    if !differences.iter().any(|d| d.name == name) {
+        differences.push(new_difference(name, "sql", "", ""));
+    }
+    compare_sql(graph, name, &was.sql, &now.sql, start, differences);
+}
+
+/// Code of a model as SQL, in which names replace `ref`, `source` and the Jinja that only dbt can evaluate.
+struct ComparableSql {
+    sql: String,
+    /// Jinja expressions that only dbt can evaluate, in order.
+    unknown: Vec<String>,
+}
+
+impl ComparableSql {
+    /// Returns the first Jinja that cannot be replaced with a name, as an error.
+    fn new(code: &str) -> Result<Self, String> {
+        let mut unknown: Vec<String> = Vec::new();
+        let sql = model_sql(code, |call| {
+            let name = match RelationReference::read(call).filter(|_| reads_relation(call)) {
+                Some(relation) => relation.name().to_owned(),
+                None if call == "this" => "this".to_owned(),
+                None => {
+                    let jinja = normalized_jinja(call);
+                    let index = unknown
+                        .iter()
+                        .position(|other| *other == jinja)
+                        .unwrap_or(unknown.len());
+                    unknown.push(jinja);
+                    format!("jinja_{index}")
+                }
+            };
+            Some(name.replace(|c: char| !c.is_alphanumeric() && c != '_', "_"))
+        })?;
+        Ok(Self { sql, unknown })
+    }
+}
+
+/// Adds a change to code that cannot be compared column by column, so all values may change.
+pub(super) fn add_untraced(
+    name: &str,
+    reason: &str,
+    start: &mut NodeChanges,
+    differences: &mut Vec<RevisionDifference>,
+) {
+    start.rows = true;
+    start.redefined = true;
+    differences.push(RevisionDifference {
+        whole: Some(reason.to_owned()),
+        ..new_difference(name, "sql", "", "")
+    });
+}
+
+fn add_unknown_jinja(name: &str, jinja: &str, start: &mut NodeChanges, differences: &mut Vec<RevisionDifference>) {
+    add_untraced(
+        name,
+        &format!("only dbt can evaluate the Jinja: {jinja}"),
+        start,
+        differences,
+    );
 }
 
 /// Returns the names of the models that a file reads with `ref`.
 pub(super) fn model_refs(text: &str) -> Vec<String> {
     let calls = jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression);
-    let reads = calls.filter_map(|call| crate::dbt::RelationReference::read(call.code));
+    let reads = calls.filter_map(|call| RelationReference::read(call.code));
     reads
-        .filter(|from| matches!(from, crate::dbt::RelationReference::Ref { .. }))
+        .filter(|from| matches!(from, RelationReference::Ref { .. }))
         .map(|from| from.name().to_owned())
         .collect()
 }

@@ -60,6 +60,10 @@ impl FileText {
         name.split_once('.').map_or(name, |(name, _)| name)
     }
 
+    fn is_python(&self) -> bool {
+        self.path.ends_with(".py")
+    }
+
     fn texts(&self) -> (&str, &str) {
         (
             self.before.as_deref().unwrap_or_default(),
@@ -180,7 +184,7 @@ impl RevisionComparer<'_, '_> {
 
     fn compare_file(&mut self, file: &FileText, macros: &[String]) {
         match file.kind {
-            FileKind::Model => self.compare_code(file.name(), file.before.as_deref(), file.now.as_deref()),
+            FileKind::Model => self.compare_code(file, file.name(), file.before.as_deref(), file.now.as_deref()),
             FileKind::Snapshot => self.compare_snapshots(file),
             FileKind::Seed => self.compare_seed(file),
             FileKind::Macro => self.compare_macros(file),
@@ -195,11 +199,14 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    /// Compares the code of a model or a snapshot.
-    fn compare_code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
+    /// Compares the code of a model or a snapshot in a file.
+    fn compare_code(&mut self, file: &FileText, name: &str, before: Option<&str>, now: Option<&str>) {
         let index = self.index_of(name);
         let mut start = NodeChanges::default();
         match (before, now) {
+            (Some(_), Some(_)) if file.is_python() => {
+                code::add_untraced(name, "the code is Python", &mut start, &mut self.differences);
+            }
             (Some(old), Some(new)) => {
                 code::compare_models(self.graph, name, old, new, &mut start, &mut self.differences);
                 let config = jinja::config_changes(old, new);
@@ -227,10 +234,10 @@ impl RevisionComparer<'_, '_> {
         let (before, now) = file.texts();
         let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));
         if old.is_empty() && new.is_empty() {
-            return self.compare_code(file.name(), file.before.as_deref(), file.now.as_deref());
+            return self.compare_code(file, file.name(), file.before.as_deref(), file.now.as_deref());
         }
         for (name, before, now) in jinja::changed_blocks(&old, &new) {
-            self.compare_code(&name, before, now);
+            self.compare_code(file, &name, before, now);
         }
     }
 

@@ -162,8 +162,8 @@ impl KnownFacts {
         }
     }
 
-    /// Returns the facts in the artifacts. Facts that the artifacts lack are taken from `committed`: types of columns
-    /// that no catalog lists, and relations that are not in the artifacts.
+    /// Returns the facts in the artifacts. Facts that the artifacts lack are taken from `committed`: types of
+    /// columns that no catalog lists, and relations that are not in the artifacts.
     #[must_use]
     pub fn with_missing_facts_from(mut self, committed: &Self) -> Self {
         let mut facts = committed.clone();
@@ -182,7 +182,11 @@ impl KnownFacts {
         {
             self.dbt_version = committed.dbt_version.clone();
         }
-        self.merged_with(&facts)
+        let schema = std::mem::take(&mut self.schema).merged_with_type_details(&facts.schema);
+        Self {
+            schema,
+            ..self.merged_with(&facts)
+        }
     }
 
     /// Replaces the descriptions of columns of relations in dbt's manifest.
@@ -249,6 +253,9 @@ impl KnownFacts {
             };
             for column in relation.columns() {
                 let facts = match now.column(column.name()) {
+                    Some(found) if now.may_have_more_columns() => {
+                        column_facts(&found.merged_with(column).with_type_details_of(column))
+                    }
                     Some(found) => column_facts(&found.merged_with(column)),
                     None if now.may_have_more_columns() => continue,
                     None => "does not exist".to_owned(),
@@ -514,6 +521,38 @@ relations:
             ]
         );
         assert!(orders.is_partial() && merged.schema.relation("items").is_some());
+    }
+
+    /// A properties file specifies only `numeric`. Without a catalog, the digits in `known.yml` stay.
+    #[test]
+    fn details_of_types_stay_until_the_artifacts_contradict_them() {
+        let committed = "amount: 'decimal(12,2)', code: uuid, day: date, extra: float";
+        let same = "decimal(12,2) uuid date float";
+        let facts = |complete: &str, columns: &str| {
+            parse_known_facts(&format!("relations: {{orders: {{{complete}columns: {{{columns}}}}}}}"))
+        };
+        for (complete, columns, expected) in [
+            ("", "amount: decimal, code: text, day: date", same),
+            (
+                "",
+                "amount: 'decimal(10,1)', day: timestamp",
+                "decimal(10,1) uuid timestamp float",
+            ),
+            ("", "amount: integer", "integer uuid date float"),
+            (
+                "complete: true, ",
+                "amount: decimal, code: text, day: date, extra: float",
+                "decimal text date float",
+            ),
+        ] {
+            let (committed, artifacts) = (facts("", committed), facts(complete, columns));
+            let merged = artifacts.clone().with_missing_facts_from(&committed);
+            let orders = merged.schema.relation("orders").unwrap();
+            let types = ["amount", "code", "day", "extra"].map(|name| orders.column(name).unwrap().type_text());
+            assert_eq!(types.join(" "), expected, "{columns}");
+            let contradicted = artifacts.contradicted_facts(&committed);
+            assert_eq!(contradicted.is_empty(), expected == same, "{contradicted:?}");
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         Some(path) => write_report(session, path, &text)?,
         None => session.print_data(&text)?,
     }
-    Ok(exit_status(args.fail_on, &impact))
+    Ok(exit_status(session, args.fail_on, &impact))
 }
 
 /// Returns a selection without the metrics and metric sets that no model reads, and reports the removed metrics and
@@ -214,15 +214,23 @@ fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failur
     Ok(())
 }
 
-fn exit_status(fail_on: Option<FailOn>, impact: &Impact) -> Exit {
+/// Returns the exit status for `--fail-on`. A change that cannot be compared may be breaking, so it also fails.
+fn exit_status(session: &Session, fail_on: Option<FailOn>, impact: &Impact) -> Exit {
     let limit = match fail_on {
         None => return Exit::Done,
         Some(FailOn::Breaking) => ChangeGrade::Breaking,
         Some(FailOn::Changing) => ChangeGrade::Changing,
     };
     if impact.worst_grade() >= limit {
-        Exit::Faulty
-    } else {
-        Exit::Done
+        return Exit::Faulty;
+    }
+    for (name, why) in &impact.untraced {
+        session.warn(&format!(
+            "the change to `{name}` may be breaking, because its columns cannot be compared: {why}"
+        ));
+    }
+    match impact.untraced.is_empty() {
+        true => Exit::Done,
+        false => Exit::Faulty,
     }
 }

@@ -1,12 +1,13 @@
 //! Generates a small first spec for a model of the project. The spec is guaranteed to compile.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Manifest, ManifestNode, ResourceType};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+use formulac_syntax::yaml;
 
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
@@ -62,9 +63,11 @@ impl Layer {
 /// Returns a spec for a model that users read and about which many facts are known. The spec groups by month if the
 /// model has a date column, and includes a sum if the model has a number column.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
-    let models = model_names(dbt);
+    let mut models = model_names(dbt);
     let schema = schema(dbt, dialect)?;
     let manifest = dbt.artifacts()?.map(|artifacts| &artifacts.manifest);
+    let time_spines = time_spines(dbt, manifest);
+    models.retain(|(name, _)| !name.ends_with("time_spine") && !time_spines.contains(name));
     let uses = manifest.map(model_uses).unwrap_or_default();
     let find_relation = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
     let mut relations: Vec<(Relation, Layer)> = models
@@ -94,6 +97,24 @@ pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Fai
             .all(|schema| is_compilable(spec, schema, dialect))
     });
     Ok(specs.next())
+}
+
+/// Returns the names of the models that only list days or other periods for dbt's semantic layer, from the manifest or,
+/// without a manifest, from the properties files.
+fn time_spines(dbt: &DbtProject, manifest: Option<&Manifest>) -> BTreeSet<String> {
+    if let Some(manifest) = manifest {
+        let nodes = manifest.nodes.iter().filter(|node| node.is_time_spine());
+        return nodes.map(|node| node.name.to_string()).collect();
+    }
+    let of_file = |source: SourceText| -> Vec<String> {
+        let root = yaml::merged_root(&source.text);
+        let models = root.iter().flat_map(|root| root.items_at("models"));
+        let spines = models.filter(|model| model.get("time_spine").is_some());
+        spines
+            .filter_map(|model| model.text_at("name").map(str::to_owned))
+            .collect()
+    };
+    properties_files(dbt).flat_map(of_file).collect()
 }
 
 /// Facts that show whether users read a model, the most important fact first.
@@ -164,21 +185,19 @@ pub fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     if let Some(artifacts) = dbt.artifacts()? {
         return Ok(artifacts.known_relations(dialect, None)?.schema);
     }
-    let folders = dbt
-        .model_paths
-        .iter()
-        .chain(&dbt.seed_paths)
-        .map(|folder| dbt.folder.join(folder));
-    let files = folders
-        .flat_map(|folder| ["yml", "yaml"].map(|ending| super::find_files(&folder, ending)))
-        .flatten();
-    let sources: Vec<SourceText> = files
-        .map(|path| SourceText::from_file(&path))
-        .filter(|source| source.fault.is_none())
-        .collect();
+    let sources: Vec<SourceText> = properties_files(dbt).collect();
     let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
     // Ignore the diagnostics: they may concern YAML files that do not describe relations.
     Ok(formulac::known::from_texts(&texts, dialect).0)
+}
+
+/// Returns the YAML files of models and seeds that can be read.
+fn properties_files(dbt: &DbtProject) -> impl Iterator<Item = SourceText> {
+    let folders = dbt.model_paths.iter().chain(&dbt.seed_paths);
+    let folders = folders.map(|folder| dbt.folder.join(folder));
+    let files = folders.flat_map(|folder| ["yml", "yaml"].map(|ending| super::find_files(&folder, ending)));
+    let sources = files.flatten().map(|path| SourceText::from_file(&path));
+    sources.filter(|source| source.fault.is_none())
 }
 
 /// Returns the possible specs for a relation, most informative first.
