@@ -105,10 +105,18 @@ impl<'s> AstBuilder<'s> {
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.broken |= diagnostic.is_error();
-        // Errors that merely result from an unclosed string or reference are not reported.
+        // Errors that merely result from an unclosed string or an unmatched bracket are not reported.
         let follows = matches!(diagnostic.kind(), Code::UnexpectedToken | Code::ExpectedExpression);
-        if !(follows && self.heads.as_slice().first().is_some_and(|h| h.swallowed)) {
+        if !(follows && self.heads.as_slice().first().is_some_and(|h| h.hides_errors)) {
             self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Removes the last report if its position is in the span, because a report of the whole span replaces the report.
+    pub(super) fn replace_reports_in(&mut self, span: Span) {
+        let is_inside = |last: &Diagnostic| span.start <= last.span().start && last.span().end <= span.end;
+        if self.diagnostics.last().is_some_and(is_inside) {
+            self.diagnostics.pop();
         }
     }
 
@@ -223,6 +231,10 @@ impl<'s> AstBuilder<'s> {
             return;
         };
         let chained = compared && op.is_comparison();
+        // After an unknown operator such as `><`, an operand is missing, which has been reported.
+        let is_reported = [left.node, right.node]
+            .iter()
+            .any(|node| self.ast.expr(*node) == Expr::Error);
         let expr = if chained {
             Expr::Error
         } else {
@@ -234,7 +246,7 @@ impl<'s> AstBuilder<'s> {
         };
         left.span = left.span.to(right.span);
         left.node = self.ast.add(expr, left.span);
-        if chained {
+        if chained && !is_reported {
             self.chained(op, right.at);
         }
     }

@@ -6,7 +6,7 @@ use super::builder::AstBuilder;
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Expr, ExprId};
 use formulac_syntax::diag::{Code, Diagnostic};
-use formulac_syntax::lex::Token;
+use formulac_syntax::lex::{self, Token};
 use formulac_syntax::span::Span;
 
 type Recovery = ErrorRecovery<u32, Terminal, ()>;
@@ -25,6 +25,10 @@ impl AstBuilder<'_> {
             self.broken = true;
             return self.add(Expr::Error, missing);
         }
+        if self.is_in_operator(span) {
+            self.report_unknown_operator(span);
+            return self.add(Expr::Error, span);
+        }
         let at_end = matches!(token, Token::End | Token::Close | Token::Comma | Token::CloseSquare);
         let diagnostic = match token {
             Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not start a comment")
@@ -40,6 +44,33 @@ impl AstBuilder<'_> {
         };
         self.report(diagnostic);
         self.add(Expr::Error, if at_end { missing } else { span })
+    }
+
+    /// Returns whether a comparison directly follows another comparison, as in `><`.
+    fn is_in_operator(&self, span: Span) -> bool {
+        let before = self.source.as_bytes().get(..span.start as usize).unwrap_or_default();
+        before.last().is_some_and(|byte| b"<>=!".contains(byte))
+            && span.text(self.source).starts_with(['<', '>', '=', '!'])
+    }
+
+    /// Reports an operator such as `><`, whose second part is at the span.
+    fn report_unknown_operator(&mut self, span: Span) {
+        let before = self.source.get(..span.start as usize).unwrap_or_default();
+        let start = before.trim_end_matches(['<', '>', '=', '!']).len() as u32;
+        let whole = Span::new(start, span.end);
+        let text = whole.text(self.source);
+        let operator = match text {
+            "><" | "=!" => "<>",
+            "===" | "<=>" | "<==>" => "=",
+            "!==" | "<>=" => "<>",
+            _ => "",
+        };
+        let diagnostic = Diagnostic::new(Code::NotFormulaSyntax, whole, format!("`{text}` is not an operator"));
+        self.replace_reports_in(whole);
+        self.report(match operator {
+            "" => diagnostic.with_help("write one of the operators `=`, `<>`, `<`, `<=`, `>` and `>=`"),
+            operator => diagnostic.with_help(format!("write `{operator}`")),
+        });
     }
 
     /// Returns `true` if the text before the span ends with an opening bracket.
@@ -81,23 +112,10 @@ impl AstBuilder<'_> {
     fn adjacent_help(&self, token: Token, span: Span) -> String {
         let before = self.source.get(..span.start as usize).unwrap_or_default();
         let after = self.source.get(span.end as usize..).unwrap_or_default();
-        let digits = |text: &str| text.bytes().take(4).take_while(u8::is_ascii_digit).count();
-        let left = before.bytes().rev().take(4).take_while(u8::is_ascii_digit).count();
-        if token == Token::Comma && (1..=3).contains(&left) && digits(after) == 3 {
-            let number = before.get(before.len() - left..).unwrap_or_default();
-            return format!(
-                "remove the thousands separator: write `{number}{}`",
-                after.get(..3).unwrap_or_default()
-            );
-        }
-        if token == Token::Comma && left > 0 && digits(after) > 0 {
-            let number = |text: &str| text.bytes().take(20).take_while(u8::is_ascii_digit).count();
-            let digit_count = before.bytes().rev().take(20).take_while(u8::is_ascii_digit).count();
-            return format!(
-                "write decimals with a point: `{}.{}`",
-                before.get(before.len() - digit_count..).unwrap_or_default(),
-                after.get(..number(after)).unwrap_or_default()
-            );
+        if token == Token::Comma
+            && let Some(number) = lex::number_around_comma(self.source, span.start)
+        {
+            return format!("write the number with a decimal point and without separators: `{number}`");
         }
         if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
             return "remove the comma, and write each definition on its own line".to_owned();

@@ -313,6 +313,8 @@ mod tests {
         fn both_parsers_accept_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
             "a", "b", "view.f", "f(", "g(", "f.g.h(", "(", ")", ")", ",", "+", "-", "*", "^", "=", "!=", "==", "&", "%", ":", "[month]", "[", "]",
             "'t'!", "A1", "B$2", "${v.x}", "1", "2.5", "\"t\"", "TRUE", ".", "!", "#", "@", "x =", "\n",
+            "CASE", "WHEN", "THEN", "END", "IN", "IS", "NULL", "AND", "OVER", "SELECT", "BETWEEN", "::int", "||", ";", "1,5", "'t'", "\"t", "\u{2018}t",
+            "[[", "$abcd", "><", "my x =",
         ]), 1..12)) {
             let text = words.join(" ");
             let (faulty, well_formed, by_grammar) = read(&text);

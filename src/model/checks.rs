@@ -153,30 +153,50 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, dia
     }
 }
 
-/// Reports grouping keys that are the same for all rows.
-pub(super) fn check_keys(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// Reports grouping and sort keys that are the same for all rows.
+pub(super) fn check_keys(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (definition, role) in program.definitions.iter().zip(&plan.roles) {
         let meta = program.meta(definition.root);
-        if *role == DefinitionRole::GroupBy && !definition.failed && meta.level == Level::Const {
-            let help = match program.node(definition.root) {
-                // In `group_by: a, "b[month]"`, YAML makes the quotes part of the text.
-                Ir::Text(text) => format!(
-                    "write `{}` without quotes; only names in a list, `[…]`, may be quoted",
-                    program.text(text)
-                ),
-                _ => "remove the key from `group_by`, and write the constant as a separate definition".to_owned(),
-            };
-            diagnostics.push(
-                Diagnostic::new(
-                    Code::ConstantKey,
-                    definition.span,
-                    "the key has the same value in all rows, so it does not group anything",
-                )
-                .with_help(help),
-            );
+        let is_literal = matches!(program.node(definition.root), Ir::Number(_) | Ir::Text(_));
+        let (name, effect) = match role {
+            DefinitionRole::GroupBy => ("group_by", "group"),
+            // A definition that sorts the rows may be a constant, for example in one of two environments.
+            DefinitionRole::OrderBy if is_literal => ("order_by", "sort"),
+            _ => continue,
+        };
+        if definition.failed || meta.level != Level::Const {
+            continue;
         }
+        let help = match program.node(definition.root) {
+            // In `group_by: a, "b[month]"`, YAML makes the quotes part of the text.
+            Ir::Text(text) => format!(
+                "write `{}` without quotes; only names in a list, `[…]`, may be quoted",
+                program.text(text)
+            ),
+            Ir::Number(number) => match column_at(plan, text, program.text(number)) {
+                Some(column) => format!("write the name of the column, such as `{column}`, instead of its position"),
+                None => "write the name of a column, because positions are not supported".to_owned(),
+            },
+            _ => format!("remove the key from `{name}`, and write the constant as a separate definition"),
+        };
+        let message = format!("the key has the same value in all rows, so it does not {effect} anything");
+        diagnostics.push(Diagnostic::new(Code::ConstantKey, definition.span, message).with_help(help));
     }
+}
+
+/// Returns the output column at a position, as SQL counts columns: first the grouping keys, then the definitions.
+fn column_at(plan: &StepPlan<'_>, text: &str, position: &str) -> Option<String> {
+    let definitions = || plan.program.definitions.iter().zip(&plan.roles);
+    let keys = definitions()
+        .filter(|(_, role)| **role == DefinitionRole::GroupBy)
+        .map(|(key, _)| key_name(key.span.text(text)));
+    let names = definitions()
+        .filter(|(_, role)| **role == DefinitionRole::Definitions)
+        .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned));
+    let position = position.parse::<usize>().ok()?.checked_sub(1)?;
+    let column = keys.chain(names).nth(position)?;
+    column.starts_with(char::is_alphabetic).then_some(column)
 }
 
 /// Reports output columns with the same name, because one of them would be lost. These columns come from two different

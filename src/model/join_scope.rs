@@ -289,6 +289,14 @@ impl<'y> JoinedStepInput<'y> {
     fn no_join_column(&self, whose: &str, name: SpannedText<'_>, among: &[Relation], join_index: usize) -> Diagnostic {
         no_column_with_help(whose, name, among, || {
             let (before, right) = self.input.relations.split_at(join_index);
+            // In `using: customer_id`, the author knows the column of the left side, which refers to the right side's key.
+            let is_foreign_key = name.text.ends_with("_id") && before.iter().any(|r| r.position(name.text).is_some());
+            if let Some(right) = right
+                .first()
+                .filter(|right| is_foreign_key && right.position("id").is_some())
+            {
+                return format!("write `on: {} = {}.id` instead of `using`", name.text, right.name());
+            }
             let right = right.first().map(Relation::columns).unwrap_or_default();
             let is_shared = |name: &&str| before.iter().any(|relation| relation.position(*name).is_some());
             let shared: Vec<&str> = right.iter().map(Column::name).filter(is_shared).take(8).collect();

@@ -30,7 +30,10 @@ fn check_prints_diagnostics_to_standard_output() {
 fn fix_applies_safe_fixes() {
     let mut project = TestProject::new("fix");
     project
-        .write("a.fx", "a = COUNTIF(status = “open”)\nb = SUM(x\nc = SUMM(x)\n")
+        .write(
+            "a.fx",
+            "a = COUNTIF(status = “open”)\nb = IF(SUM(x) > 1; 2)\nc = SUMM(x)\n",
+        )
         .write("same.fx", "a = 1\n");
     project.write(
         "spec.yml",

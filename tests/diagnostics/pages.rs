@@ -6,27 +6,28 @@ use formulac::diag::Example;
 
 use crate::setting::Setting;
 
-/// Returns the codes that the example gives. `None` if the example is only displayed.
-fn codes(example: Example) -> Option<Vec<&'static str>> {
-    let (words, text) = match example {
+/// Returns the words of the setting and the text of an example. `None` if the example is not compiled alone.
+pub fn setting(example: Example) -> Option<(&'static str, &'static str)> {
+    Some(match example {
         Example::Formula(text) => ("measure", text),
         Example::Orders(text) => ("orders", text),
         Example::Row(text) => ("row", text),
         Example::BigQuery(text) => ("orders bigquery", text),
         Example::Spec(text) => ("spec", text),
         Example::Model(text) => ("spec model", text),
-        Example::Schema(text) => return crate::shown::schema_codes(text),
-        Example::Shown(_) => return None,
+        Example::Schema(_) | Example::Shown(_) => return None,
         _ => panic!("an example of a kind that this test does not know"),
-    };
-    Some(
-        Setting::from_words(words)
-            .run(text)
-            .diagnostics
-            .iter()
-            .map(formulac::Diagnostic::code)
-            .collect(),
-    )
+    })
+}
+
+/// Returns the codes that the example gives. `None` if the example is only displayed.
+fn codes(example: Example) -> Option<Vec<&'static str>> {
+    if let Example::Schema(text) = example {
+        return crate::shown::schema_codes(text);
+    }
+    let (words, text) = setting(example)?;
+    let diagnostics = Setting::from_words(words).run(text).diagnostics;
+    Some(diagnostics.iter().map(formulac::Diagnostic::code).collect())
 }
 
 #[test]

@@ -284,7 +284,7 @@ impl SpecCompilation<'_> {
     ) {
         let (step, text) = (work.step, &work.formulas.text);
         let dialect = self.compiler.options.dialect;
-        check_keys(plan, diagnostics);
+        check_keys(plan, text, diagnostics);
         check_outputs(plan, text, diagnostics);
         check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);
         let before = diagnostics.len();

@@ -269,8 +269,8 @@ codes! {
         \"minute\" and \"second\"."
         Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
     ConstantKey "F0416" "constant-key" Error
-        "A grouping key that is the same in every row has no effect, and SQL interprets a number in `group by` as the \
-        position of a column."
+        "A grouping or sort key that is the same in every row has no effect, and SQL interprets a number in `group by` \
+        or `order by` as the position of a column."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
     RateAveraged "W0417" "rate-averaged" Warning("average or sum rates", "divide the sum of the numerators by the sum of the denominators")

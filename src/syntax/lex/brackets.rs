@@ -23,14 +23,13 @@ impl LayoutPass<'_, '_> {
                 _ => format!("{row} brackets have no matching opening brackets"),
             };
             self.diagnostics.push(
-                Diagnostic::new(Code::SurplusBracket, span, message)
-                    .with_help(if row > 1 {
-                        "remove the brackets"
-                    } else {
-                        "remove the bracket"
-                    })
-                    .with_fix(span, ""),
+                Diagnostic::new(Code::SurplusBracket, span, message).with_help(if row > 1 {
+                    "remove the brackets, or add the missing opening brackets"
+                } else {
+                    "remove the bracket, or add the missing opening bracket"
+                }),
             );
+            self.unmatched = true;
             return;
         };
         if opening & DROPPED != 0 && token == Token::CloseSquare {
@@ -71,16 +70,13 @@ impl LayoutPass<'_, '_> {
             .checked_sub(2)
             .and_then(|i| self.tokens.get(i))
             .map_or("", |(_, s)| s.text(self.source));
-        let help = if name.eq_ignore_ascii_case("count") {
-            "write `COUNT()`, which counts rows"
-        } else {
-            "use the column's name"
-        };
-        self.diagnostics.push(
-            Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not select all columns")
-                .with_help(help)
+        let diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not select all columns");
+        self.diagnostics.push(match name.eq_ignore_ascii_case("count") {
+            true => diagnostic
+                .with_help("write `COUNT()`, which counts rows")
                 .with_fix(span, ""),
-        );
+            false => diagnostic.with_help("use the column's name"),
+        });
     }
 
     pub(super) fn follows_operand(&self) -> bool {
@@ -89,6 +85,29 @@ impl LayoutPass<'_, '_> {
             .tokens
             .last()
             .is_some_and(|(token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
+    }
+
+    /// Reports `[view].[field]` and returns the number of tokens consumed. Returns 0 for other references.
+    #[cold]
+    pub(super) fn report_square_field(&mut self, at: usize) -> usize {
+        use Token::{CloseSquare, Dot, Name, OpenSquare};
+        let pattern = [OpenSquare, Name, CloseSquare, Dot, OpenSquare, Name, CloseSquare];
+        if (0..pattern.len()).any(|index| self.token_at(at + index) != pattern.get(index).copied()) {
+            return 0;
+        }
+        let whole = self.span_at(at).to(self.span_at(at + 6));
+        let field = format!("{}.{}", self.text_at(at + 1), self.text_at(at + 5));
+        self.report(
+            Diagnostic::new(
+                Code::NotFormulaSyntax,
+                whole,
+                "references cannot be written in square brackets",
+            )
+            .with_help(format!("write `{field}`"))
+            .with_fix(whole, field),
+        );
+        self.push(Token::Fault, whole);
+        pattern.len()
     }
 
     /// Reports `[view.field]`, which is the syntax of other tools. The formula is parsed as if the brackets were
@@ -142,13 +161,13 @@ impl LayoutPass<'_, '_> {
                     Span::new(end, end),
                     format!("expected `{right}` before the end of the formula"),
                 );
-            self.diagnostics.push(match self.last_words(span.end, end) {
-                // Offer no fix that leaves the brackets empty, because it would cause another error.
-                "" => diagnostic.with_help(format!("complete the expression, and add `{right}`")),
-                shown => diagnostic
-                    .with_help(format!("add `{right}` after `{shown}`"))
-                    .with_fix(Span::new(end, end), right),
-            });
+            self.unmatched = true;
+            // The missing bracket may belong to an earlier position, so there is no fix.
+            self.diagnostics
+                .push(diagnostic.with_help(match self.last_words(span.end, end) {
+                    "" => format!("complete the expression, and add `{right}`"),
+                    shown => format!("add `{right}` after `{shown}`, or earlier in the formula"),
+                }));
         }
     }
 

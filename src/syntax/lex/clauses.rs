@@ -28,14 +28,8 @@ impl LayoutPass<'_, '_> {
                 }
                 return self.formula_end(at, single) - at;
             }
-            "FILTER" if bracket => (
-                "FILTER",
-                "write `SUMIF(condition, value)`, `COUNTIF(condition)` or `SUM(IF(…))`".to_owned(),
-            ),
-            "OVER" if bracket => (
-                "OVER",
-                "write a spec, and set `order_by` and `partition_by` in its step".to_owned(),
-            ),
+            "FILTER" if bracket => ("FILTER", self.filter_help(at, single)),
+            "OVER" if bracket => return self.report_over(at, single),
             "AS" if named => ("AS", format!("write the name first: `{} = …`", self.text_at(at + 1))),
             "GROUP" if by => (
                 "GROUP BY",
@@ -63,7 +57,7 @@ impl LayoutPass<'_, '_> {
         let words = if by { span.to(self.span_at(at + 1)) } else { span };
         self.report_syntax(words, format!("`{shown}` is not part of the language"), help);
         let end = match word.as_str() {
-            "FILTER" | "OVER" => self.group_end(at + 1, single),
+            "FILTER" => self.group_end(at + 1, single),
             "AS" => at + 2,
             _ => self.formula_end(at, single),
         };
@@ -99,7 +93,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the index at which the brackets around this token close, or the index at which the formula ends.
-    fn formula_end(&self, at: usize, single: bool) -> usize {
+    pub(super) fn formula_end(&self, at: usize, single: bool) -> usize {
         let mut end = at + 1;
         let mut depth = 0_i32;
         while let Some(token) = self.token_at(end).filter(|_| single || !self.is_definition(end)) {

@@ -1,13 +1,21 @@
 //! Handles tokens that the lexer must examine again: strings, references, comments, and characters that cannot occur in
 //! a formula.
 
-use super::lexer::swallowing_text;
+use super::lexer::contains_definition;
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 /// Invisible characters, which are reported by their character codes.
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
+
+/// Quotation marks that word processors and keyboards insert in place of `'`.
+const SINGLE_CURLY_QUOTES: [char; 6] = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}', '\u{b4}', '\u{2032}'];
+/// Quotation marks that word processors insert in place of `"` and `'`.
+pub(super) const CURLY_QUOTES: [char; 13] = [
+    '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}', '\u{ab}', '\u{bb}', '\u{2033}', '\u{2018}', '\u{2019}', '\u{201a}',
+    '\u{201b}', '\u{b4}', '\u{2032}',
+];
 
 /// Lexer state other than the tokens. With this state, the lexer searches for each error only once.
 pub(super) struct SpecialTokenLexer<'a> {
@@ -23,12 +31,10 @@ pub(super) struct SpecialTokenLexer<'a> {
     pub open_line: u32,
     /// Position after which there is no `*/`.
     pub open_comment: u32,
-    /// Start of a string that is known to be unclosed.
-    pub cut: u32,
-    /// Start of a string that contains definitions by mistake. The lexer finds this string when a later string is
-    /// unclosed.
-    pub swallowing_text: u32,
-    pub looked: bool,
+    /// `true` if a string that contains a definition ends at the end of its line.
+    pub cuts_strings: bool,
+    /// `true` if a quote is in a position where no string begins or ends.
+    pub has_odd_quote: bool,
 }
 
 impl SpecialTokenLexer<'_> {
@@ -45,9 +51,6 @@ impl SpecialTokenLexer<'_> {
     /// Lexes a string, starting at its first quote. Inside the string, `""` represents one quote.
     #[inline]
     pub(super) fn lex_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
-        if span.start == self.cut {
-            return self.report_unclosed_text(span, lexed);
-        }
         let first = quote_count(self.text_after(span.start));
         let mut end = span.start + first;
         if first % 2 == 1 {
@@ -69,8 +72,13 @@ impl SpecialTokenLexer<'_> {
                 }
             }
         }
+        if self.cuts_strings && contains_definition(Span::new(span.start, end).text(self.source)) {
+            return self.report_unclosed_text(span, lexed);
+        }
         span.end = end;
         let bytes = self.source.as_bytes();
+        let is_in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        self.has_odd_quote |= bytes.get(end as usize).is_some_and(is_in_word);
         if bytes.get(span.end as usize - 2) == Some(&b'\\') && span.end - span.start > 2 {
             if self
                 .text_after(span.end)
@@ -90,10 +98,8 @@ impl SpecialTokenLexer<'_> {
         if let Some(first) = self.take_text_ending_with_backslash(span.start, lexed) {
             return self.report_escapes(span, first);
         }
-        // Search only once, at the first unclosed string, because it follows the string with the missing quote.
-        if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
-            self.swallowing_text = swallowing_text(self.source, lexed);
-        }
+        self.has_odd_quote = true;
+        span.start = self.take_text_before_word(*span, lexed).unwrap_or(span.start);
         let text = self.text_after(span.start);
         let line = text.find('\n').unwrap_or(text.len());
         let line = text.get(..line).unwrap_or(text).trim_end();
@@ -102,22 +108,45 @@ impl SpecialTokenLexer<'_> {
         let meant = line.get(1..).unwrap_or_default();
         let cut = meant.find([',', ')']).filter(|at| *at > 0);
         let meant = meant.get(..cut.unwrap_or(meant.len())).unwrap_or_default().trim_end();
-        let at = span.start + 1 + meant.len() as u32;
-        let shown = meant.char_indices().nth(24).map_or(meant, |_| "");
-        let mut diagnostic = Diagnostic::new(Code::UnclosedText, *span, "the string is not closed")
+        let is_short = meant.char_indices().nth(24).is_none();
+        let help = match meant.trim_end_matches(CURLY_QUOTES) {
+            text if text.len() < meant.len() && is_short => format!("write `\"{text}\"`"),
+            "" => "add `\"` at the end of the string".to_owned(),
+            _ if is_short => format!("add `\"` after `{meant}`"),
+            _ => "add `\"` at the end of the string".to_owned(),
+        };
+        // Only the author knows where the string ends, so there is no fix.
+        let diagnostic = Diagnostic::new(Code::UnclosedText, *span, "the string is not closed")
             .with_label("starts here")
-            .with_help(if shown.is_empty() {
-                "add `\"` at the end of the string".to_owned()
-            } else {
-                format!("add `\"` after `{shown}`")
-            });
-        let bracket_before = lexed.tokens.iter().rev().take(16).any(|t| t.0 == Token::Open);
-        if cut.is_some() || !(meant.is_empty() || bracket_before) {
-            diagnostic = diagnostic.with_fix(Span::new(at, at), "\"");
-        }
+            .with_help(help);
         self.diagnostics.push(diagnostic);
         lexed.swallowed.push(span.start);
         Some(Token::Text)
+    }
+
+    /// Finds a string that ends directly before a word on the line of the unclosed string, as in `"yes, "no")`. The
+    /// closing quote of this string is missing, because the quote before the word begins another string. Returns the
+    /// start of the string and removes its tokens.
+    fn take_text_before_word(&mut self, unclosed: Span, lexed: &mut Lexed) -> Option<u32> {
+        const MAX_TOKENS: usize = 64;
+        let line = self
+            .source
+            .get(..unclosed.start as usize)?
+            .rfind('\n')
+            .map_or(0, |at| at as u32 + 1);
+        let first = lexed.tokens.len().saturating_sub(MAX_TOKENS);
+        let recent = lexed.tokens.get(first..)?;
+        let at = recent.windows(2).position(|pair| match pair {
+            [(Token::Text, text), (Token::Name | Token::Number, word)] => text.start >= line && text.end == word.start,
+            _ => false,
+        })?;
+        let start = recent.get(at)?.1.start;
+        lexed.tokens.truncate(first + at);
+        self.unexpected_run = self.unexpected_run.filter(|run| run.end <= start);
+        while self.diagnostics.last().is_some_and(|last| last.span().start >= start) {
+            self.diagnostics.pop();
+        }
+        Some(start)
     }
 
     /// Finds a string that ends with a backslash on the line of `at`. Returns the start of the string and removes its
@@ -208,9 +237,12 @@ impl SpecialTokenLexer<'_> {
         diagnostic = if name.is_empty() {
             diagnostic.with_help("write `${view.field}`")
         } else {
-            diagnostic
-                .with_help(format!("add `}}` after `{name}`"))
-                .with_fix(Span::new(span.end, span.end), "}")
+            let is_one_word = !name.contains([' ', '[', ':']);
+            let diagnostic = diagnostic.with_help(format!("add `}}` after `{name}`"));
+            match is_one_word {
+                true => diagnostic.with_fix(Span::new(span.end, span.end), "}"),
+                false => diagnostic,
+            }
         };
         self.diagnostics.push(diagnostic);
         Some(Token::Fault)
@@ -247,9 +279,12 @@ impl SpecialTokenLexer<'_> {
     #[cold]
     pub(super) fn report_curly_quotes(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let after = self.text_after(span.end);
-        let stop = after
-            .char_indices()
-            .find(|(_, c)| "\n\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\"".contains(*c));
+        let is_single = span.text(self.source).starts_with(SINGLE_CURLY_QUOTES);
+        let ends = |c: char| match is_single {
+            true => SINGLE_CURLY_QUOTES.contains(&c) || c == '\'',
+            false => CURLY_QUOTES.contains(&c) && !SINGLE_CURLY_QUOTES.contains(&c) || c == '"',
+        };
+        let stop = after.char_indices().find(|(_, c)| ends(*c) || *c == '\n');
         let (inner, length) = match stop {
             Some((at, c)) if c != '\n' => (after.get(..at).unwrap_or_default(), at + c.len_utf8()),
             _ => {
@@ -261,23 +296,21 @@ impl SpecialTokenLexer<'_> {
             }
         };
         let closed = length > inner.len();
+        // After a mixture of straight and curly quotes, the string may end somewhere else.
+        let is_mixed = closed && stop.is_some_and(|(_, c)| c.is_ascii());
         let straight = format!("\"{}\"", inner.replace('"', "\"\""));
         span.end += length as u32;
-        self.diagnostics.push(if closed {
-            Diagnostic::new(
-                Code::TypographicQuotes,
-                *span,
-                "typographic quotation marks cannot enclose text",
-            )
-            .with_help(format!("write `{straight}`"))
-            .with_fix(*span, straight)
-        } else {
-            Diagnostic::new(
-                Code::TypographicQuotes,
-                *span,
-                "typographic quotation marks cannot enclose text",
-            )
-            .with_help("enclose the text in `\"`")
+        let diagnostic = Diagnostic::new(
+            Code::TypographicQuotes,
+            *span,
+            "typographic quotation marks cannot enclose text",
+        );
+        self.diagnostics.push(match closed {
+            true if is_mixed => diagnostic.with_help(format!("write `{straight}`")),
+            true => diagnostic
+                .with_help(format!("write `{straight}`"))
+                .with_fix(*span, straight),
+            false => diagnostic.with_help("enclose the text in `\"`"),
         });
         if !closed {
             lexed.swallowed.push(span.start);

@@ -3,6 +3,7 @@
 
 use super::Token;
 use super::layout::LayoutPass;
+use super::operands::double_quoted;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -133,7 +134,10 @@ impl LayoutPass<'_, '_> {
                     return 0;
                 }
                 if self.is_after_operand() {
-                    return self.report_infix_word(at, single);
+                    return match self.report_dollar_name(at) {
+                        0 => self.report_infix_word(at, single),
+                        skipped => skipped,
+                    };
                 }
                 match next {
                     Some(
@@ -170,14 +174,12 @@ impl LayoutPass<'_, '_> {
                 1
             }
             (Some(Token::Tab), next) if next != Some(Token::Bang) => {
-                let span = self.span_at(at);
-                let text = span.text(self.source);
-                let inner = text
-                    .strip_prefix('\'')
-                    .and_then(|t| t.strip_suffix('\''))
-                    .unwrap_or(text)
-                    .replace("''", "'");
-                let straight = super::quote(&inner);
+                let end = self.end_of_doubled_quotes(at);
+                let span = self.span_at(at).to(self.span_at(end));
+                let straight = match end {
+                    _ if end == at => double_quoted(span.text(self.source)),
+                    _ => super::quote(span.text(self.source).trim_matches('\'')),
+                };
                 self.report(
                     Diagnostic::new(
                         Code::SingleQuotes,
@@ -188,15 +190,51 @@ impl LayoutPass<'_, '_> {
                     .with_fix(span, straight),
                 );
                 self.push(Token::Text, span);
-                1
+                end + 1 - at
             }
             _ => 0,
         }
     }
 
+    /// Reports a name that begins with `$`, such as `$amount`, whose first letters look like a column of a worksheet.
+    fn report_dollar_name(&mut self, at: usize) -> usize {
+        let rest = self.span_at(at);
+        let Some((Token::Cell, begin)) = self.layout.tokens.last().copied() else {
+            return 0;
+        };
+        let whole = begin.to(rest);
+        let name = whole.text(self.source).trim_start_matches('$').to_owned();
+        if begin.end != rest.start || name.contains('$') {
+            return 0;
+        }
+        self.report(
+            Diagnostic::new(Code::NotFormulaSyntax, whole, "a name does not begin with `$`")
+                .with_help(format!("write `{name}`"))
+                .with_fix(whole, name),
+        );
+        self.layout.tokens.pop();
+        self.push(Token::Fault, whole);
+        1
+    }
+
+    /// Returns the index of the last token of a text in doubled single quotes, as in `''text''`. Returns the index of
+    /// the first token for other texts.
+    fn end_of_doubled_quotes(&self, at: usize) -> usize {
+        const MAX_TOKENS: usize = 8;
+        let is_empty = |at: usize| self.token_at(at) == Some(Token::Tab) && self.text_at(at) == "''";
+        let touches = |at: &usize| self.span_at(*at - 1).end == self.span_at(*at).start;
+        let mut after = (at + 1..at + MAX_TOKENS).take_while(touches);
+        let end = if is_empty(at) {
+            after.find(|at| is_empty(*at))
+        } else {
+            None
+        };
+        end.unwrap_or(at)
+    }
+
     /// Reports symbols that cannot occur in a formula and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn report_symbols(&mut self, at: usize, token: Token, span: Span) -> usize {
+    pub(super) fn report_symbols(&mut self, at: usize, token: Token, span: Span, single: bool) -> usize {
         let replaced = |what: &str, right: &str| {
             Diagnostic::new(Code::NotFormulaSyntax, span, format!("`{what}` is not an operator"))
                 .with_help(format!("write `{right}`"))
@@ -204,29 +242,46 @@ impl LayoutPass<'_, '_> {
         };
         match token {
             Token::Semicolon if self.open_brackets.is_empty() => {
-                self.report(
-                    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula")
-                        .with_help("remove `;`")
-                        .with_fix(span, ""),
-                );
+                let diagnostic =
+                    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula").with_help("remove `;`");
+                // Without `;`, a sign after it would become an operator.
+                let is_last = at + 1 >= self.tokens.len() || self.is_definition(at + 1);
+                self.report(if is_last {
+                    diagnostic.with_fix(span, "")
+                } else {
+                    diagnostic
+                });
                 if self.is_after_operand() {
                     self.emit_reported(at + 1, span);
                 }
             }
             Token::Semicolon => {
-                self.report(
-                    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not separate arguments")
-                        .with_help("write `,` between arguments")
-                        .with_fix(span, ","),
-                );
+                self.semicolons = true;
                 self.push(Token::Comma, span);
             }
             Token::DoublePipe => {
-                self.report(replaced("||", "&"));
-                self.push(Token::Ampersand, span);
+                let is_text = |at: usize| matches!(self.token_at(at), Some(Token::Text | Token::Tab));
+                if at.checked_sub(1).is_some_and(is_text) || is_text(at + 1) {
+                    self.report(replaced("||", "&"));
+                    self.push(Token::Ampersand, span);
+                } else {
+                    let help = "write `&` to join text, or `OR(a, b)` for alternatives";
+                    self.report_syntax(span, "`||` is not an operator", help);
+                    self.emit_reported(at + 1, span);
+                }
             }
             Token::DoubleStar => {
-                self.report(replaced("**", "^"));
+                // In other languages, `-2 ** 2` is negative, and `2 ** 3 ** 2` is `2 ** 9`.
+                let sign = self.value_before(at).and_then(|start| start.checked_sub(1));
+                let is_sign = |at: usize| matches!(self.token_at(at), Some(Token::Minus | Token::DoubleStar));
+                let chain = (at + 1..at + 4).any(|at| self.token_at(at) == Some(Token::DoubleStar));
+                let diagnostic = replaced("**", "^");
+                let is_ambiguous = chain || sign.is_none_or(is_sign);
+                self.report(if is_ambiguous {
+                    diagnostic.without_fix()
+                } else {
+                    diagnostic
+                });
                 self.push(Token::Caret, span);
             }
             Token::EqualGreater => {
@@ -237,10 +292,8 @@ impl LayoutPass<'_, '_> {
                 self.report(replaced("=<", "<="));
                 self.push(Token::LessEqual, span);
             }
-            Token::DoubleAmpersand => {
-                self.report_syntax(span, "`&&` is not an operator", "write `AND(a, b)`");
-                self.emit_reported(at + 1, span);
-            }
+            Token::DoubleAmpersand if at < self.connected => self.emit_reported(at + 1, span),
+            Token::DoubleAmpersand => return self.report_connective(at, single),
             Token::ColonEqual => {
                 self.report_colon_equal(span);
                 self.push(Token::Equal, span);
@@ -250,8 +303,7 @@ impl LayoutPass<'_, '_> {
             _ => {
                 self.report(
                     Diagnostic::new(Code::SurplusBracket, span, "`}` has no matching opening bracket")
-                        .with_help("remove the bracket")
-                        .with_fix(span, ""),
+                        .with_help("remove the bracket"),
                 );
                 self.emit_reported(at + 1, span);
             }
@@ -266,31 +318,6 @@ impl LayoutPass<'_, '_> {
                 .with_help("write a definition in the form `name = …`")
                 .with_fix(span, "="),
         );
-    }
-
-    /// Reports a cast such as `x::type` or `x::type(10, 2)`.
-    fn report_cast(&mut self, at: usize, span: Span) -> usize {
-        let mut end = at + 1;
-        if self.token_at(end) == Some(Token::Name) && !self.is_definition(end) {
-            end += 1;
-            if self.token_at(end) == Some(Token::Open) {
-                let close = (end + 1..end + 6).find(|i| self.token_at(*i) == Some(Token::Close));
-                end = close.map_or(end, |c| c + 1);
-            }
-        }
-        let whole = span.to(self.span_at(end - 1));
-        self.report(
-            Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language")
-                .with_help(format!(
-                    "remove `{}`, because safe conversions are automatic",
-                    whole.text(self.source)
-                ))
-                .with_fix(whole, ""),
-        );
-        if !self.is_after_operand() || self.is_operand_next(end) {
-            self.emit_reported(end, whole);
-        }
-        end - at
     }
 
     /// Reports an array literal such as `{1, 2, 3}`.
@@ -336,13 +363,81 @@ impl LayoutPass<'_, '_> {
     pub(super) fn has_invalid_timeframe(&self, at: usize) -> bool {
         match self.token_at(at + 1) {
             Some(Token::CloseSquare) => true,
-            Some(Token::Text | Token::Number) => self.token_at(at + 2) == Some(Token::CloseSquare),
-            _ => false,
+            Some(Token::Text | Token::Number) if self.token_at(at + 2) == Some(Token::CloseSquare) => true,
+            _ => self.table_column(at).is_some() || self.square_arguments(at).is_some(),
         }
+    }
+
+    /// Returns the column in `[[#All],[column]]`, the reference to a column of a spreadsheet's table, and the index
+    /// after the brackets.
+    fn table_column(&self, at: usize) -> Option<(Span, usize)> {
+        const MAX_TOKENS: usize = 24;
+        if self.token_at(at + 1) != Some(Token::OpenSquare) {
+            return None;
+        }
+        let mut depth = 0_usize;
+        let mut inner = at;
+        for end in at..at + MAX_TOKENS {
+            match self.token_at(end)? {
+                Token::OpenSquare => (depth, inner) = (depth + 1, end),
+                Token::CloseSquare if depth == 1 => {
+                    let name = self.span_at(inner + 1).to(self.span_at(end - 2));
+                    return (inner + 1 < end - 1).then_some((name, end + 1));
+                }
+                Token::CloseSquare => depth -= 1,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Returns the index after `[a, b]`, whose brackets enclose the arguments of a call.
+    fn square_arguments(&self, at: usize) -> Option<usize> {
+        const MAX_TOKENS: usize = 64;
+        if matches!(self.token_at(at + 2), None | Some(Token::CloseSquare)) {
+            return None;
+        }
+        let (mut depth, mut commas) = (0_usize, 0);
+        for end in at..at + MAX_TOKENS {
+            match self.token_at(end)? {
+                Token::OpenSquare | Token::Open => depth += 1,
+                Token::Comma if depth == 1 => commas += 1,
+                Token::CloseSquare if depth == 1 => return (commas > 0).then_some(end + 1),
+                Token::CloseSquare | Token::Close if depth > 1 => depth -= 1,
+                Token::CloseSquare | Token::Close => return None,
+                _ if self.is_definition(end) => return None,
+                _ => {}
+            }
+        }
+        None
     }
 
     #[cold]
     pub(super) fn report_invalid_timeframe(&mut self, at: usize) -> usize {
+        if let Some((column, end)) = self.table_column(at) {
+            let table = self.layout.tokens.pop().map_or(Span::default(), |(_, table)| table);
+            let whole = table.to(self.span_at(end - 1));
+            let column = column.text(self.source);
+            let name = match column.contains(' ') {
+                true => format!("${{{column}}}"),
+                false => column.to_owned(),
+            };
+            let message = format!(
+                "`{}` refers to a column of a spreadsheet's table",
+                whole.text(self.source)
+            );
+            self.report_syntax(whole, message, format!("write `{name}`"));
+            self.push(Token::Fault, whole);
+            return end - at;
+        }
+        if let Some(end) = self.square_arguments(at) {
+            let name = self.layout.tokens.pop().map_or(Span::default(), |(_, name)| name);
+            let whole = name.to(self.span_at(end - 1));
+            let help = format!("write `{}({})`", name.text(self.source), self.written(at + 1..end - 1));
+            self.report_syntax(whole, "the arguments of a function are in round brackets", help);
+            self.push(Token::Fault, whole);
+            return end - at;
+        }
         let inside = self.span_at(at + 1);
         let message = "expected a timeframe, such as `month`";
         if self.token_at(at + 1) == Some(Token::CloseSquare) {

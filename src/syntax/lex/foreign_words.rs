@@ -1,5 +1,7 @@
 //! Reports words from SQL and other languages: `LIKE`, `IN`, `IS NULL`, `CASE`, `NOT x`, `MOD`, and adjacent names.
 
+use std::ops::Range;
+
 use super::Token;
 use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
@@ -19,6 +21,8 @@ struct InfixWord {
     operand: Option<Span>,
     /// Text of the operand in the suggestion.
     operand_text: String,
+    /// `true` if the text contains only one formula.
+    single: bool,
 }
 
 impl InfixWord {
@@ -30,10 +34,18 @@ impl InfixWord {
 impl LayoutPass<'_, '_> {
     #[cold]
     pub(super) fn report_modulo(&mut self, at: usize) -> usize {
+        use Token::{Caret, Percent, Slash, Star};
         let span = self.span_at(at);
-        let help = match (self.whole_operand(at), self.single_token_operand(at + 1)) {
-            (Some(left), Some(right)) => format!("write `MOD({}, {right})`", left.text(self.source)),
-            _ => "write `MOD(a, b)`".to_owned(),
+        // The left operand of a remainder is the whole product before it.
+        let is_factor = |start: usize| {
+            start > self.first && matches!(self.token_at(start - 1), Some(Star | Slash | Percent | Caret))
+        };
+        let left = self.value_before(at).filter(|start| !is_factor(*start));
+        let left = left.map(|start| self.written(start..at));
+        let right = self.value_after(at + 1).map(|end| self.written(at + 1..end));
+        let help = match left.zip(right) {
+            Some((left, right)) => format!("write `MOD({left}, {right})`"),
+            None => "write `MOD(a, b)`".to_owned(),
         };
         self.report_syntax(
             span,
@@ -42,18 +54,6 @@ impl LayoutPass<'_, '_> {
         );
         self.push(Token::Odd, span);
         1
-    }
-
-    /// Returns the operand before this token, if the operand is a name, field, reference, number or string, and no
-    /// operator that binds more tightly precedes the operand.
-    pub(super) fn whole_operand(&self, at: usize) -> Option<Span> {
-        let last = at.checked_sub(1)?;
-        let (token, span) = self.tokens.get(last).copied()?;
-        if !matches!(token, Token::Name | Token::Model | Token::Number | Token::Text) {
-            return None;
-        }
-        let dotted = last >= 2 && self.token_at(last - 1) == Some(Token::Dot);
-        Some(if dotted { self.span_at(last - 2).to(span) } else { span })
     }
 
     /// Returns the text of an operand that is a single token. Returns `None` if the next token also belongs to the
@@ -92,51 +92,15 @@ impl LayoutPass<'_, '_> {
                 1
             }
             "DISTINCT" | "INTERVAL" => self.report_modifier(at, single).unwrap_or(0),
-            "CASE" => {
-                let help = if self.is_word(at + 1, "when") {
-                    "write `IFS(condition, value, …, TRUE, otherwise)`"
-                } else {
-                    "write `SWITCH(x, value, result, …, otherwise)`"
-                };
-                self.report_syntax(span, "`CASE` is not part of the language", help);
-                let mut end = at + 1;
-                let mut depth = 0_i32;
-                while let Some(token) = self.token_at(end) {
-                    if !single && self.is_definition(end) {
-                        break;
-                    }
-                    match token {
-                        Token::Open => depth += 1,
-                        Token::Close if depth == 0 => break,
-                        Token::Close => depth -= 1,
-                        _ => {}
-                    }
-                    end += 1;
-                    if depth == 0 && self.is_word(end - 1, "end") {
-                        break;
-                    }
-                }
-                self.push(Token::Fault, span.to(self.span_at(end - 1)));
-                end - at
+            "CASE" => self.report_case(at, single),
+            "DATE" | "TIMESTAMP" if matches!(self.token_at(at + 1), Some(Token::Text | Token::Tab)) => {
+                self.report_date_literal(at)
             }
             "SELECT" if self.layout.tokens.last().is_some_and(|t| t.0 == Token::Start) => {
-                let mut end = at + 1;
-                let mut from = None;
-                while end < self.tokens.len() && (single || !self.is_definition(end)) {
-                    if from.is_none() && self.is_word(end, "from") && end > at + 1 {
-                        from = Some(self.span_at(at + 1).to(self.span_at(end - 1)));
-                    }
-                    end += 1;
-                }
-                let inner = from.map_or("", |f| f.text(self.source));
-                let help = if inner.is_empty() || inner.len() > 60 || inner.contains('\n') {
-                    "write only the expression between `SELECT` and `FROM`".to_owned()
-                } else {
-                    format!("write `{inner}`, and specify the relation with `--from` or in a spec")
-                };
-                self.report_syntax(span, "a formula is one expression, not a query", help);
-                self.push(Token::Fault, span.to(self.span_at(end - 1)));
-                end - at
+                self.report_select(at, single)
+            }
+            "SELECT" if self.layout.tokens.last().is_some_and(|t| t.0 == Token::Open) => {
+                self.report_subquery(at, single)
             }
             _ if !single => self.report_definition_prefix(at),
             _ => 0,
@@ -157,28 +121,31 @@ impl LayoutPass<'_, '_> {
             self.emit_reported(at + 1, span);
             return 1;
         }
+        if at < self.connected && self.is_any_word(at, &["and", "or"]) {
+            self.emit_reported(at + 1, span);
+            return 1;
+        }
+        let skipped = self.skip_word_of_case(at);
+        if skipped > 0 {
+            return skipped;
+        }
         let negated = word == "NOT";
         let verb = at + usize::from(negated);
-        let operand = self.whole_operand(at);
+        let operand = self.operand_before(at);
         let infix = InfixWord {
             at,
             verb,
             negated,
             words: span.to(self.tokens.get(verb).map_or(span, |t| t.1)),
-            operand,
-            operand_text: operand.map_or("x", |o| o.text(self.source)).to_owned(),
+            operand_text: operand
+                .as_ref()
+                .map_or_else(|| "x".to_owned(), |o| self.written(o.clone())),
+            operand: operand.map(|operand| self.span_of(&operand)),
+            single,
         };
         match self.text_at(verb).to_ascii_uppercase().as_str() {
-            "AND" | "OR" if !negated => {
-                self.report_syntax(
-                    span,
-                    format!("`{word}` is a function, not an operator"),
-                    format!("write `{word}(a, b)`"),
-                );
-                self.emit_reported(at + 1, span);
-                1
-            }
-            "IN" => self.report_in_operator(&infix, single),
+            "AND" | "OR" if !negated => self.report_connective(at, single),
+            "IN" => self.report_in_operator(&infix),
             "IS" if !negated => self.report_is_operator(&infix),
             "LIKE" | "ILIKE" | "RLIKE" => self.report_like(&infix),
             "BETWEEN" => self.report_between(&infix),
@@ -189,59 +156,135 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    fn report_in_operator(&mut self, infix: &InfixWord, single: bool) -> usize {
-        let open = infix.verb + 1;
-        let list = self.in_list_as_or(open, &infix.operand_text);
-        self.report_syntax(
-            infix.words,
-            "`IN` is not part of the language",
-            format!("write `{}`", infix.negate(list)),
-        );
-        let end = if self.token_at(open) == Some(Token::Open) {
-            self.group_end(open, single)
-        } else {
-            open
+    /// Reports `AND`, `OR` or `&&` between two conditions, together with the further ones in the same brackets.
+    pub(super) fn report_connective(&mut self, at: usize, single: bool) -> usize {
+        let span = self.span_at(at);
+        let word = self.text_at(at).to_ascii_uppercase();
+        let has_between = |whole: &Range<usize>| whole.clone().any(|at| self.is_word(at, "between"));
+        let whole = self.condition_around(at, single).filter(|whole| !has_between(whole));
+        let help = match &whole {
+            Some(whole) => self.condition(whole.clone()),
+            None => format!("{}(a, b)", if word == "OR" { "OR" } else { "AND" }),
         };
+        let message = match word.as_str() {
+            "&&" => "`&&` is not an operator".to_owned(),
+            _ => format!("`{word}` is a function, not an operator"),
+        };
+        self.report_syntax(span, message, format!("write `{help}`"));
+        self.emit_reported(at + 1, span);
+        if let Some(whole) = whole {
+            self.connected = self.connected.max(whole.end);
+        }
+        1
+    }
+
+    /// Reports `DATE '2024-01-31'`.
+    fn report_date_literal(&mut self, at: usize) -> usize {
+        let whole = self.span_at(at).to(self.span_at(at + 1));
+        let text = self.text_at(at + 1).trim_matches(['"', '\'']);
+        let parts: Option<Vec<u32>> = text.split('-').map(|part| part.parse().ok()).collect();
+        let help = match parts.as_deref() {
+            Some([year, month, day]) => format!("write `DATE({year}, {month}, {day})`"),
+            _ => format!("write `DATEVALUE({})`", super::quote(text)),
+        };
+        let message = format!(
+            "`{}` literals are not part of the language",
+            self.text_at(at).to_ascii_uppercase()
+        );
+        self.report_syntax(whole, message, help);
+        self.push(Token::Fault, whole);
+        2
+    }
+
+    fn report_in_operator(&mut self, infix: &InfixWord) -> usize {
+        let open = infix.verb + 1;
+        let end = match self.token_at(open) {
+            Some(Token::Open) => self.group_end(open, infix.single),
+            _ => open,
+        };
+        let help = match self.is_word(open + 1, "select") {
+            true => "add the relation to `joins` in a spec, and test one of its columns, such as \
+                 `NOT(ISBLANK(relation.id))`"
+                .to_owned(),
+            false => {
+                let list = self.in_list_as_or(open, infix);
+                format!("write `{}`", infix.negate(list))
+            }
+        };
+        self.report_predicate(infix.words, "`IN` is not part of the language", help);
         end - infix.at
     }
 
+    /// Reports a comparison that is a word. The comparison becomes an error, so the type of its left operand is not
+    /// reported.
+    fn report_predicate(&mut self, words: Span, message: &str, help: String) {
+        self.report_syntax(words, message, help);
+        self.fail_operand(words);
+    }
+
+    /// Reports `IS NULL`, `IS TRUE`, `IS DISTINCT FROM` and their negations.
     fn report_is_operator(&mut self, infix: &InfixWord) -> usize {
-        let (at, shown) = (infix.at, &infix.operand_text);
-        let span = self.span_at(at);
-        let negated = self.is_word(at + 1, "not");
-        let last = at + 1 + usize::from(negated);
-        if !self.is_word(last, "null") {
-            self.report_syntax(
-                span,
-                "`IS` is not part of the language",
-                "compare with `=`, or write `ISBLANK(x)`",
-            );
-            self.emit_reported(at + 1, span);
-            return 1;
-        }
-        let (not, call) = if negated {
-            ("NOT ", format!("NOT(ISBLANK({shown}))"))
-        } else {
-            ("", format!("ISBLANK({shown})"))
+        let (at, x) = (infix.at, &infix.operand_text);
+        let is_negated = self.is_word(at + 1, "not");
+        let last = at + 1 + usize::from(is_negated);
+        let words = self.span_at(at).to(self.span_at(last));
+        let call = match (self.text_at(last).to_ascii_uppercase().as_str(), is_negated) {
+            ("NULL", false) => format!("ISBLANK({x})"),
+            ("NULL", true) => format!("NOT(ISBLANK({x}))"),
+            ("TRUE", false) => x.clone(),
+            ("TRUE", true) => format!("NOT(IFNA({x}, FALSE))"),
+            ("FALSE", false) => format!("NOT({x})"),
+            ("FALSE", true) => format!("IFNA({x}, TRUE)"),
+            ("DISTINCT", _) if self.is_word(last + 1, "from") => {
+                let end = self.operand_end(last + 2, true, infix.single).unwrap_or(last + 2);
+                let y = self.written(last + 2..end);
+                let help = match is_negated {
+                    true => format!("write `OR({x} = {y}, AND(ISBLANK({x}), ISBLANK({y})))`"),
+                    false => format!("write `NOT(IFNA({x} = {y}, AND(ISBLANK({x}), ISBLANK({y}))))`"),
+                };
+                self.report_predicate(words, "`IS DISTINCT FROM` is not part of the language", help);
+                return end - at;
+            }
+            _ => {
+                let span = self.span_at(at);
+                self.report_syntax(
+                    span,
+                    "`IS` is not part of the language",
+                    "compare with `=`, or write `ISBLANK(x)`",
+                );
+                self.emit_reported(at + 1, span);
+                return 1;
+            }
         };
-        let whole = span.to(self.span_at(last));
-        let message = format!("`IS {not}NULL` is not part of the language");
+        let shown = words.text(self.source).split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = format!("`{}` is not part of the language", shown.to_ascii_uppercase());
         let mut diagnostic =
-            Diagnostic::new(Code::NotFormulaSyntax, whole, message).with_help(format!("write `{call}`"));
-        if let Some(operand) = infix.operand {
-            diagnostic = diagnostic.with_fix(operand.to(whole), call);
+            Diagnostic::new(Code::NotFormulaSyntax, words, message).with_help(format!("write `{call}`"));
+        if let (Some(operand), true) = (infix.operand, self.is_word(last, "null")) {
+            diagnostic = diagnostic.with_fix(operand.to(words), call);
         }
         self.report(diagnostic);
+        self.fail_operand(words);
         last + 1 - at
     }
 
     fn report_like(&mut self, infix: &InfixWord) -> usize {
         let next = infix.verb + 1;
-        let help = format!(
-            "use the wildcards `*` and `?` in a criterion, as in `COUNTIFS({}, \"a*\")`, or use `SEARCH`",
-            infix.operand_text
-        );
-        self.report_syntax(infix.words, "`LIKE` is not part of the language", help);
+        let ignores_case = !self.is_word(infix.verb, "like");
+        let call = match self.token_at(next) {
+            Some(Token::Text | Token::Tab) if !self.is_word(infix.verb, "rlike") => {
+                like_as_call(&self.written(next..next + 1), &infix.operand_text, ignores_case)
+            }
+            _ => None,
+        };
+        let help = match call {
+            Some(call) => format!("write `{}`", infix.negate(call)),
+            None => format!(
+                "use the wildcards `*` and `?` in a criterion, as in `COUNTIFS({}, \"a*\")`, or use `SEARCH`",
+                infix.operand_text
+            ),
+        };
+        self.report_predicate(infix.words, "`LIKE` is not part of the language", help);
         let pattern = matches!(
             self.token_at(next),
             Some(Token::Text | Token::Tab | Token::Name | Token::Number)
@@ -250,25 +293,32 @@ impl LayoutPass<'_, '_> {
     }
 
     fn report_between(&mut self, infix: &InfixWord) -> usize {
-        let (verb, shown) = (infix.verb, &infix.operand_text);
-        let bounds = self
-            .single_token_operand(verb + 1)
-            .zip(self.single_token_operand(verb + 3))
-            .filter(|_| self.is_word(verb + 2, "and"));
+        let (low, x) = (infix.verb + 1, &infix.operand_text);
+        let middle = self
+            .operand_end(low, true, infix.single)
+            .filter(|middle| self.is_word(*middle, "and") && *middle > low);
+        let bounds = middle.and_then(|middle| {
+            let end = self.operand_end(middle + 1, true, infix.single)?;
+            (end > middle + 1).then_some((middle, end))
+        });
         let call = infix.negate(match bounds {
-            Some((low, high)) => format!("AND({low} <= {shown}, {shown} <= {high})"),
-            None => format!("AND(a <= {shown}, {shown} <= b)"),
+            Some((middle, end)) => format!(
+                "AND({} <= {x}, {x} <= {})",
+                self.written(low..middle),
+                self.written(middle + 1..end)
+            ),
+            None => format!("AND(a <= {x}, {x} <= b)"),
         });
         let message = "`BETWEEN` is not part of the language";
         let mut diagnostic =
             Diagnostic::new(Code::NotFormulaSyntax, infix.words, message).with_help(format!("write `{call}`"));
-        if let (Some(operand), Some(_)) = (infix.operand, bounds) {
-            diagnostic = diagnostic.with_fix(operand.to(self.span_at(verb + 3)), call);
+        if let (Some(operand), Some((_, end))) = (infix.operand, bounds) {
+            diagnostic = diagnostic.with_fix(operand.to(self.span_at(end - 1)), call);
         }
         self.report(diagnostic);
         self.until.push(("and", self.open_brackets.len()));
-        self.emit_reported(verb + 1, infix.words);
-        verb + 1 - infix.at
+        self.emit_reported(infix.verb + 1, infix.words);
+        infix.verb + 1 - infix.at
     }
 
     /// Reports a second formula that has its own line but no name, or a word before the name of a definition.
@@ -298,20 +348,42 @@ impl LayoutPass<'_, '_> {
         1
     }
 
-    /// Returns `OR(x = a, x = b)` for a list whose items are single tokens.
-    pub(super) fn in_list_as_or(&self, open: usize, operand: &str) -> String {
-        let mut at = open;
-        let mut parts = Vec::new();
-        while parts.len() < 4 && matches!(self.token_at(at), Some(Token::Open | Token::Comma)) {
-            let Some(value) = self.single_token_operand(at + 1) else {
-                break;
-            };
-            parts.push(format!("{operand} = {value}"));
-            at += 2;
+    /// Returns `OR(x = a, x = b)` for a list.
+    fn in_list_as_or(&self, open: usize, infix: &InfixWord) -> String {
+        const MOST: usize = 12;
+        let x = &infix.operand_text;
+        let items = (self.token_at(open) == Some(Token::Open))
+            .then(|| self.arguments(open, infix.single))
+            .flatten();
+        let tests = items.filter(|items| items.len() <= MOST && items.iter().all(|item| !item.is_empty()));
+        let tests: Vec<String> = tests
+            .into_iter()
+            .flatten()
+            .map(|item| format!("{x} = {}", self.written(item)))
+            .collect();
+        match tests.as_slice() {
+            [] => format!("OR({x} = a, {x} = b)"),
+            [test] => test.clone(),
+            tests => format!("OR({})", tests.join(", ")),
         }
-        if self.token_at(at) == Some(Token::Close) && parts.len() > 1 {
-            return format!("OR({})", parts.join(", "));
-        }
-        format!("OR({operand} = a, {operand} = b)")
     }
+}
+
+/// Returns the call for an SQL pattern whose wildcards are only at its ends. `pattern` is a text literal.
+fn like_as_call(pattern: &str, x: &str, ignores_case: bool) -> Option<String> {
+    let pattern = pattern.trim_matches('"');
+    let inner = pattern.trim_matches('%');
+    if inner.is_empty() || inner.contains(['%', '_', '\\', '*', '?']) {
+        return None;
+    }
+    let (x, inner) = match ignores_case {
+        true => (format!("LOWER({x})"), inner.to_lowercase()),
+        false => (x.to_owned(), inner.to_owned()),
+    };
+    Some(match (pattern.starts_with('%'), pattern.ends_with('%')) {
+        (true, true) => format!("CONTAINS({x}, \"{inner}\")"),
+        (false, true) => format!("STARTSWITH({x}, \"{inner}\")"),
+        (true, false) => format!("ENDSWITH({x}, \"{inner}\")"),
+        (false, false) => format!("{x} = \"{inner}\""),
+    })
 }

@@ -30,9 +30,9 @@ pub struct DefinitionHead {
     pub too_deep: bool,
     /// `true` if the tokens contain an error.
     pub broken: bool,
-    /// `true` if the definition contains an unclosed string, which may have absorbed brackets and commas of the
-    /// formula.
-    pub swallowed: bool,
+    /// `true` if the definition contains an unclosed string or an unmatched bracket, so that brackets and commas of the
+    /// formula may be in the wrong place.
+    pub hides_errors: bool,
     /// Index of the source part that contains the definition.
     pub part: u32,
 }
@@ -110,6 +110,10 @@ pub fn layout_part(
         closed: None,
         surplus: None,
         name_index: None,
+        first: 0,
+        connected: 0,
+        semicolons: false,
+        unmatched: false,
         braces: 0,
         until: Vec::new(),
         broken: false,
@@ -140,6 +144,14 @@ pub(super) struct LayoutPass<'a, 't> {
     pub(super) surplus: Option<u32>,
     /// Index of a name that begins a definition, although it is not the first token on its line.
     pub(super) name_index: Option<usize>,
+    /// Index of the first token of the current formula.
+    pub(super) first: usize,
+    /// Index after the last condition with `AND` or `OR` that has been reported.
+    pub(super) connected: usize,
+    /// `true` if semicolons separate arguments of the current formula.
+    pub(super) semicolons: bool,
+    /// `true` if the current formula has an unmatched bracket.
+    pub(super) unmatched: bool,
     /// Index of the first token that may be followed by a closing brace.
     pub(super) braces: usize,
     /// Words and symbols that complete an already reported construct, each with the number of open brackets around it.
@@ -153,10 +165,17 @@ pub(super) struct LayoutPass<'a, 't> {
 impl<'t> LayoutPass<'_, 't> {
     fn run(&mut self) {
         let mut at = 0;
-        let leading_equal = matches!(self.tokens.first(), Some((Token::Equal, _)));
+        let leading_equal = matches!(self.tokens.first(), Some((Token::Equal | Token::DoubleEqual, _)));
         let single = self.part.mode == LayoutMode::Formula || leading_equal;
         if leading_equal {
             at = 1;
+            if let Some((Token::DoubleEqual, span)) = self.tokens.first().copied() {
+                self.report(
+                    Diagnostic::new(Code::NotFormulaSyntax, span, "a formula does not begin with `==`")
+                        .with_help("write `=`")
+                        .with_fix(span, "="),
+                );
+            }
         }
         while !single && matches!(self.tokens.get(at), Some((Token::Name, _))) {
             match self.report_definition_prefix(at) {
@@ -164,7 +183,7 @@ impl<'t> LayoutPass<'_, 't> {
                 skipped => at += skipped,
             }
         }
-        if single || !self.is_definition(at) {
+        if (single || !self.is_definition(at)) && (single || !self.begins_with_wrong_name(at)) {
             if at >= self.tokens.len() {
                 return;
             }
@@ -180,7 +199,20 @@ impl<'t> LayoutPass<'_, 't> {
             at = stop;
         }
         while let Some((_, name)) = self.tokens.get(at).copied() {
-            at = self.layout_formula(Some(name), at + 2, false);
+            let wrong = if self.is_definition(at) {
+                None
+            } else {
+                self.end_of_wrong_name(at)
+            };
+            let Some(equal) = wrong else {
+                at = self.layout_formula(Some(name), at + 2, false);
+                continue;
+            };
+            let name = self.report_wrong_name(at, equal);
+            at = self.layout_formula(Some(name), equal + 1, false);
+            if let Some(head) = self.layout.heads.last_mut() {
+                head.broken = true;
+            }
         }
     }
 
@@ -208,6 +240,7 @@ impl<'t> LayoutPass<'_, 't> {
         self.layout.tokens.push((Token::Start, first));
         let mut at = from;
         let mut end = name.map_or(first.start, |n| n.end);
+        self.first = from;
         self.broken = false;
         self.is_named = name.is_some();
         self.until.clear();
@@ -231,8 +264,23 @@ impl<'t> LayoutPass<'_, 't> {
             if token == Token::Name && !single && self.starts_definition(at) {
                 break;
             }
+            if matches!(
+                token,
+                Token::Name | Token::Number | Token::Text | Token::Percent | Token::Odd
+            ) && !single
+                && self.is_after_operand()
+                && self.end_of_wrong_name(at).is_some()
+            {
+                break;
+            }
             match token {
                 Token::OpenSquare if !self.follows_operand() => {
+                    let count = self.report_square_field(at);
+                    if count > 0 {
+                        end = self.span_at(at + count - 1).end;
+                        at += count;
+                        continue;
+                    }
                     self.report_square_reference(at, span);
                     self.open_brackets.push(at as u32 | DROPPED);
                 }
@@ -273,7 +321,7 @@ impl<'t> LayoutPass<'_, 't> {
                 | Token::ColonEqual
                 | Token::EqualGreater
                 | Token::EqualLess => {
-                    let skipped = self.report_symbols(at, token, span);
+                    let skipped = self.report_symbols(at, token, span, single);
                     end = self.span_at(at + skipped - 1).end;
                     at += skipped;
                     continue;
@@ -285,6 +333,10 @@ impl<'t> LayoutPass<'_, 't> {
         }
         let swallowed = self.skip_unclosed_strings(end);
         self.close_all(end, too_deep || swallowed);
+        let hides_errors = swallowed | std::mem::take(&mut self.unmatched);
+        if std::mem::take(&mut self.semicolons) {
+            self.report_semicolons(frame);
+        }
         if too_deep {
             self.layout.tokens.truncate(frame + 1);
         }
@@ -294,7 +346,7 @@ impl<'t> LayoutPass<'_, 't> {
             span: Span::new(first.start, end.max(first.end)),
             too_deep,
             broken: self.broken || swallowed,
-            swallowed,
+            hides_errors,
             part: self.part.index,
         });
         at
@@ -341,8 +393,9 @@ impl<'t> LayoutPass<'_, 't> {
         let mut before = self.layout.tokens.last().map_or(Token::Start, |t| t.0);
         for (index, (token, _)) in rest.iter().enumerate() {
             let ordinary = match *token {
-                Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual
-                | Less | LessEqual | Greater | GreaterEqual => true,
+                Number | Text => !ends_operand(before),
+                Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual | Less
+                | LessEqual | Greater | GreaterEqual => true,
                 Name => {
                     let next = rest.get(index + 1).map_or(Token::End, |t| t.0);
                     let is_next_to_operand =
@@ -397,6 +450,11 @@ impl<'t> LayoutPass<'_, 't> {
         let Some(innermost) = self.open_brackets.last().copied() else {
             return true;
         };
+        // A name cannot follow an operand, so a bracket that a later line closes is missing here.
+        let before = at.saturating_sub(1);
+        if self.token_at(before).is_some_and(ends_operand) && !self.is_any_word(before, &super::operands::KEYWORDS) {
+            return true;
+        }
         let tokens = self.tokens;
         let closed = self.closed.get_or_insert_with(|| matched_brackets(tokens));
         !closed.get((innermost & !DROPPED) as usize).copied().unwrap_or(false)

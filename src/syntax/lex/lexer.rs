@@ -39,12 +39,10 @@ pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
 /// Clears `lexed`, then splits one part of a source into tokens whose spans refer to the whole source.
 pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) {
     let before = diagnostics.len();
-    let swallows = lex_pass(whole, part, u32::MAX, lexed, diagnostics);
-    if swallows != u32::MAX {
-        // Lex the part again. This time, the unclosed string ends at the end of its line, so it does not absorb the
-        // definitions that follow.
+    if lex_pass(whole, part, false, lexed, diagnostics) {
+        // Lex the part again. This time, a string that contains a definition ends at the end of its line.
         diagnostics.truncate(before);
-        lex_pass(whole, part, swallows, lexed, diagnostics);
+        lex_pass(whole, part, true, lexed, diagnostics);
     }
 }
 
@@ -59,9 +57,9 @@ fn report_nul_characters(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diag
     }
 }
 
-/// Lexes the part. The string that starts at `cut` ends at the end of its line. Returns the start of the next string
-/// that must be cut in the same way.
-fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
+/// Lexes the part. If `cuts_strings` is set, every string that contains a line such as `name = …` ends at the end of its
+/// line. Returns whether the part must be lexed again in this way, because a closing quote is missing.
+fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> bool {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();
     lexed.swallowed.clear();
@@ -74,9 +72,8 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
         even: u32::MAX,
         open_line: 0,
         open_comment: u32::MAX,
-        cut,
-        swallowing_text: u32::MAX,
-        looked: false,
+        cuts_strings,
+        has_odd_quote: false,
     };
     let mut nul = false;
     let mut lexer = Token::lexer(source);
@@ -93,6 +90,7 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
             Ok(Token::UnclosedModel) => faults.lex_model_reference(&mut span),
             Ok(Token::CurlyQuote) => faults.report_curly_quotes(&mut span, lexed),
             Ok(Token::UnclosedTab) => {
+                faults.has_odd_quote = true;
                 report_single_quote(span, faults.diagnostics);
                 lexed.swallowed.push(span.start);
                 Some(Token::Text)
@@ -119,17 +117,25 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
         lexed.tokens.extend(token.map(|token| (token, span)));
     }
     faults.report_pending_run();
-    let swallows = faults.swallowing_text;
+    let has_odd_quote = faults.has_odd_quote;
     if nul {
         report_nul_characters(source, lexed, diagnostics);
     }
-    swallows
+    has_odd_quote && !cuts_strings && has_definition_in_string(source, lexed)
 }
 
-/// Returns the start of the first multi-line string whose text looks like a definition. If a later string is unclosed,
-/// this string's closing quote is missing, because a missing quote swaps the inside and outside of all later strings.
+/// Returns whether a string contains a line that looks like a definition. If a quote is also in a wrong position, the
+/// string's closing quote is missing, because a missing quote swaps the inside and outside of all later strings.
 #[cold]
-pub(super) fn swallowing_text(source: &str, lexed: &Lexed) -> u32 {
+fn has_definition_in_string(source: &str, lexed: &Lexed) -> bool {
+    let strings = lexed.tokens.iter().filter(|(token, _)| *token == Token::Text);
+    strings
+        .into_iter()
+        .any(|(_, span)| contains_definition(span.text(source)))
+}
+
+/// Returns whether a line of the text, except for the first line, looks like a definition.
+pub(super) fn contains_definition(text: &str) -> bool {
     let defines = |line: &str| {
         let line = line.trim_start();
         let name = line
@@ -138,11 +144,5 @@ pub(super) fn swallowing_text(source: &str, lexed: &Lexed) -> u32 {
         let after = line.get(name..).unwrap_or_default().trim_start();
         name > 0 && after.starts_with('=') && !after.starts_with("==")
     };
-    let texts = lexed
-        .tokens
-        .iter()
-        .filter(|(token, _)| *token == Token::Text)
-        .map(|(_, span)| *span);
-    let mut texts = texts.filter(|span| span.text(source).split('\n').skip(1).any(defines));
-    texts.next().map_or(u32::MAX, |span| span.start)
+    text.split('\n').skip(1).any(defines)
 }

@@ -1,7 +1,9 @@
 //! Lexer and layout pass: split source text into tokens, find definitions and match brackets.
 
 mod brackets;
+mod casts;
 mod clauses;
+mod definition_names;
 mod faults;
 mod foreign;
 mod foreign_words;
@@ -9,14 +11,19 @@ mod layout;
 mod lexer;
 mod list;
 mod names;
+mod numbers;
+mod operands;
+mod queries;
 mod spreadsheet;
 mod text;
 mod token;
 
+pub use casts::conversion_help;
 pub use layout::{DefinitionHead, LayoutMode, TextLayout, layout_text};
 pub use layout::{LayoutPart, layout_part};
 pub use lexer::lex_part;
 pub use lexer::{Lexed, lex};
 pub use list::split_list;
+pub use numbers::number_around_comma;
 pub use text::{quote, unquote};
 pub use token::Token;

@@ -19,12 +19,12 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
             Cow::Borrowed(inner)
         };
     }
-    let curly = |c: char| "\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}".contains(c);
+    let curly = |c: char| super::faults::CURLY_QUOTES.contains(&c);
     if literal.starts_with(curly) {
         return Cow::Borrowed(
             literal
                 .trim_start_matches(curly)
-                .trim_end_matches(|c| curly(c) || c == '"'),
+                .trim_end_matches(|c| curly(c) || matches!(c, '"' | '\'')),
         );
     }
     if let Some(inner) = literal.strip_prefix('\'') {

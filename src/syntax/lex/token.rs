@@ -112,8 +112,8 @@ pub enum Token {
     Tab,
     #[regex(r"'([^'\n]|'')*", priority = 1)]
     UnclosedTab,
-    /// Curly quotation mark that a word processor inserted in place of `"`.
-    #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}]")]
+    /// Curly quotation mark that a word processor inserted in place of `"` or `'`.
+    #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\u{2018}-\u{201b}\u{b4}\u{2032}\u{2033}]")]
     CurlyQuote,
     /// Name in backticks, as in some SQL dialects.
     #[regex(r"`[^`\n]*`")]

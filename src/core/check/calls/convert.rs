@@ -331,7 +331,9 @@ impl Lowerer<'_> {
         };
         let fix = self
             .requote_fix(first, second)
-            .or_else(|| self.requote_fix(second, first));
+            .or_else(|| self.requote_fix(second, first))
+            // In a formula with a syntax error, the operands may be others than intended.
+            .filter(|_| !self.broken);
         let diagnostic = Diagnostic::new(
             Code::TypeMismatch,
             b.span,

@@ -1,5 +1,7 @@
 //! Suggestions for functions from other tools that the catalog does not contain.
 
+use super::foreign_calls;
+use crate::ast::{Ast, Call};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -383,8 +385,13 @@ const CONVERSION: &str = "remove the conversion, because safe conversions are au
 /// Prefixes of the names of newer functions in Excel files.
 const EXCEL_PREFIXES: [&str; 2] = ["_XLFN.", "_XLWS."];
 
-/// Returns the error for a function from another tool. The function's name is in upper case. `None` if the function is not known.
-pub(in crate::check) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
+/// Returns the error for a function from another tool. The function's name is in upper case. `call` is the call with its
+/// tree, source and span. `None` if the function is not known.
+pub(in crate::check) fn foreign_function_diagnostic(
+    name: &str,
+    span: Span,
+    call: Option<((&Ast, &str), (Call, Span))>,
+) -> Option<Diagnostic> {
     let mut base_name = name;
     for prefix in EXCEL_PREFIXES {
         base_name = base_name.strip_prefix(prefix).unwrap_or(base_name);
@@ -407,11 +414,48 @@ pub(in crate::check) fn foreign_function_diagnostic(name: &str, span: Span) -> O
                 .with_fix(span, *english),
         );
     }
-    let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == base_name)?;
-    Some(diagnostic().with_help(match instead {
+    if let Some(narrow) = without_full_width_letters(base_name).filter(|narrow| catalog::lookup(narrow).is_some()) {
+        return Some(
+            diagnostic()
+                .with_help(format!("write `{narrow}`"))
+                .with_fix(span, narrow),
+        );
+    }
+    let instead = OTHER_TOOLS
+        .iter()
+        .find(|(n, _)| *n == base_name)
+        .map(|(_, instead)| instead);
+    let renamed = match instead {
+        Some(Write(formula)) => Some(*formula),
+        _ => None,
+    };
+    let advice = call.and_then(|(tree, call)| foreign_calls::advise(tree, call, base_name, renamed));
+    if let Some(advice) = advice {
+        return Some(diagnostic().with_help(advice));
+    }
+    Some(diagnostic().with_help(match instead? {
         Write(formula) => format!("write `{formula}`"),
         Say(advice) => (*advice).to_owned(),
     }))
+}
+
+/// Returns the name in ASCII letters if it contains full-width letters, such as those of a Japanese keyboard.
+fn without_full_width_letters(name: &str) -> Option<String> {
+    const FULL_WIDTH: u32 = 0xfee0;
+    let narrow = |c: char| match c {
+        '\u{ff21}'..='\u{ff3a}' => char::from_u32(c as u32 - FULL_WIDTH).unwrap_or(c),
+        c => c,
+    };
+    (!name.is_ascii()).then(|| name.chars().map(narrow).collect())
+}
+
+/// Returns the call that replaces a function without brackets, such as `CURRENT_DATE`.
+pub(in crate::check) fn call_for_bare_name(name: &str) -> Option<&'static str> {
+    let named = OTHER_TOOLS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    match named?.1 {
+        Write(formula) if formula.ends_with("()") => Some(formula),
+        _ => None,
+    }
 }
 
 /// Returns advice for an SQL function that formulas do not support. `None` if there is no similar function.

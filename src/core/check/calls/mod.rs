@@ -3,6 +3,7 @@
 pub(super) mod array_formulas;
 pub(super) mod convert;
 pub(super) mod defined_functions;
+pub(super) mod foreign_calls;
 pub(super) mod foreign_functions;
 pub(super) mod intrinsics;
 pub(super) mod operands;
@@ -104,8 +105,8 @@ impl Lowerer<'_> {
     fn report_wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let (least, most) = function.arity();
         let count = call.count as usize;
-        // If a parenthesis is unclosed, the missing arguments may be in the text that the parser skipped.
-        if call.unclosed && self.failed {
+        // If a bracket is missing or in the wrong place, the missing arguments may be elsewhere in the text.
+        if (call.unclosed && self.failed) || (self.broken && count < least) {
             return false;
         }
         let expected_count = match most {
@@ -141,23 +142,17 @@ impl Lowerer<'_> {
         false
     }
 
-    /// Returns a number such as `1.5` if the arguments contain `1,5` without a space. If semicolons separate the
-    /// arguments, the number may be the end of a longer argument.
+    /// Returns a number such as `1.5` if the arguments contain `1,5` without a space.
     fn decimal_with_comma(&self, call: Call) -> Option<String> {
         let arguments = self.ast.arguments(call);
-        let pairs = || arguments.iter().zip(arguments.iter().skip(1));
-        let between = |left: ExprId, other: ExprId| {
-            Span::new(self.ast.span(left).end, self.ast.span(other).start).text(self.source)
-        };
-        let has_semicolons = pairs().any(|(left, other)| between(*left, *other).contains(';'));
-        pairs().find_map(|(integer_part, fraction)| {
-            let is_number = |id: ExprId| self.ast.expr(id) == Expr::Number;
-            let [before, digits] = [integer_part, fraction].map(|id| self.ast.span(*id).text(self.source));
-            let whole_digits = before.get(before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..)?;
-            let is_part = is_number(*integer_part) || (has_semicolons && !whole_digits.is_empty());
-            let is_fraction = is_number(*fraction) && digits.bytes().all(|b| b.is_ascii_digit());
-            let is_decimal = is_part && is_fraction && between(*integer_part, *fraction) == ",";
-            is_decimal.then(|| format!("{whole_digits}.{digits}"))
+        arguments.windows(2).find_map(|pair| {
+            let [integer_part, fraction] = [pair.first()?, pair.last()?].map(|id| self.ast.span(*id));
+            let are_numbers = pair.iter().all(|id| self.ast.expr(*id) == Expr::Number);
+            let digits = fraction.text(self.source);
+            let is_decimal = are_numbers
+                && digits.bytes().all(|b| b.is_ascii_digit())
+                && Span::new(integer_part.end, fraction.start).text(self.source) == ",";
+            is_decimal.then(|| format!("{}.{digits}", integer_part.text(self.source)))
         })
     }
 

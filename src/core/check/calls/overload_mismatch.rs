@@ -10,6 +10,17 @@ use crate::span::Span;
 use formulac_syntax::diag::lists::join_words;
 
 impl Lowerer<'_> {
+    /// Returns whether a text literal contains the name of a column.
+    fn is_quoted_column(&self, literal: &str) -> bool {
+        let name = literal.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+        name.is_some_and(|name| {
+            self.scope
+                .relations
+                .iter()
+                .any(|relation| relation.position(name).is_some())
+        })
+    }
+
     /// Returns the types that the overloads accept for an argument, as phrases such as `a number`. `choices` contains
     /// the bounds of an argument that must be an integer literal.
     fn accepted_types(function: &Function, index: usize, choices: Option<(i64, i64)>) -> Vec<String> {
@@ -131,6 +142,11 @@ impl Lowerer<'_> {
             _ => None,
         };
         let help = match (meta.ty, expected_types.first().map_or("", String::as_str), display_name) {
+            // In SQL, double quotes enclose names.
+            (Type::Text, ..) if self.is_quoted_column(&text) => {
+                let name = text.trim_matches('"');
+                format!("write `{name}` without quotes for the column, because quotes enclose text")
+            }
             (Type::Text, _, "+") => "join text with `&`".to_owned(),
             (Type::Boolean, "a number", _) => format!("convert the condition to a number: `N({text})`"),
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {

@@ -16,7 +16,7 @@ use self::unresolved_names::{CANDIDATES, describe_columns, no_column_diagnostic}
 use crate::Level;
 use crate::Type;
 use crate::arena::Arena;
-use crate::ast::{Ast, Definition, Expr, ExprId};
+use crate::ast::{Ast, Call, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::check::ranges;
 use crate::check::sheet::columns::SheetColumns;
@@ -346,7 +346,7 @@ impl Resolver<'_> {
                 },
                 Expr::Call(call) => {
                     let call = ast.call(call);
-                    let target = self.resolve_function(call.name);
+                    let target = self.resolve_function(call, *span);
                     if let NameTarget::Function(function) = target {
                         reads_calendar |= ranges::calendar::uses_calendar(catalog::get(function), call.count);
                     }
@@ -581,12 +581,12 @@ impl Resolver<'_> {
         }
     }
 
-    fn resolve_function(&mut self, span: Span) -> NameTarget {
-        let text = span.text(self.source);
+    fn resolve_function(&mut self, call: Call, whole: Span) -> NameTarget {
+        let text = call.name.text(self.source);
         if let Some(function) = catalog::find(text) {
             return NameTarget::Function(function);
         }
-        self.report_no_function(text, span)
+        self.report_no_function(text, call, whole)
     }
 }
 

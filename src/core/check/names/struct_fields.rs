@@ -101,10 +101,15 @@ impl Resolver<'_> {
         field: &str,
         relation_names: &[&str],
     ) -> String {
-        let suggestion = format!(
-            "did you mean {}?",
-            join_names(relation_names.get(..8).unwrap_or(relation_names), "and")
-        );
+        let mut relations = self.scope.relations.iter();
+        let owner = relations.find(|relation| relation.position(field).is_some());
+        let suggestion = match owner {
+            Some(owner) => format!("did you mean `{}.{field}`?", owner.name()),
+            None => format!(
+                "add `{view}` to `joins` in a spec, or use a column of {}",
+                join_names(relation_names.get(..8).unwrap_or(relation_names), "and")
+            ),
+        };
         let mut open = self
             .scope
             .relations
@@ -112,8 +117,9 @@ impl Resolver<'_> {
             .filter(|relation| relation.may_have_more_columns());
         match open.next() {
             Some(relation) if self.scope.struct_fields => format!(
-                "{suggestion} If `{view}` is a STRUCT column of `{}`, add a column `{view}.{field}` to its columns in a properties \
+                "{suggestion}{} If `{view}` is a STRUCT column of `{}`, add a column `{view}.{field}` to its columns in a properties \
                  file or schema file, or run `dbt docs generate`",
+                if suggestion.ends_with('?') { "" } else { "." },
                 relation.name()
             ),
             _ => suggestion,

@@ -2,9 +2,11 @@
 
 use super::{NameTarget, Resolver};
 use crate::Level;
-use crate::ast::{BinaryOp, Definition, Expr, ExprId};
+use crate::ast::{BinaryOp, Call, Definition, Expr, ExprId};
 use crate::catalog::{self, Function};
 use crate::check::DefinitionRole;
+use crate::check::calls::foreign_calls;
+use crate::check::calls::foreign_functions::{call_for_bare_name, foreign_function_diagnostic};
 use crate::check::dates::timeframe::split_timeframe_name;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::plan::key_name;
@@ -238,12 +240,19 @@ impl<'a> Resolver<'a> {
             Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(help)
         } else if text.eq_ignore_ascii_case("null") {
             Diagnostic::new(Code::NotFormulaSyntax, span, "`NULL` is not part of the language").with_help(
-                if self.is_branch_of_if(id, definition) {
-                    "omit the last argument of IF, which then returns NULL; swap the branches if necessary"
-                } else {
-                    "write `1/0` to return NULL (an empty value), and `ISBLANK(x)` to test for NULL"
+                match self.compared_operand(id, definition) {
+                    Some((BinaryOp::Equal, x)) => format!("write `ISBLANK({x})`"),
+                    Some((_, x)) => format!("write `NOT(ISBLANK({x}))`"),
+                    None if self.is_branch_of_if(id, definition) => {
+                        "omit the last argument of IF, which then returns NULL; swap the branches if necessary"
+                            .to_owned()
+                    }
+                    None => "write `1/0` to return NULL (an empty value), and `ISBLANK(x)` to test for NULL".to_owned(),
                 },
             )
+        } else if let Some(call) = call_for_bare_name(text) {
+            let message = format!("`{text}` is not part of the language");
+            Diagnostic::new(Code::UnknownName, span, message).with_help(format!("write `{call}`"))
         } else if let Some(description) = describe_worksheet_name(text) {
             let message = format!("{description} need a worksheet; there is no column or definition `{text}`");
             Diagnostic::new(Code::NeedsWorksheet, span, message).with_help("use the column's name")
@@ -252,9 +261,18 @@ impl<'a> Resolver<'a> {
             let means_function = |function: &&Function| text.len() > 2 || text == function.name;
             let function = catalog::find(text).map(catalog::get).filter(means_function)?;
             let message = format!("`{text}` is a function, so brackets must follow its name");
+            // `MONTH(date)` is the same in all years, but a key that is called `month` means a period.
+            let unit = foreign_calls::UNITS
+                .into_iter()
+                .find(|unit| unit.eq_ignore_ascii_case(text));
+            let unit = unit.filter(|_| self.scope.role(definition.part) == DefinitionRole::GroupBy);
+            let help = match unit {
+                Some(unit) => format!("write `{}[{unit}]`", self.date_column().unwrap_or("date")),
+                None => format!("write `{}`", function.signature()),
+            };
             Diagnostic::new(Code::UnknownName, span, message)
                 .with_label("no column or definition has this name")
-                .with_help(format!("write `{}`", function.signature()))
+                .with_help(help)
         };
         Some((diagnostic, NameTarget::Error))
     }
@@ -324,16 +342,31 @@ impl<'a> Resolver<'a> {
         column
     }
 
+    /// Returns the first column with dates or times.
+    fn date_column(&self) -> Option<&'a str> {
+        let scope = self.scope;
+        let mut columns = scope.relations.iter().flat_map(Relation::columns).take(CANDIDATES);
+        columns.find(|column| column.ty().is_temporal()).map(Column::name)
+    }
+
     /// Returns whether an expression is an operand of `=` or `<>`.
     fn is_compared(&self, id: ExprId, definition: &Definition) -> bool {
-        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
-        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+        self.compared_operand(id, definition).is_some()
+    }
+
+    /// Returns the operator and the text of the other operand if an expression is an operand of `=` or `<>`.
+    fn compared_operand(&self, id: ExprId, definition: &Definition) -> Option<(BinaryOp, String)> {
+        let mut behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.find_map(|node| match self.ast.expr(ExprId(node)) {
             Expr::Binary {
-                op: BinaryOp::Equal | BinaryOp::NotEqual,
+                op: op @ (BinaryOp::Equal | BinaryOp::NotEqual),
                 left,
                 right,
-            } => left == id || right == id,
-            _ => false,
+            } if left == id || right == id => {
+                let other = if left == id { right } else { left };
+                Some((op, self.ast.span(other).excerpt(self.source)))
+            }
+            _ => None,
         })
     }
 
@@ -351,34 +384,64 @@ impl<'a> Resolver<'a> {
     }
 
     #[cold]
-    pub(in crate::check) fn report_no_function(&mut self, text: &str, span: Span) -> NameTarget {
-        let diagnostic =
-            crate::check::calls::foreign_functions::foreign_function_diagnostic(&text.to_uppercase(), span)
-                .unwrap_or_else(|| {
-                    let is_known = self
-                        .tables
-                        .symbols
-                        .find(text.into(), self.source)
-                        .is_some_and(|s| s.definition.is_some());
-                    if is_known || self.find_column(text.into()).is_some() {
-                        return Diagnostic::new(
-                            Code::UnknownFunction,
-                            span,
-                            format!("`{text}` is a name, not a function"),
-                        )
-                        .with_help("put an operator before the bracket, such as `*` to multiply");
-                    }
-                    let near = self.nearest_name(text, catalog::names());
-                    let help = near.map_or_else(
-                        || "run `formulac functions` to list all functions".to_owned(),
-                        suggest::similar_name_help,
-                    );
-                    Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
-                        .with_label("not in the function catalogue")
-                        .with_help(help)
-                });
+    pub(in crate::check) fn report_no_function(&mut self, text: &str, call: Call, whole: Span) -> NameTarget {
+        let span = call.name;
+        self.remove_errors_of_arguments(call, whole);
+        let tree = (self.ast, self.source);
+        let diagnostic = foreign_function_diagnostic(&text.to_uppercase(), span, Some((tree, (call, whole))))
+            .unwrap_or_else(|| {
+                let is_known = self
+                    .tables
+                    .symbols
+                    .find(text.into(), self.source)
+                    .is_some_and(|s| s.definition.is_some());
+                if is_known || self.find_column(text.into()).is_some() {
+                    return Diagnostic::new(
+                        Code::UnknownFunction,
+                        span,
+                        format!("`{text}` is a name, not a function"),
+                    )
+                    .with_help("put an operator before the bracket, such as `*` to multiply");
+                }
+                let near = self.nearest_name(text, catalog::names());
+                let help = near.map_or_else(
+                    || "run `formulac functions` to list all functions".to_owned(),
+                    suggest::similar_name_help,
+                );
+                Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
+                    .with_label("not in the function catalogue")
+                    .with_help(help)
+            });
         self.diagnostics.push(diagnostic);
         NameTarget::Error
+    }
+}
+
+impl Resolver<'_> {
+    /// Removes the errors that follow from an unknown function: names of periods such as `month` and texts in single
+    /// quotes among its arguments.
+    fn remove_errors_of_arguments(&mut self, call: Call, whole: Span) {
+        const MAX_EXAMINED: usize = 200;
+        if self.diagnostics.len() > MAX_EXAMINED {
+            return;
+        }
+        let arguments = self.ast.arguments(call).iter().map(|argument| self.ast.span(*argument));
+        let arguments: Vec<Span> = arguments.collect();
+        let source = self.source;
+        self.diagnostics.retain(|diagnostic| {
+            let span = diagnostic.span();
+            let text = span.text(source);
+            let is_inside = whole.start <= span.start && span.end <= whole.end;
+            let follows = match diagnostic.kind() {
+                Code::UnknownName => foreign_calls::is_part(text),
+                Code::SingleQuotes => true,
+                Code::NotFormulaSyntax => text
+                    .get(..8)
+                    .is_some_and(|begin| begin.eq_ignore_ascii_case("interval")),
+                _ => false,
+            };
+            !(follows && is_inside && arguments.contains(&span))
+        });
     }
 }
 

@@ -1,0 +1,292 @@
+//! Reports parts of SQL queries in a formula, with the formula and the keys of a spec to write instead.
+
+use std::ops::Range;
+
+use super::Token;
+use super::layout::LayoutPass;
+use crate::span::Span;
+
+/// Clauses of a query after its expression, each with the key of a spec.
+const CLAUSES: [(&str, &str); 6] = [
+    ("from", "from"),
+    ("where", "where"),
+    ("group", "group_by"),
+    ("having", "having"),
+    ("order", "order_by"),
+    ("limit", "limit"),
+];
+
+impl LayoutPass<'_, '_> {
+    /// Reports `CASE` and returns the number of tokens consumed. The expressions after its words are still checked.
+    pub(super) fn report_case(&mut self, at: usize, single: bool) -> usize {
+        let span = self.span_at(at);
+        let help = self.case_as_call(at, single).unwrap_or_else(|| {
+            match self.is_word(at + 1, "when") {
+                true => "IFS(condition, value, …, TRUE, otherwise)",
+                false => "SWITCH(x, value, result, …, otherwise)",
+            }
+            .to_owned()
+        });
+        self.report_syntax(span, "`CASE` is not part of the language", format!("write `{help}`"));
+        self.until.push(("end", self.open_brackets.len()));
+        self.push(Token::Fault, span);
+        if !self.is_word(at + 1, "when") {
+            self.push(Token::Odd, span);
+        }
+        1
+    }
+
+    /// Skips `WHEN`, `THEN` and `ELSE` inside a `CASE` that has been reported, and NULL after them. Returns the number
+    /// of tokens consumed.
+    pub(super) fn skip_word_of_case(&mut self, at: usize) -> usize {
+        let is_in_case = self.until.last() == Some(&("end", self.open_brackets.len()));
+        if !is_in_case || !self.is_any_word(at, &["when", "then", "else"]) {
+            return 0;
+        }
+        let span = self.span_at(at);
+        if self.is_word(at + 1, "null") {
+            self.fail_operand(span);
+            return 2;
+        }
+        self.emit_reported(at + 1, span);
+        1
+    }
+
+    /// Returns the call that replaces a `CASE` without another `CASE` inside it.
+    fn case_as_call(&self, at: usize, single: bool) -> Option<String> {
+        const WORDS: [&str; 4] = ["when", "then", "else", "end"];
+        // The search is limited, so that many `CASE` take linear time.
+        let is_same_formula = |end: &usize| single || !self.is_definition(*end);
+        let end = (at + 1..at + 200)
+            .take_while(is_same_formula)
+            .find(|end| self.is_word(*end, "end"))?;
+        if (at + 1..end).any(|inner| self.is_word(inner, "case")) {
+            return None;
+        }
+        let parts = self.split(at + 1..end + 1, |at| self.is_any_word(at, &WORDS));
+        let operand = parts.first().filter(|part| !part.is_empty());
+        let mut arguments: Vec<String> = operand
+            .map(|operand| self.written(operand.clone()))
+            .into_iter()
+            .collect();
+        let mut count = 0;
+        let mut otherwise = None;
+        for part in parts.get(1..parts.len() - 1).unwrap_or_default() {
+            let word = part.start - 1;
+            let is_null = part.len() == 1 && self.is_word(part.start, "null");
+            let written = match () {
+                () if part.is_empty() => return None,
+                () if is_null => "1/0".to_owned(),
+                () if self.is_word(word, "when") && operand.is_none() => self.condition(part.clone()),
+                () => self.written(part.clone()),
+            };
+            match self.is_word(word, "else") {
+                true => otherwise = Some(written).filter(|_| !is_null),
+                false => arguments.push(written),
+            }
+            count += usize::from(self.is_word(word, "when"));
+        }
+        let name = match (operand, count) {
+            (_, 0) => return None,
+            (Some(_), _) => "SWITCH",
+            (None, 1) => "IF",
+            (None, _) => "IFS",
+        };
+        if let Some(otherwise) = otherwise {
+            arguments.extend((name == "IFS").then(|| "TRUE".to_owned()));
+            arguments.push(otherwise);
+        }
+        Some(format!("{name}({})", arguments.join(", ")))
+    }
+
+    /// Reports `SELECT … FROM …` and returns the number of tokens consumed.
+    pub(super) fn report_select(&mut self, at: usize, single: bool) -> usize {
+        let mut end = at + 1;
+        while end < self.tokens.len() && (single || !self.is_definition(end)) {
+            end += 1;
+        }
+        let (formula, clauses) = self.split_query(at + 1..end);
+        let keys: Vec<String> = clauses
+            .into_iter()
+            .map(|(key, value)| format!("`{key}: {value}`"))
+            .collect();
+        let help = match (formula.len(), keys.as_slice()) {
+            (1..=60, [from]) => {
+                format!("write `{formula}`, and specify the relation with `--from` or with {from} in a spec")
+            }
+            (1..=60, [_, ..]) => format!("write `{formula}` in a spec with {}", keys.join(", ")),
+            _ => "write only the expression between `SELECT` and `FROM`".to_owned(),
+        };
+        let whole = self.span_at(at).to(self.span_at(end - 1));
+        self.report_syntax(self.span_at(at), "a formula is one expression, not a query", help);
+        self.push(Token::Fault, whole);
+        end - at
+    }
+
+    /// Returns the expression of a query, and its clauses as keys of a spec.
+    fn split_query(&self, tokens: Range<usize>) -> (String, Vec<(&'static str, String)>) {
+        let is_clause = |at: usize| CLAUSES.iter().any(|(word, _)| self.is_word(at, word));
+        let mut parts = self.split(tokens, is_clause).into_iter();
+        let formula = parts.next().map_or_else(String::new, |part| self.written(part));
+        let mut clauses = Vec::new();
+        for mut part in parts {
+            let word = part.start - 1;
+            let Some((_, key)) = CLAUSES.iter().find(|(clause, _)| self.is_word(word, clause)) else {
+                continue;
+            };
+            part.start += usize::from(self.is_word(part.start, "by"));
+            clauses.push((
+                *key,
+                match *key {
+                    "where" | "having" => self.condition(part),
+                    _ => self.written(part),
+                },
+            ));
+        }
+        (formula, clauses)
+    }
+
+    /// Returns the help for `SUM(x) FILTER (WHERE condition)`. `open` is the bracket after `FILTER`.
+    pub(super) fn filter_help(&self, at: usize, single: bool) -> String {
+        let written = || {
+            let start = self.value_before(at)?;
+            let condition = self
+                .is_word(at + 2, "where")
+                .then(|| at + 3..self.group_end(at + 1, single) - 1)?;
+            let condition = self.condition(condition);
+            let name = self.text_at(start);
+            if self.token_at(start + 1) != Some(Token::Open) || condition.is_empty() {
+                return None;
+            }
+            let arguments = self.written(start + 2..at - 1);
+            if name.eq_ignore_ascii_case("count") && matches!(arguments.as_str(), "" | "*") {
+                return Some(format!("COUNTIF({condition})"));
+            }
+            Some(format!("{name}(IF({condition}, {arguments}))"))
+        };
+        match written() {
+            Some(call) => format!("write `{call}`"),
+            None => "write `SUMIF(condition, value)`, `COUNTIF(condition)` or `SUM(IF(…))`".to_owned(),
+        }
+    }
+
+    /// Reports `f(x) OVER (…)`. The whole window function becomes an error, because its function may also be unknown.
+    pub(super) fn report_over(&mut self, at: usize, single: bool) -> usize {
+        let end = self.group_end(at + 1, single);
+        let call = self
+            .value_before(at)
+            .filter(|start| self.token_at(*start + 1) == Some(Token::Open));
+        let (mut order, mut partition) = (String::new(), String::new());
+        let inside = at + 2..(end - 1).max(at + 2);
+        for part in self.split(inside, |at| {
+            self.is_any_word(at, &["order", "partition", "rows", "range"])
+        }) {
+            if part.start > at + 2 && self.is_word(part.start, "by") {
+                let list = self.written(part.start + 1..part.end);
+                match self.is_word(part.start - 1, "order") {
+                    true => order = list,
+                    false => partition = list,
+                }
+            }
+        }
+        let formula = call.and_then(|start| self.window_formula(start, at, &order, single));
+        let keys: Vec<String> = [("order_by", &order), ("partition_by", &partition)]
+            .into_iter()
+            .filter(|(_, list)| !list.is_empty())
+            .map(|(key, list)| match list.contains(',') {
+                true => format!("`{key}: [{list}]`"),
+                false => format!("`{key}: {list}`"),
+            })
+            .collect();
+        let help = match (formula, keys.is_empty()) {
+            (Some(formula), true) => formula,
+            (Some(formula), false) => format!("{formula}, with {} in its step of a spec", keys.join(" and ")),
+            (None, _) => "write a range over the rows, such as `SUM(total:total)`, and set `order_by` and \
+                 `partition_by` in the step"
+                .to_owned(),
+        };
+        self.report_syntax(self.span_at(at), "`OVER` is not part of the language", help);
+        if let Some(start) = call {
+            let start = self.span_at(start).start;
+            let is_in_call = |(token, span): &(Token, Span)| *token != Token::Start && span.start >= start;
+            while self.layout.tokens.last().is_some_and(is_in_call) {
+                self.layout.tokens.pop();
+            }
+            self.push(Token::Fault, Span::new(start, self.span_at(end - 1).end));
+        }
+        if self.is_operand_next(end) {
+            self.emit_reported(end, self.span_at(at));
+        }
+        end - at
+    }
+
+    /// Returns the formula for the window function between `start` and `at`.
+    fn window_formula(&self, start: usize, at: usize, order: &str, single: bool) -> Option<String> {
+        let name = self.text_at(start).to_ascii_uppercase();
+        let arguments = self.arguments(start + 1, single).unwrap_or_default();
+        let first = arguments.first().map(|first| self.written(first.clone()));
+        let second = arguments
+            .get(1)
+            .map_or("1".to_owned(), |second| self.written(second.clone()));
+        let sorted = order.split(',').next().unwrap_or_default().trim();
+        let by = sorted.split_whitespace().next().unwrap_or_default();
+        let is_descending = sorted.to_ascii_lowercase().ends_with(" desc");
+        Some(match (name.as_str(), first) {
+            ("ROW_NUMBER", _) => "write `ROW()`".to_owned(),
+            ("RANK" | "DENSE_RANK", _) if !by.is_empty() && is_descending => format!("write `RANK({by})`"),
+            ("RANK" | "DENSE_RANK", _) if !by.is_empty() => format!("write `RANK({by}, {by}:{by}, 1)`"),
+            ("LAG", Some(x)) => format!("write `OFFSET({x}, -{second})`"),
+            ("LEAD", Some(x)) => format!("write `OFFSET({x}, {second})`"),
+            ("FIRST_VALUE", Some(x)) => format!("write `FIRST({x})`"),
+            ("SUM" | "AVG" | "AVERAGE" | "MIN" | "MAX" | "COUNT", Some(x)) if x != "*" => {
+                let name = if name == "AVG" { "AVERAGE" } else { &name };
+                let range = |x: &str| match order {
+                    "" => format!("{name}({x}:{x})"),
+                    _ => format!("{name}(FIRST({x}):{x})"),
+                };
+                let is_name = arguments.first().is_some_and(|x| x.len() == 1);
+                // `SUM(SUM(amount)) OVER ()` has an inner aggregate, whose values are the rows of the result.
+                let inner = match x.ends_with(')') {
+                    true => x.clone(),
+                    false => format!("{name}({x})"),
+                };
+                let defined = format!("define `total = {inner}`, and write `{}`", range("total"));
+                match is_name {
+                    true => format!(
+                        "write `{}` if `{x}` is a definition of the step or the step has no `group_by`; otherwise {defined}",
+                        range(&x)
+                    ),
+                    false => defined,
+                }
+            }
+            _ => return None,
+        })
+        .filter(|_| self.token_at(at - 1) == Some(Token::Close))
+    }
+
+    /// Makes an expression before reported syntax an error, so that no later error follows from the syntax.
+    pub(super) fn fail_operand(&mut self, span: Span) {
+        if self.is_after_operand() {
+            self.push(Token::Odd, span);
+        }
+        self.push(Token::Fault, span);
+    }
+
+    /// Reports a query in brackets, as in `EXISTS (SELECT …)`, and returns the number of tokens consumed.
+    pub(super) fn report_subquery(&mut self, at: usize, single: bool) -> usize {
+        let before = self.layout.tokens.len().saturating_sub(2);
+        let is_exists = |(token, span): &(Token, Span)| {
+            *token == Token::Name && span.text(self.source).eq_ignore_ascii_case("exists")
+        };
+        if self.layout.tokens.get(before).is_some_and(is_exists) {
+            self.layout.tokens.remove(before);
+        }
+        let end = self.formula_end(at, single);
+        let span = self.span_at(at);
+        let help =
+            "add the relation to `joins` in a spec, and test one of its columns, such as `NOT(ISBLANK(relation.id))`";
+        self.report_syntax(span, "a formula cannot contain a query", help);
+        self.push(Token::Fault, span.to(self.span_at(end - 1)));
+        end - at
+    }
+}
