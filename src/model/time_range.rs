@@ -18,7 +18,7 @@ use crate::sql::JoinKind;
 /// Length of time as months, days and seconds. Other units are converted to these units, for example years to months.
 /// The days and seconds are subtracted first, then the months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct TimeLength {
+pub struct TimeLength {
     pub months: i64,
     pub days: i64,
     pub seconds: i64,

@@ -384,7 +384,7 @@ fn longest_lengths(
 }
 
 /// Returns how far back and ahead in time a shift by a number of units reads.
-fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
+pub(super) fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
     let length = TimeLength::new(unit, count.saturating_abs());
     match count < 0 {
         true => (length, TimeLength::default()),
@@ -394,7 +394,7 @@ fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
 
 /// Returns how far back and ahead in time a calendar range reads. `None` if the range begins or ends at an end of the
 /// partition.
-fn calendar_reach(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
+pub(super) fn calendar_reach(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
     let of_end = |end: CalendarEnd| match end {
         CalendarEnd::Partition(_) => None,
         CalendarEnd::Period(period, PeriodSide::Start) => Some(reach(-1, period.unit())),

@@ -7,6 +7,7 @@ mod column_names;
 mod digits;
 mod numbers;
 mod period;
+mod reachable_values;
 mod reads;
 mod repetition;
 mod rounded;

@@ -20,7 +20,7 @@ use crate::{Level, Type};
 #[derive(Debug, Default)]
 pub(super) struct TemplateBuffers {
     /// SQL node of each template part.
-    locals: Arena<SqlId>,
+    pub locals: Arena<SqlId>,
     /// Parts that consist of several nodes because their parameter is repeated. Only lists accept such parts. Each
     /// entry contains the part's index and its range in `spread_ids`.
     spread: Vec<(usize, Range<usize>)>,
@@ -154,7 +154,10 @@ impl Emitter<'_> {
                     let left_out = if is_same { first as usize..until as usize } else { 0..0 };
                     self.write_adjacent_parts(parts, left_out, base, span)
                 }
-                _ => self.fill_part(part, base, spread, span),
+                _ => match self.reachable_values(template, part, args) {
+                    Some(values) => self.emit_reachable_values(&values, base, span),
+                    None => self.fill_part(part, base, spread, span),
+                },
             };
             self.work.template.locals.push(id);
         }
@@ -257,11 +260,22 @@ impl Emitter<'_> {
                 let args = self.emit_list(args, base, spread);
                 let facts = self.dialect.facts();
                 if name == facts.null_if {
+                    if let [count, zero] = *self.work.tree.args(args)
+                        && self.is_count_of_group(count)
+                        && self.work.tree.is_text(zero, "0")
+                    {
+                        return count;
+                    }
                     if let Some(operand) = self.redundant_nullif(args) {
                         return operand;
                     }
                     self.remove_coalesce(args, 0);
                 } else if name == facts.safe_divide {
+                    if let [left, right] = *self.work.tree.args(args)
+                        && (self.is_at_least_one(right) || self.is_count_of_group(right))
+                    {
+                        return self.work.tree.add_binary(Op::Divide, left, right, span);
+                    }
                     self.remove_coalesce(args, 1);
                 }
                 self.work.tree.add(Sql::Call { name, args }, span)
@@ -363,7 +377,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if `start` is a literal.
+    /// Computes a sum, difference or product of two literals, such as `{start} - 1` in a template if `start` is a literal.
     fn compute_literal_arithmetic(&self, op: Op, left: SqlId, right: SqlId) -> Option<i64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
             Sql::Text { first, len } => self.work.tree.str(first, len).parse::<i64>().ok(),
@@ -372,6 +386,7 @@ impl Emitter<'_> {
         match op {
             Op::Add => number(left)?.checked_add(number(right)?),
             Op::Subtract => number(left)?.checked_sub(number(right)?),
+            Op::Multiply => number(left)?.checked_mul(number(right)?),
             _ => None,
         }
     }

@@ -104,13 +104,13 @@ impl Planner<'_> {
         &mut self,
         lookup_join: &mut LookupJoin,
         parts: LookupParts,
-        alike: &[LookupParts],
+        (alike, with_key): (&[LookupParts], bool),
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
     ) -> NearestRows {
         let (rows, is_numbered) = self.candidate_rows(lookup_join, parts, alike, stage, from, ctes);
-        let columns = self.columns_read(alike, stage);
+        let columns = self.columns_read(alike, with_key, stage);
         let position = is_numbered.then(|| lookup_join.position.clone());
         let alone = if is_numbered {
             None
@@ -166,7 +166,7 @@ impl Planner<'_> {
     ) -> RowsWithNextKey {
         let mut alike = self.lookups_sharing_cte(parts, false);
         alike.retain(|other| !self.step.program.meta(other.sought).is_constant());
-        let mut rows = self.nearest_rows(lookup_join, parts, &alike, stage, from, ctes);
+        let mut rows = self.nearest_rows(lookup_join, parts, (&alike, true), stage, from, ctes);
         let side = match parts.find.matching {
             KeyMatching::Above => "previous",
             _ => "next",
@@ -228,7 +228,7 @@ impl Planner<'_> {
         };
         let alike = self.lookups_sharing_cte(parts, true);
         let (among, is_numbered) = self.candidate_rows(lookup_join, parts, &alike, stage, from, ctes);
-        let columns = self.columns_read(&alike, stage);
+        let columns = self.columns_read(&alike, false, stage);
         let candidate_name = match columns
             .iter()
             .any(|((name, _), _)| name.eq_ignore_ascii_case(&sought_column.0))
@@ -248,7 +248,8 @@ impl Planner<'_> {
             position: is_numbered.then(|| lookup_join.position.clone()),
             row_number,
         };
-        let body = self.candidates_select(&rows, among, parts, stage, from);
+        let (values, source) = self.add_lookup_values_cte(&rows.here, parts, stage, from, ctes);
+        let body = self.candidates_select(&rows, among, parts, stage, (&values, source));
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
             KeyMatching::Above => "from",
@@ -272,6 +273,44 @@ impl Planner<'_> {
         lookup_join.how = LookupJoinKind::ByValues(vec![(rows.here, (rows.there, quoted_there))]);
     }
 
+    /// Adds a CTE with the distinct lookup values, because the next select repeats each of them for all rows on the
+    /// requested side. Returns the name and the source of the rows with the lookup values: the sheet itself if its
+    /// lookup values are already distinct.
+    fn add_lookup_values_cte(
+        &mut self,
+        (name, quoted): &QuotableColumnName,
+        parts: LookupParts,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) -> (String, SelectSource) {
+        let source = self.select_source(stage, from);
+        let mut columns = vec![(name.clone(), *quoted)];
+        columns.extend(
+            self.partition_columns(parts.find.tab, stage)
+                .into_iter()
+                .map(|(column, _)| column),
+        );
+        let grain = self.input_grain();
+        let is_column = |key: &str| columns.iter().any(|(column, _)| column.eq_ignore_ascii_case(key));
+        if !grain.is_empty() && grain.iter().all(|key| is_column(&key.name)) {
+            return (from.to_owned(), source);
+        }
+        self.set_single_qualifier(None, stage, from);
+        let mut items = Vec::with_capacity(columns.len());
+        for (column, quoted) in &columns {
+            items.push(Item::unnamed(self.emitter.emit_column_by_name(column, *quoted)));
+        }
+        self.reset_qualifier();
+        let values = self
+            .cte_names
+            .choose_short_name(&format!("{}_values", to_name_part(name)));
+        let cte_name = self.quoted_name(&values);
+        let body = Select::scan(source).project(items).distinct();
+        ctes.push(Cte::new(cte_name.clone(), body));
+        (values, SelectSource::Name(cte_name))
+    }
+
     /// Returns the select that joins each lookup value to the rows on the requested side, and numbers these rows
     /// starting with the nearest row.
     fn candidates_select(
@@ -280,7 +319,7 @@ impl Planner<'_> {
         among: SearchedRows,
         parts: LookupParts,
         stage: u32,
-        from: &str,
+        (from, source): (&str, SelectSource),
     ) -> Select {
         let CandidateColumns {
             here: sought_column,
@@ -323,9 +362,7 @@ impl Planner<'_> {
         items.push(Item::named(expr, self.quoted_name(row_number)));
         let join = Join::new(JoinKind::Inner, among.source, join_condition)
             .aliased((is_same_alias || among.renamed).then_some(written_alias));
-        Select::scan(self.select_source(stage, from))
-            .join([join])
-            .project(items)
+        Select::scan(source).join([join]).project(items)
     }
 
     /// Adds the CTEs that choose the row with the nearest key if the lookup value is the same for all rows.
@@ -338,7 +375,7 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let alike = self.lookups_sharing_cte(parts, true);
-        let mut rows = self.nearest_rows(lookup_join, parts, &alike, stage, from, ctes);
+        let mut rows = self.nearest_rows(lookup_join, parts, (&alike, false), stage, from, ctes);
         let test = self.emit_key_condition(parts, stage, &lookup_join.position);
         let preferred_name = format!("{}_row", to_name_part(&rows.key_name));
         let row_number = self.free_name(&preferred_name, &rows.columns, parts.find.tab);

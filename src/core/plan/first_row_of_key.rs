@@ -156,7 +156,7 @@ impl Planner<'_> {
             return numbered_rows.clone();
         }
         let among = self.searched_rows(parts.find.tab, stage, from);
-        let columns = self.columns_read(alike, stage);
+        let columns = self.columns_read(alike, true, stage);
         let unique = by_number || !exact || self.is_unique(parts, stage);
         let counts = by_number || alike.iter().any(|other| other.returned.is_none());
         let key_name = self
@@ -347,15 +347,11 @@ impl Planner<'_> {
             .filter_map(|other| self.searched_column(other.returned?, stage));
         let read_names: FxHashSet<String> = read_columns.map(|(name, _)| name.to_ascii_lowercase()).collect();
         let parted = self.partition_columns(parts.find.tab, stage);
-        for (column, id) in self.columns_read(alike, stage) {
+        for (column, id) in self.columns_read(alike, false, stage) {
             let column_sql = self.emitter.emit_column_by_name(&column.0, column.1);
             let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
             if is_part || (!parted.is_empty() && read_names.contains(&column.0.to_ascii_lowercase())) {
                 items.push(Item::unnamed(column_sql));
-                continue;
-            }
-            // Select the key only if a lookup returns it.
-            if !read_names.contains(&column.0.to_ascii_lowercase()) {
                 continue;
             }
             let expr = self.emitter.emit_maximum(id, column_sql);

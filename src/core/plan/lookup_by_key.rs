@@ -366,14 +366,19 @@ impl Planner<'_> {
         local_ids.filter_map(|id| self.lookup_parts(*id)).collect()
     }
 
-    /// Returns the distinct columns that lookups read: the key first, then the sheet's partition keys, then the
-    /// returned columns.
-    pub(super) fn columns_read(&self, alike: &[LookupParts], stage: u32) -> Vec<(QuotableColumnName, IrId)> {
+    /// Returns the distinct columns that lookups read: the key first if `with_key` is set, then the sheet's partition
+    /// keys, then the returned columns.
+    pub(super) fn columns_read(
+        &self,
+        alike: &[LookupParts],
+        with_key: bool,
+        stage: u32,
+    ) -> Vec<(QuotableColumnName, IrId)> {
         let mut columns: Vec<(QuotableColumnName, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
         let keys = alike
             .iter()
-            .filter(|parts| !parts.find.by_number)
+            .filter(|parts| with_key && !parts.find.by_number)
             .map(|parts| parts.by)
             .take(1);
         let parted = alike

@@ -67,6 +67,33 @@ fn share_lookup_joins(
     }
 }
 
+/// Materializes each output that is a value of another period if another materialized definition is a value of the same
+/// period, so that one select joins the rows for both.
+fn share_period_joins(
+    step: &StepPlan<'_>,
+    live: &Arena<bool>,
+    used_names: &mut UsedNames,
+    cuts: &mut MaterializedValues,
+) {
+    let program = step.program;
+    let distance = |index: usize| match program.node(step.definition_root(index)) {
+        Ir::PeriodLookup { period, .. } => Some(program.periods.try_get(period as usize)?.distance()),
+        _ => None,
+    };
+    let is_live = |index: &usize| live[*index] && !program.definitions[*index].failed;
+    let (cut, other): (Vec<usize>, Vec<usize>) = (0..program.definitions.len())
+        .filter(is_live)
+        .partition(|index| cuts.contains(step.definition_root(*index)));
+    let joined: FxHashSet<(i64, bool)> = cut.into_iter().filter_map(distance).collect();
+    for index in other {
+        let is_output = step.outputs[index] && step.has_role(index, DefinitionRole::Definitions);
+        if is_output && distance(index).is_some_and(|distance| joined.contains(&distance)) {
+            let name = program.definitions[index].name.clone().unwrap_or_default();
+            cuts.insert(step.definition_root(index), used_names.output_name(&name));
+        }
+    }
+}
+
 pub(super) fn materialize_values(
     step: &StepPlan<'_>,
     reach: &Liveness,
@@ -145,6 +172,9 @@ pub(super) fn materialize_values(
     }
     if !found_are_columns && !program.finds.is_empty() {
         share_lookup_joins(step, live, used_names, &mut cuts);
+    }
+    if step.has_lookups() {
+        share_period_joins(step, live, used_names, &mut cuts);
     }
     let mut shared = SharedArguments::new(step, live, in_rows);
     let repeated = repeated_values(&mut shared, dialect, &cuts, |id| aliases.contains_key(&id));

@@ -17,6 +17,7 @@ use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::span::Span;
+use crate::time_range::TimeLength;
 use crate::write;
 
 /// Order and partition of the windows in a stage.
@@ -83,6 +84,27 @@ pub struct ModelColumns {
     /// Columns whose formulas are inlined into other formulas.
     pub inlined: Vec<usize>,
     used_names: FxHashSet<String>,
+}
+
+impl ModelColumns {
+    /// Returns how far back in time the columns read other periods. `None` if they may read rows from any time.
+    pub fn look_back_length(&self) -> Option<TimeLength> {
+        let mut lengths: Arena<TimeLength> = Arena::new();
+        for column in &self.all {
+            let used = column
+                .uses
+                .iter()
+                .filter_map(|column_use| lengths.try_get(column_use.column));
+            let inner = used.copied().fold(TimeLength::default(), TimeLength::longer);
+            let own = match (column.windows, &column.source) {
+                (None, _) => TimeLength::default(),
+                (Some(_), Some((formula, _))) => formula.look_back_length?,
+                (Some(_), None) => return None,
+            };
+            lengths.push(own.combine(inner));
+        }
+        Some(lengths.iter().copied().fold(TimeLength::default(), TimeLength::longer))
+    }
 }
 
 pub struct ColumnBuilder<'m> {

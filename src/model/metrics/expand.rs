@@ -22,6 +22,7 @@ use crate::diag::Diagnostic;
 use crate::load::SpecKind;
 use crate::plan::shorten_name;
 use crate::span::Span;
+use crate::time_range::TimeLength;
 use crate::yaml::Node;
 
 /// Spec with the definitions of metric sets written out.
@@ -372,10 +373,13 @@ impl ModelOverSets<'_> {
         metric_ids: &[MetricId],
     ) -> Vec<StepText> {
         let keys = builder.keys;
-        let with_since = !self.is_since_applied_after_windows(keys, &builder.columns);
+        let look_back = match self.is_since_applied_after_windows(keys, &builder.columns) {
+            true => self.look_back_length(keys, &builder.columns),
+            false => Some(TimeLength::default()),
+        };
         let bounds = |set: usize| match builder.keeps_bounds() {
             true => Vec::new(),
-            false => self.period_filters(compiler, set, (keys.of_sets[set].as_slice(), keys.time), with_since),
+            false => self.period_filters(compiler, set, (keys.of_sets[set].as_slice(), keys.time), look_back),
         };
         let (true, [RowGroup { set, rule }]) = (builder.is_single, builder.groups.as_slice()) else {
             return self.steps_over_sets(compiler, metric_ids, keys, (builder, fill), bounds);

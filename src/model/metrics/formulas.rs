@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashMap;
+
 use super::text_with_origins::quote_formula_name;
 use crate::ast::{Ast, Expr};
 use crate::check::{self, CheckScope, Context, DefinitionRole, WindowUnit, calendar_unit};
@@ -16,6 +18,8 @@ use crate::parse;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
+use crate::time_range::TimeLength;
+use crate::times::{calendar_reach, reach};
 use crate::window_reach::WindowReach;
 use crate::yaml::{Node, NodeKind, YamlStyle};
 use crate::{Level, Type};
@@ -95,6 +99,8 @@ pub struct MetricFormula {
     pub window_units: Vec<WindowUnit>,
     /// Windows that read rows of other periods, each with its byte range in the formula.
     pub reaches: Vec<(WindowReach, Range<usize>)>,
+    /// How far back in time the formula's windows read. `None` if they may read rows from any time.
+    pub look_back_length: Option<TimeLength>,
 }
 
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
@@ -253,6 +259,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
             look_back: find_look_back(program, checked.first, checked.root).map(within),
             window_units: Vec::new(),
             reaches: Vec::new(),
+            look_back_length: None,
         };
         if role == DefinitionRole::Where && !checked.failed {
             let mut conditions = row_conditions(program, checked.root, &formulas.text);
@@ -375,6 +382,7 @@ fn record_window_kinds(
     formula.window_units = nodes().filter_map(|id| calendar_unit(program, id)).collect();
     let reaches = nodes().filter_map(|id| Some((WindowReach::from_node(program, id)?, within(program.meta(id).span))));
     formula.reaches = reaches.collect();
+    formula.look_back_length = look_back_length(program, nodes());
     for id in nodes() {
         match program.node(id) {
             Ir::Window { over, .. } => {
@@ -389,6 +397,36 @@ fn record_window_kinds(
             _ => {}
         }
     }
+}
+
+/// Returns how far back in time the windows among the nodes read. `None` if they may read rows from any time.
+fn look_back_length(program: &Program, nodes: impl Iterator<Item = IrId>) -> Option<TimeLength> {
+    let mut lengths: FxHashMap<IrId, TimeLength> = FxHashMap::default();
+    let mut longest = TimeLength::default();
+    for id in nodes {
+        let operands = program
+            .operands(id)
+            .filter_map(|operand| lengths.get(&operand).copied());
+        let inner = operands.fold(TimeLength::default(), TimeLength::longer);
+        let own = match program.node(id) {
+            Ir::PeriodLookup { period, .. } => {
+                let period = program.periods.try_get(period as usize)?;
+                reach(period.count, period.unit).0
+            }
+            Ir::Window { over, .. } => match program.window_frame(over) {
+                WindowFrame::Calendar(range) => calendar_reach(range)?.0,
+                _ => return None,
+            },
+            Ir::RowLookup { .. } => return None,
+            _ => TimeLength::default(),
+        };
+        let length = own.combine(inner);
+        if length != TimeLength::default() {
+            lengths.insert(id, length);
+            longest = longest.longer(length);
+        }
+    }
+    Some(longest)
 }
 
 /// Records the outermost calls that aggregate rows: nodes at the aggregate level without an operand at that level.

@@ -8,8 +8,9 @@ use super::text_with_origins::{TextWithOrigins, quote_formula_name};
 use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::{SpannedText, Step};
+use crate::load::{SpannedText, SpecKind, Step};
 use crate::span::Span;
+use crate::time_range::TimeLength;
 use crate::yaml::Node;
 
 /// Value of `since` or `until`, as a formula for a date.
@@ -107,6 +108,43 @@ impl PeriodBound {
         })
     }
 
+    /// Returns a day that is at least this length before the period that contains the date. `None` for a day before the
+    /// first year of the calendar.
+    fn day_before(&self, length: TimeLength, (frame, fiscal_offset): (&str, Option<u8>)) -> Option<String> {
+        let seconds = length.seconds.saturating_add(86_399) / 86_400;
+        let days = length.days.saturating_add(length.clamped_days).saturating_add(seconds);
+        let months = length.months;
+        if months > 120_000 || days > 4_000_000 {
+            return None;
+        }
+        if let (Some((year, month, day)), Some((period, offset))) = (
+            self.date,
+            timeframe_months_and_offset(frame, fiscal_offset).or((frame == "day").then_some((0, 0))),
+        ) {
+            let (month, day) = match period {
+                0 => (i64::from(month), day),
+                _ => (
+                    i64::from(month) - i64::from((year * 12 + month - 1 - offset) % period),
+                    1,
+                ),
+            };
+            // A month without this day ends before it.
+            let last = (1..=day).rev();
+            let first_of_month = check::shift_date(&format!("{year:04}-01-01"), month - 1 - months, 0)?;
+            let (year, month, _) = iso_date(&first_of_month)?;
+            let date = last
+                .map(|day| format!("{year:04}-{month:02}-{day:02}"))
+                .find(|date| check::is_iso_date(date))?;
+            let (year, month, day) = iso_date(&check::shift_date(&date, 0, -days)?)?;
+            return Some(format!("DATE({year}, {month}, {day})"));
+        }
+        let (mut start, _) = self.days(frame, fiscal_offset);
+        if months > 0 {
+            start = format!("EDATE({start}, -{months})");
+        }
+        Some(if days > 0 { format!("{start} - {days}") } else { start })
+    }
+
     /// Returns the timeframe of the date. The timeframe of a fiscal year is a number.
     fn period(&self, frame: &str) -> String {
         match (self.date, timeframe_months_and_offset(frame, None)) {
@@ -156,6 +194,24 @@ impl ModelOverSets<'_> {
             && (self.step.get("fill").is_some() || columns.all.iter().any(|column| column.windows.is_some()))
     }
 
+    /// Returns how far before `since` the model reads rows, because windows along the time key read earlier periods.
+    /// `None` if the model may read rows from any time.
+    pub fn look_back_length(&self, keys: &ModelKeys, columns: &ModelColumns) -> Option<TimeLength> {
+        let is_along_time = match &self.order_by {
+            None => self.kind != SpecKind::Periods,
+            Some(order) => {
+                let ordered = self.keys_in(keys, order);
+                let is_period = |index: &usize| keys.key_in_first_set(*index).is_some_and(|key| key.frame.is_some());
+                // Only the formulas of a step with periods are analyzed in the direction of the order.
+                let is_ascending = self.kind == SpecKind::Periods || order.iter().all(|entry| !entry.descending);
+                let are_keys = ordered.len() == order.len();
+                is_ascending && are_keys && ordered.into_iter().find(is_period) == keys.time
+            }
+        };
+        let length = columns.look_back_length().filter(|_| is_along_time)?;
+        self.step.get("fill").is_none().then_some(length)
+    }
+
     /// Returns the conditions on the rows of a set. A bound that the set cannot apply is omitted. The conditions
     /// compare the column itself if it is known to be a date or time, so that warehouses can skip partitions.
     pub fn period_filters(
@@ -163,7 +219,7 @@ impl ModelOverSets<'_> {
         compiler: &Compiler,
         set: usize,
         (keys, time): (&[MetricSetKey], Option<usize>),
-        with_since: bool,
+        look_back: Option<TimeLength>,
     ) -> Vec<TextWithOrigins> {
         let frame = time.and_then(|time| keys.get(time)?.timeframe());
         let Some(time) = &self.sets[set].time else {
@@ -179,13 +235,22 @@ impl ModelOverSets<'_> {
         let is_plain = defined.is_some() || self.sets[set].is_temporal(compiler, &time.column);
         let mut filters = Vec::new();
         for (name, operator) in [("since", ">="), ("until", "<=")] {
-            let Some(bound) = self.bound(name).filter(|_| name == "until" || with_since) else {
+            let Some(bound) = self.bound(name).filter(|_| name == "until" || look_back.is_some()) else {
                 continue;
             };
             let (start, after) = bound.days(frame, fiscal_offset);
-            let condition = match (is_plain, name, after) {
-                (true, "since", _) => format!("{column} >= {start}"),
-                (true, _, Some(after)) => format!("{column} < {after}"),
+            let condition = match (
+                is_plain,
+                name,
+                after,
+                look_back.filter(|length| *length != TimeLength::default()),
+            ) {
+                (true, "since", _, None) => format!("{column} >= {start}"),
+                (_, "since", _, Some(length)) => match bound.day_before(length, (frame, fiscal_offset)) {
+                    Some(day) if is_plain => format!("{column} >= {day}"),
+                    _ => continue,
+                },
+                (true, _, Some(after), _) => format!("{column} < {after}"),
                 _ => {
                     let period = self.sets[set].with_qualified_time(compiler, time, &time.period(frame));
                     format!("{period} {operator} {}", bound.period(frame))
@@ -194,7 +259,8 @@ impl ModelOverSets<'_> {
             filters.push(TextWithOrigins::generated(&condition, 0, bound.span));
         }
         // Rows without a period are not shown, so windows do not read them either. Other conditions already remove them.
-        if let Some(since) = self.bound("since").filter(|_| filters.is_empty()) {
+        let has_time = || !filters.is_empty() || self.sets[set].has_time_in_every_row(compiler);
+        if let Some(since) = self.bound("since").filter(|_| !has_time()) {
             let condition = format!("NOT(ISBLANK({column}))");
             filters.push(TextWithOrigins::generated(&condition, 0, since.span));
         }

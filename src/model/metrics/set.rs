@@ -18,8 +18,8 @@ use crate::file::SpecFile;
 use crate::keys::METRIC_SET;
 use crate::load::Loader;
 use crate::plan::split_timeframe;
-use crate::schema::Relation;
 use crate::schema::lookups::{self, Lookup};
+use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
 use crate::{Level, SpecText, Type};
@@ -162,10 +162,28 @@ impl MetricSet {
         formula.names.iter().any(is_own).then_some(formula)
     }
 
+    /// Returns whether the set's rows have a time, because the column is never NULL or the filter compares it with a
+    /// constant.
+    pub fn has_time_in_every_row(&self, compiler: &Compiler) -> bool {
+        let Some(SetTime { column, .. }) = &self.time else {
+            return false;
+        };
+        let is_declared = self.with_column(compiler, column, |column| !column.is_nullable()) == Some(true);
+        let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
+        let mut bounds = conditions.filter(|condition| !condition.keys.is_empty());
+        // A definition with the name of the column may be NULL.
+        let is_bounded =
+            self.position(column).is_none() && bounds.any(|bound| bound.columns.contains(&column.to_lowercase()));
+        is_declared || is_bounded
+    }
+
     fn column_type(&self, compiler: &Compiler, name: &str) -> Option<Type> {
+        self.with_column(compiler, name, Column::ty)
+    }
+
+    fn with_column<T>(&self, compiler: &Compiler, name: &str, property: impl Fn(&Column) -> T) -> Option<T> {
         let relation = self.relation(compiler).filter(|_| self.position(name).is_none())?;
-        let column = relation.columns().get(relation.position(name)?)?;
-        Some(column.ty())
+        Some(property(relation.columns().get(relation.position(name)?)?))
     }
 
     /// Adds the filter and the definitions of analyzed formulas.

@@ -210,7 +210,12 @@ impl Lowerer<'_> {
         let nullable = match function.empty {
             // In SQL, the sum over no rows is NULL. The emitter replaces this NULL with the value of `empty`.
             Some(_) => false,
-            None => function.nulls != Nulls::Never,
+            None => match choice.nulls {
+                Nulls::Never => false,
+                // Every group has at least one row, so only NULLs make the result NULL.
+                Nulls::Any if self.is_grouped_by_keys() => operands.meta.nullable,
+                _ => true,
+            },
         };
         let meta = NodeMeta {
             nullable,
@@ -263,6 +268,10 @@ impl Lowerer<'_> {
             stack.extend(self.program.operands(id).rev());
         }
         None
+    }
+
+    fn is_grouped_by_keys(&self) -> bool {
+        self.scope.roles.contains(&DefinitionRole::GroupBy)
     }
 
     /// Returns whether a grouped step partitions its windows by the keys that do not order the rows.

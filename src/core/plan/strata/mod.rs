@@ -1,5 +1,7 @@
 //! Assignment of values to strata. One forward pass is enough, because operands come before the values that use them.
 
+mod period_lookups;
+
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
@@ -51,10 +53,14 @@ pub(super) fn assign_strata(
         having: 0,
         keyed: None,
         parted: None,
+        delayed: FxHashMap::default(),
     };
     assignment.assign_rows(&nodes);
     assignment.place_main(&nodes);
-    let last = assignment.assign_groups_and_windows();
+    let mut last = assignment.assign_groups_and_windows();
+    if assignment.delay_period_lookups(last) {
+        last = assignment.assign_groups_and_windows();
+    }
     Strata {
         stage: assignment.stage,
         main: assignment.main,
@@ -81,6 +87,8 @@ struct StratumAssignment<'s> {
     keyed: Option<u32>,
     /// First stratum in which the keys of `partition_by` are columns.
     parted: Option<u32>,
+    /// Stratum of each period lookup that shares the join of a later lookup.
+    delayed: FxHashMap<IrId, u32>,
 }
 
 impl StratumAssignment<'_> {
@@ -179,6 +187,7 @@ impl StratumAssignment<'_> {
         let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
         let ordered = if by_name { self.main + 1 } else { self.main };
         let of_keys = key_reading_helpers(step, self.cuts, self.aliases);
+        (self.having, self.keyed, self.parted) = (self.main, None, None);
         let mut last = self.main;
         for (id, owner) in self.nodes_in_order_of_use() {
             if self.is_before_windows(id) {
@@ -192,7 +201,11 @@ impl StratumAssignment<'_> {
                 // Windows read the groups that `having` keeps, in the order of their keys.
                 Ir::Window { .. } => node_stratum.max(self.having).max(ordered),
                 // Lookups read the filtered rows or groups from an earlier stratum in which their keys are columns.
-                Ir::PeriodLookup { .. } => node_stratum.max(self.lookup_stratum()).max(self.stratum_of_sort_keys()),
+                Ir::PeriodLookup { .. } => {
+                    let delayed = self.delayed.get(&id).copied().unwrap_or(0);
+                    let least = node_stratum.max(delayed).max(self.lookup_stratum());
+                    least.max(self.stratum_of_sort_keys())
+                }
                 // A lookup in the sheet itself searches the filtered rows.
                 Ir::RowLookup { find, .. }
                     if program

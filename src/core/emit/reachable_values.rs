@@ -1,0 +1,76 @@
+//! Parts of templates that have no effect for certain arguments: values of `coalesce` that are never reached, and guards
+//! against a divisor of 0.
+
+use super::Emitter;
+use crate::dialect::Template;
+use crate::dialect::part::Part;
+use crate::ir::IrId;
+use crate::span::Span;
+use crate::sql::{Sql, SqlId};
+
+impl Emitter<'_> {
+    /// Returns the parts of `coalesce(least(a, b), a, b)` that can be reached, because some arguments are never NULL.
+    /// `None` for other parts.
+    pub(super) fn reachable_values(&self, template: &Template, part: &Part, args: &[IrId]) -> Option<Vec<u16>> {
+        let Part::Call {
+            name: "coalesce",
+            args: values,
+        } = *part
+        else {
+            return None;
+        };
+        let (first, rest) = values.split_first()?;
+        let Part::Call {
+            name: "least" | "greatest",
+            args: compared,
+        } = *template.parts.get(*first as usize)?
+        else {
+            return None;
+        };
+        let is_nullable = |part: &u16| match template.parts.get(*part as usize) {
+            Some(Part::Arg { index, .. }) => args.get(*index as usize).is_none_or(|id| {
+                // The keys of a join are SQL, not nodes of the program.
+                id.index() >= self.program.len() || self.program.meta(*id).nullable
+            }),
+            Some(Part::Number(_) | Part::Text(_)) => false,
+            _ => true,
+        };
+        let mut reachable = vec![*first];
+        match compared.iter().filter(|part| is_nullable(part)).count() {
+            0 => {}
+            // The comparison is NULL only if this argument is NULL.
+            1 => reachable.extend(rest.iter().find(|part| !is_nullable(part))),
+            _ => return None,
+        }
+        Some(reachable)
+    }
+
+    pub(super) fn emit_reachable_values(&mut self, values: &[u16], base: usize, span: Span) -> SqlId {
+        let locals = &self.work.template.locals;
+        let values: Vec<SqlId> = values.iter().map(|value| locals[base + *value as usize]).collect();
+        match *values {
+            [value] => value,
+            _ => self.work.tree.add_call("coalesce", &values, span),
+        }
+    }
+
+    /// Returns whether a divisor is a literal of 1 or more. A quotient with a smaller divisor may overflow.
+    pub(super) fn is_at_least_one(&self, divisor: SqlId) -> bool {
+        let Sql::Text { first, len } = *self.work.tree.node(divisor) else {
+            return false;
+        };
+        let digits = self.work.tree.str(first, len);
+        digits.parse::<f64>().is_ok_and(|number| number >= 1.0)
+    }
+
+    /// Returns whether an expression is `count(*)` of a group, which has at least one row.
+    pub(super) fn is_count_of_group(&self, sql: SqlId) -> bool {
+        let tree = &self.work.tree;
+        match *tree.node(sql) {
+            Sql::Call { name: "count", args } if self.grouped_by_keys => {
+                matches!(tree.args(args), [star] if matches!(tree.node(*star), Sql::Word("*")))
+            }
+            _ => false,
+        }
+    }
+}

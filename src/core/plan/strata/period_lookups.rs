@@ -1,0 +1,64 @@
+//! Lookups of values in the same earlier or later period. If the values are known in different strata, all lookups wait
+//! for the last value, so that one join reads all values.
+
+use rustc_hash::FxHashMap;
+
+use super::StratumAssignment;
+use crate::arena::Arena;
+use crate::check::DefinitionRole;
+use crate::ir::{Ir, IrId};
+
+impl StratumAssignment<'_> {
+    /// Delays period lookups to the last stratum with a lookup in the same period, unless an earlier stratum needs the
+    /// value. `last` is the last stratum of the step. Returns whether a lookup is delayed.
+    pub(super) fn delay_period_lookups(&mut self, last: u32) -> bool {
+        let (step, program) = (self.step, self.step.program);
+        if program.periods.len() < 2 {
+            return false;
+        }
+        let nodes = self.nodes_in_order_of_use();
+        let distance = |id: IrId| match program.node(id) {
+            Ir::PeriodLookup { period, .. } => Some(program.periods.try_get(period as usize)?.distance()),
+            _ => None,
+        };
+        let mut joins: FxHashMap<(i64, bool), u32> = FxHashMap::default();
+        for (id, _) in &nodes {
+            if let Some(distance) = distance(*id) {
+                let stratum = joins.entry(distance).or_default();
+                *stratum = (*stratum).max(self.stage[id.index()]);
+            }
+        }
+        // Last stratum that can compute each node, so that no other node moves to a later stratum than `last`.
+        let mut latest = Arena::filled(last, program.len());
+        // Visit each node after the nodes that use it.
+        for (id, owner) in nodes.into_iter().rev() {
+            if self.is_before_windows(id) {
+                continue;
+            }
+            let stratum = self.stage[id.index()];
+            let is_root = id == program.definitions[owner].root;
+            let own = match (program.node(id), distance(id).and_then(|distance| joins.get(&distance))) {
+                (_, Some(join)) if *join > stratum && *join <= latest[id.index()] => {
+                    self.delayed.insert(id, *join);
+                    *join
+                }
+                (Ir::PeriodLookup { .. } | Ir::RowLookup { .. } | Ir::Window { .. } | Ir::Aggregate { .. }, _) => {
+                    stratum
+                }
+                // Filters and keys are computed in their stratum.
+                _ if is_root && !step.has_role(owner, DefinitionRole::Definitions) => stratum,
+                _ => latest[id.index()],
+            };
+            let used: Vec<IrId> = match program.node(id) {
+                Ir::Definition(index) => vec![program.definitions[index as usize].root],
+                _ => program.operands(id).collect(),
+            };
+            for operand in used {
+                let operand = self.cuts.representative(operand);
+                let before = own.saturating_sub(u32::from(self.cuts.contains(operand)));
+                latest[operand.index()] = latest[operand.index()].min(before);
+            }
+        }
+        !self.delayed.is_empty()
+    }
+}
