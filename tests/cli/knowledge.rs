@@ -397,7 +397,8 @@ fn missing_relations_and_columns_name_the_command_of_dbt() {
 fn queries_use_the_variable_of_the_dbt_project_as_the_current_date() {
     let project = project("knowledge_variable");
     let query = |today: &str, vars: &str| {
-        let spec = format!("model: m\nfrom: t\ntoday: {today}\ndefinitions: n = COUNTIF(day < TODAY())\n");
+        let spec =
+            format!("model: m\nfrom: ref('orders')\ntoday: {today}\ndefinitions: {{n: COUNT(), day: TODAY()}}\n");
         project.write("metrics/m.yml", spec);
         project.write("dbt_project.yml", format!("name: shop\nprofile: shop\n{vars}"));
         let run = project.run(&["query", "metrics/m.yml"]);
