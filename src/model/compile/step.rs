@@ -26,6 +26,7 @@ use crate::plan::{
 use crate::schema::{ColumnProvenance, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
+use crate::window_sort_keys::check_window_sort_keys;
 use crate::worksheet::{check_order, pivot_cell_keys, without_calculations, worksheet_grid};
 
 /// Step that is being compiled.
@@ -246,7 +247,7 @@ impl SpecCompilation<'_> {
             blank_zero: self.spec.blank_zero || options.blank_zero,
             timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
             calendar: self.calendar(),
-            today: self.spec.today.as_ref().map(|today| &today.value),
+            today: self.today.as_ref(),
             strata: true,
             struct_fields: options.dialect.facts().struct_fields,
             sheet: work.sheet,
@@ -286,6 +287,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         check_keys(plan, text, diagnostics);
         check_outputs(plan, text, diagnostics);
+        check_window_sort_keys(plan, text, diagnostics);
         check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);
         let before = diagnostics.len();
         check_partitions(plan, step, text, self.spec.kind, diagnostics);

@@ -4,7 +4,6 @@ use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
 use super::request::ModelOverSets;
 use super::set::SETTINGS;
-use crate::calendar::Weekday;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
@@ -150,9 +149,7 @@ impl ModelOverSets<'_> {
             "timezone" => options.timezone.clone(),
             "fiscal_month_offset" => options.calendar.fiscal_month_offset.map(|months| months.to_string()),
             "blanks" => Some(if options.blank_zero { "zero" } else { "NULL" }.to_owned()),
-            "week_start" if options.calendar.week_start != Weekday::Monday => {
-                Some(options.calendar.week_start.name().to_owned())
-            }
+            "week_start" => Some(options.calendar.week_start.name().to_owned()),
             _ => None,
         };
         for key in SETTINGS {
@@ -186,8 +183,8 @@ impl ModelOverSets<'_> {
             {
                 let lacking = &lacking.name;
                 let message = format!(
-                    "`{key}` is `{first_value}` in the set `{set}`, but `{of_project}` in the set `{lacking}`, which has the \
-                     setting of the project"
+                    "`{key}` is `{first_value}` in the set `{set}`, but `{of_project}` in the set `{lacking}`, which has no \
+                     setting of its own"
                 );
                 let help =
                     format!("add `{key}: {first_value}` to the set `{lacking}`, or use the same value in both sets");

@@ -4,6 +4,7 @@ use formulac_core::schema::Schema;
 
 use super::{compile_last, compile_last_with, sql};
 use crate::Compiler;
+use crate::calendar::Weekday;
 
 const ORDERS: &str = "\
 metric_set: orders
@@ -178,9 +179,7 @@ fn a_set_without_a_setting_has_the_setting_of_the_project() {
     let utc = Compiler::builder().timezone("UTC").build();
     assert_eq!(
         errors_with(&utc, &sets),
-        [
-            "F0854 `timezone` is `Asia/Tokyo` in the set `a`, but `UTC` in the set `b`, which has the setting of the project"
-        ]
+        ["F0854 `timezone` is `Asia/Tokyo` in the set `a`, but `UTC` in the set `b`, which has no setting of its own"]
     );
 }
 
@@ -193,12 +192,29 @@ fn sets_with_different_blanks_cannot_be_combined() {
     ];
     assert_eq!(
         errors_with(&Compiler::default(), &sets),
-        ["F0854 `blanks` is `zero` in the set `a`, but `NULL` in the set `b`, which has the setting of the project"]
+        ["F0854 `blanks` is `zero` in the set `a`, but `NULL` in the set `b`, which has no setting of its own"]
     );
     assert_eq!(
         errors_with(&Compiler::builder().blanks_as_zero(true).build(), &sets),
         Vec::<String>::new()
     );
+}
+
+#[test]
+fn sets_with_different_weeks_cannot_be_combined() {
+    let sets = [
+        "metric_set: a\nfrom: a\ntime: seen_at\nweek_start: sunday\ndefinitions: n = COUNT()\n",
+        "metric_set: b\nfrom: b\ntime: seen_at\ndefinitions: o = COUNTUNIQUE(seen_at[week])\n",
+        "model: m\nmetrics: [a.n, b.o]\ngroup_by: year\n",
+    ];
+    let error =
+        "F0854 `week_start` is `sunday` in the set `a`, but `monday` in the set `b`, which has no setting of its own";
+    assert_eq!(errors_with(&Compiler::default(), &sets), [error]);
+    let from_sunday = Compiler::builder().week_start(Weekday::Sunday).build();
+    assert_eq!(errors_with(&from_sunday, &sets), Vec::<String>::new());
+    let model = "week_start: sunday\nmodel: m\nmetrics: [a.n, b.o]\ngroup_by: year\n";
+    let of_model = [sets[0], sets[1], model];
+    assert_eq!(errors_with(&Compiler::default(), &of_model), Vec::<String>::new());
 }
 
 #[test]
