@@ -7,6 +7,7 @@
     missing_docs,
     clippy::indexing_slicing,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a benchmark that cannot run should stop"
 )]
@@ -16,8 +17,13 @@
 mod deep;
 #[path = "../tests/properties/large.rs"]
 mod large;
+#[allow(dead_code, reason = "the tests also change single edits")]
+#[path = "../tests/sync/large.rs"]
+mod large_edits;
 #[path = "../tests/merge/large.rs"]
 mod large_files;
+#[path = "../tests/properties/large_joins.rs"]
+mod large_joins;
 #[path = "../tests/lineage/large.rs"]
 mod large_queries;
 #[allow(dead_code, reason = "only the tests of deep nesting use it")]
@@ -27,6 +33,7 @@ mod small_stack;
 use std::cell::RefCell;
 use std::hint::black_box;
 
+use formulac::decompile::Decompiler;
 use formulac::lineage::{KnownRelationColumns, lineage_of_sql};
 use formulac::yaml_edit::apply_edits;
 use formulac::{Compiler, Context, FormulaSession};
@@ -102,6 +109,24 @@ fn main() {
         run_shape(
             &|text| drop(compiler.compile(text)),
             "a = SUM(column_17_) + SUM(column_18)",
+        );
+    }
+    println!("specs: joins of relations without keys");
+    for joins in [25, 100] {
+        let compiler = Compiler::builder().schema(large_joins::schema(joins)).build();
+        run_shape(&|text| drop(compiler.compile_spec(text)), &large_joins::spec(joins));
+    }
+    println!("hand edits: formulas and descriptions of all columns");
+    // The decompiler learns the SQL of functions once.
+    let (compiler, decompiler) = (Compiler::default(), Decompiler::default());
+    large_edits::EditedProject::new(&compiler, 2).reconcile(&compiler, &decompiler);
+    for columns in [15, 60] {
+        let project = large_edits::EditedProject::new(&compiler, columns);
+        run_shape(
+            &|_| {
+                black_box(project.reconcile(&compiler, &decompiler));
+            },
+            "",
         );
     }
     for (name, query) in large_queries::QUERIES {

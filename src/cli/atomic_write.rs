@@ -44,6 +44,7 @@ impl PlannedFile {
     /// Reads the current content at the path and compares it with the text to be written.
     pub fn read_current_content(&self) -> Result<CurrentContent, Failure> {
         match read_bytes(&self.path) {
+            Ok(bytes) if bytes == self.text.as_bytes() => Ok(CurrentContent::Same),
             Ok(bytes) if without_carriage_returns(&bytes).eq(without_carriage_returns(self.text.as_bytes())) => {
                 Ok(CurrentContent::Same)
             }

@@ -31,6 +31,8 @@ pub struct Workspace {
     pub dbt: Option<DbtProject>,
     /// Facts from dbt's artifacts, and the dialect in which their types were parsed.
     pub(super) known_facts: OnceCell<(Dialect, KnownFacts)>,
+    /// Text of `known.yml`, and its facts.
+    pub(super) committed: OnceCell<(String, KnownFacts)>,
     /// Descriptions that the current plan writes to properties files, which dbt's artifacts do not contain yet.
     pub described: OnceCell<Vec<ColumnDescription>>,
 }
@@ -63,6 +65,7 @@ impl Workspace {
             root,
             dbt,
             known_facts: OnceCell::new(),
+            committed: OnceCell::new(),
             described: OnceCell::new(),
         }))
     }
@@ -90,6 +93,7 @@ impl Workspace {
                 root,
                 dbt: Some(dbt),
                 known_facts: OnceCell::new(),
+                committed: OnceCell::new(),
                 described: OnceCell::new(),
             }
         }))

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::alternatives::SpellingPatterns;
 use super::cache::get_or_insert_with;
 use super::candidate_check::{CandidateCheck, called_functions};
-use super::edits::{ColumnEdit, compare_files};
+use super::edits::ColumnEdit;
 use super::equivalent_files::are_equivalent_by;
 use super::expression_text::ExpressionText;
 use super::file::{SqlFile, is_same_name};
 use super::formula::{Decompiler, NotAFormula, looks_at_rows, not_a_formula, with_candidate_check};
 use super::guards::{Guard, GuardSet, Guards};
+use super::joint_search::CandidateFile;
 use super::patterns::Patterns;
 use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
@@ -130,7 +131,10 @@ impl Decompiler {
     }
 
     /// Finds a formula whose SQL differs from the edited SQL only in guards.
-    fn find_guarded_formula(&self, case: &CandidateCheck<'_, '_>) -> Result<Option<FoundFormula>, NotAFormula> {
+    pub(super) fn find_guarded_formula(
+        &self,
+        case: &CandidateCheck<'_, '_>,
+    ) -> Result<Option<FoundFormula>, NotAFormula> {
         let (spec_position, mut trees) = (case.spec_position, Trees::default());
         let mut expression = |file| {
             spec_position.definition_expression(
@@ -232,10 +236,14 @@ impl CandidateCheck<'_, '_> {
     ) -> Option<FoundFormula> {
         self.sort_by_similarity(&mut forms);
         let mut best: Option<(u32, FoundFormula)> = None;
-        for form in different_formulas(forms, MAX_GUARDED_COMPILED) {
-            let Some((added, sql)) = self.guards_of_formula(&form.text, &mut guards, trees, expected) else {
-                continue;
-            };
+        let mut forms = different_formulas(forms, MAX_GUARDED_COMPILED).into_iter();
+        while let Some(form) = forms.next() {
+            let guards_of_form = self.guards_of_formula(&form.text, &mut guards, trees, expected);
+            if self.is_waiting() {
+                self.want_next(forms.as_slice(), true);
+                return None;
+            }
+            let Some((added, sql)) = guards_of_form else { continue };
             if best.as_ref().is_none_or(|(least, _)| added.count < *least) {
                 let rewritten = RewrittenSql::new(sql, added);
                 let formula = FoundFormula {
@@ -258,14 +266,29 @@ impl CandidateCheck<'_, '_> {
         trees: &mut Trees,
         expected: SqlNodeId,
     ) -> Option<(GuardSet, String)> {
+        let compare = |candidate: &CandidateFile<'_>| self.compare_guards(candidate, guards, trees, expected);
+        if let Some(shared) = self.shared_candidates() {
+            return shared.guards(formula, compare);
+        }
         let sql = self.compile_spec_sql(&self.spec_position.replace_formula(self.definition, formula).ok()?)?;
-        let file = SqlFile::read(&sql, self.edited_file.dialect);
-        let generated = self.shown_expression(&file, self.definition_part, trees).ok()?;
+        let mut compare = compare;
+        compare(&CandidateFile::new(SqlFile::read(&sql, self.edited_file.dialect)))
+    }
+
+    fn compare_guards(
+        &self,
+        candidate: &CandidateFile<'_>,
+        guards: &mut Guards,
+        trees: &mut Trees,
+        expected: SqlNodeId,
+    ) -> Option<(GuardSet, String)> {
+        let file = &candidate.file;
+        let generated = self.shown_expression(file, self.definition_part, trees).ok()?;
         let added = guards.added_guards(trees, generated, expected)?;
         let name = &self.definition.name;
-        let is_own = |item: &ColumnEdit| self.is_own_column(item);
-        let edits = compare_files(&file, self.edited_file);
-        if self.difference_in_added_periods(&edits).is_some() {
+        let is_own = |item: &ColumnEdit| self.is_own_column(item) || candidate.is_of_other(item, name);
+        let edits = candidate.edits(self.edited_file);
+        if self.difference_in_added_periods(edits).is_some() {
             return None;
         }
         let has_only_other_edits = edits
@@ -281,9 +304,9 @@ impl CandidateCheck<'_, '_> {
         let mut is_same = |trees: &Trees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
             ours == theirs || guards.added_guards(trees, ours, theirs).is_some() || is_other_edit(column)
         };
-        let is_proven = has_only_other_edits || are_equivalent_by(&file, self.edited_file, trees, &mut is_same);
-        let columns = self.spec_position.columns(&file, self.definition_index, name);
-        let site = self.spec_position.find_site(&columns, &file, self.cte, name)?;
+        let is_proven = has_only_other_edits || are_equivalent_by(file, self.edited_file, trees, &mut is_same);
+        let columns = self.spec_position.columns(file, self.definition_index, name);
+        let site = self.spec_position.find_site(&columns, file, self.cte, name)?;
         let text = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
         is_proven.then_some((added, text))
     }

@@ -1,11 +1,12 @@
 //! Replaces a definition's formula in the text of its spec and leaves everything else unchanged.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::compiler::Compiler;
 use crate::model::CompiledSpec;
 use crate::model::outline::{DefinitionWithPosition, SpecOutline, spec_outline};
+use crate::span::Span;
 use crate::yaml::{self, Node, YamlStyle};
 
 /// Reason why a spec cannot be edited.
@@ -49,6 +50,18 @@ pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &
     let spec_position = SpecPosition::new(spec)?;
     let (_, placed) = spec_position.definition(step, definition)?;
     spec_position.replace_formula(placed, formula)
+}
+
+/// Returns the text of a spec after replacing the formulas of several definitions, each with its step, its name and its
+/// new formula. `None` if one of the formulas cannot be replaced together with the others. [`with_formula`] reports why.
+#[must_use]
+pub fn with_formulas(spec: &str, formulas: &[(Option<&str>, &str, &str)]) -> Option<String> {
+    let spec_position = SpecPosition::new(spec).ok()?;
+    let mut placed = Vec::with_capacity(formulas.len());
+    for (step, definition, formula) in formulas {
+        placed.push((spec_position.definition(*step, definition).ok()?.1, *formula));
+    }
+    spec_position.replace_formulas(&placed)
 }
 
 /// A parsed spec.
@@ -166,6 +179,23 @@ impl<'s> SpecPosition<'s> {
 
     /// Returns the spec after replacing a definition's formula.
     pub fn replace_formula(&self, definition: &DefinitionWithPosition, formula: &str) -> Result<String, EditRefusal> {
+        let edited_spec = self
+            .replacements(definition, formula)?
+            .into_iter()
+            .filter_map(|(range, text)| self.splice_text(range.start, range.end, &text))
+            .find(|text| self.is_equivalent(text, &[(definition, formula)]));
+        edited_spec.ok_or_else(|| {
+            let reason = "the new formula cannot be inserted automatically; edit the spec manually";
+            EditRefusal::at(self.source, definition.formula_span.start as usize, reason)
+        })
+    }
+
+    /// Returns the ways to write a formula in place of a definition's formula: the range to replace and its new text.
+    fn replacements(
+        &self,
+        definition: &DefinitionWithPosition,
+        formula: &str,
+    ) -> Result<Vec<(Range<u32>, String)>, EditRefusal> {
         let refuse = |reason: &str| EditRefusal::at(self.source, definition.formula_span.start as usize, reason);
         if definition.has_comment {
             return Err(refuse("the formula contains a comment, which would be lost"));
@@ -174,44 +204,67 @@ impl<'s> SpecPosition<'s> {
             return Err(refuse("the new formula has more than one line"));
         }
         let (formula_span, scalar) = (definition.formula_span, definition.scalar);
-        let inside = |text: String| self.splice_text(formula_span.start, formula_span.end, &text);
-        let replace_scalar = |text: String| self.splice_text(scalar.start, scalar.end, &text);
-        let double = format!("\"{}\"", formula.replace('\\', "\\\\").replace('"', "\\\""));
-        let candidates = match (definition.style, definition.alone) {
-            (YamlStyle::Block, _) => vec![inside(formula.to_owned())],
-            (YamlStyle::Plain, true) => {
-                vec![
-                    replace_scalar(formula.to_owned()),
-                    replace_scalar(format!("'{}'", formula.replace('\'', "''"))),
-                    replace_scalar(double),
-                ]
-            }
-            (YamlStyle::Plain, false) => vec![inside(formula.to_owned())],
-            (YamlStyle::Single, _) => vec![inside(formula.replace('\'', "''"))],
-            (YamlStyle::Double, _) => vec![inside(formula.replace('\\', "\\\\").replace('"', "\\\""))],
-        };
-        let edited_spec = candidates
-            .into_iter()
-            .flatten()
-            .find(|text| self.is_equivalent(text, definition, formula));
-        edited_spec.ok_or_else(|| refuse("the new formula cannot be inserted automatically; edit the spec manually"))
+        let inside = |text: String| vec![(formula_span.start..formula_span.end, text)];
+        let single = formula.replace('\'', "''");
+        let double = formula.replace('\\', "\\\\").replace('"', "\\\"");
+        Ok(match (definition.style, definition.alone) {
+            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => inside(formula.to_owned()),
+            (YamlStyle::Plain, true) => [formula.to_owned(), format!("'{single}'"), format!("\"{double}\"")]
+                .map(|text| (scalar.start..scalar.end, text))
+                .to_vec(),
+            (YamlStyle::Single, _) => inside(single),
+            (YamlStyle::Double, _) => inside(double),
+        })
+    }
+
+    /// Returns the spec after replacing the formulas of several definitions. `None` if a formula needs another
+    /// spelling than the most common one; then the formulas must be replaced one by one.
+    fn replace_formulas(&self, formulas: &[(&DefinitionWithPosition, &str)]) -> Option<String> {
+        let mut replaced = Vec::new();
+        for (definition, formula) in formulas {
+            let ways = self.replacements(definition, formula).ok()?;
+            let is_text = |text: &str| {
+                let read = yaml::root(&format!("key: {text}\n"));
+                read.is_some_and(|root| root.text_at("key") == Some(formula.trim()))
+            };
+            let first = if ways.len() > 1 {
+                ways.into_iter().find(|(_, text)| is_text(text))
+            } else {
+                ways.into_iter().next()
+            };
+            replaced.push(first?);
+        }
+        let text = self.splice_texts(replaced)?;
+        self.is_equivalent(&text, formulas).then_some(text)
+    }
+
+    /// Like [`Self::with_formula_unchecked`], for several definitions.
+    pub fn with_formulas_unchecked(&self, formulas: &[(&DefinitionWithPosition, &str)]) -> Option<String> {
+        self.splice_texts(
+            formulas
+                .iter()
+                .map(|(definition, formula)| unchecked_text(definition, formula)),
+        )
+    }
+
+    /// Replaces ranges of the spec that do not overlap.
+    fn splice_texts(&self, texts: impl IntoIterator<Item = (Range<u32>, String)>) -> Option<String> {
+        let mut texts: Vec<(Range<u32>, String)> = texts.into_iter().collect();
+        texts.sort_by_key(|(range, _)| range.start);
+        let (mut spec, mut end) = (String::with_capacity(self.source.len()), 0);
+        for (range, text) in texts {
+            spec.push_str(self.source.get(end..range.start as usize)?);
+            spec.push_str(&text);
+            end = range.end as usize;
+        }
+        spec.push_str(self.source.get(end..)?);
+        Some(spec)
     }
 
     /// Returns the spec after replacing a definition's formula, without parsing the result again. The result is used
     /// only to compile the formula and must not be saved.
     pub fn with_formula_unchecked(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
-        let (formula_span, scalar) = (definition.formula_span, definition.scalar);
-        let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
-        match (definition.style, definition.alone) {
-            (YamlStyle::Plain, true) => self.splice_text(scalar.start, scalar.end, &format!("\"{}\"", double())),
-            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => {
-                self.splice_text(formula_span.start, formula_span.end, formula)
-            }
-            (YamlStyle::Single, _) => {
-                self.splice_text(formula_span.start, formula_span.end, &formula.replace('\'', "''"))
-            }
-            (YamlStyle::Double, _) => self.splice_text(formula_span.start, formula_span.end, &double()),
-        }
+        self.with_formulas_unchecked(&[(definition, formula)])
     }
 
     fn splice_text(&self, start: u32, end: u32, text: &str) -> Option<String> {
@@ -219,25 +272,38 @@ impl<'s> SpecPosition<'s> {
         Some([before, text, after].concat())
     }
 
-    /// Returns whether a string parses to the original spec, apart from this formula.
-    fn is_equivalent(&self, text: &str, definition: &DefinitionWithPosition, formula: &str) -> bool {
+    /// Returns whether a string parses to the original spec, apart from these formulas.
+    fn is_equivalent(&self, text: &str, formulas: &[(&DefinitionWithPosition, &str)]) -> bool {
         let Ok(other) = SpecPosition::read(text, self.is_expanded) else {
             return false;
         };
+        let new: HashMap<Span, &str> = formulas
+            .iter()
+            .map(|(definition, formula)| (definition.formula_span, formula.trim()))
+            .collect();
         let (mine, theirs) = (&self.outline.steps, &other.outline.steps);
         let same_steps = mine.len() == theirs.len()
             && mine.iter().zip(theirs).all(|(a, b)| {
                 a.definitions.len() == b.definitions.len()
                     && a.definitions.iter().zip(&b.definitions).all(|(a, b)| {
-                        let expected = if a == definition {
-                            formula.trim()
-                        } else {
-                            a.formula.as_str()
-                        };
+                        let expected = new.get(&a.formula_span).copied().unwrap_or(a.formula.as_str());
                         a.name == b.name && b.formula == expected
                     })
             });
-        same_steps && count_differences(&self.root, &other.root) <= 1
+        same_steps && count_differences(&self.root, &other.root) <= formulas.len()
+    }
+}
+
+/// Returns the range of a definition's formula and the new text of this range. The text is always valid YAML.
+fn unchecked_text(definition: &DefinitionWithPosition, formula: &str) -> (Range<u32>, String) {
+    let (formula_span, scalar) = (definition.formula_span, definition.scalar);
+    let inside = |text: String| (formula_span.start..formula_span.end, text);
+    let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
+    match (definition.style, definition.alone) {
+        (YamlStyle::Plain, true) => (scalar.start..scalar.end, format!("\"{}\"", double())),
+        (YamlStyle::Block, _) | (YamlStyle::Plain, false) => inside(formula.to_owned()),
+        (YamlStyle::Single, _) => inside(formula.replace('\'', "''")),
+        (YamlStyle::Double, _) => inside(double()),
     }
 }
 

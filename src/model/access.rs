@@ -1,8 +1,11 @@
 //! dbt access level of the model. A model must not be more visible than its inputs.
 
+use rustc_hash::FxHashMap;
+
 use super::compile::SpecCompilation;
 use super::config::config_text;
 use super::sources::ReadSource;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::schema::{Access, Relation};
 use crate::span::Span;
@@ -16,16 +19,16 @@ pub(super) struct InheritedAccess {
 }
 
 impl<'r> SpecCompilation<'r> {
-    /// Returns the inputs that have an access level in dbt, each with the level and the span of its name in the spec.
-    fn restricted_inputs(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
+    /// Returns the inputs that have an access level in dbt, each with the level.
+    fn restricted_inputs(&self) -> impl Iterator<Item = (&ReadSource, &'r Relation, Access)> {
         self.sources.sources.iter().filter_map(|source| {
             let relation = self.known_relation(&source.from)?;
-            Some((relation, relation.access()?, self.input_span(source)))
+            Some((source, relation, relation.access()?))
         })
     }
 
-    /// Returns the span of an input's name in the spec.
-    fn input_span(&self, source: &ReadSource) -> Span {
+    /// Returns the span of each input's name in the spec.
+    fn input_spans(&self) -> FxHashMap<&RelationReference, Span> {
         let joins = self
             .spec
             .steps
@@ -37,10 +40,11 @@ impl<'r> SpecCompilation<'r> {
             .flat_map(|sheet| &sheet.tabs)
             .map(|tab| (&tab.model, tab.model_text.node.span));
         let first = std::iter::once((&self.spec.from, self.spec.from_span));
-        let mut input_spans = first.chain(joins).chain(tabs);
-        input_spans
-            .find(|(from, _)| **from == source.from)
-            .map_or(self.spec.from_span, |(_, span)| span)
+        let mut spans = FxHashMap::default();
+        for (from, span) in first.chain(joins).chain(tabs) {
+            spans.entry(from).or_insert(span);
+        }
+        spans
     }
 
     /// Returns a model setting, which is a key in the spec or in the spec's `config`.
@@ -58,7 +62,9 @@ impl<'r> SpecCompilation<'r> {
         let access = self.own_model_value("access", self.spec.dbt.access);
         let group = self.own_model_value("group", self.spec.dbt.group);
         let mut joined: Option<(&str, &Relation)> = None;
-        for (relation, input_access, span) in self.restricted_inputs() {
+        let spans = self.input_spans();
+        for (source, relation, input_access) in self.restricted_inputs() {
+            let span = spans.get(&source.from).copied().unwrap_or(self.spec.from_span);
             let name = relation.name();
             if input_access == Access::Private {
                 let Some(input_group) = relation.group() else {
@@ -124,7 +130,7 @@ impl<'r> SpecCompilation<'r> {
             .or(granted.access);
         let group = model_value("group", self.spec.dbt.group)
             .map(str::to_owned)
-            .or(granted.group);
+            .or_else(|| granted.group.clone());
         // dbt's default is `protected`.
         (access.unwrap_or(Access::Protected), group)
     }
@@ -162,23 +168,26 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns the access level and group that the model inherits from its inputs. If an input is private, the model is
-    /// also private and belongs to the same group.
-    pub(super) fn inherited_access(&self) -> InheritedAccess {
-        let private = self
-            .restricted_inputs()
-            .find(|(_, access, _)| *access == Access::Private);
-        let Some((relation, access, _)) = private else {
-            return InheritedAccess::default();
-        };
-        let says = |key: &str, own_key: Option<&'r Node>| {
-            own_key.is_some() || self.spec.dbt.config.is_some_and(|config| config.get(key).is_some())
-        };
-        InheritedAccess {
-            access: Some(access).filter(|_| !says("access", self.spec.dbt.access)),
-            group: relation
-                .group()
-                .map(str::to_owned)
-                .filter(|_| !says("group", self.spec.dbt.group)),
-        }
+    /// also private and belongs to the same group. The inputs must be known.
+    pub(super) fn inherited_access(&self) -> &InheritedAccess {
+        // Every generated test needs the result, so searching the inputs each time would be quadratic.
+        self.inherited.get_or_init(|| {
+            let private = self
+                .restricted_inputs()
+                .find(|(_, _, access)| *access == Access::Private);
+            let Some((_, relation, access)) = private else {
+                return InheritedAccess::default();
+            };
+            let says = |key: &str, own_key: Option<&'r Node>| {
+                own_key.is_some() || self.spec.dbt.config.is_some_and(|config| config.get(key).is_some())
+            };
+            InheritedAccess {
+                access: Some(access).filter(|_| !says("access", self.spec.dbt.access)),
+                group: relation
+                    .group()
+                    .map(str::to_owned)
+                    .filter(|_| !says("group", self.spec.dbt.group)),
+            }
+        })
     }
 }

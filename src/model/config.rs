@@ -99,11 +99,11 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns the configuration in the properties file.
-pub(super) fn properties_config(dbt: &DbtKeys<'_>, granted: InheritedAccess) -> Vec<(String, YamlOutput)> {
+pub(super) fn properties_config(dbt: &DbtKeys<'_>, granted: &InheritedAccess) -> Vec<(String, YamlOutput)> {
     let mut settings: Vec<(String, YamlOutput)> =
         config(dbt).into_iter().filter(|pair| !is_sql_setting(pair)).collect();
     let access = granted.access.map(|access| access.name().to_owned());
-    for (name, text) in [("access", access), ("group", granted.group)] {
+    for (name, text) in [("access", access), ("group", granted.group.clone())] {
         settings.extend(text.map(|text| (name.to_owned(), YamlOutput::Text(text))));
     }
     settings

@@ -60,7 +60,8 @@ impl SpecCompilation<'_> {
                 &words.collect::<Vec<_>>().join("_"),
                 self.compiler.options.dialect.max_bytes(),
             );
-            if is_of_set && self.unproven.iter().any(|test| test.name == name) {
+            let is_new = self.proofs.names.insert(name.to_lowercase());
+            if is_of_set && !is_new {
                 continue;
             }
             let query = if cardinality_query.has_other_conditions {

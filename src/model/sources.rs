@@ -6,7 +6,7 @@ use super::load::{Spec, Step};
 use crate::dbt::{self, RelationReference};
 use crate::dialect::Dialect;
 use crate::plan::CteNames;
-use crate::sql::{self, Query, QueryInput, SelectSource, SqlText, SqlTree};
+use crate::sql::{self, Query, QueryInput, SqlText, SqlTree};
 
 /// Input relation of a spec.
 #[derive(Debug)]
@@ -73,12 +73,12 @@ impl SpecSources {
     /// Distinguishes inputs with the same name in a plain query: a table of a source is read from the schema of the
     /// source, and a version of a model under dbt's default name.
     pub fn name_tables(&mut self, dialect: Dialect) {
-        let tables: Vec<String> = self.sources.iter().map(|source| source.table.to_lowercase()).collect();
-        let is_shared = |table: &str| tables.iter().filter(|other| **other == table.to_lowercase()).count() > 1;
-        for source in &mut self.sources {
-            if !is_shared(&source.table) {
-                continue;
-            }
+        let mut counts: FxHashMap<String, usize> = FxHashMap::default();
+        for source in &self.sources {
+            *counts.entry(source.table.to_lowercase()).or_default() += 1;
+        }
+        let is_shared = |table: &str| counts.get(&table.to_lowercase()).is_some_and(|count| *count > 1);
+        for source in self.sources.iter_mut().filter(|source| is_shared(&source.table)) {
             if let RelationReference::Source { group, .. } = &source.from {
                 source.table = format!("{}.{}", dialect.name_text(group, true), source.table);
                 source.table_name = format!("{group}.{}", source.table_name);
@@ -131,26 +131,22 @@ impl SpecSources {
 }
 
 impl SpecSources {
-    /// Returns the SQL of a query for dbt. The query imports each input once.
-    pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, dialect: Dialect) -> String {
-        let is_read = |index: usize| {
-            let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
-            let mut query_sources = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
-            query_sources.any(|source| matches!(source, SelectSource::Input(of) if *of as usize == index))
-        };
-        let read_flags: Vec<bool> = (0..self.sources.len()).map(is_read).collect();
-        let source_flags = self.sources.iter().zip(&read_flags);
-        let inputs: Vec<QueryInput<'_>> = source_flags
-            .map(|(s, is_import)| QueryInput {
-                name: &s.import,
-                alias: None,
-                import: is_import.then_some(s.select.as_str()),
-            })
-            .collect();
-        let mut sql = SqlText::default();
-        sql::write_query(tree, query, &inputs, dialect.facts().alias_hides_relation, &mut sql);
-        sql.to_template(dbt::escape_jinja)
+    /// Returns the inputs of a query for dbt, which imports each input once.
+    pub fn imports(&self) -> Vec<QueryInput<'_>> {
+        let inputs = self.sources.iter().map(|source| QueryInput {
+            name: &source.import,
+            alias: None,
+            import: Some(&source.select),
+        });
+        inputs.collect()
     }
+}
+
+/// Returns the SQL of a query for dbt. `imports` contains the inputs of the spec.
+pub(super) fn dbt_sql(tree: &SqlTree, query: &Query, imports: &[QueryInput<'_>], dialect: Dialect) -> String {
+    let mut sql = SqlText::default();
+    sql::write_query(tree, query, imports, dialect.facts().alias_hides_relation, &mut sql);
+    sql.to_template(dbt::escape_jinja)
 }
 
 impl ReadSource {

@@ -7,6 +7,7 @@ use super::formulas::StepFormulas;
 use super::incremental::IncrementalPlan;
 use super::join_tests::SingleMatchTest;
 use super::load::{SpecKind, Step};
+use super::sources::dbt_sql;
 use super::{ColumnLineage, CompiledSpec, Model, ModelTest, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::DefinitionRole;
@@ -188,7 +189,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the SQL of a query for dbt.
     fn dbt_query(&self, tree: &SqlTree, query: &Query) -> String {
-        self.sources.dbt_sql(tree, query, self.compiler.options.dialect)
+        dbt_sql(tree, query, &self.sources.imports(), self.compiler.options.dialect)
     }
 
     /// Returns the tests of joins that are not proven to find at most one row.
@@ -199,6 +200,7 @@ impl SpecCompilation<'_> {
             SpecKind::WholeSet => String::new(),
             _ => dbt::depends_on_comment(&self.own_reference()),
         };
+        let imports = self.sources.imports();
         let test = |test: &SingleMatchTest| ModelTest {
             name: test.name.clone(),
             sql: dbt::add_sql_header(
@@ -211,7 +213,7 @@ impl SpecCompilation<'_> {
                     .config_call(),
                     dbt::sql_comment(&test.explanation),
                     tested,
-                    self.dbt_query(tree, &test.query)
+                    dbt_sql(tree, &test.query, &imports, self.compiler.options.dialect)
                 ),
                 spec_name,
             ),

@@ -197,6 +197,27 @@ impl PullRecord {
         .text()
     }
 
+    /// Returns the path of the view in the text of a record's file without parsing the text. `None` if the text has to be
+    /// parsed.
+    #[must_use]
+    pub fn recorded_path(text: &str) -> Option<&str> {
+        let path = text.lines().take(3).find_map(|line| line.strip_prefix("path: "))?;
+        let mut written = String::new();
+        write_text(&mut written, "path", path, 0);
+        (written.strip_prefix("path: ")?.trim_end() == path).then_some(path)
+    }
+
+    /// Returns whether the text of a record's file contains exactly this text of the view, without parsing the file.
+    /// May return `false` for a record that a user edited.
+    #[must_use]
+    pub fn is_recorded_view(text: &str, view: &str) -> bool {
+        let mut written = "\n".to_owned();
+        write_text(&mut written, "view", view.trim_end(), 0);
+        let rest = text.split_once(&written).map(|(_, rest)| rest);
+        let is_whole = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("vanished:"));
+        is_whole && view.strip_suffix('\n') == Some(view.trim_end())
+    }
+
     /// Parses the text of a record's file. `None` if the text is not a record.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {

@@ -1,9 +1,10 @@
 //! Spec of the work tree with the files that it generates.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use super::hand_edits::HandEdit;
-use super::model_properties::specified_properties;
+use super::model_properties::{ModelProperties, specified_properties};
 use super::properties::{self, LocatedPropertyValue};
 use super::state::normalize_lines;
 use crate::CompiledSpec;
@@ -21,6 +22,8 @@ pub struct CurrentSpec {
     pub compiled: CompiledSpec,
     /// Contents of the generated files, by path relative to the project's folder.
     pub files: BTreeMap<String, String>,
+    /// Properties that the files specify, once read.
+    properties: OnceLock<Arc<ModelProperties>>,
 }
 
 impl CurrentSpec {
@@ -47,8 +50,16 @@ impl CurrentSpec {
             source: source.to_owned(),
             compiled,
             files,
+            properties: OnceLock::new(),
         })
     }
+
+    /// Returns the properties that the generated files of the model specify. The files must be final.
+    pub(super) fn properties(&self, model: &str) -> &ModelProperties {
+        self.properties
+            .get_or_init(|| Arc::new(specified_properties(model, &self.files)))
+    }
+
     /// Returns the SQL that the spec generates, without the headers. The headers are excluded because they contain the
     /// formulas as spelled by the user.
     pub(super) fn sql_bodies(&self) -> Vec<&str> {
@@ -71,7 +82,7 @@ impl CurrentSpec {
 
     /// Returns `true` if the spec's value of a property of the model equals the edited value.
     pub(super) fn has_edited_value(&self, model: &str, edit: &HandEdit) -> bool {
-        specified_properties(model, &self.files)
+        self.properties(model)
             .get(&edit.property_target())
             .map(LocatedPropertyValue::text)
             == edit.after

@@ -1,16 +1,123 @@
 //! Edits of SQL columns whose formulas are transferred to the spec.
 
+use std::collections::{HashMap, HashSet};
+
 use super::hand_edits::{HandEdit, KEEP_COMMENT, Property};
 use super::kept_edit_conflicts::SAME_VALUES;
 use super::metric_set_conflicts::EditedMetricColumn;
 use super::model_reconciler::ModelReconciler;
 use super::reconcile::Reconciled;
-use crate::decompile::{EditOrigin, FoundFormula, with_formula};
+use crate::decompile::{EditOrigin, FoundFormula, with_formula, with_formulas};
+
+/// CTE and name of an edited column.
+type ColumnKey = (Option<String>, String);
+
+/// Formulas of edited columns that were looked for together.
+#[derive(Debug, Default)]
+pub(super) struct EditedFormulas {
+    /// Formula of each column, or the reason why no formula has its SQL.
+    found: HashMap<ColumnKey, Result<FoundFormula, String>>,
+    /// Columns whose formulas the spec already contains.
+    transferred: HashSet<ColumnKey>,
+}
+
+/// Formula to transfer to the spec: the edited column, the step of its definition, and the formula.
+type NewFormula = (ColumnKey, Option<String>, String);
+
+fn column_key(edit: &HandEdit) -> ColumnKey {
+    (edit.cte.clone(), edit.definition.clone().unwrap_or_default())
+}
 
 impl ModelReconciler<'_> {
+    /// Looks for the formulas of all edited columns, and transfers them to the spec. Looking for one formula at a time
+    /// would compile the whole spec several times for each column. Columns that also changed in the spec, and columns
+    /// of metric sets, are left to [`Self::reconcile_formula`].
+    pub fn find_formulas_together(&mut self, edits: &[HandEdit]) {
+        let (Some(edited_sql), None, Some(base_spec)) = (self.edited_sql, self.edited_model, &self.base_spec) else {
+            return;
+        };
+        let is_searched = |edit: &&HandEdit| edit.property == Property::Formula && !edit.has_keep_comment(edited_sql);
+        let (mut keys, mut positions, mut unchanged) = (Vec::new(), Vec::new(), HashMap::new());
+        for edit in edits.iter().filter(is_searched) {
+            let key = column_key(edit);
+            let [base, ours] = [base_spec, &self.ours].map(|spec| spec.definition(&key.1, edit.cte.as_deref()));
+            let (Some((base_step, base)), Some((step, ours))) = (base, ours) else {
+                continue;
+            };
+            // The formulas of helper columns may have changed, too.
+            let is_same_file =
+                base_spec.files.get(&edit.file) == self.sides.ours.and_then(|ours| ours.files.get(&edit.file));
+            if is_same_file && ours == base {
+                unchanged.insert(key.clone(), step);
+            }
+            positions.push((base_step, key.1.clone()));
+            keys.push(key);
+        }
+        if keys.len() < 2 {
+            return;
+        }
+        let positions: Vec<(Option<&str>, &str)> = positions
+            .iter()
+            .map(|(step, name)| (step.as_deref(), name.as_str()))
+            .collect();
+        let (base, decompiler) = (self.base, self.tools.decompiler);
+        let found = decompiler.find_formulas(
+            self.base_compiler,
+            &base.source,
+            Some(&base.spec),
+            edited_sql,
+            &positions,
+        );
+        let found = found
+            .into_iter()
+            .map(|found| found.map_err(|reason| reason.to_string()));
+        let found: HashMap<ColumnKey, Result<FoundFormula, String>> = keys.iter().cloned().zip(found).collect();
+        let new = keys.into_iter().filter_map(|key| {
+            let (step, found) = (unchanged.remove(&key)?, found.get(&key)?.as_ref().ok()?);
+            Some((key, step, found.formula.clone()))
+        });
+        let new: Vec<NewFormula> = new.collect();
+        self.formulas.found = found;
+        if self.sides.bases.len() == 1 {
+            self.transfer_formulas_together(new);
+        }
+    }
+
+    /// Transfers formulas to the spec. If the spec with all of them has errors, transfers the two halves of the
+    /// formulas. A single formula is left to [`Self::reconcile_formula`].
+    fn transfer_formulas_together(&mut self, formulas: Vec<NewFormula>) {
+        let mut open = vec![formulas];
+        while let Some(mut formulas) = open.pop() {
+            if formulas.len() < 2 {
+                continue;
+            }
+            let texts: Vec<(Option<&str>, &str, &str)> = formulas
+                .iter()
+                .map(|((_, name), step, formula)| (step.as_deref(), name.as_str(), formula.as_str()))
+                .collect();
+            let text = with_formulas(&self.ours.source, &texts);
+            if let Some(ours) = text.and_then(|text| self.tools.compile(&self.ours.spec, &text)) {
+                self.ours = ours;
+                self.formulas
+                    .transferred
+                    .extend(formulas.into_iter().map(|(key, ..)| key));
+            } else {
+                let second_half = formulas.split_off(formulas.len() / 2);
+                open.extend([second_half, formulas]);
+            }
+        }
+    }
+
     /// Reconciles an edited SQL column. Transfers a formula that compiles to the edited SQL to the spec.
     pub fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
         let Some(edited_sql) = self.edited_sql else { return };
+        let key = column_key(&edit);
+        if self.formulas.transferred.contains(&key) {
+            let found = self.formulas.found.remove(&key).and_then(Result::ok);
+            edit.rewritten = found.and_then(|found| found.rewritten);
+            reconciled.carried.push(edit);
+            return;
+        }
         let name = edit.definition.clone().unwrap_or_default();
         let ours = self.ours.definition(&name, edit.cte.as_deref());
         let base = self
@@ -92,6 +199,9 @@ impl ModelReconciler<'_> {
     ) -> Result<FoundFormula, String> {
         if edit.has_keep_comment(edited_sql) {
             return Err(KEEP_COMMENT.to_owned());
+        }
+        if let Some(found) = self.formulas.found.get(&column_key(edit)) {
+            return found.clone();
         }
         let name = edit.definition.as_deref().unwrap_or_default();
         let (decompiler, source) = (self.tools.decompiler, &self.base.source);

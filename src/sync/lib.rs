@@ -59,6 +59,7 @@ mod structure_edits;
 pub mod team;
 mod timing;
 mod transaction;
+mod value_edits;
 mod write_back;
 
 pub use crate::decompile::{Guard, RewrittenSql, Substitution};

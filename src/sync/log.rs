@@ -160,6 +160,14 @@ pub struct NumberedEntry {
     pub entry: LogEntry,
 }
 
+impl NumberedEntry {
+    /// Returns the path of the entry's file, relative to the project's folder.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{LOG}/{}", self.file)
+    }
+}
+
 /// All entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

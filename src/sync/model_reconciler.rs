@@ -1,7 +1,10 @@
 //! Transfers the edits of one model to its spec, one edit at a time.
 
+use std::collections::BTreeMap;
+
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
+use super::formula_edits::EditedFormulas;
 use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::model_properties::{ModelProperties, specified_properties};
@@ -32,6 +35,8 @@ pub(super) struct ModelReconciler<'a> {
     pub base_properties: ModelProperties,
     /// Columns that the transferred edits rename: the names in the last push and in `ours`.
     pub renamed: Vec<(String, String)>,
+    /// Results of looking for the formulas of edited columns, by CTE and column.
+    pub formulas: EditedFormulas,
 }
 
 impl ModelReconciler<'_> {
@@ -121,7 +126,7 @@ impl ModelReconciler<'_> {
             column: target.column.as_deref().map(|name| self.last_name(name).to_owned()),
             ..target.clone()
         };
-        let now = specified_properties(self.sides.model, &self.ours.files);
+        let now = self.ours.properties(self.sides.model);
         (
             self.base_properties.get(&before).map(LocatedPropertyValue::text),
             now.get(&target).map(LocatedPropertyValue::text),
@@ -136,7 +141,7 @@ impl ModelReconciler<'_> {
 
     /// Returns an edit to a property, with the column's name in `ours`. The properties file may still have the name of
     /// the last push.
-    fn with_current_name(&self, edit: &HandEdit) -> HandEdit {
+    pub fn with_current_name(&self, edit: &HandEdit) -> HandEdit {
         let renamed = self
             .renamed
             .iter()
@@ -180,24 +185,23 @@ impl ModelReconciler<'_> {
     /// changes.
     pub fn compile_with_values(&self, source: &str, edits: &[&HandEdit]) -> Option<CurrentSpec> {
         let carried = self.tools.compile(&self.ours.spec, source)?;
-        let (mut before, mut after) = (
-            specified_properties(self.sides.model, &self.ours.files),
-            specified_properties(self.sides.model, &carried.files),
-        );
-        let has_edited_values = edits.iter().all(|edit| {
-            let target = edit.property_target();
-            before.remove(&target);
-            after.remove(&target).map(|property_value| property_value.text()) == edit.after
-        });
-        let same = before.len() == after.len()
-            && before.iter().all(|(target, property_value)| {
-                after.get(target).is_some_and(|now| now.text() == property_value.text())
-            });
-        let sql = |ours: &CurrentSpec| {
+        let model = self.sides.model;
+        let (before, after) = (self.ours.properties(model), carried.properties(model));
+        let targets: BTreeMap<PropertyTarget, &HandEdit> =
+            edits.iter().map(|edit| (edit.property_target(), *edit)).collect();
+        let has_edited_values = targets
+            .iter()
+            .all(|(target, edit)| after.get(target).map(LocatedPropertyValue::text) == edit.after);
+        let others = |properties: &'_ ModelProperties| -> Vec<(PropertyTarget, String)> {
+            let others = properties.iter().filter(|(target, _)| !targets.contains_key(target));
+            others
+                .map(|(target, property_value)| (target.clone(), property_value.text()))
+                .collect()
+        };
+        let same = others(before) == others(after);
+        let sql = |ours: &CurrentSpec| -> Vec<(String, String)> {
             let files = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
-            files
-                .map(|(path, text)| (path.clone(), text.clone()))
-                .collect::<Vec<_>>()
+            files.map(|(path, text)| (path.clone(), text.clone())).collect()
         };
         (has_edited_values && same && sql(&self.ours) == sql(&carried)).then_some(carried)
     }

@@ -44,7 +44,7 @@ pub(super) fn read(model: &str, yml: &str, md: Option<&str>) -> Option<BTreeMap<
         _ => models.iter().position(|entry| entry.text_at("name") == Some(model))?,
     };
     let mut reader = PropertiesReader {
-        text: yml,
+        line_ends: line_ends(yml),
         docs: md.map(docs_blocks).unwrap_or_default(),
         properties: BTreeMap::new(),
     };
@@ -68,13 +68,14 @@ pub(super) fn read(model: &str, yml: &str, md: Option<&str>) -> Option<BTreeMap<
     Some(reader.properties)
 }
 
-struct PropertiesReader<'t> {
-    text: &'t str,
+struct PropertiesReader {
+    /// Offsets of the line breaks. Counting lines for every property would be quadratic.
+    line_ends: Vec<usize>,
     docs: BTreeMap<String, (String, usize)>,
     properties: BTreeMap<PropertyTarget, LocatedPropertyValue>,
 }
 
-impl PropertiesReader<'_> {
+impl PropertiesReader {
     fn model(&mut self, model: &Node) {
         for (key, value) in model.pairs().unwrap_or_default() {
             let key = key.text().unwrap_or_default();
@@ -155,7 +156,7 @@ impl PropertiesReader<'_> {
             property,
             detail: detail.to_owned(),
         };
-        let line = line_at(self.text, value.span.start as usize);
+        let line = line_in(&self.line_ends, value.span.start as usize);
         self.properties.insert(
             about,
             LocatedPropertyValue {
@@ -202,8 +203,9 @@ fn doc_call(text: &str) -> Option<&str> {
 
 /// Returns the docs blocks of a file by name, each with the number of the line on which its text begins.
 fn docs_blocks(md: &str) -> BTreeMap<String, (String, usize)> {
+    let line_ends = line_ends(md);
     let blocks = jinja_blocks(md, &["docs"]).into_iter().map(|block| {
-        let line = line_at(md, block.start) + usize::from(block.content.starts_with('\n'));
+        let line = line_in(&line_ends, block.start) + usize::from(block.content.starts_with('\n'));
         let text = canonical_string(block.content.trim_matches('\n'));
         (block.name.to_owned(), (text, line))
     });
@@ -237,6 +239,16 @@ pub(super) fn rendered_value(value: &YamlValue) -> Option<YamlValue> {
 /// Returns the line number of a byte offset, starting at 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
+}
+
+/// Returns the offsets of the line breaks in a text.
+fn line_ends(text: &str) -> Vec<usize> {
+    text.match_indices('\n').map(|(at, _)| at).collect()
+}
+
+/// Returns the line number of a byte offset, starting at 1, in a text with these line breaks.
+fn line_in(line_ends: &[usize], at: usize) -> usize {
+    1 + line_ends.partition_point(|end| *end < at)
 }
 
 /// Converts a node to a YAML value that can be written. Recursion is safe because the parser limits the nesting depth.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
+use super::formula_edits::EditedFormulas;
 use super::hand_edits::{self, HandEdit, Property};
 use super::kept_edit_conflicts::{add_conflicts_of_new_metrics, add_conflicts_of_shared_columns};
 use super::merge_files::with_generated_columns;
@@ -201,6 +202,7 @@ pub(super) fn reconcile_with_base<'t>(
         edited_sql: edited_text.as_deref(),
         edited_model: edited.as_ref(),
         base_properties,
+        formulas: EditedFormulas::default(),
     };
     work.apply_respellings(&mut edits, &mut done);
     work.apply_structure_edits(&mut edits, &mut done);
@@ -208,6 +210,8 @@ pub(super) fn reconcile_with_base<'t>(
     work.reconcile_replaced_tests(&mut edits, &mut done);
     // A list of tests that becomes empty is removed from the spec, so new tests are added first.
     edits.sort_by_key(|edit| edit.property == Property::Tests && edit.after.is_none());
+    work.find_formulas_together(&edits);
+    work.transfer_values_together(&edits);
     for edit in edits {
         work.reconcile_edit(edit, &mut done);
     }

@@ -77,7 +77,7 @@ impl ModelReconciler<'_> {
 
     /// Transfers SQL edits that only replace words, numbers or symbols in a file that also has other edits. First tries
     /// to transfer all these edits together, because a word of the spec may occur in several parts of the SQL. Then
-    /// tries the edits one by one.
+    /// tries the halves of edits that cannot be transferred together.
     pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         let dialect = self.ours.compiled.dialect();
         let is_respelling = |edit: &HandEdit| {
@@ -93,19 +93,19 @@ impl ModelReconciler<'_> {
         if self.sides.bases.len() != 1 || respellings.is_empty() {
             return;
         }
-        let each = respellings.iter().map(std::slice::from_ref);
-        let all = std::iter::once(respellings.as_slice()).chain(each.filter(|_| respellings.len() > 1));
-        for some in all {
-            let Some(carried) = self.spec_with_respellings(some) else {
-                continue;
-            };
-            self.ours = carried;
-            edits.retain(|edit| !some.contains(edit));
-            reconciled.carried.extend_from_slice(some);
-            if some.len() == respellings.len() {
-                return;
+        let mut transferred: Vec<HandEdit> = Vec::new();
+        let mut open = vec![respellings.as_slice()];
+        while let Some(some) = open.pop() {
+            if let Some(carried) = self.spec_with_respellings(some) {
+                self.ours = carried;
+                transferred.extend_from_slice(some);
+            } else if some.len() > 1 {
+                let (first_half, second_half) = some.split_at(some.len() / 2);
+                open.extend([second_half, first_half]);
             }
         }
+        edits.retain(|edit| !transferred.contains(edit));
+        reconciled.carried.extend(transferred);
     }
 
     /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if, for one of

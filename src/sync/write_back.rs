@@ -104,8 +104,8 @@ fn description_candidates(source: &str, column: Option<&str>, text: &str) -> Vec
 /// Returns whether a YAML file contains the key at a path.
 fn has_key(source: &str, keys: &[String]) -> bool {
     let root = yaml_value(source);
-    let value_at_keys = |root: &YamlValue| keys.iter().try_fold(root.clone(), |value, key| value.get(key).cloned());
-    root.as_ref().and_then(value_at_keys).is_some()
+    let value_at_keys = keys.iter().try_fold(root.as_ref(), |value, key| Some(value?.get(key)));
+    value_at_keys.flatten().is_some()
 }
 
 /// Returns the spec with a new `///` comment above a definition in its text block, and whether the new comment replaces

@@ -3,6 +3,7 @@
 use formulac::{Column, Compiler, Diagnostic, Dialect, Relation, Schema, Type};
 
 use crate::large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
+use crate::large_joins;
 use crate::small_stack::small_stack;
 
 /// Returns a schema with one relation that has many columns.
@@ -94,6 +95,15 @@ fn formulas_against_a_schema() {
 #[test]
 fn specs() {
     run_on_each(SPECS, compile_spec);
+}
+
+#[test]
+fn joins() {
+    small_stack(|| {
+        let compiled = compiler(Dialect::default(), large_joins::schema(300)).compile_spec(&large_joins::spec(300));
+        assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
+        assert_eq!(compiled.model_tests().len(), 600);
+    });
 }
 
 /// The length of the SQL for nested calls is linear: beyond a certain level, all levels have the same indent.

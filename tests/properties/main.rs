@@ -13,6 +13,7 @@ mod formulas;
 mod fuzz;
 mod independence;
 mod large;
+mod large_joins;
 mod mutations;
 #[path = "../rubric/orders.rs"]
 mod orders;

@@ -12,6 +12,7 @@ mod formatters;
 mod group_keys;
 mod guarded_edits;
 mod hand_edits;
+mod large;
 mod property_edits;
 mod random;
 mod set_edits;

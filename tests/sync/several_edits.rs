@@ -1,6 +1,9 @@
 //! Two simultaneous hand edits to the same file. If a push can transfer each edit separately, a single push must
 //! transfer both.
 
+use formulac::decompile::Decompiler;
+
+use crate::large::EditedProject;
 use crate::test_project::{SQL, TestProject, compiler};
 
 const WINDOWS: &str = "\
@@ -181,4 +184,33 @@ fn an_edit_becomes_a_formula_next_to_an_edit_without_formula() {
         }
     }
     assert_eq!(wrong, "");
+}
+
+/// The edits of a file are compiled together. An edit that no formula expresses does not affect the others.
+#[test]
+fn many_edits_are_transferred_together() {
+    let compiler = compiler();
+    let mut project = EditedProject::new(&compiler, 40);
+    let done = project.reconcile(&compiler, &Decompiler::default());
+    assert_eq!((done.carried.len(), done.kept.len(), done.conflicts.len()), (80, 0, 0));
+    let spec = done.source.unwrap();
+    for i in 0..40 {
+        assert!(spec.contains(&format!("  d{i}: COUNTUNIQUE(amount_{i})\n")), "{spec}");
+        assert!(
+            spec.contains(&format!("  d{i}:\n    description: Column {i}\n")),
+            "{spec}"
+        );
+    }
+    project.replace("models/m.sql", "count(distinct amount_7)", "strange(amount_7)");
+    let done = project.reconcile(&compiler, &Decompiler::default());
+    let kept: Vec<_> = done.kept.iter().map(|edit| edit.after.as_deref()).collect();
+    assert_eq!(
+        (done.carried.len(), done.conflicts.len(), kept),
+        (79, 0, vec![Some("strange(amount_7)")])
+    );
+    let spec = done.source.unwrap();
+    assert!(
+        spec.contains("  d7: SUM(amount_7)\n") && spec.contains("  d8: COUNTUNIQUE(amount_8)\n"),
+        "{spec}"
+    );
 }

@@ -122,7 +122,13 @@ impl Workspace {
 
     /// Returns the facts in `known.yml`.
     pub fn committed_facts(&self) -> Result<KnownFacts, Failure> {
-        read_committed_facts(&self.root)
+        let text = read_text(self.root.join(KNOWN)).unwrap_or_default();
+        if let Some((_, facts)) = self.committed.get().filter(|(parsed, _)| *parsed == text) {
+            return Ok(facts.clone());
+        }
+        let facts = read_committed_facts(&self.root)?;
+        let _ = self.committed.set((text, facts.clone()));
+        Ok(facts)
     }
 
     /// Returns a compiler that uses the facts from `--schema` and from the project.

@@ -1,5 +1,7 @@
 //! Queries as a tree: CTEs and selects.
 
+use std::collections::BTreeSet;
+
 use super::relation_aliases::alias_hidden_relations;
 use super::select::write_select;
 use super::text::SqlText;
@@ -10,6 +12,18 @@ use super::tree::{Sql, SqlId, SqlTree};
 pub struct Query {
     pub ctes: Vec<Cte>,
     pub body: Select,
+}
+
+impl Query {
+    /// Returns the indexes of the inputs that the query reads, possibly with duplicates.
+    fn inputs(&self) -> impl Iterator<Item = u32> {
+        let selects = self.ctes.iter().map(|cte| &cte.body).chain([&self.body]);
+        let sources = selects.flat_map(|select| select.from.iter().chain(select.joins.iter().map(|join| &join.source)));
+        sources.filter_map(|source| match source {
+            SelectSource::Input(index) => Some(*index),
+            SelectSource::Name(_) => None,
+        })
+    }
 }
 
 /// Common table expression: a named part of a query.
@@ -55,6 +69,7 @@ pub struct QueryInput<'a> {
     /// Qualifier of the table's columns, as written in SQL. `None` if the qualifier is the last part of the name.
     pub alias: Option<&'a str>,
     /// Macro that is the body of the CTE that imports the table under this name. `None` if the table is read directly.
+    /// A query imports only the inputs that it reads.
     pub import: Option<&'a str>,
 }
 
@@ -163,7 +178,9 @@ impl Select {
 pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_hiding: bool, out: &mut SqlText) {
     let aliased = is_hiding.then(|| alias_hidden_relations(tree, query, inputs)).flatten();
     let (tree, query) = aliased.as_ref().map_or((tree, query), |(tree, query)| (tree, query));
-    let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
+    let read: BTreeSet<u32> = query.inputs().collect();
+    let read = read.iter().filter_map(|index| inputs.get(*index as usize));
+    let imports = read.filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();
     let mut cte_index = 0;
     let mut cte = |name: &str, out: &mut SqlText, body: &mut dyn FnMut(&mut SqlText)| {

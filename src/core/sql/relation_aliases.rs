@@ -68,10 +68,13 @@ fn text(tree: &SqlTree, id: SqlId) -> Option<&str> {
 fn hidden_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
     let roots = select.group_by.iter().chain(&select.having).copied();
     let used_qualifiers = qualifiers(tree, roots.chain(select.order_by.iter().map(|key| key.expr)));
-    let is_hidden = |name: &&str| output_names(tree, select).any(|output| output.eq_ignore_ascii_case(name));
+    if used_qualifiers.is_empty() {
+        return Vec::new();
+    }
+    let outputs: FxHashSet<String> = output_names(tree, select).map(str::to_ascii_lowercase).collect();
     used_qualifiers
         .into_iter()
-        .filter(is_hidden)
+        .filter(|name| outputs.contains(&name.to_ascii_lowercase()))
         .map(str::to_owned)
         .collect()
 }

@@ -10,11 +10,12 @@ use std::collections::HashSet;
 
 use super::alternatives::ValueType;
 use super::columns::ColumnResolver;
-use super::edits::{ColumnEdit, Edits, compare_files};
+use super::edits::{ColumnEdit, Edits};
 use super::equivalent_files::are_equivalent;
 use super::expression_text::{ExpressionText, RangeUse};
 use super::file::SqlFile;
 use super::formula_names::has_division_by_zero;
+use super::joint_search::{CandidateFile, SharedCandidates};
 use super::ranges;
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlNodeId, Trees};
@@ -63,6 +64,9 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
     /// CTE in which the edited file computes the definition.
     site_cte: OnceCell<Option<String>>,
+    /// Candidates that are compiled together with candidates of other definitions. `None` if each candidate is compiled
+    /// alone.
+    pub shared: Option<&'a SharedCandidates<'a>>,
 }
 
 impl<'a, 's> CandidateCheck<'a, 's> {
@@ -90,6 +94,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             tried: RefCell::default(),
             windows: OnceCell::new(),
             site_cte: OnceCell::new(),
+            shared: None,
         }
     }
 
@@ -98,7 +103,30 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn restart(&self) -> Self {
         let definition = (self.definition_index, self.definition);
         let files = (self.generated_file, self.edited_file, self.edits);
-        Self::new(self.compiler, self.spec_position, definition, self.path, files)
+        Self {
+            shared: self.shared,
+            ..Self::new(self.compiler, self.spec_position, definition, self.path, files)
+        }
+    }
+
+    /// Returns the candidates that are compiled together with candidates of other definitions, unless other columns or
+    /// clauses show the definition.
+    pub fn shared_candidates(&self) -> Option<&'a SharedCandidates<'a>> {
+        let is_own = self.definition_part == DefinitionSqlPart::Column(&self.definition.name);
+        self.shared.filter(|_| is_own && !self.is_exact && self.compares_file)
+    }
+
+    /// Requests the candidates that the search will need after the candidate that it needs next. `are_needed` is `false`
+    /// if the search needs them only if that candidate is wrong.
+    pub fn want_next(&self, forms: &[ExpressionText], are_needed: bool) {
+        if let Some(shared) = self.shared {
+            shared.want_next(forms.iter().map(|form| form.text.as_str()), are_needed);
+        }
+    }
+
+    /// Returns whether the search must stop until a candidate has been compiled.
+    pub fn is_waiting(&self) -> bool {
+        self.shared.is_some_and(SharedCandidates::is_waiting)
     }
 
     /// Returns a proven formula, which compiles to the expected expression in the part of the file that shows the
@@ -108,14 +136,21 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let mut trees = trees.clone();
         let mut tried = self.tried.borrow_mut();
         forms.retain(|form| !tried.contains(&form.text));
+        let least_count = self.edits_of_other_definitions().unwrap_or_default();
         // If several formulas are proven, keep the formula that leaves the fewest other differences in the file.
         let mut best: Option<(usize, String)> = None;
         let mut more = MAX_COMPILED.saturating_sub(tried.len());
-        for form in forms {
+        let mut forms = forms.into_iter();
+        while let Some(form) = forms.next() {
             let Some(left) = more.checked_sub(1) else { break };
             more = left;
-            match self.count_differences(&form.text, &mut trees, expected) {
-                Some(0) => return Some(form.text),
+            let count = self.count_differences(&form.text, &mut trees, expected);
+            if self.is_waiting() {
+                self.want_next(forms.as_slice(), false);
+                return Some(form.text);
+            }
+            match count {
+                Some(count) if count <= least_count => return Some(form.text),
                 Some(count) => {
                     more = if best.is_none() {
                         more.min(MAX_FURTHER_COMPILED)
@@ -207,26 +242,55 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         });
     }
 
+    /// Returns the number of edits to columns of other definitions. No formula of this definition undoes these edits.
+    /// `None` if the file has edits to other parts.
+    fn edits_of_other_definitions(&self) -> Option<usize> {
+        let names = &self.step()?.definitions;
+        let names: HashSet<String> = names.iter().map(|other| other.name.to_ascii_lowercase()).collect();
+        let is_of_definition = |item: &ColumnEdit| names.contains(&item.column.to_ascii_lowercase());
+        let is_of_step = |item: &ColumnEdit| item.cte.as_deref() == self.site_cte();
+        let own = |item: &ColumnEdit| item.column.eq_ignore_ascii_case(&self.definition.name);
+        let edits = &self.edits;
+        (edits.other_edits.is_empty()
+            && edits
+                .items
+                .iter()
+                .all(|item| is_of_definition(item) && is_of_step(item)))
+        .then(|| edits.items.iter().filter(|item| !own(item)).count())
+    }
+
     /// Counts the differences between the SQL of a formula and the edited file, provided that all differences come from
     /// other edits. `None` if the formula does not produce the expected expression or if any other difference remains.
     fn count_differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
+        let count = |candidate: &CandidateFile<'_>| self.count_remaining(candidate, trees, expected);
+        if let Some(shared) = self.shared_candidates() {
+            return shared.differences(formula, count);
+        }
         let sql = self.compile_spec_sql(&self.spec_position.replace_formula(self.definition, formula).ok()?)?;
-        let file = SqlFile::read(&sql, self.edited_file.dialect);
-        if self.shown_expression(&file, self.definition_part, trees) != Ok(expected) {
+        let mut count = count;
+        count(&CandidateFile::new(SqlFile::read(&sql, self.edited_file.dialect)))
+    }
+
+    fn count_remaining(&self, candidate: &CandidateFile<'_>, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
+        if self.shown_expression(&candidate.file, self.definition_part, trees) != Ok(expected) {
             return None;
         }
         if !self.compares_file {
             return Some(0);
         }
-        let edits = compare_files(&file, self.edited_file);
-        if edits.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&edits).is_some()
+        let edits = candidate.edits(self.edited_file);
+        if edits.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(edits).is_some()
         {
             return None;
         }
-        let count = edits.items.len() + edits.other_edits.len();
+        // Columns with candidates of other definitions are edits that this formula does not undo.
+        let is_of_other = |item: &&ColumnEdit| candidate.is_of_other(item, &self.definition.name);
+        let of_others = self.edits.items.iter().filter(is_of_other).count();
+        let own: Vec<&ColumnEdit> = edits.items.iter().filter(|item| !is_of_other(item)).collect();
+        let count = own.len() + of_others + edits.other_edits.len();
         let fewer = count < self.edits.items.len() + self.edits.other_edits.len();
         let is_proven = (fewer || self.edits.is_empty())
-            && edits.items.iter().all(|item| self.edits.items.contains(item))
+            && own.iter().all(|item| self.edits.items.contains(item))
             && edits
                 .other_edits
                 .iter()

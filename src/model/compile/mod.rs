@@ -11,11 +11,13 @@ mod tests;
 
 pub use step::StepToCompile;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::required_types::RequiredTypes;
+use crate::access::InheritedAccess;
 use crate::additivity::StepColumns;
 use crate::check::{self, Today};
 use crate::compiler::{Compiler, column_path, remove_silenced};
@@ -213,6 +215,8 @@ pub(crate) struct SpecCompilation<'r> {
     /// Name of each grouping key, and its text in the spec.
     pub(crate) written_keys: Vec<(String, String)>,
     pub(crate) sources: SpecSources,
+    /// Access level and group that the inputs require, once computed.
+    pub(crate) inherited: OnceCell<InheritedAccess>,
     /// Whether every join is valid and the relations of each step have distinct names.
     joins_sound: bool,
     /// Facts about each compiled step.
@@ -269,6 +273,7 @@ impl<'r> SpecCompilation<'r> {
             origins: GeneratedSpecOrigins::default(),
             written_keys: Vec::new(),
             sources: SpecSources::default(),
+            inherited: OnceCell::new(),
             joins_sound: true,
             facts: Vec::new(),
             unproven: Vec::new(),

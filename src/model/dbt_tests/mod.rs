@@ -17,7 +17,7 @@ pub use {equivalent_tests::RANGE, grain::COMBINATION};
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
 use super::load::{Rule, SpannedText};
-use super::sources::SpecSources;
+use super::sources::{SpecSources, dbt_sql};
 use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::dbt::{self, RelationReference, TestConfig};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -36,7 +36,7 @@ pub(super) struct SpecTests {
     /// Tests in separate files.
     pub files: Vec<SingularTest>,
     pub of_columns: Vec<ColumnProof>,
-    /// Lower-case names of the tests in files and on columns.
+    /// Lower-case names of the tests in files and on columns, and of the tests of joins.
     pub names: FxHashSet<String>,
     /// Tests on the model, in the properties file.
     pub of_model: Vec<dbt::YamlOutput>,
@@ -154,11 +154,7 @@ impl SpecCompilation<'_> {
     /// must be unique.
     fn add_test(&mut self, test: Option<SingularTest>, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let Some(test) = test else { return };
-        let is_of_join = self
-            .unproven
-            .iter()
-            .any(|join| join.name.eq_ignore_ascii_case(&test.name));
-        if !self.proofs.names.insert(test.name.to_lowercase()) || is_of_join {
+        if !self.proofs.names.insert(test.name.to_lowercase()) {
             diagnostics.push(
                 Diagnostic::new(
                     Code::DuplicateDefinition,
@@ -323,7 +319,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the query of a test as SQL for dbt.
     fn test_sql(&self, sources: &SpecSources, tree: &SqlTree, query: &Query) -> String {
-        sources.dbt_sql(tree, query, self.compiler.options.dialect)
+        dbt_sql(tree, query, &sources.imports(), self.compiler.options.dialect)
     }
 }
 

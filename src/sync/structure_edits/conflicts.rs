@@ -5,6 +5,7 @@ use super::StructureEdit;
 use crate::conflict::Conflict;
 use crate::current_spec::CurrentSpec;
 use crate::decompile::{Edits, FilePartPosition, has_column, has_name, restore_column, with_formula};
+use crate::formula_edits::EditedFormulas;
 use crate::hand_edits::{HandEdit, Property, whole_file_edit};
 use crate::merge_generated_file::merge_generated_file;
 use crate::model_properties::ModelProperties;
@@ -259,6 +260,7 @@ impl ModelReconciler<'_> {
             edited_model: self.edited_model,
             base_spec: None,
             base_properties: ModelProperties::new(),
+            formulas: EditedFormulas::default(),
             renamed: Vec::new(),
         }
     }

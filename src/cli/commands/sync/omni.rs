@@ -6,8 +6,9 @@ use formulac::omni::PullRecord;
 use formulac::sync::{DescriptionActions, PulledView, TextChange, changed_descriptions as of_views};
 
 use super::read_project_file;
-use crate::cli::commands::pull::{pull_record_files, unreadable_omni_files, yaml_failure};
+use crate::cli::commands::pull::{pull_record_files, pull_record_paths, unreadable_omni_files, yaml_failure};
 use crate::cli::exit::{Failure, FileDiagnostics};
+use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
 /// Parses a view file whose path is relative to the project's folder. Returns `None` if no pull wrote the file.
@@ -64,16 +65,28 @@ pub fn plan_descriptions(
 ) -> Result<(DescriptionActions, Vec<FileDiagnostics>), Failure> {
     let omni = workspace.omni_folder();
     let mut unchanged = BTreeSet::new();
-    let views = records(workspace).filter_map(|(record, record_file)| {
-        let file = format!("{omni}/{}", record.path);
-        let text = read_project_file(&workspace.root, &file)?;
-        // Parse only files that differ from their record, because most files have not changed.
-        if text == record.view {
-            unchanged.insert(record.path);
-            return None;
-        }
-        Some(PulledView::new(record, record_file, (&file, &text)))
-    });
+    let views = pull_record_paths(&workspace.root)
+        .into_iter()
+        .filter_map(|record_path| {
+            let record_text = read_text(&record_path).ok()?;
+            let read_view = |path: &str| read_project_file(&workspace.root, &format!("{omni}/{path}"));
+            // Parse only files that differ from their record, and only their records, because most files have not changed.
+            if let Some(path) = PullRecord::recorded_path(&record_text)
+                && read_view(path).is_some_and(|view| PullRecord::is_recorded_view(&record_text, &view))
+            {
+                unchanged.insert(path.to_owned());
+                return None;
+            }
+            let record = PullRecord::read(&record_text)?;
+            let text = read_view(&record.path)?;
+            if text == record.view {
+                unchanged.insert(record.path);
+                return None;
+            }
+            let file = format!("{omni}/{}", record.path);
+            let record_file = (workspace.relative_path(&record_path), record_text);
+            Some(PulledView::new(record, record_file, (&file, &text)))
+        });
     let views: Vec<PulledView> = views.collect();
     let omni = workspace.root.join(omni);
     let unreadable = unreadable_omni_files(&omni, |path, _| unchanged.contains(path));

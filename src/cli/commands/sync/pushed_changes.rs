@@ -32,13 +32,14 @@ pub fn find(
     let (states, mut read_paths) = add_changes_of_models(workspace, repository, target, &mut pushed)?;
     read_paths.insert(KNOWN.to_owned());
     let input_paths: Vec<String> = read_paths.into_iter().collect();
-    let mut commits = Vec::new();
-    for logged in undone {
-        let commit = repository.commit_that_added(&format!("{LOG}/{}", logged.file))?;
-        commits.extend(commit.map(|commit| (*logged, commit)));
-    }
+    let commits_by_path = repository.commits_that_added(LOG)?;
+    let commits: Vec<(&NumberedEntry, &str)> = undone
+        .iter()
+        .filter_map(|logged| Some((*logged, commits_by_path.get(&logged.path())?.as_str())))
+        .collect();
     // The changes that a push read may be in other commits, so compare the pushed files with those of the previous push.
     let mut before = repository.file_contents_at_commit(target, &input_paths)?;
+    let mut steps: Vec<Vec<[Option<String>; 2]>> = vec![Vec::new(); input_paths.len()];
     for (logged, commit) in &commits {
         let states = logged.entry.files.iter().map(|(path, _)| path.clone());
         let states: Vec<String> = states.filter(|path| is_state(path)).collect();
@@ -46,11 +47,14 @@ pub fn find(
         let states = states.iter().flatten().flat_map(|text| PushState::versions(text));
         states.for_each(|state| add_files(&state, &mut pushed));
         let after = repository.file_contents_at_commit(commit, &input_paths)?;
-        for (path, texts) in input_paths.iter().zip(before.into_iter().zip(after.clone())) {
-            let of_file: &mut PushedChanges = pushed.entry(path.clone()).or_default();
-            of_file.steps.insert(0, texts.into());
+        for (steps, texts) in steps.iter_mut().zip(before.into_iter().zip(after.clone())) {
+            steps.push(texts.into());
         }
         before = after;
+    }
+    for (path, steps) in input_paths.iter().zip(steps).filter(|(_, steps)| !steps.is_empty()) {
+        let of_file: &mut PushedChanges = pushed.entry(path.clone()).or_default();
+        of_file.steps.splice(0..0, steps.into_iter().rev());
     }
     let compared: BTreeSet<String> = pushed.keys().cloned().collect();
     for (logged, commit) in commits.iter().rev() {

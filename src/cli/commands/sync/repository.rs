@@ -1,7 +1,7 @@
 //! The git repository of a project. All operations run the `git` program, because it signs commits, runs hooks and
 //! follows the user's configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::hooks::{self, FailedHook, GitTrace};
@@ -344,6 +344,31 @@ impl Repository {
     pub fn commit_that_added(&self, path: &str) -> Result<Option<String>, Failure> {
         let output = self.run_git(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
         Ok(output.lines().last().map(str::to_owned))
+    }
+
+    /// Returns the commits that added the files of a folder, by path.
+    pub fn commits_that_added(&self, folder: &str) -> Result<BTreeMap<String, String>, Failure> {
+        const COMMIT: &str = "commit:";
+        let format = format!("--format={COMMIT}%H");
+        let arguments = [
+            "log",
+            "--diff-filter=A",
+            "--name-only",
+            "--relative",
+            &format,
+            "--",
+            folder,
+        ];
+        let output = self.run_git(&arguments)?;
+        let (mut commits, mut commit) = (BTreeMap::new(), "");
+        for line in output.lines().filter(|line| !line.is_empty()) {
+            match line.strip_prefix(COMMIT) {
+                Some(hash) => commit = hash,
+                // The oldest commit comes last.
+                None => drop(commits.insert(line.to_owned(), commit.to_owned())),
+            }
+        }
+        Ok(commits)
     }
 
     /// Returns the last committed versions of a file, newest first, from at most `commits` commits.

@@ -221,7 +221,7 @@ impl RollbackTarget {
             )
             .with_help("`formulac log` lists the entries that changed something, with their numbers"));
         }
-        let Some(commit) = repository.commit_that_added(&format!("{LOG}/{}", logged.file))? else {
+        let Some(commit) = repository.commit_that_added(&logged.path())? else {
             return Err(Failure::new(
                 Exit::Failed,
                 format!("no commit in this clone has the entry {}", logged.number),
@@ -249,9 +249,11 @@ impl RollbackTarget {
 
 /// Returns the log entries after a commit, oldest first, which a rollback to the commit undoes.
 fn undone_entries<'l>(repository: &Repository, log: &'l Log, commit: &str) -> Result<Vec<&'l NumberedEntry>, Failure> {
-    let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
-    let is_later =
-        |entry: &&NumberedEntry| entry.entry.did != REFUSED && !logged.contains(&format!("{LOG}/{}", entry.file));
+    let logged: BTreeSet<String> = repository
+        .files_in_commit(commit, &[LOG.to_owned()])?
+        .into_iter()
+        .collect();
+    let is_later = |entry: &&NumberedEntry| entry.entry.did != REFUSED && !logged.contains(&entry.path());
     Ok(log.entries.iter().filter(is_later).collect())
 }
 
@@ -317,11 +319,9 @@ fn with_former_layout(
     });
     let changed = repository.run_git(&["log", "--format=%H", &format!("{target}..HEAD"), "--", path])?;
     if undone_commits.is_none() {
-        let mut commits = BTreeSet::new();
-        for logged in undone {
-            commits.extend(repository.commit_that_added(&format!("{LOG}/{}", logged.file))?);
-        }
-        *undone_commits = Some(commits);
+        let commits = repository.commits_that_added(LOG)?;
+        let undone = undone.iter().filter_map(|logged| commits.get(&logged.path()).cloned());
+        *undone_commits = Some(undone.collect());
     }
     let is_undone = |commit: &str| undone_commits.as_ref().is_some_and(|commits| commits.contains(commit));
     let is_pushed = changed.lines().all(is_undone);
@@ -375,10 +375,11 @@ fn omni_changes(
 ) -> Result<(Vec<String>, Vec<TextChange>), Failure> {
     let repository = &omni.repository;
     let reached = dbt.files_in_commit(&point.commit, &[LOG.to_owned()])?;
+    let reached: BTreeSet<String> = reached.into_iter().collect();
     let is_reached = |entry: &str| {
         let mut entries = log.entries.iter();
         let logged = entries.find(|logged| logged.hash == entry);
-        logged.is_some_and(|logged| reached.contains(&format!("{LOG}/{}", logged.file)))
+        logged.is_some_and(|logged| reached.contains(&logged.path()))
     };
     let (_, later) = omni.find_commit(is_reached)?;
     let mut pushed = BTreeMap::new();

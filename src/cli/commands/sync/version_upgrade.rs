@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::known::KnownFacts;
-use formulac::sync::{Action, CurrentSpec, KNOWN, LOG, Log, ModelPlan, NumberedEntry, PushState};
+use formulac::sync::{Action, CurrentSpec, KNOWN, Log, ModelPlan, NumberedEntry, PushState};
 
 use super::planner::{ModelStates, PlannedModels};
 use super::repository::Repository;
@@ -78,7 +78,7 @@ fn other_versions(
         if logged.entry.version == env!("CARGO_PKG_VERSION") {
             continue;
         }
-        let Ok(Some(commit)) = repository.commit_that_added(&format!("{LOG}/{}", logged.file)) else {
+        let Ok(Some(commit)) = repository.commit_that_added(&logged.path()) else {
             continue;
         };
         let at_push = |path: &str| repository.run_git(&["show", &format!("{commit}:./{path}")]).ok();

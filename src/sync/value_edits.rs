@@ -1,0 +1,65 @@
+//! Edits to descriptions, tests and settings, which are transferred to the spec together.
+
+use super::hand_edits::{HandEdit, Property};
+use super::model_reconciler::ModelReconciler;
+use super::write_back::spec_candidates;
+
+/// Maximum number of ways to write an edit to the spec that are tried for several edits together.
+const MAX_WAYS: usize = 4;
+
+impl ModelReconciler<'_> {
+    /// Transfers edits to descriptions, tests and settings that the spec has not changed. Compiling the spec after each
+    /// of many edits would be quadratic. The other edits are left to [`Self::reconcile_edit`].
+    pub fn transfer_values_together(&mut self, edits: &[HandEdit]) {
+        let is_value = |edit: &&HandEdit| {
+            matches!(
+                edit.property,
+                Property::Description | Property::Tests | Property::Config
+            ) && !edit.is_whole_file()
+        };
+        let mut left: Vec<HandEdit> = Vec::new();
+        for edit in edits.iter().filter(is_value) {
+            let edit = self.with_current_name(edit);
+            let (base, ours) = self.edited_values(&edit);
+            if base == ours && ours != edit.after {
+                left.push(edit);
+            }
+        }
+        for way in 0..MAX_WAYS {
+            if left.len() > 1 {
+                left = self.transfer_values(left, way);
+            }
+        }
+    }
+
+    /// Transfers edits, each written in one of its possible ways. If the spec with all of them has other changes,
+    /// transfers the two halves of the edits. Returns the edits that were not transferred.
+    fn transfer_values(&mut self, edits: Vec<HandEdit>, way: usize) -> Vec<HandEdit> {
+        let (mut open, mut left) = (vec![edits], Vec::new());
+        while let Some(edits) = open.pop() {
+            let mut source = self.ours.source.clone();
+            let mut written = Vec::new();
+            for edit in edits {
+                match spec_candidates(&source, &edit).into_iter().nth(way) {
+                    Some(text) => {
+                        source = text;
+                        written.push(edit);
+                    }
+                    None => left.push(edit),
+                }
+            }
+            if written.is_empty() {
+                continue;
+            }
+            if let Some(ours) = self.compile_with_values(&source, &written.iter().collect::<Vec<_>>()) {
+                self.ours = ours;
+            } else if written.len() == 1 {
+                left.append(&mut written);
+            } else {
+                let second_half = written.split_off(written.len() / 2);
+                open.extend([second_half, written]);
+            }
+        }
+        left
+    }
+}

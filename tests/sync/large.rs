@@ -1,0 +1,70 @@
+//! A model in whose files all columns were edited.
+
+use std::collections::BTreeMap;
+
+use formulac::Compiler;
+use formulac::decompile::Decompiler;
+use formulac::sync::{CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, reconcile};
+
+/// Spec of a model, with the files that a push wrote and users edited.
+pub struct EditedProject {
+    spec: CurrentSpec,
+    base: PushState,
+    files: BTreeMap<String, String>,
+}
+
+impl EditedProject {
+    /// Creates a model whose columns all have another formula and another description in its files.
+    pub fn new(compiler: &Compiler, columns: usize) -> Self {
+        let definitions: String = (0..columns).map(|i| format!("  d{i}: SUM(amount_{i})\n")).collect();
+        let text = format!("model: m\nfrom: orders\ngroup_by: region\ndefinitions:\n{definitions}");
+        let compiled = compiler.compile_spec_at(&text, Some("metrics/m.yml"));
+        let spec =
+            CurrentSpec::new("metrics/m.yml", &text, compiled, "models", "tests").expect("the spec must compile");
+        let mut files = spec.files.clone();
+        for i in 0..columns {
+            for (path, before, after) in [
+                (
+                    "models/m.sql",
+                    format!("coalesce(sum(amount_{i}), 0)"),
+                    format!("count(distinct amount_{i})"),
+                ),
+                (
+                    "models/m.yml",
+                    format!("description: SUM(amount_{i})\n"),
+                    format!("description: Column {i}\n"),
+                ),
+            ] {
+                let text: &mut String = files.get_mut(path).expect("the model must have the file");
+                assert!(text.contains(&before), "{text}");
+                *text = text.replace(&before, &after);
+            }
+        }
+        let base = PushState::from_pushed("m", &spec);
+        Self { spec, base, files }
+    }
+
+    /// Replaces text in a file.
+    pub fn replace(&mut self, path: &str, before: &str, after: &str) {
+        let text = self.files.get_mut(path).expect("the model must have the file");
+        *text = text.replace(before, after);
+    }
+
+    /// Transfers the edits to the spec.
+    pub fn reconcile(&self, compiler: &Compiler, decompiler: &Decompiler) -> Reconciled {
+        let sides = ModelSides {
+            model: "m",
+            bases: std::slice::from_ref(&self.base),
+            ours: Some(&self.spec),
+            files: &self.files,
+        };
+        let moved_paths = BTreeMap::new();
+        let tools = ReconcileTools {
+            compiler,
+            decompiler,
+            folders: ("models", "tests"),
+            moved_paths: &moved_paths,
+        };
+        reconcile(sides, Vec::new(), || tools)
+    }
+}
