@@ -608,7 +608,8 @@ codes! {
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
         "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing \
         rows: `merge`, or `delete+insert` if dbt supports it for the warehouse. `append` would duplicate these rows. \
-        `microbatch` and `insert_overwrite` replace rows within their own bounds."
+        `microbatch` limits the inputs to its own time ranges. `insert_overwrite` replaces whole partitions, and \
+        formulac does not check whether a run returns all rows of each partition."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: append}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: merge}\n");
     SchemaChangeUnderContract "F0636" "schema-change-under-contract" Error
