@@ -353,6 +353,11 @@ fn a_key_that_is_equal_to_the_inherited_key_stops_the_build() {
     assert!(faults.contains("no inherited template contains `no_such`"), "{faults}");
     let faults = with_new_dialect("equal", "[identifiers]\nfold = \"title\"").unwrap_err();
     assert!(faults.contains("new.toml:6: `fold` has an invalid value"), "{faults}");
+    let faults = with_new_dialect("equal", "[facts]\nsafe_divide = \"no_such\"").unwrap_err();
+    assert!(
+        faults.contains("`safe_divide`: no template calls `no_such`"),
+        "{faults}"
+    );
 }
 
 #[test]

@@ -204,8 +204,8 @@ impl SpecCompilation<'_> {
             _ if STRATEGIES.contains(&strategy) => format!("dbt has no strategy `{strategy}` for {dialect}"),
             "append" => "`append` would add a row again if a later run reads it again".to_owned(),
             "insert_overwrite" => {
-                "`insert_overwrite` replaces whole partitions, but an incremental run does not return all of \
-                    their rows"
+                "`insert_overwrite` is not supported, because it replaces whole partitions, and formulac does not \
+                    check whether a run returns all rows of each partition"
                     .to_owned()
             }
             "microbatch" => {

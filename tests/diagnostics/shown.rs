@@ -64,6 +64,14 @@ fn compile_on_bigquery(text: &str) -> Vec<Diagnostic> {
     compiler.compile_spec(text).diagnostics().to_vec()
 }
 
+/// Returns a spec whose second step reads the random numbers of the first.
+fn spec_with_draws(definition: &str) -> String {
+    format!(
+        "model: m\nfrom: t\nsteps:\n- name: months\n  group_by: day[month]\n  definitions: n = SUM(x * RAND())\n\
+         - name: compared\n  keep: all\n  order_by: day_month\n  definitions: {definition}\n"
+    )
+}
+
 fn compile_spec(text: &str) -> Vec<Diagnostic> {
     Compiler::default().compile_spec(text).diagnostics().to_vec()
 }
@@ -300,6 +308,11 @@ const TRIGGERS: &[Trigger] = &[
         "F0504",
         || compile_row(&doubling_definitions(10_000)),
         || compile_row(&doubling_definitions(100)),
+    ),
+    (
+        "W0513",
+        || compile_on_bigquery(&spec_with_draws("before = PERIODOFFSET(n, -1, \"month\")")),
+        || compile_on_bigquery(&spec_with_draws("double = n * 2")),
     ),
     ("W0506", || compile_row("YEAR(NOW())"), || compile_row("YEAR(TODAY())")),
     (

@@ -13,6 +13,7 @@ mod pretty;
 mod query;
 mod query_plan;
 mod relation_aliases;
+mod repeated_reads;
 mod select;
 mod single_line;
 mod text;
@@ -25,6 +26,7 @@ pub use query::{
     implicit_name, write_query,
 };
 pub use query_plan::{OperatorKind, PlanNames, PlanOperator, PlanPart, QueryPlan};
+pub use repeated_reads::repeats_call;
 pub use single_line::{FlatStep, Mapping, write_flat, write_flat_mapped};
 pub use text::SqlText;
 pub use tree::{Sql, SqlId, SqlSlice, SqlTree};

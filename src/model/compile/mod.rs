@@ -1,6 +1,7 @@
 //! Compiles the steps of a spec. The compiler checks and plans each step based on the output of the previous step.
 
 mod independent_errors;
+mod repeated_draws;
 mod required_types;
 mod step;
 mod step_output;

@@ -336,6 +336,8 @@ impl SpecCompilation<'_> {
     ) {
         let (relation, grain) = (output.relation.as_ref(), &output.grain);
         check_cte_names(&self.ctes, compiled);
+        let repeated_draws = self.repeated_draws(&body, &memory.emit.tree, compiled.name_span);
+        compiled.diagnostics.extend(repeated_draws);
         compiled.key.clone_from(grain);
         compiled.never_null = self.proofs.never_null.drain().collect();
         compiled.access = Some(self.model_access_and_group());

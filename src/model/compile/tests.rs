@@ -236,3 +236,28 @@ fn packages_versions_and_sources_that_dbt_does_not_list_are_errors() {
         assert_eq!(help, near.map(|near| format!("did you mean `{near}`?")), "{from}");
     }
 }
+
+#[test]
+fn random_numbers_that_are_read_twice_cause_a_warning() {
+    let spec = |definitions: &str| {
+        format!(
+            "model: m\nfrom: t\nsteps:\n- name: by_month\n  group_by: day[month]\n  definitions: n = SUM(i * RAND())\n\
+             - name: months\n  keep: all\n  order_by: day_month\n  definitions: {definitions}\n"
+        )
+    };
+    let relation = Relation::new("t")
+        .with(Column::new("day", Type::Date))
+        .with(Column::new("i", Type::Integer));
+    let before = spec("before = PERIODOFFSET(n, -1, \"month\")");
+    for (dialect, spec, expected) in [
+        ("bigquery", &before, &["W0513"][..]),
+        ("bigquery", &spec("double = n * 2"), &[]),
+        ("postgres", &before, &[]),
+    ] {
+        assert_eq!(
+            compile(spec, dialect, std::slice::from_ref(&relation)).1,
+            expected,
+            "{spec}"
+        );
+    }
+}

@@ -551,6 +551,11 @@ codes! {
         letters and digits of all languages are allowed. Names that differ only in case, such as `Équipe` and `équipe`, are \
         the same column."
         Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
+    DrawnAgain "W0513" "drawn-again" Warning("draw a random number again for each read", "build the random numbers in a model of their own")
+        "BigQuery computes a CTE again for each part of the query that reads it, so a random number in such a CTE has \
+        several values, and the same is true for answers of AI functions. Compute the values in a separate model that \
+        dbt builds as a table, and read this model."
+        Shown("`draw = RAND()` in a step, and a later step that joins the rows of this step to themselves, on BigQuery") => Shown("a model with `draw = RAND()`, and a second model that reads the first");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
@@ -608,7 +613,8 @@ codes! {
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
         "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing \
         rows: `merge`, or `delete+insert` if dbt supports it for the warehouse. `append` would duplicate these rows. \
-        `microbatch` and `insert_overwrite` replace rows within their own bounds."
+        `microbatch` limits the inputs to its own time ranges. `insert_overwrite` replaces whole partitions, and \
+        formulac does not check whether a run returns all rows of each partition."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: append}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: merge}\n");
     SchemaChangeUnderContract "F0636" "schema-change-under-contract" Error

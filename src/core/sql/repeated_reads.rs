@@ -1,0 +1,43 @@
+//! Finds calls that a warehouse evaluates several times, because it evaluates a CTE again for each select that reads it.
+
+use std::collections::HashMap;
+
+use super::equal_ctes::select_text;
+use super::query::{Cte, Select, SelectSource};
+use super::tree::SqlTree;
+
+/// Returns whether a CTE that is evaluated several times contains one of these calls.
+pub fn repeats_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str]) -> bool {
+    let contains_call = |text: &str| calls.iter().any(|call| text.contains(&format!("{call}(")));
+    let mut repeated = ctes
+        .iter()
+        .zip(count_evaluations(ctes, body))
+        .filter(|(_, count)| *count > 1);
+    repeated.any(|(cte, _)| contains_call(&select_text(tree, &cte.body)))
+}
+
+/// Returns the number of evaluations of each CTE.
+fn count_evaluations(ctes: &[Cte], body: &Select) -> Vec<u32> {
+    let names = ctes.iter().enumerate().map(|(index, cte)| (cte.name.as_str(), index));
+    let places: HashMap<&str, usize> = names.collect();
+    let mut counts = vec![0u32; ctes.len()];
+    let add_reads = |counts: &mut [u32], select: &Select, times: u32| {
+        let sources = select
+            .branches()
+            .flat_map(|branch| branch.joins.iter().map(|join| &join.source).chain(&branch.from));
+        for source in sources {
+            if let SelectSource::Name(name) = source
+                && let Some(count) = places.get(name.as_str()).and_then(|place| counts.get_mut(*place))
+            {
+                *count = count.saturating_add(times);
+            }
+        }
+    };
+    add_reads(&mut counts, body, 1);
+    // Each CTE reads only earlier CTEs.
+    for (index, cte) in ctes.iter().enumerate().rev() {
+        let times = counts.get(index).copied().unwrap_or_default();
+        add_reads(&mut counts, &cte.body, times);
+    }
+    counts
+}

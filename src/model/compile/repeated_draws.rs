@@ -1,0 +1,24 @@
+//! Warns of random numbers that the warehouse draws again for each read.
+
+use super::SpecCompilation;
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::sql::{Select, SqlTree, repeats_call};
+
+impl SpecCompilation<'_> {
+    /// Returns a warning if a CTE that the warehouse computes again for each read contains a volatile value. `span` is
+    /// the name of the model.
+    pub(super) fn repeated_draws(&self, body: &Select, tree: &SqlTree, span: Span) -> Option<Diagnostic> {
+        let dialect = self.compiler.options.dialect;
+        if !dialect.facts().inlines_ctes || !repeats_call(tree, &self.ctes, body, &dialect.volatile_calls()) {
+            return None;
+        }
+        let message = format!(
+            "a random number or an answer of an AI function may have several values, because {} computes a CTE again \
+             for each read",
+            dialect.title()
+        );
+        let help = "compute the value in a separate model with `materialized: table`, and read that model here";
+        Some(Diagnostic::new(Code::DrawnAgain, span, message).with_help(help))
+    }
+}
