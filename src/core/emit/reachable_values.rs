@@ -62,15 +62,4 @@ impl Emitter<'_> {
         let digits = self.work.tree.str(first, len);
         digits.parse::<f64>().is_ok_and(|number| number >= 1.0)
     }
-
-    /// Returns whether an expression is `count(*)` of a group, which has at least one row.
-    pub(super) fn is_count_of_group(&self, sql: SqlId) -> bool {
-        let tree = &self.work.tree;
-        match *tree.node(sql) {
-            Sql::Call { name: "count", args } if self.grouped_by_keys => {
-                matches!(tree.args(args), [star] if matches!(tree.node(*star), Sql::Word("*")))
-            }
-            _ => false,
-        }
-    }
 }

@@ -260,19 +260,13 @@ impl Emitter<'_> {
                 let args = self.emit_list(args, base, spread);
                 let facts = self.dialect.facts();
                 if name == facts.null_if {
-                    if let [count, zero] = *self.work.tree.args(args)
-                        && self.is_count_of_group(count)
-                        && self.work.tree.is_text(zero, "0")
-                    {
-                        return count;
-                    }
                     if let Some(operand) = self.redundant_nullif(args) {
                         return operand;
                     }
                     self.remove_coalesce(args, 0);
                 } else if name == facts.safe_divide {
                     if let [left, right] = *self.work.tree.args(args)
-                        && (self.is_at_least_one(right) || self.is_count_of_group(right))
+                        && self.is_at_least_one(right)
                     {
                         return self.work.tree.add_binary(Op::Divide, left, right, span);
                     }
