@@ -183,7 +183,7 @@ impl<'t> LayoutPass<'_, 't> {
                 skipped => at += skipped,
             }
         }
-        if (single || !self.is_definition(at)) && (single || !self.begins_with_wrong_name(at)) {
+        if single || !(self.is_definition(at) || self.begins_with_wrong_name(at)) {
             if at >= self.tokens.len() {
                 return;
             }
@@ -331,6 +331,13 @@ impl<'t> LayoutPass<'_, 't> {
             end = span.end;
             at += 1;
         }
+        self.end_formula(frame, (name, first), end, too_deep);
+        at
+    }
+
+    /// Closes the open brackets of a formula whose tokens begin at `frame`, and adds its head. `first` is the span of its name
+    /// or of its first token.
+    fn end_formula(&mut self, frame: usize, (name, first): (Option<Span>, Span), end: u32, too_deep: bool) {
         let swallowed = self.skip_unclosed_strings(end);
         self.close_all(end, too_deep || swallowed);
         let hides_errors = swallowed | std::mem::take(&mut self.unmatched);
@@ -349,7 +356,6 @@ impl<'t> LayoutPass<'_, 't> {
             hides_errors,
             part: self.part.index,
         });
-        at
     }
 
     /// Reports a character that is not part of the language. `?` may begin a conditional, which continues with `:`.
