@@ -3,7 +3,8 @@
 
 use super::join_scope::JoinedStepInput;
 use super::load::Step;
-use crate::catalog;
+use crate::Type;
+use crate::catalog::{self, OverloadId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
@@ -162,11 +163,40 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
             Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a))),
             // An aggregated value is not repeated.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
+            // A condition that reads the `many` relation selects rows of this relation.
+            _ if program.meta(id).ty == Type::Boolean => {
+                let origin = combine_origins(program.operands(id).map(origin_of));
+                RowOrigin {
+                    other_column: origin.other_column.filter(|_| !origin.many),
+                    ..origin
+                }
+            }
+            Ir::Apply { overload, args } if contains_each_operand(program, overload, program.args(args)) => {
+                combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a)))
+            }
             _ => combine_origins(program.operands(id).map(origin_of)),
         };
         row_origins.push(origin);
     }
     row_origins
+}
+
+/// Returns whether the result of a call contains each operand unchanged, as a sum, a text or a choice of operands does,
+/// so that an aggregate of the result counts each operand. The factors of a product do not have this property, and
+/// neither do the dates of a difference.
+fn contains_each_operand(program: &Program, overload: OverloadId, args: &[IrId]) -> bool {
+    match catalog::overload_owner(overload) {
+        internal::ADD | internal::SUBTRACT => args.iter().all(|a| !program.meta(*a).ty.is_temporal()),
+        internal::CONCAT
+        | internal::TEXT_LIST
+        | internal::ROW_SUM
+        | internal::ROW_AVERAGE
+        | internal::ROW_MIN
+        | internal::ROW_MAX
+        | internal::ROW_MEDIAN
+        | internal::ROW_COUNT => true,
+        _ => false,
+    }
 }
 
 /// Combines the origins of values that together form one value. The result is not repeated if one of the values comes
