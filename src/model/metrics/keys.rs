@@ -184,25 +184,34 @@ impl ModelOverSets<'_> {
         others.filter_map(within).collect()
     }
 
-    /// Reports a mapped key whose parts are different periods.
+    /// Reports a mapped key whose parts are different periods. The `time` of a set has no period unless it has a grain.
     fn different_periods_error(&self, index: usize, set_indexes: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
         let key = &self.keys[index];
-        let parts = set_indexes
-            .iter()
-            .filter(|_| !key.mapping.is_empty())
-            .filter_map(|set| {
-                let part = keys.of_sets[*set].try_get(index)?;
-                let period = part.period?;
-                Some((&self.sets[*set].name, part.frame.as_deref().unwrap_or(period.name())))
-            });
-        let parts: Vec<(&String, &str)> = parts.collect();
-        let (first, frame) = *parts.first()?;
-        let (other, differs) = parts.iter().find(|(_, other_frame)| *other_frame != frame)?;
+        let part = |set: &usize| {
+            let part = keys.of_sets[*set].try_get(index)?;
+            let period = part.frame.as_deref().or(part.period.map(CalendarUnit::name));
+            let is_date = period.is_some() || self.sets[*set].is_time(&part.column);
+            is_date.then_some((*set, period))
+        };
+        let parts = set_indexes.iter().filter(|_| !key.mapping.is_empty());
+        let parts: Vec<(usize, Option<&str>)> = parts.filter_map(part).collect();
+        let (first, period) = parts.iter().find_map(|(set, period)| Some((*set, (*period)?)))?;
+        // A date without a timeframe is a day.
+        let differs = |other: Option<&str>| other != Some(period) && (other.is_some() || period != "day");
+        let (other, other_period) = *parts.iter().find(|(_, other)| differs(*other))?;
+        let (first, other) = (&self.sets[first], &self.sets[other]);
         let message = format!(
-            "the key `{}` is a {frame} in the set `{first}`, but a {differs} in the set `{other}`",
-            key.text
+            "the key `{}` has the timeframe `{period}` in the set `{}`, but {} in the set `{}`",
+            key.text,
+            first.name,
+            other_period.map_or_else(|| "no timeframe".to_owned(), |name| format!("`{name}`")),
+            other.name
         );
-        Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help("use the same timeframe in each set"))
+        let help = match key.mapped_column(other) {
+            Some(part) if other_period.is_none() => format!("write `{}: \"{}[{period}]\"`", other.name, part.column),
+            _ => "use the same timeframe in each set".to_owned(),
+        };
+        Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help(help))
     }
 
     /// If a key is the time column of every set, makes this key the time key. `finest` is the period of the time key so
