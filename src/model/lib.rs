@@ -98,6 +98,7 @@ mod totals;
 pub mod verify;
 mod versions;
 mod window_reach;
+mod window_sort_keys;
 mod worksheet;
 mod write;
 mod yaml_output;

@@ -146,11 +146,17 @@ impl Lowerer<'_> {
             self.role.name_of_role_without_windows(),
             self.scope.name_of_context_without_aggregates(self.role),
         ) {
-            (Level::Window, Some(_), _) => self.report_forbidden_window(span),
+            (Level::Window, Some(_), _) if !self.may_sort_by_windows() => self.report_forbidden_window(span),
             (Level::Aggregate, _, Some(_)) => self.report_forbidden_aggregate(span),
             _ => return false,
         }
         true
+    }
+
+    /// Returns whether the formula is a sort key of a query, which sorts its rows after it computes windows. The rows of
+    /// a worksheet must have an order before its cells are computed.
+    fn may_sort_by_windows(&self) -> bool {
+        self.role == DefinitionRole::OrderBy && self.scope.strata && self.scope.sheet.is_none()
     }
 
     #[cold]
@@ -228,7 +234,7 @@ impl Lowerer<'_> {
         }
         // A sort key must be a name or a value per row, because sort keys refer to the final SELECT of a query.
         let is_name = matches!(self.program.node(root), Ir::Definition(_) | Ir::Column(_));
-        if self.role == DefinitionRole::OrderBy && meta.level == Level::Aggregate && !is_name {
+        if self.role == DefinitionRole::OrderBy && meta.level >= Level::Aggregate && !is_name {
             let text = self.source_text(meta.span);
             self.report(
                 Diagnostic::new(

@@ -4,6 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
+use crate::Level;
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{NamedWindow, OrderKey, SqlId};
@@ -28,6 +29,9 @@ impl Planner<'_> {
             ..Default::default()
         };
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
+        let has_order = !order.is_empty();
+        // A step whose windows depend on the order has no windows as sort keys.
+        order.retain(|(id, _)| self.program().meta(*id).level != Level::Window);
         let own_partition = partition.clone();
         let roots = || order.iter().map(|(id, _)| *id).chain(partition.iter().copied());
         let key_names: Vec<String> = roots().map(|id| self.order_key_name(id)).collect();
@@ -53,7 +57,7 @@ impl Planner<'_> {
             _ => key_names.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
         };
         // Without sort keys, there is no default partition and no ties have to be broken.
-        let rest: Vec<_> = grain.into_iter().filter(|g| !order.is_empty() && !is_used(g)).collect();
+        let rest: Vec<_> = grain.into_iter().filter(|g| has_order && !is_used(g)).collect();
         let mut roots: Vec<IrId> = order
             .iter()
             .map(|(id, _)| *id)

@@ -320,24 +320,18 @@ impl StepEvaluation<'_> {
         let own_partition = partition.clone();
         let partition = if by_default { rest.clone() } else { partition };
         order.extend(rest.into_iter().map(|x| (x, false)));
-        let value_at = |x: &InterpreterExpr, unit: usize| match x {
-            // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
-            InterpreterExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
-                self.first_row(unit).map_or(Value::Null, |row| {
-                    row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
-                })
-            }
-            _ => self.evaluate(x, unit, None),
-        };
-        let keys: Vec<Vec<Value>> = (0..self.units.len())
-            .map(|unit| order.iter().map(|(x, _)| value_at(x, unit)).collect())
-            .collect();
         let parted = |partition_exprs: &[InterpreterExpr]| -> Vec<String> {
             (0..self.units.len())
-                .map(|unit| partition_exprs.iter().map(|x| value_at(x, unit).key()).collect())
+                .map(|unit| partition_exprs.iter().map(|x| self.sort_value(x, unit).key()).collect())
                 .collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
+        // Ranks and ranges of all rows, which sort keys may contain, read the partitions.
+        (self.partition, self.own_partition) = (partitions, own_partitions);
+        self.order = (0..self.units.len()).collect();
+        let keys: Vec<Vec<Value>> = (0..self.units.len())
+            .map(|unit| order.iter().map(|(x, _)| self.sort_value(x, unit)).collect())
+            .collect();
         let (arranged, tied) = if step.order_by.is_empty() {
             ((0..self.units.len()).collect(), false)
         } else {
@@ -345,7 +339,7 @@ impl StepEvaluation<'_> {
         };
         let dates = |x: &InterpreterExpr| {
             (0..self.units.len())
-                .map(|unit| value_at(x, unit))
+                .map(|unit| self.sort_value(x, unit))
                 .collect::<Vec<Value>>()
         };
         let keys = step.order_by.iter();
@@ -370,7 +364,12 @@ impl StepEvaluation<'_> {
                     };
                 let units = 0..self.units.len();
                 let other_key_values = units
-                    .map(|unit| interpreter_exprs.iter().map(|x| value_at(x, unit).key()).collect())
+                    .map(|unit| {
+                        interpreter_exprs
+                            .iter()
+                            .map(|x| self.sort_value(x, unit).key())
+                            .collect()
+                    })
                     .collect();
                 (values.clone(), other_key_values)
             }
@@ -380,8 +379,19 @@ impl StepEvaluation<'_> {
         self.descending = is_descending;
         self.tied = tied;
         self.order = arranged;
-        self.partition = partitions;
-        self.own_partition = own_partitions;
+    }
+
+    /// Returns the value of a sort or partition key for a unit.
+    fn sort_value(&self, x: &InterpreterExpr, unit: usize) -> Value {
+        match x {
+            // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
+            InterpreterExpr::Name(name) if !self.grouped && self.step.definition(name).is_none() => {
+                self.first_row(unit).map_or(Value::Null, |row| {
+                    row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
+                })
+            }
+            _ => self.evaluate(x, unit, None),
+        }
     }
 
     fn first_row(&self, unit: usize) -> Option<&ValueRow> {

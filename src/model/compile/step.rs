@@ -26,6 +26,7 @@ use crate::plan::{
 use crate::schema::{ColumnProvenance, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
+use crate::window_sort_keys::check_window_sort_keys;
 use crate::worksheet::{check_order, pivot_cell_keys, without_calculations, worksheet_grid};
 
 /// Step that is being compiled.
@@ -286,6 +287,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         check_keys(plan, diagnostics);
         check_outputs(plan, text, diagnostics);
+        check_window_sort_keys(plan, text, diagnostics);
         check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);
         let before = diagnostics.len();
         check_partitions(plan, step, text, self.spec.kind, diagnostics);
