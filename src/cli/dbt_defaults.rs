@@ -36,6 +36,17 @@ pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bo
     innermost_setting(text, section, project, folder, enabled).unwrap_or(true)
 }
 
+/// Returns the names and values of the variables that `dbt_project.yml` sets. The values for the project itself come
+/// first, because they take precedence over the values for all packages.
+pub fn variables(text: &str, project: &str) -> Vec<(String, String)> {
+    let root = yaml::merged_root(text);
+    let vars = root.as_ref().and_then(|root| root.get("vars"));
+    let levels = [vars.and_then(|vars| vars.get(project)), vars];
+    let pairs = levels.into_iter().flatten().filter_map(Node::pairs).flatten();
+    let texts = pairs.filter_map(|(name, value)| Some((name.text()?.to_owned(), value.text()?.to_owned())));
+    texts.collect()
+}
+
 /// Returns the value that the innermost folder sets. `of_level` returns the value that the section of one folder sets.
 fn innermost_setting(
     text: &str,

@@ -165,6 +165,11 @@ impl DbtProject {
         dbt_defaults::is_enabled(&self.text, section, &self.name, folder)
     }
 
+    /// Returns the names and values of the project's variables.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        dbt_defaults::variables(&self.text, &self.name)
+    }
+
     /// Warns about paths that cannot be resolved, because formulac cannot determine what dbt finds there.
     pub fn warn_of_unresolved(&self, session: &Session) {
         for (key, value) in &self.unresolved {

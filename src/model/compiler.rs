@@ -53,6 +53,8 @@ pub struct SpecOptions {
     pub generic_tests: BTreeSet<String>,
     /// Whether the project enforces contracts of models whose specs do not set `contract`.
     pub contracts: bool,
+    /// Names and values of the project's dbt variables.
+    pub variables: Vec<(String, String)>,
     /// Semantic models to generate for specs that do not specify any.
     pub semantic_models: SemanticModels,
     /// Names in the semantic models of all specs that are compiled together.
@@ -290,6 +292,21 @@ impl Builder {
     /// ```
     pub fn generic_tests<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.specs.generic_tests = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the names and values of the project's dbt variables. A query contains the value of the variable that
+    /// `today: var('run_date')` names.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ntoday: var('run_date')\ndefinitions: recent = COUNTIF(day > TODAY())\n";
+    /// let builder = formulac_model::Compiler::builder().variables([("run_date", "2024-01-05")]);
+    /// let compiled = builder.build().compile_spec(spec);
+    /// assert!(compiled.query().unwrap().contains("date '2024-01-05'"));
+    /// ```
+    pub fn variables<S: Into<String>>(mut self, variables: impl IntoIterator<Item = (S, S)>) -> Self {
+        let variables = variables.into_iter();
+        self.specs.variables = variables.map(|(name, value)| (name.into(), value.into())).collect();
         self
     }
 

@@ -30,6 +30,20 @@ impl SpecToday {
         self.variable.as_deref()
     }
 
+    /// Returns the current date. `variables` contains the values of the project's dbt variables, which SQL without macros
+    /// contains in place of a variable.
+    pub fn with_variables(&self, variables: &[(String, String)]) -> Today {
+        let name = self.variable.as_deref();
+        let of_project = variables.iter().find(|(variable, _)| Some(variable.as_str()) == name);
+        match (&self.value, of_project) {
+            (Today::Macro { text, .. }, Some((_, date))) if is_iso_date(date) => Today::Macro {
+                text: text.clone(),
+                default: Some(date.clone()),
+            },
+            (value, _) => value.clone(),
+        }
+    }
+
     fn from_variable(name: &str, default: Option<&str>) -> Self {
         let argument = default.map_or_else(String::new, |date| format!(", \"{date}\""));
         let text = format!("cast('{{{{ var(\"{name}\"{argument}) }}}}' as date)");

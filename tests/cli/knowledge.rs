@@ -392,3 +392,28 @@ fn missing_relations_and_columns_name_the_command_of_dbt() {
         note(&project)
     );
 }
+
+#[test]
+fn queries_use_the_variable_of_the_dbt_project_as_the_current_date() {
+    let project = project("knowledge_variable");
+    let query = |today: &str, vars: &str| {
+        let spec =
+            format!("model: m\nfrom: ref('orders')\ntoday: {today}\ndefinitions: {{n: COUNT(), day: TODAY()}}\n");
+        project.write("metrics/m.yml", spec);
+        project.write("dbt_project.yml", format!("name: shop\nprofile: shop\n{vars}"));
+        let run = project.run(&["query", "metrics/m.yml"]);
+        assert_eq!(run.exit, 0, "{}", run.err);
+        run.out
+    };
+    let is_read = |sql: &str| sql.contains("'2024-01-05'");
+    assert!(is_read(&query("var('run_date')", "vars: {run_date: '2024-01-05'}\n")));
+    assert!(is_read(&query(
+        "var('run_date', '2023-01-01')",
+        "vars: {run_date: 2024-01-05}\n"
+    )));
+    let of_project = "vars: {run_date: '2020-01-01', shop: {run_date: '2024-01-05'}}\n";
+    assert!(is_read(&query("{var: run_date}", of_project)));
+    for vars in ["", "vars: {run_date: soon}\n"] {
+        assert!(query("var('run_date')", vars).contains("current_date"), "{vars}");
+    }
+}

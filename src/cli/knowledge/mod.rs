@@ -17,6 +17,7 @@ use jiff::Zoned;
 use super::args::TargetOptions;
 use super::artifacts::TargetFolder;
 use super::atomic_write::PlannedFile;
+use super::dbt_project::DbtProject;
 use super::exit::{Failure, FileDiagnostics};
 use super::plurals::format_count;
 use super::schema;
@@ -158,7 +159,10 @@ impl Workspace {
 
     /// Returns a builder for the project's compiler.
     pub fn builder(&self, dialect: Dialect, facts: KnownFacts) -> Builder {
-        builder_with_known(&self.project, dialect, facts).contracts(self.enforces_contracts())
+        let variables = self.dbt.as_ref().map(DbtProject::variables).unwrap_or_default();
+        builder_with_known(&self.project, dialect, facts)
+            .contracts(self.enforces_contracts())
+            .variables(variables)
     }
 
     pub fn enforces_contracts(&self) -> bool {

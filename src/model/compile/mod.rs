@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::required_types::RequiredTypes;
 use crate::additivity::StepColumns;
-use crate::check;
+use crate::check::{self, Today};
 use crate::compiler::{Compiler, column_path, remove_silenced};
 use crate::dbt_tests::SpecTests;
 use crate::diag;
@@ -200,6 +200,8 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) spec: &'r Spec<'r>,
     pub(crate) source: &'r str,
     pub(crate) path: Option<&'r str>,
+    /// Current date, if the spec sets one.
+    pub(crate) today: Option<Today>,
     pub(crate) names: CteNames,
     pub(crate) ctes: Vec<Cte>,
     cte_texts: CteTexts,
@@ -255,6 +257,10 @@ impl<'r> SpecCompilation<'r> {
             spec,
             source,
             path,
+            today: spec
+                .today
+                .as_ref()
+                .map(|today| today.with_variables(&compiler.specs.variables)),
             names: CteNames::new(compiler.options.dialect.max_bytes()),
             ctes: Vec::new(),
             cte_texts: CteTexts::default(),

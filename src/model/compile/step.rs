@@ -247,7 +247,7 @@ impl SpecCompilation<'_> {
             blank_zero: self.spec.blank_zero || options.blank_zero,
             timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
             calendar: self.calendar(),
-            today: self.spec.today.as_ref().map(|today| &today.value),
+            today: self.today.as_ref(),
             strata: true,
             struct_fields: options.dialect.facts().struct_fields,
             sheet: work.sheet,
