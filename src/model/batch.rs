@@ -147,8 +147,9 @@ impl Compiler {
             report_cycle(circle, &batch.files, &mut spec_results);
         }
         report_duplicate_metric_sets(specs, &batch.sets, &mut spec_results, count);
+        batch.compile_joining_sets(&compiler, &mut spec_results, count);
+        move_metric_set_tests(&mut spec_results, count);
         spec_results.truncate(count);
-        move_metric_set_tests(&mut spec_results);
         let mut compiled_specs: Arena<Arc<CompiledSpec>> = spec_results.into_iter().flatten().collect();
         for (number, file) in batch.files.iter().enumerate().take(count) {
             if let Some((name, span)) = file.name()
@@ -295,6 +296,32 @@ impl<'t> Batch<'t> {
             if compiled.is_some() {
                 self.files[*number].cache.compiled = compiled;
             }
+        }
+    }
+
+    /// Compiles the metric sets with joins that the first `count` specs read, because the tests of these joins belong to
+    /// the sets.
+    fn compile_joining_sets(
+        &mut self,
+        compiler: &Compiler,
+        compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>,
+        count: usize,
+    ) {
+        let has_joins = |number: usize| {
+            let set = self.files[number].metric_set().and_then(|set| set.set.as_ref());
+            set.is_some_and(|set| !set.root.items_at("joins").is_empty())
+        };
+        let is_read = |name: &str| {
+            let mut specs = compiled_specs.iter().take(count).flatten();
+            specs.any(|spec| spec.model.is_some() && spec.sets().any(|set| set.eq_ignore_ascii_case(name)))
+        };
+        let sets = self.sets.iter().filter(|(number, name)| {
+            *number >= count && compiled_specs[*number].is_none() && has_joins(*number) && is_read(name)
+        });
+        let sets: Vec<usize> = sets.map(|(number, _)| *number).collect();
+        self.compile(compiler, &sets, false, &|| {});
+        for number in sets {
+            compiled_specs[number] = self.files[number].compiled().cloned();
         }
     }
 
@@ -480,9 +507,9 @@ fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, place
     diag::sort(&mut spec.diagnostics);
 }
 
-/// Moves the tests of each metric set to the alphabetically first model that reads the set, so that the tests are
-/// written only once.
-fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
+/// Moves the tests of each metric set to the alphabetically first of the first `count` models that reads the set, so
+/// that the tests are written only once.
+fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, count: usize) {
     let tested: Vec<(String, Vec<ModelTest>)> = compiled_specs
         .iter()
         .flatten()
@@ -491,7 +518,7 @@ fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) 
         .collect();
     for (set, mut tests) in tested {
         let reads = |spec: &&mut Arc<CompiledSpec>| spec.model.is_some() && spec.sets().any(|set_name| set_name == set);
-        let readers = compiled_specs.iter_mut().flatten().filter(reads);
+        let readers = compiled_specs.iter_mut().take(count).flatten().filter(reads);
         if let Some(model) = readers
             .min_by(|a, b| a.name.cmp(&b.name))
             .and_then(|spec| Arc::make_mut(spec).model.as_mut())

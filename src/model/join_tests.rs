@@ -7,6 +7,7 @@ use super::compile::SpecCompilation;
 use super::dbt_tests::to_file_name_part;
 use super::join_scope::JoinedStepInput;
 use super::load::{SpecKind, Step};
+use super::metrics::CHECK_MODEL_SUFFIX;
 use crate::dbt;
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
@@ -68,8 +69,13 @@ impl SpecCompilation<'_> {
                 self.repeated_keys_query(*index, cardinality_query, plan.program, joined, work)
             };
             let model = self.spec.model.text;
+            // The spec of a whole set has the set's name with a suffix.
+            let reader = match model.strip_suffix(CHECK_MODEL_SUFFIX).filter(|_| is_of_set) {
+                Some(set) => format!("the metric set {set}"),
+                None => model.to_owned(),
+            };
             let about = format!(
-                "Fails if a row matches several rows of {relation}, because {model} expects at most one match."
+                "Fails if a row matches several rows of {relation}, because {reader} expects at most one match."
             );
             self.unproven.extend(query.map(|query| SingleMatchTest {
                 name,

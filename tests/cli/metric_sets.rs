@@ -466,6 +466,25 @@ fn changes_of_sets_that_affect_no_model_are_committed() {
 }
 
 #[test]
+fn one_model_of_a_set_has_the_tests_of_the_set() {
+    let project = project("sets_one_model_of_a_set_has_the_tests_of_the_set");
+    let test = "assert_orders_metrics_finds_one_of_customers.sql";
+    for spec in ["specs/total.yml", "specs/by_month.yml"] {
+        let run = project.run(&["model", spec, "--out", "models/formulac"]);
+        let has_test = run.err.contains(&format!("wrote tests/formulac/{test}\n")) || spec.ends_with("by_month.yml");
+        assert!(run.exit == 0 && has_test, "{spec}: {}", run.err);
+    }
+    let text = project.read(&format!("tests/formulac/{test}"));
+    assert!(
+        text.replace("\n-- ", " ")
+            .contains("because the metric set orders expects at most one match"),
+        "{text}"
+    );
+    assert_eq!(project.run(&["generate"]).exit, 0);
+    assert_eq!(project.read(&format!("tests/formulac/{test}")), text);
+}
+
+#[test]
 fn set_over_a_relation_with_the_name_of_its_tests_has_join_tests() {
     let project = project("sets_set_over_a_relation_with_the_name_of_its_tests_has_join_tests");
     project.write(

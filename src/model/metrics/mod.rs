@@ -56,6 +56,7 @@ pub use expanded_model::{ExpandedModel, MetricSetFilter, MetricSetFormula, Metri
 pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::period_unit;
 pub use period_steps::period_steps;
+pub use probe::CHECK_MODEL_SUFFIX;
 pub use request::{find_step_over_metric_sets, listed_metrics};
 pub use set::{MetricSet, MetricSetWithErrors, MetricSets, SETTINGS, is_metric_set};
 pub use set_changes::MetricChange;

@@ -51,13 +51,16 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     }
 }
 
+/// Suffix of the name of the model that checks a set.
+pub const CHECK_MODEL_SUFFIX: &str = "_metrics";
+
 /// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
 pub fn write_set_check_model(set: &MetricSet, sets: &MetricSets) -> String {
     let mut keys: Vec<String> = time_key(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
     keys.extend(dimensions.map(|formula| yaml::flow_text(&quote_formula_name(&formula.name))));
     format!(
-        "model: {}_metrics\nmetrics: [{}.*]\ngroup_by: [{}]\n",
+        "model: {}{CHECK_MODEL_SUFFIX}\nmetrics: [{}.*]\ngroup_by: [{}]\n",
         set.name,
         set.name,
         keys.join(", ")
