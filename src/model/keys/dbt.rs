@@ -91,7 +91,7 @@ static CONSTRAINT: KeyTable = KeyTable {
 pub(super) static CONTRACT: KeyTable = KeyTable {
     title: "contract",
     doc: "The model's contract in dbt.",
-    open: true,
+    open: false,
     keys: &[
         Key::new(
             "enforced",
@@ -111,6 +111,23 @@ pub(super) static VERSION: KeyTable = KeyTable {
     doc: "A version of the model.",
     open: true,
     keys: &[
-        Key::new("v", KeyShape::Text, "The version's number or name.").required("the version's number, such as `v: 2`")
+        Key::new("v", KeyShape::Text, "The version's number or name.").required("the version's number, such as `v: 2`"),
+        Key::new(
+            "defined_in",
+            KeyShape::Text,
+            "Name of the file with the SQL of the version, without `.sql`.",
+        ),
     ],
+};
+
+/// Keys of formulac in a model's `meta`.
+pub static FORMULAC_META: KeyTable = KeyTable {
+    title: "formulac",
+    doc: "Settings of formulac in the model's `meta`.",
+    open: true,
+    keys: &[Key::new(
+        "budget",
+        KeyShape::Text,
+        "Time limit of the model in seconds, which `verify` compares with the last runs.",
+    )],
 };

@@ -2,7 +2,7 @@
 
 use super::{KeptColumns, Loader, Spec, Step};
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::keys::{MODEL, OVER_SETS, STEP, STEP_INPUT};
+use crate::keys::{FORMULAC_META, MODEL, OVER_SETS, STEP, STEP_INPUT};
 use crate::semantic::SemanticModels;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -20,6 +20,11 @@ impl<'y> Loader<'y, '_> {
         let steps = self.read_steps(root);
         let columns = self.columns(root);
         let dbt = self.dbt_keys(root);
+        let meta = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
+        let of_formulac = meta.into_iter().flatten().filter_map(|meta| meta.get("formulac"));
+        for node in of_formulac.filter(|node| node.pairs().is_some()) {
+            self.check_keys(node, &[&FORMULAC_META]);
+        }
         let rules = self.read_rules(root);
         let comparisons = self.read_comparisons(root);
         let examples = self.read_examples(root);
