@@ -50,7 +50,9 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         };
-        let reading = yaml::non_text_type(value).filter(|_| *style == yaml::YamlStyle::Plain);
+        // `on`, which old YAML parsers read as `true`, is also a key of specs.
+        let is_plain = *style == yaml::YamlStyle::Plain && !value.eq_ignore_ascii_case("on");
+        let reading = yaml::non_text_type(value).filter(|_| is_plain);
         match reading {
             Some(_) if value.is_empty() => self.report(
                 Diagnostic::new(Code::WrongShape, key.span, format!("{description} is empty"))
