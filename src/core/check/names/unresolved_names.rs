@@ -169,6 +169,18 @@ impl<'a> Resolver<'a> {
             return target;
         }
         let groups = self.names_of_groups(scope.role(definition.part));
+        if scope.role(definition.part) == DefinitionRole::OrderBy
+            && let Some((name, _)) = text.rsplit_once(char::is_whitespace)
+            && self
+                .similar_candidates(text)
+                .any(|other| other.eq_ignore_ascii_case(name.trim_end()))
+        {
+            let message = format!("only `asc` or `desc` may follow a name in `order_by`, found `{text}`");
+            let help = format!("write `{0}` or `{0} desc`", name.trim_end());
+            self.diagnostics
+                .push(Diagnostic::new(Code::WrongShape, span, message).with_help(help));
+            return NameTarget::Error;
+        }
         let similar = match &groups {
             Some(names) => self.similar_name(text, names.iter().map(String::as_str)),
             None => self.similar_name(text, self.similar_candidates(text)),
