@@ -118,7 +118,13 @@ impl SpecCompilation<'_> {
         let Some((name, span)) = self.spec.columns.iter().find_map(constrained) else {
             return;
         };
+        // A faulty `contract` is already reported.
+        let is_faulty = contract_node(&self.spec.dbt).is_some_and(|contract| {
+            let keys = contract.pairs().map(|pairs| pairs.iter().map(|(key, _)| key.text()));
+            keys.is_none_or(|mut keys| keys.any(|key| !matches!(key, Some("enforced" | "alias_types"))))
+        });
         let (message, help) = match materialized {
+            _ if !enforced && is_faulty => return,
             _ if !enforced => (
                 format!(
                     "dbt creates constraints only for models with a contract, so the constraints of `{name}` have no \
