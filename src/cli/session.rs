@@ -177,12 +177,13 @@ impl Session {
         }
     }
 
-    /// Formats the diagnostics of `check` for standard output. `--quiet` removes warnings, unless the format is for
-    /// programs.
-    pub fn format_checked(&self, file_diagnostics: &[FileDiagnostics]) -> String {
+    /// Formats the diagnostics of `check` for standard output. `--quiet` removes warnings, unless `--deny warnings` makes
+    /// them failures or the format is for programs.
+    pub fn format_checked(&self, file_diagnostics: &[FileDiagnostics], denies_warnings: bool) -> String {
         let reports = to_reports(file_diagnostics);
+        let hides_warnings = self.global.quiet && !denies_warnings;
         match self.global.output_format {
-            DiagnosticFormat::Human | DiagnosticFormat::Concise if self.global.quiet => self.format_diagnostics(
+            DiagnosticFormat::Human | DiagnosticFormat::Concise if hides_warnings => self.format_diagnostics(
                 &with_diagnostics(&reports, &errors_by_source(file_diagnostics)),
                 Stream::Data,
             ),

@@ -27,6 +27,17 @@ fn check_prints_diagnostics_to_standard_output() {
 }
 
 #[test]
+fn denied_warnings_are_printed_even_with_quiet() {
+    let project = TestProject::new("check_denied");
+    project.write("warn.fx", "a = COUNT(x = 1)\n");
+    let call = ["check", "warn.fx", "--quiet", "--output-format", "concise"];
+    let run = project.run(&call);
+    assert_eq!((run.exit, run.out), (0, String::new()));
+    let run = project.run(&[&call[..], &["--deny", "warnings"]].concat());
+    assert!(run.exit == 1 && run.out.contains("W0412"), "{}{}", run.out, run.err);
+}
+
+#[test]
 fn fix_applies_safe_fixes() {
     let mut project = TestProject::new("fix");
     project

@@ -68,7 +68,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
         session.print_json(&render::to_json(&to_reports(&diagnostics)))?;
     } else {
         let summary = session.shown_diagnostics(&diagnostics);
-        session.print_styled(&session.format_checked(&summary.diagnostics))?;
+        session.print_styled(&session.format_checked(&summary.diagnostics, args.deny.is_some()))?;
         session.report_affected_files(&summary);
     }
     for file in &fixed {
