@@ -102,6 +102,7 @@ fn each_role_may_run_the_commands_in_the_table() {
             .unwrap()
             .iter()
             .filter(|it| it["did"] == "refused");
+        assert!(of.clone().all(|it| it["number"].is_null()), "{logged}");
         let by: Vec<&str> = of.map(|it| it["by"].as_str().unwrap()).collect();
         assert!(
             by.len() == refused && by.iter().all(|by| by.contains(name)),

@@ -37,8 +37,11 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     if args.json {
         let entry = |logged: &&NumberedEntry| {
             let entry = &logged.entry;
+            // A rejected command changes nothing, so it has no number of its own.
+            let number = (entry.did != REFUSED).then_some(logged.number);
+            let version = Some(&entry.version).filter(|version| !version.is_empty());
             json!({
-                "number": logged.number, "id": logged.hash, "did": entry.did, "version": entry.version, "at": entry.at, "by": entry.by,
+                "number": number, "id": logged.hash, "did": entry.did, "version": version, "at": entry.at, "by": entry.by,
                 "environment": entry.environment, "changes": entry.changes, "parents": entry.parents,
                 "files": entry.files.iter().map(|(path, hash)| (path.clone(), json!(hash))).collect::<serde_json::Map<_, _>>(),
             })
