@@ -272,7 +272,7 @@ struct CompiledBatch<'p> {
 
 type Candidate<'p> = (usize, &'p DefinitionWithPosition, String);
 
-impl<'a, 's> JointSearch<'a, 's> {
+impl JointSearch<'_, '_> {
     /// Compiles the spec with candidates. Candidates that do not compile, or that change other parts of the file, are
     /// compiled alone.
     fn compile<'p>(&self, candidates: Vec<Candidate<'p>>) -> Vec<CompiledBatch<'p>> {

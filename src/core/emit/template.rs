@@ -243,6 +243,26 @@ impl Emitter<'_> {
         }))
     }
 
+    /// Returns simpler SQL for a call that protects a division by zero, if its divisor is never zero. Otherwise removes
+    /// `coalesce` from the divisor.
+    fn simplify_division(&mut self, name: &str, args: SqlSlice, span: Span) -> Option<SqlId> {
+        let facts = self.dialect.facts();
+        if name == facts.null_if {
+            if let Some(operand) = self.redundant_nullif(args) {
+                return Some(operand);
+            }
+            self.remove_coalesce(args, 0);
+        } else if name == facts.safe_divide {
+            if let [left, right] = *self.work.tree.args(args)
+                && self.is_at_least_one(right)
+            {
+                return Some(self.work.tree.add_binary(Op::Divide, left, right, span));
+            }
+            self.remove_coalesce(args, 1);
+        }
+        None
+    }
+
     fn fill_part(&mut self, part: &Part, base: usize, spread: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
         let node_at = |i: u16| locals[base + i as usize];
@@ -258,19 +278,8 @@ impl Emitter<'_> {
             Part::Text(value) => tree.add_text(span, |out| self.dialect.push_text(out, value)),
             Part::Call { name, args } => {
                 let args = self.emit_list(args, base, spread);
-                let facts = self.dialect.facts();
-                if name == facts.null_if {
-                    if let Some(operand) = self.redundant_nullif(args) {
-                        return operand;
-                    }
-                    self.remove_coalesce(args, 0);
-                } else if name == facts.safe_divide {
-                    if let [left, right] = *self.work.tree.args(args)
-                        && self.is_at_least_one(right)
-                    {
-                        return self.work.tree.add_binary(Op::Divide, left, right, span);
-                    }
-                    self.remove_coalesce(args, 1);
+                if let Some(simplified) = self.simplify_division(name, args, span) {
+                    return simplified;
                 }
                 self.work.tree.add(Sql::Call { name, args }, span)
             }

@@ -106,11 +106,23 @@ pub(in crate::check) fn is_part(word: &str) -> bool {
     PARTS.iter().any(|(part, _)| part.eq_ignore_ascii_case(word))
 }
 
+/// A call with the tree and the source that contain it.
+pub(in crate::check) struct CallInSource<'a> {
+    pub ast: &'a Ast,
+    pub source: &'a str,
+    pub call: Call,
+    pub span: Span,
+}
+
 /// Returns the advice for a call to a function of another tool, with the arguments of the call. `renamed` is the formula
 /// for this function in general. `None` if the arguments have no equivalent. `span` is the span of the call.
 pub(in crate::check) fn advise(
-    (ast, source): (&Ast, &str),
-    (call, span): (Call, Span),
+    CallInSource {
+        ast,
+        source,
+        call,
+        span,
+    }: CallInSource<'_>,
     name: &str,
     renamed: Option<&str>,
 ) -> Option<String> {

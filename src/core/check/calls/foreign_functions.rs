@@ -1,7 +1,6 @@
 //! Suggestions for functions from other tools that the catalog does not contain.
 
-use super::foreign_calls;
-use crate::ast::{Ast, Call};
+use super::foreign_calls::{self, CallInSource};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -385,12 +384,11 @@ const CONVERSION: &str = "remove the conversion, because safe conversions are au
 /// Prefixes of the names of newer functions in Excel files.
 const EXCEL_PREFIXES: [&str; 2] = ["_XLFN.", "_XLWS."];
 
-/// Returns the error for a function from another tool. The function's name is in upper case. `call` is the call with its
-/// tree, source and span. `None` if the function is not known.
+/// Returns the error for a function from another tool. The function's name is in upper case. `None` if the function is not known.
 pub(in crate::check) fn foreign_function_diagnostic(
     name: &str,
     span: Span,
-    call: Option<((&Ast, &str), (Call, Span))>,
+    call: Option<CallInSource<'_>>,
 ) -> Option<Diagnostic> {
     let mut base_name = name;
     for prefix in EXCEL_PREFIXES {
@@ -429,7 +427,7 @@ pub(in crate::check) fn foreign_function_diagnostic(
         Some(Write(formula)) => Some(*formula),
         _ => None,
     };
-    let advice = call.and_then(|(tree, call)| foreign_calls::advise(tree, call, base_name, renamed));
+    let advice = call.and_then(|call| foreign_calls::advise(call, base_name, renamed));
     if let Some(advice) = advice {
         return Some(diagnostic().with_help(advice));
     }

@@ -6,6 +6,7 @@ use crate::ast::{BinaryOp, Call, Definition, Expr, ExprId};
 use crate::catalog::{self, Function};
 use crate::check::DefinitionRole;
 use crate::check::calls::foreign_calls;
+use crate::check::calls::foreign_calls::CallInSource;
 use crate::check::calls::foreign_functions::{call_for_bare_name, foreign_function_diagnostic};
 use crate::check::dates::timeframe::split_timeframe_name;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -399,9 +400,14 @@ impl<'a> Resolver<'a> {
     pub(in crate::check) fn report_no_function(&mut self, text: &str, call: Call, whole: Span) -> NameTarget {
         let span = call.name;
         self.remove_errors_of_arguments(call, whole);
-        let tree = (self.ast, self.source);
-        let diagnostic = foreign_function_diagnostic(&text.to_uppercase(), span, Some((tree, (call, whole))))
-            .unwrap_or_else(|| {
+        let foreign_call = CallInSource {
+            ast: self.ast,
+            source: self.source,
+            call,
+            span: whole,
+        };
+        let diagnostic =
+            foreign_function_diagnostic(&text.to_uppercase(), span, Some(foreign_call)).unwrap_or_else(|| {
                 let is_known = self
                     .tables
                     .symbols
