@@ -39,7 +39,7 @@ pub use formulac_catalog::{
 pub use formulac_core::sql::{OperatorKind, PlanOperator, PlanPart, QueryPlan};
 #[doc(inline)]
 pub use formulac_core::{
-    Access, Column, Compiled, Context, Definition, FormulaSession, ReadColumn, Relation, Schema, UndecidedType,
+    Access, Column, Compiled, Context, Definition, FormulaSession, ReadColumn, Relation, Schema, TypeSensitiveColumn,
     UnknownWeekday, Weekday,
 };
 #[doc(inline)]
@@ -70,8 +70,8 @@ pub use formulac_lineage as lineage;
 pub use formulac_model::interpreter_input::{InterpreterInput, convert_spec_for_interpreter};
 #[doc(inline)]
 pub use formulac_model::{
-    Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost,
-    MetricSource, ModelTest, PERIODS, Placeholder, Project, SemanticModel, SemanticModels, SourceColumn,
+    Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, MetricSource,
+    ModelTest, NonAdditiveReason, PERIODS, Placeholder, Project, SemanticModel, SemanticModels, SourceColumn,
     SpecDefinition, SpecSession, SpecText, USER, UnknownTimeZone, json_schema, parse_time_zone, verify,
 };
 #[cfg(feature = "sync")]

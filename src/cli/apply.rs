@@ -9,9 +9,9 @@ use formulac::span::Span;
 use formulac::sync::with_layout_of;
 
 use super::atomic_write::{ChangedFilesBackup, CurrentContent, PlannedFile, write_and_remove_files};
-use super::bounds::WritableFolders;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::session::Session;
+use super::writable_folders::WritableFolders;
 
 /// Pending changes to files.
 #[derive(Debug, Default)]

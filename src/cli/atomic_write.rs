@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::bounds::WritableFolders;
 use super::exit::Failure;
 use super::source::read_bytes;
+use super::writable_folders::WritableFolders;
 
 /// Prefix of the names of temporary files.
 const TEMPORARY: &str = ".formulac-";

@@ -8,7 +8,6 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::sync::Plan;
 
-use super::bounds::absolute_path;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, FileDiagnostics};
 use super::orphans;
@@ -17,6 +16,7 @@ use super::project;
 use super::session::Session;
 use super::source::read_text;
 use super::workspace::Workspace;
+use super::writable_folders::absolute_path;
 
 /// Subfolders of `test-paths` that do not contain singular tests.
 const OTHER_TESTS: [&str; 2] = ["generic", "fixtures"];

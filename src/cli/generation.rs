@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::Manifest;
 use formulac::dbt::spec_in_header;
-use formulac::{CompiledSpec, Compiler, UndecidedType};
+use formulac::{CompiledSpec, Compiler, TypeSensitiveColumn};
 
 use super::apply::{self, PendingFileChanges};
 use super::args::{Selection, TargetOptions};
@@ -261,7 +261,7 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns columns of unknown type on which the SQL depends.
-    pub fn undecided_types(&self) -> impl Iterator<Item = &UndecidedType> {
+    pub fn undecided_types(&self) -> impl Iterator<Item = &TypeSensitiveColumn> {
         models::built_models(&self.models).flat_map(|(_, built)| built.compiled.undecided_types())
     }
 

@@ -10,11 +10,11 @@ use jiff::Timestamp;
 
 use super::artifacts::RunArtifacts;
 use super::atomic_write::{PlannedFile, write_all};
-use super::bounds::WritableFolders;
 use super::dbt_project::DbtProject;
 use super::exit::Failure;
 use super::folder;
 use super::source::{LIMIT, SourceText};
+use super::writable_folders::WritableFolders;
 use crate::cli::commands::sync::create_local_folder;
 
 /// Folder of the saved results, relative to the project's folder.

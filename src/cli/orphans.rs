@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use formulac::dbt::{is_unmodified, spec_in_header};
 
-use super::bounds::absolute_path;
 use super::folder;
 use super::moved_files::former_output_folders;
 use super::project;
 use super::source::read_text;
 use super::workspace::Workspace;
+use super::writable_folders::absolute_path;
 
 /// Number of bytes at the beginning of a file that contain its header.
 const HEAD: u64 = 4096;

@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::{ColorMode, DiagnosticFormat, GlobalOptions};
-use super::consequences::ShownDiagnostics;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::grouped_warnings;
 use super::human;
 use super::json;
+use super::repeated_diagnostics::ShownDiagnostics;
 use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report};
 

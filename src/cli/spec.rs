@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use formulac::dbt::RelationReference as Read;
-use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, UndecidedType};
+use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, TypeSensitiveColumn};
 
 use super::cache;
 use super::exit::{Exit, Failure, FileDiagnostics};
@@ -97,7 +97,7 @@ impl Spec {
     }
 
     /// Returns columns of unknown type on which the SQL depends.
-    pub fn undecided_types(&self) -> &[UndecidedType] {
+    pub fn undecided_types(&self) -> &[TypeSensitiveColumn] {
         self.compiled.as_ref().map_or(&[], CompiledSpec::undecided_types)
     }
 }

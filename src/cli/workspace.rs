@@ -10,7 +10,6 @@ use formulac::{Dialect, KnownFacts, Project};
 
 use super::args::TargetOptions;
 use super::artifacts::{self, TargetFolder};
-use super::bounds::WritableFolders;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
 use super::folder;
@@ -18,6 +17,7 @@ use super::models;
 use super::project;
 use super::session::Session;
 use super::source::SourceText;
+use super::writable_folders::WritableFolders;
 
 /// File with the columns that `schema fetch` found, relative to the project's folder. The file is not committed.
 pub const FETCHED: &str = ".formulac/local/catalog.json";

@@ -68,7 +68,7 @@ use formulac_syntax::{arena, ast, diag, lex, limits, span, yaml};
 
 pub use calendar::{UnknownWeekday, Weekday};
 pub use check::Context;
-pub use compiler::{Builder, Compiled, Compiler, Definition, FormulaSession, ReadColumn, UndecidedType};
+pub use compiler::{Builder, Compiled, Compiler, Definition, FormulaSession, ReadColumn, TypeSensitiveColumn};
 pub use formulac_catalog::{Dialect, Level, Type};
 pub use formulac_syntax::diag::{Code, Diagnostic, Severity};
 pub use formulac_syntax::limits::Limits;

@@ -172,8 +172,8 @@ impl Decompiler {
         }
         let learned = self.learned_patterns(compiler, spec_position, trees, part);
         let patterns: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
-        let looks_at_rows = looks_at_rows(trees, part);
-        let names = if looks_at_rows {
+        let reads_other_rows = reads_other_rows(trees, part);
+        let names = if reads_other_rows {
             case.candidate_names(trees, part)
         } else {
             Vec::new()
@@ -195,7 +195,7 @@ impl Decompiler {
             if let Some(formula) = case.first_proven(forms, trees, expected) {
                 return Ok(formula);
             }
-            let next = if looks_at_rows {
+            let next = if reads_other_rows {
                 case.learn_functions_of_wave(trees, part, &names, wave)
             } else {
                 None
@@ -510,7 +510,7 @@ pub(super) fn with_candidate_check<T>(
 }
 
 /// Returns whether an expression contains a window or a value from joined rows.
-pub(super) fn looks_at_rows(trees: &Trees, expression: SqlNodeId) -> bool {
+pub(super) fn reads_other_rows(trees: &Trees, expression: SqlNodeId) -> bool {
     let is_of_rows = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
     trees.descendants(expression).iter().any(is_of_rows)
 }

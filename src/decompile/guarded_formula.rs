@@ -11,7 +11,7 @@ use super::edits::ColumnEdit;
 use super::equivalent_files::are_equivalent_by;
 use super::expression_text::ExpressionText;
 use super::file::{SqlFile, is_same_name};
-use super::formula::{Decompiler, NotAFormula, looks_at_rows, not_a_formula, with_candidate_check};
+use super::formula::{Decompiler, NotAFormula, not_a_formula, reads_other_rows, with_candidate_check};
 use super::guards::{Guard, GuardSet, Guards};
 use super::joint_search::CandidateFile;
 use super::patterns::Patterns;
@@ -169,7 +169,7 @@ impl Decompiler {
             pattern_sets.push(probes.patterns_for(&trees, root));
             pattern_sets.push(probes.patterns_without_guards(&trees, root));
         }
-        let names = match looks_at_rows(&trees, expected) {
+        let names = match reads_other_rows(&trees, expected) {
             true => case.candidate_names(&mut trees, expected),
             false => Vec::new(),
         };

@@ -9,7 +9,7 @@
 //! | [`show`] | writes the report as text, Markdown, HTML or JSON |
 //!
 //! Columns are traced through the SQL of models. If a column cannot be traced, the whole model is considered affected,
-//! and the report gives the reason. The [`ChangeGrade`] of an effect is breaking, changing (values differ) or harmless.
+//! and the report gives the reason. The [`ChangeSeverity`] of an effect is breaking, changing (values differ) or harmless.
 //!
 //! Spec definitions and Omni fields are also nodes of the graph, so a path can lead from a source column through dbt
 //! models to a dashboard.
@@ -46,7 +46,7 @@ pub use graph::{Graph, GraphSources, ImpactGraphNode, SpecModel};
 pub use metric_lineage::MetricNeighbors;
 pub use names::{ImpactTarget, NameError};
 pub use omni::OmniFields;
-pub use propagate::{ChangeGrade, ChangeNote, NodeChanges};
+pub use propagate::{ChangeNote, ChangeSeverity, NodeChanges};
 pub use report::{ChangedNode, Effect, GraphEdge, Impact, compute_impact};
 pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, changes_since};
 

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::graph::{Graph, ImpactGraphNode};
 use super::omni::{AffectedField, OmniItemKind};
-use super::propagate::{ChangeGrade, NodeState, Propagation};
+use super::propagate::{ChangeSeverity, NodeState, Propagation};
 use super::report::{Effect, GraphEdge, Impact, StepNames};
 use crate::lineage::ColumnChange;
 
@@ -63,7 +63,7 @@ fn full_name(field: &AffectedField) -> String {
 }
 
 /// Returns the severity of the effect on a field, and the reason.
-fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeState) -> (ChangeGrade, String) {
+fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeState) -> (ChangeSeverity, String) {
     let change = field
         .column
         .as_ref()
@@ -71,29 +71,32 @@ fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeS
         .map(|(change, _)| *change);
     match change {
         _ if state.fails.is_some() => (
-            ChangeGrade::Breaking,
+            ChangeSeverity::Breaking,
             format!("the view shows `{}`, which fails or was removed", table.name()),
         ),
         Some(ColumnChange::Gone) if field.by_field => (
-            ChangeGrade::Breaking,
+            ChangeSeverity::Breaking,
             format!(
                 "the field reads `{}`, which depends on a removed column",
                 field.reached_by
             ),
         ),
         Some(ColumnChange::Gone) => (
-            ChangeGrade::Breaking,
+            ChangeSeverity::Breaking,
             format!("the field reads the removed column `{}`", field.reached_by),
         ),
         Some(ColumnChange::Type) if field.in_sql => (
-            ChangeGrade::Breaking,
+            ChangeSeverity::Breaking,
             format!("the SQL reads `{}`, whose type changes", field.reached_by),
         ),
         Some(ColumnChange::Type) => (
-            ChangeGrade::Changing,
+            ChangeSeverity::Changing,
             format!("the type of `{}` changes", field.reached_by),
         ),
-        Some(ColumnChange::Values) | None => (ChangeGrade::Changing, format!("the field reads `{}`", field.reached_by)),
+        Some(ColumnChange::Values) | None => (
+            ChangeSeverity::Changing,
+            format!("the field reads `{}`", field.reached_by),
+        ),
     }
 }
 
@@ -101,7 +104,7 @@ fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeS
 /// field reads.
 fn add_field_effect(
     field: &AffectedField,
-    (grade, reason): (ChangeGrade, String),
+    (grade, reason): (ChangeSeverity, String),
     before: &[Arc<str>],
     from: String,
     impact: &mut Impact,
@@ -152,7 +155,7 @@ fn add_user_effect(
     let (verb, grade) = if kind == OmniItemKind::Join {
         ("the join uses", field_effect.grade)
     } else {
-        ("the topic shows", ChangeGrade::Changing.min(field_effect.grade))
+        ("the topic shows", ChangeSeverity::Changing.min(field_effect.grade))
     };
     impact.edges.push(GraphEdge {
         from: field_effect.id.clone(),

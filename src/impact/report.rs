@@ -9,7 +9,7 @@ use super::definitions;
 use super::graph::{Graph, ImpactGraphNode};
 use super::names::ImpactTarget;
 use super::omni_effects;
-use super::propagate::{ChangeGrade, ChangeOrigin, NodeChanges, NodeState, Propagation, propagate};
+use super::propagate::{ChangeOrigin, ChangeSeverity, NodeChanges, NodeState, Propagation, propagate};
 use super::since::RevisionDifference;
 use super::summary::ORDER;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
@@ -26,7 +26,7 @@ pub struct ChangedNode {
     /// Description of the change, such as `the values change` or `the column is removed`.
     pub description: String,
     /// Severity of the change's effect on the node itself.
-    pub grade: ChangeGrade,
+    pub grade: ChangeSeverity,
     /// Reason for the severity, or cause of the change. `None` if neither is known.
     pub reason: Option<String>,
 }
@@ -48,7 +48,7 @@ pub struct Effect {
     /// Id of the previous node on the path.
     pub via: Option<String>,
     /// Severity of the effect.
-    pub grade: ChangeGrade,
+    pub grade: ChangeSeverity,
     /// Reason for the severity.
     pub reason: String,
     /// Reason why lineage is known only for the whole node. `None` if the columns are known.
@@ -103,7 +103,7 @@ impl Impact {
 
     /// Returns the highest severity of all changes and effects.
     #[must_use]
-    pub fn worst_grade(&self) -> ChangeGrade {
+    pub fn worst_grade(&self) -> ChangeSeverity {
         let changed = self.changed.iter().map(|changed| changed.grade);
         changed
             .chain(self.effects.iter().map(|effect| effect.grade))
@@ -240,7 +240,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
     let grade = state.map(|state| state.grade).unwrap_or_default();
     // If something outside of the node's own file causes the possible change, the severity is at least `Changing`.
     let grade = if start.reason.is_some() {
-        grade.max(ChangeGrade::Changing)
+        grade.max(ChangeSeverity::Changing)
     } else {
         grade
     };

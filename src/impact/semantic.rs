@@ -1,7 +1,7 @@
 //! Effects of a change on semantic models and metrics.
 
 use super::graph::Graph;
-use super::propagate::{ChangeGrade, NodeState, NodeStates};
+use super::propagate::{ChangeSeverity, NodeState, NodeStates};
 use crate::artifacts::{DbtSemanticModel, Measure, MetaValue, Metric, NodeDetail};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnChange};
@@ -60,7 +60,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
         if before.fails.is_some() {
             state.fails = Some(Some((*parent, None)));
             state.raise_grade(
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the input `{name}` fails or was removed"),
                 Some((*parent, None)),
             );
@@ -73,7 +73,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
                         .columns
                         .insert(element.to_lowercase(), (ColumnChange::Values, via.clone()));
                     state.raise_grade(
-                        ChangeGrade::Changing,
+                        ChangeSeverity::Changing,
                         format!("`{element}` may depend on the changes in `{name}`"),
                         via,
                     );
@@ -94,15 +94,15 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
             let source_name = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
             let (grade, reason) = match change {
                 ColumnChange::Gone => (
-                    ChangeGrade::Breaking,
+                    ChangeSeverity::Breaking,
                     format!("`{element}` reads `{source_name}`, which was removed"),
                 ),
                 ColumnChange::Type => (
-                    ChangeGrade::Breaking,
+                    ChangeSeverity::Breaking,
                     format!("`{element}` reads `{source_name}`, whose type changes"),
                 ),
                 ColumnChange::Values => (
-                    ChangeGrade::Changing,
+                    ChangeSeverity::Changing,
                     format!("`{element}` is derived from `{source_name}`"),
                 ),
             };
@@ -146,9 +146,9 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
         match measure_change {
             Some((measure, change)) => {
                 let grade = if change == ColumnChange::Values {
-                    ChangeGrade::Changing
+                    ChangeSeverity::Changing
                 } else {
-                    ChangeGrade::Breaking
+                    ChangeSeverity::Breaking
                 };
                 state.raise_grade(
                     grade,
@@ -158,7 +158,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
             }
             None if before.fails.is_some() => {
                 state.raise_grade(
-                    ChangeGrade::Breaking,
+                    ChangeSeverity::Breaking,
                     format!("`{name}` fails or was removed"),
                     Some((*parent, None)),
                 );
@@ -168,7 +168,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
             None if is_semantic && !measures.is_empty() && metric.filter.is_empty_value() => continue,
             None => {
                 state.raise_grade(
-                    before.grade.max(ChangeGrade::Changing),
+                    before.grade.max(ChangeSeverity::Changing),
                     format!("the metric is derived from `{name}`"),
                     Some((*parent, None)),
                 );

@@ -1,6 +1,6 @@
 //! Summary sentence of the report.
 
-use super::propagate::ChangeGrade;
+use super::propagate::ChangeSeverity;
 use super::report::{Effect, Impact};
 
 impl Impact {
@@ -15,17 +15,17 @@ impl Impact {
         let breaking = format_kinds(
             self.effects
                 .iter()
-                .filter(|effect| effect.grade == ChangeGrade::Breaking),
+                .filter(|effect| effect.grade == ChangeSeverity::Breaking),
         );
         let changing = format_kinds(
             self.effects
                 .iter()
-                .filter(|effect| effect.grade == ChangeGrade::Changing),
+                .filter(|effect| effect.grade == ChangeSeverity::Changing),
         );
         let has_own_change = self
             .changed
             .iter()
-            .any(|changed| changed.grade == ChangeGrade::Breaking);
+            .any(|changed| changed.grade == ChangeSeverity::Breaking);
         let plural = count == 1;
         match (breaking.as_str(), changing.as_str()) {
             ("", "") if has_own_change => {

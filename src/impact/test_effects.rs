@@ -1,7 +1,7 @@
 //! Effects of a change on tests.
 
 use super::graph::Graph;
-use super::propagate::{ChangeGrade, NodeChanges, NodeState, NodeStates, parent_with_changed_rows};
+use super::propagate::{ChangeSeverity, NodeChanges, NodeState, NodeStates, parent_with_changed_rows};
 use crate::artifacts::{DataTest, NodeDetail, TestCheck};
 use crate::lineage::{ColumnChange, SqlLineage};
 
@@ -23,11 +23,11 @@ pub(super) fn grade_data_test(
         .find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some()))
     {
         let reason = format!("the input `{}` fails or was removed", graph.node_name(*parent));
-        return state.raise_grade(ChangeGrade::Breaking, reason, Some((*parent, None)));
+        return state.raise_grade(ChangeSeverity::Breaking, reason, Some((*parent, None)));
     }
     if let Some((parent, name)) = parent_with_changed_rows(graph, index, states) {
         let reason = format!("the test reads `{name}`, whose rows change");
-        return state.raise_grade(ChangeGrade::Changing, reason, Some((parent, None)));
+        return state.raise_grade(ChangeSeverity::Changing, reason, Some((parent, None)));
     }
     let mut columns = test.map(|test| tested_columns(graph, test)).unwrap_or_default();
     // The columns of a built-in dbt test are known without its SQL.
@@ -42,7 +42,7 @@ pub(super) fn grade_data_test(
             Some((node_index, Some(column))) => columns.push((node_index, column)),
             Some((node_index, None)) => {
                 let reason = format!("the test reads `{}`, whose rows change", graph.node_name(node_index));
-                state.raise_grade(ChangeGrade::Changing, reason, Some((node_index, None)));
+                state.raise_grade(ChangeSeverity::Changing, reason, Some((node_index, None)));
             }
             None => {}
         }
@@ -57,15 +57,15 @@ pub(super) fn grade_data_test(
         let label = format!("{}.{column}", graph.node_name(node_index));
         let (grade, reason) = match change {
             ColumnChange::Gone => (
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the test checks `{label}`, which was removed"),
             ),
             ColumnChange::Type => (
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the test checks `{label}`, whose type changes"),
             ),
             ColumnChange::Values => (
-                ChangeGrade::Changing,
+                ChangeSeverity::Changing,
                 format!("the test checks the values of `{label}`"),
             ),
         };
@@ -78,7 +78,7 @@ pub(super) fn grade_data_test(
             .find(|parent| states.get(parent).is_some_and(NodeState::is_affected))
     {
         state.raise_grade(
-            ChangeGrade::Changing,
+            ChangeSeverity::Changing,
             format!("the test checks `{}`", graph.node_name(*parent)),
             Some((*parent, None)),
         );
@@ -164,7 +164,7 @@ pub(super) fn grade_unit_test(
             .is_some_and(|n| Some(&*n.name) == model);
         if before.fails.is_some() {
             state.raise_grade(
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the unit test reads `{name}`, which fails or was removed"),
                 via,
             );
@@ -175,7 +175,7 @@ pub(super) fn grade_unit_test(
         {
             let via = Some((*parent, Some(column.clone())));
             state.raise_grade(
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the unit test may use `{name}.{column}`, which was removed"),
                 via,
             );
@@ -185,7 +185,7 @@ pub(super) fn grade_unit_test(
                 .any(|start| start.node_index == *parent && start.redefined)
         {
             state.raise_grade(
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the unit test expects the previous values of `{name}`"),
                 via,
             );

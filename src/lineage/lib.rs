@@ -59,7 +59,7 @@ pub use codec::sql_fingerprint;
 pub use depth_limit::with_large_stack;
 pub use dialects::parser_dialect;
 pub use parallel_models::each_with_large_stack;
-pub use result::{Affected, ColumnChange, ColumnSource, LineageColumn, SqlLineage};
+pub use result::{ColumnChange, ColumnSource, LineageColumn, QueryEffects, SqlLineage};
 
 use crate::dialect::Dialect;
 

@@ -65,7 +65,7 @@ pub enum ColumnChange {
 /// Effects that changed relations have on a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Affected {
+pub struct QueryEffects {
     /// Changed output columns. Each entry contains the name in lower case, the kind of change, and a column that causes
     /// the change.
     pub columns: Vec<(String, ColumnChange, Option<ColumnSource>)>,
@@ -227,8 +227,8 @@ impl SqlLineage {
 
     /// Returns the effects of changes to the relations that the query reads. `change` returns the change to a column,
     /// or to the rows of a relation if the column is `None`. The function visits each value only once.
-    pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
-        let mut affected = Affected::default();
+    pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> QueryEffects {
+        let mut affected = QueryEffects::default();
         // Changes to the values, each with the leaf that causes the change.
         let mut changes: Vec<Option<(ColumnChange, ValueIndex)>> = Vec::with_capacity(self.values.len());
         for value_index in 0..self.values.len() as ValueIndex {

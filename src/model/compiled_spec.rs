@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::UndecidedType;
+use crate::TypeSensitiveColumn;
 use crate::additivity::Additivity;
 use crate::dbt;
 use crate::dbt_names::Declared;
@@ -69,7 +69,7 @@ pub struct CompiledSpec {
     pub columns_read: Vec<ColumnUse>,
     /// Relations of the schema that the spec reads, each with only the columns that the spec reads.
     pub(crate) known_relations: Vec<Relation>,
-    pub(crate) undecided_types: Vec<UndecidedType>,
+    pub(crate) undecided_types: Vec<TypeSensitiveColumn>,
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
@@ -344,7 +344,7 @@ impl CompiledSpec {
     /// Returns the columns of unknown type whose type affects the SQL. Empty unless the compiler was built with
     /// [`Builder::probe_types`](crate::Builder::probe_types).
     #[must_use]
-    pub fn undecided_types(&self) -> &[UndecidedType] {
+    pub fn undecided_types(&self) -> &[TypeSensitiveColumn] {
         &self.undecided_types
     }
 

@@ -103,7 +103,7 @@ mod worksheet;
 mod write;
 mod yaml_output;
 
-pub use additivity::{Additivity, ColumnFormula, Lost};
+pub use additivity::{Additivity, ColumnFormula, NonAdditiveReason};
 pub use batch::SpecText;
 pub use compiled_spec::CompiledSpec;
 pub use compiler::{Builder, Compiler};
@@ -131,7 +131,7 @@ pub use versions::OtherVersion;
 pub const PERIODS: [&str; 7] = crate::ir::CalendarPeriod::NAMES;
 
 use formulac_catalog::{Level, Type, catalog, dialect};
-use formulac_core::{UndecidedType, calendar};
+use formulac_core::{TypeSensitiveColumn, calendar};
 use formulac_core::{check, emit, ir, plan, schema, scratch, sql};
 use formulac_dbt as dbt;
 use formulac_grammar as parse;

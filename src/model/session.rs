@@ -102,7 +102,7 @@ impl SpecSession {
     #[doc(hidden)]
     #[must_use]
     pub fn has_new_results(&self) -> bool {
-        let is_new = |entry: &Kept<CachedSpec>| entry.value.encoded.is_none();
+        let is_new = |entry: &CachedResult<CachedSpec>| entry.value.encoded.is_none();
         self.files
             .values()
             .filter_map(|file| file.compiled.as_ref())
@@ -123,7 +123,7 @@ impl SpecSession {
     #[must_use]
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let files = self.files.iter().map(|(fingerprint, file)| {
-            let compiled = file.compiled.as_ref().and_then(|Kept { value, lookups }| {
+            let compiled = file.compiled.as_ref().and_then(|CachedResult { value, lookups }| {
                 let encoded = match &value.encoded {
                     Some(encoded) => Cow::Borrowed(encoded),
                     None => Cow::Owned(EncodedSpec::new(value.decoded.get()?)?),
@@ -142,19 +142,19 @@ impl SpecSession {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         type StoredFile = (
             Option<u64>,
-            Option<Kept<SpecInputs>>,
+            Option<CachedResult<SpecInputs>>,
             Option<(EncodedSpec, Vec<(Lookup, u64)>)>,
         );
         let (options, files): (u64, Vec<(u64, StoredFile)>) = postcard::from_bytes(bytes).ok()?;
         let file = |(set_fingerprint, inputs, compiled): StoredFile| CachedFile {
             // The file of the metric set itself is parsed again.
-            set: set_fingerprint.is_none().then(|| Kept {
+            set: set_fingerprint.is_none().then(|| CachedResult {
                 value: None,
                 lookups: Vec::new(),
             }),
             set_fingerprint,
             inputs,
-            compiled: compiled.map(|(encoded, lookups)| Kept {
+            compiled: compiled.map(|(encoded, lookups)| CachedResult {
                 value: CachedSpec {
                     decoded: OnceLock::new(),
                     encoded: Some(encoded),
@@ -180,16 +180,16 @@ impl SpecSession {
 #[derive(Debug, Default)]
 pub(crate) struct CachedFile {
     /// Metric set, if the file contains one.
-    pub set: Option<Kept<Option<MetricSetWithErrors>>>,
+    pub set: Option<CachedResult<Option<MetricSetWithErrors>>>,
     /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a set.
     pub set_fingerprint: Option<u64>,
-    pub inputs: Option<Kept<SpecInputs>>,
-    pub compiled: Option<Kept<CachedSpec>>,
+    pub inputs: Option<CachedResult<SpecInputs>>,
+    pub compiled: Option<CachedResult<CachedSpec>>,
 }
 
 /// Result with everything that was looked up to compute it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept<T> {
+pub(crate) struct CachedResult<T> {
     pub value: T,
     pub lookups: Vec<(Lookup, u64)>,
 }
@@ -285,9 +285,9 @@ impl<'c> KnownInputs<'c> {
     }
 
     /// Computes a result and records what it looks up.
-    pub fn keep<T>(&self, compute: impl FnOnce() -> T) -> Kept<T> {
+    pub fn keep<T>(&self, compute: impl FnOnce() -> T) -> CachedResult<T> {
         if !self.is_session {
-            return Kept {
+            return CachedResult {
                 value: compute(),
                 lookups: Vec::new(),
             };
@@ -297,20 +297,20 @@ impl<'c> KnownInputs<'c> {
             let fingerprint = self.fingerprint(&lookup).unwrap_or_default();
             (lookup, fingerprint)
         });
-        Kept {
+        CachedResult {
             value,
             lookups: lookups.collect(),
         }
     }
 
     /// Returns whether computing a result again would give the same result.
-    pub fn is_current<T>(&self, cached_result: Option<&Kept<T>>) -> bool {
+    pub fn is_current<T>(&self, cached_result: Option<&CachedResult<T>>) -> bool {
         let is_same = |(lookup, before): &(Lookup, u64)| self.fingerprint(lookup) == Some(*before);
         cached_result.is_some_and(|entry| entry.lookups.iter().all(is_same))
     }
 }
 
-impl Kept<Option<MetricSetWithErrors>> {
+impl CachedResult<Option<MetricSetWithErrors>> {
     /// Returns a fingerprint of the metric set in `spec`. `None` if the file is not a set.
     pub fn set_fingerprint(&self, spec: SpecText<'_>) -> Option<u64> {
         let fingerprint = || fingerprint_of(&(spec_fingerprint(spec), &self.lookups));

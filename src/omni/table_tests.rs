@@ -62,12 +62,12 @@ impl<'a> TestsByNode<'a> {
             node.depends_on.iter().for_each(|id| add(id, to_executed(node, None)));
         }
         let mut tests = Self { of_nodes, last };
-        tests.share_with_twins(groups);
+        tests.merge_tests_of_duplicates(groups);
         tests
     }
 
     /// Adds the tests of all nodes of a table to the first of these nodes.
-    fn share_with_twins(&mut self, groups: &[RelationNodes<'a>]) {
+    fn merge_tests_of_duplicates(&mut self, groups: &[RelationNodes<'a>]) {
         for RelationNodes { node_index, twins, .. } in groups {
             for (twin, _) in twins {
                 let of_twin = self.for_node(*twin).to_vec();

@@ -75,7 +75,7 @@ pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
 pub use merge_files::{TextChange, merge_files};
 pub use merge_generated_file::with_layout_of;
-pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
+pub use merge_request::{MergeRequest, ReportedValues, TestCounts};
 pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
 pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel};
 pub use plan_changes::PlannedChange;

@@ -57,14 +57,14 @@ pub struct ReportedValues {
 /// Number of tests in the model files that a push writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct PromisedTests {
+pub struct TestCounts {
     /// Number of data tests, including tests in separate files.
     pub data: usize,
     /// Number of unit tests.
     pub unit: usize,
 }
 
-impl PromisedTests {
+impl TestCounts {
     /// Counts the tests in a model's files. `files` maps paths to contents.
     #[must_use]
     pub fn new(model: &str, files: &BTreeMap<String, String>) -> Self {

@@ -45,7 +45,7 @@ fn last_run_statuses(log: &str) -> Option<Vec<(String, String)>> {
 }
 
 #[test]
-fn the_last_run_is_found_behind_other_commands() {
+fn the_last_run_is_found_before_later_commands() {
     let (one, two) = ("Thread-1 (worker)", "Thread-2 (worker)");
     let build = [
         (one, "Began running node model.shop.a"),

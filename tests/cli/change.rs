@@ -483,7 +483,7 @@ fn facts_that_alter_sql_need_approval() {
 
 /// An admin's approval counts neither as an approval by business nor as an approval by engineers.
 #[test]
-fn an_admin_does_not_count_as_business() {
+fn an_approval_by_an_admin_does_not_count_for_the_business_role() {
     let project = create_proposal("change_admin");
     for name in ["root", "dan"] {
         assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0, "{name}");
@@ -533,7 +533,7 @@ fn deleting_a_model_deletes_its_state() {
 }
 
 #[test]
-fn a_name_hides_no_approver() {
+fn unusual_file_names_do_not_hide_approvers() {
     let project = create_project("change_names");
     edit(
         &project,

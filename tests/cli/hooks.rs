@@ -110,7 +110,7 @@ fn the_layout_of_the_state_and_the_log_is_not_a_change() {
 }
 
 #[test]
-fn files_that_a_hook_adds_are_in_step() {
+fn files_that_a_hook_adds_are_committed() {
     let project = create_project("adds");
     hook(&project, "pre-commit", &format!("{FORMAT}git add --all\n"));
     assert_eq!(push(&project).exit, 0);

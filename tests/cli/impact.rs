@@ -97,7 +97,7 @@ fn a_source_described_in_part_may_have_any_column() {
 }
 
 #[test]
-fn forms() {
+fn output_formats() {
     let project = create_project("impact_forms");
     insta::assert_snapshot!(all(
         &project,
@@ -325,7 +325,7 @@ fn git(project: &TestProject, args: &[&str]) {
 }
 
 #[test]
-fn since_a_revision() {
+fn changes_since_a_revision_are_reported() {
     let project = create_project("impact_since");
     let sql = "select\n    order_id,\n    order_total,\n    order_date\nfrom {{ ref('stg_orders') }}\nwhere order_total is not null\n";
     let yml = "models:\n  - name: fct_orders\n    description: Orders\n    columns:\n      - {name: order_id, data_type: integer}\n";

@@ -122,7 +122,7 @@ fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut V
 
 /// The check reports each deviation from the schema.
 #[test]
-fn another_shape_is_found() {
+fn output_that_violates_the_schema_is_detected() {
     for (out, fault) in [
         (
             r#"{"version": 2, "dialect": "duckdb", "name": null, "sql": null, "diagnostics": []}"#,

@@ -186,7 +186,7 @@ fn every_spec_of_the_repository_is_accepted() {
 
 /// Editors can display a description of every key. Mappings accept no other keys, unless dbt defines them.
 #[test]
-fn schemas_are_good_in_editors() {
+fn schemas_describe_every_key_for_editors() {
     for of in ["spec", "project", "local"] {
         let schema = schema(of);
         // A spec file is one of several kinds of mappings, each of which has a definition.

@@ -9,6 +9,7 @@
 )]
 
 mod branches;
+mod cached_results;
 mod change;
 mod check;
 mod compile;
@@ -30,7 +31,6 @@ mod impact_of_removed_columns;
 mod init;
 mod json_output;
 mod json_schema;
-mod kept_results;
 mod knowledge;
 #[cfg(feature = "man")]
 mod man;
@@ -49,8 +49,6 @@ mod push_conflicts;
 mod push_faults;
 mod push_hand_edits;
 mod push_reports;
-#[path = "../conformance/quarter.rs"]
-mod quarter;
 mod release;
 mod repository;
 mod roles;
@@ -59,6 +57,8 @@ mod run;
 mod schema;
 mod select;
 mod set_changes;
+#[path = "../conformance/skipped_cases.rs"]
+mod skipped_cases;
 mod sources;
 mod status;
 mod unverified_dialects;

@@ -242,7 +242,7 @@ fn tests_are_written_to_the_test_folder_of_dbt() {
 /// A generated test is removed when the spec no longer generates it, because the test would otherwise continue to fail
 /// or block new files.
 #[test]
-fn a_test_goes_with_its_join() {
+fn a_test_is_removed_with_its_join() {
     let joined = "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: id}\ndefinitions: n = COUNT()\n";
     let schema = |key: &str| {
         format!("relations:\n  orders: {{columns: {{id: integer}}}}\n  customers: {{columns: {{id: integer}}{key}}}\n")
@@ -359,7 +359,7 @@ fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
 }
 
 #[test]
-fn nothing_is_written_when_one_spec_is_bad() {
+fn nothing_is_written_if_one_spec_has_an_error() {
     let project = create_project("model_all_or_nothing");
     let run = project.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
     assert_eq!(run.exit, 1);

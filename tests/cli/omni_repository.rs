@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::quarter::is_left_out;
 use crate::run::{Run, TestProject, finish};
+use crate::skipped_cases::is_left_out;
 
 const SPEC: &str = "model: revenue\nfrom: ref('orders')\nkeep: all\ndefinitions: |\n  net = amount - tax\n";
 /// Stand-in for git that records its calls, and kills the calling process at one of them.

@@ -273,7 +273,7 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
 
 /// Omni writes the file `relationships` without an extension.
 #[test]
-fn relationships_without_an_ending_are_read() {
+fn relationships_files_without_an_extension_are_read() {
     let project = TestProject::new("promote_relationships");
     project
         .write("formulac.yml", "dialect: duckdb\nomni: omni/\n")

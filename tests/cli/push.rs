@@ -275,7 +275,7 @@ fn moved_and_renamed_files_are_not_written_twice() {
 }
 
 #[test]
-fn a_kept_plan_is_done_exactly_or_not_at_all() {
+fn a_saved_plan_is_applied_exactly_or_not_at_all() {
     let mut project = create_project("push_plan");
     project
         .show(&["plan", "-o", "kept.json"])
@@ -291,7 +291,7 @@ fn a_kept_plan_is_done_exactly_or_not_at_all() {
         .show(&["push", "--yes", "kept.json"])
         .show(&["push", "--yes", "formulac.yml"])
         .show(&["push", "--yes", "none.json"]);
-    snapshot(&project, "a_kept_plan_is_done_exactly_or_not_at_all");
+    snapshot(&project, "a_saved_plan_is_applied_exactly_or_not_at_all");
 }
 
 #[test]

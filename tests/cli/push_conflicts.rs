@@ -7,7 +7,7 @@ use crate::repository::{commit, edit, git};
 use crate::run::{TestProject, finish};
 
 #[test]
-fn edited_sql_comes_back_as_a_formula() {
+fn edited_sql_is_converted_to_a_formula() {
     let mut project = create_project("push_adopt");
     project.run(&["push", "--yes"]);
     edit(
@@ -41,7 +41,7 @@ fn edited_sql_comes_back_as_a_formula() {
         .show(&["adopt", "share"])
         .show(&["adopt", "shares"])
         .show(&["adopt", "--json"]);
-    snapshot(&project, "edited_sql_comes_back_as_a_formula");
+    snapshot(&project, "edited_sql_is_converted_to_a_formula");
     project.write(
         "metrics/wrong.yml",
         "model: wrong\nfrom: orders\ndefinitions: a = SUMM(x)\n",

@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::quarter::is_left_out;
 use crate::run::{Run, TestProject, finish};
+use crate::skipped_cases::is_left_out;
 
 /// Stand-in for git that fails or kills the calling process at one of its calls.
 const FAULTY: &str = r#"#!/bin/sh

@@ -121,7 +121,7 @@ fn push_upgrade_commits_only_upgrade_changes() {
 }
 
 #[test]
-fn a_model_that_reads_a_changed_model_is_not_listed_apart() {
+fn a_model_that_reads_a_changed_model_is_not_listed_as_upgraded() {
     let project = pushed_by_other_version("upgrade_parent", &["share"]);
     assert!(plan(&project).contains(HEADING));
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "MAX(amount)");

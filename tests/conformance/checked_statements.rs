@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-use crate::quarter;
+use crate::skipped_cases;
 
 /// Number of bytes of the hash that a key contains.
 const KEY_BYTES: usize = 8;
@@ -86,7 +86,7 @@ pub fn statement_key(parts: &[&str]) -> StatementKey {
 
 /// Returns whether this run skips a statement, because an earlier run checked it.
 pub fn is_checked(key: &StatementKey) -> bool {
-    KNOWN.contains(key) && usize::from(key[0] % SHARE) != quarter::number().unwrap_or(0)
+    KNOWN.contains(key) && usize::from(key[0] % SHARE) != skipped_cases::number().unwrap_or(0)
 }
 
 /// Writes the keys of statements without problems, if this run records results.

@@ -4,7 +4,7 @@
 use formulac::{Compiler, Dialect};
 
 use crate::model_cases::ModelCase;
-use crate::quarter::is_left_out;
+use crate::skipped_cases::is_left_out;
 use crate::spec_case;
 use crate::warehouse_rules::without_constraints;
 

@@ -16,8 +16,8 @@ use crate::case::{ROW_ID, TABLE};
 use crate::engine::{Run, announce_missing, run_all};
 use crate::expect::{TestColumn, TestTable, neutral_type};
 use crate::files;
-use crate::quarter::is_left_out;
 use crate::report::{Failure, fail_on};
+use crate::skipped_cases::is_left_out;
 use crate::yaml::{self, Result};
 
 const SUITE: &str = "totality";

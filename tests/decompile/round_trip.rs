@@ -7,7 +7,7 @@ use formulac::decompile::{Decompiler, Edits, is_equivalent_sql, with_formula};
 use formulac::{Compiler, Dialect};
 
 use crate::corpus::{Cell, functions, specs};
-use crate::quarter::is_left_out;
+use crate::skipped_cases::is_left_out;
 
 /// All suites share the decompiler and its caches.
 static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
@@ -15,7 +15,7 @@ static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
 /// Result for a cell in a dialect.
 enum Outcome {
     Back,
-    Lost(String),
+    NonAdditive(String),
 }
 
 /// Replacement formulas for the definition. The first formula that compiles and gives different SQL is used.
@@ -97,7 +97,7 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
                 if std::env::var("FORMULAC_CASES").is_ok() {
                     println!("{dialect}: {}: {reason}\n{found}", cell.formula);
                 }
-                Outcome::Lost(reason.to_string())
+                Outcome::NonAdditive(reason.to_string())
             }
         },
     )
@@ -152,7 +152,7 @@ fn check(cells: &[Cell], dialect: Dialect) {
             (*of == "*" || *of == dialect.name()) && *formula == cell.formula && cell.spec.contains(part)
         });
         match outcome {
-            Outcome::Lost(reason) if !is_listed => lost.push(format!("{name}\t{reason}")),
+            Outcome::NonAdditive(reason) if !is_listed => lost.push(format!("{name}\t{reason}")),
             Outcome::Back if is_listed => lost.push(format!("{name}\tcomes back, and is listed as lost")),
             _ => {}
         }

@@ -7,5 +7,5 @@ mod fixes;
 mod orders;
 mod pages;
 mod setting;
-mod shown;
 mod snapshots;
+mod triggers;

@@ -23,7 +23,7 @@ pub fn setting(example: Example) -> Option<(&'static str, &'static str)> {
 /// Returns the codes that the example gives. `None` if the example is only displayed.
 fn codes(example: Example) -> Option<Vec<&'static str>> {
     if let Example::Schema(text) = example {
-        return crate::shown::schema_codes(text);
+        return crate::triggers::schema_codes(text);
     }
     let (words, text) = setting(example)?;
     let diagnostics = Setting::from_words(words).run(text).diagnostics;

@@ -109,7 +109,7 @@ fn messages_keep_to_the_style() {
 /// Each code that an input can trigger occurs in at least one snapshot, or is triggered in `shown.rs`.
 #[test]
 fn every_code_is_covered() {
-    let mut seen: Vec<&str> = crate::shown::codes();
+    let mut seen: Vec<&str> = crate::triggers::codes();
     for case in cases() {
         seen.extend(case.setting.run(&case.text).diagnostics.iter().map(Diagnostic::code));
     }

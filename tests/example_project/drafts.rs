@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::project;
-use crate::quarter::is_left_out;
+use crate::skipped_cases::is_left_out;
 use crate::tools::{Server, run, tool, write};
 use crate::{PROJECT, artifact, build, create_project, dbt_settings, generate, spec_path};
 

@@ -11,6 +11,7 @@
 #![allow(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod compare;
+mod dbt_keys;
 mod drafts;
 mod env_diff;
 mod incremental;
@@ -18,16 +19,15 @@ mod kinds;
 mod modified;
 mod nested;
 mod page;
-mod passed_on;
 mod project;
 mod proofs;
 mod prove;
-#[path = "../conformance/quarter.rs"]
-mod quarter;
 mod semantic;
 mod served;
 mod shell;
 mod shop;
+#[path = "../conformance/skipped_cases.rs"]
+mod skipped_cases;
 mod story;
 mod style;
 mod tools;

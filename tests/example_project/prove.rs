@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::quarter::is_left_out;
 use crate::script;
+use crate::skipped_cases::is_left_out;
 use crate::tools::{
     Server, answers, dbt_settings, json_lines, read_json, run, run_with_input, scratch, tool, try_with_input, write,
 };

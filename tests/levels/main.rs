@@ -53,7 +53,7 @@ fn outcome(case: &Yaml<'_>) -> (String, String) {
 }
 
 #[test]
-fn every_pair() {
+fn pairs_of_levels_compile_as_listed() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/levels/levels.yml");
     let text = std::fs::read_to_string(path).unwrap();
     let documents = Yaml::load_from_str(&text).unwrap();

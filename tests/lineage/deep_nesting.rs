@@ -71,7 +71,7 @@ fn large_queries() {
 }
 
 #[test]
-fn stars_that_double_are_refused() {
+fn stars_that_double_the_columns_are_rejected() {
     let ctes: String = (0..40)
         .map(|i| format!("c{} as (select *, * from c{i}), ", i + 1))
         .collect();

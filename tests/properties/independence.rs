@@ -98,7 +98,7 @@ proptest! {
 
     /// Checks that a compiler, which reuses its working memory, does not keep any state from one source to the next.
     #[test]
-    fn of_texts_before(
+    fn results_do_not_depend_on_earlier_texts(
         good in prop::collection::vec(measure(), 1..4),
         faulty in faulty_formula(),
         soup in random_fragments(),

@@ -76,14 +76,14 @@ proptest! {
     }
 
     #[test]
-    fn of_pieces(text in random_fragments()) {
+    fn spans_of_random_fragments_are_valid(text in random_fragments()) {
         let (parsed, diagnostics) = parse(&text);
         check(parsed.ast(), &text, &diagnostics)?;
     }
 
     /// Checks that tokens are in order and do not overlap, and that only whitespace or comments are between them.
     #[test]
-    fn of_tokens(text in random_fragments()) {
+    fn tokens_are_in_order_and_do_not_overlap(text in random_fragments()) {
         let mut diagnostics = Vec::new();
         let lexed = formulac::lex::lex(&text, &mut diagnostics);
         let mut last = 0;

@@ -49,8 +49,8 @@ mod known_calls;
 #[path = "../conformance/prove_statements.rs"]
 #[allow(dead_code, reason = "only the conformance tests look up the statements of all cases")]
 mod prove_statements;
-#[path = "../conformance/quarter.rs"]
-mod quarter;
+#[path = "../conformance/skipped_cases.rs"]
+mod skipped_cases;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
 #[path = "../conformance/statement_constructs/mod.rs"]

@@ -62,7 +62,7 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
 /// Checks that a long expression occurs only once in a select. Templates may repeat short calls, and GROUP BY may
 /// repeat a key.
 #[test]
-fn long_calls_once() {
+fn long_calls_are_not_repeated() {
     apply_rule(|w, sql| {
         let mut faults = Vec::new();
         for select in sql.split("\n)").filter_map(|select| select.split("group by").next()) {
@@ -98,7 +98,7 @@ fn aggregates_and_windows_once() {
 
 /// Checks that a generated column does not repeat another column of the query.
 #[test]
-fn columns_once() {
+fn equal_columns_are_computed_once() {
     apply_rule(|w, sql| {
         let mut faults = Vec::new();
         let mut seen = HashSet::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::fingerprint::inode;
-use crate::cli::bounds::WritableFolders;
+use crate::cli::writable_folders::WritableFolders;
 
 /// Returns the content of a cache file after the header `text`, or `None` if the file has a different header or was not
 /// written here by [`write`].

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{AuthorizeArgs, TargetOptions};
 use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
-use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::change::{self, BranchDifferences};
 use crate::cli::commands::sync::{self, Repository};
 use crate::cli::exit::{Exit, Failure};
@@ -21,6 +20,7 @@ use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
+use crate::cli::writable_folders::WritableFolders;
 
 pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;

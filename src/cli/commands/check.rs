@@ -8,7 +8,6 @@ use formulac::{CompiledSpec, Compiler, FormulaSession, Project};
 
 use crate::cli::args::CheckArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
-use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::compile;
 use crate::cli::commands::promote;
 use crate::cli::commands::pull;
@@ -24,6 +23,7 @@ use crate::cli::spec;
 use crate::cli::spec::Spec;
 use crate::cli::time_spine;
 use crate::cli::workspace::Workspace;
+use crate::cli::writable_folders::WritableFolders;
 use formulac::diag::{self, Code, Diagnostic, render};
 
 /// Maximum number of rounds of fixes. A fix may make another fix possible, but real files rarely need this many rounds.

@@ -1,6 +1,6 @@
 //! `formulac compile`: compiles formulas to SQL expressions.
 
-use formulac::{Compiled, Compiler, Definition, Dialect, UndecidedType};
+use formulac::{Compiled, Compiler, Definition, Dialect, TypeSensitiveColumn};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::CompileArgs;
@@ -29,7 +29,7 @@ impl CompileOutcome {
     }
 
     /// Returns the columns of unknown type that affect the SQL.
-    pub fn undecided_types(&self, compiler: &Compiler) -> Vec<UndecidedType> {
+    pub fn undecided_types(&self, compiler: &Compiler) -> Vec<TypeSensitiveColumn> {
         let undecided = |compiled| compiler.undecided_types(&self.file_diagnostics.text, compiled);
         self.compiled.as_ref().map_or_else(Vec::new, undecided)
     }

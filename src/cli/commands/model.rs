@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::cli::apply::{self, PendingFileChanges};
 use crate::cli::args::ModelArgs;
 use crate::cli::atomic_write::PlannedFile;
-use crate::cli::bounds::{WritableFolders, absolute_path};
 use crate::cli::dbt_folders;
 use crate::cli::dbt_project;
 use crate::cli::dbt_project::DbtProject;
@@ -26,6 +25,7 @@ use crate::cli::spec::Spec;
 use crate::cli::time_spine;
 use crate::cli::unit_tests::UnitTestDraft;
 use crate::cli::workspace::Workspace;
+use crate::cli::writable_folders::{WritableFolders, absolute_path};
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let bounds = writable_folders(session, args)?;

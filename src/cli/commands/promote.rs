@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use crate::cli::args::PromoteArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
-use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder;
 use crate::cli::folder::or_current_folder;
@@ -24,6 +23,7 @@ use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
+use crate::cli::writable_folders::WritableFolders;
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.target)?;

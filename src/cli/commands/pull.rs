@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 use crate::cli::args::PullArgs;
 use crate::cli::artifacts::{self, RunArtifacts};
 use crate::cli::atomic_write::{PlannedFile, write_and_remove_files};
-use crate::cli::bounds::WritableFolders;
 use crate::cli::cache;
 use crate::cli::commands::promote;
 use crate::cli::commands::pull_report;
@@ -37,6 +36,7 @@ use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
+use crate::cli::writable_folders::WritableFolders;
 
 /// Folder with the records of the last pull, relative to the project's folder.
 pub const RECORDS: &str = ".formulac/state/omni";

@@ -241,7 +241,7 @@ fn excluded_views_line(excluded: &ExcludedViews) -> String {
     let list = format!(
         "{}: {}",
         format_count(excluded.views.len(), "view", "views"),
-        list_names(&excluded.views)
+        join_first(&excluded.views, MAX_LISTED_NAMES)
     );
     format!("Omni does not show {list}, because of `{key}` in the Omni model file; change `{key}` to show them")
 }

@@ -3,7 +3,7 @@
 use formulac::diag::lists::join_first;
 use std::collections::BTreeSet;
 
-use formulac::{Type, UndecidedType};
+use formulac::{Type, TypeSensitiveColumn};
 
 use crate::cli::session::Session;
 
@@ -37,7 +37,7 @@ pub fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, cand
 }
 
 /// Reports columns of unknown type on which the SQL depends, in a single note.
-pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u UndecidedType>) {
+pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u TypeSensitiveColumn>) {
     let mut names: Vec<String> = Vec::new();
     for undecided_type in undecided {
         let name = match undecided_type.assumed {

@@ -8,7 +8,7 @@ use super::compiled::{Definition, DefinitionReads, ReadColumn};
 use super::{Compiler, split_sort_key};
 use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
-use crate::emit::{Emitter, ShiftedDate, repeated_random_value};
+use crate::emit::{Emitter, PeriodLookupKeys, repeated_random_value};
 use crate::ir::{Ir, IrDefinition, IrId, Program};
 use crate::limits::format_bytes;
 use crate::parse;
@@ -179,7 +179,7 @@ impl Compiler {
         roles: &[DefinitionRole],
         text: &str,
         emitter: &mut Emitter<'_>,
-    ) -> Option<ShiftedDate> {
+    ) -> Option<PeriodLookupKeys> {
         let people_with_role = |definition_role: DefinitionRole| {
             let definitions = ast.definitions.iter().zip(&program.definitions).enumerate();
             let role_definitions = definitions.filter(move |(_, (d, ir_definition))| {
@@ -231,7 +231,7 @@ impl Compiler {
             partition.push(emitter.partition_key(program.definitions[index as usize].root, sql));
         }
         let key = emitter.definition_sql(index)?;
-        Some(ShiftedDate {
+        Some(PeriodLookupKeys {
             partition,
             key,
             nullable: program.meta(root).nullable,

@@ -3,14 +3,14 @@
 mod compiled;
 mod emission;
 mod session;
-mod undecided;
+mod type_sensitive_columns;
 
 use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
 pub use session::FormulaSession;
 
-pub use undecided::{UndecidedType, column_path};
+pub use type_sensitive_columns::{TypeSensitiveColumn, column_path};
 
 use crate::calendar::{Calendar, Weekday};
 use crate::check::{self, CheckScope, Context, DefinitionRole, RestOfFile, WorksheetGrid};
@@ -45,7 +45,7 @@ pub struct Compiler {
 }
 
 /// Source text with the grouping, partition and sort keys appended.
-struct RelationKeys {
+struct SourceWithKeys {
     text: String,
     parts: Vec<SourcePart>,
     roles: Vec<DefinitionRole>,
@@ -357,7 +357,7 @@ impl Compiler {
     }
 
     /// Appends each key in the options to the source text as a separate part. `None` if the options contain no keys.
-    fn keys(&self, source: &str) -> Option<RelationKeys> {
+    fn keys(&self, source: &str) -> Option<SourceWithKeys> {
         let options = &*self.options;
         let keys = [
             (&options.group_by, DefinitionRole::GroupBy),
@@ -395,7 +395,7 @@ impl Compiler {
                 descending.push(role == DefinitionRole::OrderBy && split_sort_key(name).1);
             }
         }
-        Some(RelationKeys {
+        Some(SourceWithKeys {
             text,
             parts,
             roles,

@@ -146,7 +146,7 @@ impl Emitter<'_> {
         let Cell::Template(template) = self.dialect.cell(overload) else {
             return self.report_unavailable(overload, span);
         };
-        if template.subquery && self.is_barred_subquery(args) {
+        if template.subquery && self.is_unsupported_subquery(args) {
             return self.emit_pairwise(overload, args, span);
         }
         self.widen_operand(overload, args);
@@ -225,7 +225,7 @@ impl Emitter<'_> {
 
     /// Returns whether a subquery with these arguments would contain windows, or aggregates that the dialect rejects in
     /// subqueries.
-    fn is_barred_subquery(&self, args: &[IrId]) -> bool {
+    fn is_unsupported_subquery(&self, args: &[IrId]) -> bool {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         args.iter()
             .any(|a| !self.program.meta(*a).fits_subquery(aggregates) && !self.read.contains(a))

@@ -16,7 +16,7 @@ mod template;
 mod truncated;
 mod windows;
 
-pub use period::{ShiftedDate, has_period_frames};
+pub use period::{PeriodLookupKeys, has_period_frames};
 pub use repetition::repeated_random_value;
 pub use windows::WindowKeys;
 

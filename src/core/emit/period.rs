@@ -10,7 +10,7 @@ use crate::sql::{Sql, SqlId};
 
 /// Columns that identify the row of the other period.
 #[derive(Clone, Debug)]
-pub struct ShiftedDate {
+pub struct PeriodLookupKeys {
     /// Partition keys, which have the same values in both rows.
     pub partition: Vec<SqlId>,
     /// Sort key, which is shifted by the period.

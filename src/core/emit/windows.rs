@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Emitter;
-use super::period::ShiftedDate;
+use super::period::PeriodLookupKeys;
 use super::template::WindowSpec;
 use crate::Type;
 use crate::catalog::{self, internal};
@@ -31,7 +31,7 @@ pub struct WindowKeys {
     /// Name of the window in the select's `window` clause that defines the partition and the order.
     pub name: Option<SqlId>,
     /// Keys for looking up values of other periods in a single expression. `None` if this requires a join.
-    pub moved: Option<ShiftedDate>,
+    pub moved: Option<PeriodLookupKeys>,
 }
 
 impl Emitter<'_> {

@@ -142,7 +142,7 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let stratum = parts.find.tab.is_none().then(|| from.to_owned());
-        let key = (lookup_join.key.of_any_value(), stratum);
+        let key = (lookup_join.key.without_lookup_value(), stratum);
         let rows = match self.finds.with_next_key.get(&key) {
             Some(rows) => rows.clone(),
             None => self.add_next_key_cte(lookup_join, parts, stage, from, ctes),

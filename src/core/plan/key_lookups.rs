@@ -56,7 +56,7 @@ pub(super) struct RowsWithNextKey {
 
 impl LookupJoinKey {
     /// Returns the key of lookups that differ only in the lookup value.
-    pub fn of_any_value(self) -> Self {
+    pub fn without_lookup_value(self) -> Self {
         Self { sought: None, ..self }
     }
 }
@@ -82,7 +82,7 @@ impl KeyLookups {
                 {
                     let key = lookups.key_of_parts(parts);
                     lookups.alike.entry(key).or_default().push(id);
-                    lookups.alike.entry(key.of_any_value()).or_default().push(id);
+                    lookups.alike.entry(key.without_lookup_value()).or_default().push(id);
                 }
             }
         }

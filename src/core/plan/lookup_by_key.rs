@@ -360,7 +360,7 @@ impl Planner<'_> {
     /// all strata of the step. Lookups in the sheet itself can share a CTE only within the current stratum.
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let key = self.finds.key_of_parts(parts);
-        let key = if with_sought { key } else { key.of_any_value() };
+        let key = if with_sought { key } else { key.without_lookup_value() };
         let alike_ids = self.finds.alike.get(&key).into_iter().flatten();
         let local_ids = alike_ids.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
         local_ids.filter_map(|id| self.lookup_parts(*id)).collect()

@@ -16,7 +16,7 @@ use crate::catalog::{self, ParamType, internal};
 use crate::check::find_sort_key_to_shift;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
-use crate::emit::{ShiftedDate, has_period_frames};
+use crate::emit::{PeriodLookupKeys, has_period_frames};
 use crate::ir::{CalendarOffset, Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
@@ -36,7 +36,7 @@ impl Planner<'_> {
     }
 
     /// Emits the keys of the window frames that lookups of this stratum read.
-    pub(super) fn emit_frame_keys(&mut self, stage: u32) -> Option<ShiftedDate> {
+    pub(super) fn emit_frame_keys(&mut self, stage: u32) -> Option<PeriodLookupKeys> {
         let (key, compared) = self.lookups.frame_keys.take()?;
         let mut partition = Vec::with_capacity(compared.len());
         for column in compared {
@@ -45,7 +45,7 @@ impl Planner<'_> {
                 None => self.emitter.emit_column_by_name(&column.name, column.quoted),
             });
         }
-        Some(ShiftedDate {
+        Some(PeriodLookupKeys {
             partition,
             key: self.emit_current_row_value(key, stage),
             nullable: self.step.program.meta(key).nullable,

@@ -2,8 +2,8 @@
 //! replaced with their expressions. Joined values are identified by their rows and their join condition, not by the
 //! names of the CTEs.
 
+mod column_expressions;
 mod join_condition;
-mod sites;
 mod window_names;
 
 use std::collections::HashMap;
@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub(super) use column_expressions::ColumnExpression;
 use join_condition::put_joined_column_first;
-pub(super) use sites::ColumnExpression;
 
 use super::file::{FilePartKind, SqlFile, is_same_name};
 use super::from_clause::{FromClauseRelation, from_clause_relations};

@@ -46,14 +46,14 @@ pub struct ChangeNote {
     /// Description of the change.
     pub description: String,
     /// Severity of the change.
-    pub grade: ChangeGrade,
+    pub grade: ChangeSeverity,
     /// Reason for the severity.
     pub reason: String,
 }
 
 /// Severity of a change or an effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ChangeGrade {
+pub enum ChangeSeverity {
     /// The change has no visible effect.
     #[default]
     Harmless,
@@ -63,7 +63,7 @@ pub enum ChangeGrade {
     Breaking,
 }
 
-impl ChangeGrade {
+impl ChangeSeverity {
     /// Returns the words that messages use for this severity.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! Effects on exposures and saved queries, which dbt does not connect to columns.
 
-use super::changes::ChangeGrade;
+use super::changes::ChangeSeverity;
 use super::node_state::{NodeState, NodeStates};
 use crate::graph::Graph;
 use crate::lineage::ColumnChange;
@@ -27,25 +27,25 @@ pub(super) fn grade_exposure_or_saved_query(
         };
         let (grade, reason, column) = if before.fails.is_some() {
             (
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the input `{name}` fails or was removed"),
                 None,
             )
         } else if let Some(column) = first(ColumnChange::Gone) {
             (
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the possible input `{name}.{column}` was removed"),
                 Some(column.clone()),
             )
         } else if let Some(column) = first(ColumnChange::Type) {
             (
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the type of the possible input `{name}.{column}` changes"),
                 Some(column.clone()),
             )
         } else if before.rows.is_some() {
             (
-                ChangeGrade::Changing,
+                ChangeSeverity::Changing,
                 format!("all rows of the input `{name}` may change"),
                 None,
             )
@@ -59,7 +59,7 @@ pub(super) fn grade_exposure_or_saved_query(
                 .flatten();
             let verb = if names.len() == 1 { "changes" } else { "change" };
             (
-                ChangeGrade::Changing,
+                ChangeSeverity::Changing,
                 format!("in the input `{name}`, {name_list} {verb}"),
                 column,
             )

@@ -16,7 +16,7 @@ use crate::lineage::{self, ColumnChange};
 use exposures::grade_exposure_or_saved_query;
 use models::grade_model;
 
-pub use changes::{ChangeGrade, ChangeNote, NodeChanges};
+pub use changes::{ChangeNote, ChangeSeverity, NodeChanges};
 pub(super) use models::parent_with_changed_rows;
 pub(super) use node_state::{ChangeOrigin, NodeState, NodeStates};
 
@@ -110,14 +110,14 @@ fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeSt
         match change {
             ColumnChange::Gone if contract && is_listed => {
                 state.raise_grade(
-                    ChangeGrade::Breaking,
+                    ChangeSeverity::Breaking,
                     format!("the contract contains `{column}`, which was removed"),
                     None,
                 );
             }
             ColumnChange::Type if contract && is_listed => {
                 state.raise_grade(
-                    ChangeGrade::Breaking,
+                    ChangeSeverity::Breaking,
                     format!("the contract has a different type for `{column}`"),
                     None,
                 );

@@ -1,6 +1,6 @@
 //! Effects on nodes that have SQL, such as models and snapshots.
 
-use super::changes::{ChangeGrade, NodeChanges};
+use super::changes::{ChangeSeverity, NodeChanges};
 use super::node_state::{ChangeOrigin, NodeState, NodeStates};
 use crate::graph::{Graph, ImpactGraphNode};
 use crate::lineage::{ColumnChange, ColumnSource};
@@ -24,7 +24,7 @@ pub(super) fn grade_model(
         let why = if is_gone { "was removed" } else { "fails" };
         state.fails = Some(Some((parent, None)));
         state.raise_grade(
-            ChangeGrade::Breaking,
+            ChangeSeverity::Breaking,
             format!("the code reads `{name}`, which {why}"),
             Some((parent, None)),
         );
@@ -36,7 +36,7 @@ pub(super) fn grade_model(
     {
         state.rows = Some(Some((parent, None)));
         state.raise_grade(
-            ChangeGrade::Changing,
+            ChangeSeverity::Changing,
             format!("the code reads `{name}`, whose rows change"),
             Some((parent, None)),
         );
@@ -91,7 +91,7 @@ pub(super) fn grade_model(
             None => format!("the code reads `{input}`, whose rows change"),
         };
         state.rows = Some(via.clone());
-        state.raise_grade(ChangeGrade::Changing, reason, via);
+        state.raise_grade(ChangeSeverity::Changing, reason, via);
     }
     grade_columns(graph, index, state);
 }
@@ -116,13 +116,13 @@ fn grade_lost_columns(
         if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
             state.raise_grade(
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the code reads `{label}`, which was removed"),
                 via,
             );
         } else {
             state.raise_grade(
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the code reads `{label}`, whose type changes"),
                 via,
             );
@@ -177,16 +177,19 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
         let source = source.unwrap_or_else(|| "its inputs".to_owned());
         let (grade, reason) = match change {
             ColumnChange::Gone if contract && is_listed => (
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the contract contains `{column}`, which was removed"),
             ),
             ColumnChange::Type if contract && is_listed => (
-                ChangeGrade::Breaking,
+                ChangeSeverity::Breaking,
                 format!("the contract sets a type for `{column}`"),
             ),
-            ColumnChange::Gone => (ChangeGrade::Changing, format!("the column `{column}` is removed")),
-            ColumnChange::Type => (ChangeGrade::Changing, format!("`{column}` gets the type of {source}")),
-            ColumnChange::Values => (ChangeGrade::Changing, format!("`{column}` is derived from {source}")),
+            ColumnChange::Gone => (ChangeSeverity::Changing, format!("the column `{column}` is removed")),
+            ColumnChange::Type => (
+                ChangeSeverity::Changing,
+                format!("`{column}` gets the type of {source}"),
+            ),
+            ColumnChange::Values => (ChangeSeverity::Changing, format!("`{column}` is derived from {source}")),
         };
         state.raise_grade(grade, reason, via);
     }
@@ -211,13 +214,17 @@ fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates
                 };
                 let via = Some((*parent, Some(column.clone())));
                 state.raise_grade(
-                    ChangeGrade::Breaking,
+                    ChangeSeverity::Breaking,
                     format!("the code may read `{name}.{column}`, which {what}"),
                     via,
                 );
             }
             None if before.rows.is_some() || !before.columns.is_empty() => {
-                state.raise_grade(ChangeGrade::Changing, format!("the code reads `{name}`"), via.clone());
+                state.raise_grade(
+                    ChangeSeverity::Changing,
+                    format!("the code reads `{name}`"),
+                    via.clone(),
+                );
             }
             None => continue,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::changes::ChangeGrade;
+use super::changes::ChangeSeverity;
 use crate::lineage::ColumnChange;
 
 /// Origin of a change: the previous node and, if known, its column.
@@ -17,7 +17,7 @@ pub(crate) struct NodeState {
     pub rows: Option<ChangeOrigin>,
     /// Origin of a failure. `None` if the node does not fail.
     pub fails: Option<ChangeOrigin>,
-    pub grade: ChangeGrade,
+    pub grade: ChangeSeverity,
     pub reason: String,
     /// Origin of the first change with the highest severity.
     pub origin: ChangeOrigin,
@@ -55,7 +55,7 @@ impl NodeState {
     }
 
     /// Sets the severity, reason and origin if the new severity is higher than the current one.
-    pub fn raise_grade(&mut self, grade: ChangeGrade, reason: impl Into<String>, via: ChangeOrigin) {
+    pub fn raise_grade(&mut self, grade: ChangeSeverity, reason: impl Into<String>, via: ChangeOrigin) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;
             self.reason = reason.into();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::markdown::{escape_markdown, inline_code};
-use crate::{ChangeGrade, Effect, Impact};
+use crate::{ChangeSeverity, Effect, Impact};
 
 /// Maximum number of names that are listed per kind.
 const MAX_LISTED: usize = 8;
@@ -13,7 +13,7 @@ const MAX_LISTED: usize = 8;
 /// their owners, followed by models and the number of tests.
 #[must_use]
 pub fn format_brief(impact: &Impact) -> String {
-    let mut by_grade: BTreeMap<ChangeGrade, Vec<&Effect>> = BTreeMap::new();
+    let mut by_grade: BTreeMap<ChangeSeverity, Vec<&Effect>> = BTreeMap::new();
     for effect in &impact.effects {
         by_grade.entry(effect.grade).or_default().push(effect);
     }

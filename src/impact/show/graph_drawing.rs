@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::diag::render::is_hidden;
-use crate::{ChangeGrade, Impact};
+use crate::{ChangeSeverity, Impact};
 
 /// Node of a drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,11 +64,11 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
     GraphDrawing { nodes: dots, edges }
 }
 
-pub(super) fn grade_class(grade: ChangeGrade) -> &'static str {
+pub(super) fn grade_class(grade: ChangeSeverity) -> &'static str {
     match grade {
-        ChangeGrade::Breaking => "breaking",
-        ChangeGrade::Changing => "changing",
-        ChangeGrade::Harmless => "harmless",
+        ChangeSeverity::Breaking => "breaking",
+        ChangeSeverity::Changing => "changing",
+        ChangeSeverity::Harmless => "harmless",
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::graph_drawing::{DrawnNode, GraphDrawing, from_impact, grade_class};
-use crate::{ChangeGrade, Effect, Graph, Impact};
+use crate::{ChangeSeverity, Effect, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -355,7 +355,7 @@ fn write_script_data(
         json!({
             "label": dot.label,
             "class": dot.class,
-            "grade": grade.map(ChangeGrade::name),
+            "grade": grade.map(ChangeSeverity::name),
             "reason": effect.map(|effect| effect.reason.clone()),
             "path": effect.map(|effect| effect.path.iter().map(|step| &**step).collect::<Vec<_>>()),
             "file": effect.and_then(|effect| effect.file.clone()),

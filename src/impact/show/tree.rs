@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::graph_drawing::GraphDrawing;
 use crate::diag::render::escape_hidden;
-use crate::{ChangeGrade, Impact};
+use crate::{ChangeSeverity, Impact};
 
 /// Returns the report: the summary sentence, then each affected node below the node that affects it.
 #[must_use]
@@ -94,9 +94,9 @@ fn write_line(impact: &Impact, effect_index: usize, before: &str, output: &mut S
         return;
     };
     let sign = match effect.grade {
-        ChangeGrade::Breaking => "breaking",
-        ChangeGrade::Changing => "changing",
-        ChangeGrade::Harmless => "harmless",
+        ChangeSeverity::Breaking => "breaking",
+        ChangeSeverity::Changing => "changing",
+        ChangeSeverity::Harmless => "harmless",
     };
     let _ = write!(
         output,

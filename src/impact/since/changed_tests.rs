@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{FileText, RevisionComparer, code, jinja, yaml_text};
-use crate::propagate::ChangeGrade;
+use crate::propagate::ChangeSeverity;
 use crate::yaml::Node;
 
 /// Keys of a test entry that do not affect the tested condition.
@@ -254,9 +254,14 @@ impl RevisionComparer<'_, '_> {
 
     fn add_test_note(&mut self, index: Option<usize>, name: &str, description: &str, verdict: Option<TestVerdict>) {
         let (grade, reason) = match verdict {
-            Some(TestVerdict::Looser) => (ChangeGrade::Changing, "rows that the test found pass from now on"),
-            Some(TestVerdict::Other) => (ChangeGrade::Changing, "rows that the test found may pass from now on"),
-            Some(TestVerdict::Stricter) | None => (ChangeGrade::Harmless, "the test may find rows that passed before"),
+            Some(TestVerdict::Looser) => (ChangeSeverity::Changing, "rows that the test found pass from now on"),
+            Some(TestVerdict::Other) => (
+                ChangeSeverity::Changing,
+                "rows that the test found may pass from now on",
+            ),
+            Some(TestVerdict::Stricter) | None => {
+                (ChangeSeverity::Harmless, "the test may find rows that passed before")
+            }
         };
         if let Some(index) = index {
             self.add_note(index, name, description.to_owned(), grade, reason);

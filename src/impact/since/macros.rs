@@ -2,7 +2,7 @@
 
 use super::{FileText, RevisionComparer, jinja};
 use crate::artifacts::ResourceType;
-use crate::propagate::ChangeGrade;
+use crate::propagate::ChangeSeverity;
 
 /// Macros that dbt calls implicitly. The manifest does not list them as dependencies of nodes.
 const CALLED_BY_DBT: [&str; 6] = [
@@ -93,7 +93,7 @@ impl RevisionComparer<'_, '_> {
                     index,
                     &node.name,
                     description,
-                    ChangeGrade::Changing,
+                    ChangeSeverity::Changing,
                     "the result of the test may change",
                 );
             } else {

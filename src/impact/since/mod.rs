@@ -14,7 +14,7 @@ mod yaml_text;
 use std::collections::BTreeMap;
 
 use super::graph::{Graph, SpecModel};
-use super::propagate::{ChangeGrade, ChangeNote, NodeChanges};
+use super::propagate::{ChangeNote, ChangeSeverity, NodeChanges};
 use crate::lineage;
 
 /// Kind of file in a dbt project.
@@ -250,7 +250,7 @@ impl RevisionComparer<'_, '_> {
     }
 
     /// Adds a note about a change that does not affect the node's values.
-    fn add_note(&mut self, index: usize, name: &str, description: String, grade: ChangeGrade, reason: &str) {
+    fn add_note(&mut self, index: usize, name: &str, description: String, grade: ChangeSeverity, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),
             description,

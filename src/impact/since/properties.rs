@@ -4,7 +4,7 @@
 use super::{FileText, RevisionComparer, jinja, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
-use crate::propagate::ChangeGrade;
+use crate::propagate::ChangeSeverity;
 use crate::yaml::{self, Node};
 
 /// Lists whose items describe tables.
@@ -75,13 +75,13 @@ impl RevisionComparer<'_, '_> {
                 let (description, grade, reason) = if is {
                     (
                         "a contract is enforced",
-                        ChangeGrade::Harmless,
+                        ChangeSeverity::Harmless,
                         "the build fails if the SQL returns other columns or types",
                     )
                 } else {
                     (
                         "the contract is removed",
-                        ChangeGrade::Changing,
+                        ChangeSeverity::Changing,
                         "names and types are no longer guaranteed",
                     )
                 };
@@ -170,7 +170,7 @@ impl RevisionComparer<'_, '_> {
                     index,
                     name,
                     "a constraint is removed".to_owned(),
-                    ChangeGrade::Changing,
+                    ChangeSeverity::Changing,
                     reason,
                 );
             }
@@ -183,7 +183,7 @@ impl RevisionComparer<'_, '_> {
                     index,
                     name,
                     "a constraint is added".to_owned(),
-                    ChangeGrade::Harmless,
+                    ChangeSeverity::Harmless,
                     reason,
                 );
             }

@@ -3,7 +3,7 @@
 use super::{RevisionComparer, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
-use crate::propagate::ChangeGrade;
+use crate::propagate::ChangeSeverity;
 use crate::yaml::Node;
 
 /// Keys that determine the table in the warehouse.
@@ -121,11 +121,14 @@ impl RevisionComparer<'_, '_> {
         let Some(index) = self.find_source(name) else { return };
         let (grade, reason) = match (was, is) {
             ("", _) => (
-                ChangeGrade::Harmless,
+                ChangeSeverity::Harmless,
                 "old data that was not reported before is now reported",
             ),
-            (_, "" | "null") => (ChangeGrade::Changing, "old data is no longer reported"),
-            _ => (ChangeGrade::Changing, "the age at which old data is reported changes"),
+            (_, "" | "null") => (ChangeSeverity::Changing, "old data is no longer reported"),
+            _ => (
+                ChangeSeverity::Changing,
+                "the age at which old data is reported changes",
+            ),
         };
         self.add_note(index, name, format!("the key `{key}` changes"), grade, reason);
     }

@@ -1,7 +1,7 @@
 //! Arithmetic over totals: determines which results can be summed again, and derives formulas over columns for the
 //! other results.
 
-use super::Lost;
+use super::NonAdditiveReason;
 use super::classes::{TotalClass, TotalKind, ValueClass, truncation_unit};
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
@@ -25,14 +25,14 @@ pub(super) struct AggregateSql {
     pub ratio: Option<(String, String)>,
 }
 
-/// Returns the class of a value that combines other values. The class is `Lost` if an operand is a total or `Lost`.
+/// Returns the class of a value that combines other values. The class is `NonAdditive` if an operand is a total or `NonAdditive`.
 /// Otherwise, the class is `Row` if an operand is a row value.
-pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
+pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: NonAdditiveReason) -> ValueClass {
     let mut class = ValueClass::Constant;
     for value in values {
         class = match (class, value) {
-            (ValueClass::Lost(lost), _) | (_, ValueClass::Lost(lost)) => ValueClass::Lost(lost),
-            (ValueClass::Total(_), _) | (_, ValueClass::Total(_)) => return ValueClass::Lost(lost),
+            (ValueClass::NonAdditive(lost), _) | (_, ValueClass::NonAdditive(lost)) => ValueClass::NonAdditive(lost),
+            (ValueClass::Total(_), _) | (_, ValueClass::Total(_)) => return ValueClass::NonAdditive(lost),
             (ValueClass::Row, _) | (_, ValueClass::Row) => ValueClass::Row,
             (ValueClass::Dimension(_), _) | (_, ValueClass::Dimension(_)) => ValueClass::Dimension(None),
             (ValueClass::Constant, ValueClass::Constant) => ValueClass::Constant,
@@ -47,7 +47,7 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Valu
         values
             .get(id.index())
             .cloned()
-            .unwrap_or(ValueClass::Lost(Lost::Function))
+            .unwrap_or(ValueClass::NonAdditive(NonAdditiveReason::Function))
     };
     let is_zero = |id: &IrId| match program.node(*id) {
         Ir::Number(digits) => program.text(digits).parse::<f64>() == Ok(0.0),
@@ -68,7 +68,7 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Valu
             }),
             other => other,
         },
-        args => combine_classes(&mut args.iter().map(class_of), Lost::Function),
+        args => combine_classes(&mut args.iter().map(class_of), NonAdditiveReason::Function),
     }
 }
 
@@ -93,19 +93,19 @@ pub(super) fn classify_arithmetic(
         values
             .get(id.index())
             .cloned()
-            .unwrap_or(ValueClass::Lost(Lost::Function))
+            .unwrap_or(ValueClass::NonAdditive(NonAdditiveReason::Function))
     };
     let classes: Vec<ValueClass> = args.iter().map(class_of).collect();
     let has_total = classes.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
-        return match combine_classes(&mut classes.into_iter(), Lost::Function) {
+        return match combine_classes(&mut classes.into_iter(), NonAdditiveReason::Function) {
             // The call that truncates the value determines the unit.
             ValueClass::Dimension(_) => ValueClass::Dimension(truncation_unit(program, id)),
             other => other,
         };
     }
     if let Some(lost) = lost_operand(&classes) {
-        return ValueClass::Lost(lost);
+        return ValueClass::NonAdditive(lost);
     }
     let nullable = |id: &IrId| program.meta(*id).nullable;
     let adds_up = |value: &ValueClass| {
@@ -128,7 +128,7 @@ pub(super) fn classify_arithmetic(
         (internal::NEGATE, 1) => {
             return match classes.into_iter().next() {
                 Some(ValueClass::Total(total)) => ValueClass::Total(negate_total(total)),
-                _ => ValueClass::Lost(Lost::Function),
+                _ => ValueClass::NonAdditive(NonAdditiveReason::Function),
             };
         }
         (
@@ -139,8 +139,8 @@ pub(super) fn classify_arithmetic(
             | internal::GREATER
             | internal::GREATER_EQUAL,
             _,
-        ) => return ValueClass::Lost(Lost::Condition),
-        _ => return ValueClass::Lost(Lost::Function),
+        ) => return ValueClass::NonAdditive(NonAdditiveReason::Condition),
+        _ => return ValueClass::NonAdditive(NonAdditiveReason::Function),
     };
     // A sum or difference with a nullable operand cannot be summed. A NULL operand makes the result NULL in its own
     // row, but would be treated as 0 in the sum of all rows.
@@ -156,7 +156,7 @@ pub(super) fn classify_arithmetic(
         _ => aggregate_sql_of_number(program, *id),
     });
     let (Some(left), Some(right)) = (sides.next(), sides.next()) else {
-        return ValueClass::Lost(Lost::Function);
+        return ValueClass::NonAdditive(NonAdditiveReason::Function);
     };
     let sql = match (left, right) {
         (Err(lost), _) | (_, Err(lost)) => Err(lost),
@@ -169,13 +169,13 @@ pub(super) fn classify_arithmetic(
 }
 
 /// Returns why a total cannot be combined with the other operands. `None` if all of them are totals or constants.
-fn lost_operand(operands: &[ValueClass]) -> Option<Lost> {
+fn lost_operand(operands: &[ValueClass]) -> Option<NonAdditiveReason> {
     let lost = operands.iter().find_map(|value| match value {
-        ValueClass::Lost(lost) => Some(lost.clone()),
+        ValueClass::NonAdditive(lost) => Some(lost.clone()),
         _ => None,
     });
     let is_of_row = |value: &ValueClass| matches!(value, ValueClass::Row | ValueClass::Dimension(_));
-    lost.or_else(|| operands.iter().any(is_of_row).then_some(Lost::Mixed))
+    lost.or_else(|| operands.iter().any(is_of_row).then_some(NonAdditiveReason::Mixed))
 }
 
 fn negate_total(total: TotalClass) -> TotalClass {
@@ -194,7 +194,7 @@ fn negate_total(total: TotalClass) -> TotalClass {
     }
 }
 
-fn aggregate_sql_of_number(program: &Program, id: IrId) -> Result<AggregateSql, Lost> {
+fn aggregate_sql_of_number(program: &Program, id: IrId) -> Result<AggregateSql, NonAdditiveReason> {
     match program.node(id) {
         Ir::Number(digits) => {
             let sql = program.text(digits).to_owned();
@@ -210,7 +210,7 @@ fn aggregate_sql_of_number(program: &Program, id: IrId) -> Result<AggregateSql, 
                 ratio: None,
             })
         }
-        _ => Err(Lost::Function),
+        _ => Err(NonAdditiveReason::Function),
     }
 }
 
@@ -228,7 +228,7 @@ fn combine_aggregates(
     sign: &str,
     binds: OperatorPrecedence,
     divides: bool,
-) -> Result<AggregateSql, Lost> {
+) -> Result<AggregateSql, NonAdditiveReason> {
     let is_name = |aggregate: &AggregateSql| {
         aggregate.binds == OperatorPrecedence::Name
             && aggregate.columns.len() == 1
@@ -253,7 +253,7 @@ fn combine_aggregates(
         format!("{}{sign}{}", bracket_sum(&left, binds), bracket_sum(&right, tighter))
     };
     if sql.len() > MAX_FORMULA_LENGTH {
-        return Err(Lost::TooLong);
+        return Err(NonAdditiveReason::TooLong);
     }
     let mut columns = left.columns;
     columns.extend(

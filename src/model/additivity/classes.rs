@@ -1,7 +1,7 @@
 //! Determines how each value of a step behaves under aggregation.
 
 use super::arithmetic::{AggregateSql, OperatorPrecedence, classify_arithmetic, classify_coalesce, combine_classes};
-use super::{Additivity, ColumnFormula, Lost, StepColumns};
+use super::{Additivity, ColumnFormula, NonAdditiveReason, StepColumns};
 use crate::Type;
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
@@ -15,14 +15,14 @@ pub(super) enum ValueClass {
     /// Value of a single row.
     Row,
     Total(TotalClass),
-    Lost(Lost),
+    NonAdditive(NonAdditiveReason),
 }
 
 #[derive(Clone)]
 pub(super) struct TotalClass {
     pub kind: TotalKind,
     /// Formula over columns, or the reason why no formula exists.
-    pub aggregate_sql: Result<AggregateSql, Lost>,
+    pub aggregate_sql: Result<AggregateSql, NonAdditiveReason>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl StepClasses<'_> {
             values
                 .get(id.index())
                 .cloned()
-                .unwrap_or(ValueClass::Lost(Lost::Function))
+                .unwrap_or(ValueClass::NonAdditive(NonAdditiveReason::Function))
         };
         match node {
             Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Macro(_) => {
@@ -71,7 +71,7 @@ impl StepClasses<'_> {
             },
             Ir::Definition(definition_index) => self.classify_definition(program, definition_index as usize, values),
             Ir::CountRows => self.classify_aggregate(program, id, TotalKind::Sum),
-            Ir::Aggregate { distinct: true, .. } => ValueClass::Lost(Lost::Distinct),
+            Ir::Aggregate { distinct: true, .. } => ValueClass::NonAdditive(NonAdditiveReason::Distinct),
             Ir::Aggregate { overload, .. } => {
                 let function = catalog::overload_owner(overload);
                 match function {
@@ -87,9 +87,11 @@ impl StepClasses<'_> {
                     | internal::COUNT_IF => self.classify_aggregate(program, id, TotalKind::Sum),
                     internal::MIN | internal::MINIFS => self.classify_aggregate(program, id, TotalKind::Min),
                     internal::MAX | internal::MAXIFS => self.classify_aggregate(program, id, TotalKind::Max),
-                    internal::AVERAGE | internal::AVERAGEIF | internal::AVERAGEIFS => ValueClass::Lost(Lost::Average),
-                    internal::COUNTUNIQUE => ValueClass::Lost(Lost::Distinct),
-                    other => ValueClass::Lost(Lost::Aggregate(
+                    internal::AVERAGE | internal::AVERAGEIF | internal::AVERAGEIFS => {
+                        ValueClass::NonAdditive(NonAdditiveReason::Average)
+                    }
+                    internal::COUNTUNIQUE => ValueClass::NonAdditive(NonAdditiveReason::Distinct),
+                    other => ValueClass::NonAdditive(NonAdditiveReason::Aggregate(
                         catalog::display_name(other).unwrap_or("the aggregate").to_owned(),
                     )),
                 }
@@ -108,12 +110,12 @@ impl StepClasses<'_> {
             | Ir::RowLookup { .. }
             | Ir::TabColumn { .. }
             | Ir::Range { .. }
-            | Ir::Ranges(_) => ValueClass::Lost(Lost::OtherRows),
+            | Ir::Ranges(_) => ValueClass::NonAdditive(NonAdditiveReason::OtherRows),
             Ir::Distinct(x) => class_of(x),
-            Ir::Error => ValueClass::Lost(Lost::Function),
+            Ir::Error => ValueClass::NonAdditive(NonAdditiveReason::Function),
             Ir::Case(_) | Ir::Switch { .. } | Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => {
                 let cases = &mut program.operands(id).map(class_of);
-                combine_classes(cases, Lost::Condition)
+                combine_classes(cases, NonAdditiveReason::Condition)
             }
         }
     }
@@ -157,10 +159,10 @@ impl StepClasses<'_> {
             Some(Additivity::Min) => atom(TotalKind::Min),
             Some(Additivity::Max) => atom(TotalKind::Max),
             Some(Additivity::Ratio { .. } | Additivity::Formula(_)) => atom(TotalKind::Formula),
-            Some(Additivity::Lost(Lost::SingleRows)) => ValueClass::Row,
-            Some(Additivity::Lost(lost)) => ValueClass::Lost(lost.clone()),
+            Some(Additivity::NonAdditive(NonAdditiveReason::SingleRows)) => ValueClass::Row,
+            Some(Additivity::NonAdditive(lost)) => ValueClass::NonAdditive(lost.clone()),
             // In a grouped step, a column without an entry is a total of the whole sheet.
-            None if before.grouped => ValueClass::Lost(Lost::OtherRows),
+            None if before.grouped => ValueClass::NonAdditive(NonAdditiveReason::OtherRows),
             None => of_single_rows(),
         }
     }
@@ -231,7 +233,7 @@ impl StepClasses<'_> {
             .join(" ");
         ValueClass::Total(TotalClass {
             kind,
-            aggregate_sql: Err(Lost::Part(part)),
+            aggregate_sql: Err(NonAdditiveReason::Part(part)),
         })
     }
 }
@@ -241,9 +243,9 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
     match value {
         ValueClass::Constant => Additivity::Dimension { unit: None },
         ValueClass::Dimension(unit) => Additivity::Dimension { unit: *unit },
-        ValueClass::Row if ty.is_number() => Additivity::Lost(Lost::SingleRows),
+        ValueClass::Row if ty.is_number() => Additivity::NonAdditive(NonAdditiveReason::SingleRows),
         ValueClass::Row => Additivity::Dimension { unit: None },
-        ValueClass::Lost(lost) => Additivity::Lost(lost.clone()),
+        ValueClass::NonAdditive(lost) => Additivity::NonAdditive(lost.clone()),
         ValueClass::Total(TotalClass {
             kind: TotalKind::Sum, ..
         }) => Additivity::Sum,
@@ -256,7 +258,7 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
         ValueClass::Total(TotalClass {
             aggregate_sql: Err(lost),
             ..
-        }) => Additivity::Lost(lost.clone()),
+        }) => Additivity::NonAdditive(lost.clone()),
         ValueClass::Total(TotalClass {
             aggregate_sql: Ok(aggregate),
             ..

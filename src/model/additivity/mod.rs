@@ -57,7 +57,7 @@ pub enum Additivity {
     /// Formula over columns that can be aggregated. The aggregated value is computed from the aggregated columns.
     Formula(ColumnFormula),
     /// The rows of the model do not determine the aggregated value.
-    Lost(Lost),
+    NonAdditive(NonAdditiveReason),
 }
 
 fn read_unit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
@@ -128,7 +128,7 @@ impl ColumnFormula {
 /// Reason why a column cannot be aggregated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Lost {
+pub enum NonAdditiveReason {
     /// The column is an average, and the count of its values is unknown.
     Average,
     /// The column is a distinct count, and the counted values are unknown.
@@ -159,7 +159,7 @@ pub enum Lost {
     TooLong,
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for NonAdditiveReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Average => f.write_str(
@@ -195,7 +195,7 @@ pub(super) struct StepColumns {
     /// Whether the step's rows are groups or derived from groups.
     grouped: bool,
     /// Reason why none of the step's columns can be aggregated.
-    lost: Option<Lost>,
+    lost: Option<NonAdditiveReason>,
 }
 
 impl StepColumns {
@@ -250,7 +250,7 @@ impl SpecCompilation<'_> {
                 .zip(&plan.roles)
                 .filter(|(_, r)| **r == role);
             let mut kinds = roots.filter_map(|(definition, _)| values.get(definition.root.index()));
-            kinds.any(|value| matches!(value, ValueClass::Total(_) | ValueClass::Lost(_)))
+            kinds.any(|value| matches!(value, ValueClass::Total(_) | ValueClass::NonAdditive(_)))
         };
         if !plan.grouped {
             columns.grouped = before.is_some_and(|before| before.grouped);
@@ -261,11 +261,11 @@ impl SpecCompilation<'_> {
             || filtered(DefinitionRole::Having)
             || (!plan.grouped && filtered(DefinitionRole::Where))
         {
-            columns.lost = Some(Lost::RowsLeftOut);
+            columns.lost = Some(NonAdditiveReason::RowsLeftOut);
         } else if plan.grouped && self.origins.last_row_steps.contains(input.name) {
-            columns.lost = Some(Lost::NonAdditive);
+            columns.lost = Some(NonAdditiveReason::NonAdditive);
         } else if !plan.grouped && columns.grouped && step.joins.iter().any(multiplies) {
-            columns.lost = Some(Lost::Joined);
+            columns.lost = Some(NonAdditiveReason::Joined);
         }
         for (index, definition) in plan.program.definitions.iter().enumerate() {
             let Some(value) = values.get(definition.root.index()).filter(|_| !definition.failed) else {
@@ -312,24 +312,28 @@ impl SpecCompilation<'_> {
                 .columns
                 .get(&name.to_lowercase())
                 .cloned()
-                .unwrap_or(Additivity::Lost(Lost::WidePivot));
+                .unwrap_or(Additivity::NonAdditive(NonAdditiveReason::WidePivot));
             match (&additivity, &last.lost) {
                 // A numeric key column is a dimension, because its values are identifiers.
-                (Additivity::Lost(Lost::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
+                (Additivity::NonAdditive(NonAdditiveReason::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
                     Additivity::Dimension { unit: None }
                 }
-                (Additivity::Dimension { .. } | Additivity::Lost(_), _) => additivity,
-                (_, Some(lost)) => Additivity::Lost(lost.clone()),
+                (Additivity::Dimension { .. } | Additivity::NonAdditive(_), _) => additivity,
+                (_, Some(lost)) => Additivity::NonAdditive(lost.clone()),
                 (Additivity::Ratio { numerator, denominator }, None) => {
                     let missing = [numerator, denominator]
                         .into_iter()
                         .find(|name| !is_output_column(name))
                         .cloned();
-                    missing.map_or(additivity, |name| Additivity::Lost(Lost::Part(name)))
+                    missing.map_or(additivity, |name| {
+                        Additivity::NonAdditive(NonAdditiveReason::Part(name))
+                    })
                 }
                 (Additivity::Formula(formula), None) => {
                     let missing = formula.columns.iter().find(|name| !is_output_column(name)).cloned();
-                    missing.map_or(additivity, |name| Additivity::Lost(Lost::Part(name)))
+                    missing.map_or(additivity, |name| {
+                        Additivity::NonAdditive(NonAdditiveReason::Part(name))
+                    })
                 }
                 _ => additivity,
             }

@@ -1,4 +1,4 @@
-use super::{Additivity, Lost};
+use super::{Additivity, NonAdditiveReason};
 use formulac_catalog::Type;
 use formulac_core::{Column, Relation, Schema};
 
@@ -40,7 +40,9 @@ fn column_behaviours(spec: &str) -> Vec<String> {
         Additivity::Dimension { unit: Some(unit) } => unit.to_string(),
         Additivity::Ratio { numerator, denominator } => format!("{numerator} per {denominator}"),
         Additivity::Formula(formula) => format!("{} of {}", formula.sql(), formula.columns().join(" ")),
-        Additivity::Lost(Lost::Aggregate(name) | Lost::Part(name)) => format!("lost {name}"),
+        Additivity::NonAdditive(NonAdditiveReason::Aggregate(name) | NonAdditiveReason::Part(name)) => {
+            format!("lost {name}")
+        }
         other => format!("{other:?}"),
     };
     compiled
@@ -70,9 +72,9 @@ fn grouped_formulas_are_classified() {
         ("COUNTBLANK(amount)", "Sum"),
         ("MIN(amount)", "Min"),
         ("MAX(day)", "Max"),
-        ("AVERAGE(amount)", "Lost(Average)"),
-        ("COUNT(DISTINCT(amount))", "Lost(Distinct)"),
-        ("COUNTUNIQUE(amount)", "Lost(Distinct)"),
+        ("AVERAGE(amount)", "NonAdditive(Average)"),
+        ("COUNT(DISTINCT(amount))", "NonAdditive(Distinct)"),
+        ("COUNTUNIQUE(amount)", "NonAdditive(Distinct)"),
         ("MEDIAN(amount)", "lost MEDIAN"),
         ("STDEV(amount)", "lost STDEV"),
         ("a + b", "Sum"),
@@ -92,15 +94,15 @@ fn grouped_formulas_are_classified() {
         ("(a + 1) * least", "(a + 1) * least of a least"),
         ("a * b", "a * b of a b"),
         ("a / SUM(fee)", "lost SUM(fee)"),
-        ("ROUND(a, 0)", "Lost(Function)"),
-        ("IF(a > 0, b, 0)", "Lost(Condition)"),
-        ("a > 0", "Lost(Condition)"),
-        ("a / SUM(a:a)", "Lost(OtherRows)"),
-        ("OFFSET(a, -1)", "Lost(OtherRows)"),
-        ("SUM(FIRST(a):a)", "Lost(OtherRows)"),
-        ("PERIODOFFSET(a, -1, \"month\")", "Lost(OtherRows)"),
-        ("RANK(a)", "Lost(OtherRows)"),
-        ("a / b - PERIODOFFSET(a, -1, \"month\")", "Lost(OtherRows)"),
+        ("ROUND(a, 0)", "NonAdditive(Function)"),
+        ("IF(a > 0, b, 0)", "NonAdditive(Condition)"),
+        ("a > 0", "NonAdditive(Condition)"),
+        ("a / SUM(a:a)", "NonAdditive(OtherRows)"),
+        ("OFFSET(a, -1)", "NonAdditive(OtherRows)"),
+        ("SUM(FIRST(a):a)", "NonAdditive(OtherRows)"),
+        ("PERIODOFFSET(a, -1, \"month\")", "NonAdditive(OtherRows)"),
+        ("RANK(a)", "NonAdditive(OtherRows)"),
+        ("a / b - PERIODOFFSET(a, -1, \"month\")", "NonAdditive(OtherRows)"),
     ] {
         assert_eq!(formula_behaviour(formula), expected, "{formula}");
     }
@@ -121,7 +123,7 @@ fn additivity_passes_through_steps() {
             "shop: dimension",
             "a: Sum",
             "b: Sum",
-            "mean: Lost(Average)",
+            "mean: NonAdditive(Average)",
             "per: a per b",
             "c: Sum",
             "d: a per b",
@@ -138,7 +140,7 @@ fn additivity_passes_through_steps() {
     // Totals do not include rows that the model drops, or rows of other shops, which are not part of the model.
     assert_eq!(
         with("    keep: [shop, a]\n    where: a > 5\n"),
-        ["shop: dimension", "a: Lost(RowsLeftOut)"]
+        ["shop: dimension", "a: NonAdditive(RowsLeftOut)"]
     );
     assert_eq!(
         with("    keep: [shop, a]\n    where: shop = \"x\"\n"),
@@ -146,7 +148,7 @@ fn additivity_passes_through_steps() {
     );
     assert_eq!(
         with("    keep: [shop, a]\n    order_by: a\n    limit: 3\n"),
-        ["shop: dimension", "a: Lost(RowsLeftOut)"]
+        ["shop: dimension", "a: NonAdditive(RowsLeftOut)"]
     );
     // The columns of a joined relation are row values. Existing columns keep their additivity if the join finds at most
     // one row.
@@ -158,20 +160,24 @@ fn additivity_passes_through_steps() {
             "shop: dimension",
             "a: Sum",
             "region: dimension",
-            "size: Lost(SingleRows)",
-            "z: Lost(Mixed)"
+            "size: NonAdditive(SingleRows)",
+            "z: NonAdditive(Mixed)"
         ]
     );
     assert_eq!(
         with("    keep: [shop, a]\n    joins: [{to: shops, using: shop, type: inner}]\n"),
-        ["shop: dimension", "a: Lost(Joined)"]
+        ["shop: dimension", "a: NonAdditive(Joined)"]
     );
     // If a later step groups again, only its own aggregates determine the additivity.
     assert_eq!(
         with(
             "    group_by: shop\n    definitions: |\n      most = MAX(a)\n      all = SUM(mean)\n    having: all > 0\n"
         ),
-        ["shop: dimension", "most: Lost(RowsLeftOut)", "all: Lost(RowsLeftOut)"]
+        [
+            "shop: dimension",
+            "most: NonAdditive(RowsLeftOut)",
+            "all: NonAdditive(RowsLeftOut)"
+        ]
     );
 }
 
@@ -183,8 +189,8 @@ fn row_level_and_sheet_columns_are_classified() {
             "id: dimension",
             "day: dimension",
             "shop: dimension",
-            "amount: Lost(SingleRows)",
-            "net: Lost(SingleRows)",
+            "amount: NonAdditive(SingleRows)",
+            "net: NonAdditive(SingleRows)",
         ]
     );
     let first = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: ['day[month]', shop]\n    \
@@ -197,19 +203,19 @@ fn row_level_and_sheet_columns_are_classified() {
             "shop: dimension",
             "a: Sum",
             "twice: Sum",
-            "growth: Lost(OtherRows)"
+            "growth: NonAdditive(OtherRows)"
         ]
     );
     assert_eq!(
         column_behaviours(&format!("{first}    values: [x, y]\n{long}")),
         [
             "day_month: month",
-            "a_x: Lost(WidePivot)",
-            "a_y: Lost(WidePivot)",
-            "twice_x: Lost(WidePivot)",
-            "twice_y: Lost(WidePivot)",
-            "growth_x: Lost(WidePivot)",
-            "growth_y: Lost(WidePivot)",
+            "a_x: NonAdditive(WidePivot)",
+            "a_y: NonAdditive(WidePivot)",
+            "twice_x: NonAdditive(WidePivot)",
+            "twice_y: NonAdditive(WidePivot)",
+            "growth_x: NonAdditive(WidePivot)",
+            "growth_y: NonAdditive(WidePivot)",
         ]
     );
 }

@@ -40,7 +40,7 @@ use crate::sql::{Cte, CteTexts};
 use crate::time_range::StepTimes;
 use crate::totals::PreviousStepInput;
 use crate::versions::other_versions;
-use crate::{CompiledSpec, SpecDefinition, UndecidedType};
+use crate::{CompiledSpec, SpecDefinition, TypeSensitiveColumn};
 
 impl Compiler {
     /// Compiles a model spec. The function always returns a result, but the result contains generated texts only if
@@ -167,7 +167,12 @@ impl SpecContents {
 
 impl Compiler {
     /// Returns the columns of unknown type whose type affects the SQL of a spec.
-    fn undecided_types_of_spec(&self, spec: &Spec<'_>, source: &str, compiled: &CompiledSpec) -> Vec<UndecidedType> {
+    fn undecided_types_of_spec(
+        &self,
+        spec: &Spec<'_>,
+        source: &str,
+        compiled: &CompiledSpec,
+    ) -> Vec<TypeSensitiveColumn> {
         let Some(before) = compiled.query() else {
             return Vec::new();
         };

@@ -1,8 +1,8 @@
 //! Checks the names and settings of a model built on metric sets.
 
 use super::keys::ModelKeys;
+use super::model_over_sets::ModelOverSets;
 use super::non_additive::RowGroup;
-use super::request::ModelOverSets;
 use super::set::SETTINGS;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -104,7 +104,7 @@ impl ModelOverSets<'_> {
         }
         for (index, listed_metric) in self.listed_metrics.iter().enumerate() {
             let has_same_name =
-                |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed_metric.name);
+                |other: &&super::model_over_sets::ListedMetric| other.name.eq_ignore_ascii_case(&listed_metric.name);
             if self
                 .listed_metrics
                 .iter()

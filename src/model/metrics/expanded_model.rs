@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::expand::{Expansion, expand};
 use super::formulas::MetricFormula;
 use super::keys::relation_name;
-use super::request::find_step_over_metric_sets;
+use super::model_over_sets::find_step_over_metric_sets;
 use super::set::{MetricSet, MetricSetWithErrors};
 use crate::compile::GeneratedSpecOrigins;
 use crate::compiler::Compiler;

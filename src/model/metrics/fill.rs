@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::columns::ColumnBuilder;
 use super::keys::{KeyWithinPeriod, MetricSetKey, ModelKeys};
+use super::model_over_sets::ModelOverSets;
 use super::period_range::PeriodBound;
-use super::request::ModelOverSets;
-use super::step_text::{DefinitionText, SeriesText, StepText, StepTextRetention, TextWithPosition, node_text};
+use super::step_text::{DefinitionText, SeriesText, StepText, StepTextColumns, TextWithPosition, node_text};
 use super::text_with_origins::quote_formula_name;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -328,13 +328,13 @@ impl ModelOverSets<'_> {
                     0,
                     fill.span,
                 )],
-                keep: Some(StepTextRetention::Columns(column_names.collect())),
+                keep: Some(StepTextColumns::Columns(column_names.collect())),
                 ..StepText::default()
             });
         }
         steps.push(StepText {
             name: self.free_step_name(&format!("every_{}", fill.frame)),
-            keep: (!others.is_empty()).then(|| StepTextRetention::Columns(others.clone())),
+            keep: (!others.is_empty()).then(|| StepTextColumns::Columns(others.clone())),
             series: Some(SeriesText {
                 name: key.clone(),
                 unit: fill.frame.clone(),
@@ -354,7 +354,7 @@ impl ModelOverSets<'_> {
             let definitions = fill.determined.iter();
             steps.push(StepText {
                 name: self.free_step_name(&name),
-                keep: Some(StepTextRetention::Columns(column_names.collect())),
+                keep: Some(StepTextColumns::Columns(column_names.collect())),
                 definitions: definitions
                     .map(|determined_key| {
                         definition(&keys.names[determined_key.key_index], &determined_key.formula(key))

@@ -4,7 +4,7 @@ use formulac_syntax::diag::lists::join_words;
 use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, NameUse};
-use super::request::{ModelOverSets, unknown_metric};
+use super::model_over_sets::{ModelOverSets, unknown_metric};
 use super::rows::parse_name_use;
 use super::set::MetricSet;
 use super::set_names::SetName;
@@ -235,7 +235,7 @@ impl ModelOverSets<'_> {
                 .iter()
                 .any(|set| set.input_name().eq_ignore_ascii_case(qualifier)),
         };
-        let is_same_key = |key: &super::request::ModelKey| {
+        let is_same_key = |key: &super::model_over_sets::ModelKey| {
             let (key_frame, column) = (split_timeframe(&key.text).1, parse_name_use(&key.text));
             let same_relation = match (column.qualifier.as_deref(), name.qualifier.as_deref()) {
                 (None, None) => true,

@@ -2,7 +2,7 @@
 //! expanded spec, and these errors would name keys that the author did not write.
 
 use super::keys::period_unit;
-use super::request::{ModelKey, ModelOverSets};
+use super::model_over_sets::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
 use crate::Type;
 use crate::catalog_lookup::known_relation;

@@ -2,7 +2,7 @@
 
 use super::formulas::NameUse;
 use super::key_periods::FormulaWithinPeriod;
-use super::request::{ListedMetric, ModelKey, ModelOverSets};
+use super::model_over_sets::{ListedMetric, ModelKey, ModelOverSets};
 use super::set::{MetricSet, SetTime};
 use super::step_text::{DefinitionText, TextWithPosition};
 use super::text_with_origins::quote_formula_name;

@@ -4,10 +4,10 @@
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::MetricSetKey;
-use super::request::ModelOverSets;
+use super::model_over_sets::ModelOverSets;
 use super::rows::parse_name_use;
 use super::set::MetricSet;
-use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
+use super::step_text::{DefinitionText, StepText, StepTextColumns, TextWithPosition};
 use super::text_with_origins::{TextWithOrigins, plain_name, quote_formula_name};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
@@ -257,7 +257,7 @@ impl ModelOverSets<'_> {
             }
         }
         rows.partition_by = Some(partition);
-        rows.keep = (!column_names.is_empty()).then_some(StepTextRetention::Columns(column_names));
+        rows.keep = (!column_names.is_empty()).then_some(StepTextColumns::Columns(column_names));
         let filter = TextWithOrigins::generated(&format!("{over} = {bound_name}"), file, span);
         let names: Vec<String> = rows.definitions.iter().map(|text| text.name.to_lowercase()).collect();
         let step = StepText {

@@ -4,7 +4,7 @@
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::{MetricSetKey, ModelKeys};
-use super::request::ModelOverSets;
+use super::model_over_sets::ModelOverSets;
 use super::set::{MetricSet, MetricSets};
 use super::set_names::SetName;
 use super::text_with_origins::quote_formula_name;
@@ -159,7 +159,7 @@ impl ModelOverSets<'_> {
             let set = &self.sets[id.0];
             let diagnostics = set.outdated_metrics_in([self.formula(*id)], find, today);
             let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
-            faults.extend(errors.map(|fault| self.at_model(set, fault)));
+            faults.extend(errors.map(|fault| self.to_model_error(set, fault)));
         }
     }
 

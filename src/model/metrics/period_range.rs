@@ -3,7 +3,7 @@
 use super::columns::ModelColumns;
 use super::formulas::analyze;
 use super::keys::{MetricSetKey, ModelKeys, first_day};
-use super::request::ModelOverSets;
+use super::model_over_sets::ModelOverSets;
 use super::text_with_origins::{TextWithOrigins, quote_formula_name};
 use crate::check;
 use crate::compiler::Compiler;

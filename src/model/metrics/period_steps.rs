@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 
 use super::formulas::{AnalysisScope, analyze, analyze_in};
 use super::keys::relation_name;
-use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
+use super::model_over_sets::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{InputTimeframe, MetricSet, SetTime, column_types};
 use crate::arena::Arena;
 use crate::check::DefinitionRole;

@@ -1,7 +1,7 @@
 //! Meaning of names in the formulas of metric sets.
 
 use super::formulas::NameUse;
-use super::request::{unknown_metric, unknown_set};
+use super::model_over_sets::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSets};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;

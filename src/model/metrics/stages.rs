@@ -5,9 +5,9 @@ use rustc_hash::FxHashSet;
 use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows};
 use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
-use super::request::{ModelKey, ModelOverSets};
+use super::model_over_sets::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
-use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition, node_text};
+use super::step_text::{DefinitionText, StepText, StepTextColumns, TextWithPosition, node_text};
 use super::text_with_origins::{TextWithOrigins, quote_formula_name};
 use crate::arena::Arena;
 use crate::load::SpecKind;
@@ -172,7 +172,7 @@ impl<'m> StepWriter<'m> {
         let mut steps = vec![base];
         for (index, stage) in stages.iter().enumerate().skip(1) {
             let mut step = StepText {
-                keep: Some(StepTextRetention::All),
+                keep: Some(StepTextColumns::All),
                 ..StepText::default()
             };
             step.definitions.extend(
@@ -340,7 +340,7 @@ impl<'m> StepWriter<'m> {
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {
             steps.push(StepText {
-                keep: Some(StepTextRetention::Columns(self.kept_columns(&outputs))),
+                keep: Some(StepTextColumns::Columns(self.kept_columns(&outputs))),
                 filter,
                 order_by: order,
                 ..StepText::default()
@@ -355,7 +355,7 @@ impl<'m> StepWriter<'m> {
                 // its position.
                 let split_index = outputs.iter().position(in_last).unwrap_or(outputs.len());
                 let (before, after) = outputs.split_at(split_index);
-                step.keep = Some(StepTextRetention::Columns(self.kept_columns(before)));
+                step.keep = Some(StepTextColumns::Columns(self.kept_columns(before)));
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
                     if !in_last(column) {

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashSet;
 
 use super::keys::{ModelKeys, relation_name};
+use super::model_over_sets::ModelOverSets;
 use super::non_additive::{RowGroup, name_after_joins};
-use super::request::ModelOverSets;
 use super::rows::parse_name_use;
 use super::step_text::StepText;
 use super::text_with_origins::plain_name;

@@ -65,7 +65,7 @@ pub struct SeriesText {
 
 /// Columns of the previous step that a step keeps.
 #[derive(Clone, Debug)]
-pub enum StepTextRetention {
+pub enum StepTextColumns {
     All,
     Columns(Vec<String>),
 }
@@ -89,7 +89,7 @@ pub struct StepText {
     pub partition_by: Option<Vec<TextWithPosition>>,
     pub having: Option<TextWithOrigins>,
     /// Columns to keep. `None` for a grouped step.
-    pub keep: Option<StepTextRetention>,
+    pub keep: Option<StepTextColumns>,
     /// Further keys, which are copied from the model.
     pub copied: Vec<(String, TextWithPosition)>,
     pub definitions: Vec<DefinitionText>,
@@ -142,8 +142,8 @@ impl StepText {
         }
         writer.formula("where", self.filter.as_ref());
         match &self.keep {
-            Some(StepTextRetention::All) => writer.write_generated_entry("keep", "all"),
-            Some(StepTextRetention::Columns(names)) => writer.names("keep", names),
+            Some(StepTextColumns::All) => writer.write_generated_entry("keep", "all"),
+            Some(StepTextColumns::Columns(names)) => writer.names("keep", names),
             None => {}
         }
         writer.list("group_by", &self.group_by);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
 use super::keys::{KeyWithinPeriod, ModelKeys, period_unit};
-use super::request::ModelOverSets;
+use super::model_over_sets::ModelOverSets;
 use crate::check::{unit_error, unit_warning};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};

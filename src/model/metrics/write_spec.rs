@@ -1,7 +1,7 @@
 //! Writes the expanded spec: the keys of the model, the properties of its columns, and the steps.
 
 use super::expand::ExpandedStep;
-use super::request::{ListedMetric, ModelOverSets};
+use super::model_over_sets::{ListedMetric, ModelOverSets};
 use super::set::SETTINGS;
 use super::step_text::{StepText, node_text};
 use super::text_with_origins::TextWithOrigins;

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::additivity::{Additivity, Lost};
+use crate::additivity::{Additivity, NonAdditiveReason};
 use crate::dbt::is_long;
 use crate::schema::Column;
 
@@ -71,7 +71,7 @@ pub fn build_metrics(
                 .into_iter()
                 .find(|part| !metric_names.contains(part))
                 .unwrap_or_default();
-            left_out.push((name.to_owned(), Lost::Part(part).to_string()));
+            left_out.push((name.to_owned(), NonAdditiveReason::Part(part).to_string()));
         }
     }
     metrics

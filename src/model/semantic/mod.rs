@@ -11,7 +11,7 @@ mod writer;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::additivity::{Additivity, Lost};
+use crate::additivity::{Additivity, NonAdditiveReason};
 use crate::compile::SpecCompilation;
 use crate::config::config_text;
 use crate::data_tests::{holds_always, test_entries};
@@ -191,8 +191,8 @@ impl SpecCompilation<'_> {
         let mut classified_columns = ClassifiedColumns::default();
         for (column, (name, additivity)) in columns {
             // Foreign keys are not aggregated, even if they are numbers.
-            let is_foreign =
-                *additivity == Additivity::Lost(Lost::SingleRows) && foreign.contains_key(&name.to_lowercase());
+            let is_foreign = *additivity == Additivity::NonAdditive(NonAdditiveReason::SingleRows)
+                && foreign.contains_key(&name.to_lowercase());
             let element = match additivity {
                 _ if is_foreign => Some(column_element(column, None, grain, foreign)),
                 Additivity::Dimension { unit } => Some(column_element(column, *unit, grain, foreign)),
@@ -202,7 +202,7 @@ impl SpecCompilation<'_> {
             let lost = match additivity {
                 _ if matches!(element, Some(None)) => Some(TIME_ELSEWHERE.to_owned()),
                 _ if element.is_some() => None,
-                Additivity::Lost(lost) => Some(lost.to_string()),
+                Additivity::NonAdditive(lost) => Some(lost.to_string()),
                 _ if !column.ty().is_number() => Some("the column is not a number".to_owned()),
                 _ => None,
             };

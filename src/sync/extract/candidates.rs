@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::ExtractRequest;
 use super::draft::{Candidate, ExistingMetricSet, group_key, group_key_before_filter};
 use super::names::first_with_highest_count;
-use super::proof::ExtractionRun;
+use super::proposals::ExtractionRun;
 use super::spec_text::SpecEntries;
 use crate::arena::Arena;
 use crate::compiler::Compiler;

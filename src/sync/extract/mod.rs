@@ -10,13 +10,13 @@ mod candidates;
 mod comments;
 mod draft;
 mod names;
-mod proof;
+mod proposals;
 mod set_text;
 mod spec_text;
 
 use crate::model::shared_definitions::is_plain_name;
 
-pub use proof::extract;
+pub use proposals::extract;
 
 /// Returns whether the name is valid for a metric set.
 #[must_use]

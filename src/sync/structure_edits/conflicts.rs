@@ -130,19 +130,19 @@ impl ModelReconciler<'_> {
         let (first, written) = (hands.first()?, self.base.files.get(&hands.first()?.file)?);
         let (_, formula) = base.definition(old, None)?;
         let changed = self.definition_change(base, ours, (old, &formula), new, added)?;
-        let before_edit = self.at_base(base);
-        let at_base = before_edit.transfer_structure_edit(edit, columns, edited_sql);
+        let before_edit = self.with_base_spec(base);
+        let with_base_spec = before_edit.transfer_structure_edit(edit, columns, edited_sql);
         // A removed and an added column are one renamed column only if the last spec, with the new name, generates the
         // edited SQL.
-        let at_base = match new {
-            Some(_) => Some(at_base.ok()?),
-            None => at_base.ok(),
+        let with_base_spec = match new {
+            Some(_) => Some(with_base_spec.ok()?),
+            None => with_base_spec.ok(),
         };
         let dialect = ours.compiled.dialect();
         // Contents of the file without this edit, but with the other edits.
-        let restored = at_base
+        let restored = with_base_spec
             .as_ref()
-            .and_then(|at_base| at_base.ours.files.get(&first.file))
+            .and_then(|with_base_spec| with_base_spec.ours.files.get(&first.file))
             .and_then(|removed| {
                 merge_generated_file(&first.file, self.sides.model, dialect, [removed, written, edited_sql])
             })
@@ -243,7 +243,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns a reconciler whose spec is the spec of the last push.
-    fn at_base<'r>(&'r self, base: &'r CurrentSpec) -> ModelReconciler<'r> {
+    fn with_base_spec<'r>(&'r self, base: &'r CurrentSpec) -> ModelReconciler<'r> {
         ModelReconciler {
             sides: ModelSides {
                 ours: Some(base),
@@ -267,7 +267,7 @@ impl ModelReconciler<'_> {
 
     /// Returns the spec of the last push with the hand edits. `None` if this spec cannot express the edit.
     fn transferred_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
-        let ModelReconciler { sides, tools, .. } = self.at_base(base);
+        let ModelReconciler { sides, tools, .. } = self.with_base_spec(base);
         let done = reconcile(sides, Vec::new(), || tools);
         let is_edit = |edit: &HandEdit| (&edit.file, edit.line) == (&hand.file, hand.line);
         let source = done.source.filter(|_| done.carried.iter().any(is_edit))?;

@@ -390,7 +390,7 @@ fn own_definitions_refer_to_metrics_by_name() {
 /// If the set already contains the edit, there is no conflict. If the set has a different change, the conflict shows
 /// both changes.
 #[test]
-fn a_set_may_change_as_well() {
+fn an_edit_is_compared_with_the_change_of_its_set() {
     let decompiler = Decompiler::default();
     let edit = (
         "coalesce(sum(amount), 0) as revenue",

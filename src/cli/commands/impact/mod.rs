@@ -8,16 +8,16 @@ use std::collections::btree_map::Entry;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use formulac::impact::{ChangeGrade, ColumnChange, Graph, Impact, NameError, NodeChanges, RevisionDifference, show};
+use formulac::impact::{ChangeSeverity, ColumnChange, Graph, Impact, NameError, NodeChanges, RevisionDifference, show};
 
 use crate::cli::args::{FailOn, GraphFormat, ImpactArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
-use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::Generation;
 use crate::cli::json;
 use crate::cli::project;
 use crate::cli::session::Session;
+use crate::cli::writable_folders::WritableFolders;
 
 pub use known::{ImpactContext, KnownMetric};
 
@@ -218,8 +218,8 @@ fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failur
 fn exit_status(session: &Session, fail_on: Option<FailOn>, impact: &Impact) -> Exit {
     let limit = match fail_on {
         None => return Exit::Done,
-        Some(FailOn::Breaking) => ChangeGrade::Breaking,
-        Some(FailOn::Changing) => ChangeGrade::Changing,
+        Some(FailOn::Breaking) => ChangeSeverity::Breaking,
+        Some(FailOn::Changing) => ChangeSeverity::Changing,
     };
     if impact.worst_grade() >= limit {
         return Exit::Faulty;

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 
 use crate::cli::args::InitArgs;
 use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
-use crate::cli::bounds::WritableFolders;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::lowest_versions::{self, outdated_version_message};
@@ -26,6 +25,7 @@ use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 use crate::cli::workspace::normalize_folder;
+use crate::cli::writable_folders::WritableFolders;
 use first_spec::FirstSpec;
 
 const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];

@@ -5,7 +5,7 @@ mod specs;
 
 pub use specs::spec_health as of_specs;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, SourceResults, Status, last_results};
 use formulac::omni::PulledFileLocation as FilePartPosition;
@@ -13,7 +13,7 @@ use formulac::omni::PulledFileLocation as FilePartPosition;
 use crate::cli::args::StatusArgs;
 use crate::cli::artifacts::TargetFolder;
 use crate::cli::commands::pull::{self, PendingPull};
-use crate::cli::environment::{self, Environment};
+use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names, print_health};
 use crate::cli::last_run;

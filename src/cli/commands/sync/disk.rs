@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use formulac::sync::Disk;
 
 use crate::cli::atomic_write::move_file;
-use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
+use crate::cli::writable_folders::WritableFolders;
 
 /// Files in a project's folder.
 #[derive(Debug)]

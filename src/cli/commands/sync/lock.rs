@@ -7,10 +7,10 @@ use formulac::sync::is_transaction_interrupted;
 
 use super::apply;
 use super::disk::WorkTreeDisk;
-use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
+use crate::cli::writable_folders::WritableFolders;
 
 pub const LOCAL: &str = ".formulac/local";
 const LOCK: &str = ".formulac/local/lock";

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use formulac::impact::{self, ColumnChange, NodeChanges, show};
 use formulac::sync::{
-    Action, CurrentSpec, Log, MergeRequest, ModelPlan, PlannedChange, PromisedTests, Property, ReportedValues, Verdict,
+    Action, CurrentSpec, Log, MergeRequest, ModelPlan, PlannedChange, Property, ReportedValues, TestCounts, Verdict,
     VerificationEvidence,
 };
 use formulac::team::required_approvers;
@@ -53,11 +53,8 @@ pub fn new(
         .models
         .iter()
         .filter_map(|model| Some((model, planned_models.ours.get(&model.model)?)));
-    let promised = written_models.map(|(model, ours)| PromisedTests::new(&model.model, &ours.files));
-    if let Some(tests) = promised
-        .fold(PromisedTests::default(), PromisedTests::combine)
-        .section()
-    {
+    let promised = written_models.map(|(model, ours)| TestCounts::new(&model.model, &ours.files));
+    if let Some(tests) = promised.fold(TestCounts::default(), TestCounts::combine).section() {
         let built = planned_models
             .plan
             .models

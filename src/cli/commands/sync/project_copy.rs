@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::cli::bounds::absolute_path;
 use crate::cli::dbt_project::DbtProject;
+use crate::cli::writable_folders::absolute_path;
 
 /// Top-level folders that are omitted from the copy, because dbt, git or formulac generates their contents.
 const WRITTEN: [&str; 4] = ["target", "logs", ".git", ".formulac"];

@@ -4,9 +4,9 @@
 //! current row's value in the second column, and `B0` is the previous row's value. The syntax is the same as in Omni's
 //! calculations: `C1`, `B$1:B1`, `C:C`.
 
+pub(super) mod cell_descriptions;
 pub(super) mod cells;
 pub(super) mod columns;
-pub(super) mod english_cell_descriptions;
 pub(super) mod lookup_columns;
 pub(super) mod lookups;
 pub(super) mod pivots;
@@ -90,7 +90,7 @@ pub(in crate::check) struct CellRange {
 
 /// Cell reference as written in the formula: `C1`, `$C$1`, `C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::check) struct WrittenCell {
+pub(in crate::check) struct CellReference {
     pub column: usize,
     /// Row number, with a flag that is `true` if a `$` precedes it.
     pub row: Option<(i64, bool)>,
@@ -108,7 +108,7 @@ pub(in crate::check) enum ExistingNameKind {
 const MAX_RANGE_COLUMNS: usize = 1 << 20;
 
 /// Parses a cell reference. `None` if the string is not a cell reference.
-pub(in crate::check) fn parse_cell(text: &str) -> Option<WrittenCell> {
+pub(in crate::check) fn parse_cell(text: &str) -> Option<CellReference> {
     let rest = text.strip_prefix('$');
     let pinned = rest.is_some();
     let rest = rest.unwrap_or(text);
@@ -118,13 +118,13 @@ pub(in crate::check) fn parse_cell(text: &str) -> Option<WrittenCell> {
     if rest.is_empty() {
         // A column letter without a row number must be upper case, because `c` is a name.
         let capitals = name.len() <= 2 && name.bytes().all(|b| b.is_ascii_uppercase());
-        return (capitals || pinned).then_some(WrittenCell { column, row: None });
+        return (capitals || pinned).then_some(CellReference { column, row: None });
     }
     let fixed = rest.strip_prefix('$');
     let digits = fixed.unwrap_or(rest);
     let plain = (1..=7).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let number = digits.parse().ok().filter(|_| plain)?;
-    Some(WrittenCell {
+    Some(CellReference {
         column,
         row: Some((number, fixed.is_some())),
     })
@@ -603,7 +603,7 @@ fn integer_literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{WrittenCell, parse_cell};
+    use super::{CellReference, parse_cell};
 
     #[test]
     fn cells_are_parsed() {
@@ -617,7 +617,7 @@ mod tests {
             ("C", 2, None),
             ("$c", 2, None),
         ] {
-            assert_eq!(parse_cell(text), Some(WrittenCell { column, row }), "{text}");
+            assert_eq!(parse_cell(text), Some(CellReference { column, row }), "{text}");
         }
         for text in [
             "c",

@@ -471,7 +471,7 @@ impl RegexReader<'_> {
             'r' => self.literal(start, '\r'),
             't' => self.literal(start, '\t'),
             c if c.is_ascii_punctuation() => self.literal(start, c),
-            _ => regex_error(start..self.at, not_known(c)),
+            _ => regex_error(start..self.at, unsupported_escape_reason(c)),
         }
     }
 
@@ -528,7 +528,7 @@ impl RegexReader<'_> {
                         self.write_class_member(member_start, c)?;
                         from = Some(c);
                     }
-                    Some(c) => return regex_error(member_start..self.at, not_known(c)),
+                    Some(c) => return regex_error(member_start..self.at, unsupported_escape_reason(c)),
                     None => return regex_error(member_start..self.at, "the pattern ends with a backslash"),
                 },
                 c => {
@@ -558,7 +558,7 @@ pub(in crate::check) fn class_members(class: char) -> &'static str {
     }
 }
 
-fn not_known(c: char) -> String {
+fn unsupported_escape_reason(c: char) -> String {
     match c {
         'b' | 'B' => "warehouses disagree about where words end".to_owned(),
         '0'..='9' => "backreferences are not supported".to_owned(),

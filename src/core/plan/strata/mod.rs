@@ -56,7 +56,7 @@ pub(super) fn assign_strata(
         delayed: FxHashMap::default(),
     };
     assignment.assign_rows(&nodes);
-    assignment.place_main(&nodes);
+    assignment.choose_grouping_stratum(&nodes);
     let mut last = assignment.assign_groups_and_windows();
     if assignment.delay_period_lookups(last) {
         last = assignment.assign_groups_and_windows();
@@ -146,7 +146,7 @@ impl StratumAssignment<'_> {
     }
 
     /// Chooses the grouping stratum, after the filter and the values that it reads.
-    fn place_main(&mut self, nodes: &[IrId]) {
+    fn choose_grouping_stratum(&mut self, nodes: &[IrId]) {
         let (step, program) = (self.step, self.step.program);
         self.main = self.main.max(self.filter);
         // A window over the rows of a group must read the filtered rows and the columns of the keys, and values that

@@ -426,7 +426,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Converts an error in a set to an error in the model.
-    pub fn at_model(&self, set: &MetricSet, fault: Diagnostic) -> Diagnostic {
+    pub fn to_model_error(&self, set: &MetricSet, fault: Diagnostic) -> Diagnostic {
         let in_set = fault.span();
         let fault = fault.map_spans(|_| self.span).without_fix();
         let context = format!("in the metric set `{}`", set.name);
@@ -441,7 +441,7 @@ impl ModelOverSets<'_> {
             // The errors in the set itself have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let set_faults = set.faults.iter().filter(|_| !is_checked).cloned();
-            faults.extend(set_faults.map(|fault| self.at_model(&set, fault)));
+            faults.extend(set_faults.map(|fault| self.to_model_error(&set, fault)));
             for name in &set.sets {
                 match sets.get(name) {
                     Some(base_set) => {

@@ -15,7 +15,7 @@ const MAX_TESTED_COLUMNS: usize = 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct UndecidedType {
+pub struct TypeSensitiveColumn {
     /// Name of the column, prefixed with its relation if the relation is known.
     pub column: String,
     /// Type inferred from the uses of the column. `Unknown` if nothing in the source determines the type.
@@ -36,7 +36,7 @@ impl Compiler {
     /// assert!(undecided("SUM(amount)").is_empty());
     /// ```
     #[must_use]
-    pub fn undecided_types(&self, text: &str, compiled: &Compiled) -> Vec<UndecidedType> {
+    pub fn undecided_types(&self, text: &str, compiled: &Compiled) -> Vec<TypeSensitiveColumn> {
         let sql = |compiled: &Compiled| -> Option<Vec<String>> {
             let is_sound = compiled.diagnostics().iter().all(|diagnostic| !diagnostic.is_error());
             is_sound.then(|| {
@@ -64,7 +64,7 @@ impl Compiler {
         &self,
         columns: impl Iterator<Item = (String, &'c str, Type)>,
         differs: impl Fn(&Self) -> bool,
-    ) -> Vec<UndecidedType> {
+    ) -> Vec<TypeSensitiveColumn> {
         let mut options = (*self.options).clone();
         let mut undecideds = Vec::new();
         let mut seen = FxHashSet::default();
@@ -80,7 +80,7 @@ impl Compiler {
                     pool: Arc::clone(&self.pool),
                 })
             });
-            undecideds.extend(other.map(|other| UndecidedType {
+            undecideds.extend(other.map(|other| TypeSensitiveColumn {
                 column: path,
                 assumed,
                 other,
