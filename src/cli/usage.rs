@@ -209,7 +209,8 @@ pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
 pub fn refuse_file(formula: &OsStr, command: &str, expected: &str) -> Result<(), Failure> {
     let (text, path) = (formula.to_string_lossy(), Path::new(formula));
     let is_spec = project::is_yaml(path);
-    if !is_spec && !path.is_file() {
+    // A file without an extension may have the name of a column.
+    if !is_spec && !(path.extension().is_some() && path.is_file()) {
         return Ok(());
     }
     let help = match command {

@@ -380,7 +380,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Computes a sum, difference or product of two literals, such as `{start} - 1` in a template if `start` is a literal.
+    /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if `start` is a literal.
     fn compute_literal_arithmetic(&self, op: Op, left: SqlId, right: SqlId) -> Option<i64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
             Sql::Text { first, len } => self.work.tree.str(first, len).parse::<i64>().ok(),
@@ -389,7 +389,6 @@ impl Emitter<'_> {
         match op {
             Op::Add => number(left)?.checked_add(number(right)?),
             Op::Subtract => number(left)?.checked_sub(number(right)?),
-            Op::Multiply => number(left)?.checked_mul(number(right)?),
             _ => None,
         }
     }

@@ -325,8 +325,8 @@ relations:
                 "F0802 colums: unknown key `colums` (did you mean `columns`?)",
                 "F0821 intger: unknown type `intger` (did you mean `integer`?)",
                 "F0802 typ: unknown key `typ` (did you mean `type`?)",
-                "F0804 1: `nullable`: expected true or false, found a number ()",
-                "F0804 Open: `values`: expected a list of strings, found a string ()",
+                "F0804 1: `nullable`: expected true or false, found `1` (write `true` or `false`)",
+                "F0804 Open: `values`: expected a list of strings, found a string (write lines that begin with `- `, or a list such as `[a, b]`)",
                 "F0302 idd: `o` has no column `idd` (did you mean `id`?)",
             ]
         );

@@ -108,7 +108,7 @@ fn fields_of_structs_are_columns() {
 #[test]
 fn fields_of_structs_are_passed_on_by_joins() {
     let spec = "model: m\nfrom: events\njoins: [{to: users, using: id, cardinality: many}]\nkeep: events.id\n\
-        order_by: events.id\ndefinitions: |\n  kind = device.category & users.category\n  so_far = COUNT(FIRST(kind):kind)\n  \
+        order_by: events.id\ndefinitions: |\n  kind = device.category & users.category\n  so_far = COUNT(FIRST(users.category):users.category)\n  \
         later = IF(so_far > 1, device.category)\n";
     let users = Relation::new("users")
         .with(Column::new("id", Type::Integer))

@@ -229,12 +229,12 @@ impl<'y> Loader<'y, '_> {
             diagnostic
                 .with_help(format!("write `{key}: {corrected}`"))
                 .with_fix(node.span, corrected)
+        } else if ["from", "to", "model"].contains(&key) && !inside.contains("this") {
+            diagnostic.with_help(format!("write `{key}: ref('orders')` or `{key}: orders`"))
         } else if let Some(name) = environment_variable(inside) {
             diagnostic.with_help(format!(
                 "write `${{env.{name}}}`, which the settings of an environment may contain"
             ))
-        } else if ["from", "to", "model"].contains(&key) && !inside.contains("this") {
-            diagnostic.with_help(format!("write `{key}: ref('orders')` or `{key}: orders`"))
         } else {
             diagnostic.with_help(format!("write the value of `{key}` without Jinja"))
         });

@@ -121,7 +121,7 @@ fn errors_in_keys_name_the_problem() {
         ),
         (
             "model: m\nmetrics: [orders.revenue]\ngroup_by: month\nsince: 'DATE(2024, 1'\n",
-            "F0203 (: `(` is not closed; add `)` after `2024, 1`",
+            "F0203 (: `(` is not closed; add `)` after `2024, 1`, or earlier in the formula",
         ),
         (
             "model: m\nmetric: [orders.revenue]\ngroup_by: month\n",
