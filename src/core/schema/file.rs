@@ -349,7 +349,7 @@ relations:
         );
         assert_eq!(
             format_faults("relations: [a]"),
-            ["F0804 [a]: `relations`: expected a mapping, found a list ()"]
+            ["F0804 [a]: `relations`: expected a mapping, found a list (write lines of the form `name: value`)"]
         );
         let double = "F0801 A: the relation `A` is listed twice; names that differ only in case are the same ()";
         assert_eq!(format_faults("relations: {a: {}, A: {}}"), [double]);
