@@ -162,6 +162,8 @@ pub struct CheckScope<'a> {
     /// Whether nested window functions are supported, which is the case if a later stratum can compute the outer
     /// function.
     pub strata: bool,
+    /// Whether a group may have no rows, as in the union of several metric sets or with `fill`.
+    pub has_empty_groups: bool,
     /// Whether the dialect can read the field `b` of a STRUCT column `a` as `a.b`.
     pub struct_fields: bool,
     /// Worksheet that contains the cells. `None` outside of a worksheet.

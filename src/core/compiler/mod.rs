@@ -478,6 +478,7 @@ impl Compiler {
             calendar: options.calendar,
             today: None,
             strata: false,
+            has_empty_groups: false,
             struct_fields: options.dialect.facts().struct_fields,
             sheet: None,
             given_types: &options.given_types,

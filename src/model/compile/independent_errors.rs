@@ -186,6 +186,7 @@ impl SpecCompilation<'_> {
             calendar: self.calendar(),
             today: None,
             strata: true,
+            has_empty_groups: false,
             struct_fields: options.dialect.facts().struct_fields,
             sheet: sheet.as_ref(),
             given_types: &options.given_types,

@@ -249,6 +249,7 @@ impl SpecCompilation<'_> {
             calendar: self.calendar(),
             today: self.today.as_ref(),
             strata: true,
+            has_empty_groups: false,
             struct_fields: options.dialect.facts().struct_fields,
             sheet: work.sheet,
             given_types: &options.given_types,

@@ -187,6 +187,7 @@ pub fn analyze_in(
             },
             today: None,
             strata: true,
+            has_empty_groups: true,
             struct_fields: options.dialect.facts().struct_fields,
             sheet: None,
             given_types: analysis_scope.types,

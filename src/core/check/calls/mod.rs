@@ -270,8 +270,9 @@ impl Lowerer<'_> {
         None
     }
 
+    /// Returns whether the rows are grouped, and every group has at least one row.
     fn is_grouped_by_keys(&self) -> bool {
-        self.scope.roles.contains(&DefinitionRole::GroupBy)
+        !self.scope.has_empty_groups && self.scope.roles.contains(&DefinitionRole::GroupBy)
     }
 
     /// Returns whether a grouped step partitions its windows by the keys that do not order the rows.

@@ -129,3 +129,11 @@ fn an_aggregate_in_several_metrics_is_computed_once() {
     let sql = sql(&[&sets, REFUNDS, model]);
     assert_eq!(sql.matches("sum(amount)").count(), 1, "{sql}");
 }
+
+#[test]
+fn metrics_without_rows_are_null_even_if_their_arguments_are_never_null() {
+    let set = "metric_set: orders\nfrom: orders\ntime: ordered_at\ndefinitions: first = MIN(status & region)\n";
+    let model = "model: m\nmetrics: [orders.first]\ngroup_by: month\nfill: month\n";
+    let text = sql(&[set, model]);
+    assert!(text.contains("max(first) as first"), "{text}");
+}
