@@ -210,7 +210,8 @@ pub fn refuse_file(formula: &OsStr, command: &str, expected: &str) -> Result<(),
     let (text, path) = (formula.to_string_lossy(), Path::new(formula));
     let is_spec = project::is_yaml(path);
     // A file without an extension may have the name of a column.
-    if !is_spec && !(path.extension().is_some() && path.is_file()) {
+    let is_file = path.extension().is_some() && path.is_file();
+    if !is_spec && !is_file {
         return Ok(());
     }
     let help = match command {
