@@ -1,6 +1,5 @@
 //! dbt's artifacts in its target folder: the manifest, its age, and the project files that are newer than the manifest.
 
-use formulac::diag::lists::join_first;
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,6 +9,7 @@ use std::time::SystemTime;
 
 use formulac::artifacts::{ArtifactError, Catalog, KeptParts, Manifest, RunResults, SourceResults};
 use formulac::dbt::spec_in_header;
+use formulac::diag::lists::join_first;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::{Dialect, KnownFacts};

@@ -257,11 +257,23 @@ pub fn last_run_folder(root: &Path, target: &Path, environment: Option<&Environm
 /// Returns the options with which dbt builds an environment and writes the results to `folder`.
 pub fn dbt_options(environment: Option<&Environment>, target: &Path, folder: &Path) -> String {
     let connection = environment.and_then(|environment| environment.connection.as_ref());
-    let mut options = connection.map(|name| format!(" --target {name}")).unwrap_or_default();
+    let target_option = connection.map(|name| format!(" --target {}", quote_for_shell(name)));
+    let mut options = target_option.unwrap_or_default();
     if folder != target {
-        options.push_str(&format!(" --target-path {}", folder.display()));
+        options.push_str(" --target-path ");
+        options.push_str(&quote_for_shell(&folder.to_string_lossy()));
     }
     options
+}
+
+/// Quotes a word for a shell.
+pub fn quote_for_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@');
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// Returns the artifacts of a protected environment. An unprotected environment defers to them for models that it

@@ -1,6 +1,5 @@
 //! Finds the formula for edited SQL that lacks the guards of generated SQL.
 
-use formulac_syntax::diag::lists::join_words;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,6 +21,7 @@ use super::value_types::ValueTypes;
 use crate::compiler::Compiler;
 use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
+use formulac_syntax::diag::lists::join_words;
 
 /// Maximum number of formulas to compile in search of SQL that differs only in guards.
 const MAX_GUARDED_COMPILED: usize = 24;

@@ -16,6 +16,7 @@ use super::guards::GuardSet;
 use super::spec_edit::SpecPosition;
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
+use formulac_runtime::halves::apply_in_halves;
 
 /// SQL of the spec with candidate formulas.
 pub(super) struct CandidateFile<'s> {
@@ -280,21 +281,19 @@ impl JointSearch<'_, '_> {
         let (alone, together): (Vec<_>, Vec<_>) = candidates
             .into_iter()
             .partition(|(_, definition, formula)| self.uses_other_candidate(&definition.name, formula, &names));
-        let mut open: Vec<Vec<Candidate<'p>>> = alone.into_iter().map(|candidate| vec![candidate]).collect();
-        open.extend((!together.is_empty()).then_some(together));
         let mut compiled = Vec::new();
-        while let Some(mut candidates) = open.pop() {
+        let mut compile = |candidates: Vec<Candidate<'p>>| {
             let sql = self.compile_together(&candidates);
-            if candidates.len() == 1
-                || sql
-                    .as_deref()
-                    .is_some_and(|sql| self.has_only_own_edits(sql, &candidates))
-            {
-                compiled.push(CompiledBatch { candidates, sql });
-            } else {
-                let second_half = candidates.split_off(candidates.len() / 2);
-                open.extend([candidates, second_half]);
+            let is_own = |sql: &str| self.has_only_own_edits(sql, &candidates);
+            if candidates.len() > 1 && !sql.as_deref().is_some_and(is_own) {
+                return Err(candidates);
             }
+            compiled.push(CompiledBatch { candidates, sql });
+            Ok(())
+        };
+        apply_in_halves(together, &mut compile);
+        for candidate in alone {
+            apply_in_halves(vec![candidate], &mut compile);
         }
         compiled
     }

@@ -1,13 +1,13 @@
 //! Resolves names on the command line. A name or unique id refers to a model, a source, a column or a definition in a
 //! spec.
 
-use formulac_syntax::diag::lists::{join_first, quote_names};
 use std::collections::{BTreeSet, HashSet};
 
 use super::graph::Graph;
 use crate::artifacts::ResourceType;
 use crate::diag::suggest;
 use crate::lineage::KnownRelationColumns;
+use formulac_syntax::diag::lists::{join_first, quote_names};
 
 /// Node, column or definition to which a name refers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

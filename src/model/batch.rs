@@ -1,10 +1,10 @@
 //! Compiles several specs that may read each other's models.
 
-use formulac_syntax::diag::lists::{join_words, quote_names};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rustc_hash::FxHashMap;
+use formulac_syntax::diag::lists::{join_words, quote_names};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::SpecContents;
 use super::file::SpecFile;
@@ -312,12 +312,14 @@ impl<'t> Batch<'t> {
             let set = self.files[number].metric_set().and_then(|set| set.set.as_ref());
             set.is_some_and(|set| !set.root.items_at("joins").is_empty())
         };
-        let is_read = |name: &str| {
-            let mut specs = compiled_specs.iter().take(count).flatten();
-            specs.any(|spec| spec.model.is_some() && spec.sets().any(|set| set.eq_ignore_ascii_case(name)))
-        };
+        let specs = compiled_specs.iter().take(count).flatten();
+        let read_sets = specs.filter(|spec| spec.model.is_some()).flat_map(|spec| spec.sets());
+        let read_sets: FxHashSet<String> = read_sets.map(str::to_ascii_lowercase).collect();
         let sets = self.sets.iter().filter(|(number, name)| {
-            *number >= count && compiled_specs[*number].is_none() && has_joins(*number) && is_read(name)
+            *number >= count
+                && compiled_specs[*number].is_none()
+                && read_sets.contains(&name.to_ascii_lowercase())
+                && has_joins(*number)
         });
         let sets: Vec<usize> = sets.map(|(number, _)| *number).collect();
         self.compile(compiler, &sets, false, &|| {});

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
 use super::config::config_text;
+use super::keys::CONTRACT;
 use super::load::{ColumnKeys, DbtKeys};
 use crate::Type;
 use crate::compiler::Compiler;
@@ -120,8 +121,10 @@ impl SpecCompilation<'_> {
         };
         // A faulty `contract` is already reported.
         let is_faulty = contract_node(&self.spec.dbt).is_some_and(|contract| {
-            let keys = contract.pairs().map(|pairs| pairs.iter().map(|(key, _)| key.text()));
-            keys.is_none_or(|mut keys| keys.any(|key| !matches!(key, Some("enforced" | "alias_types"))))
+            let is_unknown = |key: &Node| key.text().is_none_or(|key| CONTRACT.get(key).is_none());
+            contract
+                .pairs()
+                .is_none_or(|pairs| pairs.iter().any(|(key, _)| is_unknown(key)))
         });
         let (message, help) = match materialized {
             _ if !enforced && is_faulty => return,

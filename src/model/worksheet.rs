@@ -1,8 +1,8 @@
 //! Worksheet steps: the columns to which letters refer, and their order in the output.
 
-use formulac_syntax::diag::lists::join_names;
 use std::borrow::Cow;
 
+use formulac_syntax::diag::lists::join_names;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::formulas::StepFormulas;

@@ -1,7 +1,7 @@
-//! Threads and binary caches: support code that does not depend on formulas, SQL or dbt.
+//! Threads, bisection and binary caches: support code that does not depend on formulas, SQL or dbt.
 //!
 //! [`parallel`] runs work on all cores and returns the results in the order of the input, so that output does not
-//! depend on the number of cores. [`codec`] writes data structures as bytes that are much faster to read than JSON. The
+//! depend on the number of cores. [`halves`] applies an operation to many items at once. [`codec`] writes data structures as bytes that are much faster to read than JSON. The
 //! `formulac` command stores parsed dbt artifacts and the models' lineage in this format.
 //!
 //! ```
@@ -13,7 +13,7 @@
 //! and end with a checksum. [`codec::read`] returns `None` for bytes that are truncated, damaged or from another build.
 //! The caller then computes the data again without reporting an error.
 //!
-//! The crate does not access files. The command reads and writes the bytes. Both modules are internal to formulac and
+//! The crate does not access files. The command reads and writes the bytes. The modules are internal to formulac and
 //! may change in any release. In other projects, use rayon and serde instead of this crate.
 
 #![forbid(unsafe_code)]
@@ -26,4 +26,5 @@
 )]
 
 pub mod codec;
+pub mod halves;
 pub mod parallel;

@@ -8,11 +8,12 @@ use super::metric_set_conflicts::EditedMetricColumn;
 use super::model_reconciler::ModelReconciler;
 use super::reconcile::Reconciled;
 use crate::decompile::{EditOrigin, FoundFormula, with_formula, with_formulas};
+use formulac_runtime::halves::apply_in_halves;
 
 /// CTE and name of an edited column.
 type ColumnKey = (Option<String>, String);
 
-/// Formulas of edited columns that were looked for together.
+/// Results of a joint search for the formulas of edited columns.
 #[derive(Debug, Default)]
 pub(super) struct EditedFormulas {
     /// Formula of each column, or the reason why no formula has its SQL.
@@ -86,26 +87,23 @@ impl ModelReconciler<'_> {
     /// Transfers formulas to the spec. If the spec with all of them has errors, transfers the two halves of the
     /// formulas. A single formula is left to [`Self::reconcile_formula`].
     fn transfer_formulas_together(&mut self, formulas: Vec<NewFormula>) {
-        let mut open = vec![formulas];
-        while let Some(mut formulas) = open.pop() {
+        apply_in_halves(formulas, |formulas| {
             if formulas.len() < 2 {
-                continue;
+                return Err(formulas);
             }
             let texts: Vec<(Option<&str>, &str, &str)> = formulas
                 .iter()
                 .map(|((_, name), step, formula)| (step.as_deref(), name.as_str(), formula.as_str()))
                 .collect();
             let text = with_formulas(&self.ours.source, &texts);
-            if let Some(ours) = text.and_then(|text| self.tools.compile(&self.ours.spec, &text)) {
-                self.ours = ours;
-                self.formulas
-                    .transferred
-                    .extend(formulas.into_iter().map(|(key, ..)| key));
-            } else {
-                let second_half = formulas.split_off(formulas.len() / 2);
-                open.extend([second_half, formulas]);
-            }
-        }
+            let Some(ours) = text.and_then(|text| self.tools.compile(&self.ours.spec, &text)) else {
+                return Err(formulas);
+            };
+            self.ours = ours;
+            let keys = formulas.into_iter().map(|(key, ..)| key);
+            self.formulas.transferred.extend(keys);
+            Ok(())
+        });
     }
 
     /// Reconciles an edited SQL column. Transfers a formula that compiles to the edited SQL to the spec.

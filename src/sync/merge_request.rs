@@ -1,7 +1,6 @@
 //! Text of a merge request: the changes in a plan, the checks, the affected people, and the command that undoes the
 //! changes.
 
-use formulac_syntax::diag::lists::join_words;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -14,6 +13,7 @@ use super::properties;
 use super::state::STATES;
 use crate::markdown::{code_block, escape_markdown, escape_sentence, inline_code};
 use crate::yaml_edit::YamlValue;
+use formulac_syntax::diag::lists::join_words;
 
 /// Maximum number of changes listed per model.
 const MAX_LISTED_CHANGES: usize = 100;

@@ -1,4 +1,4 @@
-//! Transfers the edits of one model to its spec, one edit at a time.
+//! Transfers the edits of one model to its spec.
 
 use std::collections::BTreeMap;
 

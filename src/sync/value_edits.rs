@@ -3,6 +3,7 @@
 use super::hand_edits::{HandEdit, Property};
 use super::model_reconciler::ModelReconciler;
 use super::write_back::spec_candidates;
+use formulac_runtime::halves::apply_in_halves;
 
 /// Maximum number of ways to write an edit to the spec that are tried for several edits together.
 const MAX_WAYS: usize = 4;
@@ -35,8 +36,8 @@ impl ModelReconciler<'_> {
     /// Transfers edits, each written in one of its possible ways. If the spec with all of them has other changes,
     /// transfers the two halves of the edits. Returns the edits that were not transferred.
     fn transfer_values(&mut self, edits: Vec<HandEdit>, way: usize) -> Vec<HandEdit> {
-        let (mut open, mut left) = (vec![edits], Vec::new());
-        while let Some(edits) = open.pop() {
+        let mut without_way = Vec::new();
+        let mut left = apply_in_halves(edits, |edits| {
             let mut source = self.ours.source.clone();
             let mut written = Vec::new();
             for edit in edits {
@@ -45,21 +46,19 @@ impl ModelReconciler<'_> {
                         source = text;
                         written.push(edit);
                     }
-                    None => left.push(edit),
+                    None => without_way.push(edit),
                 }
             }
             if written.is_empty() {
-                continue;
+                return Ok(());
             }
-            if let Some(ours) = self.compile_with_values(&source, &written.iter().collect::<Vec<_>>()) {
-                self.ours = ours;
-            } else if written.len() == 1 {
-                left.append(&mut written);
-            } else {
-                let second_half = written.split_off(written.len() / 2);
-                open.extend([second_half, written]);
+            match self.compile_with_values(&source, &written.iter().collect::<Vec<_>>()) {
+                Some(ours) => self.ours = ours,
+                None => return Err(written),
             }
-        }
+            Ok(())
+        });
+        left.append(&mut without_way);
         left
     }
 }

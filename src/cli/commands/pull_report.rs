@@ -1,9 +1,9 @@
 //! Reports the changes made by a pull and the state of the tables, as text, as Markdown and as JSON.
 
-use formulac::diag::lists::join_first;
 use std::time::SystemTime;
 
 use formulac::artifacts::Status;
+use formulac::diag::lists::join_first;
 use formulac::markdown::escape_markdown;
 use formulac::omni::{
     ChangeKind, ExcludedViews, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource,

@@ -1,10 +1,10 @@
 //! Version and session parameters of the warehouse, which `doctor` and `prove` compare with what generated SQL
 //! requires.
 
-use formulac::diag::lists::join_words;
 use std::collections::BTreeMap;
 
 use formulac::Dialect;
+use formulac::diag::lists::join_words;
 
 use super::dbt::DbtRun;
 use super::statements::{Statement, StatementResult, run_statements};

@@ -1,8 +1,8 @@
 //! Notes about columns whose relation or type is unknown.
 
-use formulac::diag::lists::join_first;
 use std::collections::BTreeSet;
 
+use formulac::diag::lists::join_first;
 use formulac::{Type, TypeSensitiveColumn};
 
 use crate::cli::session::Session;

@@ -295,8 +295,8 @@ impl Planner<'_> {
             self.set_single_qualifier(parts.find.tab, stage, from);
             (self.searched_rows(parts.find.tab, stage, from).source, None)
         } else {
-            let without_lookup_value = self.lookups_sharing_cte(parts, false);
-            let numbered = self.number_rows(parts, &without_lookup_value, stage, from, ctes);
+            let lookups = self.lookups_sharing_cte(parts, false);
+            let numbered = self.number_rows(parts, &lookups, stage, from, ctes);
             lookup_join.position = numbered.position;
             (
                 SelectSource::Name(self.quoted_name(&numbered.name)),

@@ -24,7 +24,23 @@ impl CteTexts {
             return;
         }
         let new = earlier.get(self.count..).unwrap_or_default();
-        let text = |select: &Select| select_text(tree, select);
+        let selects = new.iter().chain(&*ctes).map(|cte| &cte.body);
+        let names: Vec<String> = (0..=selects.map(last_input).max().unwrap_or(0))
+            .map(|input| format!("<{input}>"))
+            .collect();
+        let inputs: Vec<QueryInput<'_>> = names
+            .iter()
+            .map(|name| QueryInput {
+                name,
+                alias: None,
+                import: None,
+            })
+            .collect();
+        let text = |select: &Select| {
+            let mut out = SqlText::default();
+            write_select(tree, select, &inputs, 0, &mut out);
+            out.text
+        };
         for cte in new {
             self.names.entry(text(&cte.body)).or_insert_with(|| cte.name.clone());
         }
@@ -48,31 +64,8 @@ impl CteTexts {
     }
 }
 
-/// Returns the SQL of a select, with placeholders for the names of the query's inputs.
-pub(super) fn select_text(tree: &SqlTree, select: &Select) -> String {
-    let names: Vec<String> = (0..=last_input(select)).map(|input| format!("<{input}>")).collect();
-    let inputs: Vec<QueryInput<'_>> = names
-        .iter()
-        .map(|name| QueryInput {
-            name,
-            alias: None,
-            import: None,
-        })
-        .collect();
-    let mut out = SqlText::default();
-    write_select(tree, select, &inputs, 0, &mut out);
-    out.text
-}
-
 fn last_input(select: &Select) -> u32 {
-    let sources = select
-        .branches()
-        .flat_map(|branch| branch.joins.iter().map(|join| &join.source).chain(&branch.from));
-    let inputs = sources.filter_map(|source| match source {
-        SelectSource::Input(input) => Some(*input),
-        SelectSource::Name(_) => None,
-    });
-    inputs.max().unwrap_or(0)
+    select.inputs().max().unwrap_or(0)
 }
 
 /// Returns whether a select reads a relation together with others, or qualifies its columns.

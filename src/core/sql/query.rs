@@ -15,14 +15,10 @@ pub struct Query {
 }
 
 impl Query {
-    /// Returns the indexes of the inputs that the query reads, possibly with duplicates.
-    fn inputs(&self) -> impl Iterator<Item = u32> {
+    /// Returns the indexes of the inputs that the query reads.
+    fn inputs(&self) -> BTreeSet<u32> {
         let selects = self.ctes.iter().map(|cte| &cte.body).chain([&self.body]);
-        let sources = selects.flat_map(|select| select.from.iter().chain(select.joins.iter().map(|join| &join.source)));
-        sources.filter_map(|source| match source {
-            SelectSource::Input(index) => Some(*index),
-            SelectSource::Name(_) => None,
-        })
+        selects.flat_map(Select::inputs).collect()
     }
 }
 
@@ -171,6 +167,40 @@ impl Select {
     pub(super) fn branches(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.unions)
     }
+
+    /// Returns the relations that the select and its further branches read.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &SelectSource> {
+        self.branches()
+            .flat_map(|branch| branch.from.iter().chain(branch.joins.iter().map(|join| &join.source)))
+    }
+
+    /// Returns the indexes of the inputs that the select and its further branches read, possibly with duplicates.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = u32> {
+        self.sources().filter_map(|source| match source {
+            SelectSource::Input(index) => Some(*index),
+            SelectSource::Name(_) => None,
+        })
+    }
+
+    /// Returns the expressions of the select, without those of its further branches.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = SqlId> {
+        let windows = self
+            .window
+            .iter()
+            .flat_map(|window| window.partition.iter().chain(&window.order));
+        let clauses = self.filter.iter().chain(&self.having).chain(&self.group_by);
+        let conditions = self.joins.iter().filter_map(|join| join.on.as_ref());
+        let optional_filter = self.optional_filter.map(|optional| optional.condition);
+        let items = self.items.iter().map(|item| item.expr);
+        let sort_keys = self.order_by.iter().map(|key| key.expr);
+        clauses
+            .chain(windows)
+            .chain(conditions)
+            .copied()
+            .chain(items)
+            .chain(sort_keys)
+            .chain(optional_filter)
+    }
 }
 
 /// Appends the SQL of a query, with a final line break. `is_hiding` specifies whether output columns hide relations
@@ -178,9 +208,9 @@ impl Select {
 pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_hiding: bool, out: &mut SqlText) {
     let aliased = is_hiding.then(|| alias_hidden_relations(tree, query, inputs)).flatten();
     let (tree, query) = aliased.as_ref().map_or((tree, query), |(tree, query)| (tree, query));
-    let read: BTreeSet<u32> = query.inputs().collect();
-    let read = read.iter().filter_map(|index| inputs.get(*index as usize));
-    let imports = read.filter_map(|input| Some((input.name, input.import?)));
+    let read_inputs = query.inputs();
+    let read_inputs = read_inputs.iter().filter_map(|index| inputs.get(*index as usize));
+    let imports = read_inputs.filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();
     let mut cte_index = 0;
     let mut cte = |name: &str, out: &mut SqlText, body: &mut dyn FnMut(&mut SqlText)| {
@@ -205,4 +235,28 @@ pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_
         });
     }
     write_select(tree, &query.body, inputs, 0, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_branch_of_a_union_imports_its_input() {
+        let scan = |input| Select::scan(SelectSource::Input(input)).keep_all();
+        let query = Query {
+            ctes: Vec::new(),
+            body: Select::union_all([scan(0), scan(2)]),
+        };
+        let names = ["a", "b", "c"];
+        let inputs = names.map(|name| QueryInput {
+            name,
+            alias: None,
+            import: Some("{{ ref('x') }}"),
+        });
+        let mut out = SqlText::default();
+        write_query(&SqlTree::default(), &query, &inputs, false, &mut out);
+        let imported = names.map(|name| out.text.contains(&format!("{name} as (")));
+        assert_eq!(imported, [true, false, true], "{}", out.text);
+    }
 }

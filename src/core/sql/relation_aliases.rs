@@ -97,21 +97,8 @@ fn qualifiers(tree: &SqlTree, roots: impl Iterator<Item = SqlId>) -> FxHashSet<&
 
 /// Adds the alias to a relation of a select if columns are qualified with its name.
 fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (name, alias): (&str, &str)) {
-    let windows = select
-        .window
-        .iter()
-        .flat_map(|window| window.partition.iter().chain(&window.order));
-    let clauses = select.filter.iter().chain(&select.having).chain(&select.group_by);
-    let roots = clauses
-        .chain(windows)
-        .chain(select.joins.iter().filter_map(|join| join.on.as_ref()))
-        .copied();
-    let roots = roots.chain(select.items.iter().map(|item| item.expr));
-    let roots = roots
-        .chain(select.order_by.iter().map(|key| key.expr))
-        .chain(select.optional_filter.map(|optional| optional.condition));
     let is_star = select.star && select.star_of.as_deref() == Some(name);
-    if !is_star && !qualifiers(tree, roots).contains(name) {
+    if !is_star && !qualifiers(tree, select.expressions()).contains(name) {
         return;
     }
     let reads = |source: &SelectSource| match source {

@@ -2,18 +2,33 @@
 
 use std::collections::HashMap;
 
-use super::equal_ctes::select_text;
+use rustc_hash::FxHashSet;
+
 use super::query::{Cte, Select, SelectSource};
-use super::tree::SqlTree;
+use super::tree::{Sql, SqlId, SqlTree};
 
 /// Returns whether a CTE that is evaluated several times contains one of these calls.
 pub fn repeats_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str]) -> bool {
-    let contains_call = |text: &str| calls.iter().any(|call| text.contains(&format!("{call}(")));
     let mut repeated = ctes
         .iter()
         .zip(count_evaluations(ctes, body))
         .filter(|(_, count)| *count > 1);
-    repeated.any(|(cte, _)| contains_call(&select_text(tree, &cte.body)))
+    repeated.any(|(cte, _)| cte.body.branches().any(|branch| contains_call(tree, branch, calls)))
+}
+
+fn contains_call(tree: &SqlTree, select: &Select, calls: &[&str]) -> bool {
+    let mut open: Vec<SqlId> = select.expressions().collect();
+    let mut seen = FxHashSet::default();
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        if matches!(tree.node(id), Sql::Call { name, .. } if calls.contains(name)) {
+            return true;
+        }
+        tree.add_operands(id, &mut open);
+    }
+    false
 }
 
 /// Returns the number of evaluations of each CTE.
@@ -22,10 +37,7 @@ fn count_evaluations(ctes: &[Cte], body: &Select) -> Vec<u32> {
     let places: HashMap<&str, usize> = names.collect();
     let mut counts = vec![0u32; ctes.len()];
     let add_reads = |counts: &mut [u32], select: &Select, times: u32| {
-        let sources = select
-            .branches()
-            .flat_map(|branch| branch.joins.iter().map(|join| &join.source).chain(&branch.from));
-        for source in sources {
+        for source in select.sources() {
             if let SelectSource::Name(name) = source
                 && let Some(count) = places.get(name.as_str()).and_then(|place| counts.get_mut(*place))
             {

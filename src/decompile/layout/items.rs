@@ -10,7 +10,7 @@ use crate::separated_parts::{ListItem, SeparatedList};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum PickedItem {
     /// The item in the file, unchanged.
-    CachedResult(usize),
+    Theirs(usize),
     /// The item that the spec produces, which replaces an item in the file.
     Ours { ours: usize, theirs: usize },
     /// An item whose parts are merged one by one.
@@ -28,7 +28,7 @@ impl PickedItem {
         };
         let in_file = |at: usize| list.entries.get(at).cloned().unwrap_or_default();
         match self {
-            Self::CachedResult(theirs) | Self::Both { theirs, .. } => in_file(theirs),
+            Self::Theirs(theirs) | Self::Both { theirs, .. } => in_file(theirs),
             Self::Ours { ours, theirs } => ListItem {
                 text: text(ours),
                 ..in_file(theirs)
@@ -42,7 +42,7 @@ impl PickedItem {
 
     fn file_index(self) -> Option<usize> {
         match self {
-            Self::CachedResult(theirs) | Self::Ours { theirs, .. } | Self::Both { theirs, .. } => Some(theirs),
+            Self::Theirs(theirs) | Self::Ours { theirs, .. } | Self::Both { theirs, .. } => Some(theirs),
             Self::New(_) => None,
         }
     }
@@ -71,7 +71,7 @@ pub(super) fn merge_items(
         let as_base = before.is_some_and(|before| base.is_same_part(&before.tokens, file, &item.tokens));
         let Some(now) = in_o.get(item.key.as_str()).copied() else {
             match before {
-                None => picked.push(PickedItem::CachedResult(at)),
+                None => picked.push(PickedItem::Theirs(at)),
                 Some(_) if as_base => {}
                 Some(_) => return None,
             }
@@ -80,7 +80,7 @@ pub(super) fn merge_items(
         let new = &o.get(now)?.tokens;
         let is_unchanged = before.is_some_and(|before| base.is_same_part(&before.tokens, ours, new));
         picked.push(if file.is_same_part(&item.tokens, ours, new) || is_unchanged {
-            PickedItem::CachedResult(at)
+            PickedItem::Theirs(at)
         } else if let Some(base) = in_b.get(item.key.as_str()).copied().filter(|_| have_parts) {
             PickedItem::Both {
                 base,

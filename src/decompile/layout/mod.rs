@@ -260,7 +260,7 @@ fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
                 // A new clause begins on a new line.
                 if !has_commas
                     && entry.lead.is_empty()
-                    && !matches!(one, PickedItem::CachedResult(0) | PickedItem::Both { theirs: 0, .. })
+                    && !matches!(one, PickedItem::Theirs(0) | PickedItem::Both { theirs: 0, .. })
                 {
                     entry.lead = whitespace_before_item(ours, one, now);
                 }

@@ -4,10 +4,10 @@
 //! The page is readable without JavaScript, except for the graph. The script draws the graph from JSON data that
 //! contains no `<`, and inserts names only as text.
 
-use formulac_syntax::diag::lists::join_first;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use formulac_syntax::diag::lists::join_first;
 use serde_json::json;
 
 use super::graph_drawing::{DrawnNode, GraphDrawing, from_impact, grade_class};

@@ -1,7 +1,6 @@
 //! Writes the report or lineage as text for a terminal. Control characters in names are replaced with visible
 //! characters.
 
-use formulac_syntax::diag::lists::join_first;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,6 +8,7 @@ use std::fmt::Write as _;
 use super::graph_drawing::GraphDrawing;
 use crate::diag::render::escape_hidden;
 use crate::{ChangeSeverity, Impact};
+use formulac_syntax::diag::lists::join_first;
 
 /// Returns the report: the summary sentence, then each affected node below the node that affects it.
 #[must_use]

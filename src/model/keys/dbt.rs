@@ -88,7 +88,7 @@ static CONSTRAINT: KeyTable = KeyTable {
     .required("the type of the constraint, such as `type: not_null`")],
 };
 
-pub(super) static CONTRACT: KeyTable = KeyTable {
+pub static CONTRACT: KeyTable = KeyTable {
     title: "contract",
     doc: "The model's contract in dbt.",
     open: false,

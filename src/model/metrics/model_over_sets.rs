@@ -1,8 +1,8 @@
 //! Keys of a model built on metric sets, read from its spec.
 
-use formulac_syntax::diag::lists::{join_first, join_words, quote_names};
 use std::sync::Arc;
 
+use formulac_syntax::diag::lists::{join_first, join_words, quote_names};
 use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, analyze};

@@ -1,10 +1,10 @@
 //! Steps with `fill`, `since` or `until` that read a relation or an earlier step. Each of these steps is treated like a
 //! metric set with one model.
 
-use formulac_syntax::diag::lists::join_names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashSet;
 
 use super::formulas::{AnalysisScope, analyze, analyze_in};

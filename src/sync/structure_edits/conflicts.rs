@@ -131,18 +131,18 @@ impl ModelReconciler<'_> {
         let (_, formula) = base.definition(old, None)?;
         let changed = self.definition_change(base, ours, (old, &formula), new, added)?;
         let before_edit = self.with_base_spec(base);
-        let with_base_spec = before_edit.transfer_structure_edit(edit, columns, edited_sql);
+        let transferred = before_edit.transfer_structure_edit(edit, columns, edited_sql);
         // A removed and an added column are one renamed column only if the last spec, with the new name, generates the
         // edited SQL.
-        let with_base_spec = match new {
-            Some(_) => Some(with_base_spec.ok()?),
-            None => with_base_spec.ok(),
+        let transferred = match new {
+            Some(_) => Some(transferred.ok()?),
+            None => transferred.ok(),
         };
         let dialect = ours.compiled.dialect();
         // Contents of the file without this edit, but with the other edits.
-        let restored = with_base_spec
+        let restored = transferred
             .as_ref()
-            .and_then(|with_base_spec| with_base_spec.ours.files.get(&first.file))
+            .and_then(|transferred| transferred.ours.files.get(&first.file))
             .and_then(|removed| {
                 merge_generated_file(&first.file, self.sides.model, dialect, [removed, written, edited_sql])
             })

@@ -1,12 +1,12 @@
 //! Checks whether a change has the approvals that its environment and its specs require.
 
-use formulac_syntax::diag::lists::join_words;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::change::{ChangeComment, Event, is_same_person};
 use crate::yaml::{self, Node};
 use formulac_model::People;
 use formulac_model::{Right, Role};
+use formulac_syntax::diag::lists::join_words;
 
 /// Approvals that a change requires.
 #[derive(Clone, Debug, Default)]

@@ -29,7 +29,7 @@ impl LayoutPass<'_, '_> {
                     "remove the bracket, or add the missing opening bracket"
                 }),
             );
-            self.unmatched = true;
+            self.has_unmatched_bracket = true;
             return;
         };
         if opening & DROPPED != 0 && token == Token::CloseSquare {
@@ -161,7 +161,7 @@ impl LayoutPass<'_, '_> {
                     Span::new(end, end),
                     format!("expected `{right}` before the end of the formula"),
                 );
-            self.unmatched = true;
+            self.has_unmatched_bracket = true;
             // The missing bracket may belong to an earlier position, so there is no fix.
             self.diagnostics
                 .push(diagnostic.with_help(match self.last_words(span.end, end) {

@@ -47,7 +47,7 @@ impl LayoutPass<'_, '_> {
         let whole = span.to(self.span_at(end - 1));
         let value = self
             .value_before(at)
-            .map_or_else(|| "x".to_owned(), |start| self.written(start..at));
+            .map_or_else(|| "x".to_owned(), |start| self.formula_text(start..at));
         let help = conversion_help(&value, self.text_at(at + 1), digits.as_deref());
         self.report(Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language").with_help(help));
         self.fail_operand(whole);

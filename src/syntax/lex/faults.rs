@@ -11,11 +11,14 @@ const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\
 
 /// Quotation marks that word processors and keyboards insert in place of `'`.
 const SINGLE_CURLY_QUOTES: [char; 6] = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}', '\u{b4}', '\u{2032}'];
-/// Quotation marks that word processors insert in place of `"` and `'`.
-pub(super) const CURLY_QUOTES: [char; 13] = [
-    '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}', '\u{ab}', '\u{bb}', '\u{2033}', '\u{2018}', '\u{2019}', '\u{201a}',
-    '\u{201b}', '\u{b4}', '\u{2032}',
+/// Quotation marks that word processors insert in place of `"`.
+const DOUBLE_CURLY_QUOTES: [char; 7] = [
+    '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}', '\u{ab}', '\u{bb}', '\u{2033}',
 ];
+
+pub(super) fn is_curly_quote(c: char) -> bool {
+    SINGLE_CURLY_QUOTES.contains(&c) || DOUBLE_CURLY_QUOTES.contains(&c)
+}
 
 /// Lexer state other than the tokens. With this state, the lexer searches for each error only once.
 pub(super) struct SpecialTokenLexer<'a> {
@@ -109,7 +112,7 @@ impl SpecialTokenLexer<'_> {
         let cut = meant.find([',', ')']).filter(|at| *at > 0);
         let meant = meant.get(..cut.unwrap_or(meant.len())).unwrap_or_default().trim_end();
         let is_short = meant.char_indices().nth(24).is_none();
-        let help = match meant.trim_end_matches(CURLY_QUOTES) {
+        let help = match meant.trim_end_matches(is_curly_quote) {
             text if text.len() < meant.len() && is_short => format!("write `\"{text}\"`"),
             "" => "add `\"` at the end of the string".to_owned(),
             _ if is_short => format!("add `\"` after `{meant}`"),
@@ -282,7 +285,7 @@ impl SpecialTokenLexer<'_> {
         let is_single = span.text(self.source).starts_with(SINGLE_CURLY_QUOTES);
         let ends = |c: char| match is_single {
             true => SINGLE_CURLY_QUOTES.contains(&c) || c == '\'',
-            false => CURLY_QUOTES.contains(&c) && !SINGLE_CURLY_QUOTES.contains(&c) || c == '"',
+            false => DOUBLE_CURLY_QUOTES.contains(&c) || c == '"',
         };
         let stop = after.char_indices().find(|(_, c)| ends(*c) || *c == '\n');
         let (inner, length) = match stop {

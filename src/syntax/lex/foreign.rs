@@ -3,7 +3,6 @@
 
 use super::Token;
 use super::layout::LayoutPass;
-use super::operands::double_quoted;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -177,7 +176,7 @@ impl LayoutPass<'_, '_> {
                 let end = self.end_of_doubled_quotes(at);
                 let span = self.span_at(at).to(self.span_at(end));
                 let straight = match end {
-                    _ if end == at => double_quoted(span.text(self.source)),
+                    _ if end == at => super::with_double_quotes(span.text(self.source)),
                     _ => super::quote(span.text(self.source).trim_matches('\'')),
                 };
                 self.report(
@@ -256,7 +255,7 @@ impl LayoutPass<'_, '_> {
                 }
             }
             Token::Semicolon => {
-                self.semicolons = true;
+                self.has_semicolons = true;
                 self.push(Token::Comma, span);
             }
             Token::DoublePipe => {
@@ -292,7 +291,7 @@ impl LayoutPass<'_, '_> {
                 self.report(replaced("=<", "<="));
                 self.push(Token::LessEqual, span);
             }
-            Token::DoubleAmpersand if at < self.connected => self.emit_reported(at + 1, span),
+            Token::DoubleAmpersand if at < self.connectives_end => self.emit_reported(at + 1, span),
             Token::DoubleAmpersand => return self.report_connective(at, single),
             Token::ColonEqual => {
                 self.report_colon_equal(span);
@@ -433,7 +432,11 @@ impl LayoutPass<'_, '_> {
         if let Some(end) = self.square_arguments(at) {
             let name = self.layout.tokens.pop().map_or(Span::default(), |(_, name)| name);
             let whole = name.to(self.span_at(end - 1));
-            let help = format!("write `{}({})`", name.text(self.source), self.written(at + 1..end - 1));
+            let help = format!(
+                "write `{}({})`",
+                name.text(self.source),
+                self.formula_text(at + 1..end - 1)
+            );
             self.report_syntax(whole, "the arguments of a function are in round brackets", help);
             self.push(Token::Fault, whole);
             return end - at;

@@ -38,11 +38,11 @@ impl LayoutPass<'_, '_> {
         let span = self.span_at(at);
         // The left operand of a remainder is the whole product before it.
         let is_factor = |start: usize| {
-            start > self.first && matches!(self.token_at(start - 1), Some(Star | Slash | Percent | Caret))
+            start > self.formula_start && matches!(self.token_at(start - 1), Some(Star | Slash | Percent | Caret))
         };
         let left = self.value_before(at).filter(|start| !is_factor(*start));
-        let left = left.map(|start| self.written(start..at));
-        let right = self.value_after(at + 1).map(|end| self.written(at + 1..end));
+        let left = left.map(|start| self.formula_text(start..at));
+        let right = self.value_after(at + 1).map(|end| self.formula_text(at + 1..end));
         let help = match left.zip(right) {
             Some((left, right)) => format!("write `MOD({left}, {right})`"),
             None => "write `MOD(a, b)`".to_owned(),
@@ -121,7 +121,7 @@ impl LayoutPass<'_, '_> {
             self.emit_reported(at + 1, span);
             return 1;
         }
-        if at < self.connected && self.is_any_word(at, &["and", "or"]) {
+        if at < self.connectives_end && self.is_any_word(at, &["and", "or"]) {
             self.emit_reported(at + 1, span);
             return 1;
         }
@@ -139,7 +139,7 @@ impl LayoutPass<'_, '_> {
             words: span.to(self.tokens.get(verb).map_or(span, |t| t.1)),
             operand_text: operand
                 .as_ref()
-                .map_or_else(|| "x".to_owned(), |o| self.written(o.clone())),
+                .map_or_else(|| "x".to_owned(), |o| self.formula_text(o.clone())),
             operand: operand.map(|operand| self.span_of(&operand)),
             single,
         };
@@ -173,7 +173,7 @@ impl LayoutPass<'_, '_> {
         self.report_syntax(span, message, format!("write `{help}`"));
         self.emit_reported(at + 1, span);
         if let Some(whole) = whole {
-            self.connected = self.connected.max(whole.end);
+            self.connectives_end = self.connectives_end.max(whole.end);
         }
         1
     }
@@ -203,9 +203,7 @@ impl LayoutPass<'_, '_> {
             _ => open,
         };
         let help = match self.is_word(open + 1, "select") {
-            true => "add the relation to `joins` in a spec, and test one of its columns, such as \
-                 `NOT(ISBLANK(relation.id))`"
-                .to_owned(),
+            true => super::queries::JOIN_HELP.to_owned(),
             false => {
                 let list = self.in_list_as_or(open, infix);
                 format!("write `{}`", infix.negate(list))
@@ -237,7 +235,7 @@ impl LayoutPass<'_, '_> {
             ("FALSE", true) => format!("IFNA({x}, TRUE)"),
             ("DISTINCT", _) if self.is_word(last + 1, "from") => {
                 let end = self.operand_end(last + 2, true, infix.single).unwrap_or(last + 2);
-                let y = self.written(last + 2..end);
+                let y = self.formula_text(last + 2..end);
                 let help = match is_negated {
                     true => format!("write `OR({x} = {y}, AND(ISBLANK({x}), ISBLANK({y})))`"),
                     false => format!("write `NOT(IFNA({x} = {y}, AND(ISBLANK({x}), ISBLANK({y}))))`"),
@@ -273,7 +271,7 @@ impl LayoutPass<'_, '_> {
         let ignores_case = !self.is_word(infix.verb, "like");
         let call = match self.token_at(next) {
             Some(Token::Text | Token::Tab) if !self.is_word(infix.verb, "rlike") => {
-                like_as_call(&self.written(next..next + 1), &infix.operand_text, ignores_case)
+                like_as_call(&self.formula_text(next..next + 1), &infix.operand_text, ignores_case)
             }
             _ => None,
         };
@@ -304,8 +302,8 @@ impl LayoutPass<'_, '_> {
         let call = infix.negate(match bounds {
             Some((middle, end)) => format!(
                 "AND({} <= {x}, {x} <= {})",
-                self.written(low..middle),
-                self.written(middle + 1..end)
+                self.formula_text(low..middle),
+                self.formula_text(middle + 1..end)
             ),
             None => format!("AND(a <= {x}, {x} <= b)"),
         });
@@ -359,7 +357,7 @@ impl LayoutPass<'_, '_> {
         let tests: Vec<String> = tests
             .into_iter()
             .flatten()
-            .map(|item| format!("{x} = {}", self.written(item)))
+            .map(|item| format!("{x} = {}", self.formula_text(item)))
             .collect();
         match tests.as_slice() {
             [] => format!("OR({x} = a, {x} = b)"),

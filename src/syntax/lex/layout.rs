@@ -110,10 +110,10 @@ pub fn layout_part(
         closed: None,
         surplus: None,
         name_index: None,
-        first: 0,
-        connected: 0,
-        semicolons: false,
-        unmatched: false,
+        formula_start: 0,
+        connectives_end: 0,
+        has_semicolons: false,
+        has_unmatched_bracket: false,
         braces: 0,
         until: Vec::new(),
         broken: false,
@@ -145,13 +145,13 @@ pub(super) struct LayoutPass<'a, 't> {
     /// Index of a name that begins a definition, although it is not the first token on its line.
     pub(super) name_index: Option<usize>,
     /// Index of the first token of the current formula.
-    pub(super) first: usize,
+    pub(super) formula_start: usize,
     /// Index after the last condition with `AND` or `OR` that has been reported.
-    pub(super) connected: usize,
+    pub(super) connectives_end: usize,
     /// `true` if semicolons separate arguments of the current formula.
-    pub(super) semicolons: bool,
+    pub(super) has_semicolons: bool,
     /// `true` if the current formula has an unmatched bracket.
-    pub(super) unmatched: bool,
+    pub(super) has_unmatched_bracket: bool,
     /// Index of the first token that may be followed by a closing brace.
     pub(super) braces: usize,
     /// Words and symbols that complete an already reported construct, each with the number of open brackets around it.
@@ -240,7 +240,7 @@ impl<'t> LayoutPass<'_, 't> {
         self.layout.tokens.push((Token::Start, first));
         let mut at = from;
         let mut end = name.map_or(first.start, |n| n.end);
-        self.first = from;
+        self.formula_start = from;
         self.broken = false;
         self.is_named = name.is_some();
         self.until.clear();
@@ -340,8 +340,8 @@ impl<'t> LayoutPass<'_, 't> {
     fn end_formula(&mut self, frame: usize, (name, first): (Option<Span>, Span), end: u32, too_deep: bool) {
         let swallowed = self.skip_unclosed_strings(end);
         self.close_all(end, too_deep || swallowed);
-        let hides_errors = swallowed | std::mem::take(&mut self.unmatched);
-        if std::mem::take(&mut self.semicolons) {
+        let hides_errors = swallowed | std::mem::take(&mut self.has_unmatched_bracket);
+        if std::mem::take(&mut self.has_semicolons) {
             self.report_semicolons(frame);
         }
         if too_deep {

@@ -128,10 +128,8 @@ fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diag
 /// string's closing quote is missing, because a missing quote swaps the inside and outside of all later strings.
 #[cold]
 fn has_definition_in_string(source: &str, lexed: &Lexed) -> bool {
-    let strings = lexed.tokens.iter().filter(|(token, _)| *token == Token::Text);
-    strings
-        .into_iter()
-        .any(|(_, span)| contains_definition(span.text(source)))
+    let mut strings = lexed.tokens.iter().filter(|(token, _)| *token == Token::Text);
+    strings.any(|(_, span)| contains_definition(span.text(source)))
 }
 
 /// Returns whether a line of the text, except for the first line, looks like a definition.

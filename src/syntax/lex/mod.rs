@@ -25,5 +25,5 @@ pub use lexer::lex_part;
 pub use lexer::{Lexed, lex};
 pub use list::split_list;
 pub use numbers::number_around_comma;
-pub use text::{quote, unquote};
+pub use text::{quote, unquote, with_double_quotes};
 pub use token::Token;

@@ -58,7 +58,7 @@ impl LayoutPass<'_, '_> {
         const MAX_TOKENS: usize = 16;
         let tokens = self.layout.tokens.split_off(frame);
         let is_text = |token: &(Token, Span), text: &str| token.0 == Token::Comma && token.1.text(self.source) == text;
-        let mut found = Vec::new();
+        let mut faults = Vec::new();
         let (mut decimals, mut is_mixed, mut is_ambiguous, mut at) = (0, false, false, 0);
         while let Some(&(token, span)) = tokens.get(at) {
             let run = tokens.get(at..).unwrap_or_default();
@@ -76,13 +76,13 @@ impl LayoutPass<'_, '_> {
                 && let Some(number) = with_decimal_point(whole.text(self.source))
             {
                 decimals += 1;
-                found.push((whole, "in formulas, `,` is not a decimal point", number));
+                faults.push((whole, "in formulas, `,` is not a decimal point", number));
                 self.push(Token::Fault, whole);
                 at += run;
                 continue;
             }
             if is_text(&(token, span), ";") {
-                found.push((span, "`;` does not separate arguments", ",".to_owned()));
+                faults.push((span, "`;` does not separate arguments", ",".to_owned()));
             }
             is_mixed |= is_text(&(token, span), ",");
             // `1.000` may be a thousand.
@@ -92,7 +92,7 @@ impl LayoutPass<'_, '_> {
         }
         // If some commas separate arguments and others are decimal commas, only the author knows which ones.
         let is_sure = !is_ambiguous && (decimals == 0 || !is_mixed);
-        for (span, message, replacement) in found {
+        for (span, message, replacement) in faults {
             let diagnostic =
                 Diagnostic::new(Code::NotFormulaSyntax, span, message).with_help(match replacement.as_str() {
                     "," => "write `,` between arguments".to_owned(),

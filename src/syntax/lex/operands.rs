@@ -34,7 +34,7 @@ impl LayoutPass<'_, '_> {
             }
             _ => return None,
         };
-        while start >= self.first + 2
+        while start >= self.formula_start + 2
             && [start - 2, start]
                 .iter()
                 .all(|at| self.token_at(*at) == Some(Token::Name))
@@ -42,7 +42,7 @@ impl LayoutPass<'_, '_> {
         {
             start -= 2;
         }
-        (start >= self.first).then_some(start)
+        (start >= self.formula_start).then_some(start)
     }
 
     /// Returns the index after the value that begins at `at`: a name, a literal, a call or an expression in brackets.
@@ -79,7 +79,7 @@ impl LayoutPass<'_, '_> {
     /// Returns the opening bracket that belongs to a closing bracket.
     fn opening_before(&self, close: usize) -> Option<usize> {
         let mut depth = 0_usize;
-        for at in (self.first.max(close.saturating_sub(MAX_TOKENS))..=close).rev() {
+        for at in (self.formula_start.max(close.saturating_sub(MAX_TOKENS))..=close).rev() {
             match self.token_at(at)? {
                 Token::Close | Token::CloseSquare => depth += 1,
                 Token::Open | Token::OpenSquare => depth -= 1,
@@ -109,7 +109,7 @@ impl LayoutPass<'_, '_> {
     fn start_before(&self, at: usize, is_operand: bool) -> Option<usize> {
         let mut depth = 0_usize;
         let mut start = at;
-        while start > self.first {
+        while start > self.formula_start {
             match self.token_at(start - 1)? {
                 _ if at - start >= MAX_TOKENS => return None,
                 Token::Close | Token::CloseSquare => depth += 1,
@@ -168,7 +168,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the text of tokens with text in double quotes and with the operators of formulas.
-    pub(super) fn written(&self, tokens: Range<usize>) -> String {
+    pub(super) fn formula_text(&self, tokens: Range<usize>) -> String {
         let mut out = String::new();
         let mut before = None;
         for (token, span) in self.tokens.get(tokens).unwrap_or_default() {
@@ -178,7 +178,7 @@ impl LayoutPass<'_, '_> {
             before = Some(span.end);
             let text = span.text(self.source);
             match token {
-                Token::Tab => out.push_str(&double_quoted(text)),
+                Token::Tab => out.push_str(&super::with_double_quotes(text)),
                 Token::DoubleEqual => out.push('='),
                 Token::BangEqual => out.push_str("<>"),
                 _ => out.push_str(text),
@@ -210,11 +210,11 @@ impl LayoutPass<'_, '_> {
         let (start, end) = (tokens.start, tokens.end);
         let is = |back: usize, word: &str| end >= start + back && self.is_word(end - back, word);
         match () {
-            () if is(1, "null") && is(2, "is") => format!("ISBLANK({})", self.written(start..end - 2)),
+            () if is(1, "null") && is(2, "is") => format!("ISBLANK({})", self.formula_text(start..end - 2)),
             () if is(1, "null") && is(2, "not") && is(3, "is") => {
-                format!("NOT(ISBLANK({}))", self.written(start..end - 3))
+                format!("NOT(ISBLANK({}))", self.formula_text(start..end - 3))
             }
-            () => self.written(tokens),
+            () => self.formula_text(tokens),
         }
     }
 
@@ -242,13 +242,4 @@ impl LayoutPass<'_, '_> {
         let closes = self.token_at(end - 1) == Some(Token::Close) && end > open + 2 && end - open < MAX_TOKENS;
         closes.then(|| self.split(open + 1..end - 1, |at| self.token_at(at) == Some(Token::Comma)))
     }
-}
-
-/// Converts text in single quotes to text in double quotes.
-pub(super) fn double_quoted(text: &str) -> String {
-    let inner = text
-        .strip_prefix('\'')
-        .and_then(|text| text.strip_suffix('\''))
-        .unwrap_or(text);
-    super::quote(&inner.replace("''", "'"))
 }

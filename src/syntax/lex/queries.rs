@@ -16,6 +16,10 @@ const CLAUSES: [(&str, &str); 6] = [
     ("limit", "limit"),
 ];
 
+/// Help for a subquery that tests whether a row exists.
+pub(super) const JOIN_HELP: &str =
+    "add the relation to `joins` in a spec, and test one of its columns, such as `NOT(ISBLANK(relation.id))`";
+
 impl LayoutPass<'_, '_> {
     /// Reports `CASE` and returns the number of tokens consumed. The expressions after its words are still checked.
     pub(super) fn report_case(&mut self, at: usize, single: bool) -> usize {
@@ -66,7 +70,7 @@ impl LayoutPass<'_, '_> {
         let parts = self.split(at + 1..end + 1, |at| self.is_any_word(at, &WORDS));
         let operand = parts.first().filter(|part| !part.is_empty());
         let mut arguments: Vec<String> = operand
-            .map(|operand| self.written(operand.clone()))
+            .map(|operand| self.formula_text(operand.clone()))
             .into_iter()
             .collect();
         let mut count = 0;
@@ -78,7 +82,7 @@ impl LayoutPass<'_, '_> {
                 () if part.is_empty() => return None,
                 () if is_null => "1/0".to_owned(),
                 () if self.is_word(word, "when") && operand.is_none() => self.condition(part.clone()),
-                () => self.written(part.clone()),
+                () => self.formula_text(part.clone()),
             };
             match self.is_word(word, "else") {
                 true => otherwise = Some(written).filter(|_| !is_null),
@@ -127,7 +131,7 @@ impl LayoutPass<'_, '_> {
     fn split_query(&self, tokens: Range<usize>) -> (String, Vec<(&'static str, String)>) {
         let is_clause = |at: usize| CLAUSES.iter().any(|(word, _)| self.is_word(at, word));
         let mut parts = self.split(tokens, is_clause).into_iter();
-        let formula = parts.next().map_or_else(String::new, |part| self.written(part));
+        let formula = parts.next().map_or_else(String::new, |part| self.formula_text(part));
         let mut clauses = Vec::new();
         for mut part in parts {
             let word = part.start - 1;
@@ -139,7 +143,7 @@ impl LayoutPass<'_, '_> {
                 *key,
                 match *key {
                     "where" | "having" => self.condition(part),
-                    _ => self.written(part),
+                    _ => self.formula_text(part),
                 },
             ));
         }
@@ -158,7 +162,7 @@ impl LayoutPass<'_, '_> {
             if self.token_at(start + 1) != Some(Token::Open) || condition.is_empty() {
                 return None;
             }
-            let arguments = self.written(start + 2..at - 1);
+            let arguments = self.formula_text(start + 2..at - 1);
             if name.eq_ignore_ascii_case("count") && matches!(arguments.as_str(), "" | "*") {
                 return Some(format!("COUNTIF({condition})"));
             }
@@ -182,7 +186,7 @@ impl LayoutPass<'_, '_> {
             self.is_any_word(at, &["order", "partition", "rows", "range"])
         }) {
             if part.start > at + 2 && self.is_word(part.start, "by") {
-                let list = self.written(part.start + 1..part.end);
+                let list = self.formula_text(part.start + 1..part.end);
                 match self.is_word(part.start - 1, "order") {
                     true => order = list,
                     false => partition = list,
@@ -224,10 +228,10 @@ impl LayoutPass<'_, '_> {
     fn window_formula(&self, start: usize, at: usize, order: &str, single: bool) -> Option<String> {
         let name = self.text_at(start).to_ascii_uppercase();
         let arguments = self.arguments(start + 1, single).unwrap_or_default();
-        let first = arguments.first().map(|first| self.written(first.clone()));
+        let first = arguments.first().map(|first| self.formula_text(first.clone()));
         let second = arguments
             .get(1)
-            .map_or("1".to_owned(), |second| self.written(second.clone()));
+            .map_or("1".to_owned(), |second| self.formula_text(second.clone()));
         let sorted = order.split(',').next().unwrap_or_default().trim();
         let by = sorted.split_whitespace().next().unwrap_or_default();
         let is_descending = sorted.to_ascii_lowercase().ends_with(" desc");
@@ -283,9 +287,7 @@ impl LayoutPass<'_, '_> {
         }
         let end = self.formula_end(at, single);
         let span = self.span_at(at);
-        let help =
-            "add the relation to `joins` in a spec, and test one of its columns, such as `NOT(ISBLANK(relation.id))`";
-        self.report_syntax(span, "a formula cannot contain a query", help);
+        self.report_syntax(span, "a formula cannot contain a query", JOIN_HELP);
         self.push(Token::Fault, span.to(self.span_at(end - 1)));
         end - at
     }

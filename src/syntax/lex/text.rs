@@ -19,7 +19,7 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
             Cow::Borrowed(inner)
         };
     }
-    let curly = |c: char| super::faults::CURLY_QUOTES.contains(&c);
+    let curly = super::faults::is_curly_quote;
     if literal.starts_with(curly) {
         return Cow::Borrowed(
             literal
@@ -42,4 +42,18 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn quote(value: &str) -> String {
     format!("\"{}\"", value.replace('"', "\"\""))
+}
+
+/// Converts text in single quotes to text in double quotes. Other text stays the same.
+///
+/// ```
+/// assert_eq!(formulac_syntax::lex::with_double_quotes("'it''s'"), "\"it's\"");
+/// assert_eq!(formulac_syntax::lex::with_double_quotes("amount"), "amount");
+/// ```
+#[must_use]
+pub fn with_double_quotes(text: &str) -> String {
+    match text.len() > 1 && text.starts_with('\'') && text.ends_with('\'') {
+        true => quote(&unquote(text)),
+        false => text.to_owned(),
+    }
 }

@@ -1,8 +1,8 @@
 //! `env check`: finds errors in the environments' settings before they cause a push or build to fail.
 
-use formulac::diag::lists::join_words;
 use std::collections::BTreeMap;
 
+use formulac::diag::lists::join_words;
 use formulac::secrets::mask_secrets;
 use formulac::{Environment, USER};
 use serde_json::{Value, json};

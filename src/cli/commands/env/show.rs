@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::args::EnvNameArgs;
 use crate::cli::artifacts::TargetFolder;
 use crate::cli::dbt_project::DbtProject;
-use crate::cli::environment::{self, EnvironmentReason};
+use crate::cli::environment::{self, EnvironmentReason, quote_for_shell};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -170,16 +170,13 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
     let left = find_artifacts(workspace, &environment)?;
     let target = workspace.dbt.as_ref().map(DbtProject::target_folder);
     let deferred = target
-        .and_then(|path| environment::deferred_artifacts(&workspace.project, &workspace.root, &path, &environment));
+        .as_ref()
+        .and_then(|path| environment::deferred_artifacts(&workspace.project, &workspace.root, path, &environment));
     // dbt writes the results to its own folder, unless the environment has a folder.
-    let own_folder = left.as_ref().map(|artifacts| &artifacts.folder);
-    let own_folder = own_folder.filter(|folder| {
-        workspace
-            .dbt
-            .as_ref()
-            .is_some_and(|dbt| dbt.target_folder() != **folder)
-    });
-    let command = dbt_command(&environment, own_folder.map(PathBuf::as_path), deferred.as_deref());
+    let target = target.unwrap_or_default();
+    let folder = left.as_ref().map_or(&target, |artifacts| &artifacts.folder);
+    let options = environment::dbt_options(Some(&environment), &target, folder);
+    let command = dbt_command(&environment, &options, deferred.as_deref());
     if args.json {
         let mut object = environment_json(&environment, selection.as_ref());
         if let Value::Object(fields) = &mut object {
@@ -251,21 +248,16 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
 }
 
 /// Returns the dbt command that builds the project in an environment.
-fn dbt_command(environment: &Environment, own_folder: Option<&Path>, deferred: Option<&Path>) -> String {
+fn dbt_command(environment: &Environment, options: &str, deferred: Option<&Path>) -> String {
     let mut command = String::new();
     if let Some(schema) = &environment.schema {
         let _ = write!(command, "FORMULAC_SCHEMA={} ", quote_for_shell(schema));
     }
     command.push_str("dbt build");
-    if let Some(target) = &environment.connection {
-        let _ = write!(command, " --target {}", quote_for_shell(target));
-    }
+    command.push_str(options);
     if let Some(vars) = &environment.vars {
         let vars: Vec<String> = mask_secrets(vars).lines().map(|line| line.trim().to_owned()).collect();
         let _ = write!(command, " --vars {}", quote_for_shell(&vars.join("\n")));
-    }
-    if let Some(folder) = own_folder {
-        let _ = write!(command, " --target-path {}", quote_for_shell(&folder.to_string_lossy()));
     }
     if let Some(folder) = deferred {
         let _ = write!(
@@ -275,14 +267,4 @@ fn dbt_command(environment: &Environment, own_folder: Option<&Path>, deferred: O
         );
     }
     command
-}
-
-/// Quotes a word for a shell.
-fn quote_for_shell(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@');
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

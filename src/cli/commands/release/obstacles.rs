@@ -1,11 +1,11 @@
 //! Finds the obstacles to a release: files that are out of sync, failing tests, and missing approvals. All obstacles
 //! are reported at once.
 
-use formulac::diag::lists::join_first;
 use std::path::Path;
 
 use formulac::Environment;
 use formulac::artifacts::{Status, last_results};
+use formulac::diag::lists::join_first;
 use formulac::omni::PulledFileLocation as OmniPlace;
 
 use super::tags::Release;

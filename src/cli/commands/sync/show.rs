@@ -1,9 +1,9 @@
 //! Formats a plan for users.
 
-use formulac::diag::lists::join_words;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use formulac::diag::lists::join_words;
 use formulac::diag::render::escape_hidden;
 use formulac::sync::{
     Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, PushState, STATES, TextChange, diff_lines,

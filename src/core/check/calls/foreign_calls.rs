@@ -2,7 +2,7 @@
 
 use crate::ast::{Ast, Call};
 use crate::catalog;
-use crate::lex::conversion_help;
+use crate::lex::{conversion_help, with_double_quotes};
 use crate::span::Span;
 
 /// Calls in other tools, each with its formula. A lower-case word is an argument. The arguments `day`, `week`, `month`,
@@ -145,7 +145,7 @@ pub(in crate::check) fn advise(
         None => ast
             .arguments(call)
             .iter()
-            .map(|argument| double_quoted(ast.span(*argument).text(source)))
+            .map(|argument| with_double_quotes(ast.span(*argument).text(source)))
             .collect(),
     };
     if let Some((n, unit)) = arguments.last().and_then(|last| split_interval(last)) {
@@ -177,13 +177,6 @@ fn split_interval(text: &str) -> Option<(String, String)> {
     let mut words = words.split_whitespace();
     let (n, unit) = (words.next()?, words.next()?);
     Some((n.to_owned(), unit.trim_end_matches(['s', 'S']).to_owned()))
-}
-
-fn double_quoted(text: &str) -> String {
-    match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-        Some(inner) => crate::lex::quote(&inner.replace("''", "'")),
-        None => text.to_owned(),
-    }
 }
 
 /// Returns the parameters of a form with the texts that replace them. `None` if the call does not have this form.

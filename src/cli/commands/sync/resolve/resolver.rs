@@ -1,8 +1,8 @@
 //! Changes files so that they no longer contain a conflict.
 
-use formulac::diag::lists::join_words;
 use std::collections::{BTreeMap, BTreeSet};
 
+use formulac::diag::lists::join_words;
 use formulac::sync::{
     Conflict, HandEdit, MetricSetConflict, ModelPlan, PulledView, Substitution, TextChange, apply_edit_to_spec,
     content_hash, describe_rewritten_sql, restore_parts, revert_edit, set_description_in_properties,
