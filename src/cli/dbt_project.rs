@@ -2,10 +2,12 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
 use formulac::artifacts::KeptParts;
+use formulac::diag::lists::{join_first, quote_names};
 use formulac_syntax::yaml::{self, Node};
 
 use super::artifacts::TargetFolder;
@@ -13,7 +15,8 @@ use super::dbt_defaults;
 use super::dbt_jinja;
 use super::dbt_run::PROFILES_DIR;
 use super::dbt_setup::SetupProblem;
-use super::exit::{Failure, FileDiagnostics};
+use super::environment::quote_for_shell;
+use super::exit::{Exit, Failure, FileDiagnostics};
 use super::project;
 use super::session::Session;
 use super::source::{SourceText, read_text};
@@ -71,6 +74,61 @@ pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
         None => ancestor_folders().find(|folder| folder.join(FILE).is_file()),
     };
     path.map(read).transpose()
+}
+
+/// Returns the error of a command that needs a dbt project. If subfolders contain projects, the help names them and the
+/// command that works in the first of them.
+pub fn missing_project(folder: Option<&Path>, command: &str, help: &str) -> Failure {
+    let text = match folder {
+        Some(folder) => format!("there is no dbt_project.yml in `{}`", folder.display()),
+        None => "there is no dbt_project.yml here or in a parent folder".to_owned(),
+    };
+    let projects: Vec<String> = projects_below(folder.unwrap_or(Path::new(".")))
+        .iter()
+        .map(|path| path.strip_prefix(".").unwrap_or(path).display().to_string())
+        .collect();
+    let help = match projects.as_slice() {
+        [] => help.to_owned(),
+        [project] => format!(
+            "run `{command} {}`, because `{project}` contains a dbt project",
+            quote_for_shell(project)
+        ),
+        [first, ..] => format!(
+            "run a command such as `{command} {}`, because these folders contain a dbt project: {}",
+            quote_for_shell(first),
+            join_first(&quote_names(&projects), 5)
+        ),
+    };
+    Failure::new(Exit::Usage, text).with_help(help)
+}
+
+/// Returns the dbt projects in the nearest levels of subfolders, sorted by path. Projects inside projects are left out,
+/// because they are packages or tests of packages.
+fn projects_below(folder: &Path) -> Vec<PathBuf> {
+    const LEVELS: usize = 3;
+    const MAX_FOLDERS: usize = 2_000;
+    let is_searched = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !name.starts_with('.') && name != "node_modules" && path.is_dir() && !path.is_symlink()
+    };
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    for _ in 0..LEVELS {
+        let entries = folders
+            .iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flatten()
+            .flatten();
+        let subfolders = entries
+            .map(|entry| entry.path())
+            .filter(|path| is_searched(path))
+            .take(MAX_FOLDERS);
+        let (projects, others): (Vec<_>, Vec<_>) = subfolders.partition(|folder| folder.join(FILE).is_file());
+        found.extend(projects);
+        folders = others;
+    }
+    found.sort();
+    found
 }
 
 /// Returns the working directory and the folders above it, as relative paths.

@@ -408,6 +408,21 @@ fn outside_a_dbt_project() {
     assert_eq!(project.files("full"), ["file"]);
 }
 
+/// A command at the root of a repository names the dbt projects in subfolders, but not their packages.
+#[test]
+fn projects_in_subfolders_are_named() {
+    let mut project = TestProject::new("init_subfolders");
+    project.write("transform/dbt main/dbt_project.yml", "name: main\n");
+    project.write("transform/dbt main/dbt_packages/utils/dbt_project.yml", "name: utils\n");
+    project.show(&["init"]).show(&["status"]).show(&["pull"]);
+    project.write("ml/dbt_project.yml", "name: ml\n");
+    project
+        .show(&["init"])
+        .show(&["check", "--project-dir", "ml"])
+        .show(&["init", "transform"]);
+    assert_snapshot!(project.transcript());
+}
+
 /// The example is complete: `check` accepts its specs, and it runs without further settings.
 #[test]
 fn the_example_is_ready() {

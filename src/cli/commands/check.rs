@@ -11,6 +11,7 @@ use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::commands::compile;
 use crate::cli::commands::promote;
 use crate::cli::commands::pull;
+use crate::cli::environment::quote_for_shell;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::{Generation, check_names};
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
@@ -150,12 +151,20 @@ fn load_check_inputs<'s>(
             Generation::selected_specs_and_sets(session, &args.settings.target, &args.selection)?
         }
         Some(workspace) if workspace.has_project_file() => workspace.specs()?,
-        _ => {
+        workspace => {
+            let folder = session.global.project_dir.as_deref();
+            let folder = folder.map_or(String::new(), |folder| {
+                format!(" {}", quote_for_shell(&folder.display().to_string()))
+            });
+            let help = match workspace {
+                Some(_) => format!("run `formulac init{folder}` first, or specify files"),
+                None => "specify files, or `-` for standard input".to_owned(),
+            };
             return Err(Failure::new(
                 Exit::Usage,
                 "no file is specified, and there is no project with specs to check",
             )
-            .with_help("specify files, or `-` for standard input"));
+            .with_help(help));
         }
     };
     Ok(CheckInputs {

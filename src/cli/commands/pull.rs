@@ -325,11 +325,12 @@ impl PullContext {
                 .map(PathBuf::as_path),
         )?;
         let Some(dbt) = dbt else {
-            return Err(
-                Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder").with_help(
-                    "run `formulac pull` in the dbt project, or specify the project's folder with `--project-dir`",
-                ),
-            );
+            let help = "run `formulac pull` in the dbt project, or specify the project's folder with `--project-dir`";
+            return Err(dbt_project::missing_project(
+                given_folder,
+                "formulac pull --project-dir",
+                help,
+            ));
         };
         let root = if project.is_some() { root } else { dbt.folder.clone() };
         let omni = project

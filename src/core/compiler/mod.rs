@@ -469,6 +469,7 @@ impl Compiler {
             merged: &[],
             // Accept any column if the relation is unknown, so that only the unknown relation is reported.
             open: options.schema.is_empty() || (options.from.is_some() && closed_relation.is_none()),
+            are_unknown_names_columns: false,
             chosen: closed_relation.is_some(),
             roles,
             ordered: !options.order_by.is_empty(),

@@ -177,6 +177,7 @@ impl SpecCompilation<'_> {
             relations: columns.map_or(&[][..], std::slice::from_ref),
             merged: &[],
             open: columns.is_none(),
+            are_unknown_names_columns: false,
             chosen: true,
             roles: &formulas.roles,
             ordered: true,

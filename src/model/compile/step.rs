@@ -240,6 +240,7 @@ impl SpecCompilation<'_> {
                 Some(joined) => joined.input.relations.iter().any(Relation::is_open),
                 None => work.rows.relation.is_none(),
             },
+            are_unknown_names_columns: false,
             chosen: true,
             roles: &work.formulas.roles,
             ordered: !work.step.order_by.is_empty(),

@@ -267,6 +267,7 @@ impl SpecCompilation<'_> {
             relations: std::slice::from_ref(relation),
             merged: &[],
             open,
+            are_unknown_names_columns: false,
             chosen: true,
             roles: &formulas.roles,
             ordered: true,

@@ -175,6 +175,7 @@ pub fn analyze_in(
             relations: analysis_scope.relations,
             merged: &[],
             open: true,
+            are_unknown_names_columns: true,
             chosen: true,
             roles: &formulas.roles,
             ordered: true,

@@ -103,13 +103,9 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
 fn find_dbt_project(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
     let folder = args.folder.as_deref().or(session.global.project_dir.as_deref());
     dbt_project::find(folder)?.ok_or_else(|| {
-        let text = match folder {
-            Some(folder) => format!("there is no dbt_project.yml in `{}`", folder.display()),
-            None => "there is no dbt_project.yml here or in a parent folder".to_owned(),
-        };
         let help =
             "run `formulac init` in a dbt project, or create an example project with `formulac init --example DIR`";
-        Failure::new(Exit::Usage, text).with_help(help)
+        dbt_project::missing_project(folder, "formulac init", help)
     })
 }
 

@@ -13,6 +13,7 @@ use formulac::omni::PulledFileLocation as FilePartPosition;
 use crate::cli::args::StatusArgs;
 use crate::cli::artifacts::TargetFolder;
 use crate::cli::commands::pull::{self, PendingPull};
+use crate::cli::dbt_project;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names, print_health};
@@ -27,11 +28,13 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         .as_ref()
         .and_then(|workspace| Some((workspace, workspace.dbt.as_ref()?)))
     else {
-        return Err(
-            Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder").with_help(
-                "run `formulac status` in the dbt project, or specify the project's folder with `--project-dir`",
-            ),
-        );
+        let help = "run `formulac status` in the dbt project, or specify the project's folder with `--project-dir`";
+        let given_folder = session.global.project_dir.as_deref();
+        return Err(dbt_project::missing_project(
+            given_folder,
+            "formulac status --project-dir",
+            help,
+        ));
     };
     let mut parts = Vec::new();
     let mut exit = Exit::Done;

@@ -41,7 +41,11 @@ impl Resolver<'_> {
         }
         match location {
             Some((r, position)) => ColumnLookup::Column(self.record_column_use(r, position)),
-            None if self.scope.open && (self.scope.has_given_type(name.name) || !is_unlikely_column(name.name)) => {
+            None if scope.open
+                && (scope.are_unknown_names_columns
+                    || scope.has_given_type(name.name)
+                    || !is_unlikely_column(name.name)) =>
+            {
                 // An unknown column belongs to the only relation that may have other columns. If there are several, the
                 // database resolves the name.
                 let mut open = scope.relations.iter().filter(|r| r.may_have_more_columns());

@@ -89,7 +89,7 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
                     .is_some_and(|s| s.definition.is_some())
                     || scope.relations.iter().any(|r| r.position(text).is_some())
             };
-            reads_as_cell(text) && !is_known_name()
+            reads_as_cell(text) && !scope.are_unknown_names_columns && !is_known_name()
         }
         _ => false,
     }

@@ -55,3 +55,39 @@ fn steps_are_named_after_columns_that_others_read() {
     let sql = compiled.query().expect("a query");
     assert!(sql.contains("\nwith_net as ("), "{sql}");
 }
+
+/// Metrics whose names look like a cell, a column letter or a function have the same SQL as metrics with other names.
+#[test]
+fn names_of_metrics_may_look_like_cells_or_functions() {
+    let models = [
+        "metrics: [o.revenue]\ngroup_by: month\nsince: 2024-03-01\ndefinitions: |\n  \
+         before = PERIODOFFSET(revenue, -1, \"month\")\n  to_date = SUM(FIRST(revenue, \"year\"):revenue)\n  \
+         share = revenue / SUM(revenue:revenue)\n",
+        "metrics: [o.revenue]\ngroup_by: [month, region]\ndefinitions: |\n  share = revenue / SUM(revenue:revenue)\n",
+        "metrics: [o.revenue, r.refunded]\ngroup_by:\n- month\n- region: {o: region, r: area}\nfill: {by: month}\n\
+         definitions: |\n  running = SUM(FIRST(revenue):revenue)\n  net = revenue - refunded\n",
+    ];
+    let sets = "metric_set: o\nfrom: orders\ntime: ordered_on\ndefinitions: |\n  revenue = SUM(amount)\n  \
+                doubled = revenue * 2\n";
+    let refunds = "metric_set: r\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(refund)\n";
+    // Both names have the same length, so that lines break at the same positions.
+    for (name, plain) in [
+        ("mrr1", "mrrx"),
+        ("q1", "qx"),
+        ("Q", "Z"),
+        ("rank", "ranx"),
+        ("A_TOTAL", "A_TOTAX"),
+    ] {
+        for model in models {
+            let with_name = |name: &str| {
+                let texts = [sets, refunds, &format!("model: m\n{model}")].map(|text| text.replace("revenue", name));
+                sql(&texts.each_ref().map(String::as_str))
+            };
+            assert_eq!(
+                with_name(name),
+                with_name(plain).replace(plain, name),
+                "{name} in {model}"
+            );
+        }
+    }
+}
