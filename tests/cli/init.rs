@@ -212,7 +212,7 @@ fn names_of_outputs_are_quoted_or_reported() {
     let init = run(&project, "shop", &["init"]);
     assert_eq!(init.exit, 0, "{}", init.err);
     let message = "formulac.yml has no environment for `my output`, `a.b` of the dbt profile, because names of \
-        environments consist of letters, digits, `-` and `_`\n";
+        environments consist of letters, digits, `-` and `_`, with a letter or digit first\n";
     assert!(init.err.contains(message), "{}", init.err);
     let text = project.read("shop/formulac.yml");
     for line in [

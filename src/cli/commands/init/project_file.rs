@@ -104,7 +104,7 @@ fn misnamed_message(outputs: &[ProfileOutput]) -> Option<String> {
     (!names.is_empty()).then(|| {
         format!(
             "formulac.yml has no environment for {} of the dbt profile, because names of environments consist of letters, \
-             digits, `-` and `_`",
+             digits, `-` and `_`, with a letter or digit first",
             names.join(", ")
         )
     })
