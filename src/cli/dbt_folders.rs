@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use formulac::diag::lists::join_first;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::sync::Plan;
@@ -87,17 +88,10 @@ impl Workspace {
             if remaining.is_empty() {
                 continue;
             }
-            let mut listed_files: Vec<String> = remaining.iter().take(MAX_LISTED_FILES).cloned().collect();
-            listed_files.extend(
-                remaining
-                    .len()
-                    .checked_sub(MAX_LISTED_FILES + 1)
-                    .map(|more| format!("{} more", more + 1)),
-            );
             let files = format_count(remaining.len(), "generated file is", "generated files are");
             session.warn(&format!(
                 "{files} outside the folders `models:` and `tests:` of formulac.yml: {}; {advice}",
-                listed_files.join(", ")
+                join_first(&remaining, MAX_LISTED_FILES)
             ));
         }
         let Some(dbt) = &self.dbt else { return };

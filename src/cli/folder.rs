@@ -2,7 +2,7 @@
 
 use super::source::read_bytes;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 /// Returns a folder that can be passed to programs and the file system: an empty path becomes the working directory.
 pub fn or_current_folder(folder: &Path) -> &Path {
@@ -21,6 +21,12 @@ pub fn relative_path(folder: &Path, path: &Path) -> String {
         .to_string_lossy()
         .replace('\\', "/");
     inside.trim_start_matches("./").to_owned()
+}
+
+/// Returns a path for messages, with `/` as the separator and without `./` at the beginning.
+pub fn display_path(path: &Path) -> String {
+    let path = path.strip_prefix(".").unwrap_or(path);
+    path.to_string_lossy().replace(MAIN_SEPARATOR, "/")
 }
 
 /// Reads the YAML files in a folder, each with its path relative to that folder.

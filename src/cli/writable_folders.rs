@@ -30,6 +30,11 @@ impl WritableFolders {
         })
     }
 
+    /// Allows writes in the project at `root`, or in no folder if there is no project.
+    pub fn from_optional_project(root: Option<&Path>) -> Result<Self, Failure> {
+        root.map_or_else(|| Ok(Self::only_named_paths()), Self::from_project)
+    }
+
     /// Allows writes only to paths that the user specifies, not to a project.
     pub fn only_named_paths() -> Self {
         Self {
@@ -51,6 +56,13 @@ impl WritableFolders {
             self.folders.extend(resolve_links(path));
         }
         self
+    }
+
+    /// Also allows writes to files or folders that the user specified, like [`Self::with_named_file`].
+    pub fn with_named_files<'p>(self, paths: impl IntoIterator<Item = &'p PathBuf>) -> Self {
+        paths
+            .into_iter()
+            .fold(self, |bounds, path| bounds.with_named_file(path))
     }
 
     /// Also allows writes in a folder outside the project.

@@ -8,82 +8,78 @@ use crate::interpret::value::Value;
 /// Maximum number of mutants.
 const MAX_MUTANTS: usize = 60;
 
-/// Returns the mutants of a spec, one for each mistake.
+/// Returns mutants of a spec, one for each mistake, up to [`MAX_MUTANTS`].
 pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
-    let mut interpreter_specs = Vec::new();
-    for step_index in 0..spec.steps.len() {
-        let Some(step) = spec.steps.get(step_index) else { break };
-        let mut add = |changed: InterpreterStep| {
-            let mut mutant = spec.clone();
-            if let Some(step) = mutant.steps.get_mut(step_index) {
-                *step = changed;
-            }
-            interpreter_specs.push(mutant);
-        };
-        if step.filter.is_some() {
-            add(InterpreterStep {
-                filter: None,
-                ..step.clone()
-            });
+    let changed_steps = spec
+        .steps
+        .iter()
+        .enumerate()
+        .flat_map(|(index, step)| step_mutants(step).map(move |changed| (index, changed)));
+    let mutants = changed_steps.map(|(index, changed)| {
+        let mut mutant = spec.clone();
+        if let Some(step) = mutant.steps.get_mut(index) {
+            *step = changed;
         }
-        if step.having.is_some() {
-            add(InterpreterStep {
-                having: None,
-                ..step.clone()
-            });
-        }
-        for x in step.filter.iter().flat_map(expression_mutants) {
-            add(InterpreterStep {
-                filter: Some(x),
-                ..step.clone()
-            });
-        }
-        for x in step.having.iter().flat_map(expression_mutants) {
-            add(InterpreterStep {
-                having: Some(x),
-                ..step.clone()
-            });
-        }
-        for (index, (_, x)) in step.definitions.iter().enumerate() {
-            for wrong in expression_mutants(x) {
-                let mut changed = step.clone();
-                if let Some((_, x)) = changed.definitions.get_mut(index) {
-                    *x = wrong;
-                }
-                add(changed);
-            }
-        }
-        for index in 0..step.joins.len() {
-            let mut changed = step.clone();
-            let Some(join) = changed.joins.get_mut(index) else {
-                break;
-            };
-            join.kind = match join.kind {
-                InterpreterJoinKind::Left => InterpreterJoinKind::Inner,
-                InterpreterJoinKind::Full => InterpreterJoinKind::Left,
-                _ => continue,
-            };
-            add(changed);
-        }
-    }
-    interpreter_specs.truncate(MAX_MUTANTS);
-    interpreter_specs
+        mutant
+    });
+    mutants.take(MAX_MUTANTS).collect()
 }
 
-/// Returns the mutants of an expression, one for each mistake. Recursion is safe because the parser limits the nesting
-/// depth.
-fn expression_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
-    let mut interpreter_exprs = node_mutants(x);
-    let count = x.children().len();
-    for index in 0..count {
-        let Some(child) = x.children().get(index).copied() else {
-            break;
+/// Iterates over the mutants of a step, one for each mistake.
+fn step_mutants(step: &InterpreterStep) -> impl Iterator<Item = InterpreterStep> {
+    let with_filter = |filter: Option<InterpreterExpr>| InterpreterStep { filter, ..step.clone() };
+    let with_having = |having: Option<InterpreterExpr>| InterpreterStep { having, ..step.clone() };
+    let without_filter = step.filter.iter().map(move |_| with_filter(None));
+    let without_having = step.having.iter().map(move |_| with_having(None));
+    let mutants_of = |x| expression_mutants(x, MAX_MUTANTS);
+    let filters = step.filter.iter().flat_map(mutants_of);
+    let havings = step.having.iter().flat_map(mutants_of);
+    let definitions = step.definitions.iter().enumerate().flat_map(move |(index, (_, x))| {
+        mutants_of(x).into_iter().map(move |wrong| {
+            let mut changed = step.clone();
+            if let Some((_, x)) = changed.definitions.get_mut(index) {
+                *x = wrong;
+            }
+            changed
+        })
+    });
+    let joins = step.joins.iter().enumerate().filter_map(|(index, join)| {
+        let kind = match join.kind {
+            InterpreterJoinKind::Left => InterpreterJoinKind::Inner,
+            InterpreterJoinKind::Full => InterpreterJoinKind::Left,
+            _ => return None,
         };
-        for changed in expression_mutants(child) {
-            interpreter_exprs.push(with_child(x, index, changed));
+        let mut changed = step.clone();
+        changed.joins.get_mut(index)?.kind = kind;
+        Some(changed)
+    });
+    without_filter
+        .chain(without_having)
+        .chain(filters.map(move |x| with_filter(Some(x))))
+        .chain(havings.map(move |x| with_having(Some(x))))
+        .chain(definitions)
+        .chain(joins)
+}
+
+/// Returns mutants of an expression, one for each mistake, up to `limit`. Recursion is safe because the parser limits
+/// the nesting depth.
+fn expression_mutants(x: &InterpreterExpr, limit: usize) -> Vec<InterpreterExpr> {
+    let mut mutants = node_mutants(x);
+    for (index, child) in x.children().into_iter().enumerate() {
+        let remaining = limit.saturating_sub(mutants.len());
+        if remaining == 0 {
+            break;
         }
+        mutants.extend(expression_mutants(child, remaining).into_iter().map(|changed| {
+            let mut mutant = x.clone();
+            if let Some(child) = mutant.children_mut().into_iter().nth(index) {
+                *child = changed;
+            }
+            mutant
+        }));
     }
-    interpreter_exprs
+    mutants.truncate(limit);
+    mutants
 }
 
 fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
@@ -94,14 +90,14 @@ fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
         InterpreterExpr::Literal(Value::Date(day)) => vec![InterpreterExpr::Literal(Value::Date(day + 1))],
         InterpreterExpr::Binary(op, a, b) => {
             let other = |op: &InterpreterOp| InterpreterExpr::Binary(*op, a.clone(), b.clone());
-            let mut interpreter_exprs: Vec<InterpreterExpr> = alternative_operators(*op).iter().map(other).collect();
+            let mut mutants: Vec<InterpreterExpr> = alternative_operators(*op).iter().map(other).collect();
             if matches!(
                 op,
                 InterpreterOp::Add | InterpreterOp::Subtract | InterpreterOp::Multiply | InterpreterOp::Divide
             ) {
-                interpreter_exprs.extend([(**a).clone(), (**b).clone()]);
+                mutants.extend([(**a).clone(), (**b).clone()]);
             }
-            interpreter_exprs
+            mutants
         }
         InterpreterExpr::Call("IF", args) => args.iter().skip(1).cloned().collect(),
         InterpreterExpr::Call("NOT", args) => args.clone(),
@@ -186,36 +182,5 @@ fn alternative_operators(op: InterpreterOp) -> &'static [InterpreterOp] {
         InterpreterOp::Multiply => &[InterpreterOp::Divide],
         InterpreterOp::Divide => &[InterpreterOp::Multiply],
         _ => &[],
-    }
-}
-
-/// Returns the expression with one child replaced.
-fn with_child(x: &InterpreterExpr, index: usize, child: InterpreterExpr) -> InterpreterExpr {
-    let with_arg = |args: &[InterpreterExpr]| {
-        let mut args = args.to_vec();
-        if let Some(arg) = args.get_mut(index) {
-            *arg = child.clone();
-        }
-        args
-    };
-    let boxed = || Box::new(child.clone());
-    match x {
-        InterpreterExpr::Binary(op, _, b) if index == 0 => InterpreterExpr::Binary(*op, boxed(), b.clone()),
-        InterpreterExpr::Binary(op, a, _) => InterpreterExpr::Binary(*op, a.clone(), boxed()),
-        InterpreterExpr::Call(name, args) => InterpreterExpr::Call(name, with_arg(args)),
-        InterpreterExpr::Aggregate(name, args) => InterpreterExpr::Aggregate(name, with_arg(args)),
-        InterpreterExpr::Range(_, rows) => InterpreterExpr::Range(boxed(), *rows),
-        InterpreterExpr::Part(_, frame) => InterpreterExpr::Part(boxed(), frame.clone()),
-        InterpreterExpr::Window(window) => InterpreterExpr::Window(match window {
-            Window::Offset(_, offset) => Window::Offset(boxed(), *offset),
-            Window::First(_) => Window::First(boxed()),
-            Window::Last(_) => Window::Last(boxed()),
-            Window::Rank(name, _, down) => Window::Rank(name, boxed(), *down),
-            Window::PercentRank(_) => Window::PercentRank(boxed()),
-            Window::Period(_, offset, unit) => Window::Period(boxed(), *offset, *unit),
-            Window::InPeriod(_, frame, is_last) => Window::InPeriod(boxed(), *frame, *is_last),
-            Window::Row => Window::Row,
-        }),
-        InterpreterExpr::Literal(_) | InterpreterExpr::Name(_) | InterpreterExpr::Period(..) => x.clone(),
     }
 }

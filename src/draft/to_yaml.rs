@@ -10,6 +10,7 @@ use crate::interpret::expr::InterpreterExpr;
 use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
 use crate::model::interpreter_input::InterpreterInput;
+use formulac_syntax::yaml;
 
 /// Maximum line length of a row in flow style. Longer rows use one line per value.
 const WIDTH: usize = 150;
@@ -143,11 +144,11 @@ fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null
             .zip(row)
             .filter(|(_, value)| !(skips_null && value.is_null()));
         let mut pairs: Vec<String> = cells
-            .map(|(name, value)| format!("{}: {}", key_text(name), scalar_text(value)))
+            .map(|(name, value)| format!("{}: {}", text_in_flow(name), scalar_text(value)))
             .collect();
         if pairs.is_empty() {
             // A row of NULLs needs at least one column.
-            pairs.extend(names.first().map(|name| format!("{}: null", key_text(name))));
+            pairs.extend(names.first().map(|name| format!("{}: null", text_in_flow(name))));
         }
         pairs
     };
@@ -162,14 +163,6 @@ fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null
     }
 }
 
-fn key_text(name: &str) -> String {
-    if is_plain(name) {
-        name.to_owned()
-    } else {
-        quote_text(name)
-    }
-}
-
 fn scalar_text(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -177,37 +170,38 @@ fn scalar_text(value: &Value) -> String {
         Value::Int(int) => int.to_string(),
         Value::Number(number) => (number + 0.0).to_string(),
         // Keep trailing zeros, because dbt compares printed decimals.
-        Value::Decimal(exact) if exact.scale > 0 => quote_text(&exact.to_string()),
+        Value::Decimal(exact) if exact.scale > 0 => format!("\"{exact}\""),
         Value::Decimal(exact) => exact.to_string(),
-        Value::Text(text) if is_plain(text) => text.clone(),
-        Value::Text(text) => quote_text(text),
-        Value::Date(_) | Value::Time(_) => quote_text(&value.text()),
+        Value::Text(text) => text_in_flow(text),
+        Value::Date(_) | Value::Time(_) => format!("\"{}\"", value.text()),
     }
 }
 
-/// Returns whether YAML parses the text as a string without quotes, even inside braces.
-fn is_plain(text: &str) -> bool {
-    const WORDS: [&str; 10] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan"];
-    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
-    text.starts_with(char::is_alphabetic)
-        && !text.ends_with(' ')
-        && text.chars().all(is_word)
-        && !WORDS.contains(&text.to_lowercase().as_str())
+/// Formats a string for a one-line mapping.
+fn text_in_flow(text: &str) -> String {
+    if !text.contains(['\r', '\0']) {
+        return yaml::flow_text(text);
+    }
+    // `flow_text` would remove these characters.
+    let mut quoted = String::new();
+    yaml::scalar::write_quoted(&mut quoted, text);
+    quoted
 }
 
-fn quote_text(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
+#[cfg(test)]
+mod tests {
+    use super::text_in_flow;
+    use formulac_syntax::yaml;
+
+    #[test]
+    fn texts_round_trip_in_mappings() {
+        for text in [
+            "open", "a, b", "[x]", "a: b", "yes", "2024", "", "a\r\nb", "nul\0", "it's", "x #y",
+        ] {
+            let mapping = format!("rows: [{{{}: {}}}]\n", text_in_flow("a, b"), text_in_flow(text));
+            let root = yaml::root(&mapping).unwrap();
+            let row = root.items_at("rows").first().and_then(|row| row.text_at("a, b"));
+            assert_eq!(row, Some(text), "{mapping}");
         }
     }
-    out.push('"');
-    out
 }

@@ -1,31 +1,23 @@
 //! Finds the columns of a model that depend on a definition in its spec.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::graph::SpecModel;
 
 /// Returns the columns of a model that depend on a definition, in lower case. Definitions are compared only by name. If
 /// several steps define the same name, the result includes the columns of all these definitions.
 pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
-    let mut reached = BTreeSet::from([definition.to_lowercase()]);
-    // One pass is enough for definitions of later steps, because they come after the definitions that they read.
-    // Definitions of the same step can be in any order, so repeat until no name is added.
-    let definitions = spec.compiled.definitions();
-    loop {
-        let before = reached.len();
-        for definition in definitions {
-            let definition_name = definition.name().to_lowercase();
-            if !reached.contains(&definition_name)
-                && formula_names(definition.formula())
-                    .iter()
-                    .any(|name| reached.contains(name))
-            {
-                reached.insert(definition_name);
-            }
+    let mut readers: HashMap<String, Vec<String>> = HashMap::new();
+    for other in spec.compiled.definitions() {
+        for name in formula_names(other.formula()) {
+            readers.entry(name).or_default().push(other.name().to_lowercase());
         }
-        if reached.len() == before {
-            break;
-        }
+    }
+    let mut reached = BTreeSet::new();
+    let mut to_visit = vec![definition.to_lowercase()];
+    while let Some(name) = to_visit.pop() {
+        to_visit.extend(readers.remove(&name).unwrap_or_default());
+        reached.insert(name);
     }
     let columns = spec
         .compiled

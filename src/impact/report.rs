@@ -32,7 +32,7 @@ pub struct ChangedNode {
 }
 
 /// Effect of a change on a dbt node, or on a field, topic or join in Omni.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effect {
     /// Name of the affected object, such as `quarterly_growth_rate`, or `orders.revenue` for an Omni field.

@@ -79,16 +79,11 @@ fn plural_s(is_singular: bool) -> &'static str {
 
 /// Formats the counts by kind: `2 models, 1 exposure, 3 Omni fields`.
 fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
+    let mut counts: Vec<(String, usize)> = Vec::new();
     for effect in effects {
         let kind = match effect.kind.as_str() {
-            "omni dimension" | "omni measure" | "omni filter" | "omni column" => "Omni field",
-            "omni topic" => "Omni topic",
-            "omni join" => "Omni join",
-            "saved_query" => "saved query",
-            "semantic_model" => "semantic model",
-            "unit_test" => "unit test",
-            other => other,
+            "omni dimension" | "omni measure" | "omni filter" | "omni column" => "Omni field".to_owned(),
+            other => display_kind(other),
         };
         match counts.iter_mut().find(|(counted_kind, _)| *counted_kind == kind) {
             Some((_, count)) => *count += 1,
@@ -101,16 +96,27 @@ fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
             .position(|ordered_kind| ordered_kind == kind)
             .unwrap_or(ORDER.len())
     });
-    let many = |kind: &str| match (kind.strip_suffix("ry"), kind.strip_suffix("is")) {
+    let phrases = counts
+        .iter()
+        .map(|(kind, count)| format!("{count} {}", kind_for_count(kind, *count)));
+    phrases.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the name of a kind in messages, such as `saved query` or `Omni topic`.
+pub(super) fn display_kind(kind: &str) -> String {
+    kind.replace('_', " ").replace("omni ", "Omni ")
+}
+
+/// Returns the singular or the plural of a kind's name in messages.
+pub(super) fn kind_for_count(display_kind: &str, count: usize) -> String {
+    if count == 1 {
+        return display_kind.to_owned();
+    }
+    match (display_kind.strip_suffix("ry"), display_kind.strip_suffix("is")) {
         (Some(stem), _) => format!("{stem}ries"),
         (_, Some(stem)) => format!("{stem}es"),
-        _ => format!("{kind}s"),
-    };
-    let phrases = counts.iter().map(|(kind, count)| match count {
-        1 => format!("1 {kind}"),
-        count => format!("{count} {}", many(kind)),
-    });
-    phrases.collect::<Vec<_>>().join(", ")
+        _ => format!("{display_kind}s"),
+    }
 }
 
 /// Kinds of nodes in display order.

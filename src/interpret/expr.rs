@@ -140,7 +140,7 @@ impl InterpreterExpr {
         }
     }
 
-    fn children_mut(&mut self) -> Vec<&mut Self> {
+    pub fn children_mut(&mut self) -> Vec<&mut Self> {
         match self {
             Self::Literal(_) | Self::Name(_) | Self::Period(..) => Vec::new(),
             Self::Range(operand, _) | Self::Part(operand, _) => vec![operand],

@@ -21,8 +21,8 @@ pub struct InterpreterStep {
     pub joins: Vec<InterpreterJoin>,
     pub filter: Option<InterpreterExpr>,
     pub having: Option<InterpreterExpr>,
-    pub group_by: Vec<KeptColumn>,
-    pub order_by: Vec<(KeptColumn, bool)>,
+    pub group_by: Vec<KeyColumn>,
+    pub order_by: Vec<(KeyColumn, bool)>,
     pub partition_by: Option<Vec<String>>,
     pub keep: InterpreterKeep,
     pub limit: Option<usize>,
@@ -74,14 +74,14 @@ pub enum InterpreterKeep {
     Some(Vec<String>),
 }
 
-/// Column or definition, or a timeframe of a column or definition.
+/// Key of groups or of the order of rows: a column or definition, or a timeframe of a column or definition.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeptColumn {
+pub struct KeyColumn {
     pub name: String,
     pub frame: Option<PeriodFrame>,
 }
 
-impl KeptColumn {
+impl KeyColumn {
     /// Returns the name of the output column.
     pub fn output(&self) -> String {
         let column = unqualified_name(&self.name);
@@ -119,7 +119,7 @@ impl InterpreterStep {
     }
 
     /// Returns the group key with this name in the output, such as `customers.country` for `country`.
-    pub fn key_with_output(&self, name: &str) -> Option<&KeptColumn> {
+    pub fn key_with_output(&self, name: &str) -> Option<&KeyColumn> {
         self.group_by.iter().find(|key| key.output() == name)
     }
 
@@ -230,7 +230,7 @@ impl InterpreterStep {
     }
 }
 
-impl fmt::Display for KeptColumn {
+impl fmt::Display for KeyColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.expr())
     }

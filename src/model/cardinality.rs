@@ -265,21 +265,12 @@ fn reads_this_and_other_relations(program: &Program, root: IrId, relation: &str)
 /// Returns the columns on which a value depends, directly or through definitions.
 fn value_columns(program: &Program, root: IrId) -> Vec<u32> {
     let mut columns = Vec::new();
-    let mut seen = rustc_hash::FxHashSet::default();
-    let mut stack = vec![root];
-    while let Some(id) = stack.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        match program.node(id) {
-            Ir::Definition(definition_index) => {
-                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
+    for id in program.dependencies(root) {
+        if let Ir::Column(column) = program.node(id) {
+            match program.columns.try_get(column as usize) {
+                Some(input_column) if !input_column.merged.is_empty() => columns.extend(&input_column.merged),
+                _ => columns.push(column),
             }
-            Ir::Column(column) => columns.extend(match program.columns.try_get(column as usize) {
-                Some(input_column) if !input_column.merged.is_empty() => input_column.merged.clone(),
-                _ => vec![column],
-            }),
-            _ => stack.extend(program.operands(id)),
         }
     }
     columns

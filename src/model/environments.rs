@@ -98,6 +98,13 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Returns whether an environment can have a name. The name is part of the names of folders and branches.
+    #[must_use]
+    pub fn is_valid_name(name: &str) -> bool {
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        name.chars().all(is_plain) && name.starts_with(char::is_alphanumeric) && name.len() <= 64
+    }
+
     /// Returns whether a push is reviewed before it is merged.
     #[must_use]
     pub fn is_reviewed(&self) -> bool {
@@ -131,7 +138,7 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
     let mut environments = Vec::new();
     for (key, value) in pairs {
         let Some(name) = key.text() else { continue };
-        if !is_name(name) {
+        if !Environment::is_valid_name(name) {
             let message = format!("`{name}` is not a valid name for an environment");
             let help = "use letters, digits, `-` and `_`, with a letter or digit first, because branches and folders get \
                     this name";
@@ -156,12 +163,6 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
         }
     }
     environments
-}
-
-/// Returns whether a name can be part of folder and branch names.
-fn is_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    name.chars().all(is_plain) && name.starts_with(char::is_alphanumeric) && name.len() <= 64
 }
 
 fn read_environment(name: &str, value: &Node, source: &str) -> Environment {

@@ -5,10 +5,12 @@ use std::cell::OnceCell;
 
 use super::joins::JoinCriterion;
 use super::load::{SpannedText, Step, StepDefinitions};
+use crate::ast::Ast;
 use crate::check::DefinitionRole;
 use crate::diag::Diagnostic;
 use crate::lex::LayoutMode;
-use crate::parse::SourcePart;
+use crate::limits::Limits;
+use crate::parse::{self, ParseBuffers, SourcePart};
 use crate::plan::key_name;
 use crate::span::Span;
 use crate::yaml::{self, YamlStyle};
@@ -277,6 +279,11 @@ impl<'y> StepFormulas<'y> {
             last = Some((node, offsets));
         }
         places
+    }
+
+    /// Parses the formulas into `ast`.
+    pub fn parse(&self, limits: &Limits, buffers: &mut ParseBuffers, ast: &mut Ast, diagnostics: &mut Vec<Diagnostic>) {
+        parse::parse_parts(&self.text, &self.parts, limits, buffers, ast, diagnostics);
     }
 
     /// Converts a span in the combined text to a span in the file.

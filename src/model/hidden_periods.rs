@@ -1,9 +1,6 @@
 //! Warns about conditions on the time key that remove earlier periods needed by a look-back. `since` hides periods
 //! without removing them.
 
-use formulac_syntax::diag::lists::join_names;
-use rustc_hash::FxHashSet;
-
 use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::{self, DefinitionRole, find_sort_key_to_shift, split_truncation};
@@ -11,6 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, used_definitions};
 use crate::span::Span;
+use formulac_syntax::diag::lists::join_names;
 
 /// Part of a condition on rows. All parts must be true.
 #[derive(Clone, Debug)]
@@ -166,22 +164,12 @@ fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
 
 /// Returns the names of the columns that a value reads, in lower case.
 fn columns_read(program: &Program, id: IrId) -> Vec<String> {
-    let (mut columns, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![id]);
-    while let Some(id) = stack.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        match program.node(id) {
-            Ir::Definition(definition_index) => {
-                stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
-            }
-            Ir::Column(column) => {
-                columns.extend(program.columns.try_get(column as usize).map(|c| c.name.to_lowercase()));
-            }
-            _ => stack.extend(program.operands(id)),
-        }
-    }
-    columns
+    let nodes = program.dependencies(id);
+    let columns = nodes.filter_map(|id| match program.node(id) {
+        Ir::Column(column) => program.columns.try_get(column as usize),
+        _ => None,
+    });
+    columns.map(|column| column.name.to_lowercase()).collect()
 }
 
 /// Returns the position of the first value between two nodes that reads earlier periods: OFFSET, PERIODOFFSET or a
@@ -216,20 +204,14 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
 /// Warns about conditions on the time key of a grouped step that has a look-back.
 pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
-    let people_with_role = |role: DefinitionRole| {
-        let definitions = program.definitions.iter().zip(&plan.roles);
-        definitions
-            .filter(move |(definition, definition_role)| **definition_role == role && !definition.failed)
-            .map(|(definition, _)| definition)
-    };
-    let mut conditions = people_with_role(DefinitionRole::Where)
-        .flat_map(|d| row_conditions(program, d.root, text))
+    let mut conditions = plan
+        .roots_with_role(DefinitionRole::Where)
+        .flat_map(|root| row_conditions(program, root, text))
         .peekable();
     if !plan.grouped || conditions.peek().is_none() {
         return;
     }
-    let order: Vec<IrId> = people_with_role(DefinitionRole::OrderBy).map(|d| d.root).collect();
-    let Some(key) = find_sort_key_to_shift(program, order.into_iter()) else {
+    let Some(key) = find_sort_key_to_shift(program, plan.roots_with_role(DefinitionRole::OrderBy)) else {
         return;
     };
     // `since` needs a key that is a timeframe.

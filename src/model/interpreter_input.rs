@@ -17,7 +17,7 @@ use crate::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_
 use crate::interpret::spec as given;
 use crate::interpret::temporal::{self, TemporalKind};
 use crate::interpret::value::Value;
-use crate::parse;
+use crate::parse::ParseBuffers;
 use crate::schema::Relation;
 use crate::sql::JoinKind;
 use crate::yaml;
@@ -228,10 +228,10 @@ fn relation(
 }
 
 /// Converts an expression that is a column's name or a timeframe of a column.
-fn to_kept_column(expr: InterpreterExpr) -> Result<given::KeptColumn, UnsupportedFormula> {
+fn to_key_column(expr: InterpreterExpr) -> Result<given::KeyColumn, UnsupportedFormula> {
     match expr {
-        InterpreterExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),
-        InterpreterExpr::Period(name, frame) => Ok(given::KeptColumn {
+        InterpreterExpr::Name(name) => Ok(given::KeyColumn { name, frame: None }),
+        InterpreterExpr::Period(name, frame) => Ok(given::KeyColumn {
             name,
             frame: Some(frame),
         }),
@@ -257,14 +257,7 @@ fn read_step(
     let formulas = StepFormulas::new(step, source);
     let (mut ast, mut faults) = (Ast::default(), Vec::new());
     let limits = &compiler.options.limits;
-    parse::parse_parts(
-        &formulas.text,
-        &formulas.parts,
-        limits,
-        &mut parse::ParseBuffers::default(),
-        &mut ast,
-        &mut faults,
-    );
+    formulas.parse(limits, &mut ParseBuffers::default(), &mut ast, &mut faults);
     let mut interpreter_step = given::InterpreterStep {
         keep: match &step.keep {
             KeptColumns::Nothing => given::InterpreterKeep::Nothing,
@@ -292,13 +285,13 @@ fn read_step(
             }
             DefinitionRole::Where => interpreter_step.filter = Some(expr?),
             DefinitionRole::Having => interpreter_step.having = Some(expr?),
-            DefinitionRole::GroupBy => interpreter_step.group_by.push(to_kept_column(expr?)?),
+            DefinitionRole::GroupBy => interpreter_step.group_by.push(to_key_column(expr?)?),
             DefinitionRole::OrderBy => {
                 let descending = formulas.descending.get(part).copied().unwrap_or(false);
-                interpreter_step.order_by.push((to_kept_column(expr?)?, descending));
+                interpreter_step.order_by.push((to_key_column(expr?)?, descending));
             }
             DefinitionRole::PartitionBy => {
-                let partition = to_kept_column(expr?)?;
+                let partition = to_key_column(expr?)?;
                 if partition.frame.is_some() {
                     return Err(format!("the partition by `{partition}`"));
                 }

@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::plan::{JoinInput, JoinedInput, StepInput};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{JoinKind, SelectSource};
+use crate::sql::JoinKind;
 
 /// Facts about the output of a step that later steps need.
 #[derive(Debug)]
@@ -131,46 +131,8 @@ impl SpecCompilation<'_> {
         joined.record_using_columns(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
-            let (relation, source, own_name, key, single) =
-                match self.sources.resolve_join_target(self.spec, position, &join.to) {
-                    JoinTarget::Step(step_index) => {
-                        let facts = self.facts.get(step_index);
-                        let original_name = self
-                            .spec
-                            .steps
-                            .get(step_index)
-                            .and_then(|s| s.name)
-                            .map_or("", |n| n.text);
-                        let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
-                        let name_sql = self.compiler.options.dialect.name_text(original_name, true);
-                        let single = facts.is_some_and(|f| f.single);
-                        (
-                            facts.and_then(|f| f.relation.as_ref()),
-                            SelectSource::Name(name_sql),
-                            original_name,
-                            key,
-                            single,
-                        )
-                    }
-                    JoinTarget::Source(source_index) => {
-                        let known_relation = self.known_relation(&join.to);
-                        let key = known_relation.map(|r| r.key().to_vec()).unwrap_or_default();
-                        let original_name = self
-                            .sources
-                            .sources
-                            .get(source_index)
-                            .map_or("", |source| source.name.as_str());
-                        (
-                            known_relation,
-                            SelectSource::Input(source_index as u32),
-                            original_name,
-                            key,
-                            false,
-                        )
-                    }
-                    JoinTarget::Later => (None, SelectSource::Name(String::new()), "", Vec::new(), false),
-                };
-            let mut relation = with_name(relation, name);
+            let target = self.target_facts(position, &join.to);
+            let mut relation = with_name(target.relation, name);
             if matches!(join.kind, JoinKind::Left | JoinKind::Full) {
                 relation.make_all_nullable();
             }
@@ -181,13 +143,13 @@ impl SpecCompilation<'_> {
                 relation,
                 JoinInput {
                     kind: join.kind,
-                    source,
-                    renamed: own_name != name,
+                    source: target.source,
+                    renamed: target.name != name,
                 },
             );
             joined.record_using_columns(index + 1);
-            joined.keys.push(key);
-            joined.single.push(single);
+            joined.keys.push(target.key);
+            joined.single.push(target.single);
             if let JoinCriterion::Using(names) = &join.criterion {
                 let condition_parts = joined.merge_using(join, names, diagnostics);
                 if !condition_parts.is_empty() {

@@ -11,7 +11,7 @@ use super::metrics::CHECK_MODEL_SUFFIX;
 use crate::dbt;
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::{IrId, Program};
 use crate::plan::{StepOutput, StepPlan};
 use crate::span::Span;
 use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
@@ -115,9 +115,10 @@ impl SpecCompilation<'_> {
             ));
         }
         for root in &cardinality_query.own_conditions {
-            for id in dependency_nodes(program, *root) {
-                emitter.emit(id);
-            }
+            let mut nodes: Vec<IrId> = program.dependencies(*root).collect();
+            // Operands have lower ids than the nodes that read them.
+            nodes.sort_unstable();
+            nodes.into_iter().for_each(|id| emitter.emit(id));
             conditions.push(emitter.emitted_sql(*root));
         }
         let tree = emitter.tree();
@@ -194,23 +195,4 @@ impl SpecCompilation<'_> {
         ctes.extend(query_ctes);
         Query { ctes, body }
     }
-}
-
-/// Returns the nodes on which a value depends, directly or through definitions. Operands come first.
-fn dependency_nodes(program: &Program, root: IrId) -> Vec<IrId> {
-    let mut seen: FxHashSet<IrId> = FxHashSet::default();
-    let mut stack = vec![root];
-    while let Some(id) = stack.pop() {
-        if seen.insert(id) {
-            match program.node(id) {
-                Ir::Definition(definition_index) => {
-                    stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
-                }
-                _ => stack.extend(program.operands(id)),
-            }
-        }
-    }
-    let mut nodes: Vec<IrId> = seen.into_iter().collect();
-    nodes.sort_unstable();
-    nodes
 }

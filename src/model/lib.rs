@@ -89,6 +89,7 @@ mod sources;
 mod spec_definition;
 mod spec_facts;
 mod tabs;
+mod target_facts;
 mod team;
 mod time_range;
 mod time_zone;

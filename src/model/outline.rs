@@ -8,7 +8,7 @@ use crate::ast::Ast;
 use crate::calendar::Calendar;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
-use crate::parse;
+use crate::parse::ParseBuffers;
 use crate::plan::key_name;
 use crate::span::Span;
 use crate::yaml::{self, Node};
@@ -132,14 +132,7 @@ fn step_outlines(spec_steps: &[Step<'_>], source: &str, compiler: &Compiler) -> 
         let mut ast = Ast::default();
         let limits = &compiler.options.limits;
         let mut faults = Vec::new();
-        parse::parse_parts(
-            &formulas.text,
-            &formulas.parts,
-            limits,
-            &mut parse::ParseBuffers::default(),
-            &mut ast,
-            &mut faults,
-        );
+        formulas.parse(limits, &mut ParseBuffers::default(), &mut ast, &mut faults);
         // The parts start with the timeframes of the sheet, if any, followed by the definitions in the order of their
         // scalars.
         let sheet_frames = formulas

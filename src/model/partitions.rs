@@ -20,17 +20,8 @@ pub(super) fn check_partitions(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
-    let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
-        let places = (0..program.definitions.len()).filter(|i| plan.roles[*i] == role);
-        places
-            .filter(|i| !program.definitions[*i].failed)
-            .map(|i| program.definitions[i].root)
-            .collect()
-    };
-    let (keys, order) = (
-        people_with_role(DefinitionRole::GroupBy),
-        people_with_role(DefinitionRole::OrderBy),
-    );
+    let keys: Vec<IrId> = plan.roots_with_role(DefinitionRole::GroupBy).collect();
+    let order: Vec<IrId> = plan.roots_with_role(DefinitionRole::OrderBy).collect();
     let is_explicit = step.partition_by.is_some();
     let text_of = |id: IrId| program.meta(id).span.text(text).trim();
     let is_among = |id: IrId, ids: &[IrId]| {
@@ -41,7 +32,7 @@ pub(super) fn check_partitions(
         })
     };
     let partition: Vec<IrId> = if is_explicit {
-        people_with_role(DefinitionRole::PartitionBy)
+        plan.roots_with_role(DefinitionRole::PartitionBy).collect()
     } else if order.is_empty() {
         Vec::new()
     } else {

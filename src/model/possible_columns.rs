@@ -2,12 +2,12 @@
 
 use super::formulas::StepFormulas;
 use super::load::{KeptColumns, Step};
+use crate::Type;
 use crate::diag::Diagnostic;
 use crate::limits::Limits;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
-use crate::{Type, parse};
 
 /// Returns the columns that a step without errors would have. `input` is the relation that the step reads. Returns
 /// `None` if the columns cannot be determined.
@@ -21,7 +21,7 @@ pub fn possible_columns(
     let CompileMemory { parse, ast, .. } = memory;
     let formulas = StepFormulas::new(step, source);
     let mut syntax = Vec::new();
-    parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
+    formulas.parse(limits, parse, ast, &mut syntax);
     // The part that could not be parsed may contain a definition.
     if step.faulty || syntax.iter().any(Diagnostic::is_error) {
         return None;

@@ -9,7 +9,6 @@ use crate::compiler::split_sort_key;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{TabSource, key_name};
 use crate::schema::{Column, Relation};
-use crate::sql::SelectSource;
 
 impl SpecCompilation<'_> {
     /// Returns the tabs of the step at this index, and reports errors in them.
@@ -23,42 +22,14 @@ impl SpecCompilation<'_> {
 
     fn read_tab(&self, keys: &TabKeys<'_>, index: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
         let model = keys.model.name();
-        let (relation, key, source, own_name) = match self.sources.resolve_join_target(self.spec, index, &keys.model) {
-            JoinTarget::Step(step_index) => {
-                let facts = self.facts.get(step_index);
-                let original_name = self
-                    .spec
-                    .steps
-                    .get(step_index)
-                    .and_then(|s| s.name)
-                    .map_or("", |n| n.text);
-                let name_sql = self.compiler.options.dialect.name_text(original_name, true);
-                let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
-                (
-                    facts.and_then(|f| f.relation.clone()),
-                    key,
-                    SelectSource::Name(name_sql),
-                    original_name,
-                )
-            }
-            JoinTarget::Source(source_index) => {
-                let known_relation = self.known_relation(&keys.model);
+        let facts = self.target_facts(index, &keys.model);
+        match facts.target {
+            JoinTarget::Step(_) => {}
+            JoinTarget::Source(_) => {
                 if self.is_missing(&keys.model) {
                     let span = keys.model_text.node.span;
                     diagnostics.push(self.report_missing_relation("model", &keys.model, span, "", std::iter::empty()));
                 }
-                let original_name = self
-                    .sources
-                    .sources
-                    .get(source_index)
-                    .map_or("", |source| source.name.as_str());
-                let key = known_relation.map(|r| r.key().to_vec()).unwrap_or_default();
-                (
-                    known_relation.cloned(),
-                    key,
-                    SelectSource::Input(source_index as u32),
-                    original_name,
-                )
             }
             JoinTarget::Later => {
                 let message = format!("this tab reads step `{model}`, which is not an earlier step");
@@ -66,20 +37,13 @@ impl SpecCompilation<'_> {
                     Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message)
                         .with_help("move that step before this one, because a step can read only earlier steps"),
                 );
-                (None, Vec::new(), SelectSource::Name(String::new()), "")
             }
-        };
-        let columns = match (&keys.columns, &relation) {
+        }
+        let relation = facts.relation;
+        let columns = match (&keys.columns, relation) {
             (Some(columns), _) => columns
                 .iter()
-                .map(|column| {
-                    known_column(
-                        &key_name(column.text),
-                        column.span(self.source),
-                        relation.as_ref(),
-                        diagnostics,
-                    )
-                })
+                .map(|column| known_column(&key_name(column.text), column.span(self.source), relation, diagnostics))
                 .collect(),
             (None, Some(relation)) => relation.columns().to_vec(),
             (None, None) => Vec::new(),
@@ -89,26 +53,26 @@ impl SpecCompilation<'_> {
             let (name, descending) = split_sort_key(entry.text);
             let name = key_name(name);
             order.push((
-                known_column(&name, entry.span(self.source), relation.as_ref(), diagnostics),
+                known_column(&name, entry.span(self.source), relation, diagnostics),
                 descending,
             ));
         }
         // The key columns break ties.
-        for name in &key {
+        for name in &facts.key {
             let is_there = order.iter().any(|(column, _)| column.name().eq_ignore_ascii_case(name));
-            if let (false, Some(column)) = (is_there, relation.as_ref().and_then(|r| r.column(name))) {
+            if let (false, Some(column)) = (is_there, relation.and_then(|r| r.column(name))) {
                 order.push((column.clone(), false));
             }
         }
-        let name = if own_name.is_empty() { model } else { own_name };
+        let name = if facts.name.is_empty() { model } else { facts.name };
         TabSource {
             name: model.to_owned(),
             renamed: name != model,
-            source,
+            source: facts.source,
             columns,
             order,
             ordered: !keys.order_by.is_empty(),
-            key,
+            key: facts.key,
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Times in the formulas of a step: which values are times, and how far back or ahead in time they read.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
+use super::lineage::output_column;
 use super::load::{KeptColumns, Step};
 use super::lookback::is_nested;
 use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
 use crate::Level;
 use crate::check::{DefinitionRole, constant_period, date_part, find_sort_key_to_shift, is_label, split_truncation};
 use crate::ir::{CalendarEnd, CalendarRange, CalendarUnit, Ir, IrId, PeriodSide, Program, WindowFrame};
-use crate::plan::{StepInput, StepOutput, StepPlan, key_name, used_definitions};
+use crate::plan::{StepInput, StepOutput, StepPlan, used_definitions};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::SelectSource;
@@ -106,41 +107,13 @@ impl Times<'_> {
 
     /// Returns the input columns on which a value depends.
     pub fn input_columns(&self, root: IrId) -> Vec<(usize, String)> {
-        let program = self.program();
-        let (mut columns, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![root]);
-        while let Some(id) = stack.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            match program.node(id) {
-                Ir::Definition(definition_index) => {
-                    stack.extend(program.definitions.try_get(definition_index as usize).map(|d| d.root));
-                }
-                Ir::Column(_) => columns.extend(self.time_column(id)),
-                _ => stack.extend(program.operands(id)),
-            }
-        }
-        columns
+        let nodes = self.program().dependencies(root);
+        nodes.filter_map(|id| self.time_column(id)).collect()
     }
 
     /// Returns the lower-case name of the column that a definition or key produces, if any.
     pub fn output_column(&self, index: usize) -> Option<String> {
-        let program = self.program();
-        let definition = program.definitions.try_get(index)?;
-        let name = match (self.plan.roles.try_get(index)?, program.node(definition.root)) {
-            (DefinitionRole::GroupBy, Ir::Column(column)) => {
-                program.columns.try_get(column as usize)?.output_name().to_lowercase()
-            }
-            // The key is a definition, which produces the column itself.
-            (DefinitionRole::GroupBy, Ir::Definition(_)) => return None,
-            // The name of a timeframe is derived from its notation.
-            (DefinitionRole::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
-            (DefinitionRole::Definitions, _) if self.plan.outputs.try_get(index) == Some(&true) => {
-                definition.name.as_deref()?.to_lowercase()
-            }
-            _ => return None,
-        };
-        Some(name)
+        output_column(self.plan, index, self.text).map(|name| name.to_lowercase())
     }
 
     pub fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
@@ -205,17 +178,11 @@ impl Times<'_> {
 
     pub fn cross_row_reads(&self, step: &Step<'_>) -> Vec<CrossRowRead> {
         let (program, plan) = (self.program(), self.plan);
-        let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
-            let definitions = program.definitions.iter().zip(&plan.roles);
-            definitions
-                .filter(|(d, definition_role)| **definition_role == role && !d.failed)
-                .map(|(d, _)| d.root)
-                .collect()
-        };
+        let roots = |role: DefinitionRole| -> Vec<IrId> { plan.roots_with_role(role).collect() };
         let (order, groups, ids) = (
-            people_with_role(DefinitionRole::OrderBy),
-            people_with_role(DefinitionRole::GroupBy),
-            people_with_role(DefinitionRole::PartitionBy),
+            roots(DefinitionRole::OrderBy),
+            roots(DefinitionRole::GroupBy),
+            roots(DefinitionRole::PartitionBy),
         );
         let is_same_value = |first_key: IrId, other: IrId| {
             program.resolve_names(first_key) == program.resolve_names(other) || self.is_same(first_key, other)

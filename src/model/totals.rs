@@ -11,7 +11,6 @@ use crate::Type;
 use crate::check::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
-use crate::parse;
 use crate::plan::{StepInput, StepOutput, key_name};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
@@ -280,14 +279,7 @@ impl SpecCompilation<'_> {
             .collect();
         let CompileMemory { parse, ast, .. } = memory;
         let mut unsaid = Vec::new();
-        parse::parse_parts(
-            &formulas.text,
-            &formulas.parts,
-            &self.compiler.options.limits,
-            parse,
-            ast,
-            &mut unsaid,
-        );
+        formulas.parse(&self.compiler.options.limits, parse, ast, &mut unsaid);
         let is_column = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         let total_uses = find_totals(ast, &formulas.text, &columns);
         let totals = total_uses

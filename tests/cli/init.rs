@@ -200,7 +200,30 @@ fn outputs_of_unsupported_adapters_are_no_environments() {
         .filter_map(|line| line.trim().split_once(':'))
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(names, ["dev", "production", "later"]);
+    assert_eq!(names, ["dev", "production", "\"on\"", "later"]);
+}
+
+/// Names that need quotes in YAML are quoted, and names that environments cannot have are reported.
+#[test]
+fn names_of_outputs_are_quoted_or_reported() {
+    let project = create_project("init_output_names");
+    let outputs = "    2024: {type: duckdb}\n    non-prod: {type: duckdb}\n    \"my output\": {type: duckdb}\n    a.b: {type: duckdb}\n";
+    project.write("shop/profiles.yml", format!("{PROFILES}{outputs}"));
+    let init = run(&project, "shop", &["init"]);
+    assert_eq!(init.exit, 0, "{}", init.err);
+    let message = "formulac.yml has no environment for `my output`, `a.b` of the dbt profile, because names of \
+        environments consist of letters, digits, `-` and `_`, with a letter or digit first\n";
+    assert!(init.err.contains(message), "{}", init.err);
+    let text = project.read("shop/formulac.yml");
+    for line in [
+        "  \"on\": {connection: \"on\"}",
+        "  \"2024\": {connection: \"2024\"}",
+        "  non-prod: {connection: non-prod}",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{text}");
+    }
+    let shown = run(&project, "shop", &["env", "show", "2024"]);
+    assert_eq!(shown.exit, 0, "{}", shown.err);
 }
 
 /// A time spine is not a model about which users ask questions.

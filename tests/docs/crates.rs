@@ -31,7 +31,7 @@ const LAYERS: &[(&str, &str)] = &[
     // Compiles specs to queries and dbt models.
     ("model", "syntax grammar catalog core dbt interpret runtime"),
     // Drafts of unit tests.
-    ("draft", "catalog core interpret model"),
+    ("draft", "syntax catalog core interpret model"),
     // Converts edited SQL back to formulas.
     ("decompile", "syntax grammar catalog core dbt model runtime"),
     // Omni models from dbt's artifacts, and specs from Omni's fields.

@@ -95,14 +95,7 @@ fn check_folders(workspace: &Workspace, diagnostics: &mut Vec<FileDiagnostics>) 
 /// Returns the bounds for fixes: the project and the named files.
 fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolders, Failure> {
     let root = project::project_folder(session.global.project_dir.as_deref())?;
-    let bounds = root.map_or_else(
-        || Ok(WritableFolders::only_named_paths()),
-        |root| WritableFolders::from_project(&root),
-    )?;
-    Ok(args
-        .files
-        .iter()
-        .fold(bounds, |bounds, file| bounds.with_named_file(file)))
+    Ok(WritableFolders::from_optional_project(root.as_deref())?.with_named_files(&args.files))
 }
 
 /// Files to check, and the facts about the project that are needed to check them.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use formulac::diag::lists::and_more;
 use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_metric_set_name};
 use formulac::sync::{TextChange, diff_lines};
 use serde_json::{Value, json};
@@ -134,11 +135,6 @@ fn spec_selection_flags(
 const MAX_LISTED_NAMES: usize = 20;
 const FORMULAS: usize = 5;
 
-/// Returns the number of hidden items as text, such as `and 3 more`. `None` if all are shown.
-fn more(total: usize, printed: usize) -> Option<String> {
-    (total > printed).then(|| format!("and {} more", total - printed))
-}
-
 struct ShownExtraction<'s> {
     workspace: &'s Workspace,
     sources: &'s [(SourceText, Option<String>)],
@@ -246,10 +242,11 @@ impl ShownExtraction<'_> {
                 let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
                 lines.push(format!("  {}: {}", specs.join(", "), formula.join(" ")));
             }
-            lines.extend(more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
+            lines.extend(and_more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
         }
         lines.extend(
-            more(self.extraction.differing.len(), MAX_LISTED_NAMES).map(|more| format!("{more}; `--json` lists all")),
+            and_more(self.extraction.differing.len(), MAX_LISTED_NAMES)
+                .map(|more| format!("{more}; `--json` lists all")),
         );
         lines
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use formulac::Dialect;
+use formulac::diag::lists::and_more;
 use formulac::diag::render;
 use formulac::sync::ModelPlan;
 use serde_json::{Value, json};
@@ -20,24 +21,63 @@ use crate::cli::selection::SelectedModels;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::validate;
 use crate::cli::workspace::Workspace;
+use crate::cli::writable_folders::WritableFolders;
 
 /// Maximum number of files to list by name. The remaining files are only counted.
 const MAX_LISTED_FILES: usize = 20;
 /// Maximum number of changes in `known.yml` to list. The remaining changes are only counted.
 const MAX_LISTED_CHANGES: usize = 5;
 /// Maximum number of columns without a metric to list. The remaining columns are only counted.
-const NO_METRICS: usize = 5;
+const MAX_LISTED_COLUMNS: usize = 5;
+
+/// Compiled models of the selected specs, and the planned changes to their files.
+struct PlannedModels {
+    models: Vec<CompiledModel>,
+    selected_models: SelectedModels,
+    /// For each model, the reason why it is omitted, if any.
+    omission_reasons: Vec<Option<String>>,
+    diagnostics: Vec<FileDiagnostics>,
+    delivery: PendingFileChanges,
+    /// Changes in `known.yml`.
+    fact_changes: Vec<String>,
+    /// Whether files can be written: the specs have no errors, or `--keep-going` is set.
+    can_write: bool,
+}
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     let bounds = workspace.writable_folders()?;
     workspace.check_folders()?;
     workspace.warn_of_unsearched_folders(session, None);
-    let artifacts = workspace.artifacts()?;
-    if let Some(artifacts) = artifacts {
+    if let Some(artifacts) = workspace.artifacts()? {
         artifacts.report_age(session, workspace.dbt.as_ref());
     }
     let dialect = workspace.dialect(&args.target)?;
+    let mut planned = compile_selected(session, args, &workspace, dialect)?;
+    let (exit, notes) = if args.check {
+        let changes = planned.delivery.report(session);
+        (
+            Exit::from_failures(&planned.diagnostics).most_severe(changes),
+            Vec::new(),
+        )
+    } else if planned.can_write {
+        let notes = write_files(session, args, (&workspace, &bounds), &mut planned)?;
+        (Exit::from_failures(&planned.diagnostics), notes)
+    } else {
+        let notes = vec![errors_note(&planned.diagnostics)];
+        (Exit::from_failures(&planned.diagnostics), notes)
+    };
+    report(session, args, dialect, planned, notes)?;
+    Ok(exit)
+}
+
+/// Compiles all specs, and plans the files of the selected models.
+fn compile_selected(
+    session: &Session,
+    args: &GenerateArgs,
+    workspace: &Workspace,
+    dialect: Dialect,
+) -> Result<PlannedModels, Failure> {
     // With `--check`, compile the specs with the committed facts, because no file is updated.
     let first = if args.check {
         FactPrecedence::Committed
@@ -47,87 +87,104 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let compiler = workspace.compiler_with(session, &args.target, dialect, first)?;
     let sources = models::read_sources(&workspace.specs()?, Some(&workspace.root));
     let bar = progress::start_bar(session, sources.len(), "compiling");
-    let mut generation = Generation::new(&workspace, &compiler, sources, || bar.inc(1))?;
+    let mut generation = Generation::new(workspace, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
     let selected_models = generation.select_models(session, &args.selection)?;
-    let left_out = generation.omission_reasons();
+    let omission_reasons = generation.omission_reasons();
     generation.drop_other_diagnostics(&selected_models);
-    let mut exit = Exit::from_failures(&generation.diagnostics);
-    let goes_on = exit == Exit::Done || args.keep_going;
+    let can_write = Exit::from_failures(&generation.diagnostics) == Exit::Done || args.keep_going;
     report_undecided_types(session, generation.undecided_types());
-    let mut renewed = Vec::new();
-    let mut delivery = if goes_on {
+    let (mut delivery, mut fact_changes) = (PendingFileChanges::default(), Vec::new());
+    if can_write {
         let is_made =
-            |index: usize| selected_models.has_model(index) && left_out.get(index).is_some_and(Option::is_none);
+            |index: usize| selected_models.has_model(index) && omission_reasons.get(index).is_some_and(Option::is_none);
         let everything =
             args.selection.selects_all_models() && selected_models.specs.iter().all(|is_chosen| *is_chosen);
-        let mut delivery = generation.plan_file_changes(is_made, everything)?;
-        merge_into_edited_files(session, &workspace, &mut delivery)?;
-        delivery
-    } else {
-        PendingFileChanges::default()
-    };
-    if goes_on
-        && !args.check
-        && let Some((planned_file, changes)) = generation.plan_known_file()?
-    {
-        renewed = changes;
-        delivery.add(planned_file)?;
-    }
-    let Generation {
-        mut models,
-        mut diagnostics,
-        ..
-    } = generation;
-    let mut notes = Vec::new();
-    if args.check {
-        exit = exit.most_severe(delivery.report(session));
-    } else if goes_on {
-        diagnostics.extend(delivery.conflicts());
-        if delivery.by_hand.is_empty() {
-            if !delivery.is_empty() {
-                sync::create_local_folder(&bounds, &workspace.root)?;
-            }
-            let changed = delivery.write(&bounds)?;
-            let refused = match validate_files(session, args, &workspace, &models, &diagnostics) {
-                Ok(refused) => refused,
-                Err(failure) => {
-                    changed.undo();
-                    return Err(failure);
-                }
-            };
-            if refused.is_empty() {
-                notes = summarize_fact_changes(&renewed);
-                notes.extend(change_summary(&delivery));
-            } else {
-                changed.undo();
-                diagnostics.extend(refused);
-                notes.push("no file is written, because dbt rejects the models".to_owned());
-            }
-        } else {
-            notes.push("no file is written".to_owned());
+        delivery = generation.plan_file_changes(is_made, everything)?;
+        merge_into_edited_files(session, workspace, &mut delivery)?;
+        if !args.check
+            && let Some((planned_file, changes)) = generation.plan_known_file()?
+        {
+            fact_changes = changes;
+            delivery.add(planned_file)?;
         }
-        exit = Exit::from_failures(&diagnostics);
-    } else {
-        notes.push(errors_note(&diagnostics));
     }
-    let generated = models
-        .iter()
-        .zip(&left_out)
-        .filter(|(model, _)| selected_models.has_spec(model.spec) && goes_on);
-    notes.extend(generated.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
-    if goes_on {
-        notes.extend(missing_metric_notes(&models, &selected_models));
+    Ok(PlannedModels {
+        models: generation.models,
+        selected_models,
+        omission_reasons,
+        diagnostics: generation.diagnostics,
+        delivery,
+        fact_changes,
+        can_write,
+    })
+}
+
+/// Writes the planned files, and returns notes about them. If a file has hand edits, or if dbt rejects a model, no file
+/// changes.
+fn write_files(
+    session: &Session,
+    args: &GenerateArgs,
+    (workspace, bounds): (&Workspace, &WritableFolders),
+    planned: &mut PlannedModels,
+) -> Result<Vec<String>, Failure> {
+    let PlannedModels {
+        delivery, diagnostics, ..
+    } = planned;
+    diagnostics.extend(delivery.conflicts());
+    if !delivery.by_hand.is_empty() {
+        return Ok(vec!["no file is written".to_owned()]);
+    }
+    if !delivery.is_empty() {
+        sync::create_local_folder(bounds, &workspace.root)?;
+    }
+    let changed = delivery.write(bounds)?;
+    let refused = match validate_files(session, args, workspace, &planned.models, diagnostics) {
+        Ok(refused) => refused,
+        Err(failure) => {
+            changed.undo();
+            return Err(failure);
+        }
+    };
+    if !refused.is_empty() {
+        changed.undo();
+        diagnostics.extend(refused);
+        return Ok(vec!["no file is written, because dbt rejects the models".to_owned()]);
+    }
+    let mut notes = summarize_fact_changes(&planned.fact_changes);
+    notes.extend(change_summary(delivery));
+    Ok(notes)
+}
+
+/// Reports the diagnostics and notes, or prints the result as JSON.
+fn report(
+    session: &Session,
+    args: &GenerateArgs,
+    dialect: Dialect,
+    mut planned: PlannedModels,
+    mut notes: Vec<String>,
+) -> Result<(), Failure> {
+    let selected_models = &planned.selected_models;
+    if planned.can_write {
+        let models = planned.models.iter().zip(&planned.omission_reasons);
+        let generated = models.filter(|(model, _)| selected_models.has_spec(model.spec));
+        notes.extend(generated.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
+        notes.extend(missing_metric_notes(&planned.models, selected_models));
         notes.extend(unverified_dialect_note(dialect));
     }
     if args.json {
-        models.retain(|model| selected_models.has_spec(model.spec));
-        session.print_json(&result_json(dialect, &models, &delivery, &diagnostics))?;
+        planned.models.retain(|model| selected_models.has_spec(model.spec));
+        session.print_json(&result_json(
+            dialect,
+            &planned.models,
+            &planned.delivery,
+            &planned.diagnostics,
+        ))?;
     } else {
-        session.report_grouped(&diagnostics);
+        session.report_grouped(&planned.diagnostics);
     }
     notes.iter().for_each(|note| session.report_action(note));
-    Ok(exit)
+    Ok(())
 }
 
 /// Returns the note that errors in specs prevent the files from being written.
@@ -217,13 +274,9 @@ fn missing_metric_notes(models: &[CompiledModel], selected_models: &SelectedMode
     let mut notes: Vec<String> = built
         .flat_map(|(model, built)| built.semantic_omissions(&model.name))
         .collect();
-    let more = notes.len().saturating_sub(NO_METRICS);
-    notes.truncate(NO_METRICS);
-    if more > 0 {
-        notes.push(format!(
-            "and {more} more columns that are not metrics; `--json` lists all"
-        ));
-    }
+    let more = and_more(notes.len(), MAX_LISTED_COLUMNS);
+    notes.truncate(MAX_LISTED_COLUMNS);
+    notes.extend(more.map(|more| format!("{more} columns that are not metrics; `--json` lists all")));
     notes
 }
 
@@ -249,11 +302,9 @@ fn change_summary(delivery: &PendingFileChanges) -> Vec<String> {
     if delivery.is_empty() {
         return notes;
     }
-    let more = notes.len().saturating_sub(MAX_LISTED_FILES);
+    let more = and_more(notes.len(), MAX_LISTED_FILES);
     notes.truncate(MAX_LISTED_FILES);
-    if more > 0 {
-        notes.push(format!("and {more} more"));
-    }
+    notes.extend(more);
     notes.push(format!(
         "{} created, {} changed, {} removed, {} unchanged",
         delivery.created.len(),

@@ -158,15 +158,8 @@ fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolde
     let given_folder = session.global.project_dir.as_deref();
     let of_dbt = || dbt_project::find(given_folder).ok().flatten().map(|dbt| dbt.folder);
     let root = project::project_folder(given_folder)?.or_else(of_dbt);
-    let bounds = root.map_or_else(
-        || Ok(WritableFolders::only_named_paths()),
-        |root| WritableFolders::from_project(&root),
-    )?;
-    Ok(args
-        .out
-        .iter()
-        .chain(&args.specs)
-        .fold(bounds, |bounds, path| bounds.with_named_file(path)))
+    let bounds = WritableFolders::from_optional_project(root.as_deref())?;
+    Ok(bounds.with_named_files(args.out.iter().chain(&args.specs)))
 }
 
 /// Returns the facts about the project, the compiler, and whether the dbt project lacks a time spine.

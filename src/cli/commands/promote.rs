@@ -17,7 +17,7 @@ use crate::cli::args::PromoteArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder;
-use crate::cli::folder::or_current_folder;
+use crate::cli::folder::{display_path, or_current_folder};
 use crate::cli::knowledge::CommandKnowledge;
 use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
@@ -406,11 +406,6 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
         files.push((display_path(path), source.text));
     }
     Ok(files)
-}
-
-fn display_path(path: &Path) -> String {
-    let path = path.strip_prefix("./").unwrap_or(path);
-    path.to_string_lossy().into_owned()
 }
 
 /// Allows writes to the project, Omni's folder and the path that the user specified.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use formulac::artifacts::Status;
-use formulac::diag::lists::join_first;
+use formulac::diag::lists::{and_more, join_first};
 use formulac::markdown::escape_markdown;
 use formulac::omni::{
     ChangeKind, ExcludedViews, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource,
@@ -191,11 +191,9 @@ pub fn report_markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String
 pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut push_lines = |noun: &str, lines: Vec<String>| {
-        let more = lines.len().saturating_sub(MAX_LISTED_NAMES);
+        let more = and_more(lines.len(), MAX_LISTED_NAMES);
         notes.extend(lines.into_iter().take(MAX_LISTED_NAMES));
-        if more > 0 {
-            notes.push(format!("and {more} more {noun}"));
-        }
+        notes.extend(more.map(|more| format!("{more} {noun}")));
     };
     push_lines("edits that pull kept", pull.kept.iter().map(kept_value_line).collect());
     push_lines(

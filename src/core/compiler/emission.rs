@@ -180,7 +180,7 @@ impl Compiler {
         text: &str,
         emitter: &mut Emitter<'_>,
     ) -> Option<PeriodLookupKeys> {
-        let people_with_role = |definition_role: DefinitionRole| {
+        let definitions_with_role = |definition_role: DefinitionRole| {
             let definitions = ast.definitions.iter().zip(&program.definitions).enumerate();
             let role_definitions = definitions.filter(move |(_, (d, ir_definition))| {
                 roles.get(d.part as usize) == Some(&definition_role) && !ir_definition.failed
@@ -190,14 +190,15 @@ impl Compiler {
         };
         let root = find_sort_key_to_shift(
             program,
-            people_with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root),
+            definitions_with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root),
         )?;
-        let (index, _, name) = people_with_role(DefinitionRole::OrderBy).find(|(_, key_root, _)| *key_root == root)?;
+        let (index, _, name) =
+            definitions_with_role(DefinitionRole::OrderBy).find(|(_, key_root, _)| *key_root == root)?;
         let name = split_sort_key(name).0;
-        let groups: Vec<(u32, &str)> = people_with_role(DefinitionRole::GroupBy)
+        let groups: Vec<(u32, &str)> = definitions_with_role(DefinitionRole::GroupBy)
             .map(|(index, _, name)| (index, name))
             .collect();
-        let parts: Vec<(u32, &str)> = people_with_role(DefinitionRole::PartitionBy)
+        let parts: Vec<(u32, &str)> = definitions_with_role(DefinitionRole::PartitionBy)
             .map(|(index, _, name)| (index, name))
             .collect();
         let is = |other: &str| other.eq_ignore_ascii_case(name);

@@ -81,6 +81,36 @@ pub struct CompilerOptions {
 }
 
 impl CompilerOptions {
+    /// Returns a scope with these settings, in which windows are sorted and formulas belong to no worksheet.
+    pub fn check_scope<'a>(
+        &'a self,
+        context: Context,
+        relations: &'a [Relation],
+        roles: &'a [DefinitionRole],
+    ) -> CheckScope<'a> {
+        CheckScope {
+            context,
+            relations,
+            merged: &[],
+            open: false,
+            chosen: true,
+            roles,
+            ordered: true,
+            descending: &[],
+            blank_zero: self.blank_zero,
+            timezone: self.timezone.as_deref(),
+            calendar: self.calendar,
+            today: None,
+            strata: true,
+            has_empty_groups: false,
+            struct_fields: self.dialect.facts().struct_fields,
+            sheet: None,
+            given_types: &self.given_types,
+            column_periods: &[],
+            rest: RestOfFile::default(),
+        }
+    }
+
     /// Returns the relation with the given name, from the models of other specs or from the schema.
     pub fn find_relation(&self, name: &str) -> Option<&Relation> {
         self.models.relation(name).or_else(|| self.schema.relation(name))
@@ -464,27 +494,13 @@ impl Compiler {
             None => options.schema.relations(),
         };
         CheckScope {
-            context: options.context,
-            relations,
-            merged: &[],
             // Accept any column if the relation is unknown, so that only the unknown relation is reported.
             open: options.schema.is_empty() || (options.from.is_some() && closed_relation.is_none()),
             are_unknown_names_columns: false,
             chosen: closed_relation.is_some(),
-            roles,
             ordered: !options.order_by.is_empty(),
-            descending: &[],
-            blank_zero: options.blank_zero,
-            timezone: options.timezone.as_deref(),
-            calendar: options.calendar,
-            today: None,
             strata: false,
-            has_empty_groups: false,
-            struct_fields: options.dialect.facts().struct_fields,
-            sheet: None,
-            given_types: &options.given_types,
-            column_periods: &[],
-            rest: RestOfFile::default(),
+            ..options.check_scope(options.context, relations, roles)
         }
     }
 

@@ -4,6 +4,7 @@
 mod builder;
 mod calendar_range;
 mod calendar_unit;
+mod dependencies;
 mod null_meaning;
 mod program;
 mod sorted_aggregates;

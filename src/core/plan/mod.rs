@@ -92,6 +92,13 @@ fn is_unsupported(program: &Program, id: IrId, dialect: Dialect) -> bool {
 }
 
 impl StepPlan<'_> {
+    /// Iterates over the roots of the definitions with a role, except definitions with errors.
+    pub fn roots_with_role(&self, role: DefinitionRole) -> impl Iterator<Item = IrId> + Clone {
+        let definitions = self.program.definitions.iter().zip(&self.roles);
+        let with_role = definitions.filter(move |(definition, other)| **other == role && !definition.failed);
+        with_role.map(|(definition, _)| definition.root)
+    }
+
     fn definition_root(&self, definition: usize) -> IrId {
         self.program.definitions[definition].root
     }

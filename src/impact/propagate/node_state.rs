@@ -32,17 +32,22 @@ impl NodeState {
         self.rows.is_some() || self.fails.is_some() || !self.columns.is_empty() || !self.reason.is_empty()
     }
 
-    /// Adds the effect of other changes. The existing origins take precedence.
+    /// Adds the effect of other changes. Of two changes to a column, the more severe change is kept with its origin. If
+    /// they are equally severe, the existing origin takes precedence.
     fn merge(&mut self, other: Self) {
         self.rows = self.rows.take().or(other.rows);
         self.fails = self.fails.take().or(other.fails);
         for (column, change) in other.columns {
-            self.columns.entry(column).or_insert(change);
+            let column_change = self.columns.entry(column).or_insert_with(|| change.clone());
+            if change.0 > column_change.0 {
+                *column_change = change;
+            }
         }
         if !other.reason.is_empty() {
             self.raise_grade(other.grade, other.reason, other.origin);
         }
         self.why_model_level = self.why_model_level.take().or(other.why_model_level);
+        self.gaps.extend(other.gaps);
     }
 
     /// Returns the change to a column or, if the column is `None`, to the rows.
@@ -96,5 +101,35 @@ impl NodeStates {
 
     pub fn state_mut(&mut self, index: usize) -> Option<&mut NodeState> {
         self.0.get_mut(index).map(|state| &mut **state.get_or_insert_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NodeState;
+    use crate::lineage::ColumnChange;
+
+    /// A node can change itself and be downstream of another changed node.
+    #[test]
+    fn the_most_severe_change_to_a_column_is_kept() {
+        let state = |change: ColumnChange, parent: Option<usize>, gaps: &[&str]| NodeState {
+            columns: [("a".to_owned(), (change, parent.map(|parent| (parent, None))))].into(),
+            gaps: gaps.iter().map(|gap| (*gap).to_owned()).collect(),
+            ..NodeState::default()
+        };
+        for (own, upstream, expected) in [
+            (
+                ColumnChange::Values,
+                ColumnChange::Gone,
+                (ColumnChange::Gone, Some((1, None))),
+            ),
+            (ColumnChange::Gone, ColumnChange::Values, (ColumnChange::Gone, None)),
+            (ColumnChange::Type, ColumnChange::Type, (ColumnChange::Type, None)),
+        ] {
+            let mut merged = state(own, None, &[]);
+            merged.merge(state(upstream, Some(1), &["a pivot"]));
+            assert_eq!(merged.columns.get("a"), Some(&expected));
+            assert_eq!(merged.gaps, ["a pivot"]);
+        }
     }
 }

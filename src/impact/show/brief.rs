@@ -1,9 +1,11 @@
 //! Writes the impact as one Markdown paragraph for the description of a merge request.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+
+use formulac_syntax::diag::lists::join_first;
 
 use crate::markdown::{escape_markdown, inline_code};
+use crate::summary::{display_kind, kind_for_count};
 use crate::{ChangeSeverity, Effect, Impact};
 
 /// Maximum number of names that are listed per kind.
@@ -34,9 +36,14 @@ fn sort_rank(kind: &str) -> usize {
     match kind {
         "exposure" => 0,
         kind if kind.starts_with("omni ") => 1,
-        "test" | "unit_test" | "unit test" => 3,
+        kind if is_test(kind) => 3,
         _ => 2,
     }
+}
+
+/// Returns whether a kind is a test, of which only the number is listed.
+fn is_test(kind: &str) -> bool {
+    matches!(kind, "test" | "unit_test")
 }
 
 fn format_kinds(effects: &[&Effect]) -> String {
@@ -47,30 +54,49 @@ fn format_kinds(effects: &[&Effect]) -> String {
             .or_default()
             .push(effect);
     }
-    let parts = by_kind.into_iter().map(|((rank, kind), effects)| {
-        let kind = kind.replace("omni ", "Omni ");
-        let many = if effects.len() == 1 { "" } else { "s" };
-        if rank == 3 {
-            return format!("{} {}{many}", effects.len(), escape_markdown(&kind));
+    let parts = by_kind.into_iter().map(|((_, kind), effects)| {
+        let label = escape_markdown(&kind_for_count(&display_kind(kind), effects.len()));
+        if is_test(kind) {
+            return format!("{} {label}", effects.len());
         }
-        let mut out = format!("{}{many} ", escape_markdown(&kind));
-        for (number, effect) in effects.iter().take(MAX_LISTED).enumerate() {
-            let owner = effect
-                .owner
-                .as_ref()
-                .map(|owner| format!(" ({})", escape_markdown(owner)))
-                .unwrap_or_default();
-            let _ = write!(
-                out,
-                "{}{}{owner}",
-                if number == 0 { "" } else { ", " },
-                inline_code(&effect.name)
-            );
-        }
-        if effects.len() > MAX_LISTED {
-            let _ = write!(out, " and {} more", effects.len() - MAX_LISTED);
-        }
-        out
+        let names = effects.iter().map(|effect| {
+            let owner = effect.owner.as_deref().map(escape_markdown);
+            let owner = owner.map(|owner| format!(" ({owner})")).unwrap_or_default();
+            format!("{}{owner}", inline_code(&effect.name))
+        });
+        format!("{label} {}", join_first(&names.collect::<Vec<_>>(), MAX_LISTED))
     });
     parts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::format_brief;
+    use crate::{ChangeSeverity, Effect, Impact};
+
+    #[test]
+    fn kinds_have_the_names_of_messages() {
+        let effect = |kind: &str, name: &str| Effect {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            grade: ChangeSeverity::Changing,
+            ..Effect::default()
+        };
+        let effects = vec![
+            effect("saved_query", "weekly"),
+            effect("saved_query", "daily"),
+            effect("semantic_model", "sales"),
+            effect("unit_test", "small"),
+            effect("unit_test", "large"),
+            effect("omni measure", "orders.total"),
+        ];
+        let impact = Impact {
+            effects,
+            ..Impact::default()
+        };
+        assert_eq!(
+            format_brief(&impact),
+            "changing values: Omni measure `orders.total`, saved queries `weekly`, `daily`, semantic model `sales`, 2 unit tests"
+        );
+    }
 }

@@ -193,6 +193,7 @@ fn describe_graph_source(graph: &Graph<'_>) -> String {
 fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut drawing = from_impact(impact);
     let mut ids: BTreeSet<String> = drawing.nodes.iter().map(|dot| dot.id.clone()).collect();
+    let mut edges: BTreeSet<(String, String)> = drawing.edges.iter().cloned().collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
     for index in changed.iter().filter_map(|id| graph.index_of(id)) {
@@ -208,7 +209,7 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
                 ));
             }
             let edge = (parent.id(), part.id());
-            if !drawing.edges.contains(&edge) {
+            if edges.insert(edge.clone()) {
                 drawing.edges.push(edge);
             }
         }

@@ -22,20 +22,18 @@ pub fn impact_tree(impact: &Impact) -> String {
             .or_default()
             .push(effect_index);
     }
-    let mut roots: Vec<&str> = Vec::new();
-    for changed in &impact.changed {
-        let is_first = !roots.contains(&changed.id.as_str());
+    let changed_ids = impact.changed.iter().map(|changed| changed.id.as_str());
+    let last_index: BTreeMap<&str, usize> = changed_ids.zip(0..).collect();
+    let mut roots: BTreeSet<&str> = BTreeSet::new();
+    for (index, changed) in impact.changed.iter().enumerate() {
+        let is_first = roots.insert(&changed.id);
         let blank = if is_first { "\n" } else { "" };
         let _ = write!(out, "{blank}{}: {}", one_line(&changed.name), changed.description);
         if let Some(reason) = &changed.reason {
             let _ = write!(out, " ({}: {})", changed.grade.name(), one_line(reason));
         }
         out.push('\n');
-        if is_first {
-            roots.push(&changed.id);
-        }
-        let is_last = impact.changed.iter().rfind(|other| other.id == changed.id) == Some(changed);
-        if is_last {
+        if last_index.get(changed.id.as_str()) == Some(&index) {
             write_children(impact, &children, &changed.id, &mut out);
         }
     }

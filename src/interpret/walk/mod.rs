@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
 use crate::expr::{InterpreterExpr, InterpreterLevel};
 use crate::joins::join_rows;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn, unqualified_name};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeyColumn, unqualified_name};
 use crate::trace;
 use crate::uncertainty;
 use crate::value::Value;
@@ -292,7 +292,7 @@ impl StepEvaluation<'_> {
             }
             InterpreterExpr::Name(name) if self.grouped && step.definition(&name).is_none() => step
                 .key_with_output(&name)
-                .map_or(InterpreterExpr::Name(name), KeptColumn::expr),
+                .map_or(InterpreterExpr::Name(name), KeyColumn::expr),
             other => other,
         };
         let mut order: Vec<(InterpreterExpr, bool)> = step
@@ -307,7 +307,7 @@ impl StepEvaluation<'_> {
             .map(|n| resolve_name(InterpreterExpr::name(n)))
             .collect();
         let grain: Vec<InterpreterExpr> = if self.grouped {
-            step.group_by.iter().map(KeptColumn::expr).collect()
+            step.group_by.iter().map(KeyColumn::expr).collect()
         } else {
             input.grain.iter().map(|g| InterpreterExpr::name(g)).collect()
         };

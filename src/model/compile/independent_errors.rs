@@ -7,7 +7,6 @@ use crate::check::{self, CheckScope, Context};
 use crate::diag::{Code, Diagnostic};
 use crate::formulas::StepFormulas;
 use crate::load::{Step, StepRead};
-use crate::parse;
 use crate::possible_columns::possible_columns;
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
@@ -153,14 +152,7 @@ impl SpecCompilation<'_> {
         } = memory;
         let options = &self.compiler.options;
         let mut diagnostics = Vec::new();
-        parse::parse_parts(
-            &formulas.text,
-            &formulas.parts,
-            &options.limits,
-            parse,
-            ast,
-            &mut diagnostics,
-        );
+        formulas.parse(&options.limits, parse, ast, &mut diagnostics);
         let index = self
             .spec
             .steps
@@ -168,34 +160,23 @@ impl SpecCompilation<'_> {
             .position(|other| other.span == step.span)
             .unwrap_or_default();
         let sheet = worksheet_grid(step, columns, &[], &self.read_tabs(step, index, &mut Vec::new()));
+        let context = match sheet {
+            Some(_) => Context::Worksheet,
+            None => Context::Measure,
+        };
+        let relations = columns.map_or(&[][..], std::slice::from_ref);
         let scope = CheckScope {
-            context: if sheet.is_some() {
-                Context::Worksheet
-            } else {
-                Context::Measure
-            },
-            relations: columns.map_or(&[][..], std::slice::from_ref),
-            merged: &[],
             open: columns.is_none(),
-            are_unknown_names_columns: false,
-            chosen: true,
-            roles: &formulas.roles,
-            ordered: true,
             descending: &formulas.descending,
             blank_zero: false,
             timezone: Some("UTC"),
             calendar: self.calendar(),
-            today: None,
-            strata: true,
-            has_empty_groups: false,
-            struct_fields: options.dialect.facts().struct_fields,
             sheet: sheet.as_ref(),
-            given_types: &options.given_types,
-            column_periods: &[],
             rest: check::RestOfFile {
                 required_types: required,
                 ..check::RestOfFile::default()
             },
+            ..options.check_scope(context, relations, &formulas.roles)
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut diagnostics);
         diagnostics

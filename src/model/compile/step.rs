@@ -6,7 +6,7 @@ use super::step_plan::build_plan;
 use crate::ast::Ast;
 use crate::averaged_rates::{check_rates, column_provenances, input_relations, is_provenance_needed};
 use crate::cardinality::{CardinalityQuery, check_join_support, check_join_visibility};
-use crate::check::{self, CheckScope, ColumnPeriod, Context, SheetTotal, WorksheetGrid};
+use crate::check::{self, CheckScope, ColumnPeriod, Context, DefinitionRole, SheetTotal, WorksheetGrid};
 use crate::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
 use crate::diag::{Code, Diagnostic};
 use crate::fan_out::check_fan_out;
@@ -17,7 +17,6 @@ use crate::join_scope::JoinedStepInput;
 use crate::load::{KeptColumns, Step};
 use crate::long_names::check_lengths;
 use crate::missing_periods::check_gaps;
-use crate::parse;
 use crate::partitions::check_partitions;
 use crate::pivot::PivotCells;
 use crate::plan::{
@@ -112,14 +111,7 @@ impl SpecCompilation<'_> {
         let formulas = StepFormulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
         let mut step_diagnostics = Vec::new();
         let CompileMemory { parse, ast, .. } = memory;
-        parse::parse_parts(
-            &formulas.text,
-            &formulas.parts,
-            &options.limits,
-            parse,
-            ast,
-            &mut step_diagnostics,
-        );
+        formulas.parse(&options.limits, parse, ast, &mut step_diagnostics);
         let sheet = self.worksheet_with_totals(step, rows);
         let column_periods = self.periods_of_previous_step(rows);
         let mut work = StepToCompile {
@@ -228,37 +220,42 @@ impl SpecCompilation<'_> {
 
     /// Returns the names and settings with which the formulas of a step are checked.
     fn check_scope<'c>(&'c self, work: &StepToCompile<'c>) -> CheckScope<'c> {
-        let options = &self.compiler.options;
+        let context = match work.sheet {
+            Some(_) => Context::Worksheet,
+            None => Context::Measure,
+        };
         CheckScope {
-            context: match work.sheet {
-                Some(_) => Context::Worksheet,
-                None => Context::Measure,
-            },
-            relations: input_relations(work.input),
             merged: work.joined.map_or(&[], |joined| &joined.merged_columns),
             open: match work.joined {
                 Some(joined) => joined.input.relations.iter().any(Relation::is_open),
                 None => work.rows.relation.is_none(),
             },
-            are_unknown_names_columns: false,
-            chosen: true,
-            roles: &work.formulas.roles,
             ordered: !work.step.order_by.is_empty(),
             descending: &work.formulas.descending,
-            blank_zero: self.spec.blank_zero || options.blank_zero,
-            timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
-            calendar: self.calendar(),
-            today: self.today.as_ref(),
-            strata: true,
-            has_empty_groups: false,
-            struct_fields: options.dialect.facts().struct_fields,
             sheet: work.sheet,
-            given_types: &options.given_types,
             column_periods: work.column_periods,
             rest: check::RestOfFile {
                 required_types: self.types_required_of(work.step),
                 ..check::RestOfFile::default()
             },
+            ..self.scope_with_settings(context, input_relations(work.input), &work.formulas.roles)
+        }
+    }
+
+    /// Returns a scope with the settings of the spec, which override the settings of the project.
+    pub fn scope_with_settings<'c>(
+        &'c self,
+        context: Context,
+        relations: &'c [Relation],
+        roles: &'c [DefinitionRole],
+    ) -> CheckScope<'c> {
+        let options = &self.compiler.options;
+        CheckScope {
+            blank_zero: self.spec.blank_zero || options.blank_zero,
+            timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
+            calendar: self.calendar(),
+            today: self.today.as_ref(),
+            ..options.check_scope(context, relations, roles)
         }
     }
 

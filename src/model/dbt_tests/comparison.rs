@@ -161,12 +161,11 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SqlId> {
-        let formulas = self.condition_formulas(
+        let (formulas, _) = self.condition_formulas(
             &[(filter, DefinitionRole::Rule)],
             &tested.relation,
             tested.has_unknown_columns,
             memory,
-            &mut Vec::new(),
         );
         let options = &self.compiler.options;
         let CompileMemory { program, emit, .. } = memory;

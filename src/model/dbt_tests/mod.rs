@@ -21,7 +21,6 @@ use super::sources::{SpecSources, dbt_sql};
 use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::dbt::{self, RelationReference, TestConfig};
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::parse;
 use crate::plan::{CteNames, StepOutput};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
@@ -224,8 +223,7 @@ impl SpecCompilation<'_> {
             .iter()
             .cloned()
             .fold(Relation::new(self.spec.model.text), Relation::with);
-        let mut formula_faults = Vec::new();
-        self.condition_formulas(&conditions, &relation, open, memory, &mut formula_faults);
+        let (_, formula_faults) = self.condition_formulas(&conditions, &relation, open, memory);
         diagnostics.extend(
             formula_faults
                 .into_iter()
@@ -233,15 +231,15 @@ impl SpecCompilation<'_> {
         );
     }
 
-    /// Checks conditions on the model's rows. Each condition becomes a definition of a temporary program, in order.
+    /// Checks conditions on the model's rows, and returns their formulas and diagnostics. Each condition becomes a
+    /// definition of a temporary program, in order.
     fn condition_formulas<'f>(
         &'f self,
         conditions: &[(SpannedText<'f>, DefinitionRole)],
         relation: &Relation,
         open: bool,
         memory: &mut CompileMemory,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> StepFormulas<'f> {
+    ) -> (StepFormulas<'f>, Vec<Diagnostic>) {
         let mut formulas = StepFormulas::empty(self.source);
         conditions
             .iter()
@@ -253,42 +251,15 @@ impl SpecCompilation<'_> {
             program,
             ..
         } = memory;
-        let options = &self.compiler.options;
-        parse::parse_parts(
-            &formulas.text,
-            &formulas.parts,
-            &options.limits,
-            parse,
-            ast,
-            diagnostics,
-        );
+        let mut diagnostics = Vec::new();
+        formulas.parse(&self.compiler.options.limits, parse, ast, &mut diagnostics);
         let scope = CheckScope {
-            context: Context::Row,
-            relations: std::slice::from_ref(relation),
-            merged: &[],
             open,
-            are_unknown_names_columns: false,
-            chosen: true,
-            roles: &formulas.roles,
-            ordered: true,
-            descending: &[],
-            blank_zero: self.spec.blank_zero || options.blank_zero,
-            timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
-            calendar: self.calendar(),
-            today: self.today.as_ref(),
-            strata: true,
-            has_empty_groups: false,
-            struct_fields: options.dialect.facts().struct_fields,
-            sheet: None,
-            given_types: &options.given_types,
-            column_periods: &[],
-            rest: check::RestOfFile::default(),
+            ..self.scope_with_settings(Context::Row, std::slice::from_ref(relation), &formulas.roles)
         };
-        check::check(ast, &formulas.text, &scope, check, program, diagnostics);
-        for diagnostic in diagnostics.iter_mut() {
-            *diagnostic = formulas.to_file(diagnostic.clone());
-        }
-        formulas
+        check::check(ast, &formulas.text, &scope, check, program, &mut diagnostics);
+        let diagnostics = diagnostics.into_iter().map(|d| formulas.to_file(d)).collect();
+        (formulas, diagnostics)
     }
 
     /// Returns whether a span is in a formula that YAML truncated. Errors in such formulas are not reported.

@@ -49,13 +49,7 @@ impl SpecCompilation<'_> {
     ) -> Option<SingularTest> {
         let conditions: Vec<_> = rule.condition_and_filter().collect();
         // Ignore the diagnostics here, because the checks of the model have already reported them.
-        let formulas = self.condition_formulas(
-            &conditions,
-            &tested.relation,
-            tested.has_unknown_columns,
-            memory,
-            &mut Vec::new(),
-        );
+        let (formulas, _) = self.condition_formulas(&conditions, &tested.relation, tested.has_unknown_columns, memory);
         let CompileMemory { program, emit, .. } = memory;
         let dialect = self.compiler.options.dialect;
         if program.definitions.len() < conditions.len() {

@@ -27,6 +27,7 @@ pub fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<St
             .map(|c| c.output_name().to_owned()),
         // The key is a definition, which produces the column itself.
         (DefinitionRole::GroupBy, Ir::Definition(_)) => None,
+        // The name of a timeframe is derived from its notation.
         (DefinitionRole::GroupBy, _) => Some(key_name(definition.span.text(text))),
         (DefinitionRole::Definitions, _) if plan.outputs.try_get(index) == Some(&true) => {
             definition.name.as_deref().map(str::to_owned)
@@ -75,8 +76,30 @@ impl SpecCompilation<'_> {
                 }
             });
         }
-        let mut positions: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
+        let positions = self.definition_positions(step, plan, input, &columns);
         let mut step_columns: BTreeMap<String, ColumnPosition> = BTreeMap::new();
+        for index in 0..program.definitions.len() {
+            let Some(position) = positions.get(&(index as u32)) else {
+                continue;
+            };
+            let name = output_column(plan, index, text);
+            step_columns.extend(name.map(|name| (name.to_lowercase(), *position)));
+        }
+        self.add_kept_columns(step, input, output, &mut step_columns);
+        self.lineage.steps.push(step_columns);
+    }
+
+    /// Records the lineage of the definitions, and returns their positions. `columns` contains the positions of the
+    /// input columns.
+    fn definition_positions(
+        &mut self,
+        step: &Step<'_>,
+        plan: &StepPlan<'_>,
+        input: &StepInput<'_>,
+        columns: &[Option<ColumnPosition>],
+    ) -> FxHashMap<u32, ColumnPosition> {
+        let program = plan.program;
+        let mut positions: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
         for index in &program.order {
             let Some(definition) = program.definitions.try_get(*index as usize) else {
                 continue;
@@ -109,14 +132,17 @@ impl SpecCompilation<'_> {
             }
             positions.insert(*index, position);
         }
-        for index in 0..program.definitions.len() {
-            let Some(position) = positions.get(&(index as u32)) else {
-                continue;
-            };
-            let name = output_column(plan, index, text);
-            step_columns.extend(name.map(|name| (name.to_lowercase(), *position)));
-        }
-        // Kept columns keep their lineage.
+        positions
+    }
+
+    /// Adds the kept columns, which keep their lineage.
+    fn add_kept_columns(
+        &mut self,
+        step: &Step<'_>,
+        input: &StepInput<'_>,
+        output: &Relation,
+        step_columns: &mut BTreeMap<String, ColumnPosition>,
+    ) {
         let column_relations = kept_relations(step);
         for column in output.columns() {
             let name = column.name().to_lowercase();
@@ -131,7 +157,6 @@ impl SpecCompilation<'_> {
                 step_columns.extend(column_position.map(|position| (name, position)));
             }
         }
-        self.lineage.steps.push(step_columns);
     }
 
     /// Returns the position of a column that a step reads. `relation` is the column's relation if the step reads

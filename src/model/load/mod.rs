@@ -96,6 +96,7 @@ pub struct PeriodSeries<'y> {
     pub last: SpannedText<'y>,
 }
 
+/// Step of a spec: a query over the output of the previous step or over another input.
 #[derive(Clone, Debug, Default)]
 pub struct Step<'y> {
     pub name: Option<SpannedText<'y>>,
@@ -131,6 +132,7 @@ pub struct Step<'y> {
     pub has_unknown_input: bool,
 }
 
+/// Spec of a model.
 #[derive(Clone, Debug)]
 pub struct Spec<'y> {
     pub model: SpannedText<'y>,
@@ -211,6 +213,8 @@ pub enum SpecKind {
     Periods,
 }
 
+/// Reads a spec, and reports errors in its keys and values. Returns `None` if the name of the model or its input is
+/// missing.
 pub fn load<'y>(
     root: &'y Node,
     source: &'y str,
@@ -233,11 +237,12 @@ pub fn load_steps<'y>(root: &'y Node, source: &'y str) -> Vec<Step<'y>> {
     }
 }
 
+/// Reader of a spec's keys, which collects diagnostics.
 pub(super) struct Loader<'y, 'd> {
-    pub(crate) source: &'y str,
+    pub source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
-    pub(crate) cut: Vec<Span>,
-    pub(crate) kind: SpecKind,
+    pub cut: Vec<Span>,
+    pub kind: SpecKind,
 }
 
 impl<'y, 'd> Loader<'y, 'd> {

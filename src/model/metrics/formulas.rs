@@ -162,38 +162,19 @@ pub fn analyze_in(
             ..
         } = memory;
         let options = &compiler.options;
-        parse::parse_parts(
-            &formulas.text,
-            &formulas.parts,
-            &options.limits,
-            parse,
-            ast,
-            &mut diagnostics,
-        );
+        formulas.parse(&options.limits, parse, ast, &mut diagnostics);
         let scope = CheckScope {
-            context: Context::Measure,
-            relations: analysis_scope.relations,
-            merged: &[],
             open: true,
             are_unknown_names_columns: true,
-            chosen: true,
-            roles: &formulas.roles,
-            ordered: true,
             descending: &formulas.descending,
-            blank_zero: options.blank_zero,
             timezone: Some("UTC"),
             calendar: crate::calendar::Calendar {
                 fiscal_month_offset: Some(options.calendar.fiscal_month_offset.unwrap_or_default()),
                 ..options.calendar
             },
-            today: None,
-            strata: true,
             has_empty_groups: true,
-            struct_fields: options.dialect.facts().struct_fields,
-            sheet: None,
             given_types: analysis_scope.types,
-            column_periods: &[],
-            rest: check::RestOfFile::default(),
+            ..options.check_scope(Context::Measure, analysis_scope.relations, &formulas.roles)
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut diagnostics);
         check_unnamed_formulas(ast, &formulas, &mut diagnostics);

@@ -31,6 +31,17 @@ pub fn join_first<T: AsRef<str>>(words: &[T], limit: usize) -> String {
     }
 }
 
+/// Returns the number of items after the limit as the last item of a list: `and 3 more`. `None` if there are none.
+///
+/// ```
+/// use formulac_syntax::diag::lists::and_more;
+/// assert_eq!(and_more(4, 2).as_deref(), Some("and 2 more"));
+/// assert_eq!(and_more(2, 2), None);
+/// ```
+pub fn and_more(count: usize, limit: usize) -> Option<String> {
+    (count > limit).then(|| format!("and {} more", count - limit))
+}
+
 /// Puts each name in backticks.
 pub fn quote_names<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Vec<String> {
     names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect()

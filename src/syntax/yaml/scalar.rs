@@ -106,7 +106,7 @@ pub fn write_scalar(output: &mut String, value: &str, indent: usize) {
     }
 }
 
-/// Writes a string in double quotes. `clean` must not contain carriage returns or NUL characters.
+/// Writes a string in double quotes.
 pub fn write_quoted(output: &mut String, clean: &str) {
     output.push('"');
     let mut rest = clean;

@@ -42,28 +42,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             if let Some(selection) = selection.filter(|selection| !selection.selects_all_models()) {
                 names.extend(Generation::selected_model_names(session, &selection)?);
             }
-            let mut targets = Vec::new();
-            for name in names {
-                // A dbt name or model name takes precedence over a metric name.
-                let metric = match graph.resolve_target(&name) {
-                    Ok(_) => None,
-                    Err(_) => context.find_metric(&name).transpose()?,
-                };
-                let Some(metric) = metric else {
-                    targets.push((name, change));
-                    continue;
-                };
-                let readers = context.readers_of_metric(&metric);
-                if readers.is_empty() {
-                    session.report_action(&format!("no model reads `{}`", metric.name));
-                }
-                // A condition that reads the metric determines which rows the model has.
-                let change_of = |reader: &str| match reader.contains('.') {
-                    true => change,
-                    false => ColumnChange::Values,
-                };
-                targets.extend(readers.into_iter().map(|reader| (reader.clone(), change_of(&reader))));
-            }
+            let targets = targets_from_names(session, &context, &graph, names, change)?;
             (initial_node_changes(&graph, &targets)?, Vec::new())
         }
     };
@@ -94,6 +73,39 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         None => session.print_data(&text)?,
     }
     Ok(exit_status(session, args.fail_on, &impact))
+}
+
+/// Returns the targets with these names and their changes. A metric is replaced by the columns and models that read it.
+fn targets_from_names(
+    session: &Session,
+    context: &ImpactContext,
+    graph: &Graph<'_>,
+    names: Vec<String>,
+    change: ColumnChange,
+) -> Result<Vec<(String, ColumnChange)>, Failure> {
+    let mut targets = Vec::new();
+    for name in names {
+        // A dbt name or model name takes precedence over a metric name.
+        let metric = match graph.resolve_target(&name) {
+            Ok(_) => None,
+            Err(_) => context.find_metric(&name).transpose()?,
+        };
+        let Some(metric) = metric else {
+            targets.push((name, change));
+            continue;
+        };
+        let readers = context.readers_of_metric(&metric);
+        if readers.is_empty() {
+            session.report_action(&format!("no model reads `{}`", metric.name));
+        }
+        // A condition that reads the metric determines which rows the model has.
+        let change_of = |reader: &str| match reader.contains('.') {
+            true => change,
+            false => ColumnChange::Values,
+        };
+        targets.extend(readers.into_iter().map(|reader| (reader.clone(), change_of(&reader))));
+    }
+    Ok(targets)
 }
 
 /// Returns a selection without the metrics and metric sets that no model reads, and reports the removed metrics and
@@ -197,12 +209,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
 
 fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
     let root = project::project_folder(session.global.project_dir.as_deref())?;
-    let bounds = root
-        .map_or_else(
-            || Ok(WritableFolders::only_named_paths()),
-            |root| WritableFolders::from_project(&root),
-        )?
-        .with_named_file(path);
+    let bounds = WritableFolders::from_optional_project(root.as_deref())?.with_named_file(path);
     write_all(
         &bounds,
         &[PlannedFile {

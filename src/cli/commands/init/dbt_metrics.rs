@@ -1,6 +1,6 @@
 //! Formulas for dbt's metrics, as definitions in the metric sets for semantic models.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use formulac::artifacts::{DbtSemanticModel, ManifestNode, Measure, MetaValue, Metric, NodeDetail, ValueFields};
 
@@ -44,6 +44,10 @@ pub fn add_own_measures<'n>(
     models: &mut [(&ManifestNode, DbtSemanticModel)],
     metrics: impl Iterator<Item = &'n ManifestNode>,
 ) {
+    let mut indexes: HashMap<&str, usize> = HashMap::new();
+    for (index, (node, _)) in models.iter().enumerate() {
+        indexes.entry(&node.name).or_insert(index);
+    }
     for node in metrics {
         let NodeDetail::Metric(metric) = &node.detail else {
             continue;
@@ -54,7 +58,7 @@ pub fn add_own_measures<'n>(
         if has_value(&metric.filter) || is_filled(&metric.type_params) {
             continue;
         }
-        if let Some((_, model)) = models.iter_mut().find(|(node, _)| &*node.name == model) {
+        if let Some((_, model)) = indexes.get(model).and_then(|index| models.get_mut(*index)) {
             model.measures.push(measure);
         }
     }
@@ -70,6 +74,7 @@ pub fn metrics_by_semantic_model<'n>(
     for (node, model) in models {
         for measure in &model.measures {
             reader.measures.insert(&measure.name, (&node.name, measure));
+            reader.measure_names.insert(measure.name.to_ascii_lowercase());
         }
     }
     let mut metrics_by_model: BTreeMap<String, ModelMetrics> = BTreeMap::new();
@@ -130,6 +135,8 @@ pub fn omitted_input_reason(name: &str) -> String {
 #[derive(Default)]
 struct MetricConverter<'n> {
     measures: HashMap<&'n str, (&'n str, &'n Measure)>,
+    /// Names of the measures, in lower case.
+    measure_names: HashSet<String>,
     models: HashMap<String, String>,
 }
 
@@ -166,8 +173,7 @@ impl MetricConverter<'_> {
             "conversion" => return refuse("formulas cannot express conversions"),
             other => return Err(Refusal::Final(format!("formulas cannot express `type: {other}`"))),
         };
-        let is_measure = self.measures.keys().any(|measure| measure.eq_ignore_ascii_case(name));
-        if is_measure && formula != name {
+        if self.measure_names.contains(&name.to_ascii_lowercase()) && formula != name {
             return refuse("a measure has the same name");
         }
         Ok((model, formula))

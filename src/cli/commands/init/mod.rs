@@ -3,6 +3,7 @@
 mod dbt_metrics;
 mod example;
 mod first_spec;
+mod metric_set_text;
 mod project_file;
 mod repeated;
 mod semantic_sets;
@@ -19,6 +20,7 @@ use crate::cli::args::InitArgs;
 use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder::display_path;
 use crate::cli::lowest_versions::{self, outdated_version_message};
 use crate::cli::plurals::format_count;
 use crate::cli::project;
@@ -302,11 +304,6 @@ fn plan_gitignore(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
         text,
     });
     Ok(())
-}
-
-fn display_path(path: &Path) -> String {
-    let path = path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned);
-    path.to_string_lossy().replace('\\', "/")
 }
 
 /// Returns whether a folder is missing or empty.

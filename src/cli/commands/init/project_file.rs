@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use formulac::Dialect;
-use serde_json::json;
+use formulac::{Dialect, Environment};
+use formulac_syntax::diag::lists::quote_names;
+use formulac_syntax::yaml;
 
 use crate::cli::commands::sync::Repository;
 use crate::cli::dbt_project::{DbtProject, Profile, ProfileOutput};
@@ -16,9 +17,9 @@ const NOT_PRODUCTION: [&str; 10] = [
     "non", "not", "no", "pre", "dev", "test", "staging", "stage", "copy", "clone",
 ];
 
-/// Returns the project file of a dbt project, with optional settings as comments, and a message about the profile's
+/// Returns the project file of a dbt project, with optional settings as comments, and messages about the profile's
 /// outputs that are not in it.
-pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> (String, Option<String>) {
+pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> (String, Vec<String>) {
     let first = |paths: &[String], default: &str| {
         let path = paths.first().map_or(default, String::as_str);
         path.trim_start_matches("./").trim_end_matches('/').to_owned()
@@ -27,6 +28,9 @@ pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> (St
     let dialects = dialect_names();
     let outputs = dbt.profile().map(profile_outputs).unwrap_or_default();
     let (supported, unsupported): (Vec<_>, Vec<_>) = outputs.into_iter().partition(|output| !has_no_dialect(output));
+    let (supported, misnamed): (Vec<_>, Vec<_>) = supported
+        .into_iter()
+        .partition(|output| Environment::is_valid_name(&output.name));
     let lowest = match dialect.facts().lowest_version {
         "" => String::new(),
         version => format!("# formulac needs {dialect} {version} or newer; `formulac doctor` checks the version\n"),
@@ -55,7 +59,8 @@ tests: {tests}/formulac/
 ",
         environments_text(&supported, &dbt.folder, dialect)
     );
-    (text, unsupported_message(&unsupported))
+    let messages = [unsupported_message(&unsupported), misnamed_message(&misnamed)];
+    (text, messages.into_iter().flatten().collect())
 }
 
 /// Returns the profile's outputs. The default output comes first because previews use it.
@@ -77,7 +82,7 @@ fn has_no_dialect(output: &ProfileOutput) -> bool {
     adapter.is_some_and(|adapter| adapter.parse::<Dialect>().is_err())
 }
 
-/// Returns a message about outputs that do not become environments.
+/// Returns a message about outputs whose adapter is not supported.
 fn unsupported_message(outputs: &[ProfileOutput]) -> Option<String> {
     let name = |output: &ProfileOutput| {
         let adapter = output.adapter.as_deref().unwrap_or_default();
@@ -93,10 +98,22 @@ fn unsupported_message(outputs: &[ProfileOutput]) -> Option<String> {
     })
 }
 
+/// Returns a message about outputs whose name is not valid for an environment.
+fn misnamed_message(outputs: &[ProfileOutput]) -> Option<String> {
+    let names = quote_names(outputs.iter().map(|output| &output.name));
+    (!names.is_empty()).then(|| {
+        format!(
+            "formulac.yml has no environment for {} of the dbt profile, because names of environments consist of letters, \
+             digits, `-` and `_`, with a letter or digit first",
+            names.join(", ")
+        )
+    })
+}
+
 /// Returns outputs of the profile as environments.
 fn environments_text(outputs: &[ProfileOutput], folder: &Path, dialect: Dialect) -> String {
     let mut text = String::new();
-    for output in outputs.iter().filter(|output| is_plain(&output.name)) {
+    for output in outputs {
         let output_dialect = output
             .adapter
             .as_deref()
@@ -110,10 +127,8 @@ fn environments_text(outputs: &[ProfileOutput], folder: &Path, dialect: Dialect)
         } else {
             String::new()
         };
-        text.push_str(&format!(
-            "  {0}: {{connection: {0}{dialect_text}{protected}}}\n",
-            output.name
-        ));
+        let name = yaml::flow_text(&output.name);
+        text.push_str(&format!("  {name}: {{connection: {name}{dialect_text}{protected}}}\n"));
     }
     if text.is_empty() {
         return text;
@@ -125,13 +140,9 @@ fn environments_text(outputs: &[ProfileOutput], folder: &Path, dialect: Dialect)
 /// not known.
 fn branch_setting(folder: &Path) -> String {
     let branch = Repository::find(folder).and_then(|repository| repository.default_branch());
-    let Ok(Some(branch)) = branch else {
-        return String::new();
-    };
-    let is_bare = is_plain(&branch.replace(['/', '.'], "-"));
-    match is_bare {
-        true => format!(", branch: {branch}"),
-        false => format!(", branch: {}", json!(branch)),
+    match branch {
+        Ok(Some(branch)) => format!(", branch: {}", yaml::flow_text(&branch)),
+        _ => String::new(),
     }
 }
 
@@ -140,15 +151,6 @@ fn is_production(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let has_word_of = |words: &[&str]| name.split(['_', '-']).any(|word| words.contains(&word));
     has_word_of(&PRODUCTION) && !has_word_of(&NOT_PRODUCTION)
-}
-
-/// Returns whether YAML parses the unquoted name as a string.
-fn is_plain(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&name.to_ascii_lowercase().as_str())
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
 //! Proposes metric sets for dbt's semantic models.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use formulac::artifacts::{DbtSemanticModel, Dimension, ManifestNode, Measure, MetaValue, NodeDetail, ResourceType};
-use formulac::dbt::RelationReference;
-use formulac::yaml_edit::YamlValue;
+use formulac::artifacts::{DbtSemanticModel, ManifestNode, NodeDetail, ResourceType};
 use formulac::{Compiler, Dialect};
 
-use super::dbt_metrics::{self, MetricProperties, ModelMetrics};
-use super::first_spec;
+use super::dbt_metrics;
+use super::metric_set_text::build_metric_set;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 
-/// Maximum number of attempts to compile a set without the measures that have errors.
+/// Maximum number of times that a set is built again without the measures that have errors.
 const MAX_ATTEMPTS: usize = 4;
 
 /// Metric set for a semantic model.
@@ -60,7 +58,7 @@ pub fn find(
         let mut refused = BTreeMap::new();
         let mut set = build_metric_set((node, model), &metrics, &refused);
         // Measures with errors are omitted. A measure that reads an omitted measure may then have an error too.
-        for _ in 0..MAX_ATTEMPTS {
+        for attempt in 0..=MAX_ATTEMPTS {
             let compiled = compiler.compile_spec(&set.text);
             let mut faults = compiled
                 .diagnostics()
@@ -82,7 +80,7 @@ pub fn find(
                     .map(|(name, _)| name.to_owned());
                 refused.extend(name.map(|name| (name, fault.message().to_owned())));
             }
-            if refused.len() == refusal_count {
+            if refused.len() == refusal_count || attempt == MAX_ATTEMPTS {
                 break;
             }
             set = build_metric_set((node, model), &metrics, &refused);
@@ -93,290 +91,4 @@ pub fn find(
         metric_sets,
         metrics.into_values().flat_map(|unknown| unknown.left_out).collect(),
     ))
-}
-
-/// Builds the set of a semantic model. `refused` contains the dimensions, measures and metrics with errors.
-fn build_metric_set(
-    (node, model): (&ManifestNode, &DbtSemanticModel),
-    metrics: &ModelMetrics,
-    refused: &BTreeMap<String, String>,
-) -> SemanticMetricSet {
-    let mut left_out = Vec::new();
-    let mut text = format!(
-        "# The measures of dbt's semantic model {}.\nmetric_set: {}\n",
-        node.name,
-        flow(&node.name)
-    );
-    if !node.description.trim().is_empty() {
-        text.push_str(&format!("description: {}\n", flow(node.description.trim())));
-    }
-    text.push_str(&format!("from: {}\n", flow(&model.model)));
-    let time = model.agg_time_dimension.as_deref();
-    match time.and_then(|time| Some((time, column_of_dimension(model, time)?))) {
-        Some((time, column)) => {
-            let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == time);
-            let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
-            let grain = grain.filter(|grain| ["week", "month", "quarter", "year"].contains(grain));
-            text.push_str(&match grain {
-                Some(grain) => format!("time: {{column: {column}, grain: {grain}}}\n"),
-                None => format!("time: {column}\n"),
-            });
-        }
-        None => left_out.extend(time.map(|time| {
-            format!(
-                "the time dimension {time} of {} is skipped, because it is SQL",
-                node.name
-            )
-        })),
-    }
-    text.push_str("definitions: |\n");
-    let mut properties = String::new();
-    let mut missing: BTreeSet<&str> = BTreeSet::new();
-    let names = definition_names(model, metrics);
-    for dimension in &model.dimensions {
-        let formula = match refused.get(&*dimension.name) {
-            Some(fault) => Err(fault.clone()),
-            None => dimension_formula(dimension, model, &names),
-        };
-        match formula {
-            Ok(None) => {}
-            Ok(Some(formula)) => text.push_str(&definition_text(&dimension.name, &formula, &dimension.description)),
-            Err(reason) => left_out.push(format!(
-                "the dimension {}.{} is skipped: {reason}",
-                node.name, dimension.name
-            )),
-        }
-    }
-    for measure in &model.measures {
-        let formula = match refused.get(&*measure.name) {
-            Some(fault) => Err(fault.clone()),
-            None => formula(measure, model, &names, time),
-        };
-        let formula = formula.and_then(|formula| Ok((formula, non_additive_key(measure, model, &names)?)));
-        match formula {
-            Err(reason) => {
-                missing.insert(&*measure.name);
-                left_out.push(format!(
-                    "the measure {}.{} is skipped: {reason}",
-                    node.name, measure.name
-                ));
-            }
-            Ok((formula, non_additive)) => {
-                // Users know the metric rather than the measure, so the metric's properties take precedence.
-                let metric = metrics.of_measures.get(&*measure.name);
-                let description = metric.map(|metric| metric.description.as_str());
-                let description = description.filter(|text| !text.trim().is_empty());
-                let description = description.unwrap_or(&measure.description);
-                text.push_str(&definition_text(&measure.name, &formula, description));
-                let label = metric
-                    .and_then(|metric| metric.label.as_deref())
-                    .or(measure.label.as_deref());
-                properties.push_str(&properties_text(&measure.name, label, non_additive));
-            }
-        }
-    }
-    let has_measures = model.measures.iter().any(|measure| !missing.contains(&*measure.name));
-    left_out.extend(metrics.left_out.iter().cloned());
-    for metric in &metrics.definitions {
-        let mut words = metric.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
-        let reads_missing = words
-            .find(|word| missing.contains(word))
-            .map(dbt_metrics::omitted_input_reason);
-        if let Some(reason) = reads_missing.as_ref().or_else(|| refused.get(&metric.name)) {
-            left_out.push(format!("the metric {} is skipped: {reason}", metric.name));
-            missing.insert(&metric.name);
-            continue;
-        }
-        let MetricProperties { description, label } = &metric.properties;
-        text.push_str(&definition_text(&metric.name, &metric.formula, description));
-        properties.push_str(&properties_text(&metric.name, label.as_deref(), None));
-    }
-    if !properties.is_empty() {
-        text.push_str(&format!("columns:\n{properties}"));
-    }
-    SemanticMetricSet {
-        name: node.name.to_string(),
-        text,
-        left_out,
-        fault: (!has_measures).then(|| "no measure has a formula".to_owned()),
-    }
-}
-
-/// Returns the lines of a definition, preceded by its description.
-fn definition_text(name: &str, formula: &str, description: &str) -> String {
-    let lines = description.trim().lines();
-    let description: String = lines
-        .map(|line| format!("{}\n", format!("  /// {}", line.trim()).trim_end()))
-        .collect();
-    format!("{description}  {name} = {formula}\n")
-}
-
-/// Returns the line of a metric in `columns`. Empty if the metric has no properties.
-fn properties_text(name: &str, label: Option<&str>, non_additive: Option<String>) -> String {
-    let label = label.map(|label| format!("label: {}", flow(label)));
-    let properties: Vec<String> = label.into_iter().chain(non_additive).collect();
-    match properties.is_empty() {
-        true => String::new(),
-        false => format!("  {name}: {{{}}}\n", properties.join(", ")),
-    }
-}
-
-/// Formats a string as YAML on one line.
-fn flow(text: &str) -> String {
-    YamlValue::text(text).to_string()
-}
-
-/// Returns the formula of a measure, or the reason why the measure has no formula.
-fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Option<&str>) -> Result<String, String> {
-    if !first_spec::is_plain(&measure.name) {
-        return Err("the name is not valid in formulas".to_owned());
-    }
-    if measure
-        .agg_time_dimension
-        .as_deref()
-        .is_some_and(|own_time| Some(own_time) != time)
-    {
-        return Err(
-            "the time dimension of the measure differs from the time dimension of the semantic model".to_owned(),
-        );
-    }
-    let column = measure.expr.as_deref().unwrap_or(&measure.name).trim();
-    let counts_rows = matches!((&*measure.agg, column), ("sum", "1") | ("count", "1" | "*"));
-    if counts_rows {
-        return Ok("COUNT()".to_owned());
-    }
-    if !first_spec::is_plain(column) {
-        return Err(format!("`{column}` is SQL; write it as a formula"));
-    }
-    let column = column_reference(model, names, &measure.name, column);
-    Ok(match &*measure.agg {
-        "sum" => format!("SUM({column})"),
-        "count" => format!("COUNT({column})"),
-        "count_distinct" => format!("COUNT(DISTINCT({column}))"),
-        "average" => format!("AVERAGE({column})"),
-        "min" => format!("MIN({column})"),
-        "max" => format!("MAX({column})"),
-        "median" => format!("MEDIAN({column})"),
-        "sum_boolean" => format!("COUNT(IF({column}, 1))"),
-        "percentile" => {
-            let parameter = |name: &str| measure.agg_params.get(name);
-            if parameter("use_discrete_percentile").and_then(MetaValue::as_bool) == Some(true) {
-                return Err("formulas have no discrete percentiles".to_owned());
-            }
-            let share = parameter("percentile").and_then(MetaValue::as_f64);
-            let share = share.ok_or("the measure does not specify the percentile")?;
-            format!("PERCENTILE({column}, {share})")
-        }
-        other => return Err(format!("formulas cannot express `agg: {other}`")),
-    })
-}
-
-/// Returns the names of the definitions in the set of a semantic model.
-fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) -> Vec<&'m str> {
-    let measures = model.measures.iter().map(|measure| &*measure.name);
-    let renamed = model.dimensions.iter().filter(|dimension| is_renamed(dimension));
-    let metrics = metrics.definitions.iter().map(|metric| metric.name.as_str());
-    measures
-        .chain(renamed.map(|dimension| &*dimension.name))
-        .chain(metrics)
-        .collect()
-}
-
-/// Returns a column of the semantic model's relation as formulas refer to it. `definition` is the name of the definition that
-/// reads the column. If another definition in `names` has the column's name, the column is qualified with the name of
-/// the relation.
-fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, column: &str) -> String {
-    let is_other = |name: &&str| *name != definition && name.eq_ignore_ascii_case(column);
-    let relation = RelationReference::read(&model.model);
-    match relation.filter(|_| names.iter().any(is_other)) {
-        Some(relation) => format!("{}.{column}", relation.name()),
-        None => column.to_owned(),
-    }
-}
-
-/// Returns whether the name of a dimension differs from the name of its column.
-fn is_renamed(dimension: &Dimension) -> bool {
-    let column = dimension.expr.as_deref();
-    column.is_some_and(|column| !column.trim().eq_ignore_ascii_case(&dimension.name))
-}
-
-/// Returns the formula of a dimension that is not simply the column of the same name, or the reason why the dimension
-/// has no formula.
-fn dimension_formula(
-    dimension: &Dimension,
-    model: &DbtSemanticModel,
-    names: &[&str],
-) -> Result<Option<String>, String> {
-    if !is_renamed(dimension) {
-        return Ok(None);
-    }
-    match plain_column(dimension.expr.as_deref(), &dimension.name) {
-        Some(column) => Ok(Some(column_reference(model, names, &dimension.name, column))),
-        None => Err(format!(
-            "`{}` is SQL; write it as a formula",
-            dimension.expr.as_deref().unwrap_or_default()
-        )),
-    }
-}
-
-/// Returns the key `non_additive` for the `non_additive_dimension` of a measure, or the reason why it cannot be
-/// expressed.
-///
-/// By default, dbt uses the first rows, and compares the dimension at its granularity:
-/// <https://docs.getdbt.com/docs/build/measures#non-additive-dimensions>.
-fn non_additive_key(measure: &Measure, model: &DbtSemanticModel, names: &[&str]) -> Result<Option<String>, String> {
-    let parameters = &measure.non_additive_dimension;
-    let Some(name) = parameters.get("name").and_then(MetaValue::as_str) else {
-        return Ok(None);
-    };
-    let is_sql = |name: &str| format!("`{name}` in `non_additive_dimension` is SQL");
-    let column = column_of_dimension(model, name).ok_or_else(|| is_sql(name))?;
-    let column = column_reference(model, names, "", column);
-    let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name);
-    let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
-    let over = match grain.unwrap_or("day") {
-        grain @ ("day" | "week" | "month" | "quarter" | "year") => format!("{column}[{grain}]"),
-        // The granularity is finer than a day.
-        _ => column,
-    };
-    let take = match parameters.get("window_choice").and_then(MetaValue::as_str) {
-        Some("max") => "last",
-        _ => "first",
-    };
-    let groupings = parameters.get("window_groupings").and_then(MetaValue::as_list);
-    let groupings = groupings.unwrap_or_default().iter().filter_map(MetaValue::as_str);
-    let per = groupings.map(|name| {
-        column_of_entity(model, name)
-            .or_else(|| column_of_dimension(model, name))
-            .map(|column| column_reference(model, names, "", column))
-            .ok_or_else(|| is_sql(name))
-    });
-    let per: Vec<String> = per.collect::<Result<_, String>>()?;
-    let per = match per.is_empty() {
-        true => String::new(),
-        false => format!(", per: [{}]", per.join(", ")),
-    };
-    Ok(Some(format!(
-        "non_additive: {{over: {}, take: {take}{per}}}",
-        flow(&over)
-    )))
-}
-
-/// Returns the column of an entity. `None` if the entity is defined by SQL or does not exist.
-fn column_of_entity<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
-    let entity = model.entities.iter().find(|entity| &*entity.name == name)?;
-    plain_column(entity.expr.as_deref(), name)
-}
-
-/// Returns the column of a dimension. `None` if the dimension is defined by SQL or does not exist.
-fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
-    let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name)?;
-    plain_column(dimension.expr.as_deref(), name)
-}
-
-/// Returns the column that an expression consists of, or `name` if there is no expression. `None` if the expression is
-/// SQL.
-fn plain_column<'m>(expression: Option<&'m str>, name: &'m str) -> Option<&'m str> {
-    let column = expression.unwrap_or(name).trim();
-    first_spec::is_plain(column).then_some(column)
 }

@@ -176,14 +176,14 @@ pub(in crate::check) fn check_periods(
     program: &mut Program,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let people_with_role = |role: DefinitionRole| {
+    let definitions_with_role = |role: DefinitionRole| {
         let roles = ast.definitions.iter().map(move |d| scope.role(d.part));
         roles
             .enumerate()
             .filter(move |(_, r)| *r == role)
             .map(|(index, _)| index)
     };
-    let ordered = people_with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.try_get(i));
+    let ordered = definitions_with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.try_get(i));
     let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
     if order.is_empty() {
         // The sort key has an error, or the missing sort key has already been reported.

@@ -1,5 +1,6 @@
 //! Message of the commit that a push creates.
 
+use formulac::diag::lists::and_more;
 use formulac::sync::{Action, ModelPlan, Plan};
 
 use super::super::apply::TRAILER;
@@ -77,8 +78,6 @@ pub fn push_title(plan: &Plan) -> String {
 
 pub fn commit_message(title: &str, lines: &[String], entry: &str) -> String {
     let mut listed: Vec<String> = lines.iter().take(MAX_LISTED_CHANGES).cloned().collect();
-    if lines.len() > MAX_LISTED_CHANGES {
-        listed.push(format!("and {} more", lines.len() - MAX_LISTED_CHANGES));
-    }
+    listed.extend(and_more(lines.len(), MAX_LISTED_CHANGES));
     format!("{title}\n\n{}\n\n{TRAILER}: {entry}\n", listed.join("\n"))
 }
