@@ -93,6 +93,7 @@ impl CompilerOptions {
             relations,
             merged: &[],
             open: false,
+            are_unknown_names_columns: false,
             chosen: true,
             roles,
             ordered: true,
@@ -496,7 +497,6 @@ impl Compiler {
         CheckScope {
             // Accept any column if the relation is unknown, so that only the unknown relation is reported.
             open: options.schema.is_empty() || (options.from.is_some() && closed_relation.is_none()),
-            are_unknown_names_columns: false,
             chosen: closed_relation.is_some(),
             ordered: !options.order_by.is_empty(),
             strata: false,
