@@ -177,15 +177,18 @@ impl ModelOverSets<'_> {
                 .sets
                 .iter()
                 .find(|set| set.sets.is_empty() && set.setting(key).is_none());
-            if let (Some((set, first_value)), Some(lacking), None, Some(of_project)) =
-                (first, lacking, model_setting, in_project(key))
-                && !first_value.eq_ignore_ascii_case(&of_project)
+            let of_project = in_project(key);
+            if let (Some((set, first_value)), Some(lacking), None) = (first, lacking, model_setting)
+                && of_project
+                    .as_ref()
+                    .is_none_or(|value| !first_value.eq_ignore_ascii_case(value))
             {
                 let lacking = &lacking.name;
-                let message = format!(
-                    "`{key}` is `{first_value}` in the set `{set}`, but `{of_project}` in the set `{lacking}`, which has no \
-                     setting of its own"
-                );
+                let in_lacking = match of_project {
+                    Some(value) => format!("`{value}` in the set `{lacking}`, which has no setting of its own"),
+                    None => format!("is not set in the set `{lacking}`"),
+                };
+                let message = format!("`{key}` is `{first_value}` in the set `{set}`, but {in_lacking}");
                 let help =
                     format!("add `{key}: {first_value}` to the set `{lacking}`, or use the same value in both sets");
                 faults.push(Diagnostic::new(Code::SettingsDiffer, self.span, message).with_help(help));
