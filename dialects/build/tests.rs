@@ -324,7 +324,7 @@ fn a_file_is_a_dialect() {
         dialect_tables.contains("similar_types: [&[], &[\"int\", \"integer\", \"int4\"], &[], &[], &[\"varchar\"],")
     );
     assert!(dialect_tables.contains("Shape::Call(\"to_upper\")"));
-    assert!(dialect_tables.contains("Cell::Unsupported(\"New does not have `median`\")"));
+    assert!(dialect_tables.contains("Cell::Unsupported(\"New does not have `median`; compute the value"));
     assert!(
         dialect_tables
             .contains("Cell::Unsupported(\"New has no language model; compute the value in BigQuery, in Snowflake or")

@@ -164,7 +164,7 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
     }
     for name in names.iter().take(2) {
         add_total_probes(name, &all_ranges, &mut probes);
-        add_percentile_probes(name, numbers, &mut probes);
+        add_percentile_probes(name, numbers, ranges, &mut probes);
     }
     for (name_index, first) in names.iter().enumerate().take(NAMES) {
         for second in names.iter().take(NAMES).skip(name_index + 1) {
@@ -191,10 +191,12 @@ fn add_total_probes(name: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFor
     }
 }
 
-fn add_percentile_probes(name: &Arg, numbers: &[String], probes: &mut Vec<ProbeFormula>) {
+fn add_percentile_probes(name: &Arg, numbers: &[String], ranges: &[String], probes: &mut Vec<ProbeFormula>) {
     let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
+    let others = ranges.iter().map(String::as_str).filter(|range| *range != "{0}:{0}");
+    let ranges: Vec<&str> = ["{0}", "{0}:{0}"].into_iter().chain(others).collect();
     for call in RANGE_AND_NUMBER_AGGREGATES {
-        for range in ["{0}", "{0}:{0}"] {
+        for range in &ranges {
             // The quartile number, which is the second argument of QUARTILE, does not appear in SQL.
             let of_call = if call == "QUARTILE" {
                 quarters.as_slice()

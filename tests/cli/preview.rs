@@ -197,6 +197,43 @@ fn types_come_from_the_data_or_the_schema() {
 }
 
 #[test]
+fn fractions_in_integer_columns_are_reported() {
+    if !has_tool("FORMULAC_DUCKDB") {
+        return;
+    }
+    let project = TestProject::new("preview_fractions");
+    project.write("data/whole.csv", "n\n2.0\n9007199254740993\n\n");
+    project.write("data/cut.csv", "n\n2\n6.5\n");
+    project.write("data/cut_json.json", r#"[{"n": 6.5}]"#);
+    let columns = "{columns: {n: integer}}";
+    project.write(
+        "schema.yml",
+        format!("relations: {{whole: {columns}, cut: {columns}, cut_json: {columns}}}\n"),
+    );
+    let preview = |name: &str| {
+        project.write("m.yml", format!("model: m\nfrom: {name}\nkeep: [n]\n"));
+        project.run(&["preview", "m.yml", "--data", "data", "--schema", "schema.yml", "--json"])
+    };
+    let whole = preview("whole");
+    assert_eq!(
+        (whole.exit, &whole.json()["rows"][1]),
+        (0, &json!([9_007_199_254_740_993i64]))
+    );
+    for (name, file) in [("cut", "cut.csv"), ("cut_json", "cut_json.json")] {
+        let run = preview(name);
+        assert_eq!(run.exit, 5, "{}", run.out);
+        let diagnostic = &run.json()["diagnostics"][0];
+        let message = diagnostic["message"].as_str().unwrap();
+        let expected = format!("the column `n` of `data/{file}` is an integer in the schema, but a row contains 6.5");
+        assert!(message.ends_with(&expected), "{message}");
+        assert_eq!(
+            diagnostic["help"],
+            "correct the value, or give the column the type decimal in the schema"
+        );
+    }
+}
+
+#[test]
 fn statements_that_cannot_run_are_reported() {
     let mut project = create_project("preview_faults");
     if !has_tool("FORMULAC_DUCKDB") {

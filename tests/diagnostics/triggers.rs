@@ -101,7 +101,7 @@ fn compile_from_metric_sets(keys: &str) -> Vec<Diagnostic> {
         "metric_set: orders\nfrom: orders\ntime: ordered_on\ntimezone: Europe/Berlin\ndefinitions:\n  \
         revenue: SUM(amount)\n  largest: MAX(amount)\n  growth: revenue / PERIODOFFSET(revenue, -1, \"month\")\n\
         columns: {revenue: {renamed_from: sales}}\n",
-        "metric_set: refunds\nfrom: refunds\ndefinitions: refunded = SUM(amount)\n",
+        "metric_set: refunds\nfrom: refunds\ntimezone: Europe/Berlin\ndefinitions: refunded = SUM(amount)\n",
     ];
     let sets = sets.map(|text| SpecText { text, path: None });
     let compiler = Compiler::default();

@@ -12,7 +12,10 @@ pub fn remove_templates(dialect: &mut Dialect, parent: &Dialect, word: &str) -> 
         if matches!(inherited, Cell::Template(nodes, _) if has_word(nodes)) {
             is_found = true;
             if cell == inherited {
-                *cell = Cell::Unsupported(format!("{{dialect}} does not have `{word}`"));
+                *cell = Cell::Unsupported(format!(
+                    "{{dialect}} does not have `{word}`; compute the value with your own SQL in a dbt model or outside \
+                     the warehouse, and read it as a column"
+                ));
             }
         }
     }

@@ -6,11 +6,11 @@ use std::process::Command;
 use formulac::{Column, Dialect, Schema, Type};
 use serde_json::{Map, Value, json};
 
-use super::EngineRequest;
 use super::answer::{Answer, AnswerColumn};
 use super::data::{self, DataFile, DataFormat};
-use super::decimals;
 use super::fault::{self, SentSql};
+use super::typed_columns::{READ_INTEGER, typed_column};
+use super::{EngineRequest, decimals};
 use crate::cli::exit::Failure;
 use crate::cli::program::{ExternalProgram, ProgramOutput};
 
@@ -281,23 +281,26 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
         .filter(|(name, _)| !is_typed(name))
         .map(|(name, ty)| (name.as_str(), ty.as_str()));
     let types = of_schema.iter().copied().chain(file_types);
+    let integer = dialect.type_name(Type::Integer);
     match file.kind {
         DataFormat::Csv { delimiter } => {
-            let pairs = types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
-            let pairs: Vec<String> = pairs.collect();
-            let types = if pairs.is_empty() {
-                String::new()
-            } else {
-                format!(", types = {{{}}}", pairs.join(", "))
+            let (integers, others): (Vec<_>, Vec<_>) = types.partition(|(_, ty)| *ty == integer);
+            let read_types = integers.iter().map(|(name, _)| (*name, READ_INTEGER)).chain(others);
+            let pairs = read_types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
+            let pairs = pairs.collect::<Vec<_>>().join(", ");
+            let types = match pairs.is_empty() {
+                true => String::new(),
+                false => format!(", types = {{{pairs}}}"),
             };
             let form = csv_reader_call(delimiter, dialect);
             // Infer types from the whole file, so that all values match the type.
-            format!("select * from read_csv({path}, {form}, sample_size = -1{types})")
+            let replaced = replace_clause(integers.into_iter(), file);
+            format!("select *{replaced} from read_csv({path}, {form}, sample_size = -1{types})")
         }
-        DataFormat::Parquet => format!("select *{} from read_parquet({path})", replace_clause(types, dialect)),
+        DataFormat::Parquet => format!("select *{} from read_parquet({path})", replace_clause(types, file)),
         DataFormat::Json => format!(
             "select *{} from read_json({path}, sample_size = -1)",
-            replace_clause(types, dialect)
+            replace_clause(types, file)
         ),
     }
 }
@@ -336,16 +339,12 @@ fn unreadable_file_failure(file: &DataFile, output: ProgramOutput, dialect: Dial
     fault::from_file(ENGINE, &broken.unwrap_or(output).err, &file.display_path)
 }
 
-fn replace_clause<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialect) -> String {
-    let casts = types.map(|(name, ty)| {
-        let name = dialect.name_text(name, true);
-        format!("cast({name} as {ty}) as {name}")
-    });
-    let casts: Vec<String> = casts.collect();
-    if casts.is_empty() {
-        String::new()
-    } else {
-        format!(" replace ({})", casts.join(", "))
+fn replace_clause<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, file: &DataFile) -> String {
+    let casts = types.map(|(name, ty)| typed_column(name, ty, &file.display_path, dialect()));
+    let casts = casts.collect::<Vec<_>>().join(", ");
+    match casts.is_empty() {
+        true => String::new(),
+        false => format!(" replace ({casts})"),
     }
 }
 

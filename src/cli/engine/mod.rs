@@ -8,6 +8,7 @@ mod duckdb;
 mod fault;
 mod postgres;
 mod statements;
+mod typed_columns;
 mod warehouse;
 
 use formulac::dbt::RelationReference as Read;

@@ -267,6 +267,7 @@ pub fn check(
         infer.forget_terms();
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
+    infer::evidence::label_type_evidence(ast, scope, names, program, infer, diagnostics);
     if !program.criteria.is_empty() {
         criteria::case_insensitive_text::check_case_sensitivity(program, source, diagnostics);
     }

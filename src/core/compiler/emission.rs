@@ -58,6 +58,9 @@ impl Compiler {
             let Some(root) = emitter.definition_sql(*index) else {
                 continue;
             };
+            if !emitter.check_repetition(*index, root) {
+                continue;
+            }
             let meta = program.meta(definition.root);
             let width = emitter.tree().width(root) as usize;
             if width > budget {

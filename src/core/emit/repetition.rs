@@ -7,7 +7,40 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
+/// Number of repeated bytes that a reader of the SQL hardly notices.
+const UNNOTICED_BYTES: u64 = 1 << 10;
+
 impl Emitter<'_> {
+    /// Reports the parts that an emitted definition repeats, because the SQL of a definition or of a name in LET is
+    /// inserted wherever the name is used. If they exceed the limit, reports an error and returns `false`; the
+    /// definitions that use this definition are then skipped.
+    pub fn check_repetition(&mut self, index: u32, root: SqlId) -> bool {
+        let id = self.program.definitions[index as usize].root;
+        let span = self.program.meta(id).span;
+        let width = u64::from(self.work.tree.width(root));
+        // SQL that is hardly longer than its formula repeats little, so it is not searched for repetitions.
+        if width <= UNNOTICED_BYTES.max(2 * u64::from(span.end - span.start)) {
+            return true;
+        }
+        let repeated = self.work.tree.repeated_bytes(root);
+        if repeated > self.limits.repetition as u64 {
+            self.work.roots[index as usize] = None;
+            self.report_too_large(id);
+            return false;
+        }
+        if repeated > UNNOTICED_BYTES && self.warned.is_none() {
+            let message = format!(
+                "{repeated} of the {width} bytes of SQL are repetitions, because the SQL of a named value is inserted \
+                 wherever its name is used"
+            );
+            self.diagnostics.push(
+                Diagnostic::new(Code::RepeatedArgument, span, message)
+                    .with_help("compile a spec with `formulac query`, which computes each repeated value once"),
+            );
+        }
+        true
+    }
+
     pub(super) fn report_too_large(&mut self, id: IrId) {
         let span = self.program.meta(id).span;
         self.report(

@@ -1,4 +1,5 @@
-//! Finds calls that a warehouse evaluates several times, because it evaluates a CTE again for each select that reads it.
+//! Finds calls that a warehouse evaluates several times, because it evaluates a CTE again for each select that reads it,
+//! and measures the parts of an expression that occur several times.
 
 use std::collections::HashMap;
 
@@ -14,6 +15,27 @@ pub fn repeats_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str])
         .zip(count_evaluations(ctes, body))
         .filter(|(_, count)| *count > 1);
     repeated.any(|(cte, _)| cte.body.branches().any(|branch| contains_call(tree, branch, calls)))
+}
+
+impl SqlTree {
+    /// Returns the number of bytes of an expression that are repetitions, because several parents share a part. Names
+    /// and literals are not counted.
+    pub fn repeated_bytes(&self, root: SqlId) -> u64 {
+        let mut open = vec![root];
+        let mut seen = FxHashSet::default();
+        let mut bytes = 0u64;
+        while let Some(id) = open.pop() {
+            if matches!(self.node(id), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }) {
+                continue;
+            }
+            if seen.insert(id) {
+                self.add_operands(id, &mut open);
+            } else {
+                bytes = bytes.saturating_add(u64::from(self.width(id)));
+            }
+        }
+        bytes
+    }
 }
 
 fn contains_call(tree: &SqlTree, select: &Select, calls: &[&str]) -> bool {

@@ -103,16 +103,20 @@ impl<'y> Loader<'y, '_> {
         true
     }
 
-    /// Reports lines of the form `name = formula` below `definitions:` without `|`, because YAML joins them into one
-    /// line.
+    /// Reports lines of the form `name = formula` below `definitions:` without `|`, or below `definitions: >`, because
+    /// YAML joins them into one line.
     pub(crate) fn report_joined_lines(&mut self, node: &Node) -> bool {
-        let yaml::NodeKind::Scalar {
-            style: yaml::YamlStyle::Plain,
-            ..
-        } = &node.kind
-        else {
+        // The header of a text block is the last word before it.
+        let before = self
+            .source
+            .get(..node.span.start as usize)
+            .unwrap_or_default()
+            .trim_end();
+        let header = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let is_folded = node.style() == yaml::YamlStyle::Block && header.starts_with('>');
+        if !is_folded && node.style() != yaml::YamlStyle::Plain {
             return false;
-        };
+        }
         let defines = |line: &&str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());
             is_plain_name(name)
@@ -120,17 +124,21 @@ impl<'y> Loader<'y, '_> {
         if node.span.text(self.source).lines().filter(defines).count() < 2 {
             return false;
         }
-        let before = self.source.get(..node.span.start as usize).unwrap_or_default();
-        let diagnostic = Diagnostic::new(
-            Code::WrongShape,
-            node.span,
-            "without `|`, YAML joins the lines of `definitions` into one",
-        )
-        .with_help("write `definitions: |`");
-        let colon = before.trim_end();
-        let is_below = before.get(colon.len()..).is_some_and(|gap| gap.contains('\n'));
-        self.report(if is_below && colon.ends_with(':') {
-            let offset = colon.len() as u32;
+        let start = (before.len() - header.len()) as u32;
+        let (message, span) = match is_folded {
+            true => (
+                "`>` joins the lines of `definitions` into one",
+                Span::new(start, start + 1),
+            ),
+            false => ("without `|`, YAML joins the lines of `definitions` into one", node.span),
+        };
+        let diagnostic = Diagnostic::new(Code::WrongShape, span, message).with_help("write `definitions: |`");
+        let gap = self.source.get(before.len()..node.span.start as usize);
+        let is_below = gap.is_some_and(|gap| gap.contains('\n'));
+        self.report(if is_folded {
+            diagnostic.with_fix(span, "|")
+        } else if is_below && before.ends_with(':') {
+            let offset = before.len() as u32;
             diagnostic.with_fix(Span::new(offset, offset), " |")
         } else {
             diagnostic

@@ -1,5 +1,7 @@
 //! Checks the names and settings of a model built on metric sets.
 
+use std::ops::Range;
+
 use super::keys::ModelKeys;
 use super::model_over_sets::ModelOverSets;
 use super::non_additive::RowGroup;
@@ -78,7 +80,11 @@ impl ModelOverSets<'_> {
                 );
             }
             if let (true, Some(call)) = (definition.level < crate::Level::Window, definition.aggregates.first()) {
-                faults.push(self.aggregate_error(definition.file_span(&call.range)));
+                let fault = self.aggregate_error(definition.file_span(&call.range));
+                faults.push(match total_of_metric(&definition.text, &call.range, &metric) {
+                    Some(total) => fault.with_help(format!("for the total of all rows, write `{total}`")),
+                    None => fault,
+                });
             }
         }
         for (name, span) in &self.overrides {
@@ -177,15 +183,18 @@ impl ModelOverSets<'_> {
                 .sets
                 .iter()
                 .find(|set| set.sets.is_empty() && set.setting(key).is_none());
-            if let (Some((set, first_value)), Some(lacking), None, Some(of_project)) =
-                (first, lacking, model_setting, in_project(key))
-                && !first_value.eq_ignore_ascii_case(&of_project)
+            let of_project = in_project(key);
+            if let (Some((set, first_value)), Some(lacking), None) = (first, lacking, model_setting)
+                && of_project
+                    .as_ref()
+                    .is_none_or(|value| !first_value.eq_ignore_ascii_case(value))
             {
                 let lacking = &lacking.name;
-                let message = format!(
-                    "`{key}` is `{first_value}` in the set `{set}`, but `{of_project}` in the set `{lacking}`, which has no \
-                     setting of its own"
-                );
+                let in_lacking = match of_project {
+                    Some(value) => format!("`{value}` in the set `{lacking}`, which has no setting of its own"),
+                    None => format!("is not set in the set `{lacking}`"),
+                };
+                let message = format!("`{key}` is `{first_value}` in the set `{set}`, but {in_lacking}");
                 let help =
                     format!("add `{key}: {first_value}` to the set `{lacking}`, or use the same value in both sets");
                 faults.push(Diagnostic::new(Code::SettingsDiffer, self.span, message).with_help(help));
@@ -202,4 +211,12 @@ impl ModelOverSets<'_> {
             }
         }
     }
+}
+
+/// Returns the window that aggregates a metric over all rows, such as `SUM(revenue:revenue)`, for the aggregate of this
+/// metric, `SUM(revenue)`. `None` if the argument is not the name of a metric.
+fn total_of_metric(formula: &str, call: &Range<usize>, is_metric: &dyn Fn(&str) -> bool) -> Option<String> {
+    let (function, argument) = formula.get(call.clone())?.strip_suffix(')')?.split_once('(')?;
+    let argument = argument.trim();
+    is_metric(argument).then(|| format!("{}({argument}:{argument})", function.trim()))
 }

@@ -208,14 +208,17 @@ fn expand_step<'y>(
     if model.kind == SpecKind::OverSets {
         model.check_metrics_used_in_sets(&metric_ids, compiler.specs.current_date.as_deref(), faults);
     }
-    if has_faults(faults) {
-        return None;
-    }
     let groups = model.row_groups(&metric_ids);
-    faults.extend(model.incremental_error(&groups));
-    faults.extend(model.having_error(&groups));
     let mut set_indexes: Vec<usize> = groups.iter().map(|group| group.set).collect();
     set_indexes.dedup();
+    if has_faults(faults) {
+        // An error in another key or formula does not hide a wrong key.
+        let wrong_keys = model.keys.iter();
+        faults.extend(wrong_keys.filter_map(|key| model.unknown_key_error(compiler, key, &set_indexes)));
+        return None;
+    }
+    faults.extend(model.incremental_error(&groups));
+    faults.extend(model.having_error(&groups));
     let keys = model.resolve_keys(compiler, &set_indexes, model.sets.len() == 1, faults);
     model.check_key_names(&keys, faults);
     model.check_shared_filters(compiler, &set_indexes, faults);

@@ -471,7 +471,8 @@ impl ModelOverSets<'_> {
                 let help = format!("write the sets that have rows: {}", with_rows.join(", "));
                 faults.push(Diagnostic::new(Code::MetricKey, span, message).with_help(help));
             }
-            if metric_set.is_none() {
+            // Without any set, the error about the missing set is enough.
+            if metric_set.is_none() && !self.sets.is_empty() {
                 let names = quote_names(self.sets.iter().map(|set| &set.name));
                 faults.push(
                     Diagnostic::new(

@@ -1,6 +1,8 @@
 //! Definitions and display settings of a field as text.
 
+use super::misspellings::intended_name;
 use super::omni_model::ViewField;
+use crate::diag::suggest;
 use crate::yaml::Node;
 
 /// Display settings for fields in Omni. The `omni` key of a column in the spec contains these settings.
@@ -88,15 +90,21 @@ pub(super) fn one_line(node: &Node) -> String {
 }
 
 /// Returns a field's settings that the spec does not contain: the name, the setting on one line, and the reason.
-pub(super) fn omitted_settings(node: &Node) -> Vec<(&str, String, &'static str)> {
+pub(super) fn omitted_settings(node: &Node) -> Vec<(&str, String, String)> {
     let pairs = node.pairs().unwrap_or_default().iter();
     let omitted = pairs.filter_map(|(key, value)| {
         let key = key.text()?;
         let is_known = CONVERTED_SETTINGS.contains(&key) || DISPLAY_SETTINGS.contains(&key);
+        let known = CONVERTED_SETTINGS.iter().chain(&DISPLAY_SETTINGS).copied();
         let reason = match key {
             _ if is_known => return None,
-            _ if SETTINGS_WITH_FIELDS.contains(&key) => "the setting depends on fields that the model may not contain",
-            _ => "add the setting to `omni` of the column if the view of the model needs it",
+            _ if SETTINGS_WITH_FIELDS.contains(&key) => {
+                "the setting depends on fields that the model may not contain".to_owned()
+            }
+            _ => match intended_name(key, known) {
+                Some(intended) => suggest::similar_name_help(intended),
+                None => "add the setting to `omni` of the column if the view of the model needs it".to_owned(),
+            },
         };
         Some((key, format!("{key}: {}", one_line(value)), reason))
     });

@@ -2,9 +2,11 @@
 
 use super::fields::{FieldKey, FieldResolver};
 use super::from_sql::ConvertedSql;
+use super::misspellings::intended_name;
 use super::omni_model::{OmniReference, ViewField};
 use super::term::FormulaTerm;
 use crate::Type;
+use crate::diag::lists::join_words;
 use crate::yaml::Node;
 
 /// State for `…_distinct_on` aggregates, which aggregate one row per value of a key. The state exists only if all
@@ -50,7 +52,7 @@ pub(super) fn convert_measure(
     let condition = combine_filters(fields, view, field, &mut doubts)?;
     let kind = field.text("aggregate_type");
     let Some(kind) = kind else {
-        let term = x.ok_or("the measure has neither `sql` nor `aggregate_type`")?;
+        let term = x.ok_or_else(|| missing_sql_reason(field))?;
         if condition.is_some() {
             return Err("`filters` are not supported for SQL that aggregates".to_owned());
         }
@@ -306,4 +308,22 @@ fn convert_distinct_on(
         per_key.values.push((name.clone(), formula));
     }
     Ok((Some(FormulaTerm::atom(name).with_type(ty)), None))
+}
+
+/// Returns the reason why a measure without `sql` and `aggregate_type` is not converted, with the misspelled keys.
+fn missing_sql_reason(field: &ViewField) -> String {
+    let pairs = field.node.pairs().unwrap_or_default().iter();
+    let misspelled = pairs.filter_map(|(key, _)| {
+        let name = key.text()?;
+        Some(format!(
+            "`{}` instead of `{name}`",
+            intended_name(name, ["sql", "aggregate_type"])?
+        ))
+    });
+    let misspelled: Vec<String> = misspelled.collect();
+    let question = match misspelled.as_slice() {
+        [] => String::new(),
+        names => format!("; did you mean {}?", join_words(names, "and")),
+    };
+    format!("the measure has neither `sql` nor `aggregate_type`{question}")
 }

@@ -26,6 +26,7 @@ mod filters;
 mod from_sql;
 mod joins;
 mod measures;
+mod misspellings;
 mod names;
 mod omni_model;
 mod patterns;

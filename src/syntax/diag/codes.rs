@@ -512,11 +512,12 @@ codes! {
         "This warehouse cannot compute the function in a single expression; the message gives the reason and an alternative."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");
     ExpressionTooLarge "F0502" "expression-too-large" Error
-        "The SQL of a function repeats an argument. If the calls are nested, the SQL would exceed 64 KiB. `query` and `model` compute the argument once."
+        "The SQL of some functions repeats an argument, and `compile` inserts the SQL of a definition wherever its name is used. The repeated parts of one expression must not exceed 64 KiB. `query` and `model` compute each value once."
         Shown("MOD(MOD(MOD(… deep") => Formula("a = 1");
     RepeatedArgument "W0503" "repeated-argument" Warning("repeat an argument in the SQL", "use `formulac query`, which computes the argument once")
         "The SQL of this function repeats an argument. `compile` returns a single expression, so the argument is \
-        repeated; `query` computes it once."
+        repeated; `query` computes it once. `compile` also repeats a definition wherever its name is used; this is \
+        reported if more than 1 KiB of the SQL are repetitions."
         Row("MOD(7, a + b)") => Row("MOD(7, a)");
     OutputTooLarge "F0504" "output-too-large" Error
         "The SQL of one compilation must not exceed 64 MiB. `compile` inlines definitions that other definitions use, whereas `query` computes each definition once."

@@ -30,6 +30,18 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
     if let Some(tab) = line.next().tab_span().filter(|_| description.contains("found a tab")) {
         return tab_indentation_diagnostic(tab);
     }
+    // The parser reports a tab in the first line of a text block at the `|`.
+    if let Some(tab) = line.next().tab_span().filter(|_| line.begins_a_block()) {
+        return tab_indentation_diagnostic(tab);
+    }
+    if let Some(jinja) = line.jinja_line_diagnostic() {
+        return jinja;
+    }
+    // After an expression in braces, the parser reports the next line.
+    let before = YamlLine::at(source, line.start.saturating_sub(1));
+    if let Some(jinja) = before.jinja_line_diagnostic().filter(|_| before.text.starts_with('{')) {
+        return jinja;
+    }
     if description.contains("scanning a quoted scalar") {
         let message = "YAML parses this text as the start of a quoted string, but the string is not closed";
         return Diagnostic::new(Code::InvalidYaml, span, message).with_help(
@@ -49,7 +61,6 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
         return Diagnostic::new(Code::InvalidYaml, open, message).with_help(format!("add `{close}`"));
     }
     // The reported position may be after the faulty line, for example at the next key.
-    let before = YamlLine::at(source, line.start.saturating_sub(1));
     for line in [&line, &before] {
         if let Some(corrected) = quote_timeframes(line.text) {
             return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}"))
@@ -193,6 +204,26 @@ impl<'s> YamlLine<'s> {
             .is_some_and(|pair| matches!(pair.value, "|" | "|-" | ">" | ">-"))
     }
 
+    /// Returns a diagnostic if the line is Jinja instead of YAML.
+    fn jinja_line_diagnostic(&self) -> Option<Diagnostic> {
+        let text = self.text.trim();
+        let help = match text.get(..2)? {
+            "{%" => "remove the line; a YAML file cannot contain blocks of Jinja".to_owned(),
+            "{#" => {
+                let comment = text.trim_start_matches("{#").trim_end_matches("#}").trim();
+                format!("write a comment of YAML: `# {comment}`")
+            }
+            "{{" if text.trim_start_matches('{').trim_start().starts_with("config(") => {
+                "remove the line, and write the settings below `config:`".to_owned()
+            }
+            "{{" => "remove the line, or put the braces in the quoted value of a key".to_owned(),
+            _ => return None,
+        };
+        let start = self.start + (self.text.len() - self.text.trim_start().len()) as u32;
+        let span = Span::new(start, start + text.len() as u32);
+        Some(Diagnostic::new(Code::InvalidYaml, span, "this line is Jinja, not YAML").with_help(help))
+    }
+
     /// Returns the part of the line's indentation that starts at the first tab.
     fn tab_span(&self) -> Option<Span> {
         let blanks = self.text.len() - self.text.trim_start().len();
@@ -283,6 +314,7 @@ impl<'s> YamlLine<'s> {
 
     fn cut_at_comma_diagnostic(&self, key: &str, value: Range<usize>, comma: usize) -> Option<Diagnostic> {
         let text = self.text.get(value.clone())?;
+        let (before, after) = (self.text.get(..value.start)?, self.text.get(value.end..)?);
         let start = value.start + (text.len() - text.trim_start().len());
         let text = text.trim();
         let corrected = if text.contains('\'') && !text.contains(['"', '\\']) {
@@ -291,6 +323,15 @@ impl<'s> YamlLine<'s> {
             format!("'{}'", text.replace('\'', "''"))
         };
         let offset = |at: usize| self.start + at as u32;
+        if before.ends_with("{{") && after.starts_with("}}") {
+            let braces = Span::new(offset(value.start - 2), offset(value.end + 2));
+            let message = format!("in YAML, `{{{{` starts two mappings, so `{text}` is not the value");
+            return Some(
+                Diagnostic::new(Code::FormulaCut, braces, message)
+                    .with_help(format!("write the value without braces, in quotes: `{corrected}`"))
+                    .with_fix(braces, corrected),
+            );
+        }
         let (brackets, of_key, written) = match key {
             "" => ("[…]", String::new(), corrected.clone()),
             key => ("{…}", format!(" of `{key}`"), format!("{key}: {corrected}")),
@@ -350,6 +391,13 @@ impl<'s> YamlLine<'s> {
                 Diagnostic::new(Code::FormulaCut, Span::new(at, at + 1), message)
             }
         };
+        if pair.value.starts_with("{{") {
+            return Some(diagnostic.with_help(format!(
+                "put the value in quotes: `{}: '{}'`; if it is a formula, write it without Jinja",
+                pair.key,
+                pair.value.replace('\'', "''")
+            )));
+        }
         Some(self.with_fix(diagnostic))
     }
 }

@@ -132,19 +132,23 @@ fn pending_push_health(
             ));
         }
     }
-    let uncommitted: Vec<String> = planned_models
-        .plan
-        .models
-        .iter()
-        .flat_map(|model| &model.uncommitted)
-        .cloned()
-        .collect();
-    if !uncommitted.is_empty() {
-        let count_text = format_count(uncommitted.len(), "file is edited", "files are edited");
-        problems.push(format!(
-            "{count_text} manually and not committed: {}",
-            list_names(&uncommitted)
-        ));
+    // Without an edit that the plan keeps, only comments or the layout differ.
+    for (has_edits, one, many, what) in [
+        (true, "file is", "files are", "edited manually and not committed"),
+        (
+            false,
+            "file has",
+            "files have",
+            "uncommitted changes of comments or layout",
+        ),
+    ] {
+        let models = planned_models.plan.models.iter();
+        let models = models.filter(|model| model.kept.is_empty() != has_edits);
+        let files: Vec<String> = models.flat_map(|model| &model.uncommitted).cloned().collect();
+        if !files.is_empty() {
+            let count_text = format_count(files.len(), one, many);
+            problems.push(format!("{count_text} {what}: {}", list_names(&files)));
+        }
     }
     if !conflicts.is_empty() {
         let places: Vec<String> = conflicts

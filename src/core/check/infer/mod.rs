@@ -5,6 +5,7 @@
 //! a condition is only weak evidence for a boolean, because numbers can be conditions too.
 
 pub(super) mod calls;
+pub(super) mod evidence;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -29,6 +30,17 @@ pub(in crate::check) enum InferTerm {
     Var(u32),
     /// Unknown type, because no use determines the type.
     Any,
+}
+
+impl InferTerm {
+    /// Returns the words for a value of this type.
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Type(ty) => ty.describe(),
+            Self::Temporal => "a date",
+            Self::Var(_) | Self::Any => "something else",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -200,15 +212,8 @@ pub(in crate::check) fn infer(
         if let NameTarget::Column(column) = target {
             names.conflicting.push((second, column));
         }
-        report(
-            ast,
-            source,
-            names,
-            ast.span(first),
-            ast.span(second),
-            (was, is),
-            diagnostics,
-        );
+        let uses = [(ast.span(first), was), (ast.span(second), is)];
+        report(ast, source, names, uses, diagnostics);
     }
 }
 
@@ -625,37 +630,35 @@ fn timeframe_term(name: &str) -> InferTerm {
     }
 }
 
+/// Reports two uses that require different types, at the second use in the text.
 #[cold]
 fn report(
     ast: &Ast,
     source: &str,
     names: &mut NameResolver,
-    first: Span,
-    second: Span,
-    (was, is): (InferTerm, InferTerm),
+    uses: [(Span, InferTerm); 2],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let word = |term: InferTerm| match term {
-        InferTerm::Type(ty) => ty.describe(),
-        InferTerm::Temporal => "a date",
-        _ => "something else",
-    };
-    let text = second.excerpt(source);
-    diagnostics.push(
-        Diagnostic::new(
-            Code::ConflictingTypes,
-            second,
-            format!(
-                "`{text}` is used as {} here, but was used as {} earlier",
-                word(is),
-                word(was)
-            ),
-        )
-        .with_secondary_label(first, format!("used as {}", word(was)))
-        .with_help("declare the type of the column in a schema (`--schema`), or change one of the two uses"),
+    let [mut earlier, mut later] = uses;
+    // Definitions are checked after the definitions that they use, so the use that was found first may be the second.
+    if later.0.start < earlier.0.start {
+        std::mem::swap(&mut earlier, &mut later);
+    }
+    let text = later.0.excerpt(source);
+    let message = format!(
+        "`{text}` is used as {} here, but was used as {} earlier",
+        later.1.describe(),
+        earlier.1.describe()
     );
-    let position = ast.definitions.partition_point(|d| d.span.start <= second.start);
-    if let Some(failed) = position.checked_sub(1).and_then(|i| names.failed.try_get_mut(i)) {
-        *failed = true;
+    diagnostics.push(
+        Diagnostic::new(Code::ConflictingTypes, later.0, message)
+            .with_secondary_label(earlier.0, format!("used as {}", earlier.1.describe()))
+            .with_help("declare the type of the column in a schema (`--schema`), or change one of the two uses"),
+    );
+    for (span, _) in uses {
+        let position = ast.definitions.partition_point(|d| d.span.start <= span.start);
+        if let Some(failed) = position.checked_sub(1).and_then(|i| names.failed.try_get_mut(i)) {
+            *failed = true;
+        }
     }
 }

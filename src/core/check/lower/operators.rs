@@ -141,6 +141,9 @@ impl Lowerer<'_> {
             // NULL.
             return self.program.add_null(Type::Float, span);
         }
+        if op.is_comparison() {
+            self.warn_of_comparison_with_null(op, (a, b), span);
+        }
         if self.scope.blank_zero {
             match op {
                 BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
@@ -180,6 +183,30 @@ impl Lowerer<'_> {
             return self.apply_to(internal::SQRT, &[a], operands, op.symbol());
         }
         self.apply_to(operator_function(op), &[a, b], operands, op.symbol())
+    }
+
+    /// Warns if a value is compared with `1/0`, because the result is NULL in every row.
+    fn warn_of_comparison_with_null(&mut self, op: BinaryOp, (a, b): (IrId, IrId), span: Span) {
+        let is_null = |id: IrId| self.program.node(id) == Ir::Null;
+        if self.is_in_definition() || is_null(a) == is_null(b) {
+            return;
+        }
+        let (null, value) = if is_null(a) { (a, b) } else { (b, a) };
+        if self.program.meta(value).level == Level::Const {
+            return;
+        }
+        let text = |id: IrId| self.source_text(self.program.meta(id).span);
+        let message = format!(
+            "`{}` is NULL in every row, because `{}` is NULL",
+            self.source_text(span),
+            text(null)
+        );
+        let help = match op {
+            BinaryOp::Equal => format!("write `ISBLANK({})`", text(value)),
+            BinaryOp::NotEqual => format!("write `NOT(ISBLANK({}))`", text(value)),
+            _ => "compare with a value that is not NULL".to_owned(),
+        };
+        self.report(Diagnostic::new(Code::NeverVaries, span, message).with_help(help));
     }
 
     /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal

@@ -478,6 +478,10 @@ pub fn no_column_diagnostic(relation: &Relation, name: &str, span: Span, help: i
     if relation.is_partial() && suggest::nearest_name_within(name, SLIP, columns()).is_none() {
         return unlisted_column_diagnostic(relation, name, span);
     }
+    // In Omni, every view has the measure `count`.
+    if name.eq_ignore_ascii_case("count") && suggest::nearest_name_within(name, 1, columns()).is_none() {
+        return diagnostic.with_help("write `COUNT()` to count rows");
+    }
     diagnostic.with_help(suggest::similar_name_help_or(name, columns(), help))
 }
 

@@ -25,6 +25,7 @@ const PLANS: &str = "\
 metric_set: plans
 from: plans
 time: {column: target_month, grain: month}
+fiscal_month_offset: 3
 definitions: planned = SUM(amount)
 ";
 

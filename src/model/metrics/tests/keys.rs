@@ -175,12 +175,35 @@ fn a_set_without_a_setting_has_the_setting_of_the_project() {
         "metric_set: b\nfrom: b\ntime: seen_at\ndefinitions: o = COUNT()\n",
         "model: m\nmetrics: [a.n, b.o]\ngroup_by: month\n",
     ];
-    assert_eq!(errors_with(&Compiler::default(), &sets), Vec::<String>::new());
     let utc = Compiler::builder().timezone("UTC").build();
     assert_eq!(
         errors_with(&utc, &sets),
         ["F0854 `timezone` is `Asia/Tokyo` in the set `a`, but `UTC` in the set `b`, which has no setting of its own"]
     );
+    let tokyo = Compiler::builder().timezone("Asia/Tokyo").build();
+    assert_eq!(errors_with(&tokyo, &sets), Vec::<String>::new());
+}
+
+#[test]
+fn a_setting_of_one_set_does_not_apply_to_a_set_without_it() {
+    let cases = [
+        ("timezone: Asia/Tokyo", "`timezone` is `Asia/Tokyo`"),
+        ("fiscal_month_offset: 3", "`fiscal_month_offset` is `3`"),
+    ];
+    for (setting, message) in cases {
+        let a = format!("metric_set: a\nfrom: a\ntime: seen_at\n{setting}\ndefinitions: n = COUNT()\n");
+        let b = "metric_set: b\nfrom: b\ntime: seen_at\ndefinitions: o = COUNT()\n";
+        let model = "model: m\nmetrics: [a.n, b.o]\ngroup_by: month\n";
+        assert_eq!(
+            errors_with(&Compiler::default(), &[&a, b, model]),
+            [format!("F0854 {message} in the set `a`, but is not set in the set `b`")]
+        );
+        let of_model = format!("{setting}\n{model}");
+        assert_eq!(
+            errors_with(&Compiler::default(), &[&a, b, &of_model]),
+            Vec::<String>::new()
+        );
+    }
 }
 
 #[test]

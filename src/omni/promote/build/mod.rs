@@ -394,10 +394,30 @@ impl<'m, 't> SpecBuilder<'m, 't> {
                 .retain(|entry| defined(&entry.trim_end_matches(" desc").to_owned()));
             step.group_by.retain(defined);
         }
-        self.spec
-            .steps
-            .retain(|step| step.columns.is_empty() || !step.calculations.is_empty());
+        self.remove_empty_worksheets();
         self.spec.columns.retain(|column| defined(&column.name));
         self.carried.retain(|carried_field| defined(&carried_field.column));
+    }
+
+    /// Removes worksheets in which no calculation is left. Their gaps and their order move to the step before.
+    fn remove_empty_worksheets(&mut self) {
+        let mut steps: Vec<SpecStep> = Vec::new();
+        for mut step in std::mem::take(&mut self.spec.steps) {
+            match steps.last_mut() {
+                Some(before) if !step.columns.is_empty() && step.calculations.is_empty() => {
+                    before.gaps.append(&mut step.gaps);
+                    if before.order_by.is_empty() && !step.order_by.is_empty() {
+                        before.order_by = step.order_by;
+                        before.limit = step.limit;
+                    } else if step.limit.is_some() {
+                        let note =
+                            "`limit` is dropped, because no calculation by which the rows are sorted is converted";
+                        self.notes.push(note.to_owned());
+                    }
+                }
+                _ => steps.push(step),
+            }
+        }
+        self.spec.steps = steps;
     }
 }

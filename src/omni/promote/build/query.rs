@@ -3,6 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::super::access::ViewAccess;
+use super::super::misspellings::{QUERY_KEYS, VIEW_KEYS, misspelled_keys, undefined_field_note};
 use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniReference, OmniSavedQuery, ParsedOmniModel};
 use super::super::request::{is_computed, query_fields, query_sorts};
@@ -71,6 +72,10 @@ pub(super) fn plan_query_promotion<'m>(
     }
     let topic_node = topic.as_ref().map(|(_, node)| *node);
     gaps.extend(unconverted_keys(node));
+    gaps.extend(misspelled_keys(node, &QUERY_KEYS));
+    if let Some(view_file) = model.files.get(file).filter(|_| is_view) {
+        gaps.extend(misspelled_keys(&view_file.root, &VIEW_KEYS));
+    }
     let field_gaps = match model.view_in_file(file) {
         Some(view) if is_view => fields_of_query_view(model, view, &name, request),
         _ => Vec::new(),
@@ -88,6 +93,8 @@ pub(super) fn plan_query_promotion<'m>(
         true => Vec::new(),
         false => add_access_keys(model, &model.name_of(base), &access, &mut outputs, fields),
     };
+    let columns = outputs.iter();
+    notes.extend(columns.filter_map(|column| undefined_field_note(model, &column.key)));
     // Omni computes calculations from the rows that the user can see, and for each column of a pivot.
     let filtered = access.filters.iter().map(|filter| filter.field.clone());
     let filtered = filtered.filter(|_| !request.drop_access);

@@ -1,6 +1,7 @@
 //! Plans a promotion of fields of a view.
 
 use super::super::access::ViewAccess;
+use super::super::misspellings::{VIEW_KEYS, misspelled_keys};
 use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel};
 use super::{PromotionPlan, SpecOutput, field_key};
@@ -29,6 +30,10 @@ pub(super) fn plan_view_promotion<'m>(
         let reason = "a dimension of the view has the same name; rename the measure or the dimension in Omni";
         (&field.at, format!("{view_name}.{}", field.name), reason.to_owned())
     });
+    let mut gaps: Vec<_> = clashes.collect();
+    if let Some(view_file) = model.files.get(file) {
+        gaps.extend(misspelled_keys(&view_file.root, &VIEW_KEYS));
+    }
     let access = ViewAccess::find(model, view, None);
     let mut notes = match of_rows || drop_access {
         true => Vec::new(),
@@ -63,7 +68,7 @@ pub(super) fn plan_view_promotion<'m>(
         description: None,
         promoted_from: None,
         takes_over: true,
-        gaps: clashes.collect(),
+        gaps,
         field_gaps: Vec::new(),
         access,
         notes,

@@ -386,7 +386,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     /// Records a field's Omni settings that the spec does not contain.
     pub fn record_omitted_settings(&mut self, field: &ViewField) {
         for (name, original, reason) in omitted_settings(&field.node) {
-            self.record_gap(field, &format!("{}.{name}", field.name), reason.to_owned(), false);
+            self.record_gap(field, &format!("{}.{name}", field.name), reason, false);
             if let Some(gap) = self.gaps.last_mut() {
                 gap.original = original;
             }
