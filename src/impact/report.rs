@@ -11,7 +11,7 @@ use super::names::ImpactTarget;
 use super::omni_effects;
 use super::propagate::{ChangeOrigin, ChangeSeverity, NodeChanges, NodeState, Propagation, propagate};
 use super::since::RevisionDifference;
-use super::summary::ORDER;
+use super::summary::display_position;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
@@ -216,16 +216,10 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
         }
     }
     omni_effects::add_omni_effects(graph, &spread, &mut steps, &mut impact);
-    let kind = |effect: &Effect| {
-        ORDER
-            .iter()
-            .position(|kind| *kind == effect.kind)
-            .unwrap_or(ORDER.len())
-    };
     impact.effects.sort_by(|effect, other| {
         (other.grade.cmp(&effect.grade))
             .then_with(|| effect.path.len().cmp(&other.path.len()))
-            .then_with(|| kind(effect).cmp(&kind(other)))
+            .then_with(|| display_position(&effect.kind).cmp(&display_position(&other.kind)))
             .then_with(|| effect.id.cmp(&other.id))
     });
     impact.edges.sort();

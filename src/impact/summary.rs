@@ -81,25 +81,32 @@ fn plural_s(is_singular: bool) -> &'static str {
 fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
     let mut counts: Vec<(String, usize)> = Vec::new();
     for effect in effects {
-        let kind = match effect.kind.as_str() {
-            "omni dimension" | "omni measure" | "omni filter" | "omni column" => "Omni field".to_owned(),
-            other => display_kind(other),
-        };
+        let kind = summarized_kind(&effect.kind);
         match counts.iter_mut().find(|(counted_kind, _)| *counted_kind == kind) {
             Some((_, count)) => *count += 1,
             None => counts.push((kind, 1)),
         }
     }
-    counts.sort_by_key(|(kind, _)| {
-        ORDER
-            .iter()
-            .position(|ordered_kind| ordered_kind == kind)
-            .unwrap_or(ORDER.len())
-    });
+    counts.sort_by_key(|(kind, _)| display_position(kind));
     let phrases = counts
         .iter()
         .map(|(kind, count)| format!("{count} {}", kind_for_count(kind, *count)));
     phrases.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the name of a kind in a summary, which does not distinguish the kinds of Omni fields.
+fn summarized_kind(kind: &str) -> String {
+    match kind {
+        "omni dimension" | "omni measure" | "omni filter" | "omni column" => "Omni field".to_owned(),
+        other => display_kind(other),
+    }
+}
+
+/// Returns the position of a kind in reports.
+pub(super) fn display_position(kind: &str) -> usize {
+    let kind = summarized_kind(kind);
+    let position = ORDER.iter().position(|ordered_kind| *ordered_kind == kind);
+    position.unwrap_or(ORDER.len())
 }
 
 /// Returns the name of a kind in messages, such as `saved query` or `Omni topic`.
@@ -120,7 +127,7 @@ pub(super) fn kind_for_count(display_kind: &str, count: usize) -> String {
 }
 
 /// Kinds of nodes in display order.
-pub(super) const ORDER: &[&str] = &[
+const ORDER: &[&str] = &[
     "model",
     "snapshot",
     "exposure",
