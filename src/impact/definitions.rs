@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use formulac_syntax::text::split_words;
+
 use super::graph::SpecModel;
 
 /// Returns the columns of a model that depend on a definition, in lower case. Definitions are compared only by name. If
@@ -16,7 +18,7 @@ pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet
         for definition in definitions {
             let definition_name = definition.name().to_lowercase();
             if !reached.contains(&definition_name)
-                && formula_names(definition.formula())
+                && find_identifiers(definition.formula())
                     .iter()
                     .any(|name| reached.contains(name))
             {
@@ -35,11 +37,9 @@ pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet
     columns.filter(|column| reached.contains(column)).collect()
 }
 
-/// Returns the names in a formula, in lower case. A name with a dot is split into its parts.
-fn formula_names(formula: &str) -> BTreeSet<String> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    formula
-        .split(|c| !is_word(c))
+/// Returns the names in a formula or in SQL, in lower case. A name with a dot is split into its parts.
+pub(crate) fn find_identifiers(text: &str) -> BTreeSet<String> {
+    split_words(text)
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect()

@@ -1,4 +1,5 @@
-//! Finds calls that a warehouse evaluates several times, because it evaluates a CTE again for each select that reads it.
+//! Finds calls that a warehouse evaluates several times, because it evaluates a CTE again for each select that reads
+//! it.
 
 use std::collections::HashMap;
 

@@ -6,9 +6,10 @@ use formulac::artifacts::{DbtSemanticModel, Dimension, ManifestNode, Measure, Me
 use formulac::dbt::RelationReference;
 use formulac::yaml_edit::YamlValue;
 use formulac::{Compiler, Dialect};
+use formulac_syntax::lex::{is_name, looks_like_cell};
+use formulac_syntax::text::split_words;
 
 use super::dbt_metrics::{self, MetricProperties, ModelMetrics};
-use super::first_spec;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 
@@ -178,7 +179,7 @@ fn build_metric_set(
     let has_measures = model.measures.iter().any(|measure| !missing.contains(&*measure.name));
     left_out.extend(metrics.left_out.iter().cloned());
     for metric in &metrics.definitions {
-        let mut words = metric.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let mut words = split_words(&metric.formula);
         let reads_missing = words
             .find(|word| missing.contains(word))
             .map(dbt_metrics::omitted_input_reason);
@@ -228,7 +229,7 @@ fn flow(text: &str) -> String {
 
 /// Returns the formula of a measure, or the reason why the measure has no formula.
 fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Option<&str>) -> Result<String, String> {
-    if !first_spec::is_plain(&measure.name) {
+    if !is_name(&measure.name) {
         return Err("the name is not valid in formulas".to_owned());
     }
     if measure
@@ -245,7 +246,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Op
     if counts_rows {
         return Ok("COUNT()".to_owned());
     }
-    if !first_spec::is_plain(column) {
+    if !is_name(column) {
         return Err(format!("`{column}` is SQL; write it as a formula"));
     }
     let column = column_reference(model, names, &measure.name, column);
@@ -282,13 +283,13 @@ fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) 
         .collect()
 }
 
-/// Returns a column of the semantic model's relation as formulas refer to it. `definition` is the name of the definition that
-/// reads the column. If another definition in `names` has the column's name, the column is qualified with the name of
-/// the relation.
+/// Returns a column of the semantic model's relation as formulas refer to it. `definition` is the definition that
+/// reads the column. The column is qualified with the name of the relation if another definition in `names` has its
+/// name, or if its name looks like a cell.
 fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, column: &str) -> String {
     let is_other = |name: &&str| *name != definition && name.eq_ignore_ascii_case(column);
     let relation = RelationReference::read(&model.model);
-    match relation.filter(|_| names.iter().any(is_other)) {
+    match relation.filter(|_| names.iter().any(is_other) || looks_like_cell(column)) {
         Some(relation) => format!("{}.{column}", relation.name()),
         None => column.to_owned(),
     }
@@ -378,5 +379,5 @@ fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option
 /// SQL.
 fn plain_column<'m>(expression: Option<&'m str>, name: &'m str) -> Option<&'m str> {
     let column = expression.unwrap_or(name).trim();
-    first_spec::is_plain(column).then_some(column)
+    is_name(column).then_some(column)
 }
