@@ -66,9 +66,10 @@ proptest! {
     ) {
         let source = format!("={name}");
         let (parsed, diagnostics) = parse(&source);
-        let body = parsed.ast().definitions[0].body;
-        let is_one_name = matches!(parsed.ast().expr(body), Expr::Name | Expr::Bool(_))
-            && parsed.ast().span(body).text(parsed.source()) == name;
+        let is_one_name = parsed.ast().definitions.iter().any(|definition| {
+            matches!(parsed.ast().expr(definition.body), Expr::Name | Expr::Bool(_))
+                && parsed.ast().span(definition.body).text(parsed.source()) == name
+        });
         if diagnostics.is_empty() {
             prop_assert_eq!(is_one_name, lex::is_name(&name));
         } else {

@@ -177,15 +177,7 @@ impl Loader<'_, '_> {
             },
             KeyShape::Weekday => match value.text() {
                 Some(text) if text.parse::<Weekday>().is_ok() => true,
-                Some(text) => {
-                    return self.report_wrong_word(
-                        name,
-                        shape,
-                        text,
-                        Weekday::ALL.map(Weekday::name).into_iter(),
-                        value,
-                    );
-                }
+                Some(text) => return self.report_wrong_word(name, shape, text, Weekday::ALL.map(Weekday::name), value),
                 None => false,
             },
             KeyShape::TimeZone => match value.text() {
@@ -341,10 +333,10 @@ impl Loader<'_, '_> {
         name: &str,
         shape: &KeyShape,
         text: &str,
-        words: impl Iterator<Item = &'w str>,
+        words: impl IntoIterator<Item = &'w str>,
         value: &Node,
     ) {
-        let words: Vec<&str> = words.collect();
+        let words: Vec<&str> = words.into_iter().collect();
         let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
         let diagnostic = Diagnostic::new(Code::WrongShape, value.span, message);
         let start = text.to_lowercase();
