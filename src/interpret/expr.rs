@@ -335,7 +335,7 @@ fn write_literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
 }
 
 /// Returns whether a name needs no quotes in a formula.
-fn is_plain(name: &str) -> bool {
+pub fn is_plain(name: &str) -> bool {
     let word = name.rsplit('.').next().unwrap_or(name);
     // Quote `select`, because a formula that begins with this word would be parsed as a query.
     word != "select"
