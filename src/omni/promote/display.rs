@@ -62,7 +62,7 @@ pub(super) fn original_definition(field: &ViewField) -> String {
     ];
     let pairs = keys
         .iter()
-        .filter_map(|key| Some(format!("{key}: {}", yaml_on_one_line(field.node.get(key)?))));
+        .filter_map(|key| Some(format!("{key}: {}", yaml_line(field.node.get(key)?))));
     let pairs: Vec<String> = pairs.collect();
     if pairs.is_empty() {
         field.name.clone()
@@ -72,17 +72,14 @@ pub(super) fn original_definition(field: &ViewField) -> String {
 }
 
 /// Formats a YAML value on one line. Recursion is safe because the YAML parser limits the nesting depth.
-pub(super) fn yaml_on_one_line(node: &Node) -> String {
+pub(super) fn yaml_line(node: &Node) -> String {
     if let Some(items) = node.items() {
-        return format!(
-            "[{}]",
-            items.iter().map(yaml_on_one_line).collect::<Vec<_>>().join(", ")
-        );
+        return format!("[{}]", items.iter().map(yaml_line).collect::<Vec<_>>().join(", "));
     }
     if let Some(pairs) = node.pairs() {
         let pairs = pairs
             .iter()
-            .map(|(key, value)| format!("{}: {}", yaml_on_one_line(key), yaml_on_one_line(value)));
+            .map(|(key, value)| format!("{}: {}", yaml_line(key), yaml_line(value)));
         return format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "));
     }
     one_line(node.text().unwrap_or("null"))
@@ -99,7 +96,7 @@ pub(super) fn omitted_settings(node: &Node) -> Vec<(&str, String, &'static str)>
             _ if SETTINGS_WITH_FIELDS.contains(&key) => "the setting depends on fields that the model may not contain",
             _ => "add the setting to `omni` of the column if the view of the model needs it",
         };
-        Some((key, format!("{key}: {}", yaml_on_one_line(value)), reason))
+        Some((key, format!("{key}: {}", yaml_line(value)), reason))
     });
     omitted.collect()
 }

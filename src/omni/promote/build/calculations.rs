@@ -3,7 +3,7 @@
 use formulac_syntax::text::one_line;
 
 use super::super::calculations::{CalculationSheet, LetteredColumn};
-use super::super::display::{display_settings, yaml_on_one_line};
+use super::super::display::{display_settings, yaml_line};
 use super::super::fields::convert_filter_of_term;
 use super::super::omni_model::OmniReference;
 use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};
@@ -28,7 +28,7 @@ impl<'m> SpecBuilder<'m, '_> {
         let mut lines = Vec::new();
         let mut gaps = Vec::new();
         for (calculation, (_, formula)) in self.plan.calculations.iter().zip(formulas) {
-            let original = format!("sql: {}", one_line(&calculation.sql));
+            let original = format!("sql: {}", one_line(calculation.sql));
             let subject = calculation.omni_name.clone();
             let gap = self.gap_at(self.plan.file, calculation.at, &subject, original, String::new(), false);
             match formula {
@@ -113,7 +113,7 @@ impl<'m> SpecBuilder<'m, '_> {
             };
             if !reason.is_empty() {
                 let subject = format!("filter of {}", reference.field);
-                let original = format!("{}: {}", yaml_on_one_line(node), yaml_on_one_line(filter));
+                let original = format!("{}: {}", yaml_line(node), yaml_line(filter));
                 let gap = self.gap_at(self.plan.file, node, &subject, original, reason, is_carried);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::super::PromoteFault;
-use super::super::display::yaml_on_one_line;
+use super::super::display::yaml_line;
 use super::super::fields::{FieldKey, is_column};
 use super::super::joins::Joins;
 use super::super::measures::PerKeyAggregation;
@@ -72,14 +72,7 @@ impl SpecBuilder<'_, '_> {
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
             let node = node.unwrap_or(&file.root);
-            let gap = self.gap_at(
-                view.file,
-                node,
-                &view.name,
-                yaml_on_one_line(node),
-                why.to_owned(),
-                false,
-            );
+            let gap = self.gap_at(view.file, node, &view.name, yaml_line(node), why.to_owned(), false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
@@ -221,7 +214,7 @@ impl SpecBuilder<'_, '_> {
             let join_condition = match on {
                 Some(Ok(converted)) => Some(converted.term.text),
                 Some(Err(reason)) => {
-                    let original = yaml_on_one_line(&relationship.node);
+                    let original = yaml_line(&relationship.node);
                     let subject = format!("join of {}", join.name);
                     let gap = self.gap_at(relationship.file, &relationship.node, &subject, original, reason, false);
                     self.spec.gaps.push(gap.comment());
