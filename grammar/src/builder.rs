@@ -362,8 +362,8 @@ impl<'s> AstBuilder<'s> {
             });
         }
         self.replace_last_operand(chain, |b, x| {
-            // If the right end of the range is a call or is in brackets, its nodes come after the nodes of the unary signs before the left end. The signs
-            // are not moved in that case.
+            // If the right end of the range is a call or is in brackets, its nodes come after the nodes of the unary
+            // signs before the left end. The signs are not moved in that case.
             b.with_signs_removed(x.node, |b, from| {
                 let start = if from == x.node { x.span } else { b.span(from) };
                 let span = start.to(b.span_with_brackets(to));

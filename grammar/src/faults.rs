@@ -8,6 +8,7 @@ use formulac_syntax::ast::{Expr, ExprId};
 use formulac_syntax::diag::{Code, Diagnostic};
 use formulac_syntax::lex::{self, Token};
 use formulac_syntax::span::Span;
+use formulac_syntax::text::is_word_char;
 
 type Recovery = ErrorRecovery<u32, Terminal, ()>;
 
@@ -120,12 +121,11 @@ impl AstBuilder<'_> {
         if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
             return "remove the comma, and write each definition on its own line".to_owned();
         }
-        let word = |c: char| c.is_alphanumeric() || c == '_';
         let name: String = before
             .trim_end()
             .chars()
             .rev()
-            .take_while(|c| word(*c))
+            .take_while(|c| is_word_char(*c))
             .take(40)
             .collect();
         if token == Token::Bang && !name.is_empty() {
@@ -134,7 +134,7 @@ impl AstBuilder<'_> {
             let cells: String = line
                 .trim_start()
                 .chars()
-                .take_while(|c| word(*c) || matches!(c, ':' | '$'))
+                .take_while(|c| is_word_char(*c) || matches!(c, ':' | '$'))
                 .take(40)
                 .collect();
             return format!(

@@ -13,6 +13,7 @@ use formulac::diag::lists::join_first;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::{Dialect, KnownFacts};
+use formulac_syntax::text::format_count;
 use jiff::Timestamp;
 
 use super::cache;
@@ -279,7 +280,7 @@ pub fn format_age(now: Timestamp, then: Timestamp) -> String {
         .into_iter()
         .find(|(size, _)| seconds >= *size)
         .map_or((seconds, "second"), |(size, unit)| (seconds / size, unit));
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    format_count(count, unit, &format!("{unit}s"))
 }
 
 /// Returns the files read by dbt that changed after `then`, except files that formulac wrote.

@@ -8,11 +8,11 @@ use formulac::diag::lists::join_first;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::sync::Plan;
+use formulac_syntax::text::format_count;
 
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, FileDiagnostics};
 use super::orphans;
-use super::plurals::format_count;
 use super::project;
 use super::session::Session;
 use super::source::read_text;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use formulac::dbt::TOLD;
+use formulac::dbt::LOG_PREFIX;
 use formulac::secrets::without_secrets;
 use serde_json::Value;
 
@@ -168,7 +168,7 @@ impl DbtCallResult {
             .events
             .iter()
             .filter_map(|event| event.pointer("/data/msg")?.as_str());
-        messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())
+        messages.filter_map(|text| serde_json::from_str(text.strip_prefix(LOG_PREFIX)?).ok())
     }
 
     /// Returns the text of dbt's first error, without the introductory lines that only name the kind of error.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use formulac_syntax::text::{format_count, one_line};
 use serde_json::{Value, json};
 
-use super::plurals::format_count;
 use super::session::to_reports;
 use super::source::SourceText;
 use formulac::diag::render::{self, Report, escape_hidden};
@@ -149,7 +149,7 @@ impl Failure {
                 diagnostics.next().map_or("an error in a file", Diagnostic::message)
             }
         };
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+        one_line(text)
     }
 
     /// Returns the JSON output of a command that stopped.

@@ -3,6 +3,7 @@
 use formulac::ast::{self, Ast, Expr, ExprId};
 use formulac::lex::{self, Token};
 use formulac::{Compiler, Definition, parse};
+use formulac_syntax::text::one_line;
 use serde_json::{Value, json};
 
 use crate::cli::commands::compile;
@@ -110,7 +111,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
 }
 
 fn node_label(ast: &Ast, source: &str, id: ExprId) -> String {
-    let text = |span: Span| span.text(source).split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = |span: Span| one_line(span.text(source));
     match ast.expr(id) {
         Expr::Error => "(fault)".to_owned(),
         Expr::Blank => "(empty)".to_owned(),

@@ -7,6 +7,7 @@ use formulac::artifacts::GraphNode;
 use formulac::artifacts::Manifest;
 use formulac::dbt::spec_in_header;
 use formulac::{CompiledSpec, Compiler, TypeSensitiveColumn};
+use formulac_syntax::text::is_word_char;
 
 use super::apply::{self, PendingFileChanges};
 use super::args::{Selection, TargetOptions};
@@ -185,7 +186,7 @@ impl<'p> Generation<'p> {
 
     /// Returns the file of the named spec. The name is a path or, in a project, the name of a model.
     pub fn find_named_spec(session: &Session, target: &TargetOptions, path: &Path) -> Result<PathBuf, Failure> {
-        let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let is_name = |text: &&str| text.chars().all(is_word_char);
         match path.to_str().filter(is_name).filter(|_| !path.exists()) {
             Some(name) if Workspace::find_workspace(session)?.is_some() => {
                 let selection = Selection {

@@ -85,8 +85,8 @@ fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, current: &R
 }
 
 /// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
-/// is `run_time`, the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as in a
-/// copied folder, their time is used instead.
+/// is `run_time`, the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as
+/// in a copied folder, their time is used instead.
 fn results_from_log(
     dbt: &DbtProject,
     folder: &Path,

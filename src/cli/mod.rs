@@ -40,7 +40,6 @@ mod name_clashes;
 mod orphans;
 mod permissions;
 mod phrase;
-mod plurals;
 mod program;
 mod progress;
 mod project;

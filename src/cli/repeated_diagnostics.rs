@@ -1,8 +1,9 @@
 //! Diagnostics that repeat an error of another file, such as an error in a metric set, in each model that reads the
 //! metric.
 
+use formulac_syntax::text::format_count;
+
 use super::exit::FileDiagnostics;
-use super::plurals::format_count;
 use formulac::diag::Diagnostic;
 use formulac::diag::lists::join_first;
 use formulac::span::Span;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use formulac::artifacts::{Manifest, ManifestNode, ResourceType};
 use formulac::dbt::RelationReference as Read;
+use formulac_syntax::text::format_count;
 use serde_json::{Map, Value, json};
 
 use super::args::{EngineArgs, SchemaFetchArgs, TargetOptions};
@@ -13,7 +14,6 @@ use super::engine::{Engine, FoundRelation};
 use super::environment;
 use super::exit::{Exit, Failure};
 use super::generation::Generation;
-use super::plurals::format_count;
 use super::progress::WaitIndicator;
 use super::session::Session;
 use super::source::read_text;
@@ -165,8 +165,8 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
     Workspace::find(session)
 }
 
-/// Returns the relations that the selected specs read and that no spec generates. `spec_paths` contains the paths of the
-/// selected specs. `None` if all specs are selected.
+/// Returns the relations that the selected specs read and that no spec generates. `spec_paths` contains the paths of
+/// the selected specs. `None` if all specs are selected.
 fn relations_to_fetch(workspace: &Workspace, spec_paths: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(
         &formulac::Compiler::default(),

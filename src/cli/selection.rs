@@ -362,7 +362,8 @@ impl<'m> RelationIndex<'m> {
         index
     }
 
-    /// Returns the position of the relation that a model reads. `own_models` contains the positions of the models from specs.
+    /// Returns the position of the relation that a model reads. `own_models` contains the positions of the models from
+    /// specs.
     fn find(&self, relation: &Read, own_models: &BTreeMap<String, usize>) -> Option<usize> {
         match relation {
             Read::Source { group, table } => self.by_source.get(&(group.as_str(), table.as_str())).copied(),

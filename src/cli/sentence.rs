@@ -7,6 +7,7 @@ use formulac::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
 use formulac::catalog::{self, Function};
 use formulac::span::Span;
 use formulac::{Type, parse};
+use formulac_syntax::text::one_line;
 
 use super::formula_parts::FormulaPart;
 use super::phrase;
@@ -136,7 +137,7 @@ impl SentenceBuilder<'_> {
             _ if words.noun.starts_with("whether ") => format!("Tests {}", words.noun),
             _ => format!("Returns {}", words.noun),
         };
-        Some(format!("{}.", text.split_whitespace().collect::<Vec<_>>().join(" ")))
+        Some(format!("{}.", one_line(&text)))
     }
 
     fn build_words(&self, id: ExprId) -> SentenceWords {
@@ -158,13 +159,7 @@ impl SentenceBuilder<'_> {
 
     /// Returns the source of a node in backticks.
     fn quote_source(&self, id: ExprId) -> String {
-        let text = self
-            .ast
-            .span(id)
-            .text(self.source)
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let text = one_line(self.ast.span(id).text(self.source));
         let mut short: String = text.chars().take(QUOTED).collect();
         if short.len() < text.len() {
             short.push('…');

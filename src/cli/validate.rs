@@ -7,6 +7,7 @@ use std::path::Path;
 use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
+use formulac_syntax::text::is_word_char;
 
 use super::args::DbtArgs;
 use super::dbt_run::DbtCall;
@@ -166,11 +167,10 @@ fn quoted_parts<'m>(message: &'m str, model_name: &'m str) -> impl Iterator<Item
 
 /// Returns the first occurrence of a whole word.
 fn find_word(text: &str, word: &str) -> Option<Span> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let alone = |(offset, _): &(usize, &str)| {
         let before = text.get(..*offset).and_then(|text| text.chars().next_back());
         let after = text.get(offset + word.len()..).and_then(|text| text.chars().next());
-        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+        !before.is_some_and(is_word_char) && !after.is_some_and(is_word_char)
     };
     let (offset, _) = text.match_indices(word).find(alone)?;
     Some(Span::new(offset as u32, (offset + word.len()) as u32))

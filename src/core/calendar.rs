@@ -36,7 +36,7 @@ impl Weekday {
 
     /// Returns the English name of the weekday, in lower case.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Monday => "monday",
             Self::Tuesday => "tuesday",

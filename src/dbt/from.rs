@@ -7,6 +7,7 @@ use super::{RelationName, call_arguments, jinja_string};
 use crate::diag::suggest::nearest_name;
 use crate::dialect::Dialect;
 use formulac_core::schema::{Relation, RelationOrigin, Schema};
+use formulac_syntax::text::split_words;
 
 /// Relation that a spec reads, in dbt's terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -279,9 +280,7 @@ impl RelationReference {
             Self::Source { group, table } => format!("{group} {table}"),
             Self::Relation(relation) => relation.display_name(),
         };
-        let words = text
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .filter(|word| !word.is_empty());
+        let words = split_words(&text).filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("_")
     }
 

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use formulac_syntax::text::one_line;
+
 use super::property_hashes::PropertyHashes;
 use super::property_hashes::recorded_hashes;
 use super::tokens::canonical_text;
@@ -58,10 +60,6 @@ pub fn test_name(name: &str, most: usize) -> String {
         cut -= 1;
     }
     format!("{}_{digest}", name.get(..cut).unwrap_or_default().trim_end_matches('_'))
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Converts a path so that it can be part of a Jinja comment. A `#}` in the path would end the comment.

@@ -85,7 +85,7 @@ pub fn unescape_raw(string: &str) -> Option<String> {
 }
 
 /// Prefix of the lines that dbt logs for these queries. The rest of each line is JSON.
-pub const TOLD: &str = "formulac ";
+pub const LOG_PREFIX: &str = "formulac ";
 
 /// Returns a query for `dbt show` that logs one line per relation, in order. Each line states whether the relation
 /// exists and lists its columns: `[true, [["id", "integer"]]]`. The query uses dbt's adapter because no single SQL
@@ -114,7 +114,7 @@ pub fn relation_lookup_query(relations: &[RelationReference]) -> String {
          {{% set there = none if relation.is_cte else load_relation(relation) %}}{{% set columns = [] %}}{{% if there is not none %}}\
          {{% for column in adapter.get_columns_in_relation(there) %}}\
          {{% do columns.append([column.name, column.data_type]) %}}{{% endfor %}}{{% endif %}}\
-         {{% do log('{TOLD}' ~ tojson([there is not none, columns, there ~ '']), info=true) %}}{{% endfor %}}{{% endif %}}\
+         {{% do log('{LOG_PREFIX}' ~ tojson([there is not none, columns, there ~ '']), info=true) %}}{{% endfor %}}{{% endif %}}\
          select 1 as done\n",
         calls.join(", ")
     )
@@ -124,7 +124,9 @@ pub fn relation_lookup_query(relations: &[RelationReference]) -> String {
 #[must_use]
 pub fn duration_query(timed: &str, query: &str) -> String {
     let took = timed_run_jinja(timed);
-    format!("{took}{{% if execute %}}{{% do log('{TOLD}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}")
+    format!(
+        "{took}{{% if execute %}}{{% do log('{LOG_PREFIX}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}"
+    )
 }
 
 /// Returns a query for `dbt show` that runs several queries. An optional timed query runs before each query. dbt logs
@@ -148,7 +150,7 @@ pub fn query_with_several_results(queries: &[(&str, Option<&str>)]) -> String {
              {{% for row in formulac_answer.rows %}}{{% set formulac_row = [] %}}{{% for value in row.values() %}}\
              {{% do formulac_row.append(none if value is none else value | string) %}}{{% endfor %}}\
              {{% do formulac_rows.append(formulac_row) %}}{{% endfor %}}\
-             {{% do log('{TOLD}' ~ tojson([formulac_took, formulac_answer.column_names | list, formulac_rows]), \
+             {{% do log('{LOG_PREFIX}' ~ tojson([formulac_took, formulac_answer.column_names | list, formulac_rows]), \
              info=true) %}}{{% endif %}}"
         ));
     }

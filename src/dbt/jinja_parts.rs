@@ -1,5 +1,7 @@
 //! Finds Jinja in text without evaluating it.
 
+use formulac_syntax::text::is_word_char;
+
 /// Kind of a part of text with Jinja.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JinjaKind {
@@ -132,14 +134,13 @@ pub fn jinja_string(argument: &str) -> Option<&str> {
 pub fn normalized_jinja(jinja: &str) -> String {
     let mut out = String::with_capacity(jinja.len());
     let (mut quote, mut gap) = (None, false);
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut escaped = false;
     for c in jinja.chars() {
         if quote.is_none() && c.is_whitespace() {
             gap = true;
             continue;
         }
-        if gap && is_word(c) && out.chars().next_back().is_some_and(is_word) {
+        if gap && is_word_char(c) && out.chars().next_back().is_some_and(is_word_char) {
             out.push(' ');
         }
         gap = false;
@@ -224,10 +225,7 @@ pub fn jinja_blocks<'t>(text: &'t str, kinds: &[&str]) -> Vec<JinjaBlock<'t>> {
 }
 
 fn split_word(code: &str) -> (&str, &str) {
-    code.split_at(
-        code.find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(code.len()),
-    )
+    code.split_at(code.find(|c| !is_word_char(c)).unwrap_or(code.len()))
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub use header::{add_md_header, add_sql_header, add_yml_header, test_name};
 pub use header::{is_same_content, is_same_except_path, with_header_of, without_added_config};
 pub use header::{is_same_except_layout, is_unmodified, spec_in_header};
 pub use jinja::{END_IF, IF_INCREMENTAL, THIS, depends_on_comment, escape_jinja, escape_raw, import_cte, unescape_raw};
-pub use jinja::{TOLD, duration_query, query_with_several_results, relation_lookup_query};
+pub use jinja::{LOG_PREFIX, duration_query, query_with_several_results, relation_lookup_query};
 pub use jinja_parts::{JinjaBlock, JinjaKind, JinjaPart, has_jinja, jinja_blocks, jinja_parts};
 pub use jinja_parts::{call_arguments, jinja_expression, jinja_string, normalized_jinja, split_arguments};
 pub use properties::{ColumnDoc, ModelDoc, properties_yml};

@@ -1,7 +1,7 @@
 //! Queries for `dbt show` that run statements given in environment variables, because the length of command-line
 //! arguments is limited.
 
-use super::jinja::TOLD;
+use super::jinja::LOG_PREFIX;
 
 /// Prefix of the environment variables with the statements. Their concatenated texts form a JSON list of pairs: the
 /// kind of a statement, and its SQL.
@@ -34,7 +34,7 @@ pub fn statements_query(count: usize, table: &str) -> String {
         "{{% if execute %}}{{% set texts = [] %}}{{% for number in range({count}) %}}\
          {{% do texts.append(env_var('{STATEMENTS}' ~ number)) %}}{{% endfor %}}\
          {{% set relation = api.Relation.create(database=target.database, schema=target.schema, identifier='{table}') %}}\
-         {{% do run_query('{tag} select 1 as ready') %}}{{% do log('{TOLD}' ~ tojson('{READY}'), info=true) %}}\
+         {{% do run_query('{tag} select 1 as ready') %}}{{% do log('{LOG_PREFIX}' ~ tojson('{READY}'), info=true) %}}\
          {{% for item in fromjson(texts | join('')) %}}{{% set rows = [] %}}\
          {{% set sql = '{tag} ' ~ item[1] | replace('{STATEMENTS_TABLE}', relation | string) %}}\
          {{% if item[0] == 'change' %}}\
@@ -49,6 +49,6 @@ pub fn statements_query(count: usize, table: &str) -> String {
          {{% for row in run_query(sql).rows %}}{{% set values = [] %}}{{% for value in row.values() %}}\
          {{% do values.append(none if value is none else value | string) %}}{{% endfor %}}\
          {{% do rows.append(values) %}}{{% endfor %}}{{% endif %}}\
-         {{% do log('{TOLD}' ~ tojson(rows), info=true) %}}{{% endfor %}}{{% endif %}}select 1 as done\n"
+         {{% do log('{LOG_PREFIX}' ~ tojson(rows), info=true) %}}{{% endfor %}}{{% endif %}}select 1 as done\n"
     )
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use formulac_syntax::text::is_word_char;
+
 use crate::dialect::Dialect;
 use crate::{has_jinja, normalized_jinja};
 
@@ -220,7 +222,7 @@ impl<'s> Lexer<'s> {
     /// Moves past a word, or past a string literal with a prefix, such as `r'\d'`.
     fn read_word(&mut self) -> SqlTokenKind {
         let rest = self.rest();
-        let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+        let is_part = |c: char| is_word_char(c) || c == '$';
         let is_ascii_part = |b: &u8| b.is_ascii() && is_part(char::from(*b));
         let mut length = rest.bytes().take_while(is_ascii_part).count();
         let others = rest.get(length..).unwrap_or_default();

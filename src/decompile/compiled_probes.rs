@@ -19,7 +19,7 @@ use crate::compiler::Compiler;
 use crate::dialect::Dialect;
 
 /// Maximum number of probes that are compiled together.
-const TOGETHER: usize = 2000;
+const MAX_PROBES_PER_COMPILATION: usize = 2000;
 /// Position of the argument that is the group key of grouped probes.
 const KEY: usize = 15;
 
@@ -99,7 +99,7 @@ impl ProbesWithCachedSql {
         ] {
             let probes = self.probes().iter().enumerate();
             let probes: Vec<(usize, &ProbeFormula)> = probes.filter(|(_, probe)| is_needed(probe, step)).collect();
-            for chunk in probes.chunks(TOGETHER) {
+            for chunk in probes.chunks(MAX_PROBES_PER_COMPILATION) {
                 for (probe_index, sql) in compiled_sql(compiler, others, chunk) {
                     let unchanged = cache.get(&(probe_index, step)).filter(|before| *before.sql == *sql);
                     let probe = unchanged
@@ -135,7 +135,7 @@ fn compiled_sql(compiler: &Compiler, others: &str, probes: &[(usize, &ProbeFormu
 /// time.
 #[derive(Debug)]
 struct CompiledProbe {
-    at: usize,
+    probe_index: usize,
     sql: Box<str>,
     patterns: OnceLock<Vec<Arc<SqlPattern>>>,
     /// Pattern of the SQL without guards. `None` if there are no guards.
@@ -145,7 +145,7 @@ struct CompiledProbe {
 impl CompiledProbe {
     fn new(probe_index: usize, sql: Box<str>) -> Self {
         Self {
-            at: probe_index,
+            probe_index,
             sql,
             patterns: OnceLock::new(),
             without_guards: OnceLock::new(),
@@ -156,7 +156,7 @@ impl CompiledProbe {
 /// Probes of one group. The probes are compiled when they are first needed.
 #[derive(Debug)]
 struct CompiledGroup {
-    tried: Arc<ProbesWithCachedSql>,
+    probes: Arc<ProbesWithCachedSql>,
     compiled: OnceLock<Vec<Arc<CompiledProbe>>>,
 }
 
@@ -174,8 +174,8 @@ pub(super) struct CompiledProbes {
 impl CompiledProbes {
     /// Creates compiled probes. The schema of the compiler must contain the relation of the probes.
     pub fn new(compiler: Compiler, groups: Vec<Arc<ProbesWithCachedSql>>) -> Self {
-        let group = |tried| CompiledGroup {
-            tried,
+        let group = |probes| CompiledGroup {
+            probes,
             compiled: OnceLock::new(),
         };
         Self {
@@ -188,24 +188,20 @@ impl CompiledProbes {
 
     /// Returns the patterns that may match an expression or a part of it.
     pub fn patterns_for(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
-        let names = trees.called_functions(expression);
-        let parts = expression_parts(trees, expression);
-        let key = format!("{names:?} {parts:?}");
+        let (names, parts, key) = calls_and_parts(trees, expression);
         get_or_insert_with(&self.patterns, key, || self.patterns_with_calls(&names, &parts))
     }
 
     /// Returns the patterns that could match an expression or a part of it if generated SQL had no guards.
     pub fn patterns_without_guards(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
-        let names = trees.called_functions(expression);
-        let parts = expression_parts(trees, expression);
-        let key = format!("{names:?} {parts:?}");
+        let (names, parts, key) = calls_and_parts(trees, expression);
         get_or_insert_with(&self.without_guards, key, || {
             let dialect = self.compiler.options.dialect;
-            self.collect_patterns(&parts, |tried, probe| {
+            self.collect_patterns(&parts, |probes, probe| {
                 if !may_have_guards(&probe.sql, &names, dialect) {
                     return &[];
                 }
-                let pattern = self.pattern_without_guards(tried, probe);
+                let pattern = self.pattern_without_guards(probes, probe);
                 let pattern = pattern.filter(|pattern| pattern.calls_only(&names));
                 pattern.map_or(&[], std::slice::from_ref)
             })
@@ -215,11 +211,11 @@ impl CompiledProbes {
     /// Returns the pattern of a probe's SQL without guards. `None` if there are no guards.
     fn pattern_without_guards<'p>(
         &self,
-        tried: &ProbesWithCachedSql,
+        probes: &ProbesWithCachedSql,
         probe: &'p CompiledProbe,
     ) -> Option<&'p Arc<SqlPattern>> {
         let pattern = probe.without_guards.get_or_init(|| {
-            let formula = tried.probes().get(probe.at)?;
+            let formula = probes.probes().get(probe.probe_index)?;
             let is_value = !matches!(formula.shape, ExpressionShape::Pair | ExpressionShape::AsText);
             let pattern = is_value.then(|| learn_probe(&self.compiler, formula, &probe.sql, true));
             pattern?.map(Arc::new)
@@ -230,10 +226,14 @@ impl CompiledProbes {
     /// Returns the patterns that call only the given functions.
     fn patterns_with_calls(&self, names: &BTreeSet<&str>, parts: &ExpressionParts) -> Patterns {
         let dialect = self.compiler.options.dialect;
-        self.collect_patterns(parts, |tried, probe| {
-            let formula = tried.probes().get(probe.at);
+        self.collect_patterns(parts, |probes, probe| {
+            let formula = probes.probes().get(probe.probe_index);
             let is_needed = required_calls(formula, &probe.sql, dialect).all(|name| names.contains(name));
-            if is_needed { self.patterns_of(tried, probe) } else { &[] }
+            if is_needed {
+                self.patterns_of(probes, probe)
+            } else {
+                &[]
+            }
         })
     }
 
@@ -245,15 +245,15 @@ impl CompiledProbes {
         patterns_of: impl for<'p> Fn(&ProbesWithCachedSql, &'p CompiledProbe) -> &'p [Arc<SqlPattern>] + Sync,
     ) -> Patterns {
         let dialect = self.compiler.options.dialect;
-        let is_needed = |CompiledGroup { tried, .. }: &&CompiledGroup| {
-            let group = tried.group.as_ref();
-            group.is_none_or(|group| may_match(*group, tried.is_temporal, dialect, parts))
+        let is_needed = |CompiledGroup { probes, .. }: &&CompiledGroup| {
+            let group = probes.group.as_ref();
+            group.is_none_or(|group| may_match(*group, probes.is_temporal, dialect, parts))
         };
         let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
         // Compile and parse the required probes in parallel.
-        let pattern_lists = crate::parallel::map(&groups, |CompiledGroup { tried, compiled }| {
-            let compiled = compiled.get_or_init(|| tried.compile(&self.compiler));
-            let patterns = compiled.iter().flat_map(|probe| patterns_of(tried, probe));
+        let pattern_lists = crate::parallel::map(&groups, |CompiledGroup { probes, compiled }| {
+            let compiled = compiled.get_or_init(|| probes.compile(&self.compiler));
+            let patterns = compiled.iter().flat_map(|probe| patterns_of(probes, probe));
             patterns.collect::<Vec<_>>()
         });
         let mut patterns = Patterns::default();
@@ -267,9 +267,9 @@ impl CompiledProbes {
     }
 
     /// Returns the patterns of a probe, which are learned when they are first needed.
-    fn patterns_of<'p>(&self, tried: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
+    fn patterns_of<'p>(&self, probes: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
         probe.patterns.get_or_init(|| {
-            let formula = tried.probes().get(probe.at);
+            let formula = probes.probes().get(probe.probe_index);
             let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql, false));
             let pattern_pair = pattern
                 .into_iter()
@@ -280,28 +280,33 @@ impl CompiledProbes {
 }
 
 #[cfg(test)]
-use super::probe_index::pattern_parts;
-
-#[cfg(test)]
 impl CompiledProbes {
     /// Returns the patterns of every `step`th probe, with and without guards. The patterns contain the required calls.
     pub fn all_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
         let dialect = self.compiler.options.dialect;
         let mut patterns = Vec::new();
-        for CompiledGroup { tried, .. } in &self.groups {
-            for probe in tried.compile(&self.compiler).iter().step_by(step) {
-                for pattern in self.patterns_of(tried, probe) {
-                    let parts = pattern_parts(pattern).unwrap_or_default();
-                    let mut required = required_calls(tried.probes().get(probe.at), &probe.sql, dialect);
+        for CompiledGroup { probes, .. } in &self.groups {
+            for probe in probes.compile(&self.compiler).iter().step_by(step) {
+                for pattern in self.patterns_of(probes, probe) {
+                    let parts = super::probe_index::pattern_parts(pattern).unwrap_or_default();
+                    let mut required = required_calls(probes.probes().get(probe.probe_index), &probe.sql, dialect);
                     let missing = required.find(|name| !parts.is_empty() && !parts.contains(*name));
                     assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
                 }
-                patterns.extend(self.patterns_of(tried, probe).iter().cloned());
-                patterns.extend(self.pattern_without_guards(tried, probe).cloned());
+                patterns.extend(self.patterns_of(probes, probe).iter().cloned());
+                patterns.extend(self.pattern_without_guards(probes, probe).cloned());
             }
         }
         patterns
     }
+}
+
+/// Returns the names of the SQL functions that an expression calls, its parts, and the key of both in the caches.
+fn calls_and_parts(trees: &Trees, expression: SqlNodeId) -> (BTreeSet<&str>, ExpressionParts, String) {
+    let names = trees.called_functions(expression);
+    let parts = expression_parts(trees, expression);
+    let key = format!("{names:?} {parts:?}");
+    (names, parts, key)
 }
 
 /// Returns the names of the SQL functions that an expression must call so that the patterns of a probe can match.

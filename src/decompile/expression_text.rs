@@ -1,6 +1,8 @@
 //! Formulas that are assembled from parts. A formula has its text, a binding strength, and a cost that represents the
 //! effort of reading the formula.
 
+use formulac_syntax::lex::is_name;
+
 use crate::Level;
 use crate::ast::{BinaryOp, Expr};
 use crate::catalog::Function;
@@ -244,8 +246,7 @@ fn count_arguments(list: &str) -> usize {
 
 /// Writes a name in formula syntax.
 pub(super) fn format_name(name: &str) -> String {
-    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    if is_plain {
+    if is_name(name) {
         name.to_owned()
     } else {
         format!("${{{name}}}")

@@ -273,8 +273,8 @@ impl Decompiler {
         let is_written =
             |name: &str| (0..case.generated_file.tokens.len()).any(|token| case.generated_file.key(token) == name);
         // The text of the spec includes the names of types in a contract.
-        let is_said = |name: &str| case.spec_position.source.to_ascii_lowercase().contains(name);
-        let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
+        let is_in_spec = |name: &str| case.spec_position.source.to_ascii_lowercase().contains(name);
+        let is_known = |name: &str| words.contains(name) || is_written(name) || is_in_spec(name);
         let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.children(*part)) {
             (SqlLabel::Call, [name, ..]) => trees.column(*name).is_some_and(|(_, name)| !is_known(name)),
             _ => false,

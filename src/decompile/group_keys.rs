@@ -1,5 +1,7 @@
 //! Group keys that a user added to generated SQL: a column of a select, and an item in its `group by`.
 
+use formulac_syntax::text::one_line;
+
 use super::file::{FilePartKind, SqlFile, is_same_name};
 use super::guarded_formula::RewrittenSql;
 use super::guards::{GuardSet, Guards};
@@ -160,7 +162,7 @@ impl Grouping {
             .map(|item| grouped_expression(item, &columns, trees))
             .collect();
         Some(Self {
-            sql: file.text(&clause).split_whitespace().collect::<Vec<_>>().join(" "),
+            sql: one_line(file.text(&clause)),
             items: items?,
             columns,
         })

@@ -66,8 +66,8 @@ impl Position {
         nulls: NullContext::Plain,
     };
 
-    /// Returns the position of a part of an expression. `part_index` is the index of the part among the arguments of a call, or
-    /// among all parts.
+    /// Returns the position of a part of an expression. `part_index` is the index of the part among the arguments of a
+    /// call, or among all parts.
     pub fn of_child(self, trees: &Trees, parent: SqlNodeId, label: &SqlLabel, part_index: usize) -> Self {
         let role = match label {
             SqlLabel::Call => Place::Argument,

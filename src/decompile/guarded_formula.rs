@@ -22,6 +22,7 @@ use crate::compiler::Compiler;
 use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
 use formulac_syntax::diag::lists::join_words;
+use formulac_syntax::text::one_line;
 
 /// Maximum number of formulas to compile in search of SQL that differs only in guards.
 const MAX_GUARDED_COMPILED: usize = 24;
@@ -307,7 +308,7 @@ impl CandidateCheck<'_, '_> {
         let is_proven = has_only_other_edits || are_equivalent_by(file, self.edited_file, trees, &mut is_same);
         let columns = self.spec_position.columns(file, self.definition_index, name);
         let site = self.spec_position.find_site(&columns, file, self.cte, name)?;
-        let text = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = one_line(file.text(&site.tokens));
         is_proven.then_some((added, text))
     }
 }

@@ -17,6 +17,7 @@ use super::spec_edit::SpecPosition;
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
 use formulac_runtime::halves::apply_in_halves;
+use formulac_syntax::text::split_words;
 
 /// SQL of the spec with candidate formulas.
 pub(super) struct CandidateFile<'s> {
@@ -376,6 +377,6 @@ fn names_by_definition(spec_position: &SpecPosition<'_>) -> HashMap<String, Hash
 
 /// Returns the lower-case words of a formula.
 fn words(formula: &str) -> impl Iterator<Item = String> {
-    let words = formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let words = split_words(formula);
     words.filter(|word| !word.is_empty()).map(str::to_ascii_lowercase)
 }

@@ -1,6 +1,8 @@
 //! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, which
 //! contains the definitions of the sets. The formula is then rewritten for the set or for the model.
 
+use formulac_syntax::text::one_line;
+
 use super::candidate_check::CandidateCheck;
 use super::columns::ColumnResolver;
 use super::edits::Edits;
@@ -422,7 +424,7 @@ impl<'m> EditedModel<'m> {
             match part.len() == text.len() {
                 true => vec![formula.to_owned()],
                 false => [formula.to_owned(), format!("({formula})")]
-                    .map(|formula| on_one_line(&format!("{before}{formula}{after}")))
+                    .map(|formula| join_lines(&format!("{before}{formula}{after}")))
                     .to_vec(),
             }
         };
@@ -534,11 +536,11 @@ fn resolved_column(
 ) -> Option<(SqlNodeId, String)> {
     let mut columns = ColumnResolver::new(file);
     let site = columns.find_site(cte, column)?;
-    let sql = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+    let sql = one_line(file.text(&site.tokens));
     Some((columns.resolve_expression(&site, trees).ok()?, sql))
 }
 
-fn on_one_line(formula: &str) -> String {
+fn join_lines(formula: &str) -> String {
     formula.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 

@@ -4,6 +4,8 @@
 //! Redundant brackets are dropped. If dialects disagree about operator precedence, an expression without brackets is
 //! rejected.
 
+use std::borrow::Cow;
+
 use super::comparisons;
 use super::synonyms;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -78,19 +80,9 @@ pub(super) fn parse(
     dialect: Dialect,
     trees: &mut Trees,
 ) -> Result<SqlNodeId, String> {
-    let mut parser = Parser {
-        source,
-        tokens,
-        at: 0,
-        depth: 0,
-        dialect,
-        trees,
-    };
+    let mut parser = Parser::new(source, tokens, dialect, trees);
     let id = parser.parse_adjacent()?;
-    match parser.peek() {
-        None => Ok(id),
-        Some(token) => Err(format!("the SQL cannot be read at `{}`", token.text(source))),
-    }
+    parser.finish(id)
 }
 
 /// Parses tokens as a list of expressions separated by commas.
@@ -100,22 +92,12 @@ pub(super) fn parse_list(
     dialect: Dialect,
     trees: &mut Trees,
 ) -> Result<Vec<SqlNodeId>, String> {
-    let mut parser = Parser {
-        source,
-        tokens,
-        at: 0,
-        depth: 0,
-        dialect,
-        trees,
-    };
+    let mut parser = Parser::new(source, tokens, dialect, trees);
     let mut items = vec![parser.parse_adjacent()?];
     while parser.take_word(",") {
         items.push(parser.parse_adjacent()?);
     }
-    match parser.peek() {
-        None => Ok(items),
-        Some(token) => Err(format!("the SQL cannot be read at `{}`", token.text(source))),
-    }
+    parser.finish(items)
 }
 
 struct Parser<'p> {
@@ -127,8 +109,23 @@ struct Parser<'p> {
     trees: &'p mut Trees,
 }
 
-/// A parsed part with its binding strength and its operator. A part in brackets binds as tightly as a single name.
-type ParsedPart = (SqlNodeId, u8, Option<String>);
+/// Parsed part of an expression.
+struct ParsedPart<'p> {
+    node: SqlNodeId,
+    /// Binding strength. A part in brackets binds as tightly as a single name.
+    strength: u8,
+    operator: Option<Cow<'p, str>>,
+}
+
+impl ParsedPart<'_> {
+    fn new(node: SqlNodeId, strength: u8) -> Self {
+        Self {
+            node,
+            strength,
+            operator: None,
+        }
+    }
+}
 
 fn operator_precedence(word: &str) -> Option<u8> {
     Some(match word {
@@ -142,17 +139,37 @@ fn operator_precedence(word: &str) -> Option<u8> {
     })
 }
 
-impl Parser<'_> {
+impl<'p> Parser<'p> {
+    fn new(source: &'p str, tokens: &'p [SqlToken], dialect: Dialect, trees: &'p mut Trees) -> Self {
+        Self {
+            source,
+            tokens,
+            at: 0,
+            depth: 0,
+            dialect,
+            trees,
+        }
+    }
+
+    /// Returns the result if no tokens are left.
+    fn finish<T>(&self, result: T) -> Result<T, String> {
+        match self.peek() {
+            None => Ok(result),
+            Some(token) => Err(format!("the SQL cannot be read at `{}`", token.text(self.source))),
+        }
+    }
+
     fn peek(&self) -> Option<SqlToken> {
         self.tokens.get(self.at).copied()
     }
 
-    fn key_at(&self, ahead: usize) -> String {
+    /// Returns the comparison key of a word or sign, or an empty string for other tokens.
+    fn key_at(&self, ahead: usize) -> Cow<'p, str> {
         match self.tokens.get(self.at + ahead) {
             Some(token) if matches!(token.kind, SqlTokenKind::Word | SqlTokenKind::Sign) => {
-                token.comparison_key(self.source).into_owned()
+                token.comparison_key(self.source)
             }
-            _ => String::new(),
+            _ => Cow::Borrowed(""),
         }
     }
 
@@ -173,10 +190,10 @@ impl Parser<'_> {
     /// Parses adjacent expressions, up to a comma or a closing bracket.
     fn parse_adjacent(&mut self) -> Result<SqlNodeId, String> {
         let mut parts = Vec::new();
-        while !matches!(self.key_at(0).as_str(), "," | ")" | "]") && self.peek().is_some() {
+        while !matches!(&*self.key_at(0), "," | ")" | "]") && self.peek().is_some() {
             // `asc` is the default order.
             if parts.is_empty() || !self.take_word("asc") {
-                parts.push(self.parse_expression(0)?.0);
+                parts.push(self.parse_expression(0)?.node);
             }
         }
         Ok(match parts.as_slice() {
@@ -201,15 +218,15 @@ impl Parser<'_> {
         }
     }
 
-    fn parse_expression(&mut self, least: u8) -> Result<ParsedPart, String> {
+    fn parse_expression(&mut self, least: u8) -> Result<ParsedPart<'p>, String> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(format!("the expression is nested more than {MAX_DEPTH} levels deep"));
         }
         let mut left = self.parse_operand()?;
-        if left.1 == WORD {
+        if left.strength == WORD {
             self.depth -= 1;
-            return Ok((left.0, 0, None));
+            return Ok(ParsedPart::new(left.node, 0));
         }
         while let Some(next) = self.parse_infix(&left, least)? {
             left = next;
@@ -219,21 +236,18 @@ impl Parser<'_> {
     }
 
     /// Extends the left operand with one operator and its right operand.
-    fn parse_infix(&mut self, left: &ParsedPart, least: u8) -> Result<Option<ParsedPart>, String> {
+    fn parse_infix(&mut self, left: &ParsedPart<'p>, least: u8) -> Result<Option<ParsedPart<'p>>, String> {
         let mut word = self.key_at(0);
-        let mut negated =
-            word == "not" && matches!(self.key_at(1).as_str(), "like" | "ilike" | "in" | "between" | "rlike");
+        let mut negated = word == "not" && matches!(&*self.key_at(1), "like" | "ilike" | "in" | "between" | "rlike");
         if negated {
             word = self.key_at(1);
         }
         if word == "->" && least == 0 {
             self.at += 1;
             let body = self.parse_expression(0)?;
-            return Ok(Some((
-                self.trees.add(SqlLabel::Op(word), vec![left.0, body.0]),
-                0,
-                None,
-            )));
+            let label = SqlLabel::Op(word.into_owned());
+            let node = self.trees.add(label, vec![left.node, body.node]);
+            return Ok(Some(ParsedPart::new(node, 0)));
         }
         // In `position(x in y)`, `in` is not an operator.
         let is_separator = word == "in" && self.key_at(1 + usize::from(negated)) != "(";
@@ -241,44 +255,46 @@ impl Parser<'_> {
         let Some(strength) = strength else {
             return Ok(None);
         };
-        if strength == COMPARE && left.1 == COMPARE {
+        if strength == COMPARE && left.strength == COMPARE {
             return Err("warehouses evaluate chained comparisons differently; add brackets".to_owned());
         }
-        self.clear(&word, strength, left)?;
+        self.reject_mixed_operators(&word, strength, left)?;
         self.at += 1 + usize::from(negated);
-        let id = match word.as_str() {
-            "is" => self.parse_is_operator(left.0)?,
+        let id = match &*word {
+            "is" => self.parse_is_operator(left.node)?,
             "in" => {
                 self.require_word("(")?;
                 let list = self.parse_items(")")?;
-                if let Some(id) = comparisons::expand_in_list(self.trees, left.0, &list, negated) {
+                if let Some(id) = comparisons::expand_in_list(self.trees, left.node, &list, negated) {
                     negated = false;
                     id
                 } else {
                     let group = self.trees.add(SqlLabel::Group, list);
-                    self.trees.add(SqlLabel::In, vec![left.0, group])
+                    self.trees.add(SqlLabel::In, vec![left.node, group])
                 }
             }
             "between" => {
                 let low = self.parse_expression(OTHER)?;
                 self.require_word("and")?;
                 let high = self.parse_expression(OTHER)?;
-                if let Some(id) = comparisons::add_between(self.trees, left.0, [low.0, high.0], negated) {
+                if let Some(id) = comparisons::add_between(self.trees, left.node, [low.node, high.node], negated) {
                     negated = false;
                     id
                 } else {
-                    self.trees.add(SqlLabel::Between, vec![left.0, low.0, high.0])
+                    self.trees.add(SqlLabel::Between, vec![left.node, low.node, high.node])
                 }
             }
             _ => {
                 let right = self.parse_expression(strength + 1)?;
-                self.clear(&word, strength, &right)?;
+                self.reject_mixed_operators(&word, strength, &right)?;
                 if word.ends_with("like") && self.take_word("escape") {
                     let escape = self.parse_expression(OTHER)?;
-                    self.trees
-                        .add(SqlLabel::Op(word.clone()), vec![left.0, right.0, escape.0])
+                    self.trees.add(
+                        SqlLabel::Op(word.clone().into_owned()),
+                        vec![left.node, right.node, escape.node],
+                    )
                 } else {
-                    self.flatten_and_or(&word, left.0, right.0)
+                    self.flatten_and_or(&word, left.node, right.node)
                 }
             }
         };
@@ -288,16 +304,21 @@ impl Parser<'_> {
             id
         };
         // `not like` has the same precedence as `like`.
-        Ok(Some((id, strength, Some(word))))
+        Ok(Some(ParsedPart {
+            node: id,
+            strength,
+            operator: Some(word),
+        }))
     }
 
     /// Rejects mixed operators without brackets. Dialects disagree on the precedence of `||` and bit operators
     /// relative to arithmetic operators and to each other.
-    fn clear(&self, word: &str, strength: u8, operand: &ParsedPart) -> Result<(), String> {
+    fn reject_mixed_operators(&self, word: &str, strength: u8, operand: &ParsedPart<'_>) -> Result<(), String> {
         let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
         let is_mixed = (strength == OTHER
-            && (arithmetic(operand.1) || operand.1 == OTHER && operand.2.as_deref() != Some(word)))
-            || (arithmetic(strength) && operand.1 == OTHER);
+            && (arithmetic(operand.strength)
+                || operand.strength == OTHER && operand.operator.as_deref() != Some(word)))
+            || (arithmetic(strength) && operand.strength == OTHER);
         if is_mixed {
             Err(format!(
                 "warehouses differ in the precedence of `{word}` and the operator next to it; add brackets"
@@ -336,10 +357,10 @@ impl Parser<'_> {
             self.require_word("from")?;
             op.push_str(" distinct from");
             let right = self.parse_expression(OTHER)?;
-            return Ok(self.trees.add(SqlLabel::Op(op), vec![left, right.0]));
+            return Ok(self.trees.add(SqlLabel::Op(op), vec![left, right.node]));
         }
         let word = self.key_at(0);
-        if !matches!(word.as_str(), "null" | "true" | "false" | "unknown") {
+        if !matches!(&*word, "null" | "true" | "false" | "unknown") {
             return Err(format!("unexpected `is` before `{word}`"));
         }
         self.at += 1;
@@ -348,16 +369,16 @@ impl Parser<'_> {
         Ok(self.trees.add(SqlLabel::Op(op), vec![left]))
     }
 
-    fn parse_operand(&mut self) -> Result<ParsedPart, String> {
+    fn parse_operand(&mut self) -> Result<ParsedPart<'p>, String> {
         let Some(token) = self.peek() else {
             return Err("the expression ends too early".to_owned());
         };
         let text = token.text(self.source);
-        let key = token.comparison_key(self.source).into_owned();
+        let key = token.comparison_key(self.source);
         self.at += 1;
         let id = match token.kind {
-            SqlTokenKind::Number => self.trees.add_leaf(SqlLabel::Number(key)),
-            SqlTokenKind::Jinja => self.trees.add_leaf(SqlLabel::Jinja(key)),
+            SqlTokenKind::Number => self.trees.add_leaf(SqlLabel::Number(key.into_owned())),
+            SqlTokenKind::Jinja => self.trees.add_leaf(SqlLabel::Jinja(key.into_owned())),
             SqlTokenKind::Hint => return Err("a formula cannot contain a hint".to_owned()),
             SqlTokenKind::Text => self.parse_text(text)?,
             SqlTokenKind::Quoted => {
@@ -365,10 +386,13 @@ impl Parser<'_> {
                 self.trees.add_leaf(SqlLabel::Quoted(name))
             }
             SqlTokenKind::Word => return self.parse_keyword(&key),
-            SqlTokenKind::Sign => match key.as_str() {
+            SqlTokenKind::Sign => match &*key {
                 "-" => {
                     let x = self.parse_expression(NEGATIVE)?;
-                    return Ok((self.trees.add(SqlLabel::Negative, vec![x.0]), NEGATIVE, None));
+                    return Ok(ParsedPart::new(
+                        self.trees.add(SqlLabel::Negative, vec![x.node]),
+                        NEGATIVE,
+                    ));
                 }
                 "(" => {
                     let items = self.parse_items(")")?;
@@ -385,10 +409,10 @@ impl Parser<'_> {
                     self.trees.add(SqlLabel::Bracket, items)
                 }
                 "," | ")" | "]" => return Err(format!("unexpected `{key}` at the start of an expression")),
-                _ => return Ok((self.trees.add_word(&key), WORD, None)),
+                _ => return Ok(ParsedPart::new(self.trees.add_word(&key), WORD)),
             },
         };
-        Ok((self.parse_postfix(id)?, ATOM, None))
+        Ok(ParsedPart::new(self.parse_postfix(id)?, ATOM))
     }
 
     fn parse_text(&mut self, text: &str) -> Result<SqlNodeId, String> {
@@ -407,15 +431,15 @@ impl Parser<'_> {
         Ok(self.trees.add_leaf(label))
     }
 
-    fn parse_keyword(&mut self, key: &str) -> Result<ParsedPart, String> {
+    fn parse_keyword(&mut self, key: &str) -> Result<ParsedPart<'p>, String> {
         match key {
             "case" => {
                 let id = self.parse_case()?;
-                return Ok((self.parse_postfix(id)?, ATOM, None));
+                return Ok(ParsedPart::new(self.parse_postfix(id)?, ATOM));
             }
             "not" => {
                 let x = self.parse_expression(NOT)?;
-                return Ok((self.trees.add(SqlLabel::Not, vec![x.0]), NOT, None));
+                return Ok(ParsedPart::new(self.trees.add(SqlLabel::Not, vec![x.node]), NOT));
             }
             "interval" => return self.parse_interval(),
             _ => {}
@@ -425,45 +449,45 @@ impl Parser<'_> {
         // `rows` and `range` may be names, but before `between` they begin the frame of a window.
         let frames = matches!(key, "rows" | "range") && self.key_at(0) == "between";
         if KEYWORDS.contains(&key) || frames {
-            return Ok((name, WORD, None));
+            return Ok(ParsedPart::new(name, WORD));
         }
         if let Some(text) = next.filter(|t| t.kind == SqlTokenKind::Text) {
             self.at += 1;
             let text = self.parse_text(text.text(self.source))?;
             let id = self.trees.add(SqlLabel::Typed, vec![name, text]);
-            return Ok((self.parse_postfix(id)?, ATOM, None));
+            return Ok(ParsedPart::new(self.parse_postfix(id)?, ATOM));
         }
-        Ok((self.parse_postfix(name)?, ATOM, None))
+        Ok(ParsedPart::new(self.parse_postfix(name)?, ATOM))
     }
 
-    fn parse_interval(&mut self) -> Result<ParsedPart, String> {
+    fn parse_interval(&mut self) -> Result<ParsedPart<'p>, String> {
         let word = self.trees.add_word("interval");
         // The unit is part of the string if the interval is a string. Otherwise, the unit follows the expression.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
         let x = self.parse_expression(if is_text { NEGATIVE } else { ADD })?;
-        let mut parts = vec![word, x.0];
+        let mut parts = vec![word, x.node];
         let unit = self.key_at(0);
-        if UNITS.contains(&unit.as_str()) {
+        if UNITS.contains(&&*unit) {
             self.at += 1;
             parts.push(self.trees.add_word(&unit));
         }
-        Ok((self.trees.add(SqlLabel::Typed, parts), ATOM, None))
+        Ok(ParsedPart::new(self.trees.add(SqlLabel::Typed, parts), ATOM))
     }
 
     fn parse_case(&mut self) -> Result<SqlNodeId, String> {
         let subject = if self.key_at(0) == "when" {
             None
         } else {
-            Some(self.parse_expression(0)?.0)
+            Some(self.parse_expression(0)?.node)
         };
         let mut arms = Vec::new();
         while self.take_word("when") {
             let condition = self.parse_expression(0)?;
             self.require_word("then")?;
-            arms.push((condition.0, self.parse_expression(0)?.0));
+            arms.push((condition.node, self.parse_expression(0)?.node));
         }
         let other = if self.take_word("else") {
-            self.parse_expression(0)?.0
+            self.parse_expression(0)?.node
         } else {
             self.trees.add_leaf(SqlLabel::Nothing)
         };
@@ -488,7 +512,7 @@ impl Parser<'_> {
         loop {
             let word = self.key_at(0);
             let opens = self.key_at(1) == "(";
-            id = match word.as_str() {
+            id = match &*word {
                 "(" if matches!(self.trees.label(id), SqlLabel::Word(_) | SqlLabel::Field) => {
                     self.at += 1;
                     let args = self.parse_items(")")?;
@@ -527,7 +551,7 @@ impl Parser<'_> {
                 "at" if self.key_at(1) == "time" && self.key_at(2) == "zone" => {
                     self.at += 3;
                     let zone = self.parse_expression(NEGATIVE)?;
-                    self.trees.add(SqlLabel::Behind("at time zone"), vec![id, zone.0])
+                    self.trees.add(SqlLabel::Behind("at time zone"), vec![id, zone.node])
                 }
                 _ => return Ok(id),
             };

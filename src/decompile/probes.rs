@@ -210,7 +210,8 @@ impl ProbeGroup {
                 for overload in function.overloads {
                     add_overload_probes(function.name, overload, widest, &mut probes);
                 }
-                // Also probe aggregates that have several arguments, because they aggregate the values of one row instead of a column.
+                // Also probe aggregates that have several arguments, because they aggregate the values of one row
+                // instead of a column.
                 let counts = 2..=widest.clamp(3, PLACES);
                 for count in counts.filter(|_| function.is_row_combination(2)) {
                     for values in argument_type_combinations(count) {

@@ -1,5 +1,7 @@
 //! Reasons why edited SQL is not a formula. Each reason names the SQL construct and the most similar formula.
 
+use formulac_syntax::text::one_line;
+
 use super::file::{FilePartKind, FilePartPosition};
 use super::formula::{NotAFormula, not_a_formula};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -56,7 +58,7 @@ pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
 
 /// Returns the reason for rejecting an edit that changes the value in periods that `fill` adds.
 pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
-    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sql = one_line(sql);
     not_a_formula(format!(
         "the formula `{formula}` would set the value in periods that `fill` adds to `{sql}`"
     ))
@@ -72,7 +74,7 @@ pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
 /// Returns the reason for rejecting an edit whose formula also changes other SQL. `sql` is the generated SQL of this
 /// part, or `None` if the part is the whole query.
 pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
-    let sql = sql.map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" "));
+    let sql = sql.map(one_line);
     not_a_formula(match sql.as_deref() {
         None => format!("the formula `{formula}` also changes {part}"),
         Some("") => format!("the formula `{formula}` also removes {part}"),

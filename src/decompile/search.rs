@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use formulac_syntax::text::is_word_char;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alternatives::Alternatives;
@@ -451,7 +452,7 @@ fn without_literals(formula: &str) -> String {
             // This minus sign belongs to a number and is not a subtraction.
             '-' if chars.peek().is_some_and(char::is_ascii_digit) && out.ends_with(['(', ',', ' ']) => {}
             // Digits in a name are not a number.
-            '0'..='9' if !out.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
+            '0'..='9' if !out.ends_with(is_word_char) => {
                 while chars.next_if(|c| c.is_ascii_digit() || *c == '.').is_some() {}
                 out.push('#');
             }

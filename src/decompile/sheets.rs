@@ -109,8 +109,8 @@ pub(super) struct SheetLookup {
     columns: Vec<String>,
     /// Arguments that represent any key.
     keys: Vec<Arg>,
-    /// Names in the values that lookups return. `condition_names` contains the names in the join conditions and in the searched
-    /// rows of these lookups.
+    /// Names in the values that lookups return. `condition_names` contains the names in the join conditions and in the
+    /// searched rows of these lookups.
     returned_names: Vec<String>,
     condition_names: Vec<String>,
     /// Match modes that `MATCH` may use: an exact match, the largest value below the key, or the smallest value above

@@ -53,7 +53,8 @@ pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &
 }
 
 /// Returns the text of a spec after replacing the formulas of several definitions, each with its step, its name and its
-/// new formula. `None` if one of the formulas cannot be replaced together with the others. [`with_formula`] reports why.
+/// new formula. `None` if one of the formulas cannot be replaced together with the others. [`with_formula`] reports
+/// why.
 #[must_use]
 pub fn with_formulas(spec: &str, formulas: &[(Option<&str>, &str, &str)]) -> Option<String> {
     let spec_position = SpecPosition::new(spec).ok()?;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use formulac_syntax::text::split_words;
+
 use super::graph::SpecModel;
 
 /// Returns the columns of a model that depend on a definition, in lower case. Definitions are compared only by name. If
@@ -9,7 +11,7 @@ use super::graph::SpecModel;
 pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
     let mut readers: HashMap<String, Vec<String>> = HashMap::new();
     for other in spec.compiled.definitions() {
-        for name in formula_names(other.formula()) {
+        for name in find_identifiers(other.formula()) {
             readers.entry(name).or_default().push(other.name().to_lowercase());
         }
     }
@@ -27,11 +29,9 @@ pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet
     columns.filter(|column| reached.contains(column)).collect()
 }
 
-/// Returns the names in a formula, in lower case. A name with a dot is split into its parts.
-fn formula_names(formula: &str) -> BTreeSet<String> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    formula
-        .split(|c| !is_word(c))
+/// Returns the names in a formula or in SQL, in lower case. A name with a dot is split into its parts.
+pub(crate) fn find_identifiers(text: &str) -> BTreeSet<String> {
+    split_words(text)
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect()

@@ -9,7 +9,8 @@
 //! | [`show`] | writes the report as text, Markdown, HTML or JSON |
 //!
 //! Columns are traced through the SQL of models. If a column cannot be traced, the whole model is considered affected,
-//! and the report gives the reason. The [`ChangeSeverity`] of an effect is breaking, changing (values differ) or harmless.
+//! and the report gives the reason. The [`ChangeSeverity`] of an effect is breaking, changing (values differ) or
+//! harmless.
 //!
 //! Spec definitions and Omni fields are also nodes of the graph, so a path can lead from a source column through dbt
 //! models to a dashboard.

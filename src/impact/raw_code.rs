@@ -1,11 +1,13 @@
 //! Converts the raw code of dbt models to SQL without running dbt. Simple Jinja calls have a known result. Code with
 //! other Jinja is rejected, because it could return any SQL.
 
+use formulac_syntax::text::one_line;
+
 use crate::dbt::{JinjaKind, RelationReference, call_arguments, jinja_parts};
 
-/// Returns the SQL of a model's code. `name` returns the SQL name that replaces a Jinja expression, such as the relation
-/// of `ref(…)`, `source(…)` or `this`. The SQL of an incremental model is the union of the SQL for the first run and for later runs, because
-/// both write the columns of the model.
+/// Returns the SQL of a model's code. `name` returns the SQL name that replaces a Jinja expression, such as the
+/// relation of `ref(…)`, `source(…)` or `this`. The SQL of an incremental model is the union of the SQL for the first
+/// run and for later runs, because both write the columns of the model.
 ///
 /// # Errors
 ///
@@ -101,7 +103,7 @@ fn jinja_value(inside: &str, context: LexicalContext) -> Option<&str> {
 
 /// Formats a piece of Jinja for messages.
 fn display_block(inside: &str, kind: char) -> String {
-    let words = inside.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = one_line(inside);
     let short: String = words.chars().take(40).collect();
     let more = if short.len() < words.len() { "…" } else { "" };
     let close = if kind == '{' { '}' } else { kind };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use formulac_syntax::text::format_count;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::definitions;
@@ -428,10 +429,10 @@ fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap
     let list_names = |statuses: &[&str]| {
         let passed = statuses.iter().filter(|status| **status == "pass").count();
         let count = statuses.len();
-        let tests = if count == 1 { "test" } else { "tests" };
+        let tests = format_count(count, "test", "tests");
         match statuses.iter().find(|status| **status != "pass") {
-            None => format!("{count} {tests} pass"),
-            Some(worst) => format!("{passed} of {count} {tests} pass, {worst}"),
+            None => format!("{tests} pass"),
+            Some(worst) => format!("{passed} of {tests} pass, {worst}"),
         }
     };
     statuses_by_node

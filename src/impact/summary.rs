@@ -1,5 +1,7 @@
 //! Summary sentence of the report.
 
+use formulac_syntax::text::format_count;
+
 use super::propagate::ChangeSeverity;
 use super::report::{Effect, Impact};
 
@@ -11,7 +13,7 @@ impl Impact {
         if count == 0 {
             return "nothing changes".to_owned();
         }
-        let changes = format!("{count} change{}", if count == 1 { "" } else { "s" });
+        let changes = format_count(count, "change", "changes");
         let breaking = format_kinds(
             self.effects
                 .iter()
@@ -26,34 +28,33 @@ impl Impact {
             .changed
             .iter()
             .any(|changed| changed.grade == ChangeSeverity::Breaking);
-        let plural = count == 1;
         match (breaking.as_str(), changing.as_str()) {
             ("", "") if has_own_change => {
                 format!(
                     "{changes} break{} the changed models themselves and affect{} nothing else",
-                    plural_s(plural),
-                    plural_s(plural)
+                    verb_ending(count),
+                    verb_ending(count)
                 )
             }
             ("", "") if !self.untraced.is_empty() => self.other_breaks(),
-            ("", "") => format!("{changes} affect{} nothing downstream", plural_s(plural)),
+            ("", "") => format!("{changes} affect{} nothing downstream", verb_ending(count)),
             ("", changing) if has_own_change => {
                 format!(
                     "{changes} alter{} values in {changing}; the changed models themselves break",
-                    plural_s(plural)
+                    verb_ending(count)
                 )
             }
             ("", changing) => format!(
                 "{changes} alter{} values in {changing}; {}",
-                plural_s(plural),
+                verb_ending(count),
                 self.other_breaks()
             ),
-            (breaking, "") => format!("{changes} break{} {breaking}", plural_s(plural)),
+            (breaking, "") => format!("{changes} break{} {breaking}", verb_ending(count)),
             (breaking, changing) => {
                 format!(
                     "{changes} break{} {breaking} and alter{} values in {changing}",
-                    plural_s(plural),
-                    plural_s(plural)
+                    verb_ending(count),
+                    verb_ending(count)
                 )
             }
         }
@@ -73,8 +74,9 @@ impl Impact {
     }
 }
 
-fn plural_s(is_singular: bool) -> &'static str {
-    if is_singular { "s" } else { "" }
+/// Returns the ending of the verb after a number of changes, as in `1 change breaks` and `2 changes break`.
+fn verb_ending(change_count: usize) -> &'static str {
+    if change_count == 1 { "s" } else { "" }
 }
 
 /// Formats the counts by kind: `2 models, 1 exposure, 3 Omni fields`.

@@ -176,8 +176,8 @@ impl InterpreterExpr {
         }
     }
 
-    /// Returns the number of nodes and the depth of the expression. The function `size_of` returns these two numbers for a
-    /// name. Recursion is safe because the depth of formulas is limited.
+    /// Returns the number of nodes and the depth of the expression. The function `size_of` returns these two numbers
+    /// for a name. Recursion is safe because the depth of formulas is limited.
     pub fn size(&self, size_of: impl Fn(&str) -> Option<(usize, usize)> + Copy) -> (usize, usize) {
         let mut own_size = (1, 1);
         if let Self::Name(name) | Self::Period(name, _) = self

@@ -198,11 +198,7 @@ impl QueryReader<'_> {
         let mut relation = LineageRelation::default();
         for name in lambda_parameters(lambda) {
             let value = self.values.add(&[], fingerprint_of(&name));
-            relation.push(RelationColumn {
-                name: name.into(),
-                value,
-                window_value: None,
-            });
+            relation.push(RelationColumn::new(name, value));
         }
         let mut inner = QueryScope::nested(Some(scope));
         inner.push(ScopeItem {

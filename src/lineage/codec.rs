@@ -75,8 +75,8 @@ impl LineageCache {
         self.entries.is_empty()
     }
 
-    /// Returns the index of the entry for a query, if the entry is still valid. `table_fingerprint` returns the fingerprint of the
-    /// columns of a relation.
+    /// Returns the index of the entry for a query, if the entry is still valid. `table_fingerprint` returns the
+    /// fingerprint of the columns of a relation.
     pub fn find(&self, print: u64, table_fingerprint: impl Fn(&[String]) -> u64) -> Option<usize> {
         let index = *self.places.get(&print)?;
         let entry = self.entries.get(index)?;

@@ -27,8 +27,7 @@ impl QueryReader<'_> {
             [part] if is_copy => *part,
             parts => self.values.add(parts, print),
         };
-        let window_value = (!expression_inputs.window_values.is_empty())
-            .then(|| self.values.add_unordered(expression_inputs.window_values));
+        let window_value = self.values.add_windows(expression_inputs.window_values);
         RelationColumn {
             name: name.into(),
             value,
@@ -46,8 +45,7 @@ impl QueryReader<'_> {
         for expr in exprs {
             let column = self.expression_value("", expr, scope);
             // A plain column is added unchanged, because the column already has a fingerprint.
-            row_values.push(column.value);
-            row_values.extend(column.window_value);
+            row_values.extend(column.values());
         }
     }
 

@@ -135,11 +135,7 @@ impl QueryReader<'_> {
             let parts = std::mem::take(&mut relation.unnamed_values);
             let value = self.values.add_unordered(parts);
             while relation.columns.len() < alias_count {
-                relation.push(RelationColumn {
-                    name: "".into(),
-                    value,
-                    window_value: None,
-                });
+                relation.push(RelationColumn::new("", value));
             }
         }
         Rc::new(relation)
@@ -244,25 +240,13 @@ impl QueryReader<'_> {
         let alias_name = alias.map(|alias| alias.name.value.as_str());
         let columns = alias.map(|alias| alias.columns.as_slice()).unwrap_or_default();
         if columns.is_empty() {
-            relation.push(RelationColumn {
-                name: alias_name.unwrap_or("unnest").into(),
-                value,
-                window_value: None,
-            });
+            relation.push(RelationColumn::new(alias_name.unwrap_or("unnest"), value));
         }
         for column in columns {
-            relation.push(RelationColumn {
-                name: column.name.value.as_str().into(),
-                value,
-                window_value: None,
-            });
+            relation.push(RelationColumn::new(column.name.value.as_str(), value));
         }
         if let Some(offset) = offset.or(is_numbered.then_some("ordinality")) {
-            relation.push(RelationColumn {
-                name: offset.into(),
-                value,
-                window_value: None,
-            });
+            relation.push(RelationColumn::new(offset, value));
         }
         let path = alias_name.map(|name| vec![name.to_lowercase()]).unwrap_or_default();
         scope.push(ScopeItem {

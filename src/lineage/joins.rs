@@ -193,8 +193,7 @@ impl QueryReader<'_> {
             }
         }
         let value = self.values.add_unordered(merged_inputs.values);
-        let window_value =
-            (!merged_inputs.window_values.is_empty()).then(|| self.values.add_unordered(merged_inputs.window_values));
+        let window_value = self.values.add_windows(merged_inputs.window_values);
         scope.merged_columns.insert(
             name.to_owned(),
             RelationColumn {

@@ -93,9 +93,9 @@ impl fmt::Display for LineageError {
 
 impl std::error::Error for LineageError {}
 
-/// Returns the lineage of a query. `columns_of` returns the columns of a relation. The argument of `columns_of` contains the
-/// parts of the relation's name in lower case, such as `["shop", "orders"]`. If `dialect` is `None`, the SQL is
-/// parsed in the most tolerant dialect.
+/// Returns the lineage of a query. `columns_of` returns the columns of a relation. The argument of `columns_of`
+/// contains the parts of the relation's name in lower case, such as `["shop", "orders"]`. If `dialect` is `None`, the
+/// SQL is parsed in the most tolerant dialect.
 ///
 /// # Errors
 ///

@@ -69,19 +69,11 @@ impl QueryReader<'_> {
         let value_index = self.values.add(&input_values, fingerprint_of("unpivot"));
         relation.rows.push(value_index);
         match identifier_text(value) {
-            Some(value) => relation.push(RelationColumn {
-                name: value.into(),
-                value: value_index,
-                window_value: None,
-            }),
+            Some(value) => relation.push(RelationColumn::new(value, value_index)),
             None => relation.unnamed_values.push(value_index),
         }
         let names = self.values.add(&[], fingerprint_of("column names"));
-        relation.push(RelationColumn {
-            name: name.value.as_str().into(),
-            value: names,
-            window_value: None,
-        });
+        relation.push(RelationColumn::new(name.value.as_str(), names));
         relation
     }
 

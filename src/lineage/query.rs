@@ -127,14 +127,7 @@ impl<'k> QueryReader<'k> {
                 table,
                 column: Some(name.to_lowercase().into()),
             });
-            self.push(
-                &mut relation,
-                RelationColumn {
-                    name: name.as_str().into(),
-                    value,
-                    window_value: None,
-                },
-            );
+            self.push(&mut relation, RelationColumn::new(name.as_str(), value));
         }
         if !relation_columns.is_complete {
             relation.passed.push(UnknownColumns {
@@ -269,11 +262,7 @@ impl<'k> QueryReader<'k> {
                 parts.extend(&relation.unnamed_values);
                 parts.extend(&relation.rows);
                 let value = self.values.add_unordered(parts);
-                relation.push(RelationColumn {
-                    name: column.name.value.as_str().into(),
-                    value,
-                    window_value: None,
-                });
+                relation.push(RelationColumn::new(column.name.value.as_str(), value));
             }
             return relation;
         }
@@ -337,11 +326,7 @@ impl<'k> QueryReader<'k> {
                     let value = self.values.add(&parts, 0);
                     self.push(
                         &mut relation,
-                        RelationColumn {
-                            name: format!("column{}", index + 1).into(),
-                            value,
-                            window_value: None,
-                        },
+                        RelationColumn::new(format!("column{}", index + 1), value),
                     );
                 }
                 relation
@@ -422,8 +407,7 @@ impl<'k> QueryReader<'k> {
                 expression_inputs.window_values.extend(left_column.window_value);
                 (
                     self.values.add_unordered(expression_inputs.values),
-                    (!expression_inputs.window_values.is_empty())
-                        .then(|| self.values.add_unordered(expression_inputs.window_values)),
+                    self.values.add_windows(expression_inputs.window_values),
                 )
             } else {
                 (left_column.value, left_column.window_value)

@@ -17,6 +17,22 @@ pub(super) struct RelationColumn {
     pub window_value: Option<ValueIndex>,
 }
 
+impl RelationColumn {
+    /// Creates a column without windows.
+    pub fn new(name: impl Into<Rc<str>>, value: ValueIndex) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            window_value: None,
+        }
+    }
+
+    /// Returns the value of the column, and the value of its windows, if any.
+    pub fn values(&self) -> impl Iterator<Item = ValueIndex> {
+        std::iter::once(self.value).chain(self.window_value)
+    }
+}
+
 /// Columns of a table with unknown columns: all columns except the columns in `excluded`.
 #[derive(Clone, Debug)]
 pub(super) struct UnknownColumns {

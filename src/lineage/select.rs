@@ -9,6 +9,7 @@ use super::query::QueryReader;
 use super::relation::LineageRelation;
 use super::scope::QueryScope;
 use super::values::{ValueIndex, fingerprint_of};
+use crate::relation::RelationColumn;
 
 impl QueryReader<'_> {
     /// Returns the relation of a select. `sorted` contains the select's `order by` keys, which determine the rows only
@@ -56,12 +57,7 @@ impl QueryReader<'_> {
         let mut is_sorted = is_cut || select.top.is_some();
         match &select.distinct {
             Some(Distinct::Distinct) => {
-                let output_values: Vec<ValueIndex> = output
-                    .columns
-                    .iter()
-                    .flat_map(|column| [Some(column.value), column.window_value])
-                    .flatten()
-                    .collect();
+                let output_values: Vec<ValueIndex> = output.columns.iter().flat_map(RelationColumn::values).collect();
                 rows.push(self.values.add(&output_values, fingerprint_of("distinct")));
             }
             Some(Distinct::On(keys)) => {
@@ -127,16 +123,13 @@ impl QueryReader<'_> {
         for key in keys {
             let index = match key {
                 Expr::Value(value) => match &value.value {
-                    Value::Number(number, _) => number.clone().parse::<usize>().ok(),
+                    Value::Number(number, _) => number.parse::<usize>().ok(),
                     _ => None,
                 },
                 _ => None,
             };
             match index.and_then(|index| output.columns.get(index.checked_sub(1)?)) {
-                Some(column) => {
-                    rows.push(column.value);
-                    rows.extend(column.window_value);
-                }
+                Some(column) => rows.extend(column.values()),
                 // The number refers to an unknown column.
                 None if index.is_some() => {
                     self.record_gap(
@@ -167,15 +160,13 @@ impl QueryReader<'_> {
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
                 // The item expands the fields of a struct.
                 let column = self.expression_value("", expr, scope);
-                output.unnamed_values.push(column.value);
-                output.unnamed_values.extend(column.window_value);
+                output.unnamed_values.extend(column.values());
                 return;
             }
         };
         if std::mem::take(&mut self.is_several) {
             self.record_gap("the column names of `columns(…)` are not supported".to_owned());
-            output.unnamed_values.push(relation_column.value);
-            output.unnamed_values.extend(relation_column.window_value);
+            output.unnamed_values.extend(relation_column.values());
             return;
         }
         scope

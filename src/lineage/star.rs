@@ -109,15 +109,7 @@ impl QueryReader<'_> {
                         column: Some(name.as_str().into()),
                     });
                     self.values.name_value(value);
-                    let name = (*new).into();
-                    self.push(
-                        output,
-                        RelationColumn {
-                            name,
-                            value,
-                            window_value: None,
-                        },
-                    );
+                    self.push(output, RelationColumn::new(*new, value));
                 }
             }
             output.passed.push(UnknownColumns {

@@ -43,6 +43,11 @@ impl ValueArena {
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
+    /// Adds the value that partitions and orders the windows of a column. `None` if there are no windows.
+    pub fn add_windows(&mut self, parts: Vec<ValueIndex>) -> Option<ValueIndex> {
+        (!parts.is_empty()).then(|| self.add_unordered(parts))
+    }
+
     /// Adds a value whose fingerprint does not depend on the order of its parts.
     pub fn add_unordered(&mut self, mut parts: Vec<ValueIndex>) -> ValueIndex {
         parts.sort_unstable();

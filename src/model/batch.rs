@@ -300,8 +300,8 @@ impl<'t> Batch<'t> {
         }
     }
 
-    /// Compiles the metric sets with joins that the first `count` specs read, because the tests of these joins belong to
-    /// the sets.
+    /// Compiles the metric sets with joins that the first `count` specs read, because the tests of these joins belong
+    /// to the sets.
     fn compile_joining_sets(
         &mut self,
         compiler: &Compiler,

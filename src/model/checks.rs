@@ -1,5 +1,6 @@
 //! Checks the parts of a spec outside its formulas: names, columns, and combinations of keys.
 
+use formulac_syntax::text::is_word_char;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::CompiledSpec;
@@ -98,17 +99,13 @@ impl SpecCompilation<'_> {
 
 /// Returns whether a name consists of letters, digits and `_` and does not start with a digit.
 pub fn is_plain_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(is_word_char)
 }
 
 /// Returns the opening words of a message about a name that is invalid in dbt, and a suggestion for a valid name.
 pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
     let plain = |c: char| {
-        if c.is_alphanumeric() || c == '_' {
-            c.to_ascii_lowercase()
-        } else {
-            '_'
-        }
+        if is_word_char(c) { c.to_ascii_lowercase() } else { '_' }
     };
     let proposed: String = name.chars().map(plain).collect();
     let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');

@@ -477,8 +477,8 @@ impl CompiledSpec {
     }
 
     /// Returns the names of the tables that the query reads, including joined tables, as written in the spec: `orders`,
-    /// `raw.orders`. For a `ref` or `source`, the name is the model or table in the call. If the query reads another table
-    /// with the same name, the name includes the version (`orders_v2`) or the source (`raw.orders`).
+    /// `raw.orders`. For a `ref` or `source`, the name is the model or table in the call. If the query reads another
+    /// table with the same name, the name includes the version (`orders_v2`) or the source (`raw.orders`).
     ///
     /// ```
     /// let spec = "model: m\nfrom: raw.orders\ndefinitions: a = SUM(x)\n";

@@ -166,12 +166,11 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
 }
 
 fn read_environment(name: &str, value: &Node, source: &str) -> Environment {
-    let is_said = |key: &str| value.is_true(key);
     let mut environment = Environment {
         name: name.to_owned(),
-        protected: is_said("protected"),
+        protected: value.is_true("protected"),
         branch: value.text_at("branch").map(str::to_owned),
-        signed: is_said("signed"),
+        signed: value.is_true("signed"),
         ..Environment::default()
     };
     environment.apply_overrides(value, source);

@@ -44,8 +44,8 @@ struct Segment<'y> {
 }
 
 impl Segment<'_> {
-    /// Returns the offset of the spec text in the value of its scalar. The text may be a single name in a comma-separated
-    /// list.
+    /// Returns the offset of the spec text in the value of its scalar. The text may be a single name in a
+    /// comma-separated list.
     fn offset_in_scalar(&self) -> Option<usize> {
         let scalar_text = self.from.node.text().unwrap_or_default();
         let offset = (self.from.text.as_ptr() as usize).checked_sub(scalar_text.as_ptr() as usize);
@@ -173,7 +173,7 @@ impl<'y> StepFormulas<'y> {
         }
     }
 
-    /// Adds a condition on the rows of the model, with the role `Role::Check` or `Role::Rule`.
+    /// Adds a condition on the rows of the model, with the role `DefinitionRole::Check` or `DefinitionRole::Rule`.
     pub fn add_condition(&mut self, text: SpannedText<'y>, role: DefinitionRole) {
         self.add_part(text, LayoutMode::Formula, role, None, None);
     }

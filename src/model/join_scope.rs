@@ -246,12 +246,13 @@ impl<'y> JoinedStepInput<'y> {
         condition_parts
     }
 
-    /// Returns an error about a `using` column that one side of the join at the index `join_index` does not have. The help
-    /// names the columns that both sides have.
+    /// Returns an error about a `using` column that one side of the join at the index `join_index` does not have. The
+    /// help names the columns that both sides have.
     fn no_join_column(&self, whose: &str, name: SpannedText<'_>, among: &[Relation], join_index: usize) -> Diagnostic {
         no_column_with_help(whose, name, among, || {
             let (before, right) = self.input.relations.split_at(join_index);
-            // In `using: customer_id`, the author knows the column of the left side, which refers to the right side's key.
+            // In `using: customer_id`, the author knows the column of the left side, which refers to the right side's
+            // key.
             let is_foreign_key = name.text.ends_with("_id") && before.iter().any(|r| r.position(name.text).is_some());
             if let Some(right) = right
                 .first()

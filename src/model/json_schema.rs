@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{
     DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, METRIC_SET, MODEL, OVER_SETS, PROJECT, RULE, STEP, STEP_INPUT,
-    WEEKDAYS,
 };
 use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
+use crate::calendar::Weekday;
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
 
@@ -226,8 +226,8 @@ impl SchemaWriter {
             KeyShape::Dialect => json!({"enum": Dialect::all().map(Dialect::name).collect::<Vec<_>>()}),
             KeyShape::Weekday => {
                 let capital = |day: &str| day.replacen(|_: char| true, &day.to_uppercase()[..1], 1);
-                let capitals = WEEKDAYS.iter().map(|day| capital(day));
-                json!({"enum": WEEKDAYS.iter().map(|day| (*day).to_owned()).chain(capitals).collect::<Vec<_>>()})
+                let names = Weekday::ALL.map(Weekday::name);
+                json!({"enum": names.map(str::to_owned).into_iter().chain(names.map(capital)).collect::<Vec<_>>()})
             }
             KeyShape::Boolean => json!({"type": "boolean"}),
             KeyShape::Count(_) => json!({"type": "integer", "minimum": 0}),

@@ -133,8 +133,8 @@ pub(super) fn check_lengths(
     }
 }
 
-/// Returns an error if the warehouse rejects the name of a column because of one of its characters or, in the last step,
-/// because of its beginning. `help` returns the help for a name that the warehouse accepts.
+/// Returns an error if the warehouse rejects the name of a column because of one of its characters or, in the last
+/// step, because of its beginning. `help` returns the help for a name that the warehouse accepts.
 fn refused_name(
     name: &str,
     span: Span,

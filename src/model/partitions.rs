@@ -120,8 +120,8 @@ impl StepKeys<'_> {
             let (distance, months) = program.periods[period as usize].distance();
             let frame = frames.iter().find(|(_, unit)| match (unit.unit_length(), months) {
                 ((length, of_months), _) if of_months == months => distance.abs() >= length,
-                // An offset in months always moves outside the current day or week. An offset in days may remain within a month, so it
-                // is not reported.
+                // An offset in months always moves outside the current day or week. An offset in days may remain within
+                // a month, so it is not reported.
                 ((_, of_months), months) => months && !of_months,
             })?;
             Some((id, *frame))

@@ -51,8 +51,8 @@ impl SpecSession {
         self.compile_first_specs(compiler, specs, specs.len(), || {})
     }
 
-    /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results. `progress`
-    /// is called after each spec.
+    /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results.
+    /// `progress` is called after each spec.
     #[must_use]
     pub fn compile_first_specs(
         &mut self,
@@ -213,8 +213,8 @@ impl From<CompiledSpec> for CachedSpec {
 }
 
 impl CachedSpec {
-    /// Decodes a stored spec. `metric_sets` contains the project's metric sets, and `file_set` the metric set that the file
-    /// defines. Returns `false` if the bytes are damaged.
+    /// Decodes a stored spec. `metric_sets` contains the project's metric sets, and `file_set` the metric set that the
+    /// file defines. Returns `false` if the bytes are damaged.
     pub fn decode(&self, metric_sets: &MetricSets, file_set: Option<&MetricSetWithErrors>) -> bool {
         if let (None, Some(encoded)) = (self.decoded.get(), &self.encoded)
             && let Some(decoded) = encoded.decode(metric_sets, file_set)

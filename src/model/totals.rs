@@ -253,16 +253,16 @@ impl SpecCompilation<'_> {
             joined_grain: &[],
             tabs: &[],
         };
-        let mut unsaid = Vec::new();
+        let mut ignored = Vec::new();
         let joined = match step.joins.as_slice() {
             [] => None,
-            _ => Some(self.join_inputs(step, before.index, &input, &mut unsaid)),
+            _ => Some(self.join_inputs(step, before.index, &input, &mut ignored)),
         };
         input.joined = joined.as_ref().map(|joined| &joined.input);
         self.computed_definitions = Some(measures.to_vec());
-        let output = self.compile_step(step, &input, joined.as_ref(), false, memory, &mut unsaid);
+        let output = self.compile_step(step, &input, joined.as_ref(), false, memory, &mut ignored);
         self.computed_definitions = None;
-        output.ok_or_else(|| unsaid.into_iter().find(Diagnostic::is_error))
+        output.ok_or_else(|| ignored.into_iter().find(Diagnostic::is_error))
     }
 
     fn find_totals(&self, step: &Step<'_>, memory: &mut CompileMemory) -> Vec<TotalUse> {
@@ -278,8 +278,8 @@ impl SpecCompilation<'_> {
             .map(|column| key_name(column.text))
             .collect();
         let CompileMemory { parse, ast, .. } = memory;
-        let mut unsaid = Vec::new();
-        formulas.parse(&self.compiler.options.limits, parse, ast, &mut unsaid);
+        let mut ignored = Vec::new();
+        formulas.parse(&self.compiler.options.limits, parse, ast, &mut ignored);
         let is_column = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         let total_uses = find_totals(ast, &formulas.text, &columns);
         let totals = total_uses

@@ -1,5 +1,6 @@
 //! Writes the results of compiling a spec: the query, and the model's SQL file and properties.
 
+use formulac_syntax::text::one_line;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::SpecCompilation;
@@ -164,7 +165,7 @@ impl SpecCompilation<'_> {
             if !(is_united && *were_united) {
                 formulas.clear();
             }
-            let formula = on_one_line(formula);
+            let formula = one_line(formula);
             if !formulas.contains(&formula) {
                 formulas.push(formula);
             }
@@ -400,11 +401,6 @@ impl SpecCompilation<'_> {
             semantic,
         }
     }
-}
-
-/// Returns a formula without line breaks.
-pub(super) fn on_one_line(formula: &str) -> String {
-    formula.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Removes the comments from a formula.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use formulac_syntax::text::is_word_char;
+
 use crate::artifacts::ManifestNode;
 use crate::schema::{OmniViewNames, omni_view_name};
 use crate::yaml::Node;
@@ -157,6 +159,6 @@ fn plain_column(sql: &str) -> Option<&str> {
         .find_map(|(open, close)| name.strip_prefix(*open)?.strip_suffix(*close));
     match quoted {
         Some(name) => (!name.contains(['"', '`', ']'])).then_some(name),
-        None => name.chars().all(|c| c.is_alphanumeric() || c == '_').then_some(name),
+        None => name.chars().all(is_word_char).then_some(name),
     }
 }

@@ -81,9 +81,9 @@ pub(super) fn read_view(path: &str, text: &str) -> Option<Arc<ExistingView>> {
 }
 
 impl ExistingFiles {
-    /// Reads the files at these paths, which are relative to the Omni model's folder. `text` returns the text of a file,
-    /// or `None` if the file cannot be read. `earlier` contains the results of an earlier call, which are reused for
-    /// files with the same text.
+    /// Reads the files at these paths, which are relative to the Omni model's folder. `text` returns the text of a
+    /// file, or `None` if the file cannot be read. `earlier` contains the results of an earlier call, which are reused
+    /// for files with the same text.
     #[must_use]
     pub fn read(paths: &[String], text: impl Fn(&str) -> Option<String> + Sync, earlier: &ParsedFiles) -> Self {
         let read = |path: &String| {
@@ -145,7 +145,8 @@ impl ExistingFiles {
 }
 
 impl ParsedFiles {
-    /// Reads the results of an earlier call. `None` if the data is truncated, damaged or from another build of formulac.
+    /// Reads the results of an earlier call. `None` if the data is truncated, damaged or from another build of
+    /// formulac.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let files: Vec<ParsedFile> = codec::read(bytes, SHAPE)?;

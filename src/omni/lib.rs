@@ -258,7 +258,7 @@ impl OmniModel {
         let of_table = |index: usize| {
             let (table, measures) = (tables.get(index)?, measures.get(index)?);
             let children = children.get(table.node_index).map_or(&[][..], Vec::as_slice);
-            Some(view::new(
+            Some(view::build_view_file(
                 table,
                 measures,
                 &grants,

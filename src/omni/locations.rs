@@ -252,8 +252,8 @@ fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocatio
     single.collect()
 }
 
-/// Returns the first part of the names of the virtual schemas, such as `omni_dbt`, if Omni shows every dbt model that it
-/// shows in a schema with this first part.
+/// Returns the first part of the names of the virtual schemas, such as `omni_dbt`, if Omni shows every dbt model that
+/// it shows in a schema with this first part.
 fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> Option<String> {
     let of_models = nodes.iter().zip(view_locations).filter_map(|(node, location)| {
         let location = location.as_ref().filter(|_| node.resource_type.is_referenceable())?;

@@ -53,6 +53,12 @@ pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, Yaml
         .collect()
 }
 
+/// Removes a key from the pairs, and returns its value.
+pub(super) fn take(pairs: &mut Vec<(String, YamlOutput)>, name: &str) -> Option<YamlOutput> {
+    let index = pairs.iter().position(|(key, _)| key == name)?;
+    Some(pairs.remove(index).1)
+}
+
 /// Converts a value for a YAML file. Recursion is safe because the artifact parser limits the nesting depth.
 pub(super) fn meta_value(meta: &MetaValue) -> YamlOutput {
     match meta {

@@ -66,8 +66,8 @@ impl PullRecord {
         })
     }
 
-    /// Keeps the descriptions that a push wrote to dbt's files and that dbt has not read yet, because the manifest still
-    /// contains the earlier descriptions.
+    /// Keeps the descriptions that a push wrote to dbt's files and that dbt has not read yet, because the manifest
+    /// still contains the earlier descriptions.
     pub(super) fn keep_unread_descriptions(&mut self, before: &Self, files: &impl OmniFiles) {
         if before.view == self.view {
             return;
@@ -197,8 +197,8 @@ impl PullRecord {
         .text()
     }
 
-    /// Returns the path of the view in the text of a record's file without parsing the text. `None` if the text has to be
-    /// parsed.
+    /// Returns the path of the view in the text of a record's file without parsing the text. `None` if the text has to
+    /// be parsed.
     #[must_use]
     pub fn recorded_path(text: &str) -> Option<&str> {
         let path = text.lines().take(3).find_map(|line| line.strip_prefix("path: "))?;
@@ -222,11 +222,6 @@ impl PullRecord {
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let root = yaml::root(text)?;
-        let scalar = |key: &str| root.text_at(key).map(str::to_owned);
-        let list = |key: &str| -> Vec<String> {
-            let items = root.items_at(key);
-            items.iter().filter_map(Node::text).map(str::to_owned).collect()
-        };
         let pairs = root.pairs_at("columns");
         let columns = pairs.iter().filter_map(|(name, ty)| {
             Some((
@@ -235,14 +230,14 @@ impl PullRecord {
             ))
         });
         Some(Self {
-            node: scalar("node")?,
-            path: scalar("path")?,
+            node: root.string_at("node")?,
+            path: root.string_at("path")?,
             gone: root.is_true("gone"),
             columns: columns.collect(),
-            tests: list("tests"),
-            key: list("key"),
-            view: format!("{}\n", scalar("view")?),
-            vanished: scalar("vanished").as_deref().map(parse_fields).unwrap_or_default(),
+            tests: root.texts_at("tests"),
+            key: root.texts_at("key"),
+            view: format!("{}\n", root.text_at("view")?),
+            vanished: root.text_at("vanished").map(parse_fields).unwrap_or_default(),
         })
     }
 }

@@ -36,7 +36,8 @@ pub struct ViewFile {
     pub tests: Vec<String>,
 }
 
-pub(super) fn new<'a>(
+/// Builds the view file of a table.
+pub(super) fn build_view_file<'a>(
     table: &DbtTable<'a>,
     measures: &TableMeasures,
     grants: &Grants<'a>,
@@ -55,12 +56,9 @@ pub(super) fn new<'a>(
         .for_each(|catalog| add("catalog", plain_text(catalog)));
     add("schema", plain_text(&location.schema));
     add("table_name", plain_text(&location.table_name));
-    let mut said = meta::meta_pairs(&node.meta, meta::VIEW_KEYS);
-    let label = said
-        .iter()
-        .position(|(key, _)| key == "label")
-        .map(|index| said.remove(index));
-    label.into_iter().for_each(|(key, label)| add(&key, label));
+    let mut meta_pairs = meta::meta_pairs(&node.meta, meta::VIEW_KEYS);
+    let label = meta::take(&mut meta_pairs, "label");
+    label.into_iter().for_each(|label| add("label", label));
     let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
     let description = Some(table.description())
         .filter(|text| !text.trim().is_empty())
@@ -69,7 +67,7 @@ pub(super) fn new<'a>(
         .into_iter()
         .for_each(|text| add("description", plain_text(text)));
     grants.keys(node).into_iter().for_each(|(key, value)| add(&key, value));
-    said.into_iter().for_each(|(key, value)| add(&key, value));
+    meta_pairs.into_iter().for_each(|(key, value)| add(&key, value));
     let mut tags: Vec<&str> = node.tags.iter().map(|tag| &**tag).collect();
     if !omni_options.strip_status {
         tags.push(table.state.tag());
@@ -159,16 +157,11 @@ fn dimension_pairs(
     if is_key {
         add("primary_key", YamlOutput::Bare("true".to_owned()));
     }
-    let mut said = field
+    let mut meta_pairs = field
         .documented
         .map(|column| meta::meta_pairs(&column.meta, meta::DIMENSION_KEYS))
         .unwrap_or_default();
-    let mut take = |name: &str| {
-        said.iter()
-            .position(|(key, _)| key == name)
-            .map(|index| said.remove(index).1)
-    };
-    if let Some(label) = take("label") {
+    if let Some(label) = meta::take(&mut meta_pairs, "label") {
         add("label", label);
     }
     let documented = field
@@ -178,7 +171,7 @@ fn dimension_pairs(
     if let Some(text) = documented.or(field.comment) {
         add("description", plain_text(text));
     }
-    match take("timeframes") {
+    match meta::take(&mut meta_pairs, "timeframes") {
         Some(timeframes) => add("timeframes", timeframes),
         None => {
             let granularity = granularity.or_else(|| field.documented?.granularity.as_deref());
@@ -190,10 +183,10 @@ fn dimension_pairs(
             }
         }
     }
-    if let (Some(values), false) = (values, said.iter().any(|(key, _)| key == "all_values")) {
+    if let (Some(values), false) = (values, meta_pairs.iter().any(|(key, _)| key == "all_values")) {
         add("all_values", YamlOutput::Words(values));
     }
-    for (key, value) in said {
+    for (key, value) in meta_pairs {
         add(&key, value);
     }
     let tags: Vec<YamlOutput> = field

@@ -1,8 +1,9 @@
 //! Threads, bisection and binary caches: support code that does not depend on formulas, SQL or dbt.
 //!
 //! [`parallel`] runs work on all cores and returns the results in the order of the input, so that output does not
-//! depend on the number of cores. [`halves`] applies an operation to many items at once. [`codec`] writes data structures as bytes that are much faster to read than JSON. The
-//! `formulac` command stores parsed dbt artifacts and the models' lineage in this format.
+//! depend on the number of cores. [`halves`] applies an operation to many items at once. [`codec`] writes data
+//! structures as bytes that are much faster to read than JSON. The `formulac` command stores parsed dbt artifacts and
+//! the models' lineage in this format.
 //!
 //! ```
 //! let squares = formulac_runtime::parallel::map_range(4, |number| number * number);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use formulac_syntax::text::one_line;
+
 use super::hand_edits::HandEdit;
 use super::model_properties::{ModelProperties, specified_properties};
 use super::properties::{self, LocatedPropertyValue};
@@ -76,7 +78,7 @@ impl CurrentSpec {
             .iter()
             .find(|definition| cte.is_some() && definition.step() == cte)
             .or(definitions.last())?;
-        let formula = definition.formula().split_whitespace().collect::<Vec<_>>().join(" ");
+        let formula = one_line(definition.formula());
         Some((definition.step().map(str::to_owned), formula))
     }
 

@@ -93,8 +93,8 @@ impl PulledView {
     }
 }
 
-/// Finds the descriptions that users changed in Omni since Omni and dbt last agreed. `is_spec` checks whether a model is generated
-/// from a spec. `read_file` returns the contents of a project file.
+/// Finds the descriptions that users changed in Omni since Omni and dbt last agreed. `is_spec` checks whether a model
+/// is generated from a spec. `read_file` returns the contents of a project file.
 #[must_use]
 pub fn changed_descriptions(
     manifest: &Manifest,

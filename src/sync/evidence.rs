@@ -1,6 +1,8 @@
 //! Results of a model's verification, stored in one file per verified spec. Merge requests quote these results.
 
-use super::state::{conflict_branches, normalize_lines};
+use formulac_syntax::text::format_count;
+
+use super::state::{normalize_lines, read_versions};
 use super::transaction::content_hash;
 use crate::dbt::{YamlOutput, write_value};
 use crate::verify::{ColumnCounts, Counts};
@@ -124,14 +126,13 @@ impl Proof {
         let mut parts = vec![match (counts.total_rows(), &self.tolerance) {
             (0, _) => "no rows on either side".to_owned(),
             (all, tolerance) => {
-                let rows = if all == 1 { "row" } else { "rows" };
+                let rows = format_count(all, "row", "rows");
                 let within = tolerance.as_ref().map(|it| format!(" within {it}")).unwrap_or_default();
-                format!("{} of {all} {rows}{within}", counts.agreeing_rows())
+                format!("{} of {rows}{within}", counts.agreeing_rows())
             }
         }];
         if counts.differing > 0 {
-            let differ = if counts.differing == 1 { "differs" } else { "differ" };
-            parts.push(format!("{} {differ}", counts.differing));
+            parts.push(format_count(counts.differing, "differs", "differ"));
         }
         let sides = [self.relation_name(), self.compared_name()].into_iter();
         for ((side, only), repeated) in sides.zip(counts.only_on_side).zip(counts.repeated) {
@@ -139,8 +140,8 @@ impl Proof {
                 parts.push(format!("{only} only in {side}"));
             }
             if repeated > 0 {
-                let keys = if repeated == 1 { "key" } else { "keys" };
-                parts.push(format!("{repeated} {keys} several times in {side}"));
+                let keys = format_count(repeated, "key", "keys");
+                parts.push(format!("{keys} several times in {side}"));
             }
         }
         parts.extend(self.lacking.iter().cloned());
@@ -205,7 +206,7 @@ impl VerificationEvidence {
         match self.verdict() {
             Verdict::Agrees => {
                 let rows = self.proofs.first().map_or(0, |proof| proof.counts.total_rows());
-                format!("no value differs in {rows} {}", if rows == 1 { "row" } else { "rows" })
+                format!("no value differs in {}", format_count(rows, "row", "rows"))
             }
             _ if !worst.is_empty() => {
                 format!(
@@ -253,10 +254,7 @@ impl VerificationEvidence {
     /// merge them. Returns an empty list for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
-        match conflict_branches(text) {
-            None => read(text).into_iter().collect(),
-            Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
-        }
+        read_versions(text, read)
     }
 }
 
@@ -325,7 +323,6 @@ impl Proof {
     }
 
     fn read(node: &Node) -> Option<Self> {
-        let text = |key: &str| node.text_at(key).map(str::to_owned);
         let texts = |key: &str| node.texts_at(key);
         let count = |node: Option<&Node>| {
             node.and_then(Node::text)
@@ -335,7 +332,7 @@ impl Proof {
         let sides =
             |key: &str| ["model", "other"].map(|side| count(node.get(key).and_then(|sides_node| sides_node.get(side))));
         let columns = node.pairs_at("columns").iter().filter_map(|(name, column_node)| {
-            let greatest = column_node.text_at("greatest").map(str::to_owned);
+            let greatest = column_node.string_at("greatest");
             Some(ColumnCounts {
                 column: name.text()?.to_owned(),
                 differing: count(column_node.get("rows")),
@@ -354,12 +351,12 @@ impl Proof {
         };
         Some(Self {
             ours: None,
-            with: text("with").filter(|with| with != FORMULA),
-            verdict: Verdict::from_name(&text("verdict")?),
-            why: text("why"),
-            of_formula: text("of_formula").is_some(),
+            with: node.string_at("with").filter(|with| with != FORMULA),
+            verdict: Verdict::from_name(node.text_at("verdict")?),
+            why: node.string_at("why"),
+            of_formula: node.text_at("of_formula").is_some(),
             keys: texts("keys"),
-            tolerance: text("tolerance"),
+            tolerance: node.string_at("tolerance"),
             counts,
             lacking: texts("lacking"),
             worst: texts("worst"),
@@ -369,13 +366,12 @@ impl Proof {
 
 fn read(text: &str) -> Option<VerificationEvidence> {
     let root = yaml::root(text)?;
-    let text_at = |key: &str| root.text_at(key).map(str::to_owned);
     Some(VerificationEvidence {
-        model: text_at("model")?,
-        spec: text_at("spec")?,
-        content: text_at("content")?,
-        environment: text_at("environment").unwrap_or_default(),
-        engine: text_at("engine").unwrap_or_default(),
+        model: root.string_at("model")?,
+        spec: root.string_at("spec")?,
+        content: root.string_at("content")?,
+        environment: root.string_at("environment").unwrap_or_default(),
+        engine: root.string_at("engine").unwrap_or_default(),
         proofs: root.items_at("comparisons").iter().filter_map(Proof::read).collect(),
     })
 }

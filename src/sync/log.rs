@@ -115,17 +115,15 @@ impl LogEntry {
 
     fn read(text: &str) -> Option<Self> {
         let root = yaml::root(text)?;
-        let scalar = |key: &str| root.text_at(key).map(str::to_owned);
-        let list = |key: &str| root.texts_at(key);
         let files = root.pairs_at("files");
         Some(Self {
-            parents: list("parents"),
-            at: scalar("at")?,
-            by: scalar("by")?,
-            did: scalar("did")?,
-            environment: scalar("environment").unwrap_or_default(),
-            version: scalar("version").unwrap_or_default(),
-            changes: list("changes"),
+            parents: root.texts_at("parents"),
+            at: root.string_at("at")?,
+            by: root.string_at("by")?,
+            did: root.string_at("did")?,
+            environment: root.string_at("environment").unwrap_or_default(),
+            version: root.string_at("version").unwrap_or_default(),
+            changes: root.texts_at("changes"),
             files: files
                 .iter()
                 .filter_map(|(path, hash)| Some((path.text()?.to_owned(), hash.text().map(str::to_owned))))

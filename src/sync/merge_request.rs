@@ -14,6 +14,7 @@ use super::state::STATES;
 use crate::markdown::{code_block, escape_markdown, escape_sentence, inline_code};
 use crate::yaml_edit::YamlValue;
 use formulac_syntax::diag::lists::join_words;
+use formulac_syntax::text::format_count;
 
 /// Maximum number of changes listed per model.
 const MAX_LISTED_CHANGES: usize = 100;
@@ -99,12 +100,13 @@ impl TestCounts {
     /// Describes the counts, for example `5 data tests and 1 unit test`. `None` if there are no tests.
     #[must_use]
     pub fn section(self) -> Option<String> {
-        let count_text = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
+        let data_tests = format_count(self.data, "data test", "data tests");
+        let unit_tests = format_count(self.unit, "unit test", "unit tests");
         match (self.data, self.unit) {
             (0, 0) => None,
-            (data, 0) => Some(count_text(data, "data")),
-            (0, unit) => Some(count_text(unit, "unit")),
-            (data, unit) => Some(format!("{} and {}", count_text(data, "data"), count_text(unit, "unit"))),
+            (_, 0) => Some(data_tests),
+            (0, _) => Some(unit_tests),
+            _ => Some(format!("{data_tests} and {unit_tests}")),
         }
     }
 }
@@ -178,11 +180,8 @@ impl MergeRequest {
         let _ = write!(out, "**Reaches**: {reaches}.");
         if !self.needs.is_empty() || !self.approvers.is_empty() {
             let need = |(role, count): &(String, usize)| {
-                format!(
-                    "{count} {} approval{}",
-                    escape_markdown(role),
-                    if *count == 1 { "" } else { "s" }
-                )
+                let approvals = if *count == 1 { "approval" } else { "approvals" };
+                format!("{count} {} {approvals}", escape_markdown(role))
             };
             let of_specs = self.approvers.iter();
             let of_specs = of_specs.map(|(path, names)| {
@@ -291,10 +290,10 @@ fn write_details(output: &mut String, plan: &Plan) {
             let _ = writeln!(body, "{}\n\n{}", inline_code(&file.path), code_block("diff", &diff));
         }
         if !body.is_empty() {
-            let many = if lines == 1 { "" } else { "s" };
+            let lines = format_count(lines, "line", "lines");
             let _ = writeln!(
                 output,
-                "<details><summary>{what} diff, {lines} line{many}</summary>\n\n{}\n\n</details>\n",
+                "<details><summary>{what} diff, {lines}</summary>\n\n{}\n\n</details>\n",
                 body.trim_end()
             );
         }

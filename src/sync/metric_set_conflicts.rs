@@ -1,6 +1,7 @@
 //! Conflicts between hand edits and metric sets. A hand edit to SQL that a set defines is a conflict, because other
 //! models may use the same definition.
 
+use formulac_syntax::text::one_line;
 use serde_json::{Value, json};
 
 use super::conflict::Conflict;
@@ -245,10 +246,9 @@ impl ModelReconciler<'_> {
             return;
         }
         let set = MetricSetConflict::new(column, &self.ours, self.tools);
-        let formula = |text: &str| Some(text.split_whitespace().collect::<Vec<_>>().join(" "));
         let ours = self.ours.compiled.metric_set_definition(&set.set, &set.name);
-        let ours = ours.and_then(|ours| formula(ours.text()));
-        let sides = (formula(column.edit.definition.text()), ours);
+        let ours = ours.map(|ours| one_line(ours.text()));
+        let sides = (Some(one_line(column.edit.definition.text())), ours);
         self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
     }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use formulac_syntax::text::one_line;
+
 use super::current_spec::CurrentSpec;
 use super::hand_edits::Property;
 use super::model_properties::{ModelProperties, different_properties};
@@ -76,7 +78,7 @@ pub(super) fn changes(
     let formulas = |compiled: Option<&CompiledSpec>| -> Vec<((Option<String>, String), String)> {
         let all = compiled.map(CompiledSpec::definitions).unwrap_or_default();
         let one = |definition: &crate::model::SpecDefinition| {
-            let formula = definition.formula().split_whitespace().collect::<Vec<_>>().join(" ");
+            let formula = one_line(definition.formula());
             (
                 (definition.step().map(str::to_owned), definition.name().to_owned()),
                 formula,
@@ -191,10 +193,9 @@ fn named_steps(root: &YamlValue) -> Vec<(Option<&str>, &YamlValue)> {
 
 /// Formats the value of a key on one line.
 fn format_clause(value: &YamlValue) -> String {
-    let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = |value: &YamlValue| match value.as_text() {
-        Some(text) => on_one_line(text),
-        None => on_one_line(&value.to_string()),
+        Some(text) => one_line(text),
+        None => one_line(&value.to_string()),
     };
     match value {
         YamlValue::List(items, _) => items.iter().map(text).collect::<Vec<_>>().join(", "),

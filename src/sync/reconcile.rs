@@ -90,8 +90,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     done
 }
 
-/// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next push
-/// would. Returns whether the spec changed.
+/// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next
+/// push would. Returns whether the spec changed.
 fn reconcile_remaining_edits<'t>(
     sides: ModelSides<'_>,
     done: &mut Reconciled,

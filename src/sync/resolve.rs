@@ -108,8 +108,8 @@ fn position_of_test(file: &str, model: &str, column: Option<&str>, test: &YamlVa
 }
 
 /// Returns the spec with its own version replaced by the file's version. If no spec can express the file's formula,
-/// reverts the spec's own change, so that the edit remains in the file. Returns `None` if neither is possible, or if the
-/// conflict concerns other definitions that read the edited column.
+/// reverts the spec's own change, so that the edit remains in the file. Returns `None` if neither is possible, or if
+/// the conflict concerns other definitions that read the edited column.
 #[must_use]
 pub fn apply_edit_to_spec(
     conflict: &Conflict,

@@ -138,10 +138,7 @@ impl PushState {
     /// them. Returns an empty list for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
-        match conflict_branches(text) {
-            None => read(text).into_iter().collect(),
-            Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
-        }
+        read_versions(text, read)
     }
 
     /// Returns a base for a model that was never pushed. Returns `None` unless users edited the model's files and the
@@ -173,19 +170,26 @@ impl PushState {
 
 fn read(text: &str) -> Option<PushState> {
     let root = yaml::root(text)?;
-    let scalar = |key: &str| root.text_at(key).map(str::to_owned);
     let texts = |key: &str| {
         let texts = root.pairs_at(key).iter();
         let texts = texts.filter_map(|(path, text)| Some((path.text()?.to_owned(), normalize_lines(text.text()?))));
         texts.collect()
     };
     Some(PushState {
-        model: scalar("model")?,
-        spec: scalar("spec")?,
-        source: normalize_lines(&scalar("source")?),
+        model: root.string_at("model")?,
+        spec: root.string_at("spec")?,
+        source: normalize_lines(root.text_at("source")?),
         sets: texts("sets"),
         files: texts("files"),
     })
+}
+
+/// Reads one version of a file, or the versions of both branches if git could not merge them.
+pub(super) fn read_versions<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+    match conflict_branches(text) {
+        None => read(text).into_iter().collect(),
+        Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
+    }
 }
 
 /// Splits a file with git's conflict markers into the versions of the two branches. Returns `None` if the file has no

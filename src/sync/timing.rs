@@ -65,12 +65,11 @@ impl Timing {
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let root = yaml::root(text)?;
-        let word = |key: &str| root.text_at(key).map(str::to_owned);
-        let seconds = |key: &str| word(key).and_then(|text| text.parse().ok());
+        let seconds = |key: &str| root.text_at(key).and_then(|text| text.parse().ok());
         Some(Self {
-            environment: word("environment")?,
-            engine: word("engine")?,
-            at: word("at")?,
+            environment: root.string_at("environment")?,
+            engine: root.string_at("engine")?,
+            at: root.string_at("at")?,
             formula_seconds: seconds("formula_seconds"),
             build_seconds: seconds("build_seconds"),
         })

@@ -15,6 +15,7 @@
 //! - [`yaml`]: YAML with the position of every byte, so that an error in a formula can be displayed in the file that
 //!   contains it.
 //! - [`markdown`]: escaping of strings for Markdown, so that no name becomes markup.
+//! - [`text`]: words, names and counts in texts.
 //!
 //! The parser never fails completely and never panics: errors are reported, and all other text is parsed. Parsing takes
 //! linear time, and its recursion depth does not depend on the input.
@@ -42,4 +43,5 @@ pub mod lex;
 pub mod limits;
 pub mod markdown;
 pub mod span;
+pub mod text;
 pub mod yaml;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::diag::hidden::escape_hidden;
+use crate::text::one_line;
 
 /// Formats a string as inline code on one line. Uses HTML if the text contains a backtick or a vertical bar, because a
 /// bar would end a table cell.
@@ -15,7 +16,7 @@ use crate::diag::hidden::escape_hidden;
 /// ```
 #[must_use]
 pub fn inline_code(text: &str) -> String {
-    let text = escape_hidden(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+    let text = escape_hidden(&one_line(text)).into_owned();
     if text.contains(['`', '|']) {
         return format!("<code>{}</code>", escape_markdown(&text));
     }

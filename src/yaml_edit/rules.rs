@@ -43,7 +43,8 @@ impl Rules {
         self
     }
 
-    /// Merges each matching list or mapping as one value, so that generated items are not added to a list that users wrote.
+    /// Merges each matching list or mapping as one value, so that generated items are not added to a list that users
+    /// wrote.
     #[must_use]
     pub fn atomic(mut self, pattern: &str) -> Self {
         self.atomic.push(PathPattern::new(pattern));

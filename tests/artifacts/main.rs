@@ -252,8 +252,8 @@ fn newer_versions_are_reported() {
         );
     }
     let newer = manifest(&artifact_with_version("manifest", 13)).metadata;
-    let said = "manifest.json has version v13, but v12 is the newest known version: new content is ignored";
-    assert_eq!(newer.newer_version_notice(), Some(said));
+    let message = "manifest.json has version v13, but v12 is the newest known version: new content is ignored";
+    assert_eq!(newer.newer_version_notice(), Some(message));
     let error = Manifest::from_text(&artifact_with_version("manifest", 9), KeptParts::default()).unwrap_err();
     assert_eq!(
         error.to_string(),

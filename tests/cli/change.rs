@@ -15,7 +15,7 @@ fn create_proposal(name: &str) -> TestProject {
     switch_user(&project, "ann");
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     commit(&project, "after tax");
-    assert_eq!(project.run(&["change", "propose", "Revenue after tax"]).exit, 0);
+    project.succeed(&["change", "propose", "Revenue after tax"]);
     project
 }
 
@@ -100,18 +100,18 @@ fn approvals_must_come_from_others_and_match_the_content() {
         run_as(&project, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit,
         0
     );
-    let (exit, told) = run_authorize(&project);
+    let (exit, report) = run_authorize(&project);
     assert_eq!(
-        (exit, &told["approvals"]["rejected"][0]),
+        (exit, &report["approvals"]["rejected"][0]),
         (4, &Value::from("Fay <fay@example.com>"))
     );
     // A user who rejected a change may approve it later.
     assert_eq!(run_as(&project, "fay", &["change", "approve", "rev"]).exit, 0);
-    let (exit, told) = run_authorize(&project);
+    let (exit, report) = run_authorize(&project);
     assert_eq!(
-        (exit, told["approvals"]["is_approved"].as_bool()),
+        (exit, report["approvals"]["is_approved"].as_bool()),
         (0, Some(true)),
-        "{told}"
+        "{report}"
     );
     // Generated files and formulac's records are not new content.
     assert_eq!(
@@ -150,8 +150,8 @@ fn generated_files_contain_exactly_what_a_push_writes() {
     ] {
         edit(&project, path, from, to);
         commit(&project, "edited");
-        let (exit, told) = run_authorize(&project);
-        assert_eq!(exit, 4, "{to}: {told}");
+        let (exit, report) = run_authorize(&project);
+        assert_eq!(exit, 4, "{to}: {report}");
         git(&project, &["reset", "--quiet", "--hard", head.trim()]);
     }
     // A push keeps the layout that the file already has on the target branch.
@@ -161,12 +161,12 @@ fn generated_files_contain_exactly_what_a_push_writes() {
     for path in [sql, yml] {
         fs::remove_file(project.path(path)).unwrap();
         commit(&project, "deleted");
-        let (exit, told) = run_authorize(&project);
-        assert_eq!((exit, &told["generated_by_hand"]), (4, &serde_json::json!([path])));
+        let (exit, report) = run_authorize(&project);
+        assert_eq!((exit, &report["generated_by_hand"]), (4, &serde_json::json!([path])));
         git(&project, &["reset", "--quiet", "--hard", "main"]);
     }
     edit(&project, "metrics/revenue.yml", "SUM(tax)", "SUM(tax) - SUM(fee)");
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     assert!(
         project.read(sql).contains("-- reviewed\nSELECT"),
         "{}",
@@ -179,11 +179,11 @@ fn generated_files_contain_exactly_what_a_push_writes() {
 #[test]
 fn comments_need_no_review_without_approvals() {
     let project = crate::push::create_project("change_comments");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     git(&project, &["switch", "--quiet", "-c", "comments"]);
     let sql = "models/formulac/revenue.sql";
     edit(&project, sql, "select", "-- reviewed\nSELECT");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
     edit(&project, sql, "sum(amount)", "sum(distinct amount)");
     commit(&project, "edited");
@@ -234,8 +234,11 @@ fn a_branch_cannot_grant_itself_permissions() {
     let text = project.read(&approval);
     let reasons = |project: &TestProject, expected: &str| {
         commit(project, "forged");
-        let (exit, told) = run_authorize(project);
-        assert!(exit == 4 && told.to_string().contains(expected), "{expected}: {told}");
+        let (exit, report) = run_authorize(project);
+        assert!(
+            exit == 4 && report.to_string().contains(expected),
+            "{expected}: {report}"
+        );
         git(project, &["reset", "--quiet", "--hard", head.trim()]);
     };
     switch_user(&project, "ann");
@@ -258,7 +261,7 @@ fn a_branch_cannot_grant_itself_permissions() {
     reasons(&project, "changed after it was written");
     // Users can approve only in their own name.
     switch_user(&project, "dan");
-    assert_eq!(project.run(&["change", "approve", "rev", "-m", "again"]).exit, 0);
+    project.succeed(&["change", "approve", "rev", "-m", "again"]);
     git(
         &project,
         &[
@@ -274,7 +277,7 @@ fn a_branch_cannot_grant_itself_permissions() {
     reasons(&project, "is in the name of Dan");
     // Files that look generated must match the output of the specs.
     switch_user(&project, "ann");
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     edit(&project, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
     reasons(&project, "the change was edited after the approval");
 }
@@ -308,8 +311,8 @@ fn authorize_checks_recorded_facts() {
         assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0);
     }
     assert_eq!(run_as(&project, "ann", &["push", "--yes", "--quiet"]).exit, 0);
-    let (exit, told) = run_authorize(&project);
-    assert_eq!(exit, 0, "a push keeps approvals: {told}");
+    let (exit, report) = run_authorize(&project);
+    assert_eq!(exit, 0, "a push keeps approvals: {report}");
     let head = git(&project, &["rev-parse", "HEAD"]);
     let refused = |what: &str, expected: &str| {
         commit(&project, what);
@@ -380,18 +383,18 @@ fn authorize_checks_the_known_facts() {
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     project.write(path, known("float"));
     commit(&project, "after tax");
-    assert_eq!(project.run(&["change", "propose", "Revenue after tax"]).exit, 0);
+    project.succeed(&["change", "propose", "Revenue after tax"]);
     for name in ["dan", "fay"] {
         assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0);
     }
     assert_eq!(run_as(&project, "ann", &["push", "--yes", "--quiet"]).exit, 0);
     assert_eq!(project.read(path), known("float"));
-    let (exit, told) = run_authorize(&project);
-    assert_eq!(exit, 0, "a push that learns nothing keeps approvals: {told}");
+    let (exit, report) = run_authorize(&project);
+    assert_eq!(exit, 0, "a push that learns nothing keeps approvals: {report}");
     let head = git(&project, &["rev-parse", "HEAD"]);
     let refused = |text: &str, expected: &[&str]| {
         project.write(path, text);
-        assert_eq!(project.run(&["generate", "--quiet"]).exit, 0);
+        project.succeed(&["generate", "--quiet"]);
         project.write(path, text);
         commit(&project, "other facts");
         let run = project.run(&["authorize", "--base", "main"]);
@@ -433,7 +436,7 @@ fn facts_that_alter_sql_need_approval() {
         "SUM(IF(paid_at + 1 > TODAY(), amount, 0))",
     );
     project.write(path, known("timestamp", "float"));
-    assert_eq!(project.run(&["generate", "--quiet"]).exit, 0);
+    project.succeed(&["generate", "--quiet"]);
     commit(&project, "facts");
     git(&project, &["switch", "--quiet", "-c", "facts"]);
     switch_user(&project, "ann");
@@ -458,14 +461,14 @@ fn facts_that_alter_sql_need_approval() {
             run.out
         );
         assert!(run.out.contains("known.yml alters the SQL of `revenue`"), "{}", run.out);
-        assert_eq!(project.run(&["generate", "--quiet"]).exit, 0);
+        project.succeed(&["generate", "--quiet"]);
         git(
             &project,
             &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"],
         );
     }
     // Approvals of facts are valid until the facts change again.
-    assert_eq!(project.run(&["change", "propose", "Dates"]).exit, 0);
+    project.succeed(&["change", "propose", "Dates"]);
     for name in ["dan", "fay", "gus"] {
         assert_eq!(run_as(&project, name, &["change", "approve", "dates"]).exit, 0);
     }
@@ -488,11 +491,11 @@ fn an_approval_by_an_admin_does_not_count_for_the_business_role() {
     for name in ["root", "dan"] {
         assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0, "{name}");
     }
-    let (exit, told) = run_authorize(&project);
+    let (exit, report) = run_authorize(&project);
     assert_eq!(
-        (exit, &told["approvals"]["lacks"]),
+        (exit, &report["approvals"]["lacks"]),
         (4, &serde_json::json!(["1 approval by business"])),
-        "{told}"
+        "{report}"
     );
     assert_eq!(run_as(&project, "fay", &["change", "approve", "rev"]).exit, 0);
     assert_eq!(run_authorize(&project).0, 0);
@@ -504,7 +507,7 @@ fn deleting_a_model_deletes_its_state() {
     let project = create_project("change_gone");
     switch_user(&project, "eve");
     git(&project, &["switch", "--quiet", "-c", "first"]);
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     git(&project, &["switch", "--quiet", "main"]);
     git(&project, &["merge", "--quiet", "first"]);
     git(&project, &["switch", "--quiet", "-c", "less"]);
@@ -523,7 +526,7 @@ fn deleting_a_model_deletes_its_state() {
         "model: lines\nfrom: orders\nkeep: all\ndefinitions: n = amount * 2\n",
     );
     commit(&project, "less");
-    assert_eq!(project.run(&["change", "propose", "Less"]).exit, 0);
+    project.succeed(&["change", "propose", "Less"]);
     for name in ["dan", "fay"] {
         assert_eq!(run_as(&project, name, &["change", "approve", "less"]).exit, 0);
     }
@@ -551,11 +554,11 @@ fn unusual_file_names_do_not_hide_approvers() {
         project.write(&format!("metrics/{name}"), "name: a\n");
     }
     commit(&project, "after tax");
-    let (exit, told) = run_authorize(&project);
-    let lacks = told["approvals"]["lacks"].to_string();
+    let (exit, report) = run_authorize(&project);
+    let lacks = report["approvals"]["lacks"].to_string();
     assert!(
         exit == 4 && lacks.contains("an approval of metrics/revenue.yml by fay@example.com"),
-        "{told}"
+        "{report}"
     );
 }
 
@@ -563,7 +566,7 @@ fn unusual_file_names_do_not_hide_approvers() {
 fn output_of_another_spec_is_detected_as_a_hand_edit() {
     let project = create_proposal("change_passing");
     switch_user(&project, "ann");
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     for name in ["dan", "fay"] {
         assert_eq!(run_as(&project, name, &["change", "approve", "rev"]).exit, 0);
     }
@@ -577,11 +580,11 @@ fn output_of_another_spec_is_detected_as_a_hand_edit() {
     project.write("models/formulac/revenue.sql", project.read("out/revenue.sql"));
     fs::remove_dir_all(project.path("out")).unwrap();
     commit(&project, "as generated");
-    let (exit, told) = run_authorize(&project);
+    let (exit, report) = run_authorize(&project);
     assert_eq!(
-        (exit, &told["generated_by_hand"]),
+        (exit, &report["generated_by_hand"]),
         (4, &serde_json::json!(["models/formulac/revenue.sql"])),
-        "{told}"
+        "{report}"
     );
     let run = project.run(&["authorize", "--base", "main"]);
     assert!(run.out.contains("the specs generate different content"), "{}", run.out);
@@ -603,8 +606,8 @@ fn commits_may_have_to_be_signed() {
         "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n",
     );
     commit(&project, "unsigned");
-    let (_, told) = run_authorize(&project);
-    assert_eq!(told["not_allowed"][0]["why"], "the commit has no valid signature");
+    let (_, report) = run_authorize(&project);
+    assert_eq!(report["not_allowed"][0]["why"], "the commit has no valid signature");
     // Key of a user whom the git configuration trusts.
     let key = project.path("key");
     let exit_status = std::process::Command::new("ssh-keygen")

@@ -107,11 +107,11 @@ fn options_reach_every_call_of_dbt() {
         let (_, asked) = run_and_read_dbt_call(&project, &[args, &options].concat());
         let profiles = project.path("ci").canonicalize().unwrap();
         for line in asked.lines() {
-            let said = format!(
+            let message = format!(
                 "--target ci --vars {{day: 2}} --threads 3 --profiles-dir {}",
                 profiles.display()
             );
-            assert!(line.contains(&said), "{args:?}: {line}");
+            assert!(line.contains(&message), "{args:?}: {line}");
             assert!(
                 !line.contains("--target dev") && !line.contains("day: 1"),
                 "{args:?}: {line}"

@@ -97,12 +97,12 @@ fn missing_and_outdated_programs_are_reported_with_a_fix() {
             "dbt has no adapter for bigquery; installed: duckdb 1.9.0",
         ),
     ];
-    for (number, (dbt, told)) in rows.into_iter().enumerate() {
+    for (number, (dbt, expected)) in rows.into_iter().enumerate() {
         let project = create_project(&format!("doctor_dbt_{number}"), dbt);
         begin(&project);
         let run = doctor(&project, &[]);
         assert_eq!(run.exit, 5, "{}", run.out);
-        assert!(run.out.contains(told), "{}", run.out);
+        assert!(run.out.contains(expected), "{}", run.out);
     }
     let project = create_project("doctor_missing", GOOD);
     fs::remove_file(project.path("dbt")).unwrap();

@@ -54,14 +54,14 @@ fn schemas_are_named_after_branches_and_variables() {
         finish(command)
     };
     let run = shown(&["env", "show", "--json"], "PR #42");
-    let told = run.json();
-    assert_eq!(told["schema"], "ci_feature_new_metrics_2_pr__42_ann", "{}", run.err);
-    assert_eq!(told["vars"], "{pr: 'pr__42'}");
+    let report = run.json();
+    assert_eq!(report["schema"], "ci_feature_new_metrics_2_pr__42_ann", "{}", run.err);
+    assert_eq!(report["vars"], "{pr: 'pr__42'}");
     // If HEAD is not on a branch, as in CI, the schema is named after the commit.
     git(&project, &["switch", "--quiet", "--detach"]);
     let commit = git(&project, &["rev-parse", "--short=7", "HEAD"]);
-    let told = shown(&["env", "show", "--json"], "7").json();
-    assert_eq!(told["schema"], format!("ci_commit_{}_7_ann", commit.trim()));
+    let report = shown(&["env", "show", "--json"], "7").json();
+    assert_eq!(report["schema"], format!("ci_commit_{}_7_ann", commit.trim()));
     // Several users would share the schema if the placeholder had no value.
     let run = shown(&["env", "show"], "");
     let expected = "`${env.FORMULAC_TEST_PR}` of the environment `development` has no value\n\
@@ -90,7 +90,7 @@ fn env_use_changes_no_tracked_files() {
     project.run(&["push", "--yes"]);
     let before = git(&project, &["rev-parse", "HEAD:"]);
     for name in ["production", "development", "production"] {
-        assert_eq!(project.run(&["env", "use", name]).exit, 0);
+        project.succeed(&["env", "use", name]);
         assert_eq!(
             (
                 git(&project, &["status", "--porcelain"]),
@@ -115,7 +115,7 @@ fn a_push_to_production_from_another_branch_is_rejected() {
     assert!(!project.path("models").exists());
     // A rollback of production from another branch is also rejected.
     git(&project, &["switch", "--quiet", "-c", "work"]);
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
     commit(&project, "tax");
     let run = project.run(&["rollback", "1", "--env", "production", "--yes"]);
@@ -227,7 +227,7 @@ fn rows_are_compared_only_if_the_relations_are_known() {
         command.env("FORMULAC_DBT", project.path("dbt"));
         finish(command)
     };
-    let told = |project: &TestProject, name: &str| {
+    let rows_message = |project: &TestProject, name: &str| {
         let node = format!(
             r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}},
             "nodes": {{"model.shop.revenue": {{"resource_type": "model", "name": "revenue", "package_name": "shop",
@@ -246,27 +246,30 @@ fn rows_are_compared_only_if_the_relations_are_known() {
     );
     let hostile = r#""x; drop table revenue --""#;
     assert_eq!(
-        told(&project, hostile),
+        rows_message(&project, hostile),
         "the manifest of production uses a table name that cannot be read"
     );
-    assert_eq!(told(&project, r#""{{ env_var('SECRET') }}""#), told(&project, hostile));
+    assert_eq!(
+        rows_message(&project, r#""{{ env_var('SECRET') }}""#),
+        rows_message(&project, hostile)
+    );
     assert!(
         !project.path("asked.txt").exists() || !project.read("asked.txt").contains("drop"),
         "{}",
         project.read("asked.txt")
     );
     assert_eq!(
-        told(&project, "null"),
+        rows_message(&project, "null"),
         "the manifest of production reports that the model is not built"
     );
     let key = "development has no column `country`, which is part of the key";
-    assert_eq!(told(&project, r#""\"db\".\"prod\".\"revenue\"""#), key);
+    assert_eq!(rows_message(&project, r#""\"db\".\"prod\".\"revenue\"""#), key);
     // If dbt reads the same relation on both sides, the rows agree without a comparison.
     let says = says.replace("]]]", r#"]], \"db.prod.revenue\"]"#);
     let same = format!("#!/bin/sh\nfor side in 1 2; do echo {says}; done\n");
     project.program("dbt", &same);
     assert_eq!(
-        told(&project, r#""\"db\".\"prod\".\"revenue\"""#),
+        rows_message(&project, r#""\"db\".\"prod\".\"revenue\"""#),
         "development and production have the same relation db.prod.revenue; the dbt profile may ignore FORMULAC_SCHEMA"
     );
     project.show(&["env", "diff", "production", "--rows", "--env", "production"]);

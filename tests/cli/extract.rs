@@ -102,7 +102,7 @@ fn definitions_of_several_specs_become_a_set() {
 fn nothing_is_written_without_a_confirmation() {
     let specs = [("by_month", BY_MONTH), ("totals", TOTALS)];
     let project = project("without_a_confirmation", &specs);
-    for (args, exit, said) in [
+    for (args, exit, expected) in [
         (&["extract"][..], 2, "pass `--yes` to confirm"),
         (&["extract", "--no-input"], 2, "pass `--yes` to confirm"),
         (&["extract", "--dry-run"], 0, "no file is written"),
@@ -110,7 +110,7 @@ fn nothing_is_written_without_a_confirmation() {
     ] {
         let run = project.run(args);
         assert_eq!(run.exit, exit, "{args:?}: {}", run.err);
-        assert!(run.err.contains(said), "{args:?}: {}", run.err);
+        assert!(run.err.contains(expected), "{args:?}: {}", run.err);
         assert!(run.out.contains("metric_set: orders"), "{args:?}: {}", run.out);
         assert_eq!(project.files("metrics"), ["by_month.yml", "totals.yml"]);
         assert_eq!(project.read("metrics/by_month.yml"), BY_MONTH);
@@ -141,10 +141,10 @@ fn extract_with_answer(project: &TestProject, answer: &str) -> String {
 fn extract_writes_only_after_confirmation() {
     let project = project("question", &[("by_month", BY_MONTH), ("totals", TOTALS)]);
     for answer in ["n\n", "\n", "never\n"] {
-        let said = extract_with_answer(&project, answer);
+        let output = extract_with_answer(&project, answer);
         assert!(
-            said.contains("Write 3 files? [y/N]") && said.contains("no file is written"),
-            "{said}"
+            output.contains("Write 3 files? [y/N]") && output.contains("no file is written"),
+            "{output}"
         );
         assert_eq!(project.files("metrics"), ["by_month.yml", "totals.yml"], "{answer:?}");
         assert_eq!(project.read("metrics/totals.yml"), TOTALS, "{answer:?}");
@@ -159,12 +159,12 @@ fn json_lists_sets_and_specs() {
     let run = project.run(&["extract", "--yes", "--json", "--name", "sales"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     crate::json_output::check(&["extract", "--json"], &run.out);
-    let told = run.json();
-    assert_eq!(told["sets"][0]["name"], "sales");
-    assert_eq!(told["sets"][0]["path"], "metrics/sales.yml");
-    assert_eq!(told["sets"][0]["text"], project.read("metrics/sales.yml"));
-    assert_eq!(told["specs"].as_array().map(Vec::len), Some(2));
-    assert_eq!(told["written"], Value::Bool(true));
+    let report = run.json();
+    assert_eq!(report["sets"][0]["name"], "sales");
+    assert_eq!(report["sets"][0]["path"], "metrics/sales.yml");
+    assert_eq!(report["sets"][0]["text"], project.read("metrics/sales.yml"));
+    assert_eq!(report["specs"].as_array().map(Vec::len), Some(2));
+    assert_eq!(report["written"], Value::Bool(true));
 }
 
 /// Each case contains two specs without their model and relation, and part of the message that reports why the specs
@@ -235,7 +235,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
 
 #[test]
 fn specs_that_share_no_set_are_left_out() {
-    for (number, (one, other, said)) in NOT_SHARED.iter().enumerate() {
+    for (number, (one, other, expected)) in NOT_SHARED.iter().enumerate() {
         let texts = [one, other].map(|text| format!("from: orders\n{text}"));
         let specs = [
             ("one", format!("model: one\n{}", texts[0])),
@@ -245,7 +245,7 @@ fn specs_that_share_no_set_are_left_out() {
         let project = project(&format!("not_shared_{number}"), &specs);
         let run = project.run(&["extract", "--yes"]);
         assert_eq!((run.exit, run.out.as_str()), (0, ""), "{one}\n{other}\n{}", run.err);
-        assert!(run.err.contains(said), "{one}\n{other}\n{}", run.err);
+        assert!(run.err.contains(expected), "{one}\n{other}\n{}", run.err);
         assert_eq!(project.files("metrics"), ["one.yml", "other.yml"], "{one}\n{other}");
     }
 }
@@ -353,13 +353,13 @@ fn named_specs_and_sets() {
     // The name `orders` and the file name are already in use.
     assert!(run.out.contains("+++ metrics/orders_revenue.yml"), "{}", run.out);
     assert!(!run.out.contains("by_region"), "{}", run.out);
-    for (args, said) in [
+    for (args, expected) in [
         (&["extract", "elsewhere.yml"][..], "elsewhere.yml"),
         (&["extract", "formulac.yml"], "is not a spec of the project"),
         (&["extract", "--name", "a b"], "is not a valid name for a metric set"),
     ] {
         let run = project.run(args);
-        assert!(run.exit != 0 && run.err.contains(said), "{args:?}: {}", run.err);
+        assert!(run.exit != 0 && run.err.contains(expected), "{args:?}: {}", run.err);
     }
     project.write("metrics/a.yml", "model: a\nfrom: payments\ndefinitions: n = SUM(y)\n");
     project.write("metrics/b.yml", "model: b\nfrom: payments\ndefinitions: n = SUM(y)\n");
@@ -406,7 +406,7 @@ fn a_set_over_the_same_relation_is_named() {
 fn hand_edits_of_moved_definitions_are_conflicts() {
     let project = project("hand_edits", &[("revenue_by_month", BY_MONTH), ("totals", TOTALS)]);
     crate::repository::begin(&project);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let sql = "models/formulac/revenue_by_month.sql";
     crate::repository::edit(
         &project,
@@ -421,7 +421,7 @@ fn hand_edits_of_moved_definitions_are_conflicts() {
         assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
         assert!(run.out.contains("in a metric set"), "{}", run.out);
     }
-    assert_eq!(project.run(&["resolve", "revenue_by_month", "--ours"]).exit, 0);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["resolve", "revenue_by_month", "--ours"]);
+    project.succeed(&["push", "--yes"]);
     assert!(project.read(sql).contains("coalesce(sum(amount), 0) as revenue"));
 }

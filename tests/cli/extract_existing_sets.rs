@@ -35,11 +35,11 @@ fn definitions_are_added_to_a_set_over_the_same_rows() {
     ];
     let mut place = project("added_to_a_set", &specs);
     let before = sql(&place, &names);
-    assert_eq!(place.run(&["extract", "--dry-run"]).exit, 0);
+    place.succeed(&["extract", "--dry-run"]);
     assert_eq!(place.read("metrics/set.yml"), SET);
     place.show(&["extract", "--yes"]);
     assert_eq!(sql(&place, &names), before);
-    assert_eq!(place.run(&["check"]).exit, 0);
+    place.succeed(&["check"]);
     place.show(&["extract", "--yes"]);
     assert_snapshot!(place.transcript());
 }
@@ -122,14 +122,14 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
 
 #[test]
 fn a_spec_reads_a_set_over_its_rows() {
-    for (number, (set, spec, lines, said)) in ADDED.iter().enumerate() {
+    for (number, (set, spec, lines, expected)) in ADDED.iter().enumerate() {
         let set = format!("metric_set: orders\nfrom: orders\n{set}");
         let spec = format!("model: one\nfrom: orders\n{spec}");
         let project = project(&format!("added_{number}"), &[("one", &spec), ("set", &set)]);
         let before = sql(&project, &["one"]);
         let run = project.run(&["extract", "--yes"]);
         assert_eq!(run.exit, 0, "{spec}\n{}", run.err);
-        assert!(run.err.contains(said), "{spec}\n{}", run.err);
+        assert!(run.err.contains(expected), "{spec}\n{}", run.err);
         assert_eq!(sql(&project, &["one"]), before);
         assert_eq!(project.files("metrics"), ["one.yml", "set.yml"]);
         let texts = ["one", "set"].map(|name| project.read(&format!("metrics/{name}.yml")));
@@ -182,13 +182,13 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
 
 #[test]
 fn a_spec_that_cannot_read_a_set_is_left_out() {
-    for (number, (set, spec, said)) in NOT_ADDED.iter().enumerate() {
+    for (number, (set, spec, expected)) in NOT_ADDED.iter().enumerate() {
         let set = format!("metric_set: orders\nfrom: orders\n{set}");
         let spec = format!("model: one\nfrom: orders\n{spec}");
         let project = project(&format!("not_added_{number}"), &[("one", &spec), ("set", &set)]);
         let run = project.run(&["extract", "--yes"]);
         assert_eq!((run.exit, run.out.as_str()), (0, ""), "{spec}\n{}", run.err);
-        assert!(run.err.contains(said), "{spec}\n{}", run.err);
+        assert!(run.err.contains(expected), "{spec}\n{}", run.err);
         assert_eq!(project.read("metrics/set.yml"), set);
     }
 }
@@ -326,7 +326,7 @@ fn the_name_selects_the_set() {
     let specs = [("one", one), ("other", other), ("set_1", first), ("set_2", second)];
     let specs = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
     let project = project("named_set", &specs);
-    for (args, said) in [
+    for (args, expected) in [
         (
             &["extract", "--dry-run"][..],
             "metric set first: 2 definitions of 2 specs; 1 of these definitions is added",
@@ -341,13 +341,13 @@ fn the_name_selects_the_set() {
         ),
     ] {
         let run = project.run(args);
-        assert!(run.exit == 0 && run.err.contains(said), "{args:?}: {}", run.err);
+        assert!(run.exit == 0 && run.err.contains(expected), "{args:?}: {}", run.err);
     }
     let run = project.run(&["extract", "--json", "--dry-run"]);
     crate::json_output::check(&["extract", "--json"], &run.out);
-    let told = run.json();
-    assert_eq!(told["sets"][0]["is_new"], Value::Bool(false));
-    assert_eq!(told["sets"][0]["added"], serde_json::json!(["m"]));
+    let report = run.json();
+    assert_eq!(report["sets"][0]["is_new"], Value::Bool(false));
+    assert_eq!(report["sets"][0]["added"], serde_json::json!(["m"]));
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn create_project(name: &str) -> TestProject {
         .write("metrics/revenue.yml", SPEC);
     project.write("notes.md", "notes\n");
     begin(&project);
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     edit(&project, "metrics/revenue.yml", "amount - tax", "amount - tax - fees");
     project.write(
         "metrics/lines.yml",

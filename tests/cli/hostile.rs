@@ -110,18 +110,18 @@ fn write_fake_dbt(project: &TestProject, payload: &str) {
     };
     let columns = serde_json::json!([true, [["order_id", payload], [payload, "text"], ["twice", "numeric"]]]);
     let row = serde_json::json!([{"compared": "3", "rows_ours": payload, "key_0_text": payload, "done": 1}]);
-    let mut said = vec![
+    let mut log_lines = vec![
         event("MainReportVersion", serde_json::json!({"version": payload})),
         event("AdapterRegistered", serde_json::json!({"adapter_name": payload})),
     ];
-    said.extend((0..2).map(|_| {
+    log_lines.extend((0..2).map(|_| {
         event(
             "JinjaLogInfo",
             serde_json::json!({"msg": format!("formulac {columns}")}),
         )
     }));
-    said.push(event("ShowNode", serde_json::json!({"preview": row.to_string()})));
-    project.write("said.txt", said.join("\n") + "\n");
+    log_lines.push(event("ShowNode", serde_json::json!({"preview": row.to_string()})));
+    project.write("said.txt", log_lines.join("\n") + "\n");
     project.program("dbt", "#!/bin/sh\ncat \"$(dirname \"$0\")/said.txt\"\n");
 }
 
@@ -174,26 +174,26 @@ fn is_terminal_control_character(c: char) -> bool {
 fn faults(call: &[String], run: &Run, results: &mut Vec<String>) {
     let named = call.join(" ");
     let has = |word: &str| call.iter().any(|it| it == word);
-    let mut tell = |what: &str, text: &str| {
+    let mut add_fault = |what: &str, text: &str| {
         results.push(format!(
             "{named}: {what}: {}",
             text.escape_debug().to_string().chars().take(300).collect::<String>()
         ));
     };
     if run.exit == 101 || run.err.contains("panicked") {
-        tell("panic", &run.err);
+        add_fault("panic", &run.err);
     }
     if let Some(line) = run
         .err
         .lines()
         .find(|line| line.contains(is_terminal_control_character))
     {
-        tell("a message that a terminal obeys", line);
+        add_fault("a message that a terminal obeys", line);
     }
     let is_json = has("--json");
     if is_json {
         if !run.out.is_empty() && serde_json::from_str::<Value>(&run.out).is_err() {
-            tell("no JSON", &run.out);
+            add_fault("no JSON", &run.out);
         }
         return;
     }
@@ -202,10 +202,10 @@ fn faults(call: &[String], run: &Run, results: &mut Vec<String>) {
         .lines()
         .find(|line| line.contains(is_terminal_control_character))
     {
-        tell("what a terminal or page obeys", line);
+        add_fault("what a terminal or page obeys", line);
     }
     if has("html") && (run.out.matches("<script").count() > 2 || run.out.contains("<img")) {
-        tell("markup in the page", "");
+        add_fault("markup in the page", "");
     }
     if has("--markdown") || has("markdown") {
         for line in run.out.lines() {
@@ -215,12 +215,12 @@ fn faults(call: &[String], run: &Run, results: &mut Vec<String>) {
                 .iter()
                 .any(|it| plain.contains(it));
             if (bad && !is_code && !has_html_only_in_backticks(&plain)) || plain.starts_with("# injected") {
-                tell("markup in Markdown", line);
+                add_fault("markup in Markdown", line);
             }
         }
     }
     if (has("mermaid") || has("dot")) && run.out.lines().any(|line| line.trim_start().starts_with("# injected")) {
-        tell("a line of its own", &run.out);
+        add_fault("a line of its own", &run.out);
     }
 }
 

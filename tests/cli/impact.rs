@@ -87,7 +87,7 @@ fn unknown_and_ambiguous_names_are_reported() {
 fn a_source_described_in_part_may_have_any_column() {
     let project = create_project("impact_part");
     std::fs::remove_file(project.path("target/catalog.json")).unwrap();
-    assert_eq!(project.run(&["impact", "landing.web_events.device_kind"]).exit, 0);
+    project.succeed(&["impact", "landing.web_events.device_kind"]);
     let run = project.run(&["impact", "landing.web_events.event_idd"]);
     assert!(
         run.exit == 1 && run.err.contains("did you mean `landing.web_events.event_id`?"),
@@ -111,7 +111,7 @@ fn output_formats() {
     let run = project.run(&["impact", "fct_orders.order_total", "-o", "impact.html"]);
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
     let page = project.read("impact.html");
-    for told in [
+    for expected in [
         "<title>Impact of fct_orders.order_total – formulac impact</title>",
         "formulac impact · dbt project acme_analytics · manifest of 2026-",
         "<h1 class=\"changing\">1 change alters values in",
@@ -119,7 +119,7 @@ fn output_formats() {
         "aria-live",
         "SUM(order_total) / 2",
     ] {
-        assert!(page.contains(told), "{told}");
+        assert!(page.contains(expected), "{expected}");
     }
     // The page does not make requests to other hosts.
     for outside in ["http://", "https://", " src=", "@import", "url("] {
@@ -292,26 +292,26 @@ fn a_spec_without_faults_before_dbt_compile() {
         "original_file_path": file, "raw_code": project.read(file), "columns": {},
         "depends_on": {"nodes": ["model.acme_analytics.fct_orders"]}});
     project.write("target/manifest.json", manifest.to_string());
-    assert_eq!(project.run(&["check"]).exit, 0);
-    let said = all(
+    project.succeed(&["check"]);
+    let output = all(
         &project,
         &[
             &["lineage", "daily_revenue.revenue", "--up"],
             &["impact", "fct_orders.order_total"],
         ],
     );
-    assert!(!said.contains("errors"), "{said}");
-    insta::assert_snapshot!(said);
+    assert!(!output.contains("errors"), "{output}");
+    insta::assert_snapshot!(output);
     // A model whose spec has changed in the meantime has no errors either.
     project.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
-    let said = all(
+    let output = all(
         &project,
         &[
             &["lineage", "daily_revenue.revenue", "--up"],
             &["impact", "fct_orders.order_total"],
         ],
     );
-    assert!(!said.contains("errors"), "{said}");
+    assert!(!output.contains("errors"), "{output}");
 }
 
 fn git(project: &TestProject, args: &[&str]) {

@@ -61,12 +61,12 @@ fn init_writes_the_project_files() {
 
     let json = run(&project, "shop", &["init", "--dry-run", "--json"]);
     crate::json_output::check(&["init", "--json"], &json.out);
-    let (told, paths) = (
+    let (report, paths) = (
         json.json(),
         ["formulac.yml", "metrics/orders_by_month.yml", ".gitignore"],
     );
     assert_eq!(
-        told["files"]
+        report["files"]
             .as_array()
             .unwrap()
             .iter()
@@ -74,7 +74,7 @@ fn init_writes_the_project_files() {
             .collect::<Vec<_>>(),
         paths
     );
-    assert_eq!(told["written"], false);
+    assert_eq!(report["written"], false);
     assert_eq!(project.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
 
     let done = run(&project, "shop", &["init"]);
@@ -388,7 +388,7 @@ fn the_dialect_is_that_of_dbt() {
     assert!(run_init.err.contains(outdated), "{}", run_init.err);
     let needed = "# formulac needs duckdb 1.4 or newer; `formulac doctor` checks the version\n";
     assert!(run_init.out.contains(needed), "{}", run_init.out);
-    let said = |profiles: &str| {
+    let init_output = |profiles: &str| {
         project.write("shop/profiles.yml", profiles);
         std::fs::remove_dir_all(project.path("shop/target")).ok();
         let run = run(&project, "shop", &["init"]);
@@ -397,7 +397,7 @@ fn the_dialect_is_that_of_dbt() {
     };
     let help = "help: specify the dialect, for example `--dialect postgres`\n";
     assert_eq!(
-        said("other: {}\n"),
+        init_output("other: {}\n"),
         format!("error: the dialect is unknown: profiles.yml has no profile `shop`\n{help}")
     );
     let names: Vec<&str> = formulac::Dialect::all().map(formulac::Dialect::name).collect();
@@ -405,9 +405,9 @@ fn the_dialect_is_that_of_dbt() {
         "the dbt adapter is `oracle`, but formulac supports {}",
         names.join(", ")
     );
-    let found = said("shop: {target: a, outputs: {a: {type: oracle}}}\n");
+    let found = init_output("shop: {target: a, outputs: {a: {type: oracle}}}\n");
     assert_eq!(found, format!("error: the dialect is unknown: {adapter}\n{help}"));
-    let found = said("shop: {target: \"{{ x }}\", outputs: {a: {type: duckdb}, b: {type: postgres}}}\n");
+    let found = init_output("shop: {target: \"{{ x }}\", outputs: {a: {type: duckdb}, b: {type: postgres}}}\n");
     assert_eq!(
         found,
         format!("error: the dialect is unknown: the target of profile `shop` is unknown\n{help}")
@@ -472,7 +472,7 @@ fn the_example_is_ready() {
 #[test]
 fn the_package_contains_the_example_files() {
     let project = TestProject::new("init_package");
-    assert_eq!(project.run(&["init", "--example", "shop"]).exit, 0);
+    project.succeed(&["init", "--example", "shop"]);
     let mut command = std::process::Command::new(env!("CARGO"));
     command
         .args([
@@ -672,6 +672,22 @@ fn measures_of_semantic_models_become_metric_sets() {
     );
 }
 
+/// Without a schema, a formula reads `q1` as a cell.
+#[test]
+fn columns_that_look_like_cells_are_qualified() {
+    let project = semantic_project("init_cell_columns");
+    let manifest = project.read("shop/target/manifest.json");
+    let manifest = manifest.replace(r#""expr": "taxes""#, r#""expr": "q1""#);
+    project.write(
+        "shop/target/manifest.json",
+        manifest.replace(r#""enforced": true"#, r#""enforced": false"#),
+    );
+    assert_eq!(run(&project, "shop", &["init"]).exit, 0);
+    assert!(project.read("shop/metrics/sales.yml").contains("tax = SUM(orders.q1)"));
+    let checked = run(&project, "shop", &["check", "metrics/sales.yml"]);
+    assert_eq!(checked.exit, 0, "{}", checked.err);
+}
+
 /// In dbt's newer format, metrics define their measures themselves, and semantic models have no measures.
 #[test]
 fn metrics_with_their_own_measures_become_a_metric_set() {
@@ -723,8 +739,8 @@ fn metrics_with_their_own_measures_become_a_metric_set() {
     });
     project.write("shop/target/manifest.json", manifest.to_string());
     project.write("shop/formulac.yml", "dialect: duckdb\nspecs: metrics/\n");
-    let said = run(&project, "shop", &["init"]).err;
-    assert_snapshot!(format!("{said}\n{}", project.read("shop/metrics/sales.yml")));
+    let output = run(&project, "shop", &["init"]).err;
+    assert_snapshot!(format!("{output}\n{}", project.read("shop/metrics/sales.yml")));
     let query = ["query", "--metrics", "sales.*", "--by", "month", "--quiet"];
     let run = run(&project, "shop", &query);
     assert_eq!(run.exit, 0, "{}", run.err);
@@ -737,9 +753,9 @@ fn definitions_of_several_specs_are_reported() {
         let spec = format!("model: {name}\nfrom: orders\n{keys}definitions: |\n  revenue = SUM(amount)\n");
         project.write(&format!("shop/metrics/{name}.yml"), spec);
     }
-    let said = run(&project, "shop", &["init", "--dry-run"]).err;
+    let output = run(&project, "shop", &["init", "--dry-run"]).err;
     let note =
         "2 specs contain the same definition over orders; `formulac extract` moves such definitions to a metric set\n";
-    assert!(said.contains(note), "{said}");
+    assert!(output.contains(note), "{output}");
     assert!(!project.path("shop/metrics/orders.yml").exists());
 }

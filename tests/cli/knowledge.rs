@@ -179,9 +179,9 @@ fn a_release_names_known_facts_that_are_out_of_date() {
     let nodes = [node("orders", &["order_id"]), test_of("orders", "not_null", "order_id")];
     project.write("target/manifest.json", manifest(nodes));
     let release = project.run(&["release", "--yes"]);
-    let said = "error: .formulac/state/known.yml is out of date: orders.order_id: ";
+    let message = "error: .formulac/state/known.yml is out of date: orders.order_id: ";
     assert!(
-        release.exit == 1 && release.out.contains(said),
+        release.exit == 1 && release.out.contains(message),
         "{}{}",
         release.out,
         release.err
@@ -251,7 +251,7 @@ fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
         );
         assert!(!project.path(known).exists(), "{args:?}");
     }
-    assert_eq!(project.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet", "--no-parse"]);
     let before = project.read(known);
     project.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
     let run = project.run(&["plan"]);
@@ -272,7 +272,7 @@ fn status_and_check_report_the_same_errors() {
     let project = project("knowledge_status");
     project.write(".gitignore", "target/\n.formulac/local/\n");
     crate::repository::begin(&project);
-    assert_eq!(project.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet", "--no-parse"]);
     project.write(
         "target/catalog.json",
         catalog(&[ORDERS]).replace("TIMESTAMP", "VARCHAR"),
@@ -309,7 +309,7 @@ fn a_push_commits_the_facts_that_generate_renewed() {
     assert_eq!((project.run(&["generate"]).exit, project.run(&push).exit), (0, 0));
     assert_eq!(status(), "");
     project.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
-    assert_eq!(project.run(&["generate"]).exit, 0);
+    project.succeed(&["generate"]);
     assert!(status().contains(".formulac/state/known.yml"), "{}", status());
     let plan = project.run(&["plan"]);
     assert!(plan.out.contains("orders.ordered_at: timestamp → date"), "{}", plan.out);

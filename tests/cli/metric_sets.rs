@@ -226,7 +226,7 @@ fn models_are_selected_by_metric_and_the_set_has_one_test() {
     let run = project.run(&["generate", "--select", "metric_set:orders"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(project.files("models/formulac").contains(&"total.sql".to_owned()));
-    assert_eq!(project.run(&["generate"]).exit, 0);
+    project.succeed(&["generate"]);
     let tests = project.files("tests/formulac");
     let joins: Vec<&String> = tests.iter().filter(|name| name.contains("finds_one_of")).collect();
     assert_eq!(joins, ["assert_orders_metrics_finds_one_of_customers.sql"]);
@@ -396,9 +396,9 @@ fn models_over_several_sets_are_expanded() {
 fn the_log_finds_changes_to_a_metric() {
     let project = project("sets_the_log_finds_changes_to_a_metric");
     repository::begin(&project);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     project.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUM(amount) * 2"));
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     // The first push created columns from the other metrics of the set.
     for (name, count) in [
         ("metric:orders.revenue", 1),
@@ -413,7 +413,7 @@ fn the_log_finds_changes_to_a_metric() {
             run.out
         );
     }
-    for (name, told) in [
+    for (name, expected) in [
         ("metric:orders", "`orders` does not name a metric"),
         (
             "metric_set:orders.revenue",
@@ -421,12 +421,12 @@ fn the_log_finds_changes_to_a_metric() {
         ),
     ] {
         let run = project.run(&["log", name]);
-        assert!(run.exit == 2 && run.err.contains(told), "{name}: {}", run.err);
+        assert!(run.exit == 2 && run.err.contains(expected), "{name}: {}", run.err);
     }
     // The model `total` lists this metric as its column.
     let counted = ORDERS.replace("COUNT(order_id)", "COUNT()");
     project.write("specs/orders.yml", counted);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let run = project.run(&["log", "metric:orders.order_count"]);
     assert!(
         run.out.contains("update total") && run.out.contains("COUNT(order_id) → COUNT()"),
@@ -439,7 +439,7 @@ fn the_log_finds_changes_to_a_metric() {
 fn changes_of_sets_that_affect_no_model_are_committed() {
     let project = project("sets_changes_that_affect_no_model");
     repository::begin(&project);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     // No model uses `revenue` alone, and no model reads the set `returns`.
     project.write(
         "specs/orders.yml",
@@ -457,7 +457,7 @@ fn changes_of_sets_that_affect_no_model_are_committed() {
         "{}",
         run.out
     );
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let title = repository::git(&project, &["log", "-1", "--format=%s"]);
     assert_eq!(title.trim(), "Update specs/orders.yml, specs/returns.yml");
     assert_eq!(repository::git(&project, &["status", "--porcelain", "specs"]), "");
@@ -480,7 +480,7 @@ fn one_model_of_a_set_has_the_tests_of_the_set() {
             .contains("because the metric set orders expects at most one match"),
         "{text}"
     );
-    assert_eq!(project.run(&["generate"]).exit, 0);
+    project.succeed(&["generate"]);
     assert_eq!(project.read(&format!("tests/formulac/{test}")), text);
 }
 
@@ -517,10 +517,10 @@ fn two_sets_of_one_name_are_an_error() {
     ];
     for call in calls {
         let run = project.run(call);
-        let said = format!("{}{}", run.out, run.err);
+        let output = format!("{}{}", run.out, run.err);
         assert!(
-            run.exit == 1 && said.contains("two metric sets are named `orders`"),
-            "{call:?}: {said}"
+            run.exit == 1 && output.contains("two metric sets are named `orders`"),
+            "{call:?}: {output}"
         );
     }
     let run = project.run(&["query", "specs/total.yml"]);

@@ -226,7 +226,7 @@ fn tests_are_written_to_the_test_folder_of_dbt() {
         assert!(warned(&[command, "metrics/by.yml"]), "{command}");
     }
     assert!(project.run(&all).err.contains(&format!("wrote checks/joins/{test}\n")));
-    assert_eq!(project.run(&[&all[..], &["--check"]].concat()).exit, 0);
+    project.succeed(&[&all[..], &["--check"]].concat());
     project.write(&format!("checks/joins/{test}"), "select 1 as one where false\n");
     assert_eq!(project.run(&all).exit, 3);
     // Outside a project, tests are written next to the other files.
@@ -329,7 +329,7 @@ fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
     project
         .write("metrics/m.yml", spec)
         .write("dbt_project.yml", "name: shop\n");
-    for (version, said, unit_tests) in [
+    for (version, expected, unit_tests) in [
         (
             "1.7.18",
             "config:\n                meta:\n                  message: One.\n",
@@ -346,7 +346,7 @@ fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
         project.write("target/manifest.json", &manifest);
         let run = project.run(&["model", "metrics/m.yml", "--json"]).json();
         let yml = run["models"][0]["yml"].as_str().unwrap();
-        assert!(yml.contains(said), "{version}: {yml}");
+        assert!(yml.contains(expected), "{version}: {yml}");
         assert_eq!(yml.contains("unit_tests:"), unit_tests, "{version}: {yml}");
         let codes: Vec<&str> = run["diagnostics"]
             .as_array()
@@ -385,7 +385,7 @@ fn nothing_is_written_if_one_spec_has_an_error() {
 fn a_hand_edit_is_a_conflict() {
     let project = create_project("model_conflict");
     let call = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "out"];
-    assert_eq!(project.run(&call).exit, 0);
+    project.succeed(&call);
     let edited = project.read("out/counts.sql").replace("count(", "sum(");
     project
         .write("out/counts.sql", &edited)
@@ -423,8 +423,8 @@ fn check_compares_and_writes_nothing() {
         (1, "out/revenue.sql is missing\nout/revenue.yml is missing\n")
     );
     assert!(project.files("out").is_empty());
-    assert_eq!(project.run(&write).exit, 0);
-    assert_eq!(project.run(&check).exit, 0);
+    project.succeed(&write);
+    project.succeed(&check);
     project.write("out/revenue.sql", "select 1\n");
     let run = project.run(&check);
     assert_eq!(

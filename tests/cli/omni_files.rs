@@ -18,7 +18,7 @@ fn described_project(name: &str, properties: &str) -> TestProject {
         .write(".gitignore", "target/\n")
         .write("models/shop.yml", properties);
     write_manifest(&project, "What was paid.");
-    assert_eq!(project.run(&["pull"]).exit, 0);
+    project.succeed(&["pull"]);
     commit(&project, "pulled");
     project
 }
@@ -104,7 +104,7 @@ fn descriptions_that_merge_keys_share_are_set_where_they_are_used() {
         text.ends_with("      - <<: *id\n        description: Id of the order.\n"),
         "{text}"
     );
-    assert_eq!(project.run(&["plan"]).exit, 0);
+    project.succeed(&["plan"]);
 }
 
 /// Both sides contain the same description after a push, so later edits are compared with this description.
@@ -119,8 +119,7 @@ models:
 ";
     let project = described_project("omni_pushed_base", properties);
     let run = |args: &[&str]| {
-        let run = project.run(args);
-        assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
+        let run = project.succeed(args);
         format!("{}{}", run.out, run.err)
     };
     let amounts = || [VIEW, "models/shop.yml"].map(|file| project.read(file).matches("Euros.").count());
@@ -163,11 +162,7 @@ fn a_push_records_the_descriptions_of_specs() {
         "metrics/counts.yml",
         "model: counts\nfrom: ref('orders')\ngroup_by: id\ndefinitions: |\n  /// The number.\n  n = COUNT()\n",
     );
-    let run = |args: &[&str]| {
-        let run = project.run(args);
-        assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
-        run.out
-    };
+    let run = |args: &[&str]| project.succeed(args).out;
     run(&["push", "--yes"]);
     let mut manifest: serde_json::Value = serde_json::from_str(&project.read("target/manifest.json")).unwrap();
     let mut node = manifest["nodes"]["model.shop.orders"].clone();
@@ -237,7 +232,7 @@ fn omni_files_that_are_not_yaml_stop_a_push() {
     project.write("omni/own.topic.yaml", "base_view: main__orders\n");
     project.write("omni/relationships.yaml", "[]\n");
     project.write("omni/model.yaml", "included_schemas: [main]\n");
-    assert_eq!(project.run(&["plan"]).exit, 0);
+    project.succeed(&["plan"]);
     for file in [
         VIEW,
         "omni/own.topic.yaml",
@@ -247,25 +242,25 @@ fn omni_files_that_are_not_yaml_stop_a_push() {
         let text = project.read(file);
         let lines = text.lines().count();
         project.write(file, format!("{text}<<<<<<< HEAD\n"));
-        let said = format!("{file}:{}:", lines + 1);
+        let position = format!("{file}:{}:", lines + 1);
         for command in [&["plan"][..], &["push", "--yes"], &["pull", "--check"], &["pull"]] {
             let run = project.run(command);
             assert_eq!(run.exit, 5, "{file} {command:?}: {}{}", run.out, run.err);
-            assert!(run.err.contains(&said), "{file} {command:?}: {}", run.err);
+            assert!(run.err.contains(&position), "{file} {command:?}: {}", run.err);
         }
         let status = project.run(&["status"]);
         let name = file.strip_prefix("omni/").unwrap();
         assert!(status.out.contains(name), "{file}: {}", status.out);
         project.write(file, text);
     }
-    assert_eq!(project.run(&["plan"]).exit, 0);
+    project.succeed(&["plan"]);
 }
 
 /// Creates a pushed and pulled project with the spec of `revenue`.
 fn project_with_spec(name: &str) -> TestProject {
     let project = create_project(name);
     fs::remove_file(project.path("metrics/share.yml")).unwrap();
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let column = |name: &str, text: &str| serde_json::json!({"name": name, "description": text});
     let orders = serde_json::json!({
         "unique_id": "model.shop.orders", "name": "orders", "resource_type": "model", "package_name": "shop",
@@ -289,7 +284,7 @@ fn project_with_spec(name: &str) -> TestProject {
         .write("dbt_project.yml", "name: shop\n")
         .write("target/manifest.json", manifest.to_string())
         .write(".gitignore", "target/\n.formulac/local/\n");
-    assert_eq!(project.run(&["pull"]).exit, 0);
+    project.succeed(&["pull"]);
     commit(&project, "pulled");
     project
 }
@@ -379,7 +374,7 @@ fn resolve_keeps_the_file_that_the_option_names() {
     edit(&project, view, "Before tax.", "In Omni.");
     edit(&project, spec, "Before tax.", "In the spec.");
     commit(&project, "both");
-    assert_eq!(project.run(&["resolve", "revenue.revenue", "--omni"]).exit, 0);
+    project.succeed(&["resolve", "revenue.revenue", "--omni"]);
     assert!(!project.path(".formulac/local/undone").exists());
     let none = project.run(&["resolve", "revenue.revenue", "--omni"]);
     assert!(
@@ -414,7 +409,7 @@ fn descriptions_of_sources_go_to_the_file_that_declares_the_source() {
         .write("target/manifest.json", manifest.to_string())
         .write(".gitignore", "target/\n")
         .write("models/src.yml", properties);
-    assert_eq!(project.run(&["pull"]).exit, 0);
+    project.succeed(&["pull"]);
     commit(&project, "pulled");
     let view = "omni/raw/payments.view.yaml";
     edit(&project, view, "Raw payments", "All payments");
@@ -456,7 +451,7 @@ fn a_description_reaches_the_models_that_pass_the_column_on() {
             assert!(!run.out.contains("contradicts known.yml"), "{}", run.out);
             assert!(command != "plan" || run.out.contains("agree"), "{}", run.out);
         }
-        assert_eq!(project.run(&["generate"]).exit, 0);
+        project.succeed(&["generate"]);
         assert_eq!(git(&project, &["status", "--porcelain"]), "");
     }
     // A description that dbt has read replaces the description in `known.yml`.
@@ -478,11 +473,7 @@ fn a_rollback_also_undoes_the_edit_in_omni() {
             "metrics/orders_2.yml",
             "model: orders_2\nfrom: ref('orders')\nkeep: [id, amount]\n",
         );
-        let run = |args: &[&str]| {
-            let run = project.run(args);
-            assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-            run
-        };
+        let run = |args: &[&str]| project.succeed(args);
         run(&["push", "--yes"]);
         edit(&project, VIEW, "What was paid.", "Euros.");
         if is_committed {
@@ -535,8 +526,8 @@ fn a_pull_keeps_conflicts_of_descriptions() {
     let run = project.run(&["resolve", "models/shop.yml.orders.amount", "--theirs"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(project.read(VIEW).contains("Newer text."));
-    assert_eq!(project.run(&["pull"]).exit, 0);
-    assert_eq!(project.run(&["plan"]).exit, 0);
+    project.succeed(&["pull"]);
+    project.succeed(&["plan"]);
 }
 
 /// Git commits changes to tracked files even in ignored folders.
@@ -573,7 +564,7 @@ fn empty_descriptions_are_no_conflicts() {
     let project = described_project("omni_empty_description", &properties);
     let manifest = project.read("target/manifest.json").replace("\"The id.\"", "\"\"");
     project.write("target/manifest.json", manifest);
-    assert_eq!(project.run(&["pull"]).exit, 0);
+    project.succeed(&["pull"]);
     commit(&project, "pulled again");
     let view = project
         .read(VIEW)

@@ -141,10 +141,10 @@ fn state(project: &TestProject) -> [String; 4] {
 fn a_push_commits_both_repositories() {
     let project = project("omni_repository/push");
     pull(&project, "Before tax.");
-    let told = run_well(&project, &["status"]).out;
+    let output = run_well(&project, &["status"]).out;
     assert!(
-        told.contains("1 file is not committed in ../omni-model: main/orders.view.yaml"),
-        "{told}"
+        output.contains("1 file is not committed in ../omni-model: main/orders.view.yaml"),
+        "{output}"
     );
     let plan = run_well(&project, &["plan"]).out;
     assert!(
@@ -172,10 +172,10 @@ fn a_push_commits_both_repositories() {
             .map(str::to_owned)
             .map(|text| text.replace("create revenue", "Create revenue"))
     );
-    let told = run_well(&project, &["status"]).out;
+    let output = run_well(&project, &["status"]).out;
     assert!(
-        told.contains("✓ repositories") && told.contains("../omni-model on main ("),
-        "{told}"
+        output.contains("✓ repositories") && output.contains("../omni-model on main ("),
+        "{output}"
     );
     // Only the Omni model has changed since the push.
     project.write(VIEW, project.read(VIEW) + "# Reviewed.\n");
@@ -265,8 +265,8 @@ fn a_protected_environment_has_the_same_branch_in_both_repositories() {
     );
     // Somebody has to merge the branches of both repositories.
     let branch = branches[0].trim();
-    let said = format!("merge the branch {branch} of ../omni-model at the same time");
-    assert!(pushed.err.contains(&said), "{}", pushed.err);
+    let message = format!("merge the branch {branch} of ../omni-model at the same time");
+    assert!(pushed.err.contains(&message), "{}", pushed.err);
     let request = project.read("project/.formulac/local/merge_request.md");
     assert!(
         request.contains("**Merge together**: the branch with the same name in `../omni-model`"),
@@ -375,10 +375,10 @@ fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
             run.out,
             run.err
         );
-        let told = run_well(&project, &["status"]).out;
+        let output = run_well(&project, &["status"]).out;
         assert!(
-            expected.contains("detached") || told.contains("✗ repositories"),
-            "{told}"
+            expected.contains("detached") || output.contains("✗ repositories"),
+            "{output}"
         );
     }
     fs::rename(project.path("kept"), project.path("omni-model/.git")).unwrap();

@@ -313,25 +313,25 @@ fn nothing_outside_the_project_is_written() {
         let outside = files(&project.path("outside"));
         let run = |project: &TestProject, args: &[&str]| {
             let run = finish(in_project(project, args));
-            let told = format!("{name}: {args:?} ends with {}:\n{}{}", run.exit, run.out, run.err);
-            assert_eq!(files(&project.path("outside")), outside, "{told}");
-            (run, told)
+            let message = format!("{name}: {args:?} ends with {}:\n{}{}", run.exit, run.out, run.err);
+            assert_eq!(files(&project.path("outside")), outside, "{message}");
+            (run, message)
         };
         // A rejected command does not change the project, so the next command starts from the same state.
         for args in COMMANDS.into_iter().filter(|args| is_refused(args)) {
             let edited = ["adopt", "resolve"].contains(&args[0]).then(|| begun(true));
             let project = edited.as_ref().unwrap_or(&project);
             let before = files(&project.path("project"));
-            let (run, told) = run(project, args);
-            let said = [
+            let (run, message) = run(project, args);
+            let messages = [
                 "is outside the project",
                 "is inside git's own folder",
                 "a separate git repository",
             ];
-            if run.exit != 5 || !said.iter().any(|said| run.err.contains(said)) {
-                faults.push(told.clone());
+            if run.exit != 5 || !messages.iter().any(|message| run.err.contains(message)) {
+                faults.push(message.clone());
             }
-            assert_eq!(files(&project.path("project")), before, "{told}");
+            assert_eq!(files(&project.path("project")), before, "{message}");
         }
         for args in COMMANDS.into_iter().filter(|args| !is_refused(args)) {
             run(&project, args);
@@ -452,7 +452,7 @@ fn files_in_former_folders_are_named() {
         "dbt_project.yml",
         "name: shop\nmodel-paths: [models, more]\ntest-paths: [tests, data-tests]\n",
     );
-    assert_eq!(project.run(&["generate"]).exit, 0);
+    project.succeed(&["generate"]);
     project.write(
         "formulac.yml",
         "dialect: duckdb\nmodels: more/formulac\ntests: data-tests/formulac\n",
@@ -460,21 +460,21 @@ fn files_in_former_folders_are_named() {
     for command in ["generate", "check", "status"] {
         let run = project.run(&[command]);
         let outside = "outside the folders `models:` and `tests:` of formulac.yml";
-        let said = format!(
+        let message = format!(
             "warning: 3 generated files are {outside}: models/formulac/revenue.sql, models/formulac/revenue.yml, \
              tests/formulac/assert_revenue_small.sql; `formulac push` moves them"
         );
-        assert!(run.err.contains(&said), "{command}: {}", run.err);
+        assert!(run.err.contains(&message), "{command}: {}", run.err);
     }
     // A file that also exists in the new folders is obsolete.
     project.write("more/formulac/revenue.yml", project.read("models/formulac/revenue.yml"));
-    let said = "1 generated file is outside the folders `models:` and `tests:` of formulac.yml: models/formulac/revenue.yml; remove";
+    let expected_message = "1 generated file is outside the folders `models:` and `tests:` of formulac.yml: models/formulac/revenue.yml; remove";
     let run = project.run(&["check"]);
-    assert!(run.err.contains(said), "{}", run.err);
+    assert!(run.err.contains(expected_message), "{}", run.err);
     fs::remove_dir_all(project.path("more")).unwrap();
     project.write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
     assert_eq!(project.run(&["generate", "--check"]).exit, 1);
-    assert_eq!(project.run(&["generate"]).exit, 0);
+    project.succeed(&["generate"]);
     assert!(project.read("models/formulac/revenue.sql").contains("max("));
     fs::remove_dir_all(project.path("models")).unwrap();
     fs::remove_dir_all(project.path("tests")).unwrap();

@@ -282,7 +282,7 @@ fn pull_reads_overwritten_test_results_from_the_log() {
     assert!(project.run(&["status"]).out.contains("formulac pull"));
     project.run(&["pull"]);
     assert_eq!(status(&project), "pass");
-    assert_eq!(project.run(&["pull", "--check"]).exit, 0);
+    project.succeed(&["pull", "--check"]);
     // The saved results of a build are more precise than those in the log.
     let mut built = built.clone();
     built["metadata"]["generated_at"] = "2100-01-01T00:00:00Z".into();
@@ -291,7 +291,7 @@ fn pull_reads_overwritten_test_results_from_the_log() {
         .run(&["pull"]);
     let after_build = project.read("bi/omni/dbt_status.json");
     project.write("target/run_results.json", generated.to_string());
-    assert_eq!(project.run(&["pull", "--check"]).exit, 0);
+    project.succeed(&["pull", "--check"]);
     assert_eq!(project.read("bi/omni/dbt_status.json"), after_build);
 }
 
@@ -341,7 +341,7 @@ fn topics_and_grants_are_written_on_request() {
         "bi/omni/model.yaml",
         format!("week_start_day: sunday\n{}", project.read("bi/omni/model.yaml")),
     );
-    assert_eq!(project.run(&["pull", "--check"]).exit, 0);
+    project.succeed(&["pull", "--check"]);
     close(&mut manifest["nodes"]["model.acme_analytics.dim_customers"], "board");
     manifest["nodes"]["model.acme_analytics.fct_orders"]["description"] = "Orders, one row each.".into();
     project.write("target/manifest.json", manifest.to_string());

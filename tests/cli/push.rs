@@ -169,7 +169,7 @@ fn a_push_commits_what_generate_has_removed() {
         "columns:",
         "rules: [positive: revenue >= 0, some: customers > 0]\ncolumns:",
     );
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let test = "tests/formulac/assert_revenue_positive.sql";
     assert!(project.path(test).is_file(), "{:?}", project.files("tests/formulac"));
     let steps: [(&str, &dyn Fn()); 3] = [
@@ -202,7 +202,7 @@ fn a_push_commits_what_generate_has_removed() {
 #[test]
 fn models_are_not_deleted_because_of_a_wrong_specs_folder() {
     let project = create_project("push_wrong_specs");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     fs::create_dir(project.path("other")).unwrap();
     for (folder, message) in [
         ("nowhere/", "the folder `nowhere/` does not exist"),
@@ -257,7 +257,7 @@ fn moved_and_renamed_files_are_not_written_twice() {
             "columns:",
             "rules: [positive: revenue >= 0]\ncolumns:",
         );
-        assert_eq!(project.run(&["push", "--yes", "--no-parse"]).exit, 0);
+        project.succeed(&["push", "--yes", "--no-parse"]);
         for (from, to) in moves {
             fs::create_dir_all(project.path(to).parent().unwrap()).unwrap();
             git(&project, &["mv", from, to]);
@@ -400,7 +400,7 @@ fn line_endings_and_entries_of_other_branches_are_kept() {
         project.write(file, project.read(file).replace('\n', "\r\n"));
     }
     commit(&project, "line ends");
-    assert_eq!(project.run(&["plan"]).exit, 0);
+    project.succeed(&["plan"]);
     edit(
         &project,
         "models/formulac/revenue.yml",
@@ -486,14 +486,14 @@ fn one_push_at_a_time() {
         (5, Some("error: another formulac process is writing to this project"))
     );
     drop(held);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
 }
 
 /// A spec that was moved but not committed exists at only one path after the push.
 #[test]
 fn a_push_commits_the_removal_of_a_moved_spec() {
     let project = create_project("push_moved_by_hand");
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     for (from, to, is_staged) in [("revenue", "monthly", true), ("share", "part", false)] {
         let (old, new) = (format!("metrics/{from}.yml"), format!("metrics/sub/{to}.yml"));
         fs::create_dir_all(project.path("metrics/sub")).unwrap();
@@ -516,18 +516,18 @@ fn a_spec_that_moves_changes_no_sql() {
     let project = crate::roles::create_project("push_moved_spec");
     switch_user(&project, "eve");
     git(&project, &["switch", "--quiet", "-c", "work"]);
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     let sql = project.read("models/formulac/revenue.sql");
     git(&project, &["mv", "metrics/revenue.yml", "metrics/monthly.yml"]);
     commit(&project, "another name");
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     assert_eq!(project.read("models/formulac/revenue.sql"), sql);
     assert!(
         project.run(&["push", "--yes"]).out.contains("agree"),
         "{}",
         project.run(&["push", "--yes"]).out
     );
-    assert_eq!(project.run(&["generate", "--check"]).exit, 0);
+    project.succeed(&["generate", "--check"]);
     assert_eq!(
         project.run(&["authorize", "--base", "main", "--json"]).json()["generated_by_hand"],
         serde_json::json!([])

@@ -139,7 +139,7 @@ fn conflicts_are_resolved() {
         "{}",
         revenue(&project)
     );
-    assert_eq!(project.run(&["plan"]).exit, 0);
+    project.succeed(&["plan"]);
     both(&project);
     let resolved = project
         .run(&["resolve", "revenue.revenue:description", "--theirs", "--json"])
@@ -313,7 +313,7 @@ fn jinja_in_omni_is_text_in_dbt() {
     // Escaped text can be changed again, unlike handwritten Jinja.
     manifest["nodes"]["model.shop.orders"]["description"] = "About {{ env_var('HOME') }}.".into();
     project.write("target/manifest.json", manifest.to_string());
-    assert_eq!(project.run(&["pull"]).exit, 0);
+    project.succeed(&["pull"]);
     edit(
         &project,
         view,

@@ -61,7 +61,7 @@ fn template() -> TestProject {
     }
     git(&folder, &["add", "--all"]);
     git(&folder, &["commit", "--quiet", "--message", "specs"]);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     git(&folder, &["add", "--all"]);
     project.write(
         "metrics/revenue.yml",

@@ -24,7 +24,7 @@ fn create_project(name: &str) -> TestProject {
         .write("metrics/revenue.yml", SPEC);
     project.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
     begin(&project);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     project
 }
 
@@ -66,7 +66,8 @@ fn a_moved_file_is_not_moved_back() {
     );
 }
 
-/// A push moves the files to the new folders that formulac.yml specifies, and keeps the edits in the files. Other files stay.
+/// A push moves the files to the new folders that formulac.yml specifies, and keeps the edits in the files. Other files
+/// stay.
 #[test]
 fn files_follow_a_changed_folder() {
     let project = create_project("push_folder");
@@ -78,7 +79,7 @@ fn files_follow_a_changed_folder() {
         "rules:\n  - positive: revenue >= 0\ncolumns:",
     );
     commit(&project, "more");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let test = project.files("tests/formulac").pop().unwrap();
     edit(
         &project,
@@ -91,9 +92,13 @@ fn files_follow_a_changed_folder() {
         "formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nmodels: models/marts\ntests: tests/marts\n",
     );
-    let said = project.run(&["generate"]);
-    assert_eq!(said.exit, 0, "{}", said.err);
-    assert!(said.err.contains("`formulac push` moves them"), "{}", said.err);
+    let generated = project.run(&["generate"]);
+    assert_eq!(generated.exit, 0, "{}", generated.err);
+    assert!(
+        generated.err.contains("`formulac push` moves them"),
+        "{}",
+        generated.err
+    );
     assert_eq!(project.files("models/marts"), Vec::<String>::new());
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
     let plan = project.run(&["plan"]);
@@ -134,7 +139,7 @@ fn files_follow_a_changed_folder() {
         "formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nmodels: models/core\n",
     );
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     assert_eq!(project.files("models/core"), ["revenue.sql", "revenue.yml"]);
     assert_eq!(project.files("tests/formulac").len(), 1);
 }
@@ -149,7 +154,7 @@ fn a_conflict_shows_the_differences() {
         "status <> 'test' and amount % 7 < 3",
     );
     commit(&project, "No gifts");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     edit(
         &project,
         "metrics/revenue.yml",
@@ -174,9 +179,9 @@ fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
         path,
         formatted.replacen("#}\n", "#}\n{{ config(tags=['daily']) }}\n", 1),
     );
-    assert_eq!(project.run(&["generate", "--check"]).exit, 0);
+    project.succeed(&["generate", "--check"]);
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-    assert_eq!(project.run(&["generate"]).exit, 0);
+    project.succeed(&["generate"]);
     let now = project.read(path);
     for kept in ["SELECT", "-- people", "config(tags=['daily'])", "sum(amount - tax)"] {
         assert!(now.contains(kept), "{kept}: {now}");
@@ -195,7 +200,7 @@ fn a_conflict_names_who_changed_the_line() {
     let long = "SUM(IF(amount_without_any_tax > 100, amount_without_any_tax - discount_of_customer, amount_of_refund))";
     edit(&project, "metrics/revenue.yml", "SUM(amount)", long);
     commit(&project, "longer");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     edit(
         &project,
         "models/formulac/revenue.sql",
@@ -229,7 +234,7 @@ fn a_conflict_names_who_changed_the_line() {
 #[test]
 fn a_conflict_names_who_changed_the_description() {
     let project = create_project("push_description_who");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let spec = project.read("metrics/revenue.yml");
     let line = spec.lines().position(|line| line.contains("revenue = ")).unwrap();
     edit(
@@ -275,7 +280,7 @@ fn a_moved_file_causes_no_warning() {
             ],
         );
     }
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     for command in ["check", "generate", "plan", "status"] {
         let run = project.run(&[command]);
         assert!(!run.err.contains("outside of the folders"), "{command}: {}", run.err);
@@ -313,7 +318,7 @@ fn a_moved_file_is_removed_with_its_model() {
     assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
     assert!(run.out.contains("theirs  models/marts/revenue.sql"), "{}", run.out);
     project.write("models/marts/revenue.sql", sql);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     assert_eq!(project.files("models/marts"), Vec::<String>::new());
     assert_eq!(project.files("models/formulac"), ["sales.sql", "sales.yml"]);
     assert_eq!(git(&project, &["status", "--porcelain"]), "");
@@ -324,7 +329,7 @@ fn a_moved_file_is_removed_with_its_model() {
     assert_eq!(project.files("models/formulac"), Vec::<String>::new());
     git(&project, &["rm", "--quiet", "metrics/revenue.yml"]);
     fs::create_dir_all(project.path("metrics")).unwrap();
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     assert_eq!(project.files("models/marts"), Vec::<String>::new());
 }
 
@@ -338,7 +343,7 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
         "columns:",
         "  half = revenue / 2\ncolumns:",
     );
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let total = "coalesce(sum(amount), 0) as revenue";
     edit(
         &project,
@@ -346,7 +351,7 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
         total,
         "my_total(amount) as revenue",
     );
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     edit(
         &project,
         "metrics/revenue.yml",
@@ -364,10 +369,10 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
     }
     assert_eq!(project.run(&["resolve", "revenue.revenue", "--theirs"]).exit, 3);
     edit(&project, "metrics/revenue.yml", "SUM(amount) * 2", "revenue * 2");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     edit(&project, "metrics/revenue.yml", "revenue * 2", "SUM(amount) * 3");
-    assert_eq!(project.run(&["resolve", "revenue.revenue", "--ours"]).exit, 0);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["resolve", "revenue.revenue", "--ours"]);
+    project.succeed(&["push", "--yes"]);
     let sql = project.read("models/formulac/revenue.sql");
     assert!(sql.contains(total) && sql.contains("revenue * 3 as twice"), "{sql}");
 }
@@ -471,8 +476,8 @@ fn generate_merges_changes_into_edited_files() {
     for kept in ["ifnull(sum(amount), 0)", "amount % 7 < 3", "count(customer_id)"] {
         assert!(text.contains(kept), "{kept}: {text}");
     }
-    assert_eq!(project.run(&["generate", "--check"]).exit, 0);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["generate", "--check"]);
+    project.succeed(&["push", "--yes"]);
     assert_eq!(project.read(sql), text);
     // `generate` rejects edits that a push would copy to the spec.
     edit(&project, sql, "count(customer_id)", "count(account_id)");
@@ -505,7 +510,7 @@ fn edits_of_comments_alone_are_committed() {
         "status <> 'test'",
         "status <> 'test' and amount % 7 < 3",
     );
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     assert_eq!(git(&project, &["status", "--porcelain"]), "");
     assert!(project.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
 }
@@ -520,7 +525,7 @@ fn a_description_never_becomes_a_formula() {
         "  revenue =",
         "  /// amount\n  revenue =",
     );
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     edit(&project, "metrics/revenue.yml", "/// amount", "/// net amount");
     edit(
         &project,
@@ -553,7 +558,7 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
         )
         .replace("columns:", "  before = PERIODOFFSET(revenue, -1, \"month\")\ncolumns:");
     project.write("metrics/revenue.yml", &spec);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let sql = "models/formulac/revenue.sql";
     assert!(
         project
@@ -627,8 +632,8 @@ fn a_removed_or_changed_state_is_restored() {
             "COUNT(customer_id)",
         );
         let plan = project.run(&["plan"]);
-        let told = format!("warning: `{state}` {what}; the changes are compared with the version that log entry ");
-        assert!(plan.err.contains(&told), "{}", plan.err);
+        let message = format!("warning: `{state}` {what}; the changes are compared with the version that log entry ");
+        assert!(plan.err.contains(&message), "{}", plan.err);
         assert!(
             plan.out
                 .contains("Plan: 0 to create, 1 to update, 0 to delete, 0 conflicts"),
@@ -651,13 +656,13 @@ fn a_removed_or_changed_state_is_restored() {
             run.err
         );
         // Return to the first state.
-        assert_eq!(project.run(&["rollback", "1", "--yes"]).exit, 0);
+        project.succeed(&["rollback", "1", "--yes"]);
         assert_eq!(project.read(state), pushed);
         assert!(!project.run(&["plan"]).err.contains(state));
     }
     // Without other changes, a push only restores the file.
     fs::remove_file(project.path(state)).unwrap();
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     assert_eq!(
         (project.read(state), git(&project, &["status", "--porcelain"])),
         (pushed, String::new())
@@ -798,14 +803,14 @@ fn a_new_layout_of_a_spec_is_named() {
     let with_edit = SPEC.replace("model: revenue", "model: other");
     project.write("metrics/other.yml", &with_edit);
     commit(&project, "other");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     edit(
         &project,
         "models/formulac/other.sql",
         "status <> 'test'",
         "status <> 'test' and amount % 7 < 3",
     );
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     edit(
         &project,
         "metrics/revenue.yml",
@@ -816,7 +821,7 @@ fn a_new_layout_of_a_spec_is_named() {
     let line = "    the spec changed, but no generated file changes\n";
     assert_eq!(plan.out.matches(line).count(), 1, "{}", plan.out);
     assert!(plan.out.contains("remains a hand edit"), "{}", plan.out);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     let message = git(&project, &["log", "-1", "--format=%B"]);
     assert!(message.starts_with("Update revenue\n\nupdate revenue\n"), "{message}");
     assert!(!message.contains("keep"), "{message}");
@@ -898,11 +903,11 @@ fn yaml_that_is_not_valid_is_reported_with_its_line() {
         .unwrap();
     let run = project.run(&["plan"]);
     assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
-    for told in [
+    for expected in [
         "the text is not valid YAML",
         &format!("next    correct line {line} of {yml}\n"),
     ] {
-        assert!(run.out.contains(told), "{}", run.out);
+        assert!(run.out.contains(expected), "{}", run.out);
     }
     assert!(!run.out.contains("--ours"), "{}", run.out);
 }

@@ -124,8 +124,8 @@ fn a_merge_request_lists_changes_and_impact() {
         assert_eq!(run.exit, 0, "{}", run.err);
         let text = project.read(".formulac/local/merge_request.md");
         if name == "json" {
-            let told: serde_json::Value = serde_json::from_str(&run.out).unwrap();
-            assert_eq!(told["pushed"]["merge_request"], serde_json::json!(text));
+            let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+            assert_eq!(report["pushed"]["merge_request"], serde_json::json!(text));
         } else {
             assert!(run.out.ends_with(&text), "{}", run.out);
             assert!(
@@ -178,10 +178,15 @@ fn changed_conditions_are_part_of_the_plan_and_the_log() {
     project.run(&["push", "--yes"]);
     let clauses = "group_by: country\nwhere: amount > 20\nhaving: customers > 1\norder_by: country\nlimit: 5\n";
     edit(&project, "metrics/revenue.yml", "group_by: country\n", clauses);
-    let said = ["where: amount > 20\n", "having: customers > 1\n", "limit: 5\n"];
+    let lines = ["where: amount > 20\n", "having: customers > 1\n", "limit: 5\n"];
     for command in [&["plan"][..], &["push", "--yes"], &["log", "--limit", "1"]] {
         let run = project.run(command);
-        assert!(said.iter().all(|line| run.out.contains(line)), "{}{}", run.out, run.err);
+        assert!(
+            lines.iter().all(|line| run.out.contains(line)),
+            "{}{}",
+            run.out,
+            run.err
+        );
     }
     edit(&project, "metrics/revenue.yml", "amount > 20", "amount > 30");
     let plan = project.run(&["plan"]);
@@ -194,7 +199,7 @@ fn changed_conditions_are_part_of_the_plan_and_the_log() {
                  definitions: revenue = SUM(amount)\n  - name: large\n    where: revenue > 1\n    keep: all\n    \
                  definitions: half = revenue / 2\n";
     project.write("metrics/revenue.yml", steps);
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     edit(&project, "metrics/revenue.yml", "amount > 0", "amount > 9");
     edit(&project, "metrics/revenue.yml", "revenue > 1", "revenue > 2");
     let plan = project.run(&["plan"]);
@@ -223,6 +228,6 @@ fn a_new_layout_of_a_committed_spec_is_not_a_change() {
     let plan = project.run(&["plan"]).out;
     assert!(plan.contains("agree") && plan.contains("0 to update"), "{plan}");
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+    project.succeed(&["push", "--yes"]);
     assert!(project.read("models/formulac/revenue.sql").contains("amount - tax"));
 }

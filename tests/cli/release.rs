@@ -11,13 +11,13 @@ fn create_merged_project(name: &str) -> TestProject {
     git(&project, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     commit(&project, "after tax");
-    assert_eq!(project.run(&["change", "propose", "Revenue after tax"]).exit, 0);
+    project.succeed(&["change", "propose", "Revenue after tax"]);
     for name in ["fay", "dan"] {
         switch_user(&project, name);
-        assert_eq!(project.run(&["change", "approve", "rev"]).exit, 0);
+        project.succeed(&["change", "approve", "rev"]);
     }
     switch_user(&project, "eve");
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     merge(&project, "after-tax");
     project
 }
@@ -61,18 +61,18 @@ fn a_tested_and_approved_project_can_be_released() {
         ("eve", ["change", "approve", "value"]),
     ] {
         switch_user(&project, name);
-        assert_eq!(project.run(&args).exit, 0);
+        project.succeed(&args);
     }
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     merge(&project, "more");
     switch_user(&project, "dan");
-    let told = project.run(&["release", "--yes", "--json"]).json();
+    let report = project.run(&["release", "--yes", "--json"]).json();
     assert_eq!(
-        (told["release"].as_str(), told["after"].as_str()),
+        (report["release"].as_str(), report["after"].as_str()),
         (Some("v2"), Some("v1")),
-        "{told}"
+        "{report}"
     );
-    let text = told["text"].as_str().unwrap();
+    let text = report["text"].as_str().unwrap();
     let expected = "\nSince v1:\n  update revenue\n    revenue: SUM(amount) - SUM(tax) → SUM(amount) - SUM(vat)\n";
     assert!(text.ends_with(expected), "{text}");
     // Roll back to the first release. Production is protected, so the rollback creates a commit on a separate branch.
@@ -113,14 +113,10 @@ fn a_commit_without_approval_can_be_approved_later() {
     let fix = format!("git switch -c {branch} {short} && formulac change propose TITLE --base {base}, then");
     assert!(refused.out.contains(&fix), "{}", refused.out);
     git(&project, &["switch", "--quiet", "-c", &branch, &short]);
-    let run = |args: &[&str]| {
-        let run = project.run(args);
-        assert_eq!(run.exit, 0, "{args:?}: {}", run.err);
-    };
-    run(&["change", "propose", "Quick fix", "--base", &base]);
+    project.succeed(&["change", "propose", "Quick fix", "--base", &base]);
     for name in ["fay", "dan"] {
         switch_user(&project, name);
-        run(&["change", "approve", "quick"]);
+        project.succeed(&["change", "approve", "quick"]);
     }
     merge(&project, &branch);
     let released = project.run(&["release", "--yes"]);
@@ -140,7 +136,7 @@ fn release_notes_list_the_net_change() {
             None => std::fs::remove_file(project.path(file)).unwrap(),
         }
         commit(&project, file);
-        assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+        project.succeed(&["push", "--yes", "--quiet"]);
     };
     project
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
@@ -149,7 +145,7 @@ fn release_notes_list_the_net_change() {
         .write("metrics/b.yml", spec("b", "amount * 2"))
         .write("metrics/gone.yml", spec("gone", "tax"));
     crate::repository::begin(&project);
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     let first = project.run(&["release", "--yes"]);
     assert_eq!(
         first.out, "v1\n\nThe first release, of 3 models:\n  a\n  b\n  gone\n",
@@ -158,7 +154,7 @@ fn release_notes_list_the_net_change() {
     );
     push("metrics/a.yml", Some(spec("a", "amount * 3")));
     push("metrics/new.yml", Some(spec("new", "amount - tax")));
-    assert_eq!(project.run(&["rollback", "1", "--yes"]).exit, 0);
+    project.succeed(&["rollback", "1", "--yes"]);
     push("metrics/b.yml", Some(spec("b", "amount * 4")));
     push("metrics/b.yml", Some(spec("b", "amount * 5")));
     push("metrics/more.yml", Some(spec("more", "amount\n    + tax")));
@@ -190,7 +186,7 @@ fn overwritten_test_results_are_reported() {
     );
     project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     crate::repository::begin(&project);
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     let left_by = |which: &str, status: &str| {
         let metadata = |kind: &str| {
             format!(
@@ -236,7 +232,7 @@ fn overwritten_test_results_are_read_from_the_log() {
     );
     project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     crate::repository::begin(&project);
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     let metadata = |kind: &str| {
         format!(
             r#""metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}.json", "generated_at": "2100-01-01T00:00:00Z"}}"#
@@ -252,14 +248,14 @@ fn overwritten_test_results_are_read_from_the_log() {
         format!("{{{}, {results}}}", metadata("run-results/v6")),
     );
     project.write("target/run/shop/models/t.sql", "select 1");
-    let left_by = |target: &str, told: &str| {
+    let left_by = |target: &str, node: &str| {
         let entries = [
             ("MainThread", "Running with dbt=1.12.6".to_owned()),
             (
                 "MainThread",
                 format!("running dbt with arguments {{'target_path': '{target}'}}"),
             ),
-            ("Thread-1 (", format!("1 of 1 {told} t ......... [{told} in 0.90s]")),
+            ("Thread-1 (", format!("1 of 1 {node} t ......... [{node} in 0.90s]")),
             ("Thread-1 (", "Finished running node test.shop.t.1".to_owned()),
             (
                 "MainThread",
@@ -268,7 +264,7 @@ fn overwritten_test_results_are_read_from_the_log() {
         ];
         let log: String = entries
             .iter()
-            .map(|(thread, told)| format!("16:36:33.656652 [info ] [{thread}]: {told}\n"))
+            .map(|(thread, text)| format!("16:36:33.656652 [info ] [{thread}]: {text}\n"))
             .collect();
         project.write("logs/dbt.log", log);
         project.run(&["release", "--dry-run"])

@@ -79,7 +79,7 @@ fn each_role_may_run_the_commands_in_the_table() {
         git(&project, &["switch", "--quiet", "-c", "work"]);
         edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
         commit(&project, "twice");
-        assert_eq!(project.run(&["change", "propose", "Twice"]).exit, 0);
+        project.succeed(&["change", "propose", "Twice"]);
         switch_user(&project, name);
         let mut refused = 0;
         for (command, environment, may) in table() {
@@ -161,7 +161,7 @@ fn a_rejection_does_not_change_git_status() {
         .write("metrics/revenue.yml", REVENUE);
     begin(&project);
     git(&project, &["switch", "--quiet", "-c", "work"]);
-    assert_eq!(project.run(&["push", "--yes", "--quiet"]).exit, 0);
+    project.succeed(&["push", "--yes", "--quiet"]);
     switch_user(&project, "fay");
     for args in [["push", "--yes"].as_slice(), &["generate"], &["release", "--yes"]] {
         assert_eq!(project.run(args).exit, 4, "{args:?}");
@@ -195,7 +195,7 @@ fn identity_of_the_user() {
     assert_ne!(as_user("EVE@example.com"), 4);
     // If the project has no roles, every user is an engineer.
     let free = project_without_roles();
-    assert_eq!(free.run(&["push", "--yes", "--quiet"]).exit, 0);
+    free.succeed(&["push", "--yes", "--quiet"]);
 }
 
 fn project_without_roles() -> TestProject {
@@ -233,7 +233,7 @@ fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
     }
     // Other environments and other commands do not need an admin. There is no dbt project here.
     assert_eq!(project.run(&["prove", "--env", "development", "--yes"]).exit, 2);
-    assert_eq!(project.run(&["generate", "--env", "production"]).exit, 0);
+    project.succeed(&["generate", "--env", "production"]);
     project.write("formulac.yml", format!("{without}roles: {{ann@example.com: admin}}\n"));
     assert_eq!(project.run(&["prove", "--env", "production", "--yes"]).exit, 2);
 }

@@ -75,8 +75,8 @@ fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
     push(&project);
     edit(&project, SPEC, "Revenue by country.", "Revenue of each country.");
     commit(&project, "Describe the model");
-    let said = roll_back(&project);
-    assert!(!said.contains("warning"), "{said}");
+    let output = roll_back(&project);
+    assert!(!output.contains("warning"), "{output}");
     let (spec, sql) = (project.read(SPEC), project.read(SQL));
     assert!(
         spec.contains("Revenue of each country.") && spec.contains("SUM(amount)"),
@@ -102,9 +102,9 @@ fn a_file_whose_lines_changed_again_keeps_its_contents() {
     push(&project);
     edit(&project, SPEC, "SUM(amount - tax)", "SUM(amount - fee)");
     commit(&project, "Fees");
-    let said = roll_back(&project);
+    let output = roll_back(&project);
     let kept = format!("warning: `{SPEC}` keeps its contents, because later commits changed the lines");
-    assert!(said.contains(&kept), "{said}");
+    assert!(output.contains(&kept), "{output}");
     assert!(project.read(SPEC).contains("SUM(amount - fee)"));
     assert!(project.read(SQL).contains("sum(amount)"));
 }
@@ -125,7 +125,7 @@ fn metric_sets_that_were_pushed_are_undone() {
     let set = project.read("metrics/orders.yml");
     edit(&project, "metrics/orders.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
-    assert_eq!(project.run(&["generate"]).exit, 0);
+    project.succeed(&["generate"]);
     commit(&project, "generated");
     push(&project);
     edit(&project, "metrics/orders.yml", "SUM(fee)", "SUM(fee * 2)");

@@ -100,6 +100,13 @@ impl TestProject {
         finish(self.command(args))
     }
 
+    /// Runs a command that must succeed.
+    pub fn succeed(&self, args: &[&str]) -> Run {
+        let run = self.run(args);
+        assert_eq!(run.exit, 0, "{args:?}\n{}{}", run.out, run.err);
+        run
+    }
+
     pub fn run_with(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Run {
         let mut command = self.command(args);
         command

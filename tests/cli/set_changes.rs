@@ -120,9 +120,9 @@ fn an_edit_without_a_formula_can_only_be_removed() {
             "to_set": none, "to_model": none,
         })
     );
-    for (side, exit, said) in [("--to-set", 3, reason), ("--edit", 2, "--ours, --to-set or --to-model")] {
+    for (side, exit, expected) in [("--to-set", 3, reason), ("--edit", 2, "--ours, --to-set or --to-model")] {
         let run = project.run(&["resolve", "by_month.revenue", side]);
-        assert!(run.exit == exit && run.err.contains(said), "{side}: {}", run.err);
+        assert!(run.exit == exit && run.err.contains(expected), "{side}: {}", run.err);
     }
     let run = project.run(&["resolve", "by_month.revenue", "--ours"]);
     assert_eq!(run.exit, 0, "{}", run.err);
@@ -278,7 +278,7 @@ fn a_plan_lists_the_effects_of_a_changed_set_on_each_model() {
         "{markdown}"
     );
     // A plan can be pushed after dbt has written another manifest.
-    assert_eq!(place.run(&["plan", "--output", "plan.json"]).exit, 0);
+    place.succeed(&["plan", "--output", "plan.json"]);
     write_manifest(&place, &["by_month", "total"]);
     assert_eq!(effects(&place)[1]["exposures"], json!([]));
     let run = place.run(&["push", "plan.json", "--yes", "--no-parse"]);

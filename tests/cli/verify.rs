@@ -349,7 +349,7 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     let project = create_project("verify_request");
     let values = || {
         let request = project.run(&["plan", "--markdown"]);
-        let told = |start: &str| {
+        let section = |start: &str| {
             request
                 .out
                 .lines()
@@ -357,18 +357,18 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
                 .unwrap_or_default()
                 .to_owned()
         };
-        format!("{}\n{}\n", told("**Values**"), told("**Checks**"))
+        format!("{}\n{}\n", section("**Values**"), section("**Checks**"))
     };
-    let mut told = values();
+    let mut output = values();
     verify(&project, &[]);
-    told.push_str(&values());
+    output.push_str(&values());
     project.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
     verify(&project, &[]);
-    told.push_str(&values());
+    output.push_str(&values());
     // A spec with a different text is a different spec, even if its meaning is the same.
     project.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
-    told.push_str(&values());
-    mask_settings().bind(|| assert_snapshot!(told));
+    output.push_str(&values());
+    mask_settings().bind(|| assert_snapshot!(output));
 }
 
 #[test]
@@ -498,7 +498,7 @@ fn builds_and_sources_of_environments_are_reported() {
 #[test]
 fn an_invalid_answer_does_not_count_as_agreement() {
     let project = dbt_project("verify_no_answer");
-    for (says, told) in [
+    for (says, expected) in [
         // Stand-ins for dbt that return no rows, rows with a different shape, or no result.
         (
             r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#,
@@ -517,7 +517,7 @@ fn an_invalid_answer_does_not_count_as_agreement() {
         let run = with_dbt(&project, &["verify"]);
         assert_eq!(run.exit, 5, "{says}: {}{}", run.out, run.err);
         assert!(
-            run.out.contains(told) && run.out.starts_with('-'),
+            run.out.contains(expected) && run.out.starts_with('-'),
             "{says}: {}",
             run.out
         );

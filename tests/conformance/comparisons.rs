@@ -72,8 +72,8 @@ fn read_case(node: &Node) -> Result<Case> {
         })
     };
     let (ours, theirs) = (table("ours", "ours", types)?, table("theirs", "theirs", their_types)?);
-    let said = map.take("spec");
-    let spec = match &said {
+    let spec_key = map.take("spec");
+    let spec = match &spec_key {
         Some(spec) => {
             let mut out = "model: ours\nfrom: theirs\n".to_owned();
             for (key, value) in spec.map()?.into_entries() {
@@ -94,7 +94,7 @@ fn read_case(node: &Node) -> Result<Case> {
     let case = Case {
         name,
         spec,
-        of_formula: said.is_some(),
+        of_formula: spec_key.is_some(),
         ours,
         theirs,
         dialect: map

@@ -104,12 +104,12 @@ fn forms_without_sql(function: &'static Function, file: &CaseFile) -> BTreeSet<S
         .iter()
         .filter(is_written)
         .flat_map(|c| calls_of(function, &c.formula, &c.table));
-    let said: BTreeSet<usize> = calls.filter_map(|call| call.overload).collect();
+    let covered: BTreeSet<usize> = calls.filter_map(|call| call.overload).collect();
     let forms = function
         .overloads
         .iter()
         .enumerate()
-        .filter(|(at, _)| !said.contains(at));
+        .filter(|(at, _)| !covered.contains(at));
     forms
         .map(|(_, overload)| format!("the SQL of {}", signature(function, overload)))
         .collect()
@@ -170,10 +170,10 @@ fn missing_cases_of_function(
     }
     // Errors also count, because they show how a value is treated.
     let listed = || {
-        let said = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
+        let is_tested = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
         cases
             .iter()
-            .filter(move |(case, _)| said(case))
+            .filter(move |(case, _)| is_tested(case))
             .flat_map(|(case, calls)| calls.iter().map(move |c| (*case, c)))
     };
     let mut done: Vec<&str> = Vec::new();

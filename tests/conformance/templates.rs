@@ -60,19 +60,19 @@ fn push(text: &mut String, in_each: &[(Dialect, Result<Written, String>)]) {
         .iter()
         .filter(|(dialect, _)| dialect.unverified().is_none())
         .collect();
-    let said = |result: &Result<Written, String>| match result {
+    let sql_of = |result: &Result<Written, String>| match result {
         Ok(written) => written.sql.clone(),
         Err(reason) => format!("not available: {reason}"),
     };
     let mut done: Vec<String> = Vec::new();
     for (_, result) in &in_each {
-        let sql = said(result);
+        let sql = sql_of(result);
         if done.contains(&sql) {
             continue;
         }
         let same: Vec<&str> = in_each
             .iter()
-            .filter(|(_, r)| said(r) == sql)
+            .filter(|(_, r)| sql_of(r) == sql)
             .map(|(d, _)| d.name())
             .collect();
         let who = if same.len() == in_each.len() {

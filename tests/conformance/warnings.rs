@@ -27,8 +27,8 @@ const TRAPS: [Code; 16] = [
     Code::RedundantBoolean,
 ];
 
-fn unexpected_warnings(diagnostics: &[Diagnostic], said: &[String]) -> Vec<String> {
-    let is_new = |d: &&Diagnostic| TRAPS.contains(&d.kind()) && !said.iter().any(|code| code == d.code());
+fn unexpected_warnings(diagnostics: &[Diagnostic], expected: &[String]) -> Vec<String> {
+    let is_new = |d: &&Diagnostic| TRAPS.contains(&d.kind()) && !expected.iter().any(|code| code == d.code());
     diagnostics
         .iter()
         .filter(is_new)

@@ -91,29 +91,35 @@ fn equivalent_sql_is_not_an_edit() {
 fn all_other_edits_are_reported() {
     let dialect = Dialect::default();
     let sql = compile_spec(dialect);
-    let told = |found: &str| -> Vec<String> {
+    let describe_edits = |found: &str| -> Vec<String> {
         let edits = Edits::from_texts(&sql, found, dialect);
         assert!(edits.items.is_empty(), "{edits:?}");
         edits.other_edits.into_iter().map(|rest| rest.description).collect()
     };
-    assert_eq!(told(&sql.replace("<> 'trial'", "<> 'test'")), ["`where` of `monthly`"]);
     assert_eq!(
-        told(&sql.replace("ref('subscriptions')", "ref('orders')")),
+        describe_edits(&sql.replace("<> 'trial'", "<> 'test'")),
+        ["`where` of `monthly`"]
+    );
+    assert_eq!(
+        describe_edits(&sql.replace("ref('subscriptions')", "ref('orders')")),
         ["`from` of `subscriptions`"]
     );
     assert_eq!(
-        told(&format!("{{{{ config(materialized='table') }}}}\n{sql}")),
+        describe_edits(&format!("{{{{ config(materialized='table') }}}}\n{sql}")),
         ["the text before the query"]
     );
     assert_eq!(
-        told(&sql.replace("group by", "order by")),
+        describe_edits(&sql.replace("group by", "order by")),
         ["`order by` of `monthly`", "`group by` of `monthly`"]
     );
-    assert_eq!(told(&format!("{sql}limit 3\n")), ["`limit`"]);
-    assert_eq!(told(&format!("{sql}union all select 1 as x\n")), ["the column `x`"]);
-    assert!(!told(&sql.replacen("with ", "with recursive ", 1)).is_empty());
-    assert!(!told("no sql at all").is_empty());
-    assert!(!told("").is_empty());
+    assert_eq!(describe_edits(&format!("{sql}limit 3\n")), ["`limit`"]);
+    assert_eq!(
+        describe_edits(&format!("{sql}union all select 1 as x\n")),
+        ["the column `x`"]
+    );
+    assert!(!describe_edits(&sql.replacen("with ", "with recursive ", 1)).is_empty());
+    assert!(!describe_edits("no sql at all").is_empty());
+    assert!(!describe_edits("").is_empty());
 }
 
 #[test]

@@ -1,18 +1,12 @@
 //! Tests edits with calls that people write without guards: without a default for NULL, a conversion of types, or a
 //! condition that prevents errors. Generated SQL has these guards, so the SQL of the formula differs from the edit.
 
-use std::sync::OnceLock;
-
-use formulac::decompile::Decompiler;
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+
+use crate::decompiler;
 
 const GROUPED: &str = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: value = COUNT()\n";
 const ROWS: &str = "model: m\nfrom: orders\ndefinitions: value = 7919\n";
-
-fn decompiler() -> &'static Decompiler {
-    static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
-    DECOMPILER.get_or_init(Decompiler::default)
-}
 
 fn compiler(dialect: Dialect) -> Compiler {
     let columns = [

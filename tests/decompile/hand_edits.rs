@@ -1,14 +1,8 @@
 //! Tests hand edits as analysts write them. `hand_edits.txt` lists the edits and their formulas.
 
-use std::sync::OnceLock;
-
-use formulac::decompile::Decompiler;
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
-fn decompiler() -> &'static Decompiler {
-    static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
-    DECOMPILER.get_or_init(Decompiler::default)
-}
+use crate::decompiler;
 
 fn compiler(dialect: Dialect) -> Compiler {
     let columns = [

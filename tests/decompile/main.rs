@@ -7,6 +7,10 @@ mod skipped_cases;
 #[allow(dead_code, reason = "other tests use the other items")]
 mod yaml;
 
+use std::sync::OnceLock;
+
+use formulac::decompile::Decompiler;
+
 mod corpus;
 mod edits;
 mod guards;
@@ -14,3 +18,9 @@ mod hand_edits;
 mod random;
 mod respell;
 mod round_trip;
+
+/// Returns the decompiler, which all tests share so that its caches are filled only once.
+fn decompiler() -> &'static Decompiler {
+    static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
+    DECOMPILER.get_or_init(Decompiler::default)
+}

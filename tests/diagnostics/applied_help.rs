@@ -1,5 +1,5 @@
-//! Formulas with one mistake each: they have one error, whose help contains the user's own expressions, and the formula in
-//! the help compiles.
+//! Formulas with one mistake each: they have one error, whose help contains the user's own expressions, and the formula
+//! in the help compiles.
 
 use formulac::diag::apply_fixes;
 use formulac::{Code, Diagnostic};
@@ -363,7 +363,8 @@ fn one_mistake_has_one_error_with_help_that_compiles() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A fix must not turn an error into another meaning, so these formulas either keep an error or become the expected text.
+/// A fix must not turn an error into another meaning, so these formulas either keep an error or become the expected
+/// text.
 #[test]
 fn fixes_do_not_change_the_meaning() {
     for (formula, expected) in [

@@ -29,13 +29,13 @@ fn every_fix_removes_its_error() {
                 ));
             }
             if errors(&after.diagnostics) > errors(&before.diagnostics) - usize::from(diagnostic.is_error()) {
-                let said: Vec<String> = after
+                let messages: Vec<String> = after
                     .diagnostics
                     .iter()
                     .map(|d| format!("{} {}", d.code(), d.message()))
                     .collect();
                 wrong.push(format!(
-                    "{}: the fix of {} brings other errors: {text:?}: {said:?}",
+                    "{}: the fix of {} brings other errors: {text:?}: {messages:?}",
                     case.name,
                     diagnostic.code()
                 ));

@@ -9,6 +9,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod comments;
 mod crates;
 mod dialects;
 mod examples;

@@ -79,8 +79,8 @@ fn what_two_environments_built_is_compared() {
             .env_remove("FORMULAC_ENV");
         let output = command.envs(settings).output().expect("formulac runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let said = String::from_utf8_lossy(&output.stderr);
-        let json: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{said}"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let json: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{stderr}"));
         (output.status.code(), json["models"][0].clone())
     };
     let url = format!("postgres://oracle:unused@/postgres?host={}", server.folder);

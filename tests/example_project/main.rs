@@ -132,13 +132,13 @@ fn dbt_builds_the_expected_tables_on_postgres() {
     check_previews(&project, &["--engine", &url]);
     let url = format!("postgres://oracle:unused@/postgres?host={}", server.folder);
     check_previews(&project, &["--engine", &url, "--data", "seeds"]);
-    let said = failure_message(
+    let message = failure_message(
         &project,
         &["preview", "metrics/customer_ltv.yml", "--engine", &url, "--quiet"],
     );
     let place = "<query>:4:6: error[F0823]: Postgres failed: relation \"invoices\" does not exist";
-    assert!(said.contains(place) && !said.contains("unused"), "{said}");
-    let said = failure_message(
+    assert!(message.contains(place) && !message.contains("unused"), "{message}");
+    let message = failure_message(
         &project,
         &[
             "preview",
@@ -147,7 +147,7 @@ fn dbt_builds_the_expected_tables_on_postgres() {
             "postgres://me:unused@/x?host=/nowhere",
         ],
     );
-    assert!(said.contains("F0823") && !said.contains("unused"), "{said}");
+    assert!(message.contains("F0823") && !message.contains("unused"), "{message}");
 }
 
 #[test]
@@ -229,10 +229,10 @@ fn previews_with_dbt(project: &Path) {
         &project.join("wrong.yml"),
         "model: wrong\nfrom: invoices\ndefinitions: a = SUM(no_such_column)\n",
     );
-    let said = failure_message(project, &["preview", "wrong.yml"]);
+    let message = failure_message(project, &["preview", "wrong.yml"]);
     assert!(
-        said.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"no_such_column\" not found"),
-        "{said}"
+        message.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"no_such_column\" not found"),
+        "{message}"
     );
 }
 

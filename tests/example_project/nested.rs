@@ -16,10 +16,10 @@ fn formulac(dbt: &Path, project: &Path, args: &[&str]) -> (i32, String) {
         .env("FORMULAC_DBT", dbt)
         .env_remove("FORMULAC_ENV");
     let output = command.output().expect("formulac runs");
-    let said = [output.stdout, output.stderr]
+    let text = [output.stdout, output.stderr]
         .map(|text| String::from_utf8_lossy(&text).into_owned())
         .concat();
-    (output.status.code().unwrap_or(-1), said)
+    (output.status.code().unwrap_or(-1), text)
 }
 
 fn git(folder: &Path, args: &[&str]) {
@@ -45,8 +45,8 @@ fn a_push_lets_dbt_parse_the_whole_project() {
             &project,
         ));
     }
-    let (exit, said) = formulac(&dbt, &project, &["init"]);
-    assert_eq!(exit, 0, "{said}");
+    let (exit, output) = formulac(&dbt, &project, &["init"]);
+    assert_eq!(exit, 0, "{output}");
     let settings = project::read(&project.join("formulac.yml"));
     for line in [
         "models: dbt_models/formulac/",
@@ -69,8 +69,8 @@ fn a_push_lets_dbt_parse_the_whole_project() {
     git(&place, &["commit", "--quiet", "--message", "specs"]);
 
     let manifest = project::read(&project.join("build/manifest.json"));
-    let (exit, said) = formulac(&dbt, &project, &["push", "--yes"]);
-    assert!(exit == 0 && !said.contains("not parsed"), "{said}");
+    let (exit, output) = formulac(&dbt, &project, &["push", "--yes"]);
+    assert!(exit == 0 && !output.contains("not parsed"), "{output}");
     assert!(project.join("dbt_models/formulac/orders_by_customer.sql").is_file());
     assert!(
         project
@@ -89,14 +89,14 @@ fn a_push_lets_dbt_parse_the_whole_project() {
     fs::remove_file(&customers).unwrap();
     let spec = project.join("metrics/orders_by_customer.yml");
     fs::write(&spec, project::read(&spec).replace("SUM(amount)", "SUM(amount * 2)")).unwrap();
-    let (exit, said) = formulac(&dbt, &project, &["push", "--yes"]);
-    let copied = said
+    let (exit, output) = formulac(&dbt, &project, &["push", "--yes"]);
+    let copied = output
         .lines()
         .find_map(|line| line.strip_prefix("the copy of the project that dbt parsed is in "));
-    let copied = PathBuf::from(copied.unwrap_or_else(|| panic!("{said}")));
+    let copied = PathBuf::from(copied.unwrap_or_else(|| panic!("{output}")));
     assert!(
-        exit == 5 && said.contains("no file is written, because dbt rejects the models"),
-        "{said}"
+        exit == 5 && output.contains("no file is written, because dbt rejects the models"),
+        "{output}"
     );
     let stands = |path: &str| copied.join(path).exists();
     assert!(
@@ -107,10 +107,10 @@ fn a_push_lets_dbt_parse_the_whole_project() {
     assert!(project::read(&copied.join("dbt_models/formulac/orders_by_customer.sql")).contains("* 2"));
     fs::remove_dir_all(copied.ancestors().nth(2).expect("a copy is in a folder of its own")).unwrap();
 
-    let (exit, said) = formulac(&dbt, &project, &["push", "--yes", "--no-parse"]);
+    let (exit, output) = formulac(&dbt, &project, &["push", "--yes", "--no-parse"]);
     assert!(
-        exit == 0 && said.contains("not parsed by dbt, because of `--no-parse`"),
-        "{said}"
+        exit == 0 && output.contains("not parsed by dbt, because of `--no-parse`"),
+        "{output}"
     );
     fs::write(&customers, text).unwrap();
 }

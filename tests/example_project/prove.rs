@@ -91,7 +91,7 @@ fn report(output: &Output) -> Value {
 /// Returns the verdict of each problem, with its subject.
 fn problems(report: &Value) -> Vec<String> {
     let problems = report["problems"].as_array().expect("problems");
-    let mut told: Vec<String> = problems
+    let mut messages: Vec<String> = problems
         .iter()
         .map(|problem| {
             format!(
@@ -101,9 +101,9 @@ fn problems(report: &Value) -> Vec<String> {
             )
         })
         .collect();
-    told.sort();
-    told.dedup();
-    told
+    messages.sort();
+    messages.dedup();
+    messages
 }
 
 /// Functions that are proven on each target, even if the other functions are left out.
@@ -203,8 +203,8 @@ impl Proofs {
             .map(|(at, sql)| json!({"id": at.to_string(), "sql": sql}))
             .collect();
         let last = (statements.len() - 1).to_string();
-        let told = answers(&run_with_input(&mut reader, &json_lines(&queries)).stdout);
-        told[&last]["rows"].clone()
+        let replies = answers(&run_with_input(&mut reader, &json_lines(&queries)).stdout);
+        replies[&last]["rows"].clone()
     }
 
     /// Returns what `doctor` prints about an environment.

@@ -63,7 +63,7 @@ fn dbt_accepts_both_formats_and_metrics_match_the_formulas() {
         &place.join("metrics/by_quarter.yml"),
         &by_quarter(&spec("by_month_and_market.yml")),
     );
-    let mut told: Vec<BTreeMap<String, String>> = Vec::new();
+    let mut metrics_by_form: Vec<BTreeMap<String, String>> = Vec::new();
     for form in ["legacy", "latest"] {
         for name in ["by_month_and_market.yml", "by_customer.yml"] {
             write(
@@ -79,7 +79,7 @@ fn dbt_accepts_both_formats_and_metrics_match_the_formulas() {
         let mut parse = Command::new(dbt.with_file_name("python"));
         run(dbt_settings(parse.arg(script("strict_parse.py")), &place));
         check_texts_are_as_written(&artifact(&place, "manifest.json"));
-        told.push(metrics(&artifact(&place, "semantic_manifest.json"), form));
+        metrics_by_form.push(metrics(&artifact(&place, "semantic_manifest.json"), form));
         check_names_of_several_models(&place, &dbt, form);
     }
     check_semantic_model_of_private_model(&place, &dbt, &spec("by_customer.yml"));
@@ -87,7 +87,7 @@ fn dbt_accepts_both_formats_and_metrics_match_the_formulas() {
         "customer_sales_md",
         project::read(&place.join("models/formulac/customer_sales.md"))
     );
-    assert_eq!(told[0], told[1], "both forms say the same");
+    assert_eq!(metrics_by_form[0], metrics_by_form[1], "both forms say the same");
 
     run(&mut dbt_command(&dbt, &place));
     let manifest = artifact(&place, "manifest.json");
@@ -95,8 +95,11 @@ fn dbt_accepts_both_formats_and_metrics_match_the_formulas() {
         project::text(&manifest["nodes"][format!("model.subscription_business.{model}")]["relation_name"])
     };
     let quarter = "date_trunc('quarter', billing_date_month)";
-    let together: Vec<String> = told[0].iter().map(|(name, sql)| format!("{sql} as {name}")).collect();
-    let columns: Vec<&str> = told[0].keys().map(String::as_str).collect();
+    let together: Vec<String> = metrics_by_form[0]
+        .iter()
+        .map(|(name, sql)| format!("{sql} as {name}"))
+        .collect();
+    let columns: Vec<&str> = metrics_by_form[0].keys().map(String::as_str).collect();
     let again = format!(
         "select {} from {} group by {quarter} order by {quarter}",
         together.join(", "),

@@ -184,9 +184,9 @@ fn check_properties_read_by_dbt(manifest: &Value) {
     };
     for name in MODELS {
         let node = model(name);
-        for (column, said) in node["columns"].as_object().expect("columns") {
+        for (column, column_properties) in node["columns"].as_object().expect("columns") {
             assert!(
-                !text(&said["description"]).is_empty(),
+                !text(&column_properties["description"]).is_empty(),
                 "{name}.{column} is not described"
             );
         }

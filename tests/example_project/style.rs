@@ -43,16 +43,16 @@ pub fn check_sqlfluff_finds_nothing<P: AsRef<str>>(project: &Path, dialect: &str
             .current_dir(project)
             .args(["lint", "--nocolor", "--disable-progress-bar", "--dialect", dialect]);
         let output = command.args(&paths).output().expect("sqlfluff runs");
-        let said = String::from_utf8_lossy(&output.stdout);
+        let printed = String::from_utf8_lossy(&output.stdout);
         let is_finding = |line: &&str| line.starts_with("L:") && !line.starts_with(HEADER);
-        let findings: Vec<&str> = said.lines().filter(is_finding).collect();
+        let findings: Vec<&str> = printed.lines().filter(is_finding).collect();
         assert!(
             findings.is_empty(),
-            "{dialect}:\n{said}{}",
+            "{dialect}:\n{printed}{}",
             String::from_utf8_lossy(&output.stderr)
         );
         assert!(
-            output.status.success() || said.contains(HEADER),
+            output.status.success() || printed.contains(HEADER),
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );

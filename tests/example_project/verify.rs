@@ -68,8 +68,8 @@ impl Story<'_> {
             .output()
             .expect("formulac runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let said = String::from_utf8_lossy(&output.stderr);
-        let json: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{said}"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let json: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{stderr}"));
         (output.status.code().unwrap_or(-1), json["models"].clone())
     }
 }

@@ -110,15 +110,15 @@ fn the_first_evening_in_the_coffee_shop() {
         &[],
     );
     evening.write_file("metrics/takings_by_month.yml", TAKINGS);
-    let said = evening.runs(
+    let output = evening.runs(
         "formulac check",
         0,
         &["warning[W0316]", "has_drink", "dbt docs generate"],
     );
-    evening.check_absent(&said, &["error["]);
+    evening.check_absent(&output, &["error["]);
     evening.runs("dbt --quiet docs generate", 0, &[]);
-    let said = evening.runs("formulac check", 0, &["1 file checked: no problems found"]);
-    evening.check_absent(&said, &["warning["]);
+    let output = evening.runs("formulac check", 0, &["1 file checked: no problems found"]);
+    evening.check_absent(&output, &["warning["]);
     evening.runs(
         "formulac preview metrics/takings_by_month.yml --limit 5",
         0,

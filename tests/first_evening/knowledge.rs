@@ -25,7 +25,7 @@ struct Knowledge {
 }
 
 /// SQL that the commands write for a spec.
-struct Said {
+struct SentSql {
     query: String,
     /// The SQL of the generated model, with the casts of its contract, but without the parts that only one command
     /// writes.
@@ -64,12 +64,12 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
         let message = format!("generate in {name}: {}", String::from_utf8_lossy(&generated.stderr));
         return vec![message];
     }
-    let mut said = BTreeMap::new();
+    let mut sql_by_spec = BTreeMap::new();
     for spec in specs(project) {
-        said.insert(spec.clone(), knowledge.sql_by_command(&spec));
+        sql_by_spec.insert(spec.clone(), knowledge.sql_by_command(&spec));
     }
-    knowledge.check_verify(&said);
-    knowledge.check_same_sql_without_artifacts(&said);
+    knowledge.check_verify(&sql_by_spec);
+    knowledge.check_same_sql_without_artifacts(&sql_by_spec);
     knowledge.problems
 }
 
@@ -108,7 +108,7 @@ impl Knowledge {
     }
 
     /// Compares the SQL that the commands write for a spec.
-    fn sql_by_command(&mut self, spec: &str) -> Said {
+    fn sql_by_command(&mut self, spec: &str) -> SentSql {
         let name = Path::new(spec)
             .file_stem()
             .expect("a name")
@@ -148,7 +148,7 @@ impl Knowledge {
             &common_sql(&model),
         );
         self.check_explain(spec);
-        Said {
+        SentSql {
             query,
             formula: common_sql(&generated),
         }
@@ -196,10 +196,10 @@ impl Knowledge {
     }
 
     /// Checks that `verify` compares built models with the SQL that the other commands write.
-    fn check_verify(&mut self, said: &BTreeMap<String, Said>) {
+    fn check_verify(&mut self, sql_by_spec: &BTreeMap<String, SentSql>) {
         let mut built = Command::new(tool("FORMULAC_DBT").expect("a dbt"));
         built.args(["--no-use-colors", "run", "--select"]);
-        built.args(said.keys().filter_map(|spec| Path::new(spec).file_stem()));
+        built.args(sql_by_spec.keys().filter_map(|spec| Path::new(spec).file_stem()));
         let built = dbt_settings(&mut built, &self.project).output().expect("dbt runs");
         if !built.status.success() {
             return self
@@ -209,9 +209,9 @@ impl Knowledge {
         let sent = words(&without_jinja(
             &self.sent_query(KEEPS_ALL_QUERIES, &["verify", "--quiet"]),
         ));
-        let missing = said.iter().filter(|(_, said)| !sent.contains(&said.formula));
+        let missing = sql_by_spec.iter().filter(|(_, sql)| !sent.contains(&sql.formula));
         let problems: Vec<String> = missing
-            .map(|(spec, said)| format!("{spec}: `verify` does not send\n{}", said.formula))
+            .map(|(spec, sql)| format!("{spec}: `verify` does not send\n{}", sql.formula))
             .collect();
         if !problems.is_empty() {
             self.problems.extend(problems);
@@ -277,7 +277,7 @@ impl Knowledge {
     }
 
     /// Checks that a copy without dbt's artifacts has the same SQL, and that no files have to be generated in it.
-    fn check_same_sql_without_artifacts(&mut self, said: &BTreeMap<String, Said>) {
+    fn check_same_sql_without_artifacts(&mut self, sql_by_spec: &BTreeMap<String, SentSql>) {
         let elsewhere = self.scratch.join("elsewhere");
         copy(&self.project, &elsewhere);
         for left in ["target", "build"] {
@@ -296,7 +296,7 @@ impl Knowledge {
                 before.get(path).map_or("", String::as_str),
             );
         }
-        for (spec, Said { query, .. }) in said {
+        for (spec, SentSql { query, .. }) in sql_by_spec {
             let there = self.run_command(&["query", spec, "--quiet"]);
             self.check_same(&format!("the query of {spec} on another machine"), &there, query);
         }

@@ -121,8 +121,8 @@ fn the_first_evening_at_the_lender() {
         &["warning[W0316]", "is_late", "formulac schema fetch"],
     );
     evening.runs("formulac schema fetch", 0, &[]);
-    let said = evening.runs("formulac check", 0, &["1 file checked: no problems found"]);
-    evening.check_absent(&said, &["warning["]);
+    let output = evening.runs("formulac check", 0, &["1 file checked: no problems found"]);
+    evening.check_absent(&output, &["warning["]);
     evening.runs(
         "formulac preview metrics/repayments_by_month.yml --limit 3",
         0,

@@ -155,7 +155,7 @@ fn the_example_project() {
 fn same_as_spec(dialect: Dialect, name: &str, spec: &CompiledSpec, lineage: &SqlLineage) {
     let rows: Vec<String> = lineage.rows().iter().map(ToString::to_string).collect();
     for column in spec.lineage() {
-        let said: Vec<String> = column
+        let declared_sources: Vec<String> = column
             .sources()
             .iter()
             .map(|of| format!("{}.{}", of.relation(), of.column()).to_lowercase())
@@ -166,17 +166,21 @@ fn same_as_spec(dialect: Dialect, name: &str, spec: &CompiledSpec, lineage: &Sql
         let made_of: Vec<String> = lineage_column.made_of.iter().map(ToString::to_string).collect();
         let by: Vec<String> = lineage_column.windowed_by.iter().map(ToString::to_string).collect();
         let shown = format!(
-            "{} {name}.{}: spec {said:?}, SQL {made_of:?} over {by:?}",
+            "{} {name}.{}: spec {declared_sources:?}, SQL {made_of:?} over {by:?}",
             dialect.name(),
             column.column()
         );
         let is_joined = |source: &&String| rows.contains(source) || by.contains(source);
         assert!(
-            said.iter()
+            declared_sources
+                .iter()
                 .filter(|source| !made_of.contains(source))
                 .all(|source| is_joined(&source)),
             "{shown}"
         );
-        assert!(made_of.iter().all(|source| said.contains(source)), "{shown}");
+        assert!(
+            made_of.iter().all(|source| declared_sources.contains(source)),
+            "{shown}"
+        );
     }
 }

@@ -192,8 +192,8 @@ fn outcome(case: &Case) -> String {
             } else {
                 "\n(no line break)\n"
             };
-            let told = format_result(&merged);
-            format!("=== result\n{text}{end}=== told\n{told}")
+            let output = format_result(&merged);
+            format!("=== result\n{text}{end}=== told\n{output}")
         }
     }
 }

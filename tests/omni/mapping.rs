@@ -22,7 +22,7 @@ impl Row<'_> {
     /// Returns a manifest with the nodes of the row, the properties that all nodes need, and the tests.
     fn manifest(&self) -> Manifest {
         let mut sections = json!({"nodes": {}, "sources": {}, "groups": {}});
-        for (id, said) in self.pairs("dbt") {
+        for (id, entry) in self.pairs("dbt") {
             let parts: Vec<&str> = id.split('.').collect();
             let is_source = parts[0] == "source";
             let name = parts[if is_source { 3 } else { 2 }];
@@ -36,14 +36,14 @@ impl Row<'_> {
                 node["source_name"] = json!(parts[2]);
                 node["identifier"] = json!(name);
             }
-            for (key, value) in said.as_object().into_iter().flatten() {
+            for (key, value) in entry.as_object().into_iter().flatten() {
                 node[key] = value.clone();
             }
-            for (column, said) in node["columns"].as_object_mut().into_iter().flatten() {
-                if said.is_null() {
-                    *said = json!({});
+            for (column, entry) in node["columns"].as_object_mut().into_iter().flatten() {
+                if entry.is_null() {
+                    *entry = json!({});
                 }
-                said["name"] = json!(column);
+                entry["name"] = json!(column);
             }
             let section = if ["model", "seed", "snapshot", "test"].contains(&parts[0]) {
                 "node"
@@ -52,8 +52,8 @@ impl Row<'_> {
             };
             sections[format!("{section}s")][id] = node;
         }
-        for (number, said) in self.items("tests").enumerate() {
-            let test = test(said, number);
+        for (number, entry) in self.items("tests").enumerate() {
+            let test = test(entry, number);
             sections["nodes"][test["unique_id"].as_str().unwrap()] = test.clone();
         }
         let adapter = self.0["options"]["dialect"].as_str().unwrap_or("postgres");
@@ -63,23 +63,23 @@ impl Row<'_> {
     }
 
     fn catalog(&self) -> Option<Catalog> {
-        let table = |said: &Value| {
+        let table = |entry: &Value| {
             let mut columns = Map::new();
-            for (name, said) in said["columns"].as_object().into_iter().flatten() {
+            for (name, entry) in entry["columns"].as_object().into_iter().flatten() {
                 let index = columns.len() + 1;
-                let column = match said {
+                let column = match entry {
                     Value::String(ty) => json!({"type": ty, "index": index, "name": name}),
-                    said => json!({"type": said["type"], "comment": said["comment"], "index": index, "name": name}),
+                    entry => json!({"type": entry["type"], "comment": entry["comment"], "index": index, "name": name}),
                 };
                 columns.insert(name.clone(), column);
             }
-            json!({"metadata": {"type": "TABLE", "schema": "shop", "comment": said["comment"]}, "columns": columns})
+            json!({"metadata": {"type": "TABLE", "schema": "shop", "comment": entry["comment"]}, "columns": columns})
         };
         let of = |prefix: bool| -> Map<String, Value> {
             let tables = self
                 .pairs("catalog")
                 .filter(|(id, _)| id.starts_with("source.") == prefix);
-            tables.map(|(id, said)| (id.clone(), table(said))).collect()
+            tables.map(|(id, entry)| (id.clone(), table(entry))).collect()
         };
         self.0.get("catalog")?;
         let text = json!({"nodes": of(false), "sources": of(true)}).to_string();
@@ -87,9 +87,9 @@ impl Row<'_> {
     }
 
     fn runs(&self) -> Vec<RunResults> {
-        let of_tests = self.items("tests").enumerate().filter_map(|(number, said)| {
-            let id = test(said, number)["unique_id"].clone();
-            Some(json!({"unique_id": id, "status": said.get("status")?, "failures": said.get("failures")}))
+        let of_tests = self.items("tests").enumerate().filter_map(|(number, entry)| {
+            let id = test(entry, number)["unique_id"].clone();
+            Some(json!({"unique_id": id, "status": entry.get("status")?, "failures": entry.get("failures")}))
         });
         let of_models = self
             .pairs("runs")
@@ -103,8 +103,8 @@ impl Row<'_> {
     }
 
     fn freshness(&self) -> Option<SourceResults> {
-        let results = self.pairs("freshness").map(|(id, said)| {
-            json!({"unique_id": id, "status": said, "max_loaded_at": "2026-11-19T06:30:00Z", "snapshotted_at": "2026-11-20T06:30:00Z"})
+        let results = self.pairs("freshness").map(|(id, entry)| {
+            json!({"unique_id": id, "status": entry, "max_loaded_at": "2026-11-19T06:30:00Z", "snapshotted_at": "2026-11-20T06:30:00Z"})
         });
         let results: Vec<Value> = results.collect();
         (!results.is_empty()).then(|| SourceResults::from_text(&json!({"results": results}).to_string()).unwrap())
@@ -153,14 +153,14 @@ impl Row<'_> {
 }
 
 /// Converts `{on: model.shop.orders, column: id, test: unique}` to dbt's format.
-fn test(said: &Value, number: usize) -> Value {
-    let (on, name) = (said["on"].as_str().unwrap(), said["test"].as_str().unwrap());
+fn test(entry: &Value, number: usize) -> Value {
+    let (on, name) = (entry["on"].as_str().unwrap(), entry["test"].as_str().unwrap());
     let parts: Vec<&str> = on.split('.').collect();
     let full = format!("{name}_{number}");
     let id = format!("test.shop.{full}.0123456789");
     let of_source = on.starts_with("source.");
-    let mut kwargs = json!({"column_name": said["column"]});
-    for (key, value) in said.as_object().unwrap() {
+    let mut kwargs = json!({"column_name": entry["column"]});
+    for (key, value) in entry.as_object().unwrap() {
         if !["on", "test", "column", "config", "status", "failures", "reads"].contains(&key.as_str()) {
             kwargs[key] = value.clone();
         }
@@ -176,11 +176,11 @@ fn test(said: &Value, number: usize) -> Value {
         ));
     }
     let mut reads = vec![json!(on)];
-    reads.extend(said["reads"].as_array().into_iter().flatten().cloned());
+    reads.extend(entry["reads"].as_array().into_iter().flatten().cloned());
     json!({
         "resource_type": "test", "package_name": "shop", "name": full, "unique_id": id,
         "attached_node": if of_source { Value::Null } else { json!(on) },
-        "column_name": said["column"], "config": said["config"],
+        "column_name": entry["column"], "config": entry["config"],
         "test_metadata": {"name": name, "kwargs": kwargs, "namespace": null},
         "depends_on": {"nodes": reads},
     })

@@ -242,11 +242,11 @@ pub const SPECS: &[Shape] = &[
         let formulas: String = (0..n)
             .map(|i| format!("  d{i}: {{formula: SUM(a), meta: {{k{i}: 1}}}}\n"))
             .collect();
-        let said: String = (0..n)
+        let columns_text: String = (0..n)
             .map(|i| format!("  d{i}: {{meta: {{a: 1}}, data_tests: [not_null]}}\n"))
             .collect();
         let rules: String = (0..n).map(|i| format!("  - r{i}: d{i} > 0\n")).collect();
-        format!("model: m\nfrom: t\ndefinitions:\n{formulas}columns:\n{said}rules:\n{rules}")
+        format!("model: m\nfrom: t\ndefinitions:\n{formulas}columns:\n{columns_text}rules:\n{rules}")
     }),
     shape("flow formulas that never close", 20_000, |n| {
         let pairs: Vec<String> = (0..n).map(|i| format!("d{i}: SUM((a")).collect();

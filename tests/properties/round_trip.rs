@@ -1,6 +1,8 @@
 //! Checks that printing a tree and parsing it again gives the same tree.
 
+use formulac::Compiler;
 use formulac::ast::{Ast, Expr, ExprId, print};
+use formulac::lex;
 use formulac::parse::parse;
 use proptest::prelude::*;
 
@@ -54,6 +56,29 @@ proptest! {
             "{} printed as {}", source, again
         );
         prop_assert_eq!(&print(second.ast(), second.source(), second_body), &printed, "printing is stable");
+    }
+
+    /// The parser reads a name as one name exactly if `is_name` says so, and the compiler reads each name without
+    /// quotes as a column. Names in capitals may be functions.
+    #[test]
+    fn names_need_quotes_unless_they_are_columns(
+        name in "[A-Za-z_éß日²][A-Za-z0-9_éß日² .-]{0,7}|[A-Za-z]{1,3}[0-9]{1,3}|[Tt]rue|NULL|[A-Z]{1,2}_total"
+    ) {
+        let source = format!("={name}");
+        let (parsed, diagnostics) = parse(&source);
+        let is_one_name = parsed.ast().definitions.iter().any(|definition| {
+            matches!(parsed.ast().expr(definition.body), Expr::Name | Expr::Bool(_))
+                && parsed.ast().span(definition.body).text(parsed.source()) == name
+        });
+        if diagnostics.is_empty() {
+            prop_assert_eq!(is_one_name, lex::is_name(&name));
+        } else {
+            prop_assert!(lex::name_needs_quotes(&name), "{diagnostics:?}");
+        }
+        if !lex::name_needs_quotes(&name) && name.bytes().any(|b| !b.is_ascii_uppercase()) {
+            let compiled = Compiler::default().compile(&format!("SUM({name})"));
+            prop_assert!(!compiled.has_errors(), "{name}: {:?}", compiled.diagnostics());
+        }
     }
 
     /// Checks that a definition's tree does not depend on the lines above and below it.

@@ -8,6 +8,7 @@ use crate::database::Table;
 use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, Window, WindowRows};
 use crate::forms::{Choice, Form, Gives, Known, Takes, letter_fits};
 use crate::formula_tables::GROUP;
+use crate::metamorphic::reads_a_column;
 use crate::random::Random;
 use crate::value::Value;
 
@@ -104,7 +105,7 @@ impl Draw<'_> {
             let arg = self.argument(takes, ty, scope, depth);
             // Aggregates and windows over constants provide little information. DuckDB fails on the mode of constants,
             // and Postgres fails on the lag of a constant string.
-            let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
+            let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_a_column(&arg);
             args.push(if named {
                 InterpreterExpr::Name(self.column(ty))
             } else {
@@ -430,12 +431,6 @@ impl Draw<'_> {
         let args = self.arguments(form, letters, Scope::Row, depth.min(2));
         window(form.function.name, args)
     }
-}
-
-fn reads_something(x: &InterpreterExpr) -> bool {
-    let mut names = Vec::new();
-    x.collect_names(&mut names);
-    !names.is_empty()
 }
 
 /// Returns a call to a window function in the interpreter's form.

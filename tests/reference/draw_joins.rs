@@ -125,7 +125,7 @@ impl Maker<'_> {
                 }
             }
             let repeats = self.may_repeat_rows(&join, &target);
-            let told = |g: &String| format!("{name}.{g}");
+            let qualified = |g: &String| format!("{name}.{g}");
             match (&join.condition, join.kind) {
                 (JoinCondition::Using(names), InterpreterJoinKind::Full)
                     if at == 1
@@ -142,7 +142,7 @@ impl Maker<'_> {
                         grain.clear();
                     }
                     if !grain.is_empty() {
-                        grain.extend(target.grain.iter().map(told));
+                        grain.extend(target.grain.iter().map(qualified));
                     }
                     sure = sure && target.sure && join.kind != InterpreterJoinKind::Left;
                 }

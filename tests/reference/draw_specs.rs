@@ -384,17 +384,17 @@ impl Maker<'_> {
             let (_, kind) = relation.columns.iter().find(|(n, _)| n == name)?;
             // The grain contains merged names, or names that are qualified with their relation.
             let merged = !joined || relation.grain.contains(name);
-            let told = if merged {
+            let printed = if merged {
                 name.clone()
             } else {
                 format!("{}.{name}", relation.name)
             };
-            Some((name.clone(), *kind, told))
+            Some((name.clone(), *kind, printed))
         };
         let any = |name: &String| {
             let leaf = self.input.every.iter().find(|(x, _)| *x == InterpreterExpr::name(name));
-            let told = || own(name).filter(|_| !name.contains('.'));
-            told().or_else(|| leaf.map(|(_, kind)| (unqualified_name(name).to_owned(), *kind, name.clone())))
+            let printed = || own(name).filter(|_| !name.contains('.'));
+            printed().or_else(|| leaf.map(|(_, kind)| (unqualified_name(name).to_owned(), *kind, name.clone())))
         };
         match &self.step.keep {
             InterpreterKeep::Nothing => Vec::new(),
@@ -424,7 +424,7 @@ impl Maker<'_> {
             .collect();
         let output = |grain: &String| {
             kept.iter()
-                .find(|(.., told)| told == grain)
+                .find(|(.., printed)| printed == grain)
                 .map(|(name, ..)| name.clone())
         };
         let grain: Option<Vec<String>> = self.input.relation.grain.iter().map(output).collect();

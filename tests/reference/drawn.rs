@@ -168,7 +168,7 @@ pub fn run<C: Drawn>() {
     let rights: Vec<C::Right> = cases.iter().map(C::right).collect();
     C::summarize(&cases, &rights)
         .iter()
-        .for_each(|told| print_directly(&format!("{} {told}", C::SUITE)));
+        .for_each(|name| print_directly(&format!("{} {name}", C::SUITE)));
     let mut batches = Vec::new();
     let mut asked_by_dialect = Vec::new();
     let mut refused: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -289,7 +289,7 @@ fn is_unsupported(fault: &str) -> bool {
 /// Returns the smallest case that still fails, with its query and its error.
 fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
     let mut least: Option<C> = None;
-    let mut told = String::new();
+    let mut output = String::new();
     for round in 0..SHRUNK {
         let mut tried: Vec<C> = Vec::new();
         if round == 0 {
@@ -319,13 +319,13 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
         let Some((found, smaller)) = failing.take(if round == 0 { 2 } else { 1 }).last() else {
             break;
         };
-        told = found;
+        output = found;
         least = Some(smaller);
     }
     let tables = least.as_ref().unwrap_or(case).tables();
     let tables: Vec<String> = tables.iter().map(Json::to_string).collect();
     format!(
-        "{} seed {}:\n{told}\n{}",
+        "{} seed {}:\n{output}\n{}",
         dialect.name(),
         case.seed(),
         tables.join("\n")

@@ -257,7 +257,7 @@ pub fn with_named_part(x: &InterpreterExpr, random: &mut Random) -> Option<(Inte
     Some((part, whole))
 }
 
-fn reads_a_column(x: &InterpreterExpr) -> bool {
+pub fn reads_a_column(x: &InterpreterExpr) -> bool {
     let mut names = Vec::new();
     x.collect_names(&mut names);
     !names.is_empty()

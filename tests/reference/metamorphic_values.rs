@@ -278,7 +278,9 @@ pub fn run() {
                 for formula in &other.formulas {
                     match find_difference(asking.dialect, known.tolerance(formula), formula, table) {
                         None => agreed += 1,
-                        Some(told) => faults.push(format!("{name} {way}: {}\n{told}\n{}", formula.expr, other.query)),
+                        Some(difference) => {
+                            faults.push(format!("{name} {way}: {}\n{difference}\n{}", formula.expr, other.query))
+                        }
                     }
                 }
             }

@@ -15,10 +15,10 @@ thread_local! {
 pub fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        let tell = panic::take_hook();
+        let hook = panic::take_hook();
         panic::set_hook(Box::new(move |fault| {
             if !IS_QUIET.get() {
-                tell(fault);
+                hook(fault);
             }
         }));
     });

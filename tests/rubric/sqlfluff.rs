@@ -42,16 +42,16 @@ fn sqlfluff_finds_nothing() {
         // RF04 is excluded, because names that are keywords come from the spec.
         command.args(["--exclude-rules", "ST06,RF04", "--dialect", dialect, dialect]);
         let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
+        let printed = String::from_utf8_lossy(&output.stdout);
         // The header is on one line, even if the path of the spec is long.
         let is_header = |line: &str| line.starts_with("L:   1 | P:   1 | LT05 ");
-        let findings: Vec<&str> = said
+        let findings: Vec<&str> = printed
             .lines()
             .filter(|line| line.starts_with("L:") && !is_header(line))
             .collect();
         assert!(
-            findings.is_empty() && said.contains("sqlfluff") | said.contains("=="),
-            "{said}"
+            findings.is_empty() && printed.contains("sqlfluff") | printed.contains("=="),
+            "{printed}"
         );
     }
 }

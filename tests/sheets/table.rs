@@ -119,8 +119,8 @@ impl Table {
 
     /// Returns the columns by which the rows are sorted, each with a flag that is `true` for descending order. The
     /// given columns come first, followed by the key if it is known.
-    pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
-        let mut order: Vec<(usize, bool)> = said
+    pub fn order(&self, keys: &[(String, bool)]) -> Vec<(usize, bool)> {
+        let mut order: Vec<(usize, bool)> = keys
             .iter()
             .map(|(name, descending)| (self.column_index(name), *descending))
             .collect();

@@ -30,12 +30,12 @@ fn the_generated_sql_replaces_the_edit() {
     let project = edit_project(&[("count(*)", "round(sum(amount) / count(*), 2)")]);
     let plan = project.plan(&compiler);
     let edit = &plan.models[0].carried[0];
-    let told = edit.describe_rewritten_sql().unwrap();
+    let message = edit.describe_rewritten_sql().unwrap();
     assert!(
-        told.contains(
+        message.contains(
             "differs from the edited SQL only in a default for NULL, a conversion of types and NULL for a division by 0"
         ),
-        "{told}"
+        "{message}"
     );
     let after = project.apply_plan(&plan);
     assert!(

@@ -2,7 +2,7 @@
 
 use formulac::Compiler;
 
-use crate::test_project::{SPEC, SQL, TestProject, YML, compiler};
+use crate::test_project::{SPEC, SQL, TestProject, YML, compiler, sub};
 
 pub const MODEL: &str = "\
 model: m
@@ -43,11 +43,6 @@ enum Outcome {
 use Outcome::{Bytes, Conflict, Merged};
 
 type Edit = (&'static str, fn(&str) -> String, &'static str, Outcome);
-
-fn sub(text: &str, from: &str, to: &str) -> String {
-    assert!(text.contains(from), "{from}\n{text}");
-    text.replacen(from, to, 1)
-}
 
 /// Returns the text with keywords in upper case, as a formatter would write them.
 fn upper(text: &str) -> String {

@@ -3,7 +3,7 @@
 
 use formulac::sync::Plan;
 
-use crate::test_project::{SPEC, TestProject, YML, compiler};
+use crate::test_project::{SPEC, TestProject, YML, compiler, sub};
 
 const MODEL: &str = "\
 model: m
@@ -25,11 +25,6 @@ fn edit_project(spec: &str, change: impl Fn(&str) -> String) -> TestProject {
     assert_ne!(text, project.text(YML));
     project.set(YML, text);
     project
-}
-
-fn sub(text: &str, from: &str, to: &str) -> String {
-    assert!(text.contains(from), "{from}\n{text}");
-    text.replacen(from, to, 1)
 }
 
 /// Removes the lines from the line with `from` up to, but not including, the line with `to`.

@@ -306,7 +306,7 @@ proptest! {
             }
         }
         let plan = project.plan(&compiler);
-        let told: BTreeSet<PropertyLocation> = plan.models.iter().flat_map(|model| &model.conflicts).map(|conflict| {
+        let reported: BTreeSet<PropertyLocation> = plan.models.iter().flat_map(|model| &model.conflicts).map(|conflict| {
             let number = conflict.definition.as_deref().and_then(|name| NAMES.iter().position(|other| *other == name));
             (number, conflict.property)
         }).collect();
@@ -316,11 +316,11 @@ proptest! {
             let name = edit.definition.as_deref().filter(|_| edit.property == Property::Formula)?;
             NAMES.iter().position(|other| *other == name)
         }).collect();
-        let in_the_way = (!kept.is_empty() || hand.sql_comment) && told == conflicts.iter().copied().chain([(None, Property::Text)]).collect();
+        let in_the_way = (!kept.is_empty() || hand.sql_comment) && reported == conflicts.iter().copied().chain([(None, Property::Text)]).collect();
         if in_the_way {
             return Ok(());
         }
-        prop_assert_eq!(&told, &conflicts, "{:#}", plan.json());
+        prop_assert_eq!(&reported, &conflicts, "{:#}", plan.json());
         if !conflicts.is_empty() {
             return Ok(());
         }

@@ -32,6 +32,12 @@ pub fn compile_current(compiler: &Compiler, spec: &str) -> Option<CurrentSpec> {
     CurrentSpec::new(SPEC, spec, compile_spec(compiler, spec), "models", "tests")
 }
 
+/// Replaces the first occurrence of a text, which must exist.
+pub fn sub(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from}\n{text}");
+    text.replacen(from, to, 1)
+}
+
 /// Returns the decompiler, which all tests share so that its caches are filled only once.
 fn decompiler() -> &'static Decompiler {
     static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();

@@ -38,8 +38,8 @@ result_class! {
 }
 
 result_class! {
-    /// Compiled definitions and their warnings. `compiled[name]` returns a definition; `in`, `len()` and iteration use the
-    /// names.
+    /// Compiled definitions and their warnings. `compiled[name]` returns a definition; `in`, `len()` and iteration use
+    /// the names.
     Compiled {
         /// Name of the SQL dialect.
         dialect: String,
@@ -118,8 +118,8 @@ result_class! {
 }
 
 result_class! {
-    /// Compiled spec: a query and the files of a dbt model. `compiled[name]` returns a column of the result; `in`, `len()` and
-    /// iteration use the names of the columns.
+    /// Compiled spec: a query and the files of a dbt model. `compiled[name]` returns a column of the result; `in`,
+    /// `len()` and iteration use the names of the columns.
     CompiledSpec {
         /// Name of the model.
         name: String,

@@ -281,8 +281,8 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
     }
 }
 
-/// Returns the number of occurrences of an argument in the SQL of a template. `of_mode` returns the occurrences in the SQL
-/// of an internal function that is called on the argument.
+/// Returns the number of occurrences of an argument in the SQL of a template. `of_mode` returns the occurrences in the
+/// SQL of an internal function that is called on the argument.
 fn count_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     let uses = |node: &Node| match node {
         Node::Arg { index, mode } | Node::ArgList { index, mode } | Node::ArgJoin { index, mode, .. }

@@ -9,6 +9,7 @@ use formulac::sync::{VerificationEvidence, with_layout_of};
 use formulac::team::{
     ContentDifference, ForbiddenChange, approved_for_others, codeowners, forbidden_changes, spec_approvers,
 };
+use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use crate::cli::args::{AuthorizeArgs, TargetOptions};
@@ -16,7 +17,6 @@ use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
 use crate::cli::commands::change::{self, BranchDifferences};
 use crate::cli::commands::sync::{self, Repository};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use formulac::{CompiledSpec, Compiler, FormulaSession, Project};
+use formulac_syntax::text::format_count;
 
 use crate::cli::args::CheckArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
@@ -440,16 +441,13 @@ fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FileDia
 fn print_summary(session: &Session, file_diagnostics: &[FileDiagnostics]) {
     let diagnostics = file_diagnostics.iter().flat_map(|f| &f.diagnostics);
     let (errors, count) = diagnostics.fold((0, 0), |(e, n), d| (e + usize::from(d.is_error()), n + 1));
-    let count_text = |n: usize, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
-    let files = count_text(file_diagnostics.len(), "file");
+    let files = format_count(file_diagnostics.len(), "file", "files");
+    let error_text = format_count(errors, "error", "errors");
+    let warning_text = format_count(count - errors, "warning", "warnings");
     session.report_action(&match (errors, count - errors) {
         (0, 0) => format!("{files} checked: no problems found"),
-        (e, 0) => format!("{files} checked: {}", count_text(e, "error")),
-        (0, w) => format!("{files} checked: {}", count_text(w, "warning")),
-        (e, w) => format!(
-            "{files} checked: {}, {}",
-            count_text(e, "error"),
-            count_text(w, "warning")
-        ),
+        (_, 0) => format!("{files} checked: {error_text}"),
+        (0, _) => format!("{files} checked: {warning_text}"),
+        _ => format!("{files} checked: {error_text}, {warning_text}"),
     });
 }

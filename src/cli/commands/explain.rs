@@ -7,6 +7,7 @@ use std::path::Path;
 
 use formulac::impact::show::{DrawnNode, GraphDrawing};
 use formulac::{CompiledSpec, Compiler, Definition, Dialect, QueryPlan, Type};
+use formulac_syntax::text::is_word_char;
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::ExplainArgs;
@@ -153,7 +154,7 @@ fn draw_plan(plan: &QueryPlan) -> GraphDrawing {
 /// Prints a note if the formula is also the name of a model.
 fn print_note_about_model(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let text = subject.to_string_lossy();
-    let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_name = text.chars().all(is_word_char);
     let Some(workspace) = Workspace::find_workspace(session)?.filter(|_| is_name) else {
         return Ok(());
     };

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use formulac::diag::lists::and_more;
 use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_metric_set_name};
 use formulac::sync::{TextChange, diff_lines};
+use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use super::sync::{ProjectLock, apply_without_commit};
 use crate::cli::args::ExtractArgs;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::source::{SourceText, spec_texts};
 use crate::cli::workspace::Workspace;

@@ -131,7 +131,8 @@ fn promote_to_spec(
     Ok(exit)
 }
 
-/// Returns the diagnostics of the spec. The help of an error about the model's name names the option that sets the name.
+/// Returns the diagnostics of the spec. The help of an error about the model's name names the option that sets the
+/// name.
 fn promotion_diagnostics(promotion: &Promotion) -> Vec<Diagnostic> {
     let with_option = |diagnostic: &Diagnostic| {
         let is_name = diagnostic.span().text(&promotion.spec) == promotion.name;

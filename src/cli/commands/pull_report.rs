@@ -9,11 +9,11 @@ use formulac::omni::{
     ChangeKind, ExcludedViews, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource,
 };
 use formulac::yaml_edit::KeptValue;
+use formulac_syntax::text::{format_count, one_line};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::artifacts::format_age;
-use crate::cli::plurals::format_count;
 
 /// Maximum number of names in a list. The other names are only counted.
 const MAX_LISTED_NAMES: usize = 10;
@@ -278,7 +278,7 @@ fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     let Some(value) = value else {
         return "(no value)".to_owned();
     };
-    let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(&value.to_string());
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default()),
         None => format!("`{text}`"),

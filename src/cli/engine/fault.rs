@@ -1,5 +1,7 @@
 //! Error messages of engines, with the positions in the SQL to which they point.
 
+use formulac_syntax::text::is_word_char;
+
 use crate::cli::exit::{Failure, FileDiagnostics};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -166,9 +168,7 @@ fn message_span(message: &str, sent_sql: SentSql<'_>) -> Option<Span> {
         .0;
     let from = (core_start + inside).checked_sub(sent_sql.before.len())?;
     let rest = sent_sql.sql.get(from..)?;
-    let word = rest
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|length| *length > 0);
+    let word = rest.find(|c| !is_word_char(c)).filter(|length| *length > 0);
     let length = word.unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8));
     Some(Span::new(from as u32, (from + length) as u32))
 }

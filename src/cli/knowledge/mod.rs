@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use formulac::diag::{Code, Diagnostic};
 use formulac::sync::{PropertiesFiles, unread_descriptions};
 use formulac::{Builder, CompiledSpec, Compiler, Dialect, KnownFacts, Project};
+use formulac_syntax::text::format_count;
 use jiff::Zoned;
 
 use super::args::TargetOptions;
@@ -19,7 +20,6 @@ use super::artifacts::TargetFolder;
 use super::atomic_write::PlannedFile;
 use super::dbt_project::DbtProject;
 use super::exit::{Failure, FileDiagnostics};
-use super::plurals::format_count;
 use super::schema;
 use super::session::Session;
 use super::settings;
@@ -215,7 +215,7 @@ pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
 
 fn describe_fact_changes(now: &KnownFacts, before: Option<&KnownFacts>) -> Vec<String> {
     let relations = now.schema.relations();
-    let columns = relations.iter().map(|relation| relation.columns().len()).sum();
+    let columns: usize = relations.iter().map(|relation| relation.columns().len()).sum();
     match before {
         Some(before) => now.changes_since(before),
         None => vec![format!(

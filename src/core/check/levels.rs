@@ -153,8 +153,8 @@ impl Lowerer<'_> {
         true
     }
 
-    /// Returns whether the formula is a sort key of a query, which sorts its rows after it computes windows. The rows of
-    /// a worksheet must have an order before its cells are computed.
+    /// Returns whether the formula is a sort key of a query, which sorts its rows after it computes windows. The rows
+    /// of a worksheet must have an order before its cells are computed.
     fn may_sort_by_windows(&self) -> bool {
         self.role == DefinitionRole::OrderBy && self.scope.strata && self.scope.sheet.is_none()
     }

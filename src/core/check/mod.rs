@@ -234,7 +234,7 @@ impl CheckScope<'_> {
 #[derive(Debug, Default)]
 pub struct CheckBuffers {
     tables: names::NameTables,
-    names: names::NameResolver,
+    names: names::ResolvedNames,
     infer: infer::InferBuffers,
     lower: lower::LowerBuffers,
     comparisons: Vec<lint::NameComparison>,

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use crate::arena::Arena;
 use crate::ast::Ast;
-use crate::check::names::NameResolver;
+use crate::check::names::ResolvedNames;
 use crate::diag::{Code, Diagnostic};
 
 /// Computes an order in which every definition comes after the definitions that it uses, except in circular
@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 pub(super) fn order_definitions(
     ast: &Ast,
     source: &str,
-    names: &mut NameResolver,
+    names: &mut ResolvedNames,
     order: &mut Vec<u32>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -92,7 +92,7 @@ fn report_cycle(
     ast: &Ast,
     source: &str,
     members: &[u32],
-    names: &mut NameResolver,
+    names: &mut ResolvedNames,
     starts: &Arena<u32>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {

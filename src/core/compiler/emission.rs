@@ -13,6 +13,7 @@ use crate::ir::{Ir, IrDefinition, IrId, Program};
 use crate::limits::format_bytes;
 use crate::parse;
 use crate::plan::needed_nodes;
+use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{self, SqlText};
@@ -213,7 +214,7 @@ impl Compiler {
         let key_names: Vec<&str> = if groups.is_empty() {
             relation
                 .into_iter()
-                .flat_map(super::super::schema::Relation::key)
+                .flat_map(Relation::key)
                 .map(String::as_str)
                 .collect()
         } else {
@@ -225,8 +226,9 @@ impl Compiler {
         } else {
             parts
         };
-        let tells = |name: &&str| is(name) || equal.iter().any(|(_, other)| other.eq_ignore_ascii_case(name));
-        if !key_names.iter().any(|name| is(name)) || !key_names.iter().all(tells) {
+        let is_sort_or_partition_key =
+            |name: &&str| is(name) || equal.iter().any(|(_, other)| other.eq_ignore_ascii_case(name));
+        if !key_names.iter().any(|name| is(name)) || !key_names.iter().all(is_sort_or_partition_key) {
             return None;
         }
         let mut partition = Vec::with_capacity(equal.len());

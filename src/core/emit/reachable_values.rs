@@ -1,5 +1,5 @@
-//! Parts of templates that have no effect for certain arguments: values of `coalesce` that are never reached, and guards
-//! against a divisor of 0.
+//! Parts of templates that have no effect for certain arguments: values of `coalesce` that are never reached, and
+//! guards against a divisor of 0.
 
 use super::Emitter;
 use crate::dialect::Template;

@@ -10,8 +10,8 @@ pub fn sorts_values(overload: OverloadId) -> bool {
 }
 
 impl Program {
-    /// Returns whether the program contains aggregates that sort different values, or an aggregate that sorts its values
-    /// and an aggregate of distinct values.
+    /// Returns whether the program contains aggregates that sort different values, or an aggregate that sorts its
+    /// values and an aggregate of distinct values.
     pub fn sorts_different_values(&self) -> bool {
         let mut sorted: Option<Ir> = None;
         let mut is_distinct = false;

@@ -73,8 +73,8 @@ impl<'s> SharedArguments<'s> {
         })
     }
 
-    /// Materializes an argument in the definition `definition_index`: assigns the argument to a new column, or to the column of an
-    /// equal value.
+    /// Materializes an argument in the definition `definition_index`: assigns the argument to a new column, or to the
+    /// column of an equal value.
     pub fn materialize_argument(
         &mut self,
         arg: IrId,

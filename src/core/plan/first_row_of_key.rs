@@ -28,13 +28,12 @@ impl Planner<'_> {
                 self.report_missing_lookup_order(parts, stage);
             }
             let name = qualifier.map(|name| self.emitter.emit_name(name, Span::default()));
-            let saved = std::mem::replace(&mut self.emitter.qualifier, name);
-            let shadowed = std::mem::replace(&mut self.emitter.shadowed, qualifier.is_some());
+            let saved = self.take_qualifier();
+            (self.emitter.qualifier, self.emitter.shadowed) = (name, qualifier.is_some());
             self.in_windows = true;
             self.set_window_keys(stage);
             self.in_windows = false;
-            self.emitter.qualifier = saved;
-            self.emitter.shadowed = shadowed;
+            self.restore_qualifier(saved);
             return std::mem::take(&mut self.emitter.windows.order);
         };
         let mut keys: Vec<(Column, bool)> = tab.order.clone();

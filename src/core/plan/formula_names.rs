@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use formulac_syntax::text::split_words;
+
 use super::names::snake_case;
 use crate::Level;
 use crate::catalog::{self, internal};
@@ -154,7 +156,7 @@ pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: Nam
     // A name that already occurs in the text, as in `region & " "`, is the name of a column.
     let text = program.meta(id).span.text(source);
     let is_in_text = |name: &String| {
-        let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        let mut words = split_words(text);
         words.any(|word| word.eq_ignore_ascii_case(name))
     };
     name_from_formula(program, id, source)

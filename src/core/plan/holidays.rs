@@ -60,10 +60,7 @@ impl Planner<'_> {
         if !tab.name.is_empty() {
             return;
         }
-        let saved = (
-            self.emitter.qualifier.take(),
-            std::mem::take(&mut self.emitter.shadowed),
-        );
+        let saved = self.take_qualifier();
         let among = self.searched_rows(Some(holidays.tab), stage, from);
         self.set_single_qualifier(Some(holidays.tab), stage, from);
         let (name, quoted) = self.searched_column(holidays.column_node, stage).unwrap_or_default();
@@ -103,7 +100,7 @@ impl Planner<'_> {
         if let Some(tab) = self.holidays.get_mut(index as usize) {
             (tab.name, tab.source) = (name, source);
         }
-        (self.emitter.qualifier, self.emitter.shadowed) = saved;
+        self.restore_qualifier(saved);
     }
 
     /// Adds CTEs that count, for each lookup value, the rows that meet the condition.

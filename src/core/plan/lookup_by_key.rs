@@ -57,6 +57,12 @@ pub(super) struct SearchedRows {
 /// Name of a column, and whether it must be quoted.
 pub(super) type QuotableColumnName = (String, bool);
 
+/// Qualifier of the emitter's columns while another select is generated.
+pub(super) struct SavedQualifier {
+    qualifier: Option<SqlId>,
+    shadowed: bool,
+}
+
 impl LookupJoin {
     pub fn alias(&self) -> &str {
         &self.alias
@@ -119,10 +125,7 @@ impl Planner<'_> {
         let Some(parts) = self.lookup_parts(lookup_join.id) else {
             return;
         };
-        let saved = (
-            self.emitter.qualifier.take(),
-            std::mem::take(&mut self.emitter.shadowed),
-        );
+        let saved = self.take_qualifier();
         let LookupParts { find, sought, .. } = parts;
         match (find.matching, self.step.program.meta(sought).is_constant()) {
             (KeyMatching::Count, _) => self.add_count_ctes(lookup_join, parts, stage, from, ctes),
@@ -142,7 +145,7 @@ impl Planner<'_> {
             lookup_join.alias = self.cte_names.choose_short_name(&preferred_name);
             lookup_join.renamed = true;
         }
-        (self.emitter.qualifier, self.emitter.shadowed) = saved;
+        self.restore_qualifier(saved);
     }
 
     /// Returns the join to the rows that a lookup finds.
@@ -304,6 +307,20 @@ impl Planner<'_> {
     pub(super) fn reset_qualifier(&mut self) {
         self.emitter.qualifier = None;
         self.emitter.shadowed = false;
+    }
+
+    /// Removes the qualifier, and returns it so that [`Self::restore_qualifier`] can restore it.
+    pub(super) fn take_qualifier(&mut self) -> SavedQualifier {
+        let saved = SavedQualifier {
+            qualifier: self.emitter.qualifier,
+            shadowed: self.emitter.shadowed,
+        };
+        self.reset_qualifier();
+        saved
+    }
+
+    pub(super) fn restore_qualifier(&mut self, saved: SavedQualifier) {
+        (self.emitter.qualifier, self.emitter.shadowed) = (saved.qualifier, saved.shadowed);
     }
 
     /// Returns whether the compared key is a column that is known to be unique.

@@ -163,9 +163,9 @@ impl Planner<'_> {
             .first()
             .map_or(Span::default(), |(id, _)| program.meta(*id).span);
         self.warn_of_several_rows(first, &key.name, compared);
-        let qualifier = std::mem::take(&mut self.emitter.qualifier);
+        let saved = self.take_qualifier();
         let shadows = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
-        let shadowed = std::mem::replace(&mut self.emitter.shadowed, shadows);
+        self.emitter.shadowed = shadows;
         if shadows {
             self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
@@ -215,8 +215,7 @@ impl Planner<'_> {
             .group_by(group_by)
             .having(is_single)
             .project(items);
-        self.emitter.qualifier = qualifier;
-        self.emitter.shadowed = shadowed;
+        self.restore_qualifier(saved);
         // Emit the values again, because other values use the same operands and need a qualifier.
         for id in compared
             .iter()

@@ -7,7 +7,7 @@ use super::step::{InputColumn, KeepColumns};
 use crate::Level;
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::sql::{NamedWindow, OrderKey, SqlId};
+use crate::sql::{NamedWindow, SqlId};
 
 /// Value of a sort or partition key.
 #[derive(PartialEq, Eq, Hash)]
@@ -233,7 +233,7 @@ impl Planner<'_> {
     }
 
     /// Returns the sort keys of a query.
-    pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
+    pub(super) fn order_keys(&mut self, from: &str) -> Vec<SqlId> {
         let program = self.step.program;
         let order: Vec<(IrId, bool)> = self
             .roles
@@ -333,6 +333,6 @@ impl Planner<'_> {
             })
             .collect();
         self.emitter.tree().add_missing_asc_keywords(&mut keys);
-        keys.into_iter().map(|expr| OrderKey { expr }).collect()
+        keys
     }
 }

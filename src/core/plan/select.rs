@@ -237,7 +237,7 @@ impl Planner<'_> {
         let joined = self.input.joined.filter(|_| stage == 0);
         let mut roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
-        let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
+        let key_nodes: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         if self.step.grouped && stage > self.stages.main {
             // After grouping, the keys are the only remaining columns of the first select. The selected columns have
             // their output names.
@@ -248,7 +248,7 @@ impl Planner<'_> {
         // Columns of several relations are qualified with their relations.
         self.emitter.set_input_kind(joined.is_some(), stage > 0);
         self.emitter.qualifier = if grouping && joined.is_none() {
-            self.grouping_qualifier(&told_apart, stage, from, requested)
+            self.grouping_qualifier(&key_nodes, stage, from, requested)
         } else {
             None
         };

@@ -5,6 +5,7 @@ use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::check::split_truncation;
 use crate::ir::IrId;
+use crate::schema::{Column, Relation};
 use crate::sql::SqlId;
 use crate::{Level, Type};
 
@@ -50,15 +51,11 @@ impl Planner<'_> {
             KeepColumns::Nothing => Vec::new(),
             KeepColumns::All => relation
                 .into_iter()
-                .flat_map(super::super::schema::Relation::columns)
+                .flat_map(Relation::columns)
                 .map(|c| (of_input(c.name()), c.ty()))
                 .collect(),
             KeepColumns::Some(names) => {
-                let ty = |name: &str| {
-                    relation
-                        .and_then(|r| r.column(name))
-                        .map_or(Type::Unknown, super::super::schema::Column::ty)
-                };
+                let ty = |name: &str| relation.and_then(|r| r.column(name)).map_or(Type::Unknown, Column::ty);
                 names.iter().map(|name| (of_input(name), ty(name))).collect()
             }
             KeepColumns::Joined(columns) => {
@@ -66,7 +63,7 @@ impl Planner<'_> {
                     self.input
                         .joined
                         .and_then(|joined| joined.column(c))
-                        .map_or(Type::Unknown, super::super::schema::Column::ty)
+                        .map_or(Type::Unknown, Column::ty)
                 };
                 columns.iter().map(|column| (column.clone(), ty(column))).collect()
             }

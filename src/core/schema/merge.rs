@@ -216,8 +216,8 @@ impl Column {
         }
     }
 
-    /// Returns the column with the details of the type that only `other` specifies, if both columns have the same type. A
-    /// properties file may say `numeric` for a column of the type `numeric(12,2)`, and `text` for a UUID.
+    /// Returns the column with the details of the type that only `other` specifies, if both columns have the same type.
+    /// A properties file may say `numeric` for a column of the type `numeric(12,2)`, and `text` for a UUID.
     #[must_use]
     pub fn with_type_details_of(&self, other: &Self) -> Self {
         let is_same = self.ty == other.ty && self.is_array == other.is_array;

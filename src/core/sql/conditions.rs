@@ -53,12 +53,12 @@ impl SqlTree {
             return;
         }
         for key in &mut select.order_by {
-            let (sql, rest) = match *self.node(key.expr) {
+            let (sql, rest) = match *self.node(*key) {
                 Sql::Spaced(parts) => match self.args(parts).to_vec().as_slice() {
                     [bare, rest @ ..] => (*bare, rest.to_vec()),
                     [] => continue,
                 },
-                _ => (key.expr, Vec::new()),
+                _ => (*key, Vec::new()),
             };
             let Sql::Text { first, len } = *self.node(sql) else {
                 continue;
@@ -75,7 +75,7 @@ impl SqlTree {
                 continue;
             };
             let parts: Vec<SqlId> = std::iter::once(field).chain(rest).collect();
-            key.expr = match parts.as_slice() {
+            *key = match parts.as_slice() {
                 [column] => *column,
                 parts => {
                     let parts = self.add_slice(parts);

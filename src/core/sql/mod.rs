@@ -22,8 +22,8 @@ mod tree;
 pub use column_order::put_plain_columns_first;
 pub use equal_ctes::CteTexts;
 pub use query::{
-    Cte, Item, Join, JoinKind, NamedWindow, OptionalCondition, OrderKey, Query, QueryInput, Select, SelectSource,
-    implicit_name, write_query,
+    Cte, Item, Join, JoinKind, NamedWindow, OptionalCondition, Query, QueryInput, Select, SelectSource, implicit_name,
+    write_query,
 };
 pub use query_plan::{OperatorKind, PlanNames, PlanOperator, PlanPart, QueryPlan};
 pub use repeated_reads::repeats_call;

@@ -1,6 +1,6 @@
 //! Relational operators. Selects are built only with these functions, each of which adds an operator.
 
-use super::query::{Cte, Item, Join, JoinKind, OrderKey, Query, Select, SelectSource};
+use super::query::{Cte, Item, Join, JoinKind, Query, Select, SelectSource};
 use super::tree::{SqlId, SqlTree};
 use crate::dialect::op::Op;
 use crate::span::Span;
@@ -155,7 +155,7 @@ impl Select {
     }
 
     #[must_use]
-    pub fn sort(mut self, keys: Vec<OrderKey>) -> Self {
+    pub fn sort(mut self, keys: Vec<SqlId>) -> Self {
         self.order_by = keys;
         self
     }

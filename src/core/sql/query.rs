@@ -109,12 +109,6 @@ impl JoinKind {
     }
 }
 
-/// Key of `order by`.
-#[derive(Clone, Debug)]
-pub struct OrderKey {
-    pub expr: SqlId,
-}
-
 /// Named window: `window by_month as (partition by … order by …)`.
 #[derive(Clone, Debug)]
 pub struct NamedWindow {
@@ -156,7 +150,7 @@ pub struct Select {
     pub having: Option<SqlId>,
     /// Named window that several values use.
     pub window: Option<NamedWindow>,
-    pub order_by: Vec<OrderKey>,
+    pub order_by: Vec<SqlId>,
     pub limit: Option<u64>,
     /// Further selects, combined with `union all`.
     pub unions: Vec<Select>,
@@ -192,7 +186,7 @@ impl Select {
         let conditions = self.joins.iter().filter_map(|join| join.on.as_ref());
         let optional_filter = self.optional_filter.map(|optional| optional.condition);
         let items = self.items.iter().map(|item| item.expr);
-        let sort_keys = self.order_by.iter().map(|key| key.expr);
+        let sort_keys = self.order_by.iter().copied();
         clauses
             .chain(windows)
             .chain(conditions)

@@ -294,7 +294,7 @@ impl PartBuilder<'_> {
             rows = self.add(Distinct, String::new(), &[rows]);
         }
         if !select.order_by.is_empty() {
-            let keys: Vec<String> = select.order_by.iter().map(|key| self.text(key.expr)).collect();
+            let keys: Vec<String> = select.order_by.iter().map(|key| self.text(*key)).collect();
             rows = self.add(Sort, format!("by {}", keys.join(", ")), &[rows]);
         }
         if let Some(limit) = select.limit {

@@ -67,7 +67,7 @@ fn text(tree: &SqlTree, id: SqlId) -> Option<&str> {
 /// Returns the relations that an output column hides in the clauses after the select list.
 fn hidden_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
     let roots = select.group_by.iter().chain(&select.having).copied();
-    let used_qualifiers = qualifiers(tree, roots.chain(select.order_by.iter().map(|key| key.expr)));
+    let used_qualifiers = qualifiers(tree, roots.chain(select.order_by.iter().copied()));
     if used_qualifiers.is_empty() {
         return Vec::new();
     }

@@ -57,8 +57,7 @@ pub(super) fn write_select(
     if let Some(window) = &select.window {
         write_named_window(tree, window, indent, out);
     }
-    let order: Vec<SqlId> = select.order_by.iter().map(|k| k.expr).collect();
-    write_keys(tree, "order by", &order, indent, out);
+    write_keys(tree, "order by", &select.order_by, indent, out);
     if let Some(limit) = select.limit {
         start_line(out, indent);
         out.text.push_str(&format!("limit {limit}\n"));

@@ -27,7 +27,8 @@ pub enum Sql {
         first: u32,
         len: u32,
     },
-    /// Text that another tool renders, as a range in the text pool. A query without macros contains the default instead.
+    /// Text that another tool renders, as a range in the text pool. A query without macros contains the default
+    /// instead.
     Macro {
         first: u32,
         len: u32,

@@ -10,6 +10,7 @@ use super::error::ArtifactError;
 use super::intern::Interner;
 use super::lenient::{Json, LenientEntries, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
+use super::node::find_by_name;
 use super::value::MetaValue;
 
 /// Tables that `dbt docs generate` found in the warehouse. A node without a table in the catalog has not been built or
@@ -104,12 +105,7 @@ impl CatalogTable {
     /// change the case of names.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&CatalogColumn> {
-        let exact = self.columns.iter().find(|column| &*column.name == name);
-        exact.or_else(|| {
-            self.columns
-                .iter()
-                .find(|column| column.name.eq_ignore_ascii_case(name))
-        })
+        find_by_name(&self.columns, name, |column| &column.name)
     }
 
     /// Returns a statistic by its id.

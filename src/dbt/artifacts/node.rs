@@ -214,12 +214,7 @@ impl ManifestNode {
     /// Returns the documented column with this name. An exact match takes precedence over a case-insensitive match.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&NodeColumn> {
-        let exact = self.columns.iter().find(|column| &*column.name == name);
-        exact.or_else(|| {
-            self.columns
-                .iter()
-                .find(|column| column.name.eq_ignore_ascii_case(name))
-        })
+        find_by_name(&self.columns, name, |column| &column.name)
     }
 
     /// Returns whether the node is a time spine of the semantic layer: either its properties define a time spine, or it
@@ -476,4 +471,10 @@ pub struct DocBlock {
     pub original_file_path: Arc<str>,
     /// Text of the docs block.
     pub text: Arc<str>,
+}
+
+/// Returns the column with a name. An exact match takes precedence over a case-insensitive match.
+pub(super) fn find_by_name<'c, C>(columns: &'c [C], name: &str, name_of: impl Fn(&C) -> &str) -> Option<&'c C> {
+    let exact = columns.iter().find(|column| name_of(column) == name);
+    exact.or_else(|| columns.iter().find(|column| name_of(column).eq_ignore_ascii_case(name)))
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use formulac_syntax::text::is_word_char;
+
 use crate::RelationReference;
 use crate::jinja_parts::find_outside_brackets;
 
@@ -129,12 +131,7 @@ impl Manifest {
 /// Returns the text of the `ref` or `source` call in a string.
 fn find_call(text: &str) -> Option<&str> {
     let starts = ["ref(", "source("].into_iter().filter_map(|word| {
-        let is_word = |offset: &usize| {
-            !text
-                .get(..*offset)
-                .unwrap_or_default()
-                .ends_with(|c: char| c == '_' || c.is_alphanumeric())
-        };
+        let is_word = |offset: &usize| !text.get(..*offset).unwrap_or_default().ends_with(is_word_char);
         text.match_indices(word).map(|(offset, _)| offset).find(is_word)
     });
     let start = starts.min()?;

@@ -1,5 +1,6 @@
 //! Finds the expression of a definition in a file: in its own column, or in other columns and clauses that use it.
 
+use formulac_syntax::text::split_words;
 use rustc_hash::FxHashSet;
 
 use super::CandidateCheck;
@@ -49,7 +50,7 @@ impl<'a> CandidateCheck<'a, '_> {
             return Vec::new();
         };
         let uses = |other: &&DefinitionWithPosition| {
-            let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let mut words = split_words(&other.formula);
             words.any(|word| word.eq_ignore_ascii_case(&self.definition.name))
         };
         // Definitions that do not refer to this definition may still use it to look up rows.

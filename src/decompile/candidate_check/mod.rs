@@ -116,8 +116,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.shared.filter(|_| is_own && !self.is_exact && self.compares_file)
     }
 
-    /// Requests the candidates that the search will need after the candidate that it needs next. `are_needed` is `false`
-    /// if the search needs them only if that candidate is wrong.
+    /// Requests the candidates that the search will need after the candidate that it needs next. `are_needed` is
+    /// `false` if the search needs them only if that candidate is wrong.
     pub fn want_next(&self, forms: &[ExpressionText], are_needed: bool) {
         if let Some(shared) = self.shared {
             shared.want_next(forms.iter().map(|form| form.text.as_str()), are_needed);

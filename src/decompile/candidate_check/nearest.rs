@@ -1,5 +1,7 @@
 //! Explains why an edit has no formula, with the SQL or the error of the nearest formula.
 
+use formulac_syntax::text::one_line;
+
 use super::CandidateCheck;
 use crate::edits::{Edits, compare_files};
 use crate::expression_text::ExpressionText;
@@ -59,7 +61,7 @@ impl CandidateCheck<'_, '_> {
             {
                 return Some(refusals::formula_in_other_cte(&form.text, cte));
             }
-            let sql = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+            let sql = one_line(file.text(&site.tokens));
             return Some(refusals::nearest_formula(&form.text, &sql));
         }
         let listed = refusals::listed_part(trees, edited).filter(|_| error.is_some());

@@ -36,8 +36,8 @@ impl LayoutClash {
     }
 }
 
-/// Returns the parts that the spec and a user changed in different ways. If there are such parts, [`merge`](super::merge) returns
-/// `None`.
+/// Returns the parts that the spec and a user changed in different ways. If there are such parts,
+/// [`merge`](super::merge) returns `None`.
 pub fn layout_clashes(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Vec<LayoutClash> {
     let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let by_position = |file: &SqlFile<'_>| -> HashMap<FilePartPosition, Range<usize>> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::definitions::find_identifiers;
+
 use crate::dialect::Dialect;
 use crate::lineage;
 use crate::schema::{omni_references, replace_omni_references};
@@ -48,14 +50,6 @@ pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
 /// Replaces each `${…}` in SQL with the result of `with`.
 pub(super) fn replace_field_references(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
     replace_omni_references(sql, |name| format!(" {} ", with(remove_timeframe(name))))
-}
-
-pub(super) fn find_identifiers(sql: &str) -> BTreeSet<String> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    sql.split(|c| !is_word(c))
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
 }
 
 /// Removes the timeframe from the name of a field. For example, `created_at[month]` becomes `created_at`.

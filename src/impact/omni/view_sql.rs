@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::field_sql::{find_identifiers, replace_field_references};
+use super::field_sql::replace_field_references;
 use super::view::ViewTables;
 use super::{OmniField, OmniItemKind, OmniTable, OmniView};
+use crate::definitions::find_identifiers;
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnSource, KnownRelationColumns, SqlLineage};
 

@@ -9,6 +9,7 @@ use super::graph_drawing::GraphDrawing;
 use crate::diag::render::escape_hidden;
 use crate::{ChangeSeverity, Impact};
 use formulac_syntax::diag::lists::join_first;
+use formulac_syntax::text::one_line;
 
 /// Returns the report: the summary sentence, then each affected node below the node that affects it.
 #[must_use]
@@ -178,9 +179,4 @@ pub fn lineage_tree(
         let _ = writeln!(out, "note: {}", one_line(note));
     }
     escape_hidden(&out).into_owned()
-}
-
-/// Replaces line breaks in a name, because the rest of the name would look like another line of the report.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,5 +1,7 @@
 //! Compares code at two revisions: the compiled SQL of specs, and the SQL of models and snapshots.
 
+use formulac_syntax::text::is_word_char;
+
 use super::{RevisionDifference, new_difference};
 use crate::dbt::tokens::canonical_text;
 use crate::dbt::{JinjaKind, RelationReference, jinja_parts, normalized_jinja};
@@ -233,7 +235,7 @@ impl ComparableSql {
                     format!("jinja_{index}")
                 }
             };
-            Some(name.replace(|c: char| !c.is_alphanumeric() && c != '_', "_"))
+            Some(name.replace(|c| !is_word_char(c), "_"))
         })?;
         Ok(Self { sql, unknown })
     }

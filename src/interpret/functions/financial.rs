@@ -23,12 +23,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "NPER" => periods,
         "IPMT" => |a| finite_value(interest(a)?),
         "PPMT" => |a| {
-            let early = if optional(a, 5) == 0.0 {
-                1.0
-            } else {
-                1.0 + to_number(&a[0])
-            };
-            finite_value(noisy_sum(payment_at_the_end(a)? / early, -interest(a)?))
+            let due = due_factor(a, 5, to_number(&a[0]));
+            finite_value(noisy_sum(payment_at_the_end(a)? / due, -interest(a)?))
         },
         "SLN" => |a| quotient(to_number(&a[0]) - to_number(&a[1]), to_number(&a[2])),
         _ => return None,
@@ -38,6 +34,12 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 fn optional(args: CallArgs<'_>, index: usize) -> f64 {
     args.values().get(index).map_or(0.0, to_number)
+}
+
+/// Returns the factor by which a payment at the start of a period is worth more than a payment at its end. The argument
+/// at `index` specifies when payments are due.
+fn due_factor(args: CallArgs<'_>, index: usize, rate: f64) -> f64 {
+    if optional(args, index) == 0.0 { 1.0 } else { 1.0 + rate }
 }
 
 /// Returns the future value of 1 after all periods, and the future value of a payment of 1 per period.
@@ -54,8 +56,8 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f6
         uncertainty::mark_uncertain();
     }
     let growth = with_float_noise((1.0 + rate).powf(periods));
-    let early = if optional(args, due) == 0.0 { 1.0 } else { 1.0 + rate };
-    Some([growth, noisy_sum(growth, -1.0) / rate * early])
+    let due = due_factor(args, due, rate);
+    Some([growth, noisy_sum(growth, -1.0) / rate * due])
 }
 
 fn quotient(dividend: f64, divisor: f64) -> Option<Value> {
@@ -76,9 +78,9 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
     if rate == 0.0 {
         return quotient(-noisy_sum(present, future), payment);
     }
-    let early = if optional(args, 4) == 0.0 { 1.0 } else { 1.0 + rate };
-    let end = noisy_sum(payment * early, -future * rate);
-    let begin = noisy_sum(payment * early, present * rate);
+    let due = due_factor(args, 4, rate);
+    let end = noisy_sum(payment * due, -future * rate);
+    let begin = noisy_sum(payment * due, present * rate);
     if rate <= -1.0 || begin == 0.0 || end / begin <= 0.0 {
         return None;
     }

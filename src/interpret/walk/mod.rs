@@ -311,7 +311,7 @@ impl StepEvaluation<'_> {
         } else {
             input.grain.iter().map(|g| InterpreterExpr::name(g)).collect()
         };
-        let told_apart = grain.clone();
+        let row_keys = grain.clone();
         let rest: Vec<InterpreterExpr> = grain
             .into_iter()
             .filter(|x| order.iter().all(|(o, _)| o != x))
@@ -353,12 +353,12 @@ impl StepEvaluation<'_> {
                     *x == resolve_name(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
                 };
                 let interpreter_exprs: Vec<InterpreterExpr> =
-                    match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
+                    match (&step.partition_by, self.grouped, row_keys.iter().any(&is_key)) {
                         (Some(_), ..) => partition,
-                        (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
+                        (None, _, true) => row_keys.iter().filter(|x| !is_key(x)).cloned().collect(),
                         (None, true, false) => {
                             let ordered = |x: &InterpreterExpr| step.order_by.iter().any(|(e, _)| e.expr() == *x);
-                            told_apart.iter().filter(|x| !ordered(x)).cloned().collect()
+                            row_keys.iter().filter(|x| !ordered(x)).cloned().collect()
                         }
                         (None, false, false) => Vec::new(),
                     };

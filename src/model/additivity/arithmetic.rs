@@ -25,8 +25,8 @@ pub(super) struct AggregateSql {
     pub ratio: Option<(String, String)>,
 }
 
-/// Returns the class of a value that combines other values. The class is `NonAdditive` if an operand is a total or `NonAdditive`.
-/// Otherwise, the class is `Row` if an operand is a row value.
+/// Returns the class of a value that combines other values. The class is `NonAdditive` if an operand is a total or
+/// `NonAdditive`. Otherwise, the class is `Row` if an operand is a row value.
 pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: NonAdditiveReason) -> ValueClass {
     let mut class = ValueClass::Constant;
     for value in values {

@@ -1,5 +1,7 @@
 //! Determines how each value of a step behaves under aggregation.
 
+use formulac_syntax::text::one_line;
+
 use super::arithmetic::{AggregateSql, OperatorPrecedence, classify_arithmetic, classify_coalesce, combine_classes};
 use super::{Additivity, ColumnFormula, NonAdditiveReason, StepColumns};
 use crate::Type;
@@ -224,13 +226,7 @@ impl StepClasses<'_> {
     }
 
     fn classify_aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> ValueClass {
-        let part = program
-            .meta(id)
-            .span
-            .text(self.text)
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let part = one_line(program.meta(id).span.text(self.text));
         ValueClass::Total(TotalClass {
             kind,
             aggregate_sql: Err(NonAdditiveReason::Part(part)),

@@ -14,6 +14,7 @@ mod tests;
 
 use std::fmt;
 
+use formulac_syntax::text::is_word_char;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -104,14 +105,15 @@ impl ColumnFormula {
     /// ```
     #[must_use]
     pub fn sql_with(&self, name: impl Fn(&str) -> String) -> String {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let mut out = String::with_capacity(self.sql.len() * 2);
         let mut rest = self.sql.as_str();
         while let Some(first) = rest.chars().next() {
-            let end = rest.find(|c| is_word(c) != is_word(first)).unwrap_or(rest.len());
+            let end = rest
+                .find(|c| is_word_char(c) != is_word_char(first))
+                .unwrap_or(rest.len());
             let (part, after) = rest.split_at(end);
             let is_column =
-                is_word(first) && !after.starts_with('(') && self.columns.iter().any(|column| column == part);
+                is_word_char(first) && !after.starts_with('(') && self.columns.iter().any(|column| column == part);
             out.push_str(&if is_column { name(part) } else { part.to_owned() });
             rest = after;
         }

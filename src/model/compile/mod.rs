@@ -80,8 +80,8 @@ impl Compiler {
         self.compile_relational_spec(file, kind, None)
     }
 
-    /// Compiles a spec that reads relations, and writes its model. If the spec is generated, the descriptions of columns
-    /// show the formulas in `origins` instead of the generated formulas.
+    /// Compiles a spec that reads relations, and writes its model. If the spec is generated, the descriptions of
+    /// columns show the formulas in `origins` instead of the generated formulas.
     pub(crate) fn compile_model(
         &self,
         file: SpecFile<'_>,

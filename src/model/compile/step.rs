@@ -322,7 +322,8 @@ impl SpecCompilation<'_> {
     }
 
     /// Reports errors and warnings about the rows of a step, with spans in the file. Returns the joins that are
-    /// declared, but not proven, to find at most one row. `new_diagnostics` contains the diagnostics about the formulas.
+    /// declared, but not proven, to find at most one row. `new_diagnostics` contains the diagnostics about the
+    /// formulas.
     fn check_rows(
         &self,
         work: &StepToCompile<'_>,

@@ -85,8 +85,8 @@ impl SpecCompilation<'_> {
             let Some(other) = other.filter(|other| other.column(name.text).is_none()) else {
                 continue;
             };
-            let is_said = comparison.columns.is_some() || comparison.keys.iter().any(|key| key.text == name.text);
-            let span = if is_said {
+            let is_specified = comparison.columns.is_some() || comparison.keys.iter().any(|key| key.text == name.text);
+            let span = if is_specified {
                 name.span(self.source)
             } else {
                 comparison.with_span
@@ -94,7 +94,7 @@ impl SpecCompilation<'_> {
             let message = format!("`{}` has no column `{}`", other.name(), name.text);
             let near = suggest::nearest_name(name.text, other.columns().iter().map(Column::name));
             let help = match near {
-                Some(near) if is_said => suggest::similar_name_help(near),
+                Some(near) if is_specified => suggest::similar_name_help(near),
                 _ => "list only columns that both relations have in `columns`".to_owned(),
             };
             diagnostics.push(Diagnostic::new(Code::UnknownName, span, message).with_help(help));
@@ -160,8 +160,8 @@ impl ComparedColumns<'_> {
         self.keys.iter().find(|key| key.never_null)
     }
 
-    /// Returns whether a relation may have several rows with the same keys. `relation_key` is a key of the relation. Also
-    /// returns `false` if a key is a float, because some warehouses cannot partition rows by floats.
+    /// Returns whether a relation may have several rows with the same keys. `relation_key` is a key of the relation.
+    /// Also returns `false` if a key is a float, because some warehouses cannot partition rows by floats.
     pub(super) fn may_repeat_keys(&self, relation_key: Option<&[String]>) -> bool {
         let is_key = |name: &String| {
             self.keys

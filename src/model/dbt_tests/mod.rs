@@ -9,6 +9,7 @@ mod rules;
 mod unit_tests;
 mod violations;
 
+use formulac_syntax::text::is_word_char;
 use rustc_hash::FxHashSet;
 
 pub(crate) use grain::with_original_key;
@@ -299,11 +300,7 @@ impl SpecCompilation<'_> {
 /// Converts a name so that it can be part of a file name.
 pub(super) fn to_file_name_part(name: &str) -> String {
     let plain = |c: char| {
-        if c.is_alphanumeric() || c == '_' {
-            c.to_ascii_lowercase()
-        } else {
-            '_'
-        }
+        if is_word_char(c) { c.to_ascii_lowercase() } else { '_' }
     };
     name.chars().map(plain).collect()
 }

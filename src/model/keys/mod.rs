@@ -159,17 +159,6 @@ pub fn determines_rows(name: &str) -> bool {
     [&MODEL, &STEP_INPUT, &STEP].iter().any(is_determining)
 }
 
-/// Names of days that `Shape::Weekday` accepts, ignoring case.
-pub const WEEKDAYS: [&str; 7] = [
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
-
 impl KeyShape {
     /// Returns the shape's name for messages.
     pub fn expected(&self) -> String {

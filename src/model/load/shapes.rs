@@ -1,9 +1,10 @@
 //! Checks whether key values have the shapes that the key tables define.
 
 use super::Loader;
+use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
-use crate::keys::{Key, KeyShape, KeyTable, MODEL, WEEKDAYS};
+use crate::keys::{Key, KeyShape, KeyTable, MODEL};
 use crate::time_zone::{is_time_zone, time_zone_names};
 use crate::yaml::{self, Node};
 
@@ -175,8 +176,8 @@ impl Loader<'_, '_> {
                 dialect => dialect.is_some(),
             },
             KeyShape::Weekday => match value.text() {
-                Some(text) if WEEKDAYS.iter().any(|day| day.eq_ignore_ascii_case(text)) => true,
-                Some(text) => return self.report_wrong_word(name, shape, text, WEEKDAYS.into_iter(), value),
+                Some(text) if text.parse::<Weekday>().is_ok() => true,
+                Some(text) => return self.report_wrong_word(name, shape, text, Weekday::ALL.map(Weekday::name), value),
                 None => false,
             },
             KeyShape::TimeZone => match value.text() {
@@ -332,10 +333,10 @@ impl Loader<'_, '_> {
         name: &str,
         shape: &KeyShape,
         text: &str,
-        words: impl Iterator<Item = &'w str>,
+        words: impl IntoIterator<Item = &'w str>,
         value: &Node,
     ) {
-        let words: Vec<&str> = words.collect();
+        let words: Vec<&str> = words.into_iter().collect();
         let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
         let diagnostic = Diagnostic::new(Code::WrongShape, value.span, message);
         let start = text.to_lowercase();

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use formulac_syntax::text::one_line;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::aggregates::{AggregateColumns, SetAggregate};
@@ -320,7 +321,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the description of a column whose formula differs from the written formula.
     fn description(&self, formula: &MetricFormula, is_output: bool) -> Option<String> {
-        let formula_text = || write::on_one_line(&write::strip_comments(&formula.text));
+        let formula_text = || one_line(&write::strip_comments(&formula.text));
         let is_shown = self.describes_formulas && is_output;
         formula.description.clone().or_else(|| is_shown.then(formula_text))
     }

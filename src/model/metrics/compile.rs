@@ -101,8 +101,8 @@ impl Compiler {
         compiled
     }
 
-    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec. `origins`
-    /// describes the original spec, if it is itself generated.
+    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec.
+    /// `origins` describes the original spec, if it is itself generated.
     fn compile_and_map_to_original(
         &self,
         expanded: ExpandedFile,
@@ -370,8 +370,8 @@ fn is_about_level(fault: &Diagnostic) -> bool {
 }
 
 impl Expansion {
-    /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that contain the formulas
-    /// as written are omitted.
+    /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that contain the
+    /// formulas as written are omitted.
     fn formulas_as_written(&self) -> FxHashMap<(String, String), String> {
         let mut formulas = FxHashMap::default();
         for step in self.steps.iter().filter(|step| !step.is_as_written) {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use formulac_syntax::text::split_words;
 use rustc_hash::FxHashMap;
 
 use super::set::MetricSet;
@@ -122,18 +123,14 @@ impl CompiledSpec {
                 need_flags[index] |= !is_plain_name(&formula.name);
             }
         }
-        let is_between_words = |c: char| !c.is_alphanumeric() && c != '_';
-        for current in source
-            .split(is_between_words)
-            .filter_map(|word| set.current_dimension(word))
-        {
+        for current in split_words(source).filter_map(|word| set.current_dimension(word)) {
             if let Some(index) = dimensions.remove(&current.to_lowercase()) {
                 need_flags[index] = true;
                 texts.push(&set.definitions[index].text);
             }
         }
         while let Some(text) = texts.pop() {
-            for word in text.split(is_between_words) {
+            for word in split_words(text) {
                 if let Some(index) = dimensions.remove(&word.to_lowercase()) {
                     need_flags[index] = true;
                     texts.push(&set.definitions[index].text);

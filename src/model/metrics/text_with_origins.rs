@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use formulac_syntax::lex::{is_name, name_needs_quotes};
+
 use super::formulas::MetricFormula;
 use crate::span::Span;
 
@@ -168,9 +170,13 @@ impl MetricFormula {
 
 /// Returns a name in formula syntax.
 pub fn quote_formula_name(name: &str) -> String {
-    match name.split('.').all(crate::checks::is_plain_name) {
-        true => name.to_owned(),
-        false => format!("${{{name}}}"),
+    let needs_quotes = match name.contains('.') {
+        true => !name.split('.').all(is_name),
+        false => name_needs_quotes(name),
+    };
+    match needs_quotes {
+        true => format!("${{{name}}}"),
+        false => name.to_owned(),
     }
 }
 

@@ -36,8 +36,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Follows a measure of a step to the step that aggregates its rows. Returns `None` if the total of this step is not
-    /// the total of the measure.
+    /// Follows a measure of a step to the step that aggregates its rows. Returns `None` if the total of this step is
+    /// not the total of the measure.
     pub(crate) fn aggregating_step(&self, step: usize, measure: &str) -> Option<AggregatingStep> {
         let mut aggregating_step = AggregatingStep {
             step,

@@ -239,8 +239,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Warns about filters on the time key that remove periods needed by a look-back. `metric_ids` are the metrics that the
-    /// model reads.
+    /// Warns about filters on the time key that remove periods needed by a look-back. `metric_ids` are the metrics that
+    /// the model reads.
     pub fn check_hidden_periods(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some(time) = keys.time else { return };
         let of_metrics = metric_ids.iter().map(|id| {

@@ -17,7 +17,7 @@ use crate::load::{KeptColumns, Step};
 use crate::plan::{StepOutput, constant_along_row, key_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, OrderKey, Select, Sql, SqlId};
+use crate::sql::{Cte, Item, Select, Sql, SqlId};
 use crate::worksheet::{pivot_keys, pivot_rows};
 
 /// Output columns of the wide form.
@@ -236,7 +236,7 @@ fn typed_nodes(program: &mut Program, columns: &[Column]) -> Vec<IrId> {
 }
 
 /// Returns the sort keys of the wide form. Empty if the sheet has no order.
-fn row_order(step: &Step<'_>, rows: &[String], column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Vec<OrderKey> {
+fn row_order(step: &Step<'_>, rows: &[String], column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Vec<SqlId> {
     let is_descending = |name: &str| {
         let keys = step.order_by.iter().map(|key| split_sort_key(key.text));
         let mut of_name = keys.filter(|(key, _)| key_name(key).eq_ignore_ascii_case(name));
@@ -245,9 +245,7 @@ fn row_order(step: &Step<'_>, rows: &[String], column_sql: ColumnSql<'_>, emitte
     let rows = rows.iter().filter(|_| !step.order_by.is_empty());
     rows.map(|name| {
         let sql = emitter.tree().add_raw_text(&column_sql.column(name));
-        OrderKey {
-            expr: emitter.emit_order_key(sql, is_descending(name), column_sql.is_nullable(name)),
-        }
+        emitter.emit_order_key(sql, is_descending(name), column_sql.is_nullable(name))
     })
     .collect()
 }

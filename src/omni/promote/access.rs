@@ -83,14 +83,17 @@ impl<'m> ViewAccess<'m> {
         self.add_grants(file, root, subject);
         let filters = root.get("access_filters");
         for filter in filters.and_then(Node::items).unwrap_or_default() {
-            let text = |key: &str| filter.text_at(key).map(str::to_owned);
-            let Some(field) = text("field") else { continue };
+            let Some(field) = filter.string_at("field") else {
+                continue;
+            };
             let mut field = OmniReference::read(&field);
             let of_view = field
                 .view
                 .as_deref()
                 .map_or_else(|| base.to_owned(), |name| model.canonical_name(name));
-            let attribute = text("user_attribute").map_or_else(String::new, |name| format!(" by the user's `{name}`"));
+            let attribute = filter
+                .string_at("user_attribute")
+                .map_or_else(String::new, |name| format!(" by the user's `{name}`"));
             self.notices.push(AccessNotice {
                 file,
                 node: filter,
@@ -107,7 +110,7 @@ impl<'m> ViewAccess<'m> {
                 self.filters.push(AccessFilter {
                     of: subject.to_owned(),
                     field,
-                    user_attribute: text("user_attribute"),
+                    user_attribute: filter.string_at("user_attribute"),
                     values_for_unfiltered: filter.texts_at("values_for_unfiltered"),
                 });
             }

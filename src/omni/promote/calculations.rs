@@ -1,5 +1,6 @@
 //! Converts the calculations in a saved query, which are formulas over the rows of the query's result.
 
+use formulac_syntax::text::one_line;
 use rustc_hash::FxHashMap;
 
 use super::from_sql::{self, SqlNames};
@@ -106,7 +107,7 @@ pub(super) fn calculation_formula(
     let Some(text) = sql.trim().strip_prefix('=') else {
         return from_sql::convert(sql, dialect, sheet).map(|converted| converted.term.text);
     };
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(text);
     with_columns(&move_letters(&text, columns, &|_| false)?, sheet)
 }
 

@@ -1,5 +1,7 @@
 //! Definitions and display settings of a field as text.
 
+use formulac_syntax::text::one_line;
+
 use super::misspellings::intended_name;
 use super::omni_model::ViewField;
 use crate::diag::suggest;
@@ -62,7 +64,7 @@ pub(super) fn original_definition(field: &ViewField) -> String {
     ];
     let pairs = keys
         .iter()
-        .filter_map(|key| Some(format!("{key}: {}", one_line(field.node.get(key)?))));
+        .filter_map(|key| Some(format!("{key}: {}", yaml_line(field.node.get(key)?))));
     let pairs: Vec<String> = pairs.collect();
     if pairs.is_empty() {
         field.name.clone()
@@ -72,21 +74,17 @@ pub(super) fn original_definition(field: &ViewField) -> String {
 }
 
 /// Formats a YAML value on one line. Recursion is safe because the YAML parser limits the nesting depth.
-pub(super) fn one_line(node: &Node) -> String {
+pub(super) fn yaml_line(node: &Node) -> String {
     if let Some(items) = node.items() {
-        return format!("[{}]", items.iter().map(one_line).collect::<Vec<_>>().join(", "));
+        return format!("[{}]", items.iter().map(yaml_line).collect::<Vec<_>>().join(", "));
     }
     if let Some(pairs) = node.pairs() {
         let pairs = pairs
             .iter()
-            .map(|(key, value)| format!("{}: {}", one_line(key), one_line(value)));
+            .map(|(key, value)| format!("{}: {}", yaml_line(key), yaml_line(value)));
         return format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "));
     }
-    node.text()
-        .unwrap_or("null")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+    one_line(node.text().unwrap_or("null"))
 }
 
 /// Returns a field's settings that the spec does not contain: the name, the setting on one line, and the reason.
@@ -106,7 +104,7 @@ pub(super) fn omitted_settings(node: &Node) -> Vec<(&str, String, String)> {
                 None => "add the setting to `omni` of the column if the view of the model needs it".to_owned(),
             },
         };
-        Some((key, format!("{key}: {}", one_line(value)), reason))
+        Some((key, format!("{key}: {}", yaml_line(value)), reason))
     });
     omitted.collect()
 }

@@ -21,20 +21,6 @@ pub(super) fn to_snake_case(text: &str) -> String {
     }
 }
 
-/// Returns whether formulas can contain a name without quotes. The name must be a single word and must not look like
-/// a cell, such as `q1`.
-pub(super) fn is_plain(name: &str) -> bool {
-    let letters = name.chars().take_while(char::is_ascii_alphabetic).count();
-    let is_cell = (1..=3).contains(&letters)
-        && name
-            .get(letters..)
-            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
-    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let is_total = name.to_ascii_uppercase().ends_with("_TOTAL");
-    begins && is_word && !is_cell && !is_total && !["true", "false"].contains(&name.to_ascii_lowercase().as_str())
-}
-
 /// Set of used names.
 #[derive(Debug, Default)]
 pub(super) struct UsedSpecNames(FxHashSet<String>);
@@ -73,9 +59,5 @@ mod tests {
         ] {
             assert_eq!(to_snake_case(text), expected);
         }
-        assert_eq!(
-            ["q1", "a", "revenue", "Net Revenue", "true", "b_total", "abcd1"].map(is_plain),
-            [false, true, true, false, false, false, true]
-        );
     }
 }

@@ -303,7 +303,7 @@ impl<'t> ParsedOmniModel<'t> {
         let topic = self.topic_in_file(file);
         if let (Some(view), Some(query)) = (self.view_in_file(file), root.get("query")) {
             let name = self.views.get(view).map(|view| view.name.clone()).unwrap_or_default();
-            let topic = query.text_at("topic").map(str::to_owned);
+            let topic = query.string_at("topic");
             return vec![OmniSavedQuery {
                 name,
                 file,
@@ -348,7 +348,6 @@ fn depth_first<T: Clone + PartialEq>(first: T, extended: impl Fn(&T) -> Vec<T>) 
 
 fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource {
     let root = omni_file.root;
-    let text = |key: &str| root.text_at(key).map(str::to_owned);
     // Omni records the dbt model of a view in the view's file. The name of the table may differ from the name of the
     // model.
     let dbt_model = root.get("dbt").and_then(|dbt| dbt.text_at("name")).map(str::to_owned);
@@ -356,11 +355,11 @@ fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource
         file,
         table: OmniTable {
             file,
-            catalog: text("catalog"),
-            schema: text("schema"),
-            table_name: text("table_name").unwrap_or_else(|| name.to_owned()),
+            catalog: root.string_at("catalog"),
+            schema: root.string_at("schema"),
+            table_name: root.string_at("table_name").unwrap_or_else(|| name.to_owned()),
             name: dbt_model
-                .or_else(|| text("table_name"))
+                .or_else(|| root.string_at("table_name"))
                 .unwrap_or_else(|| name.to_owned()),
             relation: None,
         },
@@ -401,17 +400,18 @@ fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource
 }
 
 fn read_relationship(join: &Node, file: usize) -> Option<Relationship> {
-    let text = |key: &str| join.text_at(key).map(str::to_owned);
-    let (from, to) = (text("join_from_view")?, text("join_to_view")?);
+    let (from, to) = (join.string_at("join_from_view")?, join.string_at("join_to_view")?);
     Some(Relationship {
-        from_as: text("join_from_view_as").unwrap_or_else(|| from.clone()),
-        to_as: text("join_to_view_as").unwrap_or_else(|| to.clone()),
+        from_as: join.string_at("join_from_view_as").unwrap_or_else(|| from.clone()),
+        to_as: join.string_at("join_to_view_as").unwrap_or_else(|| to.clone()),
         from,
         to,
-        join_type: text("join_type").unwrap_or_else(|| "always_left".to_owned()),
-        on: text("on_sql"),
-        condition: text("where_sql"),
-        cardinality: text("relationship_type").unwrap_or_else(|| "assumed_many_to_one".to_owned()),
+        join_type: join.string_at("join_type").unwrap_or_else(|| "always_left".to_owned()),
+        on: join.string_at("on_sql"),
+        condition: join.string_at("where_sql"),
+        cardinality: join
+            .string_at("relationship_type")
+            .unwrap_or_else(|| "assumed_many_to_one".to_owned()),
         reversible: join.is_true("reversible"),
         file,
         node: join.clone(),

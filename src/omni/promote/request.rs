@@ -42,7 +42,7 @@ pub(super) fn read<'m>(
             Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help),
         )
     };
-    let queries = model.queries_in_file(file);
+    let mut queries = model.queries_in_file(file);
     let view = model
         .view_in_file(file)
         .and_then(|index| Some((index, model.views.get(index)?)));
@@ -91,7 +91,7 @@ pub(super) fn read<'m>(
             return Err(nothing(text, "run the command once per query".to_owned()));
         }
     };
-    let Some(query) = queries
+    let Some(index) = queries
         .iter()
         .position(|query| query.name.eq_ignore_ascii_case(query_name))
     else {
@@ -102,8 +102,7 @@ pub(super) fn read<'m>(
             help,
         ));
     };
-    let query = queries.into_iter().nth(query);
-    let query = query.ok_or_else(|| nothing("no query".to_owned(), String::new()))?;
+    let query = queries.swap_remove(index);
     Ok((
         PromoteRequest::Query {
             query,

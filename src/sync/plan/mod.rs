@@ -2,6 +2,7 @@
 
 mod model_plan;
 
+use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use super::merge_files::TextChange;
@@ -110,27 +111,23 @@ impl Plan {
             self.count(Action::Update),
             self.count(Action::Delete),
         );
-        let mut out = format!("Plan: {create} to create, {update} to update, {delete} to delete, {conflicts} conflict");
-        if conflicts != 1 {
-            out.push('s');
-        }
+        let conflicts = format_count(conflicts, "conflict", "conflicts");
+        let mut out = format!("Plan: {create} to create, {update} to update, {delete} to delete, {conflicts}");
         if kept > 0 {
-            out.push_str(&format!("; {kept} hand edit{} kept", if kept == 1 { "" } else { "s" }));
+            out.push_str(&format!("; {} kept", format_count(kept, "hand edit", "hand edits")));
         }
         let uncommitted: usize = self.models.iter().map(|plan| plan.uncommitted.len()).sum();
         if uncommitted > 0 {
-            out.push_str(&format!(
-                "; {uncommitted} edited file{} to commit",
-                if uncommitted == 1 { "" } else { "s" }
-            ));
+            let files = format_count(uncommitted, "edited file", "edited files");
+            out.push_str(&format!("; {files} to commit"));
         }
         if !self.metric_sets.is_empty() {
-            let end = if self.metric_sets.len() == 1 { "" } else { "s" };
-            out.push_str(&format!("; {} metric set{end} to commit", self.metric_sets.len()));
+            let sets = format_count(self.metric_sets.len(), "metric set", "metric sets");
+            out.push_str(&format!("; {sets} to commit"));
         }
         if let Some(OmniChange { repository, files, .. }) = &self.omni {
-            let end = if files.len() == 1 { "" } else { "s" };
-            out.push_str(&format!("; {} file{end} to commit in {repository}", files.len()));
+            let files = format_count(files.len(), "file", "files");
+            out.push_str(&format!("; {files} to commit in {repository}"));
         }
         out
     }

@@ -1,5 +1,7 @@
 //! Conditions that a user edited in the SQL of a model, and formulas for SQL over the rows of a step.
 
+use formulac_syntax::text::one_line;
+
 use super::candidates::SpecWithStructure;
 use super::spec_edits::{step_with_condition, with_definition, without_results};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
@@ -21,7 +23,6 @@ impl ModelReconciler<'_> {
         edited: &str,
         actual: &str,
     ) -> Option<String> {
-        let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let source = &self.ours.source;
         let (at, _) = step_with_condition(source, cte)?;
         let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
@@ -32,12 +33,12 @@ impl ModelReconciler<'_> {
         let dialect = without.compiled.dialect();
         let differences = self.differences(&without, actual);
         let generated = match differences.iter().find(|(_, after)| after == edited) {
-            Some((before, _)) => on_one_line(before),
+            Some((before, _)) => one_line(before),
             // The user removed the other part of the clause.
             None => return Some(String::new()),
         };
         let generated = without_jinja_block(&generated, dialect).to_owned();
-        let edited = on_one_line(without_jinja_block(edited, dialect));
+        let edited = one_line(without_jinja_block(edited, dialect));
         if generated.is_empty() {
             return None;
         }

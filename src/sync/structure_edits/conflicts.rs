@@ -8,6 +8,7 @@ use crate::decompile::{Edits, FilePartPosition, has_column, has_name, restore_co
 use crate::formula_edits::EditedFormulas;
 use crate::hand_edits::{HandEdit, Property, whole_file_edit};
 use crate::merge_generated_file::merge_generated_file;
+use crate::model::SpecDefinition;
 use crate::model_properties::ModelProperties;
 use crate::model_reconciler::ModelReconciler;
 use crate::properties::line_at;
@@ -89,8 +90,8 @@ impl ModelReconciler<'_> {
         Some(SpecChange::Different(Box::new(conflict)))
     }
 
-    /// Explains why a new clause is not transferred to a spec: the spec's key contains the condition of another clause of
-    /// the query. `candidate` is the spec with only the new condition.
+    /// Explains why a new clause is not transferred to a spec: the spec's key contains the condition of another clause
+    /// of the query. `candidate` is the spec with only the new condition.
     pub fn explain_second_condition(&self, edit: &StructureEdit, candidate: &str) -> Option<String> {
         let StructureEdit::Condition {
             cte, clause, before, ..
@@ -181,10 +182,7 @@ impl ModelReconciler<'_> {
                     && !helpers.contains(name)
                     && now.is_some_and(|sql| !has_column(sql, name, dialect))
             };
-            let new: Vec<&str> = definitions
-                .map(crate::model::SpecDefinition::name)
-                .filter(is_helper)
-                .collect();
+            let new: Vec<&str> = definitions.map(SpecDefinition::name).filter(is_helper).collect();
             names.extend(new.iter().filter_map(|name| Some(ours.definition(name, None)?.1)));
             helpers.extend(new);
         }
@@ -227,11 +225,7 @@ impl ModelReconciler<'_> {
             return (!is_same).then_some(Some(own));
         }
         let is_new = |name: &str| base.definition(name, None).is_none() && !added.iter().any(|own| own == name);
-        let mut definitions = ours
-            .compiled
-            .definitions()
-            .iter()
-            .map(crate::model::SpecDefinition::name);
+        let mut definitions = ours.compiled.definitions().iter().map(SpecDefinition::name);
         if new.is_some_and(|new| definitions.clone().any(|name| name == new)) {
             return None;
         }

@@ -1,5 +1,7 @@
 //! Group keys that a user added to the SQL of a model, which become keys of the spec.
 
+use formulac_syntax::text::one_line;
+
 use super::StructureEdit;
 use super::spec_edits::{last_step, with_definition};
 use crate::decompile::{AddedGroupKey, FilePartPosition, SameGrouping, added_group_keys, same_grouping};
@@ -77,14 +79,13 @@ pub(super) fn same_grouping_of(
 ) -> Option<SameGrouping> {
     let names: Vec<&str> = keys.iter().map(|key| key.column.as_str()).collect();
     let same = same_grouping(generated, edited, &names, dialect)?;
-    let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let is_key = |(ours, _): &(String, String)| {
         let mut rewritten = same
             .columns
             .iter()
             .map(|(_, rewritten_sql)| rewritten_sql)
             .chain(&same.group_by);
-        rewritten.any(|rewritten_sql| on_one_line(&rewritten_sql.sql) == on_one_line(ours))
+        rewritten.any(|rewritten_sql| one_line(&rewritten_sql.sql) == one_line(ours))
     };
     after
         .iter()

@@ -128,8 +128,8 @@ impl ModelReconciler<'_> {
         self.separate_transferred_edits(edits, &progress, reconciled);
     }
 
-    /// Transfers one edit to the spec, or adds its conflict. `places` are the indices of its hand edits, and `added` are
-    /// the names of all added columns.
+    /// Transfers one edit to the spec, or adds its conflict. `places` are the indices of its hand edits, and `added`
+    /// are the names of all added columns.
     fn apply_structure_edit(
         &mut self,
         edit: StructureEdit,

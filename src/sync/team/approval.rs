@@ -7,6 +7,7 @@ use crate::yaml::{self, Node};
 use formulac_model::People;
 use formulac_model::{Right, Role};
 use formulac_syntax::diag::lists::join_words;
+use formulac_syntax::text::format_count;
 
 /// Approvals that a change requires.
 #[derive(Clone, Debug, Default)]
@@ -110,8 +111,8 @@ impl RequiredApproval {
         let given = approvals_by_role(people, approved, &self.roles);
         let of_role = self.roles.iter().filter_map(|(role, count)| {
             let missing = count.saturating_sub(given.get(role).copied().unwrap_or_default());
-            let noun = if missing == 1 { "approval" } else { "approvals" };
-            (missing > 0).then(|| format!("{missing} {noun} by {role}"))
+            let approvals = format_count(missing, "approval", "approvals");
+            (missing > 0).then(|| format!("{approvals} by {role}"))
         });
         let is_given = |names: &[String]| {
             approved

@@ -110,8 +110,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
     }
     for folder in parent_folders(&journal_path(DRAFT)) {
         if !disk.has_folder(&folder) {
-            disk.make_folder(&folder)
-                .map_err(|error| TransactionFault::Io(folder.clone(), error))?;
+            disk.make_folder(&folder).map_err(io_fault(&folder))?;
         }
     }
     let hash = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(content_hash);
@@ -121,8 +120,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         for (name, bytes) in [("before", &change.before), ("after", &change.after)] {
             if let Some(bytes) = bytes {
                 let path = journal_path(&format!("{name}-{number}"));
-                disk.write(&path, bytes, like)
-                    .map_err(|error| TransactionFault::Io(path.clone(), error))?;
+                disk.write(&path, bytes, like).map_err(io_fault(&path))?;
             }
         }
         entries.push(JournalEntry {
@@ -134,11 +132,9 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
     let journal = Journal { note, entries, folders };
     let draft = journal_path(DRAFT);
     disk.write(&draft, journal.text().as_bytes(), None)
-        .map_err(|error| TransactionFault::Io(draft.clone(), error))?;
-    disk.flush_folder(JOURNAL)
-        .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
-    disk.rename(&draft, &journal_path(FORWARD))
-        .map_err(|error| TransactionFault::Io(draft, error))?;
+        .map_err(io_fault(&draft))?;
+    disk.flush_folder(JOURNAL).map_err(io_fault(JOURNAL))?;
+    disk.rename(&draft, &journal_path(FORWARD)).map_err(io_fault(&draft))?;
     // From here on, the change will be completed, even if the journal's name has not been written to the disk yet.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
@@ -152,10 +148,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
 pub fn interrupted_transaction(disk: &mut impl Disk) -> Result<InterruptedTransaction, TransactionFault> {
     for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
         let path = journal_path(name);
-        let Some(bytes) = disk
-            .read(&path)
-            .map_err(|error| TransactionFault::Io(path.clone(), error))?
-        else {
+        let Some(bytes) = disk.read(&path).map_err(io_fault(&path))? else {
             continue;
         };
         let text = String::from_utf8_lossy(&bytes);
@@ -178,7 +171,7 @@ pub fn interrupted_transaction(disk: &mut impl Disk) -> Result<InterruptedTransa
 pub fn is_transaction_interrupted(disk: &mut impl Disk) -> Result<bool, TransactionFault> {
     for path in [journal_path(FORWARD), journal_path(BACKWARD)] {
         let content = disk.read(&path);
-        if content.map_err(|error| TransactionFault::Io(path, error))?.is_some() {
+        if content.map_err(io_fault(&path))?.is_some() {
             return Ok(true);
         }
     }
@@ -204,8 +197,7 @@ impl Journal {
         }
         for folder in &self.folders {
             if !disk.has_folder(folder) {
-                disk.make_folder(folder)
-                    .map_err(|error| TransactionFault::Io(folder.clone(), error))?;
+                disk.make_folder(folder).map_err(io_fault(&folder))?;
             }
         }
         self.move_files(disk, "after", false, |entry| (&entry.before, &entry.after))
@@ -251,21 +243,15 @@ impl Journal {
 
     fn restore_files(&self, disk: &mut impl Disk, all: bool) -> Result<(), TransactionFault> {
         let (forward, backward) = (journal_path(FORWARD), journal_path(BACKWARD));
-        if disk
-            .read(&backward)
-            .map_err(|error| TransactionFault::Io(backward.clone(), error))?
-            .is_none()
-        {
-            disk.rename(&forward, &backward)
-                .map_err(|error| TransactionFault::Io(forward, error))?;
+        if disk.read(&backward).map_err(io_fault(&backward))?.is_none() {
+            disk.rename(&forward, &backward).map_err(io_fault(&forward))?;
         }
         self.move_files(disk, "before", all, |entry| (&entry.after, &entry.before))?;
         for folder in self.folders.iter().rev() {
             // The folder remains if somebody has added a file to the folder.
             let _ = disk.remove_folder(folder);
         }
-        disk.remove(&backward)
-            .map_err(|error| TransactionFault::Io(backward, error))?;
+        disk.remove(&backward).map_err(io_fault(&backward))?;
         clear(disk)
     }
 
@@ -279,7 +265,7 @@ impl Journal {
         let draft = journal_path(&format!("{name}.tmp"));
         disk.write(&draft, text.as_bytes(), None)
             .and_then(|()| disk.rename(&draft, &path))
-            .map_err(|error| TransactionFault::Io(path, error))
+            .map_err(io_fault(&path))
     }
 
     /// Returns the text that [`Journal::write_mark`] stored. `None` if no text was stored.
@@ -296,8 +282,7 @@ impl Journal {
     /// effect.
     pub fn finish(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         let forward = journal_path(FORWARD);
-        disk.remove(&forward)
-            .map_err(|error| TransactionFault::Io(forward, error))?;
+        disk.remove(&forward).map_err(io_fault(&forward))?;
         // The next run discards any remaining files.
         let _ = clear(disk);
         Ok(())
@@ -318,7 +303,7 @@ impl Journal {
             if now == *to || (now != *from && !all) {
                 continue;
             }
-            let failed = |error| TransactionFault::Io(entry.path.clone(), error);
+            let failed = io_fault(&entry.path);
             match to {
                 Some(_) => disk
                     .rename(&journal_path(&format!("{kept}-{number}")), &entry.path)
@@ -330,8 +315,7 @@ impl Journal {
         touched.sort_unstable();
         touched.dedup();
         for folder in touched {
-            disk.flush_folder(folder)
-                .map_err(|error| TransactionFault::Io(folder.to_owned(), error))?;
+            disk.flush_folder(folder).map_err(io_fault(folder))?;
         }
         Ok(())
     }
@@ -375,25 +359,25 @@ impl Journal {
 
 impl JournalEntry {
     fn current_hash(&self, disk: &mut impl Disk) -> Result<Option<String>, TransactionFault> {
-        let bytes = disk
-            .read(&self.path)
-            .map_err(|error| TransactionFault::Io(self.path.clone(), error))?;
+        let bytes = disk.read(&self.path).map_err(io_fault(&self.path))?;
         Ok(bytes.as_deref().map(content_hash))
     }
 }
 
+/// Returns the function that adds a path to an error.
+fn io_fault(path: &str) -> impl FnOnce(io::Error) -> TransactionFault {
+    let path = path.to_owned();
+    move |error| TransactionFault::Io(path, error)
+}
+
 /// Removes the contents of the folder for pending changes.
 fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
-    let failed = |path: &str| {
-        let path = path.to_owned();
-        move |error| TransactionFault::Io(path, error)
-    };
-    for name in disk.list(JOURNAL).map_err(failed(JOURNAL))? {
+    for name in disk.list(JOURNAL).map_err(io_fault(JOURNAL))? {
         let path = journal_path(&name);
-        disk.remove(&path).map_err(failed(&path))?;
+        disk.remove(&path).map_err(io_fault(&path))?;
     }
     if disk.has_folder(JOURNAL) {
-        disk.remove_folder(JOURNAL).map_err(failed(JOURNAL))?;
+        disk.remove_folder(JOURNAL).map_err(io_fault(JOURNAL))?;
     }
     Ok(())
 }

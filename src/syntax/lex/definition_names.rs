@@ -4,6 +4,7 @@ use super::layout::LayoutPass;
 use super::{LayoutMode, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
+use crate::text::split_words;
 
 /// Words at the start of a line that continue a formula in SQL.
 const CONTINUATIONS: [&str; 16] = [
@@ -71,9 +72,7 @@ impl LayoutPass<'_, '_> {
     pub(super) fn report_wrong_name(&mut self, at: usize, equal: usize) -> Span {
         let span = self.span_at(at).to(self.span_at(equal - 1));
         let name = span.text(self.source);
-        let words = name
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .filter(|word| !word.is_empty());
+        let words = split_words(name).filter(|word| !word.is_empty());
         let mut identifier = words.collect::<Vec<_>>().join("_");
         if identifier.starts_with(|c: char| c.is_ascii_digit()) {
             identifier.insert(0, '_');

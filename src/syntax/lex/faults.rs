@@ -5,6 +5,7 @@ use super::lexer::contains_definition;
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
+use crate::text::is_word_char;
 
 /// Invisible characters, which are reported by their character codes.
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
@@ -325,8 +326,7 @@ impl SpecialTokenLexer<'_> {
     #[cold]
     pub(super) fn report_backticks(&mut self, span: Span) -> Option<Token> {
         let name = span.text(self.source).trim_matches('`').trim();
-        let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(is_word_char);
         let mut diagnostic = Diagnostic::new(
             Code::UnexpectedCharacter,
             Span::new(span.start, span.start + 1),
@@ -354,9 +354,7 @@ impl SpecialTokenLexer<'_> {
             blank && {
                 let mut rest = after.trim_start_matches([' ', '\t']);
                 let word = |rest: &mut &str| {
-                    let end = rest
-                        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-                        .unwrap_or(rest.len());
+                    let end = rest.find(|c| !is_word_char(c)).unwrap_or(rest.len());
                     let found = end > 0 && rest.starts_with(char::is_alphabetic);
                     *rest = rest.get(end..).unwrap_or_default();
                     found
@@ -431,9 +429,8 @@ impl SpecialTokenLexer<'_> {
         }
         let text = span.text(self.source);
         if text.chars().all(|c| INVISIBLE.contains(&c)) {
-            let name = |c: char| c.is_alphanumeric() || c == '_';
             let before = self.source.get(..span.start as usize).unwrap_or_default();
-            if !(before.ends_with(name) && self.text_after(span.end).starts_with(name)) {
+            if !(before.ends_with(is_word_char) && self.text_after(span.end).starts_with(is_word_char)) {
                 return None;
             }
         }

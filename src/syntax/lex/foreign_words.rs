@@ -7,6 +7,7 @@ use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
 use crate::lex::LayoutMode;
 use crate::span::Span;
+use crate::text::one_line;
 
 /// SQL operator that is a word, such as `NOT IN`.
 struct InfixWord {
@@ -254,7 +255,7 @@ impl LayoutPass<'_, '_> {
                 return 1;
             }
         };
-        let shown = words.text(self.source).split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown = one_line(words.text(self.source));
         let message = format!("`{}` is not part of the language", shown.to_ascii_uppercase());
         let mut diagnostic =
             Diagnostic::new(Code::NotFormulaSyntax, words, message).with_help(format!("write `{call}`"));

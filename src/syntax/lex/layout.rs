@@ -335,8 +335,8 @@ impl<'t> LayoutPass<'_, 't> {
         at
     }
 
-    /// Closes the open brackets of a formula whose tokens begin at `frame`, and adds its head. `first` is the span of its name
-    /// or of its first token.
+    /// Closes the open brackets of a formula whose tokens begin at `frame`, and adds its head. `first` is the span of
+    /// its name or of its first token.
     fn end_formula(&mut self, frame: usize, (name, first): (Option<Span>, Span), end: u32, too_deep: bool) {
         let swallowed = self.skip_unclosed_strings(end);
         self.close_all(end, too_deep || swallowed);

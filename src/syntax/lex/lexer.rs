@@ -7,6 +7,7 @@ use super::faults::{SpecialTokenLexer, report_single_quote, report_unexpected};
 use super::spreadsheet::is_full_width;
 use crate::diag::Diagnostic;
 use crate::span::Span;
+use crate::text::is_word_char;
 
 /// Tokens of a source text.
 #[derive(Clone, Debug, Default)]
@@ -57,8 +58,8 @@ fn report_nul_characters(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diag
     }
 }
 
-/// Lexes the part. If `cuts_strings` is set, every string that contains a line such as `name = …` ends at the end of its
-/// line. Returns whether the part must be lexed again in this way, because a closing quote is missing.
+/// Lexes the part. If `cuts_strings` is set, every string that contains a line such as `name = …` ends at the end of
+/// its line. Returns whether the part must be lexed again in this way, because a closing quote is missing.
 fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> bool {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();
@@ -136,9 +137,7 @@ fn has_definition_in_string(source: &str, lexed: &Lexed) -> bool {
 pub(super) fn contains_definition(text: &str) -> bool {
     let defines = |line: &str| {
         let line = line.trim_start();
-        let name = line
-            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .unwrap_or(line.len());
+        let name = line.find(|c| !is_word_char(c)).unwrap_or(line.len());
         let after = line.get(name..).unwrap_or_default().trim_start();
         name > 0 && after.starts_with('=') && !after.starts_with("==")
     };

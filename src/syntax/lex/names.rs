@@ -13,6 +13,52 @@ enum NonAsciiNameKind {
     Name,
 }
 
+/// Returns whether the lexer reads a text as one name.
+///
+/// ```
+/// use formulac_syntax::lex::is_name;
+/// assert_eq!(["année", "1a", "m²", "net revenue", ""].map(is_name), [true, false, false, false, false]);
+/// ```
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let mut lexer = NonAsciiNameKind::lexer(text);
+    lexer.next() == Some(Ok(NonAsciiNameKind::Name)) && lexer.remainder().is_empty()
+}
+
+/// Returns whether a formula must refer to a column as `${name}`, because formulas do not read the name as a column:
+/// it is not one word, or it looks like a constant, a cell or a worksheet's total.
+///
+/// ```
+/// use formulac_syntax::lex::name_needs_quotes;
+/// assert!(["net revenue", "true", "q1", "B2_ROW_TOTAL"].into_iter().all(name_needs_quotes));
+/// assert!(!["revenue", "abcd1", "b_total"].into_iter().any(name_needs_quotes));
+/// ```
+#[must_use]
+pub fn name_needs_quotes(name: &str) -> bool {
+    let is_constant = ["true", "false", "null"]
+        .iter()
+        .any(|word| name.eq_ignore_ascii_case(word));
+    let is_total = name.split_once('_').is_some_and(|(cell, total)| {
+        cell.starts_with(|c: char| c.is_ascii_uppercase())
+            && is_cell_or_column(cell)
+            && total.to_ascii_lowercase().ends_with("total")
+    });
+    !is_name(name) || is_constant || looks_like_cell(name) || is_total
+}
+
+/// Returns whether a name has the form of a worksheet's cell, such as `B2`.
+#[must_use]
+pub fn looks_like_cell(name: &str) -> bool {
+    is_cell_or_column(name) && name.ends_with(|c: char| c.is_ascii_digit())
+}
+
+/// Returns whether a text is one to three letters, which up to seven digits may follow.
+fn is_cell_or_column(text: &str) -> bool {
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let digits = text.get(letters..).unwrap_or_default();
+    (1..=3).contains(&letters) && digits.len() <= 7 && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
 impl SpecialTokenLexer<'_> {
     /// Lexes a name, starting from its first non-ASCII character. The characters before it are in the last token.
     #[cold]

@@ -4,6 +4,7 @@
 use logos::Logos;
 
 use super::faults::SpecialTokenLexer;
+use super::names::is_name;
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -97,9 +98,7 @@ impl SpecialTokenLexer<'_> {
             return false;
         }
         let length = (after.len() - inner.len()) + name.len() + close.len();
-        let is_plain =
-            !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let column = if is_plain {
+        let column = if is_name(name) {
             name.to_owned()
         } else {
             format!("${{{name}}}")

@@ -1,19 +1,19 @@
 //! YAML with spans. Every node has a byte range, and positions in a scalar's formula can be mapped to positions in the
 //! file.
 
+mod diagnostics;
 mod map;
 mod merge_keys;
 pub mod places;
 mod read;
 pub mod scalar;
-mod traps;
 mod words;
 
+pub use diagnostics::{CONFLICT_MARKER, call_in_flow_diagnostic, conflict_marker_span};
 pub use map::{escaped_length, source_offsets};
 pub use merge_keys::merged_root;
 pub use read::{read, root};
 pub use scalar::{escape_for_style, flow_text, format_scalar, has_special, is_plain, key_text};
-pub use traps::{CONFLICT_MARKER, call_in_flow_diagnostic, conflict_marker_span};
 pub use words::{non_text_type, parse_boolean};
 
 use crate::span::Span;
@@ -137,6 +137,11 @@ impl Node {
     /// Returns the text of the scalar at a key.
     pub fn text_at(&self, key: &str) -> Option<&str> {
         self.get(key)?.text()
+    }
+
+    /// Returns the text of the scalar at a key as an owned string.
+    pub fn string_at(&self, key: &str) -> Option<String> {
+        self.text_at(key).map(str::to_owned)
     }
 
     /// Returns whether the value of a key is `true`.

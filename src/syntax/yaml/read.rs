@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
+use super::diagnostics::{self, invalid_yaml_diagnostic};
 use super::places::CharacterOffsets;
-use super::traps::{self, invalid_yaml_diagnostic};
 use super::{Node, NodeKind, YamlStyle};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -105,7 +105,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
     faults.extend(
         unused
             .values()
-            .map(|anchor| traps::anchor_or_tag_diagnostic(source, *anchor)),
+            .map(|anchor| diagnostics::anchor_or_tag_diagnostic(source, *anchor)),
     );
     Ok(done.filter(|n| !n.is_null()))
 }
@@ -138,7 +138,8 @@ impl NodeReader<'_> {
             if property.text(source).starts_with('&') {
                 self.unused.insert(anchor, property);
             } else if !property.text(source).starts_with("!!") {
-                self.faults.push(traps::anchor_or_tag_diagnostic(source, property));
+                self.faults
+                    .push(diagnostics::anchor_or_tag_diagnostic(source, property));
             }
             span.start = skip_blanks(source, property.end).min(span.end);
         }
@@ -154,7 +155,7 @@ impl NodeReader<'_> {
         };
         if style == YamlStyle::Block
             && value.is_empty()
-            && let Some(fault) = traps::empty_block_diagnostic(self.source, span)
+            && let Some(fault) = diagnostics::empty_block_diagnostic(self.source, span)
         {
             return Err(fault);
         }
@@ -252,7 +253,7 @@ fn node_size(node: &Node) -> (usize, usize) {
     // This recursion is bounded because `MAX_NESTING` limits the depth when a node is created, including nodes from
     // aliases.
     let sum = |(size, depth): (usize, usize), node: &Node| {
-        let (more, inner) = self::node_size(node);
+        let (more, inner) = node_size(node);
         (size + more, depth.max(inner + 1))
     };
     match &node.kind {

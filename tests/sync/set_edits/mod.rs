@@ -28,8 +28,8 @@ fn compiler(orders: &str) -> Compiler {
 
 fn compile_current(compiler: &Compiler, spec: &str) -> CurrentSpec {
     let compiled = compiler.compile_spec_at(spec, Some("m.yml"));
-    let said = format!("{:?}", compiled.diagnostics());
-    CurrentSpec::new("m.yml", spec, compiled, "models", "tests").unwrap_or_else(|| panic!("{spec}{said}"))
+    let diagnostics = format!("{:?}", compiled.diagnostics());
+    CurrentSpec::new("m.yml", spec, compiled, "models", "tests").unwrap_or_else(|| panic!("{spec}{diagnostics}"))
 }
 
 /// Reconciles a model whose SQL was partly edited after it was pushed. `orders` is the current text of the set.

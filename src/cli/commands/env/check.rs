@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use formulac::diag::lists::join_words;
 use formulac::secrets::mask_secrets;
 use formulac::{Environment, USER};
+use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use super::show;
@@ -117,14 +118,14 @@ fn check_connection(workspace: &Workspace, environment: &Environment, tell: &mut
     if let (Some(expected_dialect), Some(adapter)) = (dialect, &output.adapter)
         && *adapter != expected_dialect.name()
     {
-        let is_said = environment.dialect.is_some();
-        let subject = if is_said {
+        let has_dialect = environment.dialect.is_some();
+        let subject = if has_dialect {
             "the environment's dialect"
         } else {
             "the project's dialect"
         };
         tell(
-            environment.protected || is_said,
+            environment.protected || has_dialect,
             format!("`{connection}` is {adapter}, but {subject} is {expected_dialect}"),
         );
     }
@@ -180,11 +181,7 @@ fn check_approvals(workspace: &Workspace, environment: &Environment, tell: &mut 
         // project without roles, every user is an engineer.
         let is_default = people.roles("").contains(role);
         if user_count < *count && !is_default {
-            let have = if user_count == 1 {
-                "1 user has that role".to_owned()
-            } else {
-                format!("{user_count} users have that role")
-            };
+            let have = format_count(user_count, "user has that role", "users have that role");
             tell(
                 true,
                 format!("{count} users with the role {role} must approve, but {have}: nothing can be merged"),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formulac::sync::diff_lines;
+use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use super::rows::{self, RowComparisonsByModel};
@@ -15,7 +16,6 @@ use crate::cli::environment::{self, EnvironmentReason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
-use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;

@@ -10,6 +10,7 @@ use formulac::dbt::{RelationName, RelationReference as Read};
 use formulac::diag::render::escape_hidden;
 use formulac::sync::{Proof, Verdict};
 use formulac::verify::{ColumnCounts, Comparison, RelationSide};
+use formulac_syntax::text::format_count;
 use indicatif::ProgressBar;
 use serde_json::Value;
 
@@ -20,7 +21,6 @@ use crate::cli::commands::verify::{row_line, show};
 use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::plurals::format_count;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::spec;
@@ -371,17 +371,13 @@ fn format_column(column: &ColumnCounts, proof: &Proof) -> String {
         false => parts.push(format!("sum {ours}, and {theirs} in {}", proof.compared_name())),
     }
     if column.differing > 0 {
-        let rows = if column.differing == 1 {
-            "row differs"
-        } else {
-            "rows differ"
-        };
+        let rows = format_count(column.differing, "row differs", "rows differ");
         let most = column
             .greatest
             .as_ref()
             .map(|difference| format!(", by at most {difference}"))
             .unwrap_or_default();
-        parts.push(format!("{} {rows}{most}", column.differing));
+        parts.push(format!("{rows}{most}"));
     }
     escape_hidden(&format!("{}: {}", column.column, parts.join("; "))).into_owned()
 }

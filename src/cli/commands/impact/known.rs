@@ -9,6 +9,7 @@ use formulac::artifacts::{KeptParts, Manifest, last_results};
 use formulac::diag::suggest;
 use formulac::impact::{Graph, GraphSources, LineageCache, OmniFields, SpecModel};
 use formulac::{CompiledSpec, Compiler, Dialect, Project, SpecText};
+use formulac_syntax::text::format_count;
 
 use crate::cli::artifacts::TargetFolder;
 use crate::cli::cache;
@@ -101,7 +102,7 @@ impl ImpactContext {
         let results = artifacts.as_ref().map(TargetFolder::run_results).transpose()?.flatten();
         let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
             let rows = last.result.failures.filter(|rows| *rows > 0);
-            let rows = rows.map(|rows| format!(" ({rows} row{})", if rows == 1 { "" } else { "s" }));
+            let rows = rows.map(|rows| format!(" ({})", format_count(rows, "row", "rows")));
             (
                 id.to_owned(),
                 format!("{}{}", last.result.status.name(), rows.unwrap_or_default()),

@@ -9,6 +9,7 @@ use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use formulac::impact::{ChangeSeverity, ColumnChange, Graph, Impact, NameError, NodeChanges, RevisionDifference, show};
+use formulac_syntax::text::one_line;
 
 use crate::cli::args::{FailOn, GraphFormat, ImpactArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
@@ -184,12 +185,11 @@ fn difference_line(difference: &RevisionDifference) -> String {
         whole,
         ..
     } = difference;
-    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let change = match (before.as_str(), now.as_str()) {
         ("", "") => String::new(),
-        ("", now) => format!(": {}", line(now)),
-        (before, "") => format!(": was {}", line(before)),
-        (before, now) => format!(": {} → {}", line(before), line(now)),
+        ("", now) => format!(": {}", one_line(now)),
+        (before, "") => format!(": was {}", one_line(before)),
+        (before, now) => format!(": {} → {}", one_line(before), one_line(now)),
     };
     let label = if *aspect == "sql" {
         "no column-level lineage"

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use formulac::artifacts::{DbtSemanticModel, ManifestNode, Measure, MetaValue, Metric, NodeDetail, ValueFields};
-
-use super::first_spec;
+use formulac_syntax::lex::is_name;
+use formulac_syntax::text::is_word_char;
 
 /// Metrics that use the measures of a semantic model.
 #[derive(Debug, Default)]
@@ -144,7 +144,7 @@ impl MetricConverter<'_> {
     /// Returns the semantic model of a metric and its formula.
     fn formula(&self, name: &str, metric: &Metric) -> Result<(String, String), Refusal> {
         let refuse = |reason: &str| Err(Refusal::Final(reason.to_owned()));
-        if !first_spec::is_plain(name) {
+        if !is_name(name) {
             return refuse("the name is not valid in formulas");
         }
         if has_value(&metric.filter) {
@@ -309,7 +309,7 @@ fn arithmetic(expr: &str, names: &BTreeMap<String, String>) -> Option<String> {
     let mut formula = String::new();
     let mut rest = expr.trim();
     while let Some(first) = rest.chars().next() {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let is_word = |c: char| is_word_char(c) || c == '.';
         let length = if is_word(first) {
             rest.find(|c| !is_word(c)).unwrap_or(rest.len())
         } else {

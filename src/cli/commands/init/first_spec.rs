@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Manifest, ManifestNode, ResourceType};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+use formulac_syntax::lex::name_needs_quotes;
 use formulac_syntax::yaml;
 
 use crate::cli::dbt_project::DbtProject;
@@ -255,7 +256,7 @@ fn date_column(relation: &Relation) -> Option<&str> {
         relation
             .columns()
             .iter()
-            .find(|column| column.ty() == ty && is_plain(column.name()))
+            .find(|column| column.ty() == ty && !name_needs_quotes(column.name()))
     };
     column_of_type(Type::Date)
         .or_else(|| column_of_type(Type::Timestamp))
@@ -275,16 +276,11 @@ fn amount_column(relation: &Relation) -> Option<&str> {
         let mut columns = relation
             .columns()
             .iter()
-            .filter(|column| column.ty() == ty && is_plain(column.name()));
+            .filter(|column| column.ty() == ty && !name_needs_quotes(column.name()));
         columns.find(|column| !is_key(column))
     };
     column_of_type(Type::Decimal)
         .or_else(|| column_of_type(Type::Float))
         .or_else(|| column_of_type(Type::Integer))
         .map(Column::name)
-}
-
-/// Returns whether formulas and YAML accept a name unquoted.
-pub fn is_plain(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use formulac::artifacts::{DbtSemanticModel, Dimension, ManifestNode, Measure, MetaValue};
 use formulac::dbt::RelationReference;
 use formulac::yaml_edit::YamlValue;
+use formulac_syntax::lex::{is_name, looks_like_cell};
+use formulac_syntax::text::split_words;
 
 use super::dbt_metrics::{self, MetricProperties, ModelMetrics};
-use super::first_spec;
 use super::semantic_sets::SemanticMetricSet;
 
 /// Builds the set of a semantic model. `refused` contains the dimensions, measures and metrics with errors.
@@ -150,7 +151,7 @@ impl SetBuilder<'_> {
     fn add_metrics(&mut self) {
         self.left_out.extend(self.metrics.left_out.iter().cloned());
         for metric in &self.metrics.definitions {
-            let mut words = metric.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let mut words = split_words(&metric.formula);
             let reads_missing = words
                 .find(|word| self.missing.contains(word))
                 .map(dbt_metrics::omitted_input_reason);
@@ -195,7 +196,7 @@ fn flow(text: &str) -> String {
 
 /// Returns the formula of a measure, or the reason why the measure has no formula.
 fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Option<&str>) -> Result<String, String> {
-    if !first_spec::is_plain(&measure.name) {
+    if !is_name(&measure.name) {
         return Err("the name is not valid in formulas".to_owned());
     }
     if measure
@@ -212,7 +213,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Op
     if counts_rows {
         return Ok("COUNT()".to_owned());
     }
-    if !first_spec::is_plain(column) {
+    if !is_name(column) {
         return Err(format!("`{column}` is SQL; write it as a formula"));
     }
     let column = column_reference(model, names, &measure.name, column);
@@ -249,13 +250,13 @@ fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) 
         .collect()
 }
 
-/// Returns a column of the semantic model's relation as formulas refer to it. `definition` is the name of the definition that
-/// reads the column. If another definition in `names` has the column's name, the column is qualified with the name of
-/// the relation.
+/// Returns a column of the semantic model's relation as formulas refer to it. `definition` is the definition that
+/// reads the column. The column is qualified with the name of the relation if another definition in `names` has its
+/// name, or if its name looks like a cell.
 fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, column: &str) -> String {
     let is_other = |name: &&str| *name != definition && name.eq_ignore_ascii_case(column);
     let relation = RelationReference::read(&model.model);
-    match relation.filter(|_| names.iter().any(is_other)) {
+    match relation.filter(|_| names.iter().any(is_other) || looks_like_cell(column)) {
         Some(relation) => format!("{}.{column}", relation.name()),
         None => column.to_owned(),
     }
@@ -345,5 +346,5 @@ fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option
 /// SQL.
 fn plain_column<'m>(expression: Option<&'m str>, name: &'m str) -> Option<&'m str> {
     let column = expression.unwrap_or(name).trim();
-    first_spec::is_plain(column).then_some(column)
+    is_name(column).then_some(column)
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
 use formulac::yaml_edit::value;
+use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use crate::cli::args::InitArgs;
@@ -22,7 +23,6 @@ use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::display_path;
 use crate::cli::lowest_versions::{self, outdated_version_message};
-use crate::cli::plurals::format_count;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use formulac::diag::suggest;
 use formulac::{CompiledSpec, Dialect};
+use formulac_syntax::text::format_count;
 use jiff::Timestamp;
 
 use crate::cli::args::{ProveArgs, TargetOptions};
@@ -21,7 +22,6 @@ use crate::cli::engine::{DbtRun, Engine, Statement, WarehouseState, run_statemen
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::knowledge::FactPrecedence;
-use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use formulac_syntax::text::is_word_char;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -91,7 +92,7 @@ pub struct ProofReport {
 impl ProofReport {
     /// Returns the path of the report for an environment, relative to the project.
     pub fn path(environment: &str) -> String {
-        let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        let is_plain = |c: char| is_word_char(c) || c == '-';
         let name = environment.replace(|c| !is_plain(c), "_");
         format!("{FOLDER}/{name}.json")
     }

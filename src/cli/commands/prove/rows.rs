@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use formulac::dbt::STATEMENTS_TABLE;
 use formulac::{Dialect, Type};
+use formulac_syntax::text::is_word_char;
 use serde_json::Value;
 
 use super::cases::{CaseTable, Proof};
@@ -195,7 +196,7 @@ fn replace_relation_in_query(query: &str, relation: &str, name: &str) -> String 
         let (before, after) = rest.split_at(offset);
         let end = after.get(relation.len()..).unwrap_or_default();
         let is_relation = ["from ", "join "].iter().any(|word| before.ends_with(word));
-        let is_whole = !end.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+        let is_whole = !end.starts_with(|c: char| is_word_char(c) || c == '.');
         out.push_str(before);
         match is_relation && is_whole {
             true if end.starts_with(" as ") => out.push_str(name),

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use formulac::sync::{Action, CurrentSpec};
+use formulac_syntax::text::{format_count, one_line};
 
 use super::tags::Release;
 use crate::cli::commands::sync::{PlannedModels, Repository};
 use crate::cli::exit::Failure;
-use crate::cli::plurals::format_count;
 use crate::cli::project;
 use crate::cli::workspace::Workspace;
 
@@ -72,7 +72,7 @@ pub fn new(
 
 /// Formats a formula on one line.
 fn one_line_formula(text: &str) -> String {
-    format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+    format!("  {}", one_line(text))
 }
 
 fn first_release_notes(ours: &BTreeMap<String, CurrentSpec>) -> String {

@@ -7,6 +7,7 @@ use formulac::Environment;
 use formulac::artifacts::{Status, last_results};
 use formulac::diag::lists::join_first;
 use formulac::omni::PulledFileLocation as OmniPlace;
+use formulac_syntax::text::format_count;
 
 use super::tags::Release;
 use crate::cli::artifacts::TargetFolder;
@@ -16,7 +17,6 @@ use crate::cli::commands::sync::{OmniRepository, PlannedModels, Repository};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::last_run;
-use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, SourceResults, Status, last_results};
 use formulac::omni::PulledFileLocation as FilePartPosition;
+use formulac_syntax::text::format_count;
 
 use crate::cli::args::StatusArgs;
 use crate::cli::artifacts::TargetFolder;
@@ -18,7 +19,6 @@ use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names, print_health};
 use crate::cli::last_run;
-use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 

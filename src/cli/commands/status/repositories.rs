@@ -1,9 +1,10 @@
 //! Compares dbt's repository with the Omni model's own repository, if the model has one.
 
+use formulac_syntax::text::format_count;
+
 use crate::cli::commands::sync::{OmniRepository, Repository, is_push_interrupted};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names};
-use crate::cli::plurals::format_count;
 use crate::cli::workspace::Workspace;
 
 /// Returns the state of both repositories. `None` if the Omni model is a folder of the project.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use formulac::Dialect;
 use formulac::diag::Code;
 use formulac::sync::{Action, ModelPlan};
+use formulac_syntax::text::format_count;
 
 use super::display_paths;
 use crate::cli::args::{Selection, TargetOptions};
@@ -14,7 +15,6 @@ use crate::cli::commands::{promote, sync};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::health::{HealthCheck, list_names};
-use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use formulac::sync::{
     Conflict, MetricSetConflict, ModelPlan, Property, RewrittenSql, SetPart, describe_rewritten_sql, diff_lines,
 };
+use formulac_syntax::text::one_line;
 
 use super::planner::PlannedModels;
 use super::repository::Repository;
@@ -417,8 +418,4 @@ fn excerpt(text: &str, index: usize) -> String {
         if from + WIDTH < count { "…" } else { "" },
     );
     format!("{head}{part}{tail}")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -9,6 +9,7 @@ use formulac::sync::{
     VerificationEvidence,
 };
 use formulac::team::required_approvers;
+use formulac_syntax::text::format_count;
 
 use super::dbt_check::ParsedProject;
 use super::planner::PlannedModels;
@@ -221,11 +222,8 @@ fn format_warnings(file_diagnostics: &[FileDiagnostics]) -> String {
     match all_codes.len() {
         0 => String::new(),
         count => {
-            format!(
-                " with {count} warning{} ({})",
-                if count == 1 { "" } else { "s" },
-                codes.join(", ")
-            )
+            let warnings = format_count(count, "warning", "warnings");
+            format!(" with {warnings} ({})", codes.join(", "))
         }
     }
 }

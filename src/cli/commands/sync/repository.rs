@@ -31,6 +31,15 @@ const UNFINISHED_OPERATIONS: [(&str, &str); 5] = [
 const MAX_PATHS_PER_COMMAND: usize = 400;
 /// Maximum number of paths that are passed to `git status`.
 const MAX_NAMED_PATHS: usize = 50;
+/// Arguments with which git lists changed files, before the paths.
+pub(super) const STATUS_ARGS: [&str; 6] = [
+    "status",
+    "--porcelain=v1",
+    "-z",
+    "--no-renames",
+    "--untracked-files=all",
+    "--",
+];
 
 impl Repository {
     /// Finds the repository that contains this folder.
@@ -306,17 +315,9 @@ impl Repository {
     /// reads their folders instead, because git compares each file with each given path.
     pub fn uncommitted_paths(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
-        let args = [
-            "status",
-            "--porcelain=v1",
-            "-z",
-            "--no-renames",
-            "--untracked-files=all",
-            "--",
-        ];
         let parse_path = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
         if paths.len() <= MAX_NAMED_PATHS {
-            let output = self.run_git_on_paths(&args, paths)?;
+            let output = self.run_git_on_paths(&STATUS_ARGS, paths)?;
             return Ok(output.split('\0').filter_map(parse_path).collect());
         }
         let folder = |path: &String| {
@@ -324,7 +325,7 @@ impl Repository {
                 .map_or(path.clone(), |(folder, _)| folder.to_owned())
         };
         let folders: BTreeSet<String> = paths.iter().map(folder).collect();
-        let output = self.run_git_on_paths(&args, &Vec::from_iter(folders))?;
+        let output = self.run_git_on_paths(&STATUS_ARGS, &Vec::from_iter(folders))?;
         // Several calls may report the files of a nested folder.
         let differing: BTreeSet<String> = output.split('\0').filter_map(parse_path).collect();
         let wanted_paths: BTreeSet<String> = paths.iter().cloned().collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use formulac::team::{CHANGES, Commit, ContentDifference, TouchedFile};
 
-use super::repository::Repository;
+use super::repository::{Repository, STATUS_ARGS};
 use crate::cli::exit::{Exit, Failure};
 
 /// Folders in which formulac records its actions. The contents of their files are read for each commit.
@@ -254,15 +254,7 @@ impl Repository {
 
     /// Returns whether this work tree has no changes since the last commit.
     pub fn is_clean(&self) -> Result<bool, Failure> {
-        let output = self.run_git(&[
-            "status",
-            "--porcelain=v1",
-            "-z",
-            "--no-renames",
-            "--untracked-files=all",
-            "--",
-            ".",
-        ])?;
+        let output = self.run_git(&[&STATUS_ARGS[..], &["."]].concat())?;
         Ok(output.is_empty())
     }
 }

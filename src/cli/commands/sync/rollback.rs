@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use formulac::Dialect;
 use formulac::dbt::is_same_except_layout;
 use formulac::sync::{Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash};
+use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
@@ -20,7 +21,6 @@ use crate::cli::args::{RollbackArgs, TargetOptions};
 use crate::cli::commands::release;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 

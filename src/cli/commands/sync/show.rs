@@ -8,6 +8,7 @@ use formulac::diag::render::escape_hidden;
 use formulac::sync::{
     Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, PushState, STATES, TextChange, diff_lines,
 };
+use formulac_syntax::text::one_line;
 
 use super::conflict;
 use super::planner::PlannedModels;
@@ -165,7 +166,7 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     );
     for change in &model.changes {
         let text = change.to_string();
-        let _ = writeln!(out, "    {}", text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let _ = writeln!(out, "    {}", one_line(&text));
     }
     let effects = model.effects.iter().flat_map(ModelEffects::phrases);
     let effects: Vec<String> = effects.collect();

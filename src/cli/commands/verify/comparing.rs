@@ -49,7 +49,8 @@ struct VerifiedModel<'m> {
 }
 
 impl ModelComparer<'_> {
-    /// Compares models with their formulas and with the relations in `compare:`. Calls `on_progress` after each comparison.
+    /// Compares models with their formulas and with the relations in `compare:`. Calls `on_progress` after each
+    /// comparison.
     pub fn verify(
         &self,
         subjects: &[SpecToVerify<'_>],

@@ -4,6 +4,7 @@ use formulac::diag::render;
 use formulac::markdown;
 use formulac::sync::{Proof, Verdict};
 use formulac::verify::{ColumnCounts, RowDifference};
+use formulac_syntax::text::format_count;
 use serde_json::{Map, Value, json};
 
 use super::freshness::BuildState;
@@ -12,7 +13,6 @@ use super::{VerificationResult, row_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::Engine;
 use crate::cli::exit::{Failure, FileDiagnostics};
-use crate::cli::plurals::format_count;
 use crate::cli::session::{Session, to_reports};
 use formulac::diag::render::escape_hidden;
 

@@ -9,7 +9,7 @@ use super::overload::ChosenOverload;
 use crate::ast::{Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Overload, OverloadId};
 use crate::check::lower::Lowerer;
-use crate::check::names::{NameResolver, NameTarget};
+use crate::check::names::{NameTarget, ResolvedNames};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::IrId;
 use crate::parse::{ParsedSource, parse};
@@ -19,7 +19,7 @@ use crate::span::Span;
 /// caller's columns.
 struct FunctionDefinition {
     parsed: ParsedSource,
-    names: NameResolver,
+    names: ResolvedNames,
 }
 
 static DEFINITIONS: LazyLock<FxHashMap<OverloadId, FunctionDefinition>> = LazyLock::new(|| {
@@ -45,9 +45,9 @@ impl FunctionDefinition {
             };
             name_target.unwrap_or(NameTarget::Error)
         };
-        let names = NameResolver {
+        let names = ResolvedNames {
             targets: ast.ids().map(target).collect(),
-            ..NameResolver::default()
+            ..ResolvedNames::default()
         };
         Self { parsed, names }
     }

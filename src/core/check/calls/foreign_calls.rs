@@ -6,8 +6,8 @@ use crate::lex::{conversion_help, with_double_quotes};
 use crate::span::Span;
 
 /// Calls in other tools, each with its formula. A lower-case word is an argument. The arguments `day`, `week`, `month`,
-/// `quarter` and `year` match only this word, `unit` matches any of these words, `part` any part of a date, and `mask` a
-/// mask of digits for the year, the month and the day.
+/// `quarter` and `year` match only this word, `unit` matches any of these words, `part` any part of a date, and `mask`
+/// a mask of digits for the year, the month and the day.
 const FORMS: &[(&str, &str)] = &[
     ("ATTR(x)", "MAX(x)"),
     ("CHARINDEX(needle, text)", "FIND(needle, text)"),
@@ -114,8 +114,8 @@ pub(in crate::check) struct CallInSource<'a> {
     pub span: Span,
 }
 
-/// Returns the advice for a call to a function of another tool, with the arguments of the call. `renamed` is the formula
-/// for this function in general. `None` if the arguments have no equivalent. `span` is the span of the call.
+/// Returns the advice for a call to a function of another tool, with the arguments of the call. `renamed` is the
+/// formula for this function in general. `None` if the arguments have no equivalent. `span` is the span of the call.
 pub(in crate::check) fn advise(
     CallInSource {
         ast,
@@ -220,8 +220,8 @@ fn rename(formula: &str, arguments: &[String]) -> Option<String> {
     (is_plain && fits && catalog::lookup(name).is_some()).then(|| format!("{name}({})", arguments.join(", ")))
 }
 
-/// Replaces the parameters of a formula. An argument with operators is put in brackets if the formula applies an operator
-/// to it.
+/// Replaces the parameters of a formula. An argument with operators is put in brackets if the formula applies an
+/// operator to it.
 fn fill_in(formula: &str, parameters: &[(&str, String)]) -> String {
     let mut out = String::new();
     let mut rest = formula;

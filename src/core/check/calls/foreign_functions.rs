@@ -384,7 +384,8 @@ const CONVERSION: &str = "remove the conversion, because safe conversions are au
 /// Prefixes of the names of newer functions in Excel files.
 const EXCEL_PREFIXES: [&str; 2] = ["_XLFN.", "_XLWS."];
 
-/// Returns the error for a function from another tool. The function's name is in upper case. `None` if the function is not known.
+/// Returns the error for a function from another tool. The function's name is in upper case. `None` if the function is
+/// not known.
 pub(in crate::check) fn foreign_function_diagnostic(
     name: &str,
     span: Span,

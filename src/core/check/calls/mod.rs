@@ -11,6 +11,8 @@ pub(super) mod overload;
 mod overload_mismatch;
 pub(super) mod variadic;
 
+use formulac_syntax::text::{format_count, is_word_char};
+
 use self::operands::Operands;
 use self::overload::{ChosenOverload, OverloadChoice};
 use crate::ast::{Call, Expr, ExprId};
@@ -110,10 +112,10 @@ impl Lowerer<'_> {
             return false;
         }
         let expected_count = match most {
-            Some(most) if most == least => plural_suffix(least),
-            Some(most) if most == least + 1 => format!("{least} or {}", plural_suffix(most)),
-            Some(most) => format!("{least} to {}", plural_suffix(most)),
-            None => format!("at least {}", plural_suffix(least)),
+            Some(most) if most == least => argument_count(least),
+            Some(most) if most == least + 1 => format!("{least} or {}", argument_count(most)),
+            Some(most) => format!("{least} to {}", argument_count(most)),
+            None => format!("at least {}", argument_count(least)),
         };
         let actual_count = if count == 0 {
             "none".to_owned()
@@ -157,12 +159,7 @@ impl Lowerer<'_> {
     }
 
     /// Lowers a call to an aggregate with one argument.
-    pub(in crate::check) fn lower_one_argument_aggregate(
-        &mut self,
-        id: FunctionId,
-        expr: crate::ast::ExprId,
-        span: Span,
-    ) -> IrId {
+    pub(in crate::check) fn lower_one_argument_aggregate(&mut self, id: FunctionId, expr: ExprId, span: Span) -> IrId {
         let function = catalog::get(id);
         let lowered = self.lowered_node(expr);
         if let Ir::Distinct(inner) = self.program.node(lowered) {
@@ -298,7 +295,7 @@ impl Lowerer<'_> {
             let help = self.help_with_column_hidden_in(value).unwrap_or_else(|| {
                 let steps = "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in \
                              the next step";
-                let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+                let is_name = text.chars().all(is_word_char);
                 match is_name && matches!(function.name, "SUM" | "AVERAGE" | "MIN" | "MAX" | "COUNT") {
                     true => {
                         let partition = match self.has_default_partition() {
@@ -460,11 +457,10 @@ impl Lowerer<'_> {
     }
 }
 
-fn plural_suffix(count: usize) -> String {
+fn argument_count(count: usize) -> String {
     match count {
         0 => "no argument".to_owned(),
-        1 => "1 argument".to_owned(),
-        n => format!("{n} arguments"),
+        n => format_count(n, "argument", "arguments"),
     }
 }
 

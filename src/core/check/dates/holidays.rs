@@ -97,12 +97,10 @@ impl Lowerer<'_> {
     fn collect_holidays(&mut self, function: &'static Function, values: &[IrId]) -> Option<Vec<Holiday>> {
         let mut holidays = Vec::new();
         let mut failed = false;
-        for value in values
-            .iter()
-            .copied()
-            .filter(|value| !self.is_null(*value))
-            .collect::<Vec<_>>()
-        {
+        for value in values.iter().copied() {
+            if self.is_null(value) {
+                continue;
+            }
             let date = self.date_literal(value, false);
             let days = match self.program.node(date) {
                 Ir::Date(text) if self.program.meta(date).ty == Type::Date => {

@@ -13,7 +13,7 @@ use crate::Type;
 use crate::arena::Arena;
 use crate::ast::{Ast, BinaryOp, Definition, Expr, ExprId};
 use crate::catalog::{self, Lowering};
-use crate::check::names::{NameResolver, NameTarget, text_value};
+use crate::check::names::{NameTarget, ResolvedNames, text_value};
 use crate::check::{CheckScope, DefinitionRole};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{ColumnUse, Program};
@@ -148,7 +148,7 @@ impl InferBuffers {
 pub(in crate::check) struct TypeInference<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
-    names: &'a NameResolver,
+    names: &'a ResolvedNames,
     columns: &'a Arena<ColumnUse>,
     scope: &'a CheckScope<'a>,
     /// Whether the definition has a syntax error.
@@ -162,7 +162,7 @@ pub(in crate::check) fn infer(
     ast: &Ast,
     source: &str,
     scope: &CheckScope<'_>,
-    names: &mut NameResolver,
+    names: &mut ResolvedNames,
     program: &mut Program,
     work: &mut InferBuffers,
     diagnostics: &mut Vec<Diagnostic>,
@@ -218,7 +218,7 @@ pub(in crate::check) fn infer(
 }
 
 /// Returns the arguments of all lookup calls.
-fn lookup_arguments(ast: &Ast, names: &NameResolver) -> FxHashSet<ExprId> {
+fn lookup_arguments(ast: &Ast, names: &ResolvedNames) -> FxHashSet<ExprId> {
     if names.cell_ranges.is_empty() {
         return FxHashSet::default();
     }
@@ -635,7 +635,7 @@ fn timeframe_term(name: &str) -> InferTerm {
 fn report(
     ast: &Ast,
     source: &str,
-    names: &mut NameResolver,
+    names: &mut ResolvedNames,
     uses: [(Span, InferTerm); 2],
     diagnostics: &mut Vec<Diagnostic>,
 ) {

@@ -1,7 +1,8 @@
 //! Lint for conditions that are converted to TRUE or FALSE, although every condition is already a boolean.
 
-use super::{ComparisonOperator, Lints};
+use super::Lints;
 use crate::Type;
+use crate::ast::BinaryOp;
 use crate::catalog::{self, ResultType};
 use crate::diag::Code;
 use crate::ir::{Ir, IrId, PoolRange};
@@ -44,13 +45,7 @@ impl Lints<'_> {
     }
 
     /// Warns about `flag = TRUE` and `flag <> FALSE`. Does not warn about `flag = FALSE`, because NOT is not simpler.
-    pub(super) fn warn_of_redundant_comparison(
-        &mut self,
-        id: IrId,
-        comparison: ComparisonOperator,
-        ir_id: IrId,
-        right: IrId,
-    ) {
+    pub(super) fn warn_of_redundant_comparison(&mut self, id: IrId, comparison: BinaryOp, ir_id: IrId, right: IrId) {
         let program = self.program;
         let (operand, value) = match (program.node(ir_id), program.node(right)) {
             (_, Ir::Bool(value)) => (ir_id, value),
@@ -58,8 +53,8 @@ impl Lints<'_> {
             _ => return,
         };
         let is_redundant = match comparison {
-            ComparisonOperator::Equal => value,
-            ComparisonOperator::NotEqual => !value,
+            BinaryOp::Equal => value,
+            BinaryOp::NotEqual => !value,
             _ => false,
         };
         // A criterion such as `COUNTIF(flag, TRUE)` and a call to NOT also become comparisons, but the source does not

@@ -3,8 +3,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{ComparisonOperator, Lints};
+use super::{Lints, swap_sides};
+use crate::ast::BinaryOp;
 use crate::catalog::{self, internal};
+use crate::check::lower::operators::comparison_operator;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
@@ -52,7 +54,7 @@ const MAX_LITERALS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::check) struct NameComparison {
     subject: ConditionSubject,
-    comparison: ComparisonOperator,
+    comparison: BinaryOp,
     literal: IrId,
     /// Node of the comparison.
     condition: IrId,
@@ -61,7 +63,7 @@ pub(in crate::check) struct NameComparison {
 }
 
 struct ConditionTest<'p> {
-    comparison: ComparisonOperator,
+    comparison: BinaryOp,
     literal: OrderedLiteral<'p>,
 }
 
@@ -72,10 +74,10 @@ impl ConditionTest<'_> {
             return None;
         };
         let (included, upper) = match self.comparison {
-            ComparisonOperator::Greater => (false, false),
-            ComparisonOperator::GreaterEqual => (true, false),
-            ComparisonOperator::Less => (false, true),
-            ComparisonOperator::LessEqual => (true, true),
+            BinaryOp::Greater => (false, false),
+            BinaryOp::GreaterEqual => (true, false),
+            BinaryOp::Less => (false, true),
+            BinaryOp::LessEqual => (true, true),
             _ => return None,
         };
         Some((ConstantBound { at: number, included }, upper))
@@ -92,15 +94,15 @@ impl<'a> Lints<'a> {
         let [a, b] = *program.args(args) else { return };
         let function = catalog::overload_owner(overload);
         let ignores_case = function == internal::EQUAL_IGNORE_CASE;
-        let comparison = match ComparisonOperator::from_function(function) {
+        let comparison = match comparison_operator(function) {
             Some(comparison) => comparison,
-            None if ignores_case => ComparisonOperator::Equal,
+            None if ignores_case => BinaryOp::Equal,
             None => return,
         };
         let is_literal = |id: IrId| matches!(program.node(id), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (operand, literal, comparison) = match (is_literal(a), is_literal(b)) {
             (false, true) => (a, b, comparison),
-            (true, false) => (b, a, comparison.swapped()),
+            (true, false) => (b, a, swap_sides(comparison)),
             _ => return,
         };
         let subject = match program.node(self.resolve_name(operand)) {
@@ -316,7 +318,7 @@ impl<'p> SubjectConditions<'p> {
     /// at least one of them is true in every row.
     fn is_contradiction(&self, test: &ConditionTest<'p>, and: bool) -> bool {
         if !and {
-            if test.comparison == ComparisonOperator::NotEqual {
+            if test.comparison == BinaryOp::NotEqual {
                 return self.differs.is_some_and(|other| other != test.literal);
             }
             // The conditions cover all values if the lower bound is below the upper bound.
@@ -326,7 +328,7 @@ impl<'p> SubjectConditions<'p> {
                 None => false,
             };
         }
-        if test.comparison == ComparisonOperator::Equal {
+        if test.comparison == BinaryOp::Equal {
             let other = self.equals.iter().any(|(literal, _)| *literal != test.literal);
             let OrderedLiteral::Number(number) = test.literal else {
                 return other;
@@ -370,7 +372,7 @@ impl<'p> SubjectConditions<'p> {
                 .filter(|(wider, _)| wider.has_range_of(bound, upper))
                 .map(|(_, span)| span)
         };
-        if test.comparison == ComparisonOperator::Equal {
+        if test.comparison == BinaryOp::Equal {
             if let Some((_, span)) = self.equals.iter().find(|(literal, _)| *literal == test.literal) {
                 return Some(*span);
             }
@@ -390,8 +392,8 @@ impl<'p> SubjectConditions<'p> {
     /// Adds a test. Keeps the narrowest bound if all conditions must be true, otherwise the widest bound.
     fn add(&mut self, test: &ConditionTest<'p>, span: Span, narrowest: bool) {
         match test.comparison {
-            ComparisonOperator::Equal if self.equals.len() < MAX_LITERALS => self.equals.push((test.literal, span)),
-            ComparisonOperator::NotEqual => self.differs = self.differs.or(Some(test.literal)),
+            BinaryOp::Equal if self.equals.len() < MAX_LITERALS => self.equals.push((test.literal, span)),
+            BinaryOp::NotEqual => self.differs = self.differs.or(Some(test.literal)),
             _ => {}
         }
         let Some((bound, upper)) = test.bound_of_test() else {

@@ -1,8 +1,11 @@
 //! Lint for comparisons of a timestamp with a date. The date is converted to midnight, so the comparison ignores the
 //! rest of the day.
 
-use super::{ComparisonOperator, Lints};
+use formulac_syntax::text::is_word_char;
+
+use super::{Lints, swap_sides};
 use crate::Type;
+use crate::ast::BinaryOp;
 use crate::catalog::{self, internal};
 use crate::check::dates::next_day;
 use crate::diag::Code;
@@ -10,10 +13,10 @@ use crate::ir::{Ir, IrId};
 
 impl Lints<'_> {
     /// Warns about comparisons such as `created_at <= DATE(2024, 1, 31)`, with the date on either side.
-    pub(super) fn warn_of_time_comparison(&mut self, id: IrId, comparison: ComparisonOperator, a: IrId, b: IrId) {
+    pub(super) fn warn_of_time_comparison(&mut self, id: IrId, comparison: BinaryOp, a: IrId, b: IrId) {
         let (time, day, comparison) = match (self.midnight_date(a), self.midnight_date(b)) {
             (None, Some(day)) => (a, day, comparison),
-            (Some(day), None) => (b, day, comparison.swapped()),
+            (Some(day), None) => (b, day, swap_sides(comparison)),
             _ => return,
         };
         let iso = match self.program.node(day) {
@@ -24,8 +27,8 @@ impl Lints<'_> {
         // day, the author may intend to include the rest of the day.
         let is_month_end = iso.is_some_and(|iso| next_day(iso).is_some_and(|next| next.ends_with("-01")));
         match comparison {
-            ComparisonOperator::Less | ComparisonOperator::GreaterEqual => return,
-            ComparisonOperator::Greater if !is_month_end => return,
+            BinaryOp::Less | BinaryOp::GreaterEqual => return,
+            BinaryOp::Greater if !is_month_end => return,
             _ => {}
         }
         let (time_text, date) = (self.excerpt(self.value_before_conversion(time)), self.excerpt(day));
@@ -42,7 +45,7 @@ impl Lints<'_> {
             None => format!("{date} + 1"),
         };
         let symbol = comparison.symbol();
-        let is_name = time_text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let is_name = time_text.chars().all(is_word_char);
         let whole_day = match (is_criterion, is_name) {
             (true, true) => format!("test the date, `{time_text}[date]`, instead of `{time_text}`"),
             // A range of a worksheet, such as `A:A`, has no timeframes.
@@ -55,9 +58,9 @@ impl Lints<'_> {
             false => format!("write `{time_text} {symbol} {next}`"),
         };
         let (effect, help) = match comparison {
-            ComparisonOperator::LessEqual => ("excludes all of that day except midnight", comparison_help("<")),
-            ComparisonOperator::Greater => ("includes all of that day except midnight", comparison_help(">=")),
-            ComparisonOperator::NotEqual => ("excludes only midnight of that day", whole_day),
+            BinaryOp::LessEqual => ("excludes all of that day except midnight", comparison_help("<")),
+            BinaryOp::Greater => ("includes all of that day except midnight", comparison_help(">=")),
+            BinaryOp::NotEqual => ("excludes only midnight of that day", whole_day),
             _ => ("is true only at midnight of that day", whole_day),
         };
         let test_text = if is_criterion { date } else { format!("{symbol} {date}") };

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{ComparisonOperator, Lints};
+use super::Lints;
+use crate::ast::BinaryOp;
 use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{Ir, IrId, PoolRange, Program};
@@ -104,7 +105,7 @@ impl Lints<'_> {
     pub(super) fn check_value(
         &mut self,
         id: IrId,
-        comparison: ComparisonOperator,
+        comparison: BinaryOp,
         subject: IrId,
         literal: IrId,
         text: PoolRange,
@@ -126,7 +127,7 @@ impl Lints<'_> {
             return;
         }
         let message = match comparison {
-            ComparisonOperator::NotEqual => {
+            BinaryOp::NotEqual => {
                 format!(
                     "`{}` is never `\"{text}\"`, so the comparison is always true",
                     self.excerpt(operand)

@@ -11,64 +11,30 @@ mod rounding;
 mod totals;
 mod weeks;
 
-use super::names::unresolved_names;
+use super::lower::operators::comparison_operator;
 use super::sheet::columns::column_index;
 use super::{CheckScope, Context, DefinitionRole};
 use crate::Type;
-use crate::ast::Ast;
+use crate::ast::{Ast, BinaryOp};
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange, Program};
+use crate::lex::looks_like_cell;
 use crate::schema::Relation;
+use crate::span::Span;
 
 pub(super) use conditions::NameComparison;
 pub use known_values::possible_values;
 pub(super) use weeks::WeekCallKind;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ComparisonOperator {
-    Equal,
-    NotEqual,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-}
-
-impl ComparisonOperator {
-    #[inline]
-    fn from_function(function: FunctionId) -> Option<Self> {
-        Some(match function {
-            internal::EQUAL => Self::Equal,
-            internal::NOT_EQUAL => Self::NotEqual,
-            internal::LESS => Self::Less,
-            internal::LESS_EQUAL => Self::LessEqual,
-            internal::GREATER => Self::Greater,
-            internal::GREATER_EQUAL => Self::GreaterEqual,
-            _ => return None,
-        })
-    }
-
-    /// Returns the comparison after swapping its sides.
-    fn swapped(self) -> Self {
-        match self {
-            Self::Equal | Self::NotEqual => self,
-            Self::Less => Self::Greater,
-            Self::LessEqual => Self::GreaterEqual,
-            Self::Greater => Self::Less,
-            Self::GreaterEqual => Self::LessEqual,
-        }
-    }
-
-    fn symbol(self) -> &'static str {
-        match self {
-            Self::Equal => "=",
-            Self::NotEqual => "<>",
-            Self::Less => "<",
-            Self::LessEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterEqual => ">=",
-        }
+/// Returns the comparison after swapping its sides.
+fn swap_sides(comparison: BinaryOp) -> BinaryOp {
+    match comparison {
+        BinaryOp::Less => BinaryOp::Greater,
+        BinaryOp::LessEqual => BinaryOp::GreaterEqual,
+        BinaryOp::Greater => BinaryOp::Less,
+        BinaryOp::GreaterEqual => BinaryOp::LessEqual,
+        other => other,
     }
 }
 
@@ -95,7 +61,7 @@ pub(super) fn run_lints(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     check_names(ast, source, diagnostics);
-    let mut traps = Lints {
+    let mut lints = Lints {
         source,
         relations: scope.relations,
         program,
@@ -114,7 +80,7 @@ pub(super) fn run_lints(
             match *node {
                 Ir::Apply { overload, args } => {
                     let function = catalog::overload_owner(overload);
-                    traps.check_call(id, function, args);
+                    lints.check_call(id, function, args);
                     weeks.record_call(program, id, function, args);
                 }
                 Ir::Aggregate {
@@ -122,18 +88,18 @@ pub(super) fn run_lints(
                     args,
                     distinct,
                 } => {
-                    traps.check_aggregate(id, catalog::overload_owner(overload), program.args(args), distinct);
+                    lints.check_aggregate(id, catalog::overload_owner(overload), program.args(args), distinct);
                 }
-                Ir::IsNull { x, negated: false } => traps.warn_of_never_blank(id, x),
-                Ir::And(args) => traps.check_and_or_conditions(id, args, true),
-                Ir::Or(args) => traps.check_and_or_conditions(id, args, false),
+                Ir::IsNull { x, negated: false } => lints.warn_of_never_blank(id, x),
+                Ir::And(args) => lints.check_and_or_conditions(id, args, true),
+                Ir::Or(args) => lints.check_and_or_conditions(id, args, false),
                 Ir::Case(arms) => {
                     cases = Some((cases.map_or(id, |(first, _)| first), id));
-                    traps.warn_of_redundant_if(id, arms);
+                    lints.warn_of_redundant_if(id, arms);
                 }
                 Ir::Switch { subject, arms } => {
-                    traps.check_switch(subject, arms);
-                    traps.warn_of_duplicate_cases(arms);
+                    lints.check_switch(subject, arms);
+                    lints.warn_of_duplicate_cases(arms);
                 }
                 Ir::Column(_) | Ir::Definition(_) if may_hold_cells => {
                     let text = meta.span.text(source);
@@ -151,14 +117,14 @@ pub(super) fn run_lints(
                         _ => false,
                     };
                     if is_name && let Some(diagnostic) = shadowed_cell_warning(text, meta.span) {
-                        traps.found.push(diagnostic);
+                        lints.found.push(diagnostic);
                     }
                 }
                 _ => {}
             }
         }
         if let Some((first, last)) = cases {
-            traps.warn_of_unreachable(first, last);
+            lints.warn_of_unreachable(first, last);
         }
     }
     weeks.check(scope.calendar, source, diagnostics);
@@ -176,7 +142,7 @@ impl Lints<'_> {
                 self.check_criterion_value(*a, *b, true);
             }
             (_, [a, b]) => {
-                if let Some(comparison) = ComparisonOperator::from_function(function) {
+                if let Some(comparison) = comparison_operator(function) {
                     self.check_comparison(id, comparison, *a, *b);
                 }
             }
@@ -184,12 +150,12 @@ impl Lints<'_> {
         }
     }
 
-    fn check_comparison(&mut self, id: IrId, comparison: ComparisonOperator, a: IrId, b: IrId) {
+    fn check_comparison(&mut self, id: IrId, comparison: BinaryOp, a: IrId, b: IrId) {
         self.warn_of_redundant_comparison(id, comparison, a, b);
         // Swap the sides if necessary, so that the literal or date is on the right-hand side.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned {
-            (b, a, comparison.swapped())
+            (b, a, swap_sides(comparison))
         } else {
             (a, b, comparison)
         };
@@ -201,22 +167,15 @@ impl Lints<'_> {
         }
     }
 
-    fn check_text_comparison(
-        &mut self,
-        id: IrId,
-        comparison: ComparisonOperator,
-        operand: IrId,
-        literal: IrId,
-        text: PoolRange,
-    ) {
+    fn check_text_comparison(&mut self, id: IrId, comparison: BinaryOp, operand: IrId, literal: IrId, text: PoolRange) {
         if matches!(self.program.node(operand), Ir::Text(_)) {
             return;
         }
         match comparison {
-            ComparisonOperator::Equal | ComparisonOperator::NotEqual if text.count == 0 => {
+            BinaryOp::Equal | BinaryOp::NotEqual if text.count == 0 => {
                 self.warn_of_empty_text(id, comparison, operand);
             }
-            ComparisonOperator::Equal | ComparisonOperator::NotEqual => {
+            BinaryOp::Equal | BinaryOp::NotEqual => {
                 self.check_value(id, comparison, operand, literal, text);
             }
             _ => self.warn_of_text_order(id, comparison, operand, literal, text),
@@ -292,7 +251,7 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// Warns about a name in a worksheet that resolves to a column or definition, but also looks like a cell.
-fn shadowed_cell_warning(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
+fn shadowed_cell_warning(text: &str, span: Span) -> Option<Diagnostic> {
     cell_letters(text)?;
     let message = format!("`{text}` is the column or definition with that name here, not the cell");
     let help = format!("write `${{{text}}}` if you mean the column, or rename the column if you mean the cell");
@@ -302,7 +261,7 @@ fn shadowed_cell_warning(text: &str, span: crate::span::Span) -> Option<Diagnost
 /// Returns the number of letters in a cell reference. `None` for other names, and for cells beyond `XFD1048576`, the
 /// last cell of a sheet.
 fn cell_letters(text: &str) -> Option<usize> {
-    if !unresolved_names::looks_like_cell(text) {
+    if !looks_like_cell(text) {
         return None;
     }
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();

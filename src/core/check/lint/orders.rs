@@ -1,7 +1,8 @@
 //! Lints for the order of strings and for empty strings.
 
-use super::{ComparisonOperator, Lints};
+use super::Lints;
 use crate::Type;
+use crate::ast::BinaryOp;
 use crate::catalog::{self, internal};
 use crate::check::criteria::criterion_text::is_number;
 use crate::diag::{Code, Diagnostic};
@@ -12,7 +13,7 @@ impl Lints<'_> {
     pub(super) fn warn_of_text_order(
         &mut self,
         id: IrId,
-        comparison: ComparisonOperator,
+        comparison: BinaryOp,
         subject: IrId,
         literal: IrId,
         text: PoolRange,
@@ -61,10 +62,10 @@ impl Lints<'_> {
 
     /// Warns about `region = ""`, which is not true for blank values. Skips names that the program also tests for
     /// blanks.
-    pub(super) fn warn_of_empty_text(&mut self, id: IrId, comparison: ComparisonOperator, operand: IrId) {
+    pub(super) fn warn_of_empty_text(&mut self, id: IrId, comparison: BinaryOp, operand: IrId) {
         let program = self.program;
         let is_name = matches!(program.node(operand), Ir::Column(_) | Ir::Definition(_));
-        if comparison != ComparisonOperator::Equal
+        if comparison != BinaryOp::Equal
             || !is_name
             || !program.meta(operand).nullable
             || self.tests_for_blanks(operand)

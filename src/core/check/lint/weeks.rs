@@ -1,6 +1,7 @@
 //! Lint for the first day of the week: WEEKDAY and WEEKNUM use Sunday by default, but timeframes use Monday.
 
-use super::{ComparisonOperator, Lints};
+use super::Lints;
+use crate::ast::BinaryOp;
 use crate::calendar::{Calendar, Weekday};
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
@@ -96,7 +97,7 @@ impl Lints<'_> {
     pub(super) fn check_weekday_comparison(
         &mut self,
         id: IrId,
-        comparison: ComparisonOperator,
+        comparison: BinaryOp,
         operand: IrId,
         digits: PoolRange,
     ) {
@@ -108,10 +109,8 @@ impl Lints<'_> {
             return;
         }
         let days = match (comparison, program.text(digits)) {
-            (ComparisonOperator::Greater, "5") | (ComparisonOperator::GreaterEqual, "6") => {
-                "6 and 7 are Friday and Saturday"
-            }
-            (ComparisonOperator::Less, "6") | (ComparisonOperator::LessEqual, "5") => "1 to 5 are Sunday to Thursday",
+            (BinaryOp::Greater, "5") | (BinaryOp::GreaterEqual, "6") => "6 and 7 are Friday and Saturday",
+            (BinaryOp::Less, "6") | (BinaryOp::LessEqual, "5") => "1 to 5 are Sunday to Thursday",
             _ => return,
         };
         let span = program.meta(operand).span;
@@ -122,7 +121,7 @@ impl Lints<'_> {
         self.warn(Code::WeekBegins, id, message, help);
     }
 
-    fn warn_of_weekday_name(&mut self, id: IrId, comparison: ComparisonOperator, operand: IrId, digits: PoolRange) {
+    fn warn_of_weekday_name(&mut self, id: IrId, comparison: BinaryOp, operand: IrId, digits: PoolRange) {
         if let Ir::Definition(_) = self.program.node(operand) {
             let root = self.resolve_name(operand);
             if let Ir::Apply { .. } = self.program.node(root) {

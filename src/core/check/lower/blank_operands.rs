@@ -2,7 +2,7 @@
 
 use super::Lowerer;
 use crate::catalog::{self, Nulls, internal};
-use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
+use crate::ir::{Ir, IrId, NodeMeta, PoolRange, WindowFrameId};
 use crate::{Level, Type};
 
 /// Maximum nesting depth of choices and calls in which blanks are replaced individually.
@@ -76,64 +76,77 @@ impl Lowerer<'_> {
                 let call = self.program.add(Ir::Apply { overload, args }, meta);
                 self.zero_if_null(&values, call)
             }
-            Ir::Window { call, over } => match self.program.node(call) {
-                Ir::Apply { overload, args }
-                    if matches!(catalog::overload_owner(overload), internal::LAG | internal::LEAD) =>
-                {
-                    let one = self.program.add_integer("1", meta.span);
-                    let mut values = self.program.args(args).to_vec();
-                    values.iter_mut().take(1).for_each(|value| *value = one);
-                    let args = self.program.add_args(&values);
-                    let marker = NodeMeta {
-                        ty: Type::Integer,
-                        ..meta
-                    };
-                    let call = self.program.add(Ir::Apply { overload, args }, marker);
-                    let marker = self.program.add(Ir::Window { call, over }, marker);
-                    self.zero_if_null(&[marker], id)
-                }
-                _ => id,
-            },
-            Ir::PeriodLookup { period, .. } => {
-                let value = self.found_period_marker(meta.span);
-                let ty = self.program.meta(value).ty;
-                let marker = Ir::PeriodLookup { value, period };
-                let marker = self.program.add(marker, NodeMeta { ty, ..meta });
-                self.zero_if_null(&[marker], id)
-            }
-            Ir::RowLookup { args, find } => {
-                let by_number = self
-                    .program
-                    .finds
-                    .try_get(find as usize)
-                    .is_none_or(|lookup| lookup.by_number);
-                let [sought, key, gives] = *self.program.args(args) else {
-                    return id;
-                };
-                if by_number || self.program.null_meaning(gives).may_be_error {
-                    return id;
-                }
-                // The key of a row that was found is never blank.
-                let of_key = NodeMeta {
-                    ty: self.program.meta(key).ty,
-                    ..meta
-                };
-                let found_key =
-                    self.program
-                        .add_with_args(|args| Ir::RowLookup { args, find }, &[sought, key, key], of_key);
-                let zero = self.program.add_integer("0", meta.span);
-                let of_value = NodeMeta {
-                    nullable: false,
-                    ..meta
-                };
-                let value = self.program.add_with_args(Ir::Coalesce, &[id, zero], of_value);
-                self.program.shares_nodes = true;
-                let is_found = self.build_not_null(found_key, meta.span);
-                let mut branches = [value, self.program.add_null(meta.ty, meta.span)];
-                self.build_case(&[is_found], &mut branches, meta.span, "")
-            }
+            Ir::Window { call, over } => self.replace_blank_of_window(id, call, over),
+            Ir::PeriodLookup { period, .. } => self.replace_blank_of_period(id, period),
+            Ir::RowLookup { args, find } => self.replace_blank_of_row(id, args, find),
             _ => id,
         }
+    }
+
+    /// Replaces a blank that `LAG` or `LEAD` returns. If there is no row to read, the NULL remains.
+    fn replace_blank_of_window(&mut self, id: IrId, call: IrId, over: WindowFrameId) -> IrId {
+        let meta = self.program.meta(id);
+        let Ir::Apply { overload, args } = self.program.node(call) else {
+            return id;
+        };
+        if !matches!(catalog::overload_owner(overload), internal::LAG | internal::LEAD) {
+            return id;
+        }
+        let one = self.program.add_integer("1", meta.span);
+        let mut values = self.program.args(args).to_vec();
+        values.iter_mut().take(1).for_each(|value| *value = one);
+        let args = self.program.add_args(&values);
+        let marker = NodeMeta {
+            ty: Type::Integer,
+            ..meta
+        };
+        let call = self.program.add(Ir::Apply { overload, args }, marker);
+        let marker = self.program.add(Ir::Window { call, over }, marker);
+        self.zero_if_null(&[marker], id)
+    }
+
+    /// Replaces a blank in another period. If there is no row for the period, the NULL remains.
+    fn replace_blank_of_period(&mut self, id: IrId, period: u32) -> IrId {
+        let meta = self.program.meta(id);
+        let value = self.found_period_marker(meta.span);
+        let ty = self.program.meta(value).ty;
+        let marker = Ir::PeriodLookup { value, period };
+        let marker = self.program.add(marker, NodeMeta { ty, ..meta });
+        self.zero_if_null(&[marker], id)
+    }
+
+    /// Replaces a blank in a row that was found by its key. If no row was found, the NULL remains.
+    fn replace_blank_of_row(&mut self, id: IrId, args: PoolRange, find: u32) -> IrId {
+        let meta = self.program.meta(id);
+        let by_number = self
+            .program
+            .finds
+            .try_get(find as usize)
+            .is_none_or(|lookup| lookup.by_number);
+        let [sought, key, gives] = *self.program.args(args) else {
+            return id;
+        };
+        if by_number || self.program.null_meaning(gives).may_be_error {
+            return id;
+        }
+        // The key of a row that was found is never blank.
+        let of_key = NodeMeta {
+            ty: self.program.meta(key).ty,
+            ..meta
+        };
+        let found_key = self
+            .program
+            .add_with_args(|args| Ir::RowLookup { args, find }, &[sought, key, key], of_key);
+        let zero = self.program.add_integer("0", meta.span);
+        let of_value = NodeMeta {
+            nullable: false,
+            ..meta
+        };
+        let value = self.program.add_with_args(Ir::Coalesce, &[id, zero], of_value);
+        self.program.shares_nodes = true;
+        let is_found = self.build_not_null(found_key, meta.span);
+        let mut branches = [value, self.program.add_null(meta.ty, meta.span)];
+        self.build_case(&[is_found], &mut branches, meta.span, "")
     }
 
     fn replace_blanks_in_branches(&mut self, arms: PoolRange, depth: u8) -> PoolRange {

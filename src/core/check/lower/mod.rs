@@ -17,7 +17,7 @@ use crate::arena::Arena;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::Function;
 use crate::check::calls::overload::OverloadCache;
-use crate::check::names::{NameResolver, NameTarget, SymbolKey};
+use crate::check::names::{NameTarget, ResolvedNames, SymbolKey};
 use crate::check::sheet::cells::PartialRange;
 use crate::check::sheet::columns::SheetColumns;
 use crate::check::{CheckScope, DefinitionRole};
@@ -41,7 +41,7 @@ pub(in crate::check) struct LowerBuffers {
 }
 
 impl LowerBuffers {
-    fn reset(&mut self, ast: &Ast, names: &NameResolver, columns: usize) {
+    fn reset(&mut self, ast: &Ast, names: &ResolvedNames, columns: usize) {
         let Self {
             lowered,
             key_columns,
@@ -72,7 +72,7 @@ impl LowerBuffers {
 pub(in crate::check) struct Caller<'a> {
     ast: &'a Ast,
     source: &'a str,
-    names: &'a NameResolver,
+    names: &'a ResolvedNames,
     lowered: Arena<IrId>,
     arguments: Vec<IrId>,
 }
@@ -81,7 +81,7 @@ pub(in crate::check) struct Lowerer<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
     pub scope: &'a CheckScope<'a>,
-    pub names: &'a NameResolver,
+    pub names: &'a ResolvedNames,
     pub program: &'a mut Program,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     work: &'a mut LowerBuffers,
@@ -117,7 +117,7 @@ pub(in crate::check) fn lower(
     ast: &Ast,
     source: &str,
     scope: &CheckScope<'_>,
-    names: &NameResolver,
+    names: &ResolvedNames,
     work: &mut LowerBuffers,
     program: &mut Program,
     diagnostics: &mut Vec<Diagnostic>,
@@ -227,7 +227,7 @@ impl<'a> Lowerer<'a> {
         &mut self,
         ast: &'a Ast,
         source: &'a str,
-        names: &'a NameResolver,
+        names: &'a ResolvedNames,
         arguments: Vec<IrId>,
     ) -> Caller<'a> {
         Caller {

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Lowering};
-use crate::check::names::{NameResolver, NameTarget};
+use crate::check::names::{NameTarget, ResolvedNames};
 use crate::check::{CheckScope, DefinitionRole};
 use crate::ir::{Ir, IrId, Program};
 
@@ -41,7 +41,7 @@ pub(super) fn mark_never_null(ast: &Ast, scope: &CheckScope<'_>, never_null: &[N
 
 /// Returns the columns and definitions that are never NULL because `where` tests them or their timeframes with
 /// `NOT(ISBLANK(x))` or a comparison. A definition may itself be a column or a timeframe of a column.
-pub(super) fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<NameTarget> {
+pub(super) fn find_never_null_names(ast: &Ast, names: &ResolvedNames, scope: &CheckScope<'_>) -> Vec<NameTarget> {
     let mut name_targets: Vec<NameTarget> = Vec::new();
     let name = |id: ExprId| {
         let id = match ast.expr(id) {

@@ -310,6 +310,20 @@ fn operator_function(op: BinaryOp) -> FunctionId {
     }
 }
 
+/// Returns the comparison that a catalog function evaluates. `None` for other functions.
+#[inline]
+pub(in crate::check) fn comparison_operator(function: FunctionId) -> Option<BinaryOp> {
+    Some(match function {
+        internal::EQUAL => BinaryOp::Equal,
+        internal::NOT_EQUAL => BinaryOp::NotEqual,
+        internal::LESS => BinaryOp::Less,
+        internal::LESS_EQUAL => BinaryOp::LessEqual,
+        internal::GREATER => BinaryOp::Greater,
+        internal::GREATER_EQUAL => BinaryOp::GreaterEqual,
+        _ => return None,
+    })
+}
+
 /// Returns whether an expression is a comparison.
 pub(in crate::check) fn is_comparison(ast: &Ast, id: ExprId) -> bool {
     matches!(ast.expr(id), Expr::Binary { op, .. } if op.is_comparison())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::symbols::ColumnLookup;
 use super::unresolved_names::is_unlikely_column;
-use super::{NameTarget, Resolver};
+use super::{NameTarget, Resolver, is_own_name};
 use crate::Type;
 use crate::check::MergedColumn;
 use crate::diag::{Code, Diagnostic};
@@ -70,8 +70,8 @@ impl Resolver<'_> {
             slots.resize(relation.columns().len(), (0, 0));
         }
         let slot = &mut slots[position];
-        if slot.0 != self.tables.text {
-            *slot = (self.tables.text, self.columns.len() as u32);
+        if slot.0 != self.tables.source_number {
+            *slot = (self.tables.source_number, self.columns.len() as u32);
             let column = relation.column_at(position);
             let ty = match column.ty() {
                 Type::Unknown => self.scope.user_type(column.name()),
@@ -182,7 +182,7 @@ impl Resolver<'_> {
     #[inline(never)]
     fn may_be_misread(&self, column: u32, text: &str, definition_name: Option<&str>) -> bool {
         self.columns[column as usize].relation.is_none()
-            && (definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text))
+            && (is_own_name(definition_name, text)
                 || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
     }
 

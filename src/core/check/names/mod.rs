@@ -62,7 +62,7 @@ pub(in crate::check) enum NameTarget {
 
 /// Result of name resolution.
 #[derive(Debug, Default)]
-pub(in crate::check) struct NameResolver {
+pub(in crate::check) struct ResolvedNames {
     /// Target of each node.
     pub targets: Arena<NameTarget>,
     /// Dependencies between definitions, as pairs `(user, used)` sorted by user.
@@ -108,7 +108,7 @@ pub(in crate::check) struct NameTables {
     /// of the use.
     pub used: Arena<Arena<(u32, u32)>>,
     /// Number of the current source. Entries with another number are ignored, so they need not be cleared.
-    pub text: u32,
+    pub source_number: u32,
     /// Index of the entry for each column that no schema lists, by relation and name.
     pub used_open: FxHashMap<(Option<String>, String), u32>,
 }
@@ -116,10 +116,10 @@ pub(in crate::check) struct NameTables {
 impl NameTables {
     fn prepare_for_next_source(&mut self, relations: &[Relation]) {
         self.used.resize(self.used.len().max(relations.len()), Arena::new());
-        self.text = self.text.wrapping_add(1);
-        if self.text == 0 {
+        self.source_number = self.source_number.wrapping_add(1);
+        if self.source_number == 0 {
             self.used.iter_mut().for_each(Arena::clear);
-            self.text = 1;
+            self.source_number = 1;
         }
     }
 }
@@ -151,7 +151,7 @@ pub(in crate::check) struct Resolver<'a> {
     pub cells: Arena<SheetCell>,
     pub cell_ranges: Arena<CellRange>,
     /// Total number of columns in the cell ranges.
-    pub in_ranges: usize,
+    pub range_column_count: usize,
     /// Ends of ranges such as `C:C`, in the order of the syntax tree.
     pub column_letters: Vec<ExprId>,
     /// First uses of names that several joined relations may have.
@@ -164,7 +164,7 @@ pub(in crate::check) fn resolve(
     source: &str,
     scope: &CheckScope<'_>,
     tables: &mut NameTables,
-    names: &mut NameResolver,
+    names: &mut ResolvedNames,
     columns: &mut Arena<ColumnUse>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -194,7 +194,7 @@ pub(in crate::check) fn resolve(
         letters,
         cells: Arena::new(),
         cell_ranges: Arena::new(),
-        in_ranges: 0,
+        range_column_count: 0,
         column_letters: Vec::new(),
         unqualified: Vec::new(),
     };
@@ -232,7 +232,7 @@ fn declare_definitions(
     ast: &Ast,
     source: &str,
     tables: &mut NameTables,
-    names: &mut NameResolver,
+    names: &mut ResolvedNames,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     for (index, definition) in ast.definitions.iter().enumerate() {
@@ -250,7 +250,7 @@ fn declare_definitions(
     }
 }
 
-impl NameResolver {
+impl ResolvedNames {
     fn reset(&mut self, ast: &Ast) {
         let Self {
             targets,
@@ -310,7 +310,7 @@ fn key(ast: &Ast, body: ExprId, targets: &Arena<NameTarget>, source: &str) -> Op
 
 impl Resolver<'_> {
     /// Resolves the names of a definition. Returns whether the definition reads the calendar.
-    fn resolve_definition(&mut self, index: usize, definition: &Definition, names: &mut NameResolver) -> bool {
+    fn resolve_definition(&mut self, index: usize, definition: &Definition, names: &mut ResolvedNames) -> bool {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         self.current = index as u32;
         let mut reads_calendar = false;
@@ -401,7 +401,7 @@ impl Resolver<'_> {
             return NameTarget::Column(column);
         }
         self.resolve_name_at(span, definition_name, role).unwrap_or_else(|| {
-            let is_own = definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(span.text(self.source)));
+            let is_own = is_own_name(definition_name, span.text(self.source));
             self.report_missing_name(id, span, is_own, definition)
         })
     }
@@ -436,7 +436,7 @@ impl Resolver<'_> {
     ) -> Option<NameTarget> {
         let text = name.name;
         if let (Some(definition), lookup) = (symbol.definition, symbol.column)
-            && !definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text))
+            && !is_own_name(definition_name, text)
         {
             // In conditions on input rows, a column of the input takes precedence over a definition.
             let column_first = role.resolves_input_columns_first()
@@ -522,7 +522,7 @@ impl Resolver<'_> {
             return self
                 .resolve_name_at(parts.field, definition_name, role)
                 .unwrap_or_else(|| {
-                    let is_own = definition_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text));
+                    let is_own = is_own_name(definition_name, text);
                     self.report_missing_name(id, parts.field, is_own, definition)
                 });
         };
@@ -539,25 +539,7 @@ impl Resolver<'_> {
             if let Some(target) = self.resolve_struct_field(view, parts.field) {
                 return target;
             }
-            let mut relation_names: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
-            relation_names.dedup();
-            let mut diagnostic = Diagnostic::new(
-                Code::UnknownRelation,
-                view,
-                format!("there is no relation `{view_text}` here"),
-            );
-            diagnostic = match self.nearest_name(view_text, relation_names.iter().copied().take(CANDIDATES)) {
-                Some(near) => diagnostic.with_help(suggest::similar_name_help(near)),
-                None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
-                    let frame = text.to_ascii_lowercase();
-                    diagnostic.with_help(format!(
-                        "write the timeframe of the column `{view_text}` as `{view_text}[{frame}]`"
-                    ))
-                }
-                None => diagnostic.with_help(self.help_for_unknown_relation(view_text, text, &relation_names)),
-            };
-            self.diagnostics.push(diagnostic);
-            return NameTarget::Error;
+            return self.report_unknown_relation(view, text);
         };
         match self.scope.relation(relation).position(text) {
             Some(position) => {
@@ -581,6 +563,25 @@ impl Resolver<'_> {
         }
     }
 
+    #[cold]
+    fn report_unknown_relation(&mut self, view: Span, field: &str) -> NameTarget {
+        let view_text = view.text(self.source);
+        let mut relation_names: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
+        relation_names.dedup();
+        let help = match self.nearest_name(view_text, relation_names.iter().copied().take(CANDIDATES)) {
+            Some(near) => suggest::similar_name_help(near),
+            None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
+                let frame = field.to_ascii_lowercase();
+                format!("write the timeframe of the column `{view_text}` as `{view_text}[{frame}]`")
+            }
+            None => self.help_for_unknown_relation(view_text, field, &relation_names),
+        };
+        let message = format!("there is no relation `{view_text}` here");
+        self.diagnostics
+            .push(Diagnostic::new(Code::UnknownRelation, view, message).with_help(help));
+        NameTarget::Error
+    }
+
     fn resolve_function(&mut self, call: Call, whole: Span) -> NameTarget {
         let text = call.name.text(self.source);
         if let Some(function) = catalog::find(text) {
@@ -588,6 +589,11 @@ impl Resolver<'_> {
         }
         self.report_no_function(text, call, whole)
     }
+}
+
+/// Returns whether a name is the name of the definition that uses it.
+pub(in crate::check) fn is_own_name(own_name: Option<&str>, text: &str) -> bool {
+    own_name.is_some_and(|own_name| own_name.eq_ignore_ascii_case(text))
 }
 
 /// Reports a name that is defined twice.

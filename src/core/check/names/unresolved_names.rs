@@ -10,11 +10,13 @@ use crate::check::calls::foreign_calls::CallInSource;
 use crate::check::calls::foreign_functions::{call_for_bare_name, foreign_function_diagnostic};
 use crate::check::dates::timeframe::split_timeframe_name;
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::lex::looks_like_cell;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::symbol_table::HashedName;
 use formulac_syntax::diag::lists::{join_names, join_words, quote_names};
+use formulac_syntax::text::is_word_char;
 
 /// Maximum number of candidates per kind to compare with a name.
 pub const CANDIDATES: usize = 1000;
@@ -34,8 +36,8 @@ impl<'a> Resolver<'a> {
         (self.searches.len() <= SEARCHES).then(|| suggest::nearest_name(word, candidates))?
     }
 
-    /// Returns the names of definitions and columns with which an unknown name is compared. The current definition cannot
-    /// refer to itself.
+    /// Returns the names of definitions and columns with which an unknown name is compared. The current definition
+    /// cannot refer to itself.
     fn similar_candidates<'n>(&self, text: &'n str) -> impl Iterator<Item = &'n str> + Clone + use<'n, 'a>
     where
         'a: 'n,
@@ -58,8 +60,8 @@ impl<'a> Resolver<'a> {
             .filter(move |name| !name.eq_ignore_ascii_case(text))
     }
 
-    /// Returns the names by which groups can be sorted or partitioned: the grouping keys and the definitions. `None` for
-    /// other roles, and for steps without `group_by`.
+    /// Returns the names by which groups can be sorted or partitioned: the grouping keys and the definitions. `None`
+    /// for other roles, and for steps without `group_by`.
     fn names_of_groups(&self, role: DefinitionRole) -> Option<Vec<String>> {
         if !role.orders_groups() {
             return None;
@@ -190,7 +192,7 @@ impl<'a> Resolver<'a> {
             None => self.similar_name(text, self.similar_candidates(text)),
         };
         if let Some((near, is_unique)) = similar {
-            let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
+            let is_name = near.chars().all(is_word_char);
             let diagnostic = diagnostic.with_help(suggest::similar_name_help(near));
             self.diagnostics.push(if is_name && is_unique {
                 diagnostic.with_fix(span, near)
@@ -548,13 +550,6 @@ fn parse_boolean(text: &str) -> Option<bool> {
     } else {
         None
     }
-}
-
-/// Returns whether a name looks like a cell, such as `C1` or `FY24`: one to three letters and a number.
-pub(in crate::check) fn looks_like_cell(text: &str) -> bool {
-    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
-    let rest = text.get(letters..).unwrap_or_default();
-    (1..=3).contains(&letters) && (1..=7).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Describes the kind of a worksheet name: a total such as `B_TOTAL` or `B2_ROW_TOTAL`, or a column letter such as `C`.

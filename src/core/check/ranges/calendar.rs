@@ -7,7 +7,7 @@ use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
 use crate::check::dates::period::unit_suggestion;
 use crate::check::lower::Lowerer;
-use crate::check::names::{NameResolver, NameTarget};
+use crate::check::names::{NameTarget, ResolvedNames};
 use crate::check::{CheckScope, DefinitionRole};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{
@@ -17,7 +17,7 @@ use crate::ir::{
 use crate::span::Span;
 
 /// Makes definitions that read the calendar of the sort keys depend on these keys.
-pub(in crate::check) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
+pub(in crate::check) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<'_>, names: &mut ResolvedNames) {
     let keys: Vec<u32> = (0u32..)
         .zip(&ast.definitions)
         .filter(|(_, d)| scope.role(d.part) == DefinitionRole::OrderBy)

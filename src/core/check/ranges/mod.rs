@@ -11,10 +11,10 @@ use crate::arena::Arena;
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::check::names::symbols::Symbols;
-use crate::check::names::unresolved_names;
-use crate::check::names::{NameResolver, NameTarget};
+use crate::check::names::{NameTarget, ResolvedNames};
 use crate::check::{CheckScope, Context};
 use crate::ir::FrameBound;
+use crate::lex::looks_like_cell;
 use crate::span::Span;
 
 /// End of a range.
@@ -97,13 +97,13 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
 
 /// Returns whether a name looks like a cell (`C1`) or a column letter (`C`).
 pub(in crate::check) fn reads_as_cell(text: &str) -> bool {
-    (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || unresolved_names::looks_like_cell(text)
+    (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || looks_like_cell(text)
 }
 
 /// Resolves the ends of ranges after name resolution, and finds the calls that consume the ranges.
 ///
 /// An aggregate over a range is a window function, so it does not group rows.
-pub(in crate::check) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
+pub(in crate::check) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut ResolvedNames) {
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
     for (index, definition) in (0u32..).zip(&ast.definitions) {
@@ -154,7 +154,7 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
 }
 
 /// Parses one end of a range such as `FIRST(x):x`. `None` if the expression cannot be an end.
-pub(in crate::check) fn parse_range_end(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
+pub(in crate::check) fn parse_range_end(ast: &Ast, names: &ResolvedNames, id: ExprId) -> Option<RangeEnd> {
     let is_name = |id: ExprId| {
         matches!(
             names.targets[id.index()],
@@ -195,7 +195,7 @@ pub(in crate::check) fn parse_range_end(ast: &Ast, names: &NameResolver, id: Exp
 }
 
 /// Returns whether both ends of a range refer to the same column or definition with the same timeframe.
-pub(in crate::check) fn is_same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId, b: ExprId) -> bool {
+pub(in crate::check) fn is_same_name(ast: &Ast, source: &str, names: &ResolvedNames, a: ExprId, b: ExprId) -> bool {
     let parts = |id: ExprId| match ast.expr(id) {
         Expr::Timeframe { base, frame } => (
             names.targets[base.index()],
@@ -217,6 +217,6 @@ pub(in crate::check) fn is_same_name(ast: &Ast, source: &str, names: &NameResolv
 }
 
 /// Returns whether at least one argument of a call contains a range.
-pub(in crate::check) fn has_range_argument(ast: &Ast, names: &NameResolver, call: Call) -> bool {
+pub(in crate::check) fn has_range_argument(ast: &Ast, names: &ResolvedNames, call: Call) -> bool {
     !names.holds_range.is_empty() && ast.arguments(call).iter().any(|a| names.holds_range[a.index()])
 }

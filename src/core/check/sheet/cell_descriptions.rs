@@ -1,5 +1,7 @@
 //! English descriptions of cells and cell ranges: `B0` is "revenue of the previous row, by month".
 
+use formulac_syntax::text::format_count;
+
 use super::{CellRange, SheetRow};
 use crate::check::DefinitionRole;
 use crate::check::lower::Lowerer;
@@ -85,7 +87,7 @@ impl Lowerer<'_> {
 }
 
 fn count_rows(rows: u64) -> String {
-    format!("{rows} {}", if rows == 1 { "row" } else { "rows" })
+    format_count(rows, "row", "rows")
 }
 
 /// Describes the rows between two offsets from the current row.

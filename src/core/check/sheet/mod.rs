@@ -21,7 +21,7 @@ use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::check::names::symbols::ColumnLookup;
 use crate::check::names::unresolved_names::CANDIDATES;
-use crate::check::names::{NameResolver, NameTarget, Resolver};
+use crate::check::names::{NameTarget, ResolvedNames, Resolver};
 use crate::diag::{Code, Diagnostic};
 use crate::schema::Relation;
 use crate::span::Span;
@@ -335,7 +335,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves cell ranges, and OFFSET calls on a cell, after all cells are resolved.
-    pub(in crate::check) fn resolve_cells(&mut self, names: &mut NameResolver) {
+    pub(in crate::check) fn resolve_cells(&mut self, names: &mut ResolvedNames) {
         let ast = self.ast;
         for (index, definition) in (0u32..).zip(&ast.definitions) {
             let own_name = definition.name.map(|n| n.text(self.source));
@@ -400,7 +400,7 @@ impl Resolver<'_> {
     /// Rewrites conditions such as `SUMIF(C2:C9, C2 > 10, D2:D9)`. The condition refers to the first cell of the range
     /// but applies to each cell of the range, as in Omni's documentation. The cells in the condition are shifted to the
     /// tested row.
-    fn shift_first_cell_conditions(&mut self, call: Call, names: &mut NameResolver) {
+    fn shift_first_cell_conditions(&mut self, call: Call, names: &mut ResolvedNames) {
         let args = self.ast.arguments(call);
         for pair in args.windows(2) {
             let [tested, condition] = pair else { continue };
@@ -447,8 +447,8 @@ impl Resolver<'_> {
     /// Builds the range between two cells. The cells can be any two opposite corners of the range.
     fn build_range(&mut self, a: SheetCell, b: SheetCell, span: Span, own_name: Option<&str>) -> NameTarget {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
-        self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
-        if self.in_ranges > MAX_RANGE_COLUMNS {
+        self.range_column_count = self.range_column_count.saturating_add(last - first + 1);
+        if self.range_column_count > MAX_RANGE_COLUMNS {
             let message = format!("the ranges of one sheet can have at most {MAX_RANGE_COLUMNS} columns in total");
             let help = "use narrower ranges, or define a shared part as a separate calculation";
             self.diagnostics
@@ -491,7 +491,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves `OFFSET(C1, rows, columns, height, width)` to a cell or a range.
-    fn resolve_offset(&mut self, call: Call, names: &mut NameResolver, own_name: Option<&str>) -> Option<NameTarget> {
+    fn resolve_offset(&mut self, call: Call, names: &mut ResolvedNames, own_name: Option<&str>) -> Option<NameTarget> {
         let args = self.ast.arguments(call);
         let reference_arg = *args.first()?;
         if !(3..=5).contains(&args.len()) {

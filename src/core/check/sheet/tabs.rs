@@ -4,11 +4,12 @@ use super::columns::column_letters;
 use super::parse_cell;
 use crate::arena::Arena;
 use crate::ast::{Ast, Expr, ExprId};
-use crate::check::names::{NameResolver, NameTarget, Resolver};
+use crate::check::names::{NameTarget, ResolvedNames, Resolver};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Column;
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_names;
+use formulac_syntax::text::format_count;
 
 /// Another tab, identified by its name in formulas.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ fn is_tab(ast: &Ast, id: ExprId) -> bool {
 
 impl Resolver<'_> {
     /// Resolves references to columns of other tabs, after all other names are resolved.
-    pub(in crate::check) fn resolve_tabs(&mut self, names: &mut NameResolver) {
+    pub(in crate::check) fn resolve_tabs(&mut self, names: &mut ResolvedNames) {
         let ast = self.ast;
         for (index, definition) in ast.definitions.iter().enumerate() {
             for node_index in definition.first.index()..definition.body.index() + 1 {
@@ -203,11 +204,10 @@ impl Resolver<'_> {
                 format!("list the columns: `tabs: {{{}: {{columns: […]}}}}`", tab.name),
             ),
             Some(cell) => {
-                let count = names.len();
-                let s = if count == 1 { "" } else { "s" };
+                let columns = format_count(names.len(), "column", "columns");
                 (
                     format!(
-                        "the tab `{}` has {count} column{s}, so it has no column `{}`",
+                        "the tab `{}` has {columns}, so it has no column `{}`",
                         tab.name,
                         column_letters(cell.column)
                     ),

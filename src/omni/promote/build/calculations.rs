@@ -1,7 +1,9 @@
 //! Calculations of the spec, and the filters that apply after them.
 
+use formulac_syntax::text::one_line;
+
 use super::super::calculations::{CalculationSheet, LetteredColumn};
-use super::super::display::{display_settings, one_line};
+use super::super::display::{display_settings, yaml_line};
 use super::super::fields::convert_filter_of_term;
 use super::super::omni_model::OmniReference;
 use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};
@@ -26,10 +28,7 @@ impl<'m> SpecBuilder<'m, '_> {
         let mut lines = Vec::new();
         let mut gaps = Vec::new();
         for (calculation, (_, formula)) in self.plan.calculations.iter().zip(formulas) {
-            let original = format!(
-                "sql: {}",
-                calculation.sql.split_whitespace().collect::<Vec<_>>().join(" ")
-            );
+            let original = format!("sql: {}", one_line(calculation.sql));
             let subject = calculation.omni_name.clone();
             let gap = self.gap_at(self.plan.file, calculation.at, &subject, original, String::new(), false);
             match formula {
@@ -114,7 +113,7 @@ impl<'m> SpecBuilder<'m, '_> {
             };
             if !reason.is_empty() {
                 let subject = format!("filter of {}", reference.field);
-                let original = format!("{}: {}", one_line(node), one_line(filter));
+                let original = format!("{}: {}", yaml_line(node), yaml_line(filter));
                 let gap = self.gap_at(self.plan.file, node, &subject, original, reason, is_carried);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);

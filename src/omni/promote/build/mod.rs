@@ -13,7 +13,7 @@ use view::plan_view_promotion;
 
 use super::access::ViewAccess;
 use super::calculations::{leave_out_columns, reference_name};
-use super::display::one_line;
+use super::display::yaml_line;
 use super::fields::{FieldKey, FieldResolver};
 use super::names::to_snake_case;
 use super::omni_model::{OmniReference, ParsedOmniModel};
@@ -208,7 +208,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
     fn run(mut self) -> Result<Promotion, PromoteFault> {
         self.notes = std::mem::take(&mut self.plan.notes);
         for (node, subject, reason) in std::mem::take(&mut self.plan.gaps) {
-            let gap = self.gap_at(self.plan.file, node, &subject, one_line(node), reason, false);
+            let gap = self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
@@ -217,7 +217,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             self.gaps.push(gap);
         }
         for notice in std::mem::take(&mut self.plan.access.notices) {
-            let original = one_line(notice.node);
+            let original = yaml_line(notice.node);
             let gap = self.gap_at(
                 notice.file,
                 notice.node,

@@ -3,12 +3,12 @@
 use rustc_hash::FxHashMap;
 
 use super::super::PromoteFault;
-use super::super::display::one_line;
+use super::super::display::yaml_line;
 use super::super::fields::{FieldKey, is_column};
 use super::super::joins::Joins;
 use super::super::measures::PerKeyAggregation;
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniReference, OmniRows, find_references};
+use super::super::omni_model::{OmniFieldKind, OmniReference, OmniRows, find_references};
 use super::super::spec_text::{SpecJoin, SpecStep};
 use super::{SpecBuilder, field_key};
 use crate::dbt::RelationReference;
@@ -16,23 +16,21 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 impl SpecBuilder<'_, '_> {
+    /// Returns the fields of the outputs, filters and conditions.
+    fn requested_fields(&self) -> Vec<FieldKey> {
+        let key = |reference: &OmniReference| field_key(self.model, &self.fields.base_name, reference);
+        let outputs = self.plan.outputs.iter().map(|output| output.key.clone());
+        let filters = self.plan.filters.iter().map(|(reference, ..)| key(reference));
+        let conditions = self.plan.conditions.iter();
+        let references = conditions.flat_map(|(sql, ..)| find_references(sql));
+        let conditions = references.map(|reference| key(&OmniReference::read(reference)));
+        outputs.chain(filters).chain(conditions).collect()
+    }
+
     /// Determines the views that the spec reads and the joins between them.
     pub(super) fn join_views(&mut self) {
-        let mut fields_to_visit: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
         let base = self.fields.base_name.clone();
-        fields_to_visit.extend(
-            self.plan
-                .filters
-                .iter()
-                .map(|(reference, ..)| field_key(self.model, &base, reference)),
-        );
-        let sqls = self
-            .plan
-            .conditions
-            .iter()
-            .flat_map(|(sql, ..)| find_references(sql))
-            .map(OmniReference::read);
-        fields_to_visit.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
+        let fields_to_visit = self.requested_fields();
         let order = self.fields.field_closure(&fields_to_visit).unwrap_or_default();
         let mut names: Vec<String> = Vec::new();
         for (view, _) in &order {
@@ -74,7 +72,7 @@ impl SpecBuilder<'_, '_> {
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
             let node = node.unwrap_or(&file.root);
-            let gap = self.gap_at(view.file, node, &view.name, one_line(node), why.to_owned(), false);
+            let gap = self.gap_at(view.file, node, &view.name, yaml_line(node), why.to_owned(), false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
@@ -115,28 +113,15 @@ impl SpecBuilder<'_, '_> {
 
     /// Converts all fields that the spec reads to definitions.
     pub(super) fn resolve_fields(&mut self) -> Result<(), PromoteFault> {
-        let base = self.fields.base_name.clone();
-        let mut fields_to_visit: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
-        fields_to_visit.extend(
-            self.plan
-                .filters
-                .iter()
-                .map(|(reference, ..)| field_key(self.model, &base, reference)),
-        );
-        let sqls = self
-            .plan
-            .conditions
-            .iter()
-            .flat_map(|(sql, ..)| find_references(sql))
-            .map(OmniReference::read);
-        fields_to_visit.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
+        let mut fields_to_visit = self.requested_fields();
         for join in &self.fields.joins.all {
             let Some(relationship) = self.model.relationships.get(join.relationship) else {
                 continue;
             };
             let sqls = [&relationship.on, &relationship.condition].into_iter().flatten();
             let references = sqls.flat_map(|sql| find_references(sql)).map(OmniReference::read);
-            fields_to_visit.extend(references.map(|reference| field_key(self.model, &base, &reference)));
+            fields_to_visit
+                .extend(references.map(|reference| field_key(self.model, &self.fields.base_name, &reference)));
         }
         let order = self.fields.field_closure(&fields_to_visit).map_err(|reason| {
             (
@@ -159,7 +144,7 @@ impl SpecBuilder<'_, '_> {
             let is_plain = self
                 .fields
                 .field(&output.key)
-                .is_none_or(|field| field.kind != super::super::omni_model::OmniFieldKind::Measure && is_column(field));
+                .is_none_or(|field| field.kind != OmniFieldKind::Measure && is_column(field));
             if is_plain && output.reference.frame.is_none() && output.key.1 != "count" {
                 let output_name = output
                     .requested_name
@@ -172,7 +157,7 @@ impl SpecBuilder<'_, '_> {
         let is_measure = |key: &&FieldKey| {
             self.fields
                 .field(key)
-                .is_some_and(|field| field.kind == super::super::omni_model::OmniFieldKind::Measure)
+                .is_some_and(|field| field.kind == OmniFieldKind::Measure)
         };
         let (measures, others): (Vec<&FieldKey>, Vec<&FieldKey>) = order.iter().partition(is_measure);
         let (measures, others): (Vec<FieldKey>, Vec<FieldKey>) = (
@@ -229,7 +214,7 @@ impl SpecBuilder<'_, '_> {
             let join_condition = match on {
                 Some(Ok(converted)) => Some(converted.term.text),
                 Some(Err(reason)) => {
-                    let original = one_line(&relationship.node);
+                    let original = yaml_line(&relationship.node);
                     let subject = format!("join of {}", join.name);
                     let gap = self.gap_at(relationship.file, &relationship.node, &subject, original, reason, false);
                     self.spec.gaps.push(gap.comment());

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::super::calculations::{CalculationSheet, reference_name};
-use super::super::display::one_line;
+use super::super::display::yaml_line;
 use super::super::fields::{FieldKey, apply_timeframe};
 use super::super::names::to_snake_case;
 use super::super::omni_model::OmniReference;
@@ -25,7 +25,7 @@ impl SpecBuilder<'_, '_> {
         match self.fields.convert_sql(&self.fields.base_name, None, sql) {
             Ok(converted) => {
                 for doubt in converted.doubts {
-                    let gap = self.gap_at(file, node, "condition", one_line(node), doubt, true);
+                    let gap = self.gap_at(file, node, "condition", yaml_line(node), doubt, true);
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);
                 }
@@ -33,7 +33,7 @@ impl SpecBuilder<'_, '_> {
                 conditions.push(converted.term.text);
             }
             Err(reason) => {
-                let gap = self.gap_at(file, node, "condition", one_line(node), reason, false);
+                let gap = self.gap_at(file, node, "condition", yaml_line(node), reason, false);
                 step.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }
@@ -180,7 +180,7 @@ impl SpecBuilder<'_, '_> {
                 self.fields.convert_row_filter(&key, reference.frame.as_deref(), filter)
             };
             let subject = format!("filter of {}.{}", key.0, key.1);
-            let original = format!("{}: {}", one_line(node), one_line(filter));
+            let original = format!("{}: {}", yaml_line(node), yaml_line(filter));
             match condition {
                 Ok(condition) => {
                     for doubt in condition.doubts {
@@ -384,7 +384,7 @@ impl SpecBuilder<'_, '_> {
         let mut comments = Vec::new();
         for (subject, reason, is_carried) in gaps {
             let Some(node) = self.plan.sorts_at else { break };
-            let gap = self.gap_at(self.plan.file, node, &subject, one_line(node), reason, is_carried);
+            let gap = self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, is_carried);
             comments.push(gap.comment());
             self.gaps.push(gap);
         }

@@ -1,8 +1,9 @@
 //! Converts the SQL and the filters of fields to formulas.
 
+use formulac_syntax::lex::name_needs_quotes;
+
 use super::super::filters::{self, FilteredValue};
 use super::super::from_sql::{self, ConvertedSql, ProvenFormulas, SqlNames};
-use super::super::names::is_plain;
 use super::super::omni_model::{OmniReference, ViewField};
 use super::super::term::FormulaTerm;
 use super::groups;
@@ -124,7 +125,9 @@ impl<'m> FieldResolver<'m, '_> {
     pub fn table_column(&self, view: &str, column: &str) -> ResolvedField {
         let known_column = self.relation(view).and_then(|relation| relation.column(column));
         let name = known_column.map_or_else(|| column.to_lowercase(), |column| column.name().to_owned());
-        let name = if known_column.is_none() && !is_plain(&column.to_lowercase()) {
+        // A non-ASCII name is quoted in SQL, so its case matters.
+        let is_quoted = !column.is_ascii() || name_needs_quotes(&column.to_lowercase());
+        let name = if known_column.is_none() && is_quoted {
             column.to_owned()
         } else {
             name
@@ -132,10 +135,10 @@ impl<'m> FieldResolver<'m, '_> {
         let relation = self.relations.get(view).map_or(view, String::as_str);
         self.columns.borrow_mut().insert(column.to_lowercase());
         let is_clear = self.joins.all.is_empty() && !self.defined.contains(&name.to_lowercase());
-        let text = match is_plain(&name) {
-            true if is_clear => name,
-            true => format!("{relation}.{name}"),
-            false => format!("${{{relation}.{name}}}"),
+        let text = match name_needs_quotes(&name) {
+            true => format!("${{{relation}.{name}}}"),
+            false if is_clear => name,
+            false => format!("{relation}.{name}"),
         };
         let ty = known_column
             .map(formulac_core::Column::ty)

@@ -1,5 +1,6 @@
 //! Literals and names in SQL.
 
+use formulac_syntax::text::is_word_char;
 use sqlparser::ast::{Expr, Value};
 
 use super::super::relative_dates::{DayStart, is_date};
@@ -46,14 +47,13 @@ pub(in super::super) fn plain_column(sql: &str) -> Option<(Option<String>, Strin
     let part = |text: &str| {
         let text = text.trim();
         let quoted = ['"', '`'].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q));
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
         match quoted {
             Some(inside) if !inside.is_empty() && !inside.contains(['"', '`', '.']) => Some(inside.to_owned()),
             Some(_) => None,
             None => {
                 let has_valid_start = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
                 let keywords = ["true", "false", "null", "current_date", "current_timestamp"];
-                (has_valid_start && text.chars().all(is_word) && !keywords.contains(&text.to_lowercase().as_str()))
+                (has_valid_start && text.chars().all(is_word_char) && !keywords.contains(&text.to_lowercase().as_str()))
                     .then(|| text.to_owned())
             }
         }

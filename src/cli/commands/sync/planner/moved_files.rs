@@ -11,8 +11,8 @@ use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::project;
 use crate::cli::workspace::Workspace;
 
-/// Updates the bases' paths to files that users have moved or renamed since the last push. Returns the old paths by model,
-/// including the paths of moved specs.
+/// Updates the bases' paths to files that users have moved or renamed since the last push. Returns the old paths by
+/// model, including the paths of moved specs.
 pub fn follow_moved_files(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,

@@ -2,6 +2,7 @@
 
 use formulac::diag::lists::and_more;
 use formulac::sync::{Action, ModelPlan, Plan};
+use formulac_syntax::text::one_line;
 
 use super::super::apply::TRAILER;
 use crate::cli::health::list_names;
@@ -19,7 +20,7 @@ pub fn change_lines(plan: &Plan) -> Vec<String> {
         lines.push(format!("{} {}", model.action.name(), model.model));
         lines.extend(model.changes.iter().map(|change| {
             let text = change.to_string();
-            format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+            format!("  {}", one_line(&text))
         }));
     }
     lines.extend(

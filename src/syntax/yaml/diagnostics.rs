@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
+use crate::text::is_word_char;
 
 /// Reports a file that is not valid YAML, with the most likely reason.
 pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &str) -> Diagnostic {
@@ -149,7 +150,7 @@ fn char_boundary(source: &str, at: usize) -> usize {
 /// after the first closing quote, the outer quotes are not part of the formula.
 fn remove_outer_quotes(value: &str) -> &str {
     let inner = |quote: char| {
-        let continues = text_after_bracket(value, quote)?.starts_with(|c: char| c == '_' || c.is_alphanumeric());
+        let continues = text_after_bracket(value, quote)?.starts_with(is_word_char);
         value.strip_prefix(quote)?.strip_suffix(quote).filter(|_| continues)
     };
     inner('"').or_else(|| inner('\'')).unwrap_or(value)
@@ -502,7 +503,7 @@ fn quote_timeframes(line: &str) -> Option<String> {
     let (key, list) = line.split_once(": [")?;
     let list = list.trim_end().strip_suffix(']')?;
     let is_timeframe = |item: &str| {
-        let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        let word = |text: &str| !text.is_empty() && text.chars().all(|c| is_word_char(c) || c == '.');
         item.strip_suffix(']')
             .and_then(|i| i.split_once('['))
             .is_some_and(|(name, frame)| word(name) && word(frame))
