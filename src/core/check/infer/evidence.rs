@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::{InferBuffers, InferState, InferTerm};
 use crate::ast::{Ast, ExprId};
 use crate::check::CheckScope;
-use crate::check::names::{NameResolver, NameTarget};
+use crate::check::names::{ResolvedNames, NameTarget};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Program;
 use crate::span::Span;
@@ -25,7 +25,7 @@ impl InferBuffers {
 pub(in crate::check) fn label_type_evidence(
     ast: &Ast,
     scope: &CheckScope<'_>,
-    names: &NameResolver,
+    names: &ResolvedNames,
     program: &Program,
     work: &mut InferBuffers,
     diagnostics: &mut [Diagnostic],
