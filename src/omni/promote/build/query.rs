@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::super::access::ViewAccess;
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniReference, OmniSavedQuery, ParsedOmniModel};
+use super::super::omni_model::{OmniFieldKind, OmniReference, OmniSavedQuery, ParsedOmniModel, ViewField};
 use super::super::request::{is_computed, query_fields, query_sorts};
 use super::super::{PromoteFault, Request};
 use super::view::{add_access_keys, is_measure};
@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::Node;
 
 /// Keys of queries that a spec cannot express, with the explanation of each.
-const UNCONVERTED_KEYS: [(&str, &str); 5] = [
+const UNCONVERTED_KEYS: [(&str, &str); 6] = [
     (
         "pivots",
         "the spec has one row per pivot column, and evaluates the calculations for each of them; to get columns instead of rows, use `pivot_by`",
@@ -29,6 +29,10 @@ const UNCONVERTED_KEYS: [(&str, &str); 5] = [
     (
         "fill_fields",
         "missing rows are not added; add `fill: month`, or another period, to the spec",
+    ),
+    (
+        "userEditedSQL",
+        "the rows of the query come from edited SQL; write this SQL in a separate model",
     ),
     (
         "join_via_map",
@@ -75,6 +79,10 @@ pub(super) fn plan_query_promotion<'m>(
         Some(view) if is_view => fields_of_query_view(model, view, &name, request),
         _ => Vec::new(),
     };
+    let own_fields = match model.view_in_file(file) {
+        Some(view) if is_view => columns_of_query_view(model, view),
+        _ => Vec::new(),
+    };
     let sorts: Vec<(String, bool)> = query_sorts(node)
         .into_iter()
         .map(|(name, desc)| (name.to_owned(), desc))
@@ -96,21 +104,22 @@ pub(super) fn plan_query_promotion<'m>(
         .into_iter()
         .map(|name| OmniReference::read(&name));
     let partitions: Vec<OmniReference> = filtered.chain(pivots).collect();
-    let limit = node.text_at("limit");
-    let limit = match limit.and_then(|text| text.parse().ok()) {
+    let limit = node.get("limit").and_then(|at| Some((at, at.text()?.parse().ok()?)));
+    let limit = match limit {
         Some(_) if is_view => {
             notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
             None
         }
-        Some(_) if sorts.is_empty() => {
-            notes.push("`limit` is dropped, because without sorts it would keep arbitrary rows".to_owned());
+        Some((at, _)) if sorts.is_empty() => {
+            gaps.push((at, "limit".to_owned(), super::UNSORTED_LIMIT.to_owned()));
             None
         }
-        Some(_) if outputs.len() > fields => {
-            notes.push("`limit` is dropped, because it would limit the rows of all users combined".to_owned());
+        Some((at, _)) if outputs.len() > fields => {
+            let reason = "the limit would apply to the rows of all users combined";
+            gaps.push((at, "limit".to_owned(), reason.to_owned()));
             None
         }
-        limit => limit,
+        limit => limit.map(|(_, limit)| limit),
     };
     let promoted_from = match (&topic, is_view) {
         (_, true) => name.clone(),
@@ -140,6 +149,7 @@ pub(super) fn plan_query_promotion<'m>(
         takes_over: false,
         gaps,
         field_gaps,
+        own_fields,
         access,
         notes,
     })
@@ -292,6 +302,19 @@ fn fields_of_query_view<'m>(
             );
             (&field.at, format!("{name}.{}", field.name), reason)
         })
+        .collect()
+}
+
+/// Returns the fields of a query view that show columns of the query.
+fn columns_of_query_view<'m>(model: &'m ParsedOmniModel<'_>, view: usize) -> Vec<&'m ViewField> {
+    let names = model
+        .views
+        .get(view)
+        .map(|view| view.order.as_slice())
+        .unwrap_or_default();
+    let fields = names.iter().filter_map(|name| model.field(view, name));
+    fields
+        .filter(|field| field.kind == OmniFieldKind::Dimension && !is_computed(field))
         .collect()
 }
 

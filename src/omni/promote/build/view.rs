@@ -65,6 +65,7 @@ pub(super) fn plan_view_promotion<'m>(
         takes_over: true,
         gaps: clashes.collect(),
         field_gaps: Vec::new(),
+        own_fields: Vec::new(),
         access,
         notes,
     }
