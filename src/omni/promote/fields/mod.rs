@@ -400,10 +400,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
     /// Records a field's Omni settings that the spec does not contain.
     pub fn record_omitted_settings(&mut self, field: &ViewField) {
         for (name, original, reason) in omitted_settings(&field.node) {
-            self.record_gap(field, &format!("{}.{name}", field.name), reason.to_owned(), false);
-            if let Some(gap) = self.gaps.last_mut() {
-                gap.original = original;
-            }
+            let subject = format!("{}.{name}", field.name);
+            self.record_gap_with_original(field, &subject, original, reason.to_owned(), false);
         }
     }
 
@@ -433,20 +431,35 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
     /// Records a gap for a field that is missing from the spec or may differ in the spec.
     pub fn record_gap(&mut self, field: &ViewField, gap_subject: &str, reason: String, is_carried: bool) {
+        self.record_gap_with_original(field, gap_subject, original_definition(field), reason, is_carried);
+    }
+
+    fn record_gap_with_original(
+        &mut self,
+        field: &ViewField,
+        gap_subject: &str,
+        original: String,
+        reason: String,
+        is_carried: bool,
+    ) {
         let file = self.model.files.get(field.file);
         let view = self
             .model
             .view_in_file(field.file)
             .and_then(|view| self.model.views.get(view));
         let subject = view.map_or_else(|| gap_subject.to_owned(), |view| format!("{}.{gap_subject}", view.name));
-        self.gaps.push(PromoteGap {
+        let gap = PromoteGap {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(&field.at)),
             what: subject,
-            original: original_definition(field),
+            original,
             reason,
             is_carried,
-        });
+        };
+        // A query may read several timeframes of the same field.
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
     }
 }
 
