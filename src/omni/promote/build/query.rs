@@ -104,22 +104,19 @@ pub(super) fn plan_query_promotion<'m>(
         .into_iter()
         .map(|name| OmniReference::read(&name));
     let partitions: Vec<OmniReference> = filtered.chain(pivots).collect();
-    let limit = node.get("limit").and_then(|at| Some((at, at.text()?.parse().ok()?)));
-    let limit = match limit {
+    let limit = match node.get("limit") {
         Some(_) if is_view => {
             notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
             None
         }
-        Some((at, _)) if sorts.is_empty() => {
-            gaps.push((at, "limit".to_owned(), super::UNSORTED_LIMIT.to_owned()));
-            None
+        Some(limit) => {
+            let (is_unsorted, has_access_keys) = (sorts.is_empty(), outputs.len() > fields);
+            read_limit(limit, is_unsorted, has_access_keys).unwrap_or_else(|gap| {
+                gaps.push(gap);
+                None
+            })
         }
-        Some((at, _)) if outputs.len() > fields => {
-            let reason = "the limit would apply to the rows of all users combined";
-            gaps.push((at, "limit".to_owned(), reason.to_owned()));
-            None
-        }
-        limit => limit.map(|(_, limit)| limit),
+        None => None,
     };
     let promoted_from = match (&topic, is_view) {
         (_, true) => name.clone(),
@@ -153,6 +150,16 @@ pub(super) fn plan_query_promotion<'m>(
         access,
         notes,
     })
+}
+
+/// Returns the limit of a query, or the reason why the spec cannot have it.
+fn read_limit(limit: &Node, is_unsorted: bool, has_access_keys: bool) -> Result<Option<u64>, Gap<'_>> {
+    let reason = match (is_unsorted, has_access_keys) {
+        (true, _) => super::UNSORTED_LIMIT,
+        (false, true) => "the limit would apply to the rows of all users combined",
+        (false, false) => return Ok(limit.text().and_then(|text| text.parse().ok())),
+    };
+    Err((limit, "limit".to_owned(), reason.to_owned()))
 }
 
 /// Returns the index of the query's base view, or of its topic's base view.

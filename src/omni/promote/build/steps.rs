@@ -58,18 +58,7 @@ impl SpecBuilder<'_, '_> {
             let (resolved, term) = match framed {
                 Ok(framed) => framed,
                 Err(reason) => {
-                    let is_told =
-                        self.fields.gaps.iter().any(|gap| {
-                            !gap.is_carried && gap.what.eq_ignore_ascii_case(&format!("{}.{}", key.0, key.1))
-                        });
-                    if !is_told {
-                        let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
-                        let subject = format!("{}.{}", key.0, key.1);
-                        let gap = root
-                            .map(|root| self.gap_at(self.plan.file, &root, &subject, subject.clone(), reason, false));
-                        self.gaps.extend(gap.clone());
-                        step.gaps.extend(gap.map(|gap| gap.comment()));
-                    }
+                    self.report_missing_output(step, &key, reason);
                     continue;
                 }
             };
@@ -146,6 +135,19 @@ impl SpecBuilder<'_, '_> {
             step.keep = vec!["all".to_owned()];
         }
         built_columns
+    }
+
+    /// Reports an output that has no formula, unless the reason is already reported.
+    fn report_missing_output(&mut self, step: &mut SpecStep, key: &FieldKey, reason: String) {
+        let subject = format!("{}.{}", key.0, key.1);
+        let mut gaps = self.fields.gaps.iter().filter(|gap| !gap.is_carried);
+        if gaps.any(|gap| gap.what.eq_ignore_ascii_case(&subject)) {
+            return;
+        }
+        let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
+        let gap = root.map(|root| self.gap_at(self.plan.file, &root, &subject, subject.clone(), reason, false));
+        self.gaps.extend(gap.clone());
+        step.gaps.extend(gap.map(|gap| gap.comment()));
     }
 
     /// Copies the Omni description and display settings of a column that is copied unchanged.
@@ -390,13 +392,7 @@ impl SpecBuilder<'_, '_> {
         if self.plan.limit.is_some() && names.is_empty() {
             gaps.push(("limit".to_owned(), super::UNSORTED_LIMIT.to_owned(), false));
         }
-        let mut comments = Vec::new();
-        for (subject, reason, is_carried) in gaps {
-            let Some(node) = self.plan.sorts_at else { break };
-            let gap = self.gap_at(self.plan.file, node, &subject, one_line(node), reason, is_carried);
-            comments.push(gap.comment());
-            self.gaps.push(gap);
-        }
+        let comments = self.report_sort_gaps(gaps);
         let Some(last) = self.spec.steps.last_mut() else { return };
         last.gaps.extend(comments);
         if lines.is_empty() {
@@ -433,6 +429,20 @@ impl SpecBuilder<'_, '_> {
         }
         self.spec.steps.push(worksheet);
         self.write_calculation_filters();
+    }
+
+    /// Reports gaps of the sorts. Returns their comments.
+    fn report_sort_gaps(&mut self, gaps: Vec<(String, String, bool)>) -> Vec<String> {
+        let Some(node) = self.plan.sorts_at else {
+            return Vec::new();
+        };
+        let gap = |(subject, reason, is_carried): (String, String, bool)| {
+            self.gap_at(self.plan.file, node, &subject, one_line(node), reason, is_carried)
+        };
+        let gaps: Vec<PromoteGap> = gaps.into_iter().map(gap).collect();
+        let comments = gaps.iter().map(PromoteGap::comment).collect();
+        self.gaps.extend(gaps);
+        comments
     }
 }
 
