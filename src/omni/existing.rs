@@ -8,6 +8,9 @@ use crate::artifacts::ManifestNode;
 use crate::schema::{OmniViewNames, omni_view_name};
 use crate::yaml::Node;
 
+/// First part of the names of the schemas in which Omni shows dbt models, unless an Omni user chose another name.
+const VIRTUAL_SCHEMA: &str = "omni_dbt";
+
 /// View file of the Omni model that shows a table.
 #[derive(Clone, Debug)]
 pub(super) struct ExistingView {
@@ -138,6 +141,21 @@ impl ExistingView {
         self.fits_database(node)
             && is(self.schema.as_deref(), node.schema.as_deref())
             && is(self.table_name.as_deref(), Some(node.table_name()))
+    }
+
+    /// Returns whether the view shows this dbt model in one of Omni's virtual schemas, `omni_dbt` or
+    /// `omni_dbt_<custom schema>`.
+    pub fn shows_virtual_table(&self, node: &ManifestNode) -> bool {
+        let schema = match node.config_text("schema") {
+            Some(custom) => format!("{VIRTUAL_SCHEMA}_{custom}"),
+            None => VIRTUAL_SCHEMA.to_owned(),
+        };
+        let is_schema = |name: &str| name.eq_ignore_ascii_case(&schema);
+        let table = self.table_name.clone().unwrap_or_else(|| omni_view_name(&self.path));
+        node.resource_type.is_referenceable()
+            && self.fits_database(node)
+            && self.schema.as_deref().is_some_and(is_schema)
+            && table.eq_ignore_ascii_case(node.table_name())
     }
 
     /// Returns whether the view may show a table in the database of the node.

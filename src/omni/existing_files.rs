@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::access;
 use super::existing::{ExistingView, OmniDbtModel};
+use super::shared_files::shared_file_names;
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 use crate::parallel;
 use crate::yaml;
@@ -129,6 +131,20 @@ impl ExistingFiles {
             unreadable.extend(refusal.map(|refusal| (file.path.to_string(), refusal)));
         }
         unreadable
+    }
+
+    /// Returns whether the model file has `default_timeframes`.
+    pub(super) fn has_default_timeframes(&self) -> bool {
+        let names = shared_file_names(access::FILE);
+        let mut files = self.files.iter().zip(&self.texts);
+        let model = files.find(|(file, _)| names.iter().any(|name| **name == *file.path));
+        model.is_some_and(|(_, text)| yaml::root(text).is_some_and(|root| root.get("default_timeframes").is_some()))
+    }
+
+    /// Returns the paths and the texts of the files.
+    pub(super) fn paths_and_texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.files.iter().zip(&self.texts);
+        files.map(|(file, text)| (&*file.path, text.as_str()))
     }
 
     /// Returns the views in the files.

@@ -44,6 +44,7 @@ mod pull;
 mod pull_state;
 mod relations;
 mod relationships;
+mod removed_readers;
 mod renamed;
 mod run_trends;
 mod semantic;
@@ -79,6 +80,7 @@ pub use keys::{KeySource, TableKey};
 pub use measures::MeasureGap;
 pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation};
 pub use pull_state::PullRecord;
+pub use removed_readers::RemovedDimension;
 pub use run_trends::{RunTrend, StaleSource, TableHealth};
 pub use shared_files::shared_file_paths;
 pub use test_status::TestState;
@@ -141,6 +143,8 @@ pub struct OmniOptions {
     pub metric_source: Option<MetricSource>,
     /// Views that the Omni model contains.
     existing: Vec<Arc<ExistingView>>,
+    /// Whether the model file sets the timeframes of all dates and times, so that a dimension needs none of its own.
+    has_default_timeframes: bool,
 }
 
 impl OmniOptions {
@@ -194,6 +198,7 @@ impl OmniOptions {
     #[must_use]
     pub fn existing_files(mut self, files: &ExistingFiles) -> Self {
         self.existing = files.views();
+        self.has_default_timeframes = files.has_default_timeframes();
         self
     }
 

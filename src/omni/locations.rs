@@ -106,7 +106,17 @@ enum MatchRule {
     Path,
     /// The keys of the view specify the table.
     Table,
+    /// The keys of the view specify the table of a dbt model in a virtual schema.
+    VirtualTable,
 }
+
+/// All rules. Earlier rules take precedence.
+const MATCH_RULES: [MatchRule; 4] = [
+    MatchRule::Model,
+    MatchRule::Path,
+    MatchRule::Table,
+    MatchRule::VirtualTable,
+];
 
 impl MatchRule {
     fn accepts(self, node: &ManifestNode, needs_catalog: bool, view: &ExistingView) -> bool {
@@ -115,6 +125,7 @@ impl MatchRule {
             Self::Model => view.shows_model(node),
             Self::Path => view.path == default_path(node) && view.fits_database(node) && !is_other,
             Self::Table => view.shows_table(node) && !is_other,
+            Self::VirtualTable => view.shows_virtual_table(node) && !is_other,
         }
     }
 }
@@ -133,7 +144,7 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<Exist
             by_name.entry(name).or_default().push(index);
         }
     }
-    for rule in [MatchRule::Model, MatchRule::Path, MatchRule::Table] {
+    for rule in MATCH_RULES {
         let open = nodes.iter().zip(catalogs).zip(&mut view_indices);
         for ((node, needs_catalog), index_of_view) in open.filter(|(_, view_index)| view_index.is_none()) {
             let names = [
@@ -180,13 +191,18 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
     };
     let node_of = |view: &ExistingView| {
         let candidates = || view.table_names().into_iter().flat_map(&nodes_named);
-        [MatchRule::Model, MatchRule::Table, MatchRule::Path]
-            .into_iter()
-            .find_map(|rule| {
-                let needs_catalog = |index: usize| catalogs.get(index).copied().unwrap_or_default();
-                let fitting = candidates().filter(|(index, node)| rule.accepts(node, needs_catalog(*index), view));
-                fitting.max_by_key(|(index, node)| (view.fit(node), std::cmp::Reverse(*index)))
-            })
+        [
+            MatchRule::Model,
+            MatchRule::Table,
+            MatchRule::VirtualTable,
+            MatchRule::Path,
+        ]
+        .into_iter()
+        .find_map(|rule| {
+            let needs_catalog = |index: usize| catalogs.get(index).copied().unwrap_or_default();
+            let fitting = candidates().filter(|(index, node)| rule.accepts(node, needs_catalog(*index), view));
+            fitting.max_by_key(|(index, node)| (view.fit(node), std::cmp::Reverse(*index)))
+        })
     };
     let nodes_by_view: Vec<_> = views.iter().map(|view| (view, node_of(view))).collect();
     let located_nodes: FxHashSet<usize> = nodes_by_view

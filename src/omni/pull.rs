@@ -11,6 +11,7 @@ use super::excluded_views::ExcludedViews;
 use super::handwritten::{self, HandwrittenParts};
 use super::pull_state::{PullRecord, PulledFacts};
 use super::relationships::FILE as RELATIONSHIPS;
+use super::removed_readers::RemovedDimension;
 use super::renamed::RenamedRecords;
 use super::topics::Topic;
 use super::view::ViewFile;
@@ -83,6 +84,8 @@ pub struct Pull {
     pub refused: Vec<(String, YamlRefusal)>,
     /// Items that this pull marked because they no longer exist in dbt, each with its file and position.
     pub marked: Vec<(String, String)>,
+    /// Dimensions that the pull marks or removes, but that the Omni model still reads.
+    pub removed: Vec<RemovedDimension>,
     /// Views that the pull writes, but that Omni does not show because of the model file.
     pub excluded: Vec<ExcludedViews>,
     /// Parts of the files that people wrote before a pull generated the same parts.
@@ -178,6 +181,7 @@ impl Pull {
             left_out,
             refused,
             marked,
+            removed: _,
             excluded: _,
             handwritten,
         } = other;
@@ -243,14 +247,23 @@ impl Pull {
             return;
         }
         let before = before.as_deref().and_then(PullRecord::read);
-        match (&before, files.read_omni_file(&record.path)) {
+        let file = files.read_omni_file(&record.path);
+        self.plan_update(&record.path, before.as_ref(), &record.view, files, rules);
+        match (&before, file) {
             // The view exists, but no pull has updated it yet.
-            (None, Some(file)) => self.changes.extend(changes::first_changes(name, &file, &record)),
+            (None, Some(file)) => {
+                let is_written = self
+                    .writes
+                    .iter()
+                    .any(|(location, _)| matches!(location, PulledFileLocation::Omni(path) if *path == record.path));
+                if is_written {
+                    self.changes.extend(changes::first_changes(name, &file, &record));
+                }
+            }
             _ => self
                 .changes
                 .extend(changes::view_changes(name, before.as_ref(), Some(&record))),
         }
-        self.plan_update(&record.path, before.as_ref(), &record.view, files, rules);
         self.writes.push((PulledFileLocation::Record(name.to_owned()), text));
     }
 

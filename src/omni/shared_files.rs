@@ -22,7 +22,7 @@ pub fn shared_file_paths() -> impl Iterator<Item = String> {
 }
 
 /// Returns the possible paths of a file that exists once in the Omni model, the usual path first.
-fn shared_file_names(name: &str) -> [String; 3] {
+pub(super) fn shared_file_names(name: &str) -> [String; 3] {
     [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()]
 }
 

@@ -90,9 +90,10 @@ pub(super) fn build_view_file<'a>(
     let field_dimensions = table.fields.iter().map(|field| {
         let granularity = measures.granularity.get(&field.name).map(String::as_str);
         let is_key = matches!(key.as_slice(), [one] if *one == field.name);
+        let timeframes = timeframes(field, granularity, omni_options.has_default_timeframes);
         (
             field.name.clone(),
-            YamlOutput::Map(dimension_pairs(field, is_key, granularity, values(field))),
+            YamlOutput::Map(dimension_pairs(field, is_key, timeframes, values(field))),
         )
     });
     let computed = measures
@@ -146,7 +147,7 @@ fn key_fields(table: &DbtTable<'_>) -> Vec<String> {
 fn dimension_pairs(
     field: &TableField<'_>,
     is_key: bool,
-    granularity: Option<&str>,
+    timeframes: Option<&[&str]>,
     values: Option<Vec<YamlOutput>>,
 ) -> Vec<(String, YamlOutput)> {
     let mut pairs = Vec::new();
@@ -171,17 +172,9 @@ fn dimension_pairs(
     if let Some(text) = documented.or(field.comment) {
         add("description", plain_text(text));
     }
-    match meta::take(&mut meta_pairs, "timeframes") {
-        Some(timeframes) => add("timeframes", timeframes),
-        None => {
-            let granularity = granularity.or_else(|| field.documented?.granularity.as_deref());
-            if let Some(timeframes) = timeframes(field, granularity) {
-                add(
-                    "timeframes",
-                    YamlOutput::Words(timeframes.iter().map(|name| plain_text(name)).collect()),
-                );
-            }
-        }
+    let generated = || timeframes.map(|names| YamlOutput::Words(names.iter().map(|name| plain_text(name)).collect()));
+    if let Some(timeframes) = meta::take(&mut meta_pairs, "timeframes").or_else(generated) {
+        add("timeframes", timeframes);
     }
     if let (Some(values), false) = (values, meta_pairs.iter().any(|(key, _)| key == "all_values")) {
         add("all_values", YamlOutput::Words(values));
@@ -201,10 +194,12 @@ fn dimension_pairs(
     pairs
 }
 
-/// Returns the timeframes of a date or time, starting with its granularity.
-fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'static [&'static str]> {
+/// Returns the timeframes of a date or time, starting with its granularity. `has_default` is `true` if the Omni model has
+/// default timeframes, which apply to all fields without a granularity.
+fn timeframes(field: &TableField<'_>, granularity: Option<&str>, has_default: bool) -> Option<&'static [&'static str]> {
     let ty = field.ty();
-    if !ty.is_temporal() {
+    let granularity = granularity.or_else(|| field.documented?.granularity.as_deref());
+    if !ty.is_temporal() || has_default && granularity.is_none() {
         return None;
     }
     let finest = if ty == Type::Date { "day" } else { "raw" };

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use formulac::artifacts::{KeptParts, Manifest};
-use formulac::omni::{Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PulledFileLocation};
+use formulac::omni::{
+    Artifacts, ExistingFiles, OmniFiles, OmniModel, OmniOptions, ParsedFiles, Pull, PullOptions, PulledFileLocation,
+};
 use serde_json::{Value, json};
 
 /// Files and records of an Omni model.
@@ -62,13 +64,15 @@ impl Files {
             .map(|node| (node["unique_id"].as_str().unwrap().to_owned(), node.clone()))
             .collect();
         let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), KeptParts::default()).unwrap();
-        let existing: Vec<(String, String)> = self.omni.clone().into_iter().collect();
+        let paths: Vec<String> = self.omni.keys().cloned().collect();
+        let existing = ExistingFiles::read(&paths, |path| self.omni.get(path).cloned(), &ParsedFiles::default());
         let options = OmniOptions::default()
             .strip_status(true)
             .virtual_schema(virtual_schema)
-            .existing_views(&existing);
+            .existing_files(&existing);
         let model = OmniModel::new(Artifacts::from_manifest(&manifest), &options, None);
-        let pull = Pull::plan(&model, self, pull_options);
+        let mut pull = Pull::plan(&model, self, pull_options);
+        pull.find_removed_dimensions(&existing);
         assert_eq!(pull.refused, []);
         for location in &pull.removes {
             match location {
@@ -352,4 +356,88 @@ measures:
     orders["columns"]["placed_on"]["granularity"] = json!("week");
     files.pull(&[orders], None);
     assert_eq!(files.omni["main/orders.view"], edited);
+}
+
+/// Omni may not record the dbt model of a view.
+#[test]
+fn a_view_in_a_virtual_schema_is_recognized_by_its_table() {
+    let view = "schema: omni_dbt\ntable_name: order_facts\n";
+    let mut files = Files::new(&[("omni_dbt/order_facts.view.yaml", view)]);
+    let mut facts = node("model", "db", "analytics", "order_facts", false);
+    facts["config"] = json!({});
+    files.pull(&[facts], None);
+    assert_eq!(files.paths(), ["omni_dbt/order_facts.view.yaml"]);
+    let text = &files.omni["omni_dbt/order_facts.view.yaml"];
+    assert!(
+        text.starts_with(view) && text.contains("description: Its number."),
+        "{text}"
+    );
+    // A model with a custom schema is in another virtual schema.
+    let mut files = Files::new(&[(
+        "omni_dbt/dim_users.view.yaml",
+        "schema: omni_dbt\ntable_name: dim_users\n",
+    )]);
+    files.pull(&[node("model", "db", "marts", "dim_users", false)], None);
+    assert_eq!(files.paths().len(), 2);
+}
+
+#[test]
+fn default_timeframes_of_the_model_apply_to_fields_without_granularity() {
+    let mut orders = node("model", "db", "main", "orders", false);
+    orders["columns"]["placed_at"] = json!({"name": "placed_at", "data_type": "timestamp"});
+    orders["columns"]["month"] = json!({"name": "month", "data_type": "date", "granularity": "month"});
+    let text = |files: &[(&str, &str)]| {
+        let mut files = Files::new(files);
+        files.pull(std::slice::from_ref(&orders), None);
+        files.omni["main/orders.view.yaml"].clone()
+    };
+    assert!(text(&[]).contains("timeframes: [raw, date, week, month, quarter, year]"));
+    let with_default = text(&[("model.yaml", "default_timeframes: [raw, date, month]\n")]);
+    assert!(with_default.contains("placed_at: {}"), "{with_default}");
+    assert!(
+        with_default.contains("timeframes: [month, quarter, year]"),
+        "{with_default}"
+    );
+}
+
+#[test]
+fn fields_that_read_a_removed_column_are_reported() {
+    let mut orders = node("model", "db", "main", "orders", false);
+    orders["columns"]["pages"] = json!({"name": "pages", "description": "Pages."});
+    let mut files = Files::default();
+    files.pull(std::slice::from_ref(&orders), None);
+    let view = files.omni.get_mut("main/orders.view.yaml").unwrap();
+    view.push_str("measures:\n  total: {sql: '${pages}', aggregate_type: sum}\n");
+    let other = "measures:\n  twice: {sql: '2 * MAX(${main__orders.pages[raw]})'}\n  other: {sql: '${pages}'}\n";
+    files.omni.insert("main/other.view.yaml".to_owned(), other.to_owned());
+    orders["columns"].as_object_mut().unwrap().remove("pages");
+    let measure = files.omni["main/orders.view.yaml"]
+        .lines()
+        .position(|line| line.contains("total:"));
+    let expected = [
+        format!("main/orders.view.yaml:{}", measure.unwrap() + 1),
+        "main/other.view.yaml:2".to_owned(),
+    ];
+    for prune in [false, true] {
+        let (_, pull) =
+            files
+                .clone()
+                .pull_with(std::slice::from_ref(&orders), None, PullOptions::default().prune(prune));
+        assert_eq!(pull.removed.len(), 1, "{prune}");
+        assert_eq!(
+            (&*pull.removed[0].name, &pull.removed[0].readers[..]),
+            ("pages", &expected[..]),
+            "{prune}"
+        );
+    }
+}
+
+/// The file already has everything that the pull would write.
+#[test]
+fn the_first_pull_reports_only_files_that_it_changes() {
+    let orders = node("model", "db", "main", "orders", false);
+    let mut files = Files::default();
+    files.pull(std::slice::from_ref(&orders), None);
+    files.records.clear();
+    assert_eq!(files.pull(&[orders], None), [""; 0]);
 }

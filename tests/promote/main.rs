@@ -181,17 +181,30 @@ fn specs_and_their_rows() {
     assert!(compared >= 12, "{compared}");
 }
 
-/// Returns the formula of a dimension with this SQL, or the reason why it is a gap.
-fn promoted_sql(compiler: &Compiler, sql: &str) -> String {
+/// Promotes a dimension with this SQL. `model` is the text of the model file.
+fn promotion_of_sql(compiler: &Compiler, model: &str, sql: &str) -> Promotion {
     let view = "table_name: events\ndimensions:\n  at: {}\n  day: {}\n  text: {}\n  n: {}\n  x:\n    sql: |-\n      ";
-    let files = [("events.view.yaml".to_owned(), format!("{view}{sql}\n"))];
+    let file = |path: &str, text: String| (path.to_owned(), text);
+    let files = [
+        file("events.view.yaml", format!("{view}{sql}\n")),
+        file("model.yaml", model.to_owned()),
+    ];
     let mut request = Request::from_file("events.view.yaml");
     request.fields = vec!["x".to_owned()];
-    let promotion = promote(&files, &request, compiler).unwrap();
+    promote(&files, &request, compiler).unwrap()
+}
+
+/// Returns the formula of a dimension with this SQL, or the reason why it is a gap.
+fn promoted_sql_in(compiler: &Compiler, model: &str, sql: &str) -> String {
+    let promotion = promotion_of_sql(compiler, model, sql);
     match promotion.carried.first() {
         Some(field) => field.formula.clone(),
         None => format!("gap: {}", promotion.gaps.first().unwrap().reason),
     }
+}
+
+fn promoted_sql(compiler: &Compiler, sql: &str) -> String {
+    promoted_sql_in(compiler, "", sql)
 }
 
 #[test]
@@ -276,4 +289,116 @@ fn models_of_measures_with_the_same_name_have_different_names() {
     assert_eq!(name("customers", "count", &[]), "customers_count_in_total");
     assert_eq!(name("orders", "count", &["region"]), "orders_count_by_region");
     assert_eq!(name("orders", "own_orders", &[]), "own_orders_in_total");
+}
+
+/// The setting of the Omni model applies to Omni's timeframes, but not to raw SQL.
+#[test]
+fn weeks_of_raw_sql_start_on_monday() {
+    let compiler = compiler_for("duckdb").build();
+    let formula = |model: &str, sql: &str| promoted_sql_in(&compiler, model, sql);
+    for (model, sql, expected) in [
+        (
+            "week_start_day: Sunday\n",
+            "EXTRACT(isodow FROM ${day})",
+            "WEEKDAY(day, 2)",
+        ),
+        (
+            "week_start_day: Sunday\n",
+            "EXTRACT(dow FROM ${day})",
+            "WEEKDAY(day) - 1",
+        ),
+        ("week_start_day: Sunday\n", "${day[week]}", "day[week]"),
+        ("week_start_day: Monday\n", "DATE_TRUNC('week', ${day})", "day[week]"),
+        (
+            "week_start_day: Sunday\n",
+            "DATE_TRUNC('week', ${day})",
+            "gap: the weeks of the SQL start on Monday, but `week_start_day` is sunday, and no formula expresses both",
+        ),
+    ] {
+        assert_eq!(formula(model, sql), expected, "{model}{sql}");
+    }
+}
+
+/// Omni adds the months of its setting to a date. The setting of the spec counts from January.
+#[test]
+fn fiscal_years_start_in_the_same_month_as_in_omni() {
+    let compiler = compiler_for("duckdb").build();
+    for (months, key, year) in [
+        ("11", "\nfiscal_month_offset: 1\n", "day[fiscal_year] + 1"),
+        ("10", "\nfiscal_month_offset: 2\n", "day[fiscal_year] + 1"),
+        ("-1", "\nfiscal_month_offset: 1\n", "day[fiscal_year]"),
+        ("-13", "\nfiscal_month_offset: 1\n", "day[fiscal_year] - 1"),
+        ("0", "\nfiscal_month_offset: 0\n", "day[fiscal_year]"),
+    ] {
+        let model = format!("fiscal_month_offset: {months}\n");
+        let promotion = promotion_of_sql(&compiler, &model, "${day[fiscal_year]}");
+        assert!(promotion.spec.contains(key), "{months}: {}", promotion.spec);
+        assert_eq!(promotion.carried[0].formula, year, "{months}");
+    }
+    let day = |months: &str| {
+        promoted_sql_in(
+            &compiler,
+            &format!("fiscal_month_offset: {months}\n"),
+            "${day[day_of_quarter]}",
+        )
+    };
+    assert_eq!(day("-3"), "day[day_of_quarter]");
+    assert!(
+        day("-1").starts_with("gap: `[day_of_quarter]` counts the days of the fiscal quarter"),
+        "{}",
+        day("-1")
+    );
+    let of_user = promotion_of_sql(
+        &compiler,
+        "fiscal_month_offset: \"{{ omni_attributes.offset }}\"\n",
+        "${day[fiscal_year]}",
+    );
+    assert!(of_user.gaps.iter().any(|gap| {
+        gap.reason
+            .starts_with("the value of `fiscal_month_offset` depends on the user")
+    }));
+}
+
+/// SQL whose formula has the same value, and SQL that has no such formula.
+#[test]
+fn sql_of_other_forms() {
+    let compiler = compiler_for("duckdb").build();
+    for (sql, expected) in [
+        (
+            "${text} IS NOT DISTINCT FROM 'West'",
+            "COALESCE(text = \"West\", FALSE)",
+        ),
+        ("${text} IS NOT DISTINCT FROM NULL", "ISBLANK(text)"),
+        (
+            "${n} IS DISTINCT FROM ${n}",
+            "NOT(IF(ISBLANK(n), ISBLANK(n), COALESCE(n = n, FALSE)))",
+        ),
+        ("${n} % 3", "n - QUOTIENT(n, 3) * 3"),
+        ("CAST(${n} AS INTEGER)", "n"),
+        ("${text}::varchar", "text"),
+        ("${n}::varchar", "IF(NOT(ISBLANK(n)), n & \"\")"),
+        (
+            "SPLIT_PART(${text}, '@', 2)",
+            "IF(NOT(ISBLANK(text)), COALESCE(TEXTSPLIT(text, \"@\", 2), \"\"))",
+        ),
+        (
+            "${at}::varchar",
+            "gap: the text of other values than integers and dates has another format in formulas, such as `1.5` in place of \
+             `1.50`; use `TEXT`",
+        ),
+        (
+            "CAST(${text} AS INTEGER)",
+            "gap: warehouses round or truncate a number in different ways when they cast it to an integer; choose \
+             `ROUND(x, 0)` or `ROUNDDOWN(x, 0)`",
+        ),
+        (
+            "TRIM(${text})",
+            "gap: `TRIM` in a formula also merges the spaces inside the text",
+        ),
+    ] {
+        assert_eq!(promoted_sql(&compiler, sql), expected, "{sql}");
+    }
+    let promotion = promotion_of_sql(&compiler, "", "LOG10(${n})");
+    let reasons: Vec<&str> = promotion.gaps.iter().map(|gap| gap.reason.as_str()).collect();
+    assert_eq!(reasons, ["the SQL of the formula adds a condition for special values"]);
 }

@@ -99,6 +99,12 @@ const OPERATORS: &[(&str, &str, &str)] = &[
         "not_before: 2024-01-31",
         "OR(NOT(time < DATE(2024, 1, 31)), ISBLANK(time))",
     ),
+    (
+        "text",
+        "is_not: a",
+        "!the operator `is_not`: Omni has no such operator; use `not`",
+    ),
+    ("text", "is: '{{ x }}'", "!the value is a template"),
     ("time", "on_or_after: 30 days ago", "time >= TODAY() - 29"),
     (
         "time",

@@ -204,6 +204,7 @@ fn plan_pull(
     let mut pull = Pull::plan(&model, &files, PullOptions::default().prune(prune));
     let views = model.views.iter().map(|view| (&*view.path, &*view.text));
     let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
+    pull.find_removed_dimensions(&omni_files);
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
     let refused_paths: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
     // Skip files that equal the generated text, as most files do.

@@ -212,6 +212,15 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         format!("{file}: {description}; `pull` marked this item, and `pull --prune` removes the item unless a person wrote it")
     });
     push_lines("marks", marked.collect());
+    let read = pull.removed.iter().map(|dimension| {
+        format!(
+            "{}: `{}` has no column in dbt any more, but is read in {}; change these places",
+            dimension.file,
+            dimension.name,
+            join_first(&dimension.readers, MAX_LISTED_NAMES)
+        )
+    });
+    push_lines("dimensions without a column that are still read", read.collect());
     push_lines(
         "excluded views",
         pull.excluded.iter().map(excluded_views_line).collect(),

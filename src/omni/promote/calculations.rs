@@ -317,6 +317,33 @@ fn cell_column(word: &str) -> Option<usize> {
     is_cell.then(|| digits.fold(0, |column, digit| column * 26 + digit) - 1)
 }
 
+/// Returns how a function of a calculation may differ in Omni.
+pub(super) fn function_doubt(formula: &str) -> Option<&'static str> {
+    let text = format!("={formula}");
+    let (parsed, _) = parse::parse(&text);
+    let ast = parsed.ast();
+    let nodes = ast
+        .definitions
+        .first()
+        .map(|definition| ast.nodes_of(definition))
+        .unwrap_or_default();
+    nodes.iter().find_map(|(expr, span)| {
+        let Expr::Call { .. } = expr else { return None };
+        let call = span.text(parsed.source()).to_ascii_uppercase();
+        let (name, arguments) = call.split_once('(')?;
+        match name.trim() {
+            "WEEKDAY" if !arguments.contains(',') => Some(
+                "Omni may number the days of the week from Monday; `WEEKDAY` without a type is 1 for Sunday, as in \
+                 spreadsheets",
+            ),
+            "DAYS" => Some(
+                "Omni documents the arguments of `DAYS` in both orders; here the end comes first, as in spreadsheets",
+            ),
+            _ => None,
+        }
+    })
+}
+
 /// Returns whether a formula does arithmetic with a column that may be NULL. In such a formula, blanks must be treated
 /// as 0, as in Omni.
 pub(super) fn has_arithmetic_with_nulls(formula: &str, sheet: &CalculationSheet) -> bool {

@@ -1,9 +1,12 @@
 //! Converts Omni's filter operators to conditions in formulas.
 
+use super::calendar::OmniCalendar;
+use super::display::yaml_line;
 use super::patterns;
 use super::relative_dates::{DayStart, RelativePeriod, is_date};
 use super::term::FormulaTerm;
 use crate::Type;
+use crate::dbt::has_jinja;
 use crate::yaml::Node;
 
 /// Value that a filter tests.
@@ -12,6 +15,7 @@ pub(super) struct FilteredValue {
     pub term: FormulaTerm,
     /// Whether the values are known to be dates or times.
     pub is_temporal: bool,
+    pub calendar: OmniCalendar,
 }
 
 /// Converted condition. `doubts` lists possible differences between the condition and the filter.
@@ -65,6 +69,9 @@ const MONTHS: [&str; 12] = [
 ///
 /// Returns an error with the unsupported operator and the reason.
 pub(super) fn convert_filter(tested: &FilteredValue, filter: &Node) -> Result<ConvertedCondition, String> {
+    if has_jinja(&yaml_line(filter)) {
+        return Err("the value is a template, which depends on the user or on the query".to_owned());
+    }
     let mut reader = FilterReader {
         tested,
         ignore_case: false,
@@ -130,6 +137,7 @@ impl FilterReader<'_> {
             ("not", _) => self.inequality_condition(value).map_err(at_operator),
             ("and", _) => self.convert_all(value, "AND"),
             ("or", _) => self.convert_all(value, "OR"),
+            ("is_not", _) => Err(at_operator("Omni has no such operator; use `not`".to_owned())),
             (_, "is" | "and" | "or" | "not") => Err(format!("`{operator}` is not an operator; `not` negates")),
             _ => {
                 let condition = self.negatable_condition(base, value).map_err(at_operator)?;
@@ -188,9 +196,17 @@ impl FilterReader<'_> {
             "before" => Ok(self
                 .tested_term()
                 .compare_with("<", &self.parse_day_start(value)?.to_term())),
-            "on_or_after" => Ok(self
-                .tested_term()
-                .compare_with(">=", &self.parse_day_start(value)?.to_term())),
+            "on_or_after" => {
+                let start = self.parse_day_start(value)?;
+                if start.is_counted_from_today() {
+                    self.doubts.push(
+                        "Omni does not document whether `N units ago` counts the current unit; the formula counts it, so \
+                         `30 days ago` is the day 29 days before today"
+                            .to_owned(),
+                    );
+                }
+                Ok(self.tested_term().compare_with(">=", &start.to_term()))
+            }
             "between_dates" => {
                 let [from, to] = self.two_values(value)?;
                 self.doubts.push(
@@ -213,7 +229,11 @@ impl FilterReader<'_> {
                 self.convert_operator(value, Some((&MONTHS, 1)), 0, |x| FormulaTerm::call("MONTH", &[x]))
             }
             "day_of_month" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("DAY", &[x])),
-            "day_of_quarter" | "day_of_year" => self.convert_operator(value, None, 0, |x| x.timeframe(operator)),
+            "day_of_quarter" | "day_of_year" => {
+                let calendar = self.tested.calendar;
+                let (day, _) = calendar.apply_timeframe(self.tested_term(), false, Some(operator))?;
+                self.convert_operator(value, None, 0, |_| day.clone())
+            }
             "hour_of_day" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("HOUR", &[x])),
             "quarter_of_year" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("QUARTER", &[x])),
             _ => Err("the operator is unknown".to_owned()),

@@ -20,6 +20,7 @@
 mod access;
 mod build;
 mod calculations;
+mod calendar;
 mod display;
 mod fields;
 mod filters;

@@ -139,7 +139,7 @@ impl<'t> ParsedOmniModel<'t> {
             match parsed {
                 Ok(Some(root)) => model.add(path, text, root),
                 Ok(None) => {}
-                Err(fault) => faults.push((number, fault)),
+                Err(fault) => faults.push((number, with_help_for_omni(fault))),
             }
         }
         model.inherit_tables();
@@ -344,6 +344,14 @@ fn depth_first<T: Clone + PartialEq>(first: T, extended: impl Fn(&T) -> Vec<T>) 
         seen.push(next.clone());
         Some(next)
     })
+}
+
+/// Replaces the help of a fault that is only useful for specs.
+fn with_help_for_omni(fault: Diagnostic) -> Diagnostic {
+    match fault.help().is_some_and(|help| help.contains("definitions: |")) {
+        true => fault.with_help("check the indentation, the brackets and the quotes of this line and the line before"),
+        false => fault,
+    }
 }
 
 fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource {

@@ -89,6 +89,11 @@ impl DayStart {
         Ok(RelativePeriod::read(text)?.from)
     }
 
+    /// Returns whether the date is a number of units before or after today.
+    pub fn is_counted_from_today(self) -> bool {
+        matches!(self.base, DateOrigin::Today(_)) && (self.months, self.days) != (0, 0)
+    }
+
     /// Adds a duration, such as `30 days` or `1 year`.
     pub fn add_length(self, length: &str) -> Result<Self, String> {
         let words: Vec<String> = split_words(length);

@@ -81,6 +81,9 @@ pub(super) struct SpecColumnMetadata {
     pub meta: Vec<(&'static str, String)>,
 }
 
+/// Name under which [`write`] returns the range of the sort keys of calculations. No definition can have this name.
+pub(super) const SORT_KEYS: &str = "order_by of calculations";
+
 /// Returns the text of the spec, and the byte range of each definition in this text.
 pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<usize>)>) {
     let mut writer = SpecWriter {
@@ -116,7 +119,7 @@ impl SpecWriter {
         }
         self.write_columns(&spec.columns);
         for (key, value) in &spec.settings {
-            self.write_pair(0, key, &format_scalar(value, 2));
+            self.write_pair(0, key, value);
         }
         let mut meta = Vec::new();
         meta.extend(
@@ -155,7 +158,9 @@ impl SpecWriter {
         self.write_list(indent, "columns", &step.columns);
         if !step.calculations.is_empty() {
             self.write_list(indent, "partition_by", &step.partition_by);
+            let begin = self.out.len();
             self.write_list(indent, "order_by", &step.order_by);
+            self.lines.push((SORT_KEYS.to_owned(), begin..self.out.len()));
         }
         self.write_gaps(indent, &step.gaps);
         self.write_definitions(indent, "definitions", &step.definitions);

@@ -33,6 +33,14 @@ impl<'m> SpecBuilder<'m, '_> {
             let gap = self.gap_at(self.plan.file, calculation.at, &subject, original, String::new(), false);
             match formula {
                 Ok(formula) => {
+                    if let Some(reason) = calculations::function_doubt(&formula) {
+                        let reason = reason.to_owned();
+                        gaps.push(PromoteGap {
+                            reason,
+                            is_carried: true,
+                            ..gap.clone()
+                        });
+                    }
                     self.sources.insert(calculation.name.clone(), gap);
                     self.carried.push(PromotedField {
                         field: calculation.omni_name.clone(),
@@ -98,11 +106,29 @@ impl<'m> SpecBuilder<'m, '_> {
                 .unwrap_or_default();
             let mut calculated = self.spec.steps.last().into_iter().flat_map(|step| &step.calculations);
             let condition = match calculated.any(|line| line.name == name) {
-                true => convert_filter_of_term(FormulaTerm::atom(name), false, (None, filter)),
+                true => convert_filter_of_term(
+                    FormulaTerm::atom(name.clone()),
+                    false,
+                    self.fields.calendar,
+                    (None, filter),
+                ),
                 false => Err("the calculation is not converted".to_owned()),
             };
+            let subject = format!("filter of {}", reference.field);
+            let original = format!("{}: {}", yaml_line(node), yaml_line(filter));
             let (reason, is_carried) = match condition {
                 Ok(condition) => {
+                    let reason = "the calculation is not converted, so the model has rows that the query does not have";
+                    let gap = self.gap_at(
+                        self.plan.file,
+                        node,
+                        &subject,
+                        original.clone(),
+                        reason.to_owned(),
+                        false,
+                    );
+                    self.calculation_conditions
+                        .push((name.clone(), condition.term.text.clone(), gap));
                     filtered.wheres.push(condition.term.text);
                     (condition.doubts.join("; "), true)
                 }
@@ -112,8 +138,6 @@ impl<'m> SpecBuilder<'m, '_> {
                 ),
             };
             if !reason.is_empty() {
-                let subject = format!("filter of {}", reference.field);
-                let original = format!("{}: {}", yaml_line(node), yaml_line(filter));
                 let gap = self.gap_at(self.plan.file, node, &subject, original, reason, is_carried);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);

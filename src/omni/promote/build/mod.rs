@@ -1,8 +1,10 @@
 //! Builds the spec for a promotion request: outputs, filters, order and calculations. The spec is then compiled.
 
 mod calculations;
+mod faulty;
 mod query;
 mod relations;
+mod settings;
 mod steps;
 mod view;
 
@@ -12,13 +14,13 @@ use steps::step_name;
 use view::plan_view_promotion;
 
 use super::access::ViewAccess;
-use super::calculations::{leave_out_columns, reference_name};
+use super::calculations::reference_name;
 use super::display::yaml_line;
 use super::fields::{FieldKey, FieldResolver};
 use super::names::to_snake_case;
-use super::omni_model::{OmniReference, ParsedOmniModel};
+use super::omni_model::{OmniReference, ParsedOmniModel, ViewField};
 use super::request::{self, PromoteRequest};
-use super::spec_text::{self, SpecLine, SpecSource, SpecStep, flow_list};
+use super::spec_text::{self, SORT_KEYS, SpecSource, SpecStep, flow_list};
 use super::{PromoteFault, PromoteGap, PromotedField, Promotion, Request};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -28,6 +30,9 @@ use crate::yaml::Node;
 /// Maximum number of rounds for removing definitions with compile errors. Each round removes all definitions that have
 /// errors.
 const MAX_ROUNDS: usize = 16;
+
+/// Reason why a query without sorts keeps no limit.
+const UNSORTED_LIMIT: &str = "without sorts, the limit would keep arbitrary rows";
 
 /// Output column.
 struct SpecOutput {
@@ -77,6 +82,8 @@ struct PromotionPlan<'m> {
     gaps: Vec<(&'m Node, String, String)>,
     /// Gaps in other fields of the file. The spec contains the entire query despite these gaps.
     field_gaps: Vec<(&'m Node, String, String)>,
+    /// Fields of a query view that show columns of the query.
+    own_fields: Vec<&'m ViewField>,
     access: ViewAccess<'m>,
     notes: Vec<String>,
 }
@@ -104,7 +111,7 @@ pub(super) fn build_promotion(
     let (promote_request, notes) = request::read(&model, file, request, number)?;
     let mut plan = plan_promotion(&model, promote_request, file, request, number)?;
     plan.notes.splice(0..0, notes);
-    SpecBuilder::new(&model, compiler, request, plan).run()
+    Ok(SpecBuilder::new(&model, compiler, request, plan).run())
 }
 
 fn plan_promotion<'m>(
@@ -178,6 +185,11 @@ struct SpecBuilder<'m, 't> {
     gaps: Vec<PromoteGap>,
     notes: Vec<String>,
     carried: Vec<PromotedField>,
+    /// Sort keys for the last step before the calculations, which the spec uses if no calculation remains.
+    sort_keys: Vec<String>,
+    /// Filters of calculations: the name of the calculation, the condition, and the gap that is reported if the
+    /// calculation has to be removed.
+    calculation_conditions: Vec<(String, String, PromoteGap)>,
     /// Maps the name of each definition to the gap that is reported if the definition has to be removed.
     sources: FxHashMap<String, PromoteGap>,
 }
@@ -201,11 +213,13 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             gaps: Vec::new(),
             notes: Vec::new(),
             carried: Vec::new(),
+            sort_keys: Vec::new(),
+            calculation_conditions: Vec::new(),
             sources: FxHashMap::default(),
         }
     }
 
-    fn run(mut self) -> Result<Promotion, PromoteFault> {
+    fn run(mut self) -> Promotion {
         self.notes = std::mem::take(&mut self.plan.notes);
         for (node, subject, reason) in std::mem::take(&mut self.plan.gaps) {
             let gap = self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, false);
@@ -214,6 +228,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
         for (node, subject, reason) in std::mem::take(&mut self.plan.field_gaps) {
             let gap = self.gap_at(self.plan.file, node, &subject, subject.clone(), reason, false);
+            self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
         for notice in std::mem::take(&mut self.plan.access.notices) {
@@ -231,7 +246,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
         self.join_views();
         self.set_relations();
-        self.resolve_fields()?;
+        self.resolve_fields();
         let mut step = SpecStep::default();
         self.write_joins(&mut step);
         let mut built_columns = self.write_outputs(&mut step);
@@ -256,8 +271,9 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         let steps = self.split_step_per_key(step, &built_columns);
         self.spec.steps = steps;
         self.write_order(&mut built_columns);
+        self.write_own_settings(&built_columns);
         self.copy_calendar();
-        Ok(self.compile_promotion(grain))
+        self.compile_promotion(grain)
     }
 
     /// Copies the access settings to the model, so that `pull` writes them to the view and the topic.
@@ -327,6 +343,12 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             if faulty.is_empty() || round > MAX_ROUNDS {
                 break (text, diagnostics);
             }
+            // The rows of a worksheet need an order before its cells are computed, so a share cannot be a sort key of
+            // the same step.
+            if faulty.remove(SORT_KEYS).is_some() {
+                self.sort_in_next_step();
+                continue;
+            }
             self.remove_faulty_definitions(&faulty);
         };
         // Without any content, the spec could only report that it has no columns.
@@ -342,82 +364,5 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             notes: self.notes,
             diagnostics,
         }
-    }
-
-    fn remove_faulty_definitions(&mut self, faulty: &FxHashMap<String, String>) {
-        let mut reasons = faulty.clone();
-        for step in &mut self.spec.steps {
-            for line in step.definitions.iter().chain(&step.calculations) {
-                if let Some(reason) = faulty.get(&line.name) {
-                    let reason = format!("the formula `{}` would not compile: {reason}", line.formula);
-                    reasons.insert(line.name.clone(), reason);
-                }
-            }
-            let columns: Vec<&str> = step.columns.iter().map(String::as_str).collect();
-            let formula = |line: &SpecLine| reasons.get(&line.name).cloned().map_or(Ok(line.formula.clone()), Err);
-            let formulas = step.calculations.iter().map(|line| (line.name.clone(), formula(line)));
-            let mut formulas: Vec<_> = formulas.collect();
-            leave_out_columns(&columns, &|name| !reasons.contains_key(name), &mut formulas);
-            for (line, (name, formula)) in step.calculations.iter_mut().zip(formulas) {
-                match formula {
-                    Ok(formula) => line.formula = formula,
-                    Err(reason) => _ = reasons.insert(name, reason),
-                }
-            }
-            let mut gaps = Vec::new();
-            let mut keep = |line: &SpecLine| {
-                let Some(reason) = reasons.get(&line.name) else {
-                    return true;
-                };
-                let source = self.sources.get(&line.name).cloned();
-                let gap = source.unwrap_or_else(|| PromoteGap {
-                    file: String::new(),
-                    line: 1,
-                    what: line.name.clone(),
-                    original: line.formula.clone(),
-                    reason: String::new(),
-                    is_carried: false,
-                });
-                let reason = reason.clone();
-                gaps.push(PromoteGap { reason, ..gap });
-                false
-            };
-            step.definitions.retain(&mut keep);
-            step.calculations.retain(&mut keep);
-            step.gaps.extend(gaps.iter().map(PromoteGap::comment));
-            self.gaps.extend(gaps);
-        }
-        let defined = |name: &String| !reasons.contains_key(name);
-        for step in &mut self.spec.steps {
-            step.columns.retain(defined);
-            step.order_by
-                .retain(|entry| defined(&entry.trim_end_matches(" desc").to_owned()));
-            step.group_by.retain(defined);
-        }
-        self.remove_empty_worksheets();
-        self.spec.columns.retain(|column| defined(&column.name));
-        self.carried.retain(|carried_field| defined(&carried_field.column));
-    }
-
-    /// Removes worksheets in which no calculation is left. Their gaps and their order move to the step before.
-    fn remove_empty_worksheets(&mut self) {
-        let mut steps: Vec<SpecStep> = Vec::new();
-        for mut step in std::mem::take(&mut self.spec.steps) {
-            match steps.last_mut() {
-                Some(before) if !step.columns.is_empty() && step.calculations.is_empty() => {
-                    before.gaps.append(&mut step.gaps);
-                    if before.order_by.is_empty() && !step.order_by.is_empty() {
-                        before.order_by = step.order_by;
-                        before.limit = step.limit;
-                    } else if step.limit.is_some() {
-                        let note =
-                            "`limit` is dropped, because no calculation by which the rows are sorted is converted";
-                        self.notes.push(note.to_owned());
-                    }
-                }
-                _ => steps.push(step),
-            }
-        }
-        self.spec.steps = steps;
     }
 }

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::super::access::ViewAccess;
 use super::super::misspellings::{QUERY_KEYS, VIEW_KEYS, misspelled_keys, undefined_field_note};
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniReference, OmniSavedQuery, ParsedOmniModel};
+use super::super::omni_model::{OmniFieldKind, OmniReference, OmniSavedQuery, ParsedOmniModel, ViewField};
 use super::super::request::{is_computed, query_fields, query_sorts};
 use super::super::{PromoteFault, Request};
 use super::view::{add_access_keys, is_measure};
@@ -14,7 +14,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::Node;
 
 /// Keys of queries that a spec cannot express, with the explanation of each.
-const UNCONVERTED_KEYS: [(&str, &str); 5] = [
+const UNCONVERTED_KEYS: [(&str, &str); 6] = [
     (
         "pivots",
         "the spec has one row per pivot column, and evaluates the calculations for each of them; to get columns instead of rows, use `pivot_by`",
@@ -30,6 +30,10 @@ const UNCONVERTED_KEYS: [(&str, &str); 5] = [
     (
         "fill_fields",
         "missing rows are not added; add `fill: month`, or another period, to the spec",
+    ),
+    (
+        "userEditedSQL",
+        "the rows of the query come from edited SQL; write this SQL in a separate model",
     ),
     (
         "join_via_map",
@@ -80,6 +84,10 @@ pub(super) fn plan_query_promotion<'m>(
         Some(view) if is_view => fields_of_query_view(model, view, &name, request),
         _ => Vec::new(),
     };
+    let own_fields = match model.view_in_file(file) {
+        Some(view) if is_view => columns_of_query_view(model, view),
+        _ => Vec::new(),
+    };
     let sorts: Vec<(String, bool)> = query_sorts(node)
         .into_iter()
         .map(|(name, desc)| (name.to_owned(), desc))
@@ -103,21 +111,19 @@ pub(super) fn plan_query_promotion<'m>(
         .into_iter()
         .map(|name| OmniReference::read(&name));
     let partitions: Vec<OmniReference> = filtered.chain(pivots).collect();
-    let limit = node.text_at("limit");
-    let limit = match limit.and_then(|text| text.parse().ok()) {
+    let limit = match node.get("limit") {
         Some(_) if is_view => {
             notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
             None
         }
-        Some(_) if sorts.is_empty() => {
-            notes.push("`limit` is dropped, because without sorts it would keep arbitrary rows".to_owned());
-            None
+        Some(limit) => {
+            let (is_unsorted, has_access_keys) = (sorts.is_empty(), outputs.len() > fields);
+            read_limit(limit, is_unsorted, has_access_keys).unwrap_or_else(|gap| {
+                gaps.push(gap);
+                None
+            })
         }
-        Some(_) if outputs.len() > fields => {
-            notes.push("`limit` is dropped, because it would limit the rows of all users combined".to_owned());
-            None
-        }
-        limit => limit,
+        None => None,
     };
     let promoted_from = match (&topic, is_view) {
         (_, true) => name.clone(),
@@ -147,9 +153,20 @@ pub(super) fn plan_query_promotion<'m>(
         takes_over: false,
         gaps,
         field_gaps,
+        own_fields,
         access,
         notes,
     })
+}
+
+/// Returns the limit of a query, or the reason why the spec cannot have it.
+fn read_limit(limit: &Node, is_unsorted: bool, has_access_keys: bool) -> Result<Option<u64>, Gap<'_>> {
+    let reason = match (is_unsorted, has_access_keys) {
+        (true, _) => super::UNSORTED_LIMIT,
+        (false, true) => "the limit would apply to the rows of all users combined",
+        (false, false) => return Ok(limit.text().and_then(|text| text.parse().ok())),
+    };
+    Err((limit, "limit".to_owned(), reason.to_owned()))
 }
 
 /// Returns the index of the query's base view, or of its topic's base view.
@@ -299,6 +316,19 @@ fn fields_of_query_view<'m>(
             );
             (&field.at, format!("{name}.{}", field.name), reason)
         })
+        .collect()
+}
+
+/// Returns the fields of a query view that show columns of the query.
+fn columns_of_query_view<'m>(model: &'m ParsedOmniModel<'_>, view: usize) -> Vec<&'m ViewField> {
+    let names = model
+        .views
+        .get(view)
+        .map(|view| view.order.as_slice())
+        .unwrap_or_default();
+    let fields = names.iter().filter_map(|name| model.field(view, name));
+    fields
+        .filter(|field| field.kind == OmniFieldKind::Dimension && !is_computed(field))
         .collect()
 }
 

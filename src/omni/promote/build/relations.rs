@@ -2,7 +2,6 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::PromoteFault;
 use super::super::display::yaml_line;
 use super::super::fields::{FieldKey, is_column};
 use super::super::joins::Joins;
@@ -10,35 +9,17 @@ use super::super::measures::PerKeyAggregation;
 use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniFieldKind, OmniReference, OmniRows, find_references};
 use super::super::spec_text::{SpecJoin, SpecStep};
-use super::{SpecBuilder, field_key};
+use super::view::is_measure;
+use super::{SpecBuilder, SpecOutput, field_key};
 use crate::dbt::RelationReference;
-use crate::diag::{Code, Diagnostic};
-use crate::span::Span;
 
 impl SpecBuilder<'_, '_> {
-    /// Returns the fields of the outputs, filters and conditions.
-    fn requested_fields(&self) -> Vec<FieldKey> {
-        let key = |reference: &OmniReference| field_key(self.model, &self.fields.base_name, reference);
-        let outputs = self.plan.outputs.iter().map(|output| output.key.clone());
-        let filters = self.plan.filters.iter().map(|(reference, ..)| key(reference));
-        let conditions = self.plan.conditions.iter();
-        let references = conditions.flat_map(|(sql, ..)| find_references(sql));
-        let conditions = references.map(|reference| key(&OmniReference::read(reference)));
-        outputs.chain(filters).chain(conditions).collect()
-    }
-
     /// Determines the views that the spec reads and the joins between them.
     pub(super) fn join_views(&mut self) {
-        let base = self.fields.base_name.clone();
-        let fields_to_visit = self.requested_fields();
-        let order = self.fields.field_closure(&fields_to_visit).unwrap_or_default();
-        let mut names: Vec<String> = Vec::new();
-        for (view, _) in &order {
-            if *view != base && !names.contains(view) {
-                names.push(view.clone());
-            }
+        let (mut joins, mut missing) = self.find_joins(&self.requested_fields());
+        if joins.all.iter().any(|join| join.is_many) && self.leave_out_repeating_measures() {
+            (joins, missing) = self.find_joins(&self.requested_fields());
         }
-        let (joins, missing) = Joins::find(self.model, &base, &names, self.plan.topic);
         for (name, reason) in missing {
             let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
             if let Some(root) = root {
@@ -48,6 +29,62 @@ impl SpecBuilder<'_, '_> {
             }
         }
         self.fields.joins = joins;
+    }
+
+    /// Returns the fields that the spec reads directly: outputs, filters and conditions.
+    fn requested_fields(&self) -> Vec<FieldKey> {
+        let base = &self.fields.base_name;
+        let outputs = self.plan.outputs.iter().map(|output| output.key.clone());
+        let filters = self.plan.filters.iter();
+        let filters = filters.map(|(reference, ..)| field_key(self.model, base, reference));
+        let sqls = self.plan.conditions.iter().flat_map(|(sql, ..)| find_references(sql));
+        let sqls = sqls.map(|name| field_key(self.model, base, &OmniReference::read(name)));
+        outputs.chain(filters).chain(sqls).collect()
+    }
+
+    /// Finds the joins to the views of the fields and of the fields on which they depend.
+    fn find_joins(&self, fields: &[FieldKey]) -> (Joins, Vec<(String, String)>) {
+        let base = &self.fields.base_name;
+        let mut names: Vec<String> = Vec::new();
+        for (view, _) in self.fields.field_closure(fields) {
+            if view != *base && !names.contains(&view) {
+                names.push(view);
+            }
+        }
+        Joins::find(self.model, base, &names, self.plan.topic)
+    }
+
+    /// Leaves out the measures of a view that need a join with several matching rows, if the other measures do not need
+    /// it. Otherwise, the join would repeat the rows for all measures. Returns whether measures were left out.
+    fn leave_out_repeating_measures(&mut self) -> bool {
+        if !self.plan.takes_over || self.plan.of_rows {
+            return false;
+        }
+        let repeating_join = |output: &SpecOutput| {
+            let (joins, _) = self.find_joins(std::slice::from_ref(&output.key));
+            joins.all.into_iter().find(|join| join.is_many).map(|join| join.name)
+        };
+        let repeating: Vec<Option<String>> = self.plan.outputs.iter().map(repeating_join).collect();
+        let outputs = || self.plan.outputs.iter().zip(&repeating);
+        let needs_no_join =
+            |(output, join): (&SpecOutput, &Option<String>)| join.is_none() && is_measure(self.model, output);
+        let is_key_repeating = outputs().any(|(output, join)| join.is_some() && !is_measure(self.model, output));
+        if is_key_repeating || !outputs().any(needs_no_join) {
+            return false;
+        }
+        let outputs = std::mem::take(&mut self.plan.outputs);
+        for (output, join) in outputs.into_iter().zip(repeating) {
+            let (Some(join), Some(field)) = (join, self.fields.field(&output.key)) else {
+                self.plan.outputs.push(output);
+                continue;
+            };
+            let reason = format!(
+                "the join of `{join}` repeats the rows of the other measures, so the measure needs its own model; promote it \
+                 separately"
+            );
+            self.fields.record_gap(field, &field.name, reason, false);
+        }
+        true
     }
 
     /// Sets the relation from which the spec reads, and the relation names of all views.
@@ -112,7 +149,8 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Converts all fields that the spec reads to definitions.
-    pub(super) fn resolve_fields(&mut self) -> Result<(), PromoteFault> {
+    pub(super) fn resolve_fields(&mut self) {
+        let base = self.fields.base_name.clone();
         let mut fields_to_visit = self.requested_fields();
         for join in &self.fields.joins.all {
             let Some(relationship) = self.model.relationships.get(join.relationship) else {
@@ -123,12 +161,7 @@ impl SpecBuilder<'_, '_> {
             fields_to_visit
                 .extend(references.map(|reference| field_key(self.model, &self.fields.base_name, &reference)));
         }
-        let order = self.fields.field_closure(&fields_to_visit).map_err(|reason| {
-            (
-                0,
-                Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("fix it in Omni first"),
-            )
-        })?;
+        let order = self.fields.field_closure(&fields_to_visit);
         let mut requested_names: FxHashMap<FieldKey, String> = FxHashMap::default();
         for output in &self.plan.outputs {
             if output.reference.frame.is_none() {
@@ -167,7 +200,6 @@ impl SpecBuilder<'_, '_> {
         self.fields.resolve_all(&others);
         self.find_key(&measures);
         self.fields.resolve_all(&measures);
-        Ok(())
     }
 
     /// Finds the key for `…_distinct_on` aggregates, if all measures aggregate one row per value of the key.

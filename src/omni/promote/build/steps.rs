@@ -3,14 +3,14 @@
 use rustc_hash::FxHashSet;
 
 use super::super::calculations::{CalculationSheet, reference_name};
+use super::super::calendar::timeframe_doubt;
 use super::super::display::yaml_line;
-use super::super::fields::{FieldKey, apply_timeframe};
+use super::super::fields::FieldKey;
 use super::super::names::to_snake_case;
 use super::super::omni_model::OmniReference;
 use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};
 use super::super::{PromoteGap, PromotedField};
 use super::{BuiltColumn, SpecBuilder, SpecOutput, field_key};
-use crate::calendar::Weekday;
 use crate::yaml::Node;
 
 impl SpecBuilder<'_, '_> {
@@ -49,34 +49,29 @@ impl SpecBuilder<'_, '_> {
                 key,
                 requested_name,
             } = output;
-            let resolved = match self.fields.resolved_field(&key) {
-                Ok(resolved) => resolved,
+            let frame = reference.frame.as_deref().filter(|frame| *frame != "raw");
+            let framed = self.fields.resolved_field(&key).and_then(|resolved| {
+                let term = resolved.term.clone();
+                let (term, _) = self.fields.calendar.apply_timeframe(term, false, frame)?;
+                Ok((resolved, term))
+            });
+            let (resolved, term) = match framed {
+                Ok(framed) => framed,
                 Err(reason) => {
-                    let is_told = self
-                        .fields
-                        .gaps
-                        .iter()
-                        .any(|gap| gap.what.eq_ignore_ascii_case(&format!("{}.{}", key.0, key.1)));
-                    if !is_told {
-                        let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
-                        let subject = format!("{}.{}", key.0, key.1);
-                        let gap = root
-                            .map(|root| self.gap_at(self.plan.file, &root, &subject, subject.clone(), reason, false));
-                        self.gaps.extend(gap.clone());
-                        step.gaps.extend(gap.map(|gap| gap.comment()));
-                    }
+                    self.report_missing_output(step, &key, reason);
                     continue;
                 }
             };
             if let Some(field) = self.fields.field(&key) {
                 self.fields.record_grants(&key, field);
                 self.fields.record_omitted_settings(field);
+                if let Some(doubt) = timeframe_doubt(frame) {
+                    self.fields.record_gap(field, &field.name, doubt, true);
+                }
             }
-            let frame = reference.frame.as_deref().filter(|frame| *frame != "raw");
             let known_as = reference_name(&key.0, &reference);
             let written_as = reference_name(reference.view.as_deref().unwrap_or(&key.0), &reference);
             let is_measure = resolved.term.aggregates;
-            let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
             let field_name = to_snake_case(&reference.field);
             let plain_name = column_name_of_reference(&term.text);
             let preferred_name = requested_name.clone().unwrap_or_else(|| match frame {
@@ -140,6 +135,19 @@ impl SpecBuilder<'_, '_> {
             step.keep = vec!["all".to_owned()];
         }
         built_columns
+    }
+
+    /// Reports an output that has no formula, unless the reason is already reported.
+    fn report_missing_output(&mut self, step: &mut SpecStep, key: &FieldKey, reason: String) {
+        let subject = format!("{}.{}", key.0, key.1);
+        let mut gaps = self.fields.gaps.iter().filter(|gap| !gap.is_carried);
+        if gaps.any(|gap| gap.what.eq_ignore_ascii_case(&subject)) {
+            return;
+        }
+        let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
+        let gap = root.map(|root| self.gap_at(self.plan.file, &root, &subject, subject.clone(), reason, false));
+        self.gaps.extend(gap.clone());
+        step.gaps.extend(gap.map(|gap| gap.comment()));
     }
 
     /// Copies the Omni description and display settings of a column that is copied unchanged.
@@ -381,13 +389,10 @@ impl SpecBuilder<'_, '_> {
                 }
             }
         }
-        let mut comments = Vec::new();
-        for (subject, reason, is_carried) in gaps {
-            let Some(node) = self.plan.sorts_at else { break };
-            let gap = self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, is_carried);
-            comments.push(gap.comment());
-            self.gaps.push(gap);
+        if self.plan.limit.is_some() && names.is_empty() {
+            gaps.push(("limit".to_owned(), super::UNSORTED_LIMIT.to_owned(), false));
         }
+        let comments = self.report_sort_gaps(gaps);
         let Some(last) = self.spec.steps.last_mut() else { return };
         last.gaps.extend(comments);
         if lines.is_empty() {
@@ -396,6 +401,7 @@ impl SpecBuilder<'_, '_> {
             self.write_calculation_filters();
             return;
         }
+        self.sort_keys.clone_from(&entries);
         let partitions = self.plan.partitions.iter().filter_map(|reference| {
             let key = field_key(self.model, &self.fields.base_name, reference);
             let column_name = reference_name(&key.0, reference);
@@ -413,7 +419,7 @@ impl SpecBuilder<'_, '_> {
             calculations: lines,
             ..SpecStep::default()
         };
-        match self.plan.limit {
+        match self.plan.limit.filter(|_| !worksheet.order_by.is_empty()) {
             // Apply the limit before the calculations, so that the calculations read only the returned rows.
             Some(_) if !of_calculation => {
                 last.order_by = entries;
@@ -425,26 +431,18 @@ impl SpecBuilder<'_, '_> {
         self.write_calculation_filters();
     }
 
-    /// Copies the first day of the week and the start of the fiscal year from Omni's model file, if they differ from
-    /// the settings of the project.
-    pub(super) fn copy_calendar(&mut self) {
-        let setting = |key: &str| {
-            self.model
-                .files
-                .iter()
-                .find_map(|file| file.root.text_at(key).map(str::to_owned))
+    /// Reports gaps of the sorts. Returns their comments.
+    fn report_sort_gaps(&mut self, gaps: Vec<(String, String, bool)>) -> Vec<String> {
+        let Some(node) = self.plan.sorts_at else {
+            return Vec::new();
         };
-        let calendar = &self.compiler.options.calendar;
-        if let Some(day) = setting("week_start_day").and_then(|day| day.parse::<Weekday>().ok())
-            && day != calendar.week_start
-        {
-            self.spec.settings.push(("week_start", day.name().to_lowercase()));
-        }
-        if let Some(months) = setting("fiscal_month_offset").and_then(|text| text.parse::<u8>().ok())
-            && Some(months) != calendar.fiscal_month_offset
-        {
-            self.spec.settings.push(("fiscal_month_offset", months.to_string()));
-        }
+        let gap = |(subject, reason, is_carried): (String, String, bool)| {
+            self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, is_carried)
+        };
+        let gaps: Vec<PromoteGap> = gaps.into_iter().map(gap).collect();
+        let comments = gaps.iter().map(PromoteGap::comment).collect();
+        self.gaps.extend(gaps);
+        comments
     }
 }
 
@@ -456,7 +454,7 @@ pub(super) fn column_name_of_reference(text: &str) -> Option<String> {
         .and_then(|inner| inner.strip_suffix('}'))
         .unwrap_or(text);
     let (name, frame) = match text.split_once('[') {
-        Some((name, frame)) => (name, frame.strip_suffix(']')),
+        Some((name, frame)) => (name, Some(frame.strip_suffix(']')?)),
         None => (text, None),
     };
     let name = name.rsplit_once('.').map_or(name, |(_, name)| name);

@@ -70,6 +70,7 @@ pub(super) fn plan_view_promotion<'m>(
         takes_over: true,
         gaps,
         field_gaps: Vec::new(),
+        own_fields: Vec::new(),
         access,
         notes,
     }

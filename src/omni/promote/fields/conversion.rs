@@ -2,12 +2,13 @@
 
 use formulac_syntax::lex::name_needs_quotes;
 
+use super::super::calendar::{OmniCalendar, timeframe_doubt};
 use super::super::filters::{self, FilteredValue};
 use super::super::from_sql::{self, ConvertedSql, ProvenFormulas, SqlNames};
-use super::super::omni_model::{OmniReference, ViewField};
+use super::super::omni_model::{OmniReference, ViewField, find_references};
 use super::super::term::FormulaTerm;
 use super::groups;
-use super::{FieldKey, FieldResolver, ResolvedField, apply_timeframe};
+use super::{FieldKey, FieldResolver, ResolvedField};
 use crate::Type;
 use crate::schema::Relation;
 use crate::yaml::Node;
@@ -65,15 +66,17 @@ impl<'m> FieldResolver<'m, '_> {
 
     /// Converts the SQL of a view's field. `field_name` is the name of this field.
     pub fn convert_sql(&self, view: &str, field_name: Option<&str>, sql: &str) -> Result<ConvertedSql, String> {
-        from_sql::convert(
-            sql,
-            self.dialect,
-            &FieldScope {
-                fields: self,
-                view,
-                own: field_name,
-            },
-        )
+        let scope = FieldScope {
+            fields: self,
+            view,
+            own: field_name,
+        };
+        let mut converted = from_sql::convert(sql, self.dialect, &scope)?;
+        let frames = find_references(sql).map(|reference| OmniReference::read(reference).frame);
+        let doubts = frames.filter_map(|frame| timeframe_doubt(frame.as_deref()));
+        converted.doubts.extend(doubts);
+        converted.doubts.dedup();
+        Ok(converted)
     }
 
     /// Converts an Omni filter on a field to a condition.
@@ -84,7 +87,7 @@ impl<'m> FieldResolver<'m, '_> {
         filter: &Node,
     ) -> Result<filters::ConvertedCondition, String> {
         let resolved = self.resolved_field(key)?;
-        convert_filter_of_term(resolved.term, resolved.is_temporal, (frame, filter))
+        convert_filter_of_term(resolved.term, resolved.is_temporal, self.calendar, (frame, filter))
     }
 
     /// Converts a filter for `where`. In `where`, columns take precedence over definitions, so a definition with the
@@ -96,7 +99,12 @@ impl<'m> FieldResolver<'m, '_> {
         filter: &Node,
     ) -> Result<filters::ConvertedCondition, String> {
         let resolved = self.resolved_field(key)?;
-        convert_filter_of_term(self.inlined_term(&resolved), resolved.is_temporal, (frame, filter))
+        convert_filter_of_term(
+            self.inlined_term(&resolved),
+            resolved.is_temporal,
+            self.calendar,
+            (frame, filter),
+        )
     }
 
     /// Returns the term for use in `where` and join conditions.
@@ -157,12 +165,26 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         let reference = OmniReference::read(reference);
         let key = self.fields.key(self.view, &reference);
         let is_own = key.0 == self.view.to_lowercase() && self.own == Some(key.1.as_str());
+        if self.fields.is_duration(&key) {
+            let name = &reference.field;
+            return Err(match reference.frame.as_deref() {
+                Some(unit) => format!(
+                    "Omni does not document how it counts the {unit} of the duration `{name}`, for example whether it counts \
+                     only complete {unit}; write the formula yourself, such as `DATEDIF(start, end, \"D\")`"
+                ),
+                None => format!("the query chooses the unit of the duration `{name}`"),
+            });
+        }
         let resolved = if is_own {
             self.fields.table_column(&key.0, &key.1)
         } else {
             self.fields.resolved_field(&key)?
         };
-        Ok(apply_timeframe(resolved.term, false, reference.frame.as_deref()).0)
+        self.timeframe(resolved.term, reference.frame.as_deref())
+    }
+
+    fn timeframe(&self, term: FormulaTerm, frame: Option<&str>) -> Result<FormulaTerm, String> {
+        Ok(self.fields.calendar.apply_timeframe(term, false, frame)?.0)
     }
 
     fn proven_formulas(&self) -> Option<&ProvenFormulas> {
@@ -192,8 +214,16 @@ impl SqlNames for FieldScope<'_, '_, '_> {
 pub(in super::super) fn convert_filter_of_term(
     term: FormulaTerm,
     is_temporal: bool,
+    calendar: OmniCalendar,
     (frame, filter): (Option<&str>, &Node),
 ) -> Result<filters::ConvertedCondition, String> {
-    let (term, is_temporal) = apply_timeframe(term, is_temporal, frame);
-    filters::convert_filter(&FilteredValue { term, is_temporal }, filter)
+    let (term, is_temporal) = calendar.apply_timeframe(term, is_temporal, frame)?;
+    let tested = FilteredValue {
+        term,
+        is_temporal,
+        calendar,
+    };
+    let mut condition = filters::convert_filter(&tested, filter)?;
+    condition.doubts.extend(timeframe_doubt(frame));
+    Ok(condition)
 }

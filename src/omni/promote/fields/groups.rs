@@ -1,5 +1,6 @@
 //! Dimensions with `groups` and `bins`.
 
+use super::super::calendar::OmniCalendar;
 use super::super::filters::{self, FilteredValue};
 use super::super::from_sql::ConvertedSql;
 use super::super::omni_model::ViewField;
@@ -21,6 +22,7 @@ pub(super) fn convert_groups(
     let tested = FilteredValue {
         term,
         is_temporal: false,
+        calendar: OmniCalendar::default(),
     };
     let mut args = Vec::new();
     for group in groups.items().unwrap_or_default() {

@@ -10,6 +10,7 @@ pub(super) use conversion::convert_filter_of_term;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::grants_of;
+use super::calendar::OmniCalendar;
 use super::display::{DisplaySettingValue, display_settings, omitted_settings, original_definition};
 use super::from_sql::{ConvertedSql, ProvenFormulas, plain_column};
 use super::joins::Joins;
@@ -66,6 +67,8 @@ pub(super) struct FieldResolver<'m, 't> {
     pub base: usize,
     pub base_name: String,
     pub joins: Joins,
+    /// Calendar settings of the Omni model.
+    pub calendar: OmniCalendar,
     /// Name that formulas use for the relation of each view.
     pub relations: FxHashMap<String, String>,
     /// Formulas for SQL that no rule converts.
@@ -93,6 +96,7 @@ pub(super) struct FieldResolver<'m, 't> {
 impl<'m, 't> FieldResolver<'m, 't> {
     pub fn new(model: &'m ParsedOmniModel<'t>, compiler: &'m Compiler, base: usize) -> Self {
         let base_name = model.name_of(base);
+        let calendar = OmniCalendar::read(model);
         Self {
             model,
             dialect: compiler.dialect(),
@@ -100,8 +104,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
             base,
             base_name,
             joins: Joins::default(),
+            calendar,
             relations: FxHashMap::default(),
-            proven: ProvenFormulas::new(compiler),
+            proven: ProvenFormulas::new(compiler, calendar),
             known_relations: FxHashMap::default(),
             definitions: Vec::new(),
             resolved: FxHashMap::default(),
@@ -129,6 +134,12 @@ impl<'m, 't> FieldResolver<'m, 't> {
         self.model.field(self.model.view_instance(&key.0)?, &key.1)
     }
 
+    /// Returns whether a field is a duration, whose unit is part of each reference.
+    pub fn is_duration(&self, key: &FieldKey) -> bool {
+        self.field(key)
+            .is_some_and(|field| field.node.get("duration").is_some())
+    }
+
     /// Resolves a reference in a field of the view `inside` to a field key.
     pub fn key(&self, inside: &str, reference: &OmniReference) -> FieldKey {
         let inside = inside.to_lowercase();
@@ -147,9 +158,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the given fields and all fields on which they depend, dependencies first. Returns an error if the
-    /// dependencies contain a cycle.
-    pub fn field_closure(&self, fields: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
+    /// Returns the given fields and all fields on which they depend, dependencies first. A field that depends on itself
+    /// follows a field that reads it.
+    pub fn field_closure(&self, fields: &[FieldKey]) -> Vec<FieldKey> {
         enum ResolveStep {
             Enter(FieldKey),
             Leave(FieldKey),
@@ -169,7 +180,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 ResolveStep::Enter(key) if visited_keys.contains(&key) => {}
                 ResolveStep::Enter(key) => {
                     if !open.insert(key.clone()) {
-                        return Err(format!("`{}.{}` depends on itself", key.0, key.1));
+                        continue;
                     }
                     stack.push(ResolveStep::Leave(key.clone()));
                     let Some(field) = self.field(&key) else { continue };
@@ -177,12 +188,13 @@ impl<'m, 't> FieldResolver<'m, 't> {
                         .into_iter()
                         .map(|reference| self.key(&key.0, &reference));
                     // If a field refers to its own name, it reads the column with this name.
-                    let made_of: Vec<FieldKey> = made_of.filter(|dependency| *dependency != key).collect();
+                    let made_of = made_of.filter(|dependency| *dependency != key && !self.is_duration(dependency));
+                    let made_of: Vec<FieldKey> = made_of.collect();
                     stack.extend(made_of.into_iter().rev().map(ResolveStep::Enter));
                 }
             }
         }
-        Ok(order)
+        order
     }
 
     /// Chooses names for the fields that become definitions. `requested_names` contains the output names that
@@ -225,7 +237,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
     pub fn resolved_field(&self, key: &FieldKey) -> Result<ResolvedField, String> {
         match self.resolved.get(key) {
             Some(resolved) => resolved.clone(),
-            None => Err(format!("there is no field `{}.{}`", key.0, key.1)),
+            // A field is converted after the fields on which it depends.
+            None if self.field(key).is_some() => Err(format!("`{}` depends on itself", display_key(key))),
+            None => Err(format!("there is no field `{}`", display_key(key))),
         }
     }
 
@@ -359,7 +373,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     fn required_grants(&self, key: &FieldKey) -> Vec<String> {
-        let keys = self.field_closure(std::slice::from_ref(key)).unwrap_or_default();
+        let keys = self.field_closure(std::slice::from_ref(key));
         let grants = keys
             .iter()
             .filter_map(|key| self.field(key))
@@ -386,10 +400,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
     /// Records a field's Omni settings that the spec does not contain.
     pub fn record_omitted_settings(&mut self, field: &ViewField) {
         for (name, original, reason) in omitted_settings(&field.node) {
-            self.record_gap(field, &format!("{}.{name}", field.name), reason, false);
-            if let Some(gap) = self.gaps.last_mut() {
-                gap.original = original;
-            }
+            let subject = format!("{}.{name}", field.name);
+            self.record_gap_with_original(field, &subject, original, reason.to_owned(), false);
         }
     }
 
@@ -419,31 +431,34 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
     /// Records a gap for a field that is missing from the spec or may differ in the spec.
     pub fn record_gap(&mut self, field: &ViewField, gap_subject: &str, reason: String, is_carried: bool) {
+        self.record_gap_with_original(field, gap_subject, original_definition(field), reason, is_carried);
+    }
+
+    fn record_gap_with_original(
+        &mut self,
+        field: &ViewField,
+        gap_subject: &str,
+        original: String,
+        reason: String,
+        is_carried: bool,
+    ) {
         let file = self.model.files.get(field.file);
         let view = self
             .model
             .view_in_file(field.file)
             .and_then(|view| self.model.views.get(view));
         let subject = view.map_or_else(|| gap_subject.to_owned(), |view| format!("{}.{gap_subject}", view.name));
-        self.gaps.push(PromoteGap {
+        let gap = PromoteGap {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(&field.at)),
             what: subject,
-            original: original_definition(field),
+            original,
             reason,
             is_carried,
-        });
-    }
-}
-
-/// Applies a timeframe to a term. The flag is `true` if the result is a date or time.
-pub(super) fn apply_timeframe(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) -> (FormulaTerm, bool) {
-    match frame {
-        None | Some("raw") => (term, is_temporal),
-        Some(frame) => {
-            let term = term.timeframe(frame);
-            let is_temporal = term.ty.is_some_and(Type::is_temporal);
-            (term, is_temporal)
+        };
+        // A query may read several timeframes of the same field.
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::super::{patterns, sql_functions};
 use super::empty_sums::EMPTY_SUM;
 use super::literals::{integer_literal, literal_text, unsupported_sql};
 use super::plain_sql::MARK;
+use super::proven::ProvenFormulas;
 use super::reader::SqlReader;
 use crate::{Type, catalog};
 
@@ -92,7 +93,7 @@ impl SqlReader<'_> {
             ("date_part", [_, x]) => {
                 let unit = unit_name(&texts.first().cloned().flatten().unwrap_or_default());
                 let x = self.convert_term(x)?;
-                date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
+                self.date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
             }
             ("datediff" | "date_diff", [unit, from, to]) => {
                 let unit = unit_name(&literal_text(unit).unwrap_or_else(|| unit.to_string()));
@@ -315,11 +316,37 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::call(function.name, &args))
     }
 
+    /// Converts the extraction of a part of a date.
+    pub(super) fn date_part(&self, unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
+        let call = |name: &str, args: &[FormulaTerm]| FormulaTerm::call(name, args).with_type(Some(Type::Integer));
+        let function = match unit {
+            "year" => "YEAR",
+            "quarter" => "QUARTER",
+            "month" => "MONTH",
+            "day" => "DAY",
+            "hour" => "HOUR",
+            "minute" => "MINUTE",
+            "doy" | "dayofyear" => return Some(x.timeframe("day_of_year")),
+            "isodow" => return Some(call("WEEKDAY", &[x, FormulaTerm::integer(2)])),
+            "dow"
+                if self
+                    .names
+                    .proven_formulas()
+                    .is_some_and(ProvenFormulas::extracts_days_from_zero) =>
+            {
+                let day = FormulaTerm::binary(call("WEEKDAY", &[x]), "-", 3, &FormulaTerm::integer(1));
+                return Some(day.with_type(Some(Type::Integer)));
+            }
+            _ => return None,
+        };
+        Some(call(function, &[x]))
+    }
+
     /// Converts operators that exist only in Omni: operators on times and on the rows of a result.
     pub(super) fn convert_omni_call(&mut self, name: &str, args: &[&Expr], expr: &Expr) -> Result<FormulaTerm, String> {
         let [x] = args else { return Err(unsupported_sql(expr)) };
         if let Some(frame) = sql_functions::operator_timeframe(name) {
-            return Ok(self.convert_term(x)?.timeframe(frame));
+            return self.names.timeframe(self.convert_term(x)?, Some(frame));
         }
         let reference = match x {
             Expr::Identifier(ident) => self.reference_of_placeholder(&ident.value),
@@ -348,20 +375,6 @@ impl SqlReader<'_> {
 fn unit_name(text: &str) -> String {
     let name = text.trim().to_lowercase();
     name.strip_suffix('s').unwrap_or(&name).to_owned()
-}
-
-pub(super) fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
-    let function = match unit {
-        "year" => "YEAR",
-        "quarter" => "QUARTER",
-        "month" => "MONTH",
-        "day" => "DAY",
-        "hour" => "HOUR",
-        "minute" => "MINUTE",
-        "doy" | "dayofyear" => return Some(x.timeframe("day_of_year")),
-        _ => return None,
-    };
-    Some(FormulaTerm::call(function, &[x]).with_type(Some(Type::Integer)))
 }
 
 /// Returns the number of day, month or year boundaries between two dates, which is how warehouses define the difference

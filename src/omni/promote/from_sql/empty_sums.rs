@@ -1,9 +1,10 @@
 //! Sums of no rows, which are NULL in SQL and 0 in formulas, and the expressions in which this difference does not
 //! matter.
 
-use sqlparser::ast::{BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
+use sqlparser::ast::{BinaryOperator, Expr, Function, Value};
 
 use super::super::term::FormulaTerm;
+use super::calls::call_arguments;
 use super::operators::is_zero;
 use super::reader::SqlReader;
 
@@ -30,12 +31,13 @@ impl SqlReader<'_> {
         Ok(Some(term.with_type(ty).with_never_null(true)))
     }
 
-    /// Converts the numerator of a division. If a sum of some rows is empty, the quotient is NULL in SQL and 0 in a
-    /// formula. If a sum of all rows is empty, the denominator is usually also an empty sum.
-    pub(super) fn convert_numerator(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
-        match multiplied_sum(expr) {
-            Some(sum) if has_condition(sum) => self.convert_term(expr),
-            _ => self.convert_without_empty_sum(expr),
+    /// Converts the numerator of a division. If a sum is empty, the quotient is NULL in SQL and 0 in a formula, unless
+    /// the denominator is then also 0 or NULL.
+    pub(super) fn convert_numerator(&mut self, expr: &Expr, denominator: &Expr) -> Result<FormulaTerm, String> {
+        let sum = multiplied_sum(expr);
+        match sum.is_some_and(|sum| is_empty_with(sum, denominator)) {
+            true => self.convert_without_empty_sum(expr),
+            false => self.convert_term(expr),
         }
     }
 
@@ -55,22 +57,48 @@ impl SqlReader<'_> {
     }
 }
 
-/// Returns whether a sum adds only the values of rows that meet a condition.
-fn has_condition(sum: &Function) -> bool {
-    let FunctionArguments::List(list) = &sum.args else {
-        return sum.filter.is_some();
+/// Returns whether the denominator is 0 or NULL if the sum is empty: it counts or adds the same values, of the same or of
+/// fewer rows.
+fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
+    let Some(divisor) = multiplied_call(denominator, &["sum", "count"]) else {
+        return false;
     };
-    let is_case = |arg: &FunctionArg| {
-        matches!(
-            arg,
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Case { else_result: None, .. }))
-        )
+    let values = |function: &Function| Some(call_arguments(&function.args)?.0.first().copied()?.clone());
+    let (Some(added), Some(divisor_value)) = (values(sum), values(divisor)) else {
+        return false;
     };
-    sum.filter.is_some() || list.args.iter().any(is_case)
+    // A CASE with the default 0 is only NULL for rows that meet its condition.
+    let added_by_default = match &added {
+        Expr::Case {
+            conditions,
+            else_result: Some(otherwise),
+            ..
+        } if is_zero(otherwise) => match conditions.as_slice() {
+            [when] => Some(&when.result),
+            _ => None,
+        },
+        _ => None,
+    };
+    let is_same = |value: &Expr| without_brackets(value).to_string() == without_brackets(&divisor_value).to_string();
+    sum.filter.is_none() && (is_same(&added) || added_by_default.is_some_and(is_same))
+        || sum.filter == divisor.filter && is_same(&added)
+}
+
+fn without_brackets(expr: &Expr) -> &Expr {
+    let mut inner = expr;
+    while let Expr::Nested(nested) = inner {
+        inner = nested;
+    }
+    inner
 }
 
 /// Returns the sum in an expression that is a sum, or the product of a sum and numbers.
 fn multiplied_sum(expr: &Expr) -> Option<&Function> {
+    multiplied_call(expr, &["sum"])
+}
+
+/// Returns the call of one of the functions in an expression that is this call, or the product of the call and numbers.
+fn multiplied_call<'e>(expr: &'e Expr, names: &[&str]) -> Option<&'e Function> {
     let mut inner = expr;
     loop {
         inner = match inner {
@@ -86,7 +114,8 @@ fn multiplied_sum(expr: &Expr) -> Option<&Function> {
                 _ => return None,
             },
             Expr::Function(function) => {
-                return Some(function).filter(|sum| sum.name.to_string().eq_ignore_ascii_case("sum"));
+                let name = function.name.to_string().to_lowercase();
+                return Some(function).filter(|_| names.contains(&name.as_str()));
             }
             _ => return None,
         };

@@ -28,6 +28,10 @@ pub(super) trait SqlNames {
     fn field(&self, reference: &str) -> Result<FormulaTerm, String>;
     /// Resolves a column with an optional qualifier.
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
+    /// Applies a timeframe to a term.
+    fn timeframe(&self, term: FormulaTerm, frame: Option<&str>) -> Result<FormulaTerm, String> {
+        Ok(frame.map_or(term.clone(), |frame| term.timeframe(frame)))
+    }
     /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside of worksheets.
     fn column_letter(&self, _reference: &str) -> Option<String> {
         None
@@ -260,7 +264,7 @@ mod tests {
         }
         for (dialect, sql) in [
             ("postgres", "trim(t)"),
-            ("postgres", "i % 2"),
+            ("postgres", "n % 2"),
             ("postgres", "sum(n) over ()"),
             ("postgres", "(select 1)"),
             ("postgres", "t::int"),
@@ -286,9 +290,15 @@ mod tests {
         assert_eq!(doubts("sum(n)"), Ok(1));
         assert_eq!(doubts("sum(n) - sum(n2)"), Ok(1));
         assert_eq!(doubts("100.0 * sum(case when i > 1 then n end) / sum(n)"), Ok(1));
+        assert_eq!(doubts("sum(n) / count(*)"), Ok(1));
+        assert_eq!(doubts("sum(n) / nullif(count(distinct t), 0)"), Ok(1));
+        assert_eq!(doubts("sum(n) filter (where i > 1) / sum(n)"), Ok(1));
         // In these cases, it does not matter whether a sum of no rows is NULL or 0.
         for sql in [
-            "sum(n) / count(*)",
+            "sum(n) / count(n)",
+            "2 * sum(n) / (sum((n)))",
+            "sum(n) / sum(n) filter (where i > 1)",
+            "sum(n) filter (where i > 1) / count(n) filter (where i > 1)",
             "100.0 * sum(case when i > 1 then n else 0 end) / nullif(sum(n), 0)",
             "coalesce(sum(n), 0)",
         ] {

@@ -31,6 +31,7 @@ impl SqlReader<'_> {
         }
         match op {
             BinaryOperator::Divide => return self.convert_division(left, right),
+            BinaryOperator::Modulo => return self.convert_remainder(left, right),
             BinaryOperator::StringConcat => return self.convert_concatenation(left, right),
             BinaryOperator::Plus | BinaryOperator::Minus => {
                 if let Expr::Interval(interval) = right {
@@ -64,7 +65,10 @@ impl SqlReader<'_> {
     pub(super) fn convert_division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let (left, left_is_real) = strip_widening(left);
         let (right, right_is_real) = strip_widening(strip_nullif_zero(right));
-        let (left, right) = (self.convert_numerator(left)?, self.convert_without_empty_sum(right)?);
+        let (left, right) = (
+            self.convert_numerator(left, right)?,
+            self.convert_without_empty_sum(right)?,
+        );
         let is_real = |term: &FormulaTerm| matches!(term.ty, Some(Type::Decimal | Type::Float));
         let is_whole = |term: &FormulaTerm| term.ty == Some(Type::Integer);
         if self.dialect.facts().divides_integers
@@ -81,6 +85,20 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::binary(left, "/", 4, &right)
             .with_type(Some(Type::Float))
             .with_never_null(false))
+    }
+
+    /// Converts `a % b`, which has the sign of `a`. `MOD` has the sign of `b`.
+    fn convert_remainder(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
+        let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
+        if (left.ty, right.ty) != (Some(Type::Integer), Some(Type::Integer)) {
+            let reason = "`%` has the sign of the dividend, but `MOD` that of the divisor; they are equal only for numbers of \
+                          the same sign";
+            return Err(reason.to_owned());
+        }
+        self.computes |= !left.is_there || !right.is_there;
+        let quotient = FormulaTerm::call("QUOTIENT", &[left.clone(), right.clone()]);
+        let whole = FormulaTerm::binary(quotient, "*", 4, &right);
+        Ok(FormulaTerm::binary(left, "-", 3, &whole).with_type(Some(Type::Integer)))
     }
 
     /// Converts `a || b`, which is NULL if an operand is NULL, whereas the formula operator `&` treats NULL as empty
@@ -229,9 +247,54 @@ impl SqlReader<'_> {
                 _ => Ok(x.timeframe("date")),
             },
             _ if is_real(data_type) && (is_number || x.aggregates) => Ok(x.with_type(Some(Type::Float))),
+            _ if !matches!(kind, CastKind::Cast | CastKind::DoubleColon) => Err(unsupported_sql(expr)),
+            _ if is_whole_number(data_type) => integer_cast(x),
+            _ if is_text(data_type) => text_cast(x),
             _ => Err(unsupported_sql(expr)),
         }
     }
+}
+
+/// Converts a cast to an integer.
+fn integer_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
+    match x.ty {
+        Some(Type::Integer) => Ok(x),
+        _ => {
+            let reason = "warehouses round or truncate a number in different ways when they cast it to an integer; choose \
+                          `ROUND(x, 0)` or `ROUNDDOWN(x, 0)`";
+            Err(reason.to_owned())
+        }
+    }
+}
+
+/// Converts a cast to text of any length.
+fn text_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
+    match x.ty {
+        Some(Type::Text) => Ok(x),
+        Some(Type::Integer | Type::Date) => {
+            let text = FormulaTerm::binary(x.clone(), "&", 2, &FormulaTerm::string_literal(""));
+            let term = match x.is_there {
+                true => text,
+                false => FormulaTerm::call("IF", &[x.isblank_call().negate(), text]),
+            };
+            Ok(term.with_type(Some(Type::Text)))
+        }
+        _ => {
+            let reason = "the text of other values than integers and dates has another format in formulas, such as `1.5` in \
+                          place of `1.50`; use `TEXT`";
+            Err(reason.to_owned())
+        }
+    }
+}
+
+fn is_whole_number(data_type: &DataType) -> bool {
+    let name = data_type.to_string().to_ascii_uppercase();
+    ["INTEGER", "INT", "INT64", "BIGINT"].contains(&name.as_str())
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    let name = data_type.to_string().to_ascii_uppercase();
+    ["VARCHAR", "TEXT", "STRING"].contains(&name.as_str())
 }
 
 /// Collects the operands of a chain of the same operator, in order.

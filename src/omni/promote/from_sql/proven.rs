@@ -5,11 +5,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use sqlparser::ast::Expr;
 
+use super::super::calendar::OmniCalendar;
 use super::super::term::FormulaTerm;
 use super::calls::call_arguments;
 use super::reader::SqlReader;
 use crate::Type;
 use crate::ast;
+use crate::calendar::Weekday;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::{SqlTokenKind, replace_tokens, tokens};
 use crate::decompile::{Decompiler, FoundFormula};
@@ -50,16 +52,49 @@ const MAX_PROOFS: usize = 8;
 type NamedTerms = FxHashMap<String, FormulaTerm>;
 
 impl ProvenFormulas {
-    pub fn new(compiler: &Compiler) -> Self {
+    /// Creates a search for formulas of a spec with the given calendar.
+    pub fn new(compiler: &Compiler, calendar: OmniCalendar) -> Self {
+        let mut options = (*compiler.options).clone();
+        if let Some(day) = calendar.week_start {
+            options.calendar.week_start = day;
+        }
         Self {
-            compiler: compiler.clone(),
+            compiler: compiler.with_options(options),
             decompiler: Decompiler::default(),
         }
+    }
+
+    /// Returns the first day of the week if an expression assumes weeks that start on Monday, but the weeks of the spec
+    /// start on another day.
+    fn other_week_start(&self, sql: &str, names: &NamedTerms) -> Option<Weekday> {
+        let week_start = self.compiler.options.calendar.week_start;
+        let lower = sql.to_ascii_lowercase();
+        if week_start == Weekday::Monday || !["week", "dow"].iter().any(|unit| lower.contains(unit)) {
+            return None;
+        }
+        let mut options = (*self.compiler.options).clone();
+        options.calendar.week_start = Weekday::Monday;
+        let with_monday = Self {
+            compiler: self.compiler.with_options(options),
+            decompiler: Decompiler::default(),
+        };
+        with_monday.find(sql, names).map(|_| week_start)
     }
 
     /// Returns whether formulas convert points in time to another time zone.
     pub fn converts_time_zones(&self) -> bool {
         self.compiler.options.timezone.is_some()
+    }
+
+    /// Returns whether `extract(dow from x)` is 0 for a Sunday, as in the SQL of `WEEKDAY`.
+    pub fn extracts_days_from_zero(&self) -> bool {
+        let day = FormulaTerm::atom("omni_day").with_type(Some(Type::Date));
+        let compiler = self.compiler_with(&NamedTerms::from_iter([("omni_day".to_owned(), day)]));
+        let spec = format!("model: omni_model\nfrom: {RELATION}\n{ROWS}definitions: {NAME} = WEEKDAY(omni_day)\n");
+        let compiled = compiler.compile_spec(&spec);
+        compiled
+            .model_sql()
+            .is_some_and(|sql| sql.contains("extract(dow from omni_day)"))
     }
 
     /// Returns the formula that compiles to an expression, and the differences between its SQL and the expression.
@@ -87,7 +122,13 @@ impl ProvenFormulas {
             .map(formulac_core::Column::ty);
         let term = replace_names(&formula, names)?.with_type(ty.filter(|ty| *ty != Type::Unknown));
         let doubt = rewritten.filter(|rewritten_sql| !rewritten_sql.guards.is_empty());
-        let doubt = doubt.map(|rewritten_sql| format!("the SQL of the formula adds {}", rewritten_sql.describe()));
+        let doubt = doubt.map(|rewritten_sql| {
+            let guards = rewritten_sql.guards.iter().map(|guard| guard.describe());
+            format!(
+                "the SQL of the formula adds {}",
+                guards.collect::<Vec<_>>().join(" and ")
+            )
+        });
         Some((if aggregates { term.into_aggregate() } else { term }, doubt))
     }
 
@@ -104,8 +145,20 @@ impl ProvenFormulas {
 }
 
 impl SqlReader<'_> {
-    /// Returns the formula that compiles to the expression.
-    pub(super) fn find_proven_formula(&mut self, expr: &Expr) -> Option<FormulaTerm> {
+    /// Returns the formula that compiles to the expression. `otherwise` is the reason that is returned if there is none.
+    pub(super) fn find_proven_formula(&mut self, expr: &Expr, otherwise: String) -> Result<FormulaTerm, String> {
+        let mut week_start = None;
+        let found = self.search_proven_formula(expr, &mut week_start);
+        found.ok_or_else(|| match week_start {
+            Some(day) => format!(
+                "the weeks of the SQL start on Monday, but `week_start_day` is {}, and no formula expresses both",
+                day.name()
+            ),
+            None => otherwise,
+        })
+    }
+
+    fn search_proven_formula(&mut self, expr: &Expr, week_start: &mut Option<Weekday>) -> Option<FormulaTerm> {
         let proven = self.names.proven_formulas()?;
         self.proofs += 1;
         if self.proofs > MAX_PROOFS
@@ -126,7 +179,10 @@ impl SqlReader<'_> {
             };
             names.insert(word.to_ascii_lowercase(), term);
         }
-        let (term, doubt) = proven.find(&sql, &names)?;
+        let Some((term, doubt)) = proven.find(&sql, &names) else {
+            *week_start = proven.other_week_start(&sql, &names);
+            return None;
+        };
         self.doubts.extend(doubt);
         self.computes |= term.text.contains(['+', '-', '*', '/']);
         Some(term)

@@ -5,7 +5,6 @@ use sqlparser::ast::{CeilFloorKind, DataType, DateTimeField, Expr, UnaryOperator
 use super::super::filters::{is_number, number_term};
 use super::super::term::FormulaTerm;
 use super::SqlNames;
-use super::calls::date_part;
 use super::literals::{date_term, unsupported_sql};
 use super::plain_sql::MARK;
 use crate::Type;
@@ -39,13 +38,13 @@ impl SqlReader<'_> {
             Err("the SQL is nested too deeply".to_owned())
         } else if self.depends_on_time_zone(expr) {
             let reason = "the formula would convert the point in time to the time zone of the project";
-            self.find_proven_formula(expr).ok_or_else(|| reason.to_owned())
+            self.find_proven_formula(expr, reason.to_owned())
         } else {
             let (doubts, computes) = (self.doubts.len(), self.computes);
             self.convert_part(expr).or_else(|reason| {
                 self.doubts.truncate(doubts);
                 self.computes = computes;
-                self.find_proven_formula(expr).ok_or(reason)
+                self.find_proven_formula(expr, reason)
             })
         };
         self.depth -= 1;
@@ -87,6 +86,8 @@ impl SqlReader<'_> {
             Expr::BinaryOp { left, op, right } => self.convert_binary(left, op, right),
             Expr::IsNull(inner) => Ok(self.convert_term(inner)?.isblank_call()),
             Expr::IsNotNull(inner) => Ok(self.convert_term(inner)?.isblank_call().negate()),
+            Expr::IsNotDistinctFrom(left, right) => self.convert_not_distinct(left, right),
+            Expr::IsDistinctFrom(left, right) => Ok(self.convert_not_distinct(left, right)?.negate()),
             Expr::IsTrue(inner) => Ok(or_false(self.convert_term(inner)?)),
             Expr::IsFalse(inner) => Ok(or_false(self.convert_term(inner)?.negate())),
             Expr::InList { expr, list, negated } => self.convert_in_list(expr, list, *negated),
@@ -129,7 +130,7 @@ impl SqlReader<'_> {
             Expr::Extract { field, expr: inner, .. } => {
                 let unit = field.to_string().to_lowercase();
                 let x = self.convert_term(inner)?;
-                date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
+                self.date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
             }
             Expr::Ceil { expr: inner, field } if is_plain(field) => {
                 Ok(FormulaTerm::call("CEILING", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
@@ -144,9 +145,32 @@ impl SqlReader<'_> {
                 ..
             } => self.convert_substring(inner, from, length.as_deref()),
             Expr::Position { expr: needle, r#in } => self.convert_position(needle, r#in),
+            Expr::Trim {
+                trim_what: None,
+                trim_characters: None,
+                ..
+            } => Err("`TRIM` in a formula also merges the spaces inside the text".to_owned()),
             Expr::Function(function) => self.convert_call(function, expr),
             _ => Err(unsupported_sql(expr)),
         }
+    }
+
+    /// Converts `a is not distinct from b`, an equality in which two NULLs are equal.
+    fn convert_not_distinct(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
+        let is_null = |expr: &Expr| matches!(expr, Expr::Value(value) if matches!(value.value, Value::Null));
+        if let (false, true) | (true, false) = (is_null(left), is_null(right)) {
+            let other = if is_null(left) { right } else { left };
+            return Ok(self.convert_term(other)?.isblank_call());
+        }
+        let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
+        let equal = or_false(left.clone().compare_with("=", &right))
+            .with_type(Some(Type::Boolean))
+            .with_never_null(true);
+        if left.is_there || right.is_there {
+            return Ok(equal);
+        }
+        let term = FormulaTerm::call("IF", &[left.isblank_call(), right.isblank_call(), equal]);
+        Ok(term.with_type(Some(Type::Boolean)).with_never_null(true))
     }
 
     fn convert_in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<FormulaTerm, String> {

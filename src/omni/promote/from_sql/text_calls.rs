@@ -22,6 +22,27 @@ impl SqlReader<'_> {
                 FormulaTerm::call("PROPER", &[self.convert_term(x)?]).with_type(Some(Type::Text))
             }
             ("position" | "charindex", [needle, text]) if exists => self.convert_position(needle, text)?,
+            ("split_part", [text, delimiter, index]) if integer_literal(index).is_some_and(|index| index > 0) => {
+                // `split_part` returns an empty text if there are fewer parts, but `TEXTSPLIT` returns NULL.
+                let Some(delimiter) = literal_text(delimiter).filter(|delimiter| !delimiter.is_empty()) else {
+                    return Err("a delimiter of `split_part` that is not a literal is not supported".to_owned());
+                };
+                let text = self.convert_term(text)?;
+                let args = [
+                    text.clone(),
+                    FormulaTerm::string_literal(&delimiter),
+                    self.convert_term(index)?,
+                ];
+                let part = FormulaTerm::call(
+                    "COALESCE",
+                    &[FormulaTerm::call("TEXTSPLIT", &args), FormulaTerm::string_literal("")],
+                );
+                let term = match text.is_there {
+                    true => part,
+                    false => FormulaTerm::call("IF", &[text.isblank_call().negate(), part]),
+                };
+                term.with_type(Some(Type::Text))
+            }
             ("strpos", [text, needle]) => self.convert_position(needle, text)?,
             ("replace", [x, old]) => {
                 let args = [
