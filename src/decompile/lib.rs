@@ -83,7 +83,7 @@ pub use equivalent_files::{is_equivalent_sql, is_same_expression};
 pub use file::{FilePartPosition, columns_before, output_cte};
 pub use filter_edits::FilterEdit;
 pub use formula::{Decompiler, NotAFormula};
-pub use formula_names::with_relations;
+pub use formula_names::{rename_names, with_relations};
 pub use group_keys::{AddedGroupKey, SameGrouping, added_group_keys, same_grouping};
 pub use guarded_formula::{FoundFormula, RewrittenSql};
 pub use guards::Guard;

@@ -334,6 +334,7 @@ fn spec_edit(view: &PulledView, omni_description: OmniDescription) -> HandEdit {
         after: after.clone(),
         why: None,
         rewritten: None,
+        is_in_spec: false,
         position: None,
         values: (before.map(YamlValue::Text), after.map(YamlValue::Text)),
     }

@@ -117,11 +117,13 @@ impl ModelReconciler<'_> {
             return;
         }
         let name = edit.definition.clone().unwrap_or_default();
-        let ours = self.ours.definition(&name, edit.cte.as_deref());
+        let current_name = self.current_name(&name).to_owned();
+        let ours = self.ours.definition(&current_name, edit.cte.as_deref());
         let base = self
             .base_spec
             .as_ref()
             .and_then(|before| before.definition(&name, edit.cte.as_deref()));
+        let base = base.map(|(step, formula)| (step, self.with_current_names(&formula)));
         let edited = self.edited_model;
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
@@ -149,11 +151,11 @@ impl ModelReconciler<'_> {
             return;
         };
         let (formula, rewritten) = match self.formula_of_edit(&edit, edited_sql, base_step.as_deref(), origin) {
-            Ok(formula) => (Ok(formula.formula), formula.rewritten),
+            Ok(formula) => (Ok(self.with_current_names(&formula.formula)), formula.rewritten),
             Err(reason) => (Err(reason), None),
         };
         let carried = formula.as_ref().map_err(Clone::clone).and_then(|formula| {
-            let text = with_formula(&self.ours.source, step.as_deref(), &name, formula);
+            let text = with_formula(&self.ours.source, step.as_deref(), &current_name, formula);
             let text = text.map_err(|refusal| refusal.to_string())?;
             self.tools
                 .compile(&self.ours.spec, &text)
@@ -167,6 +169,7 @@ impl ModelReconciler<'_> {
             reconciled.carried.push(edit);
         } else if ours != base || self.sides.bases.len() != 1 {
             let mut conflict = self.build_conflict(&edit, Some(base), Some(ours));
+            conflict.definition = Some(current_name);
             conflict.theirs_formula = formula.ok();
             reconciled.conflicts.push(conflict);
         } else if let Some(conflict) = self.compare_with_helper_change(&edit, &ours) {

@@ -76,6 +76,8 @@ pub struct HandEdit {
     /// SQL that the spec generates for the edit, if this SQL handles more special cases than the edited SQL. `None` if
     /// the generated SQL is the same as the edited SQL.
     pub rewritten: Option<RewrittenSql>,
+    /// `true` if the spec already contained the edit, for example because `generate` wrote the file after the last push.
+    pub is_in_spec: bool,
     /// Position of the edited part of a model's SQL. `None` in other files.
     pub(super) position: Option<FilePartPosition>,
     /// Values of the property before and after the edit, which are transferred to the spec.
@@ -340,6 +342,7 @@ pub(super) fn whole_file_edit(path: &str, before: &str, after: &str, property: P
         after: Some(after.to_owned()),
         why: None,
         rewritten: None,
+        is_in_spec: false,
         position: None,
         values: (None, None),
     }
@@ -398,6 +401,7 @@ fn properties_between(
             after: is.map(LocatedPropertyValue::text),
             why: None,
             rewritten: None,
+            is_in_spec: false,
             position: None,
             values: (
                 was.map(|property_value| property_value.value.clone()),

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::conflict::Conflict;
+use super::hand_edits::HandEditKind;
 use super::hand_edits::{HandEdit, Property};
 use super::lines;
 use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::reconcile::ModelSides;
+use super::renamed_definitions::{RenamedDefinition, with_current_column_names};
 use super::state::normalize_lines;
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{FilePartPosition, LayoutClash, apply_replacements, restore_column, with_column_order_of};
@@ -79,9 +81,14 @@ impl TextChange {
 }
 
 /// Merges the existing files of a model with the files that its spec now generates. Edits that no spec can express
-/// (`kept`) remain. The generated SQL replaces edits that were transferred to the spec (`carried`).
+/// (`kept`) remain. The generated SQL replaces edits that were transferred to the spec (`carried`). Comments and edits of
+/// definitions that the spec renames (`renamed`) move to the current names.
 #[must_use]
-pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
+pub(super) fn merge_files(
+    sides: ModelSides<'_>,
+    [kept, carried]: [&[HandEdit]; 2],
+    renamed: &[RenamedDefinition],
+) -> (Vec<TextChange>, Vec<Conflict>) {
     let nothing = BTreeMap::new();
     let ours = sides.ours.map_or(&nothing, |ours| &ours.files);
     let mut paths: Vec<&String> = ours
@@ -94,7 +101,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit
     for path in paths {
         let base = sides.bases.first().and_then(|base| base.files.get(path));
         let theirs = sides.files.get(path);
-        match merge_file(sides, path, base, ours.get(path), theirs, [kept, carried]) {
+        match merge_file(sides, path, [base, ours.get(path), theirs], [kept, carried], renamed) {
             Ok(after) if after.as_deref().map(normalize_lines) != theirs.map(|text| normalize_lines(text)) => {
                 changes.push(TextChange {
                     path: path.clone(),
@@ -131,10 +138,9 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit
 fn merge_file(
     sides: ModelSides<'_>,
     path: &str,
-    base: Option<&String>,
-    ours: Option<&String>,
-    theirs: Option<&String>,
+    [base, ours, theirs]: [Option<&String>; 3],
     [kept, carried]: [&[HandEdit]; 2],
+    renamed: &[RenamedDefinition],
 ) -> Result<Option<String>, Vec<LayoutClash>> {
     let Some(found) = theirs else { return Ok(ours.cloned()) };
     let found = normalize_lines(found);
@@ -148,6 +154,14 @@ fn merge_file(
             }
         }));
     }
+    let is_properties = HandEditKind::new(path, sides.model) == HandEditKind::Properties;
+    let with_new_names = |text: &str| match is_properties {
+        true => with_current_column_names(text, sides.model, renamed),
+        false => text.to_owned(),
+    };
+    let found = with_new_names(&found);
+    let base = base.map(|base| with_new_names(base));
+    let base = base.as_ref();
     let is_kept = kept
         .iter()
         .any(|edit| edit.file == path || is_same_model_files(&edit.file, path));

@@ -86,7 +86,7 @@ pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialec
     })
 }
 
-/// Merges properties by value. The hashes of the newly generated properties are written to all three versions, so that
+/// Merges properties by value. Columns that are no longer generated are removed with their comments. The hashes of the newly generated properties are written to all three versions, so that
 /// the hashes never differ.
 fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     // The name of the file can differ from the name of the model.
@@ -96,7 +96,8 @@ fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<Strin
     let rules = Rules::new()
         .list("models", &["name"])
         .list("models.*.columns", &["name"])
-        .list("unit_tests", &["name"]);
+        .list("unit_tests", &["name"])
+        .remove_comments();
     let [base, found] = [base, found].map(|text| with_hashes_of(&with_test_keys_of(text, ours, model), ours, model));
     let merged = merge(Some(&base), &found, ours, &rules).ok()?;
     merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))

@@ -10,10 +10,11 @@ use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::model_properties::{ModelProperties, specified_properties};
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::reconcile::{ModelSides, ReconcileTools, Reconciled, edited_files};
+use super::renamed_definitions::RenamedDefinition;
 use super::state::{PushState, normalize_lines};
 use super::write_back;
 use crate::Compiler;
-use crate::decompile::{EditedModel, LayoutClash, Substitution};
+use crate::decompile::{EditedModel, LayoutClash, Substitution, rename_names};
 use crate::yaml_edit::YamlValue;
 
 /// Model with its base, its spec and the edits to transfer to the spec.
@@ -35,6 +36,8 @@ pub(super) struct ModelReconciler<'a> {
     pub base_properties: ModelProperties,
     /// Columns that the transferred edits rename: the names in the last push and in `ours`.
     pub renamed: Vec<(String, String)>,
+    /// Definitions that the spec renames: the names in the last push and in the spec.
+    pub renamed_in_spec: Vec<RenamedDefinition>,
     /// Results of looking for the formulas of edited columns, by CTE and column.
     pub formulas: EditedFormulas,
 }
@@ -123,7 +126,7 @@ impl ModelReconciler<'_> {
         }
         let target = edit.property_target();
         let before = PropertyTarget {
-            column: target.column.as_deref().map(|name| self.last_name(name).to_owned()),
+            column: target.column.as_deref().map(|name| self.pushed_name(name).to_owned()),
             ..target.clone()
         };
         let now = self.ours.properties(self.sides.model);
@@ -133,19 +136,40 @@ impl ModelReconciler<'_> {
         )
     }
 
-    /// Returns the name that a column of `ours` had in the last push.
+    /// Returns the name of a column of `ours` before the transferred edits. The spec still contains this name.
     fn last_name<'n>(&'n self, name: &'n str) -> &'n str {
         let renamed = self.renamed.iter().find(|(_, new)| new == name);
         renamed.map_or(name, |(old, _)| old)
     }
 
+    /// Returns the name that a column of `ours` had in the last push.
+    fn pushed_name<'n>(&'n self, name: &'n str) -> &'n str {
+        let name = self.last_name(name);
+        let renamed = self.renamed_in_spec.iter().find(|(_, new)| new == name);
+        renamed.map_or(name, |(old, _)| old)
+    }
+
+    /// Returns the name in the spec of a definition of the last push.
+    pub fn current_name<'n>(&'n self, name: &'n str) -> &'n str {
+        let renamed = self.renamed_in_spec.iter().find(|(old, _)| old == name);
+        renamed.map_or(name, |(_, new)| new)
+    }
+
+    /// Returns a formula of the last push with the names of the spec.
+    pub fn with_current_names(&self, formula: &str) -> String {
+        let names = self.renamed_in_spec.iter();
+        let names: Vec<(&str, String)> = names.map(|(old, new)| (old.as_str(), new.clone())).collect();
+        match names.as_slice() {
+            [] => formula.to_owned(),
+            names => rename_names(formula, names),
+        }
+    }
+
     /// Returns an edit to a property, with the column's name in `ours`. The properties file may still have the name of
     /// the last push.
     pub fn with_current_name(&self, edit: &HandEdit) -> HandEdit {
-        let renamed = self
-            .renamed
-            .iter()
-            .find(|(old, _)| edit.definition.as_ref() == Some(old));
+        let mut renamed = self.renamed.iter().chain(&self.renamed_in_spec);
+        let renamed = renamed.find(|(old, _)| edit.definition.as_ref() == Some(old));
         let has_last_name = |old: &str| {
             let properties = specified_properties(self.sides.model, &edited_files(self.sides, &self.base.files));
             properties.keys().any(|target| target.column.as_deref() == Some(old))
@@ -177,7 +201,7 @@ impl ModelReconciler<'_> {
         let base_spec = self.base_spec.as_ref();
         let is_base_default = base
             .as_ref()
-            .is_none_or(|text| base_spec.is_some_and(|spec| is_default(spec, self.last_name(name), text)));
+            .is_none_or(|text| base_spec.is_some_and(|spec| is_default(spec, self.pushed_name(name), text)));
         is_base_default && ours.as_ref().is_some_and(|text| is_default(&self.ours, name, text))
     }
 

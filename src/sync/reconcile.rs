@@ -11,6 +11,7 @@ use super::kept_edit_conflicts::{add_conflicts_of_new_metrics, add_conflicts_of_
 use super::merge_files::with_generated_columns;
 use super::model_properties::specified_properties;
 use super::model_reconciler::{ModelReconciler, is_in_model_file};
+use super::renamed_definitions::renamed_definitions;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_unmodified;
 use crate::decompile::{Decompiler, EditedModel};
@@ -87,11 +88,34 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     }
     add_conflicts_of_new_metrics(sides, &mut done, &tools);
     add_conflicts_of_shared_columns(sides, &mut done, &tools);
+    mark_edits_in_spec(sides, &mut done.carried);
     done
 }
 
-/// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next
-/// push would. Returns whether the spec changed.
+/// Marks the edits that the spec already contained: the generated files have them, too.
+fn mark_edits_in_spec(sides: ModelSides<'_>, carried: &mut [HandEdit]) {
+    let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
+        return;
+    };
+    let files = edited_files(sides, &ours.files);
+    let remaining = hand_edits::hand_edits_between(sides.model, &ours.files, &files, ours.compiled.dialect());
+    for edit in carried {
+        edit.is_in_spec = ours.files.contains_key(&edit.file) && !contains_edit(&remaining, edit);
+    }
+}
+
+/// Returns whether a list of edits contains an edit to the same part of the same file.
+fn contains_edit(edits: &[HandEdit], edit: &HandEdit) -> bool {
+    edits.iter().any(|other| {
+        // A removed property has no line in the file.
+        let is_same_place =
+            other.line == edit.line || edit.position.is_none() && other.property_target() == edit.property_target();
+        (&other.file, &other.after) == (&edit.file, &edit.after) && is_same_place
+    })
+}
+
+/// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next push
+/// would. Returns whether the spec changed.
 fn reconcile_remaining_edits<'t>(
     sides: ModelSides<'_>,
     done: &mut Reconciled,
@@ -169,10 +193,10 @@ pub(super) fn reconcile_with_base<'t>(
         return done;
     }
     let tools = tools();
-    // The definitions of the base are needed for a comparison with the spec if a formula or a description was edited. A
-    // description may be the formula.
+    // The definitions of the base are needed for a comparison with the spec if a definition was edited. A description
+    // may be the formula, and the spec may rename the definition.
     let needs_base = |edit: &HandEdit| {
-        matches!(edit.property, Property::Formula | Property::Description) || is_in_model_file(sides.model)(edit)
+        edit.definition.is_some() || edit.property == Property::Description || is_in_model_file(sides.model)(edit)
     };
     let is_formula = edits.iter().any(needs_base);
     let base_compiler = base.compiler(tools.compiler);
@@ -191,11 +215,15 @@ pub(super) fn reconcile_with_base<'t>(
     let edited = edited_text
         .as_deref()
         .and_then(|edited_sql| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), edited_sql));
+    let renamed_in_spec = before
+        .as_ref()
+        .map(|before| renamed_definitions(&before.compiled, &ours.compiled));
     let mut work = ModelReconciler {
         sides,
         base,
         base_spec: before,
         renamed: Vec::new(),
+        renamed_in_spec: renamed_in_spec.unwrap_or_default(),
         ours: ours.clone(),
         tools,
         base_compiler: &base_compiler,
@@ -223,15 +251,7 @@ pub(super) fn reconcile_with_base<'t>(
             &edited_files(sides, &work.ours.files),
             dialect,
         );
-        let is_left = |edit: &HandEdit| {
-            // A removed property has no line in the file.
-            let is_same_place = |other: &HandEdit| {
-                other.line == edit.line || edit.position.is_none() && other.property_target() == edit.property_target()
-            };
-            let is_it =
-                |other: &HandEdit| (&other.file, &other.after) == (&edit.file, &edit.after) && is_same_place(other);
-            edit.is_whole_file() || hand_edits.iter().any(is_it)
-        };
+        let is_left = |edit: &HandEdit| edit.is_whole_file() || contains_edit(&hand_edits, edit);
         let (kept, carried): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
         done.kept = kept;
         done.carried.extend(carried);

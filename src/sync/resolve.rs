@@ -129,13 +129,43 @@ pub fn apply_edit_to_spec(
         definition: conflict.definition.clone(),
         ..edit.clone()
     };
+    spec_with_edited_value(&edit, model, ours, tools)
+}
+
+/// Returns the spec with the base's value of the description, test or setting that has the conflict. Returns `None` if
+/// the conflict concerns another part, or if no spec can express the value.
+#[must_use]
+pub fn with_base_value(
+    conflict: &Conflict,
+    model: &str,
+    ours: &CurrentSpec,
+    tools: ReconcileTools<'_>,
+) -> Option<String> {
+    let edit = conflict.edit.as_ref().filter(|edit| !edit.is_whole_file())?;
+    let (base, theirs) = &edit.values;
+    let to_base = HandEdit {
+        definition: conflict.definition.clone(),
+        before: edit.after.clone(),
+        after: edit.before.clone(),
+        values: (theirs.clone(), base.clone()),
+        ..edit.clone()
+    };
+    spec_with_edited_value(&to_base, model, ours, tools)
+}
+
+/// Returns the spec with the edited value of a property. Returns `None` if no spec can express the value.
+fn spec_with_edited_value(
+    edit: &HandEdit,
+    model: &str,
+    ours: &CurrentSpec,
+    tools: ReconcileTools<'_>,
+) -> Option<String> {
     let has_edited_value = |source: &String| {
         let compiled_spec = tools.compile(&ours.spec, source);
-        compiled_spec.is_some_and(|spec| spec.has_edited_value(model, &edit))
+        compiled_spec.is_some_and(|spec| spec.has_edited_value(model, edit))
     };
-    write_back::spec_candidates(&ours.source, &edit)
-        .into_iter()
-        .find(has_edited_value)
+    let candidates = write_back::spec_candidates(&ours.source, edit);
+    candidates.into_iter().find(has_edited_value)
 }
 
 /// Returns the spec with a different formula for the definition that has the conflict. Returns `None` if the conflict

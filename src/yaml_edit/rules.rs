@@ -23,6 +23,7 @@ pub struct Rules {
     marks: Vec<(PathPattern, RuleMark)>,
     atomic: Vec<PathPattern>,
     prune: bool,
+    removes_comments: bool,
     handwritten: BTreeSet<String>,
 }
 
@@ -62,6 +63,13 @@ impl Rules {
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
+        self
+    }
+
+    /// Removes generated values that are no longer generated, even if users added comments to them.
+    #[must_use]
+    pub fn remove_comments(mut self) -> Self {
+        self.removes_comments = true;
         self
     }
 
@@ -109,6 +117,10 @@ impl Rules {
     pub(super) fn is_mark_note(&self, comment: &str) -> bool {
         let text = comment.trim_start_matches('#').trim();
         self.marks.iter().any(|(_, mark)| mark.note == text)
+    }
+
+    pub(super) fn removes_comments(&self) -> bool {
+        self.removes_comments
     }
 
     pub(super) fn is_pruning(&self) -> bool {

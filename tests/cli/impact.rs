@@ -888,3 +888,39 @@ fn tables_named_without_ref() {
         ]
     ));
 }
+
+/// A `ref` without a version refers to the latest version, and a `ref` with a version to exactly this version, also in
+/// models that dbt has not parsed yet.
+#[test]
+fn versions_of_models_are_distinguished_before_dbt_parse() {
+    let version = |version: &str| {
+        let mut node = shop_node("model", "bill", "select 1 as amount", &[]);
+        node["unique_id"] = json!(format!("model.shop.bill.v{version}"));
+        node["version"] = json!(version);
+        node["latest_version"] = json!("2");
+        node["alias"] = json!(format!("bill_v{version}"));
+        node["relation_name"] = json!(format!("\"db\".\"main\".\"bill_v{version}\""));
+        node
+    };
+    let project = shop("impact_versions", &[version("1"), version("2")], &json!({}));
+    for (name, from) in [
+        ("latest", "ref('bill')"),
+        ("first", "ref('bill', v=1)"),
+        ("second", "ref('shop', 'bill', v=2)"),
+    ] {
+        let spec = format!("model: {name}\nfrom: {from}\ndefinitions: total = SUM(amount)\n");
+        project.write(&format!("metrics/{name}.yml"), spec);
+    }
+    for (model, readers) in [("bill.v1", vec!["first"]), ("bill.v2", vec!["latest", "second"])] {
+        let report = project.run(&["impact", model]).out;
+        let found: Vec<&str> = ["first", "latest", "second"]
+            .into_iter()
+            .filter(|name| report.contains(&format!("{name} (model)")))
+            .collect();
+        assert_eq!(found, readers, "{report}");
+        for reader in readers {
+            let lineage = project.run(&["lineage", &format!("{reader}.total")]).out;
+            assert!(lineage.contains(&format!("{model}.amount")), "{lineage}");
+        }
+    }
+}

@@ -505,3 +505,49 @@ fn the_target_folder_is_that_of_dbt() {
     fs::remove_dir_all(project.path("build")).unwrap();
     assert!(!known(None));
 }
+
+/// A push commits the files to which links in the project lead. `plan` reports links that lead out of the project.
+#[test]
+fn pushes_follow_links() {
+    let project = copied("linked_files");
+    let git = |args: &[&str]| {
+        let args: Vec<&str> = ["-C", "project"].iter().chain(args).copied().collect();
+        let run = git_may_fail(&project, &args);
+        assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
+        run.out
+    };
+    let run = |args: &[&str]| finish(in_project(&project, args));
+    let move_behind_link = |file: &str, to: &str| {
+        fs::create_dir_all(project.path(to).parent().unwrap()).unwrap();
+        fs::rename(project.path(&format!("project/{file}")), project.path(to)).unwrap();
+        link(&project, to, file);
+        git(&["add", "--all"]);
+        git(&["commit", "--quiet", "--message", "link"]);
+    };
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "--allow-empty", "--message", "all"]);
+    assert_eq!(run(&["push", "--yes"]).exit, 0);
+    move_behind_link("metrics/revenue.yml", "project/shared/revenue.yml");
+    move_behind_link("models/formulac/revenue.sql", "project/made/revenue.sql");
+    let spec = project.read("project/shared/revenue.yml");
+    project.write(
+        "project/shared/revenue.yml",
+        spec.replace("SUM(amount)", "SUM(amount) * 3"),
+    );
+    let pushed = run(&["push", "--yes"]);
+    assert_eq!(pushed.exit, 0, "{}{}", pushed.out, pushed.err);
+    assert_eq!(git(&["status", "--porcelain"]), "");
+    let committed = git(&["show", "--name-only", "--format=", "HEAD"]);
+    for file in ["shared/revenue.yml", "made/revenue.sql"] {
+        assert!(committed.contains(file), "{committed}");
+    }
+    move_behind_link("models/formulac/revenue.yml", "outside/revenue.yml");
+    project.write(
+        "project/shared/revenue.yml",
+        spec.replace("SUM(amount)", "SUM(amount) * 4"),
+    );
+    let plan = run(&["plan"]);
+    let refusal = "`push` would refuse this plan: `models/formulac/revenue.yml` is outside the project";
+    assert!(plan.err.contains(refusal), "{}", plan.err);
+    assert_eq!(run(&["push", "--yes"]).exit, 5);
+}

@@ -328,3 +328,34 @@ fn jinja_in_omni_is_text_in_dbt() {
             .contains("{% raw %}About {{ all }} orders.{% endraw %}")
     );
 }
+
+/// Each of several conflicts between whole files has its own name, which `resolve` accepts.
+#[test]
+fn conflicts_of_several_files_have_different_names() {
+    let project = create_project("push_conflict_files");
+    project.run(&["push", "--yes"]);
+    let files = ["models/formulac/revenue.sql", "models/formulac/revenue.yml"];
+    edit(&project, files[0], "sum(amount)", "sum(hash(amount))");
+    edit(&project, files[1], "Before tax.", "After tax.");
+    fs::remove_file(project.path("metrics/revenue.yml")).unwrap();
+    fs::remove_file(project.path("metrics/share.yml")).unwrap();
+    let plan = project.run(&["plan"]).out;
+    for file in files {
+        let name = format!("revenue:{file}");
+        assert!(plan.contains(&format!(": {name} (text)")), "{plan}");
+        assert!(plan.contains(&format!("formulac resolve {name} --ours\n")), "{plan}");
+    }
+    let sql = project.read(files[0]);
+    assert_eq!(
+        project
+            .run(&["resolve", &format!("revenue:{}", files[1]), "--ours"])
+            .exit,
+        0
+    );
+    assert_eq!(project.read(files[0]), sql);
+    // After the other conflict is resolved, the name of the model is sufficient.
+    let plan = project.run(&["plan"]).out;
+    assert!(plan.contains("conflict 1 of 1: revenue (text)"), "{plan}");
+    assert_eq!(project.run(&["resolve", "revenue", "--ours"]).exit, 0);
+    assert_eq!(project.run(&["push", "--yes"]).exit, 0);
+}

@@ -536,15 +536,16 @@ fn a_description_never_becomes_a_formula() {
     let spec = project.read("metrics/revenue.yml");
     let plan = project.run(&["plan"]).out;
     assert!(
-        plan.contains("resolve revenue.revenue --ours\n          or --theirs instead"),
+        plan.contains("resolve revenue.revenue --ours\n          or --theirs, --base instead"),
         "{plan}"
     );
-    for side in ["--base", "--edit"] {
-        let mut command = project.command(&["resolve", "revenue.revenue", side]);
-        command.env("EDITOR", "true").env_remove("VISUAL");
-        assert_eq!(crate::run::finish(command).exit, 3, "{side}");
-        assert_eq!(project.read("metrics/revenue.yml"), spec);
-    }
+    let mut command = project.command(&["resolve", "revenue.revenue", "--edit"]);
+    command.env("EDITOR", "true").env_remove("VISUAL");
+    assert_eq!(crate::run::finish(command).exit, 3);
+    assert_eq!(project.read("metrics/revenue.yml"), spec);
+    assert_eq!(project.run(&["resolve", "revenue.revenue", "--base"]).exit, 0);
+    let base = spec.replace("/// net amount", "/// amount");
+    assert_eq!(project.read("metrics/revenue.yml"), base);
 }
 
 /// The SQL of a step with `since` consists of several steps, but edits are transferred to the definitions of the spec.
@@ -660,9 +661,17 @@ fn a_removed_or_changed_state_is_restored() {
         assert_eq!(project.read(state), pushed);
         assert!(!project.run(&["plan"]).err.contains(state));
     }
-    // Without other changes, a push only restores the file.
+    // Without other changes, a push only restores the file, and commits edits to comments.
     fs::remove_file(project.path(state)).unwrap();
-    project.succeed(&["push", "--yes"]);
+    edit(
+        &project,
+        "models/formulac/revenue.sql",
+        "as customers\n",
+        "as customers -- people\n",
+    );
+    let run = project.succeed(&["push", "--yes"]);
+    let edited = "models/formulac/revenue.sql  edited manually, not committed yet";
+    assert!(run.out.contains(edited), "{}", run.out);
     assert_eq!(
         (project.read(state), git(&project, &["status", "--porcelain"])),
         (pushed, String::new())
@@ -704,6 +713,25 @@ fn merged_states_are_kept() {
     merge("--strategy=ours");
     let plan = project.run(&["plan"]);
     assert!(!plan.err.contains(".formulac/state"), "{}", plan.err);
+    // The other branch has the state that an entry before the last push wrote.
+    edit(&project, "metrics/revenue.yml", "COUNT(customer_id)", "COUNT()");
+    git(&project, &["switch", "--quiet", "-c", "late"]);
+    git(&project, &["stash", "--quiet"]);
+    project.write("metrics/other.yml", SPEC.replace("model: revenue", "model: other"));
+    push();
+    git(&project, &["switch", "--quiet", "main"]);
+    git(&project, &["stash", "pop", "--quiet"]);
+    push();
+    git(&project, &["merge", "--quiet", "--no-commit", "--no-ff", "late"]);
+    git(&project, &["checkout", "MERGE_HEAD", "--", "models", ".formulac/state"]);
+    commit(&project, "merge");
+    let plan = project.run(&["plan"]);
+    assert!(!plan.err.contains(".formulac/state"), "{}", plan.err);
+    assert!(
+        plan.out.contains("1 to update, 0 to delete, 0 conflicts"),
+        "{}",
+        plan.out
+    );
 }
 
 /// `plan` offers exactly the sides that `resolve` accepts.

@@ -172,3 +172,70 @@ fn generated_files_have_their_former_layout() {
         assert!(project.run(&["plan"]).out.contains("agree"));
     }
 }
+
+/// A squash merge adds several entries of the log in one commit. The state after each of them is in the commit of its push.
+#[test]
+fn one_of_several_squashed_pushes_is_undone() {
+    let squashed = |name: &str| {
+        let project = create_pushed_project(name);
+        git(&project, &["switch", "--quiet", "-c", "work"]);
+        edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
+        push(&project);
+        edit(&project, SPEC, "SUM(amount - tax)", "SUM(amount - fee)");
+        push(&project);
+        git(&project, &["switch", "--quiet", "main"]);
+        git(&project, &["merge", "--quiet", "--squash", "work"]);
+        git(&project, &["commit", "--quiet", "--message", "squash"]);
+        git(&project, &["branch", "--quiet", "-D", "work"]);
+        project
+    };
+    let project = squashed("rollback_squash");
+    let run = project.run(&["rollback", "2", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert!(run.err.contains("restored entry 2"), "{}", run.err);
+    assert!(project.read(SPEC).contains("SUM(amount - tax)") && project.read(SQL).contains("sum(amount - tax)"));
+    assert!(project.run(&["plan"]).out.contains("agree"));
+    // Only the commit of the squash merge exists.
+    let project = squashed("rollback_squash_alone");
+    git(&project, &["reflog", "expire", "--expire=now", "--all"]);
+    let run = project.run(&["rollback", "2", "--yes"]);
+    assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
+    assert!(
+        run.err
+            .contains("added the entries 2 and 3, so the state after entry 2 is not known")
+            && run.err.contains("help: roll back to entry 1 or 3"),
+        "{}",
+        run.err
+    );
+    assert_eq!(project.run(&["rollback", "3", "--yes"]).exit, 0);
+    roll_back(&project);
+    assert!(project.read(SPEC).contains("SUM(amount)") && project.read(SQL).contains("sum(amount)"));
+}
+
+/// The current branch has a push that the squashed branch does not have, so no commit has the state after the first
+/// squashed push.
+#[test]
+fn a_push_before_a_squash_merge_is_not_undone() {
+    let project = create_pushed_project("rollback_squash_beside");
+    project.write("metrics/other.yml", REVENUE.replace("model: revenue", "model: other"));
+    git(&project, &["switch", "--quiet", "-c", "work"]);
+    git(&project, &["stash", "--quiet", "--include-untracked"]);
+    edit(&project, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    push(&project);
+    edit(&project, SPEC, "SUM(amount - tax)", "SUM(amount - fee)");
+    push(&project);
+    git(&project, &["switch", "--quiet", "main"]);
+    git(&project, &["stash", "pop", "--quiet"]);
+    push(&project);
+    git(&project, &["merge", "--quiet", "--squash", "work"]);
+    git(&project, &["commit", "--quiet", "--message", "squash"]);
+    let log = project.run(&["log", "--json"]).json();
+    let entries = log["entries"].as_array().unwrap();
+    let first = |entry: &&serde_json::Value| {
+        entry["number"] == 2 && entry["files"].get(".formulac/state/revenue.yml").is_some()
+    };
+    let id = entries.iter().find(first).unwrap()["id"].as_str().unwrap().to_owned();
+    let run = project.run(&["rollback", &id, "--yes"]);
+    assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
+    assert!(project.path("models/other.sql").exists());
+}

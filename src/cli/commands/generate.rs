@@ -5,7 +5,7 @@ use std::path::Path;
 use formulac::Dialect;
 use formulac::diag::lists::and_more;
 use formulac::diag::render;
-use formulac::sync::ModelPlan;
+use formulac::sync::{ModelPlan, TextChange};
 use serde_json::{Value, json};
 
 use crate::cli::apply::PendingFileChanges;
@@ -19,6 +19,7 @@ use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
 use crate::cli::session::{Session, to_reports};
+use crate::cli::source::read_text;
 use crate::cli::validate;
 use crate::cli::workspace::Workspace;
 use crate::cli::writable_folders::WritableFolders;
@@ -138,6 +139,7 @@ fn write_files(
     if !delivery.is_empty() {
         sync::create_local_folder(bounds, &workspace.root)?;
     }
+    sync::save_lost_comments(session, workspace, &text_changes(workspace, delivery))?;
     let changed = delivery.write(bounds)?;
     let refused = match validate_files(session, args, workspace, &planned.models, diagnostics) {
         Ok(refused) => refused,
@@ -185,6 +187,18 @@ fn report(
     }
     notes.iter().for_each(|note| session.report_action(note));
     Ok(())
+}
+
+/// Returns the changes to files with their contents.
+fn text_changes(workspace: &Workspace, delivery: &PendingFileChanges) -> Vec<TextChange> {
+    let change = |path: &Path, after: Option<&String>| {
+        let before = read_text(path).ok();
+        TextChange::new(&workspace.relative_path(path), before, after.cloned())
+    };
+    let written = delivery.created.iter().chain(&delivery.updated);
+    let written = written.map(|file| change(&file.path, Some(&file.text)));
+    let removed = delivery.removed.iter().map(|path| change(path, None));
+    written.chain(removed).collect()
 }
 
 /// Returns the note that errors in specs prevent the files from being written.

@@ -74,15 +74,15 @@ impl<'a> Graph<'a> {
             .collect();
         let mut parents = manifest.parents();
         let mut by_name: FxHashMap<String, usize> = FxHashMap::default();
-        for (index, node) in manifest
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(_, n)| n.resource_type.is_referenceable())
-        {
-            let is_in_project = Some(&*node.package) == manifest.metadata.project_name.as_deref();
-            if is_in_project || node.is_latest() {
-                by_name.entry(node.name.to_lowercase()).or_insert(index);
+        let project = manifest.metadata.project_name.as_deref();
+        // A name without a version refers to the latest version, and preferably to a model of the project itself.
+        let ranks = [(true, true), (true, false), (false, true)];
+        for (is_in_project, is_latest) in ranks {
+            for (index, node) in manifest.nodes.iter().enumerate() {
+                let is_ranked = (Some(&*node.package) == project, node.is_latest()) == (is_in_project, is_latest);
+                if is_ranked && node.resource_type.is_referenceable() {
+                    by_name.entry(node.name.to_lowercase()).or_insert(index);
+                }
             }
         }
         let mut spec_indexes = Vec::new();
@@ -115,7 +115,7 @@ impl<'a> Graph<'a> {
                         let source = manifest.source(group, table)?;
                         manifest.index_of(&source.unique_id)
                     }
-                    from => by_name.get(&from.name().to_lowercase()).copied(),
+                    from => find_version(manifest, from).or_else(|| by_name.get(&from.name().to_lowercase()).copied()),
                 });
                 *parents = read.filter(|parent| *parent != index).collect();
                 parents.sort_unstable();
@@ -267,6 +267,30 @@ impl<'a> Graph<'a> {
     pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
         topological_order(from, &self.parents)
     }
+}
+
+/// Returns the node of a `ref` call that names a package or a version.
+fn find_version(manifest: &Manifest, reference: &RelationReference) -> Option<usize> {
+    let RelationReference::Ref {
+        package,
+        model,
+        version,
+    } = reference
+    else {
+        return None;
+    };
+    if package.is_none() && version.is_none() {
+        return None;
+    }
+    let package = package.as_deref().or(manifest.metadata.project_name.as_deref());
+    manifest.nodes.iter().position(|node| {
+        let is_version = match version.as_deref() {
+            Some(version) => node.version.as_deref() == Some(version),
+            None => node.is_latest(),
+        };
+        let is_named = node.resource_type.is_referenceable() && node.name.eq_ignore_ascii_case(model);
+        is_named && is_version && package.is_none_or(|package| package == &*node.package)
+    })
 }
 
 fn empty_cells<T>(count: usize) -> Vec<OnceLock<T>> {

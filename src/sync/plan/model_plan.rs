@@ -13,6 +13,7 @@ use crate::merge_files::{TextChange, merge_files};
 use crate::model_properties::{ModelProperties, different_properties};
 use crate::plan_changes::{PlannedChange, changes};
 use crate::reconcile::{ModelSides, Reconciled};
+use crate::renamed_definitions::renamed_definitions;
 use crate::renamed_models::keep_former_layout;
 use crate::state::{PushState, normalize_lines, state_path};
 use crate::yaml_edit::value;
@@ -64,7 +65,7 @@ pub struct ModelPlan {
     pub changes: Vec<PlannedChange>,
     /// Effects of the changes. `None` if the model's rows do not change.
     pub effects: Option<ModelEffects>,
-    /// Hand edits that were transferred to the spec.
+    /// Hand edits that were transferred to the spec, except edits that the spec already contained.
     pub carried: Vec<HandEdit>,
     /// Hand edits that exist only in the files.
     pub kept: Vec<HandEdit>,
@@ -216,16 +217,19 @@ impl ModelPlan {
     ) -> Self {
         let Reconciled {
             source,
-            carried,
+            mut carried,
             kept,
             mut conflicts,
         } = reconciled;
-        let (mut files, file_conflicts) = merge_files(sides, &kept, &carried);
+        let renamed = base.zip(sides.ours);
+        let renamed = renamed.map_or_else(Vec::new, |(base, ours)| renamed_definitions(base, &ours.compiled));
+        let (mut files, file_conflicts) = merge_files(sides, [&kept, &carried], &renamed);
         // Conflicts between definitions already stop the push. Report conflicts between files only if there are none
         // between definitions.
         if conflicts.is_empty() {
             conflicts.extend(file_conflicts);
         }
+        carried.retain(|edit| !edit.is_in_spec);
         let [spec_before, state_before] = before;
         let is_new = state_before.is_none();
         let spec = match (sides.ours, sides.bases.first()) {

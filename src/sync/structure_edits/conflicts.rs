@@ -256,6 +256,7 @@ impl ModelReconciler<'_> {
             base_properties: ModelProperties::new(),
             formulas: EditedFormulas::default(),
             renamed: Vec::new(),
+            renamed_in_spec: Vec::new(),
         }
     }
 

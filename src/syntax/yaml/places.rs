@@ -1,12 +1,12 @@
 //! Converts character positions to byte offsets. The YAML parser reports positions as numbers of characters.
 
 /// Number of characters between two stored offsets.
-const STEP: usize = 64;
+const STEP: usize = 16;
 
 /// Byte offsets of the characters in a string.
 pub struct CharacterOffsets<'s> {
     source: &'s str,
-    /// Byte offset of every 64th character. Empty if every character is one byte long.
+    /// Byte offset of every 16th character. Empty if every character is one byte long.
     stored_offsets: Vec<u32>,
 }
 

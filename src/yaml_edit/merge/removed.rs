@@ -35,10 +35,11 @@ impl<'t> Merger<'t, '_> {
             return;
         }
         let is_ours = theirs.is_same_value(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
-        let is_commented = self.is_commented(
-            child_range(self.file, file, number),
-            Some(child_range(base, was.0, was.1)),
-        );
+        let is_commented = !self.rules.removes_comments()
+            && self.is_commented(
+                child_range(self.file, file, number),
+                Some(child_range(base, was.0, was.1)),
+            );
         if !is_commented && (is_ours || self.is_part(old.value, child.value)) {
             self.remove(file, number);
         } else if !self.remove_generated_scalars(old.value, child.value) {

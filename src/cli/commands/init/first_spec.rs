@@ -107,6 +107,8 @@ fn time_spines(dbt: &DbtProject, manifest: Option<&Manifest>) -> BTreeSet<String
         let nodes = manifest.nodes.iter().filter(|node| node.is_time_spine());
         return nodes.map(|node| node.name.to_string()).collect();
     }
+    // Parsing a file takes much longer than looking for the word.
+    let may_have_spines = |source: &SourceText| source.text.contains("time_spine");
     let of_file = |source: SourceText| -> Vec<String> {
         let root = yaml::merged_root(&source.text);
         let models = root.iter().flat_map(|root| root.items_at("models"));
@@ -115,7 +117,10 @@ fn time_spines(dbt: &DbtProject, manifest: Option<&Manifest>) -> BTreeSet<String
             .filter_map(|model| model.text_at("name").map(str::to_owned))
             .collect()
     };
-    properties_files(dbt).flat_map(of_file).collect()
+    properties_files(dbt)
+        .filter(may_have_spines)
+        .flat_map(of_file)
+        .collect()
 }
 
 /// Facts that show whether users read a model, the most important fact first.

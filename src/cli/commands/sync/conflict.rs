@@ -318,7 +318,7 @@ pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Confli
     if metric_set_clause_conflict(conflict).is_some() || conflict.clause().is_some() {
         return target;
     }
-    // Somebody changed the same property in dbt's file and in Omni.
+    // Somebody changed the same property in dbt's file and in Omni, or changed several files.
     let target_of = |other_conflict: &Conflict| {
         (
             other_conflict.definition.clone(),
@@ -328,12 +328,17 @@ pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Confli
         )
     };
     let is_same = |other: &&Conflict| target_of(other) == target_of(conflict);
-    if model.conflicts.iter().filter(is_same).count() > 1 {
-        let file = match is_in_omni(workspace, &conflict.file) {
-            true => "omni",
-            false => "dbt",
+    let same: Vec<&Conflict> = model.conflicts.iter().filter(is_same).collect();
+    if same.len() > 1 {
+        let is_omni = is_in_omni(workspace, &conflict.file);
+        let of_same_side = same
+            .iter()
+            .filter(|other| is_in_omni(workspace, &other.file) == is_omni);
+        return match (of_same_side.count(), is_omni) {
+            (1, true) => format!("{target}:{}:omni", conflict.property),
+            (1, false) => format!("{target}:{}:dbt", conflict.property),
+            _ => format!("{target}:{}", conflict.file),
         };
-        return format!("{target}:{}:{file}", conflict.property);
     }
     // The name of the model selects all its conflicts.
     if conflict.definition.is_none() && model.conflicts.len() > 1 {

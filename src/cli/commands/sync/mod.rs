@@ -22,6 +22,8 @@ mod resolve;
 mod restored_states;
 mod revisions;
 mod rollback;
+mod rollback_target;
+mod saved_copies;
 mod show;
 mod version_upgrade;
 
@@ -52,6 +54,7 @@ pub use release_tags::{ReleaseTag, ReleaseTags};
 pub use repository::Repository;
 pub use resolve::run as resolve;
 pub use rollback::run as rollback;
+pub use saved_copies::save_lost_comments;
 
 /// `formulac plan`: shows the changes that a push would make.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
@@ -61,6 +64,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
     workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
     show::report_missing_omni_commit(session, &planned_models);
+    push::report_obstacles(session, &workspace, &planned_models)?;
     let exit = planned_models.exit();
     if args.markdown && planned_models.has_no_errors() && planned_models.plan.conflicts() == 0 {
         let parsed = ParsedProject::No("runs during `formulac push`");

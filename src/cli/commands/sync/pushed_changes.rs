@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use formulac::sync::{KNOWN, LOG, NumberedEntry, PushState, STATES, TextChange};
 
 use super::repository::Repository;
+use super::rollback_target::EntryCommits;
 use super::{push, read_project_file};
 use crate::cli::commands::pull::RECORDS;
 use crate::cli::exit::Failure;
@@ -25,17 +26,16 @@ pub struct PushedChanges {
 pub fn find(
     workspace: &Workspace,
     repository: &Repository,
-    undone: &[&NumberedEntry],
+    (undone, commits): (&[&NumberedEntry], &EntryCommits),
     target: &str,
 ) -> Result<(Vec<TextChange>, BTreeMap<String, PushedChanges>), Failure> {
     let mut pushed = BTreeMap::new();
     let (states, mut read_paths) = add_changes_of_models(workspace, repository, target, &mut pushed)?;
     read_paths.insert(KNOWN.to_owned());
     let input_paths: Vec<String> = read_paths.into_iter().collect();
-    let commits_by_path = repository.commits_that_added(LOG)?;
     let commits: Vec<(&NumberedEntry, &str)> = undone
         .iter()
-        .filter_map(|logged| Some((*logged, commits_by_path.get(&logged.path())?.as_str())))
+        .filter_map(|logged| Some((*logged, commits.of_push(logged)?)))
         .collect();
     // The changes that a push read may be in other commits, so compare the pushed files with those of the previous
     // push.

@@ -1,7 +1,7 @@
 //! The git repository of a project. All operations run the `git` program, because it signs commits, runs hooks and
 //! follows the user's configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::hooks::{self, FailedHook, GitTrace};
@@ -330,55 +330,6 @@ impl Repository {
         let differing: BTreeSet<String> = output.split('\0').filter_map(parse_path).collect();
         let wanted_paths: BTreeSet<String> = paths.iter().cloned().collect();
         Ok(differing.intersection(&wanted_paths).cloned().collect())
-    }
-
-    /// Returns the commit after `since` whose message contains a string, or `None` if there is none.
-    pub fn commit_with_line(&self, since: Option<&str>, text: &str) -> Result<Option<String>, Failure> {
-        let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
-        let grep = format!("--grep={text}");
-        // Before the first commit, git reports an error.
-        let output = self.run(&["log", "-1", "--format=%H", "--fixed-strings", &grep, &range, "--"])?;
-        Ok(Some(output.out.trim().to_owned()).filter(|commit| output.succeeded && !commit.is_empty()))
-    }
-
-    /// Returns the commit that added a file.
-    pub fn commit_that_added(&self, path: &str) -> Result<Option<String>, Failure> {
-        let output = self.run_git(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
-        Ok(output.lines().last().map(str::to_owned))
-    }
-
-    /// Returns the commits that added the files of a folder, by path.
-    pub fn commits_that_added(&self, folder: &str) -> Result<BTreeMap<String, String>, Failure> {
-        const COMMIT: &str = "commit:";
-        let format = format!("--format={COMMIT}%H");
-        let arguments = [
-            "log",
-            "--diff-filter=A",
-            "--name-only",
-            "--relative",
-            &format,
-            "--",
-            folder,
-        ];
-        let output = self.run_git(&arguments)?;
-        let (mut commits, mut commit) = (BTreeMap::new(), "");
-        for line in output.lines().filter(|line| !line.is_empty()) {
-            match line.strip_prefix(COMMIT) {
-                Some(hash) => commit = hash,
-                // The oldest commit comes last.
-                None => drop(commits.insert(line.to_owned(), commit.to_owned())),
-            }
-        }
-        Ok(commits)
-    }
-
-    /// Returns the last committed versions of a file, newest first, from at most `commits` commits.
-    pub fn last_committed_versions(&self, path: &str, commits: usize) -> Vec<String> {
-        let commits = self.run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path]);
-        let commits = commits.unwrap_or_default();
-        let objects: Vec<String> = commits.lines().map(|commit| format!("{commit}:./{path}")).collect();
-        let texts = self.read_git_objects(&objects).unwrap_or_default();
-        texts.into_iter().flatten().collect()
     }
 
     /// Returns the author, commit and subject of the last change to one of these lines. Returns `None` if one of the

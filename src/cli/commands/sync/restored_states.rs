@@ -51,7 +51,9 @@ pub fn restore_states(
     };
     for (path, record) in &changed {
         let text_on_disk = texts.get(&record.model);
-        if text_on_disk.is_some() && is_merged(&repository, path) {
+        let is_of_merge =
+            |text: &String| is_merged(&repository, path) || is_chosen_by_merge(&repository, path, record, text);
+        if text_on_disk.is_some_and(is_of_merge) {
             continue;
         }
         let disk_state = match text_on_disk {
@@ -82,9 +84,10 @@ pub fn restore_states(
 pub struct RecordedState {
     pub model: String,
     pub hash: String,
-    /// Hash and number of the log entry.
+    /// Hash, number and path of the log entry.
     entry: String,
     number: usize,
+    entry_path: String,
 }
 
 /// Returns the last record of each state that exists according to the log, by path.
@@ -107,6 +110,7 @@ pub fn last_recorded_hashes(log: &Log) -> BTreeMap<String, RecordedState> {
                         hash: hash.clone(),
                         entry: logged.hash.clone(),
                         number: logged.number,
+                        entry_path: logged.path(),
                     },
                 ),
                 None => last.remove(path),
@@ -155,4 +159,29 @@ fn is_merged(repository: &Repository, path: &str) -> bool {
         .is_ok_and(|differing| differing.is_empty());
     let parents = repository.run_git(&["log", "-1", "--format=%P", "--", path]);
     is_committed && parents.is_ok_and(|parents| parents.split_whitespace().count() > 1)
+}
+
+/// Returns whether a merge after the recorded push chose the version of a branch without this push.
+fn is_chosen_by_merge(repository: &Repository, path: &str, record: &RecordedState, text: &str) -> bool {
+    let merges = || {
+        let commit = repository.commit_that_added(&record.entry_path).ok()??;
+        let range = format!("{commit}..HEAD");
+        let count = format!("--max-count={SEARCHED_VERSIONS}");
+        let args = ["rev-list", "--merges", "--parents", "--ancestry-path", &count, &range];
+        repository.run_git(&args).ok()
+    };
+    merges().unwrap_or_default().lines().any(|merge| {
+        let commits: Vec<&str> = merge.split(' ').collect();
+        let objects =
+            |path: &str| -> Vec<String> { commits.iter().map(|commit| format!("{commit}:./{path}")).collect() };
+        let read = |path: &str| repository.read_git_objects(&objects(path)).unwrap_or_default();
+        let (states, entries) = (read(path), read(&record.entry_path));
+        let has_text = |state: &Option<String>| {
+            state
+                .as_ref()
+                .is_some_and(|state| state.replace('\r', "") == text.replace('\r', ""))
+        };
+        let mut parents = states.iter().zip(&entries).skip(1);
+        states.first().is_some_and(has_text) && parents.any(|(state, entry)| entry.is_none() && has_text(state))
+    })
 }

@@ -218,6 +218,69 @@ impl Repository {
         Ok(entries)
     }
 
+    /// Returns the commit after `since` whose message contains a string, or `None` if there is none.
+    pub fn commit_with_line(&self, since: Option<&str>, text: &str) -> Result<Option<String>, Failure> {
+        let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
+        let grep = format!("--grep={text}");
+        // Before the first commit, git reports an error.
+        let output = self.run(&["log", "-1", "--format=%H", "--fixed-strings", &grep, &range, "--"])?;
+        Ok(Some(output.out.trim().to_owned()).filter(|commit| output.succeeded && !commit.is_empty()))
+    }
+
+    /// Returns the commit that added a file.
+    pub fn commit_that_added(&self, path: &str) -> Result<Option<String>, Failure> {
+        let output = self.run_git(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
+        Ok(output.lines().last().map(str::to_owned))
+    }
+
+    /// Returns the commits of the current branch that added the files of a folder, by path.
+    pub fn commits_that_added(&self, folder: &str) -> Result<BTreeMap<String, String>, Failure> {
+        let added = self.added_files(folder, &[])?;
+        // The oldest commit comes last.
+        let by_path = added
+            .into_iter()
+            .flat_map(|(commit, paths)| paths.into_iter().map(move |path| (path, commit.clone())));
+        Ok(by_path.collect())
+    }
+
+    /// Returns the commits of all branches and of the reflog that added exactly one file of a folder, by the path of the
+    /// file. If several commits added the file, the newest commit is returned.
+    pub fn commits_that_added_one_file(&self, folder: &str) -> Result<BTreeMap<String, String>, Failure> {
+        let mut commits = BTreeMap::new();
+        for (commit, paths) in self.added_files(folder, &["--all", "--reflog"])? {
+            if let [path] = paths.as_slice() {
+                commits.entry(path.clone()).or_insert(commit);
+            }
+        }
+        Ok(commits)
+    }
+
+    /// Returns the commits that added files of a folder, newest first, with the paths of these files.
+    fn added_files(&self, folder: &str, options: &[&str]) -> Result<Vec<(String, Vec<String>)>, Failure> {
+        const COMMIT: &str = "commit:";
+        let format = format!("--format={COMMIT}%H");
+        let arguments = ["log", "--diff-filter=A", "--name-only", "--relative", &format];
+        let output = self.run_git(&[&arguments, options, &["--", folder]].concat())?;
+        let mut commits: Vec<(String, Vec<String>)> = Vec::new();
+        for line in output.lines().filter(|line| !line.is_empty()) {
+            match (line.strip_prefix(COMMIT), commits.last_mut()) {
+                (Some(hash), _) => commits.push((hash.to_owned(), Vec::new())),
+                (None, Some((_, paths))) => paths.push(line.to_owned()),
+                (None, None) => {}
+            }
+        }
+        Ok(commits)
+    }
+
+    /// Returns the last committed versions of a file, newest first, from at most `commits` commits.
+    pub fn last_committed_versions(&self, path: &str, commits: usize) -> Vec<String> {
+        let commits = self.run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path]);
+        let commits = commits.unwrap_or_default();
+        let objects: Vec<String> = commits.lines().map(|commit| format!("{commit}:./{path}")).collect();
+        let texts = self.read_git_objects(&objects).unwrap_or_default();
+        texts.into_iter().flatten().collect()
+    }
+
     /// Returns the date of a commit, such as `2026-11-20`.
     pub fn commit_date(&self, commit: &str) -> Result<String, Failure> {
         Ok(self

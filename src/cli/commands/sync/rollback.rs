@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 
 use formulac::Dialect;
 use formulac::dbt::is_same_except_layout;
-use formulac::sync::{Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash};
+use formulac::sync::{
+    Action, KNOWN, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash,
+};
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
 
@@ -16,9 +18,10 @@ use super::omni_repository::OmniRepository;
 use super::push::{self, CreatedOmniCommit, PushAction, PushBranch};
 use super::pushed_changes::{self, PushedChanges, add_changes_of_commit};
 use super::repository::Repository;
+use super::rollback_target::{EntryCommits, RollbackTarget};
+use super::saved_copies::comments;
 use super::{history, read_project_file};
 use crate::cli::args::{RollbackArgs, TargetOptions};
-use crate::cli::commands::release;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -41,13 +44,20 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
     push::require_environment_branch(session, &workspace, &repository, environment.as_ref(), "rollback", true)?;
     let log = history::read_log(&workspace);
-    let point = RollbackTarget::new(&log, &repository, id)?;
-    let undone = undone_entries(&repository, &log, &point.commit)?;
+    let commits = EntryCommits::find(&repository, &log)?;
+    let point = RollbackTarget::new(&log, &repository, &commits, id)?;
+    let undone = point.undone_entries(&repository, &log)?;
     let mut kept_files = KeptFiles {
         dialect: workspace.dialect(&TargetOptions::default())?,
         files: Vec::new(),
     };
-    let changes = changes(&workspace, &repository, &undone, &point.commit, &mut kept_files)?;
+    let changes = changes(
+        &workspace,
+        &repository,
+        (&undone, &commits),
+        &point.commit,
+        &mut kept_files,
+    )?;
     let (omni_files, omni_changes) = match &omni {
         Some(omni) => omni_changes(&workspace, &repository, omni, &log, &point, &mut kept_files)?,
         None => Default::default(),
@@ -92,6 +102,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         let mut lines = vec![format!("back to {}", point.short)];
         lines.extend(changes.iter().filter_map(model_line));
         let environment = environment.map(|environment| environment.name);
+        let renews_facts = paths.iter().any(|path| path == KNOWN);
         let action = PushAction {
             did: "rollback",
             title,
@@ -111,6 +122,11 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         ));
         if let Some(omni) = &pushed.omni {
             session.report_action(&omni.summary());
+        }
+        if renews_facts {
+            session.note(&format!(
+                "{KNOWN} contains the facts from which the restored SQL was generated; the next push renews them"
+            ));
         }
         let omni = pushed.omni.as_ref().map(CreatedOmniCommit::json);
         commit_json = Some(json!({"commit": pushed.commit, "entry": pushed.entry, "omni": omni}));
@@ -164,113 +180,19 @@ fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bo
     Ok(Failure::new(Exit::Usage, "specify the log entry to restore").with_help(help))
 }
 
-/// Target of a rollback: a log entry or a release.
-struct RollbackTarget {
-    /// Name of the target, such as `entry 3` or `v1.4`.
-    name: String,
-    /// Hash of the log entry, or name of the release.
-    id: String,
-    /// Name followed by the first digits of the hash, such as `entry 3, 6ce582266310`.
-    short: String,
-    number: Option<usize>,
-    commit: String,
-    at: String,
-    description: String,
-}
-
-impl RollbackTarget {
-    fn new(log: &Log, repository: &Repository, id: &str) -> Result<Self, Failure> {
-        match log.find_entries(id).as_slice() {
-            [log_entry] => Self::entry(repository, log_entry),
-            [] => match release::find(repository, id)? {
-                Some(release) => {
-                    let date = repository.commit_date(&release.commit)?;
-                    let description = format!("release {}", release.name);
-                    Ok(Self {
-                        id: release.name.clone(),
-                        short: release.name.clone(),
-                        name: release.name,
-                        number: None,
-                        commit: release.commit,
-                        at: date,
-                        description,
-                    })
-                }
-                None => Err(Failure::new(
-                    Exit::Usage,
-                    format!("the log has no entry `{id}`, and there is no release with this name"),
-                )
-                .with_help("`formulac log` lists the entries with their numbers; `git tag` lists releases")),
-            },
-            several => {
-                let names: Vec<String> = several
-                    .iter()
-                    .map(|logged| short_hash(&logged.hash).to_owned())
-                    .collect();
-                Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
-                    .with_help(format!("specify the hash of one entry: {}", names.join(", "))))
-            }
-        }
-    }
-
-    fn entry(repository: &Repository, logged: &NumberedEntry) -> Result<Self, Failure> {
-        if logged.entry.did == REFUSED {
-            return Err(Failure::new(
-                Exit::Usage,
-                "the command in this log entry was rejected and changed nothing",
-            )
-            .with_help("`formulac log` lists the entries that changed something, with their numbers"));
-        }
-        let Some(commit) = repository.commit_that_added(&logged.path())? else {
-            return Err(Failure::new(
-                Exit::Failed,
-                format!("no commit in this clone has the entry {}", logged.number),
-            )
-            .with_help("run `git fetch --unshallow` to get the complete history"));
-        };
-        let entry = &logged.entry;
-        Ok(Self {
-            name: format!("entry {}", logged.number),
-            short: format!("entry {}, {}", logged.number, short_hash(&logged.hash)),
-            id: logged.hash.clone(),
-            number: Some(logged.number),
-            commit,
-            at: entry.time(),
-            description: format!(
-                "entry {} ({}, {}, {})",
-                logged.number,
-                entry.did,
-                entry.time(),
-                entry.by
-            ),
-        })
-    }
-}
-
-/// Returns the log entries after a commit, oldest first, which a rollback to the commit undoes.
-fn undone_entries<'l>(repository: &Repository, log: &'l Log, commit: &str) -> Result<Vec<&'l NumberedEntry>, Failure> {
-    let logged: BTreeSet<String> = repository
-        .files_in_commit(commit, &[LOG.to_owned()])?
-        .into_iter()
-        .collect();
-    let is_later = |entry: &&NumberedEntry| entry.entry.did != REFUSED && !logged.contains(&entry.path());
-    Ok(log.entries.iter().filter(is_later).collect())
-}
-
 /// Returns the changes that undo the pushes after the target commit. Adds files in which the pushes cannot be undone to
 /// `kept_files`.
 fn changes(
     workspace: &Workspace,
     repository: &Repository,
-    undone: &[&NumberedEntry],
+    (undone, commits): (&[&NumberedEntry], &EntryCommits),
     target: &str,
     kept_files: &mut KeptFiles,
 ) -> Result<Vec<TextChange>, Failure> {
     if undone.is_empty() {
         return Ok(Vec::new());
     }
-    let (mut changes, pushed) = pushed_changes::find(workspace, repository, undone, target)?;
-    let mut undone_commits = None;
+    let (mut changes, pushed) = pushed_changes::find(workspace, repository, (undone, commits), target)?;
     for (path, of_file) in pushed {
         let before = read_project_file(&workspace.root, &path);
         let mut after = kept_files.undo(repository, (&path, &path), before.clone(), &of_file)?;
@@ -278,13 +200,7 @@ fn changes(
             && before != after
             && let Some(text) = after.take()
         {
-            after = Some(with_former_layout(
-                repository,
-                (&path, text),
-                target,
-                undone,
-                &mut undone_commits,
-            )?);
+            after = Some(with_former_layout(repository, (&path, text), target, undone, commits)?);
         }
         if before != after {
             changes.push(TextChange::new(&path, before, after));
@@ -296,13 +212,12 @@ fn changes(
 
 /// Returns the restored text of a generated file in the layout that the file had at the target commit, unless a commit
 /// other than the undone pushes changed the file, or the file has comments that it did not have at the target commit.
-/// The commits of the undone pushes are looked up once.
 fn with_former_layout(
     repository: &Repository,
     (path, text): (&str, String),
     target: &str,
     undone: &[&NumberedEntry],
-    undone_commits: &mut Option<BTreeSet<String>>,
+    commits: &EntryCommits,
 ) -> Result<String, Failure> {
     let former = repository
         .file_contents_at_commit(target, &[path.to_owned()])?
@@ -313,19 +228,10 @@ fn with_former_layout(
     let Some(former) = former.filter(|former| *former != text && is_same_content(former)) else {
         return Ok(text);
     };
-    let comments = text.lines().filter_map(|line| {
-        let starts = ["--", "/*", "{#", "#"].iter().filter_map(|mark| line.find(mark));
-        starts.min().and_then(|start| line.get(start..))
-    });
     let changed = repository.run_git(&["log", "--format=%H", &format!("{target}..HEAD"), "--", path])?;
-    if undone_commits.is_none() {
-        let commits = repository.commits_that_added(LOG)?;
-        let undone = undone.iter().filter_map(|logged| commits.get(&logged.path()).cloned());
-        *undone_commits = Some(undone.collect());
-    }
-    let is_undone = |commit: &str| undone_commits.as_ref().is_some_and(|commits| commits.contains(commit));
+    let is_undone = |commit: &str| undone.iter().any(|logged| commits.on_branch(logged) == Some(commit));
     let is_pushed = changed.lines().all(is_undone);
-    let has_comments = comments.map(str::trim_end).all(|comment| former.contains(comment));
+    let has_comments = comments(path, &text).all(|comment| former.contains(comment));
     Ok(if is_pushed && has_comments { former } else { text })
 }
 

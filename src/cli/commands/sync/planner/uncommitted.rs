@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{Action, CurrentSpec, ModelPlan};
+use formulac::sync::{CurrentSpec, ModelPlan};
 
 use super::super::repository::Repository;
 use crate::cli::models::CompiledSet;
@@ -21,9 +21,9 @@ pub fn with_uncommitted(
         if plan.is_layout_change_only() {
             return vec![plan.spec.clone()];
         }
-        let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
-        let ours = ours.get(&plan.model).filter(|_| stays);
-        ours.into_iter().flat_map(|ours| ours.files.keys().cloned()).collect()
+        let ours = ours.get(&plan.model).filter(|_| plan.conflicts.is_empty());
+        let files = ours.into_iter().flat_map(|ours| ours.files.keys());
+        files.filter(|path| !plan.paths.contains(path)).cloned().collect()
     };
     let committed: BTreeSet<&String> = plans.iter().flat_map(|plan| &plan.paths).collect();
     let sets = sets.iter().map(|set| &set.path);

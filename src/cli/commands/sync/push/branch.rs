@@ -53,20 +53,16 @@ impl PushBranch {
         }
         match other_branch {
             None => Ok(Self { now, begins: None }),
-            Some(branch) if !repository.has_branch(branch)? => Ok(Self {
-                now,
-                begins: Some(branch.to_owned()),
-            }),
-            Some(branch) => Err(Failure::new(
-                Exit::Failed,
-                format!(
-                    "`{}` is pushed from the branch `{branch}`, but the current branch is `{now}`",
-                    environment.name
-                ),
-            )
-            .with_help(format!(
-                "run `git switch {branch}`, or choose another environment with `--env`"
-            ))),
+            Some(branch) => match wrong_branch_message(repository, environment, (&now, branch))? {
+                None => Ok(Self {
+                    now,
+                    begins: Some(branch.to_owned()),
+                }),
+                Some(message) => {
+                    let help = format!("run `git switch {branch}`, or choose another environment with `--env`");
+                    Err(Failure::new(Exit::Usage, message).with_help(help))
+                }
+            },
         }
     }
 
@@ -78,6 +74,36 @@ impl PushBranch {
 /// Returns the prefix for names of branches that are created for pushes to an environment.
 fn branch_prefix(environment: &Environment) -> String {
     format!("formulac/{}-", environment.name)
+}
+
+/// Returns the reason why a push to the environment would be refused on the current branch.
+pub fn find_wrong_branch(
+    workspace: &Workspace,
+    repository: &Repository,
+    environment: &Environment,
+) -> Result<Option<String>, Failure> {
+    let now = repository.branch()?;
+    match required_branch(workspace, repository, environment)? {
+        Some(branch) if branch != now => wrong_branch_message(repository, environment, (&now, &branch)),
+        _ => Ok(None),
+    }
+}
+
+/// Returns the message about the current branch, which is not the branch of the environment. `None` if a push would
+/// create the branch of the environment.
+fn wrong_branch_message(
+    repository: &Repository,
+    environment: &Environment,
+    (now, branch): (&str, &str),
+) -> Result<Option<String>, Failure> {
+    let name = &environment.name;
+    if environment.is_reviewed() {
+        return Ok(Some(format!(
+            "`{name}` can be changed only on its branch `{branch}`, but the current branch is `{now}`"
+        )));
+    }
+    let message = || format!("`{name}` is pushed from the branch `{branch}`, but the current branch is `{now}`");
+    Ok(repository.has_branch(branch)?.then(message))
 }
 
 /// Returns an error if a command would change a protected environment while a different branch is checked out. If
@@ -97,16 +123,13 @@ pub fn require_environment_branch(
     let now = repository.branch()?;
     match required_branch(workspace, repository, environment)? {
         Some(branch) if branch != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
-            let what = format!(
-                "`{}` can be changed only on its branch `{branch}`, but the current branch is `{now}`",
-                environment.name
-            );
+            let message = wrong_branch_message(repository, environment, (&now, &branch))?.unwrap_or_default();
             Err(permissions::report_wrong_branch(
                 session,
                 workspace,
                 command,
                 environment,
-                &what,
+                &message,
                 &branch,
             ))
         }

@@ -1,5 +1,7 @@
 //! Commit and log entry of a push or a rollback.
 
+use std::collections::BTreeSet;
+
 use formulac::sync::{LOG, Log, LogEntry, TextChange, content_hash};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -82,6 +84,7 @@ pub fn commit(
     let path = format!("{LOG}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
+    let paths = with_link_targets(workspace, &paths)?;
     let changes = apply::resolve_paths(workspace, changes.into_iter().chain(action.omni_changes))?;
     let ignored = repository.ignored_paths(&paths)?;
     if let Some(path) = ignored.first() {
@@ -121,6 +124,23 @@ pub fn commit(
         request: None,
         omni: in_omni.transpose()?,
     })
+}
+
+/// Replaces paths that lead through links to folders with the real paths, because git does not follow these links. For a
+/// link to a file, also returns the path of that file. Returns an error if a link leads out of the project.
+pub fn with_link_targets(workspace: &Workspace, paths: &[String]) -> Result<Vec<String>, Failure> {
+    let bounds = workspace.writable_folders()?;
+    let mut targets = BTreeSet::new();
+    for path in paths {
+        let file = workspace.root.join(path);
+        if let (Some(folder), Some(name)) = (file.parent(), file.file_name()) {
+            let folder = bounds.relative_path(folder)?;
+            let separator = if folder.is_empty() { "" } else { "/" };
+            targets.insert(format!("{folder}{separator}{}", name.to_string_lossy()));
+        }
+        targets.insert(bounds.relative_path(&file)?);
+    }
+    Ok(targets.into_iter().collect())
 }
 
 fn new_log_entry(repository: &Repository, log: &Log, action: &PushAction) -> Result<LogEntry, Failure> {

@@ -7,15 +7,16 @@ mod saved_plan;
 
 use formulac::diag::lists::join_names;
 use formulac::diag::render;
-use formulac::sync::{Plan, short_hash};
+use formulac::sync::{Plan, TextChange, short_hash};
 use serde_json::{Value, json};
 
 use super::dbt_check::{self, ParsedProject};
 use super::lock::ProjectLock;
 use super::omni_repository::OmniRepository;
-use super::planner;
+use super::planner::{self, PlannedModels};
 use super::repository::Repository;
-use super::{history, merge_request, show};
+use super::saved_copies::save_lost_comments;
+use super::{apply, history, merge_request, show};
 use crate::cli::args::PushArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::environment;
@@ -27,8 +28,8 @@ use crate::cli::workspace::Workspace;
 use message::change_lines;
 use saved_plan::{read_plan, require_same_plan, saved_selection};
 
-pub use branch::{PushBranch, require_environment_branch};
-pub use commit::{CreatedOmniCommit, PushAction, PushResult, Repositories, commit};
+pub use branch::{PushBranch, find_wrong_branch, require_environment_branch};
+pub use commit::{CreatedOmniCommit, PushAction, PushResult, Repositories, commit, with_link_targets};
 pub use message::{METRIC_SET, push_title};
 pub use saved_plan::plan_file;
 
@@ -98,6 +99,12 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let log = history::read_log(&workspace);
     let repositories = (&repository, omni.as_ref());
+    let changes: Vec<TextChange> = plan
+        .models
+        .iter()
+        .flat_map(|model| model.files.iter().cloned())
+        .collect();
+    save_lost_comments(session, &workspace, &changes)?;
     let mut pushed = write(&workspace, repositories, plan, &branch, args.message.as_deref())?;
     session.report_action(&format!(
         "committed to {}: {}, entry {}",
@@ -117,6 +124,38 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     report(session, args, plan, diagnostics, Some(&pushed))?;
     Ok(Exit::Done)
+}
+
+/// Reports the reasons why a push of the plan would be refused: the current branch, or links that lead out of the project.
+pub fn report_obstacles(
+    session: &Session,
+    workspace: &Workspace,
+    planned_models: &PlannedModels,
+) -> Result<(), Failure> {
+    let plan = &planned_models.plan;
+    // Without a repository, `push` reports the error.
+    let Ok(repository) = Repository::find(&workspace.root) else {
+        return Ok(());
+    };
+    if plan.is_empty() {
+        return Ok(());
+    }
+    if let Some(environment) = &planned_models.environment
+        && let Some(message) = find_wrong_branch(workspace, &repository, environment)?
+    {
+        session.warn(&format!("`push` would refuse this plan: {message}"));
+    }
+    let paths: Vec<String> = plan
+        .models
+        .iter()
+        .flat_map(|model| model.paths.iter().cloned())
+        .collect();
+    let files = plan.models.iter().flat_map(|model| model.files.iter().cloned());
+    let checked = with_link_targets(workspace, &paths).and_then(|_| apply::resolve_paths(workspace, files));
+    if let Err(failure) = checked {
+        session.warn(&format!("`push` would refuse this plan: {}", failure.reason()));
+    }
+    Ok(())
 }
 
 /// Warns if the project's settings are not committed. The push is complete at this point, even if git fails.

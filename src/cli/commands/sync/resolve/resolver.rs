@@ -4,23 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::diag::lists::join_words;
 use formulac::sync::{
-    Conflict, HandEdit, MetricSetConflict, ModelPlan, PulledView, Substitution, TextChange, apply_edit_to_spec,
-    content_hash, describe_rewritten_sql, restore_parts, revert_edit, set_description_in_properties,
-    with_formula_in_conflict, with_override,
+    Conflict, CurrentSpec, HandEdit, MetricSetConflict, ModelPlan, PulledView, Substitution, TextChange,
+    apply_edit_to_spec, describe_rewritten_sql, restore_parts, revert_edit, set_description_in_properties,
+    with_base_value, with_formula_in_conflict, with_override,
 };
 
 use super::super::conflict::conflict_target;
 use super::super::planner::PlannedModels;
-use super::super::repository::Repository;
-use super::super::{apply, omni, read_project_file};
+use super::super::{apply, omni, read_project_file, saved_copies};
 use super::manual_resolution;
 use crate::cli::args::ConflictSide;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
-
-/// Folder with backups of rejected hand edits that no commit contains.
-const BACKUP_FOLDER: &str = ".formulac/local/undone";
 
 pub struct ConflictResolver<'w> {
     workspace: &'w Workspace,
@@ -117,11 +113,20 @@ impl<'w> ConflictResolver<'w> {
             ConflictSide::Base | ConflictSide::Edit => {
                 let (formula, reason) = match (side, &conflict.base) {
                     (ConflictSide::Edit, _) => ((self.edit)(conflict)?, "`--edit` can change only a formula"),
-                    (_, Some(base)) => (base.clone(), "only a formula can be reset to its base"),
+                    (_, Some(base)) => (base.clone(), "a spec cannot express the base"),
                     (_, None) => (String::new(), "the last push does not contain it"),
                 };
-                let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, &formula));
+                let text = current.and_then(|ours| {
+                    let with_formula = with_formula_in_conflict(conflict, &ours, &formula);
+                    // Without a description in the spec, the formula is the description.
+                    let is_value = side == ConflictSide::Base && !is_formula(&ours, conflict, &formula);
+                    let tools = self.planned_models.tools.as_ref().filter(|_| is_value);
+                    with_formula.or_else(|| with_base_value(conflict, &model.model, &ours, tools?.as_tools()))
+                });
                 let (spec, file) = text.zip(undone()).ok_or_else(|| impossible(reason))?;
+                if let Some(error) = self.error_in_spec(&conflict.spec, &spec) {
+                    return Err(impossible(&format!("the spec with `{formula}` has an error: {error}")));
+                }
                 self.set_text(&conflict.spec, spec);
                 self.set_text(&conflict.file, file);
             }
@@ -130,6 +135,14 @@ impl<'w> ConflictResolver<'w> {
             self.restore(conflict);
         }
         Ok(())
+    }
+
+    /// Returns the first error in a new version of a spec.
+    fn error_in_spec(&self, path: &str, text: &str) -> Option<String> {
+        let tools = self.planned_models.tools.as_ref()?.as_tools();
+        let compiled = tools.compiler.compile_spec_at(text, Some(path));
+        let error = compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error())?;
+        Some(error.message().to_owned())
     }
 
     /// Returns the contents of an edited file without the edit. `None` if the edit cannot be separated from the rest.
@@ -332,15 +345,9 @@ impl<'w> ConflictResolver<'w> {
             written.push(path.clone());
             // Save a rejected text that no commit contains, and all rejected edits of generated files.
             if let Some(before) = &before
-                && (path.starts_with(&generated) || is_uncommitted(self.workspace, &path))
+                && (path.starts_with(&generated) || saved_copies::is_uncommitted(self.workspace, &path))
             {
-                let name = path.rsplit('/').next().unwrap_or(&path);
-                let hash = content_hash(before.as_bytes());
-                let backup = format!("{BACKUP_FOLDER}/{}-{name}", hash.get(..8).unwrap_or_default());
-                session.report_action(&format!("the previous version is saved to {backup}"));
-                if read_project_file(&self.workspace.root, &backup).is_none() {
-                    changes.push(TextChange::new(&backup, None, Some(before.clone())));
-                }
+                changes.extend(saved_copies::save_copy(session, self.workspace, &path, before));
             }
             changes.push(TextChange::new(&path, before, Some(after)));
         }
@@ -358,13 +365,11 @@ impl<'w> ConflictResolver<'w> {
     }
 }
 
-/// Returns whether a file differs from the last commit in its repository. A file without a repository is uncommitted.
-fn is_uncommitted(workspace: &Workspace, path: &str) -> bool {
-    let file = workspace.root.join(path);
-    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
-        return true;
-    };
-    let name = name.to_string_lossy().into_owned();
-    let uncommitted = Repository::find(folder).and_then(|repository| repository.uncommitted_paths(&[name]));
-    uncommitted.map_or(true, |paths| !paths.is_empty())
+/// Returns whether a text is the formula of the definition that has the conflict.
+fn is_formula(ours: &CurrentSpec, conflict: &Conflict, text: &str) -> bool {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut definitions = ours.compiled.definitions().iter();
+    definitions.any(|definition| {
+        Some(definition.name()) == conflict.definition.as_deref() && words(definition.formula()) == words(text)
+    })
 }
