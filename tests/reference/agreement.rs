@@ -23,7 +23,7 @@ use crate::json::ToJson;
 use crate::quiet::quietly;
 use crate::random::Random;
 use crate::shrink::smaller_cases;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeyColumn};
 use crate::uncertainty::{NoiseDirection, with_noise};
 use crate::value::Value;
 use crate::written::yaml;
@@ -88,7 +88,7 @@ impl Sheet {
 }
 
 fn spec(database: &Database, level: Level, definitions: Vec<(String, InterpreterExpr)>) -> InterpreterSpec {
-    let entry = |name: &str| KeptColumn {
+    let entry = |name: &str| KeyColumn {
         name: name.to_owned(),
         frame: None,
     };

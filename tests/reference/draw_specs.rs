@@ -8,7 +8,7 @@ use crate::draw_joins::{Many, Relation};
 use crate::expr::{InterpreterExpr, InterpreterLevel};
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn, unqualified_name};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeyColumn, unqualified_name};
 
 /// Columns and relations that a step can read.
 pub struct Input {
@@ -70,7 +70,7 @@ pub struct Maker<'a> {
     /// Number of joins in the spec in which a row may have several matches.
     pub multiplied: usize,
     /// Period by which the step is grouped and ordered, so that formulas can look up other periods.
-    pub calendar: Option<KeptColumn>,
+    pub calendar: Option<KeyColumn>,
 }
 
 /// Operands of expressions.
@@ -234,7 +234,7 @@ impl Maker<'_> {
                 true => *self.random.pick(&[PeriodFrame::Month, PeriodFrame::Month, frame]),
                 false => frame,
             });
-            let entry = KeptColumn {
+            let entry = KeyColumn {
                 name: name.clone(),
                 frame,
             };
@@ -301,7 +301,7 @@ impl Maker<'_> {
         // A definition that uses only keys is a helper.
         let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != InterpreterLevel::Row;
         columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
-        let grain: Vec<String> = self.step.group_by.iter().map(KeptColumn::output).collect();
+        let grain: Vec<String> = self.step.group_by.iter().map(KeyColumn::output).collect();
         self.add_limit();
         Relation {
             name: self.step.name.clone(),

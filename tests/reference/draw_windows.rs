@@ -5,7 +5,7 @@ use crate::draw_joins::Many;
 use crate::draw_specs::{COMPARED, GROUPED, Maker, Scope};
 use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, RangeEndPosition, Window, WindowRows};
 use crate::kind::Kind;
-use crate::spec::KeptColumn;
+use crate::spec::KeyColumn;
 
 impl Maker<'_> {
     pub fn draw_order(&mut self, leaves: &[(InterpreterExpr, Kind)]) {
@@ -19,8 +19,8 @@ impl Maker<'_> {
         for _ in 0..1 + self.random.random_below(2) {
             let (leaf, kind) = self.random.pick(leaves).clone();
             let entry = match leaf {
-                InterpreterExpr::Name(name) => KeptColumn { name, frame: None },
-                InterpreterExpr::Period(name, frame) => KeptColumn {
+                InterpreterExpr::Name(name) => KeyColumn { name, frame: None },
+                InterpreterExpr::Period(name, frame) => KeyColumn {
                     name,
                     frame: Some(frame),
                 },
@@ -43,7 +43,7 @@ impl Maker<'_> {
                     .group_by
                     .iter()
                     .filter(|e| e.frame.is_none())
-                    .map(KeptColumn::expr)
+                    .map(KeyColumn::expr)
                     .collect::<Vec<_>>()
             };
             let names: Vec<String> = keys
@@ -70,7 +70,7 @@ impl Maker<'_> {
         // If there are two dates, lookups shift the first date. The interpreter cannot determine which date is first if
         // a date is NULL in all rows.
         let dates = [Kind::Date, Kind::Time];
-        let is_date = |entry: &KeptColumn| {
+        let is_date = |entry: &KeyColumn| {
             scope
                 .leaves
                 .iter()

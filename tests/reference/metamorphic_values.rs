@@ -279,7 +279,7 @@ pub fn run() {
                     match find_difference(asking.dialect, known.tolerance(formula), formula, table) {
                         None => agreed += 1,
                         Some(difference) => {
-                            faults.push(format!("{name} {way}: {}\n{difference}\n{}", formula.expr, other.query))
+                            faults.push(format!("{name} {way}: {}\n{difference}\n{}", formula.expr, other.query));
                         }
                     }
                 }

@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::draw_metric_sets::{MetricFormula, ModelKey, ModelOverSets, WindowForm, name_of};
 use crate::expr::{InterpreterExpr, InterpreterOp, Window};
 use crate::kind::Kind;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeyColumn};
 use crate::value::Value;
 use crate::walk::{StepRows, ValueTable, interpret};
 
@@ -83,11 +83,11 @@ fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> Interp
         conditions.extend(since.into_iter().chain(until));
     }
     let group_by = model.keys.iter().map(|key| match key {
-        ModelKey::Time { frame, .. } => KeptColumn {
+        ModelKey::Time { frame, .. } => KeyColumn {
             name: set.time.clone(),
             frame: Some(*frame),
         },
-        ModelKey::Column { of, .. } => KeptColumn {
+        ModelKey::Column { of, .. } => KeyColumn {
             name: name_of(&of[at]).to_owned(),
             frame: None,
         },
@@ -137,7 +137,7 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
     let mut start = key_count;
     for (spec, of_set) in specs.iter().zip(aggregates) {
         let own = database.interpret(spec);
-        let key_columns: Vec<String> = spec.steps[0].group_by.iter().map(KeptColumn::output).collect();
+        let key_columns: Vec<String> = spec.steps[0].group_by.iter().map(KeyColumn::output).collect();
         let own_names = names(of_set);
         error_columns.extend(
             own.error_columns
@@ -299,14 +299,14 @@ fn is_rank(formula: &InterpreterExpr) -> bool {
     }
 }
 
-fn key_column(index: usize) -> KeptColumn {
-    KeptColumn {
+fn key_column(index: usize) -> KeyColumn {
+    KeyColumn {
         name: key_name(index),
         frame: None,
     }
 }
 
-fn order_columns(model: &ModelOverSets) -> Vec<(KeptColumn, bool)> {
+fn order_columns(model: &ModelOverSets) -> Vec<(KeyColumn, bool)> {
     let order = model.order_by.iter().enumerate();
     order
         .map(|(index, descending)| (key_column(index), *descending))

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::expr::{InterpreterExpr, is_plain};
 use crate::spec::{
-    InterpreterJoin, InterpreterJoinKind, InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, KeptColumn,
+    InterpreterJoin, InterpreterJoinKind, InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, KeyColumn,
 };
 
 pub fn yaml(spec: &InterpreterSpec) -> String {
@@ -75,7 +75,7 @@ impl Display for Written<'_, InterpreterStep> {
             writeln!(
                 f,
                 "    group_by: \"{}\"",
-                join_parts(self.0.group_by.iter().map(KeptColumn::to_string))
+                join_parts(self.0.group_by.iter().map(KeyColumn::to_string))
             )?;
         }
         if let Some(having) = &self.0.having {
@@ -83,7 +83,7 @@ impl Display for Written<'_, InterpreterStep> {
         }
         if !self.0.order_by.is_empty() {
             let key =
-                |(entry, descending): &(KeptColumn, bool)| format!("{entry}{}", if *descending { " desc" } else { "" });
+                |(entry, descending): &(KeyColumn, bool)| format!("{entry}{}", if *descending { " desc" } else { "" });
             writeln!(f, "    order_by: \"{}\"", join_parts(self.0.order_by.iter().map(key)))?;
         }
         if let Some(partition) = &self.0.partition_by {

@@ -60,7 +60,7 @@ impl OmniCalendar {
             Some(frame) => frame,
         };
         let offset = self.fiscal_month_offset().unwrap_or_default();
-        if frame == "day_of_quarter" && offset % 3 != 0 {
+        if frame == "day_of_quarter" && !offset.is_multiple_of(3) {
             return Err(format!(
                 "`[{frame}]` counts the days of the fiscal quarter in Omni, because `{FISCAL_OFFSET}` is set; formulas count \
                  the days of the calendar quarter"

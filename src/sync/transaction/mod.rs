@@ -197,7 +197,7 @@ impl Journal {
         }
         for folder in &self.folders {
             if !disk.has_folder(folder) {
-                disk.make_folder(folder).map_err(io_fault(&folder))?;
+                disk.make_folder(folder).map_err(io_fault(folder))?;
             }
         }
         self.move_files(disk, "after", false, |entry| (&entry.before, &entry.after))

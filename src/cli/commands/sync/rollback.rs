@@ -62,18 +62,8 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         Some(omni) => omni_changes(&workspace, &repository, omni, &log, &point, &mut kept_files)?,
         None => Default::default(),
     };
-    for path in kept_files.files {
-        session.warn(&format!(
-            "`{path}` keeps its contents, because later commits changed the lines that the rollback would restore"
-        ));
-    }
     let all_changes = [changes.clone(), omni_changes.clone()].concat();
-    for (position, text) in find_returning_descriptions(&workspace, &all_changes) {
-        session.warn(&format!(
-            "`{position}` keeps the description `{text}`, so the next push transfers it again; to undo it, also change it \
-             in the Omni model"
-        ));
-    }
+    warn_of_kept_parts(session, &workspace, &kept_files, &all_changes);
     if !args.json {
         session.print_escaped(&display_changes(&all_changes, &point, &undone))?;
     }
@@ -139,6 +129,21 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         )?;
     }
     Ok(Exit::Done)
+}
+
+/// Warns about files and descriptions that the rollback does not restore.
+fn warn_of_kept_parts(session: &Session, workspace: &Workspace, kept_files: &KeptFiles, changes: &[TextChange]) {
+    for path in &kept_files.files {
+        session.warn(&format!(
+            "`{path}` keeps its contents, because later commits changed the lines that the rollback would restore"
+        ));
+    }
+    for (position, text) in find_returning_descriptions(workspace, changes) {
+        session.warn(&format!(
+            "`{position}` keeps the description `{text}`, so the next push transfers it again; to undo it, also change it \
+             in the Omni model"
+        ));
+    }
 }
 
 /// Returns an error if one of the files has uncommitted changes. `display` returns the path that a user sees.

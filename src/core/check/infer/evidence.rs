@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::{InferBuffers, InferState, InferTerm};
 use crate::ast::{Ast, ExprId};
 use crate::check::CheckScope;
-use crate::check::names::{ResolvedNames, NameTarget};
+use crate::check::names::{NameTarget, ResolvedNames};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Program;
 use crate::span::Span;

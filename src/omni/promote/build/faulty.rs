@@ -122,7 +122,14 @@ impl SpecBuilder<'_, '_> {
         self.sort_keys.retain(|entry| defined(&name_of(entry)));
         for (subject, reason) in reasons {
             let Some(node) = self.plan.sorts_at else { break };
-            let gap = self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason.to_owned(), false);
+            let gap = self.gap_at(
+                self.plan.file,
+                node,
+                &subject,
+                yaml_line(node),
+                reason.to_owned(),
+                false,
+            );
             if !self.gaps.contains(&gap) {
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);

@@ -80,13 +80,12 @@ pub(super) fn plan_query_promotion<'m>(
     if let Some(view_file) = model.files.get(file).filter(|_| is_view) {
         gaps.extend(misspelled_keys(&view_file.root, &VIEW_KEYS));
     }
-    let field_gaps = match model.view_in_file(file) {
-        Some(view) if is_view => fields_of_query_view(model, view, &name, request),
-        _ => Vec::new(),
-    };
-    let own_fields = match model.view_in_file(file) {
-        Some(view) if is_view => columns_of_query_view(model, view),
-        _ => Vec::new(),
+    let (field_gaps, own_fields) = match model.view_in_file(file) {
+        Some(view) if is_view => (
+            fields_of_query_view(model, view, &name, request),
+            columns_of_query_view(model, view),
+        ),
+        _ => Default::default(),
     };
     let sorts: Vec<(String, bool)> = query_sorts(node)
         .into_iter()
@@ -101,28 +100,23 @@ pub(super) fn plan_query_promotion<'m>(
         true => Vec::new(),
         false => add_access_keys(model, &model.name_of(base), &access, &mut outputs, fields),
     };
-    let columns = outputs.iter();
-    notes.extend(columns.filter_map(|column| undefined_field_note(model, &column.key)));
+    notes.extend(
+        outputs
+            .iter()
+            .filter_map(|column| undefined_field_note(model, &column.key)),
+    );
     // Omni computes calculations from the rows that the user can see, and for each column of a pivot.
     let filtered = access.filters.iter().map(|filter| filter.field.clone());
     let filtered = filtered.filter(|_| !request.drop_access);
-    let pivots = node
-        .texts_at("pivots")
-        .into_iter()
-        .map(|name| OmniReference::read(&name));
+    let pivots = node.texts_at("pivots");
+    let pivots = pivots.iter().map(|name| OmniReference::read(name));
     let partitions: Vec<OmniReference> = filtered.chain(pivots).collect();
-    let limit = match node.get("limit") {
-        Some(_) if is_view => {
-            notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
-            None
-        }
-        Some(limit) => {
-            let (is_unsorted, has_access_keys) = (sorts.is_empty(), outputs.len() > fields);
-            read_limit(limit, is_unsorted, has_access_keys).unwrap_or_else(|gap| {
-                gaps.push(gap);
-                None
-            })
-        }
+    let (is_unsorted, has_access_keys) = (sorts.is_empty(), outputs.len() > fields);
+    if is_view && node.get("limit").is_some() {
+        notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
+    }
+    let limit = match node.get("limit").filter(|_| !is_view) {
+        Some(limit) => read_limit(limit, is_unsorted, has_access_keys, &mut gaps),
         None => None,
     };
     let promoted_from = match (&topic, is_view) {
@@ -159,14 +153,15 @@ pub(super) fn plan_query_promotion<'m>(
     })
 }
 
-/// Returns the limit of a query, or the reason why the spec cannot have it.
-fn read_limit(limit: &Node, is_unsorted: bool, has_access_keys: bool) -> Result<Option<u64>, Gap<'_>> {
+/// Returns the limit of a query. If the spec cannot have the limit, adds a gap.
+fn read_limit<'m>(limit: &'m Node, is_unsorted: bool, has_access_keys: bool, gaps: &mut Vec<Gap<'m>>) -> Option<u64> {
     let reason = match (is_unsorted, has_access_keys) {
         (true, _) => super::UNSORTED_LIMIT,
         (false, true) => "the limit would apply to the rows of all users combined",
-        (false, false) => return Ok(limit.text().and_then(|text| text.parse().ok())),
+        (false, false) => return limit.text()?.parse().ok(),
     };
-    Err((limit, "limit".to_owned(), reason.to_owned()))
+    gaps.push((limit, "limit".to_owned(), reason.to_owned()));
+    None
 }
 
 /// Returns the index of the query's base view, or of its topic's base view.

@@ -150,7 +150,6 @@ impl SpecBuilder<'_, '_> {
 
     /// Converts all fields that the spec reads to definitions.
     pub(super) fn resolve_fields(&mut self) {
-        let base = self.fields.base_name.clone();
         let mut fields_to_visit = self.requested_fields();
         for join in &self.fields.joins.all {
             let Some(relationship) = self.model.relationships.get(join.relationship) else {

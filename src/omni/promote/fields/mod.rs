@@ -401,7 +401,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     pub fn record_omitted_settings(&mut self, field: &ViewField) {
         for (name, original, reason) in omitted_settings(&field.node) {
             let subject = format!("{}.{name}", field.name);
-            self.record_gap_with_original(field, &subject, original, reason.to_owned(), false);
+            self.record_gap_with_original(field, &subject, original, reason, false);
         }
     }
 
