@@ -194,8 +194,8 @@ fn dimension_pairs(
     pairs
 }
 
-/// Returns the timeframes of a date or time, starting with its granularity. `has_default` is `true` if the Omni model has
-/// default timeframes, which apply to all fields without a granularity.
+/// Returns the timeframes of a date or time, starting with its granularity. `has_default` is `true` if the Omni model
+/// has default timeframes, which apply to all fields without a granularity.
 fn timeframes(field: &TableField<'_>, granularity: Option<&str>, has_default: bool) -> Option<&'static [&'static str]> {
     let ty = field.ty();
     let granularity = granularity.or_else(|| field.documented?.granularity.as_deref());

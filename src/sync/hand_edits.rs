@@ -76,7 +76,8 @@ pub struct HandEdit {
     /// SQL that the spec generates for the edit, if this SQL handles more special cases than the edited SQL. `None` if
     /// the generated SQL is the same as the edited SQL.
     pub rewritten: Option<RewrittenSql>,
-    /// `true` if the spec already contained the edit, for example because `generate` wrote the file after the last push.
+    /// `true` if the spec already contained the edit, for example because `generate` wrote the file after the last
+    /// push.
     pub is_in_spec: bool,
     /// Position of the edited part of a model's SQL. `None` in other files.
     pub(super) position: Option<FilePartPosition>,

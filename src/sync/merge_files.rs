@@ -81,8 +81,8 @@ impl TextChange {
 }
 
 /// Merges the existing files of a model with the files that its spec now generates. Edits that no spec can express
-/// (`kept`) remain. The generated SQL replaces edits that were transferred to the spec (`carried`). Comments and edits of
-/// definitions that the spec renames (`renamed`) move to the current names.
+/// (`kept`) remain. The generated SQL replaces edits that were transferred to the spec (`carried`). Comments and edits
+/// of definitions that the spec renames (`renamed`) move to the current names.
 #[must_use]
 pub(super) fn merge_files(
     sides: ModelSides<'_>,

@@ -86,8 +86,8 @@ pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialec
     })
 }
 
-/// Merges properties by value. Columns that are no longer generated are removed with their comments. The hashes of the newly generated properties are written to all three versions, so that
-/// the hashes never differ.
+/// Merges properties by value. Columns that are no longer generated are removed with their comments. The hashes of the
+/// newly generated properties are written to all three versions, so that the hashes never differ.
 fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     // The name of the file can differ from the name of the model.
     let described =

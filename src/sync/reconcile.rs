@@ -114,8 +114,8 @@ fn contains_edit(edits: &[HandEdit], edit: &HandEdit) -> bool {
     })
 }
 
-/// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next push
-/// would. Returns whether the spec changed.
+/// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next
+/// push would. Returns whether the spec changed.
 fn reconcile_remaining_edits<'t>(
     sides: ModelSides<'_>,
     done: &mut Reconciled,

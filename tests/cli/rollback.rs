@@ -173,7 +173,8 @@ fn generated_files_have_their_former_layout() {
     }
 }
 
-/// A squash merge adds several entries of the log in one commit. The state after each of them is in the commit of its push.
+/// A squash merge adds several entries of the log in one commit. The state after each of them is in the commit of its
+/// push.
 #[test]
 fn one_of_several_squashed_pushes_is_undone() {
     let squashed = |name: &str| {

@@ -1,5 +1,5 @@
-//! Finds calls that a warehouse evaluates several times, because it evaluates a CTE again for each select that reads it,
-//! and measures the parts of an expression that occur several times.
+//! Finds calls that a warehouse evaluates several times, because it evaluates a CTE again for each select that reads
+//! it, and measures the parts of an expression that occur several times.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Finds misspelled keys and fields in Omni's files. Omni has more keys than the lists contain, so a key is reported only
-//! if it is similar to a listed key.
+//! Finds misspelled keys and fields in Omni's files. Omni has more keys than the lists contain, so a key is reported
+//! only if it is similar to a listed key.
 
 use super::fields::FieldKey;
 use super::omni_model::ParsedOmniModel;

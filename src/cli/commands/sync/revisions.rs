@@ -243,8 +243,8 @@ impl Repository {
         Ok(by_path.collect())
     }
 
-    /// Returns the commits of all branches and of the reflog that added exactly one file of a folder, by the path of the
-    /// file. If several commits added the file, the newest commit is returned.
+    /// Returns the commits of all branches and of the reflog that added exactly one file of a folder, by the path of
+    /// the file. If several commits added the file, the newest commit is returned.
     pub fn commits_that_added_one_file(&self, folder: &str) -> Result<BTreeMap<String, String>, Failure> {
         let mut commits = BTreeMap::new();
         for (commit, paths) in self.added_files(folder, &["--all", "--reflog"])? {

@@ -512,19 +512,20 @@ impl Resolver<'_> {
         let Some(view) = parts.view else {
             let text = parts.field.text(self.source);
             // A name in `${…}` is never a cell and may contain spaces.
-            if self.scope.open
-                && self.scope.relations.is_empty()
-                && self.find_column(text.into()).is_none()
-                && self.tables.symbols.find(text.into(), self.source).is_none()
-            {
+            let may_be_unlisted = self.scope.open && self.scope.relations.is_empty();
+            let is_new =
+                self.find_column(text.into()).is_none() && self.tables.symbols.find(text.into(), self.source).is_none();
+            if may_be_unlisted && is_new {
                 return NameTarget::Column(self.record_unlisted_column_use(None, text));
             }
-            return self
-                .resolve_name_at(parts.field, definition_name, role)
-                .unwrap_or_else(|| {
+            return match self.resolve_name_at(parts.field, definition_name, role) {
+                Some(target) => target,
+                None if may_be_unlisted => NameTarget::Column(self.record_unlisted_column_use(None, text)),
+                None => {
                     let is_own = is_own_name(definition_name, text);
                     self.report_missing_name(id, parts.field, is_own, definition)
-                });
+                }
+            };
         };
         let (view_text, text) = (view.text(self.source), parts.field.text(self.source));
         let Some(relation) = self

@@ -1,4 +1,5 @@
-//! Parts of the spec that do not compile: definitions are removed and reported as gaps, and sort keys move to a next step.
+//! Parts of the spec that do not compile: definitions are removed and reported as gaps, and sort keys move to a next
+//! step.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

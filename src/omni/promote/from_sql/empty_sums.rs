@@ -57,8 +57,8 @@ impl SqlReader<'_> {
     }
 }
 
-/// Returns whether the denominator is 0 or NULL if the sum is empty: it counts or adds the same values, of the same or of
-/// fewer rows.
+/// Returns whether the denominator is 0 or NULL if the sum is empty: it counts or adds the same values, of the same or
+/// of fewer rows.
 fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
     let Some(divisor) = multiplied_call(denominator, &["sum", "count"]) else {
         return false;

@@ -145,7 +145,8 @@ impl ProvenFormulas {
 }
 
 impl SqlReader<'_> {
-    /// Returns the formula that compiles to the expression. `otherwise` is the reason that is returned if there is none.
+    /// Returns the formula that compiles to the expression. `otherwise` is the reason that is returned if there is
+    /// none.
     pub(super) fn find_proven_formula(&mut self, expr: &Expr, otherwise: String) -> Result<FormulaTerm, String> {
         let mut week_start = None;
         let found = self.search_proven_formula(expr, &mut week_start);

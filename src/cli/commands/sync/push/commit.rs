@@ -126,8 +126,8 @@ pub fn commit(
     })
 }
 
-/// Replaces paths that lead through links to folders with the real paths, because git does not follow these links. For a
-/// link to a file, also returns the path of that file. Returns an error if a link leads out of the project.
+/// Replaces paths that lead through links to folders with the real paths, because git does not follow these links. For
+/// a link to a file, also returns the path of that file. Returns an error if a link leads out of the project.
 pub fn with_link_targets(workspace: &Workspace, paths: &[String]) -> Result<Vec<String>, Failure> {
     let bounds = workspace.writable_folders()?;
     let mut targets = BTreeSet::new();

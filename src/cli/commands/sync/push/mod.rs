@@ -126,7 +126,8 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Reports the reasons why a push of the plan would be refused: the current branch, or links that lead out of the project.
+/// Reports the reasons why a push of the plan would be refused: the current branch, or links that lead out of the
+/// project.
 pub fn report_obstacles(
     session: &Session,
     workspace: &Workspace,
