@@ -85,7 +85,7 @@ fn names_of_metrics_may_look_like_cells_or_functions() {
             };
             assert_eq!(
                 with_name(name),
-                with_name(plain).replace(plain, name),
+                with_name(plain).replace(&plain.to_lowercase(), &name.to_lowercase()),
                 "{name} in {model}"
             );
         }
