@@ -17,12 +17,15 @@ use super::dbt_run::PROFILES_DIR;
 use super::dbt_setup::SetupProblem;
 use super::environment::quote_for_shell;
 use super::exit::{Exit, Failure, FileDiagnostics};
+use super::folder::display_path;
 use super::project;
 use super::session::Session;
 use super::source::{SourceText, read_text};
 
 pub const FILE: &str = "dbt_project.yml";
 const PROFILES: &str = "profiles.yml";
+/// Maximum number of dbt projects that a message lists.
+const MAX_LISTED_PROJECTS: usize = 5;
 
 /// Contents of `dbt_project.yml`.
 #[derive(Debug)]
@@ -85,7 +88,7 @@ pub fn missing_project(folder: Option<&Path>, command: &str, help: &str) -> Fail
     };
     let projects: Vec<String> = projects_below(folder.unwrap_or(Path::new(".")))
         .iter()
-        .map(|path| path.strip_prefix(".").unwrap_or(path).display().to_string())
+        .map(|path| display_path(path))
         .collect();
     let help = match projects.as_slice() {
         [] => help.to_owned(),
@@ -96,7 +99,7 @@ pub fn missing_project(folder: Option<&Path>, command: &str, help: &str) -> Fail
         [first, ..] => format!(
             "run a command such as `{command} {}`, because these folders contain a dbt project: {}",
             quote_for_shell(first),
-            join_first(&quote_names(&projects), 5)
+            join_first(&quote_names(&projects), MAX_LISTED_PROJECTS)
         ),
     };
     Failure::new(Exit::Usage, text).with_help(help)
@@ -106,7 +109,7 @@ pub fn missing_project(folder: Option<&Path>, command: &str, help: &str) -> Fail
 /// because they are packages or tests of packages.
 fn projects_below(folder: &Path) -> Vec<PathBuf> {
     const LEVELS: usize = 3;
-    const MAX_FOLDERS: usize = 2_000;
+    const MAX_FOLDERS_PER_LEVEL: usize = 2_000;
     let is_searched = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         !name.starts_with('.') && name != "node_modules" && path.is_dir() && !path.is_symlink()
@@ -122,7 +125,7 @@ fn projects_below(folder: &Path) -> Vec<PathBuf> {
         let subfolders = entries
             .map(|entry| entry.path())
             .filter(|path| is_searched(path))
-            .take(MAX_FOLDERS);
+            .take(MAX_FOLDERS_PER_LEVEL);
         let (projects, others): (Vec<_>, Vec<_>) = subfolders.partition(|folder| folder.join(FILE).is_file());
         found.extend(projects);
         folders = others;

@@ -2,6 +2,7 @@
 //! a formula.
 
 use super::lexer::contains_definition;
+use super::names::is_name;
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -326,13 +327,12 @@ impl SpecialTokenLexer<'_> {
     #[cold]
     pub(super) fn report_backticks(&mut self, span: Span) -> Option<Token> {
         let name = span.text(self.source).trim_matches('`').trim();
-        let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(is_word_char);
         let mut diagnostic = Diagnostic::new(
             Code::UnexpectedCharacter,
             Span::new(span.start, span.start + 1),
             "names cannot be enclosed in backticks",
         );
-        diagnostic = if plain {
+        diagnostic = if is_name(name) {
             diagnostic
                 .with_help(format!("write `{name}`"))
                 .with_fix(span, name.to_owned())

@@ -11,6 +11,7 @@ use super::planner::PlannedModels;
 use super::repository::Repository;
 use super::resolve::{is_in_omni, manual_resolution, possible_sides, quoted_list};
 use crate::cli::args::ConflictSide;
+use crate::cli::environment::quote_for_shell;
 use crate::cli::workspace::Workspace;
 
 /// Maximum length of a value on one line, in characters.
@@ -280,13 +281,7 @@ fn write_metric_set_resolutions(
 /// Returns the command that resolves the conflict in favor of a side, quoted for a shell.
 fn resolve_command(workspace: &Workspace, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> String {
     let name = conflict_name(workspace, model, conflict);
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
-    let name = if name.chars().all(is_plain) {
-        name
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    };
-    format!("formulac resolve {name} {}", side.option())
+    format!("formulac resolve {} {}", quote_for_shell(&name), side.option())
 }
 
 /// Returns the part of a one-line message that explains how to resolve the conflict.

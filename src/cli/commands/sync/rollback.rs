@@ -198,6 +198,7 @@ fn changes(
         return Ok(Vec::new());
     }
     let (mut changes, pushed) = pushed_changes::find(workspace, repository, (undone, commits), target)?;
+    let undone_commits: BTreeSet<&str> = undone.iter().filter_map(|logged| commits.on_branch(logged)).collect();
     for (path, of_file) in pushed {
         let before = read_project_file(&workspace.root, &path);
         let mut after = kept_files.undo(repository, (&path, &path), before.clone(), &of_file)?;
@@ -205,7 +206,7 @@ fn changes(
             && before != after
             && let Some(text) = after.take()
         {
-            after = Some(with_former_layout(repository, (&path, text), target, undone, commits)?);
+            after = Some(with_former_layout(repository, (&path, text), target, &undone_commits)?);
         }
         if before != after {
             changes.push(TextChange::new(&path, before, after));
@@ -221,8 +222,7 @@ fn with_former_layout(
     repository: &Repository,
     (path, text): (&str, String),
     target: &str,
-    undone: &[&NumberedEntry],
-    commits: &EntryCommits,
+    undone_commits: &BTreeSet<&str>,
 ) -> Result<String, Failure> {
     let former = repository
         .file_contents_at_commit(target, &[path.to_owned()])?
@@ -234,8 +234,7 @@ fn with_former_layout(
         return Ok(text);
     };
     let changed = repository.run_git(&["log", "--format=%H", &format!("{target}..HEAD"), "--", path])?;
-    let is_undone = |commit: &str| undone.iter().any(|logged| commits.on_branch(logged) == Some(commit));
-    let is_pushed = changed.lines().all(is_undone);
+    let is_pushed = changed.lines().all(|commit| undone_commits.contains(commit));
     let has_comments = comments(path, &text).all(|comment| former.contains(comment));
     Ok(if is_pushed && has_comments { former } else { text })
 }

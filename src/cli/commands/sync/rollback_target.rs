@@ -20,14 +20,10 @@ pub struct EntryCommits {
 impl EntryCommits {
     pub fn find(repository: &Repository, log: &Log) -> Result<Self, Failure> {
         let on_branch = repository.commits_that_added(LOG)?;
-        let entries = log.entries.iter().map(NumberedEntry::path);
-        let entries: Vec<(String, &String)> = entries
-            .filter_map(|path| on_branch.get(&path).map(|commit| (path, commit)))
-            .collect();
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
-        entries
-            .iter()
-            .for_each(|(_, commit)| *counts.entry(commit).or_default() += 1);
+        for commit in log.entries.iter().filter_map(|logged| on_branch.get(&logged.path())) {
+            *counts.entry(commit).or_default() += 1;
+        }
         let is_shared = |commit: &&String| counts.get(*commit).is_some_and(|count| *count > 1);
         let mut of_pushes = BTreeMap::new();
         if counts.keys().any(is_shared) {

@@ -45,8 +45,7 @@ pub fn save_lost_comments(session: &Session, workspace: &Workspace, changes: &[T
         let committed = committed.flatten().unwrap_or_default();
         let is_lost = lost.iter().any(|comment| !committed.contains(comment));
         if is_lost && is_uncommitted(workspace, &change.path) {
-            let path = &change.path;
-            session.report_action(&format!("{path} loses comments that no commit contains"));
+            session.report_action(&format!("{} loses comments that no commit contains", change.path));
             copies.extend(save_copy(session, workspace, &change.path, before));
         }
     }

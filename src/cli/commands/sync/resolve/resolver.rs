@@ -9,6 +9,8 @@ use formulac::sync::{
     with_base_value, with_formula_in_conflict, with_override,
 };
 
+use formulac_syntax::text::one_line;
+
 use super::super::conflict::conflict_target;
 use super::super::planner::PlannedModels;
 use super::super::{apply, omni, read_project_file, saved_copies};
@@ -367,9 +369,8 @@ impl<'w> ConflictResolver<'w> {
 
 /// Returns whether a text is the formula of the definition that has the conflict.
 fn is_formula(ours: &CurrentSpec, conflict: &Conflict, text: &str) -> bool {
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let mut definitions = ours.compiled.definitions().iter();
     definitions.any(|definition| {
-        Some(definition.name()) == conflict.definition.as_deref() && words(definition.formula()) == words(text)
+        Some(definition.name()) == conflict.definition.as_deref() && one_line(definition.formula()) == one_line(text)
     })
 }
