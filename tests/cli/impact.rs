@@ -893,20 +893,24 @@ fn tables_named_without_ref() {
 /// models that dbt has not parsed yet.
 #[test]
 fn versions_of_models_are_distinguished_before_dbt_parse() {
-    let version = |version: &str| {
-        let mut node = shop_node("model", "bill", "select 1 as amount", &[]);
-        node["unique_id"] = json!(format!("model.shop.bill.v{version}"));
+    let version = |package: &str, name: &str, version: &str| {
+        let mut node = shop_node("model", name, "select 1 as amount", &[]);
+        node["unique_id"] = json!(format!("model.{package}.{name}.v{version}"));
+        node["package_name"] = json!(package);
         node["version"] = json!(version);
         node["latest_version"] = json!("2");
-        node["alias"] = json!(format!("bill_v{version}"));
-        node["relation_name"] = json!(format!("\"db\".\"main\".\"bill_v{version}\""));
+        node["alias"] = json!(format!("{name}_v{version}"));
+        node["relation_name"] = json!(format!("\"db\".\"main\".\"{name}_v{version}\""));
         node
     };
-    let project = shop("impact_versions", &[version("1"), version("2")], &json!({}));
+    let nodes = [("shop", "bill"), ("crm", "dim")]
+        .map(|(package, name)| ["1", "2"].map(|number| version(package, name, number)));
+    let project = shop("impact_versions", nodes.as_flattened(), &json!({}));
     for (name, from) in [
         ("latest", "ref('bill')"),
         ("first", "ref('bill', v=1)"),
         ("second", "ref('shop', 'bill', v=2)"),
+        ("packaged", "ref('dim', v=1)"),
     ] {
         let spec = format!("model: {name}\nfrom: {from}\ndefinitions: total = SUM(amount)\n");
         project.write(&format!("metrics/{name}.yml"), spec);
@@ -923,4 +927,7 @@ fn versions_of_models_are_distinguished_before_dbt_parse() {
             assert!(lineage.contains(&format!("{model}.amount")), "{lineage}");
         }
     }
+    // A model of another package, without the name of the package.
+    let lineage = project.run(&["lineage", "packaged.total"]).out;
+    assert!(lineage.contains("dim.v1.amount"), "{lineage}");
 }
