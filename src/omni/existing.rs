@@ -9,7 +9,7 @@ use crate::schema::{OmniViewNames, omni_view_name};
 use crate::yaml::Node;
 
 /// First part of the names of the schemas in which Omni shows dbt models, unless an Omni user chose another name.
-const VIRTUAL_SCHEMA: &str = "omni_dbt";
+pub(super) const VIRTUAL_SCHEMA: &str = "omni_dbt";
 
 /// View file of the Omni model that shows a table.
 #[derive(Clone, Debug)]
@@ -103,10 +103,15 @@ impl ExistingView {
 
     /// Returns the names that the view's table may have in dbt: the dbt model that Omni recorded, and the table.
     pub fn table_names(&self) -> Vec<String> {
-        let table = self.table_name.clone().unwrap_or_else(|| omni_view_name(&self.path));
-        let mut names: Vec<String> = self.dbt.iter().map(|dbt| dbt.name.clone()).chain([table]).collect();
+        let dbt_names = self.dbt.iter().map(|dbt| dbt.name.clone());
+        let mut names: Vec<String> = dbt_names.chain([self.table()]).collect();
         names.dedup();
         names
+    }
+
+    /// Returns the name of the view's table. If the file does not specify the name, it is the name of the file.
+    fn table(&self) -> String {
+        self.table_name.clone().unwrap_or_else(|| omni_view_name(&self.path))
     }
 
     /// Returns whether Omni recorded this dbt model in the view.
@@ -143,19 +148,15 @@ impl ExistingView {
             && is(self.table_name.as_deref(), Some(node.table_name()))
     }
 
-    /// Returns whether the view shows this dbt model in one of Omni's virtual schemas, `omni_dbt` or
-    /// `omni_dbt_<custom schema>`.
-    pub fn shows_virtual_table(&self, node: &ManifestNode) -> bool {
-        let schema = match node.config_text("schema") {
-            Some(custom) => format!("{VIRTUAL_SCHEMA}_{custom}"),
-            None => VIRTUAL_SCHEMA.to_owned(),
-        };
+    /// Returns whether the view shows this dbt model in one of Omni's virtual schemas. `virtual_schema` is the first
+    /// part of their names.
+    pub fn shows_virtual_table(&self, node: &ManifestNode, virtual_schema: &str) -> bool {
+        let schema = virtual_schema_of(node, virtual_schema);
         let is_schema = |name: &str| name.eq_ignore_ascii_case(&schema);
-        let table = self.table_name.clone().unwrap_or_else(|| omni_view_name(&self.path));
         node.resource_type.is_referenceable()
             && self.fits_database(node)
             && self.schema.as_deref().is_some_and(is_schema)
-            && table.eq_ignore_ascii_case(node.table_name())
+            && self.table().eq_ignore_ascii_case(node.table_name())
     }
 
     /// Returns whether the view may show a table in the database of the node.
@@ -164,6 +165,14 @@ impl ExistingView {
             (Some(view_database), Some(database)) => view_database.eq_ignore_ascii_case(database),
             _ => true,
         }
+    }
+}
+
+/// Returns the virtual schema in which Omni shows a dbt model: `first`, or `<first>_<custom schema>`.
+pub(super) fn virtual_schema_of(node: &ManifestNode, first: &str) -> String {
+    match node.config_text("schema") {
+        Some(custom) => format!("{first}_{custom}"),
+        None => first.to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::existing::ExistingView;
+use super::existing::{ExistingView, VIRTUAL_SCHEMA, virtual_schema_of};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::relations::group_by_relation;
 use crate::artifacts::{Manifest, ManifestNode};
@@ -37,7 +37,7 @@ pub(super) fn view_locations(
     virtual_schema: Option<&str>,
 ) -> Vec<ViewLocation> {
     let catalogs = needed_catalogs(nodes);
-    let view_indices = match_views(nodes, &catalogs, existing);
+    let view_indices = match_views(nodes, &catalogs, existing, virtual_schema.unwrap_or(VIRTUAL_SCHEMA));
     let locations = nodes.iter().zip(&view_indices).map(|(node, view)| {
         let view = existing.get((*view)?)?;
         Some(location_of_view(node, view))
@@ -67,10 +67,7 @@ pub(super) fn view_locations(
         let first = virtual_schema.or(inferred.as_deref());
         let schema = match (known_schema, first.filter(|_| node.resource_type.is_referenceable())) {
             (Some(schema), _) => schema.clone(),
-            (None, Some(first)) => match node.config_text("schema") {
-                Some(custom) => format!("{first}_{custom}"),
-                None => first.to_owned(),
-            },
+            (None, Some(first)) => virtual_schema_of(node, first),
             (None, None) => node_schema.to_owned(),
         };
         let catalog = node.database.as_deref().filter(|_| needs_catalog);
@@ -110,29 +107,44 @@ enum MatchRule {
     VirtualTable,
 }
 
-/// All rules. Earlier rules take precedence.
-const MATCH_RULES: [MatchRule; 4] = [
+/// Rules that find the view of a table. Earlier rules take precedence.
+const RULES_FOR_TABLES: [MatchRule; 4] = [
     MatchRule::Model,
     MatchRule::Path,
     MatchRule::Table,
     MatchRule::VirtualTable,
 ];
 
+/// Rules that find the table of a view. Earlier rules take precedence.
+const RULES_FOR_VIEWS: [MatchRule; 4] = [
+    MatchRule::Model,
+    MatchRule::Table,
+    MatchRule::VirtualTable,
+    MatchRule::Path,
+];
+
 impl MatchRule {
-    fn accepts(self, node: &ManifestNode, needs_catalog: bool, view: &ExistingView) -> bool {
+    /// Returns whether the rule identifies a view as the view of a node's table. `virtual_schema` is the first part of
+    /// the names of Omni's virtual schemas.
+    fn accepts(self, node: &ManifestNode, needs_catalog: bool, view: &ExistingView, virtual_schema: &str) -> bool {
         let is_other = view.shows_any_model() || needs_catalog && view.catalog.is_none();
         match self {
             Self::Model => view.shows_model(node),
             Self::Path => view.path == default_path(node) && view.fits_database(node) && !is_other,
             Self::Table => view.shows_table(node) && !is_other,
-            Self::VirtualTable => view.shows_virtual_table(node) && !is_other,
+            Self::VirtualTable => view.shows_virtual_table(node, virtual_schema) && !is_other,
         }
     }
 }
 
 /// Returns the index of each table's view. The records of dbt models take precedence over the names of files, and these
 /// names take precedence over the keys of the table.
-fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<ExistingView>]) -> Vec<Option<usize>> {
+fn match_views(
+    nodes: &[&ManifestNode],
+    catalogs: &[bool],
+    existing: &[Arc<ExistingView>],
+    virtual_schema: &str,
+) -> Vec<Option<usize>> {
     let mut view_indices = vec![None; nodes.len()];
     let mut claimed: FxHashSet<usize> = FxHashSet::default();
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
@@ -144,7 +156,7 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<Exist
             by_name.entry(name).or_default().push(index);
         }
     }
-    for rule in MATCH_RULES {
+    for rule in RULES_FOR_TABLES {
         let open = nodes.iter().zip(catalogs).zip(&mut view_indices);
         for ((node, needs_catalog), index_of_view) in open.filter(|(_, view_index)| view_index.is_none()) {
             let names = [
@@ -154,8 +166,9 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[Arc<Exist
             ];
             let places = names.iter().filter_map(|name| by_name.get(name)).flatten();
             let fitting = places.filter_map(|index| Some((*index, existing.get(*index)?)));
-            let fitting =
-                fitting.filter(|(index, view)| !claimed.contains(index) && rule.accepts(node, *needs_catalog, view));
+            let fitting = fitting.filter(|(index, view)| {
+                !claimed.contains(index) && rule.accepts(node, *needs_catalog, view, virtual_schema)
+            });
             // If several views fit equally well, choose the view with the first path.
             let best = fitting
                 .max_by(|(_, view), (_, other)| (view.fit(node), &other.path).cmp(&(other.fit(node), &view.path)));
@@ -191,16 +204,10 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
     };
     let node_of = |view: &ExistingView| {
         let candidates = || view.table_names().into_iter().flat_map(&nodes_named);
-        [
-            MatchRule::Model,
-            MatchRule::Table,
-            MatchRule::VirtualTable,
-            MatchRule::Path,
-        ]
-        .into_iter()
-        .find_map(|rule| {
+        RULES_FOR_VIEWS.into_iter().find_map(|rule| {
             let needs_catalog = |index: usize| catalogs.get(index).copied().unwrap_or_default();
-            let fitting = candidates().filter(|(index, node)| rule.accepts(node, needs_catalog(*index), view));
+            let fitting =
+                candidates().filter(|(index, node)| rule.accepts(node, needs_catalog(*index), view, VIRTUAL_SCHEMA));
             fitting.max_by_key(|(index, node)| (view.fit(node), std::cmp::Reverse(*index)))
         })
     };

@@ -248,18 +248,15 @@ impl Pull {
         }
         let before = before.as_deref().and_then(PullRecord::read);
         let file = files.read_omni_file(&record.path);
+        let writes = self.writes.len();
         self.plan_update(&record.path, before.as_ref(), &record.view, files, rules);
+        let is_written = self.writes.len() > writes;
         match (&before, file) {
             // The view exists, but no pull has updated it yet.
-            (None, Some(file)) => {
-                let is_written = self
-                    .writes
-                    .iter()
-                    .any(|(location, _)| matches!(location, PulledFileLocation::Omni(path) if *path == record.path));
-                if is_written {
-                    self.changes.extend(changes::first_changes(name, &file, &record));
-                }
+            (None, Some(file)) if is_written => {
+                self.changes.extend(changes::first_changes(name, &file, &record));
             }
+            (None, Some(_)) => {}
             _ => self
                 .changes
                 .extend(changes::view_changes(name, before.as_ref(), Some(&record))),

@@ -1,8 +1,11 @@
 //! Fields of the Omni model that read dimensions whose column no longer exists in dbt.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 
 use super::existing_files::ExistingFiles;
+use super::promote::OmniReference;
 use super::pull::{Pull, PulledFileLocation};
 use crate::schema::{OmniViewNames, omni_references};
 use crate::yaml;
@@ -19,11 +22,20 @@ pub struct RemovedDimension {
     pub readers: Vec<String>,
 }
 
+/// Place that reads a field.
+struct FieldReader<'t> {
+    /// Path of the file.
+    path: &'t str,
+    line: usize,
+    /// View of the field. `None` if the reference contains only the name of the field.
+    view: Option<String>,
+}
+
 impl Pull {
     /// Finds the dimensions that this pull marks or removes and that other parts of the Omni model still read. `files`
-    /// are the files before the pull.
+    /// are the files before the pull. The readers are in the files after the pull.
     pub fn find_removed_dimensions(&mut self, files: &ExistingFiles) {
-        let old: FxHashMap<&str, &str> = files.paths_and_texts().collect();
+        let before: BTreeMap<&str, &str> = files.paths_and_texts().collect();
         let mut removed: Vec<(&str, String)> = Vec::new();
         for (file, place) in &self.marked {
             let name = place.strip_prefix("dimensions.").filter(|name| !name.contains('.'));
@@ -33,19 +45,67 @@ impl Pull {
             let PulledFileLocation::Omni(path) = location else {
                 continue;
             };
-            let Some(before) = old.get(path.as_str()).filter(|_| path.contains(".view")) else {
+            let Some(before) = before.get(path.as_str()).filter(|_| path.contains(".view")) else {
                 continue;
             };
             let kept = dimensions(text);
             let pruned = dimensions(before).into_iter().filter(|name| !kept.contains(name));
             removed.extend(pruned.map(|name| (path.as_str(), name)));
         }
-        let with_readers = removed.into_iter().map(|(file, name)| RemovedDimension {
-            readers: readers(file, &name, &old, files),
-            file: file.to_owned(),
-            name,
-        });
-        self.removed = with_readers.filter(|dimension| !dimension.readers.is_empty()).collect();
+        let mut still_read = Vec::new();
+        if !removed.is_empty() {
+            let readers = field_readers(&self.texts_after(&before));
+            let mut names: FxHashMap<&str, Option<OmniViewNames>> = FxHashMap::default();
+            for (file, name) in removed {
+                let view_names = || {
+                    let text = before.get(file)?;
+                    Some(OmniViewNames::new(file, text, &yaml::root(text)?))
+                };
+                let Some(view) = names.entry(file).or_insert_with(view_names) else {
+                    continue;
+                };
+                let of_name = readers.get(&name.to_lowercase()).map_or(&[][..], Vec::as_slice);
+                let of_dimension = of_name.iter().filter(|reader| reader.reads_view(file, view));
+                let mut readers: Vec<String> = of_dimension
+                    .map(|reader| format!("{}:{}", reader.path, reader.line))
+                    .collect();
+                readers.dedup();
+                still_read.extend((!readers.is_empty()).then(|| RemovedDimension {
+                    file: file.to_owned(),
+                    name,
+                    readers,
+                }));
+            }
+        }
+        self.removed = still_read;
+    }
+
+    /// Returns the paths and the texts of the files after the pull.
+    fn texts_after<'t>(&'t self, before: &BTreeMap<&'t str, &'t str>) -> BTreeMap<&'t str, &'t str> {
+        let mut after = before.clone();
+        for (location, text) in &self.writes {
+            if let PulledFileLocation::Omni(path) = location {
+                after.insert(path, text);
+            }
+        }
+        for location in &self.removes {
+            if let PulledFileLocation::Omni(path) = location {
+                after.remove(path.as_str());
+            }
+        }
+        after
+    }
+}
+
+impl FieldReader<'_> {
+    /// Returns whether the field belongs to a view. References in the view's own file may omit the view.
+    fn reads_view(&self, view_file: &str, names: &OmniViewNames) -> bool {
+        match &self.view {
+            Some(view) => [&names.full, &names.short]
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(view)),
+            None => self.path == view_file,
+        }
     }
 }
 
@@ -62,31 +122,30 @@ fn dimensions(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the places that read a dimension. References in the view's own file may omit the view.
-fn readers(view_file: &str, dimension: &str, texts: &FxHashMap<&str, &str>, files: &ExistingFiles) -> Vec<String> {
-    let view_text = texts.get(view_file).copied().unwrap_or_default();
-    let Some(names) = yaml::root(view_text).map(|root| OmniViewNames::new(view_file, view_text, &root)) else {
-        return Vec::new();
-    };
-    let is_view = |name: &str| {
-        [&names.full, &names.short]
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(name))
-    };
-    let mut places = Vec::new();
-    for (path, text) in files.paths_and_texts() {
+/// Returns the places that read each field, by the name of the field in lower case. Skips the lines that are comments.
+fn field_readers<'t>(files: &BTreeMap<&'t str, &'t str>) -> FxHashMap<String, Vec<FieldReader<'t>>> {
+    let mut readers: FxHashMap<String, Vec<FieldReader<'t>>> = FxHashMap::default();
+    for (path, text) in files {
+        let (mut line, mut counted) = (1, 0);
         for (range, name) in omni_references(text) {
-            let name = name.split(['[', ':']).next().unwrap_or_default().trim();
-            let is_read = match name.rsplit_once('.') {
-                Some((view, field)) => is_view(view) && field.eq_ignore_ascii_case(dimension),
-                None => path == view_file && name.eq_ignore_ascii_case(dimension),
-            };
-            if is_read {
-                let line = text.get(..range.start).unwrap_or_default().matches('\n').count() + 1;
-                places.push(format!("{path}:{line}"));
+            line += text.get(counted..range.start).unwrap_or_default().matches('\n').count();
+            counted = range.start;
+            let before = text.get(..range.start).unwrap_or_default();
+            let is_comment = before
+                .rsplit('\n')
+                .next()
+                .is_some_and(|before| before.trim_start().starts_with('#'));
+            if is_comment {
+                continue;
             }
+            // A calculation may read a total, such as `orders.revenue:total`.
+            let name = name.split(':').next().unwrap_or_default();
+            let OmniReference { view, field, .. } = OmniReference::read(name);
+            readers
+                .entry(field.to_lowercase())
+                .or_default()
+                .push(FieldReader { path, line, view });
         }
     }
-    places.dedup();
-    places
+    readers
 }

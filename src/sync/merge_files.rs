@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::conflict::Conflict;
-use super::hand_edits::HandEditKind;
-use super::hand_edits::{HandEdit, Property};
+use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::lines;
 use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::reconcile::ModelSides;

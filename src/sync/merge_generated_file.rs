@@ -97,7 +97,7 @@ fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<Strin
         .list("models", &["name"])
         .list("models.*.columns", &["name"])
         .list("unit_tests", &["name"])
-        .remove_comments();
+        .remove_commented_values();
     let [base, found] = [base, found].map(|text| with_hashes_of(&with_test_keys_of(text, ours, model), ours, model));
     let merged = merge(Some(&base), &found, ours, &rules).ok()?;
     merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use formulac_syntax::text::one_line;
+
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::formula_edits::EditedFormulas;
@@ -97,7 +99,7 @@ impl ModelReconciler<'_> {
             conflict.definition = in_spec
                 .definition
                 .as_deref()
-                .map(|name| self.last_name(name).to_owned());
+                .map(|name| self.name_in_spec(name).to_owned());
             reconciled.conflicts.push(conflict);
             return;
         }
@@ -136,15 +138,15 @@ impl ModelReconciler<'_> {
         )
     }
 
-    /// Returns the name of a column of `ours` before the transferred edits. The spec still contains this name.
-    fn last_name<'n>(&'n self, name: &'n str) -> &'n str {
+    /// Returns the name that a column of `ours` has in the spec, which does not contain the transferred edits yet.
+    fn name_in_spec<'n>(&'n self, name: &'n str) -> &'n str {
         let renamed = self.renamed.iter().find(|(_, new)| new == name);
         renamed.map_or(name, |(old, _)| old)
     }
 
     /// Returns the name that a column of `ours` had in the last push.
     fn pushed_name<'n>(&'n self, name: &'n str) -> &'n str {
-        let name = self.last_name(name);
+        let name = self.name_in_spec(name);
         let renamed = self.renamed_in_spec.iter().find(|(_, new)| new == name);
         renamed.map_or(name, |(old, _)| old)
     }
@@ -194,9 +196,8 @@ impl ModelReconciler<'_> {
             return false;
         };
         let is_default = |spec: &CurrentSpec, name: &str, text: &str| {
-            let text: Vec<&str> = text.split_whitespace().collect();
             spec.definition(name, None)
-                .is_some_and(|(_, formula)| formula == text.join(" "))
+                .is_some_and(|(_, formula)| formula == one_line(text))
         };
         let base_spec = self.base_spec.as_ref();
         let is_base_default = base

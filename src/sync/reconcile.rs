@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::formula_edits::EditedFormulas;
-use super::hand_edits::{self, HandEdit, Property};
+use super::hand_edits::{HandEdit, Property, hand_edits_between};
 use super::kept_edit_conflicts::{add_conflicts_of_new_metrics, add_conflicts_of_shared_columns};
 use super::merge_files::with_generated_columns;
 use super::model_properties::specified_properties;
@@ -15,6 +15,7 @@ use super::renamed_definitions::renamed_definitions;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_unmodified;
 use crate::decompile::{Decompiler, EditedModel};
+use crate::dialect::Dialect;
 use crate::{Compiler, parallel};
 
 /// Base, spec and files of a model.
@@ -97,8 +98,7 @@ fn mark_edits_in_spec(sides: ModelSides<'_>, carried: &mut [HandEdit]) {
     let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
         return;
     };
-    let files = edited_files(sides, &ours.files);
-    let remaining = hand_edits::hand_edits_between(sides.model, &ours.files, &files, ours.compiled.dialect());
+    let remaining = edits_since(sides, &ours.files, ours.compiled.dialect());
     for edit in carried {
         edit.is_in_spec = ours.files.contains_key(&edit.file) && !contains_edit(&remaining, edit);
     }
@@ -186,8 +186,7 @@ pub(super) fn reconcile_with_base<'t>(
         return done;
     };
     let dialect = ours.compiled.dialect();
-    let mut edits =
-        hand_edits::hand_edits_between(sides.model, &base.files, &edited_files(sides, &base.files), dialect);
+    let mut edits = edits_since(sides, &base.files, dialect);
     edits.extend(more);
     if edits.is_empty() {
         return done;
@@ -245,12 +244,7 @@ pub(super) fn reconcile_with_base<'t>(
     }
     if work.ours.source != ours.source {
         // The spec with the transferred edits may also produce further edits in the file.
-        let hand_edits = hand_edits::hand_edits_between(
-            sides.model,
-            &work.ours.files,
-            &edited_files(sides, &work.ours.files),
-            dialect,
-        );
+        let hand_edits = edits_since(sides, &work.ours.files, dialect);
         let is_left = |edit: &HandEdit| edit.is_whole_file() || contains_edit(&hand_edits, edit);
         let (kept, carried): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
         done.kept = kept;
@@ -258,6 +252,11 @@ pub(super) fn reconcile_with_base<'t>(
         done.source = Some(work.ours.source);
     }
     done
+}
+
+/// Returns the edits that users made to generated files.
+fn edits_since(sides: ModelSides<'_>, generated: &BTreeMap<String, String>, dialect: Dialect) -> Vec<HandEdit> {
+    hand_edits_between(sides.model, generated, &edited_files(sides, generated), dialect)
 }
 
 /// Returns the files that users edited, by path. Files whose contents formulac wrote at any time are unedited.

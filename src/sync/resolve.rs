@@ -91,11 +91,6 @@ fn undo_edit(edit: &HandEdit, model: &str, file: &str) -> Option<Edit> {
 
 /// Returns the position of a data test in the list of a column or of the model in a properties file.
 fn position_of_test(file: &str, model: &str, column: Option<&str>, test: &YamlValue) -> Option<usize> {
-    fn find_by_name<'v>(list: &'v YamlValue, name: &str) -> Option<&'v YamlValue> {
-        let YamlValue::List(items, _) = list else { return None };
-        let is_named = |item: &&YamlValue| item.get("name").and_then(YamlValue::as_text) == Some(name);
-        items.iter().find(is_named)
-    }
     let root = yaml_value(file)?;
     let mut node = find_by_name(root.get("models")?, model)?;
     if let Some(column) = column {
@@ -105,6 +100,13 @@ fn position_of_test(file: &str, model: &str, column: Option<&str>, test: &YamlVa
         return None;
     };
     tests.iter().position(|own| own.is_same_value(test))
+}
+
+/// Returns the item with this name in a list of models or columns in a properties file.
+pub(super) fn find_by_name<'v>(list: &'v YamlValue, name: &str) -> Option<&'v YamlValue> {
+    let YamlValue::List(items, _) = list else { return None };
+    let is_named = |item: &&YamlValue| item.get("name").and_then(YamlValue::as_text) == Some(name);
+    items.iter().find(is_named)
 }
 
 /// Returns the spec with its own version replaced by the file's version. If no spec can express the file's formula,

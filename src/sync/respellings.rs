@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use formulac_runtime::halves::apply_in_halves;
+
 use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::lines::merge as merge_lines;
@@ -94,16 +96,14 @@ impl ModelReconciler<'_> {
             return;
         }
         let mut transferred: Vec<HandEdit> = Vec::new();
-        let mut open = vec![respellings.as_slice()];
-        while let Some(some) = open.pop() {
-            if let Some(carried) = self.spec_with_respellings(some) {
-                self.ours = carried;
-                transferred.extend_from_slice(some);
-            } else if some.len() > 1 {
-                let (first_half, second_half) = some.split_at(some.len() / 2);
-                open.extend([second_half, first_half]);
-            }
-        }
+        apply_in_halves(respellings, |some| {
+            let Some(carried) = self.spec_with_respellings(&some) else {
+                return Err(some);
+            };
+            self.ours = carried;
+            transferred.extend(some);
+            Ok(())
+        });
         edits.retain(|edit| !transferred.contains(edit));
         reconciled.carried.extend(transferred);
     }

@@ -23,7 +23,7 @@ pub struct Rules {
     marks: Vec<(PathPattern, RuleMark)>,
     atomic: Vec<PathPattern>,
     prune: bool,
-    removes_comments: bool,
+    removes_commented_values: bool,
     handwritten: BTreeSet<String>,
 }
 
@@ -68,8 +68,8 @@ impl Rules {
 
     /// Removes generated values that are no longer generated, even if users added comments to them.
     #[must_use]
-    pub fn remove_comments(mut self) -> Self {
-        self.removes_comments = true;
+    pub fn remove_commented_values(mut self) -> Self {
+        self.removes_commented_values = true;
         self
     }
 
@@ -119,8 +119,8 @@ impl Rules {
         self.marks.iter().any(|(_, mark)| mark.note == text)
     }
 
-    pub(super) fn removes_comments(&self) -> bool {
-        self.removes_comments
+    pub(super) fn removes_commented_values(&self) -> bool {
+        self.removes_commented_values
     }
 
     pub(super) fn is_pruning(&self) -> bool {

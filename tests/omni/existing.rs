@@ -247,6 +247,11 @@ fn a_virtual_schema_can_be_set() {
     let before = files.clone();
     assert_eq!(files.pull(&nodes, Some("omni_dbt")), [""; 0]);
     assert_eq!(files.omni, before.omni);
+    // The existing view of a model is found even if its file has another name than the table.
+    let users = "schema: dbt_core_marts\ntable_name: dim_users\n";
+    let mut files = Files::new(&[("core/users.view.yaml", users)]);
+    files.pull(&nodes, Some("dbt_core"));
+    assert_eq!(files.paths(), ["core/users.view.yaml", "raw/events.view.yaml"]);
 }
 
 /// An earlier version of `pull` wrote views next to the views of the virtual schema.
@@ -411,18 +416,16 @@ fn fields_that_read_a_removed_column_are_reported() {
     let other = "measures:\n  twice: {sql: '2 * MAX(${main__orders.pages[raw]})'}\n  other: {sql: '${pages}'}\n";
     files.omni.insert("main/other.view.yaml".to_owned(), other.to_owned());
     orders["columns"].as_object_mut().unwrap().remove("pages");
-    let measure = files.omni["main/orders.view.yaml"]
-        .lines()
-        .position(|line| line.contains("total:"));
-    let expected = [
-        format!("main/orders.view.yaml:{}", measure.unwrap() + 1),
-        "main/other.view.yaml:2".to_owned(),
-    ];
     for prune in [false, true] {
-        let (_, pull) =
-            files
-                .clone()
-                .pull_with(std::slice::from_ref(&orders), None, PullOptions::default().prune(prune));
+        let mut files = files.clone();
+        let (_, pull) = files.pull_with(std::slice::from_ref(&orders), None, PullOptions::default().prune(prune));
+        let measure = files.omni["main/orders.view.yaml"]
+            .lines()
+            .position(|line| line.contains("total:"));
+        let expected = [
+            format!("main/orders.view.yaml:{}", measure.unwrap() + 1),
+            "main/other.view.yaml:2".to_owned(),
+        ];
         assert_eq!(pull.removed.len(), 1, "{prune}");
         assert_eq!(
             (&*pull.removed[0].name, &pull.removed[0].readers[..]),
@@ -430,6 +433,27 @@ fn fields_that_read_a_removed_column_are_reported() {
             "{prune}"
         );
     }
+}
+
+/// The pull that marks a dimension also removes the joins that read it. Comments read nothing.
+#[test]
+fn joins_that_a_pull_removes_and_comments_are_not_reported() {
+    let users = node("model", "db", "main", "dim_users", false);
+    let mut orders = node("model", "db", "main", "orders", true);
+    let mut files = Files::default();
+    files.pull(&[users.clone(), orders.clone()], None);
+    let joins = &files.omni["relationships.yaml"];
+    assert!(joins.contains("parent_id}"), "{joins}");
+    let view = files.omni.get_mut("main/orders.view.yaml").unwrap();
+    view.push_str("# formerly ${parent_id}\n");
+    orders["columns"].as_object_mut().unwrap().remove("parent_id");
+    let (_, pull) = files.pull_with(&[users, orders], None, PullOptions::default());
+    assert!(
+        pull.marked.iter().any(|(_, place)| place == "dimensions.parent_id"),
+        "{:?}",
+        pull.marked
+    );
+    assert_eq!(pull.removed, []);
 }
 
 /// The file already has everything that the pull would write.

@@ -355,8 +355,103 @@ fn fiscal_years_start_in_the_same_month_as_in_omni() {
     );
     assert!(of_user.gaps.iter().any(|gap| {
         gap.reason
-            .starts_with("the value of `fiscal_month_offset` depends on the user")
+            .starts_with("`fiscal_month_offset` has no fixed value that a spec can contain")
     }));
+}
+
+/// The filters of groups count the days of the fiscal quarter, too.
+#[test]
+fn groups_use_the_calendar_of_the_omni_model() {
+    let compiler = compiler_for("duckdb").build();
+    let groups = "${day}\n    groups: [{name: first, filter: {day_of_quarter: 1}}]\n    else: later";
+    let formula = |months: &str| promoted_sql_in(&compiler, &format!("fiscal_month_offset: {months}\n"), groups);
+    assert_eq!(
+        formula("-3"),
+        "IFS(day[day_of_quarter] = 1, \"first\", TRUE, \"later\")"
+    );
+    assert!(
+        formula("-1").starts_with("gap: `[day_of_quarter]` counts the days of the fiscal quarter"),
+        "{}",
+        formula("-1")
+    );
+}
+
+/// Promotes a saved query over the view `events`. `model` is the rest of the model file.
+fn promotion_of_query(model: &str, keys: &str) -> Promotion {
+    let view = "table_name: events\ndimensions:\n  day: {}\n  n: {}\n  account: {}\nmeasures:\n  \
+                total: {sql: '${n}', aggregate_type: sum}\n  last_day: {sql: '${day}', aggregate_type: max}\n";
+    let query = format!("{model}sample_queries:\n  q:\n    query:\n      base_view: events\n{keys}");
+    let files = [
+        ("events.view.yaml".to_owned(), view.to_owned()),
+        ("model.yaml".to_owned(), query),
+    ];
+    let compiler = compiler_for("duckdb").build();
+    promote(&files, &Request::from_file("model.yaml"), &compiler).unwrap()
+}
+
+/// Returns the items that need attention, each with its reason.
+fn gaps(promotion: &Promotion) -> Vec<String> {
+    let gaps = promotion.gaps.iter();
+    gaps.map(|gap| format!("{}: {}", gap.what, gap.reason)).collect()
+}
+
+#[test]
+fn limits_are_numbers_of_rows() {
+    let sorted = "      fields: [events.day, events.total]\n      sorts: [{field: events.total, desc: true}]\n";
+    let with_limit = |limit: &str| promotion_of_query("", &format!("{sorted}      limit: {limit}\n"));
+    assert!(with_limit("10").spec.contains("\nlimit: 10\n"));
+    assert_eq!(gaps(&with_limit("ten")), ["limit: the limit is not a number of rows"]);
+    let unsorted = "      fields: [events.day, events.total]\n      limit: null\n";
+    for without_limit in [with_limit("null"), promotion_of_query("", unsorted)] {
+        assert_eq!(gaps(&without_limit), [""; 0]);
+        assert!(!without_limit.spec.contains("limit"), "{}", without_limit.spec);
+    }
+    let of_view = format!("query:\n      base_view: events\n{unsorted}");
+    let events = "table_name: events\nmeasures:\n  total: {sql: '${n}', aggregate_type: sum}\n";
+    let files = [("days.query.view.yaml", of_view.as_str()), ("events.view.yaml", events)];
+    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let promotion = promote(
+        &files,
+        &Request::from_file("days.query.view.yaml"),
+        &Compiler::default(),
+    )
+    .unwrap();
+    assert_eq!(promotion.notes, [""; 0]);
+}
+
+/// Two calculations may be on the same line. The number of arguments decides whether a function differs.
+#[test]
+fn doubts_belong_to_one_calculation() {
+    let keys = "      fields: [events.day, events.total, first, second, third, fourth]\n      \
+                calculations: {first: {sql: '=WEEKDAY(A0)'}, second: {sql: '=WEEKDAY(A1)'}, \
+                third: {sql: '=WEEKDAY(DATE(2024, 1, 2))'}, fourth: {sql: '=WEEKDAY(A1, 2)'}}\n";
+    let promotion = promotion_of_query("", keys);
+    let items: Vec<(&str, bool)> = promotion.gaps.iter().map(|gap| (&*gap.what, gap.is_carried)).collect();
+    assert_eq!(items, [("second", true), ("third", true), ("first", false)]);
+}
+
+/// Every view has a count, so its name is not a misspelling of a similar name.
+#[test]
+fn the_count_of_a_view_is_not_a_misspelling() {
+    let promotion = promotion_of_query("", "      fields: [events.day, events.count]\n");
+    assert_eq!(promotion.notes, [""; 0]);
+    let promotion = promotion_of_query("", "      fields: [events.day, events.acount]\n");
+    assert!(
+        promotion.notes[0].ends_with("did you mean `account`?"),
+        "{:?}",
+        promotion.notes
+    );
+}
+
+#[test]
+fn settings_without_a_fixed_value_are_reported_if_a_formula_reads_them() {
+    let reason = "week_start_day: `week_start_day` has no fixed value that a spec can contain; the model uses the setting of \
+                  the project";
+    let keys = "      fields: [events.n, events.total]\n";
+    let model = "week_start_day: Mondey\n";
+    assert_eq!(gaps(&promotion_of_query(model, keys)), [""; 0]);
+    let filter = "      filters: {\"events.last_day[week]\": {is: \"2024-01-01\"}}\n";
+    assert_eq!(gaps(&promotion_of_query(model, &format!("{keys}{filter}"))), [reason]);
 }
 
 /// SQL whose formula has the same value, and SQL that has no such formula.
@@ -383,13 +478,29 @@ fn sql_of_other_forms() {
         ),
         (
             "${at}::varchar",
-            "gap: the text of other values than integers and dates has another format in formulas, such as `1.5` in place of \
-             `1.50`; use `TEXT`",
+            "gap: formulas format values other than integers and dates differently, for example `1.5` instead of `1.50`; \
+             use `TEXT`",
         ),
         (
             "CAST(${text} AS INTEGER)",
+            "gap: a formula cannot convert this text to an integer as the warehouse does",
+        ),
+        (
+            "CAST(${n} / 2 AS INTEGER)",
             "gap: warehouses round or truncate a number in different ways when they cast it to an integer; choose \
              `ROUND(x, 0)` or `ROUNDDOWN(x, 0)`",
+        ),
+        (
+            "CAST(unknown AS INTEGER)",
+            "gap: the type of the value is unknown; pass the types of the columns with `--schema`",
+        ),
+        (
+            "unknown::varchar",
+            "gap: the type of the value is unknown; pass the types of the columns with `--schema`",
+        ),
+        (
+            "unknown % 3",
+            "gap: the type of the value is unknown; pass the types of the columns with `--schema`",
         ),
         (
             "TRIM(${text})",

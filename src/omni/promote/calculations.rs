@@ -327,16 +327,15 @@ pub(super) fn function_doubt(formula: &str) -> Option<&'static str> {
         .first()
         .map(|definition| ast.nodes_of(definition))
         .unwrap_or_default();
-    nodes.iter().find_map(|(expr, span)| {
-        let Expr::Call { .. } = expr else { return None };
-        let call = span.text(parsed.source()).to_ascii_uppercase();
-        let (name, arguments) = call.split_once('(')?;
-        match name.trim() {
-            "WEEKDAY" if !arguments.contains(',') => Some(
+    nodes.iter().find_map(|(expr, _)| {
+        let Expr::Call(index) = expr else { return None };
+        let call = ast.call(*index);
+        match (&*call.name.text(parsed.source()).to_ascii_uppercase(), call.count) {
+            ("WEEKDAY", 1) => Some(
                 "Omni may number the days of the week from Monday; `WEEKDAY` without a type is 1 for Sunday, as in \
                  spreadsheets",
             ),
-            "DAYS" => Some(
+            ("DAYS", _) => Some(
                 "Omni documents the arguments of `DAYS` in both orders; here the end comes first, as in spreadsheets",
             ),
             _ => None,

@@ -16,7 +16,7 @@ const WEEK_START: &str = "week_start_day";
 const FISCAL_OFFSET: &str = "fiscal_month_offset";
 
 /// Calendar settings of the Omni model.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct OmniCalendar {
     /// First day of the week. `None` if it depends on the user.
     pub week_start: Option<Weekday>,
@@ -24,7 +24,8 @@ pub(super) struct OmniCalendar {
     fiscal_shift: Option<i64>,
 }
 
-/// Setting that no spec can express: the index of its file, its YAML node, and the timeframes that depend on it.
+/// Setting without a fixed value that a spec can contain: the index of its file, its key, its YAML node, and the
+/// timeframes that depend on it.
 pub(super) type UserSetting<'m> = (usize, &'static str, &'m Node, &'static [&'static str]);
 
 impl OmniCalendar {
@@ -42,6 +43,17 @@ impl OmniCalendar {
     /// Returns the number of months from January to the first month of the fiscal year.
     pub fn fiscal_month_offset(self) -> Option<u8> {
         u8::try_from(self.fiscal_shift?.checked_neg()?.rem_euclid(12)).ok()
+    }
+
+    /// Returns the settings of the Omni model whose values depend on the user or cannot be read.
+    pub fn user_settings<'m>(self, model: &'m ParsedOmniModel<'_>) -> Vec<UserSetting<'m>> {
+        let week: (_, &'static [&'static str], _) =
+            (WEEK_START, &["[week]", "[day_of_week_num]"], self.week_start.is_none());
+        let fiscal: (_, &'static [&'static str], _) = (FISCAL_OFFSET, &["[fiscal_"], self.fiscal_shift.is_none());
+        let unread = [week, fiscal].into_iter().filter(|(.., is_unread)| *is_unread);
+        unread
+            .filter_map(|(key, frames, _)| setting(model, key).map(|(file, node)| (file, key, node, frames)))
+            .collect()
     }
 
     /// Applies a timeframe to a term. The flag is `true` if the result is a date or time.
@@ -86,21 +98,6 @@ pub(super) fn timeframe_doubt(frame: Option<&str>) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
-}
-
-/// Returns the calendar settings whose values depend on the user or cannot be read.
-pub(super) fn user_settings<'m>(model: &'m ParsedOmniModel<'_>) -> Vec<UserSetting<'m>> {
-    let calendar = OmniCalendar::read(model);
-    let week: (_, &'static [&'static str], _) = (
-        WEEK_START,
-        &["[week]", "[day_of_week_num]"],
-        calendar.week_start.is_none(),
-    );
-    let fiscal: (_, &'static [&'static str], _) = (FISCAL_OFFSET, &["[fiscal_"], calendar.fiscal_shift.is_none());
-    let unread = [week, fiscal].into_iter().filter(|(.., is_unread)| *is_unread);
-    unread
-        .filter_map(|(key, frames, _)| setting(model, key).map(|(file, node)| (file, key, node, frames)))
-        .collect()
 }
 
 /// Returns a setting of the Omni model, with the index of its file.

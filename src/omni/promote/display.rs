@@ -92,10 +92,9 @@ pub(super) fn omitted_settings(node: &Node) -> Vec<(&str, String, String)> {
     let pairs = node.pairs().unwrap_or_default().iter();
     let omitted = pairs.filter_map(|(key, value)| {
         let key = key.text()?;
-        let is_known = CONVERTED_SETTINGS.contains(&key) || DISPLAY_SETTINGS.contains(&key);
         let known = CONVERTED_SETTINGS.iter().chain(&DISPLAY_SETTINGS).copied();
         let reason = match key {
-            _ if is_known => return None,
+            _ if known.clone().any(|setting| setting == key) => return None,
             _ if SETTINGS_WITH_FIELDS.contains(&key) => {
                 "the setting depends on fields that the model may not contain".to_owned()
             }

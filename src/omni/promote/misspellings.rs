@@ -1,7 +1,7 @@
 //! Finds misspelled keys and fields in Omni's files. Omni has more keys than the lists contain, so a key is reported
 //! only if it is similar to a listed key.
 
-use super::fields::FieldKey;
+use super::fields::{COUNT, FieldKey};
 use super::omni_model::ParsedOmniModel;
 use crate::diag::suggest::nearest_name_within;
 use crate::yaml::Node;
@@ -84,10 +84,10 @@ pub(super) fn misspelled_keys<'m>(node: &'m Node, keys: &'static [&'static str])
 }
 
 /// Returns a note if a field that a view does not define is similar to a field of the view. Without a definition, the
-/// field is a column of the view's table.
+/// field is a column of the view's table, or the count that every view has.
 pub(super) fn undefined_field_note(model: &ParsedOmniModel<'_>, (view, field): &FieldKey) -> Option<String> {
     let index = model.view_instance(view)?;
-    if model.field(index, field).is_some() {
+    if field == COUNT || model.field(index, field).is_some() {
         return None;
     }
     let source = model.views.get(index)?;

@@ -40,6 +40,7 @@ mod spec_text;
 mod sql_functions;
 mod term;
 
+pub(super) use omni_model::OmniReference;
 pub use provenance::defined_twice;
 pub use retarget::{RetargetedFile, RetargetedItem, TargetModel, repoint};
 pub use retarget_checks::RetargetRefusal;

@@ -139,7 +139,7 @@ impl<'t> ParsedOmniModel<'t> {
             match parsed {
                 Ok(Some(root)) => model.add(path, text, root),
                 Ok(None) => {}
-                Err(fault) => faults.push((number, with_help_for_omni(fault))),
+                Err(fault) => faults.push((number, fault)),
             }
         }
         model.inherit_tables();
@@ -238,6 +238,13 @@ impl<'t> ParsedOmniModel<'t> {
     pub fn field(&self, view: usize, name: &str) -> Option<&ViewField> {
         self.any_field(view, name)
             .filter(|field| !field.node.is_true("ignored"))
+    }
+
+    /// Returns the fields in the file of a view, in the order of the file, without ignored fields.
+    pub fn fields_of_view(&self, view: usize) -> impl Iterator<Item = &ViewField> {
+        let names = self.views.get(view).map(|view| view.order.as_slice());
+        let names = names.unwrap_or_default().iter();
+        names.filter_map(move |name| self.field(view, name))
     }
 
     /// Returns whether a view has a field with `ignored: true`.
@@ -346,14 +353,6 @@ fn depth_first<T: Clone + PartialEq>(first: T, extended: impl Fn(&T) -> Vec<T>) 
     })
 }
 
-/// Replaces the help of a fault that is only useful for specs.
-fn with_help_for_omni(fault: Diagnostic) -> Diagnostic {
-    match fault.help().is_some_and(|help| help.contains("definitions: |")) {
-        true => fault.with_help("check the indentation, the brackets and the quotes of this line and the line before"),
-        false => fault,
-    }
-}
-
 fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource {
     let root = omni_file.root;
     // Omni records the dbt model of a view in the view's file. The name of the table may differ from the name of the
@@ -428,7 +427,7 @@ fn read_relationship(join: &Node, file: usize) -> Option<Relationship> {
 
 /// Reference to a field, such as `orders.created_at[month]` or `created_at`, with or without `${…}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OmniReference {
+pub(in super::super) struct OmniReference {
     pub view: Option<String>,
     pub field: String,
     pub frame: Option<String>,

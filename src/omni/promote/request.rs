@@ -206,7 +206,7 @@ fn request_from_view<'m>(
     }
     if request.fields.is_empty() {
         let of_kind = |field_kind: OmniFieldKind| {
-            let fields = view.order.iter().filter_map(|name| model.field(index, name));
+            let fields = model.fields_of_view(index);
             fields.filter(move |field| field.kind == field_kind)
         };
         measures = of_kind(OmniFieldKind::Measure)

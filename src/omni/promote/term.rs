@@ -162,6 +162,16 @@ impl FormulaTerm {
             .with_never_null(true)
     }
 
+    /// Returns a term that is NULL if an operand is NULL. The term itself is never NULL.
+    pub fn null_if_blank(self, operands: &[&Self]) -> Self {
+        let nullable = operands.iter().filter(|operand| !operand.is_there);
+        let blanks: Vec<Self> = nullable.map(|operand| (*operand).clone().isblank_call()).collect();
+        if blanks.is_empty() {
+            return self.with_never_null(true);
+        }
+        Self::call("IF", &[Self::combine_conditions("OR", blanks).negate(), self])
+    }
+
     fn text_at_precedence(self, strength: u8) -> String {
         if self.strength < strength {
             format!("({})", self.text)

@@ -365,9 +365,8 @@ impl JournalEntry {
 }
 
 /// Returns the function that adds a path to an error.
-fn io_fault(path: &str) -> impl FnOnce(io::Error) -> TransactionFault {
-    let path = path.to_owned();
-    move |error| TransactionFault::Io(path, error)
+fn io_fault(path: &str) -> impl FnOnce(io::Error) -> TransactionFault + '_ {
+    move |error| TransactionFault::Io(path.to_owned(), error)
 }
 
 /// Removes the contents of the folder for pending changes.

@@ -53,9 +53,9 @@ pub struct MergedText {
 ///
 /// Values that users changed are kept. If the generated text of such a value also changed, the value is listed in
 /// [`MergedText::kept`]. The comments, order, quotes and line breaks of the file are kept. Comments from `new` are
-/// added only in managed blocks, which begin with `# >>> formulac` and end with `# <<< formulac`. Generated values with
-/// comments from users and values in [`Rules::handwritten`] are not removed. A second merge that uses `new` as the base
-/// changes nothing.
+/// added only in managed blocks, which begin with `# >>> formulac` and end with `# <<< formulac`. Values in
+/// [`Rules::handwritten`] are not removed. Generated values with comments from users are not removed, unless
+/// [`Rules::remove_commented_values`] is set. A second merge that uses `new` as the base changes nothing.
 ///
 /// # Errors
 ///

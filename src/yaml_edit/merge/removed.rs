@@ -35,7 +35,7 @@ impl<'t> Merger<'t, '_> {
             return;
         }
         let is_ours = theirs.is_same_value(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
-        let is_commented = !self.rules.removes_comments()
+        let is_commented = !self.rules.removes_commented_values()
             && self.is_commented(
                 child_range(self.file, file, number),
                 Some(child_range(base, was.0, was.1)),

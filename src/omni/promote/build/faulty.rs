@@ -1,11 +1,10 @@
-//! Parts of the spec that do not compile: definitions are removed and reported as gaps, and sort keys move to a next
-//! step.
+//! Parts of the spec that do not compile: definitions are removed and reported as gaps, and sort keys move to the
+//! following step.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::PromoteGap;
 use super::super::calculations::leave_out_columns;
-use super::super::display::yaml_line;
 use super::super::spec_text::{SpecLine, SpecStep};
 use super::SpecBuilder;
 
@@ -29,6 +28,8 @@ impl SpecBuilder<'_, '_> {
         sorted.limit = calculated.limit.take().or(sorted.limit);
     }
 
+    /// Removes definitions and calculations that do not compile, and everything that reads them. Reports each removed
+    /// definition as a gap. `faulty` contains the reason of each definition, by its name.
     pub(super) fn remove_faulty_definitions(&mut self, faulty: &FxHashMap<String, String>) {
         let mut reasons = faulty.clone();
         let mut removed = Vec::new();
@@ -89,8 +90,13 @@ impl SpecBuilder<'_, '_> {
 
     /// Removes the reports that definitions may differ, for definitions that the spec no longer contains.
     fn withdraw_doubts(&mut self, removed: &[PromoteGap]) {
-        let places: FxHashSet<(&str, usize)> = removed.iter().map(|gap| (&*gap.file, gap.line)).collect();
-        let is_withdrawn = |gap: &PromoteGap| gap.is_carried && places.contains(&(&*gap.file, gap.line));
+        let items: FxHashSet<(&str, usize, &str)> = removed
+            .iter()
+            .map(|gap| (&*gap.file, gap.line, &*gap.original))
+            .collect();
+        // A definition that copies a column has no original definition in Omni.
+        let is_removed = |gap: &PromoteGap, original: &str| items.contains(&(&*gap.file, gap.line, original));
+        let is_withdrawn = |gap: &PromoteGap| gap.is_carried && (is_removed(gap, &gap.original) || is_removed(gap, ""));
         let comments: FxHashSet<String> = self
             .gaps
             .iter()
@@ -105,37 +111,24 @@ impl SpecBuilder<'_, '_> {
 
     /// Removes sort keys that the spec no longer defines. A limit needs sort keys.
     fn remove_sort_keys(&mut self, defined: &dyn Fn(&String) -> bool) {
-        let mut reasons = Vec::new();
+        let mut gaps = Vec::new();
         let name_of = |entry: &String| entry.trim_end_matches(" desc").to_owned();
         for step in &mut self.spec.steps {
             let missing = step.order_by.iter().map(name_of).filter(|name| !defined(name));
             let missing: Vec<String> = missing.collect();
             step.order_by.retain(|entry| defined(&name_of(entry)));
             let is_unsorted = !missing.is_empty() && step.order_by.is_empty();
-            reasons.extend(missing.into_iter().map(|name| {
+            gaps.extend(missing.into_iter().map(|name| {
                 let reason = "the field is not converted, so the rows cannot be sorted by it";
-                (format!("sort by {name}"), reason)
+                (format!("sort by {name}"), reason.to_owned(), false)
             }));
             if is_unsorted && step.limit.take().is_some() {
-                reasons.push(("limit".to_owned(), super::UNSORTED_LIMIT));
+                gaps.push(("limit".to_owned(), super::UNSORTED_LIMIT.to_owned(), false));
             }
         }
         self.sort_keys.retain(|entry| defined(&name_of(entry)));
-        for (subject, reason) in reasons {
-            let Some(node) = self.plan.sorts_at else { break };
-            let gap = self.gap_at(
-                self.plan.file,
-                node,
-                &subject,
-                yaml_line(node),
-                reason.to_owned(),
-                false,
-            );
-            if !self.gaps.contains(&gap) {
-                self.spec.gaps.push(gap.comment());
-                self.gaps.push(gap);
-            }
-        }
+        let comments = self.report_sort_gaps(gaps);
+        self.spec.gaps.extend(comments);
     }
 
     /// Removes the filters of calculations that the spec no longer contains.

@@ -112,10 +112,11 @@ pub(super) fn plan_query_promotion<'m>(
     let pivots = pivots.iter().map(|name| OmniReference::read(name));
     let partitions: Vec<OmniReference> = filtered.chain(pivots).collect();
     let (is_unsorted, has_access_keys) = (sorts.is_empty(), outputs.len() > fields);
-    if is_view && node.get("limit").is_some() {
-        notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
-    }
-    let limit = match node.get("limit").filter(|_| !is_view) {
+    let limit = match node.get("limit").filter(|limit| !limit.is_null()) {
+        Some(_) if is_view => {
+            notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
+            None
+        }
         Some(limit) => read_limit(limit, is_unsorted, has_access_keys, &mut gaps),
         None => None,
     };
@@ -158,7 +159,10 @@ fn read_limit<'m>(limit: &'m Node, is_unsorted: bool, has_access_keys: bool, gap
     let reason = match (is_unsorted, has_access_keys) {
         (true, _) => super::UNSORTED_LIMIT,
         (false, true) => "the limit would apply to the rows of all users combined",
-        (false, false) => return limit.text()?.parse().ok(),
+        (false, false) => match limit.text().and_then(|limit| limit.parse().ok()) {
+            Some(rows) => return Some(rows),
+            None => "the limit is not a number of rows",
+        },
     };
     gaps.push((limit, "limit".to_owned(), reason.to_owned()));
     None
@@ -296,13 +300,8 @@ fn fields_of_query_view<'m>(
     name: &str,
     request: &Request<'_>,
 ) -> Vec<Gap<'m>> {
-    let names = model
-        .views
-        .get(view)
-        .map(|view| view.order.as_slice())
-        .unwrap_or_default();
-    let fields = names.iter().filter_map(|name| model.field(view, name));
-    fields
+    model
+        .fields_of_view(view)
         .filter(|field| is_computed(field))
         .map(|field| {
             let reason = format!(
@@ -316,13 +315,8 @@ fn fields_of_query_view<'m>(
 
 /// Returns the fields of a query view that show columns of the query.
 fn columns_of_query_view<'m>(model: &'m ParsedOmniModel<'_>, view: usize) -> Vec<&'m ViewField> {
-    let names = model
-        .views
-        .get(view)
-        .map(|view| view.order.as_slice())
-        .unwrap_or_default();
-    let fields = names.iter().filter_map(|name| model.field(view, name));
-    fields
+    model
+        .fields_of_view(view)
         .filter(|field| field.kind == OmniFieldKind::Dimension && !is_computed(field))
         .collect()
 }

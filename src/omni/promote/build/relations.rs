@@ -21,9 +21,9 @@ impl SpecBuilder<'_, '_> {
             (joins, missing) = self.find_joins(&self.requested_fields());
         }
         for (name, reason) in missing {
-            let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
-            if let Some(root) = root {
-                let gap = self.gap_at(self.plan.file, &root, &name, format!("joins of {name}"), reason, false);
+            if let Some(file) = self.model.files.get(self.plan.file) {
+                let original = format!("joins of {name}");
+                let gap = self.gap_at(self.plan.file, &file.root, &name, original, reason, false);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }

@@ -1,7 +1,6 @@
 //! Settings of the spec: descriptions and display settings of a query view's columns, and the calendar.
 
 use super::super::PromoteGap;
-use super::super::calendar::user_settings;
 use super::super::display::{display_settings, yaml_line};
 use super::super::names::to_snake_case;
 use super::super::spec_text::SpecColumnMetadata;
@@ -34,23 +33,16 @@ impl SpecBuilder<'_, '_> {
             let line = lines
                 .into_iter()
                 .find(|line| line.name.eq_ignore_ascii_case(&column_name));
-            let column = match self
-                .spec
-                .columns
-                .iter_mut()
-                .position(|column| column.name.eq_ignore_ascii_case(&column_name))
-            {
-                Some(index) => self.spec.columns.get_mut(index),
-                None => {
-                    let name = column_name.clone();
-                    self.spec.columns.push(SpecColumnMetadata {
-                        name,
-                        ..SpecColumnMetadata::default()
-                    });
-                    self.spec.columns.last_mut()
-                }
-            };
-            let Some(column) = column else { continue };
+            let columns = &mut self.spec.columns;
+            let is_same = |column: &SpecColumnMetadata| column.name.eq_ignore_ascii_case(&column_name);
+            let index = columns.iter().position(is_same).unwrap_or_else(|| {
+                columns.push(SpecColumnMetadata {
+                    name: column_name.clone(),
+                    ..SpecColumnMetadata::default()
+                });
+                columns.len() - 1
+            });
+            let Some(column) = columns.get_mut(index) else { continue };
             match line {
                 Some(line) if description.is_some() => line.description = description,
                 None if description.is_some() => column.description = description,
@@ -79,15 +71,16 @@ impl SpecBuilder<'_, '_> {
         if let Some(months) = months.filter(|_| months != project.fiscal_month_offset) {
             self.spec.settings.push(("fiscal_month_offset", months.to_string()));
         }
-        for (file, key, node, frames) in user_settings(self.model) {
+        for (file, key, node, frames) in self.fields.calendar.user_settings(self.model) {
             let reads = |text: &String| frames.iter().any(|frame| text.contains(frame));
             let is_read = self.spec.steps.iter().any(|step| {
                 let lines = step.definitions.iter().map(|line| &line.formula);
-                lines.chain(&step.group_by).chain(&step.wheres).any(reads)
+                let conditions = step.wheres.iter().chain(&step.havings);
+                lines.chain(&step.group_by).chain(conditions).any(reads)
             });
             if is_read {
                 let reason = format!(
-                    "the value of `{key}` depends on the user in Omni; the model uses the setting of the project"
+                    "`{key}` has no fixed value that a spec can contain; the model uses the setting of the project"
                 );
                 let gap = self.gap_at(file, node, key, yaml_line(node), reason, true);
                 self.spec.gaps.push(gap.comment());

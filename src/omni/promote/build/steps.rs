@@ -144,10 +144,12 @@ impl SpecBuilder<'_, '_> {
         if gaps.any(|gap| gap.what.eq_ignore_ascii_case(&subject)) {
             return;
         }
-        let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
-        let gap = root.map(|root| self.gap_at(self.plan.file, &root, &subject, subject.clone(), reason, false));
-        self.gaps.extend(gap.clone());
-        step.gaps.extend(gap.map(|gap| gap.comment()));
+        let Some(file) = self.model.files.get(self.plan.file) else {
+            return;
+        };
+        let gap = self.gap_at(self.plan.file, &file.root, &subject, subject.clone(), reason, false);
+        step.gaps.push(gap.comment());
+        self.gaps.push(gap);
     }
 
     /// Copies the Omni description and display settings of a column that is copied unchanged.
@@ -431,17 +433,19 @@ impl SpecBuilder<'_, '_> {
         self.write_calculation_filters();
     }
 
-    /// Reports gaps of the sorts. Returns their comments.
-    fn report_sort_gaps(&mut self, gaps: Vec<(String, String, bool)>) -> Vec<String> {
+    /// Reports the gaps of the sorts that are not reported yet. Returns their comments.
+    pub(super) fn report_sort_gaps(&mut self, gaps: Vec<(String, String, bool)>) -> Vec<String> {
         let Some(node) = self.plan.sorts_at else {
             return Vec::new();
         };
-        let gap = |(subject, reason, is_carried): (String, String, bool)| {
-            self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, is_carried)
-        };
-        let gaps: Vec<PromoteGap> = gaps.into_iter().map(gap).collect();
-        let comments = gaps.iter().map(PromoteGap::comment).collect();
-        self.gaps.extend(gaps);
+        let mut comments = Vec::new();
+        for (subject, reason, is_carried) in gaps {
+            let gap = self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, is_carried);
+            if !self.gaps.contains(&gap) {
+                comments.push(gap.comment());
+                self.gaps.push(gap);
+            }
+        }
         comments
     }
 }

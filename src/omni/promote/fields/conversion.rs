@@ -48,7 +48,7 @@ impl<'m> FieldResolver<'m, '_> {
             Some(sql) => self.convert_sql(&key.0, Some(&key.1), sql)?,
         };
         if let Some(groups) = field.node.get("groups") {
-            converted = groups::convert_groups(converted, groups, field)?;
+            converted = groups::convert_groups(converted, groups, field, self.calendar)?;
         } else if let Some(bounds) = field.node.get("bin_boundaries") {
             converted.term = groups::convert_bins(converted.term, bounds)?;
         }

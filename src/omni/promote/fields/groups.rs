@@ -13,6 +13,7 @@ pub(super) fn convert_groups(
     converted: ConvertedSql,
     groups: &Node,
     field: &ViewField,
+    calendar: OmniCalendar,
 ) -> Result<ConvertedSql, String> {
     let ConvertedSql {
         term,
@@ -22,7 +23,7 @@ pub(super) fn convert_groups(
     let tested = FilteredValue {
         term,
         is_temporal: false,
-        calendar: OmniCalendar::default(),
+        calendar,
     };
     let mut args = Vec::new();
     for group in groups.items().unwrap_or_default() {

@@ -55,7 +55,7 @@ pub(super) struct ResolvedField {
 pub(super) type FieldKey = (String, String);
 
 /// Name of the measure that exists in every Omni view.
-const COUNT: &str = "count";
+pub(super) const COUNT: &str = "count";
 
 /// Setting with the names of the access grants that a field requires.
 const GRANTS: &str = "required_access_grants";

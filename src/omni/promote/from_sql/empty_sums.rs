@@ -5,7 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Function, Value};
 
 use super::super::term::FormulaTerm;
 use super::calls::call_arguments;
-use super::operators::is_zero;
+use super::operators::{is_zero, without_brackets};
 use super::reader::SqlReader;
 
 /// Difference between sums in SQL and in formulas.
@@ -57,18 +57,17 @@ impl SqlReader<'_> {
     }
 }
 
-/// Returns whether the denominator is 0 or NULL if the sum is empty: it counts or adds the same values, of the same or
-/// of fewer rows.
+/// Returns whether the denominator is 0 or NULL if the sum is empty, because the denominator counts or adds the same
+/// values, of the same rows or of fewer rows.
 fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
     let Some(divisor) = multiplied_call(denominator, &["sum", "count"]) else {
         return false;
     };
-    let values = |function: &Function| Some(call_arguments(&function.args)?.0.first().copied()?.clone());
-    let (Some(added), Some(divisor_value)) = (values(sum), values(divisor)) else {
+    let (Some(added), Some(divisor_value)) = (first_argument(sum), first_argument(divisor)) else {
         return false;
     };
     // A CASE with the default 0 is only NULL for rows that meet its condition.
-    let added_by_default = match &added {
+    let added_by_default = match added {
         Expr::Case {
             conditions,
             else_result: Some(otherwise),
@@ -79,17 +78,13 @@ fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
         },
         _ => None,
     };
-    let is_same = |value: &Expr| without_brackets(value).to_string() == without_brackets(&divisor_value).to_string();
-    sum.filter.is_none() && (is_same(&added) || added_by_default.is_some_and(is_same))
-        || sum.filter == divisor.filter && is_same(&added)
+    let is_same = |value: &Expr| without_brackets(value).to_string() == without_brackets(divisor_value).to_string();
+    sum.filter.is_none() && (is_same(added) || added_by_default.is_some_and(is_same))
+        || sum.filter == divisor.filter && is_same(added)
 }
 
-fn without_brackets(expr: &Expr) -> &Expr {
-    let mut inner = expr;
-    while let Expr::Nested(nested) = inner {
-        inner = nested;
-    }
-    inner
+fn first_argument(function: &Function) -> Option<&Expr> {
+    call_arguments(&function.args)?.0.first().copied()
 }
 
 /// Returns the sum in an expression that is a sum, or the product of a sum and numbers.

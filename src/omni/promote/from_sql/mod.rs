@@ -30,7 +30,10 @@ pub(super) trait SqlNames {
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
     /// Applies a timeframe to a term.
     fn timeframe(&self, term: FormulaTerm, frame: Option<&str>) -> Result<FormulaTerm, String> {
-        Ok(frame.map_or(term.clone(), |frame| term.timeframe(frame)))
+        Ok(match frame {
+            Some(frame) => term.timeframe(frame),
+            None => term,
+        })
     }
     /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside of worksheets.
     fn column_letter(&self, _reference: &str) -> Option<String> {
@@ -297,6 +300,7 @@ mod tests {
         for sql in [
             "sum(n) / count(n)",
             "2 * sum(n) / (sum((n)))",
+            "2 * sum(${n}) / count(${n})",
             "sum(n) / sum(n) filter (where i > 1)",
             "sum(n) filter (where i > 1) / count(n) filter (where i > 1)",
             "100.0 * sum(case when i > 1 then n else 0 end) / nullif(sum(n), 0)",

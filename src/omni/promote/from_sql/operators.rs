@@ -11,6 +11,9 @@ use super::plain_sql::MARK;
 use super::reader::SqlReader;
 use crate::Type;
 
+/// Reason why an operator or a cast of a value without a known type has no formula.
+const UNKNOWN_TYPE: &str = "the type of the value is unknown; pass the types of the columns with `--schema`";
+
 impl SqlReader<'_> {
     pub(super) fn convert_binary(
         &mut self,
@@ -90,6 +93,9 @@ impl SqlReader<'_> {
     /// Converts `a % b`, which has the sign of `a`. `MOD` has the sign of `b`.
     fn convert_remainder(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
+        if left.ty.is_none() || right.ty.is_none() {
+            return Err(UNKNOWN_TYPE.to_owned());
+        }
         if (left.ty, right.ty) != (Some(Type::Integer), Some(Type::Integer)) {
             let reason = "`%` has the sign of the dividend, but `MOD` that of the divisor; they are equal only for numbers of \
                           the same sign";
@@ -259,6 +265,8 @@ impl SqlReader<'_> {
 fn integer_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
     match x.ty {
         Some(Type::Integer) => Ok(x),
+        Some(Type::Text) => Err("a formula cannot convert this text to an integer as the warehouse does".to_owned()),
+        None => Err(UNKNOWN_TYPE.to_owned()),
         _ => {
             let reason = "warehouses round or truncate a number in different ways when they cast it to an integer; choose \
                           `ROUND(x, 0)` or `ROUNDDOWN(x, 0)`";
@@ -273,15 +281,12 @@ fn text_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
         Some(Type::Text) => Ok(x),
         Some(Type::Integer | Type::Date) => {
             let text = FormulaTerm::binary(x.clone(), "&", 2, &FormulaTerm::string_literal(""));
-            let term = match x.is_there {
-                true => text,
-                false => FormulaTerm::call("IF", &[x.isblank_call().negate(), text]),
-            };
-            Ok(term.with_type(Some(Type::Text)))
+            Ok(text.null_if_blank(&[&x]).with_type(Some(Type::Text)))
         }
+        None => Err(UNKNOWN_TYPE.to_owned()),
         _ => {
-            let reason = "the text of other values than integers and dates has another format in formulas, such as `1.5` in \
-                          place of `1.50`; use `TEXT`";
+            let reason = "formulas format values other than integers and dates differently, for example `1.5` instead of \
+                          `1.50`; use `TEXT`";
             Err(reason.to_owned())
         }
     }
@@ -311,11 +316,9 @@ pub(super) fn collect_chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut
 
 /// Returns `x` from `nullif(x, 0)`, an SQL idiom that avoids division by 0. Returns any other expression unchanged.
 pub(super) fn strip_nullif_zero(expr: &Expr) -> &Expr {
-    let mut inner = expr;
-    while let Expr::Nested(nested) = inner {
-        inner = nested;
-    }
-    let Expr::Function(function) = inner else { return expr };
+    let Expr::Function(function) = without_brackets(expr) else {
+        return expr;
+    };
     if !function.name.to_string().eq_ignore_ascii_case("nullif") {
         return expr;
     }
@@ -329,6 +332,15 @@ pub(super) fn strip_nullif_zero(expr: &Expr) -> &Expr {
         ] if is_zero(zero) => x,
         _ => expr,
     }
+}
+
+/// Returns the expression inside all brackets that enclose it.
+pub(super) fn without_brackets(expr: &Expr) -> &Expr {
+    let mut inner = expr;
+    while let Expr::Nested(nested) = inner {
+        inner = nested;
+    }
+    inner
 }
 
 pub(super) fn is_zero(expr: &Expr) -> bool {

@@ -10,15 +10,19 @@ use crate::schema::replace_omni_references;
 /// Prefix of the placeholders that replace references while SQL is parsed.
 pub(super) const MARK: &str = "omni_ref_";
 
-/// Replaces each reference with a placeholder name.
+/// Replaces each reference with a placeholder name. Equal references have the same placeholder.
 pub(super) fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<String>), String> {
     if sql.contains(MARK) {
         return Err(format!("the SQL contains a name that begins with `{MARK}`"));
     }
     let mut references: Vec<String> = Vec::new();
     let out = replace_omni_references(sql, |name| {
-        references.push(name.trim().to_owned());
-        format!("{MARK}{}", references.len() - 1)
+        let name = name.trim();
+        let number = references.iter().position(|other| other == name).unwrap_or_else(|| {
+            references.push(name.to_owned());
+            references.len() - 1
+        });
+        format!("{MARK}{number}")
     });
     if out.contains("${") {
         return Err("a reference is not closed".to_owned());

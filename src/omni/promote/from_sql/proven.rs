@@ -1,5 +1,6 @@
 //! Formulas that compile to exactly the given SQL, for SQL that the rules of this module do not convert.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -15,6 +16,7 @@ use crate::calendar::Weekday;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::{SqlTokenKind, replace_tokens, tokens};
 use crate::decompile::{Decompiler, FoundFormula};
+use crate::diag::lists::join_words;
 use crate::dialect::Dialect;
 use crate::parse;
 use crate::schema::{Column, Relation, Schema};
@@ -32,6 +34,7 @@ const GROUPS: &str = "group_by: omni_key\n";
 pub(in super::super) struct ProvenFormulas {
     compiler: Compiler,
     decompiler: Decompiler,
+    extracts_days_from_zero: OnceCell<bool>,
 }
 
 /// Functions that return or count points in time, independently of the time zone.
@@ -58,9 +61,14 @@ impl ProvenFormulas {
         if let Some(day) = calendar.week_start {
             options.calendar.week_start = day;
         }
+        Self::with_compiler(compiler.with_options(options))
+    }
+
+    fn with_compiler(compiler: Compiler) -> Self {
         Self {
-            compiler: compiler.with_options(options),
+            compiler,
             decompiler: Decompiler::default(),
+            extracts_days_from_zero: OnceCell::new(),
         }
     }
 
@@ -74,10 +82,7 @@ impl ProvenFormulas {
         }
         let mut options = (*self.compiler.options).clone();
         options.calendar.week_start = Weekday::Monday;
-        let with_monday = Self {
-            compiler: self.compiler.with_options(options),
-            decompiler: Decompiler::default(),
-        };
+        let with_monday = Self::with_compiler(self.compiler.with_options(options));
         with_monday.find(sql, names).map(|_| week_start)
     }
 
@@ -88,13 +93,15 @@ impl ProvenFormulas {
 
     /// Returns whether `extract(dow from x)` is 0 for a Sunday, as in the SQL of `WEEKDAY`.
     pub fn extracts_days_from_zero(&self) -> bool {
-        let day = FormulaTerm::atom("omni_day").with_type(Some(Type::Date));
-        let compiler = self.compiler_with(&NamedTerms::from_iter([("omni_day".to_owned(), day)]));
-        let spec = format!("model: omni_model\nfrom: {RELATION}\n{ROWS}definitions: {NAME} = WEEKDAY(omni_day)\n");
-        let compiled = compiler.compile_spec(&spec);
-        compiled
-            .model_sql()
-            .is_some_and(|sql| sql.contains("extract(dow from omni_day)"))
+        *self.extracts_days_from_zero.get_or_init(|| {
+            let day = FormulaTerm::atom("omni_day").with_type(Some(Type::Date));
+            let compiler = self.compiler_with(&NamedTerms::from_iter([("omni_day".to_owned(), day)]));
+            let spec = format!("model: omni_model\nfrom: {RELATION}\n{ROWS}definitions: {NAME} = WEEKDAY(omni_day)\n");
+            let compiled = compiler.compile_spec(&spec);
+            compiled
+                .model_sql()
+                .is_some_and(|sql| sql.contains("extract(dow from omni_day)"))
+        })
     }
 
     /// Returns the formula that compiles to an expression, and the differences between its SQL and the expression.
@@ -124,10 +131,8 @@ impl ProvenFormulas {
         let doubt = rewritten.filter(|rewritten_sql| !rewritten_sql.guards.is_empty());
         let doubt = doubt.map(|rewritten_sql| {
             let guards = rewritten_sql.guards.iter().map(|guard| guard.describe());
-            format!(
-                "the SQL of the formula adds {}",
-                guards.collect::<Vec<_>>().join(" and ")
-            )
+            let guards: Vec<_> = guards.collect();
+            format!("the SQL of the formula adds {}", join_words(&guards, "and"))
         });
         Some((if aggregates { term.into_aggregate() } else { term }, doubt))
     }
@@ -148,9 +153,7 @@ impl SqlReader<'_> {
     /// Returns the formula that compiles to the expression. `otherwise` is the reason that is returned if there is
     /// none.
     pub(super) fn find_proven_formula(&mut self, expr: &Expr, otherwise: String) -> Result<FormulaTerm, String> {
-        let mut week_start = None;
-        let found = self.search_proven_formula(expr, &mut week_start);
-        found.ok_or_else(|| match week_start {
+        self.search_proven_formula(expr).map_err(|week_start| match week_start {
             Some(day) => format!(
                 "the weeks of the SQL start on Monday, but `week_start_day` is {}, and no formula expresses both",
                 day.name()
@@ -159,34 +162,34 @@ impl SqlReader<'_> {
         })
     }
 
-    fn search_proven_formula(&mut self, expr: &Expr, week_start: &mut Option<Weekday>) -> Option<FormulaTerm> {
-        let proven = self.names.proven_formulas()?;
+    /// Returns the formula that compiles to the expression. If only the first day of the week prevents a formula, the
+    /// error contains this day.
+    fn search_proven_formula(&mut self, expr: &Expr) -> Result<FormulaTerm, Option<Weekday>> {
+        let proven = self.names.proven_formulas().ok_or(None)?;
         self.proofs += 1;
         if self.proofs > MAX_PROOFS
             || matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
         {
-            return None;
+            return Err(None);
         }
         let sql = with_plain_literals(&expr.to_string(), self.dialect);
         // A window reads the rows of the view, which the spec may group or filter.
         if sql.to_ascii_uppercase().contains(" OVER ") {
-            return None;
+            return Err(None);
         }
         let mut names = NamedTerms::default();
         for word in possible_column_names(&sql, self.dialect) {
             let term = match self.reference_of_placeholder(&word) {
-                Some(reference) => self.names.field(&reference).ok()?,
-                None => self.names.column(None, &word).ok()?,
+                Some(reference) => self.names.field(&reference),
+                None => self.names.column(None, &word),
             };
-            names.insert(word.to_ascii_lowercase(), term);
+            names.insert(word.to_ascii_lowercase(), term.map_err(|_| None)?);
         }
-        let Some((term, doubt)) = proven.find(&sql, &names) else {
-            *week_start = proven.other_week_start(&sql, &names);
-            return None;
-        };
+        let found = proven.find(&sql, &names);
+        let (term, doubt) = found.ok_or_else(|| proven.other_week_start(&sql, &names))?;
         self.doubts.extend(doubt);
         self.computes |= term.text.contains(['+', '-', '*', '/']);
-        Some(term)
+        Ok(term)
     }
 
     /// Returns whether the value of an expression depends on the time zone to which formulas, unlike SQL, convert

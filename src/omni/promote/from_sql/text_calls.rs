@@ -23,7 +23,6 @@ impl SqlReader<'_> {
             }
             ("position" | "charindex", [needle, text]) if exists => self.convert_position(needle, text)?,
             ("split_part", [text, delimiter, index]) if integer_literal(index).is_some_and(|index| index > 0) => {
-                // `split_part` returns an empty text if there are fewer parts, but `TEXTSPLIT` returns NULL.
                 let Some(delimiter) = literal_text(delimiter).filter(|delimiter| !delimiter.is_empty()) else {
                     return Err("a delimiter of `split_part` that is not a literal is not supported".to_owned());
                 };
@@ -33,15 +32,12 @@ impl SqlReader<'_> {
                     FormulaTerm::string_literal(&delimiter),
                     self.convert_term(index)?,
                 ];
+                // `split_part` returns an empty text if there are fewer parts, but `TEXTSPLIT` returns NULL.
                 let part = FormulaTerm::call(
                     "COALESCE",
                     &[FormulaTerm::call("TEXTSPLIT", &args), FormulaTerm::string_literal("")],
                 );
-                let term = match text.is_there {
-                    true => part,
-                    false => FormulaTerm::call("IF", &[text.isblank_call().negate(), part]),
-                };
-                term.with_type(Some(Type::Text))
+                part.null_if_blank(&[&text]).with_type(Some(Type::Text))
             }
             ("strpos", [text, needle]) => self.convert_position(needle, text)?,
             ("replace", [x, old]) => {
@@ -93,18 +89,9 @@ impl SqlReader<'_> {
     /// string is not found, whereas `FIND` returns NULL.
     pub(super) fn convert_position(&mut self, needle: &Expr, text: &Expr) -> Result<FormulaTerm, String> {
         let (needle, text) = (self.convert_term(needle)?, self.convert_term(text)?);
-        let blanks = [&needle, &text].into_iter().filter(|term| !term.is_there);
-        let blanks: Vec<FormulaTerm> = blanks.map(|term| term.clone().isblank_call()).collect();
-        let position_term = FormulaTerm::call("FIND", &[needle, text]);
-        let position = FormulaTerm::call("COALESCE", &[position_term, FormulaTerm::integer(0)]);
-        let is_there = blanks.is_empty();
-        let term = if is_there {
-            position
-        } else {
-            let condition = FormulaTerm::combine_conditions("OR", blanks).negate();
-            FormulaTerm::call("IF", &[condition, position])
-        };
-        Ok(term.with_type(Some(Type::Integer)).with_never_null(is_there))
+        let found = FormulaTerm::call("FIND", &[needle.clone(), text.clone()]);
+        let position = FormulaTerm::call("COALESCE", &[found, FormulaTerm::integer(0)]);
+        Ok(position.null_if_blank(&[&needle, &text]).with_type(Some(Type::Integer)))
     }
 
     /// Converts a substring. Without a length, the substring extends to the end of the string.
