@@ -156,7 +156,7 @@ impl CompiledProbe {
 /// Probes of one group. The probes are compiled when they are first needed.
 #[derive(Debug)]
 struct CompiledGroup {
-    probes: Arc<ProbesWithCachedSql>,
+    source: Arc<ProbesWithCachedSql>,
     compiled: OnceLock<Vec<Arc<CompiledProbe>>>,
 }
 
@@ -165,17 +165,17 @@ struct CompiledGroup {
 pub(super) struct CompiledProbes {
     compiler: Compiler,
     groups: Vec<CompiledGroup>,
-    /// Patterns by the names of SQL functions that an expression calls.
+    /// Patterns by the functions that an expression calls and by its parts.
     patterns: RecentlyUsedCache<Patterns>,
-    /// Patterns of SQL without guards, by the same names.
+    /// Patterns of SQL without guards, by the same functions and parts.
     without_guards: RecentlyUsedCache<Patterns>,
 }
 
 impl CompiledProbes {
     /// Creates compiled probes. The schema of the compiler must contain the relation of the probes.
     pub fn new(compiler: Compiler, groups: Vec<Arc<ProbesWithCachedSql>>) -> Self {
-        let group = |probes| CompiledGroup {
-            probes,
+        let group = |source| CompiledGroup {
+            source,
             compiled: OnceLock::new(),
         };
         Self {
@@ -197,11 +197,11 @@ impl CompiledProbes {
         let (names, parts, key) = calls_and_parts(trees, expression);
         get_or_insert_with(&self.without_guards, key, || {
             let dialect = self.compiler.options.dialect;
-            self.collect_patterns(&parts, |probes, probe| {
+            self.collect_patterns(&parts, |source, probe| {
                 if !may_have_guards(&probe.sql, &names, dialect) {
                     return &[];
                 }
-                let pattern = self.pattern_without_guards(probes, probe);
+                let pattern = self.pattern_without_guards(source, probe);
                 let pattern = pattern.filter(|pattern| pattern.calls_only(&names));
                 pattern.map_or(&[], std::slice::from_ref)
             })
@@ -211,11 +211,11 @@ impl CompiledProbes {
     /// Returns the pattern of a probe's SQL without guards. `None` if there are no guards.
     fn pattern_without_guards<'p>(
         &self,
-        probes: &ProbesWithCachedSql,
+        source: &ProbesWithCachedSql,
         probe: &'p CompiledProbe,
     ) -> Option<&'p Arc<SqlPattern>> {
         let pattern = probe.without_guards.get_or_init(|| {
-            let formula = probes.probes().get(probe.probe_index)?;
+            let formula = source.probes().get(probe.probe_index)?;
             let is_value = !matches!(formula.shape, ExpressionShape::Pair | ExpressionShape::AsText);
             let pattern = is_value.then(|| learn_probe(&self.compiler, formula, &probe.sql, true));
             pattern?.map(Arc::new)
@@ -226,11 +226,11 @@ impl CompiledProbes {
     /// Returns the patterns that call only the given functions.
     fn patterns_with_calls(&self, names: &BTreeSet<&str>, parts: &ExpressionParts) -> Patterns {
         let dialect = self.compiler.options.dialect;
-        self.collect_patterns(parts, |probes, probe| {
-            let formula = probes.probes().get(probe.probe_index);
+        self.collect_patterns(parts, |source, probe| {
+            let formula = source.probes().get(probe.probe_index);
             let is_needed = required_calls(formula, &probe.sql, dialect).all(|name| names.contains(name));
             if is_needed {
-                self.patterns_of(probes, probe)
+                self.patterns_of(source, probe)
             } else {
                 &[]
             }
@@ -245,15 +245,15 @@ impl CompiledProbes {
         patterns_of: impl for<'p> Fn(&ProbesWithCachedSql, &'p CompiledProbe) -> &'p [Arc<SqlPattern>] + Sync,
     ) -> Patterns {
         let dialect = self.compiler.options.dialect;
-        let is_needed = |CompiledGroup { probes, .. }: &&CompiledGroup| {
-            let group = probes.group.as_ref();
-            group.is_none_or(|group| may_match(*group, probes.is_temporal, dialect, parts))
+        let is_needed = |CompiledGroup { source, .. }: &&CompiledGroup| {
+            let group = source.group.as_ref();
+            group.is_none_or(|group| may_match(*group, source.is_temporal, dialect, parts))
         };
         let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
         // Compile and parse the required probes in parallel.
-        let pattern_lists = crate::parallel::map(&groups, |CompiledGroup { probes, compiled }| {
-            let compiled = compiled.get_or_init(|| probes.compile(&self.compiler));
-            let patterns = compiled.iter().flat_map(|probe| patterns_of(probes, probe));
+        let pattern_lists = crate::parallel::map(&groups, |CompiledGroup { source, compiled }| {
+            let compiled = compiled.get_or_init(|| source.compile(&self.compiler));
+            let patterns = compiled.iter().flat_map(|probe| patterns_of(source, probe));
             patterns.collect::<Vec<_>>()
         });
         let mut patterns = Patterns::default();
@@ -267,9 +267,9 @@ impl CompiledProbes {
     }
 
     /// Returns the patterns of a probe, which are learned when they are first needed.
-    fn patterns_of<'p>(&self, probes: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
+    fn patterns_of<'p>(&self, source: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
         probe.patterns.get_or_init(|| {
-            let formula = probes.probes().get(probe.probe_index);
+            let formula = source.probes().get(probe.probe_index);
             let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql, false));
             let pattern_pair = pattern
                 .into_iter()
@@ -285,16 +285,16 @@ impl CompiledProbes {
     pub fn all_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
         let dialect = self.compiler.options.dialect;
         let mut patterns = Vec::new();
-        for CompiledGroup { probes, .. } in &self.groups {
-            for probe in probes.compile(&self.compiler).iter().step_by(step) {
-                for pattern in self.patterns_of(probes, probe) {
+        for CompiledGroup { source, .. } in &self.groups {
+            for probe in source.compile(&self.compiler).iter().step_by(step) {
+                for pattern in self.patterns_of(source, probe) {
                     let parts = super::probe_index::pattern_parts(pattern).unwrap_or_default();
-                    let mut required = required_calls(probes.probes().get(probe.probe_index), &probe.sql, dialect);
+                    let mut required = required_calls(source.probes().get(probe.probe_index), &probe.sql, dialect);
                     let missing = required.find(|name| !parts.is_empty() && !parts.contains(*name));
                     assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
                 }
-                patterns.extend(self.patterns_of(probes, probe).iter().cloned());
-                patterns.extend(self.pattern_without_guards(probes, probe).cloned());
+                patterns.extend(self.patterns_of(source, probe).iter().cloned());
+                patterns.extend(self.pattern_without_guards(source, probe).cloned());
             }
         }
         patterns

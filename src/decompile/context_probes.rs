@@ -1,11 +1,12 @@
 //! Learns SQL that depends on a definition's context: windows, ranges, looked-up rows, worksheets and other
 //! definitions.
 
+use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashSet;
 
 use super::candidate_check::{CandidateCheck, DefinitionSqlPart, expression_columns};
 use super::constant_probes::find_constants;
-use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
+use super::expression_text::{ExpressionShape, ExpressionText, RangeUse};
 use super::patterns::{Patterns, SqlPattern, build_pattern};
 use super::periods::{expression_numbers, period_probes};
 use super::probes::{self, Arg, ProbeFormula};
@@ -296,7 +297,7 @@ impl CandidateCheck<'_, '_> {
             let marked = own_columns
                 .iter()
                 .take(3)
-                .flat_map(|name| sheets::artificial_lookup_keys(&format_name(name)))
+                .flat_map(|name| sheets::artificial_lookup_keys(&quote_formula_name(name)))
                 .collect::<Vec<_>>();
             keys = marked
                 .iter()
@@ -340,10 +341,10 @@ impl CandidateCheck<'_, '_> {
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
             if let Some((Some(relation), name)) = trees.column(column) {
-                input
-                    .entry(joined)
-                    .or_default()
-                    .push(ExpressionText::name(format!("{relation}.{name}"), 2));
+                input.entry(joined).or_default().push(ExpressionText::name(
+                    quote_formula_name(&format!("{relation}.{name}")),
+                    2,
+                ));
             }
         }
         // A key that exists in several relations is qualified with the step's own relation.
@@ -352,7 +353,7 @@ impl CandidateCheck<'_, '_> {
             let site = self.spec_position.find_site(&columns, self.edited_file, self.cte, key);
             let tree = site.and_then(|site| columns.resolve_expression(&site, trees).ok());
             if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
-                let path = format!("{relation}.{}", format_name(name));
+                let path = quote_formula_name(&format!("{relation}.{name}"));
                 let word = trees.add_word(&key.to_ascii_lowercase());
                 input.entry(word).or_default().push(ExpressionText::name(path, 2));
             }
@@ -387,7 +388,7 @@ impl CandidateCheck<'_, '_> {
                 input
                     .entry(tree)
                     .or_default()
-                    .push(ExpressionText::name(format_name(&definition.name), cost));
+                    .push(ExpressionText::name(quote_formula_name(&definition.name), cost));
             }
         }
     }
@@ -456,14 +457,14 @@ impl CandidateCheck<'_, '_> {
         } else {
             Vec::new()
         };
-        for name in others.iter().map(|name| format_name(name)) {
+        for name in others.iter().map(|name| quote_formula_name(name)) {
             if args.len() < NAMES && !is_known(&args, &name) {
                 args.extend(self.argument_from_formula(&name, trees));
             }
         }
         for name in of_base
             .iter()
-            .flat_map(|name| sheets::artificial_lookup_keys(&format_name(name)))
+            .flat_map(|name| sheets::artificial_lookup_keys(&quote_formula_name(name)))
         {
             if args.len() < NAMES {
                 args.extend(self.argument_from_formula(&name, trees));

@@ -1,8 +1,6 @@
 //! Formulas that are assembled from parts. A formula has its text, a binding strength, and a cost that represents the
 //! effort of reading the formula.
 
-use formulac_syntax::lex::is_name;
-
 use crate::Level;
 use crate::ast::{BinaryOp, Expr};
 use crate::catalog::Function;
@@ -242,15 +240,6 @@ fn count_arguments(list: &str) -> usize {
         }
     }
     count
-}
-
-/// Writes a name in formula syntax.
-pub(super) fn format_name(name: &str) -> String {
-    if is_name(name) {
-        name.to_owned()
-    } else {
-        format!("${{{name}}}")
-    }
 }
 
 /// Writes a string in formula syntax.

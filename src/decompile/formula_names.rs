@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use formulac_syntax::lex::{Token, lex};
-
-use super::expression_text::format_name;
+use formulac_syntax::lex::{Token, lex, quote_formula_name};
 
 /// Token of a formula: its kind, its byte range, and its text for comparisons.
 type FormulaToken = (Token, Range<usize>, String);
@@ -60,8 +58,7 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
 /// ```
 #[must_use]
 pub fn with_relations(formula: &str, columns: &[(&str, &str)]) -> String {
-    let qualified =
-        |(column, relation): &(&'_ str, &'_ str)| format!("{}.{}", format_name(relation), format_name(column));
+    let qualified = |(column, relation): &(&'_ str, &'_ str)| quote_formula_name(&format!("{relation}.{column}"));
     let names: Vec<(&str, String)> = columns.iter().map(|pair| (pair.0, qualified(pair))).collect();
     rename_names(formula, &names)
 }
@@ -94,7 +91,7 @@ pub fn replace_formulas_with_names(formula: &str, named_formulas: &[(&str, &str)
             continue;
         };
         out.push_str(&formula[end..range.start]);
-        out.push_str(&format_name(name));
+        out.push_str(&quote_formula_name(name));
         token_index += part.len();
         end = tokens.get(token_index - 1).map_or(range.end, |(_, last, _)| last.end);
     }
@@ -190,16 +187,25 @@ mod tests {
             ("COUNT()", "orders"),
             ("x", "y"),
             ("SUM(net)", "Net Sum"),
+            ("SUM(first)", "q1"),
         ];
         for (formula, expected) in [
             ("sum(amount) * 2", "revenue * 2"),
             ("SUM(amount - tax) + x", "SUM(amount - tax) + x"),
             ("(SUM(amount)) / COUNT()", "(revenue) / orders"),
             ("SUM(net) / 2", "${Net Sum} / 2"),
+            ("SUM(first) / 2", "${q1} / 2"),
             ("\"SUM(amount)\"", "\"SUM(amount)\""),
         ] {
             assert_eq!(replace_formulas_with_names(formula, &named_formulas), expected);
         }
+    }
+
+    #[test]
+    fn a_qualified_name_is_quoted_as_a_whole() {
+        let columns = [("net revenue", "orders"), ("q1", "orders")];
+        let qualified = with_relations("${net revenue} - ${q1}", &columns);
+        assert_eq!(qualified, "${orders.net revenue} - orders.q1");
     }
 
     #[test]

@@ -294,7 +294,8 @@ impl JointSearch<'_, '_> {
         };
         apply_in_halves(together, &mut compile);
         for candidate in alone {
-            apply_in_halves(vec![candidate], &mut compile);
+            // A batch of one candidate is never rejected.
+            let _ = compile(vec![candidate]);
         }
         compiled
     }

@@ -1,12 +1,12 @@
 //! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, which
 //! contains the definitions of the sets. The formula is then rewritten for the set or for the model.
 
+use formulac_syntax::lex::quote_formula_name;
 use formulac_syntax::text::one_line;
 
 use super::candidate_check::CandidateCheck;
 use super::columns::ColumnResolver;
 use super::edits::Edits;
-use super::expression_text::format_name;
 use super::file::SqlFile;
 use super::formula::{Decompiler, NotAFormula, not_a_formula};
 use super::formula_names::{rename_names, replace_formulas_with_names};
@@ -100,7 +100,7 @@ impl<'m> EditedModel<'m> {
     #[must_use]
     pub fn first_listed_metric(&self) -> Option<String> {
         let mut listed_columns = self.expanded_model.listed_columns();
-        listed_columns.next().map(|(column, ..)| format_name(column))
+        listed_columns.next().map(|(column, ..)| quote_formula_name(column))
     }
 
     /// Returns the origin of an edited column. `None` if no definition computes the column, for example because it is
@@ -404,8 +404,8 @@ impl<'m> EditedModel<'m> {
             .filter_map(|(column, set, metric)| {
                 let is_own = set.eq_ignore_ascii_case(definition.set_position().set());
                 let new = match (is_own, definition.is_over_sets()) {
-                    (true, _) => format_name(metric),
-                    (false, true) => format!("{set}.{}", format_name(metric)),
+                    (true, _) => quote_formula_name(metric),
+                    (false, true) => quote_formula_name(&format!("{set}.{metric}")),
                     (false, false) => return None,
                 };
                 Some((column, new))
@@ -485,7 +485,7 @@ impl<'m> EditedModel<'m> {
         let hidden = self.expanded_model.metric_columns();
         let hidden = hidden.filter(|(column, _, metric)| !is_listed(column) && !column.eq_ignore_ascii_case(metric));
         let names: Vec<(&str, String)> = hidden
-            .map(|(column, set, metric)| (column, format!("{set}.{}", format_name(metric))))
+            .map(|(column, set, metric)| (column, quote_formula_name(&format!("{set}.{metric}"))))
             .collect();
         rename_names(formula, &names)
     }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use formulac_syntax::lex::{name_needs_quotes, quote_formula_name};
 use formulac_syntax::text::is_word_char;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alternatives::Alternatives;
-use super::expression_text::{ExpressionText, format_name, text_literal};
+use super::expression_text::{ExpressionText, text_literal};
 use super::patterns::{Binding, Patterns, SqlPattern};
 use super::probes::Arg;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -258,7 +259,7 @@ impl<'s> FormulaSearch<'s> {
                     let mut columns = self.hidden_columns.iter().filter(|(_, other)| other == ty);
                     columns
                         .next()
-                        .map(|(name, _)| ExpressionText::name(format_name(name), 0))
+                        .map(|(name, _)| ExpressionText::name(quote_formula_name(name), 0))
                         .into_iter()
                         .collect()
                 }
@@ -309,8 +310,6 @@ impl<'s> FormulaSearch<'s> {
     /// Returns the formulas for names and literals.
     fn leaf_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         if let Some((relation, name)) = self.trees.column(id).filter(|(_, name)| *name != "*") {
-            let formatted_name = format_name(name);
-            let plain = formatted_name == name;
             let mut forms = Vec::new();
             if relation.is_none() && matches!(name, "true" | "false") {
                 forms.push(ExpressionText::atom(name.to_ascii_uppercase(), 1));
@@ -324,22 +323,19 @@ impl<'s> FormulaSearch<'s> {
             if let Some(base) = self.base.filter(|_| relation.is_none()) {
                 forms.push(ExpressionText::name(format!("${{{base}.{name}}}"), 0));
             }
-            if relation.is_some() || !matches!(name, "null" | "current_date" | "current_timestamp") {
-                forms.push(ExpressionText::name(formatted_name.clone(), 1));
+            let is_literal = ["true", "false", "null", "current_date", "current_timestamp"].contains(&name);
+            if relation.is_some() || !is_literal {
+                forms.push(ExpressionText::name(quote_formula_name(name), 1));
             }
             if let Some(relation) = relation {
-                let path = if plain {
-                    format!("{relation}.{name}")
-                } else {
-                    format!("${{{relation}.{name}}}")
-                };
+                let path = quote_formula_name(&format!("{relation}.{name}"));
                 forms.push(ExpressionText::name(path, if self.base.is_some() { 0 } else { 2 }));
             }
             for frame in crate::check::timeframes() {
                 let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));
-                let framed = |base: &str| match plain {
-                    true => format!("{base}[{frame}]"),
-                    false => format!("${{{base}[{frame}]}}"),
+                let framed = |base: &str| match name_needs_quotes(base) {
+                    true => format!("${{{base}[{frame}]}}"),
+                    false => format!("{base}[{frame}]"),
                 };
                 forms.extend(
                     base.filter(|base| !base.is_empty())

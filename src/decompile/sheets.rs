@@ -1,6 +1,8 @@
 //! Probes functions that are available only in worksheets: lookups, pivots and totals.
 
-use super::expression_text::{ExpressionShape, format_name};
+use formulac_syntax::lex::quote_formula_name;
+
+use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS, WILD};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::both_signs;
@@ -161,7 +163,7 @@ impl SheetLookup {
             .iter()
             .filter(|name| among.contains(name))
             .take(COLUMNS)
-            .map(|name| format_name(name));
+            .map(|name| quote_formula_name(name));
         names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
     }
 

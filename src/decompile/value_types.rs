@@ -1,10 +1,10 @@
 //! Types of parts of edited SQL, if they are known from the columns, the literals and a few functions.
 
+use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashMap;
 
 use super::alternatives::ValueType;
 use super::candidate_check::CandidateCheck;
-use super::expression_text::format_name;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::dialect::Dialect;
@@ -66,8 +66,8 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
             _ => {
                 let (relation, name) = trees.column(part)?;
                 let name = match relation {
-                    Some(relation) => format!("{relation}.{}", format_name(name)),
-                    None => format_name(name),
+                    Some(relation) => quote_formula_name(&format!("{relation}.{name}")),
+                    None => quote_formula_name(name),
                 };
                 self.of_column(name)
             }

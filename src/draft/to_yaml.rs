@@ -182,10 +182,8 @@ fn text_in_flow(text: &str) -> String {
     if !text.contains(['\r', '\0']) {
         return yaml::flow_text(text);
     }
-    // `flow_text` would remove these characters.
-    let mut quoted = String::new();
-    yaml::scalar::write_quoted(&mut quoted, text);
-    quoted
+    // `flow_text` removes NUL characters and the `\r` of `\r\n`.
+    yaml::quoted_text(text)
 }
 
 #[cfg(test)]

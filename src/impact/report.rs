@@ -1,5 +1,6 @@
 //! Impact report, which consists of the changes, their effects (worst first) and the graph.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -217,11 +218,9 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
         }
     }
     omni_effects::add_omni_effects(graph, &spread, &mut steps, &mut impact);
-    impact.effects.sort_by(|effect, other| {
-        (other.grade.cmp(&effect.grade))
-            .then_with(|| effect.path.len().cmp(&other.path.len()))
-            .then_with(|| display_position(&effect.kind).cmp(&display_position(&other.kind)))
-            .then_with(|| effect.id.cmp(&other.id))
+    impact.effects.sort_by_cached_key(|effect| {
+        let position = display_position(&effect.kind);
+        (Reverse(effect.grade), effect.path.len(), position, effect.id.clone())
     });
     impact.edges.sort();
     impact.edges.dedup();

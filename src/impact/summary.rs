@@ -28,35 +28,19 @@ impl Impact {
             .changed
             .iter()
             .any(|changed| changed.grade == ChangeSeverity::Breaking);
+        let s = verb_ending(count);
         match (breaking.as_str(), changing.as_str()) {
             ("", "") if has_own_change => {
-                format!(
-                    "{changes} break{} the changed models themselves and affect{} nothing else",
-                    verb_ending(count),
-                    verb_ending(count)
-                )
+                format!("{changes} break{s} the changed models themselves and affect{s} nothing else")
             }
             ("", "") if !self.untraced.is_empty() => self.other_breaks(),
-            ("", "") => format!("{changes} affect{} nothing downstream", verb_ending(count)),
+            ("", "") => format!("{changes} affect{s} nothing downstream"),
             ("", changing) if has_own_change => {
-                format!(
-                    "{changes} alter{} values in {changing}; the changed models themselves break",
-                    verb_ending(count)
-                )
+                format!("{changes} alter{s} values in {changing}; the changed models themselves break")
             }
-            ("", changing) => format!(
-                "{changes} alter{} values in {changing}; {}",
-                verb_ending(count),
-                self.other_breaks()
-            ),
-            (breaking, "") => format!("{changes} break{} {breaking}", verb_ending(count)),
-            (breaking, changing) => {
-                format!(
-                    "{changes} break{} {breaking} and alter{} values in {changing}",
-                    verb_ending(count),
-                    verb_ending(count)
-                )
-            }
+            ("", changing) => format!("{changes} alter{s} values in {changing}; {}", self.other_breaks()),
+            (breaking, "") => format!("{changes} break{s} {breaking}"),
+            (breaking, changing) => format!("{changes} break{s} {breaking} and alter{s} values in {changing}"),
         }
     }
 

@@ -123,8 +123,8 @@ impl InterpreterStep {
         self.group_by.iter().find(|key| key.output() == name)
     }
 
-    /// Returns the possible meanings of a NULL. In a definition, its own name refers to the input column. `None` unless
-    /// `blanks: zero` is set.
+    /// Returns the possible meanings of a NULL. `None` unless `blanks: zero` is set. If `definition_name` is set, the
+    /// expression belongs to this definition, and the name refers to the input column.
     pub fn null_sources(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> Option<NullSources> {
         self.blank_zero.then(|| self.sources(x, definition_name))
     }
@@ -203,7 +203,8 @@ impl InterpreterStep {
             .map_or(InterpreterLevel::Row, |x| self.level(x, Some(name)))
     }
 
-    /// Returns the level of an expression. In a definition, its own name refers to the input column.
+    /// Returns the level of an expression. If `definition_name` is set, the expression belongs to this definition, and
+    /// the name refers to the input column.
     pub fn level(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> InterpreterLevel {
         x.level(&|name| {
             if Some(name) == definition_name {

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::CompiledSpec;
 use super::compile::SpecCompilation;
-use super::dbt_tests::no_column;
+use super::dbt_tests::{no_column, to_file_name_part};
 use super::formulas::StepFormulas;
 use super::load::{KeptColumns, SpannedText, Step};
 use super::shared_definitions::FormulaTrees;
@@ -104,10 +104,7 @@ pub fn is_plain_name(text: &str) -> bool {
 
 /// Returns the opening words of a message about a name that is invalid in dbt, and a suggestion for a valid name.
 pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
-    let plain = |c: char| {
-        if is_word_char(c) { c.to_ascii_lowercase() } else { '_' }
-    };
-    let proposed: String = name.chars().map(plain).collect();
+    let proposed = to_file_name_part(name);
     let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
     let proposed = if proposed.is_empty() { example } else { proposed };
     let fault = match name {

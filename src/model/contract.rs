@@ -122,9 +122,8 @@ impl SpecCompilation<'_> {
         // A faulty `contract` is already reported.
         let is_faulty = contract_node(&self.spec.dbt).is_some_and(|contract| {
             let is_unknown = |key: &Node| key.text().is_none_or(|key| CONTRACT.get(key).is_none());
-            contract
-                .pairs()
-                .is_none_or(|pairs| pairs.iter().any(|(key, _)| is_unknown(key)))
+            let is_faulty_pair = |(key, value): &(Node, Node)| is_unknown(key) || value.boolean().is_none();
+            contract.pairs().is_none_or(|pairs| pairs.iter().any(is_faulty_pair))
         });
         let (message, help) = match materialized {
             _ if !enforced && is_faulty => return,

@@ -33,6 +33,10 @@ impl<'t> SpecFile<'t> {
             return file;
         }
         match yaml::read(source, &mut file.diagnostics) {
+            // In a spec, the reason is often a formula that is not in a text block.
+            Err(diagnostic) if diagnostic.help() == Some(yaml::INVALID_YAML_HELP) => file.diagnostics.push(
+                diagnostic.with_help("check the indentation, and put formulas in a text block: `definitions: |`"),
+            ),
             Err(diagnostic) => file.diagnostics.push(diagnostic),
             Ok(None) => file.diagnostics.push(
                 Diagnostic::new(Code::MissingKey, Span::default(), "the spec is empty")

@@ -1,8 +1,6 @@
 //! Conditions for incremental runs. One condition is in the first select of the model. If that select reads further
 //! back than the run writes, another condition follows the last select.
 
-use formulac_syntax::text::format_count;
-
 use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
 use super::lookback::is_nested;
@@ -91,7 +89,7 @@ impl SpecCompilation<'_> {
         let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = length_in_units(back, incremental.unit, ty)
             .into_iter()
             .filter_map(|(count, unit)| {
-                let interval_text = format_count(count, unit.name(), &format!("{}s", unit.name()));
+                let interval_text = unit.with_count(count);
                 let mut args = vec![program.add_integer(&count.to_string(), Span::default())];
                 let function = if ty == Type::Timestamptz {
                     internal::SUBTRACT

@@ -64,10 +64,9 @@ impl SpecCompilation<'_> {
                 order.push((column.clone(), false));
             }
         }
-        let name = if facts.name.is_empty() { model } else { facts.name };
         TabSource {
             name: model.to_owned(),
-            renamed: name != model,
+            renamed: facts.name != model,
             source: facts.source,
             columns,
             order,

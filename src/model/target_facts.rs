@@ -12,7 +12,7 @@ pub(super) struct TargetFacts<'s> {
     /// Known columns of the relation.
     pub relation: Option<&'s Relation>,
     pub source: SelectSource,
-    /// Name of the relation in SQL. Empty if the target is a later step.
+    /// Name of the relation in SQL.
     pub name: &'s str,
     pub key: Vec<String>,
     /// Whether the relation has a single row.
@@ -21,7 +21,7 @@ pub(super) struct TargetFacts<'s> {
 
 impl SpecCompilation<'_> {
     /// Returns the facts about a relation that a join or tab of the step at this index reads.
-    pub(super) fn target_facts(&self, step: usize, reference: &RelationReference) -> TargetFacts<'_> {
+    pub(super) fn target_facts<'s>(&'s self, step: usize, reference: &'s RelationReference) -> TargetFacts<'s> {
         let target = self.sources.resolve_join_target(self.spec, step, reference);
         match target {
             JoinTarget::Step(step_index) => {
@@ -53,7 +53,7 @@ impl SpecCompilation<'_> {
                 target,
                 relation: None,
                 source: SelectSource::Name(String::new()),
-                name: "",
+                name: reference.name(),
                 key: Vec::new(),
                 single: false,
             },

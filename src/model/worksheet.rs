@@ -9,7 +9,7 @@ use super::formulas::StepFormulas;
 use super::load::{KeptColumns, Step};
 use super::tabs::named_tabs;
 use crate::ast::Ast;
-use crate::check::{DefinitionRole, Pivot, WorksheetGrid};
+use crate::check::{Context, DefinitionRole, Pivot, WorksheetGrid};
 use crate::compiler::split_sort_key;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, Program};
@@ -36,6 +36,14 @@ pub(super) fn worksheet_grid(
         pivot: sheet_pivot(step, grain),
         totals: Some(Vec::new()),
     })
+}
+
+/// Returns the context in which the formulas of a step are checked. `sheet` is `None` if the step is not a worksheet.
+pub(super) fn formula_context(sheet: Option<&WorksheetGrid>) -> Context {
+    match sheet {
+        Some(_) => Context::Worksheet,
+        None => Context::Measure,
+    }
 }
 
 /// Removes the sheet's own calculations from the columns that the step keeps, because they are not columns of the

@@ -175,6 +175,18 @@ fn an_edit_becomes_a_formula() {
 }
 
 #[test]
+fn names_like_cells_are_quoted_in_formulas() {
+    let spec = "model: m\nfrom: sales\ngroup_by: region\ndefinitions: |\n  total = SUM(${q1})\n";
+    let compiler = Compiler::builder().build();
+    let compiled = compiler.compile_spec(spec);
+    let sql = compiled.model_sql().unwrap();
+    let found = sql.replacen("sum(q1)", "sum(q1 * 2)", 1);
+    assert_ne!(found, sql);
+    let shown = Decompiler::default().find_formula(&compiler, spec, None, &found, None, "total");
+    assert_eq!(shown.as_deref(), Ok("SUM(${q1} * 2)"));
+}
+
+#[test]
 fn formulas_are_written_in_every_form_of_yaml() {
     for (spec, expected) in [
         (

@@ -13,7 +13,7 @@ pub fn remove_templates(dialect: &mut Dialect, parent: &Dialect, word: &str) -> 
             is_found = true;
             if cell == inherited {
                 *cell = Cell::Unsupported(format!(
-                    "{{dialect}} does not have `{word}`; compute the value with your own SQL in a dbt model or outside \
+                    "{{dialect}} does not have `{word}`; compute the value in a dbt model with your own SQL, or outside \
                      the warehouse, and read it as a column"
                 ));
             }

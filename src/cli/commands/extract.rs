@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use formulac::diag::lists::and_more;
 use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_metric_set_name};
 use formulac::sync::{TextChange, diff_lines};
-use formulac_syntax::text::format_count;
+use formulac_syntax::text::{format_count, one_line};
 use serde_json::{Value, json};
 
 use super::sync::{ProjectLock, apply_without_commit};
@@ -238,9 +238,8 @@ impl ShownExtraction<'_> {
                 differing.name, differing.relation
             ));
             for (formula, specs) in differing.formulas.iter().take(FORMULAS) {
-                let formula: Vec<&str> = formula.split_whitespace().collect();
                 let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
-                lines.push(format!("  {}: {}", specs.join(", "), formula.join(" ")));
+                lines.push(format!("  {}: {}", specs.join(", "), one_line(formula)));
             }
             lines.extend(and_more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
         }

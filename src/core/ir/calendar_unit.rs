@@ -1,5 +1,9 @@
 //! Calendar units and offsets.
 
+use std::fmt::Display;
+
+use formulac_syntax::text::format_count;
+
 use super::PoolRange;
 
 /// Calendar offset, which is a number of calendar units.
@@ -49,6 +53,11 @@ impl CalendarUnit {
             Self::Quarter => "quarter",
             Self::Year => "year",
         }
+    }
+
+    /// Formats a number of units, such as `1 month` or `3 months`.
+    pub fn with_count<N: Display + PartialEq + From<bool>>(self, count: N) -> String {
+        format_count(count, self.name(), &format!("{}s", self.name()))
     }
 
     /// Returns whether the unit is shorter than a day. Such a unit can shift times but not dates.

@@ -205,6 +205,18 @@ impl ManifestNode {
         self.version.is_none() || self.version == self.latest_version
     }
 
+    /// Returns whether a `ref` call may refer to the node. A call without a version refers to the latest version.
+    #[must_use]
+    pub fn is_meant_by(&self, package: Option<&str>, model: &str, version: Option<&str>) -> bool {
+        self.resource_type.is_referenceable()
+            && self.name.eq_ignore_ascii_case(model)
+            && package.is_none_or(|package| package == &*self.package)
+            && match version {
+                Some(version) => self.version.as_deref() == Some(version),
+                None => self.is_latest(),
+            }
+    }
+
     /// Returns the name of the node's table.
     #[must_use]
     pub fn table_name(&self) -> &str {

@@ -62,15 +62,7 @@ impl Manifest {
                 model,
                 version,
             } => {
-                let is_meant = |other: &&ManifestNode| {
-                    other.resource_type.is_referenceable()
-                        && *other.name == **model
-                        && package.as_deref().is_none_or(|package| package == &*other.package)
-                        && match version.as_deref() {
-                            Some(version) => other.version.as_deref() == Some(version),
-                            None => other.is_latest(),
-                        }
-                };
+                let is_meant = |other: &&ManifestNode| other.is_meant_by(package.as_deref(), model, version.as_deref());
                 // Prefer nodes in the package of the calling node.
                 let same_package = dependencies().find(|other| is_meant(other) && other.package == node.package);
                 same_package.or_else(|| dependencies().find(is_meant))

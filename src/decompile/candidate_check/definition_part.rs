@@ -1,11 +1,12 @@
 //! Finds the expression of a definition in a file: in its own column, or in other columns and clauses that use it.
 
+use formulac_syntax::lex::quote_formula_name;
 use formulac_syntax::text::split_words;
 use rustc_hash::FxHashSet;
 
 use super::CandidateCheck;
 use crate::columns::KEYWORDS;
-use crate::expression_text::{ExpressionShape, ExpressionText, format_name};
+use crate::expression_text::{ExpressionShape, ExpressionText};
 use crate::file::SqlFile;
 use crate::model::outline::DefinitionWithPosition;
 use crate::patterns::{Binding, build_pattern};
@@ -146,10 +147,10 @@ pub(crate) fn expression_columns(trees: &Trees, expression: SqlNodeId) -> Vec<(S
         let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
         Some((
             part,
-            relation.map_or_else(
-                || format_name(name),
-                |relation| format!("{relation}.{}", format_name(name)),
-            ),
+            match relation {
+                Some(relation) => quote_formula_name(&format!("{relation}.{name}")),
+                None => quote_formula_name(name),
+            },
         ))
     };
     parts

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use rustc_hash::FxHashMap;
 
 use super::omni::OmniFields;
-use crate::artifacts::{Catalog, Manifest};
+use crate::artifacts::{Catalog, Manifest, ManifestNode};
 use crate::dbt::{RelationReference, relation_parts};
 use crate::dialect::Dialect;
 use crate::lineage::{KnownRelationColumns, LineageCache, LineageError};
@@ -73,18 +73,21 @@ impl<'a> Graph<'a> {
             })
             .collect();
         let mut parents = manifest.parents();
-        let mut by_name: FxHashMap<String, usize> = FxHashMap::default();
         let project = manifest.metadata.project_name.as_deref();
-        // A name without a version refers to the latest version, and preferably to a model of the project itself.
-        let ranks = [(true, true), (true, false), (false, true)];
-        for (is_in_project, is_latest) in ranks {
-            for (index, node) in manifest.nodes.iter().enumerate() {
-                let is_ranked = (Some(&*node.package) == project, node.is_latest()) == (is_in_project, is_latest);
-                if is_ranked && node.resource_type.is_referenceable() {
-                    by_name.entry(node.name.to_lowercase()).or_insert(index);
-                }
+        let mut ranked: FxHashMap<String, ((bool, bool), usize)> = FxHashMap::default();
+        for (index, node) in manifest.nodes.iter().enumerate() {
+            // A name without a version refers to the latest version, and preferably to a model of the project itself.
+            let rank = (Some(&*node.package) == project, node.is_latest());
+            if rank == (false, false) || !node.resource_type.is_referenceable() {
+                continue;
+            }
+            let best = ranked.entry(node.name.to_lowercase()).or_insert((rank, index));
+            if rank > best.0 {
+                *best = (rank, index);
             }
         }
+        let by_rank = ranked.into_iter().map(|(name, (_, index))| (name, index));
+        let mut by_name: FxHashMap<String, usize> = by_rank.collect();
         let mut spec_indexes = Vec::new();
         for spec in sources.specs {
             let index = match by_name.get(&spec.name.to_lowercase()) {
@@ -269,7 +272,8 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Returns the node of a `ref` call that names a package or a version.
+/// Returns the node of a `ref` call that names a package or a version. Without a package, the function prefers the
+/// project's own node.
 fn find_version(manifest: &Manifest, reference: &RelationReference) -> Option<usize> {
     let RelationReference::Ref {
         package,
@@ -282,15 +286,12 @@ fn find_version(manifest: &Manifest, reference: &RelationReference) -> Option<us
     if package.is_none() && version.is_none() {
         return None;
     }
-    let package = package.as_deref().or(manifest.metadata.project_name.as_deref());
-    manifest.nodes.iter().position(|node| {
-        let is_version = match version.as_deref() {
-            Some(version) => node.version.as_deref() == Some(version),
-            None => node.is_latest(),
-        };
-        let is_named = node.resource_type.is_referenceable() && node.name.eq_ignore_ascii_case(model);
-        is_named && is_version && package.is_none_or(|package| package == &*node.package)
-    })
+    let project = manifest.metadata.project_name.as_deref();
+    let (package, version) = (package.as_deref(), version.as_deref());
+    let is_meant = |node: &ManifestNode| node.is_meant_by(package, model, version);
+    let is_own = |node: &ManifestNode| Some(&*node.package) == project && is_meant(node);
+    let position = |is_found: &dyn Fn(&ManifestNode) -> bool| manifest.nodes.iter().position(is_found);
+    position(&is_own).or_else(|| position(&is_meant))
 }
 
 fn empty_cells<T>(count: usize) -> Vec<OnceLock<T>> {

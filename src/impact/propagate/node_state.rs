@@ -1,6 +1,7 @@
 //! States of the nodes that a change affects.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::changes::ChangeSeverity;
 use crate::lineage::ColumnChange;
@@ -38,9 +39,14 @@ impl NodeState {
         self.rows = self.rows.take().or(other.rows);
         self.fails = self.fails.take().or(other.fails);
         for (column, change) in other.columns {
-            let column_change = self.columns.entry(column).or_insert_with(|| change.clone());
-            if change.0 > column_change.0 {
-                *column_change = change;
+            match self.columns.entry(column) {
+                Entry::Vacant(entry) => {
+                    entry.insert(change);
+                }
+                Entry::Occupied(mut entry) if change.0 > entry.get().0 => {
+                    entry.insert(change);
+                }
+                Entry::Occupied(_) => {}
             }
         }
         if !other.reason.is_empty() {

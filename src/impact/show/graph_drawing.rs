@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::diag::render::is_hidden;
+use crate::summary::display_kind;
 use crate::{ChangeSeverity, Impact};
 
 /// Node of a drawing.
@@ -52,7 +53,7 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
     let reached = impact.effects.iter().map(|effect| {
         DrawnNode::new(
             effect.id.clone(),
-            format!("{}\n{}", effect.name, effect.kind),
+            format!("{}\n{}", effect.name, display_kind(&effect.kind)),
             grade_class(effect.grade),
         )
     });

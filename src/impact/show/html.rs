@@ -11,6 +11,7 @@ use formulac_syntax::diag::lists::join_first;
 use serde_json::json;
 
 use super::graph_drawing::{DrawnNode, GraphDrawing, from_impact, grade_class};
+use crate::summary::display_kind;
 use crate::{ChangeSeverity, Effect, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
@@ -193,7 +194,6 @@ fn describe_graph_source(graph: &Graph<'_>) -> String {
 fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut drawing = from_impact(impact);
     let mut ids: BTreeSet<String> = drawing.nodes.iter().map(|dot| dot.id.clone()).collect();
-    let mut edges: BTreeSet<(String, String)> = drawing.edges.iter().cloned().collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
     for index in changed.iter().filter_map(|id| graph.index_of(id)) {
@@ -204,19 +204,17 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
             if ids.insert(parent.id()) {
                 upstream.push(DrawnNode::new(
                     parent.id(),
-                    format!("{}\n{}", parent.name(), parent.kind().name()),
+                    format!("{}\n{}", parent.name(), display_kind(parent.kind().name())),
                     "upstream",
                 ));
             }
-            let edge = (parent.id(), part.id());
-            if edges.insert(edge.clone()) {
-                drawing.edges.push(edge);
-            }
+            drawing.edges.push((parent.id(), part.id()));
         }
     }
     // Insert the upstream nodes after the changed nodes, so that the changed nodes come first.
     let insert_position = changed.len().min(drawing.nodes.len());
     drawing.nodes.splice(insert_position..insert_position, upstream);
+    drawing.remove_repeated();
     drawing
 }
 
@@ -257,7 +255,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             output,
             "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td data-label=\"How it is reached\">{}</td><td data-label=\"Severity\"><span class=\"grade {grade}\">{}</span> {}{}{}</td><td data-label=\"Owner\">{}</td><td data-label=\"Last status\">{}</td></tr>",
             escape_text(&effect.name),
-            escape_text(&effect.kind),
+            escape_text(&display_kind(&effect.kind)),
             steps.join(" → "),
             effect.grade.name(),
             sentence_to_html(&effect.reason),

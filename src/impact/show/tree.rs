@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::graph_drawing::GraphDrawing;
 use crate::diag::render::escape_hidden;
+use crate::summary::display_kind;
 use crate::{ChangeSeverity, Impact};
 use formulac_syntax::diag::lists::join_first;
 use formulac_syntax::text::one_line;
@@ -101,7 +102,7 @@ fn write_line(impact: &Impact, effect_index: usize, before: &str, output: &mut S
         output,
         "{before}{sign}  {} ({}): {}",
         one_line(&effect.name),
-        effect.kind,
+        display_kind(&effect.kind),
         one_line(&effect.reason)
     );
     if let Some(why) = &effect.why_node_level {

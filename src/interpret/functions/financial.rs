@@ -43,7 +43,7 @@ fn due_factor(args: CallArgs<'_>, index: usize, rate: f64) -> f64 {
 }
 
 /// Returns the future value of 1 after all periods, and the future value of a payment of 1 per period.
-fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f64; 2]> {
+fn growth_and_factor(args: CallArgs<'_>, periods: f64, due_index: usize) -> Option<[f64; 2]> {
     let rate = to_number(&args[0]);
     if rate == 0.0 {
         return Some([1.0, periods]);
@@ -56,7 +56,7 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f6
         uncertainty::mark_uncertain();
     }
     let growth = with_float_noise((1.0 + rate).powf(periods));
-    let due = due_factor(args, due, rate);
+    let due = due_factor(args, due_index, rate);
     Some([growth, noisy_sum(growth, -1.0) / rate * due])
 }
 

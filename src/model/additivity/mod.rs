@@ -245,13 +245,8 @@ impl SpecCompilation<'_> {
             ..StepColumns::default()
         };
         let filtered = |role: DefinitionRole| {
-            let roots = plan
-                .program
-                .definitions
-                .iter()
-                .zip(&plan.roles)
-                .filter(|(_, r)| **r == role);
-            let mut kinds = roots.filter_map(|(definition, _)| values.get(definition.root.index()));
+            let roots = plan.roots_with_role(role);
+            let mut kinds = roots.filter_map(|root| values.get(root.index()));
             kinds.any(|value| matches!(value, ValueClass::Total(_) | ValueClass::NonAdditive(_)))
         };
         if !plan.grouped {

@@ -3,14 +3,14 @@
 
 use super::SpecCompilation;
 use crate::Type;
-use crate::check::{self, CheckScope, Context};
+use crate::check::{self, CheckScope};
 use crate::diag::{Code, Diagnostic};
 use crate::formulas::StepFormulas;
 use crate::load::{Step, StepRead};
 use crate::possible_columns::possible_columns;
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
-use crate::worksheet::worksheet_grid;
+use crate::worksheet::{formula_context, worksheet_grid};
 
 /// Errors that can be found although the types of columns are unknown.
 const INDEPENDENT: [Code; 5] = [
@@ -160,10 +160,7 @@ impl SpecCompilation<'_> {
             .position(|other| other.span == step.span)
             .unwrap_or_default();
         let sheet = worksheet_grid(step, columns, &[], &self.read_tabs(step, index, &mut Vec::new()));
-        let context = match sheet {
-            Some(_) => Context::Worksheet,
-            None => Context::Measure,
-        };
+        let context = formula_context(sheet.as_ref());
         let relations = columns.map_or(&[][..], std::slice::from_ref);
         let scope = CheckScope {
             open: columns.is_none(),

@@ -26,7 +26,7 @@ use crate::schema::{ColumnProvenance, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::window_sort_keys::check_window_sort_keys;
-use crate::worksheet::{check_order, pivot_cell_keys, without_calculations, worksheet_grid};
+use crate::worksheet::{check_order, formula_context, pivot_cell_keys, without_calculations, worksheet_grid};
 
 /// Step that is being compiled.
 #[derive(Clone, Copy)]
@@ -220,10 +220,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the names and settings with which the formulas of a step are checked.
     fn check_scope<'c>(&'c self, work: &StepToCompile<'c>) -> CheckScope<'c> {
-        let context = match work.sheet {
-            Some(_) => Context::Worksheet,
-            None => Context::Measure,
-        };
+        let context = formula_context(work.sheet);
         CheckScope {
             merged: work.joined.map_or(&[], |joined| &joined.merged_columns),
             open: match work.joined {

@@ -103,28 +103,41 @@ impl<'y> Loader<'y, '_> {
         true
     }
 
-    /// Reports lines of the form `name = formula` below `definitions:` without `|`, or below `definitions: >`, because
-    /// YAML joins them into one line.
+    /// Reports lines of the form `name = formula` below `definitions:` without `|`, or below `definitions: >`, if YAML
+    /// joins them into one line. YAML keeps the line break before an empty line and, below `>`, around indented lines.
     pub(crate) fn report_joined_lines(&mut self, node: &Node) -> bool {
-        // The header of a text block is the last word before it.
         let before = self
             .source
             .get(..node.span.start as usize)
             .unwrap_or_default()
             .trim_end();
-        let header = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        // The header of a text block is the last word of its line. Only a comment may follow it.
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.get(line_start..).unwrap_or_default();
+        let line = line.split(" #").next().unwrap_or_default().trim_end();
+        let header = line.rsplit(char::is_whitespace).next().unwrap_or_default();
         let is_folded = node.style() == yaml::YamlStyle::Block && header.starts_with('>');
         if !is_folded && node.style() != yaml::YamlStyle::Plain {
             return false;
         }
-        let defines = |line: &&str| {
+        let gap = self.source.get(before.len()..node.span.start as usize);
+        let is_below = gap.is_some_and(|gap| gap.contains('\n'));
+        let indentation = gap.map_or(0, |gap| gap.len() - gap.rfind('\n').map_or(0, |at| at + 1));
+        // YAML joins an indented line without `|` with the line before it, as the user expects for a long formula.
+        let continues = |(index, line): (usize, &str)| {
+            !is_folded && is_below && index > 0 && line.len() - line.trim_start().len() != indentation
+        };
+        let defines = |line: &str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());
             is_plain_name(name)
         };
-        if node.span.text(self.source).lines().filter(defines).count() < 2 {
+        let lines = node.span.text(self.source).lines().enumerate();
+        let written = lines.filter(|line| !continues(*line) && defines(line.1)).count();
+        let read = node.text().unwrap_or_default().lines().filter(|line| defines(line));
+        if written <= read.count() {
             return false;
         }
-        let start = (before.len() - header.len()) as u32;
+        let start = (line_start + line.len() - header.len()) as u32;
         let (message, span) = match is_folded {
             true => (
                 "`>` joins the lines of `definitions` into one",
@@ -133,8 +146,6 @@ impl<'y> Loader<'y, '_> {
             false => ("without `|`, YAML joins the lines of `definitions` into one", node.span),
         };
         let diagnostic = Diagnostic::new(Code::WrongShape, span, message).with_help("write `definitions: |`");
-        let gap = self.source.get(before.len()..node.span.start as usize);
-        let is_below = gap.is_some_and(|gap| gap.contains('\n'));
         self.report(if is_folded {
             diagnostic.with_fix(span, "|")
         } else if is_below && before.ends_with(':') {

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashMap;
 
 use super::columns::{ColumnBuilder, ColumnUse, MetricColumn, Replacement};
 use super::graph::MetricId;
 use super::step_text::DefinitionText;
-use super::text_with_origins::{TextWithOrigins, quote_formula_name};
+use super::text_with_origins::TextWithOrigins;
 
 /// Aggregate of a set's rows.
 #[derive(Clone, Debug)]

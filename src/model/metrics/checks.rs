@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use super::formulas::{MetricFormula, NameUse};
+use super::graph::ModelNameTarget;
 use super::keys::ModelKeys;
 use super::model_over_sets::ModelOverSets;
 use super::non_additive::RowGroup;
 use super::set::SETTINGS;
+use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
@@ -39,17 +42,55 @@ impl ModelOverSets<'_> {
     pub fn having_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
         let is_combined = self.sets.len() > 1 || groups.iter().any(|group| group.rule.is_some());
         let having = self.having.as_ref().filter(|_| is_combined)?;
-        Some(self.aggregate_error(having.file_span(&having.aggregates.first()?.range)))
+        self.aggregate_error(having, None)
     }
 
-    /// Returns the error about an aggregate of rows in a formula of the model.
-    fn aggregate_error(&self, span: Span) -> Diagnostic {
+    /// Returns the error about the first aggregate of rows in a formula of the model. `own_definition` is the index of
+    /// the formula among the model's definitions.
+    fn aggregate_error(&self, formula: &MetricFormula, own_definition: Option<usize>) -> Option<Diagnostic> {
+        let call = &formula.aggregates.first()?.range;
         let message = "a model built on metric sets cannot aggregate rows itself; its formulas use metrics";
-        let help = format!(
-            "define the aggregate as a metric of the set `{}`, and use the metric here",
-            self.sets[0].name
-        );
-        Diagnostic::new(Code::AggregateOverSets, span, message).with_help(help)
+        let help = match self.total_of_metric(formula, call, own_definition) {
+            Some(total) if formula.role == DefinitionRole::Having => {
+                format!("for the total of all rows, define {total} in `definitions`, and filter by it in the next step")
+            }
+            Some(total) => format!("for the total of all rows, write {total}"),
+            None => format!(
+                "define the aggregate as a metric of the set `{}`, and use the metric here",
+                self.sets[0].name
+            ),
+        };
+        Some(Diagnostic::new(Code::AggregateOverSets, formula.file_span(call), message).with_help(help))
+    }
+
+    /// Returns the window that aggregates a metric over all rows, such as `SUM(revenue:revenue)`, for the aggregate of
+    /// this metric, `SUM(revenue)`, and the key that the window needs. `None` if the argument is not a metric.
+    fn total_of_metric(
+        &self,
+        formula: &MetricFormula,
+        call: &Range<usize>,
+        own_definition: Option<usize>,
+    ) -> Option<String> {
+        let keys = self.possible_key_names();
+        let resolve = |own, name: &NameUse| self.resolve_in_model(own, name, Span::default(), &keys);
+        let text = formula.text.get(call.clone())?;
+        let (function, argument) = text.strip_suffix(')')?.split_once('(')?;
+        let argument = argument.trim();
+        let mut names = formula.names.iter();
+        let name = names.find(|name| call.contains(&name.range.start))?;
+        let is_metric = matches!(resolve(own_definition, name), Ok(ModelNameTarget::Metric(_)));
+        if !is_metric || formula.text.get(name.range.clone()) != Some(argument) {
+            return None;
+        }
+        // A key in `order_by` divides the rows of windows by the other keys. Other entries only sort the result.
+        let is_key = |entry: &MetricFormula| match entry.names.as_slice() {
+            [name] => matches!(resolve(None, name), Ok(ModelNameTarget::Key(_))),
+            _ => false,
+        };
+        let is_divided =
+            self.partition_by.is_none() && self.keys.len() > 1 && self.order_by.iter().flatten().any(is_key);
+        let partition = if is_divided { " and `partition_by: []`" } else { "" };
+        Some(format!("`{}({argument}:{argument})`{partition}", function.trim()))
     }
 
     /// Reports definitions that have the same name as a metric, and columns with duplicate names.
@@ -65,7 +106,7 @@ impl ModelOverSets<'_> {
                     .flat_map(|set| set.metrics())
                     .any(|metric| metric.name.eq_ignore_ascii_case(name))
         };
-        for definition in &self.definitions {
+        for (index, definition) in self.definitions.iter().enumerate() {
             let name = &definition.name;
             if metric(name) && !self.is_overridden(name) {
                 faults.push(
@@ -79,12 +120,8 @@ impl ModelOverSets<'_> {
                     )),
                 );
             }
-            if let (true, Some(call)) = (definition.level < crate::Level::Window, definition.aggregates.first()) {
-                let fault = self.aggregate_error(definition.file_span(&call.range));
-                faults.push(match total_of_metric(&definition.text, &call.range, &metric) {
-                    Some(total) => fault.with_help(format!("for the total of all rows, write `{total}`")),
-                    None => fault,
-                });
+            if definition.level < crate::Level::Window {
+                faults.extend(self.aggregate_error(definition, Some(index)));
             }
         }
         for (name, span) in &self.overrides {
@@ -184,9 +221,12 @@ impl ModelOverSets<'_> {
                 .iter()
                 .find(|set| set.sets.is_empty() && set.setting(key).is_none());
             let of_project = in_project(key);
+            // Without `fiscal_month_offset`, the fiscal year starts in January.
+            let default = (key == "fiscal_month_offset").then_some("0");
             if let (Some((set, first_value)), Some(lacking), None) = (first, lacking, model_setting)
                 && of_project
-                    .as_ref()
+                    .as_deref()
+                    .or(default)
                     .is_none_or(|value| !first_value.eq_ignore_ascii_case(value))
             {
                 let lacking = &lacking.name;
@@ -211,12 +251,4 @@ impl ModelOverSets<'_> {
             }
         }
     }
-}
-
-/// Returns the window that aggregates a metric over all rows, such as `SUM(revenue:revenue)`, for the aggregate of this
-/// metric, `SUM(revenue)`. `None` if the argument is not the name of a metric.
-fn total_of_metric(formula: &str, call: &Range<usize>, is_metric: &dyn Fn(&str) -> bool) -> Option<String> {
-    let (function, argument) = formula.get(call.clone())?.strip_suffix(')')?.split_once('(')?;
-    let argument = argument.trim();
-    is_metric(argument).then(|| format!("{}({argument}:{argument})", function.trim()))
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use formulac_syntax::lex::quote_formula_name;
 use formulac_syntax::text::one_line;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -13,7 +14,7 @@ use super::keys::ModelKeys;
 use super::model_over_sets::ModelOverSets;
 use super::non_additive::RowGroup;
 use super::step_text::DefinitionText;
-use super::text_with_origins::{TextWithOrigins, quote_formula_name};
+use super::text_with_origins::TextWithOrigins;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;

@@ -212,7 +212,8 @@ fn expand_step<'y>(
     let mut set_indexes: Vec<usize> = groups.iter().map(|group| group.set).collect();
     set_indexes.dedup();
     if has_faults(faults) {
-        // An error in another key or formula does not hide a wrong key.
+        // An error in a formula or a metric does not hide a wrong key. `read_model` reports wrong keys next to errors in
+        // the list of metrics.
         let wrong_keys = model.keys.iter();
         faults.extend(wrong_keys.filter_map(|key| model.unknown_key_error(compiler, key, &set_indexes)));
         return None;
@@ -274,7 +275,7 @@ fn expand_step<'y>(
 
 impl ModelOverSets<'_> {
     /// Returns the possible names of the keys in formulas.
-    fn possible_key_names(&self) -> Vec<String> {
+    pub fn possible_key_names(&self) -> Vec<String> {
         self.keys
             .iter()
             .map(

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use formulac_syntax::lex::quote_formula_name;
+
 use super::columns::ColumnBuilder;
 use super::keys::{KeyWithinPeriod, MetricSetKey, ModelKeys};
 use super::model_over_sets::ModelOverSets;
 use super::period_range::PeriodBound;
 use super::step_text::{DefinitionText, SeriesText, StepText, StepTextColumns, TextWithPosition, node_text};
-use super::text_with_origins::quote_formula_name;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarPeriod;

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashMap;
 
-use super::text_with_origins::quote_formula_name;
 use crate::ast::{Ast, Expr};
 use crate::check::{self, CheckScope, Context, DefinitionRole, WindowUnit, calendar_unit};
 use crate::checks::check_unnamed_formulas;

@@ -1,11 +1,12 @@
 //! Keys of a model built on metric sets: the columns by which the model groups each set.
 
+use formulac_syntax::lex::quote_formula_name;
+
 use super::formulas::NameUse;
 use super::key_periods::FormulaWithinPeriod;
 use super::model_over_sets::{ListedMetric, ModelKey, ModelOverSets};
 use super::set::{MetricSet, SetTime};
 use super::step_text::{DefinitionText, TextWithPosition};
-use super::text_with_origins::quote_formula_name;
 use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;

@@ -167,6 +167,9 @@ pub fn read_model<'y>(
     // The text after a comma in a formula is not the name of a set.
     if !faults.iter().any(|fault| fault.kind() == Code::FormulaCut) {
         model.check_set_names(step_node, faults);
+        if faults.iter().any(Diagnostic::is_error) {
+            model.report_unknown_keys(compiler, faults);
+        }
     }
     (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
 }
@@ -312,6 +315,13 @@ impl ModelOverSets<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Reports wrong keys of a model with other errors. Mapped keys are skipped, because their sets may be unknown.
+    fn report_unknown_keys(&self, compiler: &Compiler, faults: &mut Vec<Diagnostic>) {
+        let sets: Vec<usize> = self.sets_with_rows().filter(|set| *set < self.set_count).collect();
+        let plain_keys = self.keys.iter().filter(|key| key.mapping.is_empty());
+        faults.extend(plain_keys.filter_map(|key| self.unknown_key_error(compiler, key, &sets)));
     }
 
     /// Adds the filters that apply to one metric set each.

@@ -1,6 +1,8 @@
 //! Metrics such as balances, whose rows from different times must not be added: only the last or first rows of each
 //! group are aggregated.
 
+use formulac_syntax::lex::quote_formula_name;
+
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::MetricSetKey;
@@ -8,7 +10,7 @@ use super::model_over_sets::ModelOverSets;
 use super::rows::parse_name_use;
 use super::set::MetricSet;
 use super::step_text::{DefinitionText, StepText, StepTextColumns, TextWithPosition};
-use super::text_with_origins::{TextWithOrigins, plain_name, quote_formula_name};
+use super::text_with_origins::{TextWithOrigins, plain_name};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::load::Loader;

@@ -1,13 +1,14 @@
 //! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and
 //! `renamed_from`. Models and sets may still use them, with a warning.
 
+use formulac_syntax::lex::quote_formula_name;
+
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::{MetricSetKey, ModelKeys};
 use super::model_over_sets::ModelOverSets;
 use super::set::{MetricSet, MetricSets};
 use super::set_names::SetName;
-use super::text_with_origins::quote_formula_name;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;

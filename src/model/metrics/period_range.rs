@@ -1,10 +1,12 @@
 //! Range of periods that a step shows: `since` and `until`.
 
+use formulac_syntax::lex::quote_formula_name;
+
 use super::columns::ModelColumns;
 use super::formulas::analyze;
 use super::keys::{MetricSetKey, ModelKeys, first_day};
 use super::model_over_sets::ModelOverSets;
-use super::text_with_origins::{TextWithOrigins, quote_formula_name};
+use super::text_with_origins::TextWithOrigins;
 use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use formulac_syntax::lex::quote_formula_name;
+
 use super::formulas::{AnalysisScope, MetricFormula, NameUse, analyze_in};
 use super::keys::relation_name;
 use super::set_checks::{report_time_with_timeframe, report_unsupported_joins, report_wrong_dates, report_wrong_input};
-use super::text_with_origins::quote_formula_name;
 use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;

@@ -1,8 +1,9 @@
 //! Model with all metrics and dimensions of a set, which is compiled to check the set.
 
+use formulac_syntax::lex::quote_formula_name;
+
 use super::keys::period_unit;
 use super::set::{MetricSet, MetricSets, SetTime};
-use super::text_with_origins::quote_formula_name;
 use crate::yaml;
 
 /// Returns a key for the shortest period that is available in all sets with rows on which the set is built. `None` if

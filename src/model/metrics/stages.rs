@@ -1,5 +1,6 @@
 //! Steps of a model built on metric sets after the rows are aggregated.
 
+use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashSet;
 
 use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows};
@@ -8,7 +9,7 @@ use super::keys::ModelKeys;
 use super::model_over_sets::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
 use super::step_text::{DefinitionText, StepText, StepTextColumns, TextWithPosition, node_text};
-use super::text_with_origins::{TextWithOrigins, quote_formula_name};
+use super::text_with_origins::TextWithOrigins;
 use crate::arena::Arena;
 use crate::load::SpecKind;
 use crate::plan::shorten_name;

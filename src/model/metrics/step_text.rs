@@ -288,11 +288,7 @@ impl KeyWriter<'_> {
 /// Returns a YAML node on one line. The nesting depth is limited when a file is read.
 pub fn node_text(node: &Node) -> String {
     match &node.kind {
-        NodeKind::Scalar { value, .. } if node.is_quoted() => {
-            let mut quoted = String::new();
-            yaml::scalar::write_quoted(&mut quoted, value);
-            quoted
-        }
+        NodeKind::Scalar { value, .. } if node.is_quoted() => yaml::quoted_text(value),
         NodeKind::Scalar { .. } if node.is_null() => "null".to_owned(),
         NodeKind::Scalar { value, .. } if yaml::non_text_type(value).is_some() => value.clone(),
         NodeKind::Scalar { value, .. } => yaml::flow_text(value),

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use formulac_syntax::lex::{is_name, name_needs_quotes};
-
 use super::formulas::MetricFormula;
 use crate::span::Span;
 
@@ -168,19 +166,8 @@ impl MetricFormula {
     }
 }
 
-/// Returns a name in formula syntax.
-pub fn quote_formula_name(name: &str) -> String {
-    let needs_quotes = match name.contains('.') {
-        true => !name.split('.').all(is_name),
-        false => name_needs_quotes(name),
-    };
-    match needs_quotes {
-        true => format!("${{{name}}}"),
-        false => name.to_owned(),
-    }
-}
-
-/// Returns the name from a formula that consists only of a reference in the format of [`quote_formula_name`].
+/// Returns the name from a formula that consists only of a reference in the format of
+/// [`quote_formula_name`](formulac_syntax::lex::quote_formula_name).
 pub fn referenced_name(formula: &str) -> Option<&str> {
     let braced = formula.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     match braced {

@@ -24,7 +24,7 @@ pub use layout::{LayoutPart, layout_part};
 pub use lexer::lex_part;
 pub use lexer::{Lexed, lex};
 pub use list::split_list;
-pub use names::{is_name, looks_like_cell, name_needs_quotes};
+pub use names::{is_name, looks_like_cell, name_needs_quotes, quote_formula_name};
 pub use numbers::number_around_comma;
 pub use text::{quote, unquote, with_double_quotes};
 pub use token::Token;

@@ -46,6 +46,27 @@ pub fn name_needs_quotes(name: &str) -> bool {
     !is_name(name) || is_constant || looks_like_cell(name) || is_total
 }
 
+/// Returns a name in formula syntax. The name may be qualified with a relation or a metric set.
+///
+/// ```
+/// use formulac_syntax::lex::quote_formula_name;
+/// assert_eq!(quote_formula_name("revenue"), "revenue");
+/// assert_eq!(quote_formula_name("q1"), "${q1}");
+/// assert_eq!(quote_formula_name("orders.q1"), "orders.q1");
+/// assert_eq!(quote_formula_name("orders.net revenue"), "${orders.net revenue}");
+/// ```
+#[must_use]
+pub fn quote_formula_name(name: &str) -> String {
+    let needs_quotes = match name.contains('.') {
+        true => !name.split('.').all(is_name),
+        false => name_needs_quotes(name),
+    };
+    match needs_quotes {
+        true => format!("${{{name}}}"),
+        false => name.to_owned(),
+    }
+}
+
 /// Returns whether a name has the form of a worksheet's cell, such as `B2`.
 #[must_use]
 pub fn looks_like_cell(name: &str) -> bool {

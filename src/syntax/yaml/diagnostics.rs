@@ -71,9 +71,12 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
             return trap;
         }
     }
-    Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}"))
-        .with_help("check the indentation, and put formulas in a text block: `definitions: |`")
+    Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}")).with_help(INVALID_YAML_HELP)
 }
+
+/// Help for invalid YAML without a known reason.
+pub const INVALID_YAML_HELP: &str =
+    "check the indentation, the brackets and the quotes of this line and the line before";
 
 /// Message about a line that git writes for a merge conflict.
 pub const CONFLICT_MARKER: &str = "the file contains a conflict marker of git";

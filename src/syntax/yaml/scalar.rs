@@ -106,6 +106,13 @@ pub fn write_scalar(output: &mut String, value: &str, indent: usize) {
     }
 }
 
+/// Formats a string in double quotes.
+pub fn quoted_text(value: &str) -> String {
+    let mut out = String::new();
+    write_quoted(&mut out, value);
+    out
+}
+
 /// Writes a string in double quotes.
 pub fn write_quoted(output: &mut String, clean: &str) {
     output.push('"');

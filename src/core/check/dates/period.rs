@@ -1,7 +1,5 @@
 //! Lowering of PERIODOFFSET, which returns the value in another calendar period.
 
-use formulac_syntax::text::format_count;
-
 use crate::ast::{Ast, ExprId};
 use crate::check::lower::Lowerer;
 use crate::check::{CheckScope, DefinitionRole};
@@ -117,7 +115,7 @@ impl Lowerer<'_> {
     /// Returns the number of units, the unit, and both together as a string: `3`, `month`, `3 months`.
     pub(in crate::check) fn period_distance(&mut self, count: u64, unit: CalendarUnit, span: Span) -> [IrId; 3] {
         let many = count.to_string();
-        let full_phrase = format_count(count, unit.name(), &format!("{}s", unit.name()));
+        let full_phrase = unit.with_count(count);
         let many = self.program.add_integer(&many, span);
         let [word, phrase] = [unit.name(), full_phrase.as_str()].map(|text| {
             let text = self.program.add_text(text);

@@ -207,6 +207,16 @@ fn a_setting_of_one_set_does_not_apply_to_a_set_without_it() {
 }
 
 #[test]
+fn a_fiscal_year_from_january_is_the_default() {
+    let sets = [
+        "metric_set: a\nfrom: a\ntime: seen_at\nfiscal_month_offset: 0\ndefinitions: n = COUNT()\n",
+        "metric_set: b\nfrom: b\ntime: seen_at\ndefinitions: o = COUNT()\n",
+        "model: m\nmetrics: [a.n, b.o]\ngroup_by: month\n",
+    ];
+    assert_eq!(errors_with(&Compiler::default(), &sets), Vec::<String>::new());
+}
+
+#[test]
 fn sets_with_different_blanks_cannot_be_combined() {
     let sets = [
         "metric_set: a\nfrom: a\ntime: seen_at\nblanks: zero\ndefinitions: n = MAX(x)\n",
