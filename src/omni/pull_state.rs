@@ -59,8 +59,10 @@ impl PullRecord {
         if before.view == self.view || before.view == file {
             return false;
         }
+        // A column that dbt has again may have a description in the file that an earlier pull generated.
+        let base = before.merge_base_text(&self.view, file);
         let Some(file) = yaml::root(file) else { return false };
-        self.keep_descriptions(before, |dimension, base, new| {
+        self.keep_descriptions(&base, |dimension, base, new| {
             let file = description(&file, dimension).map(str::trim_end);
             file.is_some() && base != file && file != new
         })
@@ -84,7 +86,7 @@ impl PullRecord {
             .map(|(name, column)| (name.map(str::to_owned), column.to_owned()))
             .collect();
         let node = self.node.clone();
-        self.keep_descriptions(before, |dimension, base, _| {
+        self.keep_descriptions(&before.view, |dimension, base, _| {
             let column = columns.iter().find(|(name, _)| name.as_deref() == dimension);
             let column = column.map(|(_, column)| column.as_str());
             let is_described = dimension.is_none() || column.is_some();
@@ -92,15 +94,15 @@ impl PullRecord {
         });
     }
 
-    /// Keeps the previous descriptions of the view and its dimensions if they have changed and `is_kept` returns
-    /// `true`. `is_kept` is called with the dimension, the previous description and the new description. Returns
+    /// Keeps the descriptions of a previous text for the view and its dimensions if they have changed and `is_kept`
+    /// returns `true`. `is_kept` is called with the dimension, the previous description and the new description. Returns
     /// whether any description is kept.
     fn keep_descriptions(
         &mut self,
-        before: &Self,
+        base: &str,
         is_kept: impl Fn(Option<&str>, Option<&str>, Option<&str>) -> bool,
     ) -> bool {
-        let (Some(base), Some(new)) = (yaml::root(&before.view), yaml::root(&self.view)) else {
+        let (Some(base), Some(new)) = (yaml::root(base), yaml::root(&self.view)) else {
             return false;
         };
         let dimensions = new.pairs_at("dimensions").iter().filter_map(|(name, _)| name.text());

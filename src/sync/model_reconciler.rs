@@ -187,7 +187,7 @@ impl ModelReconciler<'_> {
 
     /// Returns whether an edit changes a default description: the formula, which is the description if nobody wrote
     /// one. The values are the descriptions in the last push and in `ours`.
-    fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
+    pub fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
         let Some(name) = edit
             .definition
             .as_deref()

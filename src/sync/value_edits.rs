@@ -22,7 +22,8 @@ impl ModelReconciler<'_> {
         for edit in edits.iter().filter(is_value) {
             let edit = self.with_current_name(edit);
             let (base, ours) = self.edited_values(&edit);
-            if base == ours && ours != edit.after {
+            let is_unchanged = base == ours || self.has_default_description(&edit, [&base, &ours]);
+            if is_unchanged && ours != edit.after {
                 left.push(edit);
             }
         }

@@ -24,7 +24,7 @@ fn a_conflict_shows_the_differences() {
     project.show(&["plan"]);
     let shown = project.transcript();
     assert!(!shown.contains("formulac: edit"), "{shown}");
-    crate::repository::snapshot(&project, "push_hand_edits__a_conflict_shows_the_differences");
+    crate::repository::snapshot(&project, "push_conflict_reports__a_conflict_shows_the_differences");
 }
 
 /// A conflict names the user who edited a line of a long column instead of the user who wrote the column. Uncommitted

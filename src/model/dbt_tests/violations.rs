@@ -118,7 +118,8 @@ impl SpecCompilation<'_> {
         let input = StepInput {
             name: self.spec.model.text,
             source: Some(0),
-            relation: (!tested.has_unknown_columns).then_some(&tested.relation),
+            // Without the relation, the step selects `*` if all columns are shown.
+            relation: (!tested.has_unknown_columns && !step.shown_columns.is_empty()).then_some(&tested.relation),
             grain: tested.grain,
             joined: None,
             joined_grain: &[],
