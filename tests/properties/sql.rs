@@ -1,6 +1,6 @@
 //! Checks that an independent parser accepts the generated SQL, and that string literals are unchanged in it.
 
-use formulac::{Compiler, Context, Dialect};
+use formulac::{Column, Compiler, Context, Dialect, Relation, Type};
 use proptest::prelude::*;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -107,4 +107,50 @@ fn strings_of_the_user_are_never_macros() {
             assert_eq!([query, model], replaced);
         }
     }
+}
+
+/// Rust parses `inf` as a number, but it is the name of a column here.
+#[test]
+fn columns_named_like_numbers_may_be_zero() {
+    let compiler = Compiler::builder()
+        .dialect("bigquery".parse().expect("a dialect"))
+        .context(Context::Row)
+        .build();
+    for name in ["q", "inf", "infinity", "nan"] {
+        let compiled = compiler.compile(&format!("a / {name}"));
+        let expected = format!("safe_divide(cast(a as float64), {name})");
+        assert_eq!(compiled.definitions()[0].sql(), expected);
+    }
+}
+
+/// The SQL of MAX across a row grows exponentially on BigQuery, and so does its measured size.
+#[test]
+fn sizes_of_repeated_sql_do_not_overflow() {
+    let compiler = Compiler::builder()
+        .dialect("bigquery".parse().expect("a dialect"))
+        .build();
+    for count in [15, 62, 90, 200] {
+        let arguments: Vec<String> = (0..count).map(|i| format!("SUM(column_{i})")).collect();
+        let compiled = compiler.compile(&format!("MAX({})", arguments.join(", ")));
+        let codes: Vec<&str> = compiled.diagnostics().iter().map(formulac::Diagnostic::code).collect();
+        assert!(codes.contains(&"F0502"), "{count}: {codes:?}");
+    }
+}
+
+/// A lookup sorts by its key if the tab has no other column.
+#[test]
+fn keys_that_need_quotes_are_sorted_with_quotes() {
+    let key = Column::new("Key", Type::Text).quoted(true);
+    let compiler = Compiler::builder()
+        .dialect("snowflake".parse().expect("a dialect"))
+        .schema(orders().with(Relation::new("names").with(key)))
+        .build();
+    let spec = "model: m\nfrom: orders\ncolumns: [id, status]\norder_by: id\n\
+        calculations:\n  x: =XLOOKUP(B1, 'Names'!A:A, 'Names'!A:A)\ntabs:\n  Names: {model: names, columns: [Key]}\n";
+    let compiled = compiler.compile_spec(spec);
+    let query = compiled.query().expect("a query");
+    assert!(
+        query.contains("row_number() over (partition by \"Key\" order by \"Key\")"),
+        "{query}"
+    );
 }

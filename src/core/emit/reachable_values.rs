@@ -60,6 +60,7 @@ impl Emitter<'_> {
             return false;
         };
         let digits = self.work.tree.str(first, len);
-        digits.parse::<f64>().is_ok_and(|number| number >= 1.0)
+        // A column named `inf` or `infinity` would be parsed as a number.
+        digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok_and(|number| number >= 1.0)
     }
 }
