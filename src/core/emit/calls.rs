@@ -261,7 +261,8 @@ impl Emitter<'_> {
         for right in others {
             // Temporarily store the intermediate result as the SQL of the first argument.
             let own_sql = std::mem::replace(&mut self.work.sql[first.index()], joined);
-            let grown = self.repeated_bytes(joined) * 2 + u64::from(self.work.tree.width(joined));
+            let width = u64::from(self.work.tree.width(joined));
+            let grown = self.repeated_bytes(joined).saturating_mul(2).saturating_add(width);
             joined = self.instantiate(template, &[*first, *right], false, span);
             self.record_repeated(joined, grown);
             self.work.sql[first.index()] = own_sql;

@@ -433,7 +433,7 @@ impl Emitter<'_> {
             return None;
         };
         let unit = tree.str(first, len).strip_prefix("'1 ")?.strip_suffix('\'')?;
-        let plural = if count.abs() == 1 { "" } else { "s" };
+        let plural = if count.unsigned_abs() == 1 { "" } else { "s" };
         let interval_text = unit
             .bytes()
             .all(|b| b.is_ascii_lowercase())
@@ -645,5 +645,5 @@ fn unused_alias(word: &str, names: &[String]) -> String {
 fn decimal_places(digits: &str) -> i64 {
     let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
-    (behind as i64 - exponent.parse().unwrap_or(0)).max(0)
+    (behind as i64).saturating_sub(exponent.parse().unwrap_or(0)).max(0)
 }
