@@ -37,28 +37,19 @@ impl Planner<'_> {
             return std::mem::take(&mut self.emitter.windows.order);
         };
         let mut keys: Vec<(Column, bool)> = tab.order.clone();
-        let searched_name = self.searched_column(parts.by, stage).map(|(name, _)| name);
+        let searched = self.searched_column(parts.by, stage);
+        let is_key = |column: &Column| {
+            let name = searched.as_ref().map(|(name, _)| name);
+            name.is_some_and(|name| column.name().eq_ignore_ascii_case(name))
+        };
         if keys.is_empty() {
             // Sort by all other columns if no order is specified, so that the same row is chosen each time.
-            let is_key = |column: &&Column| {
-                searched_name
-                    .as_deref()
-                    .is_some_and(|key_name| column.name().eq_ignore_ascii_case(key_name))
-            };
-            keys.extend(
-                tab.columns
-                    .iter()
-                    .filter(|c| !is_key(c))
-                    .map(|column| (column.clone(), false)),
-            );
+            let others = tab.columns.iter().filter(|column| !is_key(column));
+            keys.extend(others.map(|column| (column.clone(), false)));
         }
         let mut order = Vec::with_capacity(keys.len());
         if behind_key {
-            keys.retain(|(column, _)| {
-                !searched_name
-                    .as_deref()
-                    .is_some_and(|key_name| column.name().eq_ignore_ascii_case(key_name))
-            });
+            keys.retain(|(column, _)| !is_key(column));
         }
         for (column, descending) in keys {
             let key = match qualifier {
@@ -68,7 +59,7 @@ impl Planner<'_> {
             order.push(self.emitter.emit_order_key(key, descending, column.is_nullable()));
         }
         if order.is_empty() && parts.find.matching == KeyMatching::Exact {
-            order.extend(searched_name.map(|key_name| self.emitter.emit_column_by_name(&key_name, false)));
+            order.extend(searched.map(|(name, is_quoted)| self.emitter.emit_column_by_name(&name, is_quoted)));
         }
         order
     }
