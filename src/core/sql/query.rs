@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_branch_of_a_union_imports_its_input() {
+    fn every_branch_of_a_union_is_written_and_imports_its_input() {
         let scan = |input| Select::scan(SelectSource::Input(input)).keep_all();
         let query = Query {
             ctes: Vec::new(),
@@ -252,5 +252,7 @@ mod tests {
         write_query(&SqlTree::default(), &query, &inputs, false, &mut out);
         let imported = names.map(|name| out.text.contains(&format!("{name} as (")));
         assert_eq!(imported, [true, false, true], "{}", out.text);
+        let read = names.map(|name| out.text.contains(&format!("select * from {name}\n")));
+        assert_eq!(read, [true, false, true], "{}", out.text);
     }
 }

@@ -6,10 +6,6 @@ use super::single_line::write_flat;
 use super::text::SqlText;
 use super::tree::{SqlId, SqlTree};
 
-fn start_line(out: &mut SqlText, indent: usize) {
-    out.push_spaces(indent);
-}
-
 /// Appends the SQL of a select. `indent` is the indent of its keywords.
 pub(super) fn write_select(
     tree: &SqlTree,
@@ -18,7 +14,17 @@ pub(super) fn write_select(
     indent: usize,
     out: &mut SqlText,
 ) {
-    start_line(out, indent);
+    write_branch(tree, select, inputs, indent, out);
+    for further in &select.unions {
+        out.push_spaces(indent);
+        out.text.push_str("union all\n");
+        write_select(tree, further, inputs, indent, out);
+    }
+}
+
+/// Appends the SQL of a select without the further branches of its union.
+fn write_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
+    out.push_spaces(indent);
     out.text
         .push_str(if select.distinct { "select distinct" } else { "select" });
     let star = |out: &mut SqlText| {
@@ -42,7 +48,7 @@ pub(super) fn write_select(
     }
     if select.star && !select.items.is_empty() {
         out.text.push('\n');
-        start_line(out, indent + 4);
+        out.push_spaces(indent + 4);
         star(out);
         out.text.push(',');
     }
@@ -59,13 +65,8 @@ pub(super) fn write_select(
     }
     write_keys(tree, "order by", &select.order_by, indent, out);
     if let Some(limit) = select.limit {
-        start_line(out, indent);
+        out.push_spaces(indent);
         out.text.push_str(&format!("limit {limit}\n"));
-    }
-    for further in &select.unions {
-        start_line(out, indent);
-        out.text.push_str("union all\n");
-        write_select(tree, further, inputs, indent, out);
     }
 }
 
@@ -77,7 +78,7 @@ fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText
             out.text.push(' ');
         } else {
             out.text.push('\n');
-            start_line(out, indent + 4);
+            out.push_spaces(indent + 4);
         }
         let last = i + 1 == select.items.len();
         let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
@@ -86,7 +87,7 @@ fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText
             let begin = out.text.rfind('\n').map_or(0, |newline| newline + 1);
             if out.text.len() - begin + after > WIDTH {
                 out.text.push('\n');
-                start_line(out, indent + 8);
+                out.push_spaces(indent + 8);
             } else {
                 out.text.push(' ');
             }
@@ -101,13 +102,13 @@ fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText
 
 fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
     if let Some(from) = &select.from {
-        start_line(out, indent);
+        out.push_spaces(indent);
         out.text.push_str("from ");
         write_source(from, select.from_alias.as_deref(), inputs, out);
         out.text.push('\n');
     }
     for join in &select.joins {
-        start_line(out, indent);
+        out.push_spaces(indent);
         out.text.push_str(join.kind.keyword());
         out.text.push_str(" join ");
         write_source(&join.source, join.alias.as_deref(), inputs, out);
@@ -120,7 +121,7 @@ fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent
 
 /// Prints the `window` clause on one line, or one key per line if the clause is too long.
 fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: &mut SqlText) {
-    start_line(out, indent);
+    out.push_spaces(indent);
     out.text.push_str(&format!("window {} as (", window.name));
     let list = |keys: &[SqlId]| keys.iter().map(|key| tree.width(*key) as usize + 2).sum::<usize>();
     let width = list(&window.partition) + list(&window.order) + window.name.len() + 36;
@@ -139,7 +140,7 @@ fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: 
         out.text.push('\n');
         write_keys(tree, "partition by", &window.partition, indent + 4, out);
         write_keys(tree, "order by", &window.order, indent + 4, out);
-        start_line(out, indent);
+        out.push_spaces(indent);
     }
     out.text.push_str(")\n");
 }
@@ -163,25 +164,25 @@ fn write_conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut Sq
     let mut macro_indent = indent;
     if let Some(filter) = select.filter {
         macro_indent += 4;
-        start_line(out, indent);
+        out.push_spaces(indent);
         out.text.push_str("where\n");
-        start_line(out, indent + 4);
+        out.push_spaces(indent + 4);
         write_pretty(tree, filter, indent + 4, 0, out);
         out.text.push('\n');
     }
     let (start, first_macro) = (out.text.len(), out.macros.len());
-    start_line(out, macro_indent);
+    out.push_spaces(macro_indent);
     write_pretty(tree, begin, macro_indent, 0, out);
     out.text.push('\n');
     if select.filter.is_none() {
-        start_line(out, indent + 4);
+        out.push_spaces(indent + 4);
         out.text.push_str("where\n");
     }
-    start_line(out, indent + 8);
+    out.push_spaces(indent + 8);
     out.text.push_str(if select.filter.is_some() { "and " } else { "" });
     write_pretty(tree, condition, indent + 8, 0, out);
     out.text.push('\n');
-    start_line(out, macro_indent);
+    out.push_spaces(macro_indent);
     write_pretty(tree, end, macro_indent, 0, out);
     out.text.push('\n');
     if let Some(begin) = out.macros.get_mut(first_macro) {
@@ -196,6 +197,7 @@ fn is_bare(select: &Select) -> bool {
         && select.having.is_none()
         && select.order_by.is_empty()
         && select.limit.is_none()
+        && select.window.is_none()
 }
 
 fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut SqlText) {
@@ -214,14 +216,14 @@ fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput
 
 /// Prints a condition after its keyword, or below the keyword if the condition is too long.
 fn write_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut SqlText) {
-    start_line(out, indent);
+    out.push_spaces(indent);
     out.text.push_str(word);
     if indent + word.len() + 1 + tree.width(expr) as usize <= WIDTH {
         out.text.push(' ');
         write_pretty(tree, expr, indent, 0, out);
     } else {
         out.text.push('\n');
-        start_line(out, indent + 4);
+        out.push_spaces(indent + 4);
         write_pretty(tree, expr, indent + 4, 0, out);
     }
     out.text.push('\n');
@@ -232,7 +234,7 @@ fn write_keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &m
     if keys.is_empty() {
         return;
     }
-    start_line(out, indent);
+    out.push_spaces(indent);
     out.text.push_str(word);
     let width: usize = keys.iter().map(|k| tree.width(*k) as usize + 2).sum();
     let short = indent + word.len() + width <= WIDTH;
@@ -241,7 +243,7 @@ fn write_keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &m
             out.text.push(' ');
         } else {
             out.text.push('\n');
-            start_line(out, indent + 4);
+            out.push_spaces(indent + 4);
         }
         write_pretty(tree, *key, if short { indent } else { indent + 4 }, 1, out);
         if i + 1 < keys.len() {
