@@ -18,7 +18,7 @@ use crate::Level;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::dialect::Dialect;
-use crate::ir::{Ir, IrDefinition, IrId, Program};
+use crate::ir::{Ir, IrDefinition, IrId};
 
 /// Number of expressions that read a definition's value.
 #[derive(Clone, Copy, Default)]
@@ -235,6 +235,8 @@ fn share_equal_values(
         .filter(|i| step.outputs[*i])
         .map(|i| (step.definition_root(i), i))
         .collect();
+    let mut definitions: Vec<&IrDefinition> = program.definitions.iter().collect();
+    definitions.sort_unstable_by_key(|definition| (definition.first, definition.root));
     for equal in equal_values(step, live) {
         // If two definitions have the same formula, the SQL contains a separate line for each.
         let ir_id = equal.iter().copied().find(|id| roots.contains_key(id));
@@ -252,7 +254,7 @@ fn share_equal_values(
             Some(index) => used_names.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(*first).span.text(source);
-                let preferred_name = value_name(program, *first, source, owner_name(program, *first));
+                let preferred_name = value_name(program, *first, source, owner_name(&definitions, *first));
                 used_names.column(&preferred_name, text)
             }
         };
@@ -264,13 +266,13 @@ fn share_equal_values(
     }
 }
 
-/// Returns the name of the definition that contains a node.
-fn owner_name(program: &Program, id: IrId) -> &str {
-    let inside = |definition: &&IrDefinition| definition.first <= id && id <= definition.root;
-    program
-        .definitions
-        .iter()
-        .find(inside)
+/// Returns the name of the definition that contains a node. `definitions` are sorted by their nodes, which are disjoint
+/// ranges.
+fn owner_name<'p>(definitions: &[&'p IrDefinition], id: IrId) -> &'p str {
+    let after = definitions.partition_point(|definition| definition.first <= id);
+    let before = after.checked_sub(1).and_then(|index| definitions.get(index));
+    before
+        .filter(|definition| id <= definition.root)
         .and_then(|definition| definition.name.as_deref())
         .unwrap_or("group")
 }

@@ -1,12 +1,12 @@
 //! `SELECT` statements of a step: one per stratum, in order.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::joins::ColumnsForLaterSelects;
 use super::outputs::StepColumn;
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
-use crate::ir::{ColumnUse, Ir, IrId};
+use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, SqlId, implicit_name};
 
@@ -62,7 +62,7 @@ impl Planner<'_> {
             return requested;
         }
         if grouping {
-            let mut seen = rustc_hash::FxHashSet::default();
+            let mut seen = FxHashSet::default();
             for output in &self.outputs {
                 let is_here = output.key || self.stages.stratum_of(output.root) == stage;
                 // If two keys are equal, later selects read only one of them.
@@ -200,12 +200,13 @@ impl Planner<'_> {
         let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
         // Ignore a column that the source qualifies with another relation.
         let is_step_input = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
-        let is_read = |name: &str| {
-            let is =
-                |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(is_step_input);
-            self.program().columns.iter().any(is)
-        };
-        let shadowed = || self.outputs.iter().find(|o| is_read(&o.name)).map(|o| o.name.clone());
+        let columns = self.program().columns.iter();
+        let read_names: FxHashSet<String> = columns
+            .filter(|column| column.relation.as_deref().is_none_or(is_step_input))
+            .map(|column| column.name.to_ascii_lowercase())
+            .collect();
+        let is_read = |output: &&StepColumn| read_names.contains(&output.name.to_ascii_lowercase());
+        let shadowed = || self.outputs.iter().find(is_read).map(|o| o.name.clone());
         self.in_the_way = shadowed().or(passed_on).or(helper);
         count
     }

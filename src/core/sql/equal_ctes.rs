@@ -50,9 +50,11 @@ impl CteTexts {
         while let Some(cte) = ctes.get(index) {
             let earlier_name = known_names.get(&text(&cte.body));
             let name = cte.name.clone();
-            let readers = ctes.iter().skip(index + 1).map(|cte| &cte.body).chain([&*body]);
-            let is_joined = readers.into_iter().any(|reader| joins(reader, &name));
-            match earlier_name.filter(|_| !is_joined) {
+            let is_joined = || {
+                let mut readers = ctes.iter().skip(index + 1).map(|cte| &cte.body).chain([&*body]);
+                readers.any(|reader| joins(reader, &name))
+            };
+            match earlier_name.filter(|_| !is_joined()) {
                 Some(equal_name) => {
                     ctes.remove(index);
                     let readers = ctes.iter_mut().skip(index).map(|cte| &mut cte.body).chain([&mut *body]);

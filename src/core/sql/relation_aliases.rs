@@ -1,7 +1,7 @@
 //! Aliases for relations that an output column hides. In some dialects, `orders.region` in GROUP BY is a field of the
 //! output column `orders`, even if the select reads the relation `orders`.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::query::{Join, Query, QueryInput, Select, SelectSource};
 use super::tree::{Sql, SqlId, SqlTree};
@@ -18,7 +18,10 @@ pub(super) fn alias_hidden_relations(
         .collect();
     hidden.sort_unstable();
     hidden.dedup();
-    let (mut renamed, mut query) = (None, (!hidden.is_empty()).then(|| query.clone())?);
+    if hidden.is_empty() {
+        return None;
+    }
+    let mut query = query.clone();
     let mut used_names: FxHashSet<String> = inputs.iter().map(|input| input.name.to_lowercase()).collect();
     used_names.extend(query.ctes.iter().map(|cte| cte.name.to_lowercase()));
     used_names.extend(
@@ -26,19 +29,19 @@ pub(super) fn alias_hidden_relations(
             .flat_map(|select| output_names(tree, select))
             .map(str::to_lowercase),
     );
+    let mut aliases = FxHashMap::default();
     for name in hidden {
         let alias = unused_alias(&name, &mut used_names);
-        let before: &SqlTree = renamed.as_ref().unwrap_or(tree);
         let bodies = query.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut query.body]);
         for body in bodies {
-            add_alias(before, body, inputs, (&name, &alias));
+            add_alias(tree, body, inputs, (&name, &alias));
             body.unions
                 .iter_mut()
-                .for_each(|select| add_alias(before, select, inputs, (&name, &alias)));
+                .for_each(|select| add_alias(tree, select, inputs, (&name, &alias)));
         }
-        renamed = Some(with_renamed_qualifier(before, &name, &alias));
+        aliases.insert(name, alias);
     }
-    Some((renamed?, query))
+    Some((with_renamed_qualifiers(tree, &aliases), query))
 }
 
 fn selects(query: &Query) -> impl Iterator<Item = &Select> {
@@ -132,12 +135,12 @@ fn unused_alias(name: &str, used_names: &mut FxHashSet<String>) -> String {
     alias
 }
 
-/// Returns a copy of the tree in which columns have the qualifier `alias` in place of `name`. The ids stay the same.
-fn with_renamed_qualifier(tree: &SqlTree, name: &str, alias: &str) -> SqlTree {
+/// Returns a copy of the tree in which the qualifiers of columns are replaced by their aliases. The ids stay the same.
+fn with_renamed_qualifiers(tree: &SqlTree, aliases: &FxHashMap<String, String>) -> SqlTree {
     let ids = || (0..tree.len() as u32).map(SqlId);
-    let qualifiers: FxHashSet<SqlId> = ids()
+    let renamed_qualifiers: FxHashMap<SqlId, &String> = ids()
         .filter_map(|id| match *tree.node(id) {
-            Sql::Field { qualifier, .. } if tree.is_text(qualifier, name) => Some(qualifier),
+            Sql::Field { qualifier, .. } => Some((qualifier, aliases.get(text(tree, qualifier)?)?)),
             _ => None,
         })
         .collect();
@@ -145,9 +148,9 @@ fn with_renamed_qualifier(tree: &SqlTree, name: &str, alias: &str) -> SqlTree {
     // Adding the nodes to a new tree measures their widths again.
     for id in ids() {
         let span = tree.meta(id).span;
-        match qualifiers.contains(&id) {
-            true => renamed.add_text(span, |out| out.push_str(alias)),
-            false => renamed.add(*tree.node(id), span),
+        match renamed_qualifiers.get(&id) {
+            Some(alias) => renamed.add_text(span, |out| out.push_str(alias)),
+            None => renamed.add(*tree.node(id), span),
         };
     }
     renamed
