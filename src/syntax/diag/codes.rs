@@ -459,9 +459,10 @@ codes! {
         Row totals exist only in a pivot."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / B_TOTAL\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: month, definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, revenue], calculations: share = revenue / B_TOTAL}\n");
-    TextIsNoDate "W0483" "text-is-no-date" Warning("convert text that is not a valid date", "write dates as `2024-01-31`")
+    TextIsNoDate "W0483" "text-is-no-date" Warning("convert text that is not a valid date or number", "write dates as `2024-01-31` and numbers as `1234.5`")
         "DATEVALUE converts text in the format YYYY-MM-DD. Other formats, such as `31/12/2018`, mean different days in \
-        different countries. The result is NULL for these formats and for dates that do not exist."
+        different countries. The result is NULL for these formats and for dates that do not exist. VALUE and NUMBERVALUE \
+        return NULL for text that is not a number, such as `11 000`."
         Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
     NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "use 1 as the index of the first value of CHOOSE")
         "The first value of CHOOSE has the index 1, and the first position of LARGE and SMALL is 1. The share of PERCENTILE \

@@ -1,5 +1,8 @@
 //! Suggestions for misspelled names: finds the most similar valid name.
 
+/// Maximum number of letters in which similar names differ.
+pub const MAX_EDITS: usize = 4;
+
 /// Returns the candidate that is most similar to `word`, ignoring case. At most four letters, and at most a third of
 /// all letters, may differ.
 ///
@@ -9,7 +12,7 @@
 /// assert_eq!(nearest_name("x", ["revenue"]), None);
 /// ```
 pub fn nearest_name<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    nearest_name_within(word, 4, candidates)
+    nearest_name_within(word, MAX_EDITS, candidates)
 }
 
 /// Like [`nearest_name`], but returns only a candidate in which at most `most` letters differ.

@@ -5,10 +5,12 @@ pub(super) mod convert;
 pub(super) mod defined_functions;
 pub(super) mod foreign_calls;
 pub(super) mod foreign_functions;
+mod functions_of_other_tools;
 pub(super) mod intrinsics;
 pub(super) mod operands;
 pub(super) mod overload;
 mod overload_mismatch;
+mod translated_functions;
 pub(super) mod variadic;
 
 use formulac_syntax::text::{format_count, is_word_char};
@@ -59,6 +61,9 @@ impl Lowerer<'_> {
         let mut args = self.take_list();
         for expr in exprs {
             args.push(self.lower_value(*expr));
+        }
+        if let (internal::VALUE, [text]) = (id, args.as_slice()) {
+            self.warn_of_value_without_number(*text, span);
         }
         if function.level == Level::Aggregate && function.across.is_none() {
             let node = self.add_aggregate(id, &args, false, span);
@@ -124,9 +129,11 @@ impl Lowerer<'_> {
         };
         let left_empty = most.is_some_and(|most| count == most + 1)
             && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
+        // An aggregate of one column is an aggregate of several numbers in spreadsheets: `SUMSQ(3,4)`.
+        let takes_list = function.level == Level::Aggregate && most == Some(1);
         let decimal = self
             .decimal_with_comma(call)
-            .filter(|_| most.is_some_and(|most| count == most + 1));
+            .filter(|_| most.is_some_and(|most| count == most + 1) && !takes_list);
         let help = match function.arity_help {
             _ if decimal.is_some() => format!("write decimals with a point: `{}`", decimal.unwrap_or_default()),
             _ if left_empty => "remove the last comma".to_owned(),

@@ -32,8 +32,18 @@ impl<'a> Resolver<'a> {
         word: &str,
         candidates: impl IntoIterator<Item = &'c str>,
     ) -> Option<&'c str> {
+        self.nearest_name_within(word, suggest::MAX_EDITS, candidates)
+    }
+
+    /// Like [`Self::nearest_name`], but returns only a candidate in which at most `most` letters differ.
+    fn nearest_name_within<'c>(
+        &mut self,
+        word: &str,
+        most: usize,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Option<&'c str> {
         self.searches.push(self.current);
-        (self.searches.len() <= SEARCHES).then(|| suggest::nearest_name(word, candidates))?
+        (self.searches.len() <= SEARCHES).then(|| suggest::nearest_name_within(word, most, candidates))?
     }
 
     /// Returns the names of definitions and columns with which an unknown name is compared. The current definition
@@ -423,7 +433,13 @@ impl<'a> Resolver<'a> {
                     )
                     .with_help("put an operator before the bracket, such as `*` to multiply");
                 }
-                let near = self.nearest_name(text, catalog::names());
+                // Two different letters make another word of four letters: `THIS` is not `TIME`.
+                let most_edits = if text.chars().count() <= 4 {
+                    1
+                } else {
+                    suggest::MAX_EDITS
+                };
+                let near = self.nearest_name_within(text, most_edits, catalog::names());
                 let help = near.map_or_else(
                     || "run `formulac functions` to list all functions".to_owned(),
                     suggest::similar_name_help,

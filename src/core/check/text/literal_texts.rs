@@ -44,6 +44,7 @@ impl Lowerer<'_> {
         let Some(text) = values.first().copied() else {
             return self.add_error(span);
         };
+        self.warn_of_number_value_without_number([text, point, group], span);
         let mut text = self.reject_misplaced_separator(text, point, group, span);
         for (old, new) in [(group, ""), (point, ".")] {
             let is_unchanged = self.literal_text(old).is_some_and(|old| old == new || old.is_empty());
