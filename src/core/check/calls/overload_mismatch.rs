@@ -9,7 +9,35 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_words;
 
+/// Returns the rule for the operands of `+` or `-`.
+fn arithmetic_rule(symbol: &str) -> Option<&'static str> {
+    match symbol {
+        "+" => Some("`+` adds numbers, or a number of days to a date"),
+        "-" => Some("`-` subtracts numbers, or subtracts days or dates from dates"),
+        _ => None,
+    }
+}
+
 impl Lowerer<'_> {
+    /// Reports a number of days in quotes that is added to a date or subtracted from it, as in `created_on + "1"`.
+    /// Returns whether there is such an operand.
+    pub(in crate::check) fn report_quoted_days(&mut self, operands: &[IrId], symbol: &str) -> bool {
+        let number = |id: &IrId| self.literal_text(*id)?.trim().parse::<f64>().ok().map(|_| *id);
+        let (Some(days), Some(rule), Some(_)) = (
+            operands.iter().find_map(number),
+            arithmetic_rule(symbol),
+            self.has_time_of_day(operands),
+        ) else {
+            return false;
+        };
+        let span = self.program.meta(days).span;
+        let text = self.source_text(span);
+        let message = format!("{rule}, but `{text}` is text");
+        let help = format!("write the number without quotes: `{}`", text.trim_matches(['"', ' ']));
+        self.report(Diagnostic::new(Code::TypeMismatch, span, message).with_help(help));
+        true
+    }
+
     /// Returns whether a text literal contains the name of a column.
     fn is_quoted_column(&self, literal: &str) -> bool {
         let name = literal.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
@@ -132,15 +160,9 @@ impl Lowerer<'_> {
         }
         let choices = Self::literal_bounds(function, index);
         let expected_types = Self::accepted_types(function, index, choices);
-        let arithmetic = match display_name {
-            "+" if Self::is_internal(function, internal::ADD) => {
-                Some("`+` adds numbers, or a number of days to a date")
-            }
-            "-" if Self::is_internal(function, internal::SUBTRACT) => {
-                Some("`-` subtracts numbers, or subtracts days or dates from dates")
-            }
-            _ => None,
-        };
+        let is_arithmetic =
+            Self::is_internal(function, internal::ADD) || Self::is_internal(function, internal::SUBTRACT);
+        let arithmetic = arithmetic_rule(display_name).filter(|_| is_arithmetic);
         let help = match (meta.ty, expected_types.first().map_or("", String::as_str), display_name) {
             // In SQL, double quotes enclose names.
             (Type::Text, ..) if self.is_quoted_column(&text) => {

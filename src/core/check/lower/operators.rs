@@ -174,6 +174,9 @@ impl Lowerer<'_> {
             b = self.date_to_timestamp(b);
             operands = self.summarize_operands(&[a, b], span);
         }
+        if adds && self.report_quoted_days(&[a, b], op.symbol()) {
+            return self.add_error(span);
+        }
         if adds && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
         }
