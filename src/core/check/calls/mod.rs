@@ -11,6 +11,7 @@ pub(super) mod operands;
 pub(super) mod overload;
 mod overload_mismatch;
 mod translated_functions;
+mod type_mismatch;
 pub(super) mod variadic;
 
 use formulac_syntax::text::{format_count, is_word_char};
