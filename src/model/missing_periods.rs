@@ -10,7 +10,7 @@ use crate::plan::{StepInput, StepPlan, used_definitions};
 
 /// Way in which a value reads other rows by counting rows.
 enum RowCountingKind {
-    /// OFFSET by a number of rows. `sign` is `-` for earlier rows.
+    /// OFFSET by a number of rows, or INDEX of a row next to another row. `sign` is `-` for earlier rows.
     Offset {
         value: IrId,
         sign: &'static str,
@@ -174,8 +174,10 @@ fn gap_warning(
 }
 
 fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
-    let Ir::Window { call, over } = program.node(id) else {
-        return None;
+    let (call, over) = match program.node(id) {
+        Ir::Window { call, over } => (call, over),
+        Ir::RowLookup { args, find } => return rows_from_position(program, program.args(args), find),
+        _ => return None,
     };
     // Cells in other columns of a pivot are in the same row.
     if let WindowFrame::Across(_) = program.window_frame(over) {
@@ -214,6 +216,33 @@ fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
         }),
         _ => None,
     }
+}
+
+/// Returns the counted rows of an INDEX whose row number is relative to a row of the sheet, such as `ROW() - 1` or
+/// `MATCH(A1, A:A, 0) - 1`.
+fn rows_from_position(program: &Program, args: &[IrId], find: u32) -> Option<RowCountingKind> {
+    let [number, _, value] = *args else { return None };
+    let find = program.finds.try_get(find as usize)?;
+    let Ir::Apply { overload, args } = program.node(program.resolve_names(number)) else {
+        return None;
+    };
+    let (sign, [left, right]) = match (catalog::overload_owner(overload), program.args(args)) {
+        (internal::SUBTRACT, [left, right]) => ("-", [*left, *right]),
+        (internal::ADD, [left, right]) => ("", [*left, *right]),
+        _ => return None,
+    };
+    let is_position = |id: IrId| match program.node(program.resolve_names(id)) {
+        Ir::Window { call, .. } => matches!(program.node(call), Ir::Apply { overload, .. }
+            if catalog::overload_owner(overload) == internal::ROW_NUMBER),
+        Ir::RowLookup { args, .. } => program.args(args).len() == 2,
+        _ => false,
+    };
+    let rows = match (program.node(left), program.node(right)) {
+        (_, Ir::Number(_)) if is_position(left) => right,
+        (Ir::Number(_), _) if is_position(right) => left,
+        _ => return None,
+    };
+    (find.by_number && find.tab.is_none()).then_some(RowCountingKind::Offset { value, sign, rows })
 }
 
 /// Returns the calendar unit in a key's timeframe or name, or `day` if neither contains a unit.
