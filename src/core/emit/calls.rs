@@ -192,6 +192,9 @@ impl Emitter<'_> {
                 format!("`{}` has no SQL in dialect `{}`", function.name, self.dialect),
             ),
         };
+        // Several functions may replace a call. The last one reports the call.
+        let is_of_same_call = |last: &mut Diagnostic| last.span() == span && last.kind() == Code::UnsupportedFunction;
+        self.diagnostics.pop_if(is_of_same_call);
         self.report(diagnostic);
         self.null_placeholder(span)
     }
