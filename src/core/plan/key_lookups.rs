@@ -157,29 +157,15 @@ impl LookupParts {
             return None;
         };
         let find = *program.finds.try_get(find as usize)?;
-        match *program.args(args) {
-            [sought, searched_key] => Some(Self {
-                find,
-                sought,
-                by: searched_key,
-                returned: None,
-                second_sought: None,
-            }),
-            [sought, searched_key, gives] => Some(Self {
-                find,
-                sought,
-                by: searched_key,
-                returned: Some(gives),
-                second_sought: None,
-            }),
-            [sought, searched_key, gives, also] => Some(Self {
-                find,
-                sought,
-                by: searched_key,
-                returned: Some(gives),
-                second_sought: Some(also),
-            }),
-            _ => None,
-        }
+        let [sought, by, rest @ ..] = program.args(args) else {
+            return None;
+        };
+        (rest.len() <= 2).then(|| Self {
+            find,
+            sought: *sought,
+            by: *by,
+            returned: rest.first().copied(),
+            second_sought: rest.get(1).copied(),
+        })
     }
 }
