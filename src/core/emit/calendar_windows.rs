@@ -38,13 +38,9 @@ impl Emitter<'_> {
     /// Returns the window for a range. The last value in `parted_by` is the sort key of the frame, if the frame has
     /// one.
     pub(super) fn calendar_window(&mut self, range: CalendarRange, parted_by: &[IrId], span: Span) -> WindowSpec {
-        let full_window = WindowSpec {
-            partition: SqlSlice::default(),
-            order: SqlSlice::default(),
-            rows: None,
-            name: None,
+        let Some(frame) = range.frame() else {
+            return WindowSpec::default();
         };
-        let Some(frame) = range.frame() else { return full_window };
         let (parted_by, key) = match parted_by.split_last() {
             Some((key, rest)) if frame.order != FrameOrder::Nothing => (rest, Some(*key)),
             _ => (parted_by, None),
@@ -54,7 +50,7 @@ impl Emitter<'_> {
         let Some(key) = key else {
             return WindowSpec {
                 partition,
-                ..full_window
+                ..WindowSpec::default()
             };
         };
         if !self.dialect.facts().range_frames {
@@ -106,12 +102,7 @@ impl Emitter<'_> {
                 "use a range that counts rows in the step's order, such as `FIRST(x):x` or `OFFSET(x, -2):x`",
             ),
         );
-        WindowSpec {
-            partition: SqlSlice::default(),
-            order: SqlSlice::default(),
-            rows: None,
-            name: None,
-        }
+        WindowSpec::default()
     }
 
     /// Emits the sort key of a frame. The key is a number if the dialect does not support intervals in frames.

@@ -27,11 +27,16 @@ fn or_zero(digits: &str) -> &str {
     if digits.is_empty() { "0" } else { digits }
 }
 
+/// Splits a number such as `1e-3` before its exponent. `None` if the number has no exponent.
+pub(super) fn split_exponent(number: &str) -> Option<(&str, &str)> {
+    number.split_once(['e', 'E'])
+}
+
 /// Rewrites a number without its exponent: `1e3` becomes `1000.0`. Returns `None` if the number has no exponent, or
 /// needs more digits than a decimal can store.
 fn without_exponent(number: &str) -> Option<String> {
     const DIGITS: usize = 38;
-    let (mantissa, exponent) = number.split_once('e')?;
+    let (mantissa, exponent) = split_exponent(number)?;
     let exponent: i32 = exponent.parse().ok().filter(|exponent| (-38..=38).contains(exponent))?;
     let (sign, mantissa) = mantissa
         .strip_prefix('-')

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashSet;
 
+use super::numbers::split_exponent;
 use super::{Emitter, find_template};
 use crate::arena::Arena;
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
@@ -33,7 +34,7 @@ pub(super) struct TemplateBuffers {
 }
 
 /// Contents of the parentheses after `over`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct WindowSpec {
     pub partition: SqlSlice,
     pub order: SqlSlice,
@@ -643,7 +644,7 @@ fn unused_alias(word: &str, names: &[String]) -> String {
 
 /// Returns the number of digits after the decimal point: 2 for `0.25`, 3 for `1e-3`.
 fn decimal_places(digits: &str) -> i64 {
-    let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (digits, exponent) = split_exponent(digits).unwrap_or((digits, "0"));
     let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
     (behind as i64).saturating_sub(exponent.parse().unwrap_or(0)).max(0)
 }

@@ -68,10 +68,8 @@ impl Emitter<'_> {
             WindowFrame::PivotColumns => {
                 let order = self.work.tree.add_slice(&self.windows.pivot_order);
                 WindowSpec {
-                    partition: SqlSlice::default(),
                     order,
-                    rows: None,
-                    name: None,
+                    ..WindowSpec::default()
                 }
             }
             WindowFrame::Calendar(range) => self.calendar_window(range, parted_by, span),
