@@ -11,7 +11,7 @@ use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::ir::Ir;
-use crate::plan::{StepPlan, cut_name, key_name, snake_case};
+use crate::plan::{StepPlan, key_name, snake_case, truncate_name};
 use crate::span::Span;
 
 /// Names of one kind, which must be distinct even after truncation.
@@ -37,7 +37,7 @@ impl LongNames {
         if most == 0 {
             return;
         }
-        let cut = cut_name(name, most);
+        let cut = truncate_name(name, most);
         let first = self
             .truncated_names
             .entry(cut.to_lowercase())

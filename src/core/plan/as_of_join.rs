@@ -296,17 +296,11 @@ impl Planner<'_> {
         if !grain.is_empty() && grain.iter().all(|key| is_column(&key.name)) {
             return (from.to_owned(), source);
         }
-        self.set_single_qualifier(None, stage, from);
-        let mut items = Vec::with_capacity(columns.len());
-        for (column, quoted) in &columns {
-            items.push(Item::unnamed(self.emitter.emit_column_by_name(column, *quoted)));
-        }
-        self.reset_qualifier();
+        let body = self.distinct_select(&columns, stage, from);
         let values = self
             .cte_names
             .choose_short_name(&format!("{}_values", to_name_part(name)));
         let cte_name = self.quoted_name(&values);
-        let body = Select::scan(source).project(items).distinct();
         ctes.push(Cte::new(cte_name.clone(), body));
         (values, SelectSource::Name(cte_name))
     }

@@ -154,7 +154,7 @@ impl Planner<'_> {
         {
             lookup_join.position.push_str("_counted");
         }
-        let count = self.emitter.emit_row_count();
+        let count = self.emitter.tree().add_row_count(Span::default());
         let count = Item::named(count, self.quoted_name(&lookup_join.position));
         let rows_name = self
             .searched_rows(
@@ -189,7 +189,7 @@ impl Planner<'_> {
     }
 
     /// Returns a select with the distinct values of some of the sheet's columns.
-    fn distinct_select(&mut self, columns: &[QuotableColumnName], stage: u32, from: &str) -> Select {
+    pub(super) fn distinct_select(&mut self, columns: &[QuotableColumnName], stage: u32, from: &str) -> Select {
         self.set_single_qualifier(None, stage, from);
         let items = columns
             .iter()

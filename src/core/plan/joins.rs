@@ -54,9 +54,9 @@ impl JoinedInput {
     }
 }
 
-impl Planner<'_> {
+impl<'p> Planner<'p> {
     /// Returns the joined input. `None` if this stratum does not read several relations.
-    pub(super) fn joined_input(&self, stage: u32) -> Option<&JoinedInput> {
+    pub(super) fn joined_input(&self, stage: u32) -> Option<&'p JoinedInput> {
         self.input.joined.filter(|_| stage == 0)
     }
 
@@ -100,7 +100,7 @@ impl Planner<'_> {
 
     /// Emits a column of the input in the form in which this stratum refers to it.
     pub(super) fn emit_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
-        let Some(joined) = self.input.joined.filter(|_| stage == 0) else {
+        let Some(joined) = self.joined_input(stage) else {
             let (name, quoted) = self.input_name(column);
             return self.emitter.emit_column_by_name(&name, quoted);
         };

@@ -164,11 +164,7 @@ impl Planner<'_> {
             .map_or(Span::default(), |(id, _)| program.meta(*id).span);
         self.warn_of_several_rows(first, &key.name, compared);
         let saved = self.take_qualifier();
-        let shadows = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
-        self.emitter.shadowed = shadows;
-        if shadows {
-            self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
-        }
+        let shadows = self.set_single_qualifier(None, stage, from).is_some();
         let (mut items, mut group_by) = (Vec::new(), Vec::new());
         let mut used_names = FxHashSet::default();
         for identifying_column in compared.iter().chain([key]) {
@@ -208,7 +204,7 @@ impl Planner<'_> {
                 items.push(Item::named(expr, self.emitter.dialect.name_text(&name, !quoted)));
             }
         }
-        let count = self.emitter.emit_row_count();
+        let count = self.emitter.tree().add_row_count(Span::default());
         let one = self.emitter.tree().add_text(Span::default(), |out| out.push('1'));
         let is_single = self.emitter.tree().add_binary(Op::Equal, count, one, Span::default());
         let select = Select::scan(self.select_source(stage, from))

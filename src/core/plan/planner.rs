@@ -56,7 +56,7 @@ pub(super) struct Planner<'p> {
     /// Times of the rows that the first select reads. Empty unless the caller requested these times.
     pub times: Vec<TimeColumn>,
     pub cte_names: &'p mut CteNames,
-    pub in_the_way: Option<String>,
+    pub star_conflict: Option<String>,
 }
 
 /// Roots of the definitions that are filters, join conditions or keys instead of columns.
@@ -110,7 +110,7 @@ pub fn plan_step<'p>(
         holidays: holidays::holiday_tabs(step.program, input),
         times: Vec::new(),
         cte_names,
-        in_the_way: None,
+        star_conflict: None,
     };
     planner.record_columns();
     planner.choose_columns_for_later_selects(&mut used_names);
@@ -275,7 +275,7 @@ impl Planner<'_> {
             single: self.spec.limit == Some(1) || (self.step.grouped && !self.outputs.iter().any(|o| o.key)),
             times: self.times,
             first_select,
-            star_conflict: self.in_the_way,
+            star_conflict: self.star_conflict,
             diagnostics: self.emitter.diagnostics,
         }
     }

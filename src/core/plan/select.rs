@@ -189,7 +189,7 @@ impl Planner<'_> {
 
     /// Returns the number of the step's outputs that `*` already includes because earlier strata add them. The number
     /// is used if no schema specifies the columns. A column that `*` would include twice, or that is not an output, is
-    /// stored in `in_the_way`.
+    /// stored in `star_conflict`.
     fn count_outputs_in_star(&mut self, stage: u32) -> usize {
         let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
         let is_output = |(id, output): &(&IrId, &StepColumn)| {
@@ -207,7 +207,7 @@ impl Planner<'_> {
             .collect();
         let is_read = |output: &&StepColumn| read_names.contains(&output.name.to_ascii_lowercase());
         let shadowed = || self.outputs.iter().find(is_read).map(|o| o.name.clone());
-        self.in_the_way = shadowed().or(passed_on).or(helper);
+        self.star_conflict = shadowed().or(passed_on).or(helper);
         count
     }
 
@@ -235,7 +235,7 @@ impl Planner<'_> {
                 .collect();
             keys.extend(self.key_dependents(&groups, &keys, stage));
         }
-        let joined = self.input.joined.filter(|_| stage == 0);
+        let joined = self.joined_input(stage);
         let mut roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let key_nodes: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
