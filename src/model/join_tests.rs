@@ -139,8 +139,7 @@ impl SpecCompilation<'_> {
     ) -> Option<Query> {
         let joining = output.ctes.first().map_or(&output.body, |cte| &cte.body);
         let tree = &mut work.tree;
-        let star = tree.add_word("*", Span::default());
-        let count = tree.add_call("count", &[star], Span::default());
+        let count = tree.add_row_count(Span::default());
         let before = self.names.choose_short_name(&format!("before_{relation}"));
         let before = self.compiler.options.dialect.name_text(&before, true);
         let rows_before = Select::scan(joining.from.clone()?)

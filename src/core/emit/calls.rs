@@ -77,7 +77,7 @@ impl Emitter<'_> {
     fn if_without_else(&self, id: IrId) -> Option<(IrId, IrId)> {
         let mut root = id;
         while let Ir::Definition(definition_index) = self.program.node(root) {
-            root = self.program.definitions[definition_index as usize].root;
+            root = self.program.definition_root(definition_index);
         }
         if !matches!(self.work.tree.node(self.work.sql[id.index()]), Sql::Case { .. }) {
             return None;
@@ -103,12 +103,6 @@ impl Emitter<'_> {
         };
         self.set_sql(id, column);
         self.emit_call(overload.id, &[id], self.program.meta(id).span)
-    }
-
-    /// Emits `count(*)`.
-    pub fn emit_row_count(&mut self) -> SqlId {
-        let star = self.work.tree.add_word("*", Span::default());
-        self.work.tree.add_call("count", &[star], Span::default())
     }
 
     /// Emits a call to a function or operator. Operators have a fast path because about half of all calls are

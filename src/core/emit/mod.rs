@@ -334,10 +334,7 @@ impl<'p> Emitter<'p> {
                 let args = self.emit_operands(program.args(args));
                 self.work.tree.add(Sql::Call { name: "coalesce", args }, span)
             }
-            Ir::CountRows => {
-                let star = self.work.tree.add_word("*", span);
-                self.work.tree.add_call("count", &[star], span)
-            }
+            Ir::CountRows => self.work.tree.add_row_count(span),
             Ir::Aggregate {
                 overload,
                 args,
@@ -429,7 +426,7 @@ impl<'p> Emitter<'p> {
     /// definition's root.
     pub fn emit(&mut self, id: IrId) {
         if let Ir::Definition(definition_index) = self.program.node(id) {
-            self.work.sql[id.index()] = self.work.sql[self.program.definitions[definition_index as usize].root.index()];
+            self.work.sql[id.index()] = self.work.sql[self.program.definition_root(definition_index).index()];
         } else {
             self.emit_node(id, self.program.entry(id));
             if !self.work.repeated.is_empty() {
@@ -478,8 +475,7 @@ impl<'p> Emitter<'p> {
     pub fn emit_group_constant(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.work.tree;
         let span = tree.meta(constant).span;
-        let star = tree.add_word("*", span);
-        let (rows, zero) = (tree.add_call("count", &[star], span), tree.add_word("0", span));
+        let (rows, zero) = (tree.add_row_count(span), tree.add_word("0", span));
         let always = tree.add_binary(Op::GreaterEqual, rows, zero, span);
         let arms = tree.add_slice(&[always, constant]);
         tree.add(Sql::Case { subject: None, arms }, span)

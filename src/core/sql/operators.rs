@@ -116,8 +116,7 @@ impl Select {
     /// Returns the keys that occur in several rows, with the number of these rows.
     #[must_use]
     pub fn repeated_keys(self, keys: Vec<SqlId>, count_name: impl Into<String>, tree: &mut SqlTree) -> Self {
-        let star = tree.add_word("*", Span::default());
-        let count = tree.add_call("count", &[star], Span::default());
+        let count = tree.add_row_count(Span::default());
         let one_literal = tree.add_raw_text("1");
         let several = tree.add_binary(Op::Greater, count, one_literal, Span::default());
         self.project(keys.iter().copied().map(Item::unnamed))

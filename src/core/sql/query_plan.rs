@@ -371,12 +371,8 @@ impl PartBuilder<'_> {
 
     /// Returns the partition and sort keys of the windows in an expression. `None` if it contains no window.
     fn window_text(&self, expr: SqlId, select: &Select) -> Option<String> {
-        let (mut open, mut seen) = (vec![expr], FxHashSet::default());
         let mut texts: Vec<String> = Vec::new();
-        while let Some(id) = open.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
+        for id in self.tree.reachable([expr]) {
             let text = match *self.tree.node(id) {
                 Sql::Over { partition, order, .. } => {
                     Some(self.keys_text(self.tree.args(partition), self.tree.args(order)))
@@ -388,7 +384,6 @@ impl PartBuilder<'_> {
                 _ => None,
             };
             texts.extend(text.filter(|text| !texts.contains(text)));
-            self.tree.add_operands(id, &mut open);
         }
         (!texts.is_empty()).then(|| {
             texts

@@ -84,18 +84,11 @@ fn hidden_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
 
 /// Returns the qualifiers of the columns in expressions.
 fn qualifiers(tree: &SqlTree, roots: impl Iterator<Item = SqlId>) -> FxHashSet<&str> {
-    let mut open: Vec<SqlId> = roots.collect();
-    let (mut seen, mut names) = (FxHashSet::default(), FxHashSet::default());
-    while let Some(id) = open.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        match *tree.node(id) {
-            Sql::Field { qualifier, .. } => names.extend(text(tree, qualifier)),
-            _ => tree.add_operands(id, &mut open),
-        }
-    }
-    names
+    let qualifier = |id: SqlId| match *tree.node(id) {
+        Sql::Field { qualifier, .. } => text(tree, qualifier),
+        _ => None,
+    };
+    tree.reachable(roots).into_iter().filter_map(qualifier).collect()
 }
 
 /// Adds the alias to a relation of a select if columns are qualified with its name.

@@ -39,18 +39,8 @@ impl SqlTree {
 }
 
 fn contains_call(tree: &SqlTree, select: &Select, calls: &[&str]) -> bool {
-    let mut open: Vec<SqlId> = select.expressions().collect();
-    let mut seen = FxHashSet::default();
-    while let Some(id) = open.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        if matches!(tree.node(id), Sql::Call { name, .. } if calls.contains(name)) {
-            return true;
-        }
-        tree.add_operands(id, &mut open);
-    }
-    false
+    let is_call = |id: &SqlId| matches!(tree.node(*id), Sql::Call { name, .. } if calls.contains(name));
+    tree.reachable(select.expressions()).iter().any(is_call)
 }
 
 /// Returns the number of evaluations of each CTE.

@@ -1,6 +1,8 @@
 //! SQL expressions in one arena, children before parents. Several parents can share a child, which is printed for each
 //! parent.
 
+use rustc_hash::FxHashSet;
+
 use super::precedence::{self, OperandSide};
 use crate::arena::Arena;
 use crate::dialect::op::Op;
@@ -219,6 +221,12 @@ impl SqlTree {
         self.text.truncate(text);
     }
 
+    /// Adds `count(*)`.
+    pub fn add_row_count(&mut self, span: Span) -> SqlId {
+        let star = self.add_word("*", span);
+        self.add_call("count", &[star], span)
+    }
+
     /// Returns a copy of the pools of operands and text, without nodes.
     pub(super) fn without_nodes(&self) -> Self {
         Self {
@@ -254,6 +262,19 @@ impl SqlTree {
         };
         out.extend(single.iter().flatten());
         slices.iter().for_each(|slice| out.extend_from_slice(self.args(*slice)));
+    }
+
+    /// Returns the distinct nodes of expressions, each before its operands.
+    pub(super) fn reachable(&self, roots: impl IntoIterator<Item = SqlId>) -> Vec<SqlId> {
+        let mut open: Vec<SqlId> = roots.into_iter().collect();
+        let (mut seen, mut ids) = (FxHashSet::default(), Vec::new());
+        while let Some(id) = open.pop() {
+            if seen.insert(id) {
+                ids.push(id);
+                self.add_operands(id, &mut open);
+            }
+        }
+        ids
     }
 
     /// Returns whether a node consists only of the given text.
