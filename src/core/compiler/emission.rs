@@ -234,7 +234,7 @@ impl Compiler {
         let mut partition = Vec::with_capacity(equal.len());
         for (index, _) in equal {
             let sql = emitter.definition_sql(index)?;
-            partition.push(emitter.partition_key(program.definitions[index as usize].root, sql));
+            partition.push(emitter.partition_key(program.definition_root(index), sql));
         }
         let key = emitter.definition_sql(index)?;
         Some(PeriodLookupKeys {
@@ -278,7 +278,7 @@ fn find_repeated_random_value(program: &Program, definition: &IrDefinition) -> O
     let mut operands = nodes.iter().flat_map(|node| program.operands(*node));
     let again = operands.find(|operand| {
         let value = match program.node(*operand) {
-            Ir::Definition(definition_index) => program.definitions[definition_index as usize].root,
+            Ir::Definition(definition_index) => program.definition_root(definition_index),
             _ => *operand,
         };
         is_volatile(value) && !seen_values.insert(value)

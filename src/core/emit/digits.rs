@@ -34,18 +34,15 @@ fn node_digits(
         _ => return None,
     }
     let digits_of = |id: IrId| digits.try_get(id.index()).copied().flatten();
+    if let Some(value) = program.passed_value(id) {
+        return digits_of(value);
+    }
     match node {
         Ir::Column(column) => {
             let column = &program.columns[column as usize];
             // The merged columns of a full join may have different scales.
             column.digits.filter(|_| column.merged.is_empty())
         }
-        Ir::Definition(definition_index) => digits_of(program.definitions[definition_index as usize].root),
-        Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => {
-            digits_of(x)
-        }
-        Ir::GroupWindow { args, .. } => digits_of(*program.args(args).first()?),
-        Ir::RowLookup { args, .. } => digits_of(*program.args(args).get(2)?),
         Ir::Case(arms) | Ir::Switch { arms, .. } => union_of(program.branches(arms).map(digits_of)),
         Ir::Coalesce(args) => union_of(program.args(args).iter().map(|id| digits_of(*id))),
         Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {

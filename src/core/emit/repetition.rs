@@ -15,7 +15,7 @@ impl Emitter<'_> {
     /// inserted wherever the name is used. If they exceed the limit, reports an error and returns `false`; the
     /// definitions that use this definition are then skipped.
     pub fn check_repetition(&mut self, index: u32, root: SqlId) -> bool {
-        let id = self.program.definitions[index as usize].root;
+        let id = self.program.definition_root(index);
         let span = self.program.meta(id).span;
         let width = u64::from(self.work.tree.width(root));
         // SQL that is hardly longer than its formula repeats little, so it is not searched for repetitions.

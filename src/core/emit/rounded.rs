@@ -33,14 +33,11 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
         let mut sizes = ids.map(size);
         sizes.try_fold(EXACT, |a, b| Some(a.max(b?))).unwrap_or(EXACT)
     };
+    if let Some(value) = program.passed_value(id) {
+        return size(value).unwrap_or(EXACT);
+    }
     match node {
         Ir::Column(column) => program.columns[column as usize].size,
-        Ir::Definition(definition_index) => size(program.definitions[definition_index as usize].root).unwrap_or(EXACT),
-        Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => {
-            size(x).unwrap_or(EXACT)
-        }
-        Ir::GroupWindow { args, .. } => largest(&mut program.args(args).first().copied().into_iter()),
-        Ir::RowLookup { args, .. } => largest(&mut program.args(args).get(2).copied().into_iter()),
         Ir::Case(arms) | Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
         Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {

@@ -43,7 +43,7 @@ fn decimal_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
         |id: IrId| program.meta(id).ty == Type::Decimal && sizes.try_get(id.index()) == Some(&MAX_DECIMAL_DIGITS);
     let is_wide = match node {
         Ir::Column(column) => program.columns[column as usize].size == MAX_DECIMAL_DIGITS,
-        Ir::Definition(definition_index) => wide(program.definitions[definition_index as usize].root),
+        Ir::Definition(definition_index) => wide(program.definition_root(definition_index)),
         _ => max_size(dialect, node) == MAX_DECIMAL_DIGITS || program.operands(id).any(wide),
     };
     if is_wide { MAX_DECIMAL_DIGITS } else { 0 }
@@ -61,19 +61,16 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
             .reduce(|a, b| if a == 0 || b == 0 { 0 } else { a.max(b) })
             .unwrap_or(0)
     };
+    if let Some(value) = program.passed_value(id) {
+        return size(&value);
+    }
     match node {
         Ir::Number(slice) => match program.text(slice).trim_start_matches('-').parse::<u32>() {
             Ok(value @ 0..=MAX_NARROW) => value.max(1),
             _ => 0,
         },
         Ir::Column(column) => program.columns[column as usize].size,
-        Ir::Definition(definition_index) => size(&program.definitions[definition_index as usize].root),
-        Ir::Window { call: x, .. } => size(&x),
-        Ir::GroupWindow { args, .. } => program.args(args).first().map_or(0, size),
-        Ir::RowLookup { args, .. } => program.args(args).get(2).map_or(0, size),
-        Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => size(&x),
-        Ir::Case(arms) => largest(&mut program.branches(arms)),
-        Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
+        Ir::Case(arms) | Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
         // An aggregate inside a window is an `Apply` node.
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } if catalog::is_aggregate(overload) => {

@@ -62,9 +62,7 @@ impl Program {
                 Some(column) if column.null_is_error => ERROR,
                 _ => BLANK,
             },
-            Ir::Definition(definition_index) => {
-                self.known_null_meaning(self.definitions[definition_index as usize].root)
-            }
+            Ir::Definition(definition_index) => self.known_null_meaning(self.definition_root(definition_index)),
             Ir::Apply { overload, args } => self.null_meaning_of_call(overload, args),
             // IF without a third argument returns a blank. SWITCH and CHOOSE return an error if nothing matches.
             Ir::Case(arms) if self.args(arms).len().is_multiple_of(2) => BLANK.or(any(&mut self.branches(arms))),

@@ -319,13 +319,40 @@ impl Program {
         self.resolve_names_until(id, |_, _| false)
     }
 
+    /// Returns the root of a definition. The index is that of an [`Ir::Definition`].
+    #[inline]
+    pub fn definition_root(&self, index: u32) -> IrId {
+        self.definitions[index as usize].root
+    }
+
+    /// Returns the name of a definition, or an empty text for a bare formula.
+    pub fn definition_name(&self, index: u32) -> &str {
+        self.definitions[index as usize].name.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the operand whose value a node passes on unchanged. `None` for other nodes.
+    pub fn passed_value(&self, id: IrId) -> Option<IrId> {
+        match self.node(id) {
+            Ir::Definition(index) => self
+                .definitions
+                .try_get(index as usize)
+                .map(|definition| definition.root),
+            Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => {
+                Some(x)
+            }
+            Ir::GroupWindow { args, .. } => self.args(args).first().copied(),
+            Ir::RowLookup { args, .. } => self.args(args).get(2).copied(),
+            _ => None,
+        }
+    }
+
     /// Like `resolve_names`, but stops at a reference for which `stop` returns `true`.
     #[inline]
     pub fn resolve_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
         while let Ir::Definition(definition_index) = self.node(id)
             && !stop(id, definition_index as usize)
         {
-            id = self.definitions[definition_index as usize].root;
+            id = self.definition_root(definition_index);
         }
         id
     }

@@ -38,11 +38,7 @@ impl Planner<'_> {
                 computed: None,
             },
             (None, Ir::Definition(definition_index)) => {
-                let name = program.definitions[definition_index as usize]
-                    .name
-                    .as_deref()
-                    .unwrap_or_default()
-                    .to_owned();
+                let name = program.definition_name(definition_index).to_owned();
                 IdentifyingColumn {
                     quoted: self.emitter.cased.contains(&name),
                     name,

@@ -19,7 +19,7 @@ pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedVa
         }
         count += match program.node(id) {
             Ir::Definition(definition_index) => {
-                open.push(program.definitions[definition_index as usize].root);
+                open.push(program.definition_root(definition_index));
                 0
             }
             Ir::Case(_) | Ir::Switch { .. } => MAX_REPEATED_OPERATIONS + 1,

@@ -215,7 +215,7 @@ impl Planner<'_> {
             }
             nodes.push(id);
             match program.node(id) {
-                Ir::Definition(definition_index) => open.push(program.definitions[definition_index as usize].root),
+                Ir::Definition(definition_index) => open.push(program.definition_root(definition_index)),
                 _ => open.extend(program.operands(id)),
             }
         }
@@ -230,11 +230,7 @@ impl Planner<'_> {
         let program = self.step.program;
         let id = program.resolve_names(sought);
         let name = match (program.node(sought), program.node(id)) {
-            (Ir::Definition(definition_index), _) => program.definitions[definition_index as usize]
-                .name
-                .as_deref()
-                .unwrap_or_default()
-                .to_owned(),
+            (Ir::Definition(definition_index), _) => program.definition_name(definition_index).to_owned(),
             (_, Ir::Column(column)) => program.columns[column as usize].output_name().to_owned(),
             _ => program.meta(sought).span.text(self.spec.source).to_owned(),
         };

@@ -194,11 +194,7 @@ impl Planner<'_> {
         let program = self.program();
         match program.node(root) {
             Ir::Definition(definition_index) if !self.step.outputs[definition_index as usize] => String::new(),
-            Ir::Definition(definition_index) => program.definitions[definition_index as usize]
-                .name
-                .as_deref()
-                .unwrap_or_default()
-                .to_owned(),
+            Ir::Definition(definition_index) => program.definition_name(definition_index).to_owned(),
             Ir::Column(column) => program.columns[column as usize].output_name().to_owned(),
             _ => self.aliases.get(&root).cloned().unwrap_or_default(),
         }

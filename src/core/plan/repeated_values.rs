@@ -147,7 +147,7 @@ fn value_lengths(step: &StepPlan<'_>, dialect: Dialect, cuts: &MaterializedValue
         let length = |id: IrId| if cuts.contains(id) { 0 } else { lengths[id.index()] };
         lengths[id.index()] = match program.node(id) {
             Ir::Definition(definition_index) if !step.keys[definition_index as usize] => {
-                length(program.definitions[definition_index as usize].root)
+                length(program.definition_root(definition_index))
             }
             _ => {
                 let operation_count = operations(program, dialect, id);

@@ -98,7 +98,7 @@ impl ValueNumbering<'_> {
         let (kind, payload) = match program.node(id) {
             // A reference to a definition has the number of the definition's root.
             Ir::Definition(definition_index) => {
-                self.of[id.index()] = self.of[program.definitions[definition_index as usize].root.index()];
+                self.of[id.index()] = self.of[program.definition_root(definition_index).index()];
                 return self.of[id.index()];
             }
             // Each error and each volatile value equals only itself.

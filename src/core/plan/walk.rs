@@ -67,7 +67,7 @@ impl Iterator for StepWalk<'_, '_> {
             }
             let node = program.node(id);
             match node {
-                Ir::Definition(definition_index) => self.open.push(program.definitions[definition_index as usize].root),
+                Ir::Definition(definition_index) => self.open.push(program.definition_root(definition_index)),
                 Ir::PeriodLookup { .. } => {}
                 // Only the lookup values belong to the current row. All other operands belong to the row that the
                 // lookup finds.

@@ -66,7 +66,7 @@ impl Lowerer<'_> {
             match self.program.node(id) {
                 Ir::Column(_) | Ir::PeriodLookup { .. } => return false,
                 Ir::Apply { .. } if self.program.meta(id).volatile => return false,
-                Ir::Definition(definition_index) => open.push(self.program.definitions[definition_index as usize].root),
+                Ir::Definition(definition_index) => open.push(self.program.definition_root(definition_index)),
                 Ir::Window { call, over } => {
                     let function = match self.program.node(call) {
                         Ir::Apply { overload, .. } => crate::catalog::overload_owner(overload),
@@ -297,7 +297,7 @@ impl Lowerer<'_> {
                 Ir::Number(slice) if id != value && self.program.meta(id).ty == Type::Integer => {
                     joined.push_str(self.program.text(slice));
                 }
-                Ir::Definition(definition_index) => open.push(self.program.definitions[definition_index as usize].root),
+                Ir::Definition(definition_index) => open.push(self.program.definition_root(definition_index)),
                 Ir::Apply { overload, args } if crate::catalog::overload_owner(overload) == internal::CONCAT => {
                     open.extend(self.program.args(args).iter().rev());
                 }

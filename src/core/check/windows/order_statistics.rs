@@ -168,7 +168,7 @@ impl Lowerer<'_> {
     /// Follows references to definitions and returns the expression to which they resolve.
     fn follow_definition_references(&self, mut id: IrId) -> IrId {
         while let Ir::Definition(definition_index) = self.program.node(id) {
-            id = self.program.definitions[definition_index as usize].root;
+            id = self.program.definition_root(definition_index);
         }
         id
     }

@@ -102,9 +102,7 @@ impl StratumAssignment<'_> {
     fn need(&self, id: IrId) -> u32 {
         let program = self.step.program;
         match program.node(id) {
-            Ir::Definition(definition_index) => {
-                self.first_stratum_after(program.definitions[definition_index as usize].root)
-            }
+            Ir::Definition(definition_index) => self.first_stratum_after(program.definition_root(definition_index)),
             _ => program
                 .operands(id)
                 .map(|o| self.first_stratum_after(o))
@@ -274,9 +272,9 @@ impl StratumAssignment<'_> {
             Ir::Definition(definition_index)
                 if step.grouped
                     && step.keys[definition_index as usize]
-                    && !self.cuts.contains(program.definitions[definition_index as usize].root) =>
+                    && !self.cuts.contains(program.definition_root(definition_index)) =>
             {
-                if is_plain_column(program, self.cuts, program.definitions[definition_index as usize].root) {
+                if is_plain_column(program, self.cuts, program.definition_root(definition_index)) {
                     self.main
                 } else {
                     self.main + 1
@@ -348,7 +346,7 @@ fn key_reading_helpers(
         }
         let computed_key = |id: IrId| match program.node(id) {
             Ir::Definition(definition_index) if step.keys[definition_index as usize] => {
-                let root = program.definitions[definition_index as usize].root;
+                let root = program.definition_root(definition_index);
                 !cuts.contains(root) && !is_plain_column(program, cuts, root)
             }
             Ir::Definition(definition_index) => of_keys[definition_index as usize],
@@ -402,7 +400,7 @@ fn key_stratum(step: &StepPlan<'_>, cuts: &MaterializedValues, stage: &Arena<u32
     let root = step.definition_root(index);
     match step.program.node(root) {
         Ir::Definition(definition_index) => {
-            let root = step.program.definitions[definition_index as usize].root;
+            let root = step.program.definition_root(definition_index);
             stage[root.index()] + u32::from(cuts.contains(root))
         }
         _ => stage[root.index()],

@@ -50,7 +50,7 @@ impl StratumAssignment<'_> {
                 _ => latest[id.index()],
             };
             let used: Vec<IrId> = match program.node(id) {
-                Ir::Definition(index) => vec![program.definitions[index as usize].root],
+                Ir::Definition(index) => vec![program.definition_root(index)],
                 _ => program.operands(id).collect(),
             };
             for operand in used {
