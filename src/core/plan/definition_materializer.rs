@@ -14,7 +14,7 @@ use crate::arena::Arena;
 use crate::catalog;
 use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{GroupWindowKind, Ir, IrId, KeyMatching, PoolRange, Program, WindowFrame};
+use crate::ir::{GroupWindowKind, Ir, IrId, KeyMatching, PoolRange, Program, WindowFrame, WindowFrameId};
 
 /// Context for materializing nodes inside one definition.
 pub(super) struct DefinitionMaterializer<'i> {
@@ -28,6 +28,21 @@ pub(super) struct DefinitionMaterializer<'i> {
     pub aliases: &'i FxHashMap<IrId, String>,
     /// Whether each node is a value that the SQL must not repeat. Empty if there are no such values.
     pub repeated: &'i Arena<bool>,
+}
+
+/// Definition whose values are materialized, with the columns of its step.
+pub(super) struct MaterializationTarget<'t, 's> {
+    pub definition: usize,
+    pub names: &'t mut UsedNames,
+    pub cuts: &'t mut MaterializedValues,
+    pub shared: &'t mut SharedArguments<'s>,
+}
+
+impl MaterializationTarget<'_, '_> {
+    fn materialize(&mut self, id: IrId, name: impl FnOnce(&mut UsedNames) -> String) {
+        self.shared
+            .materialize_argument(id, self.definition, self.cuts, self.names, name);
+    }
 }
 
 impl DefinitionMaterializer<'_> {
@@ -45,156 +60,162 @@ impl DefinitionMaterializer<'_> {
 
     /// Materializes long values that are used several times, arguments that a template repeats, windows over the rows
     /// of a group, and windows inside windows.
-    pub fn materialize_value(
-        &self,
-        definition_index: usize,
-        names: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
+    pub fn materialize_values(&self, target: &mut MaterializationTarget<'_, '_>) {
         let program = self.program;
-        let definition = &program.definitions[definition_index];
+        let definition = &program.definitions[target.definition];
         // After grouping, a node that repeats a key is the key's column.
-        let is_key = |id: IrId| self.aliases.contains_key(&id) && !shared.rows[id.index()];
-        let nodes = computed_nodes(program, definition.first, definition.root, is_key);
-        for node in nodes {
+        let rows = target.shared.rows;
+        let is_key = |id: IrId| self.aliases.contains_key(&id) && !rows[id.index()];
+        for node in computed_nodes(program, definition.first, definition.root, is_key) {
             let is_repeated = self.repeated.try_get(node.index()) == Some(&true);
-            if is_repeated && !self.aliases.contains_key(&node) && !cuts.contains(node) {
-                shared.materialize_argument(node, definition_index, cuts, names, |used_names| {
-                    self.value_name(node, used_names)
-                });
+            if is_repeated && !self.aliases.contains_key(&node) && !target.cuts.contains(node) {
+                self.materialize_named_for_value(node, target);
             }
             match program.node(node) {
-                Ir::Apply { overload, args } => {
-                    let Cell::Template(template) = self.dialect.cell(overload) else {
-                        continue;
-                    };
-                    if template.subquery {
-                        self.materialize_subquery_operands(node, definition_index, names, cuts, shared);
-                    }
-                    if !template.repeats {
-                        continue;
-                    }
-                    let params = catalog::overload(overload).map_or(&[][..], |o| o.params);
-                    let function =
-                        Some(catalog::get(catalog::overload_owner(overload))).filter(|function| !function.internal);
-                    let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
-                    for (index, ((arg, uses), param)) in uses {
-                        // A constant that is computed per row is not available after grouping.
-                        let constant = self.grouped && program.meta(*arg).level == Level::Const;
-                        let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
-                        if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
-                            shared.materialize_argument(*arg, definition_index, cuts, names, |used_names| {
-                                let function = function.map(|function| function.name);
-                                let call = NamedCall {
-                                    function,
-                                    param: param.name,
-                                    is_first: index == 0,
-                                    of: self.owner,
-                                };
-                                let name = argument_name(program, *arg, self.source, call);
-                                used_names.column(&name, program.meta(*arg).span.text(self.source))
-                            });
-                        }
-                    }
-                }
-                Ir::GroupWindow { args, role } => {
-                    let call = program.args(args).first().copied();
-                    let value = call
-                        .and_then(|call| program.operands(call).next())
-                        .filter(|_| role != GroupWindowKind::Value);
-                    // If the window sorts or counts a value, an earlier stratum must compute that value.
-                    let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
-                    if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
-                        shared.materialize_argument(value, definition_index, cuts, names, |used_names| {
-                            self.value_name(value, used_names)
-                        });
-                    }
-                    shared.materialize_argument(node, definition_index, cuts, names, |used_names| {
-                        self.name(role.name(), node, used_names)
-                    });
-                }
-                Ir::Window { call, over } => {
-                    // A partition key that reads other rows must be a column.
-                    let late = |key_id: &&IrId| program.meta(**key_id).level == Level::Window;
-                    for key_id in program.partition_keys(over).iter().filter(late) {
-                        self.finish(*key_id, definition_index, names, cuts, shared);
-                    }
-                    let Some(value) = program.operands(call).next() else {
-                        continue;
-                    };
-                    let meta = program.meta(value);
-                    if meta.level != Level::Window {
-                        // The SQL contains a ranked value twice because it also tests the value for NULL. A count of
-                        // equal values contains the value twice: as the argument and as a partition key.
-                        let over = program.window_frame(over);
-                        let is_tested = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
-                        let column = is_trivial(program, value) || self.aliases.contains_key(&value);
-                        if is_tested && !column && !cuts.contains(value) {
-                            shared.materialize_argument(value, definition_index, cuts, names, |used_names| {
-                                self.value_name(value, used_names)
-                            });
-                        }
-                        continue;
-                    }
-                    // An earlier stratum must compute the inner window.
-                    self.finish(value, definition_index, names, cuts, shared);
-                }
-                Ir::RowLookup { args, find } => {
-                    self.materialize_lookup_operands(args, find, definition_index, names, cuts, shared);
-                }
-                // A helper that is computed from grouping keys becomes a column of the groups, because a lookup can
-                // only read columns of the other row.
-                Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
-                    match self.key_helper(value, shared.step) {
-                        Some((helper, name)) => {
-                            shared.materialize_argument(value, definition_index, cuts, names, |used_names| {
-                                used_names.column(name, name)
-                            });
-                            cuts.helpers.insert(helper, value);
-                        }
-                        None => self.finish(value, definition_index, names, cuts, shared),
-                    }
-                }
+                Ir::Apply { overload, args } => self.materialize_call_operands(node, overload, args, target),
+                Ir::GroupWindow { args, role } => self.materialize_group_window(node, args, role, target),
+                Ir::Window { call, over } => self.materialize_window_operands(call, over, target),
+                Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, target),
+                Ir::PeriodLookup { value, .. } => self.materialize_period_lookup(value, target),
                 _ => {}
             }
         }
     }
 
+    /// Materializes a value as a column that is named for the value.
+    fn materialize_named_for_value(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
+        target.materialize(value, |used_names| self.value_name(value, used_names));
+    }
+
+    /// Returns whether a value needs no new column.
+    fn is_column_already(&self, value: IrId, target: &MaterializationTarget<'_, '_>) -> bool {
+        is_trivial(self.program, value) || self.aliases.contains_key(&value) || target.cuts.contains(value)
+    }
+
+    /// Materializes the arguments that a template repeats, and the operands of its subquery.
+    fn materialize_call_operands(
+        &self,
+        node: IrId,
+        overload: catalog::OverloadId,
+        args: PoolRange,
+        target: &mut MaterializationTarget<'_, '_>,
+    ) {
+        let program = self.program;
+        let Cell::Template(template) = self.dialect.cell(overload) else {
+            return;
+        };
+        if template.subquery {
+            self.materialize_subquery_operands(node, target);
+        }
+        if !template.repeats {
+            return;
+        }
+        let params = catalog::overload(overload).map_or(&[][..], |o| o.params);
+        let function = Some(catalog::get(catalog::overload_owner(overload))).filter(|function| !function.internal);
+        let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
+        for (index, ((arg, uses), param)) in uses {
+            // A constant that is computed per row is not available after grouping.
+            let constant = self.grouped && program.meta(*arg).level == Level::Const;
+            if *uses > 1 && !constant && !self.is_column_already(*arg, target) {
+                target.materialize(*arg, |used_names| {
+                    let call = NamedCall {
+                        function: function.map(|function| function.name),
+                        param: param.name,
+                        is_first: index == 0,
+                        of: self.owner,
+                    };
+                    let name = argument_name(program, *arg, self.source, call);
+                    used_names.column(&name, program.meta(*arg).span.text(self.source))
+                });
+            }
+        }
+    }
+
+    /// Materializes a window over the rows of a group. If the window sorts or counts a value, an earlier stratum must
+    /// compute that value.
+    fn materialize_group_window(
+        &self,
+        node: IrId,
+        args: PoolRange,
+        role: GroupWindowKind,
+        target: &mut MaterializationTarget<'_, '_>,
+    ) {
+        let call = self.program.args(args).first().copied();
+        let value = call
+            .and_then(|call| self.program.operands(call).next())
+            .filter(|_| role != GroupWindowKind::Value);
+        if let Some(value) = value.filter(|value| !self.is_column_already(*value, target)) {
+            self.materialize_named_for_value(value, target);
+        }
+        target.materialize(node, |used_names| self.name(role.name(), node, used_names));
+    }
+
+    fn materialize_window_operands(&self, call: IrId, over: WindowFrameId, target: &mut MaterializationTarget<'_, '_>) {
+        let program = self.program;
+        // A partition key that reads other rows must be a column.
+        let late = |key_id: &&IrId| program.meta(**key_id).level == Level::Window;
+        for key_id in program.partition_keys(over).iter().filter(late) {
+            self.finish(*key_id, target);
+        }
+        let Some(value) = program.operands(call).next() else {
+            return;
+        };
+        let meta = program.meta(value);
+        if meta.level == Level::Window {
+            // An earlier stratum must compute the inner window.
+            self.finish(value, target);
+            return;
+        }
+        // The SQL contains a ranked value twice because it also tests the value for NULL. A count of equal values
+        // contains the value twice: as the argument and as a partition key.
+        let over = program.window_frame(over);
+        let is_tested = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
+        if is_tested && !self.is_column_already(value, target) {
+            self.materialize_named_for_value(value, target);
+        }
+    }
+
+    /// Materializes the value of another period. A helper that is computed from grouping keys becomes a column of the
+    /// groups, because a lookup can only read columns of the other row.
+    fn materialize_period_lookup(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
+        if self.is_column(value, target.shared.step) {
+            return;
+        }
+        match self.key_helper(value, target.shared.step) {
+            Some((helper, name)) => {
+                target.materialize(value, |used_names| used_names.column(name, name));
+                target.cuts.helpers.insert(helper, value);
+            }
+            None => self.finish(value, target),
+        }
+    }
+
     /// Materializes the compared key, the returned value and the sheet's partition keys as columns of the searched
     /// rows. If the lookup chooses the nearest key, also materializes the lookup value as a column of the current row.
-    fn materialize_lookup_operands(
-        &self,
-        args: PoolRange,
-        find: u32,
-        definition_index: usize,
-        names: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
+    fn materialize_lookup_operands(&self, args: PoolRange, find: u32, target: &mut MaterializationTarget<'_, '_>) {
         let program = self.program;
         let Some(find) = program.finds.try_get(find as usize) else {
             return;
         };
+        let step = target.shared.step;
         let lookup_args = program.args(args).iter().skip(1).take(2);
-        let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::TabColumn { .. });
-        let step = shared.step;
+        let is_column = |id: IrId| self.is_column(id, step) || matches!(program.node(id), Ir::TabColumn { .. });
         let parts = (0..step.roles.len())
             .filter(|index| find.tab.is_none() && step.has_role(*index, DefinitionRole::PartitionBy));
         let parts: Vec<IrId> = parts.map(|index| step.definition_root(index)).collect();
         for id in lookup_args.chain(&parts).filter(|id| !is_column(**id)) {
-            self.finish(*id, definition_index, names, cuts, shared);
+            self.finish(*id, target);
         }
         for sought in lookup_values(program.args(args)) {
             let meta = program.meta(sought);
             let in_place = find.matching == KeyMatching::Exact && meta.level < Level::Window && !meta.volatile;
-            if meta.is_constant() || in_place || self.is_column(sought, shared.step) || cuts.contains(sought) {
+            if meta.is_constant() || in_place || self.is_column(sought, step) || target.cuts.contains(sought) {
                 continue;
             }
             if let Ir::Definition(_) = program.node(sought) {
-                self.finish(sought, definition_index, names, cuts, shared);
+                self.finish(sought, target);
             } else {
-                shared.materialize_argument(sought, definition_index, cuts, names, |used_names| {
+                target.materialize(sought, |used_names| {
                     let preferred_name = name_from_formula(program, sought, self.source)
                         .unwrap_or_else(|| format!("lookup_key_for_{}", self.owner));
                     used_names.column(&preferred_name, meta.span.text(self.source))
@@ -205,14 +226,7 @@ impl DefinitionMaterializer<'_> {
 
     /// Materializes the operands that a template's subquery must read as columns: windows, and aggregates that the
     /// subquery cannot contain.
-    fn materialize_subquery_operands(
-        &self,
-        node: IrId,
-        definition_index: usize,
-        names: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
+    fn materialize_subquery_operands(&self, node: IrId, target: &mut MaterializationTarget<'_, '_>) {
         let program = self.program;
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         for arg in program
@@ -220,54 +234,37 @@ impl DefinitionMaterializer<'_> {
             .filter(|arg| !program.meta(*arg).fits_subquery(aggregates))
         {
             if matches!(program.node(arg), Ir::Definition(_)) {
-                self.finish(arg, definition_index, names, cuts, shared);
-            } else if !is_trivial(program, arg) && !cuts.contains(arg) {
-                shared.materialize_argument(arg, definition_index, cuts, names, |used_names| {
-                    self.value_name(arg, used_names)
-                });
+                self.finish(arg, target);
+            } else if !is_trivial(program, arg) && !target.cuts.contains(arg) {
+                self.materialize_named_for_value(arg, target);
             }
         }
     }
 
     /// Materializes a value. If a definition consists of the value, the column has the definition's name.
-    fn finish(
-        &self,
-        value: IrId,
-        definition_index: usize,
-        names: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
-        let (program, step) = (self.program, shared.step);
+    fn finish(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
+        let (program, step) = (self.program, target.shared.step);
         let mut named_definition = None;
         // If a definition's formula is only the name of another definition, use the name of that other definition.
         let finished = program.resolve_names_until(value, |_, definition| {
             named_definition = Some(definition);
             false
         });
-        if cuts.contains(finished) {
+        if target.cuts.contains(finished) {
             return;
         }
         let definition_name = named_definition
             .and_then(|index: usize| Some((program.definitions[index].name.as_deref()?, step.outputs[index])));
         match definition_name {
-            Some((name, true)) => cuts.insert(finished, names.output_name(name)),
-            Some((name, false)) => cuts.insert(finished, names.column(name, name)),
-            None => {
-                shared.materialize_argument(
-                    finished,
-                    definition_index,
-                    cuts,
-                    names,
-                    |used_names| match row_range_name(program, value) {
-                        Some(name) => used_names.column(&name, program.meta(value).span.text(self.source)),
-                        None => match self.window_suffix(finished) {
-                            Some(kind) => self.name(kind, value, used_names),
-                            None => self.value_name(finished, used_names),
-                        },
-                    },
-                );
-            }
+            Some((name, true)) => target.cuts.insert(finished, target.names.output_name(name)),
+            Some((name, false)) => target.cuts.insert(finished, target.names.column(name, name)),
+            None => target.materialize(finished, |used_names| match row_range_name(program, value) {
+                Some(name) => used_names.column(&name, program.meta(value).span.text(self.source)),
+                None => match self.window_suffix(finished) {
+                    Some(kind) => self.name(kind, value, used_names),
+                    None => self.value_name(finished, used_names),
+                },
+            }),
         }
     }
 

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::StepPlan;
 use super::common_subexpressions::SharedArguments;
-use super::definition_materializer::DefinitionMaterializer;
+use super::definition_materializer::{DefinitionMaterializer, MaterializationTarget};
 use super::formula_names::value_name;
 use super::key_lookups::{KeyLookups, LookupJoinKey};
 use super::liveness::{Liveness, is_trivial, needed_nodes};
@@ -105,6 +105,61 @@ pub(super) fn materialize_values(
 ) -> MaterializedValues {
     let program = step.program;
     let Liveness { rows: in_rows, live } = reach;
+    let reads = count_reads(step, reach);
+    let mut cuts = MaterializedValues::default();
+    share_equal_values(step, live, source, used_names, &mut cuts);
+    materialize_definitions(step, live, dialect, &reads, found_are_columns, used_names, &mut cuts);
+    if !found_are_columns && !program.finds.is_empty() {
+        share_lookup_joins(step, live, used_names, &mut cuts);
+    }
+    if step.has_lookups() {
+        share_period_joins(step, live, used_names, &mut cuts);
+    }
+    let mut shared = SharedArguments::new(step, live, in_rows);
+    let repeated = repeated_values(&mut shared, dialect, &cuts, |id| aliases.contains_key(&id));
+    for index in &program.order {
+        let index = *index as usize;
+        let definition = &program.definitions[index];
+        if live[index] && !definition.failed {
+            let owner = definition
+                .name
+                .as_deref()
+                .unwrap_or_else(|| role_name(step.roles[index]))
+                .to_owned();
+            let inner = DefinitionMaterializer {
+                program,
+                dialect,
+                source,
+                owner: &owner,
+                grouped: step.grouped,
+                aliases,
+                repeated: &repeated,
+            };
+            inner.materialize_values(&mut MaterializationTarget {
+                definition: index,
+                names: used_names,
+                cuts: &mut cuts,
+                shared: &mut shared,
+            });
+            // Both operands of a lookup's comparison must be columns.
+            let compared = step.has_lookups()
+                && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
+            let is_name = matches!(program.node(definition.root), Ir::Definition(_));
+            if compared && !is_name && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
+                let text = definition.span.text(source);
+                let name = used_names.column(&key_name(text), text);
+                cuts.insert(definition.root, name);
+            }
+        }
+    }
+    shared.reuse_columns(&mut cuts, |id| aliases.contains_key(&id));
+    cuts
+}
+
+/// Counts the expressions that read each definition before and after grouping.
+fn count_reads(step: &StepPlan<'_>, reach: &Liveness) -> Arena<ReadCounts> {
+    let program = step.program;
+    let Liveness { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = Arena::filled(ReadCounts::default(), program.definitions.len());
     // Visit each definition before the definitions that it uses.
@@ -133,8 +188,20 @@ pub(super) fn materialize_values(
             }
         }
     }
-    let mut cuts = MaterializedValues::default();
-    share_equal_values(step, live, source, used_names, &mut cuts);
+    reads
+}
+
+/// Materializes the definitions that several expressions read.
+fn materialize_definitions(
+    step: &StepPlan<'_>,
+    live: &Arena<bool>,
+    dialect: Dialect,
+    reads: &Arena<ReadCounts>,
+    found_are_columns: bool,
+    used_names: &mut UsedNames,
+    cuts: &mut MaterializedValues,
+) {
+    let program = step.program;
     for index in 0..program.definitions.len() {
         let root = step.definition_root(index);
         let is_column = found_are_columns && matches!(program.node(root), Ir::RowLookup { .. });
@@ -152,7 +219,7 @@ pub(super) fn materialize_values(
         } else if row_value && step.keys[index] {
             // GROUP BY repeats a short key and refers to a long key by name. If an expression reads the key before
             // grouping, the key must be computed earlier.
-            rows > 0 || is_long(program, dialect, &cuts, root)
+            rows > 0 || is_long(program, dialect, cuts, root)
         } else if row_value && !step.outputs[index] {
             // Expressions at group level can read this value only through grouping keys, because no other row-level
             // values remain after grouping.
@@ -170,46 +237,6 @@ pub(super) fn materialize_values(
             cuts.insert(root, column);
         }
     }
-    if !found_are_columns && !program.finds.is_empty() {
-        share_lookup_joins(step, live, used_names, &mut cuts);
-    }
-    if step.has_lookups() {
-        share_period_joins(step, live, used_names, &mut cuts);
-    }
-    let mut shared = SharedArguments::new(step, live, in_rows);
-    let repeated = repeated_values(&mut shared, dialect, &cuts, |id| aliases.contains_key(&id));
-    for index in &program.order {
-        let index = *index as usize;
-        let definition = &program.definitions[index];
-        if live[index] && !definition.failed {
-            let owner = definition
-                .name
-                .as_deref()
-                .unwrap_or_else(|| role_name(step.roles[index]))
-                .to_owned();
-            let inner = DefinitionMaterializer {
-                program,
-                dialect,
-                source,
-                owner: &owner,
-                grouped: step.grouped,
-                aliases,
-                repeated: &repeated,
-            };
-            inner.materialize_value(index, used_names, &mut cuts, &mut shared);
-            // Both operands of a lookup's comparison must be columns.
-            let compared = step.has_lookups()
-                && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
-            let is_name = matches!(program.node(definition.root), Ir::Definition(_));
-            if compared && !is_name && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
-                let text = definition.span.text(source);
-                let name = used_names.column(&key_name(text), text);
-                cuts.insert(definition.root, name);
-            }
-        }
-    }
-    shared.reuse_columns(&mut cuts, |id| aliases.contains_key(&id));
-    cuts
 }
 
 fn role_name(role: DefinitionRole) -> &'static str {

@@ -18,6 +18,15 @@ enum KeyValue {
     Expression(IrId),
 }
 
+/// Sort key of a query.
+struct SortKey {
+    column: InputColumn,
+    /// Expression to sort by. `None` for a column.
+    node: Option<IrId>,
+    descending: bool,
+    nullable: bool,
+}
+
 impl Planner<'_> {
     /// Sets the sort and partition keys of this stratum's windows. Columns of the grain that are not among these keys
     /// break ties.
@@ -230,21 +239,44 @@ impl Planner<'_> {
 
     /// Returns the sort keys of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<SqlId> {
-        let program = self.step.program;
-        let order: Vec<(IrId, bool)> = self
-            .roles
-            .order
-            .iter()
+        let specified_keys = self.roles.order.iter();
+        let order: Vec<(IrId, bool)> = specified_keys
             .map(|(id, down)| (self.resolve_helpers(*id), *down))
             .collect();
         if order.is_empty() {
             return Vec::new();
         }
-        let unnamed = order
+        self.emit_unnamed_order(&order, from);
+        let mut keys: Vec<SortKey> = order
             .iter()
-            .map(|(id, _)| *id)
-            .filter(|id| self.order_key_output(*id).is_none());
-        let unnamed: Vec<IrId> = unnamed.collect();
+            .map(|(id, down)| self.specified_sort_key(*id, *down))
+            .collect();
+        self.add_grain_to_order(&mut keys);
+        let outputs = self.lowercase_names_of_outputs();
+        let last = self.last_stage();
+        let mut keys: Vec<SqlId> = keys
+            .into_iter()
+            .map(|key| {
+                // A sort key refers to an output by its name. Any other column is read from the relation.
+                let is_output = outputs.contains(&key.column.name.to_ascii_lowercase());
+                let sql = match key.node {
+                    Some(id) => self.emit_column_or_value(id, last),
+                    None if is_output && (key.column.of.is_empty() || self.input.joined.is_none()) => {
+                        self.output_name(&key.column.name)
+                    }
+                    None => self.emit_input(&key.column, last),
+                };
+                self.emitter.emit_order_key(sql, key.descending, key.nullable)
+            })
+            .collect();
+        self.emitter.tree().add_missing_asc_keywords(&mut keys);
+        keys
+    }
+
+    /// Emits the sort keys that are not outputs.
+    fn emit_unnamed_order(&mut self, order: &[(IrId, bool)], from: &str) {
+        let ids = order.iter().map(|(id, _)| *id);
+        let unnamed: Vec<IrId> = ids.filter(|id| self.order_key_output(*id).is_none()).collect();
         let last = self.last_stage();
         if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joined_input(last).is_none() {
             // Engines differ in whether a name inside an expression refers to the output or to the input column.
@@ -252,83 +284,90 @@ impl Planner<'_> {
             self.emitter.qualifier = self.grouping_qualifier(&unnamed, last, from, &outputs);
         }
         self.emit_nodes(&unnamed, last);
-        let key = |(id, descending): &(IrId, bool)| {
-            let name = self.order_key_output(*id);
-            let key_node = if name.is_none() { Some(*id) } else { None };
-            let to_input_column = |name| InputColumn { of: Vec::new(), name };
-            let column = match name {
-                Some(name) => to_input_column(name),
-                None => self
-                    .key_input_column(*id)
-                    .unwrap_or_else(|| to_input_column(String::new())),
-            };
-            (column, key_node, *descending, program.meta(*id).nullable)
+    }
+
+    fn specified_sort_key(&self, id: IrId, descending: bool) -> SortKey {
+        let name = self.order_key_output(id);
+        let node = name.is_none().then_some(id);
+        let column = match name {
+            Some(name) => InputColumn { of: Vec::new(), name },
+            None => self.key_input_column(id).unwrap_or_else(|| InputColumn {
+                of: Vec::new(),
+                name: String::new(),
+            }),
         };
-        let mut keys: Vec<(InputColumn, Option<IrId>, bool, bool)> = order.iter().map(key).collect();
+        SortKey {
+            column,
+            node,
+            descending,
+            nullable: self.step.program.meta(id).nullable,
+        }
+    }
+
+    /// Appends the columns that identify a row, so that the order is unique.
+    fn add_grain_to_order(&self, keys: &mut Vec<SortKey>) {
+        let program = self.step.program;
         let grain: Vec<(InputColumn, bool)> = if self.step.grouped {
-            let keys = self.outputs.iter().filter(|o| o.key);
-            let to_input_column = |name: &str| InputColumn {
+            let group_keys = self.outputs.iter().filter(|output| output.key);
+            let to_column = |name: &str| InputColumn {
                 of: Vec::new(),
                 name: name.to_owned(),
             };
-            keys.map(|o| (to_input_column(&o.name), program.meta(o.root).nullable))
+            group_keys
+                .map(|output| (to_column(&output.name), program.meta(output.root).nullable))
                 .collect()
         } else {
-            self.input_grain()
-                .into_iter()
-                .map(|g| (self.input_is_nullable(&g), g))
-                .map(|(n, g)| (g, n))
+            let columns = self.input_grain().into_iter();
+            columns
+                .map(|column| {
+                    let nullable = self.input_is_nullable(&column);
+                    (column, nullable)
+                })
                 .collect()
         };
         for (column, nullable) in grain {
             // If a column of joined relations is an output, sort by the name of the output.
-            let put_out = self
+            let output_name = self
                 .input
                 .joined
                 .and_then(|joined| self.input_output_name(joined, &column));
-            let column = match put_out {
+            let column = match output_name {
                 Some(name) => InputColumn { of: Vec::new(), name },
                 None => column,
             };
-            let is_same_key = |k: &InputColumn| match self.input.joined {
-                Some(_) => k.is_same_column(&column),
-                None => k.name.eq_ignore_ascii_case(&column.name),
+            let is_same_key = |key: &SortKey| match self.input.joined {
+                Some(_) => key.column.is_same_column(&column),
+                None => key.column.name.eq_ignore_ascii_case(&column.name),
             };
-            if !keys.iter().any(|(k, ..)| is_same_key(k)) {
-                keys.push((column, None, false, nullable));
+            if !keys.iter().any(is_same_key) {
+                keys.push(SortKey {
+                    column,
+                    node: None,
+                    descending: false,
+                    nullable,
+                });
             }
         }
+    }
+
+    /// Returns the names of all columns of the result, in lower case.
+    fn lowercase_names_of_outputs(&self) -> FxHashSet<String> {
         let mut outputs = self.output_names();
-        if !self.step.grouped {
-            match (&self.spec.keep, self.input.relation) {
-                (KeepColumns::Some(kept_names), _) => {
-                    outputs.extend(kept_names.iter().map(|name| name.to_ascii_lowercase()));
-                }
-                (KeepColumns::Joined(kept_columns), _) => {
-                    outputs.extend(kept_columns.iter().map(|c| c.name.to_ascii_lowercase()));
-                }
-                (KeepColumns::All, Some(input)) => {
-                    outputs.extend(input.columns().iter().map(|c| c.name().to_ascii_lowercase()));
-                }
-                _ => {}
-            }
+        if self.step.grouped {
+            return outputs;
         }
-        let mut keys: Vec<SqlId> = keys
-            .into_iter()
-            .map(|(column, key_node, descending, nullable)| {
-                // A sort key refers to an output by its name. Any other column is read from the relation.
-                let is_output = outputs.contains(&column.name.to_ascii_lowercase());
-                let sql = match key_node {
-                    Some(id) => self.emit_column_or_value(id, last),
-                    None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => {
-                        self.output_name(&column.name)
-                    }
-                    None => self.emit_input(&column, last),
-                };
-                self.emitter.emit_order_key(sql, descending, nullable)
-            })
-            .collect();
-        self.emitter.tree().add_missing_asc_keywords(&mut keys);
-        keys
+        match (&self.spec.keep, self.input.relation) {
+            (KeepColumns::Some(kept_names), _) => {
+                outputs.extend(kept_names.iter().map(|name| name.to_ascii_lowercase()));
+            }
+            (KeepColumns::Joined(kept_columns), _) => {
+                outputs.extend(kept_columns.iter().map(|c| c.name.to_ascii_lowercase()));
+            }
+            (KeepColumns::All, Some(input)) => {
+                outputs.extend(input.columns().iter().map(|c| c.name().to_ascii_lowercase()));
+            }
+            _ => {}
+        }
+        outputs
     }
 }
