@@ -5,6 +5,8 @@ mod calendar_windows;
 mod calls;
 mod column_names;
 mod digits;
+mod keys;
+mod nodes;
 mod numbers;
 mod period;
 mod reachable_values;
@@ -24,15 +26,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Type;
 use crate::arena::Arena;
-use crate::catalog::{self, internal};
 use crate::diag::Diagnostic;
-use crate::dialect::op::Op;
 use crate::dialect::{Cell, Dialect, Template};
-use crate::ir::{Ir, IrId, NodeMeta, Program};
+use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::schema::DecimalDigits;
 use crate::span::Span;
-use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
+use crate::sql::{SqlId, SqlTree};
 
 /// Scratch buffers for the emitter, reused for the next source.
 #[derive(Debug, Default)]
@@ -277,151 +277,6 @@ impl<'p> Emitter<'p> {
         sql
     }
 
-    /// Emits one node. Its operands must be emitted first.
-    // Inlining makes the loop over a definition's nodes much faster, and there are only two callers.
-    #[inline(always)]
-    fn emit_node(&mut self, id: IrId, (node, meta): &(Ir, NodeMeta)) {
-        let program = self.program;
-        let span = meta.span;
-        let sql = match *node {
-            Ir::Error => self.null_placeholder(span),
-            Ir::Null => self.work.tree.add_word("null", span),
-            Ir::Bool(value) => self.emit_bool(value, span),
-            Ir::Number(slice) => self.emit_number(program.text(slice), meta.ty, span),
-            Ir::Text(slice) => {
-                let dialect = self.dialect;
-                let value = program.text(slice);
-                self.work.tree.add_text(span, |out| dialect.push_text(out, value))
-            }
-            Ir::Date(slice) => {
-                let forms = self.dialect.forms();
-                let form = if meta.ty == Type::Timestamp {
-                    &forms.timestamp
-                } else {
-                    &forms.date
-                };
-                let value = program.text(slice);
-                self.work.tree.add_text(span, |out| form.push(out, value))
-            }
-            Ir::Today(slice) => self.work.tree.add_text(span, |out| out.push_str(program.text(slice))),
-            Ir::Macro(date) => self.emit_date_macro(date, span),
-            Ir::Column(column) => self.column(column, span),
-            Ir::Definition(index) => self.inline_definition(index, span),
-            Ir::Apply { overload, args } => self.emit_call(overload, program.args(args), span),
-            Ir::Case(arms) => {
-                self.cast_branches_to_same_scale(arms);
-                let arms = match program.args(arms) {
-                    [pairs @ .., default] if pairs.len().is_multiple_of(2) && program.node(*default) == Ir::Null => {
-                        pairs
-                    }
-                    arms => arms,
-                };
-                let arms = self.emit_operands(arms);
-                self.work.tree.add(Sql::Case { subject: None, arms }, span)
-            }
-            Ir::Switch { subject, arms } => {
-                self.cast_branches_to_same_scale(arms);
-                let arms = self.emit_operands(program.args(arms));
-                let subject = Some(self.work.sql[subject.index()]);
-                self.work.tree.add(Sql::Case { subject, arms }, span)
-            }
-            Ir::And(args) => self.emit_chain(Op::And, program.args(args), span),
-            Ir::Or(args) => self.emit_chain(Op::Or, program.args(args), span),
-            Ir::Not(x) => self.emit_negation(x, span),
-            Ir::IsNull { x, negated } => self.emit_null_test(x, negated, span),
-            Ir::Coalesce(args) => {
-                self.cast_to_same_scale(program.args(args));
-                let args = self.emit_operands(program.args(args));
-                self.work.tree.add(Sql::Call { name: "coalesce", args }, span)
-            }
-            Ir::CountRows => self.work.tree.add_row_count(span),
-            Ir::Aggregate {
-                overload,
-                args,
-                distinct,
-            } => self.emit_aggregate(id, overload, program.args(args), distinct, span),
-            Ir::Window { call, over } => {
-                self.emit_window(call, program.window_frame(over), program.partition_keys(over), span)
-            }
-            Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
-            // In a select, the planner sets the SQL of this node when it joins the other row.
-            Ir::PeriodLookup { value, period } => {
-                self.emit_period_value(value, self.program.periods[period as usize], *meta)
-            }
-            Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
-            // The planner sets the SQL of these nodes when it joins the row that the lookup finds.
-            Ir::Ranges(_) | Ir::RowLookup { .. } | Ir::TabColumn { .. } => self.null_placeholder(span),
-        };
-        self.work.sql[id.index()] = sql;
-    }
-
-    /// Emits a date that another tool inserts into the SQL.
-    fn emit_date_macro(&mut self, date: u32, span: Span) -> SqlId {
-        let program = self.program;
-        let Some((text, default)) = program.macros.try_get(date as usize).copied() else {
-            return self.null_placeholder(span);
-        };
-        let default = match default {
-            Some(iso) => {
-                let form = &self.dialect.forms().date;
-                self.work.tree.add_text(span, |out| form.push(out, program.text(iso)))
-            }
-            None => self.emit_call(catalog::first_overload(internal::TODAY).id, &[], span),
-        };
-        self.work.tree.add_macro(program.text(text), Some(default), span)
-    }
-
-    /// Emits a negation. The SQL of an inlined definition is negated like the same condition without a name:
-    /// `amount <= 3` instead of `not amount > 3`.
-    fn emit_negation(&mut self, x: IrId, span: Span) -> SqlId {
-        let sql = self.work.sql[x.index()];
-        let is_column = matches!(self.work.tree.node(sql), Sql::Text { .. } | Sql::Field { .. });
-        let resolved_id = self.program.resolve_names(x);
-        match (self.program.node(resolved_id), self.program.opposite(resolved_id)) {
-            _ if is_column => {}
-            (Ir::Not(inner), _) => return self.work.sql[inner.index()],
-            // An AND with a single operand is a rule of a model, which keeps its original form.
-            (Ir::And(single_operand), _) if single_operand.count == 1 => {
-                let negated = self.program.args(single_operand).first();
-                if let Some(sql) = negated.and_then(|x| self.emit_negated_truncated(*x, span)) {
-                    return sql;
-                }
-            }
-            (_, Some(Ir::Bool(value))) => return self.emit_bool(value, span),
-            (_, Some(Ir::IsNull { x, negated })) => return self.emit_null_test(x, negated, span),
-            (_, Some(Ir::Apply { overload, args })) => {
-                return self.emit_call(overload, self.program.args(args), span);
-            }
-            _ => {}
-        }
-        self.work.tree.add(Sql::Not(sql), span)
-    }
-
-    fn emit_bool(&mut self, value: bool, span: Span) -> SqlId {
-        self.work.tree.add_word(if value { "true" } else { "false" }, span)
-    }
-
-    fn emit_null_test(&mut self, x: IrId, negated: bool, span: Span) -> SqlId {
-        let x = self.work.sql[x.index()];
-        let op = if negated { "is not null" } else { "is null" };
-        self.work.tree.add(Sql::Postfix { op, x }, span)
-    }
-
-    fn emit_operands(&mut self, args: &[IrId]) -> SqlSlice {
-        let sql = &self.work.sql;
-        self.work.tree.add_list(args.iter().map(|a| sql[a.index()]))
-    }
-
-    fn emit_chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
-        let Some((first, rest)) = args.split_first() else {
-            return self.work.tree.add_word("true", span);
-        };
-        rest.iter().fold(self.work.sql[first.index()], |left, right| {
-            let right = self.work.sql[right.index()];
-            self.work.tree.add_binary(op, left, right, span)
-        })
-    }
-
     /// Emits one node. Its operands must be emitted first. A reference to a definition uses the SQL of the
     /// definition's root.
     pub fn emit(&mut self, id: IrId) {
@@ -443,65 +298,6 @@ impl<'p> Emitter<'p> {
     /// Returns the SQL of an emitted node.
     pub fn emitted_sql(&self, id: IrId) -> SqlId {
         self.work.sql[id.index()]
-    }
-
-    /// Inlines the expression of another definition.
-    fn inline_definition(&mut self, index: u32, span: Span) -> SqlId {
-        self.record_definition_reads(index);
-        match self.work.roots[index as usize] {
-            Some(root) => root,
-            // The definition could not be emitted. Its error has already been reported.
-            None => self.null_placeholder(span),
-        }
-    }
-
-    /// Emits a comparison of two join keys. If they are nullable, two NULLs are equal.
-    pub fn emit_key_comparison(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
-        let overload = catalog::first_overload(if nullable { internal::SAME_KEY } else { internal::EQUAL }).id;
-        let Cell::Template(template) = self.dialect.cell(overload) else {
-            return self.null_placeholder(Span::default());
-        };
-        // The operands are not nodes of the program, so store them temporarily after the program's nodes.
-        let end = self.work.sql.len();
-        self.work.sql.extend([left, right]);
-        let operands = [IrId(end as u32), IrId(end as u32 + 1)];
-        let equality = self.instantiate(template, &operands, false, Span::default());
-        self.work.sql.truncate(end);
-        equality
-    }
-
-    /// Wraps a constant in an aggregate expression, so that it is a value of the group: `case when count(*) >= 0 then 1
-    /// end`.
-    pub fn emit_group_constant(&mut self, constant: SqlId) -> SqlId {
-        let tree = &mut self.work.tree;
-        let span = tree.meta(constant).span;
-        let (rows, zero) = (tree.add_row_count(span), tree.add_word("0", span));
-        let always = tree.add_binary(Op::GreaterEqual, rows, zero, span);
-        let arms = tree.add_slice(&[always, constant]);
-        tree.add(Sql::Case { subject: None, arms }, span)
-    }
-
-    /// Emits an `order by` key, with NULLs last in either direction.
-    pub fn emit_order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
-        let facts = self.dialect.facts();
-        let default = if descending {
-            facts.nulls_sort_descending
-        } else {
-            facts.nulls_sort
-        };
-        let span = self.work.tree.meta(key).span;
-        let mut parts = vec![key];
-        if descending {
-            parts.push(self.work.tree.add_word("desc", span));
-        }
-        if nullable && default != "last" {
-            parts.push(self.work.tree.add_word("nulls last", span));
-        }
-        if parts.len() == 1 {
-            return key;
-        }
-        let parts = self.work.tree.add_slice(&parts);
-        self.work.tree.add(Sql::Spaced(parts), span)
     }
 }
 
