@@ -1,6 +1,6 @@
 //! CTEs that choose the row whose key is nearest to the lookup value.
 
-use super::key_lookups::{LookupParts, RowsWithNextKey};
+use super::key_lookups::{LookupParts, LookupSelect, RowsWithNextKey};
 use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, SearchedRows, to_name_part};
 use super::planner::Planner;
 use crate::dialect::op::Op;
@@ -42,16 +42,15 @@ impl Planner<'_> {
     pub(super) fn candidate_rows(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
+        lookup: LookupSelect<'_>,
         alike: &[LookupParts],
-        stage: u32,
-        from: &str,
         ctes: &mut Vec<Cte>,
     ) -> (SearchedRows, bool) {
+        let LookupSelect { parts, stage, from } = lookup;
         if !alike.iter().any(|other| other.returned.is_none()) {
             return (self.searched_rows(parts.find.tab, stage, from), false);
         }
-        let numbered = self.number_rows(parts, alike, stage, from, ctes);
+        let numbered = self.number_rows(lookup, alike, ctes);
         lookup_join.position = numbered.position;
         let source = SelectSource::Name(self.quoted_name(&numbered.name));
         (
@@ -103,13 +102,12 @@ impl Planner<'_> {
     fn nearest_rows(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
+        lookup: LookupSelect<'_>,
         (alike, with_key): (&[LookupParts], bool),
-        stage: u32,
-        from: &str,
         ctes: &mut Vec<Cte>,
     ) -> NearestRows {
-        let (rows, is_numbered) = self.candidate_rows(lookup_join, parts, alike, stage, from, ctes);
+        let LookupSelect { parts, stage, from } = lookup;
+        let (rows, is_numbered) = self.candidate_rows(lookup_join, lookup, alike, ctes);
         let columns = self.columns_read(alike, with_key, stage);
         let position = is_numbered.then(|| lookup_join.position.clone());
         let alone = if is_numbered {
@@ -136,16 +134,15 @@ impl Planner<'_> {
     pub(super) fn join_next_key(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
-        stage: u32,
-        from: &str,
+        lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
+        let LookupSelect { parts, from, .. } = lookup;
         let stratum = parts.find.tab.is_none().then(|| from.to_owned());
         let key = (lookup_join.key.without_lookup_value(), stratum);
         let rows = match self.finds.with_next_key.get(&key) {
             Some(rows) => rows.clone(),
-            None => self.add_next_key_cte(lookup_join, parts, stage, from, ctes),
+            None => self.add_next_key_cte(lookup_join, lookup, ctes),
         };
         lookup_join.source = Some(SelectSource::Name(self.quoted_name(&rows.name)));
         lookup_join.alias.clone_from(&rows.name);
@@ -159,14 +156,13 @@ impl Planner<'_> {
     fn add_next_key_cte(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
-        stage: u32,
-        from: &str,
+        lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) -> RowsWithNextKey {
+        let LookupSelect { parts, stage, from } = lookup;
         let mut alike = self.lookups_sharing_cte(parts, false);
         alike.retain(|other| !self.step.program.meta(other.sought).is_constant());
-        let mut rows = self.nearest_rows(lookup_join, parts, (&alike, true), stage, from, ctes);
+        let mut rows = self.nearest_rows(lookup_join, lookup, (&alike, true), ctes);
         let side = match parts.find.matching {
             KeyMatching::Above => "previous",
             _ => "next",
@@ -218,16 +214,15 @@ impl Planner<'_> {
     pub(super) fn add_chosen_row_ctes(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
-        stage: u32,
-        from: &str,
+        lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
+        let LookupSelect { parts, stage, from } = lookup;
         let Some(sought_column) = self.input_column_name(parts.sought, stage) else {
             return;
         };
         let alike = self.lookups_sharing_cte(parts, true);
-        let (among, is_numbered) = self.candidate_rows(lookup_join, parts, &alike, stage, from, ctes);
+        let (among, is_numbered) = self.candidate_rows(lookup_join, lookup, &alike, ctes);
         let columns = self.columns_read(&alike, false, stage);
         let candidate_name = match columns
             .iter()
@@ -248,7 +243,7 @@ impl Planner<'_> {
             position: is_numbered.then(|| lookup_join.position.clone()),
             row_number,
         };
-        let (values, source) = self.add_lookup_values_cte(&rows.here, parts, stage, from, ctes);
+        let (values, source) = self.add_lookup_values_cte(&rows.here, lookup, ctes);
         let body = self.candidates_select(&rows, among, parts, stage, (&values, source));
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
@@ -279,11 +274,10 @@ impl Planner<'_> {
     fn add_lookup_values_cte(
         &mut self,
         (name, quoted): &QuotableColumnName,
-        parts: LookupParts,
-        stage: u32,
-        from: &str,
+        lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) -> (String, SelectSource) {
+        let LookupSelect { parts, stage, from } = lookup;
         let source = self.select_source(stage, from);
         let mut columns = vec![(name.clone(), *quoted)];
         columns.extend(
@@ -363,13 +357,12 @@ impl Planner<'_> {
     pub(super) fn add_single_nearest_ctes(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
-        stage: u32,
-        from: &str,
+        lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
+        let LookupSelect { parts, stage, from } = lookup;
         let alike = self.lookups_sharing_cte(parts, true);
-        let mut rows = self.nearest_rows(lookup_join, parts, (&alike, false), stage, from, ctes);
+        let mut rows = self.nearest_rows(lookup_join, lookup, (&alike, false), ctes);
         let test = self.emit_key_condition(parts, stage, &lookup_join.position);
         let preferred_name = format!("{}_row", to_name_part(&rows.key_name));
         let row_number = self.free_name(&preferred_name, &rows.columns, parts.find.tab);
@@ -391,6 +384,6 @@ impl Planner<'_> {
         self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.emit_first_row_test(&row_number);
-        self.add_single_row_cte(lookup_join, parts, &alike, source, filter, stage, from, ctes);
+        self.add_single_row_cte(lookup_join, lookup, &alike, source, filter, ctes);
     }
 }

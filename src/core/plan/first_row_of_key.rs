@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::key_lookups::{LookupParts, NumberedRows};
+use super::key_lookups::{LookupParts, LookupSelect, NumberedRows};
 use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName};
 use super::planner::Planner;
 use crate::diag::{Code, Diagnostic};
@@ -122,12 +122,11 @@ impl Planner<'_> {
     /// key. `alike` are the lookups that read the CTE.
     pub(super) fn number_rows(
         &mut self,
-        parts: LookupParts,
+        lookup: LookupSelect<'_>,
         alike: &[LookupParts],
-        stage: u32,
-        from: &str,
         ctes: &mut Vec<Cte>,
     ) -> NumberedRows {
+        let LookupSelect { parts, stage, from } = lookup;
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == KeyMatching::Exact;
         let key = (!by_number).then(|| self.finds.lookup_value_number(parts.by));
@@ -273,11 +272,10 @@ impl Planner<'_> {
     pub(super) fn look_up_constant_key(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
-        stage: u32,
-        from: &str,
+        lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
+        let LookupSelect { parts, stage, from } = lookup;
         let alike = self.lookups_sharing_cte(parts, true);
         let counts = alike.iter().any(|other| other.returned.is_none());
         let direct = !parts.find.by_number && !counts && self.is_unique(parts, stage);
@@ -286,7 +284,7 @@ impl Planner<'_> {
             (self.searched_rows(parts.find.tab, stage, from).source, None)
         } else {
             let lookups = self.lookups_sharing_cte(parts, false);
-            let numbered = self.number_rows(parts, &lookups, stage, from, ctes);
+            let numbered = self.number_rows(lookup, &lookups, ctes);
             lookup_join.position = numbered.position;
             (
                 SelectSource::Name(self.quoted_name(&numbered.name)),
@@ -301,7 +299,7 @@ impl Planner<'_> {
             }
             None => test,
         };
-        self.add_single_row_cte(lookup_join, parts, &alike, source, filter, stage, from, ctes);
+        self.add_single_row_cte(lookup_join, lookup, &alike, source, filter, ctes);
     }
 
     /// Emits the condition that tests the key, for a select that reads only the searched rows.
@@ -318,18 +316,16 @@ impl Planner<'_> {
     /// Adds a CTE with a single row: the values that lookups read from the row that meets the condition, or NULLs if no
     /// row meets it. If the sheet has partition keys, the CTE contains one row for each partition in which a row meets
     /// the condition.
-    #[allow(clippy::too_many_arguments, reason = "each argument is a part of the same select")]
     pub(super) fn add_single_row_cte(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
+        lookup: LookupSelect<'_>,
         alike: &[LookupParts],
         source: SelectSource,
         filter: SqlId,
-        stage: u32,
-        from: &str,
         ctes: &mut Vec<Cte>,
     ) {
+        let LookupSelect { parts, stage, from } = lookup;
         let mut items = Vec::new();
         let value_lookups: Vec<LookupParts> = alike.iter().filter(|other| other.returned.is_some()).copied().collect();
         let read_columns = value_lookups

@@ -1,6 +1,6 @@
 //! CTEs for NETWORKDAYS and WORKDAY: the distinct holidays in a column, and the number of holidays between two days.
 
-use super::key_lookups::LookupParts;
+use super::key_lookups::{LookupParts, LookupSelect};
 use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, to_name_part};
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
@@ -107,11 +107,10 @@ impl Planner<'_> {
     pub(super) fn add_count_ctes(
         &mut self,
         lookup_join: &mut LookupJoin,
-        parts: LookupParts,
-        stage: u32,
-        from: &str,
+        lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
+        let LookupSelect { parts, stage, from } = lookup;
         let tab = parts.find.tab;
         let among = self.searched_rows(tab, stage, from);
         let sought: Vec<IrId> = row_dependent_lookup_values(parts, self.step.program).collect();

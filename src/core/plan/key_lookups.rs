@@ -146,6 +146,15 @@ pub(super) struct LookupParts {
     pub second_sought: Option<IrId>,
 }
 
+/// Lookup with the select that reads its row.
+#[derive(Clone, Copy)]
+pub(super) struct LookupSelect<'a> {
+    pub parts: LookupParts,
+    pub stage: u32,
+    /// Relation that the select reads.
+    pub from: &'a str,
+}
+
 /// Returns the lookup values among a lookup's operands.
 pub(super) fn lookup_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
     args.iter().step_by(3).copied()

@@ -7,7 +7,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::key_lookups::{LookupJoinKey, LookupParts};
+use super::key_lookups::{LookupJoinKey, LookupParts, LookupSelect};
 use super::names::snake_case;
 use super::planner::Planner;
 use super::step::TabSource;
@@ -127,15 +127,16 @@ impl Planner<'_> {
         };
         let saved = self.take_qualifier();
         let LookupParts { find, sought, .. } = parts;
+        let lookup = LookupSelect { parts, stage, from };
         match (find.matching, self.step.program.meta(sought).is_constant()) {
-            (KeyMatching::Count, _) => self.add_count_ctes(lookup_join, parts, stage, from, ctes),
-            (KeyMatching::Exact, false) => self.join_by_key(lookup_join, parts, stage, from, ctes),
-            (KeyMatching::Exact, true) => self.look_up_constant_key(lookup_join, parts, stage, from, ctes),
+            (KeyMatching::Count, _) => self.add_count_ctes(lookup_join, lookup, ctes),
+            (KeyMatching::Exact, false) => self.join_by_key(lookup_join, lookup, ctes),
+            (KeyMatching::Exact, true) => self.look_up_constant_key(lookup_join, lookup, ctes),
             (_, false) if self.emitter.dialect.facts().left_join_needs_equality => {
-                self.add_chosen_row_ctes(lookup_join, parts, stage, from, ctes);
+                self.add_chosen_row_ctes(lookup_join, lookup, ctes);
             }
-            (_, false) => self.join_next_key(lookup_join, parts, stage, from, ctes),
-            (_, true) => self.add_single_nearest_ctes(lookup_join, parts, stage, from, ctes),
+            (_, false) => self.join_next_key(lookup_join, lookup, ctes),
+            (_, true) => self.add_single_nearest_ctes(lookup_join, lookup, ctes),
         }
         // Relations in the same select must have different names.
         if lookup_join.alias.eq_ignore_ascii_case(from)
@@ -415,14 +416,8 @@ impl Planner<'_> {
 
     /// Determines the rows for a join on the compared key or the row number: the searched rows if their key is unique,
     /// otherwise a CTE.
-    pub(super) fn join_by_key(
-        &mut self,
-        lookup_join: &mut LookupJoin,
-        parts: LookupParts,
-        stage: u32,
-        from: &str,
-        ctes: &mut Vec<Cte>,
-    ) {
+    pub(super) fn join_by_key(&mut self, lookup_join: &mut LookupJoin, lookup: LookupSelect<'_>, ctes: &mut Vec<Cte>) {
+        let LookupSelect { parts, stage, from } = lookup;
         let alike = self.lookups_sharing_cte(parts, false);
         let counts = alike.iter().any(|other| other.returned.is_none());
         if !parts.find.by_number && self.is_unique(parts, stage) && !counts {
@@ -437,7 +432,7 @@ impl Planner<'_> {
             };
             return;
         }
-        let numbered = self.number_rows(parts, &alike, stage, from, ctes);
+        let numbered = self.number_rows(lookup, &alike, ctes);
         let name = numbered.first.unwrap_or(numbered.name);
         lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
         lookup_join.alias = name;
