@@ -26,6 +26,7 @@ mod materialization;
 mod materialized_values;
 mod names;
 mod order;
+mod output_relation;
 mod outputs;
 mod pivot;
 mod planner;

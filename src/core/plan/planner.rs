@@ -15,14 +15,13 @@ use super::outputs::{StepColumn, step_outputs, timeframe_aliases};
 use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
 use super::strata::{self, Strata};
 use super::time_columns::TimeColumn;
+use crate::Level;
 use crate::check::DefinitionRole;
 use crate::dialect::Dialect;
 use crate::emit::{self, Emitter};
 use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
-use crate::schema::{Column, Relation};
 use crate::sql::NamedWindow;
-use crate::{Level, Type};
 
 pub(super) struct Planner<'p> {
     pub step: &'p StepPlan<'p>,
@@ -364,98 +363,6 @@ impl Planner<'_> {
                 KeepColumns::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
                 KeepColumns::Nothing | KeepColumns::Joined(_) => false,
             }
-    }
-
-    /// Returns the columns that the next step can read, whether other columns may exist, and the grain.
-    fn output_relation(&mut self) -> (Relation, bool, Vec<String>) {
-        let program = self.step.program;
-        let mut relation = Relation::new(self.spec.name);
-        let mut open = false;
-        let outputs = self.output_names();
-        let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());
-        if !self.step.grouped {
-            // A column that `where` compares is not NULL in the remaining rows.
-            let non_null_uses = program.columns.iter().filter(|column_use| !column_use.nullable);
-            let never_null: FxHashSet<String> = non_null_uses
-                .map(|column_use| column_use.name.to_ascii_lowercase())
-                .collect();
-            let filtered = |column: Column| {
-                let nullable = column.is_nullable() && !never_null.contains(&column.name().to_ascii_lowercase());
-                column.nullable(nullable)
-            };
-            match (&self.spec.keep, self.input.relation) {
-                (KeepColumns::All, Some(input)) => {
-                    input
-                        .columns()
-                        .iter()
-                        .filter(|c| !is_output(c.name()))
-                        .for_each(|c| relation.push(filtered(c.clone())));
-                    if input.is_partial() {
-                        open = true;
-                        relation = relation.partially_known();
-                    }
-                }
-                (KeepColumns::All, None) => open = true,
-                (KeepColumns::Some(names), input) => {
-                    for name in names.iter().filter(|n| !is_output(n)) {
-                        let column = input.and_then(|r| r.column(name)).cloned();
-                        relation.push(filtered(column.unwrap_or_else(|| Column::new(*name, Type::Unknown))));
-                    }
-                }
-                (KeepColumns::Joined(columns), _) => {
-                    for column in columns.iter().filter(|c| !is_output(&c.name)) {
-                        let joined_column = self.input.joined.and_then(|joined| joined.column(column)).cloned();
-                        let output_column = joined_column.unwrap_or_else(|| Column::new(&column.name, Type::Unknown));
-                        relation.push(output_column.nullable(self.input_is_nullable(column)));
-                    }
-                }
-                (KeepColumns::Nothing, _) => {}
-            }
-        }
-        for output in &self.outputs {
-            let meta = program.meta(output.root);
-            let nullable = meta.nullable;
-            let size = self.emitter.size(output.root);
-            let digits = self.emitter.decimal_digits(output.root);
-            let quoted = self.emitter.cased.contains(&output.name);
-            let month_start = program.is_month_start(output.root);
-            let column = Column::new(&output.name, meta.ty)
-                .nullable(nullable)
-                .with_size(size)
-                .with_digits(digits)
-                .quoted(quoted);
-            relation.push(
-                column
-                    .month_start(month_start)
-                    .null_is_error(program.is_null_error(output.root))
-                    .uuid(program.is_uuid(output.root)),
-            );
-        }
-        if !self.spec.first.is_empty() {
-            let mut columns = relation.columns().to_vec();
-            columns.sort_by_key(|column| self.spec.leading_position(column.name()));
-            relation = Relation::new(self.spec.name);
-            columns.into_iter().for_each(|column| relation.push(column));
-        }
-        let grain = if self.step.grouped {
-            self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
-        } else if let Some(joined) = self.input.joined {
-            let names: Option<Vec<String>> = self
-                .input
-                .joined_grain
-                .iter()
-                .map(|g| self.input_output_name(joined, g))
-                .collect();
-            names.unwrap_or_default()
-        } else {
-            let is_kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);
-            if self.input.grain.iter().all(is_kept) {
-                self.input.grain.to_vec()
-            } else {
-                Vec::new()
-            }
-        };
-        (relation, open, grain)
     }
 
     pub(super) fn last_stage(&self) -> u32 {
