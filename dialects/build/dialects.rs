@@ -330,9 +330,11 @@ fn set_cells(
                         Err(fault) => faults.push(file.fault_at(value.span().start, format!("{key}: {fault}"))),
                     },
                     (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
-                    (None, None) if gives.is_some() && matches!(cells[id], Cell::Template(..)) => {
+                    (None, None)
+                        if (gives.is_some() || most > 0 || alike) && matches!(cells[id], Cell::Template(..)) =>
+                    {
                         if let Cell::Template(_, notes) = &mut cells[id] {
-                            notes.gives = gives;
+                            *notes = Notes { gives, most, alike };
                         }
                     }
                     _ => faults.push(file.fault_at(

@@ -18,12 +18,14 @@ pub struct Param {
 impl Signature {
     /// Returns `true` if a parameter accepts only certain number literals.
     pub fn has_literal_params(&self) -> bool {
-        self.params.iter().any(|p| p.ty.contains("..") || p.ty == "positive")
+        self.params
+            .iter()
+            .any(|p| p.ty.contains("..") || SIGNS.contains(&p.ty.as_str()))
     }
 
     /// Returns `true` if a parameter accepts only certain literals and rejects some literals of up to nine digits.
     pub fn has_restricted_literals(&self) -> bool {
-        if self.params.iter().any(|p| p.ty == "positive") {
+        if self.params.iter().any(|p| SIGNS.contains(&p.ty.as_str())) {
             return true;
         }
         let bounds = self.params.iter().filter_map(|p| p.ty.split_once(".."));
@@ -53,7 +55,10 @@ impl Signature {
     }
 }
 
-const TYPES: [(&str, &str); 14] = [
+/// Types of number literals with a sign.
+const SIGNS: [&str; 2] = ["positive", "negative"];
+
+const TYPES: [(&str, &str); 15] = [
     ("boolean", "Is(Type::Boolean)"),
     ("integer", "Is(Type::Integer)"),
     ("decimal", "Is(Type::Decimal)"),
@@ -65,6 +70,7 @@ const TYPES: [(&str, &str); 14] = [
     ("timestamptz", "Is(Type::Timestamptz)"),
     ("number", "Number"),
     ("positive", "Positive"),
+    ("negative", "Negative"),
     ("temporal", "Temporal"),
     ("any", "Any"),
     ("T", "Same"),
@@ -144,7 +150,7 @@ pub fn result_code(signature: &Signature) -> Result<String, String> {
             .ok_or_else(|| format!("`{name}` is not a type or a parameter")),
         "T" => Ok("ResultType::Same".into()),
         // `any` and the type classes are resolved when the call is lowered.
-        "any" | "number" | "positive" | "temporal" => Ok("ResultType::Lowered".into()),
+        "any" | "number" | "positive" | "negative" | "temporal" => Ok("ResultType::Lowered".into()),
         other => type_code(other)?
             .strip_prefix("Is(")
             .and_then(|c| c.strip_suffix(')'))

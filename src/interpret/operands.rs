@@ -97,6 +97,10 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
                 .get(arg_index)
                 .and_then(number)
                 .is_some_and(|literal_value| literal_value > 0.0),
+            ParamType::Negative => args
+                .get(arg_index)
+                .and_then(number)
+                .is_some_and(|literal_value| literal_value < 0.0),
             _ => true,
         };
         matches!(rule(overload), Nulls::Any | Nulls::Never) && overload.params.iter().enumerate().all(accepts)

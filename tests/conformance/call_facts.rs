@@ -155,6 +155,7 @@ fn fit_one(param: ParamType, arg: &Arg) -> Option<u8> {
     match param {
         ParamType::Literal(low, high) => whole.filter(|n| (low as f64..=high as f64).contains(n)).map(|_| 0),
         ParamType::Positive => literal.filter(|n| *n > 0.0).map(|_| 0),
+        ParamType::Negative => literal.filter(|n| *n < 0.0).map(|_| 0),
         _ if matches!(arg, Arg::Null) || ty == Type::Unknown => Some(2),
         ParamType::Number => ty.is_number().then_some(0),
         ParamType::Temporal => match ty {

@@ -69,6 +69,10 @@ fn call(function: &'static Function, overload: &Overload, count: usize, variant:
             args.push(if high { "2.5" } else { "3" }.to_owned());
             return;
         }
+        if param.ty == ParamType::Negative {
+            args.push(if high { "-2.5" } else { "-3" }.to_owned());
+            return;
+        }
         let types = types(param.ty);
         columns.push((name.clone(), types[variant % types.len()]));
         args.push(name);
@@ -99,7 +103,7 @@ fn types(ty: ParamType) -> &'static [Type] {
         ParamType::Is(Type::Timestamp) => &[Type::Timestamp],
         ParamType::Is(Type::Timestamptz) => &[Type::Timestamptz],
         ParamType::Is(_) => &[Type::Text],
-        ParamType::Positive => &[Type::Float],
+        ParamType::Positive | ParamType::Negative => &[Type::Float],
         ParamType::Number => &[Type::Decimal, Type::Integer, Type::Float],
         ParamType::Temporal => &[Type::Date, Type::Timestamp],
         ParamType::Any | ParamType::Same => &[Type::Text, Type::Integer, Type::Float, Type::Date],

@@ -147,7 +147,7 @@ fn missing_cases_of_function(
             continue;
         }
         for (index, param) in overload.params.iter().enumerate() {
-            let takes_null = !matches!(param.ty, ParamType::Literal(..) | ParamType::Positive);
+            let takes_null = !takes_only_literals(param);
             let is_null = |(case, call): (&Case, &CallFacts)| null_only_in(index, overload, case, call);
             if takes_null && !mine().any(is_null) && !is_refused(function, at, index, first_type(param), cases) {
                 lacks.push(format!("NULL in `{}` of {}", param.name, signature(function, overload)));
@@ -179,7 +179,7 @@ fn missing_cases_of_function(
     let mut done: Vec<&str> = Vec::new();
     for (at, overload) in function.overloads.iter().enumerate() {
         for (index, param) in overload.params.iter().enumerate() {
-            if done.contains(&param.name) || matches!(param.ty, ParamType::Literal(..) | ParamType::Positive) {
+            if done.contains(&param.name) || takes_only_literals(param) {
                 continue;
             }
             done.push(param.name);
@@ -348,12 +348,20 @@ fn is_refused(function: &Function, form: usize, index: usize, ty: Type, cases: &
     found.peek().is_some() && !found.any(is_taken)
 }
 
+fn takes_only_literals(param: &Param) -> bool {
+    matches!(
+        param.ty,
+        ParamType::Literal(..) | ParamType::Positive | ParamType::Negative
+    )
+}
+
 fn signature(function: &Function, overload: &Overload) -> String {
     let name = |param: &Param| match param.ty {
         ParamType::Is(ty) => format!("{}: {ty}", param.name),
         ParamType::Literal(low, high) if low == high => low.to_string(),
         ParamType::Literal(low, high) => format!("{}: {low}..{high}", param.name),
         ParamType::Positive => format!("{}: a literal above 0", param.name),
+        ParamType::Negative => format!("{}: a literal below 0", param.name),
         ParamType::Number => format!("{}: number", param.name),
         ParamType::Temporal => format!("{}: temporal", param.name),
         ParamType::Any | ParamType::Same => param.name.to_owned(),

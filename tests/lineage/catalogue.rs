@@ -90,6 +90,7 @@ fn arguments(ty: ParamType, at: usize) -> Vec<String> {
         ParamType::Any => vec![condition, of(Type::Text)],
         ParamType::Literal(least, _) => vec![least.max(1).to_string()],
         ParamType::Positive => vec!["2".to_owned()],
+        ParamType::Negative => vec!["-2".to_owned()],
     }
 }
 

@@ -280,7 +280,7 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
             ResultType::Param(at) => match overload.params.get(usize::from(at)).map(|p| p.ty) {
                 Some(ParamType::Is(ty)) => Gives::Is(ty),
                 Some(ParamType::Temporal) => Gives::Same('D'),
-                Some(ParamType::Number | ParamType::Positive) => Gives::Same('N'),
+                Some(ParamType::Number | ParamType::Positive | ParamType::Negative) => Gives::Same('N'),
                 _ => continue,
             },
             ResultType::Lowered => continue,
@@ -326,6 +326,7 @@ fn accepted_argument(overload: &Overload, at: usize, arguments: Option<&BTreeMap
         ParamType::Temporal => Takes::Temporal,
         ParamType::Literal(low, high) => return Takes::Literal(low, high),
         ParamType::Positive => return Takes::Positive,
+        ParamType::Negative => return Takes::Literal(-20, -1),
         ParamType::Any => Takes::Any,
         ParamType::Same => Takes::Same('T'),
     };

@@ -12,7 +12,7 @@ pub(super) fn is_moment(class: &str) -> bool {
 /// Returns the class of a type in a signature.
 pub(super) fn class_of(ty: &str) -> &str {
     match ty {
-        "positive" => "number",
+        "positive" | "negative" => "number",
         _ if ty.contains("..") => "integer",
         "time" => "float",
         "integer" | "decimal" | "float" | "number" | "text" | "boolean" | "date" | "timestamp" | "timestamptz"

@@ -61,6 +61,8 @@ pub enum ParamType {
     Literal(i64, i64),
     /// Number literal above 0, with or without a decimal point.
     Positive,
+    /// Number literal below 0, with or without a decimal point.
+    Negative,
     /// Any type.
     Any,
     /// Any type that can be unified with the types of the other arguments of this kind.
@@ -73,7 +75,7 @@ impl ParamType {
     pub fn name(self) -> &'static str {
         match self {
             Self::Is(ty) => ty.name(),
-            Self::Number | Self::Positive => "number",
+            Self::Number | Self::Positive | Self::Negative => "number",
             Self::Temporal => "date",
             Self::Literal(..) => "integer",
             Self::Any | Self::Same => "any",

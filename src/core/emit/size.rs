@@ -148,10 +148,10 @@ impl Emitter<'_> {
     #[inline]
     pub(super) fn widen_operand(&mut self, overload: OverloadId, args: &[IrId]) {
         let function = catalog::overload_owner(overload);
-        let function = if function == internal::ROW_SUM {
-            internal::ADD
-        } else {
-            function
+        let function = match function {
+            internal::ROW_SUM => internal::ADD,
+            internal::ROW_PRODUCT => internal::MULTIPLY,
+            _ => function,
         };
         if self.dialect.facts().narrow_integers && is_arithmetic(function) {
             self.widen_integers(function, args);

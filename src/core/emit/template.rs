@@ -593,7 +593,7 @@ impl Emitter<'_> {
             ParamType::Literal(low, high) => literal.is_some_and(|n| (low..=high).contains(&n)),
             ParamType::Is(ty) => ty == meta.ty.sql_type() || (meta.ty == Type::Point && ty == Type::Float),
             ParamType::Number => meta.ty.is_number(),
-            ParamType::Positive => false,
+            ParamType::Positive | ParamType::Negative => false,
             ParamType::Temporal => meta.ty.is_temporal(),
             ParamType::Any | ParamType::Same => true,
         };

@@ -34,13 +34,11 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns whether a node is a literal number above 0.
-    pub(in crate::check) fn is_positive(&self, id: IrId) -> bool {
+    /// Returns the value of a literal number.
+    pub(in crate::check) fn literal_number(&self, id: IrId) -> Option<f64> {
         match self.program.node(id) {
-            Ir::Number(slice) if self.program.meta(id).ty.is_number() => {
-                self.program.text(slice).parse::<f64>().is_ok_and(|n| n > 0.0)
-            }
-            _ => false,
+            Ir::Number(slice) if self.program.meta(id).ty.is_number() => self.program.text(slice).parse().ok(),
+            _ => None,
         }
     }
 

@@ -315,7 +315,8 @@ impl Lowerer<'_> {
                 .literal_integer(arg)
                 .filter(|n| (low..=high).contains(n))
                 .map(|_| EXACT),
-            ParamType::Positive => self.is_positive(arg).then_some(EXACT),
+            ParamType::Positive => self.literal_number(arg).filter(|n| *n > 0.0).map(|_| EXACT),
+            ParamType::Negative => self.literal_number(arg).filter(|n| *n < 0.0).map(|_| EXACT),
             ParamType::Number if ty.is_number() || ty == Unknown => Some(EXACT),
             ParamType::Temporal => match ty {
                 Date | Timestamp | Unknown => Some(EXACT),
@@ -371,7 +372,7 @@ impl Lowerer<'_> {
                 }
                 ParamType::Same => same_count += 1,
                 // Leave the type of the literal open, because the other argument determines it.
-                ParamType::Positive if self.program.meta(*arg).ty == Type::Float => {
+                ParamType::Positive | ParamType::Negative if self.program.meta(*arg).ty == Type::Float => {
                     self.program.meta_mut(*arg).ty = Type::Point;
                 }
                 _ => {}

@@ -78,18 +78,7 @@ impl Lowerer<'_> {
                     count => format!("write an index from 1 to {count}"),
                 };
                 self.report(Diagnostic::new(Code::NoSuchChoice, index_span, message).with_help(help));
-                // A CASE whose condition is never true returns NULL with the type of the values.
-                let never = self
-                    .program
-                    .add(Ir::Bool(false), NodeMeta::constant(Type::Boolean, span));
-                let mut branches = choices.to_vec();
-                if self
-                    .unify_values(&mut branches, SameTypeReason::Values("CHOOSE"), false)
-                    .is_none()
-                {
-                    return self.add_error(span);
-                }
-                return self.build_case(&[never], branches.get_mut(..1).unwrap_or_default(), span, "CHOOSE");
+                return self.null_of_branches(&mut choices.to_vec(), span, "CHOOSE");
             };
             return self.single_branch(*branch);
         }
@@ -98,7 +87,7 @@ impl Lowerer<'_> {
             return if self.is_error(index) {
                 index
             } else {
-                self.program.add_null(Type::Unknown, span)
+                self.null_of_branches(&mut choices.to_vec(), span, "CHOOSE")
             };
         }
         let mut cases = self.take_list();
@@ -114,6 +103,22 @@ impl Lowerer<'_> {
             .into_iter()
             .for_each(|list| self.recycle_list(list));
         node
+    }
+
+    /// Returns NULL with the common type of branches of which none is ever chosen.
+    pub(in crate::check) fn null_of_branches(&mut self, branches: &mut [IrId], span: Span, display_name: &str) -> IrId {
+        if self
+            .unify_values(branches, SameTypeReason::Branches(display_name), false)
+            .is_none()
+        {
+            return self.add_error(span);
+        }
+        self.program.folded = true;
+        // A CASE whose condition is never true returns NULL with the type of its value.
+        let never = self
+            .program
+            .add(Ir::Bool(false), NodeMeta::constant(Type::Boolean, span));
+        self.build_case(&[never], branches.get_mut(..1).unwrap_or_default(), span, display_name)
     }
 
     /// Truncates a number to an integer.

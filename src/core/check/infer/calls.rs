@@ -235,7 +235,9 @@ impl TypeInference<'_> {
                 let term = match param.ty {
                     ParamType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
                     ParamType::Is(ty) => InferTerm::Type(ty),
-                    ParamType::Number | ParamType::Literal(..) | ParamType::Positive => InferTerm::Type(Type::Number),
+                    ParamType::Number | ParamType::Literal(..) | ParamType::Positive | ParamType::Negative => {
+                        InferTerm::Type(Type::Number)
+                    }
                     ParamType::Temporal => InferTerm::Temporal,
                     ParamType::Any => InferTerm::Any,
                     ParamType::Same => {

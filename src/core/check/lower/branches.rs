@@ -249,7 +249,7 @@ impl Lowerer<'_> {
             self.program.folded = true;
             return match branches.last() {
                 Some(default) if branches.len() >= cases.len() => self.single_branch(*default),
-                _ => self.program.add_null(Type::Unknown, span),
+                _ => self.null_of_branches(&mut branches, span, "SWITCH"),
             };
         }
         let node = self.build_switch(&mut cases, &mut branches, span, "SWITCH");
