@@ -17,6 +17,7 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -112,9 +113,11 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Records the names in a filter of the model, which may be former names of dimensions.
+    /// Records the names in a filter of the model, which may be former names of dimensions. The columns of keys are
+    /// recorded with the keys.
     fn record_filter_names(&self, set: usize, filter: &MetricFormula, names_used: &mut NamesUsed) {
-        for name in &filter.names {
+        let names = filter.names.iter().filter(|name| self.key_of_filter(name).is_none());
+        for name in names {
             let current = self.current_name_in_filter(set, name);
             let name = NameUse {
                 name: current.unwrap_or(&name.name).to_owned(),
@@ -244,7 +247,7 @@ pub fn parse_name_use(text: &str) -> NameUse {
     }
 }
 
-/// Returns the joins that the used columns need. An inner join filters rows, so it is always needed.
+/// Returns the joins that the used columns need or may need. An inner join filters rows, so it is always needed.
 fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names_used: &NamesUsed) -> Vec<&'s Node> {
     let joins: Vec<&Node> = set.root.items_at("joins").iter().collect();
     let find_relation =
@@ -258,8 +261,15 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
         let relation = find_relation(to);
         let is_column = |(qualifier, name): &(String, String)| match qualifier.as_str() {
             "" => {
-                relation.is_some_and(|relation| relation.position(name.as_str()).is_some())
-                    && from.is_none_or(|from| from.position(name.as_str()).is_none())
+                let has_column = |relation: &Relation| relation.position(name.as_str()).is_some();
+                let may_have_column = match relation {
+                    Some(relation) if has_column(relation) => true,
+                    _ => {
+                        from.is_some_and(|from| !from.may_have_more_columns())
+                            && relation.is_none_or(Relation::may_have_more_columns)
+                    }
+                };
+                may_have_column && !from.is_some_and(has_column)
             }
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };

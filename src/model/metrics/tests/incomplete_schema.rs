@@ -40,6 +40,34 @@ fn a_join_does_not_make_the_time_of_a_set_ambiguous() {
     assert!(text.contains("date_trunc('month', months.billing_month)"), "{text}");
 }
 
+const SALES: &str = "metric_set: sales\nfrom: orders\njoins: [{to: customers, using: customer_id}]\ntime: ordered_at\n\
+    definitions: |\n  n = COUNT()\n  revenue = SUM(orders.amount)\n  spent = SUM(spend)\n";
+
+/// All columns of the set's relation are known, so other columns are columns of the joined relation.
+#[test]
+fn a_join_remains_if_only_its_relation_may_have_a_column() {
+    let orders = ["customer_id", "amount", "spend"]
+        .iter()
+        .fold(Relation::new("orders"), |orders, name| {
+            orders.with(Column::new(*name, Type::Integer))
+        })
+        .with(Column::new("ordered_at", Type::Date));
+    let compiler = Compiler::builder()
+        .schema(Schema::new().with(orders).with(Relation::unknown("customers")))
+        .build();
+    for (key, is_kept) in [("region_name", true), ("customer_id", false)] {
+        let model = format!("model: m\nmetrics: [sales.spent]\ngroup_by: [month, {key}]\n");
+        let compiled = compile_last_with(&compiler, &[SALES, &model]);
+        let text = compiled.query().unwrap_or_default();
+        assert_eq!(
+            text.contains("left join customers"),
+            is_kept,
+            "{text}{:?}",
+            compiled.diagnostics()
+        );
+    }
+}
+
 #[test]
 fn a_column_that_several_relations_may_have_is_the_only_error() {
     let set = SET.replace("SUM(months.mrr)", "SUM(mrr)");
