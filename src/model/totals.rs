@@ -260,7 +260,14 @@ impl SpecCompilation<'_> {
         };
         input.joined = joined.as_ref().map(|joined| &joined.input);
         self.computed_definitions = Some(measures.to_vec());
-        let output = self.compile_step(step, &input, joined.as_ref(), false, memory, &mut ignored);
+        let output = self.compile_step(
+            (before.index, step),
+            &input,
+            joined.as_ref(),
+            false,
+            memory,
+            &mut ignored,
+        );
         self.computed_definitions = None;
         output.ok_or_else(|| ignored.into_iter().find(Diagnostic::is_error))
     }
