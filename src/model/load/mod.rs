@@ -48,13 +48,20 @@ impl SpannedText<'_> {
         }
     }
 
+    /// Returns the offset of the text in the node's whole text. `None` if the text was not cut out of the node's text.
+    pub fn offset_in_node(&self) -> Option<usize> {
+        let node_text = self.node.text().unwrap_or_default();
+        let offset = (self.text.as_ptr() as usize).checked_sub(node_text.as_ptr() as usize);
+        offset.filter(|offset| *offset + self.text.len() <= node_text.len())
+    }
+
     /// Returns the span of the text in the file. `offsets` contains the file offsets of the node's whole text.
     pub fn file_span(&self, offsets: &[u32]) -> Span {
-        let node_text = self.node.text().unwrap_or_default();
-        let within = (self.text.as_ptr() as usize).wrapping_sub(node_text.as_ptr() as usize);
-        if self.text.len() == node_text.len() || within >= node_text.len() {
+        let length = self.node.text().map_or(0, str::len);
+        let within = self.offset_in_node().filter(|within| *within < length);
+        let Some(within) = within.filter(|_| self.text.len() < length) else {
             return self.node.span;
-        }
+        };
         let file_offset = |index: usize| offsets.get(index).copied().unwrap_or(self.node.span.end);
         Span::new(
             file_offset(within),

@@ -1,8 +1,8 @@
 //! Step that reads the rows of a metric set: its relation, joins, filters, dimensions and keys.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
+use super::columns::Replacement;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetNameTarget;
 use super::keys::{MetricSetKey, joined_relation};
@@ -133,19 +133,30 @@ impl ModelOverSets<'_> {
         set: usize,
         formula: &MetricFormula,
         keys: &Arena<MetricSetKey>,
-    ) -> Vec<(Range<usize>, TextWithOrigins)> {
+    ) -> Vec<Replacement> {
+        self.spell_columns(set, formula, keys, |name, column| {
+            let qualifier = column.qualifier.as_ref().filter(|_| name.qualifier.is_none())?;
+            Some(format!("{qualifier}.{}", name.name))
+        })
+    }
+
+    /// Returns the replacements for the names in a formula of a set to which `spell` gives another spelling. `spell`
+    /// gets a name, and the name with a qualifier if a key has the same name.
+    pub fn spell_columns(
+        &self,
+        set: usize,
+        formula: &MetricFormula,
+        keys: &Arena<MetricSetKey>,
+        spell: impl Fn(&NameUse, &NameUse) -> Option<String>,
+    ) -> Vec<Replacement> {
         let file = self.file_number_of_set(set);
-        let renamed = formula
-            .names
-            .iter()
-            .filter(|name| name.qualifier.is_none())
-            .filter_map(|name| {
-                let qualifier = self.column_next_to_keys(set, &formula.name, name, keys).qualifier?;
-                let text = name.replacement_text(&format!("{qualifier}.{}", name.name));
-                let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
-                Some((name.range.clone(), text))
-            });
-        renamed.collect()
+        let replacement = |name: &NameUse| {
+            let column = self.column_next_to_keys(set, &formula.name, name, keys);
+            let text = name.replacement_text(&spell(name, &column)?);
+            let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
+            Some((name.range.clone(), text))
+        };
+        formula.names.iter().filter_map(replacement).collect()
     }
 
     fn record_used_name(&self, set: usize, formula_name: &str, name: &NameUse, names_used: &mut NamesUsed) {
