@@ -14,7 +14,7 @@ use crate::formulas::StepFormulas;
 use crate::hidden_periods::check_hidden_periods;
 use crate::ir::Program;
 use crate::join_scope::JoinedStepInput;
-use crate::load::{KeptColumns, Step};
+use crate::load::{KeptColumns, SpecKind, Step};
 use crate::long_names::check_lengths;
 use crate::missing_periods::check_gaps;
 use crate::partitions::check_partitions;
@@ -299,7 +299,7 @@ impl SpecCompilation<'_> {
                 plan,
                 work.input,
                 work.column_periods,
-                work.sheet.is_some(),
+                (work.sheet.is_some(), self.spec.kind == SpecKind::WholeSet),
                 text,
                 diagnostics,
             );
