@@ -1,4 +1,4 @@
-//! dbt access level of the model. A model must not be more visible than its inputs.
+//! dbt access level of the model. A model that reads a private model must also be private.
 
 use rustc_hash::FxHashMap;
 
@@ -19,29 +19,18 @@ pub(super) struct InheritedAccess {
 }
 
 impl<'r> SpecCompilation<'r> {
-    /// Returns the inputs that have an access level in dbt, each with the level.
-    fn restricted_inputs(&self) -> impl Iterator<Item = (&ReadSource, &'r Relation, Access)> {
+    /// Returns the inputs that are private in dbt.
+    fn private_inputs(&self) -> impl Iterator<Item = (&ReadSource, &'r Relation)> {
         self.sources.sources.iter().filter_map(|source| {
             let relation = self.known_relation(&source.from)?;
-            Some((source, relation, relation.access()?))
+            (relation.access() == Some(Access::Private)).then_some((source, relation))
         })
     }
 
     /// Returns the span of each input's name in the spec.
     fn input_spans(&self) -> FxHashMap<&RelationReference, Span> {
-        let joins = self
-            .spec
-            .steps
-            .iter()
-            .flat_map(|step| &step.joins)
-            .map(|join| (&join.to, join.to_text.node.span));
-        let sheets = self.spec.steps.iter().filter_map(|step| step.sheet.as_ref());
-        let tabs = sheets
-            .flat_map(|sheet| &sheet.tabs)
-            .map(|tab| (&tab.model, tab.model_text.node.span));
-        let first = std::iter::once((&self.spec.from, self.spec.from_span));
         let mut spans = FxHashMap::default();
-        for (from, span) in first.chain(joins).chain(tabs) {
+        for (from, span) in self.spec.relation_reads() {
             spans.entry(from).or_insert(span);
         }
         spans
@@ -56,65 +45,60 @@ impl<'r> SpecCompilation<'r> {
         Some((text, node.span))
     }
 
-    /// Reports an access level that is wider than the access level of an input, and inputs that the model must not
+    /// Reports an access level that is wider than private if an input is private, and inputs that the model must not
     /// read.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
         let access = self.own_model_value("access", self.spec.dbt.access);
         let group = self.own_model_value("group", self.spec.dbt.group);
         let mut joined: Option<(&str, &Relation)> = None;
         let spans = self.input_spans();
-        for (source, relation, input_access) in self.restricted_inputs() {
+        for (source, relation) in self.private_inputs() {
             let span = spans.get(&source.from).copied().unwrap_or(self.spec.from_span);
             let name = relation.name();
-            if input_access == Access::Private {
-                let Some(input_group) = relation.group() else {
-                    diagnostics.push(
-                        Diagnostic::new(
-                            Code::PrivateParent,
-                            span,
-                            format!("`{name}` is private but in no group, so no other model may read it"),
-                        )
-                        .with_help(format!(
-                            "put `{name}` into a group with `config: {{group: …}}`, or make it protected"
-                        )),
-                    );
-                    continue;
-                };
-                let diagnostic = |message: String| Diagnostic::new(Code::PrivateParent, span, message);
-                match (group, joined) {
-                    (Some((model_group, group_span)), _) if model_group != input_group => diagnostics.push(
-                        diagnostic(format!(
-                            "`{name}` is private to the group `{input_group}`, but the model belongs to `{model_group}`"
-                        ))
-                        .with_secondary_label(group_span, "the model's group")
-                        .with_help(format!("write `group: {input_group}`, or read a model that is not private")),
+            let Some(input_group) = relation.group() else {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::PrivateParent,
+                        span,
+                        format!("`{name}` is private but in no group, so no other model may read it"),
+                    )
+                    .with_help(format!(
+                        "put `{name}` into a group with `config: {{group: …}}`, or make it protected"
+                    )),
+                );
+                continue;
+            };
+            let diagnostic = |message: String| Diagnostic::new(Code::PrivateParent, span, message);
+            match (group, joined) {
+                (Some((model_group, group_span)), _) if model_group != input_group => diagnostics.push(
+                    diagnostic(format!(
+                        "`{name}` is private to the group `{input_group}`, but the model belongs to `{model_group}`"
+                    ))
+                    .with_secondary_label(group_span, "the model's group")
+                    .with_help(format!("write `group: {input_group}`, or read a model that is not private")),
+                ),
+                (None, Some((other, first))) if other != input_group => diagnostics.push(
+                    diagnostic(format!(
+                        "`{name}` is private to the group `{input_group}`, but `{}` is private to `{other}`",
+                        first.name()
+                    ))
+                    .with_help(
+                        "replace one of the two models with a model that is not private, because a model belongs to only one group",
                     ),
-                    (None, Some((other, first))) if other != input_group => diagnostics.push(
-                        diagnostic(format!(
-                            "`{name}` is private to the group `{input_group}`, but `{}` is private to `{other}`",
-                            first.name()
-                        ))
-                        .with_help(
-                            "replace one of the two models with a model that is not private, because a model belongs to only one group",
-                        ),
-                    ),
-                    _ => joined = joined.or(Some((input_group, relation))),
-                }
+                ),
+                _ => joined = joined.or(Some((input_group, relation))),
             }
-            let wider =
-                access.and_then(|(access_name, access_span)| Some((Access::from_name(access_name)?, access_span)));
-            let wider = wider.filter(|(access, _)| input_access == Access::Private && *access > input_access);
-            if let Some((declared_access, access_span)) = wider {
+            let declared = access.and_then(|(name, access_span)| Some((Access::from_name(name)?, access_span)));
+            if let Some((declared_access, access_span)) = declared.filter(|(access, _)| *access > Access::Private) {
                 let message = format!(
-                    "the model is {}, but it reads `{name}`, which is {}",
-                    declared_access.name(),
-                    input_access.name()
+                    "the model is {}, but it reads `{name}`, which is private",
+                    declared_access.name()
                 );
                 diagnostics.push(
                     Diagnostic::new(Code::WiderAccess, access_span, message)
                         .with_secondary_label(span, "read here")
-                        .with_help(format!("write `access: {}`", input_access.name()))
-                        .with_fix(access_span, input_access.name()),
+                        .with_help("write `access: private`")
+                        .with_fix(access_span, "private"),
                 );
             }
         }
@@ -172,22 +156,44 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn inherited_access(&self) -> &InheritedAccess {
         // Every generated test needs the result, so searching the inputs each time would be quadratic.
         self.inherited.get_or_init(|| {
-            let private = self
-                .restricted_inputs()
-                .find(|(_, _, access)| *access == Access::Private);
-            let Some((_, relation, access)) = private else {
+            let Some((_, relation)) = self.private_inputs().next() else {
                 return InheritedAccess::default();
             };
             let says = |key: &str, own_key: Option<&'r Node>| {
                 own_key.is_some() || self.spec.dbt.config.is_some_and(|config| config.get(key).is_some())
             };
             InheritedAccess {
-                access: Some(access).filter(|_| !says("access", self.spec.dbt.access)),
+                access: Some(Access::Private).filter(|_| !says("access", self.spec.dbt.access)),
                 group: relation
                     .group()
                     .map(str::to_owned)
                     .filter(|_| !says("group", self.spec.dbt.group)),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use formulac_core::{Access, Column, Relation, Schema, Type};
+
+    use crate::Compiler;
+
+    #[test]
+    fn the_error_about_a_private_relation_is_at_its_name() {
+        let relation = |name: &str| Relation::new(name).with(Column::new("id", Type::Integer));
+        let secrets = relation("secrets").with_access(Access::Private, None);
+        let schema = Schema::new().with(relation("orders")).with(secrets);
+        let compiler = Compiler::builder().schema(schema).build();
+        for spec in [
+            "model: m\nfrom: secrets\nkeep: id\n",
+            "model: m\nfrom: orders\nsteps:\n  - {name: a, keep: id}\n  - {name: b, from: secrets, keep: id}\n  \
+             - {name: c, union: [a, b], keep: id}\n",
+        ] {
+            let compiled = compiler.compile_spec(spec);
+            let private = compiled.diagnostics().iter().filter(|fault| fault.code() == "F0641");
+            let texts: Vec<&str> = private.map(|fault| fault.span().text(spec)).collect();
+            assert_eq!(texts, ["secrets"], "{spec}");
+        }
     }
 }

@@ -527,13 +527,20 @@ fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, 
     }
 }
 
+/// Maximum number of different names in a message about a cycle.
+const MAX_NAMES_OF_CYCLE: usize = 8;
+
 /// Reports a cycle of specs, in which each spec reads the next one.
 fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
     let name = |number: usize| files[number].name().map_or("", |(name, _)| name.as_str());
+    let names = quote_names(circle.iter().map(|number| name(*number)));
     for (index, number) in circle.iter().enumerate() {
-        let around = circle.iter().cycle().skip(index).take(circle.len() + 1);
-        let next = around.clone().nth(1).map_or("", |number| name(*number)).to_lowercase();
-        let path: Vec<String> = around.map(|number| format!("`{}`", name(*number))).collect();
+        let next = circle.get(index + 1).or(circle.first());
+        let next = next.map_or("", |number| name(*number)).to_lowercase();
+        let around = names.iter().skip(index).chain(names.iter().take(index));
+        let mut path: Vec<&str> = around.take(MAX_NAMES_OF_CYCLE).map(String::as_str).collect();
+        path.extend((names.len() > MAX_NAMES_OF_CYCLE).then_some("…"));
+        path.extend(names.get(index).map(String::as_str));
         let span = files[*number]
             .reads()
             .iter()

@@ -186,8 +186,7 @@ pub(super) fn columns_equated_by_join<'p>(
 
 /// Returns the conditions that an expression places on a relation.
 fn condition_query(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
-    let equal = catalog::get(internal::EQUAL);
-    let is_equal = |overload| equal.overloads.iter().any(|o| o.id == overload);
+    let is_equal = |overload| catalog::overload_owner(overload) == internal::EQUAL;
     let mut cardinality_query = CardinalityQuery::default();
     let mut stack = vec![root];
     while let Some(id) = stack.pop() {

@@ -314,11 +314,8 @@ pub(super) fn check_shape(
             .definitions
             .iter()
             .filter_map(|ir_definition| ir_definition.name.as_deref());
-        let is_defined = |name: &str| {
-            definitions
-                .clone()
-                .any(|definition_name| definition_name.eq_ignore_ascii_case(name))
-        };
+        let defined: FxHashSet<String> = definitions.map(str::to_ascii_lowercase).collect();
+        let is_defined = |name: &str| defined.contains(&name.to_ascii_lowercase());
         check_keep(step, source, input.relation, is_defined, diagnostics);
     }
 }

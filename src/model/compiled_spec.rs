@@ -41,7 +41,7 @@ use crate::versions::OtherVersion;
 /// group by cast(date_trunc('month', ordered_on) as date)
 /// ");
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CompiledSpec {
     pub(crate) dialect: Dialect,
     pub(crate) name: Option<String>,
@@ -117,43 +117,8 @@ impl CompiledSpec {
     pub(crate) fn new(dialect: Dialect, diagnostics: Vec<Diagnostic>) -> Self {
         Self {
             dialect,
-            name: None,
-            name_span: Span::default(),
-            query: None,
-            model: None,
-            plan: None,
-            model_fault: None,
-            model_warnings: Vec::new(),
-            columns: Vec::new(),
-            reads: Vec::new(),
-            tables: Vec::new(),
-            key: Vec::new(),
-            single: false,
-            open: false,
-            never_null: BTreeSet::default(),
-            access: None,
-            columns_read: Vec::new(),
-            known_relations: Vec::new(),
-            undecided_types: Vec::new(),
-            definitions: Vec::new(),
-            tags: Vec::new(),
-            config: Vec::new(),
-            other_versions: Vec::new(),
-            budget: None,
-            column_tags: Vec::new(),
-            column_formats: Vec::new(),
-            lineage: Lineage::default(),
-            additivity: Vec::new(),
-            expanded: None,
-            is_over_sets: false,
-            sets: Vec::new(),
-            metrics_read: Vec::new(),
-            dimensions_read: Vec::new(),
-            metrics_of_columns: Vec::new(),
-            metrics_of_rows: Vec::new(),
-            metric_set: None,
-            set_tests: Vec::new(),
             diagnostics,
+            ..Self::default()
         }
     }
 

@@ -122,103 +122,55 @@ pub struct Builder {
     specs: SpecOptions,
 }
 
+/// Defines functions that set the options for formulas.
+macro_rules! forward_settings {
+    ($($(#[$doc:meta])* $name:ident($value:ident: $ty:ty);)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(mut self, $value: $ty) -> Self {
+                self.formulas = self.formulas.$name($value);
+                self
+            }
+        )*
+    };
+}
+
 impl Builder {
-    /// Sets the SQL dialect. Defaults to Postgres.
-    pub fn dialect(mut self, dialect: Dialect) -> Self {
-        self.formulas = self.formulas.dialect(dialect);
-        self
-    }
-
-    /// Sets the schema of the data. Types that the schema does not specify are inferred from use.
-    pub fn schema(mut self, schema: Schema) -> Self {
-        self.formulas = self.formulas.schema(schema);
-        self
-    }
-
-    /// Sets the relation to which unqualified names refer.
-    pub fn from(mut self, relation: impl Into<String>) -> Self {
-        self.formulas = self.formulas.from(relation);
-        self
-    }
-
-    /// Sets the context in which formulas are written. Defaults to measures.
-    pub fn context(mut self, context: Context) -> Self {
-        self.formulas = self.formulas.context(context);
-        self
-    }
-
-    /// Sets the grouping keys of the query.
-    pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.formulas = self.formulas.group_by(names);
-        self
-    }
-
-    /// Sets the sort keys for functions that read other rows, as `name` or `name desc`.
-    pub fn order_by<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
-        self.formulas = self.formulas.order_by(keys);
-        self
-    }
-
-    /// Sets the partition columns for functions that read other rows.
-    pub fn partition_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.formulas = self.formulas.partition_by(names);
-        self
-    }
-
-    /// Sets the columns of a worksheet in the order A, B, C and so on. By default, these are the columns of the
-    /// relation. Only the worksheet context uses them.
-    pub fn columns<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.formulas = self.formulas.columns(names);
-        self
-    }
-
-    /// Sets the worksheet row for which the formulas are written. Defaults to the first row.
-    pub fn row(mut self, row: u32) -> Self {
-        self.formulas = self.formulas.row(row);
-        self
-    }
-
-    /// Sets the limits on the size of the input.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.formulas = self.formulas.limits(limits);
-        self
-    }
-
-    /// Sets the time zone in which an instant is converted to a date, such as `Europe/Berlin`.
-    pub fn timezone(mut self, zone: impl Into<String>) -> Self {
-        self.formulas = self.formulas.timezone(zone);
-        self
-    }
-
-    /// Sets whether blank operands of `+ - *` and blank numerators count as 0, as in Omni's engine.
-    pub fn blanks_as_zero(mut self, yes: bool) -> Self {
-        self.formulas = self.formulas.blanks_as_zero(yes);
-        self
-    }
-
-    /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Defaults to Monday.
-    pub fn week_start(mut self, day: Weekday) -> Self {
-        self.formulas = self.formulas.week_start(day);
-        self
-    }
-
-    /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need.
-    /// Numbers above 11 are reduced modulo 12.
-    pub fn fiscal_month_offset(mut self, months: u8) -> Self {
-        self.formulas = self.formulas.fiscal_month_offset(months);
-        self
-    }
-
-    /// Suppresses warnings with these codes. Errors are always reported.
-    pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
-        self.formulas = self.formulas.without_warnings(codes);
-        self
-    }
-
-    /// Sets whether each definition contains a map from the parts of the SQL to the parts of the formula.
-    pub fn map_spans(mut self, yes: bool) -> Self {
-        self.formulas = self.formulas.map_spans(yes);
-        self
+    forward_settings! {
+        /// Sets the SQL dialect. Defaults to Postgres.
+        dialect(dialect: Dialect);
+        /// Sets the schema of the data. Types that the schema does not specify are inferred from use.
+        schema(schema: Schema);
+        /// Sets the relation to which unqualified names refer.
+        from(relation: impl Into<String>);
+        /// Sets the context in which formulas are written. Defaults to measures.
+        context(context: Context);
+        /// Sets the grouping keys of the query.
+        group_by(names: impl IntoIterator<Item = impl Into<String>>);
+        /// Sets the sort keys for functions that read other rows, as `name` or `name desc`.
+        order_by(keys: impl IntoIterator<Item = impl Into<String>>);
+        /// Sets the partition columns for functions that read other rows.
+        partition_by(names: impl IntoIterator<Item = impl Into<String>>);
+        /// Sets the columns of a worksheet in the order A, B, C and so on. By default, these are the columns of the
+        /// relation. Only the worksheet context uses them.
+        columns(names: impl IntoIterator<Item = impl Into<String>>);
+        /// Sets the worksheet row for which the formulas are written. Defaults to the first row.
+        row(row: u32);
+        /// Sets the limits on the size of the input.
+        limits(limits: Limits);
+        /// Sets the time zone in which an instant is converted to a date, such as `Europe/Berlin`.
+        timezone(zone: impl Into<String>);
+        /// Sets whether blank operands of `+ - *` and blank numerators count as 0, as in Omni's engine.
+        blanks_as_zero(yes: bool);
+        /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Defaults to Monday.
+        week_start(day: Weekday);
+        /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need.
+        /// Numbers above 11 are reduced modulo 12.
+        fiscal_month_offset(months: u8);
+        /// Suppresses warnings with these codes. Errors are always reported.
+        without_warnings(codes: impl IntoIterator<Item = Code>);
+        /// Sets whether each definition contains a map from the parts of the SQL to the parts of the formula.
+        map_spans(yes: bool);
     }
 
     /// Sets the tags that a column of a model inherits from the columns from which it is computed.

@@ -1,5 +1,6 @@
 //! Enforced contracts. If a contract is enforced, every column is cast to its declared type.
 
+use formulac_syntax::diag::lists::quote_names;
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
@@ -80,11 +81,7 @@ impl SpecCompilation<'_> {
         if let Some(first) = missing.first() {
             let message = format!(
                 "an enforced contract needs the type of every column, but the type of {} is unknown",
-                missing
-                    .iter()
-                    .map(|name| format!("`{name}`"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                quote_names(&missing).join(", ")
             );
             diagnostics.push(
                 Diagnostic::new(Code::ContractWithoutTypes, span, message).with_help(format!(

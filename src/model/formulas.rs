@@ -44,14 +44,6 @@ struct Segment<'y> {
 }
 
 impl Segment<'_> {
-    /// Returns the offset of the spec text in the value of its scalar. The text may be a single name in a
-    /// comma-separated list.
-    fn offset_in_scalar(&self) -> Option<usize> {
-        let scalar_text = self.from.node.text().unwrap_or_default();
-        let offset = (self.from.text.as_ptr() as usize).checked_sub(scalar_text.as_ptr() as usize);
-        offset.filter(|offset| *offset <= scalar_text.len())
-    }
-
     /// Appends the position of each character in a copied segment. `offsets` contains the position of each byte of the
     /// scalar.
     fn add_copied_places(&self, source: &str, offsets: &[u32], places: &mut Vec<Span>) {
@@ -61,7 +53,7 @@ impl Segment<'_> {
                 .and_then(|scalar_text| scalar_text.find(self.from.text))
                 .unwrap_or(0)
         };
-        let within = self.offset_in_scalar().unwrap_or_else(find);
+        let within = self.from.offset_in_node().unwrap_or_else(find);
         for (index, c) in self.from.text.char_indices() {
             let start = offsets.get(within + index).copied().unwrap_or(node.span.start);
             let span = Span::new(start, start + yaml::escaped_length(source, start, c, node.style()));
@@ -73,7 +65,7 @@ impl Segment<'_> {
     /// spec text, and all other bytes have the position of its first character.
     fn add_generated_places(&self, places: &mut Vec<Span>) {
         let SpannedText { text, node } = self.from;
-        let within = self.offset_in_scalar().unwrap_or(0) as u32;
+        let within = self.from.offset_in_node().unwrap_or(0) as u32;
         let first = node.span.start + u32::from(node.is_quoted()) + within;
         let last = first + (text.len() as u32).saturating_sub(1);
         let end = first + text.chars().next().map_or(1, |c| c.len_utf8() as u32);

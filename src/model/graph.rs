@@ -31,32 +31,14 @@ pub(super) struct SpecInputs {
 
 /// Returns the models that a spec may read. Names of the spec's own steps are omitted.
 pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
-    let joins = spec
-        .steps
-        .iter()
-        .flat_map(|step| &step.joins)
-        .map(|join| (&join.to, join.to_text.node.span));
-    let sheets = spec.steps.iter().filter_map(|step| step.sheet.as_ref());
-    let tabs = sheets
-        .flat_map(|sheet| &sheet.tabs)
-        .map(|tab| (&tab.model, tab.model_text.node.span));
-    let of_steps = spec
-        .steps
-        .iter()
-        .filter_map(|step| step.from.as_ref())
-        .map(|(from, span)| (from, *span));
-    let relations = std::iter::once((&spec.from, spec.from_span))
-        .chain(of_steps)
-        .chain(joins)
-        .chain(tabs);
     let steps: FxHashSet<String> = spec
         .steps
         .iter()
         .filter_map(|s| Some(s.name?.text.to_lowercase()))
         .collect();
     let is_step = |from: &RelationReference| matches!(from, RelationReference::Table(table) if steps.contains(&table.to_lowercase()));
-    let model_relations = relations.filter(|(from, _)| !is_step(from));
-    model_relations
+    spec.relation_reads()
+        .filter(|(from, _)| !is_step(from))
         .filter_map(|(from, span)| {
             Some(ModelRead {
                 model: from.unversioned_model()?.to_lowercase(),
@@ -182,6 +164,7 @@ fn find_cycle(first: usize, parents: &Arena<Vec<usize>>, left: &FxHashSet<usize>
 #[cfg(test)]
 mod tests {
     use super::order_specs;
+    use crate::{Compiler, SpecText};
 
     #[test]
     fn each_wave_reads_earlier_waves() {
@@ -197,5 +180,24 @@ mod tests {
         assert_eq!(order.waves, [vec![4]]);
         assert_eq!(order.circles, [vec![0, 1], vec![3]]);
         assert_eq!(order.behind, [2, 5]);
+    }
+
+    #[test]
+    fn messages_about_long_cycles_are_short() {
+        let texts: Vec<String> = (0..12)
+            .map(|number| format!("model: m{number}\nfrom: m{}\nkeep: all\n", (number + 1) % 12))
+            .collect();
+        let specs: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
+        let compiled = Compiler::default().compile_specs(&specs);
+        let message = |index: usize| compiled[index].diagnostics()[0].message().to_owned();
+        assert_eq!(
+            message(0),
+            "these models depend on each other in a cycle: `m0` reads `m1` reads `m2` reads `m3` reads `m4` reads `m5` \
+             reads `m6` reads `m7` reads … reads `m0`"
+        );
+        assert!(message(10).ends_with(
+            "`m10` reads `m11` reads `m0` reads `m1` reads `m2` reads `m3` reads `m4` \
+            reads `m5` reads … reads `m10`"
+        ));
     }
 }

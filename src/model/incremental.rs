@@ -15,7 +15,7 @@ use crate::ir::CalendarUnit;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
-use formulac_syntax::diag::lists::join_names;
+use formulac_syntax::diag::lists::{join_names, quote_names};
 
 /// Plan of incremental runs.
 #[derive(Clone, Debug)]
@@ -264,7 +264,7 @@ impl SpecCompilation<'_> {
         if !(is_exact || within && by_periods)
             && let (Some(first), Some(last)) = (keys.first(), keys.last())
         {
-            let name_list = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+            let name_list = |names: &[String]| quote_names(names).join(", ");
             let span = Span::new(first.node.span.start, last.node.span.end);
             let message = format!(
                 "the model has one row per {}, but `unique_key` is {}",

@@ -1,7 +1,7 @@
 //! Input of a step with joins: the relations by name, and their shared columns.
 
 use formulac_syntax::diag::lists::join_names;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::SpecCompilation;
 use super::formulas::FormulaPartWithSource;
@@ -324,16 +324,8 @@ impl<'y> JoinedStepInput<'y> {
             .filter_map(|index| before.get(*index))
             .map(Relation::name)
             .collect();
-        let mut owner_names: Vec<String> = Vec::new();
-        for owner in owners.iter().map(|owner| format!("`{owner}`")) {
-            if !owner_names.contains(&owner) {
-                owner_names.push(owner);
-            }
-        }
-        let owner_list = match owner_names.as_slice() {
-            [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-            _ => owner_names.concat(),
-        };
+        let mut seen = FxHashSet::default();
+        let owner_list = join_names(owners.iter().filter(|owner| seen.insert(**owner)), "or");
         let (text, join_name) = (name.text, join.name());
         let example = owners
             .first()
@@ -384,9 +376,7 @@ fn no_column_with_help(
 
 /// Returns the span of a name in the file. The node's text may contain several names.
 pub(super) fn name_span(name: SpannedText<'_>) -> Span {
-    let node_text = name.node.text().unwrap_or_default();
-    let within = (name.text.as_ptr() as usize).checked_sub(node_text.as_ptr() as usize);
-    match within.filter(|w| *w + name.text.len() <= node_text.len()) {
+    match name.offset_in_node() {
         Some(within) => {
             let start = name.node.span.start + u32::from(name.node.is_quoted()) + within as u32;
             Span::new(start, start + name.text.len() as u32)

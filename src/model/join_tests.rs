@@ -163,35 +163,75 @@ impl SpecCompilation<'_> {
 
     /// Returns the query together with the spec's CTEs that the query reads.
     fn with_ctes(&self, query_ctes: Vec<Cte>, body: Select) -> Query {
-        let mut cte_names: FxHashSet<&str> = FxHashSet::default();
-        let sources = |select: &'_ Select| -> Vec<String> {
-            let select_sources = select.from.iter().chain(select.joins.iter().map(|join| &join.source));
-            let source_names = select_sources.filter_map(|source| match source {
-                SelectSource::Name(name) => Some(name.clone()),
-                SelectSource::Input(_) => None,
-            });
-            source_names.collect()
-        };
-        let mut relation_names: Vec<String> = query_ctes
-            .iter()
-            .map(|cte| &cte.body)
-            .chain([&body])
-            .flat_map(sources)
-            .collect();
+        fn names(select: &Select) -> impl Iterator<Item = String> {
+            select.sources().filter_map(SelectSource::cte_name).map(str::to_owned)
+        }
+        let bodies = query_ctes.iter().map(|cte| &cte.body).chain([&body]);
+        let mut names_read: FxHashSet<String> = bodies.flat_map(names).collect();
+        let mut ctes: Vec<Cte> = Vec::new();
         // Go backward, because a CTE reads only earlier CTEs.
         for cte in self.ctes.iter().rev() {
-            if relation_names.contains(&cte.name) {
-                cte_names.insert(&cte.name);
-                relation_names.extend(sources(&cte.body));
+            if names_read.contains(&cte.name) {
+                names_read.extend(names(&cte.body));
+                ctes.push(cte.clone());
             }
         }
-        let mut ctes: Vec<Cte> = self
-            .ctes
-            .iter()
-            .filter(|cte| cte_names.contains(cte.name.as_str()))
-            .cloned()
-            .collect();
+        ctes.reverse();
         ctes.extend(query_ctes);
         Query { ctes, body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use formulac_core::{Column, Relation, Schema, Type};
+
+    use crate::Compiler;
+    use crate::model_files::ModelTest;
+
+    /// Returns the tests of the joins of a spec, for a schema in which customers have no key.
+    fn tests_of_joins(spec: &str) -> Vec<ModelTest> {
+        let columns = |relation: &str, names: &[&str]| {
+            let columns = names.iter().map(|name| Column::new(*name, Type::Integer));
+            columns.fold(Relation::new(relation), Relation::with)
+        };
+        let schema = Schema::new()
+            .with(columns("orders", &["id", "customer_id", "amount"]))
+            .with(columns("customers", &["customer_id", "region"]));
+        let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
+        assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
+        let tests = compiled.model_tests().iter();
+        tests
+            .filter(|test| test.name().contains("finds_one_of"))
+            .cloned()
+            .collect()
+    }
+
+    #[test]
+    fn the_test_of_a_join_contains_all_branches_of_a_union() {
+        let spec = "model: m\nfrom: orders\nsteps:\n  - name: sold\n    keep: [id, customer_id]\n  - name: returned\n    \
+            from: orders\n    keep: [id, customer_id]\n  - name: together\n    union: [sold, returned]\n    joins: [{to: \
+            customers, on: \"AND(unioned.customer_id = customers.customer_id, unioned.id > 1)\"}]\n    definitions: n = \
+            COUNT(customers.region)\n";
+        let tests = tests_of_joins(spec);
+        let [test] = tests.as_slice() else { panic!("{tests:?}") };
+        for part in [
+            "sold as (",
+            "returned as (",
+            "from sold\n    union all",
+            "from returned\n\n)",
+        ] {
+            assert!(test.sql().contains(part), "{part}: {}", test.sql());
+        }
+    }
+
+    #[test]
+    fn a_total_does_not_repeat_the_test_of_a_join() {
+        let spec = "model: m\nfrom: orders\nsteps:\n  - name: grouped\n    joins: [{to: customers, using: customer_id}]\n    \
+            group_by: region\n    definitions: revenue = SUM(amount)\n  - name: sheet\n    columns: [region, revenue]\n    \
+            order_by: region\n    calculations: {share: B1 / B_TOTAL}\n";
+        let tests = tests_of_joins(spec);
+        let names: Vec<&str> = tests.iter().map(ModelTest::name).collect();
+        assert_eq!(names, ["assert_m_grouped_finds_one_of_customers"]);
     }
 }

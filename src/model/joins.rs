@@ -1,5 +1,7 @@
 //! Parses the joined relations of a step: `joins: - {to, as, on | using, type, cardinality}`.
 
+use formulac_syntax::diag::lists::quote_names;
+
 use super::keys::{JOIN, KeyShape};
 use super::load::{Loader, SpannedText};
 use crate::dbt::RelationReference;
@@ -221,14 +223,8 @@ impl<'y> Loader<'y, '_> {
         if let Some((_, choice)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
             return *choice;
         }
-        let word_list = words
-            .iter()
-            .map(|(word, _)| format!("`{word}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let value_text = value
-            .text()
-            .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
+        let word_list = quote_names(words.iter().map(|(word, _)| word)).join(", ");
+        let value_text = value.describe();
         let help = match (
             text.to_ascii_lowercase().as_str(),
             suggest::nearest_name(text, words.iter().map(|(w, _)| *w)),

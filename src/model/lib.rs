@@ -95,6 +95,7 @@ mod time_range;
 mod time_zone;
 mod times;
 mod today;
+mod total_faults;
 mod totals;
 pub mod verify;
 mod versions;

@@ -6,7 +6,7 @@ use crate::catalog::{self, internal};
 use crate::check::{ColumnPeriod, DatePart, DefinitionRole, date_part, key_period};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarPeriod, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
-use crate::plan::{StepInput, StepPlan, used_definitions};
+use crate::plan::{StepInput, StepPlan, split_timeframe, used_definitions};
 
 /// Way in which a value reads other rows by counting rows.
 enum RowCountingKind {
@@ -24,14 +24,59 @@ enum RowCountingKind {
     },
 }
 
+/// Key that orders the rows, as messages name it.
+struct OrderKey<'k> {
+    text: &'k str,
+    unit: &'k str,
+    /// Timeframe that `fill` names.
+    timeframe: &'k str,
+    /// Whether the formula belongs to a metric set. The models that use the set have keys with other units.
+    is_of_set: bool,
+}
+
+impl OrderKey<'_> {
+    /// Returns the condition under which rows are not periods.
+    fn gap(&self) -> String {
+        match self.is_of_set {
+            true => format!("a period of `{}` is missing", self.text),
+            false => format!("a value of `{}` is missing", self.text),
+        }
+    }
+
+    /// Returns the instruction that adds the missing periods.
+    fn fill_help(&self) -> String {
+        match (self.is_of_set, CalendarPeriod::named(self.unit)) {
+            (true, _) => "add `fill` to the models that use the metric".to_owned(),
+            // Only periods of at least a day can be filled.
+            (false, Some(_)) => format!(
+                "add `fill: {}` to the step that groups by `{}`",
+                self.timeframe, self.text
+            ),
+            (false, None) => format!("add a row for each {} in an earlier step", self.unit),
+        }
+    }
+
+    /// Returns the instruction to write a formula. `formula` writes the formula for a unit.
+    fn calendar_help(&self, formula: impl Fn(&str) -> String, purpose: &str) -> String {
+        let (unit, which) = match self.is_of_set {
+            true => (
+                "unit".to_owned(),
+                ", where `unit` is the period by which the models group, such as `\"month\"`",
+            ),
+            false => (format!("\"{}\"", self.unit), ""),
+        };
+        format!("write `{}` {purpose}{which}, or {}", formula(&unit), self.fill_help())
+    }
+}
+
 /// Warns once per definition about an OFFSET or range if the rows are ordered by a date and each row or group
 /// represents a period. If a period has no row, the previous row is not the row of the previous period. `before`
-/// contains the truncated columns of the previous step.
+/// contains the truncated columns of the previous step. `is_of_set` is `true` if the formulas are those of a metric set.
 pub(super) fn check_gaps(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
     before: &[ColumnPeriod],
-    in_sheet: bool,
+    (in_sheet, is_of_set): (bool, bool),
     text: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -82,7 +127,12 @@ pub(super) fn check_gaps(
     // `fill` names the timeframe of the key.
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
-    let timeframe = if is_fiscal { &fiscal } else { unit };
+    let order_key = OrderKey {
+        text: if is_of_set { split_timeframe(key).0 } else { key },
+        unit,
+        timeframe: if is_fiscal { &fiscal } else { unit },
+        is_of_set,
+    };
     // OFFSET of the key itself, as in `ordered_on - OFFSET(ordered_on, -1)`, intentionally reads the date of the
     // previous row.
     let is_of_key = |counting_kind: &RowCountingKind| match counting_kind {
@@ -105,9 +155,10 @@ pub(super) fn check_gaps(
                 counted_rows(program, id).filter(|counting_kind| !is_of_key(counting_kind))?,
             ))
         });
-        diagnostics.extend(row_counting.and_then(|(id, counting_kind)| {
-            gap_warning(program, id, counting_kind, (key, unit, timeframe), in_sheet, text)
-        }));
+        diagnostics.extend(
+            row_counting
+                .and_then(|(id, counting_kind)| gap_warning(program, id, counting_kind, &order_key, in_sheet, text)),
+        );
     }
 }
 
@@ -115,21 +166,17 @@ fn gap_warning(
     program: &Program,
     id: IrId,
     counting_kind: RowCountingKind,
-    (key, unit, timeframe): (&str, &str, &str),
+    key: &OrderKey<'_>,
     in_sheet: bool,
     text: &str,
 ) -> Option<Diagnostic> {
-    // Only periods of at least a day can be filled.
-    let no_gaps = || match CalendarPeriod::named(unit) {
-        Some(_) => format!("add `fill: {timeframe}` to the step that groups by `{key}`"),
-        None => format!("add a row for each {unit} in an earlier step"),
-    };
     let (message, help) = match counting_kind {
         RowCountingKind::Offset { .. } if in_sheet => (
             format!(
-                "the cell is in another row, and that row belongs to the wrong period if a value of `{key}` is missing"
+                "the cell is in another row, and that row belongs to the wrong period if {}",
+                key.gap()
             ),
-            no_gaps(),
+            key.fill_help(),
         ),
         RowCountingKind::Offset { value, sign, rows } => {
             let value_text = program.meta(value).span.excerpt(text);
@@ -138,10 +185,10 @@ fn gap_warning(
             };
             let rows = program.text(digits);
             (
-                format!("`OFFSET` counts rows, so it reads the wrong period if a value of `{key}` is missing"),
-                format!(
-                    "write `PERIODOFFSET({value_text}, {sign}{rows}, \"{unit}\")` to move by calendar periods, or {}",
-                    no_gaps()
+                format!("`OFFSET` counts rows, so it reads the wrong period if {}", key.gap()),
+                key.calendar_help(
+                    |unit| format!("PERIODOFFSET({value_text}, {sign}{rows}, {unit})"),
+                    "to move by calendar periods",
                 ),
             )
         }
@@ -159,13 +206,19 @@ fn gap_warning(
                 .filter(|part| !part.is_empty() && !part.contains(['(', '!']))
                 .find(|_| !in_sheet);
             (
-                format!("the range covers {rows}, so it spans a longer time if `{key}` has no row for some {unit}"),
-                match argument_text.filter(|_| ends_here) {
-                    Some(value_text) => format!(
-                        "write `PERIODOFFSET({value_text}, -{back}, \"{unit}\"):{value_text}` for a range of calendar periods, or {}",
-                        no_gaps()
+                match key.is_of_set {
+                    true => format!("the range covers {rows}, so it spans a longer time if {}", key.gap()),
+                    false => format!(
+                        "the range covers {rows}, so it spans a longer time if `{}` has no row for some {}",
+                        key.text, key.unit
                     ),
-                    None => no_gaps(),
+                },
+                match argument_text.filter(|_| ends_here) {
+                    Some(value_text) => key.calendar_help(
+                        |unit| format!("PERIODOFFSET({value_text}, -{back}, {unit}):{value_text}"),
+                        "for a range of calendar periods",
+                    ),
+                    None => key.fill_help(),
                 },
             )
         }

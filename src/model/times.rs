@@ -7,6 +7,7 @@ use super::load::{KeptColumns, Step};
 use super::lookback::is_nested;
 use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
 use crate::Level;
+use crate::catalog::{internal, overload_owner};
 use crate::check::{DefinitionRole, constant_period, date_part, find_sort_key_to_shift, is_label, split_truncation};
 use crate::ir::{CalendarEnd, CalendarRange, CalendarUnit, Ir, IrId, PeriodSide, Program, WindowFrame};
 use crate::plan::{StepInput, StepOutput, StepPlan, used_definitions};
@@ -320,13 +321,12 @@ impl Times<'_> {
     /// the joined relation at this index.
     pub fn equal_values(&self, root: IrId, index: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
-        let equal = crate::catalog::get(crate::catalog::internal::EQUAL);
         let mut pairs = Vec::new();
         let mut stack = vec![root];
         while let Some(id) = stack.pop() {
             match program.node(id) {
                 Ir::And(args) => stack.extend(program.args(args)),
-                Ir::Apply { overload, args } if equal.overloads.iter().any(|o| o.id == overload) => {
+                Ir::Apply { overload, args } if overload_owner(overload) == internal::EQUAL => {
                     let [a, b] = program.args(args) else { continue };
                     for (step_value, ir_id) in [(*a, *b), (*b, *a)] {
                         if let (TimeOrigin::Column(relation_index, name), true) = (self.time_origin(ir_id), index > 0)

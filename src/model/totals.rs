@@ -4,12 +4,13 @@
 use super::column_sql::ColumnSql;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
-use super::load::{KeptColumns, SpannedText, SpecKind, Step};
+use super::load::{SpannedText, SpecKind, Step};
 use super::metrics::AggregatingStep;
+use super::total_faults::{total_diagnostic, total_faults, total_of_formula, ungrouped_total, without_groups};
 use super::worksheet::pivot_keys;
 use crate::Type;
 use crate::check::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::Diagnostic;
 use crate::emit::Emitter;
 use crate::plan::{StepInput, StepOutput, key_name};
 use crate::schema::{Column, Relation};
@@ -260,7 +261,14 @@ impl SpecCompilation<'_> {
         };
         input.joined = joined.as_ref().map(|joined| &joined.input);
         self.computed_definitions = Some(measures.to_vec());
-        let output = self.compile_step(step, &input, joined.as_ref(), false, memory, &mut ignored);
+        let output = self.compile_step(
+            (before.index, step),
+            &input,
+            joined.as_ref(),
+            false,
+            memory,
+            &mut ignored,
+        );
         self.computed_definitions = None;
         output.ok_or_else(|| ignored.into_iter().find(Diagnostic::is_error))
     }
@@ -384,81 +392,4 @@ impl SheetAndTotals<'_> {
 struct Measure {
     name: String,
     source: AggregatingStep,
-}
-
-/// Returns the error about measures that cannot be computed with fewer keys. `fault` is the error that the computation
-/// causes.
-fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: Span) -> Diagnostic {
-    let message = format!("`{measures}` cannot be computed for fewer keys than the previous step has");
-    let help = "compute the measure from aggregates only, without the keys that its total ignores";
-    let diagnostic = total_diagnostic(span, message).with_help(help);
-    match fault {
-        Some(fault) => diagnostic.with_secondary_label(fault.span(), fault.message().to_owned()),
-        None => diagnostic,
-    }
-}
-
-/// Reports a total of a measure that is computed from other measures in an earlier step, for example a ratio in a step
-/// with `fill`.
-fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
-    let message =
-        format!("`{measure}` is computed from columns of an earlier step, so its total cannot be computed from rows");
-    let help = "compute it from the totals of these columns, such as `B_ROW_TOTAL / C_ROW_TOTAL`";
-    total_diagnostic(span, message).with_help(help)
-}
-
-/// Returns the error about a total in a sheet that reads no groups.
-fn without_groups(span: Span) -> Diagnostic {
-    let message = "a sheet can contain totals only if it reads a grouped step, because a total recomputes a measure from \
-        its rows";
-    let help = "group in a step before the sheet, for example with `group_by: month` and `definitions: revenue = \
-        SUM(amount)`";
-    total_diagnostic(span, message).with_help(help)
-}
-
-fn total_diagnostic(span: Span, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::new(Code::TotalOfNothing, span, message)
-}
-
-/// Returns the errors about a sheet with totals: invalid totals, and parts of the sheet or the previous step that are
-/// incompatible with totals.
-fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, total_uses: &[TotalUse]) -> Vec<Diagnostic> {
-    let first = total_uses.first().map_or(Span::default(), |total| total.span);
-    if prior.having.is_some() || prior.limit.is_some() {
-        let message = "a total would include groups that `having` or `limit` excludes from the sheet";
-        let help = "filter the sheet in a later step, or filter rows with `where`";
-        return vec![total_diagnostic(first, message).with_help(help)];
-    }
-    let has_pivot = !pivot_keys(step).is_empty();
-    let fault = |total: &TotalUse| {
-        let Some(kind) = total.kind else {
-            let help = "write `column_total`, `row_total` or `grand_total`";
-            return Some(total_diagnostic(total.span, "unknown total").with_help(help));
-        };
-        let is_key = input.grain.iter().any(|key| key.eq_ignore_ascii_case(&total.measure));
-        let is_there = input
-            .relation
-            .is_none_or(|relation| relation.column(&total.measure).is_some());
-        if is_key || !is_there {
-            let message = format!(
-                "`{}` is not a measure of the previous step, so it has no total",
-                total.measure
-            );
-            let help =
-                "use a column that is an aggregate in the previous step, or write `SUM(C:C)` to sum a calculation";
-            return Some(total_diagnostic(total.span, message).with_help(help));
-        }
-        (kind == SheetTotalKind::Row && !has_pivot).then(|| {
-            let message = "a row total aggregates the columns of a pivot, but the sheet has no pivot";
-            total_diagnostic(total.span, message).with_help("add `pivot_by`, or write `column_total`")
-        })
-    };
-    let mut faults: Vec<Diagnostic> = total_uses.iter().filter_map(fault).collect();
-    if matches!(step.keep, KeptColumns::All) {
-        let message = "a sheet with totals must list its columns";
-        faults.push(
-            total_diagnostic(first, message).with_help("list the columns, for example `columns: [month, revenue]`"),
-        );
-    }
-    faults
 }

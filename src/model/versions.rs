@@ -1,5 +1,7 @@
 //! Versions of a dbt model.
 
+use formulac_syntax::diag::lists::quote_names;
+
 use super::load::DbtKeys;
 use super::yaml_output::{StringLanguage, yaml_list};
 use crate::dbt::YamlOutput;
@@ -24,7 +26,7 @@ pub(super) fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic
     let version_names: Vec<&str> = versions(dbt).map(|(name, _)| name).collect();
     let name = latest.text().unwrap_or_default();
     if !version_names.contains(&name) {
-        let quoted_names: Vec<String> = version_names.iter().map(|name| format!("`{name}`")).collect();
+        let quoted_names = quote_names(&version_names);
         let diagnostic = Diagnostic::new(
             Code::WrongShape,
             latest.span,

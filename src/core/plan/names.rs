@@ -186,6 +186,12 @@ impl CteNames {
         self.choose_name(&shorten_name(preferred_name))
     }
 
+    /// Returns whether [`choose_short_name`](Self::choose_short_name) returns a short form of exactly this name.
+    pub fn is_free(&self, preferred_name: &str) -> bool {
+        let name = fit_length(&shorten_name(preferred_name), self.most);
+        !self.names.contains(&name.to_lowercase())
+    }
+
     /// Returns the preferred name, or a similar name if the preferred name is in use.
     pub fn choose_name(&mut self, base_name: &str) -> String {
         let mut preferred_name = base_name.to_owned();

@@ -46,7 +46,11 @@ impl Planner<'_> {
         }
         let preferred_name = match first_new {
             _ if is_main => format!("{step}_grouped"),
-            Some(name) => format!("with_{name}"),
+            // If several steps add a column with the same name, the name of the input distinguishes their CTEs.
+            Some(name) => match format!("with_{name}") {
+                name if self.cte_names.is_free(&name) => name,
+                name => format!("{}_{name}", self.input.name),
+            },
             // A stratum that adds no columns is a filter.
             None => format!("{step}_filtered"),
         };

@@ -156,6 +156,12 @@ impl Relation {
         self
     }
 
+    /// Returns a relation with another name that has only the columns of this relation, without its keys.
+    #[must_use]
+    pub fn columns_as(&self, name: &str) -> Self {
+        self.columns().iter().cloned().fold(Self::new(name), Self::with)
+    }
+
     /// Sets the name under which a schema lists the relation because another relation has the same name.
     #[must_use]
     pub fn with_schema_name(mut self, name: impl Into<String>) -> Self {

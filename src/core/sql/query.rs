@@ -57,6 +57,17 @@ pub enum SelectSource {
     Name(String),
 }
 
+impl SelectSource {
+    /// Returns the name of the CTE, as written in SQL. `None` for an input.
+    #[must_use]
+    pub fn cte_name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Input(_) => None,
+        }
+    }
+}
+
 /// Table that the query reads as an input.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryInput<'a> {
@@ -163,7 +174,7 @@ impl Select {
     }
 
     /// Returns the relations that the select and its further branches read.
-    pub(super) fn sources(&self) -> impl Iterator<Item = &SelectSource> {
+    pub fn sources(&self) -> impl Iterator<Item = &SelectSource> {
         self.branches()
             .flat_map(|branch| branch.from.iter().chain(branch.joins.iter().map(|join| &join.source)))
     }

@@ -207,11 +207,60 @@ fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput
             .map_or(("", None), |input| (input.name, input.alias)),
         SelectSource::Name(text) => (text.as_str(), None),
     };
-    out.text.push_str(name);
-    if let Some(alias) = alias.or(own_alias) {
+    let alias = alias.or(own_alias);
+    write_relation(name, alias.map_or(0, |alias| alias.len() + 4), out);
+    if let Some(alias) = alias {
         out.text.push_str(" as ");
         out.text.push_str(alias);
     }
+}
+
+/// Prints the name of a relation, or a call of a table function with one argument per line if the call is too long.
+/// `bytes_after` is the number of bytes that follow on the same line.
+fn write_relation(name: &str, bytes_after: usize, out: &mut SqlText) {
+    let line = out.text.rsplit('\n').next().unwrap_or_default();
+    let is_long = line.len() + name.len() + bytes_after > WIDTH;
+    let indent = line.len() - line.trim_start().len();
+    let Some((function, arguments)) = split_call(name).filter(|_| is_long) else {
+        out.text.push_str(name);
+        return;
+    };
+    out.text.push_str(function);
+    out.text.push('(');
+    for (index, argument) in arguments.iter().enumerate() {
+        out.text.push_str(if index == 0 { "\n" } else { ",\n" });
+        out.push_spaces(indent + 4);
+        out.text.push_str(argument);
+    }
+    out.text.push('\n');
+    out.push_spaces(indent);
+    out.text.push(')');
+}
+
+/// Splits a call of a table function into the function and its arguments. `None` for other relations.
+fn split_call(relation: &str) -> Option<(&str, Vec<&str>)> {
+    let (function, rest) = relation.split_once('(')?;
+    let arguments = rest.strip_suffix(')')?;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ');
+    if !function.chars().all(is_word) {
+        return None;
+    }
+    let (mut depth, mut quote, mut start, mut parts) = (0_usize, None, 0, Vec::new());
+    for (offset, c) in arguments.char_indices() {
+        match (quote, c) {
+            (Some(open), _) => quote = Some(open).filter(|open| *open != c),
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.checked_sub(1)?,
+            (None, ',') if depth == 0 => {
+                parts.push(arguments.get(start..offset)?.trim());
+                start = offset + 1;
+            }
+            (None, _) => {}
+        }
+    }
+    parts.push(arguments.get(start..)?.trim());
+    Some((function, parts))
 }
 
 /// Prints a condition after its keyword, or below the keyword if the condition is too long.

@@ -34,7 +34,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         if let Some(step) = self.spec.steps.get(index) {
-            self.report_independent_errors(step, None, memory, diagnostics);
+            self.report_independent_errors((index, step), None, memory, diagnostics);
             self.report_errors_after(index, None, memory, diagnostics);
         }
     }
@@ -53,12 +53,12 @@ impl SpecCompilation<'_> {
             return;
         };
         let mut outputs = vec![possible_columns(failed, self.source, columns, limits, memory)];
-        for step in later {
+        for (later_index, step) in later.iter().enumerate() {
             let input = self.possible_input(index, &outputs);
             // The columns of joined relations are not available here, so the columns count as unknown if the step has
             // joins.
             let seen = input.as_ref().filter(|_| step.joins.is_empty());
-            self.report_independent_errors(step, seen, memory, diagnostics);
+            self.report_independent_errors((index + 1 + later_index, step), seen, memory, diagnostics);
             outputs.push(possible_columns(step, self.source, input.as_ref(), limits, memory));
         }
         if self.computed_definitions.is_none() {
@@ -122,22 +122,23 @@ impl SpecCompilation<'_> {
     /// previous step are used.
     fn report_independent_errors(
         &self,
-        step: &Step<'_>,
+        (index, step): (usize, &Step<'_>),
         columns: Option<&Relation>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let formulas = StepFormulas::new(step, self.source);
-        let mut step_diagnostics = self.check_step_alone(step, &formulas, columns, &[], memory);
+        let mut step_diagnostics = self.check_step_alone((index, step), &formulas, columns, &[], memory);
         step_diagnostics.retain(is_independent);
         let new_diagnostics = step_diagnostics.into_iter().map(|d| formulas.to_file(d));
         diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
     }
+
     /// Checks the formulas of a step without compiling its input, and returns the diagnostics. `columns` are the
     /// columns of the input, if they are known. `required` are types that later steps require.
     pub(super) fn check_step_alone(
         &self,
-        step: &Step<'_>,
+        (index, step): (usize, &Step<'_>),
         formulas: &StepFormulas<'_>,
         columns: Option<&Relation>,
         required: &[(String, Type)],
@@ -153,12 +154,6 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let mut diagnostics = Vec::new();
         formulas.parse(&options.limits, parse, ast, &mut diagnostics);
-        let index = self
-            .spec
-            .steps
-            .iter()
-            .position(|other| other.span == step.span)
-            .unwrap_or_default();
         let sheet = worksheet_grid(step, columns, &[], &self.read_tabs(step, index, &mut Vec::new()));
         let context = formula_context(sheet.as_ref());
         let relations = columns.map_or(&[][..], std::slice::from_ref);

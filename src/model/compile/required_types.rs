@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::SpecCompilation;
 use crate::Type;
 use crate::formulas::StepFormulas;
-use crate::load::{Step, StepRead};
+use crate::load::StepRead;
 use crate::scratch::CompileMemory;
 
 /// Names with their required types.
@@ -32,7 +32,7 @@ impl SpecCompilation<'_> {
             };
             let formulas = StepFormulas::new(step, self.source);
             let later = required.get(&index).map_or(&[][..], Vec::as_slice);
-            self.check_step_alone(step, &formulas, None, later, memory);
+            self.check_step_alone((index, step), &formulas, None, later, memory);
             let columns = memory.program.columns.iter().filter(|column| column.assumed);
             let mut types: RequiredTypes = columns
                 .map(|column| (column.output_name().to_owned(), column.ty))
@@ -63,15 +63,9 @@ impl SpecCompilation<'_> {
         required
     }
 
-    /// Returns the types that later steps require of a step's columns.
-    pub(super) fn types_required_of(&self, step: &Step<'_>) -> &[(String, Type)] {
-        if self.required_types.is_empty() {
-            return &[];
-        }
-        let index = self.spec.steps.iter().position(|other| other.span == step.span);
-        index
-            .and_then(|index| self.required_types.get(&index))
-            .map_or(&[], Vec::as_slice)
+    /// Returns the types that later steps require of the columns of the step at an index.
+    pub(super) fn types_required_of(&self, index: usize) -> &[(String, Type)] {
+        self.required_types.get(&index).map_or(&[], Vec::as_slice)
     }
 
     /// Returns whether a schema contains the types of all columns of the relations that steps read.

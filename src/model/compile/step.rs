@@ -14,7 +14,7 @@ use crate::formulas::StepFormulas;
 use crate::hidden_periods::check_hidden_periods;
 use crate::ir::Program;
 use crate::join_scope::JoinedStepInput;
-use crate::load::{KeptColumns, Step};
+use crate::load::{KeptColumns, SpecKind, Step};
 use crate::long_names::check_lengths;
 use crate::missing_periods::check_gaps;
 use crate::partitions::check_partitions;
@@ -32,6 +32,7 @@ use crate::worksheet::{check_order, formula_context, pivot_cell_keys, without_ca
 #[derive(Clone, Copy)]
 pub struct StepToCompile<'s> {
     pub step: &'s Step<'s>,
+    pub index: usize,
     pub formulas: &'s StepFormulas<'s>,
     pub sheet: Option<&'s WorksheetGrid>,
     /// Rows that the step reads.
@@ -89,10 +90,10 @@ impl<'s> StepToCompile<'s> {
 }
 
 impl SpecCompilation<'_> {
-    /// Compiles a step. Returns `None` if the step has an error.
+    /// Compiles the step at an index. Returns `None` if the step has an error.
     pub(crate) fn compile_step(
         &mut self,
-        step: &Step<'_>,
+        (index, step): (usize, &Step<'_>),
         rows: &StepInput<'_>,
         joined: Option<&JoinedStepInput<'_>>,
         last: bool,
@@ -116,6 +117,7 @@ impl SpecCompilation<'_> {
         let column_periods = self.periods_of_previous_step(rows);
         let mut work = StepToCompile {
             step: &without_calculations(step, ast, &formulas),
+            index,
             formulas: &formulas,
             sheet: sheet.as_ref(),
             rows,
@@ -232,7 +234,7 @@ impl SpecCompilation<'_> {
             sheet: work.sheet,
             column_periods: work.column_periods,
             rest: check::RestOfFile {
-                required_types: self.types_required_of(work.step),
+                required_types: self.types_required_of(work.index),
                 ..check::RestOfFile::default()
             },
             ..self.scope_with_settings(context, input_relations(work.input), &work.formulas.roles)
@@ -297,7 +299,7 @@ impl SpecCompilation<'_> {
                 plan,
                 work.input,
                 work.column_periods,
-                work.sheet.is_some(),
+                (work.sheet.is_some(), self.spec.kind == SpecKind::WholeSet),
                 text,
                 diagnostics,
             );

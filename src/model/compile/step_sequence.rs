@@ -299,7 +299,7 @@ impl SpecCompilation<'_> {
             }
         }
         let last = index + 1 == steps.len();
-        self.compile_step(step, &input, joined.as_ref(), last, memory, diagnostics)
+        self.compile_step((index, step), &input, joined.as_ref(), last, memory, diagnostics)
     }
 
     /// Records the select that reads the rows of `from`, and the time columns that it reads.

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::super::compile::SpecCompilation;
 use super::super::load::SpannedText;
 use super::{SingularTest, TestedModel, to_file_name_part};
+use crate::column_sql::ColumnSql;
 use crate::dbt::{TestConfig, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{CteNames, key_name};
@@ -69,13 +70,8 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let relation = known_relation
-            .columns()
-            .iter()
-            .cloned()
-            .fold(Relation::new(self.spec.model.text), Relation::with);
         let tested = TestedModel {
-            relation,
+            relation: known_relation.columns_as(self.spec.model.text),
             has_unknown_columns: false,
             grain: keys,
             single: false,
@@ -151,16 +147,16 @@ impl SpecCompilation<'_> {
             .first()
             .map_or(("", ""), |source| (&source.import, &source.name));
         let shadows = dialect.facts().relation_shadows_column && grain.iter().any(|key| key.eq_ignore_ascii_case(name));
+        let column_sql = ColumnSql {
+            dialect,
+            relation: Some(&tested.relation),
+        };
         let tree = &mut memory.emit.tree;
         let mut names = CteNames::new(dialect.max_bytes());
         let mut keys: Vec<SqlId> = Vec::new();
         for key in grain {
             names.reserve(key);
-            let quoted = tested
-                .relation
-                .column(key)
-                .is_some_and(formulac_core::Column::is_quoted);
-            let key_sql = dialect.name_text(key, !quoted);
+            let key_sql = column_sql.column(key);
             keys.push(if shadows {
                 tree.add_field(import, &key_sql)
             } else {

@@ -93,7 +93,7 @@ impl SingularTest {
 /// Model, as used in its tests.
 pub(super) struct TestedModel<'t> {
     /// Columns of the model. All columns are nullable here, because a test must not rely on facts that another test may
-    /// refute.
+    /// refute. Only the test of a declared key has NOT NULL columns, because the caller ensures that they are NOT NULL.
     pub relation: Relation,
     /// Whether the model may have unknown columns.
     pub has_unknown_columns: bool,
@@ -107,12 +107,7 @@ pub(super) struct TestedModel<'t> {
 
 impl<'t> TestedModel<'t> {
     fn new(output: &'t StepOutput, model: &str) -> Self {
-        let mut relation = output
-            .relation
-            .columns()
-            .iter()
-            .cloned()
-            .fold(Relation::new(model), Relation::with);
+        let mut relation = output.relation.columns_as(model);
         relation.make_all_nullable();
         let (known_relation, grain) = (&output.relation, &output.grain);
         Self {
@@ -219,11 +214,7 @@ impl SpecCompilation<'_> {
         if conditions.is_empty() {
             return;
         }
-        let relation = output
-            .columns()
-            .iter()
-            .cloned()
-            .fold(Relation::new(self.spec.model.text), Relation::with);
+        let relation = output.columns_as(self.spec.model.text);
         let (_, formula_faults) = self.condition_formulas(&conditions, &relation, open, memory);
         diagnostics.extend(
             formula_faults

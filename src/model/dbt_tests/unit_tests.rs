@@ -1,5 +1,6 @@
 //! dbt unit tests for `examples:`. The examples are checked against the model's inputs and output.
 
+use formulac_syntax::diag::lists::quote_names;
 use rustc_hash::FxHashMap;
 
 use super::super::compile::SpecCompilation;
@@ -10,6 +11,7 @@ use crate::Type;
 use crate::check::{is_iso_date, no_column_diagnostic};
 use crate::dbt::{RelationReference, YamlOutput};
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::incremental::is_incremental;
 use crate::schema::{Column, Relation};
 use crate::yaml::{Node, NodeKind, YamlStyle};
 
@@ -80,7 +82,7 @@ impl SpecCompilation<'_> {
         for item in example.given.items().unwrap_or_default() {
             let Some(input) = item.get("input") else { continue };
             let input_text = input.text().unwrap_or_default().trim();
-            let is_own = input_text == THIS && self.is_incremental();
+            let is_own = input_text == THIS && is_incremental(self);
             let source = sources
                 .iter()
                 .find(|source| RelationReference::read(input_text).is_some_and(|from| source.is_relation(&from)));
@@ -133,10 +135,6 @@ impl SpecCompilation<'_> {
         (inputs, has_own_rows)
     }
 
-    fn is_incremental(&self) -> bool {
-        self.spec.dbt.config.and_then(|config| config.text_at("materialized")) == Some("incremental")
-    }
-
     /// Returns the overrides for a unit test: the date, and whether the run is incremental.
     fn unit_test_overrides(
         &self,
@@ -145,7 +143,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<YamlOutput> {
         let mut overrides = Vec::new();
-        if self.is_incremental() {
+        if is_incremental(self) {
             let incremental = ("is_incremental".to_owned(), YamlOutput::Bare(has_own_rows.to_string()));
             overrides.push(("macros".to_owned(), YamlOutput::Map(vec![incremental])));
         }
@@ -327,19 +325,8 @@ fn type_mismatch(column: &Column, value: &Node) -> Option<Diagnostic> {
         Type::Text => "text in quotes",
         _ => "a number",
     };
-    let message = format!(
-        "`{}` is {}, found {}",
-        column.name(),
-        ty.describe(),
-        describe_value(value)
-    );
+    let message = format!("`{}` is {}, found {}", column.name(), ty.describe(), value.describe());
     Some(Diagnostic::new(Code::TypeMismatch, value.span, message).with_help(format!("write {example}")))
-}
-
-fn describe_value(value: &Node) -> String {
-    value
-        .text()
-        .map_or_else(|| value.kind_name().to_string(), |text| format!("`{text}`"))
 }
 
 /// Converts a table name such as `raw.orders` to the form `source('raw', 'orders')`.
@@ -359,8 +346,10 @@ fn unread_input(text: &str, input: &Node, sources: &[ReadSource]) -> Diagnostic 
     let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);
     let names = || calls.iter().map(String::as_str);
     let other = || {
-        let quoted: Vec<String> = names().map(|name| format!("`{name}`")).collect();
-        format!("use a relation that the model reads: {}", quoted.join(", "))
+        format!(
+            "use a relation that the model reads: {}",
+            quote_names(names()).join(", ")
+        )
     };
     diagnostic.with_help(suggest::similar_name_help_or(text, names(), other))
 }

@@ -7,6 +7,7 @@ use super::super::load::Rule;
 use super::{SingularTest, TestedModel};
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
+use crate::column_sql::ColumnSql;
 use crate::dbt::TestConfig;
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
@@ -161,19 +162,14 @@ impl SpecCompilation<'_> {
     ) -> Query {
         let dialect = self.compiler.options.dialect;
         let span = Span::default();
-        let column_sql = |name: &String| {
-            dialect.name_text(
-                name,
-                !tested
-                    .relation
-                    .column(name)
-                    .is_some_and(formulac_core::Column::is_quoted),
-            )
+        let column_sql = ColumnSql {
+            dialect,
+            relation: Some(&tested.relation),
         };
         let items = step
             .shown_columns
             .iter()
-            .map(|name| Item::unnamed(tree.add_raw_text(&column_sql(name))))
+            .map(|name| Item::unnamed(tree.add_raw_text(&column_sql.column(name))))
             .collect::<Vec<Item>>();
         let mut x = tree.add_raw_text(holds);
         if rule.nulls_fail {

@@ -16,6 +16,8 @@ pub use project::{LOCAL, PROJECT};
 pub use proofs::RULE;
 pub use step::{DEFINITION, JOIN, STEP, STEP_INPUT};
 
+use formulac_syntax::diag::lists::join_names;
+
 /// Shape of a key's value.
 #[derive(Clone, Copy, Debug)]
 pub enum KeyShape {
@@ -165,13 +167,7 @@ impl KeyShape {
         match self {
             Self::Text | Self::Name => "a string".to_owned(),
             Self::Formula => "a formula".to_owned(),
-            Self::Choice(words) => {
-                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                match words.as_slice() {
-                    [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-                    _ => words.join(""),
-                }
-            }
+            Self::Choice(words) => join_names(*words, "or"),
             Self::Dialect => "the name of a dialect".to_owned(),
             Self::Weekday => "a day of the week".to_owned(),
             Self::TimeZone => "the name of a time zone".to_owned(),

@@ -83,6 +83,15 @@ impl Lineage {
         self.made.len() as ColumnPosition - 1
     }
 
+    /// Returns the position of a value that is computed from all `parts`. `None` if there are no parts.
+    fn combine(&mut self, parts: Vec<ColumnPosition>) -> Option<ColumnPosition> {
+        match parts.as_slice() {
+            [] => None,
+            [position] => Some(*position),
+            _ => Some(self.add(parts)),
+        }
+    }
+
     fn source(&mut self, relation: &str, column: &str) -> ColumnPosition {
         let next = self.made.len() as ColumnPosition;
         let columns = self.known.entry(relation.to_lowercase()).or_default();

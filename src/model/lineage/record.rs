@@ -179,9 +179,13 @@ impl SpecCompilation<'_> {
         match self.spec.step_input(index) {
             StepRead::Relation(from) => Some(self.lineage.source(from.name(), name)),
             StepRead::Step(step_index) => self.step_column(step_index, name),
-            StepRead::Union(steps) => steps
-                .into_iter()
-                .find_map(|step_index| self.step_column(step_index, name)),
+            StepRead::Union(steps) => {
+                let parts = steps
+                    .into_iter()
+                    .filter_map(|step_index| self.step_column(step_index, name));
+                let parts = parts.collect();
+                self.lineage.combine(parts)
+            }
         }
     }
 
@@ -207,28 +211,33 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the position of a column of an earlier step. Any name may be a column of an undeclared relation whose
-    /// columns the step passes on.
+    /// columns the step passes on. A column of a union is computed from the columns of all its steps.
     fn step_column(&mut self, step_index: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut seen = FxHashSet::default();
-        let mut places = vec![step_index];
-        let column_position = loop {
-            let index = places.pop()?;
+        let mut indexes = vec![step_index];
+        let mut parts = Vec::new();
+        while let Some(index) = indexes.pop() {
+            if !seen.insert(index) {
+                continue;
+            }
             if let Some(position) = self.lineage.steps.get(index)?.get(&key) {
-                break *position;
+                parts.push(*position);
+                continue;
             }
             let step = self.spec.steps.get(index)?;
-            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() || !seen.insert(index) {
+            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() {
                 continue;
             }
             match self.spec.step_input(index) {
-                StepRead::Relation(from) => break self.lineage.source(from.name(), name),
-                StepRead::Step(before) => places.push(before),
-                StepRead::Union(steps) => places.extend(steps.into_iter().rev()),
+                StepRead::Relation(from) => parts.push(self.lineage.source(from.name(), name)),
+                StepRead::Step(before) => indexes.push(before),
+                StepRead::Union(steps) => indexes.extend(steps),
             }
-        };
-        self.lineage.steps.get_mut(step_index)?.insert(key, column_position);
-        Some(column_position)
+        }
+        let position = self.lineage.combine(parts)?;
+        self.lineage.steps.get_mut(step_index)?.insert(key, position);
+        Some(position)
     }
 
     /// Records a step that lists periods, whose columns are not computed from columns of a relation.

@@ -102,6 +102,41 @@ fn a_kept_column_comes_from_the_relation_that_keep_names() {
 }
 
 #[test]
+fn a_column_of_a_union_has_the_sources_of_all_branches() {
+    let branches = "
+model: m
+from: orders
+steps:
+  - name: sold
+    keep: order_id
+    definitions: who = UPPER(email)
+  - name: people
+    from: customers
+    definitions: |
+      order_id = customer_id
+      who = country
+";
+    let read = [
+        "customers.customer_id orders.order_id / ",
+        "customers.country orders.email / pii",
+    ];
+    // The tag of one branch is inherited in either order, by kept and by computed columns.
+    for union in ["[sold, people]", "[people, sold]"] {
+        for keep in ["[order_id, who]", "all"] {
+            let spec = format!(
+                "{branches}  - name: together\n    union: {union}\n    keep: {keep}\n    definitions: lower = LOWER(who)\n"
+            );
+            let expected = [("order_id", read[0]), ("who", read[1]), ("lower", read[1])];
+            assert_eq!(
+                lineage_lines(&spec),
+                expected.map(|(name, read)| format!("{name}: {read}")),
+                "{union} {keep}"
+            );
+        }
+    }
+}
+
+#[test]
 fn sheet_lineage_covers_lookups_totals_and_pivots() {
     let spec = "
 model: m

@@ -48,13 +48,20 @@ impl SpannedText<'_> {
         }
     }
 
+    /// Returns the offset of the text in the node's whole text. `None` if the text was not cut out of the node's text.
+    pub fn offset_in_node(&self) -> Option<usize> {
+        let node_text = self.node.text().unwrap_or_default();
+        let offset = (self.text.as_ptr() as usize).checked_sub(node_text.as_ptr() as usize);
+        offset.filter(|offset| *offset + self.text.len() <= node_text.len())
+    }
+
     /// Returns the span of the text in the file. `offsets` contains the file offsets of the node's whole text.
     pub fn file_span(&self, offsets: &[u32]) -> Span {
-        let node_text = self.node.text().unwrap_or_default();
-        let within = (self.text.as_ptr() as usize).wrapping_sub(node_text.as_ptr() as usize);
-        if self.text.len() == node_text.len() || within >= node_text.len() {
+        let length = self.node.text().map_or(0, str::len);
+        let within = self.offset_in_node().filter(|within| *within < length);
+        let Some(within) = within.filter(|_| self.text.len() < length) else {
             return self.node.span;
-        }
+        };
         let file_offset = |index: usize| offsets.get(index).copied().unwrap_or(self.node.span.end);
         Span::new(
             file_offset(within),
@@ -165,6 +172,22 @@ impl Spec<'_> {
     pub fn step_named(&self, name: &str) -> Option<usize> {
         let is_named = |step: &Step<'_>| step.name.is_some_and(|step_name| step_name.text == name);
         self.steps.iter().position(is_named)
+    }
+
+    /// Returns the relations that `from`, joins and tabs name, with the span of each name. A joined relation may be a
+    /// step.
+    pub fn relation_reads(&self) -> impl Iterator<Item = (&RelationReference, Span)> {
+        let of_steps = self.steps.iter().filter_map(|step| step.from.as_ref());
+        let of_steps = of_steps.map(|(from, span)| (from, *span));
+        let joins = self.steps.iter().flat_map(|step| &step.joins);
+        let joins = joins.map(|join| (&join.to, join.to_text.node.span));
+        let sheets = self.steps.iter().filter_map(|step| step.sheet.as_ref());
+        let tabs = sheets.flat_map(|sheet| &sheet.tabs);
+        let tabs = tabs.map(|tab| (&tab.model, tab.model_text.node.span));
+        std::iter::once((&self.from, self.from_span))
+            .chain(of_steps)
+            .chain(joins)
+            .chain(tabs)
     }
 
     /// Returns the inputs of the step at an index, apart from joins.

@@ -1,5 +1,7 @@
 //! Checks whether key values have the shapes that the key tables define.
 
+use formulac_syntax::diag::lists::quote_names;
+
 use super::Loader;
 use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -269,10 +271,7 @@ impl Loader<'_, '_> {
         if value.text().is_some_and(|text| text.parse::<u64>().is_ok()) {
             return;
         }
-        let value_text = value
-            .text()
-            .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
-        let message = format!("`{name}` must be an integer of 0 or more, found {value_text}");
+        let message = format!("`{name}` must be an integer of 0 or more, found {}", value.describe());
         let help = match name {
             "limit" => format!("write the maximum number of rows, such as `{example}`"),
             _ => format!("write an integer, such as `{example}`"),
@@ -320,10 +319,7 @@ impl Loader<'_, '_> {
     fn report_unknown_dialect(&mut self, value: &Node, message: &str) {
         let names = || Dialect::all().map(Dialect::name);
         let help = suggest::similar_name_help_or(value.text().unwrap_or_default(), names(), || {
-            format!(
-                "use one of {}",
-                names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            )
+            format!("use one of {}", quote_names(names()).join(", "))
         });
         self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
     }

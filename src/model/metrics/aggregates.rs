@@ -88,7 +88,7 @@ impl ColumnBuilder<'_> {
                 Some(column) => *column,
                 None => {
                     let name = match is_whole {
-                        true => self.metric_column_name(id, &self.listed_as(id)),
+                        true => self.metric_column_name(id),
                         false => self.free_name(id.0, &format!("{}_{}", formula.name, call.function.replace('.', "_"))),
                     };
                     self.columns.aggregates.push(SetAggregate {

@@ -122,6 +122,10 @@ pub struct ColumnBuilder<'m> {
     /// Groups of rows that the aggregates read.
     pub groups: Arena<RowGroup>,
     needed: Vec<MetricId>,
+    /// Positions of each metric in `metrics`. Metrics that the model overrides are not included.
+    positions: FxHashMap<MetricId, Vec<usize>>,
+    /// Lower-case names of the columns, dimensions and metrics that formulas of the sets read.
+    names_of_sets: FxHashSet<String>,
     pub aggregates: AggregateColumns,
 }
 
@@ -150,6 +154,8 @@ impl<'m> ColumnBuilder<'m> {
             faults: Vec::new(),
             groups,
             needed: metric_ids.to_vec(),
+            positions: positions_of_metrics(model),
+            names_of_sets: names_of_sets(model, metric_ids),
             aggregates: AggregateColumns::default(),
         }
     }
@@ -220,12 +226,10 @@ impl<'m> ColumnBuilder<'m> {
     pub fn add_metric(&mut self, id: MetricId) {
         let formula = self.model.formula(id);
         let file = self.model.file_number_of_set(id.0);
-        let positions: Vec<usize> = self.listed_as(id);
+        let first_position = self.listed_as(id).first().copied();
         let is_own = self.model.kind == SpecKind::Periods;
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
-            let span = positions
-                .first()
-                .map_or(self.model.span, |index| self.model.listed_metrics[*index].span);
+            let span = first_position.map_or(self.model.span, |index| self.model.listed_metrics[index].span);
             let message = format!(
                 "`{}` reads other periods, but the model has no time key",
                 self.model.metric_name(id)
@@ -287,20 +291,20 @@ impl<'m> ColumnBuilder<'m> {
             && self.columns.all[column_use.column].text.span == formula.span
         {
             self.columns.metrics.insert(id, column_use.column);
-            return self.describe(column_use.column, formula, !positions.is_empty());
+            return self.describe(column_use.column, formula, first_position.is_some());
         }
         let windows = self.window_rows(formula, is_own);
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
             self.move_totals_to_columns(formula, (file, id.0), &mut replaced, &mut uses);
         }
-        let name = self.metric_column_name(id, &positions);
+        let name = self.metric_column_name(id);
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
             text: self.definition_text(
                 name,
                 formula.spell(file, &replaced),
                 formula,
-                (file, !positions.is_empty()),
+                (file, first_position.is_some()),
             ),
             uses,
             source: Some((formula.clone(), replaced)),
@@ -343,19 +347,15 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns the positions of a metric in `metrics`.
-    pub fn listed_as(&self, id: MetricId) -> Vec<usize> {
-        let listed_metrics = self.model.listed_metrics.iter().enumerate();
-        let entries = listed_metrics.filter(|(_, listed_metric)| {
-            (listed_metric.set, listed_metric.metric) == id && !self.model.is_overridden(&listed_metric.name)
-        });
-        entries.map(|(index, _)| index).collect()
+    pub fn listed_as(&self, id: MetricId) -> &[usize] {
+        self.positions.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the name of a metric's column: the name in `metrics`, or another name if the metric is not listed. If a
     /// formula of the set reads a column with the new name, the new name is assigned in a later stage.
-    pub fn metric_column_name(&mut self, id: MetricId, positions: &[usize]) -> String {
+    pub fn metric_column_name(&mut self, id: MetricId) -> String {
         let metric_name = self.model.formula(id).name.clone();
-        let Some(first) = positions.first() else {
+        let Some(first) = self.listed_as(id).first() else {
             return self.free_name(id.0, &metric_name);
         };
         let name = self.model.listed_metrics[*first].name.clone();
@@ -367,18 +367,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns whether a formula of a set reads a column or dimension with this name.
     fn is_read_by_sets(&self, name: &str) -> bool {
-        let metrics = self.needed.iter().map(|id| self.model.formula(*id));
-        let sets = self.model.sets.iter();
-        let others = sets.flat_map(|set| {
-            let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
-            dimensions.chain(&set.filter)
-        });
-        metrics.chain(others).any(|formula| {
-            formula
-                .names
-                .iter()
-                .any(|name_use| name_use.name.eq_ignore_ascii_case(name))
-        })
+        self.names_of_sets.contains(&name.to_ascii_lowercase())
     }
 
     /// Returns the text of a reference to a metric. `None` if the name can remain unchanged.
@@ -586,4 +575,30 @@ impl<'m> ColumnBuilder<'m> {
         });
         Some(self.columns.all.len() - 1)
     }
+}
+
+fn positions_of_metrics(model: &ModelOverSets<'_>) -> FxHashMap<MetricId, Vec<usize>> {
+    let mut positions: FxHashMap<MetricId, Vec<usize>> = FxHashMap::default();
+    let overridden: FxHashSet<String> = model
+        .overrides
+        .iter()
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .collect();
+    for (index, listed_metric) in model.listed_metrics.iter().enumerate() {
+        if !overridden.contains(&listed_metric.name.to_ascii_lowercase()) {
+            let id = (listed_metric.set, listed_metric.metric);
+            positions.entry(id).or_default().push(index);
+        }
+    }
+    positions
+}
+
+fn names_of_sets(model: &ModelOverSets<'_>, metric_ids: &[MetricId]) -> FxHashSet<String> {
+    let metrics = metric_ids.iter().map(|id| model.formula(*id));
+    let others = model.sets.iter().flat_map(|set| {
+        let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
+        dimensions.chain(&set.filter)
+    });
+    let names = metrics.chain(others).flat_map(|formula| &formula.names);
+    names.map(|name_use| name_use.name.to_ascii_lowercase()).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use formulac_syntax::diag::lists::quote_names;
 use formulac_syntax::lex::quote_formula_name;
 
 use super::columns::ColumnBuilder;
@@ -136,7 +137,7 @@ impl ModelOverSets<'_> {
                 keys.key_in_first_set(*key_index).and_then(|key| key.frame.clone()),
             ),
             several => {
-                let names: Vec<String> = keys.names.iter().map(|name| format!("`{name}`")).collect();
+                let names = quote_names(keys.names.iter());
                 let message = match several.is_empty() {
                     true => format!("`fill` names `{fill_name}`, which is not a key of the step"),
                     false => format!("several keys have the timeframe `{fill_name}`"),

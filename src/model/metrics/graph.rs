@@ -1,6 +1,6 @@
 //! Metrics that a model built on metric sets needs, in dependency order.
 
-use formulac_syntax::diag::lists::join_words;
+use formulac_syntax::diag::lists::{join_words, quote_names};
 use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, NameUse};
@@ -259,10 +259,9 @@ impl ModelOverSets<'_> {
         match crate::diag::suggest::nearest_name(name, names.iter().copied()) {
             Some(near) => fault.with_help(crate::diag::suggest::similar_name_help(near)),
             None => {
-                let quoted_names: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
+                let names = quote_names(names.iter().take(12)).join(", ");
                 fault.with_help(format!(
-                    "use {}; a formula over columns must be a metric or dimension of a set",
-                    quoted_names.join(", ")
+                    "use {names}; a formula over columns must be a metric or dimension of a set"
                 ))
             }
         }

@@ -134,8 +134,9 @@ impl ModelOverSets<'_> {
                 Some(fault) => faults.push(fault),
                 None => self.check_shared_column(compiler, key, set_indexes, faults),
             }
+            let is_named = self.is_named_key(&key.text, &name);
             for set in set_indexes {
-                match self.key_in_metric_set(compiler, *set, key, &name, self.is_named_key(&key.text, &name)) {
+                match self.key_in_metric_set(compiler, *set, key, &name, is_named) {
                     Ok(set_key) => keys.of_sets[*set].push(set_key),
                     Err(fault) => faults.push(fault),
                 }

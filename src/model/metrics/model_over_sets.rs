@@ -527,7 +527,7 @@ pub fn unknown_set(name: &str, span: Span, sets: &MetricSets, user: Option<&Metr
     match suggest::nearest_name(name, names()) {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),
         None => {
-            let names: Vec<String> = names().take(8).map(|name| format!("`{name}`")).collect();
+            let names = quote_names(names().take(8));
             fault.with_help(match names.is_empty() {
                 true => format!("write a spec file that begins with `metric_set: {name}`"),
                 false => format!("the metric sets are {}", names.join(", ")),

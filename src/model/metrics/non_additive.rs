@@ -3,6 +3,7 @@
 
 use formulac_syntax::lex::quote_formula_name;
 
+use super::columns::Replacement;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::MetricSetKey;
@@ -136,31 +137,17 @@ impl ModelOverSets<'_> {
         id: MetricId,
         within: &Range<usize>,
         keys: &Arena<MetricSetKey>,
-    ) -> Vec<(Range<usize>, TextWithOrigins)> {
+    ) -> Vec<Replacement> {
         let formula = self.formula(id);
-        let is_within = |range: &Range<usize>| within.start <= range.start && range.end <= within.end;
-        if self.row_group(id).rule.is_none() {
-            let mut qualified = self.columns_next_to_keys(id.0, formula, keys);
-            qualified.retain(|(range, _)| is_within(range));
-            return qualified;
-        }
-        let file = self.file_number_of_set(id.0);
-        let flat = formula
-            .names
-            .iter()
-            .filter(|name| is_within(&name.range))
-            .filter_map(|name| {
-                let column = self.column_next_to_keys(id.0, &formula.name, name, keys);
-                let is_column = self.resolve_in_set(id.0, &formula.name, &column) == SetNameTarget::Column;
-                column.qualifier.as_ref().filter(|_| is_column)?;
-                let text = TextWithOrigins::generated(
-                    &name.replacement_text(&name_after_joins(&column)),
-                    file,
-                    formula.file_span(&name.range),
-                );
-                Some((name.range.clone(), text))
-            });
-        flat.collect()
+        let mut replaced = match self.row_group(id).rule {
+            None => self.columns_next_to_keys(id.0, formula, keys),
+            Some(_) => self.spell_columns(id.0, formula, keys, |_, column| {
+                let is_column = self.resolve_in_set(id.0, &formula.name, column) == SetNameTarget::Column;
+                (is_column && column.qualifier.is_some()).then(|| name_after_joins(column))
+            }),
+        };
+        replaced.retain(|(range, _)| within.start <= range.start && range.end <= within.end);
+        replaced
     }
 
     /// Splits a grouped step over the rows of a set into a step that finds the last or first rows of each group and a

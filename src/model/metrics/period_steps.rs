@@ -269,7 +269,10 @@ impl EarlierSteps {
         let periods = &mut earlier.periods;
         let steps = root.items_at("steps");
         let reads_relation = |node: &Node| {
-            let is_step = |from: &str| steps.iter().any(|step| step.text_at("name") == Some(from));
+            let is_step = |from: &str| {
+                let mut names = steps.iter().filter_map(|step| step.text_at("name"));
+                names.any(|name| name.eq_ignore_ascii_case(from))
+            };
             node.text_at("from").is_some_and(|from| !is_step(from))
         };
         for (step_index, node) in steps.iter().enumerate().take(index) {

@@ -1,8 +1,8 @@
 //! Step that reads the rows of a metric set: its relation, joins, filters, dimensions and keys.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
+use super::columns::Replacement;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetNameTarget;
 use super::keys::{MetricSetKey, joined_relation};
@@ -17,6 +17,7 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -112,9 +113,11 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Records the names in a filter of the model, which may be former names of dimensions.
+    /// Records the names in a filter of the model, which may be former names of dimensions. The columns of keys are
+    /// recorded with the keys.
     fn record_filter_names(&self, set: usize, filter: &MetricFormula, names_used: &mut NamesUsed) {
-        for name in &filter.names {
+        let names = filter.names.iter().filter(|name| self.key_of_filter(name).is_none());
+        for name in names {
             let current = self.current_name_in_filter(set, name);
             let name = NameUse {
                 name: current.unwrap_or(&name.name).to_owned(),
@@ -130,19 +133,30 @@ impl ModelOverSets<'_> {
         set: usize,
         formula: &MetricFormula,
         keys: &Arena<MetricSetKey>,
-    ) -> Vec<(Range<usize>, TextWithOrigins)> {
+    ) -> Vec<Replacement> {
+        self.spell_columns(set, formula, keys, |name, column| {
+            let qualifier = column.qualifier.as_ref().filter(|_| name.qualifier.is_none())?;
+            Some(format!("{qualifier}.{}", name.name))
+        })
+    }
+
+    /// Returns the replacements for the names in a formula of a set to which `spell` gives another spelling. `spell`
+    /// gets a name, and the name with a qualifier if a key has the same name.
+    pub fn spell_columns(
+        &self,
+        set: usize,
+        formula: &MetricFormula,
+        keys: &Arena<MetricSetKey>,
+        spell: impl Fn(&NameUse, &NameUse) -> Option<String>,
+    ) -> Vec<Replacement> {
         let file = self.file_number_of_set(set);
-        let renamed = formula
-            .names
-            .iter()
-            .filter(|name| name.qualifier.is_none())
-            .filter_map(|name| {
-                let qualifier = self.column_next_to_keys(set, &formula.name, name, keys).qualifier?;
-                let text = name.replacement_text(&format!("{qualifier}.{}", name.name));
-                let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
-                Some((name.range.clone(), text))
-            });
-        renamed.collect()
+        let replacement = |name: &NameUse| {
+            let column = self.column_next_to_keys(set, &formula.name, name, keys);
+            let text = name.replacement_text(&spell(name, &column)?);
+            let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
+            Some((name.range.clone(), text))
+        };
+        formula.names.iter().filter_map(replacement).collect()
     }
 
     fn record_used_name(&self, set: usize, formula_name: &str, name: &NameUse, names_used: &mut NamesUsed) {
@@ -244,7 +258,7 @@ pub fn parse_name_use(text: &str) -> NameUse {
     }
 }
 
-/// Returns the joins that the used columns need. An inner join filters rows, so it is always needed.
+/// Returns the joins that the used columns need or may need. An inner join filters rows, so it is always needed.
 fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names_used: &NamesUsed) -> Vec<&'s Node> {
     let joins: Vec<&Node> = set.root.items_at("joins").iter().collect();
     let find_relation =
@@ -258,8 +272,14 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
         let relation = find_relation(to);
         let is_column = |(qualifier, name): &(String, String)| match qualifier.as_str() {
             "" => {
-                relation.is_some_and(|relation| relation.position(name.as_str()).is_some())
-                    && from.is_none_or(|from| from.position(name.as_str()).is_none())
+                let has_column = |relation: &Relation| relation.position(name.as_str()).is_some();
+                let may_have_column = match relation {
+                    Some(relation) if has_column(relation) => true,
+                    // The time of a set is a column of the set's relation, unless this relation has no such column.
+                    _ if set.is_time(name) && from.is_none_or(Relation::may_have_more_columns) => false,
+                    _ => relation.is_none_or(Relation::may_have_more_columns),
+                };
+                may_have_column && !from.is_some_and(has_column)
             }
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };

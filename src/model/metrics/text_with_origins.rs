@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::columns::Replacement;
 use super::formulas::MetricFormula;
 use crate::span::Span;
 
@@ -120,7 +121,7 @@ impl TextWithOrigins {
 impl MetricFormula {
     /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
     /// is from file `file`.
-    pub fn spell(&self, file: u16, replaced: &[(Range<usize>, TextWithOrigins)]) -> TextWithOrigins {
+    pub fn spell(&self, file: u16, replaced: &[Replacement]) -> TextWithOrigins {
         self.copy_part_with_replacements(file, &(0..self.text.len()), replaced)
     }
 
@@ -129,7 +130,7 @@ impl MetricFormula {
         &self,
         file: u16,
         part: &Range<usize>,
-        replaced: &[(Range<usize>, TextWithOrigins)],
+        replaced: &[Replacement],
     ) -> TextWithOrigins {
         let mut formula_text = TextWithOrigins::default();
         let mut offset = part.start;

@@ -253,7 +253,8 @@ impl SpecCompilation<'_> {
             // A factor of 1 is omitted.
             let text = match count {
                 "1" => text.replace("{count} * ", "").replace(", {count}", ""),
-                _ => text.to_owned(),
+                // Words in an interval are in the plural, as in `interval '3 months'`.
+                _ => text.replace("{unit}'", "{unit}s'"),
             };
             let text = text.replace("{first}", &first).replace("{last}", &last);
             text.replace("{unit}", unit).replace("{count}", count)
@@ -351,6 +352,54 @@ mod tests {
             let (first, _) = sql.split_once("union all").expect("the sets are united");
             assert!(first.contains(null), "{dialect}, {ty}: {sql}");
             assert!(!first.contains(", 6)"), "{dialect}, {ty}: {sql}");
+        }
+    }
+
+    #[test]
+    fn long_calls_that_list_periods_have_an_argument_per_line() {
+        let spec =
+            "model: m\nfrom: orders\ngroup_by: \"ordered_at[quarter]\"\nfill: quarter\ndefinitions: n = COUNT()\n";
+        for (dialect, join) in [
+            (
+                "postgres",
+                "    cross join generate_series(\n        cast(first_quarter as timestamp),\n        last_quarter,\n        \
+                 interval '3 months'\n    ) as series (period)\n",
+            ),
+            (
+                "duckdb",
+                "    cross join unnest(\n        generate_series(first_quarter, last_quarter, interval '3 months')\n    \
+                 ) as series (period)\n",
+            ),
+        ] {
+            let dialect: Dialect = dialect.parse().unwrap();
+            let compiled = Compiler::builder().dialect(dialect).build().compile_spec(spec);
+            let text = compiled.query().unwrap();
+            assert!(text.contains(join), "{text}");
+        }
+    }
+
+    #[test]
+    fn equal_keys_of_sets_have_names_with_their_relations() {
+        let set = |name: &str, from: &str| {
+            format!(
+                "metric_set: {name}\nfrom: {from}\ntime: day\nfiscal_month_offset: 1\ndefinitions: n_of_{name} = COUNT()\n"
+            )
+        };
+        let texts = [
+            "model: m\nmetrics: [a.n_of_a, b.n_of_b, c.n_of_c]\ngroup_by: fiscal_quarter\n".to_owned(),
+            set("a", "orders"),
+            set("b", "refunds"),
+            set("c", "plans"),
+        ];
+        let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
+        let compiled = Compiler::default().compile_first_specs(&texts, 1, || {});
+        let text = compiled[0].query().unwrap();
+        for name in [
+            "with with_fiscal_quarter as (",
+            "refunds_with_fiscal_quarter as (",
+            "plans_with_fiscal_quarter as (",
+        ] {
+            assert!(text.contains(name), "{name}: {text}");
         }
     }
 }

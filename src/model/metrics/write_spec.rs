@@ -81,6 +81,7 @@ impl ModelOverSets<'_> {
         let text = item.span.text(self.source).trim_end();
         let line = self.source.get(..item.span.start as usize).unwrap_or_default();
         let column = line.len() - line.rfind('\n').map_or(0, |break_offset| break_offset + 1);
+        let mut line_start = item.span.start as usize;
         for (index, line) in text.split_inclusive('\n').enumerate() {
             let cut = if index == 0 {
                 0
@@ -88,7 +89,8 @@ impl ModelOverSets<'_> {
                 (line.len() - line.trim_start_matches(' ').len()).min(column)
             };
             let line_text = line.get(cut..).unwrap_or_default();
-            let start = line_text.as_ptr() as usize - self.source.as_ptr() as usize;
+            let start = line_start + cut;
+            line_start += line.len();
             if index > 0 {
                 out.write("    ", 0, self.span);
             }

@@ -84,6 +84,17 @@ struct ComparedRelation {
     filter: Option<SqlTexts>,
 }
 
+impl ComparedRelation {
+    /// Compares all rows.
+    fn of(rows: RowSource) -> Self {
+        Self {
+            rows,
+            alias: None,
+            filter: None,
+        }
+    }
+}
+
 /// Column that both sides have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SharedColumn {
@@ -109,7 +120,7 @@ pub struct NamedColumns {
 
 /// Rule that determines whether two values of a column agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Agreement<'c> {
+pub(crate) enum Agreement<'c> {
     /// The values are equal, or both are NULL.
     Exact,
     /// The values are floats that differ by no more than [`CLOSE`].
@@ -217,23 +228,12 @@ impl Comparison {
     /// in two environments. The result also contains the sums of numeric columns.
     #[must_use]
     pub fn between_relations(mut self, ours: RelationReference, theirs: RelationReference) -> Self {
-        self.sides = [ours, theirs].map(|from| ComparedRelation {
-            rows: RowSource::Relation(from),
-            alias: None,
-            filter: None,
-        });
+        self.sides = [ours, theirs].map(|from| ComparedRelation::of(RowSource::Relation(from)));
         self.sums = true;
         self
     }
 
-    /// Returns the rule that determines whether two values of the column with this index agree.
-    #[must_use]
-    pub fn agreement(&self, column: usize) -> Agreement<'_> {
-        self.columns
-            .get(column)
-            .map_or(Agreement::Exact, |column| self.column_agreement(column))
-    }
-
+    /// Returns the rule that determines whether two values of a column agree.
     fn column_agreement(&self, column: &SharedColumn) -> Agreement<'_> {
         let ty = column.ty();
         match &self.tolerance {
@@ -315,16 +315,8 @@ impl CompiledSpec {
     /// an error, defines no model, or may have unknown columns.
     #[must_use]
     pub fn formula_comparison(&self) -> Option<Comparison> {
-        let ours = ComparedRelation {
-            rows: RowSource::Relation(self.model.as_ref()?.own.clone()),
-            alias: None,
-            filter: None,
-        };
-        let theirs = ComparedRelation {
-            rows: self.formula_rows()?,
-            alias: None,
-            filter: None,
-        };
+        let ours = ComparedRelation::of(RowSource::Relation(self.model.as_ref()?.own.clone()));
+        let theirs = ComparedRelation::of(self.formula_rows()?);
         let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
         let to_shared = |column: &Column| {
             let sql_name = column.sql_name(self.dialect);

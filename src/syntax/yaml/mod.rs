@@ -177,6 +177,12 @@ impl Node {
             NodeKind::Mapping(_) => "a mapping",
         }
     }
+
+    /// Returns the text in backticks, or the name of the node's kind if the node has no text.
+    pub fn describe(&self) -> String {
+        self.text()
+            .map_or_else(|| self.kind_name().to_owned(), |text| format!("`{text}`"))
+    }
 }
 
 fn is_null(value: &str, style: YamlStyle) -> bool {

@@ -83,7 +83,7 @@ fn rows_that_several_rules_read_are_computed_once() {
     assert!(text.contains("partition by age_band, make, driver\n"), "{text}");
     // Each row has its own random number in each step.
     let set = set.replace("age < 30", "RAND() < 0.5");
-    assert!(sql(&[&set, model]).contains("with_age_band_rows"));
+    assert!(sql(&[&set, model]).contains("policy_with_age_band"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use formulac_catalog::Type;
 use formulac_core::{Column, Relation, Schema};
 
-use super::{compile_last_with, reports};
+use super::{compile_last_with, reports, sql};
 use crate::Compiler;
 
 /// Returns a compiler with only some columns of each relation, as if its schema came from a dbt properties file.
@@ -38,6 +38,56 @@ fn a_join_does_not_make_the_time_of_a_set_ambiguous() {
     assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
     let text = compiled.query().expect("a query");
     assert!(text.contains("date_trunc('month', months.billing_month)"), "{text}");
+}
+
+const SALES: &str = "metric_set: sales\nfrom: orders\njoins: [{to: customers, using: customer_id}]\ntime: ordered_at\n\
+    definitions: |\n  n = COUNT()\n  revenue = SUM(orders.amount)\n  spent = SUM(spend)\n";
+
+/// All columns of the set's relation are known, so other columns are columns of the joined relation.
+#[test]
+fn a_join_remains_if_only_its_relation_may_have_a_column() {
+    let orders = ["customer_id", "amount", "spend"]
+        .iter()
+        .fold(Relation::new("orders"), |orders, name| {
+            orders.with(Column::new(*name, Type::Integer))
+        })
+        .with(Column::new("ordered_at", Type::Date));
+    let compiler = Compiler::builder()
+        .schema(Schema::new().with(orders).with(Relation::unknown("customers")))
+        .build();
+    for (key, is_kept) in [("region_name", true), ("customer_id", false)] {
+        let model = format!("model: m\nmetrics: [sales.spent]\ngroup_by: [month, {key}]\n");
+        let compiled = compile_last_with(&compiler, &[SALES, &model]);
+        let text = compiled.query().unwrap_or_default();
+        assert_eq!(
+            text.contains("left join customers"),
+            is_kept,
+            "{text}{:?}",
+            compiled.diagnostics()
+        );
+    }
+}
+
+/// No schema lists the columns of the relations, so a name without a qualifier may be a column of both.
+#[test]
+fn a_join_remains_if_its_relation_may_also_have_a_column() {
+    let join = "left join customers\n    on orders.customer_id = customers.customer_id";
+    for (model, is_kept) in [
+        ("metrics: [sales.n]\ngroup_by: region_name\n", true),
+        (
+            "metrics: [sales.n]\ngroup_by: month\nwhere: region_name = \"north\"\n",
+            true,
+        ),
+        ("metrics: [sales.spent]\ngroup_by: month\n", true),
+        ("metrics: [sales.revenue]\ngroup_by: month\n", false),
+        (
+            "metrics: [sales.n]\ngroup_by: month\nwhere: month > DATE(2024, 1, 1)\nuntil: 2024-12-31\n",
+            false,
+        ),
+    ] {
+        let text = sql(&[SALES, &format!("model: m\n{model}")]);
+        assert_eq!(text.contains(join), is_kept, "{model}{text}");
+    }
 }
 
 #[test]

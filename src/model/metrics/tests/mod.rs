@@ -91,3 +91,30 @@ fn names_of_metrics_may_look_like_cells_or_functions() {
         }
     }
 }
+
+/// The models that use a set group by other units than the rows with which the set is checked.
+#[test]
+fn the_help_about_ranges_of_rows_names_no_unit_in_a_set() {
+    let set = |formula: &str| {
+        format!(
+            "metric_set: orders\nfrom: orders\ntime: ordered_at\ndefinitions: |\n  revenue = SUM(amount)\n  x = {formula}\n"
+        )
+    };
+    for (formula, report) in [
+        (
+            "AVERAGE(OFFSET(revenue, -2):revenue)",
+            "the range covers 3 rows, so it spans a longer time if a period of `ordered_at` is missing; \
+             write `PERIODOFFSET(revenue, -2, unit):revenue` for a range of calendar periods, where `unit` is the period \
+             by which the models group, such as `\"month\"`, or add `fill` to the models that use the metric",
+        ),
+        (
+            "OFFSET(revenue, -1)",
+            "`OFFSET` counts rows, so it reads the wrong period if a period of `ordered_at` is missing; \
+             write `PERIODOFFSET(revenue, -1, unit)` to move by calendar periods, where `unit` is the period \
+             by which the models group, such as `\"month\"`, or add `fill` to the models that use the metric",
+        ),
+    ] {
+        let reports = reports(&[&set(formula)], "W0421");
+        assert_eq!(reports, [format!("{formula}: {report}")]);
+    }
+}
