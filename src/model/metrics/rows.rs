@@ -275,9 +275,10 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
                 let has_column = |relation: &Relation| relation.position(name.as_str()).is_some();
                 let may_have_column = match relation {
                     Some(relation) if has_column(relation) => true,
-                    // The time of a set is a column of the set's relation, unless this relation has no such column.
-                    _ if set.is_time(name) && from.is_none_or(Relation::may_have_more_columns) => false,
-                    _ => relation.is_none_or(Relation::may_have_more_columns),
+                    _ => {
+                        from.is_some_and(|from| !from.may_have_more_columns())
+                            && relation.is_none_or(Relation::may_have_more_columns)
+                    }
                 };
                 may_have_column && !from.is_some_and(has_column)
             }

@@ -1,7 +1,7 @@
 use formulac_catalog::Type;
 use formulac_core::{Column, Relation, Schema};
 
-use super::{compile_last_with, reports, sql};
+use super::{compile_last_with, reports};
 use crate::Compiler;
 
 /// Returns a compiler with only some columns of each relation, as if its schema came from a dbt properties file.
@@ -65,28 +65,6 @@ fn a_join_remains_if_only_its_relation_may_have_a_column() {
             "{text}{:?}",
             compiled.diagnostics()
         );
-    }
-}
-
-/// No schema lists the columns of the relations, so a name without a qualifier may be a column of both.
-#[test]
-fn a_join_remains_if_its_relation_may_also_have_a_column() {
-    let join = "left join customers\n    on orders.customer_id = customers.customer_id";
-    for (model, is_kept) in [
-        ("metrics: [sales.n]\ngroup_by: region_name\n", true),
-        (
-            "metrics: [sales.n]\ngroup_by: month\nwhere: region_name = \"north\"\n",
-            true,
-        ),
-        ("metrics: [sales.spent]\ngroup_by: month\n", true),
-        ("metrics: [sales.revenue]\ngroup_by: month\n", false),
-        (
-            "metrics: [sales.n]\ngroup_by: month\nwhere: month > DATE(2024, 1, 1)\nuntil: 2024-12-31\n",
-            false,
-        ),
-    ] {
-        let text = sql(&[SALES, &format!("model: m\n{model}")]);
-        assert_eq!(text.contains(join), is_kept, "{model}{text}");
     }
 }
 
