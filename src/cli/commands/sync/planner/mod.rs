@@ -68,6 +68,16 @@ impl PlannedModels {
         }
     }
 
+    /// Returns whether the specs have errors after they were compiled again, and reports these errors instead of the
+    /// diagnostics so far.
+    fn has_new_errors(&mut self, generation: &Generation<'_>) -> bool {
+        let has_errors = Exit::from_failures(&generation.diagnostics) != Exit::Done;
+        if has_errors {
+            self.diagnostics.clone_from(&generation.diagnostics);
+        }
+        has_errors
+    }
+
     /// Returns whether all specs compile, as a plan requires.
     pub fn has_no_errors(&self) -> bool {
         Exit::from_failures(&self.diagnostics) == Exit::Done
@@ -136,6 +146,9 @@ pub fn plan_with_facts(
         let _ = workspace.described.set(described.columns.clone());
         compiler = new_compiler()?;
         generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+        if planned_models.has_new_errors(&generation) {
+            return Ok(planned_models);
+        }
         ours = current_specs_by_model(workspace, &generation);
     }
     let mut inputs = ModelInputs::read(session, workspace, ours, &generation.moved)?;
@@ -156,8 +169,7 @@ pub fn plan_with_facts(
         if let Some(chosen) = &chosen {
             generation.drop_other_diagnostics(chosen);
         }
-        if Exit::from_failures(&generation.diagnostics) != Exit::Done {
-            planned_models.diagnostics = generation.diagnostics;
+        if planned_models.has_new_errors(&generation) {
             explain_new_errors(workspace, &replaced, &mut planned_models.diagnostics);
             return Ok(planned_models);
         }
