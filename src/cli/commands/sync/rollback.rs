@@ -311,8 +311,7 @@ fn omni_changes(
 
 /// Returns the log line for a model whose push state changes, such as `update revenue`.
 fn model_line(change: &TextChange) -> Option<String> {
-    let name = change.path.strip_prefix(STATES)?.strip_prefix('/')?;
-    let model = PushState::state_model(name).filter(|model| !model.contains('/'))?;
+    let model = PushState::model_of_path(&change.path)?;
     let action = match (&change.before, &change.after) {
         (None, _) => Action::Create,
         (_, None) => Action::Delete,
