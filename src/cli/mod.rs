@@ -53,6 +53,7 @@ mod settings;
 mod snippet;
 mod source;
 mod spec;
+mod specs_at_commit;
 mod time_spine;
 mod unit_tests;
 mod usage;
