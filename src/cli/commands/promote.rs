@@ -1,5 +1,6 @@
 //! `formulac promote`: moves Omni fields to a model spec, and replaces Omni fields with the model's columns.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -219,13 +220,13 @@ fn promotion_summary(promotion: &Promotion) -> String {
 
 /// Converts gaps to warnings at their positions in Omni's files.
 fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiagnostics> {
+    let texts: BTreeMap<&str, &str> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
     let mut diagnostics: Vec<FileDiagnostics> = Vec::new();
     for gap in gaps {
-        let text = files
-            .iter()
-            .find(|(path, _)| *path == gap.file)
-            .map(|(_, text)| text.clone())
-            .unwrap_or_default();
+        let text = texts.get(gap.file.as_str()).copied().unwrap_or_default();
         let begin: usize = text
             .split_inclusive('\n')
             .take(gap.line.saturating_sub(1))
@@ -253,7 +254,7 @@ fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiag
             Some(file_diagnostics) => file_diagnostics.diagnostics.push(fault),
             None => diagnostics.push(FileDiagnostics {
                 file: gap.file.clone(),
-                text,
+                text: text.to_owned(),
                 diagnostics: vec![fault],
             }),
         }
