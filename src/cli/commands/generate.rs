@@ -90,6 +90,8 @@ fn compile_selected(
     let bar = progress::start_bar(session, sources.len(), "compiling");
     let mut generation = Generation::new(workspace, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
+    let has_spec = |name: &str| generation.models.iter().any(|model| model.name == name);
+    sync::require_specs_of_pushed_models(workspace, has_spec)?;
     let selected_models = generation.select_models(session, &args.selection)?;
     let omission_reasons = generation.omission_reasons();
     generation.drop_other_diagnostics(&selected_models);

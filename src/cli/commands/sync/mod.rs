@@ -48,7 +48,7 @@ pub use conflict::resolution_hint;
 pub use history::{REFUSALS, run as log};
 pub use lock::{LOCAL, ProjectLock, create_local_folder, is_push_interrupted};
 pub use omni_repository::{DBT_TRAILER, MissingCommit, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
-pub use planner::{PlannedModels, generated_files, plan_models, was_pushed};
+pub use planner::{PlannedModels, generated_files, plan_models, require_specs_of_pushed_models, was_pushed};
 pub use push::run as push;
 pub use release_tags::{ReleaseTag, ReleaseTags};
 pub use repository::Repository;

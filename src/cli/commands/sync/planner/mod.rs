@@ -35,7 +35,7 @@ use tools::PlannerTools;
 use uncommitted::with_uncommitted;
 use unpushed_bases::add_unpushed_bases;
 
-pub use states::{ModelStates, was_pushed};
+pub use states::{ModelStates, require_specs_of_pushed_models, was_pushed};
 
 /// Plan, with the models, diagnostics and tools that were used to compute it.
 pub struct PlannedModels {
