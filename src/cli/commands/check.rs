@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use formulac::{CompiledSpec, Compiler, FormulaSession, Project};
+use formulac::{Builder, CompiledSpec, Compiler, FormulaSession, Project};
 use formulac_syntax::text::format_count;
 
 use crate::cli::args::CheckArgs;
@@ -107,9 +107,13 @@ struct CheckInputs<'s> {
 }
 
 impl CheckInputs<'_> {
+    fn compiler(&self, args: &CheckArgs, builder: Builder) -> Result<Compiler, Failure> {
+        Ok(args.settings.apply_to(builder, self.knowledge.schema())?.build())
+    }
+
     fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::from_file(path)).collect();
-        let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
+        let compiler = self.compiler(args, self.knowledge.builder())?;
         let outcome = self.check_sources_with_compiler(session, args, &compiler, sources.clone())?;
         let misses_names = outcome
             .0
@@ -124,10 +128,7 @@ impl CheckInputs<'_> {
         if had.is_empty() {
             return Ok(outcome);
         }
-        let compiler = args
-            .settings
-            .apply_to(self.knowledge.builder_with_past_columns(had))?
-            .build();
+        let compiler = self.compiler(args, self.knowledge.builder_with_past_columns(had))?;
         self.check_sources_with_compiler(session, args, &compiler, sources)
     }
 }
@@ -196,7 +197,7 @@ impl CheckInputs<'_> {
         // models of all specs.
         let compiler = OnceCell::new();
         let new_compiler = || {
-            let compiler = args.settings.apply_to(self.knowledge.builder()).ok()?.build();
+            let compiler = self.compiler(args, self.knowledge.builder()).ok()?;
             self.knowledge.with_project_models(&compiler).ok()
         };
         let compile = |number: usize| {
