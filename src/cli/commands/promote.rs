@@ -454,14 +454,14 @@ fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, V
 }
 
 /// Returns all files of the Omni model: those in the project's Omni folder if the given file is inside it, otherwise
-/// those in the given file's own folder.
+/// those in the folder of the Omni model around the file.
 fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let canonical_file = fs::canonicalize(file).ok();
     let of_project = omni_folder(knowledge).filter(|omni| {
         let omni = fs::canonicalize(omni).ok();
         matches!((&canonical_file, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
     });
-    let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
+    let folder = of_project.unwrap_or_else(|| omni_folder_around(file.parent().unwrap_or(Path::new(""))));
     let folder = or_current_folder(&folder).to_owned();
     let mut paths = omni_paths(&folder);
     // The named file keeps the path that the user specified.
@@ -473,6 +473,29 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
         None => paths.push(file.to_owned()),
     }
     read_all(&paths)
+}
+
+/// Returns the nearest folder of the same git work tree that contains this folder and a file such as
+/// `relationships.yaml`, which occurs only in the Omni model's folder. Without such a file, returns the folder itself.
+fn omni_folder_around(folder: &Path) -> PathBuf {
+    let around = || {
+        let real = fs::canonicalize(or_current_folder(folder)).ok()?;
+        let work_tree = real.ancestors().position(|folder| folder.join(".git").exists())?;
+        let has_shared_file = |folder: &Path| shared_file_paths().any(|name| folder.join(name).is_file());
+        let depth = real.ancestors().take(work_tree + 1).position(has_shared_file)?;
+        let found = real.ancestors().nth(depth)?;
+        // Messages show the folder as the user spelled it.
+        let is_found = |spelled: &&Path| fs::canonicalize(or_current_folder(spelled)).is_ok_and(|real| real == found);
+        Some(
+            folder
+                .ancestors()
+                .nth(depth)
+                .filter(is_found)
+                .unwrap_or(found)
+                .to_owned(),
+        )
+    };
+    around().unwrap_or_else(|| folder.to_owned())
 }
 
 /// Returns the paths at which `pull` writes views in the Omni model's folder, by the path of the file.
