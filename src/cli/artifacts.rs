@@ -116,6 +116,11 @@ impl TargetFolder {
         Self::read_parts(path, KeptParts::default())
     }
 
+    /// Reads the manifest in a folder. Returns `None` if the file does not exist.
+    pub fn read_folder(folder: &Path) -> Result<Option<Self>, Failure> {
+        Self::read(folder.join("manifest.json")).map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))
+    }
+
     /// Reads the manifest at a path and retains the optional parts that `keep` specifies.
     pub fn read_parts(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FileDiagnostics> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;

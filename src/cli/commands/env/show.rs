@@ -34,8 +34,7 @@ pub fn find_artifacts(
 ) -> Result<Option<EnvironmentArtifacts>, Failure> {
     let Some(dbt) = &workspace.dbt else { return Ok(None) };
     let own_folder = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
-    let own_artifacts = TargetFolder::read(own_folder.join("manifest.json"))
-        .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
+    let own_artifacts = TargetFolder::read_folder(&own_folder)?;
     let artifacts_pair = match &own_artifacts {
         Some(target) => Some((own_folder, target)),
         None => dbt.artifacts()?.map(|target| (dbt.target_folder(), target)),

@@ -55,6 +55,7 @@ pub use repository::Repository;
 pub use resolve::run as resolve;
 pub use rollback::run as rollback;
 pub use saved_copies::save_lost_comments;
+pub use show::write_diff;
 
 /// `formulac plan`: shows the changes that a push would make.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
