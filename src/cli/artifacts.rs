@@ -277,6 +277,11 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     ));
 }
 
+/// Formats a time for files and JSON, in UTC and without fractions of a second.
+pub fn format_timestamp(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// Formats an age in the largest unit that is not zero, such as `3 hours` or `2 days`.
 pub fn format_age(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(then.as_second()).max(0);

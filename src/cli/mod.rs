@@ -37,6 +37,7 @@ mod missing_versions;
 mod models;
 mod moved_files;
 mod name_clashes;
+mod omni_files;
 mod orphans;
 mod permissions;
 mod phrase;

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use formulac::Dialect;
 use formulac::diag::lists::and_more;
-use formulac::diag::render;
 use formulac::sync::{ModelPlan, TextChange};
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ use crate::cli::knowledge::{FactPrecedence, KNOWN, report_undecided_types};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::read_text;
 use crate::cli::validate;
 use crate::cli::workspace::Workspace;
@@ -355,6 +354,6 @@ fn result_json(
         "dialect": dialect.name(),
         "models": models.iter().map(model).collect::<Vec<_>>(),
         "files": files.iter().map(file).collect::<Vec<_>>(),
-        "diagnostics": render::reports_json(&to_reports(file_diagnostics)),
+        "diagnostics": diagnostics_json(file_diagnostics),
     })
 }

@@ -14,7 +14,7 @@ use crate::cli::specs_at_commit::SpecsAtCommit;
 use crate::cli::workspace::Workspace;
 
 /// Returns the notes that follow the release's name.
-pub fn new(
+pub fn write_notes(
     workspace: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
@@ -38,9 +38,10 @@ pub fn new(
             (None, Some(ours)) => {
                 lines.push(format!("{} {name}", Action::Create.name()));
                 lines.extend(
-                    ours.compiled.definitions().iter().map(|definition| {
-                        one_line_formula(&format!("{}: {}", definition.name(), definition.formula()))
-                    }),
+                    ours.compiled
+                        .definitions()
+                        .iter()
+                        .map(|definition| indented_line(&format!("{}: {}", definition.name(), definition.formula()))),
                 );
             }
             (Some(_), None) => lines.push(format!("{} {name}", Action::Delete.name())),
@@ -53,9 +54,9 @@ pub fn new(
                     continue;
                 }
                 lines.push(format!("{} {name}", Action::Update.name()));
-                lines.extend(changes.iter().map(|change| one_line_formula(&change.to_string())));
+                lines.extend(changes.iter().map(|change| indented_line(&change.to_string())));
                 if changes.is_empty() {
-                    lines.push(one_line_formula("only files changed, no definitions"));
+                    lines.push(indented_line("only files changed, no definitions"));
                 }
             }
             (None, None) => {}
@@ -70,8 +71,8 @@ pub fn new(
     Ok(text)
 }
 
-/// Formats a formula on one line.
-fn one_line_formula(text: &str) -> String {
+/// Formats a formula or a sentence on one indented line.
+fn indented_line(text: &str) -> String {
     format!("  {}", one_line(text))
 }
 

@@ -37,7 +37,7 @@ fn new_obstacle(exit: Exit, description: impl Into<String>, fix: &str) -> Obstac
     }
 }
 
-pub fn new(
+pub fn find_obstacles(
     session: &Session,
     workspace: &Workspace,
     repository: &Repository,

@@ -11,10 +11,11 @@ use formulac_syntax::text::format_count;
 use super::display_paths;
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::atomic_write::PlannedFile;
-use crate::cli::commands::{promote, sync};
+use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::health::{HealthCheck, list_names};
+use crate::cli::omni_files;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 use crate::cli::spec::{self, Spec};
@@ -294,7 +295,7 @@ fn duplicates_health(
         let compiled = compiled.get(number)?.compiled.as_ref();
         compiled.filter(|compiled| !compiled.has_errors()).cloned()
     };
-    let faults = promote::defined_twice(&workspace.project, &workspace.root, &specs, compile);
+    let faults = omni_files::defined_twice(&workspace.project, &workspace.root, &specs, compile);
     let duplicates: Vec<_> = faults
         .iter()
         .filter(|(_, fault)| !workspace.project.silenced().contains(&fault.kind()))

@@ -18,6 +18,7 @@ use indicatif::ProgressBar;
 use jiff::Timestamp;
 
 use crate::cli::args::{TargetOptions, VerifyArgs};
+use crate::cli::artifacts::format_timestamp;
 use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
 use crate::cli::commands::sync::create_local_folder;
 use crate::cli::engine::{Engine, RelationPresence};
@@ -386,7 +387,7 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
 
 /// Writes the evidence for models with results, and their durations.
 fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [VerificationResult]) -> Result<(), Failure> {
-    let timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let timestamp = format_timestamp(Timestamp::now());
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());
     for VerificationResult { evidence, timing, .. } in results
