@@ -116,6 +116,11 @@ impl TargetFolder {
         Self::read_parts(path, KeptParts::default())
     }
 
+    /// Reads the manifest in a folder. Returns `None` if the file does not exist.
+    pub fn read_folder(folder: &Path) -> Result<Option<Self>, Failure> {
+        Self::read(folder.join("manifest.json")).map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))
+    }
+
     /// Reads the manifest at a path and retains the optional parts that `keep` specifies.
     pub fn read_parts(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FileDiagnostics> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
@@ -270,6 +275,11 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
         "{} {verb} newer than {path}; run `dbt parse` to update it",
         join_first(&names, MAX_LISTED_FILES)
     ));
+}
+
+/// Formats a time for files and JSON, in UTC and without fractions of a second.
+pub fn format_timestamp(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Formats an age in the largest unit that is not zero, such as `3 hours` or `2 days`.

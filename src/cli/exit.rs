@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use formulac_syntax::text::{format_count, one_line};
 use serde_json::{Value, json};
 
-use super::session::to_reports;
+use super::session::diagnostics_json;
 use super::source::SourceText;
-use formulac::diag::render::{self, Report, escape_hidden};
+use formulac::diag::render::{Report, escape_hidden};
 use formulac::diag::{Code, Diagnostic};
 
 /// Exit status of a command.
@@ -173,7 +173,7 @@ impl Failure {
         };
         json!({
             "error": {"message": text, "help": help, "exit": exit as u8},
-            "diagnostics": render::reports_json(&to_reports(diagnostics)),
+            "diagnostics": diagnostics_json(diagnostics),
         })
     }
 

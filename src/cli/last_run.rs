@@ -1,10 +1,11 @@
 //! Keeps the results of dbt's last run in a target folder, because commands such as `dbt docs generate` overwrite them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use formulac::artifacts::RunResults;
+use formulac::artifacts::{LastResult, RunResults, Status};
 use formulac::sync::{content_hash, short_hash};
 use jiff::Timestamp;
 
@@ -25,6 +26,23 @@ const RESULTS_FOLDER: &str = ".formulac/local/run_results";
 /// results.
 pub fn read_last_run(root: &Path, dbt: &DbtProject, folder: &Path) -> Result<RunArtifacts, Failure> {
     Ok(with_overwritten_results(root, dbt, folder, RunArtifacts::read(folder)?))
+}
+
+/// Returns the names of the nodes that failed in their last run, each with the number of rows that violate the test.
+pub fn failed_nodes<'r>(
+    last: &'r BTreeMap<&'r str, LastResult<'r>>,
+) -> impl Iterator<Item = (&'r str, Option<u64>)> + 'r {
+    let is_failed = |status: &Status| matches!(status, Status::Fail | Status::Error | Status::RuntimeError);
+    let failed = last.iter().filter(move |(_, last)| is_failed(&last.result.status));
+    failed.map(|(id, last)| (name_in_id(id), last.result.failures.filter(|rows| *rows > 0)))
+}
+
+/// Returns the name in a node's id. For a test, omits the hash.
+pub fn name_in_id(id: &str) -> &str {
+    id.splitn(3, '.').nth(2).map_or(id, |rest| match rest.rsplit_once('.') {
+        Some((name, hash)) if id.starts_with("test.") && hash.len() == 10 => name,
+        _ => rest,
+    })
 }
 
 /// Adds the results that another command has overwritten to the results in a target folder.

@@ -11,6 +11,7 @@ use super::json;
 use super::repeated_diagnostics::ShownDiagnostics;
 use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report};
+use serde_json::Value;
 
 /// Options that all commands share, and the two output streams.
 #[derive(Debug)]
@@ -260,6 +261,11 @@ fn with_diagnostics<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic
         .zip(diagnostics)
         .map(|(report, diagnostics)| Report { diagnostics, ..*report })
         .collect()
+}
+
+/// Returns the diagnostics of several files as JSON.
+pub fn diagnostics_json(file_diagnostics: &[FileDiagnostics]) -> Vec<Value> {
+    render::reports_json(&to_reports(file_diagnostics))
 }
 
 /// Returns the diagnostics in borrowed form, for renderers.

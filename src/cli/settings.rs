@@ -1,6 +1,7 @@
 //! Builds the compiler from the options and the project's settings.
 
-use formulac::{Builder, Compiler, Dialect, Project, Schema};
+use formulac::dbt::RelationReference;
+use formulac::{Builder, Compiler, Dialect, Project, Relation, Schema};
 
 use super::args::{ContextName, Settings};
 use super::exit::{Exit, Failure};
@@ -26,8 +27,8 @@ pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Build
 }
 
 impl Settings {
-    /// Applies the settings for formulas to a compiler builder.
-    pub fn apply_to(&self, builder: Builder) -> Result<Builder, Failure> {
+    /// Applies the settings for formulas to a compiler builder. `schema` contains the relations that `--from` may name.
+    pub fn apply_to(&self, builder: Builder, schema: &Schema) -> Result<Builder, Failure> {
         if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
             return Err(Failure::new(Exit::Usage, "`--columns` are the columns of a worksheet")
                 .with_help("add `--context worksheet`"));
@@ -49,7 +50,14 @@ impl Settings {
             builder = builder.context(context.into());
         }
         if let Some(relation) = &self.from {
-            builder = builder.from(relation);
+            // As in a spec, the relation may be a `ref` or a `source`.
+            let reference = RelationReference::read(relation);
+            builder = builder.from(match &reference {
+                Some(call @ (RelationReference::Ref { .. } | RelationReference::Source { .. })) => {
+                    call.find_in(schema).map_or(call.name(), Relation::schema_name)
+                }
+                _ => relation,
+            });
         }
         if let Some(zone) = &self.timezone {
             builder = builder.timezone(zone);

@@ -1,6 +1,8 @@
 //! Compiles specs for all commands.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use formulac::dbt::RelationReference as Read;
@@ -11,6 +13,26 @@ use super::exit::{Exit, Failure, FileDiagnostics};
 use super::source::SourceText;
 use formulac::diag::{self, Code, Diagnostic};
 use formulac::span::Span;
+
+/// Positions of specs by the canonical paths of their files.
+pub struct SpecPaths(BTreeMap<PathBuf, usize>);
+
+impl SpecPaths {
+    /// `files` contains the file of each spec.
+    pub fn new<'s>(files: impl IntoIterator<Item = &'s str>) -> Self {
+        let mut paths = BTreeMap::new();
+        for (index, file) in files.into_iter().enumerate() {
+            if let Ok(path) = fs::canonicalize(file) {
+                paths.entry(path).or_insert(index);
+            }
+        }
+        Self(paths)
+    }
+
+    pub fn index_of(&self, file: &Path) -> Option<usize> {
+        self.0.get(&fs::canonicalize(file).ok()?).copied()
+    }
+}
 
 /// A compiled spec with its file.
 #[derive(Debug, Default)]

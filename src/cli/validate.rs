@@ -103,7 +103,7 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], file_diagnostics: 
     let best_match = models
         .iter()
         .filter_map(|model| Some((model_match_rank(dbt_message, model)?, model)))
-        .max_by_key(|(workspace, _)| *workspace);
+        .max_by_key(|(rank, _)| *rank);
     let Some((_, model)) = best_match else {
         let fault = Diagnostic::new(
             Code::EngineFailed,

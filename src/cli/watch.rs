@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::commands::promote::omni_paths;
 use super::commands::pull::pull_record_paths;
 use super::dbt_project;
 use super::exit::{Exit, Failure};
 use super::knowledge::KNOWN;
+use super::omni_files::omni_paths;
 use super::project;
 use super::session::Session;
 use super::workspace::Workspace;

@@ -143,6 +143,38 @@ impl Graph<'_> {
         })
     }
 
+    /// Resolves `model.column` if only some columns of the model are known, unless the column looks like a misspelling.
+    /// Also returns a warning.
+    #[must_use]
+    pub fn resolve_possible_column(&self, name: &str) -> Option<(ImpactTarget, String)> {
+        let find = || {
+            let places = name.match_indices('.');
+            let mut owners = places.flat_map(|(offset, _)| {
+                let column = name.get(offset + 1..).unwrap_or_default();
+                let owners = self.nodes_with_name(name.get(..offset).unwrap_or_default());
+                owners.into_iter().map(move |index| (index, column))
+            });
+            let (index, column) = owners.next().filter(|_| owners.next().is_none())?;
+            let KnownRelationColumns { columns, is_complete } = self.columns(index);
+            let near = suggest::nearest_name(column, columns.iter().map(String::as_str));
+            if is_complete || near.is_some() || !self.parts.get(index)?.is_relation() {
+                return None;
+            }
+            let warning = format!(
+                "`{column}` is not among the known columns of `{}`; run `dbt docs generate` (dbt 2: `dbt build \
+                 --write-catalog`) so that all columns are known",
+                self.node_name(index)
+            );
+            let target = ImpactTarget {
+                node_index: index,
+                column: Some(column.to_lowercase()),
+                definition: None,
+            };
+            Some((target, warning))
+        };
+        crate::lineage::with_large_stack(find).flatten()
+    }
+
     /// Returns the nodes with a name or id. Relations take precedence over other resources, for example a model over
     /// an exposure with the same name.
     fn nodes_with_name(&self, name: &str) -> Vec<usize> {

@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
 use crate::role::Role;
-use crate::yaml::Node;
+use crate::yaml::{Node, NodeKind};
 
 /// Placeholder for the current user in `schema`, `branch` and `vars`.
 pub const USER: &str = "${user}";
@@ -117,7 +117,7 @@ impl Environment {
         let vars = value
             .get("vars")
             .filter(|vars| vars.pairs().is_some())
-            .map(|vars| scalar_text(vars, source));
+            .map(|vars| yaml_text(vars, source));
         for (setting, override_value) in [
             (&mut self.connection, text("connection")),
             (&mut self.schema, text("schema")),
@@ -177,9 +177,36 @@ fn read_environment(name: &str, value: &Node, source: &str) -> Environment {
     environment
 }
 
-/// Returns the YAML of a node as written. The first line is indented like the other lines.
-fn scalar_text(node: &Node, source: &str) -> String {
+/// Returns the YAML of a node as written, without the comments that follow it. The first line is indented like the
+/// other lines.
+fn yaml_text(node: &Node, source: &str) -> String {
     let before = source.get(..node.span.start as usize).unwrap_or_default();
     let indent = before.chars().rev().take_while(|c| *c != '\n').count();
-    format!("{}{}", " ".repeat(indent), node.span.text(source).trim_end())
+    // The span of a block ends before the next key of the file.
+    let mut text = node.span.text(source).trim_end();
+    let content = last_scalar_end(node, source).saturating_sub(node.span.start) as usize;
+    while let Some((rest, line)) = text.rsplit_once('\n') {
+        if rest.len() < content || !line.trim_start().starts_with('#') {
+            break;
+        }
+        text = rest.trim_end();
+    }
+    format!("{}{text}", " ".repeat(indent))
+}
+
+/// Returns the position after the last scalar in a node. Anchored scalars may be outside of the node.
+fn last_scalar_end(node: &Node, source: &str) -> u32 {
+    let (mut end, mut waiting) = (node.span.start, vec![node]);
+    while let Some(part) = waiting.pop() {
+        match &part.kind {
+            NodeKind::Mapping(pairs) => waiting.extend(pairs.iter().flat_map(|(key, value)| [key, value])),
+            NodeKind::Sequence(items) => waiting.extend(items),
+            // The span of an empty value may be anywhere, and that of a block scalar contains blank lines.
+            NodeKind::Scalar { .. } => match part.span.text(source).trim_end().len() as u32 {
+                length if length > 0 && part.span.end <= node.span.end => end = end.max(part.span.start + length),
+                _ => {}
+            },
+        }
+    }
+    end
 }

@@ -439,6 +439,19 @@ lint: {W0412: off, W0210: on}
             Some("{a: 1}")
         );
         assert_eq!(vars("environments: {dev: {schema: s}}"), None);
+        // Comments after the variables belong to the rest of the file.
+        for (last, comments) in [
+            ("b: 2", "\n# Time zone\n# timezone: UTC\n"),
+            (
+                "b:  # empty",
+                "\n\n      # of the variables\n# lint: []\n\ntimezone: UTC\n",
+            ),
+            ("b: |\n        # text", "\n# lint: []\n"),
+        ] {
+            let text = format!("environments:\n  dev:\n    vars:\n      a: 1\n      # of b\n      {last}{comments}");
+            let expected = format!("a: 1\n      # of b\n      {last}");
+            assert_eq!(vars(&text).as_deref().map(str::trim), Some(expected.as_str()));
+        }
     }
 
     #[test]

@@ -47,6 +47,17 @@ pub enum PulledFileLocation {
     Record(String),
 }
 
+impl PulledFileLocation {
+    /// Returns the path of a file of the Omni model. `None` for a record.
+    #[must_use]
+    pub fn omni_path(&self) -> Option<&str> {
+        match self {
+            Self::Omni(path) => Some(path),
+            Self::Record(_) => None,
+        }
+    }
+}
+
 /// Options for a pull.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -93,6 +104,21 @@ pub struct Pull {
 }
 
 impl Pull {
+    /// Returns the paths of the Omni model's files that the pull writes.
+    pub fn written_omni_files(&self) -> impl Iterator<Item = &str> {
+        self.writes.iter().filter_map(|(location, _)| location.omni_path())
+    }
+
+    /// Returns the paths of the Omni model's files that the pull removes.
+    pub fn removed_omni_files(&self) -> impl Iterator<Item = &str> {
+        self.removes.iter().filter_map(PulledFileLocation::omni_path)
+    }
+
+    /// Returns the paths of the Omni model's files that the pull writes, then those that it removes.
+    pub fn omni_files(&self) -> impl Iterator<Item = &str> {
+        self.written_omni_files().chain(self.removed_omni_files())
+    }
+
     /// Plans the changes that update the files to the current state of dbt.
     #[must_use]
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: PullOptions) -> Self {

@@ -94,14 +94,7 @@ impl Pull {
         let Some((_, text)) = shared_file(access::FILE, files) else {
             return;
         };
-        let written: FxHashSet<&str> = self
-            .writes
-            .iter()
-            .filter_map(|(location, _)| match location {
-                PulledFileLocation::Omni(path) => Some(path.as_str()),
-                PulledFileLocation::Record(_) => None,
-            })
-            .collect();
+        let written: FxHashSet<&str> = self.written_omni_files().collect();
         let views = model.views.iter().filter(|view| written.contains(view.path.as_str()));
         self.excluded = excluded_views(&text, views);
     }

@@ -76,6 +76,19 @@ impl PushState {
         (!stem.eq_ignore_ascii_case(TAKEN)).then_some(model)
     }
 
+    /// Returns the model whose state is at a path relative to the project's folder. `None` if the file is not a state.
+    ///
+    /// ```
+    /// use formulac_sync::{PushState, state_path};
+    /// assert_eq!(PushState::model_of_path(&state_path("revenue")), Some("revenue"));
+    /// assert_eq!(PushState::model_of_path(".formulac/state/omni/orders.yml"), None);
+    /// assert_eq!(PushState::model_of_path("metrics/revenue.yml"), None);
+    /// ```
+    #[must_use]
+    pub fn model_of_path(path: &str) -> Option<&str> {
+        Self::state_model(path.strip_prefix(STATES)?.strip_prefix('/')?)
+    }
+
     /// Creates a state without files.
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {

@@ -288,6 +288,23 @@ fn assumed_columns_of_one_name_are_both_listed() {
     );
 }
 
+/// `--from` accepts the spellings of `from` in a spec.
+#[test]
+fn the_relation_may_be_a_ref_or_a_source() {
+    let project = TestProject::new("compile/from");
+    project.write("schema.yml", "relations:\n  orders: {columns: {amount: integer}}\n");
+    for from in [
+        "orders",
+        "ref('orders')",
+        "ref('shop', 'orders')",
+        "source('raw', \"orders\")",
+    ] {
+        let run = project.run(&["compile", "SUM(amount)", "--schema", "schema.yml", "--from", from]);
+        let outcome = (run.exit, run.out.trim(), run.err.as_str());
+        assert_eq!(outcome, (0, "coalesce(sum(amount), 0)", ""), "{from}");
+    }
+}
+
 /// In BigQuery, an unqualified name refers to a relation's row in preference to a column.
 #[test]
 fn a_column_named_as_its_relation() {

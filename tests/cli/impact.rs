@@ -831,6 +831,58 @@ fn shop(name: &str, nodes: &[Value], sources: &Value) -> TestProject {
     project
 }
 
+/// Before `dbt docs generate`, the columns of a model with `select *` are those in `known.yml`, and other columns may
+/// exist. A known column takes precedence over a metric, and a metric over a column that may exist.
+#[test]
+fn columns_are_known_from_earlier_commands() {
+    let nodes: Vec<Value> = ["customers", "orders"]
+        .into_iter()
+        .flat_map(|name| {
+            let seed = format!("raw_{name}");
+            let code = format!("select * from \"db\".\"main\".\"{seed}\"");
+            let parent = format!("seed.shop.{seed}");
+            [
+                shop_node("seed", &seed, "", &[]),
+                shop_node("model", name, &code, &[&parent]),
+            ]
+        })
+        .collect();
+    let project = shop("impact_known", &nodes, &json!({}));
+    let known = "relations:\n  customers:\n    columns: {customer_id: integer, kind: text}\n  orders:\n    \
+                 columns: {order_id: integer, order_total: float}\n";
+    let set = "metric_set: orders\nfrom: ref('orders')\ndefinitions: |\n  revenue = SUM(order_total)\n  \
+               order_count = COUNT()\n";
+    project
+        .write(".formulac/state/known.yml", known)
+        .write("metrics/orders.yml", set);
+    let unlisted = "warning: `region` is not among the known columns of `customers`; run `dbt docs generate`";
+    for (command, name, exit, expected) in [
+        ("impact", "customers.kind", 0, "customers.kind: the values change"),
+        ("lineage", "customers.kind", 0, "customers.kind\nmade of:"),
+        (
+            "impact",
+            "orders.order_total",
+            0,
+            "orders.order_total: the values change",
+        ),
+        ("lineage", "orders.order_total", 0, "orders.order_total\nmade of:"),
+        ("impact", "orders.revenue", 0, "no model reads `orders.revenue`"),
+        ("lineage", "orders.revenue", 0, "orders.revenue (metric)"),
+        ("impact", "customers.region", 0, unlisted),
+        ("lineage", "customers.region", 0, unlisted),
+        ("impact", "customers.kinds", 1, "did you mean `customers.kind`?"),
+        ("lineage", "customers.kinds", 1, "did you mean `customers.kind`?"),
+    ] {
+        let run = project.run(&[command, name]);
+        let text = format!("{}{}", run.out, run.err);
+        assert!(
+            run.exit == exit && text.contains(expected),
+            "{command} {name}: {}: {text}",
+            run.exit
+        );
+    }
+}
+
 /// A seed and a source may be the same table. Models that read the seed by `ref` depend on the seed, not on the source.
 #[test]
 fn a_source_over_a_seed() {

@@ -299,7 +299,8 @@ fn older_files_of_the_omni_model_are_not_edits() {
     pull_described(&project, "Without tax.");
     run_well(&project, &["push", "--yes"]);
     let now = git(&project, "omni-model", &["rev-parse", "HEAD"]);
-    git(&project, "omni-model", &["branch", "--force", "colleague"]);
+    // This local branch is not the branch `main` of a remote.
+    git(&project, "omni-model", &["branch", "--force", "feature/main"]);
     git(&project, "omni-model", &["reset", "--quiet", "--keep", "old"]);
     assert!(project.read(VIEW).contains("Before tax."));
     let warning = "lacks the commit that follows";
@@ -307,7 +308,7 @@ fn older_files_of_the_omni_model_are_not_edits() {
         let run = run_well(&project, &args);
         assert!(run.err.contains(warning), "{}", run.err);
         assert!(
-            run.err.contains("run `git -C ../omni-model merge colleague`"),
+            run.err.contains("run `git -C ../omni-model merge feature/main`"),
             "{}",
             run.err
         );
@@ -315,7 +316,7 @@ fn older_files_of_the_omni_model_are_not_edits() {
     // A pull would interpret the older files as edits, too.
     for args in [&["pull"][..], &["pull", "--check"]] {
         let pull = run(&project, args);
-        let fix = "run `git -C ../omni-model merge colleague`";
+        let fix = "run `git -C ../omni-model merge feature/main`";
         assert!(
             pull.exit == 5 && pull.err.contains(warning) && pull.err.contains(fix),
             "{}",

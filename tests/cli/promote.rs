@@ -271,6 +271,43 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
     }
 }
 
+/// Outside of a project, the Omni model's folder is the nearest folder with a file such as `relationships`.
+#[test]
+fn joins_are_found_in_the_root_of_an_omni_repository() {
+    let project = TestProject::new("promote_outside");
+    project
+        .write(
+            "main/lines.view",
+            "schema: main\ndimensions: {order_id: {}, amount: {}}\nmeasures:\n  paid: {sql: '${amount}', aggregate_type: sum, \
+             filters: {orders.status: {is: paid}}}\n",
+        )
+        .write(
+            "main/orders.view",
+            "schema: main\ndimensions: {order_id: {primary_key: true}, status: {}}\n",
+        )
+        .write(
+            "relationships.yaml",
+            "- join_from_view: lines\n  join_to_view: orders\n  on_sql: ${lines.order_id} = ${orders.order_id}\n  \
+             relationship_type: many_to_one\n",
+        );
+    crate::repository::begin(&project);
+    for (folder, item) in [
+        (".", "main/lines.view:paid"),
+        ("main", "lines.view:paid"),
+        ("main", "../main/lines.view:paid"),
+    ] {
+        let mut command = project.command(&["promote", item, "--dialect", "duckdb", "--dry-run"]);
+        command.current_dir(project.path(folder));
+        let run = crate::run::finish(command);
+        assert!(
+            run.out.contains("paid = SUMIF(orders.status = ") && !run.out.contains("gap"),
+            "{folder}: {item}: {}{}",
+            run.out,
+            run.err
+        );
+    }
+}
+
 /// Omni writes the file `relationships` without an extension.
 #[test]
 fn relationships_files_without_an_extension_are_read() {

@@ -212,7 +212,12 @@ fn models_are_not_deleted_because_of_a_wrong_specs_folder() {
         ),
     ] {
         edit(&project, "formulac.yml", "specs: metrics/", &format!("specs: {folder}"));
-        for command in [&["plan"][..], &["push", "--yes"]] {
+        for command in [
+            &["plan"][..],
+            &["push", "--yes"],
+            &["generate"],
+            &["generate", "--check"],
+        ] {
             let run = project.run(command);
             assert!(run.err.contains(message), "{command:?}: {}", run.err);
         }

@@ -173,6 +173,36 @@ fn release_notes_list_the_net_change() {
     assert!(!project.run(&["log"]).out.split_whitespace().any(is_long));
 }
 
+/// The notes compare with the specs of the last release, which may be in another folder and read models that no longer
+/// exist.
+#[test]
+fn release_notes_read_the_specs_of_the_last_release() {
+    let project = TestProject::new("release_moved_specs");
+    let spec = |name: &str, from: &str, formula: &str| {
+        format!("model: {name}\nfrom: {from}\nkeep: [id]\ndefinitions: |\n  {name}_value = {formula}\n")
+    };
+    let write = |folder: &str, specs: &[(&str, &str, &str)]| {
+        project.write("formulac.yml", format!("dialect: duckdb\nspecs: {folder}/\n"));
+        for (name, from, formula) in specs {
+            project.write(&format!("{folder}/{name}.yml"), spec(name, from, formula));
+        }
+    };
+    write(
+        "metrics",
+        &[("a", "ref('base')", "base_value"), ("base", "orders", "amount")],
+    );
+    crate::repository::begin(&project);
+    project.succeed(&["push", "--yes", "--quiet"]);
+    project.succeed(&["release", "--yes", "--quiet"]);
+    std::fs::remove_dir_all(project.path("metrics")).unwrap();
+    write("other", &[("a", "orders", "amount * 2")]);
+    commit(&project, "another folder");
+    project.succeed(&["push", "--yes", "--quiet"]);
+    let run = project.run(&["release", "--yes"]);
+    let expected = "v2\n\nSince v1:\n  update a\n    a_value: base_value → amount * 2\n  delete base\n";
+    assert_eq!(run.out, expected, "{}", run.err);
+}
+
 /// `dbt docs generate` overwrites the results of the build, so the message suggests an order of commands that works.
 #[test]
 fn overwritten_test_results_are_reported() {

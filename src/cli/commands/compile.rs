@@ -7,7 +7,7 @@ use crate::cli::args::CompileArgs;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::knowledge::{CommandKnowledge, FormulaSettings};
 use crate::cli::project;
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::SourceText;
 use crate::cli::usage::{refuse_file, refuse_option};
 use formulac::diag::render;
@@ -45,11 +45,7 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
     let formulas = match formula_settings(session, args, &source) {
         Err(Failure::Found(diagnostics)) if args.json => {
             let dialect = args.settings.target.dialect.unwrap_or_default();
-            session.print_json(&definitions_json(
-                dialect,
-                &[],
-                &render::reports_json(&to_reports(&diagnostics)),
-            ))?;
+            session.print_json(&definitions_json(dialect, &[], &diagnostics_json(&diagnostics)))?;
             return Ok(Exit::from_failures(&diagnostics));
         }
         formulas => formulas?,

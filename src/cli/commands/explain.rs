@@ -19,7 +19,7 @@ use crate::cli::generation::Generation;
 use crate::cli::knowledge::CommandKnowledge;
 use crate::cli::project;
 use crate::cli::sentence::{self, Sentence};
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::SourceText;
 use crate::cli::usage::{refuse_file, refuse_option};
 use crate::cli::workspace::Workspace;
@@ -109,7 +109,7 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
             "dialect": knowledge.dialect.name(),
             "name": spec.name,
             "parts": plan.map(|plan| &plan.parts),
-            "diagnostics": render::reports_json(&to_reports(&diagnostics)),
+            "diagnostics": diagnostics_json(&diagnostics),
         }))?;
     } else {
         if let Some(plan) = plan {

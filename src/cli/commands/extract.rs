@@ -1,8 +1,7 @@
 //! `formulac extract`: moves definitions that several specs contain to metric sets.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use formulac::diag::lists::and_more;
 use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_metric_set_name};
@@ -15,6 +14,7 @@ use crate::cli::args::ExtractArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::source::{SourceText, spec_texts};
+use crate::cli::spec::SpecPaths;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
@@ -108,15 +108,13 @@ fn spec_selection_flags(
     if paths.is_empty() {
         return Ok(vec![true; sources.len()]);
     }
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    let places = sources.iter().enumerate();
-    let places: BTreeMap<PathBuf, usize> = places
-        .filter_map(|(workspace, (source, _))| Some((real(Path::new(&source.name))?, workspace)))
-        .collect();
+    let spec_paths = SpecPaths::new(sources.iter().map(|(source, _)| source.name.as_str()));
     let mut selection = vec![false; sources.len()];
     for path in paths {
-        let real = real(path).ok_or_else(|| Failure::from_source(SourceText::from_file(path)))?;
-        let spec = places.get(&real).ok_or_else(|| {
+        let spec = spec_paths.index_of(path).ok_or_else(|| {
+            if std::fs::canonicalize(path).is_err() {
+                return Failure::from_source(SourceText::from_file(path));
+            }
             let text = format!("`{}` is not a spec of the project", path.display());
             let help = format!(
                 "specify specs in `{}`",
@@ -124,7 +122,7 @@ fn spec_selection_flags(
             );
             Failure::new(Exit::Usage, text).with_help(help)
         })?;
-        if let Some(flag) = selection.get_mut(*spec) {
+        if let Some(flag) = selection.get_mut(spec) {
             *flag = true;
         }
     }

@@ -11,9 +11,8 @@ use crate::cli::args::FunctionsArgs;
 use crate::cli::commands::prove::report::{ProofCounts, ProofReport};
 use crate::cli::diagnostic_page::wrap_text;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::workspace::Workspace;
-use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -84,8 +83,7 @@ fn report_unknown_function(session: &Session, args: &FunctionsArgs, name: &str) 
     if !args.json {
         return Err(Failure::Found(file_diagnostics));
     }
-    session
-        .print_json(&json!({"functions": [], "diagnostics": render::reports_json(&to_reports(&file_diagnostics))}))?;
+    session.print_json(&json!({"functions": [], "diagnostics": diagnostics_json(&file_diagnostics)}))?;
     Ok(Exit::from_failures(&file_diagnostics))
 }
 

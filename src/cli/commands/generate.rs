@@ -4,7 +4,6 @@ use std::path::Path;
 
 use formulac::Dialect;
 use formulac::diag::lists::and_more;
-use formulac::diag::render;
 use formulac::sync::{ModelPlan, TextChange};
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ use crate::cli::knowledge::{FactPrecedence, KNOWN, report_undecided_types};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::read_text;
 use crate::cli::validate;
 use crate::cli::workspace::Workspace;
@@ -90,6 +89,8 @@ fn compile_selected(
     let bar = progress::start_bar(session, sources.len(), "compiling");
     let mut generation = Generation::new(workspace, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
+    let has_spec = |name: &str| generation.models.iter().any(|model| model.name == name);
+    sync::require_specs_of_pushed_models(workspace, has_spec)?;
     let selected_models = generation.select_models(session, &args.selection)?;
     let omission_reasons = generation.omission_reasons();
     generation.drop_other_diagnostics(&selected_models);
@@ -353,6 +354,6 @@ fn result_json(
         "dialect": dialect.name(),
         "models": models.iter().map(model).collect::<Vec<_>>(),
         "files": files.iter().map(file).collect::<Vec<_>>(),
-        "diagnostics": render::reports_json(&to_reports(file_diagnostics)),
+        "diagnostics": diagnostics_json(file_diagnostics),
     })
 }

@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use formulac::impact::{MetricNeighbors, show};
 
 use crate::cli::args::LineageArgs;
-use crate::cli::commands::impact::{ImpactContext, KnownMetric, name_failure};
+use crate::cli::commands::impact::{ImpactContext, KnownMetric, NamedPart};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
 use crate::cli::session::Session;
@@ -16,16 +16,12 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     let context = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(context.graph());
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
-    let (name, root, up, down, notes) = match graph.resolve_target(&args.name) {
-        Ok(target) => {
+    let (name, root, up, down, notes) = match context.resolve_name(session, &graph, &args.name)? {
+        NamedPart::Target(target) => {
             let (root, up, down, notes) = graph.graph_around(&target, depth, !args.down, !args.up);
             (graph.display_target(&target), root, up, down, notes)
         }
-        // A model or column takes precedence over a metric of the same name.
-        Err(fault) => {
-            let metric = context
-                .find_metric(&args.name)
-                .unwrap_or_else(|| Err(name_failure(fault)))?;
+        NamedPart::Metric(metric) => {
             let metric = neighbors(&context, &metric);
             let (up, down, notes) = graph.graph_around_metric(&metric, depth, !args.down, !args.up);
             (metric.label, metric.id, up, down, notes)

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::diag::render;
 use formulac::{Compiler, Dialect, Draft};
 use serde_json::{Value, json};
 
@@ -19,7 +18,7 @@ use crate::cli::models::{self, CompiledModel, ModelFiles};
 use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::orphans;
 use crate::cli::project;
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::SourceText;
 use crate::cli::spec::Spec;
 use crate::cli::time_spine;
@@ -94,7 +93,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         session.print_json(&json!({
             "dialect": dialect.name(),
             "models": models::built_models(&models).map(|(model, built)| model_json(model, built, drafted(model))).collect::<Vec<Value>>(),
-            "diagnostics": render::reports_json(&to_reports(&diagnostics)),
+            "diagnostics": diagnostics_json(&diagnostics),
         }))?;
     } else {
         if args.out.is_none() {

@@ -5,9 +5,7 @@ use std::time::SystemTime;
 use formulac::artifacts::Status;
 use formulac::diag::lists::{and_more, join_first};
 use formulac::markdown::escape_markdown;
-use formulac::omni::{
-    ChangeKind, ExcludedViews, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource,
-};
+use formulac::omni::{ChangeKind, ExcludedViews, OmniModel, Pull, PullChange, RunTrend, StaleSource};
 use formulac::yaml_edit::KeptValue;
 use formulac_syntax::text::{format_count, one_line};
 use jiff::Timestamp;
@@ -21,25 +19,14 @@ const MAX_LISTED_NAMES: usize = 10;
 /// Returns the changes and the state of the tables as one JSON object.
 pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = pull.count_constraints_from_tests(model);
-    let place_texts = |places: &mut dyn Iterator<Item = &PulledFileLocation>| -> Vec<String> {
-        places
-            .filter_map(|location| {
-                if let PulledFileLocation::Omni(path) = location {
-                    Some(path.clone())
-                } else {
-                    None
-                }
-            })
-            .collect()
-    };
     let text = |value: &Option<formulac::yaml_edit::YamlValue>| value.as_ref().map(ToString::to_string);
     let kept_values = pull.kept.iter().map(|(file, kept_value)| {
         json!({"file": file, "place": kept_value.path.to_string(), "yours": text(&kept_value.file), "dbt": text(&kept_value.new)})
     });
     json!({
         "changes": pull.changes,
-        "written": place_texts(&mut pull.writes.iter().map(|(location, _)| location)),
-        "removed": place_texts(&mut pull.removes.iter()),
+        "written": pull.written_omni_files().collect::<Vec<_>>(),
+        "removed": pull.removed_omni_files().collect::<Vec<_>>(),
         "kept": kept_values.collect::<Vec<_>>(),
         "left_out": pull.left_out,
         "excluded": pull.excluded.iter().map(|excluded| json!({"key": excluded.key, "views": excluded.views})).collect::<Vec<_>>(),
@@ -303,9 +290,7 @@ pub enum WriteState {
 
 /// Returns the number of files written and removed.
 pub fn pull_summary(pull: &Pull, state: WriteState) -> String {
-    let is_omni = |location: &&PulledFileLocation| matches!(location, PulledFileLocation::Omni(_));
-    let written_count = pull.writes.iter().map(|(location, _)| location).filter(is_omni).count();
-    let removed = pull.removes.iter().filter(is_omni).count();
+    let (written_count, removed) = (pull.written_omni_files().count(), pull.removed_omni_files().count());
     let (wrote, took) = if state == WriteState::Already {
         ("wrote", "removed")
     } else {

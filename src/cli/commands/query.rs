@@ -8,9 +8,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::metrics_query::replace_keys_with_options;
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::spec::Spec;
-use formulac::diag::render;
 
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
     let (dialect, spec, mut diagnostics) = match compile_query(session, args) {
@@ -32,7 +31,7 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
             "name": name,
             "sql": query,
             "columns": columns,
-            "diagnostics": render::reports_json(&to_reports(&diagnostics)),
+            "diagnostics": diagnostics_json(&diagnostics),
         }))?;
     } else {
         session.print_data(query.as_deref().unwrap_or_default())?;

@@ -78,6 +78,11 @@ impl CommandKnowledge {
         self.builder().schema(schema)
     }
 
+    /// Returns the known relations.
+    pub fn schema(&self) -> &Schema {
+        &self.facts.schema
+    }
+
     pub fn compiler(&self) -> Compiler {
         self.builder().build()
     }
@@ -96,7 +101,7 @@ impl CommandKnowledge {
             compiler,
             is_noted: false,
         };
-        let builder = settings.apply_to(self.builder())?;
+        let builder = settings.apply_to(self.builder(), self.schema())?;
         if settings.from.is_some() {
             let compiler = builder.build();
             let mut models = self.compile_models()?;
@@ -111,7 +116,10 @@ impl CommandKnowledge {
             return Ok(formulas(given.unwrap_or_else(|| builder.build())));
         }
         let unknowing = settings
-            .apply_to(builder_with_known(&self.project, self.dialect, KnownFacts::default()))?
+            .apply_to(
+                builder_with_known(&self.project, self.dialect, KnownFacts::default()),
+                self.schema(),
+            )?
             .build();
         let names = columns_read(&unknowing, settings, text);
         let is_given = |given: &Compiler| names.is_empty() || !given.relations_with(&names).is_empty();

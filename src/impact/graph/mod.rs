@@ -14,6 +14,7 @@ use crate::artifacts::{Catalog, Manifest, ManifestNode};
 use crate::dbt::{RelationReference, relation_parts};
 use crate::dialect::Dialect;
 use crate::lineage::{KnownRelationColumns, LineageCache, LineageError};
+use crate::schema::{Column, Relation, Schema};
 
 use lineages::{EPHEMERAL, NodeLineage};
 use named_parents::add_named_parents;
@@ -28,6 +29,8 @@ pub struct GraphSources<'a> {
     pub manifest: &'a Manifest,
     /// dbt's catalog of the warehouse. `None` if it is not available.
     pub catalog: Option<&'a Catalog>,
+    /// Columns that `known.yml` records.
+    pub known: &'a Schema,
     /// Specs in the project.
     pub specs: &'a [SpecModel],
     /// Fields, topics and joins in the Omni model.
@@ -230,11 +233,29 @@ impl<'a> Graph<'a> {
                 is_complete: true,
             };
         }
-        let columns = node.columns.iter().map(|column| column.name.to_string()).collect();
+        let mut columns: Vec<String> = node.columns.iter().map(|column| column.name.to_string()).collect();
+        let recorded = self.recorded_relation(node).map(Relation::columns).unwrap_or_default();
+        for name in recorded.iter().map(Column::name) {
+            if !columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
+                columns.push(name.to_owned());
+            }
+        }
         KnownRelationColumns {
             columns,
             is_complete: node.contract_enforced && !node.columns.is_empty(),
         }
+    }
+
+    /// Returns the relation of a node in `known.yml`, where a source has its short name unless a model has this name.
+    fn recorded_relation(&self, node: &ManifestNode) -> Option<&'a Relation> {
+        let short = || self.sources.known.relation(&node.name).filter(|_| node.is_latest());
+        let Some(source) = node.source() else { return short() };
+        let is_namesake = |other: &&ManifestNode| other.source().is_none() && other.name == node.name;
+        let long = self
+            .sources
+            .known
+            .relation(&format!("{}.{}", source.source_name, node.name));
+        long.or_else(|| short().filter(|_| !self.sources.manifest.nodes.iter().any(|other| is_namesake(&other))))
     }
 
     /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.

@@ -3,7 +3,7 @@
 
 use super::change::CHANGES;
 use crate::dbt::is_unmodified;
-use crate::{EVIDENCE, KNOWN, LOG, PushState, STATES, content_hash};
+use crate::{EVIDENCE, KNOWN, LOG, PushState, content_hash};
 
 /// File that differs between two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,8 +65,7 @@ impl ContentDifference {
     /// Returns the model whose state the file contains. `None` for other files.
     #[must_use]
     pub fn state_model(&self) -> Option<&str> {
-        let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
-        PushState::state_model(name).filter(|model| !model.contains('/'))
+        PushState::model_of_path(&self.path)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
+use crate::cli::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
 use crate::cli::workspace::Workspace;
 
 /// A model whose SQL changes because of the facts in `known.yml`, with the path of its spec.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use formulac::CompiledSpec;
 
-use super::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
+use crate::cli::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
 use crate::cli::workspace::Workspace;
 
 /// Compiles the specs of two commits, and returns the paths of the models that are built on metric sets and whose SQL

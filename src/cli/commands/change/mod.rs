@@ -5,7 +5,6 @@ mod facts;
 mod metric_sets;
 mod open_changes;
 pub mod show;
-mod specs_at_commit;
 
 use formulac::sync::{TextChange, content_hash};
 use formulac::team::{CHANGES, Change, ChangeComment, Event, Right, change_id, parse_changes};

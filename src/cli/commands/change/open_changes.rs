@@ -15,6 +15,7 @@ use super::metric_sets;
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::project;
+use crate::cli::specs_at_commit::read_project_at;
 use crate::cli::workspace::Workspace;
 
 /// Changes on a branch.
@@ -204,15 +205,6 @@ impl BranchDifferences {
     pub fn requires_approval(&self) -> bool {
         !self.required_approval.is_nothing()
     }
-}
-
-/// Returns the project file of a commit.
-pub(super) fn read_project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
-    let text = repository
-        .file_contents_at_commit(commit, &[project::FILE.to_owned()])?
-        .pop()
-        .flatten();
-    Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
 }
 
 fn target_environment(

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::rows::{self, RowComparisonsByModel};
 use crate::cli::args::EnvDiffArgs;
 use crate::cli::commands::change::resolve_revision;
-use crate::cli::commands::sync::Repository;
+use crate::cli::commands::sync::{Repository, write_diff};
 use crate::cli::environment::{self, EnvironmentReason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
@@ -108,9 +108,7 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
     let mut text = String::new();
     for model in &diffed_models {
         let _ = writeln!(text, "{}  {}", model.name, model.description());
-        for line in model.diff().unwrap_or_default().lines().take(MAX_DIFF_LINES) {
-            let _ = writeln!(text, "    {line}");
-        }
+        write_diff(&mut text, &model.diff().unwrap_or_default(), MAX_DIFF_LINES);
         text.extend(rows.as_ref().map(|rows| rows.text(&model.name)));
     }
     session.print_escaped(&text)?;

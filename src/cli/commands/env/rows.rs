@@ -160,26 +160,20 @@ fn environment_manifest(workspace: &Workspace, environment: &Environment) -> Res
         ));
     };
     let folder = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
-    match TargetFolder::read(folder.join("manifest.json")) {
-        Ok(Some(artifacts)) => Ok(artifacts.manifest),
-        Ok(None) => {
-            let name = &environment.name;
-            let text = format!(
-                "there is no dbt manifest of `{name}` in {}",
-                escape_hidden(&folder.to_string_lossy())
-            );
-            Err(Failure::new(Exit::Failed, text).with_help(format!(
-                "the table names are in the manifest: copy the manifest from the machine that builds `{name}`, or run \
-                 `dbt parse{}`",
-                escape_hidden(&environment::dbt_options(
-                    Some(environment),
-                    &dbt.target_folder(),
-                    &folder
-                ))
-            )))
-        }
-        Err(file_diagnostics) => Err(Failure::Found(vec![file_diagnostics])),
+    if let Some(artifacts) = TargetFolder::read_folder(&folder)? {
+        return Ok(artifacts.manifest);
     }
+    let name = &environment.name;
+    let text = format!(
+        "there is no dbt manifest of `{name}` in {}",
+        escape_hidden(&folder.to_string_lossy())
+    );
+    let options = environment::dbt_options(Some(environment), &dbt.target_folder(), &folder);
+    Err(Failure::new(Exit::Failed, text).with_help(format!(
+        "the table names are in the manifest: copy the manifest from the machine that builds `{name}`, or run \
+         `dbt parse{}`",
+        escape_hidden(&options)
+    )))
 }
 
 /// Names of the relations on both sides.

@@ -34,8 +34,7 @@ pub fn find_artifacts(
 ) -> Result<Option<EnvironmentArtifacts>, Failure> {
     let Some(dbt) = &workspace.dbt else { return Ok(None) };
     let own_folder = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
-    let own_artifacts = TargetFolder::read(own_folder.join("manifest.json"))
-        .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
+    let own_artifacts = TargetFolder::read_folder(&own_folder)?;
     let artifacts_pair = match &own_artifacts {
         Some(target) => Some((own_folder, target)),
         None => dbt.artifacts()?.map(|target| (dbt.target_folder(), target)),
@@ -114,10 +113,7 @@ pub fn print_environments(session: &Session, workspace: &Workspace, as_json: boo
     };
     let mut text = line(" ", ["environment", "connection", "schema", "branch"], "") + "\n";
     for (environment, row) in environment_list.iter().zip(&rows) {
-        let reason = selection
-            .as_ref()
-            .filter(|(used_environment, _)| used_environment.name == environment.name)
-            .map(|(_, reason)| reason.description());
+        let reason = reason_of_use(environment, selection.as_ref());
         let mut more = Vec::new();
         more.extend(environment.protected.then_some("protected"));
         let usage = reason.map(|reason| format!("used: {reason}"));
@@ -133,10 +129,17 @@ pub fn print_environments(session: &Session, workspace: &Workspace, as_json: boo
     Ok(Exit::Done)
 }
 
+/// Returns the reason why commands use an environment. `None` if they use another one.
+fn reason_of_use(
+    environment: &Environment,
+    selection: Option<&(Environment, EnvironmentReason)>,
+) -> Option<&'static str> {
+    let (used, reason) = selection?;
+    (used.name == environment.name).then(|| reason.description())
+}
+
 fn environment_json(environment: &Environment, selection: Option<&(Environment, EnvironmentReason)>) -> Value {
-    let reason = selection
-        .filter(|(used_environment, _)| used_environment.name == environment.name)
-        .map(|(_, reason)| reason.description());
+    let reason = reason_of_use(environment, selection);
     let approvals = environment
         .approvals
         .iter()
@@ -190,10 +193,7 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
         return Ok(Exit::Done);
     }
     let mut text = String::new();
-    let reason = selection
-        .as_ref()
-        .filter(|(used_environment, _)| used_environment.name == environment.name)
-        .map(|(_, reason)| reason.description());
+    let reason = reason_of_use(&environment, selection.as_ref());
     let mark = reason.map(|reason| format!("  (used: {reason})")).unwrap_or_default();
     let _ = writeln!(text, "{}{mark}", environment.name);
     let mut line = |name: &str, value: Option<&str>| {

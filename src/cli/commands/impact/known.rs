@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use formulac::artifacts::{KeptParts, Manifest, last_results};
 use formulac::diag::suggest;
-use formulac::impact::{Graph, GraphSources, LineageCache, OmniFields, SpecModel};
+use formulac::impact::{Graph, GraphSources, ImpactTarget, LineageCache, NameError, OmniFields, SpecModel};
 use formulac::{CompiledSpec, Compiler, Dialect, Project, SpecText};
 use formulac_syntax::text::format_count;
 
@@ -46,6 +46,13 @@ pub struct ImpactContext {
     pub status: BTreeMap<String, String>,
     /// Cached lineage of SQL, read in a separate thread while the other data is read.
     lineages: Cell<Option<JoinHandle<LineageCache>>>,
+}
+
+/// Part of the project to which a name on the command line refers.
+pub enum NamedPart<'c> {
+    /// Model, column or definition.
+    Target(ImpactTarget),
+    Metric(KnownMetric<'c>),
 }
 
 /// Metric, or all metrics of a metric set.
@@ -166,10 +173,31 @@ impl ImpactContext {
                 .artifacts
                 .as_ref()
                 .and_then(|artifacts| artifacts.catalog().ok().flatten()),
+            known: &self.committed.schema,
             specs: &self.specs,
             omni: &self.omni,
             dialect: self.dialect,
         }
+    }
+
+    /// Resolves a name. A model or a column that is known takes precedence over a metric, and a metric over a column that
+    /// a model may have.
+    pub fn resolve_name(&self, session: &Session, graph: &Graph<'_>, name: &str) -> Result<NamedPart<'_>, Failure> {
+        let fault = match graph.resolve_target(name) {
+            Ok(target) => return Ok(NamedPart::Target(target)),
+            Err(fault) => fault,
+        };
+        let metric = self.find_metric(name);
+        if let Some(Ok(metric)) = metric {
+            return Ok(NamedPart::Metric(metric));
+        }
+        if let Some((target, warning)) = graph.resolve_possible_column(name) {
+            session.warn(&warning);
+            return Ok(NamedPart::Target(target));
+        }
+        metric
+            .unwrap_or_else(|| Err(name_failure(fault)))
+            .map(NamedPart::Metric)
     }
 
     /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the
@@ -241,6 +269,16 @@ impl ImpactContext {
             .map(|revision| format!("Changes since `{revision}`."))
             .into_iter()
             .collect()
+    }
+}
+
+/// Returns the failure for a name that is unknown or ambiguous.
+pub(super) fn name_failure(fault: NameError) -> Failure {
+    let failure = Failure::new(Exit::Faulty, fault.message);
+    if fault.help.is_empty() {
+        failure
+    } else {
+        failure.with_help(fault.help)
     }
 }
 

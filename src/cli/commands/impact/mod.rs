@@ -8,7 +8,9 @@ use std::collections::btree_map::Entry;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use formulac::impact::{ChangeSeverity, ColumnChange, Graph, Impact, NameError, NodeChanges, RevisionDifference, show};
+use formulac::impact::{
+    ChangeSeverity, ColumnChange, Graph, Impact, ImpactTarget, NodeChanges, RevisionDifference, show,
+};
 use formulac_syntax::text::one_line;
 
 use crate::cli::args::{FailOn, GraphFormat, ImpactArgs, Selection};
@@ -20,7 +22,9 @@ use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::writable_folders::WritableFolders;
 
-pub use known::{ImpactContext, KnownMetric};
+use known::name_failure;
+
+pub use known::{ImpactContext, KnownMetric, NamedPart};
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = output_format(args);
@@ -44,7 +48,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
                 names.extend(Generation::selected_model_names(session, &selection)?);
             }
             let targets = targets_from_names(session, &context, &graph, names, change)?;
-            (initial_node_changes(&graph, &targets)?, Vec::new())
+            (initial_node_changes(&graph, &targets), Vec::new())
         }
     };
     let impact = formulac::impact::compute_impact(&graph, &starts, &context.status).with_untraced(&differences);
@@ -83,17 +87,15 @@ fn targets_from_names(
     graph: &Graph<'_>,
     names: Vec<String>,
     change: ColumnChange,
-) -> Result<Vec<(String, ColumnChange)>, Failure> {
+) -> Result<Vec<(ImpactTarget, ColumnChange)>, Failure> {
     let mut targets = Vec::new();
     for name in names {
-        // A dbt name or model name takes precedence over a metric name.
-        let metric = match graph.resolve_target(&name) {
-            Ok(_) => None,
-            Err(_) => context.find_metric(&name).transpose()?,
-        };
-        let Some(metric) = metric else {
-            targets.push((name, change));
-            continue;
+        let metric = match context.resolve_name(session, graph, &name)? {
+            NamedPart::Metric(metric) => metric,
+            NamedPart::Target(target) => {
+                targets.push((target, change));
+                continue;
+            }
         };
         let readers = context.readers_of_metric(&metric);
         if readers.is_empty() {
@@ -104,7 +106,10 @@ fn targets_from_names(
             true => change,
             false => ColumnChange::Values,
         };
-        targets.extend(readers.into_iter().map(|reader| (reader.clone(), change_of(&reader))));
+        for reader in readers {
+            let target = graph.resolve_target(&reader).map_err(name_failure)?;
+            targets.push((target, change_of(&reader)));
+        }
     }
     Ok(targets)
 }
@@ -149,12 +154,11 @@ fn output_format(args: &ImpactArgs) -> GraphFormat {
     }
 }
 
-fn initial_node_changes(graph: &Graph<'_>, targets: &[(String, ColumnChange)]) -> Result<Vec<NodeChanges>, Failure> {
+fn initial_node_changes(graph: &Graph<'_>, targets: &[(ImpactTarget, ColumnChange)]) -> Vec<NodeChanges> {
     // Combine several columns of a model into one change.
     let mut starts: BTreeMap<usize, NodeChanges> = BTreeMap::new();
-    for (name, change) in targets {
-        let target = graph.resolve_target(name).map_err(name_failure)?;
-        let start = graph.changes_to_target(&target, *change);
+    for (target, change) in targets {
+        let start = graph.changes_to_target(target, *change);
         match starts.entry(start.node_index) {
             Entry::Vacant(entry) => {
                 entry.insert(start);
@@ -162,17 +166,7 @@ fn initial_node_changes(graph: &Graph<'_>, targets: &[(String, ColumnChange)]) -
             Entry::Occupied(mut occupied_entry) => occupied_entry.get_mut().merge(start),
         }
     }
-    Ok(starts.into_values().collect())
-}
-
-/// Returns the failure for a name that is unknown or ambiguous.
-pub fn name_failure(fault: NameError) -> Failure {
-    let failure = Failure::new(Exit::Faulty, fault.message);
-    if fault.help.is_empty() {
-        failure
-    } else {
-        failure.with_help(fault.help)
-    }
+    starts.into_values().collect()
 }
 
 fn difference_line(difference: &RevisionDifference) -> String {

@@ -14,9 +14,9 @@ use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::metrics_query::replace_keys_with_options;
 use crate::cli::project;
-use crate::cli::session::{Session, Stream, to_reports};
+use crate::cli::session::{Session, Stream, diagnostics_json};
 use crate::cli::source::SourceText;
-use formulac::diag::{Code, Diagnostic, render};
+use formulac::diag::{Code, Diagnostic};
 
 /// Help message for a relation that has no file in the `--data` folder.
 const NO_FILE: &str = "correct the name, or put a file with this name into the `--data` folder";
@@ -67,7 +67,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
             "columns": answer.map(Answer::columns_json).unwrap_or_default(),
             "rows": answer.map(Answer::rows_json).unwrap_or_default(),
             "more": answer.is_some_and(|answer| answer.more),
-            "diagnostics": render::reports_json(&to_reports(&outcome.diagnostics)),
+            "diagnostics": diagnostics_json(&outcome.diagnostics),
         }))?;
     } else {
         session.report(&outcome.diagnostics);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use formulac::{Builder, Column, Compiler, Dialect, Relation, Schema, SpecText, Type};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// Cases and their tables as JSON lines. A test writes this file from the project's conformance cases.
@@ -12,6 +13,7 @@ const CASES: &str = include_str!("cases.jsonl");
 
 /// A table that cases read.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CaseTable {
     #[serde(rename = "table")]
     pub name: String,
@@ -64,6 +66,7 @@ enum CaseLevel {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Case {
     subject: String,
     case: String,
@@ -86,9 +89,20 @@ struct Case {
     #[serde(default)]
     differs: BTreeMap<String, Vec<Vec<Value>>>,
     rows: Vec<Vec<Value>>,
+    /// Names of the columns of the rows, for readers of the file.
+    #[serde(rename = "columns")]
+    _columns: IgnoredAny,
     #[serde(default)]
     unordered: bool,
     tables: Vec<usize>,
+}
+
+/// Line of the file of cases. A test ensures that every line is one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum CaseLine {
+    Table(CaseTable),
+    Case(Box<Case>),
 }
 
 /// Expected rows of a query.
@@ -126,11 +140,10 @@ pub struct ConformanceCases {
 impl ConformanceCases {
     pub fn new(dialect: Dialect) -> Self {
         let (mut tables, mut cases) = (Vec::new(), Vec::new());
-        for line in CASES.lines() {
-            if let Ok(table) = serde_json::from_str::<CaseTable>(line) {
-                tables.push(Arc::new(table));
-            } else if let Ok(case) = serde_json::from_str::<Case>(line) {
-                cases.push(case);
+        for line in CASES.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+            match line {
+                CaseLine::Table(table) => tables.push(Arc::new(table)),
+                CaseLine::Case(case) => cases.push(*case),
             }
         }
         let name = dialect.name().to_owned();
@@ -231,13 +244,14 @@ fn builder(dialect: Dialect, tables: &[Arc<CaseTable>]) -> Builder {
 
 #[cfg(test)]
 mod tests {
-    use super::{CASES, Case, CaseTable};
+    use super::{CASES, CaseLine};
 
     #[test]
     fn each_line_is_a_table_or_a_case() {
         for line in CASES.lines() {
-            let is_table = serde_json::from_str::<CaseTable>(line).is_ok();
-            assert!(is_table || serde_json::from_str::<Case>(line).is_ok(), "{line}");
+            assert!(serde_json::from_str::<CaseLine>(line).is_ok(), "{line}");
+            let misspelled = line.replacen(r#""rows""#, r#""row": [], "rows""#, 1);
+            assert!(serde_json::from_str::<CaseLine>(&misspelled).is_err(), "{misspelled}");
         }
     }
 }

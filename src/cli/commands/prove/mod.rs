@@ -17,6 +17,7 @@ use formulac_syntax::text::format_count;
 use jiff::Timestamp;
 
 use crate::cli::args::{ProveArgs, TargetOptions};
+use crate::cli::artifacts::format_timestamp;
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::engine::{DbtRun, Engine, Statement, WarehouseState, run_statements};
 use crate::cli::environment;
@@ -265,7 +266,7 @@ fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, di
             engine: String::new(),
             warehouse: String::new(),
             environment: String::new(),
-            at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            at: format_timestamp(Timestamp::now()),
             id: String::new(),
             rows_from,
             session: BTreeMap::new(),

@@ -56,7 +56,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, message).with_help("use another name"));
     }
     let planned_models = sync::plan_models(session, &workspace)?;
-    let release_obstacles = obstacles::new(
+    let release_obstacles = obstacles::find_obstacles(
         session,
         &workspace,
         &repository,
@@ -64,7 +64,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         last,
         &planned_models,
     )?;
-    let notes = notes::new(&workspace, &repository, last, &planned_models)?;
+    let notes = notes::write_notes(&workspace, &repository, last, &planned_models)?;
     let text = tag_message(&name, environment.as_ref(), args.message.as_deref(), &notes);
     if !args.json {
         session.print_escaped(&text)?;

@@ -10,11 +10,11 @@ use formulac_syntax::text::{format_count, one_line};
 use super::tags::Release;
 use crate::cli::commands::sync::{PlannedModels, Repository};
 use crate::cli::exit::Failure;
-use crate::cli::project;
+use crate::cli::specs_at_commit::SpecsAtCommit;
 use crate::cli::workspace::Workspace;
 
 /// Returns the notes that follow the release's name.
-pub fn new(
+pub fn write_notes(
     workspace: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
@@ -38,9 +38,10 @@ pub fn new(
             (None, Some(ours)) => {
                 lines.push(format!("{} {name}", Action::Create.name()));
                 lines.extend(
-                    ours.compiled.definitions().iter().map(|definition| {
-                        one_line_formula(&format!("{}: {}", definition.name(), definition.formula()))
-                    }),
+                    ours.compiled
+                        .definitions()
+                        .iter()
+                        .map(|definition| indented_line(&format!("{}: {}", definition.name(), definition.formula()))),
                 );
             }
             (Some(_), None) => lines.push(format!("{} {name}", Action::Delete.name())),
@@ -53,9 +54,9 @@ pub fn new(
                     continue;
                 }
                 lines.push(format!("{} {name}", Action::Update.name()));
-                lines.extend(changes.iter().map(|change| one_line_formula(&change.to_string())));
+                lines.extend(changes.iter().map(|change| indented_line(&change.to_string())));
                 if changes.is_empty() {
-                    lines.push(one_line_formula("only files changed, no definitions"));
+                    lines.push(indented_line("only files changed, no definitions"));
                 }
             }
             (None, None) => {}
@@ -70,8 +71,8 @@ pub fn new(
     Ok(text)
 }
 
-/// Formats a formula on one line.
-fn one_line_formula(text: &str) -> String {
+/// Formats a formula or a sentence on one indented line.
+fn indented_line(text: &str) -> String {
     format!("  {}", one_line(text))
 }
 
@@ -86,39 +87,37 @@ fn first_release_notes(ours: &BTreeMap<String, CurrentSpec>) -> String {
     text
 }
 
-/// Returns the models of the specs in a commit, by name. The value is `None` if the spec in that commit no longer
-/// compiles.
+/// Returns the models of the specs in a commit, by name. The value is `None` if the spec does not compile.
 fn models_at_commit(
     workspace: &Workspace,
     repository: &Repository,
     commit: &str,
     planned_models: &PlannedModels,
 ) -> Result<BTreeMap<String, Option<CurrentSpec>>, Failure> {
-    let paths = repository.files_in_commit(commit, &[workspace.specs_folder()])?;
-    let texts = repository.file_contents_at_commit(commit, &paths)?;
-    let now: BTreeMap<&str, (&String, &CurrentSpec)> = planned_models
-        .ours
-        .iter()
-        .map(|(name, spec)| (spec.spec.as_str(), (name, spec)))
-        .collect();
-    let (models, tests) = workspace.output_folders();
-    let mut specs = BTreeMap::new();
-    for (path, text) in paths
-        .iter()
-        .zip(texts)
-        .filter(|(path, _)| project::is_yaml(path.as_ref()))
-    {
-        let Some(text) = text else { continue };
-        // Unchanged specs are not compiled again.
-        if let Some((name, ours)) = now.get(path.as_str()).filter(|(_, ours)| ours.source == text) {
-            specs.insert((*name).clone(), Some((*ours).clone()));
-            continue;
-        }
-        let Some(tools) = &planned_models.tools else { continue };
-        let compiled = tools.as_tools().compiler.compile_spec_at(&text, Some(path));
-        if let Some(name) = compiled.name().map(str::to_owned) {
-            specs.insert(name, CurrentSpec::new(path, &text, compiled, &models, &tests));
+    let specs = SpecsAtCommit::read(repository, commit)?;
+    let ours = planned_models.ours.iter();
+    let now: BTreeMap<&str, (&String, &CurrentSpec)> =
+        ours.map(|(name, spec)| (spec.spec.as_str(), (name, spec))).collect();
+    let same = |path: &str, text: &str| now.get(path).filter(|(_, ours)| ours.source == text);
+    let mut models: BTreeMap<String, Option<CurrentSpec>> = BTreeMap::new();
+    for (path, text) in specs.texts() {
+        models.extend(same(path, text).map(|(name, ours)| ((*name).clone(), Some((*ours).clone()))));
+    }
+    // If all models are unchanged, nothing is compiled again. The facts are those of the plan, so that only changes to
+    // the specs count.
+    let is_changed = specs.texts().iter().any(|(path, text)| same(path, text).is_none());
+    if let Some(tools) = planned_models.tools.as_ref().filter(|_| is_changed) {
+        let compiled = specs.compile_with(tools.compiler_without_models());
+        let (folder, tests) = workspace.output_folders();
+        for ((path, text), compiled) in specs.texts().iter().zip(compiled) {
+            if let Some(name) = compiled
+                .name()
+                .map(str::to_owned)
+                .filter(|_| same(path, text).is_none())
+            {
+                models.insert(name, CurrentSpec::new(path, text, compiled, &folder, &tests));
+            }
         }
     }
-    Ok(specs)
+    Ok(models)
 }

@@ -4,9 +4,8 @@
 use std::path::Path;
 
 use formulac::Environment;
-use formulac::artifacts::{Status, last_results};
+use formulac::artifacts::last_results;
 use formulac::diag::lists::join_first;
-use formulac::omni::PulledFileLocation as OmniPlace;
 use formulac_syntax::text::format_count;
 
 use super::tags::Release;
@@ -16,7 +15,7 @@ use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::commands::sync::{OmniRepository, PlannedModels, Repository};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::last_run;
+use crate::cli::last_run::{self, failed_nodes};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -38,7 +37,7 @@ fn new_obstacle(exit: Exit, description: impl Into<String>, fix: &str) -> Obstac
     }
 }
 
-pub fn new(
+pub fn find_obstacles(
     session: &Session,
     workspace: &Workspace,
     repository: &Repository,
@@ -120,13 +119,7 @@ fn check_omni(session: &Session, workspace: &Workspace) -> Result<Option<Obstacl
     let Some(PendingPull { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
         return Ok(None);
     };
-    let places = pull.writes.iter().map(|(workspace, _)| workspace).chain(&pull.removes);
-    let files: Vec<String> = places
-        .filter_map(|workspace| match workspace {
-            OmniPlace::Omni(path) => Some(path.clone()),
-            _ => None,
-        })
-        .collect();
+    let files: Vec<String> = pull.omni_files().map(str::to_owned).collect();
     let description = format!(
         "Omni's files do not match dbt: {}",
         join_first(&files, MAX_LISTED_NAMES)
@@ -142,8 +135,7 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
     let target = dbt.target_folder();
     let folder = environment::last_run_folder(&workspace.root, &target, environment);
     let build = format!("dbt build{}", environment::dbt_options(environment, &target, &folder));
-    let artifacts_folder = TargetFolder::read(folder.join("manifest.json"))
-        .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
+    let artifacts_folder = TargetFolder::read_folder(&folder)?;
     let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
     let last = last_results(&artifacts.runs);
     let (Some(target_folder), false) = (artifacts_folder, last.is_empty()) else {
@@ -168,12 +160,7 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
         );
         obstacles.push(new_obstacle(Exit::Faulty, description, &build));
     }
-    let is_bad = |status: &Status| matches!(status, Status::Fail | Status::Error | Status::RuntimeError);
-    let bad: Vec<String> = last
-        .iter()
-        .filter(|(_, result)| is_bad(&result.result.status))
-        .map(|(id, _)| id.split('.').nth(2).unwrap_or(id).to_owned())
-        .collect();
+    let bad: Vec<String> = failed_nodes(&last).map(|(name, _)| name.to_owned()).collect();
     if !bad.is_empty() {
         let description = format!(
             "{} failed in dbt's last run: {}",

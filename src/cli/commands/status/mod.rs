@@ -8,7 +8,6 @@ pub use specs::spec_health as of_specs;
 use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, SourceResults, Status, last_results};
-use formulac::omni::PulledFileLocation as FilePartPosition;
 use formulac_syntax::text::format_count;
 
 use crate::cli::args::StatusArgs;
@@ -18,7 +17,7 @@ use crate::cli::dbt_project;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names, print_health};
-use crate::cli::last_run;
+use crate::cli::last_run::{self, failed_nodes, name_in_id};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -55,10 +54,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let folder = environment::last_run_folder(&workspace.root, &target, environment.as_ref());
     let own_target = match folder == target {
         true => None,
-        false => Some(
-            TargetFolder::read(folder.join("manifest.json"))
-                .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?,
-        ),
+        false => Some(TargetFolder::read_folder(&folder)?),
     };
     let options = match own_target {
         Some(_) => environment::dbt_options(environment.as_ref(), &target, &folder),
@@ -125,7 +121,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
 fn sources_health(freshness: &SourceResults) -> HealthCheck {
     let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
     let stale: Vec<String> = stale
-        .map(|result| format!("{} ({})", last_part(&result.unique_id), result.status.name()))
+        .map(|result| format!("{} ({})", name_in_id(&result.unique_id), result.status.name()))
         .collect();
     let problems = if stale.is_empty() {
         Vec::new()
@@ -151,16 +147,7 @@ fn sources_health(freshness: &SourceResults) -> HealthCheck {
 
 /// Compares Omni's files with dbt's artifacts.
 fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
-    let files = pull
-        .writes
-        .iter()
-        .map(|(location, _)| location)
-        .chain(&pull.removes)
-        .filter_map(|location| match location {
-            FilePartPosition::Omni(path) => Some(path.clone()),
-            _ => None,
-        });
-    let files: Vec<String> = files.collect();
+    let files: Vec<String> = pull.omni_files().map(str::to_owned).collect();
     let mut problems = Vec::new();
     if !*was_pulled {
         problems.push("nothing was pulled yet".to_owned());
@@ -188,13 +175,10 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
 /// Reports the tests that failed in their last run.
 fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
     let last = last_results(runs);
-    let failed = last
-        .iter()
-        .filter(|(_, last)| matches!(last.result.status, Status::Fail | Status::Error));
-    let failed: Vec<String> = failed
-        .map(|(id, last)| match last.result.failures.filter(|rows| *rows > 0) {
-            Some(rows) => format!("{} ({})", last_part(id), format_count(rows as usize, "row", "rows")),
-            None => last_part(id).to_owned(),
+    let failed: Vec<String> = failed_nodes(&last)
+        .map(|(name, rows)| match rows {
+            Some(rows) => format!("{name} ({})", format_count(rows as usize, "row", "rows")),
+            None => name.to_owned(),
         })
         .collect();
     let problems = match (failed.is_empty(), last.is_empty()) {
@@ -223,12 +207,4 @@ fn display_paths(paths: &[PathBuf]) -> Vec<String> {
         .iter()
         .map(|path| path.strip_prefix("./").unwrap_or(path).display().to_string())
         .collect()
-}
-
-/// Returns the last part of a node's id. For a test, omits the hash.
-fn last_part(id: &str) -> &str {
-    id.splitn(3, '.').nth(2).map_or(id, |rest| match rest.rsplit_once('.') {
-        Some((name, hash)) if id.starts_with("test.") && hash.len() == 10 => name,
-        _ => rest,
-    })
 }

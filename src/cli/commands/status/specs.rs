@@ -11,11 +11,13 @@ use formulac_syntax::text::format_count;
 use super::display_paths;
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::atomic_write::PlannedFile;
-use crate::cli::commands::{promote, sync};
+use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::health::{HealthCheck, list_names};
+use crate::cli::omni_files;
 use crate::cli::session::Session;
+use crate::cli::source::SourceText;
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
 
@@ -28,17 +30,18 @@ pub fn spec_health(
     workspace: &Workspace,
     selection: &Selection,
 ) -> Result<Vec<HealthCheck>, Failure> {
+    let sources = workspace.sources()?;
     let of_files = match sync::was_pushed(workspace) {
         true => pending_push_health(session, workspace, selection)?,
-        false => generated_files_health(session, workspace, selection)?,
+        false => generated_files_health(session, workspace, selection, sources.clone())?,
     };
     let mut parts = vec![of_files];
     let target = TargetOptions::default();
     let dialect = workspace.dialect(&target)?;
     let compiler = workspace.compiler(session, &target, dialect)?;
-    let compiled = spec::compile_all(&compiler, &workspace.root, workspace.sources()?, || {});
+    let compiled = spec::compile_all(&compiler, &workspace.root, sources.clone(), || {});
     parts.extend(knowledge_health(workspace, &compiled, dialect)?);
-    parts.extend(duplicates_health(workspace, &compiled)?);
+    parts.extend(duplicates_health(workspace, &compiled, sources));
     Ok(parts)
 }
 
@@ -191,10 +194,11 @@ fn generated_files_health(
     session: &Session,
     workspace: &Workspace,
     selection: &Selection,
+    sources: Vec<(SourceText, Option<String>)>,
 ) -> Result<HealthCheck, Failure> {
     let target = TargetOptions::default();
     let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
-    let mut generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+    let mut generation = Generation::new(workspace, &compiler, sources, || {})?;
     let selected_models = generation.select_models(session, selection)?;
     for (file_diagnostics, _) in generation
         .diagnostics
@@ -278,8 +282,11 @@ fn fault_summary(file_diagnostics: &[FileDiagnostics], [singular, many]: [&str; 
 }
 
 /// Reports definitions that exist both in a spec and in Omni. `None` if there are no such definitions.
-fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<HealthCheck>, Failure> {
-    let sources = workspace.sources()?;
+fn duplicates_health(
+    workspace: &Workspace,
+    compiled: &[Spec],
+    sources: Vec<(SourceText, Option<String>)>,
+) -> Option<HealthCheck> {
     let specs: Vec<(String, String)> = sources
         .into_iter()
         .map(|(source, path)| (path.unwrap_or_else(|| source.name.clone()), source.text))
@@ -288,7 +295,7 @@ fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<
         let compiled = compiled.get(number)?.compiled.as_ref();
         compiled.filter(|compiled| !compiled.has_errors()).cloned()
     };
-    let faults = promote::defined_twice(&workspace.project, &workspace.root, &specs, compile);
+    let faults = omni_files::defined_twice(&workspace.project, &workspace.root, &specs, compile);
     let duplicates: Vec<_> = faults
         .iter()
         .filter(|(_, fault)| !workspace.project.silenced().contains(&fault.kind()))
@@ -303,10 +310,10 @@ fn duplicates_health(workspace: &Workspace, compiled: &[Spec]) -> Result<Option<
         [(_, fault)] => fault.help().unwrap_or("formulac check").to_owned(),
         _ => "formulac check shows the fix for each field".to_owned(),
     };
-    Ok((!problems.is_empty()).then(|| HealthCheck {
+    (!problems.is_empty()).then(|| HealthCheck {
         name: "specs and Omni",
         problems,
         fix,
         ..HealthCheck::default()
-    }))
+    })
 }

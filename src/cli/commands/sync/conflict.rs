@@ -10,6 +10,7 @@ use formulac_syntax::text::one_line;
 use super::planner::PlannedModels;
 use super::repository::Repository;
 use super::resolve::{is_in_omni, manual_resolution, possible_sides, quoted_list};
+use super::show::write_diff;
 use crate::cli::args::ConflictSide;
 use crate::cli::environment::quote_for_shell;
 use crate::cli::workspace::Workspace;
@@ -217,9 +218,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
         let _ = writeln!(out, "  {}: {why}", conflict.file);
         if let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) {
             let _ = writeln!(out, "- marks lines of the file, + lines that the spec generates");
-            diff_lines(theirs, ours).lines().take(MAX_DIFF_LINES).for_each(|line| {
-                let _ = writeln!(out, "    {line}");
-            });
+            write_diff(out, &diff_lines(theirs, ours), MAX_DIFF_LINES);
         }
     }
 }

@@ -48,13 +48,14 @@ pub use conflict::resolution_hint;
 pub use history::{REFUSALS, run as log};
 pub use lock::{LOCAL, ProjectLock, create_local_folder, is_push_interrupted};
 pub use omni_repository::{DBT_TRAILER, MissingCommit, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
-pub use planner::{PlannedModels, generated_files, plan_models, was_pushed};
+pub use planner::{PlannedModels, generated_files, plan_models, require_specs_of_pushed_models, was_pushed};
 pub use push::run as push;
 pub use release_tags::{ReleaseTag, ReleaseTags};
 pub use repository::Repository;
 pub use resolve::run as resolve;
 pub use rollback::run as rollback;
 pub use saved_copies::save_lost_comments;
+pub use show::write_diff;
 
 /// `formulac plan`: shows the changes that a push would make.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {

@@ -101,12 +101,17 @@ impl OmniRepository {
     /// Returns a branch that contains the commit. `None` if `git pull` adds the commit to the current branch.
     fn other_branch_with(&self, commit: &str, now: &str) -> Result<Option<String>, Failure> {
         let refs = ["refs/heads", "refs/remotes"];
-        let args = ["for-each-ref", "--contains", commit, "--format=%(refname:short)"];
+        let args = ["for-each-ref", "--contains", commit, "--format=%(refname)"];
         let output = self.repository.run_git(&[args.as_slice(), &refs].concat())?;
-        let is_upstream = |name: &str| name.split_once('/').is_some_and(|(_, branch)| branch == now);
+        let remote = |name: &str| name.strip_prefix("refs/remotes/").map(str::to_owned);
+        let is_upstream =
+            |name: &str| remote(name).is_some_and(|name| name.split_once('/').is_some_and(|(_, branch)| branch == now));
         Ok(match output.lines().any(is_upstream) {
             true => None,
-            false => output.lines().next().map(str::to_owned),
+            false => output
+                .lines()
+                .next()
+                .map(|name| remote(name).unwrap_or_else(|| name.trim_start_matches("refs/heads/").to_owned())),
         })
     }
 

@@ -43,7 +43,7 @@ pub fn find(
     let mut steps: Vec<Vec<[Option<String>; 2]>> = vec![Vec::new(); input_paths.len()];
     for (logged, commit) in &commits {
         let states = logged.entry.files.iter().map(|(path, _)| path.clone());
-        let states: Vec<String> = states.filter(|path| is_state(path)).collect();
+        let states: Vec<String> = states.filter(|path| PushState::model_of_path(path).is_some()).collect();
         let states = repository.file_contents_at_commit(commit, &states)?;
         let states = states.iter().flatten().flat_map(|text| PushState::versions(text));
         states.for_each(|state| add_files(&state, &mut pushed));
@@ -112,7 +112,7 @@ fn add_changes_of_models(
     let then = repository.files_in_commit(target, &[STATES.to_owned()])?;
     let now = folder::find_files(&workspace.root.join(STATES), |_| true);
     let paths = now.iter().map(|path| workspace.relative_path(path)).chain(then);
-    let paths: BTreeSet<String> = paths.filter(|path| is_state(path)).collect();
+    let paths: BTreeSet<String> = paths.filter(|path| PushState::model_of_path(path).is_some()).collect();
     let paths: Vec<String> = paths.into_iter().collect();
     let then = repository.file_contents_at_commit(target, &paths)?;
     let (mut changes, mut sets) = (Vec::new(), BTreeSet::new());
@@ -159,11 +159,6 @@ fn add_changes_of_models(
         pushed.entry(path.clone()).or_default().steps.push(step);
     }
     Ok((changes, sets))
-}
-
-fn is_state(path: &str) -> bool {
-    let name = path.strip_prefix(STATES).and_then(|name| name.strip_prefix('/'));
-    name.and_then(PushState::state_model).is_some()
 }
 
 /// Adds the files of a model, without changes.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{Log, PushState, STATES, content_hash, state_path};
+use formulac::sync::{Log, PushState, content_hash, state_path};
 
 use super::history;
 use super::repository::Repository;
@@ -95,13 +95,9 @@ pub fn last_recorded_hashes(log: &Log) -> BTreeMap<String, RecordedState> {
     let mut last = BTreeMap::new();
     for logged in &log.entries {
         for (path, hash) in &logged.entry.files {
-            let name = path.strip_prefix(STATES).and_then(|name| name.strip_prefix('/'));
-            let Some(model) = name.and_then(formulac::sync::PushState::state_model) else {
+            let Some(model) = PushState::model_of_path(path).filter(|model| *path == state_path(model)) else {
                 continue;
             };
-            if *path != state_path(model) {
-                continue;
-            }
             match hash {
                 Some(hash) => last.insert(
                     path.clone(),

@@ -20,6 +20,7 @@ use super::pushed_changes::{self, PushedChanges, add_changes_of_commit};
 use super::repository::Repository;
 use super::rollback_target::{EntryCommits, RollbackTarget};
 use super::saved_copies::comments;
+use super::show::{MAX_DIFF_LINES, write_diff};
 use super::{history, read_project_file};
 use crate::cli::args::{RollbackArgs, TargetOptions};
 use crate::cli::environment;
@@ -29,9 +30,6 @@ use crate::cli::workspace::Workspace;
 
 /// Maximum number of log entries that are listed if the user specifies no entry.
 const ENTRIES: usize = 5;
-
-/// Maximum number of lines shown per diff.
-const MAX_DIFF_LINES: usize = 40;
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
@@ -311,8 +309,7 @@ fn omni_changes(
 
 /// Returns the log line for a model whose push state changes, such as `update revenue`.
 fn model_line(change: &TextChange) -> Option<String> {
-    let name = change.path.strip_prefix(STATES)?.strip_prefix('/')?;
-    let model = PushState::state_model(name).filter(|model| !model.contains('/'))?;
+    let model = PushState::model_of_path(&change.path)?;
     let action = match (&change.before, &change.after) {
         (None, _) => Action::Create,
         (_, None) => Action::Delete,
@@ -341,9 +338,7 @@ fn display_changes(changes: &[TextChange], point: &RollbackTarget, undone: &[&Nu
             continue;
         }
         if let (Some(before), Some(after)) = (&change.before, &change.after) {
-            for line in diff_lines(before, after).lines().take(MAX_DIFF_LINES) {
-                let _ = writeln!(out, "    {line}");
-            }
+            write_diff(&mut out, &diff_lines(before, after), MAX_DIFF_LINES);
         }
     }
     out

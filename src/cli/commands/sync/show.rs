@@ -17,7 +17,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Maximum number of lines shown per diff; `--json` contains all lines.
-const MAX_DIFF_LINES: usize = 40;
+pub const MAX_DIFF_LINES: usize = 40;
 
 /// Formats the whole plan.
 pub fn format_plan(session: &Session, workspace: &Workspace, planned_models: &PlannedModels) -> String {
@@ -258,11 +258,19 @@ fn write_file(out: &mut String, file: &TextChange, brief: bool) {
     if brief {
         return;
     }
-    let diff = diff_lines(&before.replace('\r', ""), &after.replace('\r', ""));
-    for line in diff.lines().take(MAX_DIFF_LINES) {
+    write_diff(
+        out,
+        &diff_lines(&before.replace('\r', ""), &after.replace('\r', "")),
+        MAX_DIFF_LINES,
+    );
+}
+
+/// Prints the first lines of a diff, and the number of the other lines.
+pub fn write_diff(out: &mut String, diff: &str, limit: usize) {
+    for line in diff.lines().take(limit) {
         let _ = writeln!(out, "    {line}");
     }
-    let more = diff.lines().count().saturating_sub(MAX_DIFF_LINES);
+    let more = diff.lines().count().saturating_sub(limit);
     if more > 0 {
         let _ = writeln!(out, "    … {more} more lines");
     }

@@ -2,9 +2,10 @@
 //! artifacts of the current environment are in dbt's target folder. The artifacts of other environments are in
 //! subfolders named after the environments.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use formulac::artifacts::{LastResult, Manifest, ResourceType, SourceResult, Status, last_results};
+use formulac::artifacts::{Manifest, ResourceType, SourceResult, SourceResults, Status, last_results};
 use jiff::Timestamp;
 
 use crate::cli::artifacts::{RunArtifacts, format_age};
@@ -18,7 +19,45 @@ use crate::cli::workspace::Workspace;
 #[derive(Default)]
 pub struct EnvironmentBuilds<'k> {
     manifest: Option<&'k Manifest>,
-    environments: Vec<(Option<String>, RunArtifacts)>,
+    /// Indexes of the parents of each node in the manifest.
+    parents: Vec<Vec<usize>>,
+    environments: Vec<EnvironmentArtifacts>,
+}
+
+struct EnvironmentArtifacts {
+    environment: Option<String>,
+    /// Last result of each model, by name.
+    builds: BTreeMap<String, LastBuild>,
+    freshness: Option<SourceResults>,
+}
+
+/// Last result of a model.
+struct LastBuild {
+    /// Time and status.
+    built: Option<(SystemTime, String)>,
+    /// Duration in seconds, if the build succeeded.
+    seconds: Option<f64>,
+}
+
+impl EnvironmentArtifacts {
+    fn new(environment: Option<&str>, artifacts: RunArtifacts) -> Self {
+        let mut builds = BTreeMap::new();
+        for (id, last) in last_results(&artifacts.runs) {
+            let Some(model) = model_of_id(id) else { continue };
+            let result = last.result;
+            let duration = result.execute.map(|span| span.duration().as_secs_f64());
+            let seconds = duration.or(result.execution_time);
+            builds.entry(model.to_owned()).or_insert(LastBuild {
+                built: last.finished_at.map(|time| (time, result.status.name().to_owned())),
+                seconds: seconds.filter(|_| result.status == Status::Success),
+            });
+        }
+        Self {
+            environment: environment.map(str::to_owned),
+            builds,
+            freshness: artifacts.freshness,
+        }
+    }
 }
 
 /// State of a model in an environment.
@@ -57,7 +96,7 @@ impl<'k> EnvironmentBuilds<'k> {
             .find(|candidate| Some(candidate.name.as_str()) == environment);
         let own_folder = environment::last_run_folder(&workspace.root, &target, selected_environment);
         let artifacts = last_run::read_last_run(&workspace.root, dbt, &own_folder)?;
-        let mut environments = vec![(environment.map(str::to_owned), artifacts)];
+        let mut environments = vec![EnvironmentArtifacts::new(environment, artifacts)];
         for other in all_environments
             .iter()
             .filter(|candidate| Some(candidate.name.as_str()) != environment)
@@ -65,50 +104,39 @@ impl<'k> EnvironmentBuilds<'k> {
             let folder = folder_of(other);
             if folder.is_dir() {
                 let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
-                environments.push((Some(other.name.clone()), artifacts));
+                environments.push(EnvironmentArtifacts::new(Some(&other.name), artifacts));
             }
         }
+        let manifest = workspace.manifest()?;
         Ok(Self {
-            manifest: workspace.manifest()?,
+            manifest,
+            parents: manifest.map(Manifest::parents).unwrap_or_default(),
             environments,
         })
     }
 
     /// Returns the state of a model in each environment that has artifacts. The current environment comes first.
     pub fn build_states(&self, model: &str) -> Vec<BuildState> {
-        let standing = |(environment, artifacts): &(Option<String>, RunArtifacts)| {
-            let last = last_results(&artifacts.runs);
-            let built = last
-                .iter()
-                .find(|(id, _)| is_version_of(id, model))
-                .map(|(_, last)| last);
-            let seconds = |last: &LastResult<'_>| {
-                let result = last.result;
-                result
-                    .execute
-                    .map(|span| span.duration().as_secs_f64())
-                    .or(result.execution_time)
-            };
+        let standing = |artifacts: &EnvironmentArtifacts| {
+            let last = artifacts.builds.get(model);
             BuildState {
-                environment: environment.clone(),
-                built: built.and_then(|last| Some((last.finished_at?, last.result.status.name().to_owned()))),
-                seconds: built
-                    .filter(|last| last.result.status == Status::Success)
-                    .and_then(seconds),
-                source: self.stalest_source(model, artifacts),
+                environment: artifacts.environment.clone(),
+                built: last.and_then(|last| last.built.clone()),
+                seconds: last.and_then(|last| last.seconds),
+                source: artifacts
+                    .freshness
+                    .as_ref()
+                    .and_then(|results| self.stalest_source(model, results)),
             }
         };
         self.environments.iter().map(standing).collect()
     }
 
     /// Returns the stalest source among the direct and indirect inputs of a model.
-    fn stalest_source(&self, model: &str, artifacts: &RunArtifacts) -> Option<FreshnessSource> {
-        let (manifest, results) = (self.manifest?, artifacts.freshness.as_ref()?);
-        let parents = manifest.parents();
-        let start = manifest
-            .nodes
-            .iter()
-            .position(|node| is_version_of(&node.unique_id, model))?;
+    fn stalest_source(&self, model: &str, results: &SourceResults) -> Option<FreshnessSource> {
+        let manifest = self.manifest?;
+        let mut nodes = manifest.nodes.iter();
+        let start = nodes.position(|node| model_of_id(&node.unique_id) == Some(model))?;
         let (mut seen, mut waiting) = (vec![false; manifest.nodes.len()], vec![start]);
         let mut worst: Option<(u8, &SourceResult, String)> = None;
         while let Some(index) = waiting.pop() {
@@ -116,7 +144,7 @@ impl<'k> EnvironmentBuilds<'k> {
                 Some(seen) if !*seen => *seen = true,
                 _ => continue,
             }
-            waiting.extend(parents.get(index).into_iter().flatten());
+            waiting.extend(self.parents.get(index).into_iter().flatten());
             let Some(node) = manifest
                 .nodes
                 .get(index)
@@ -151,10 +179,9 @@ impl<'k> EnvironmentBuilds<'k> {
     }
 }
 
-/// Returns whether a node is this model or one of its versions.
-fn is_version_of(id: &str, model: &str) -> bool {
-    let mut parts = id.splitn(4, '.');
-    parts.next() == Some("model") && parts.nth(1) == Some(model)
+/// Returns the name of the model whose node, or the node of one of its versions, has this id.
+fn model_of_id(id: &str) -> Option<&str> {
+    id.strip_prefix("model.")?.split('.').nth(1)
 }
 
 impl BuildState {

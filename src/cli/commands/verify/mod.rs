@@ -7,9 +7,7 @@ pub mod row_line;
 pub mod run_comparisons;
 pub mod show;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::CompiledSpec;
@@ -20,6 +18,7 @@ use indicatif::ProgressBar;
 use jiff::Timestamp;
 
 use crate::cli::args::{TargetOptions, VerifyArgs};
+use crate::cli::artifacts::format_timestamp;
 use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
 use crate::cli::commands::sync::create_local_folder;
 use crate::cli::engine::{Engine, RelationPresence};
@@ -31,7 +30,7 @@ use crate::cli::progress;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::{SourceText, read_text};
-use crate::cli::spec::{self, Spec};
+use crate::cli::spec::{self, Spec, SpecPaths};
 use crate::cli::workspace::Workspace;
 use comparing::{ModelComparer, SpecToVerify};
 use freshness::{BuildState, EnvironmentBuilds};
@@ -118,7 +117,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         DataFileKnowledge::new(workspace.builder(dialect, facts.clone()), &facts, schema);
     let (sources, texts) = verify_sources(&workspace, &spec_names)?;
     let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
-    let spec_indices = select_specs(&specs, &texts, &spec_names)?;
+    let spec_indices = select_specs(&specs, &spec_names)?;
     let faulty: Vec<FileDiagnostics> = spec_indices
         .iter()
         .filter_map(|index| spec_errors(specs.get(*index)?))
@@ -245,16 +244,11 @@ fn verify_sources(
     spec_names: &[OsString],
 ) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
     let mut sources = workspace.sources()?;
-    let canonical_path = |path: &Path| fs::canonicalize(path).ok();
-    let paths: BTreeSet<PathBuf> = sources
-        .iter()
-        .filter_map(|(source, _)| canonical_path(Path::new(&source.name)))
-        .collect();
-    for path in spec_names.iter().map(PathBuf::from).filter(|path| path.is_file()) {
-        if canonical_path(&path).is_none_or(|path| !paths.contains(&path)) {
-            let display_path = project::path_in_project(&path, Some(&workspace.root));
-            sources.push((SourceText::from_file(&path), display_path));
-        }
+    let spec_paths = SpecPaths::new(sources.iter().map(|(source, _)| source.name.as_str()));
+    let files = spec_names.iter().map(PathBuf::from).filter(|path| path.is_file());
+    for path in files.filter(|path| spec_paths.index_of(path).is_none()) {
+        let display_path = project::path_in_project(&path, Some(&workspace.root));
+        sources.push((SourceText::from_file(&path), display_path));
     }
     let texts = sources
         .iter()
@@ -264,7 +258,7 @@ fn verify_sources(
 }
 
 /// Returns the indices of the specs that are named by file or by model, or of all specs if none is named.
-fn select_specs(specs: &[Spec], texts: &[VerifyText], spec_names: &[OsString]) -> Result<Vec<usize>, Failure> {
+fn select_specs(specs: &[Spec], spec_names: &[OsString]) -> Result<Vec<usize>, Failure> {
     if spec_names.is_empty() {
         if specs.is_empty() {
             return Err(
@@ -274,18 +268,18 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], spec_names: &[OsString]) -
         }
         return Ok((0..specs.len()).collect());
     }
+    let spec_paths = SpecPaths::new(specs.iter().map(|spec| spec.file_diagnostics.file.as_str()));
     let mut spec_indices = Vec::new();
     for name in spec_names {
         let text = name.to_string_lossy();
         let path = Path::new(name);
-        let is_it = |(index, spec): &(usize, &Spec)| {
-            let is_file =
-                path.is_file() && fs::canonicalize(path).ok() == fs::canonicalize(&spec.file_diagnostics.file).ok();
-            is_file || (!path.is_file() && spec.name.as_deref() == Some(&*text) && texts.get(*index).is_some())
+        let index = match path.is_file() {
+            true => spec_paths.index_of(path),
+            false => specs.iter().position(|spec| spec.name.as_deref() == Some(&*text)),
         };
-        match specs.iter().enumerate().find(is_it) {
-            Some((index, _)) if spec_indices.contains(&index) => {}
-            Some((index, _)) => spec_indices.push(index),
+        match index {
+            Some(index) if spec_indices.contains(&index) => {}
+            Some(index) => spec_indices.push(index),
             None => {
                 let names = specs.iter().filter_map(|spec| spec.name.as_deref());
                 let other = || "specify the file of a spec, or its `model`".to_owned();
@@ -393,7 +387,7 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
 
 /// Writes the evidence for models with results, and their durations.
 fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [VerificationResult]) -> Result<(), Failure> {
-    let timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let timestamp = format_timestamp(Timestamp::now());
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());
     for VerificationResult { evidence, timing, .. } in results

@@ -1,6 +1,5 @@
 //! Formats the results of a verification as text, Markdown and JSON.
 
-use formulac::diag::render;
 use formulac::markdown;
 use formulac::sync::{Proof, Verdict};
 use formulac::verify::{ColumnCounts, RowDifference};
@@ -11,9 +10,10 @@ use super::freshness::BuildState;
 use super::run_comparisons::ComparedColumn;
 use super::{VerificationResult, row_line};
 use crate::cli::args::VerifyArgs;
+use crate::cli::artifacts::format_timestamp;
 use crate::cli::engine::Engine;
 use crate::cli::exit::{Failure, FileDiagnostics};
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use formulac::diag::render::escape_hidden;
 
 pub fn print_verification_results(
@@ -25,7 +25,7 @@ pub fn print_verification_results(
 ) -> Result<(), Failure> {
     if args.json {
         let models: Vec<Value> = results.iter().map(verified_json).collect();
-        let diagnostics = render::reports_json(&to_reports(faulty));
+        let diagnostics = diagnostics_json(faulty);
         return session.print_json(&json!({"engine": engine.name(), "models": models, "diagnostics": diagnostics}));
     }
     session.print_data(&if args.markdown {
@@ -258,11 +258,8 @@ fn verified_json(verified: &VerificationResult) -> Value {
         .map(|(proof, compared)| comparison_json(proof, compared))
         .collect();
     let standing = |standing: &BuildState| {
-        let time = |system_time: std::time::SystemTime| {
-            jiff::Timestamp::try_from(system_time)
-                .map(|timestamp| timestamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-                .ok()
-        };
+        let time =
+            |system_time: std::time::SystemTime| jiff::Timestamp::try_from(system_time).map(format_timestamp).ok();
         let source = standing.source.as_ref().map(|source| {
             json!({"source": source.name, "status": source.status.name(), "loaded_at": source.loaded.and_then(time)})
         });

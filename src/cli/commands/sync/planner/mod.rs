@@ -35,7 +35,7 @@ use tools::PlannerTools;
 use uncommitted::with_uncommitted;
 use unpushed_bases::add_unpushed_bases;
 
-pub use states::{ModelStates, was_pushed};
+pub use states::{ModelStates, require_specs_of_pushed_models, was_pushed};
 
 /// Plan, with the models, diagnostics and tools that were used to compute it.
 pub struct PlannedModels {
@@ -66,6 +66,16 @@ impl PlannedModels {
             ours: BTreeMap::new(),
             tools: None,
         }
+    }
+
+    /// Returns whether the specs have errors after they were compiled again, and reports these errors instead of the
+    /// diagnostics so far.
+    fn has_new_errors(&mut self, generation: &Generation<'_>) -> bool {
+        let has_errors = Exit::from_failures(&generation.diagnostics) != Exit::Done;
+        if has_errors {
+            self.diagnostics.clone_from(&generation.diagnostics);
+        }
+        has_errors
     }
 
     /// Returns whether all specs compile, as a plan requires.
@@ -136,6 +146,9 @@ pub fn plan_with_facts(
         let _ = workspace.described.set(described.columns.clone());
         compiler = new_compiler()?;
         generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+        if planned_models.has_new_errors(&generation) {
+            return Ok(planned_models);
+        }
         ours = current_specs_by_model(workspace, &generation);
     }
     let mut inputs = ModelInputs::read(session, workspace, ours, &generation.moved)?;
@@ -156,8 +169,7 @@ pub fn plan_with_facts(
         if let Some(chosen) = &chosen {
             generation.drop_other_diagnostics(chosen);
         }
-        if Exit::from_failures(&generation.diagnostics) != Exit::Done {
-            planned_models.diagnostics = generation.diagnostics;
+        if planned_models.has_new_errors(&generation) {
             explain_new_errors(workspace, &replaced, &mut planned_models.diagnostics);
             return Ok(planned_models);
         }

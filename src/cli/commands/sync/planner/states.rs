@@ -59,6 +59,17 @@ pub fn require_specs_of_states(
     Err(Failure::new(Exit::Failed, message).with_help(help))
 }
 
+/// Like [`require_specs_of_states`], for the pushed models that have no spec any more.
+pub fn require_specs_of_pushed_models(workspace: &Workspace, has_spec: impl Fn(&str) -> bool) -> Result<(), Failure> {
+    let states = state_files(workspace).into_iter().filter(|(model, _)| !has_spec(model));
+    let states = states.map(|(model, path)| {
+        let text = SourceText::from_large_file(&path, usize::MAX >> 1).text;
+        let (bases, text) = (PushState::versions(&text), Some(text));
+        (model, ModelState { text, bases })
+    });
+    require_specs_of_states(workspace, &BTreeMap::new(), &states.collect())
+}
+
 /// Returns whether the project has been pushed at least once.
 pub fn was_pushed(workspace: &Workspace) -> bool {
     !state_files(workspace).is_empty()

@@ -32,6 +32,11 @@ impl PlannerTools {
         }
     }
 
+    /// Returns the compiler with the project's facts, but without the models of the specs.
+    pub fn compiler_without_models(&self) -> &Compiler {
+        &self.compiler
+    }
+
     /// Returns these tools in the form that the library expects.
     pub fn as_tools(&self) -> ReconcileTools<'_> {
         ReconcileTools {

@@ -1,16 +1,17 @@
 //! `formulac check`: prints the diagnostics for formula files and specs.
 
+mod fixes;
+mod input_kind;
+
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use formulac::{CompiledSpec, Compiler, FormulaSession, Project};
+use formulac::{Builder, CompiledSpec, Compiler, FormulaSession};
 use formulac_syntax::text::format_count;
 
 use crate::cli::args::CheckArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
-use crate::cli::commands::compile;
-use crate::cli::commands::promote;
 use crate::cli::commands::pull;
 use crate::cli::environment::quote_for_shell;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
@@ -18,18 +19,17 @@ use crate::cli::generation::{Generation, check_names};
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::missing_versions;
 use crate::cli::models::{self, CompiledModel};
+use crate::cli::omni_files;
 use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
-use crate::cli::spec;
 use crate::cli::spec::Spec;
 use crate::cli::time_spine;
 use crate::cli::workspace::Workspace;
 use crate::cli::writable_folders::WritableFolders;
+use fixes::apply_fixes;
 use formulac::diag::{self, Code, Diagnostic, render};
-
-/// Maximum number of rounds of fixes. A fix may make another fix possible, but real files rarely need this many rounds.
-const MAX_ROUNDS: usize = 10;
+use input_kind::{InputKind, diagnose};
 
 /// Sessions of the formula files that `--watch` checks again and again, by path.
 pub type FormulaSessions = RefCell<BTreeMap<PathBuf, FormulaSession>>;
@@ -48,12 +48,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
             if let Some(workspace) = &setup.knowledge.workspace {
                 file_diagnostics.extend(workspace.report_contradictions(setup.knowledge.dialect)?);
             }
-            if let Some(workspace) = setup
-                .knowledge
-                .workspace
-                .as_ref()
-                .filter(|workspace| workspace.has_project_file())
-            {
+            if let Some(workspace) = setup.knowledge.configured_workspace() {
                 setup.warn_of_omni_duplicates(args, workspace, &mut file_diagnostics);
                 if args.files.is_empty() {
                     check_folders(workspace, &mut file_diagnostics)?;
@@ -107,9 +102,13 @@ struct CheckInputs<'s> {
 }
 
 impl CheckInputs<'_> {
+    fn compiler(&self, args: &CheckArgs, builder: Builder) -> Result<Compiler, Failure> {
+        Ok(args.settings.apply_to(builder, self.knowledge.schema())?.build())
+    }
+
     fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::from_file(path)).collect();
-        let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
+        let compiler = self.compiler(args, self.knowledge.builder())?;
         let outcome = self.check_sources_with_compiler(session, args, &compiler, sources.clone())?;
         let misses_names = outcome
             .0
@@ -124,10 +123,7 @@ impl CheckInputs<'_> {
         if had.is_empty() {
             return Ok(outcome);
         }
-        let compiler = args
-            .settings
-            .apply_to(self.knowledge.builder_with_past_columns(had))?
-            .build();
+        let compiler = self.compiler(args, self.knowledge.builder_with_past_columns(had))?;
         self.check_sources_with_compiler(session, args, &compiler, sources)
     }
 }
@@ -196,7 +192,7 @@ impl CheckInputs<'_> {
         // models of all specs.
         let compiler = OnceCell::new();
         let new_compiler = || {
-            let compiler = args.settings.apply_to(self.knowledge.builder()).ok()?.build();
+            let compiler = self.compiler(args, self.knowledge.builder()).ok()?;
             self.knowledge.with_project_models(&compiler).ok()
         };
         let compile = |number: usize| {
@@ -205,7 +201,7 @@ impl CheckInputs<'_> {
             let compiled = compiler.compile_spec_at(&texts.get(number)?.1, path.as_deref());
             (!compiled.has_errors()).then_some(compiled)
         };
-        for (number, fault) in promote::defined_twice(project, root, &texts, compile) {
+        for (number, fault) in omni_files::defined_twice(project, root, &texts, compile) {
             if let Some(existing) = file_diagnostics
                 .get_mut(number)
                 .filter(|_| !project.silenced().contains(&fault.kind()))
@@ -313,12 +309,7 @@ impl CheckInputs<'_> {
         of_specs: &[FileDiagnostics],
     ) -> Result<Vec<Vec<Diagnostic>>, Failure> {
         let mut diagnostics: Vec<FileDiagnostics> = of_specs.iter().map(|_| FileDiagnostics::default()).collect();
-        if let Some(workspace) = self
-            .knowledge
-            .workspace
-            .as_ref()
-            .filter(|workspace| workspace.has_project_file())
-        {
+        if let Some(workspace) = self.knowledge.configured_workspace() {
             check_names(workspace, models, &mut diagnostics)?;
         }
         Ok(diagnostics
@@ -333,12 +324,7 @@ impl CheckInputs<'_> {
         models: impl Iterator<Item = (usize, &'m CompiledSpec)> + Clone,
         file_diagnostics: &mut [FileDiagnostics],
     ) -> Result<(), Failure> {
-        let Some(workspace) = self
-            .knowledge
-            .workspace
-            .as_ref()
-            .filter(|workspace| workspace.has_project_file())
-        else {
+        let Some(workspace) = self.knowledge.configured_workspace() else {
             return Ok(());
         };
         missing_versions::warn(workspace, models.clone(), file_diagnostics);
@@ -351,90 +337,6 @@ impl CheckInputs<'_> {
             .iter_mut()
             .for_each(|file_diagnostics| file_diagnostics.diagnostics.retain(is_shown));
         Ok(())
-    }
-}
-
-/// Applies fixes until none are left or they no longer reduce the number of diagnostics.
-fn apply_fixes(compiler: &Compiler, kind: InputKind, file_diagnostics: &mut FileDiagnostics) -> bool {
-    let mut changed = false;
-    for _ in 0..MAX_ROUNDS {
-        let text = diag::apply_fixes(&file_diagnostics.text, &file_diagnostics.diagnostics);
-        if text == file_diagnostics.text {
-            break;
-        }
-        let after = diagnose(
-            compiler,
-            kind,
-            SourceText {
-                name: file_diagnostics.file.clone(),
-                text,
-                fault: None,
-            },
-        );
-        let is_unreadable = |diagnostics: &[Diagnostic]| diagnostics.iter().any(|d| d.kind() == Code::InvalidYaml);
-        if is_unreadable(&after.diagnostics) && !is_unreadable(&file_diagnostics.diagnostics) {
-            break;
-        }
-        if error_counts(&after.diagnostics) >= error_counts(&file_diagnostics.diagnostics) {
-            break;
-        }
-        *file_diagnostics = after;
-        changed = true;
-    }
-    changed
-}
-
-/// Returns the number of errors followed by the number of all diagnostics, so that errors are compared first.
-fn error_counts(diagnostics: &[Diagnostic]) -> (usize, usize) {
-    (diagnostics.iter().filter(|d| d.is_error()).count(), diagnostics.len())
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum InputKind {
-    Formulas,
-    Spec,
-    Project,
-    Schema,
-}
-
-impl InputKind {
-    /// Determines the kind of a file from its name. A schema file is recognized by its `relations:` key, and a spec
-    /// on standard input by a key that every spec contains.
-    fn new(path: &Path, source: &SourceText) -> Self {
-        let yaml = project::is_yaml(path);
-        let unnamed = path.as_os_str() == "-";
-        if project::is_project_file(path) {
-            return Self::Project;
-        }
-        if yaml && source.text.lines().any(|l| l.starts_with("relations:")) {
-            return Self::Schema;
-        }
-        let keyed = || {
-            source
-                .text
-                .lines()
-                .any(|l| l.starts_with("model:") || l.starts_with("from:"))
-        };
-        if yaml || (unnamed && keyed()) {
-            Self::Spec
-        } else {
-            Self::Formulas
-        }
-    }
-}
-
-fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FileDiagnostics {
-    match kind {
-        InputKind::Formulas => compile::compile(compiler, source).file_diagnostics,
-        InputKind::Spec => spec::compile(compiler, source, None).file_diagnostics,
-        InputKind::Project | InputKind::Schema => {
-            let faults = match source.fault.clone() {
-                Some(fault) => vec![fault],
-                None if kind == InputKind::Project => Project::from_text(&source.text).1,
-                None => formulac::known::from_text(&source.text, compiler.dialect()).1,
-            };
-            source.with_diagnostics(faults)
-        }
     }
 }
 

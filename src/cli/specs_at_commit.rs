@@ -1,9 +1,8 @@
 //! Compiles the specs of a commit with the facts of the same commit or of another commit.
 
 use formulac::sync::KNOWN;
-use formulac::{CompiledSpec, Dialect, KnownFacts, Project, SpecText};
+use formulac::{CompiledSpec, Compiler, Dialect, KnownFacts, Project, SpecText};
 
-use super::open_changes::read_project_at;
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
 use crate::cli::knowledge::builder_with_known;
@@ -34,19 +33,35 @@ impl SpecsAtCommit {
         self.specs.iter().map(|(path, _)| path)
     }
 
+    /// Returns the specs' paths, relative to the project, and contents.
+    pub fn texts(&self) -> &[(String, String)] {
+        &self.specs
+    }
+
     /// Compiles the specs in order. `other` is the dialect to use if neither the project nor the facts specify one.
     /// dbt's artifacts are not read, so the result is the same on every machine.
     pub fn compile(&self, workspace: &Workspace, facts: &KnownFacts, other: Option<Dialect>) -> Vec<CompiledSpec> {
-        let texts: Vec<SpecText<'_>> = self
-            .specs
-            .iter()
-            .map(|(path, text)| SpecText { text, path: Some(path) })
-            .collect();
         let dialect = self.project.dialect().or(facts.dialect).or(other).unwrap_or_default();
         let builder =
             builder_with_known(&self.project, dialect, facts.clone()).contracts(workspace.enforces_contracts());
-        builder.build().compile_specs(&texts)
+        self.compile_with(&builder.build())
     }
+
+    /// Compiles the specs in order with a compiler that contains the facts.
+    pub fn compile_with(&self, compiler: &Compiler) -> Vec<CompiledSpec> {
+        let specs = self.specs.iter();
+        let texts: Vec<SpecText<'_>> = specs.map(|(path, text)| SpecText { text, path: Some(path) }).collect();
+        compiler.compile_specs(&texts)
+    }
+}
+
+/// Returns the project file of a commit.
+pub fn read_project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
+    let text = repository
+        .file_contents_at_commit(commit, &[project::FILE.to_owned()])?
+        .pop()
+        .flatten();
+    Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
 }
 
 /// Returns the facts in `known.yml` of a commit.

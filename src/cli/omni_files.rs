@@ -1,0 +1,76 @@
+//! Finds the files of an Omni model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::diag::Diagnostic;
+use formulac::omni::shared_file_paths;
+use formulac::{CompiledSpec, Project};
+
+use super::folder::{self, display_path, or_current_folder};
+use super::project;
+use super::source::SourceText;
+
+/// Returns the files in a folder that belong to an Omni model.
+pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
+    let is_omni = |path: &Path| {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
+        let has_ending = [".yaml", ".yml", ".view", ".topic"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        !name.starts_with('.') && (has_ending || is_shared_file(&name))
+    };
+    folder::find_files(folder, is_omni)
+}
+
+/// Returns whether a file without an extension is one of the files that occur only once in the Omni model, such as
+/// `relationships`.
+fn is_shared_file(name: &str) -> bool {
+    !name.contains('.') && shared_file_paths().any(|path| path == name)
+}
+
+/// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.
+/// `compile` returns the compiled spec with an index, or `None` if the spec has errors.
+pub fn defined_twice(
+    project: &Project,
+    root: &Path,
+    specs: &[(String, String)],
+    compile: impl Fn(usize) -> Option<CompiledSpec>,
+) -> Vec<(usize, Diagnostic)> {
+    let omni = root.join(project.omni().unwrap_or(project::OMNI));
+    // An unreadable Omni file is not an error in the specs.
+    let files = omni_paths(&omni)
+        .into_iter()
+        .map(|path| SourceText::from_file(&path))
+        .filter(|source| source.fault.is_none());
+    let files: Vec<(String, String)> = files
+        .map(|source| (display_path(Path::new(&source.name)), source.text))
+        .collect();
+    formulac::promote::defined_twice(specs, &files, compile)
+}
+
+/// Returns the nearest folder of the same git work tree that contains this folder and a file such as
+/// `relationships.yaml`, which occurs only in the Omni model's folder. Without such a file, returns the folder itself.
+pub fn omni_folder_around(folder: &Path) -> PathBuf {
+    let around = || {
+        let real = fs::canonicalize(or_current_folder(folder)).ok()?;
+        let work_tree = real.ancestors().position(|folder| folder.join(".git").exists())?;
+        let has_shared_file = |folder: &Path| shared_file_paths().any(|name| folder.join(name).is_file());
+        let depth = real.ancestors().take(work_tree + 1).position(has_shared_file)?;
+        let found = real.ancestors().nth(depth)?;
+        // Messages show the folder as the user spelled it.
+        let is_found = |spelled: &&Path| fs::canonicalize(or_current_folder(spelled)).is_ok_and(|real| real == found);
+        Some(
+            folder
+                .ancestors()
+                .nth(depth)
+                .filter(is_found)
+                .unwrap_or(found)
+                .to_owned(),
+        )
+    };
+    around().unwrap_or_else(|| folder.to_owned())
+}
