@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 use std::ops::Range;
 
 use super::columns::{ColumnExpression, ColumnResolver};
-use super::file::{FilePart, FilePartKind, SqlFile, is_same_name, token_name};
+use super::file::{FilePart, FilePartKind, SqlFile, token_name};
 use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, tokens};
@@ -158,7 +158,7 @@ pub(super) fn are_equivalent_by(
         columns.iter().map(|(_, tokens)| expression(tokens)).collect()
     };
     let names = first.iter().zip(&second);
-    let is_same_names = names.into_iter().all(|((a, _), (b, _))| is_same_name(a, b));
+    let is_same_names = names.into_iter().all(|((a, _), (b, _))| a == b);
     let (Some(trees_of_one), Some(trees_of_other)) = (trees_of(first_file, &first), trees_of(other, &second)) else {
         return false;
     };

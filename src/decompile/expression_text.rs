@@ -76,6 +76,12 @@ impl ExpressionText {
             ..Self::atom(text, cost)
         }
     }
+
+    /// Returns the arguments if the formula is a call of this function.
+    fn arguments_of_call(&self, function: &str) -> Option<&str> {
+        let arguments = self.text.strip_prefix(function)?.strip_prefix('(')?.strip_suffix(')')?;
+        (self.strength == WHOLE).then_some(arguments)
+    }
 }
 
 /// Additional cost of `x%`.
@@ -150,11 +156,7 @@ impl ExpressionShape {
         Some(match (self, args) {
             // Flatten `AND(AND(a, b), c)` to `AND(a, b, c)`.
             (Self::Call(name @ ("AND" | "OR")), [first, rest @ ..]) if !rest.is_empty() => {
-                let inner = first.text.strip_prefix(name).and_then(|r| r.strip_prefix('('));
-                let inner = inner
-                    .and_then(|r| r.strip_suffix(')'))
-                    .filter(|_| first.strength == WHOLE);
-                match inner {
+                match first.arguments_of_call(name) {
                     Some(inner) => {
                         let rest = rest.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
                         ExpressionText::atom(format!("{name}({inner}, {rest})"), cost - 2)
@@ -165,11 +167,16 @@ impl ExpressionShape {
             // Write a final condition `TRUE`, because IFS has no default argument in spreadsheets.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
-                ExpressionText::atom(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
+                let conditions = conditions.join(", ");
+                match default.arguments_of_call("IFS") {
+                    Some(others) => ExpressionText::atom(format!("IFS({conditions}, {others})"), cost - 2),
+                    None => ExpressionText::atom(format!("IFS({conditions}, TRUE, {})", default.text), cost),
+                }
             }
             (Self::Call(name), _) => {
-                // A column of unknown type passes a type test if it is not NULL, so prefer ISBLANK.
-                let is_type_test = matches!(*name, "ISTEXT" | "ISNONTEXT" | "ISNUMBER" | "ISLOGICAL");
+                // A column of unknown type passes a type test if it is not NULL, and ISNA has the same SQL as ISBLANK, so
+                // prefer ISBLANK.
+                let is_type_test = matches!(*name, "ISTEXT" | "ISNONTEXT" | "ISNUMBER" | "ISLOGICAL" | "ISNA");
                 // Spreadsheets require a range and a criterion, so prefer `SUM(IF(paid, amount))`.
                 let has_condition = match *name {
                     "COUNTIF" => count_arguments(&texts()) == 1,

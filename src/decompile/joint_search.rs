@@ -207,7 +207,8 @@ impl Decompiler {
                 };
                 let mut case = CandidateCheck::new(compiler, &spec_position, search.definition, path, files);
                 case.shared = Some(&shared);
-                let found = self.search_with_guards(case, &shared, &mut search.not_exact);
+                let wanted = search.wanted.first().map(String::as_str);
+                let found = self.search_with_guards(case, (wanted, &shared), &mut search.not_exact);
                 search.wanted = shared.wanted.take();
                 search.found = found;
             }
@@ -220,15 +221,23 @@ impl Decompiler {
         searches.into_iter().map(result).collect()
     }
 
-    /// Finds a formula, if all candidates that the search needs have been compiled.
+    /// Finds a formula, if all candidates that the search needs have been compiled. `wanted` is the candidate for which
+    /// the search has stopped.
     fn search_with_guards(
         &self,
         case: CandidateCheck<'_, '_>,
-        shared: &SharedCandidates<'_>,
+        (wanted, shared): (Option<&str>, &SharedCandidates<'_>),
         not_exact: &mut Option<NotAFormula>,
     ) -> Option<Result<FoundFormula, NotAFormula>> {
         let with_guards = case.restart();
         if not_exact.is_none() {
+            // This candidate is usually right, so do not search again.
+            if let Some(formula) = wanted.filter(|formula| case.is_proven(formula)) {
+                return Some(Ok(FoundFormula {
+                    formula: formula.to_owned(),
+                    rewritten: None,
+                }));
+            }
             let exact = self.find_exact_formula(case);
             if shared.is_waiting() {
                 return None;

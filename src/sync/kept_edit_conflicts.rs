@@ -80,14 +80,7 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
         .as_deref()
         .and_then(|source| tools().compile(&ours.spec, source));
     let ours = transferred.as_ref().unwrap_or(ours);
-    let last_spec = LazyCell::new(|| {
-        let compiler = base.compiler(tools().compiler);
-        let last_tools = ReconcileTools {
-            compiler: &compiler,
-            ..tools()
-        };
-        last_tools.compile(&base.spec, &base.source)
-    });
+    let last_spec = LazyCell::new(|| tools().compile_base(base));
     for edit in edits {
         let sql = [&base.files, &ours.files].map(|files| files.get(&edit.file));
         let ([Some(before), Some(now)], Some(position)) = (sql, &edit.position) else {

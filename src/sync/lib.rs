@@ -55,6 +55,7 @@ mod replaced_tests;
 mod resolve;
 mod respellings;
 pub mod secrets;
+mod spec_changes;
 mod state;
 mod structure_edits;
 pub mod team;

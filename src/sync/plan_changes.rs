@@ -153,7 +153,7 @@ pub(super) fn changes(
 const CLAUSES: [&str; 6] = ["joins", "where", "group_by", "having", "limit", "rules"];
 
 /// Returns the changes to the keys in [`CLAUSES`]. Changes to the last step and to the spec itself have no name.
-fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
+pub(super) fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
     let (Some(before), Some(after)) = (value(before), value(after)) else {
         return Vec::new();
     };

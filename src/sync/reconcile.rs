@@ -8,10 +8,11 @@ use super::current_spec::CurrentSpec;
 use super::formula_edits::EditedFormulas;
 use super::hand_edits::{HandEdit, Property, hand_edits_between};
 use super::kept_edit_conflicts::{add_conflicts_of_new_metrics, add_conflicts_of_shared_columns};
-use super::merge_files::with_generated_columns;
+use super::merge_files::{TextChange, merge_files};
 use super::model_properties::specified_properties;
 use super::model_reconciler::{ModelReconciler, is_in_model_file};
-use super::renamed_definitions::renamed_definitions;
+use super::renamed_definitions::{RenamedDefinition, renamed_definitions};
+use super::spec_changes::SpecChanges;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_unmodified;
 use crate::decompile::{Decompiler, EditedModel};
@@ -43,6 +44,8 @@ pub struct Reconciled {
     pub kept: Vec<HandEdit>,
     /// Conflicts that a user must resolve.
     pub conflicts: Vec<Conflict>,
+    /// Columns that the transferred edits rename.
+    pub(super) renamed: Vec<RenamedDefinition>,
 }
 
 /// Tools for converting SQL to formulas and for compiling other versions of a spec.
@@ -71,6 +74,15 @@ impl ReconcileTools<'_> {
             .collect();
         Some(current_spec)
     }
+
+    /// Compiles the spec of the last push, with the metric sets of the last push.
+    pub(super) fn compile_base(&self, base: &PushState) -> Option<CurrentSpec> {
+        let base_tools = ReconcileTools {
+            compiler: &base.compiler(self.compiler),
+            ..*self
+        };
+        base_tools.compile(&base.spec, &base.source)
+    }
 }
 
 /// Maximum number of times that the remaining edits are compared with the spec that contains the other edits.
@@ -80,11 +92,33 @@ const MAX_ROUNDS: usize = 3;
 #[must_use]
 pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> ReconcileTools<'t>) -> Reconciled {
     let mut done = reconcile_with_base(sides, more, &tools);
+    let is_changed = |base: &&PushState| {
+        sides
+            .ours
+            .is_some_and(|ours| base.source != normalize_lines(&ours.source))
+    };
+    let base = sides.bases.first().filter(is_changed).filter(|_| done.source.is_some());
+    let base = base.and_then(|base| tools().compile_base(base));
+    let changes = base.as_ref().zip(sides.ours);
+    let changes = changes.and_then(|(base, ours)| SpecChanges::new(base, ours));
+    // The result must never lose a change of the spec.
+    let keeps_changes = |done: &Reconciled| {
+        changes.as_ref().zip(sides.ours).is_none_or(|(changes, ours)| {
+            let new = tools().compile(&ours.spec, done.source.as_deref().unwrap_or_default());
+            new.is_some_and(|new| changes.are_in(&new, &done.renamed))
+        })
+    };
+    if !keeps_changes(&done) {
+        done.kept.append(&mut done.carried);
+        done.source = None;
+    }
     // Some edits can be converted to a formula only after another edit is transferred. Without another round, the next
     // push would transfer these edits.
     for _ in 0..MAX_ROUNDS {
-        if !reconcile_remaining_edits(sides, &mut done, &tools) {
-            break;
+        let renamed = changes.as_ref().map_or(&[][..], |changes| &changes.renamed);
+        match reconcile_remaining_edits(sides, &done, renamed, &tools).filter(keeps_changes) {
+            Some(next) => done = next,
+            None => break,
         }
     }
     add_conflicts_of_new_metrics(sides, &mut done, &tools);
@@ -115,64 +149,60 @@ fn contains_edit(edits: &[HandEdit], edit: &HandEdit) -> bool {
 }
 
 /// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next
-/// push would. Returns whether the spec changed.
+/// push would. The spec renames definitions (`renamed`). Returns `None` if the comparison does not change the spec.
 fn reconcile_remaining_edits<'t>(
     sides: ModelSides<'_>,
-    done: &mut Reconciled,
+    done: &Reconciled,
+    renamed: &[RenamedDefinition],
     tools: impl Fn() -> ReconcileTools<'t>,
-) -> bool {
-    let is_in_model = is_in_model_file(sides.model);
-    let (Some(source), Some(spec), Some(path)) = (
-        done.source.as_deref().filter(|_| done.conflicts.is_empty()),
-        sides.ours.map(|ours| &ours.spec),
-        done.kept
-            .iter()
-            .find(|edit| is_in_model(edit))
-            .map(|edit| edit.file.clone()),
-    ) else {
-        return false;
-    };
-    let Some(ours) = tools().compile(spec, source) else {
-        return false;
-    };
+) -> Option<Reconciled> {
+    let source = done.source.as_deref().filter(|_| done.conflicts.is_empty())?;
+    done.kept.iter().find(|edit| is_in_model_file(sides.model)(edit))?;
+    let ours = tools().compile(&sides.ours?.spec, source)?;
     let base = PushState::from_pushed(sides.model, &ours);
-    let mut files = sides.files.clone();
-    if let Some(text) = files.get_mut(&path) {
-        let is_rewritten = |edit: &&HandEdit| edit.file == path && edit.rewritten.is_some();
-        let rewritten = done.carried.iter().filter(is_rewritten);
-        let positions = rewritten.filter_map(|edit| edit.position.as_ref());
-        let versions = [ours.files.get(&path), None];
-        let generated = with_generated_columns(&normalize_lines(text), versions, ours.compiled.dialect(), positions);
-        *text = generated.unwrap_or_else(|| std::mem::take(text));
-    }
-    let again = reconcile_with_base(
-        ModelSides {
-            model: sides.model,
-            bases: std::slice::from_ref(&base),
-            ours: Some(&ours),
-            files: &files,
-        },
-        Vec::new(),
-        tools,
-    );
-    let Some(source) = again.source.filter(|_| again.conflicts.is_empty()) else {
-        return false;
+    // The files of the next push also contain the changes of the spec since the last push. Without these changes, a file
+    // would seem to undo them.
+    let current = ModelSides {
+        ours: Some(&ours),
+        ..sides
     };
-    done.source = Some(source);
-    for edit in std::mem::take(&mut done.kept) {
+    let (changes, conflicts) = merge_files(current, [&done.kept, &done.carried], &[renamed, &done.renamed].concat());
+    if !conflicts.is_empty() {
+        return None;
+    }
+    let mut files = sides.files.clone();
+    for TextChange { path, after, .. } in changes {
+        match after {
+            Some(text) => files.insert(path, text),
+            None => files.remove(&path),
+        };
+    }
+    let pushed = ModelSides {
+        bases: std::slice::from_ref(&base),
+        files: &files,
+        ..current
+    };
+    let again = reconcile_with_base(pushed, Vec::new(), tools);
+    let mut next = Reconciled {
+        source: Some(again.source.filter(|_| again.conflicts.is_empty())?),
+        renamed: [done.renamed.clone(), again.renamed].concat(),
+        carried: done.carried.clone(),
+        ..Reconciled::default()
+    };
+    for edit in &done.kept {
         let is_same = |other: &&HandEdit| {
-            other.is_same_sql_edit(&edit)
+            other.is_same_sql_edit(edit)
                 && (edit.position.is_some() || other.property_target() == edit.property_target())
         };
         match again.carried.iter().find(is_same) {
-            Some(carried) => done.carried.push(HandEdit {
+            Some(carried) => next.carried.push(HandEdit {
                 line: edit.line,
                 ..carried.clone()
             }),
-            None => done.kept.push(edit),
+            None => next.kept.push(edit.clone()),
         }
     }
-    true
+    Some(next)
 }
 
 /// Reconciles the spec with the edits, relative to the base of the last push.
@@ -199,15 +229,7 @@ pub(super) fn reconcile_with_base<'t>(
     };
     let is_formula = edits.iter().any(needs_base);
     let base_compiler = base.compiler(tools.compiler);
-    let base_tools = ReconcileTools {
-        compiler: &base_compiler,
-        ..tools
-    };
-    let before = if is_formula {
-        base_tools.compile(&base.spec, &base.source)
-    } else {
-        None
-    };
+    let before = if is_formula { tools.compile_base(base) } else { None };
     let base_properties = specified_properties(sides.model, &base.files);
     let model_edit = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
     let edited_text = model_edit.and_then(|edit| Some(normalize_lines(sides.files.get(&edit.file)?)));
@@ -250,6 +272,7 @@ pub(super) fn reconcile_with_base<'t>(
         done.kept = kept;
         done.carried.extend(carried);
         done.source = Some(work.ours.source);
+        done.renamed = work.renamed;
     }
     done
 }

@@ -1,7 +1,5 @@
 //! Hand edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
 
-use std::collections::BTreeMap;
-
 use formulac_runtime::halves::apply_in_halves;
 
 use super::current_spec::CurrentSpec;
@@ -9,10 +7,10 @@ use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::lines::merge as merge_lines;
 use super::model_reconciler::{ModelReconciler, is_in_model_file};
 use super::reconcile::Reconciled;
+use super::spec_changes::SpecChanges;
 use super::state::normalize_lines;
 use crate::dbt::tokens::tokens;
 use crate::decompile::{FilePartPosition, apply_replacements, restore_column, spec_for_sql};
-use crate::model::SpecDefinition;
 
 impl ModelReconciler<'_> {
     /// Transfers SQL edits that only replace words, numbers or symbols by making the same replacements in the spec. If
@@ -48,33 +46,15 @@ impl ModelReconciler<'_> {
             return;
         };
         // Two changes can merge line by line and still belong to the same formula.
-        if !is_ours && !self.has_separate_changes(&carried) {
+        let changes = self.base_spec.as_ref().zip(self.sides.ours);
+        let changes = changes.and_then(|(base, ours)| SpecChanges::new(base, ours));
+        if changes.is_some_and(|changes| !changes.are_in(&carried, &[])) {
             return;
         }
         self.ours = carried;
         let (of_sql, rest) = edits.drain(..).partition(&of_model);
         *edits = rest;
         reconciled.carried.extend::<Vec<HandEdit>>(of_sql);
-    }
-
-    /// Returns `true` if the merged spec keeps the current spec's own changes: each formula is either the formula in
-    /// the current spec, or a formula that the current spec has not changed since the base.
-    fn has_separate_changes(&self, carried: &CurrentSpec) -> bool {
-        let formulas = |spec: &CurrentSpec| -> BTreeMap<(Option<String>, String), String> {
-            let one = |definition: &SpecDefinition| {
-                (
-                    (definition.step().map(str::to_owned), definition.name().to_owned()),
-                    definition.formula().to_owned(),
-                )
-            };
-            spec.compiled.definitions().iter().map(one).collect()
-        };
-        let Some(before) = &self.base_spec else { return false };
-        let (base, ours, now) = (formulas(before), formulas(&self.ours), formulas(carried));
-        now.iter().all(|(key, formula)| {
-            let (base, ours) = (base.get(key), ours.get(key));
-            ours == Some(formula) || ours == base
-        })
     }
 
     /// Transfers SQL edits that only replace words, numbers or symbols in a file that also has other edits. First tries

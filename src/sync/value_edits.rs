@@ -1,8 +1,11 @@
 //! Edits to descriptions, tests and settings, which are transferred to the spec together.
 
+use std::collections::HashSet;
+
 use super::hand_edits::{HandEdit, Property};
 use super::model_reconciler::ModelReconciler;
-use super::write_back::spec_candidates;
+use super::write_back::{self, with_spec_edits};
+use crate::yaml_edit::value as yaml_value;
 use formulac_runtime::halves::apply_in_halves;
 
 /// Maximum number of ways to write an edit to the spec that are tried for several edits together.
@@ -39,12 +42,18 @@ impl ModelReconciler<'_> {
     fn transfer_values(&mut self, edits: Vec<HandEdit>, way: usize) -> Vec<HandEdit> {
         let mut without_way = Vec::new();
         let mut left = apply_in_halves(edits, |edits| {
-            let mut source = self.ours.source.clone();
-            let mut written = Vec::new();
+            let source = &self.ours.source;
+            let root = yaml_value(source);
+            let (mut written, mut spec_edits) = (Vec::new(), Vec::new());
+            let mut lists = HashSet::new();
             for edit in edits {
-                match spec_candidates(&source, &edit).into_iter().nth(way) {
-                    Some(text) => {
-                        source = text;
+                // A list that becomes empty is removed, so at most one test is removed from each list.
+                let is_removed_test = edit.property == Property::Tests && edit.after.is_none();
+                let is_separate = !is_removed_test || lists.insert(edit.definition.clone());
+                let ways = is_separate.then(|| write_back::spec_edits(source, root.as_ref(), &edit));
+                match ways.and_then(|ways| ways.into_iter().nth(way)) {
+                    Some(spec_edit) => {
+                        spec_edits.push(spec_edit);
                         written.push(edit);
                     }
                     None => without_way.push(edit),
@@ -53,6 +62,9 @@ impl ModelReconciler<'_> {
             if written.is_empty() {
                 return Ok(());
             }
+            let Some(source) = with_spec_edits(source, spec_edits) else {
+                return Err(written);
+            };
             match self.compile_with_values(&source, &written.iter().collect::<Vec<_>>()) {
                 Some(ours) => self.ours = ours,
                 None => return Err(written),

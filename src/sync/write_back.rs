@@ -1,5 +1,8 @@
 //! Transfers hand edits from generated files to the spec that generates them.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use super::hand_edits::{HandEdit, Property};
 use super::properties::rendered_value;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
@@ -7,31 +10,44 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
 /// Maximum number of data tests in a list that are examined for the test that a user removed.
 const MAX_TRIED_TESTS: usize = 20;
 
+/// Edit to a spec that may transfer a hand edit.
+pub(super) enum SpecEdit {
+    /// Edit to a value of the spec.
+    Value(Edit),
+    /// `///` comment above a definition in a text block, in place of its existing `///` comment.
+    Comment { definition: String, text: String },
+}
+
 /// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check
 /// whether it contains the edit. Empty if no spec can express the edit.
 pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
+    let edits = spec_edits(source, yaml_value(source).as_ref(), hand);
+    let candidates = edits.into_iter().map(|edit| with_spec_edits(source, vec![edit]));
+    candidates.flatten().collect()
+}
+
+/// Returns edits to the spec, each of which may transfer a hand edit, best first. `root` is the value of the spec.
+pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit) -> Vec<SpecEdit> {
     let (before, after) = &hand.values;
+    let column = hand.definition.as_deref();
     match (hand.property, after) {
         (Property::Description, Some(value)) => match rendered_value(value) {
-            Some(YamlValue::Text(text)) => description_candidates(source, hand.definition.as_deref(), &text),
+            Some(YamlValue::Text(text)) => description_edits(source, root, column, &text),
             _ => Vec::new(),
         },
         (Property::Tests, _) => {
             let edits = match (before, after) {
-                (None, Some(item)) => add_test_edits(source, hand.definition.as_deref(), item),
-                (Some(item), None) => remove_test_edits(source, hand.definition.as_deref(), item),
+                (None, Some(item)) => add_test_edits(root, column, item),
+                (Some(item), None) => remove_test_edits(source, root, column, item),
                 _ => return Vec::new(),
             };
-            edits
-                .into_iter()
-                .filter_map(|one| apply_edits(source, &[one]).ok())
-                .collect()
+            edits.into_iter().map(SpecEdit::Value).collect()
         }
         (Property::Config, after) => {
             let places: Vec<Vec<String>> = match &hand.definition {
                 Some(column) => {
                     let in_definition = ["definitions", column, &hand.detail].map(str::to_owned).to_vec();
-                    let is_there = has_key(source, &in_definition);
+                    let is_there = value_at(root, &in_definition).is_some();
                     let in_definition = Some(in_definition).filter(|_| is_there);
                     let in_columns = column_key_path(column, &hand.detail);
                     in_definition.into_iter().chain([in_columns]).collect()
@@ -50,88 +66,152 @@ pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
                 Some(value) => [Some(value), text.as_ref()]
                     .into_iter()
                     .flatten()
-                    .flat_map(|value| set_edits(source, keys, value))
+                    .flat_map(|value| set_edits(root, keys, value))
                     .collect(),
                 None => vec![Edit::Remove { at: key_path(keys) }],
             });
-            edits.filter_map(|one| apply_edits(source, &[one]).ok()).collect()
+            edits.map(SpecEdit::Value).collect()
         }
         _ => Vec::new(),
     }
 }
 
-/// Returns the spec with each possible way to describe a column or the model.
-fn description_candidates(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
+/// Returns the spec with edits. `None` if an edit is refused, or if two edits concern the same value.
+pub(super) fn with_spec_edits(source: &str, edits: Vec<SpecEdit>) -> Option<String> {
+    let (mut values, mut comments) = (Vec::new(), Vec::new());
+    // Several edits may create the same key.
+    let mut created: HashMap<Path, usize> = HashMap::new();
+    for edit in edits {
+        match edit {
+            SpecEdit::Comment { definition, text } => comments.push((definition, text)),
+            SpecEdit::Value(Edit::Set { at, value, after }) => match created.get(&at) {
+                Some(index) => match values.get_mut(*index) {
+                    Some(Edit::Set { value: first, .. }) => add_keys(first, value)?,
+                    _ => return None,
+                },
+                None => {
+                    created.insert(at.clone(), values.len());
+                    values.push(Edit::Set { at, value, after });
+                }
+            },
+            SpecEdit::Value(edit) => values.push(edit),
+        }
+    }
+    let text = match values.as_slice() {
+        [] => source.to_owned(),
+        values => apply_edits(source, values).ok()?,
+    };
+    comments.iter().try_fold(text, |text, (definition, comment)| {
+        with_comment_above(&text, definition, comment)
+    })
+}
+
+/// Adds the keys of a mapping, and of the mappings in it, to another mapping, and the items of lists to its lists.
+/// `None` if the values have another form.
+fn add_keys(first: &mut YamlValue, other: YamlValue) -> Option<()> {
+    match (first, other) {
+        (YamlValue::Map(pairs, _), YamlValue::Map(others, _)) => {
+            others
+                .into_iter()
+                .try_for_each(|(key, value)| match pairs.iter_mut().find(|(own, _)| *own == key) {
+                    Some((_, own)) => add_keys(own, value),
+                    None => {
+                        pairs.push((key, value));
+                        Some(())
+                    }
+                })
+        }
+        (YamlValue::List(items, _), YamlValue::List(others, _)) => {
+            items.extend(others);
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+/// Returns an edit for each possible way to describe a column or the model.
+fn description_edits(source: &str, root: Option<&YamlValue>, column: Option<&str>, text: &str) -> Vec<SpecEdit> {
     let value = YamlValue::text(text);
     let Some(column) = column else {
         let at = Path::root().key("description");
-        let first = Edit::Set {
-            at,
-            value,
-            after: vec!["model".to_owned()],
-        };
-        return apply_edits(source, &[first]).into_iter().collect();
+        let after = vec!["model".to_owned()];
+        return vec![SpecEdit::Value(Edit::Set { at, value, after })];
     };
     // Try the current location of the description first.
     let in_definitions = ["definitions".to_owned(), column.to_owned(), "description".to_owned()];
-    let in_definition = apply_edits(
-        source,
-        &[Edit::Set {
-            at: key_path(&in_definitions),
-            value: value.clone(),
-            after: vec!["formula".to_owned()],
-        }],
-    );
-    let comment = with_comment_above(source, column, text);
-    let has_comment = comment.as_ref().is_some_and(|(_, replaces)| *replaces);
-    let comment = comment.map(|(text, _)| text);
-    let mut texts: Vec<String> = comment.clone().into_iter().filter(|_| has_comment).collect();
-    let is_there = has_key(source, &in_definitions);
-    texts.extend(in_definition.clone().into_iter().filter(|_| is_there));
-    let keys = column_key_path(column, "description");
+    let in_definition = || {
+        let is_mapping = matches!(value_at(root, in_definitions.get(..2)?), Some(YamlValue::Map(..)));
+        is_mapping.then(|| {
+            SpecEdit::Value(Edit::Set {
+                at: key_path(&in_definitions),
+                value: value.clone(),
+                after: vec!["formula".to_owned()],
+            })
+        })
+    };
+    let comment_lines = comment_lines(source, column);
+    let has_comment = comment_lines.as_ref().is_some_and(|lines| !lines.is_empty());
+    let comment = comment_lines.map(|_| SpecEdit::Comment {
+        definition: column.to_owned(),
+        text: text.to_owned(),
+    });
+    let (replaced, added) = if has_comment { (comment, None) } else { (None, comment) };
+    let is_there = value_at(root, &in_definitions).is_some();
     // If the spec has the key `columns`, prefer this key, so that the properties of a column stay together.
-    let is_listed = has_key(source, &["columns".to_owned()]);
-    texts.extend(comment.into_iter().filter(|_| !has_comment && !is_listed));
-    texts.extend(
-        set_edits(source, &keys, &value)
-            .into_iter()
-            .filter_map(|one| apply_edits(source, &[one]).ok()),
-    );
-    texts.extend(in_definition);
-    texts
+    let is_listed = value_at(root, &["columns".to_owned()]).is_some();
+    let mut edits: Vec<SpecEdit> = replaced.into_iter().collect();
+    edits.extend(in_definition().filter(|_| is_there));
+    edits.extend(added.filter(|_| !is_listed));
+    let in_columns = set_edits(root, &column_key_path(column, "description"), &value);
+    edits.extend(in_columns.into_iter().map(SpecEdit::Value));
+    edits.extend(in_definition());
+    edits
 }
 
-/// Returns whether a YAML file contains the key at a path.
-fn has_key(source: &str, keys: &[String]) -> bool {
-    let root = yaml_value(source);
-    let value_at_keys = keys.iter().try_fold(root.as_ref(), |value, key| Some(value?.get(key)));
-    value_at_keys.flatten().is_some()
+/// Returns the value at a path of keys.
+fn value_at<'v>(root: Option<&'v YamlValue>, keys: &[String]) -> Option<&'v YamlValue> {
+    keys.iter().try_fold(root?, |value, key| value.get(key))
 }
 
-/// Returns the spec with a new `///` comment above a definition in its text block, and whether the new comment replaces
-/// an existing `///` comment.
-fn with_comment_above(source: &str, name: &str, text: &str) -> Option<(String, bool)> {
+/// Returns the line numbers, starting at 0, of the `///` comment above a definition in a text block. The range is empty
+/// if there is no comment.
+fn comment_lines(source: &str, name: &str) -> Option<Range<usize>> {
     let is_definition = |line: &str| {
         let rest = line.trim_start().strip_prefix(name).map(str::trim_start);
         rest.is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=="))
     };
+    let mut start = 0;
+    for (number, line) in source.lines().enumerate() {
+        if is_definition(line) {
+            return Some(start..number);
+        }
+        if !line.trim_start().starts_with("///") {
+            start = number + 1;
+        }
+    }
+    None
+}
+
+/// Returns the spec with a new `///` comment above a definition in its text block, in place of the existing `///`
+/// comment.
+fn with_comment_above(source: &str, name: &str, text: &str) -> Option<String> {
+    let above = comment_lines(source, name)?;
     let lines: Vec<&str> = source.split_inclusive('\n').collect();
-    let at = lines.iter().position(|line| is_definition(line))?;
-    let above = lines
-        .get(..at)?
-        .iter()
-        .rev()
-        .take_while(|line| line.trim_start().starts_with("///"))
-        .count();
-    let line = lines.get(at)?;
+    let line = lines.get(above.end)?;
     let indent = line.get(..line.len() - line.trim_start().len())?;
     let end = if line.ends_with("\r\n") { "\r\n" } else { "\n" };
     let comment: String = text
         .lines()
         .map(|line| format!("{indent}/// {line}").trim_end().to_owned() + end)
         .collect();
-    let text = [lines.get(..at - above)?.concat(), comment, lines.get(at..)?.concat()].concat();
-    Some((text, above > 0))
+    Some(
+        [
+            lines.get(..above.start)?.concat(),
+            comment,
+            lines.get(above.end..)?.concat(),
+        ]
+        .concat(),
+    )
 }
 
 fn column_key_path(column: &str, key: &str) -> Vec<String> {
@@ -142,9 +222,9 @@ fn key_path<'k>(keys: impl IntoIterator<Item = &'k String>) -> Path {
     keys.into_iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
-/// Returns the edits that may set a key: an edit at the key itself and, for each missing parent key, an edit that adds
-/// the parent key with the keys under it.
-fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
+/// Returns the edits that may set a key: an edit at the key itself or, if a parent key is missing, an edit that adds the
+/// parent key with the keys under it.
+fn set_edits(root: Option<&YamlValue>, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();
         below
@@ -152,23 +232,19 @@ fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
             .rev()
             .fold(value.clone(), |value, key| YamlValue::map([(key.clone(), value)]))
     };
-    let mut edits: Vec<Edit> = (1..=keys.len())
-        .rev()
-        .map(|count| Edit::Set {
-            at: key_path(keys.iter().take(count)),
-            value: wrapped(count),
-            after: Vec::new(),
-        })
-        .collect();
-    // An edit with a shorter path would replace existing values, so this edit is kept only if the key at that path is
+    // An edit with a shorter path would replace existing values, so this edit is used only if the key at that path is
     // missing.
-    edits.retain(|one| match one {
-        Edit::Set { at, .. } if at.steps().len() < keys.len() => {
-            apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err()
-        }
-        _ => true,
-    });
-    edits
+    let is_possible = |count: &usize| {
+        let has_parent = value_at(root, keys.get(..count - 1).unwrap_or_default()).is_some();
+        has_parent && (*count == keys.len() || value_at(root, keys.get(..*count).unwrap_or_default()).is_none())
+    };
+    let counts = (1..=keys.len()).rev().filter(is_possible);
+    let edit = |count: usize| Edit::Set {
+        at: key_path(keys.iter().take(count)),
+        value: wrapped(count),
+        after: Vec::new(),
+    };
+    counts.map(edit).collect()
 }
 
 /// Returns the paths of the lists that may contain the data tests of a column or of the model, the preferred path
@@ -185,38 +261,34 @@ fn test_lists(column: Option<&str>) -> Vec<Vec<String>> {
 }
 
 /// Returns the edits that add a data test to an existing list, or that create the list.
-fn add_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
+fn add_test_edits(root: Option<&YamlValue>, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
     let lists = test_lists(column);
+    let is_there = |keys: &&Vec<String>| value_at(root, keys).is_some();
     let mut edits: Vec<Edit> = lists
         .iter()
+        .filter(is_there)
         .map(|keys| Edit::Add {
             to: key_path(keys),
             value: item.clone(),
         })
         .collect();
-    let preferred = lists.first().map(Vec::as_slice).unwrap_or_default();
-    let created = set_edits(source, preferred, &YamlValue::list(vec![item.clone()]));
-    edits.extend(created.into_iter().filter(|one| match one {
-        Edit::Set { at, .. } => apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err(),
-        _ => false,
-    }));
+    if let Some(preferred) = lists.first().filter(|keys| !is_there(keys)) {
+        edits.extend(set_edits(root, preferred, &YamlValue::list(vec![item.clone()])));
+    }
     edits
 }
 
 /// Returns the edits that remove one data test, equal items first. The arguments of a test may be written differently
 /// in the spec and in the file.
-fn remove_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
-    let Some(root) = yaml_value(source) else {
-        return Vec::new();
-    };
+fn remove_test_edits(source: &str, root: Option<&YamlValue>, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
+    let Some(root) = root else { return Vec::new() };
     let (mut equal, mut others) = (Vec::new(), Vec::new());
     for keys in test_lists(column) {
-        let list = keys.iter().try_fold(&root, |value, key| value.get(key));
-        let Some(YamlValue::List(items, _)) = list else {
+        let Some(YamlValue::List(items, _)) = value_at(Some(root), &keys) else {
             continue;
         };
         if items.len() == 1 {
-            equal.extend(remove_list_edit(source, &root, &keys));
+            equal.extend(remove_list_edit(source, root, &keys));
         }
         for (position, own) in items.iter().enumerate().take(MAX_TRIED_TESTS) {
             let at = key_path(&keys).position(position);

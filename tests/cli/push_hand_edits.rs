@@ -394,3 +394,35 @@ fn yaml_that_is_not_valid_is_reported_with_its_line() {
     }
     assert!(!run.out.contains("--ours"), "{}", run.out);
 }
+
+/// A column whose edit no formula expresses is renamed in the SQL, while a definition of the spec changes.
+#[test]
+fn a_renamed_column_without_a_formula_undoes_no_change_of_the_spec() {
+    let project = create_project("push_renamed_without_formula");
+    let (path, spec) = ("models/formulac/revenue.sql", "metrics/revenue.yml");
+    edit(
+        &project,
+        path,
+        "coalesce(sum(amount), 0) as revenue",
+        "my_udf(amount) as paid",
+    );
+    commit(&project, "edit the SQL");
+    let changed = SPEC
+        .replace("\"test\"", "\"trial\"")
+        .replace("columns:\n", "  largest = MAX(amount)\ncolumns:\n");
+    project.write(spec, &changed);
+    commit(&project, "edit the spec");
+    let plan = project.run(&["plan"]);
+    for part in [
+        "removed from the spec: the column `revenue`",
+        "remains a hand edit: the column `paid`",
+    ] {
+        assert!(plan.out.contains(part), "{part}: {}", plan.out);
+    }
+    project.succeed(&["push", "--yes"]);
+    assert_eq!(project.read(spec), changed.replace("  revenue = SUM(amount)\n", ""));
+    let sql = project.read(path);
+    for part in ["my_udf(amount) as paid", "max(amount) as largest", "'trial'"] {
+        assert!(sql.contains(part), "{part}: {sql}");
+    }
+}

@@ -255,3 +255,64 @@ definitions: |
         assert!(!pushed.spec().contains("amount > 40"), "{}", pushed.spec());
     }
 }
+
+/// No formula expresses the edit, which renames a column, while the spec changes elsewhere. Neither change is lost.
+#[test]
+fn columns_without_a_formula_keep_all_changes_of_the_spec() {
+    const GROUPED: &str = "\
+model: m
+from: orders
+where: tax > 0
+group_by: country
+definitions: |
+  amt = SUM(amount)
+  n1 = COUNTIF(country = \"Ab\")
+  mx = MAX(tax)
+columns:
+  n1: {description: Number}
+";
+    const SUM: &str = "coalesce(sum(amount), 0) as amt";
+    let removed = |spec: &str| spec.replace("  amt = SUM(amount)\n", "");
+    let same = |spec: &str| spec.to_owned();
+    let edits: [(&str, &str, &dyn Fn(&str) -> String); 5] = [
+        (SUM, "my_udf(amount) as amt2", &removed),
+        (SUM, "my_udf(amount) as \"my amt\"", &removed),
+        ("max(tax) as mx", "max(tax) as \"Mx\"", &same),
+        (SUM, "coalesce(sum(amount), 0) as \"Amt\"", &same),
+        (SUM, "my_udf(amount) as amt", &same),
+    ];
+    let changes = [
+        ("\"Ab\"", "\"Zb\"", "country = 'Zb'"),
+        (
+            "  mx =",
+            "  /// Largest\n  zz = MAX(amount)\n  mx =",
+            "max(amount) as zz",
+        ),
+        ("n1 =", "n2 =", " as n2"),
+        ("tax > 0", "tax > 1", "where tax > 1"),
+        ("{description: Number}", "{description: Count}", " as n1"),
+    ];
+    let compiler = compiler();
+    for (sql, edited, in_spec) in edits {
+        for (before, after, generated) in changes {
+            // The definition and the property name the column.
+            let change = match before {
+                "n1 =" => ("n1", "n2"),
+                _ => (before, after),
+            };
+            let project = edited_project(GROUPED, &[(SPEC, change.0, change.1), (SQL, sql, edited)]);
+            let pushed = project.push(&compiler);
+            let case = format!("{edited}, {after}");
+            assert_eq!(pushed.spec(), in_spec(&GROUPED.replace(change.0, change.1)), "{case}");
+            let text = pushed.text(SQL);
+            assert!(text.contains(edited) && text.contains(generated), "{case}\n{text}");
+            let plan = pushed.plan(&compiler);
+            assert_eq!(plan.conflicts(), 0, "{case}");
+            assert!(
+                plan.models.iter().all(|model| model.files.is_empty()),
+                "{case}: {:#?}",
+                plan.json()
+            );
+        }
+    }
+}

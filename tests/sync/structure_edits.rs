@@ -198,6 +198,32 @@ steps:
     definitions: share = settled / 100
 ";
 
+/// `COUNT()` does not compile, because the join multiplies the rows.
+const MANY: &str = "\
+model: m
+from: ref('customers')
+joins: [{to: ref('orders'), as: orders, using: customer_id, cardinality: many}]
+group_by: customers.kind
+definitions: |
+  spend = SUM(orders.amount)
+";
+/// The last step is a worksheet.
+const WORKSHEET: &str = "\
+model: m
+from: ref('orders')
+steps:
+  - name: monthly
+    group_by: month
+    definitions: |
+      month = ordered_on[month]
+      revenue = SUM(amount)
+  - name: sheet
+    columns: [month, revenue]
+    order_by: month
+    calculations: |
+      running = SUM(B$1:B1)
+";
+
 /// Spec, the SQL before and after the edit, and the changed parts of the spec. Text that begins with `!` is not in the
 /// spec anymore.
 type Case = (
@@ -207,6 +233,16 @@ type Case = (
 );
 
 const CASES: &[Case] = &[
+    (
+        MANY,
+        &[("as spend", "as spend,\n    max(orders.amount) as mx")],
+        &["  mx = MAX(orders.amount)\n"],
+    ),
+    (
+        WORKSHEET,
+        &[("as running", "as running,\n    revenue * 2 as dbl")],
+        &["      running = SUM(B$1:B1)\n      dbl = revenue * 2\n"],
+    ),
     (
         BLOCK,
         &[("as smallest", "as lowest")],
@@ -452,6 +488,19 @@ const CASES: &[Case] = &[
             "case when country in ('a', 'b') then 1 when tax not between 1 and 2 then 2 else 3 end as code",
         )],
         &["  code: IFS(OR(country = \"a\", country = \"b\"), 1, OR(tax < 1, tax > 2), 2, TRUE, 3)\n"],
+    ),
+    (
+        MAPPING,
+        &[(
+            "upper(country) as code",
+            "case when amount < 6 then 'small' when amount < 10 then 'mid' when amount < 20 then 'big' else 'large' end as code",
+        )],
+        &["  code: IFS(amount < 6, \"small\", amount < 10, \"mid\", amount < 20, \"big\", TRUE, \"large\")\n"],
+    ),
+    (
+        MAPPING,
+        &[("upper(country) as code", "amount > 5 or tax is null as code")],
+        &["  code: OR(amount > 5, ISBLANK(tax))\n"],
     ),
     (
         MAPPING,
@@ -863,5 +912,33 @@ having: n > 0
         let plan = project.plan(&compiler);
         let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
         assert_eq!((plan.conflicts(), kept), (0, 0), "{:#?}", plan.json());
+    }
+}
+
+/// Quotes change the case of a column's name only where the warehouse changes the case of names without quotes.
+#[test]
+fn quotes_that_change_a_name_are_kept() {
+    for (dialect, alias, is_edit) in [
+        ("snowflake", "\"largest\"", true),
+        ("snowflake", "\"Largest\"", true),
+        ("postgres", "\"largest\"", false),
+        ("postgres", "\"Largest\"", true),
+        ("duckdb", "\"largest\"", false),
+        ("bigquery", "`largest`", false),
+    ] {
+        let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
+        let mut project = create_pushed_project(&compiler, RANKED);
+        let sql = project.text(SQL).to_owned();
+        project.set(SQL, sql.replace("as largest", &format!("as {alias}")));
+        let plan = project.plan(&compiler);
+        let kept = plan.models.iter().flat_map(|model| &model.kept);
+        assert_eq!(kept.count() > 0, is_edit, "{dialect}, {alias}: {:#?}", plan.json());
+        let spec = format!("{RANKED}  smallest = MIN(amount)\n");
+        project.set(crate::test_project::SPEC, spec.clone());
+        let pushed = project.push(&compiler);
+        assert_eq!(pushed.spec(), spec, "{dialect}, {alias}");
+        let text = pushed.text(SQL);
+        assert!(text.contains("min(amount) as smallest"), "{text}");
+        assert!(!is_edit || text.contains(&format!("max(amount) as {alias}")), "{text}");
     }
 }

@@ -169,6 +169,20 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         best.map(|(_, text)| text)
     }
 
+    /// Returns whether a candidate is the formula that [`Self::first_proven`] would return, because it leaves no
+    /// differences of its own.
+    pub fn is_proven(&self, formula: &str) -> bool {
+        let (name, mut trees) = (&self.definition.name, Trees::default());
+        let step = self.definition_index;
+        let expected = self
+            .spec_position
+            .definition_expression(self.edited_file, self.cte, step, name, &mut trees);
+        let count = expected
+            .ok()
+            .and_then(|expected| self.count_differences(formula, &mut trees, expected));
+        count.is_some_and(|count| count <= self.edits_of_other_definitions().unwrap_or_default())
+    }
+
     /// Returns a formula with which the spec compiles to SQL that returns the same columns of the same rows as the
     /// edited file, even if other selects compute the columns.
     pub fn first_equivalent(&self, mut forms: Vec<ExpressionText>, trees: &Trees) -> Option<String> {

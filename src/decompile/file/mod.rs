@@ -231,3 +231,12 @@ pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> 
         _ => None,
     }
 }
+
+/// Returns the name of a column after `as`, given the name that the token represents. In Snowflake, the unquoted name
+/// `amt` is `AMT`, so the name `"amt"` is another name, and includes its quotes.
+fn alias_name(token: SqlToken, name: String, file: &SqlFile<'_>) -> String {
+    let text = token.text(file.source);
+    let is_exact = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) == Some(&name);
+    let is_other = is_exact && name == name.to_ascii_lowercase() && file.dialect.name_in_quotes(&name, true) != name;
+    if is_other { text.to_owned() } else { name }
+}

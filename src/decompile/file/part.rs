@@ -65,6 +65,13 @@ impl FilePartPosition {
         }
     }
 
+    /// Returns the CTE and the name of a column of any select. Names that differ only in case or in quotes are equal.
+    #[must_use]
+    pub fn column_without_case(&self) -> Option<(Option<&str>, String)> {
+        let name = self.column_of_select()?.trim_matches('"');
+        Some((self.cte.as_deref(), name.to_ascii_lowercase()))
+    }
+
     /// Returns whether the part is a `group by`.
     #[must_use]
     pub fn is_group_by(&self) -> bool {

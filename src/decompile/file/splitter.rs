@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::part::{FilePart, FilePartKind, FilePartPosition};
-use super::{SqlFile, token_name};
+use super::{SqlFile, alias_name, token_name};
 use crate::columns::KEYWORDS;
 use crate::dbt::tokens::SqlTokenKind;
 use crate::parse::{is_keyword, parse};
@@ -60,7 +60,7 @@ impl Splitter<'_, '_> {
             let at = self.file.parts.len();
             self.file
                 .columns
-                .entry((cte.clone(), name.to_ascii_lowercase()))
+                .entry((cte.clone(), name.trim_matches('"').to_ascii_lowercase()))
                 .or_insert(at);
         }
         let count = self.counts.entry((cte.clone(), branch, kind.clone())).or_default();
@@ -245,10 +245,14 @@ impl Splitter<'_, '_> {
         let Some((last, name)) = name else {
             return self.add_part(cte, branch, FilePartKind::Unnamed, tokens);
         };
-        let column = FilePartKind::Column(name);
+        let is_reference = last == tokens.start || (last == tokens.start + 2 && self.is_word(last - 1, "."));
+        let column = FilePartKind::Column(match named.filter(|_| !is_reference) {
+            Some((_, token)) => alias_name(token, name, self.file),
+            None => name,
+        });
         if last >= tokens.start + 2 && self.is_word(last - 1, "as") {
             self.add_named_part(cte, branch, column, tokens.start..last - 1, last + 1);
-        } else if last == tokens.start || (last == tokens.start + 2 && self.is_word(last - 1, ".")) {
+        } else if is_reference {
             self.add_part(cte, branch, column, tokens);
         } else if self.ends_with_name(&tokens) {
             self.add_named_part(cte, branch, column, tokens.start..last, last + 1);

@@ -220,6 +220,7 @@ impl ModelPlan {
             mut carried,
             kept,
             mut conflicts,
+            ..
         } = reconciled;
         let renamed = base.zip(sides.ours);
         let renamed = renamed.map_or_else(Vec::new, |(base, ours)| renamed_definitions(base, &ours.compiled));

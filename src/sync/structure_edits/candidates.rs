@@ -4,7 +4,7 @@ use super::StructureEdit;
 use super::conditions::without_jinja_block;
 use super::metric_sets::with_renamed_metric;
 use super::spec_edits::{
-    placeholder_formula, with_definition, with_definition_after, with_join_types, with_relation, without_definition,
+    placeholder_formulas, with_definition, with_definition_after, with_join_types, with_relation, without_definition,
 };
 use crate::decompile::{FoundFormula, NotAFormula, RewrittenSql, columns_before, with_renamed_definition};
 use crate::model_reconciler::ModelReconciler;
@@ -53,7 +53,9 @@ impl ModelReconciler<'_> {
     fn with_added_column(&self, name: &str, text: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         // The formula is determined as for a changed definition with this name.
-        let before = placeholder_formula(source).and_then(|formula| with_definition(source, name, formula));
+        let placeholders = placeholder_formulas(source).iter();
+        let mut specs = placeholders.filter_map(|formula| with_definition(source, name, formula));
+        let before = specs.find(|spec| self.tools.compile(&self.ours.spec, spec).is_some());
         let Some(before) = before else { return Vec::new() };
         let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));
         let formula = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, text, None, name);

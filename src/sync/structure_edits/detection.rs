@@ -1,5 +1,7 @@
 //! Finds edits to the structure of a model's SQL among its hand edits.
 
+use std::collections::HashMap;
+
 use super::StructureEdit;
 use super::spec_edits::join_types;
 use crate::dbt::{RelationReference, jinja_expression};
@@ -24,7 +26,7 @@ pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(
     let has_unnamed = edits.iter().any(|edit| is_unnamed(edit) && !is_empty(&edit.after));
     let (mut added, mut removed) = (Vec::new(), Vec::new());
     for (at, edit) in edits.iter().enumerate() {
-        if edit.definition.is_some() {
+        if edit.definition.is_some() || edit.why.is_some() {
             continue;
         }
         match (column(edit), is_empty(&edit.before), is_empty(&edit.after)) {
@@ -75,6 +77,25 @@ pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(
     candidates.extend(removed.into_iter().map(candidate(StructureEdit::Removed)));
     candidates.extend(added.into_iter().map(candidate(StructureEdit::Added)));
     candidates
+}
+
+/// Marks the edits that only change the case of a column's name, or only quote the name. A spec does not determine the
+/// case of names.
+pub(super) fn mark_changes_of_case(edits: &mut [HandEdit]) {
+    let column = |edit: &HandEdit| {
+        let position = edit.position.as_ref().filter(|_| edit.definition.is_none())?;
+        let (cte, name) = position.column_without_case()?;
+        Some((cte.map(str::to_owned), name))
+    };
+    let mut counts: HashMap<_, usize> = HashMap::new();
+    for column in edits.iter().filter_map(column) {
+        *counts.entry(column).or_default() += 1;
+    }
+    let is_pair =
+        |edit: &HandEdit| column(edit).is_some_and(|column| counts.get(&column).is_some_and(|count| *count > 1));
+    for edit in edits.iter_mut().filter(|edit| is_pair(edit)) {
+        edit.why = Some("a spec does not determine the case of the column names".to_owned());
+    }
 }
 
 /// Returns the call in `{{ ref('orders') }}`.

@@ -20,7 +20,7 @@ use super::reconcile::Reconciled;
 use crate::decompile::{AddedGroupKey, FilePartPosition, output_cte, with_cte_names_of};
 
 use conflicts::SpecChange;
-use detection::{dbt_call, structure_edits};
+use detection::{dbt_call, mark_changes_of_case, structure_edits};
 use spec_edits::with_relation;
 
 pub(crate) use spec_edits::step_with_condition;
@@ -97,6 +97,7 @@ impl ModelReconciler<'_> {
         if self.apply_relation_edit(edits, edited_sql, reconciled) {
             return;
         }
+        mark_changes_of_case(edits);
         let keys = self.added_keys(edits, edited_sql).into_iter();
         let dialect = self.ours.compiled.dialect();
         let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);

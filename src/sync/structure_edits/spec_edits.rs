@@ -103,14 +103,15 @@ pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
 pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
-    let at = at.key("definitions");
+    let key = definitions_key(step);
+    let at = at.key(key);
     let line = format!("{name} = {formula}");
     let set = |at: Path, value: YamlValue| Edit::Set {
         at,
         value,
         after: Vec::new(),
     };
-    let edit = match step.get("definitions") {
+    let edit = match step.get(key) {
         Some(YamlValue::Map(..)) => set(at.key(name), YamlValue::text(formula)),
         Some(YamlValue::Text(text)) if is_plain_name(name) => {
             set(at, YamlValue::text(format!("{}\n{line}\n", text.trim_end())))
@@ -126,13 +127,14 @@ pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<S
 pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, others: &[String]) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
-    match step.get("definitions")? {
+    let key = definitions_key(step);
+    match step.get(key)? {
         YamlValue::Map(pairs, _) => {
             let other = others
                 .iter()
                 .rfind(|other| pairs.iter().any(|(name, _)| name == *other))?;
             let edit = Edit::Set {
-                at: at.key("definitions").key(name),
+                at: at.key(key).key(name),
                 value: YamlValue::text(formula),
                 after: vec![other.clone()],
             };
@@ -149,23 +151,31 @@ pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, other
     }
 }
 
-/// Returns a formula whose level is that of the output columns of a spec's last step.
-pub(super) fn placeholder_formula(spec: &str) -> Option<&'static str> {
-    let root = value(spec)?;
-    let (_, step) = last_step(&root)?;
-    Some(match step.get("group_by") {
-        Some(_) => "COUNT()",
-        None => "1",
-    })
+/// Returns formulas whose level is that of the output columns of a spec's last step. With a join of several rows,
+/// `COUNT()` does not compile.
+pub(super) fn placeholder_formulas(spec: &str) -> &'static [&'static str] {
+    let root = value(spec);
+    match root.as_ref().and_then(last_step) {
+        Some((_, step)) if step.get("group_by").is_some() => &["COUNT()", "1"],
+        Some(_) => &["1"],
+        None => &[],
+    }
+}
+
+/// Returns the key with the definitions of a step. Worksheets have a key of their own.
+fn definitions_key(step: &YamlValue) -> &'static str {
+    let is_worksheet = step.get("calculations").is_some() || matches!(step.get("columns"), Some(YamlValue::List(..)));
+    if is_worksheet { "calculations" } else { "definitions" }
 }
 
 /// Returns a spec without one of the definitions in its last step, and without the properties of the column.
 pub(super) fn without_definition(spec: &str, name: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
-    let text = match step.get("definitions") {
+    let key = definitions_key(step);
+    let text = match step.get(key) {
         Some(YamlValue::Map(pairs, _)) if pairs.len() > 1 => {
-            let at = at.key("definitions").key(name);
+            let at = at.key(key).key(name);
             apply_edits(spec, &[Edit::Remove { at }]).ok()?
         }
         Some(YamlValue::Text(_)) => {

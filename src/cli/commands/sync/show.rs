@@ -178,7 +178,13 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         let _ = writeln!(out, "    {label}: {part}, {}:{}", edit.file, edit.line);
     };
     for hand_edit in &model.carried {
-        edit(out, "copied into the spec", hand_edit);
+        let is_removal = hand_edit.after.as_deref().is_none_or(str::is_empty);
+        let label = if is_removal {
+            "removed from the spec"
+        } else {
+            "copied into the spec"
+        };
+        edit(out, label, hand_edit);
         if let Some(rewritten) = hand_edit.describe_rewritten_sql() {
             let _ = writeln!(out, "      {rewritten}");
         }
