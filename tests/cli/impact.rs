@@ -931,3 +931,35 @@ fn versions_of_models_are_distinguished_before_dbt_parse() {
     let lineage = project.run(&["lineage", "packaged.total"]).out;
     assert!(lineage.contains("dim.v1.amount"), "{lineage}");
 }
+
+/// dbt parsed the project but compiled nothing, so the value of a variable comes from `dbt_project.yml`.
+#[test]
+fn numeric_variables_of_the_project_are_known() {
+    let project = TestProject::new("impact_variables");
+    let code = "select id, v * 2 as w from raw.a where v > {{ var('days') }}";
+    let node = json!({
+        "unique_id": "model.shop.b", "name": "b", "resource_type": "model", "package_name": "shop", "path": "b.sql",
+        "original_file_path": "models/b.sql", "fqn": ["shop", "b"], "database": "db", "schema": "main", "alias": "b",
+        "relation_name": "db.main.b", "raw_code": code, "columns": {}, "config": {"materialized": "table"},
+        "depends_on": {"nodes": []},
+    });
+    let metadata = json!({
+        "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+        "adapter_type": "duckdb",
+    });
+    let manifest = json!({"metadata": metadata, "nodes": {"model.shop.b": node}, "sources": {}});
+    project.write("target/manifest.json", manifest.to_string());
+    for (variables, is_known) in [
+        ("{days: 60}", true),
+        ("{shop: {days: 60}}", true),
+        ("{shop: {days: 60}, days: many}", true),
+        ("{days: many}", false),
+        ("{other: {days: 60}}", false),
+        ("{}", false),
+    ] {
+        project.write("dbt_project.yml", format!("name: shop\nvars: {variables}\n"));
+        let run = project.run(&["lineage", "b.w", "--up"]);
+        let is_opaque = run.out.contains("only dbt can evaluate") || run.err.contains("only dbt can evaluate");
+        assert_eq!(is_opaque, !is_known, "{variables}: {}{}", run.out, run.err);
+    }
+}
