@@ -35,7 +35,7 @@ use crate::cli::last_run;
 use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
-use crate::cli::workspace::Workspace;
+use crate::cli::workspace::{self, Workspace};
 use crate::cli::writable_folders::WritableFolders;
 
 /// Folder with the records of the last pull, relative to the project's folder.
@@ -114,6 +114,8 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
     target_folder.report_age(session, Some(&folders.dbt));
+    // A dry run fails wherever a pull would fail.
+    let bounds = folders.places.writable_folders()?;
     if let Some(missing) = folders.find_missing_omni_commit(session)? {
         let message = format!(
             "{}, so `pull` would merge dbt's facts into older files",
@@ -130,7 +132,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
     let mut exit = Exit::from_failures(&diagnostics);
     let writes_nothing = args.check || args.dry_run;
     if exit == Exit::Done && !writes_nothing {
-        folders.places.write(&pull)?;
+        folders.places.write(&bounds, &pull)?;
     }
     if args.check && !pull.is_empty() {
         exit = exit.most_severe(Exit::Faulty);
@@ -222,7 +224,7 @@ pub struct PendingPull {
 }
 
 /// Returns the changes that a pull would make, without reporting or writing anything. `None` if the project has
-/// no Omni model, or if the clone of the Omni model is incomplete.
+/// no Omni model, or if a pull cannot write it.
 pub fn pending_pull(
     session: &Session,
     target_folder: &artifacts::TargetFolder,
@@ -239,7 +241,7 @@ pub fn pending_pull(
             .is_some_and(|project| project.omni().is_some());
     // If no commit is possible in the repository, the commands that write to it report the problem.
     let is_behind = matches!(folders.find_missing_omni_commit(session), Ok(Some(_)));
-    if !has_omni || is_behind {
+    if !has_omni || is_behind || folders.places.writable_folders().is_err() {
         return Ok(None);
     }
     let (_, pull) = plan_pull(target_folder, run_artifacts, &folders, false, false)?;
@@ -427,8 +429,15 @@ impl PullFolders {
         ExistingFiles::read(&paths, |path| self.read_omni_file(path), &earlier)
     }
 
+    fn writable_folders(&self) -> Result<WritableFolders, Failure> {
+        match &self.project {
+            Some(project) => workspace::writable_folders_with_omni(project, &self.root),
+            None => WritableFolders::from_project(&self.root),
+        }
+    }
+
     /// Writes all files, or none of them.
-    fn write(&self, pull: &Pull) -> Result<(), Failure> {
+    fn write(&self, bounds: &WritableFolders, pull: &Pull) -> Result<(), Failure> {
         let planned = pull.writes.iter().filter_map(|(location, text)| {
             Some(PlannedFile {
                 path: self.path_of_pulled_file(location)?,
@@ -436,16 +445,12 @@ impl PullFolders {
             })
         });
         let planned: Vec<PlannedFile> = planned.collect();
-        let bounds = match &self.project {
-            Some(project) => crate::cli::workspace::writable_folders_with_omni(project, &self.root)?,
-            None => WritableFolders::from_project(&self.root)?,
-        };
         let removed: Vec<PathBuf> = pull
             .removes
             .iter()
             .filter_map(|location| self.path_of_pulled_file(location))
             .collect();
-        write_and_remove_files(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
+        write_and_remove_files(bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
     }
 }
 

@@ -7,10 +7,19 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names};
 use crate::cli::workspace::Workspace;
 
-/// Returns the state of both repositories. `None` if the Omni model is a folder of the project.
+/// Returns the state of both repositories. If the Omni model is a folder, returns only the problem that the folder is
+/// outside the project.
 pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, Failure> {
     if !workspace.project.omni_is_repository() {
-        return Ok(None);
+        return match workspace.check_omni_folder() {
+            Err(Failure::Message(message)) => Ok(Some(HealthCheck {
+                name: "Omni folder",
+                problems: vec![message.text],
+                fix: message.help.unwrap_or_default(),
+                ..HealthCheck::default()
+            })),
+            other => other.map(|()| None),
+        };
     }
     let mut part = HealthCheck {
         name: "repositories",
