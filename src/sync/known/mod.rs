@@ -370,7 +370,7 @@ impl KnownFacts {
                 .map(Column::name)
                 .collect();
             for column in columns {
-                let [old, new] = [old, new].map(|relation| relation?.column(column).map(column_facts));
+                let [old, new] = [old, new].map(|relation| relation?.column(column).map(readable_facts));
                 fact(&format!("{name}.{column}"), old, new);
             }
             let [old, new] = [old, new].map(|relation| Some(relation_facts(relation?).join(", ")));
@@ -457,6 +457,17 @@ fn column_facts(column: &Column) -> String {
         ty
     } else {
         format!("{{type: {ty_in_flow}, {}}}", facts.join(", "))
+    }
+}
+
+/// Returns the facts about a column for messages.
+fn readable_facts(column: &Column) -> String {
+    let facts = column_facts(column);
+    let inner = facts.strip_prefix("{type: ").and_then(|facts| facts.strip_suffix('}'));
+    let inner = inner.unwrap_or(&facts);
+    match inner.strip_prefix("unknown") {
+        Some(rest) if column.type_text() == "unknown" => format!("column of unknown type{rest}"),
+        _ => inner.to_owned(),
     }
 }
 
