@@ -429,6 +429,10 @@ fn check_reports_columns_removed_since_the_pull() {
 fn an_omni_folder_beside_the_project_is_refused_with_help() {
     let project = create_project("pull_beside");
     std::fs::create_dir_all(project.path("../pull_beside_omni")).unwrap();
+    project.write(
+        "metrics/orders.yml",
+        "model: order_count\nfrom: stg_orders\ndefinitions: n = COUNT()\n",
+    );
     let outside = "`../pull_beside_omni`, specified under `omni:`, is outside the project";
     let no_repository = "`../pull_beside_omni`, specified under `omni:`, must be the root of a separate git repository";
     for (setting, message) in [

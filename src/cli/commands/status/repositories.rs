@@ -26,7 +26,8 @@ pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, F
         fix: "formulac push".to_owned(),
         ..HealthCheck::default()
     };
-    let repository_pair = Repository::find(&workspace.root).and_then(|dbt| Ok((dbt, OmniRepository::find(workspace)?)));
+    let repository_pair =
+        OmniRepository::find(workspace).and_then(|omni| Ok((Repository::find(&workspace.root)?, omni)));
     let (dbt, omni) = match repository_pair {
         Ok((dbt, Some(omni))) => (dbt, omni),
         Ok((_, None)) => return Ok(None),
