@@ -487,6 +487,18 @@ mod tests {
     }
 
     #[test]
+    fn new_columns_of_unknown_type_are_described_in_words() {
+        let text = "relations:\n  t:\n    columns:\n      code: {type: unknown, description: The code}\n      day: {type: date, nullable: false}\n      n: unknown\n";
+        let lines = [
+            "t.code: not known → column of unknown type, description: The code",
+            "t.day: not known → date, nullable: false",
+            "t.n: not known → column of unknown type",
+        ];
+        let facts = parse_known_facts(text);
+        assert_eq!(facts.changes_since(&parse_known_facts("")), lines);
+    }
+
+    #[test]
     fn known_text_round_trips() {
         let text = "\
 dbt: {dialect: duckdb, version: \"1.12.6\", tests: [dbt_utils.accepted_range]}

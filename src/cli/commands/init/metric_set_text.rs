@@ -89,8 +89,7 @@ impl SetBuilder<'_> {
             return String::new();
         };
         let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == time);
-        let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
-        match grain.filter(|grain| ["week", "month", "quarter", "year"].contains(grain)) {
+        match dimension.and_then(long_period) {
             Some(grain) => format!("time: {{column: {column}, grain: {grain}}}\n"),
             None => format!("time: {column}\n"),
         }
@@ -283,6 +282,10 @@ fn dimension_formula(
     if !is_renamed(dimension) {
         return Ok(None);
     }
+    if let Some(column) = column_cast_to_date(dimension) {
+        let column = column_reference(model, names, &dimension.name, column);
+        return Ok(Some(format!("{column}[{}]", long_period(dimension).unwrap_or("day"))));
+    }
     match plain_column(dimension.expr.as_deref(), &dimension.name) {
         Some(column) => Ok(Some(column_reference(model, names, &dimension.name, column))),
         None => Err(format!(
@@ -345,6 +348,12 @@ fn column_of_entity<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'
 fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
     let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name)?;
     column_cast_to_date(dimension).or_else(|| plain_column(dimension.expr.as_deref(), name))
+}
+
+/// Returns the granularity of a time dimension if it is longer than a day.
+fn long_period(dimension: &Dimension) -> Option<&str> {
+    let grain = dimension.granularity.as_deref();
+    grain.filter(|grain| ["week", "month", "quarter", "year"].contains(grain))
 }
 
 /// Returns the column of a time dimension such as `cast(ordered_at as date)`. Metric sets convert times to dates, so the
