@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use formulac::dbt::LOG_PREFIX;
 use formulac::secrets::without_secrets;
@@ -77,6 +78,8 @@ pub fn is_dbt_installed() -> bool {
 #[derive(Debug)]
 pub struct DbtCall {
     pub command: Command,
+    /// Longest duration of the call. `None` if there is no limit.
+    pub time_limit: Option<Duration>,
     vars: String,
 }
 
@@ -125,7 +128,11 @@ impl DbtCall {
         if let Some(schema) = environment.and_then(|environment| environment.schema.as_deref()) {
             command.env("FORMULAC_SCHEMA", schema);
         }
-        Self { command, vars }
+        Self {
+            command,
+            time_limit: None,
+            vars,
+        }
     }
 
     /// Makes dbt write artifacts and logs to this folder, regardless of the project's settings and the environment.
@@ -138,7 +145,10 @@ impl DbtCall {
 
     /// Runs dbt and waits until it exits. While dbt runs, `waiting` shows `message` as the progress message.
     pub fn run(mut self, waiting: &WaitIndicator, message: &str) -> Result<DbtCallResult, Failure> {
-        let output = waiting.show_during(message, || PROGRAM.run(&mut self.command, ""))?;
+        let output = waiting.show_during(message, || match self.time_limit {
+            Some(limit) => PROGRAM.run_with_limit(&mut self.command, limit),
+            None => PROGRAM.run(&mut self.command, ""),
+        })?;
         let events = output
             .out
             .lines()

@@ -37,7 +37,17 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> 
         session.print_json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
         return Ok(Exit::Done);
     }
-    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or_default();
+    session.print_escaped(&health_text(parts, longest_name(parts)))?;
+    Ok(Exit::Done)
+}
+
+/// Returns the length of the longest name.
+pub fn longest_name(parts: &[HealthCheck]) -> usize {
+    parts.iter().map(|part| part.name.len()).max().unwrap_or_default()
+}
+
+/// Formats the parts, with names of this width.
+pub fn health_text(parts: &[HealthCheck], width: usize) -> String {
     let mut out = String::new();
     for part in parts {
         if part.problems.is_empty() {
@@ -56,8 +66,7 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> 
         }
         out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.fix));
     }
-    session.print_escaped(&out)?;
-    Ok(Exit::Done)
+    out
 }
 
 /// Lists the first few names and the number of remaining names.

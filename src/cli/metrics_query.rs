@@ -8,7 +8,7 @@ use super::exit::FileDiagnostics;
 use super::source::SourceText;
 
 /// Name of the spec that the options describe. The name is not part of the output.
-const MODEL: &str = "metrics_query";
+pub const MODEL: &str = "metrics_query";
 /// Name that messages use for the text generated from the options.
 const OPTIONS: &str = "<options>";
 /// Keys of a spec, with the options that replace them.

@@ -1,11 +1,16 @@
 //! Runs external programs to completion, without a shell.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 
 use crate::cli::exit::{Exit, Failure};
+
+/// Interval between the checks whether a program with a time limit has ended.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// An external program that formulac runs.
 #[derive(Debug)]
@@ -24,6 +29,17 @@ pub struct ProgramOutput {
     pub succeeded: bool,
     pub out: String,
     pub err: String,
+}
+
+impl ProgramOutput {
+    fn new(status: ExitStatus, out: &[u8], err: &[u8]) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            succeeded: status.success(),
+            out: text(out),
+            err: text(err),
+        }
+    }
 }
 
 impl ExternalProgram {
@@ -79,12 +95,30 @@ impl ExternalProgram {
     /// Runs the program to completion, with `input` as its standard input.
     pub fn run(&self, command: &mut Command, input: &str) -> Result<ProgramOutput, Failure> {
         let output = self.run_for_bytes(command, input)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(ProgramOutput {
-            succeeded: output.status.success(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        })
+        Ok(ProgramOutput::new(output.status, &output.stdout, &output.stderr))
+    }
+
+    /// Runs the program, and ends it if it takes longer than `limit`.
+    pub fn run_with_limit(&self, command: &mut Command, limit: Duration) -> Result<ProgramOutput, Failure> {
+        let start = Instant::now();
+        let mut child = command.spawn().map_err(|error| self.start_failure(&error))?;
+        let (out, err) = (read_in_thread(child.stdout.take()), read_in_thread(child.stderr.take()));
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => {
+                    let [out, err] = [out, err].map(|pipe| pipe.recv().unwrap_or_default());
+                    return Ok(ProgramOutput::new(status, &out, &err));
+                }
+                Ok(None) if start.elapsed() < limit => std::thread::sleep(INTERVAL),
+                // Do not wait for the output, because another process of the program may still hold it.
+                Ok(None) => {
+                    let _ = child.kill().and_then(|()| child.wait());
+                    let text = format!("`{}` did not end within {} seconds", self.name, limit.as_secs());
+                    return Err(Failure::new(Exit::Failed, text));
+                }
+                Err(error) => return Err(self.start_failure(&error)),
+            }
+        }
     }
 
     /// Like [`Self::run`], but returns the output as bytes.
@@ -107,6 +141,21 @@ impl ExternalProgram {
     }
 }
 
+/// Reads a pipe to its end in another thread, so that the program never waits for a full pipe.
+fn read_in_thread(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // Ignore the error, because the exit status shows whether the program failed.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        // The receiver no longer exists if the program took too long.
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
 fn run_to_end(command: &mut Command, input: &str) -> io::Result<std::process::Output> {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
@@ -120,4 +169,28 @@ fn run_to_end(command: &mut Command, input: &str) -> io::Result<std::process::Ou
         }
         child.wait_with_output()
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_with_a_time_limit_end() {
+        let shell = ExternalProgram {
+            name: "sh",
+            variable: "FORMULAC_NO_SUCH_VARIABLE",
+            install: "",
+        };
+        let run = |script: &str, limit: Duration| shell.run_with_limit(shell.command().args(["-c", script]), limit);
+        let output = run("echo out; echo err >&2; exit 3", Duration::from_secs(60)).unwrap();
+        assert_eq!(
+            (output.succeeded, &*output.out, &*output.err),
+            (false, "out\n", "err\n")
+        );
+        let start = Instant::now();
+        let failure = run("exec sleep 600", Duration::from_secs(1)).unwrap_err();
+        assert_eq!(failure.reason(), "`sh` did not end within 1 seconds");
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
 }

@@ -99,6 +99,17 @@ impl Workspace {
         }))
     }
 
+    /// Returns an error if `pull` could not write the Omni model. Accepts a clone that does not exist yet, because a
+    /// job that checks only dbt's repository does not need the clone.
+    pub fn check_omni_folder(&self) -> Result<(), Failure> {
+        match self.project.omni() {
+            Some(path) if !self.project.omni_is_repository() || self.root.join(path).exists() => {
+                writable_folders_with_omni(&self.project, &self.root).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the folders to which commands may write.
     pub fn writable_folders(&self) -> Result<WritableFolders, Failure> {
         writable_folders(&self.project, &self.root)
@@ -228,16 +239,18 @@ pub fn writable_folders(project: &Project, root: &Path) -> Result<WritableFolder
 pub fn writable_folders_with_omni(project: &Project, root: &Path) -> Result<WritableFolders, Failure> {
     let is_folder = omni_repository(project, root)?.is_none();
     let bounds = writable_folders(project, root)?;
-    match project.omni().filter(|_| is_folder) {
-        Some(path) if bounds.resolve_path(&root.join(path)).is_err() => {
+    let resolved = bounds.resolve_path(&root.join(project.omni().unwrap_or(project::OMNI)));
+    match (resolved, project.omni().filter(|_| is_folder)) {
+        (Ok(_), _) => Ok(bounds),
+        (Err(_), Some(path)) => {
             let message = format!("`{path}`, specified under `omni:`, is outside the project");
             let help = format!(
-                "move the folder into the folder of formulac.yml, or, if it is the root of its own git repository, \
-                 write `omni: {{path: {path}}}` in formulac.yml"
+                "move the folder into the folder of formulac.yml and set its new path, the model path, in Omni's git \
+                 settings; or, if it is the root of its own git repository, write `omni: {{path: {path}}}` in formulac.yml"
             );
             Err(Failure::new(Exit::Failed, message).with_help(help))
         }
-        _ => Ok(bounds),
+        (Err(failure), None) => Err(failure),
     }
 }
 
@@ -257,7 +270,11 @@ pub fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>
             Exit::Failed,
             format!("`{path}`, specified under `omni:`, must be the root of a separate git repository"),
         )
-        .with_help("clone the Omni model's repository there, or correct `omni: {path: …}` in formulac.yml")),
+        .with_help(
+            "clone the Omni model's repository there; if dbt and Omni share a repository, move Omni's files into the \
+             folder of formulac.yml, write this folder as `omni: FOLDER`, and set it as the model path in Omni's git \
+             settings",
+        )),
     }
 }
 

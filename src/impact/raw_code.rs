@@ -96,9 +96,14 @@ fn jinja_value(inside: &str, context: LexicalContext) -> Option<&str> {
         // A variable inside a string is part of a constant, so its value does not affect the lineage.
         return Some("");
     }
-    // A numeric default is safe, because a project can only set another number. A string default could be any SQL.
     let (_, default) = arguments.split_once(',')?;
-    Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
+    Some(default.trim()).filter(|default| is_number(default))
+}
+
+/// Returns whether the value of a variable is a number. A number is safe, because `dbt --vars` would only set another
+/// number. Other text could be any SQL.
+pub(super) fn is_number(value: &str) -> bool {
+    value.parse::<f64>().is_ok()
 }
 
 /// Formats a piece of Jinja for messages.

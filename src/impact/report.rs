@@ -90,12 +90,22 @@ pub struct Impact {
     /// Changed models whose SQL cannot be compared column by column, each with the reason. Their removed and renamed
     /// columns are unknown.
     pub untraced: Vec<(String, String)>,
+    /// Number of differences between two revisions.
+    pub differences: usize,
+    /// Number of these differences that only add something, such as a model.
+    pub additions: usize,
 }
 
 impl Impact {
-    /// Adds the changed models whose SQL cannot be compared column by column.
+    /// Adds the differences between two revisions, with the changed models whose SQL cannot be compared column by
+    /// column.
     #[must_use]
-    pub fn with_untraced(mut self, differences: &[RevisionDifference]) -> Self {
+    pub fn with_differences(mut self, differences: &[RevisionDifference]) -> Self {
+        self.differences = differences.len();
+        self.additions = differences
+            .iter()
+            .filter(|difference| difference.what == "added")
+            .count();
         let sql = differences.iter().filter(|difference| difference.what == "sql");
         self.untraced = sql
             .filter_map(|difference| Some((difference.name.clone(), difference.whole.clone()?)))

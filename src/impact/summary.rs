@@ -11,7 +11,7 @@ impl Impact {
     pub fn summary_sentence(&self) -> String {
         let count = self.changed.len();
         if count == 0 {
-            return "nothing changes".to_owned();
+            return self.summary_of_differences();
         }
         let changes = format_count(count, "change", "changes");
         let breaking = format_kinds(
@@ -41,6 +41,23 @@ impl Impact {
             ("", changing) => format!("{changes} alter{s} values in {changing}; {}", self.other_breaks()),
             (breaking, "") => format!("{changes} break{s} {breaking}"),
             (breaking, changing) => format!("{changes} break{s} {breaking} and alter{s} values in {changing}"),
+        }
+    }
+
+    /// Returns the summary if no node is known to change.
+    fn summary_of_differences(&self) -> String {
+        match self.differences {
+            0 => "nothing changes".to_owned(),
+            count if count == self.additions => {
+                format!(
+                    "{} nothing downstream",
+                    format_count(count, "addition affects", "additions affect")
+                )
+            }
+            count => format!(
+                "{} no known effect",
+                format_count(count, "difference has", "differences have")
+            ),
         }
     }
 

@@ -61,8 +61,8 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
             _ => None,
         });
     for (node, exposure) in exposures {
-        let owner = exposure.owner.email.as_deref().or(exposure.owner.name.as_deref());
-        let owner = owner.map_or_else(String::new, |owner| format!(", {owner}"));
+        let owner = exposure.owner.name.as_deref().or(exposure.owner.email.as_deref());
+        let owner = owner.map_or_else(String::new, |owner| format!(" (owner: {owner})"));
         let kind = exposure.kind.as_deref().unwrap_or("exposure");
         lines.push(format!(
             "Used by the {kind} {}{owner}.",
@@ -94,6 +94,12 @@ fn capitalize(words: &str) -> String {
 fn setting_text(value: &MetaValue) -> String {
     match value {
         MetaValue::List(items) => items.iter().map(setting_text).collect::<Vec<_>>().join(", "),
+        // A partition of BigQuery, such as `{field: day, data_type: date, granularity: month}`.
+        MetaValue::Map(fields) if fields.get("field").is_some() => {
+            let part = |name: &str| fields.get(name).map(setting_text);
+            let unit = part("granularity").map_or_else(String::new, |unit| format!(" by {unit}"));
+            format!("{}{unit}", part("field").unwrap_or_default())
+        }
         MetaValue::Map(fields) => fields
             .iter()
             .map(|(key, value)| format!("{key} {}", setting_text(value)))

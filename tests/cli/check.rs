@@ -153,3 +153,37 @@ fn project_and_schema_files_are_checked_too() {
     let codes: Vec<&str> = run.out.lines().filter_map(|l| l.split(['[', ']']).nth(1)).collect();
     assert_eq!(codes, ["F0802", "F0821"], "{}", run.out);
 }
+
+/// Versions of a model have the same name but other columns.
+#[test]
+fn messages_about_columns_name_the_version_of_a_model() {
+    let project = TestProject::new("check_versions");
+    let node = |version: u32, columns: serde_json::Value| {
+        serde_json::json!({
+            "unique_id": format!("model.shop.stg.v{version}"), "name": "stg", "resource_type": "model",
+            "package_name": "shop", "original_file_path": format!("models/stg_v{version}.sql"), "schema": "analytics",
+            "alias": format!("stg_v{version}"), "columns": columns, "version": version, "latest_version": 2,
+        })
+    };
+    let id = serde_json::json!({"name": "id", "data_type": "integer"});
+    let year = serde_json::json!({"name": "last_year", "data_type": "integer"});
+    let manifest = serde_json::json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
+            "adapter_type": "duckdb", "project_name": "shop"},
+        "nodes": {
+            "model.shop.stg.v1": node(1, serde_json::json!({"id": id})),
+            "model.shop.stg.v2": node(2, serde_json::json!({"id": id, "last_year": year})),
+        },
+    });
+    project
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write("target/manifest.json", manifest.to_string());
+    project.write(
+        "metrics/last.yml",
+        "model: last\nfrom: ref('stg', v=1)\ndefinitions: last = MAX(last_year)\n",
+    );
+    let run = project.run(&["check", "--output-format", "concise"]);
+    let expected = "warning[W0316]: `last_year` is not among the known columns of `stg.v1`";
+    assert!(run.out.contains(expected), "{}{}", run.out, run.err);
+}

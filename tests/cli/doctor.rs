@@ -275,6 +275,12 @@ fn an_unreachable_warehouse_is_reported_with_the_reason() {
         .find(|line| line.contains("warehouse cannot be reached"));
     let expected = "○ warehouse      the warehouse cannot be reached, so its version and its session parameters are unknown: dbt failed: 403 Access denied";
     assert_eq!(line, Some(expected), "{}", run.out);
+    // The warehouse is asked last, so that the other results are shown while `doctor` waits.
+    assert!(
+        run.out.find("dbt artifacts") < run.out.find("○ warehouse"),
+        "{}",
+        run.out
+    );
 }
 
 /// `dbt build` without `--target` would run the generated SQL in another warehouse.

@@ -233,6 +233,30 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// A set contains each formula once.
+#[test]
+fn specs_with_a_repeated_formula_are_left_out() {
+    let spec = |model: &str, more: &str| {
+        format!(
+            "model: {model}\nfrom: ref('fct')\ngroup_by: [team]\ndefinitions: |\n  issues = COUNT(DISTINCT(issue_id))\n  lead_time = MEDIAN(days)\n{more}"
+        )
+    };
+    let repeated = spec("a", "  servers = COUNT(DISTINCT(issue_id))\n");
+    let project = project("repeated_formula", &[("a", &repeated), ("b", &spec("b", ""))]);
+    let run = project.run(&["extract", "--dry-run"]);
+    let lines = "without the skipped specs, no definition is in two specs, or in a spec and a set, over the same relation with the same filter\nmetrics/a.yml is skipped: `servers` repeats the formula of `issues`, so the SQL would need another step\n";
+    assert_eq!(run.err, lines);
+    // Other specs still share the definitions.
+    project.write("metrics/c.yml", spec("c", ""));
+    let run = project.run(&["extract", "--dry-run"]);
+    assert!(
+        run.err.contains("metric set fct: 2 definitions of 2 specs"),
+        "{}",
+        run.err
+    );
+    assert!(run.err.contains("metrics/a.yml is skipped"), "{}", run.err);
+}
+
 #[test]
 fn specs_that_share_no_set_are_left_out() {
     for (number, (one, other, expected)) in NOT_SHARED.iter().enumerate() {

@@ -983,3 +983,42 @@ fn versions_of_models_are_distinguished_before_dbt_parse() {
     let lineage = project.run(&["lineage", "packaged.total"]).out;
     assert!(lineage.contains("dim.v1.amount"), "{lineage}");
 }
+
+/// dbt parsed the project but compiled nothing, so the value of a variable comes from `dbt_project.yml`.
+#[test]
+fn numeric_variables_of_the_project_are_known() {
+    let project = TestProject::new("impact_variables");
+    let node = |name: &str, code: &str, parents: &[&str]| {
+        let refs: Vec<Value> = parents.iter().map(|parent| json!({"name": parent})).collect();
+        let ids: Vec<String> = parents.iter().map(|parent| format!("model.shop.{parent}")).collect();
+        json!({
+            "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
+            "path": format!("{name}.sql"), "original_file_path": format!("models/{name}.sql"), "fqn": ["shop", name],
+            "database": "db", "schema": "main", "alias": name, "relation_name": format!("db.main.{name}"),
+            "raw_code": code, "columns": {}, "config": {"materialized": "table"}, "refs": refs,
+            "depends_on": {"nodes": ids},
+        })
+    };
+    let code = "select id, v * 2 as w from {{ ref('a') }} where v > {{ var('days') }}";
+    let nodes = json!({
+        "model.shop.a": node("a", "select 1 as id, 2 as v", &[]), "model.shop.b": node("b", code, &["a"]),
+    });
+    let metadata = json!({
+        "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+        "adapter_type": "duckdb",
+    });
+    let manifest = json!({"metadata": metadata, "nodes": nodes, "sources": {}});
+    project.write("target/manifest.json", manifest.to_string());
+    for (variables, is_known) in [
+        ("{days: 60}", true),
+        ("{shop: {days: 60}}", true),
+        ("{shop: {days: 60}, days: many}", true),
+        ("{days: many}", false),
+        ("{other: {days: 60}}", false),
+        ("{}", false),
+    ] {
+        project.write("dbt_project.yml", format!("name: shop\nvars: {variables}\n"));
+        let run = project.run(&["lineage", "b.w", "--up"]);
+        assert_eq!(run.out.contains("a.v"), is_known, "{variables}: {}{}", run.out, run.err);
+    }
+}

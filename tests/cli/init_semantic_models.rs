@@ -170,6 +170,62 @@ fn measures_of_semantic_models_become_metric_sets() {
     );
 }
 
+/// A set converts times to dates itself, so the cast is not necessary.
+#[test]
+fn time_dimensions_that_are_cast_to_dates_are_the_time_of_the_set() {
+    let project = semantic_project("init_cast_times");
+    let manifest = project.read("shop/target/manifest.json");
+    let init_with_time = |expression: &str| {
+        let cast = format!(r#""expr": "{expression}""#);
+        project.write(
+            "shop/target/manifest.json",
+            manifest.replace(r#""expr": "ordered_on""#, &cast),
+        );
+        let _ = std::fs::remove_dir_all(project.path("shop/metrics"));
+        let output = run(&project, "shop", &["init"]).err;
+        (project.read("shop/metrics/sales.yml"), output)
+    };
+    let (plain, _) = init_with_time("ordered_on");
+    let expected = plain.replace("  ordered = ordered_on\n", "  ordered = ordered_on[month]\n");
+    for expression in [
+        "cast(ordered_on as DATE)",
+        "CAST( ordered_on AS date )",
+        "ordered_on::date",
+        "date(ordered_on)",
+    ] {
+        assert_eq!(init_with_time(expression).0, expected, "{expression}");
+    }
+    let (text, output) = init_with_time("date_trunc('day', ordered_on)");
+    assert!(!text.contains("\ntime:"), "{text}");
+    let line = "the time dimension sales.ordered is skipped: `date_trunc('day', ordered_on)` is SQL";
+    assert!(
+        output.contains(line) && !output.contains("of sales is skipped"),
+        "{output}"
+    );
+}
+
+/// The first `init` reports all omitted measures and metrics. The sets belong to the user afterwards.
+#[test]
+fn omitted_metrics_are_reported_only_when_the_sets_are_created() {
+    let project = semantic_project("init_reported_once");
+    let lost = r#""metric.shop.lost": {"name": "lost", "resource_type": "metric", "package_name": "shop", "type": "simple",
+        "unique_id": "metric.shop.lost", "path": "m.yml", "original_file_path": "dbt_models/m.yml", "fqn": ["shop"],
+        "label": "Lost", "description": "", "type_params": {"measure": {"name": "no_such"}}}, "metric.shop.amount": "#;
+    let manifest = project.read("shop/target/manifest.json");
+    let manifest = manifest.replace(r#""metric.shop.amount": "#, lost).replace(
+        r#""name": "p10", "agg": "percentile""#,
+        r#""name": "p10", "agg": "sum""#,
+    );
+    project.write("shop/target/manifest.json", manifest);
+    let output = run(&project, "shop", &["init"]).err;
+    assert!(
+        output.contains("the metric lost is skipped") && output.contains("sales.net is skipped"),
+        "{output}"
+    );
+    let again = run(&project, "shop", &["init"]).err;
+    assert!(!again.contains(" is skipped"), "{again}");
+}
+
 /// Without a schema, a formula reads `q1` as a cell.
 #[test]
 fn columns_that_look_like_cells_are_qualified() {

@@ -55,6 +55,29 @@ fn manifest(models: &[&str]) -> String {
     )
 }
 
+/// The description of a day does not describe the month that contains the day.
+#[test]
+fn longer_periods_have_their_own_descriptions() {
+    let project = create_project("promote_period_description");
+    let described = "ordered_at: {description: Day of the order, timeframes: [raw, date, month]}";
+    let view = ORDERS.replace("ordered_at: {timeframes: [raw, month]}", described);
+    project.write("omni/orders.view.yaml", view);
+    project.write("target/manifest.json", manifest(&[]));
+    for (grain, description) in [
+        ("ordered_at[month]", "description: First day of the month."),
+        ("ordered_at[date]", "description: Day of the order"),
+    ] {
+        let args = ["promote", "omni/orders.view.yaml:mean", "--grain", grain, "--dry-run"];
+        let run = project.run(&args);
+        assert!(
+            run.exit == 0 && run.out.contains(description),
+            "{grain}: {}{}",
+            run.out,
+            run.err
+        );
+    }
+}
+
 /// The name of the model comes from Omni, so the help names the option that sets another name.
 #[test]
 fn a_name_that_is_too_long_can_be_replaced() {

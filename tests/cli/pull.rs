@@ -429,11 +429,39 @@ fn check_reports_columns_removed_since_the_pull() {
 fn an_omni_folder_beside_the_project_is_refused_with_help() {
     let project = create_project("pull_beside");
     std::fs::create_dir_all(project.path("../pull_beside_omni")).unwrap();
-    project.write("formulac.yml", "omni: ../pull_beside_omni\n");
-    let run = project.run(&["pull"]);
-    assert_eq!(run.exit, 5, "{}", run.err);
-    let message = "error: `../pull_beside_omni`, specified under `omni:`, is outside the project\nhelp: move the folder into the folder of formulac.yml, or, if it is the root of its own git repository, write `omni: {path: ../pull_beside_omni}` in formulac.yml\n";
-    assert!(run.err.ends_with(message), "{}", run.err);
+    project.write(
+        "metrics/orders.yml",
+        "model: order_count\nfrom: stg_orders\ndefinitions: n = COUNT()\n",
+    );
+    let outside = "`../pull_beside_omni`, specified under `omni:`, is outside the project";
+    let no_repository = "`../pull_beside_omni`, specified under `omni:`, must be the root of a separate git repository";
+    for (setting, message) in [
+        ("../pull_beside_omni", outside),
+        ("{path: ../pull_beside_omni}", no_repository),
+    ] {
+        project.write("formulac.yml", format!("omni: {setting}\n"));
+        for args in [
+            &["pull"][..],
+            &["pull", "--dry-run"],
+            &["pull", "--check"],
+            &["check"],
+            &["plan"],
+        ] {
+            let run = project.run(args);
+            let error = format!("error: {message}\nhelp: ");
+            assert!(
+                run.exit == 5 && run.err.contains(&error),
+                "{setting} {args:?}: {}",
+                run.err
+            );
+            assert!(run.err.contains("the model path"), "{}", run.err);
+        }
+        let status = project.run(&["status"]).out;
+        assert!(
+            status.contains(message) && !status.contains("formulac pull"),
+            "{status}"
+        );
+    }
 }
 
 /// The Omni model file may exclude views that `pull` writes.

@@ -274,7 +274,8 @@ columns:
     const SUM: &str = "coalesce(sum(amount), 0) as amt";
     let removed = |spec: &str| spec.replace("  amt = SUM(amount)\n", "");
     let same = |spec: &str| spec.to_owned();
-    let edits: [(&str, &str, &dyn Fn(&str) -> String); 5] = [
+    type Edit<'e> = (&'e str, &'e str, &'e dyn Fn(&str) -> String);
+    let edits: [Edit<'_>; 5] = [
         (SUM, "my_udf(amount) as amt2", &removed),
         (SUM, "my_udf(amount) as \"my amt\"", &removed),
         ("max(tax) as mx", "max(tax) as \"Mx\"", &same),

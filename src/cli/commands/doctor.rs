@@ -1,6 +1,7 @@
 //! `formulac doctor`: checks whether dbt, the engines, git and the project are ready, and shows how to fix problems.
 
 use std::path::Path;
+use std::time::Duration;
 
 use formulac::sync::LOG;
 use formulac::{Dialect, Project};
@@ -15,13 +16,16 @@ use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_current_folder;
 use crate::cli::git::{GIT, run_git_in};
-use crate::cli::health::{HealthCheck, OPTIONAL, print_health};
+use crate::cli::health::{HealthCheck, OPTIONAL, health_text, longest_name, print_health};
 use crate::cli::identity;
 use crate::cli::lowest_versions::{self, outdated_version_message, version_in};
 use crate::cli::program::ExternalProgram;
 use crate::cli::progress::WaitIndicator;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
+
+/// Longest wait for the warehouse. Some adapters retry for many minutes if there is no network.
+const WAREHOUSE_LIMIT: Duration = Duration::from_secs(60);
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find_workspace_or_dbt_project(session)?;
@@ -46,12 +50,9 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let profile = workspace.as_ref().zip(dbt_project);
     let profile = profile.and_then(|(workspace, project)| check_dbt_profile(session, workspace, project));
     // Without the profile, without dbt, or with an outdated dbt, the warehouse cannot be queried.
-    match profile {
-        Some(profile) => add(profile, Exit::Failed),
-        None if dbt_project.is_some() && is_dbt_healthy => {
-            add(check_warehouse(session, workspace.as_ref()), Exit::Faulty);
-        }
-        None => {}
+    let asks_warehouse = profile.is_none() && dbt_project.is_some() && is_dbt_healthy;
+    if let Some(profile) = profile {
+        add(profile, Exit::Failed);
     }
     let duckdb: Option<Dialect> = "duckdb".parse().ok();
     let lowest_duckdb = duckdb.map_or("", |duckdb| duckdb.facts().lowest_version);
@@ -81,14 +82,29 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     if let (Some(workspace), Some(dbt)) = (&workspace, dbt_project) {
         add(check_artifacts(workspace, dbt)?, Exit::Done);
     }
-    let print_exit = print_health(session, args.json, &parts)?;
-    if !args.json && parts.iter().any(|part| part.is_optional) {
+    // A warehouse that does not answer must not hide the results of the other checks.
+    let (width, count) = (longest_name(&parts), parts.len());
+    if !args.json {
+        session.print_escaped(&health_text(&parts, width))?;
+    }
+    if asks_warehouse {
+        let part = check_warehouse(session, workspace.as_ref());
+        if !part.problems.is_empty() {
+            exit = exit.most_severe(Exit::Faulty);
+        }
+        parts.push(part);
+    }
+    if args.json {
+        return Ok(print_health(session, true, &parts)?.most_severe(exit));
+    }
+    session.print_escaped(&health_text(parts.get(count..).unwrap_or_default(), width))?;
+    if parts.iter().any(|part| part.is_optional) {
         session.print_data(&format!(
             "{OPTIONAL} marks checks that are optional or not done yet; `doctor` does not fail because of \
              these checks\n"
         ))?;
     }
-    Ok(print_exit.most_severe(exit))
+    Ok(exit)
 }
 
 fn passed_check(name: &'static str, well: String) -> HealthCheck {
@@ -144,7 +160,8 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
     let none = Project::default();
     let project = workspace.map_or(&none, |workspace| &workspace.project);
     let read_state = || -> Result<_, Failure> {
-        let dbt = Engine::new_dbt_run(session, &DbtArgs::default(), project)?;
+        let mut dbt = Engine::new_dbt_run(session, &DbtArgs::default(), project)?;
+        dbt.time_limit = Some(WAREHOUSE_LIMIT);
         let dialect = dbt.dialect(project)?;
         Ok((dialect, WarehouseState::read(&dbt, dialect)?))
     };

@@ -210,10 +210,14 @@ impl ShownExtraction<'_> {
             ));
         }
         if self.extraction.sets.is_empty() {
-            lines.push(
-                "no definition is in two specs, or in a spec and a set, over the same relation with the same filter"
-                    .to_owned(),
-            );
+            let others = match self.extraction.left_out.is_empty() {
+                true => "",
+                false => "without the skipped specs, ",
+            };
+            lines.push(format!(
+                "{others}no definition is in two specs, or in a spec and a set, over the same relation with the same \
+                 filter"
+            ));
         }
         let changed = self.extraction.specs.iter().filter(|spec| spec.changes_properties);
         let changed: Vec<String> = changed.map(|spec| self.spec_path(spec.spec)).collect();

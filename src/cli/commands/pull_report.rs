@@ -223,7 +223,8 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
     }
     if !has_catalog {
         notes.push(
-            "there is no catalog.json, so types and undocumented columns are unknown; run `dbt docs generate` to write it"
+            "there is no catalog.json, so types and undocumented columns are unknown, and all documented columns are \
+             assumed to exist; run `dbt docs generate` to write it"
                 .to_owned(),
         );
     }

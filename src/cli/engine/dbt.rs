@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use formulac::dbt::RelationReference as Read;
 use formulac::{Column as Known, Dialect, Project, Type};
@@ -35,6 +36,8 @@ pub struct DbtRun {
     /// them.
     pub deferred: Option<PathBuf>,
     pub waiting: WaitIndicator,
+    /// Longest duration of a dbt call. `None` if there is no limit.
+    pub time_limit: Option<Duration>,
 }
 
 impl DbtRun {
@@ -79,6 +82,7 @@ pub fn call_dbt_show(
         call.command.arg("--defer").arg("--state").arg(folder);
     }
     call.command.args(["--inline", sql]).envs(variables.iter().cloned());
+    call.time_limit = run.time_limit;
     call.run(&run.waiting, &format!("asking dbt for {subject}"))
 }
 

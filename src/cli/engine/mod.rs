@@ -101,6 +101,7 @@ impl Engine {
                         args,
                         deferred,
                         waiting,
+                        time_limit: None,
                     })))
                 }
                 None if args.engine.is_some() => Err(no_dbt_project_failure()),

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::node::no_sql_reason;
 use super::{Graph, ImpactGraphNode};
+use crate::dbt::{call_arguments, jinja_string, split_arguments};
 use crate::lineage::{self, KnownRelationColumns, LineageCache, LineageError, SqlLineage};
 use crate::raw_code;
 
@@ -92,7 +93,10 @@ impl Graph<'_> {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {
-                    let sql = raw_code::model_sql(code, |call| self.sql_name_of_reference(part, call));
+                    let sql = raw_code::model_sql(code, |call| {
+                        self.sql_name_of_reference(part, call)
+                            .or_else(|| self.numeric_variable(part, call))
+                    });
                     sql.map_err(|jinja| {
                         LineageError::new(format!("only dbt can evaluate the Jinja {jinja} (`dbt compile`)"))
                     })
@@ -113,6 +117,16 @@ impl Graph<'_> {
         };
         let ephemeral = || format!("{EPHEMERAL}{}", node.name);
         Some(node.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
+    }
+
+    /// Returns the value of `var(…)` in a model of the project, if `dbt_project.yml` sets the variable to a number.
+    fn numeric_variable(&self, part: &ImpactGraphNode<'_>, call: &str) -> Option<String> {
+        let arguments = call_arguments(call, "var")?;
+        let name = jinja_string(split_arguments(arguments).next()?)?;
+        let project = self.sources.manifest.metadata.project_name.as_deref();
+        part.node.filter(|node| Some(&*node.package) == project)?;
+        let (_, value) = self.sources.variables.iter().find(|(variable, _)| variable == name)?;
+        raw_code::is_number(value).then(|| value.clone())
     }
 
     fn find_lineage(&self, index: usize) -> NodeLineage {

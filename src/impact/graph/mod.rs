@@ -37,6 +37,9 @@ pub struct GraphSources<'a> {
     pub omni: &'a OmniFields,
     /// Dialect of the SQL. `None` if formulac does not support the dialect.
     pub dialect: Option<Dialect>,
+    /// Names and values of the variables that `dbt_project.yml` sets for the project. If a name occurs twice, the first
+    /// value is used.
+    pub variables: &'a [(String, String)],
 }
 
 /// Graph of a project. Nodes are indices into `parts`.

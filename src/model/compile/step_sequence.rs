@@ -366,7 +366,11 @@ impl SpecCompilation<'_> {
 fn limit_warning(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
     let message = format!("`limit: {rows}` removes rows for all downstream models");
-    let help = "add a rank column, for example `place = RANK(…)`, and filter by it when you read the model";
+    let (fix, name) = match last.rank_column() {
+        Some(name) => ("remove `limit`", format!("`{name}`")),
+        None => ("add a rank column, for example `place = RANK(…)`", "it".to_owned()),
+    };
+    let help = format!("{fix}, and filter by {name} when you read the model");
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 

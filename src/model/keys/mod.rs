@@ -9,7 +9,7 @@ mod project;
 mod proofs;
 mod step;
 
-pub use dbt::{CONTRACT, FORMULAC_META, SHAPES_SQL};
+pub use dbt::{CONFIG_KEYS, CONTRACT, FORMULAC_META, SHAPES_SQL};
 pub use metric_set::{METRIC_SET, OVER_SETS};
 pub use model::MODEL;
 pub use project::{LOCAL, PROJECT};

@@ -1,6 +1,8 @@
 //! dbt properties of the model and its columns.
 
 use super::{Loader, SpannedText};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::keys::{CONFIG_KEYS, SHAPES_SQL};
 use crate::yaml::Node;
 
 /// Keys of the model that are copied to the properties file.
@@ -51,6 +53,27 @@ impl<'y> Loader<'y, '_> {
             versions: present_value(root, "versions"),
             latest_version: present_value(root, "latest_version"),
             data_tests: tests(root),
+        }
+    }
+
+    /// Reports keys with the `+` of `dbt_project.yml`, and probable misspellings. Macros may read other keys.
+    pub(super) fn check_config(&mut self, config: &'y Node) {
+        let known_keys = || SHAPES_SQL.iter().chain(CONFIG_KEYS).copied();
+        for (key, _) in config.pairs().unwrap_or_default() {
+            let Some(text) = key.text() else { continue };
+            if let Some(name) = text.strip_prefix('+') {
+                let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"));
+                let help = format!("write `{name}`, because dbt reads a `+` only in dbt_project.yml");
+                self.report(diagnostic.with_help(help).with_fix(key.span, name));
+                continue;
+            }
+            let most = if text.len() < 6 { 1 } else { 2 };
+            let near = suggest::nearest_name_within(text, most, known_keys());
+            if let Some(near) = near.filter(|_| known_keys().all(|name| name != text)) {
+                let message = format!("dbt has no setting `{text}`, so only macros of your project can read it");
+                let diagnostic = Diagnostic::new(Code::KeyWithoutEffect, key.span, message);
+                self.report(diagnostic.with_help(suggest::similar_name_help(near)));
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::keys::DEFINITION;
 use crate::span::Span;
 use crate::yaml::{self, Node};
+use formulac_syntax::text::is_word_char;
 
 impl<'y> Loader<'y, '_> {
     pub(crate) fn read_definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
@@ -155,5 +156,23 @@ impl<'y> Loader<'y, '_> {
             diagnostic
         });
         true
+    }
+}
+
+impl<'y> Step<'y> {
+    /// Returns the name of a definition that is a rank, such as `place = RANK(revenue)`.
+    pub fn rank_column(&self) -> Option<&'y str> {
+        let rank = |name: &'y str, formula: &str| {
+            let word = formula.trim_start().split(['(', '.']).next()?;
+            let is_rank = word.trim_end().eq_ignore_ascii_case("RANK") && name.chars().all(is_word_char);
+            is_rank.then_some(name)
+        };
+        self.definitions.iter().find_map(|definitions| match definitions {
+            StepDefinitions::Block(text) => {
+                let mut lines = text.text.lines().filter_map(|line| line.split_once('='));
+                lines.find_map(|(name, formula)| rank(name.trim(), formula))
+            }
+            StepDefinitions::Named { name, formula, .. } => rank(name.text, formula.text),
+        })
     }
 }

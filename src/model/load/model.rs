@@ -20,6 +20,9 @@ impl<'y> Loader<'y, '_> {
         let steps = self.read_steps(root);
         let columns = self.columns(root);
         let dbt = self.dbt_keys(root);
+        if let Some(config) = dbt.config {
+            self.check_config(config);
+        }
         let meta = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
         let of_formulac = meta.into_iter().flatten().filter_map(|meta| meta.get("formulac"));
         for node in of_formulac.filter(|node| node.pairs().is_some()) {

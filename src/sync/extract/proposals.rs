@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, MetricSetDraft, draft_metric_set};
+use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, Member, MetricSetDraft, draft_metric_set};
 use super::names::{differing_names, first_with_highest_count};
 use super::set_text::{MetricSetText, SharedProperties};
 use super::spec_text::{SpecEntries, rewrite_spec};
@@ -241,7 +241,8 @@ impl ExtractionRun<'_> {
                 let spec = self.candidates[member.candidate].spec;
                 let pair = self.compiled_before.get(spec).zip(after.get(spec));
                 let difference = pair.and_then(|(before, after)| difference(before, after));
-                failures.extend(difference.map(|reason| (member.candidate, reason)));
+                let reason = difference.map(|reason| self.repeated_formula(member).unwrap_or(reason));
+                failures.extend(reason.map(|reason| (member.candidate, reason)));
             }
         }
         let of_readers = self.dependent_spec_failures(proposals, after);
@@ -268,6 +269,20 @@ impl ExtractionRun<'_> {
             self.skip_candidate(candidate, reason);
         }
         is_same
+    }
+
+    /// Returns the reason why a spec cannot read a set if two of its definitions have the same formula, which the set
+    /// contains once.
+    fn repeated_formula(&self, member: &Member) -> Option<String> {
+        let definitions = &self.candidates[member.candidate].step.definitions;
+        let moved = || member.moved_definitions.iter().enumerate();
+        moved().find_map(|(index, place)| {
+            let (first, _) = moved().find(|(_, other)| place.is_some() && *other == place)?;
+            (first < index).then(|| {
+                let (name, repeated) = (&definitions[index].name, &definitions[first].name);
+                format!("`{name}` repeats the formula of `{repeated}`, so the SQL would need another step")
+            })
+        })
     }
 
     /// Returns the specs whose definitions cannot be added to an existing set, because a model that already reads the

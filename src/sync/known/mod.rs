@@ -370,7 +370,7 @@ impl KnownFacts {
                 .map(Column::name)
                 .collect();
             for column in columns {
-                let [old, new] = [old, new].map(|relation| relation?.column(column).map(column_facts));
+                let [old, new] = [old, new].map(|relation| relation?.column(column).map(readable_facts));
                 fact(&format!("{name}.{column}"), old, new);
             }
             let [old, new] = [old, new].map(|relation| Some(relation_facts(relation?).join(", ")));
@@ -460,6 +460,17 @@ fn column_facts(column: &Column) -> String {
     }
 }
 
+/// Returns the facts about a column for messages.
+fn readable_facts(column: &Column) -> String {
+    let facts = column_facts(column);
+    let inner = facts.strip_prefix("{type: ").and_then(|facts| facts.strip_suffix('}'));
+    let inner = inner.unwrap_or(&facts);
+    match inner.strip_prefix("unknown") {
+        Some(rest) if column.type_text() == "unknown" => format!("column of unknown type{rest}"),
+        _ => inner.to_owned(),
+    }
+}
+
 fn flow_list(items: &[String]) -> String {
     let items: Vec<String> = items.iter().map(|item| yaml::flow_text(item)).collect();
     format!("[{}]", items.join(", "))
@@ -473,6 +484,18 @@ mod tests {
         let (facts, faults) = KnownFacts::from_text(text);
         assert_eq!(faults, [], "{text}");
         facts
+    }
+
+    #[test]
+    fn new_columns_of_unknown_type_are_described_in_words() {
+        let text = "relations:\n  t:\n    columns:\n      code: {type: unknown, description: The code}\n      day: {type: date, nullable: false}\n      n: unknown\n";
+        let lines = [
+            "t.code: not known → column of unknown type, description: The code",
+            "t.day: not known → date, nullable: false",
+            "t.n: not known → column of unknown type",
+        ];
+        let facts = parse_known_facts(text);
+        assert_eq!(facts.changes_since(&parse_known_facts("")), lines);
     }
 
     #[test]

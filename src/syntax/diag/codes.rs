@@ -730,7 +730,7 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
     KeyWithoutEffect "W0816" "key-without-effect" Warning("have a key without effect", "remove the key")
-        "The key is valid but has no effect here: its subject does not exist, or this version of dbt does not support it."
+        "The key is valid but has no effect here: its subject does not exist, this version of dbt does not support it, or it looks like a misspelled setting of dbt in `config`."
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error

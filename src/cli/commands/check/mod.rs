@@ -52,6 +52,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
                 setup.warn_of_omni_duplicates(args, workspace, &mut file_diagnostics);
                 if args.files.is_empty() {
                     check_folders(workspace, &mut file_diagnostics)?;
+                    workspace.check_omni_folder()?;
                     workspace.warn_of_unsearched_folders(session, None);
                 }
             }

@@ -42,6 +42,8 @@ pub struct ImpactContext {
     compiler: OnceCell<Compiler>,
     omni: OmniFields,
     dialect: Option<Dialect>,
+    /// Variables that `dbt_project.yml` sets.
+    variables: Vec<(String, String)>,
     /// Status of each node in the last run, by id.
     pub status: BTreeMap<String, String>,
     /// Cached lineage of SQL, read in a separate thread while the other data is read.
@@ -134,6 +136,7 @@ impl ImpactContext {
             ));
         }
         let omni = omni_fields(session, &project, &root, dialect);
+        let variables = dbt.as_ref().map(DbtProject::variables).unwrap_or_default();
         Ok(Self {
             root,
             project,
@@ -147,6 +150,7 @@ impl ImpactContext {
             compiler,
             omni,
             dialect,
+            variables,
             status,
             lineages: Cell::new(lineages),
         })
@@ -177,6 +181,7 @@ impl ImpactContext {
             specs: &self.specs,
             omni: &self.omni,
             dialect: self.dialect,
+            variables: &self.variables,
         }
     }
 

@@ -51,7 +51,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             (initial_node_changes(&graph, &targets), Vec::new())
         }
     };
-    let impact = formulac::impact::compute_impact(&graph, &starts, &context.status).with_untraced(&differences);
+    let impact = formulac::impact::compute_impact(&graph, &starts, &context.status).with_differences(&differences);
     let impact = ManuallyDrop::new(impact);
     context.cache_lineage(&graph);
     let text = match format {
@@ -198,7 +198,13 @@ fn difference_line(difference: &RevisionDifference) -> String {
         [] => String::new(),
         models => format!(" (in {})", models.join(", ")),
     };
-    format!("differs: {name} {aspect}{change}{of_models}{suffix}\n")
+    match *aspect {
+        "added" | "removed" => format!(
+            "{aspect}: {name}{}{of_models}{suffix}\n",
+            change.replace(": was ", ": ")
+        ),
+        _ => format!("differs: {name} {aspect}{change}{of_models}{suffix}\n"),
+    }
 }
 
 fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {

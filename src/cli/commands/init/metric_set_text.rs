@@ -80,15 +80,16 @@ impl SetBuilder<'_> {
             return String::new();
         };
         let Some(column) = column_of_dimension(model, time) else {
-            self.left_out.push(format!(
-                "the time dimension {time} of {} is skipped, because it is SQL",
-                self.node.name
-            ));
+            // SQL of a dimension is reported with the other dimensions.
+            if !model.dimensions.iter().any(|dimension| &*dimension.name == time) {
+                let name = &self.node.name;
+                let message = format!("{name} has no time dimension {time}, so its metric set has no `time`");
+                self.left_out.push(message);
+            }
             return String::new();
         };
         let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == time);
-        let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
-        match grain.filter(|grain| ["week", "month", "quarter", "year"].contains(grain)) {
+        match dimension.and_then(long_period) {
             Some(grain) => format!("time: {{column: {column}, grain: {grain}}}\n"),
             None => format!("time: {column}\n"),
         }
@@ -106,10 +107,12 @@ impl SetBuilder<'_> {
                     let definition = definition_text(&dimension.name, &formula, &dimension.description);
                     self.definitions.push_str(&definition);
                 }
-                Err(reason) => self.left_out.push(format!(
-                    "the dimension {}.{} is skipped: {reason}",
-                    self.node.name, dimension.name
-                )),
+                Err(reason) => {
+                    let is_time = self.model.agg_time_dimension.as_ref() == Some(&dimension.name);
+                    let kind = if is_time { "time dimension" } else { "dimension" };
+                    let message = format!("the {kind} {}.{} is skipped: {reason}", self.node.name, dimension.name);
+                    self.left_out.push(message);
+                }
             }
         }
     }
@@ -265,7 +268,8 @@ fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, 
 /// Returns whether the name of a dimension differs from the name of its column.
 fn is_renamed(dimension: &Dimension) -> bool {
     let column = dimension.expr.as_deref();
-    column.is_some_and(|column| !column.trim().eq_ignore_ascii_case(&dimension.name))
+    let column = column.map(|expression| column_cast_to_date(dimension).unwrap_or(expression.trim()));
+    column.is_some_and(|column| !column.eq_ignore_ascii_case(&dimension.name))
 }
 
 /// Returns the formula of a dimension that is not simply the column of the same name, or the reason why the dimension
@@ -277,6 +281,10 @@ fn dimension_formula(
 ) -> Result<Option<String>, String> {
     if !is_renamed(dimension) {
         return Ok(None);
+    }
+    if let Some(column) = column_cast_to_date(dimension) {
+        let column = column_reference(model, names, &dimension.name, column);
+        return Ok(Some(format!("{column}[{}]", long_period(dimension).unwrap_or("day"))));
     }
     match plain_column(dimension.expr.as_deref(), &dimension.name) {
         Some(column) => Ok(Some(column_reference(model, names, &dimension.name, column))),
@@ -339,7 +347,33 @@ fn column_of_entity<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'
 /// Returns the column of a dimension. `None` if the dimension is defined by SQL or does not exist.
 fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
     let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name)?;
-    plain_column(dimension.expr.as_deref(), name)
+    column_cast_to_date(dimension).or_else(|| plain_column(dimension.expr.as_deref(), name))
+}
+
+/// Returns the granularity of a time dimension if it is longer than a day.
+fn long_period(dimension: &Dimension) -> Option<&str> {
+    let grain = dimension.granularity.as_deref();
+    grain.filter(|grain| ["week", "month", "quarter", "year"].contains(grain))
+}
+
+/// Returns the column of a time dimension such as `cast(ordered_at as date)`. Metric sets convert times to dates, so the
+/// column itself is the time dimension of a set.
+fn column_cast_to_date(dimension: &Dimension) -> Option<&str> {
+    let expression = dimension.expr.as_deref().filter(|_| &*dimension.kind == "time")?;
+    let is_cast = |words: [&str; 3]| words.join(" ").eq_ignore_ascii_case("cast as date");
+    let is_separator = |c: char| c.is_whitespace() || matches!(c, '(' | ')');
+    let words: Vec<&str> = expression.split(is_separator).filter(|word| !word.is_empty()).collect();
+    let column = match words.as_slice() {
+        [cast, column, word, date] if is_cast([cast, word, date]) => column,
+        [date, column] if date.eq_ignore_ascii_case("date") => column,
+        [cast] => {
+            cast.split_once("::")
+                .filter(|(_, ty)| ty.eq_ignore_ascii_case("date"))?
+                .0
+        }
+        _ => return None,
+    };
+    is_name(column).then_some(column)
 }
 
 /// Returns the column that an expression consists of, or `name` if there is no expression. `None` if the expression is

@@ -194,8 +194,11 @@ fn plan_semantic_metric_sets(
         Some(root.get("metric_set")?.as_text()?.to_lowercase())
     };
     let source_names: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
+    let set_count = metric_sets.len();
+    let mut existing_count = 0;
     for set in metric_sets {
         if source_names.contains(&set.name.to_lowercase()) {
+            existing_count += 1;
             continue;
         }
         plan.notes.extend(set.left_out);
@@ -213,7 +216,10 @@ fn plan_semantic_metric_sets(
             None => plan.kept.push(display_path(&folder.join(format!("{}.yml", set.name)))),
         }
     }
-    plan.notes.extend(unknown);
+    // If an earlier `init` created all sets, it also reported the omitted measures and metrics.
+    if existing_count == 0 || existing_count < set_count {
+        plan.notes.extend(unknown);
+    }
     plan.notes.extend(repeated::find(dbt, dialect, &sources)?);
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::cli::engine::{Answer, Engine, EngineRequest};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
-use crate::cli::metrics_query::replace_keys_with_options;
+use crate::cli::metrics_query::{self, replace_keys_with_options};
 use crate::cli::project;
 use crate::cli::session::{Session, Stream, diagnostics_json};
 use crate::cli::source::SourceText;
@@ -177,7 +177,10 @@ fn run_preview(
     };
     let compiles = Exit::from_diagnostics(&spec.file_diagnostics.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
-        let subject = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
+        let subject = match outcome.name.as_deref() {
+            Some(metrics_query::MODEL) => "the rows of the query".to_owned(),
+            name => format!("the rows of {}", name.unwrap_or("the spec")),
+        };
         let request = EngineRequest {
             sql,
             what: &subject,

@@ -163,8 +163,15 @@ impl PullFolders {
         ExistingFiles::read(&paths, |path| self.read_omni_file(path), &earlier)
     }
 
+    pub fn writable_folders(&self) -> Result<WritableFolders, Failure> {
+        match &self.project {
+            Some(project) => writable_folders_with_omni(project, &self.root),
+            None => WritableFolders::from_project(&self.root),
+        }
+    }
+
     /// Writes all files, or none of them.
-    pub fn write(&self, pull: &Pull) -> Result<(), Failure> {
+    pub fn write(&self, bounds: &WritableFolders, pull: &Pull) -> Result<(), Failure> {
         let planned = pull.writes.iter().filter_map(|(location, text)| {
             Some(PlannedFile {
                 path: self.path_of_pulled_file(location)?,
@@ -172,16 +179,12 @@ impl PullFolders {
             })
         });
         let planned: Vec<PlannedFile> = planned.collect();
-        let bounds = match &self.project {
-            Some(project) => writable_folders_with_omni(project, &self.root)?,
-            None => WritableFolders::from_project(&self.root)?,
-        };
         let removed: Vec<PathBuf> = pull
             .removes
             .iter()
             .filter_map(|location| self.path_of_pulled_file(location))
             .collect();
-        write_and_remove_files(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
+        write_and_remove_files(bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
     }
 
     pub fn read_omni_file(&self, path: &str) -> Option<String> {

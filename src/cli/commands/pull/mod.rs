@@ -80,6 +80,8 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
     target_folder.report_age(session, Some(&folders.dbt));
+    // A dry run fails wherever a pull would fail.
+    let bounds = folders.places.writable_folders()?;
     if let Some(missing) = folders.find_missing_omni_commit(session)? {
         let message = format!(
             "{}, so `pull` would merge dbt's facts into older files",
@@ -96,7 +98,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
     let mut exit = Exit::from_failures(&diagnostics);
     let writes_nothing = args.check || args.dry_run;
     if exit == Exit::Done && !writes_nothing {
-        folders.places.write(&pull)?;
+        folders.places.write(&bounds, &pull)?;
     }
     if args.check && !pull.is_empty() {
         exit = exit.most_severe(Exit::Faulty);
@@ -185,7 +187,7 @@ pub struct PendingPull {
 }
 
 /// Returns the changes that a pull would make, without reporting or writing anything. `None` if the project has
-/// no Omni model, or if the clone of the Omni model is incomplete.
+/// no Omni model, or if a pull cannot write it.
 pub fn pending_pull(
     session: &Session,
     target_folder: &artifacts::TargetFolder,
@@ -202,7 +204,7 @@ pub fn pending_pull(
             .is_some_and(|project| project.omni().is_some());
     // If no commit is possible in the repository, the commands that write to it report the problem.
     let is_behind = matches!(folders.find_missing_omni_commit(session), Ok(Some(_)));
-    if !has_omni || is_behind {
+    if !has_omni || is_behind || folders.places.writable_folders().is_err() {
         return Ok(None);
     }
     let (_, pull) = plan_pull(target_folder, run_artifacts, &folders, false, false)?;

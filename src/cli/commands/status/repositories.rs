@@ -7,17 +7,27 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names};
 use crate::cli::workspace::Workspace;
 
-/// Returns the state of both repositories. `None` if the Omni model is a folder of the project.
+/// Returns the state of both repositories. If the Omni model is a folder, returns only the problem that the folder is
+/// outside the project.
 pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, Failure> {
     if !workspace.project.omni_is_repository() {
-        return Ok(None);
+        return match workspace.check_omni_folder() {
+            Err(Failure::Message(message)) => Ok(Some(HealthCheck {
+                name: "Omni folder",
+                problems: vec![message.text],
+                fix: message.help.unwrap_or_default(),
+                ..HealthCheck::default()
+            })),
+            other => other.map(|()| None),
+        };
     }
     let mut part = HealthCheck {
         name: "repositories",
         fix: "formulac push".to_owned(),
         ..HealthCheck::default()
     };
-    let repository_pair = Repository::find(&workspace.root).and_then(|dbt| Ok((dbt, OmniRepository::find(workspace)?)));
+    let repository_pair =
+        OmniRepository::find(workspace).and_then(|omni| Ok((Repository::find(&workspace.root)?, omni)));
     let (dbt, omni) = match repository_pair {
         Ok((dbt, Some(omni))) => (dbt, omni),
         Ok((_, None)) => return Ok(None),

@@ -61,6 +61,7 @@ pub use show::write_diff;
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     workspace.check_folders()?;
+    workspace.check_omni_folder()?;
     lock::report_waiting(session, &workspace)?;
     let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
     workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));

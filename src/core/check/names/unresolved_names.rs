@@ -12,7 +12,7 @@ use crate::check::dates::timeframe::split_timeframe_name;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::lex::looks_like_cell;
 use crate::plan::key_name;
-use crate::schema::{Column, Relation};
+use crate::schema::{Column, Relation, RelationOrigin};
 use crate::span::Span;
 use crate::symbol_table::HashedName;
 use formulac_syntax::diag::lists::{join_names, join_words, quote_names};
@@ -519,7 +519,12 @@ fn ambiguous_column_diagnostic(text: &str, span: Span, relations: &[&str]) -> Di
 }
 
 fn unlisted_column_diagnostic(relation: &Relation, name: &str, span: Span) -> Diagnostic {
-    let message = format!("`{name}` is not among the known columns of `{}`", relation.name());
+    let version = match relation.origin() {
+        Some(RelationOrigin::Node { version, .. }) => version.as_ref().map(|version| format!(".v{version}")),
+        _ => None,
+    };
+    let (relation, version) = (relation.name(), version.unwrap_or_default());
+    let message = format!("`{name}` is not among the known columns of `{relation}{version}`");
     Diagnostic::new(Code::UnlistedColumn, span, message).with_label("assumed to be a column").with_help(
         "run `dbt docs generate` (dbt 2: `dbt build --write-catalog`) or `formulac schema fetch` so that all columns are known",
     )

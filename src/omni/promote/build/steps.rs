@@ -114,7 +114,7 @@ impl SpecBuilder<'_, '_> {
                 }
             };
             if resolved.definition.is_none() {
-                self.copy_column_settings(&key, &name);
+                self.copy_column_settings(&key, &name, frame);
             }
             if !is_measure && !self.plan.of_rows {
                 step.group_by.push(term.text.clone());
@@ -152,8 +152,9 @@ impl SpecBuilder<'_, '_> {
         self.gaps.push(gap);
     }
 
-    /// Copies the Omni description and display settings of a column that is copied unchanged.
-    pub(super) fn copy_column_settings(&mut self, key: &FieldKey, name: &str) {
+    /// Copies the Omni description and display settings of a column that is copied unchanged, or that is a timeframe of
+    /// such a column. The description of a day does not describe a longer period.
+    fn copy_column_settings(&mut self, key: &FieldKey, name: &str, frame: Option<&str>) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && to_snake_case(&field.name) == name;
         let meta = is_cleaned
@@ -162,7 +163,10 @@ impl SpecBuilder<'_, '_> {
             .collect();
         self.spec.columns.push(SpecColumnMetadata {
             name: name.to_owned(),
-            description: field.text("description").map(str::to_owned),
+            description: field.text("description").map(|text| match frame {
+                Some(period @ ("week" | "month" | "quarter" | "year")) => format!("First day of the {period}."),
+                _ => text.to_owned(),
+            }),
             display_settings: self.fields.display_settings_with_grants(key, field),
             tags: field.node.texts_at("tags"),
             meta,
