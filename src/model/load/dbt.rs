@@ -70,7 +70,7 @@ impl<'y> Loader<'y, '_> {
             let most = if text.len() < 6 { 1 } else { 2 };
             let near = suggest::nearest_name_within(text, most, known_keys());
             if let Some(near) = near.filter(|_| known_keys().all(|name| name != text)) {
-                let message = format!("dbt has no setting `{text}`, so only macros of your project can read it");
+                let message = format!("dbt has no setting `{text}`, so only macros can read it");
                 let diagnostic = Diagnostic::new(Code::KeyWithoutEffect, key.span, message);
                 self.report(diagnostic.with_help(suggest::similar_name_help(near)));
             }

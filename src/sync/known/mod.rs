@@ -488,11 +488,11 @@ mod tests {
 
     #[test]
     fn new_columns_of_unknown_type_are_described_in_words() {
-        let text = "relations:\n  t:\n    columns:\n      code: {type: unknown, description: The code}\n      day: {type: date, nullable: false}\n      n: unknown\n";
+        let text = "relations:\n  t:\n    columns:\n      code: {type: unknown, description: The code}\n      day: {type: date, nullable: false}\n      note: unknown\n";
         let lines = [
             "t.code: not known → column of unknown type, description: The code",
             "t.day: not known → date, nullable: false",
-            "t.n: not known → column of unknown type",
+            "t.note: not known → column of unknown type",
         ];
         let facts = parse_known_facts(text);
         assert_eq!(facts.changes_since(&parse_known_facts("")), lines);
