@@ -174,8 +174,8 @@ impl ExpressionShape {
                 }
             }
             (Self::Call(name), _) => {
-                // A column of unknown type passes a type test if it is not NULL, and ISNA has the same SQL as ISBLANK, so
-                // prefer ISBLANK.
+                // A column of unknown type passes a type test if it is not NULL, and ISNA has the same SQL as ISBLANK,
+                // so prefer ISBLANK.
                 let is_type_test = matches!(*name, "ISTEXT" | "ISNONTEXT" | "ISNUMBER" | "ISLOGICAL" | "ISNA");
                 // Spreadsheets require a range and a criterion, so prefer `SUM(IF(paid, amount))`.
                 let has_condition = match *name {

@@ -86,8 +86,9 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
             for literal in literal_args(0) {
                 add_probe(literal, column(1));
             }
-            for text in CONSTANTS {
-                add_probe(column(0), Arg::Fixed(text.to_owned()));
+            // `x ^ 0.5` has the same SQL as `SQRT(x)`, which is preferred.
+            for text in CONSTANTS.iter().filter(|text| op != BinaryOp::Power || **text != "0.5") {
+                add_probe(column(0), Arg::Fixed((*text).to_owned()));
             }
         }
     }

@@ -71,7 +71,8 @@ impl OrderKey<'_> {
 
 /// Warns once per definition about an OFFSET or range if the rows are ordered by a date and each row or group
 /// represents a period. If a period has no row, the previous row is not the row of the previous period. `before`
-/// contains the truncated columns of the previous step. `is_of_set` is `true` if the formulas are those of a metric set.
+/// contains the truncated columns of the previous step. `is_of_set` is `true` if the formulas are those of a metric
+/// set.
 pub(super) fn check_gaps(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,

@@ -95,8 +95,8 @@ impl PullRecord {
     }
 
     /// Keeps the descriptions of a previous text for the view and its dimensions if they have changed and `is_kept`
-    /// returns `true`. `is_kept` is called with the dimension, the previous description and the new description. Returns
-    /// whether any description is kept.
+    /// returns `true`. `is_kept` is called with the dimension, the previous description and the new description.
+    /// Returns whether any description is kept.
     fn keep_descriptions(
         &mut self,
         base: &str,

@@ -160,8 +160,8 @@ fn reconcile_remaining_edits<'t>(
     done.kept.iter().find(|edit| is_in_model_file(sides.model)(edit))?;
     let ours = tools().compile(&sides.ours?.spec, source)?;
     let base = PushState::from_pushed(sides.model, &ours);
-    // The files of the next push also contain the changes of the spec since the last push. Without these changes, a file
-    // would seem to undo them.
+    // The files of the next push also contain the changes of the spec since the last push. Without these changes, a
+    // file would seem to undo them.
     let current = ModelSides {
         ours: Some(&ours),
         ..sides

@@ -1,4 +1,5 @@
-//! Tests hand edits to generated files in real git repositories: formatted files, comments, and edits that become formulas.
+//! Tests hand edits to generated files in real git repositories: formatted files, comments, and edits that become
+//! formulas.
 
 use crate::repository::{begin, commit, edit, git};
 use crate::run::TestProject;

@@ -163,7 +163,12 @@ fn round_value(value: &Value, places: i64, towards: RoundingDirection) -> Value 
     let Some(exact) = ExactDecimal::from_value(value) else {
         // The number is either too large to have a fraction or small enough to round to 0.
         uncertainty::mark_uncertain();
-        return value.clone();
+        // No number has that many digits before the point.
+        let is_zero = places < -i64::from(f64::MAX_10_EXP) - 1 && towards != RoundingDirection::Away;
+        return match is_zero {
+            true => to_type_of_value(value, ExactDecimal { digits: 0, scale: 0 }),
+            false => value.clone(),
+        };
     };
     match exact.round_to(places, towards) {
         Some(exact) => to_type_of_value(value, exact),

@@ -212,8 +212,8 @@ fn expand_step<'y>(
     let mut set_indexes: Vec<usize> = groups.iter().map(|group| group.set).collect();
     set_indexes.dedup();
     if has_faults(faults) {
-        // An error in a formula or a metric does not hide a wrong key. `read_model` reports wrong keys next to errors in
-        // the list of metrics.
+        // An error in a formula or a metric does not hide a wrong key. `read_model` reports wrong keys next to errors
+        // in the list of metrics.
         let wrong_keys = model.keys.iter();
         faults.extend(wrong_keys.filter_map(|key| model.unknown_key_error(compiler, key, &set_indexes)));
         return None;

@@ -185,8 +185,8 @@ impl ImpactContext {
         }
     }
 
-    /// Resolves a name. A model or a column that is known takes precedence over a metric, and a metric over a column that
-    /// a model may have.
+    /// Resolves a name. A model or a column that is known takes precedence over a metric, and a metric over a column
+    /// that a model may have.
     pub fn resolve_name(&self, session: &Session, graph: &Graph<'_>, name: &str) -> Result<NamedPart<'_>, Failure> {
         let fault = match graph.resolve_target(name) {
             Ok(target) => return Ok(NamedPart::Target(target)),

@@ -356,8 +356,8 @@ fn long_period(dimension: &Dimension) -> Option<&str> {
     grain.filter(|grain| ["week", "month", "quarter", "year"].contains(grain))
 }
 
-/// Returns the column of a time dimension such as `cast(ordered_at as date)`. Metric sets convert times to dates, so the
-/// column itself is the time dimension of a set.
+/// Returns the column of a time dimension such as `cast(ordered_at as date)`. Metric sets convert times to dates, so
+/// the column itself is the time dimension of a set.
 fn column_cast_to_date(dimension: &Dimension) -> Option<&str> {
     let expression = dimension.expr.as_deref().filter(|_| &*dimension.kind == "time")?;
     let is_cast = |words: [&str; 3]| words.join(" ").eq_ignore_ascii_case("cast as date");

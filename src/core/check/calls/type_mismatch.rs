@@ -97,7 +97,8 @@ impl Lowerer<'_> {
         is_constant(constant) && !is_constant(value)
     }
 
-    /// Returns the help for a constant date that is compared with a number, as in `day[fiscal_year] = DATE(2024, 1, 31)`.
+    /// Returns the help for a constant date that is compared with a number, as in `day[fiscal_year] = DATE(2024, 1,
+    /// 31)`.
     fn help_with_number_for_date(&self, date: IrId, number: IrId) -> String {
         let is_year = matches!(self.program.node(number), Ir::Apply { overload, .. }
             if matches!(catalog::overload_owner(overload), internal::YEAR | internal::FISCAL_YEAR));
