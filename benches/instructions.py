@@ -104,7 +104,7 @@ def inputs(folder, command):
     write(folder / "formulas" / "schema.yml", SCHEMA)
     subprocess.run([command, "init", "--example", folder / "project"], check=True, capture_output=True)
     write(folder / "shop" / "dbt_project.yml", "name: shop\nprofile: shop\n")
-    write(folder / "shop" / "formulac.yml", "dialect: duckdb\nomni: {path: omni}\n")
+    write(folder / "shop" / "formulac.yml", "dialect: duckdb\nomni: omni\n")
     write(folder / "shop" / "target" / "manifest.json", json.dumps(manifest(100)))
 
 

@@ -329,7 +329,7 @@ pub(super) fn parameter_args(param: &Param, index: usize) -> Vec<Arg> {
             args.extend((-3..=6).map(|n| fixed(&n.to_string())));
             args.extend(["0.1", "0.5", "0.25", "0.75", "0.9"].map(fixed));
         }
-        ParamType::Negative => args.extend(["-1", "-5", "-0.5", "-0.1"].map(fixed)),
+        ParamType::Negative => args.extend(["-1", "-5", "-0.5", "-0.25", "-0.1"].map(fixed)),
         ParamType::Is(Type::Text) => {
             args.push(Arg::Text("", literal_at(&TEXTS, index), ""));
             args.extend(WORDS.iter().map(|word| fixed(&format!("\"{word}\""))));

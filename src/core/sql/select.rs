@@ -218,6 +218,10 @@ fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput
 /// Prints the name of a relation, or a call of a table function with one argument per line if the call is too long.
 /// `bytes_after` is the number of bytes that follow on the same line.
 fn write_relation(name: &str, bytes_after: usize, out: &mut SqlText) {
+    if !name.ends_with(')') {
+        out.text.push_str(name);
+        return;
+    }
     let line = out.text.rsplit('\n').next().unwrap_or_default();
     let is_long = line.len() + name.len() + bytes_after > WIDTH;
     let indent = line.len() - line.trim_start().len();
