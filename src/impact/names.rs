@@ -156,8 +156,8 @@ impl Graph<'_> {
             });
             let (index, column) = owners.next().filter(|_| owners.next().is_none())?;
             let KnownRelationColumns { columns, is_complete } = self.columns(index);
-            let near = suggest::nearest_name(column, columns.iter().map(String::as_str));
-            if is_complete || near.is_some() || !self.parts.get(index)?.is_relation() {
+            let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();
+            if is_complete || !self.parts.get(index)?.is_relation() || is_misspelled() {
                 return None;
             }
             let warning = format!(

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::graph::Graph;
 use super::names::ImpactTarget;
 use super::show::{DrawnNode, GraphDrawing};
+use super::summary::display_kind;
 use crate::lineage;
 
 /// Node, or column of a node.
@@ -99,7 +100,7 @@ impl Graph<'_> {
         };
         match column {
             Some(column) => format!("{}.{column}", part.name()),
-            None => format!("{} ({})", part.name(), part.kind().name()),
+            None => format!("{} ({})", part.name(), display_kind(part.kind().name())),
         }
     }
 

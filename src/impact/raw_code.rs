@@ -103,7 +103,7 @@ fn jinja_value(inside: &str, context: LexicalContext) -> Option<&str> {
 /// Returns whether the value of a variable is a number. A number is safe, because `dbt --vars` would only set another
 /// number. Other text could be any SQL.
 pub(super) fn is_number(value: &str) -> bool {
-    value.parse::<f64>().is_ok()
+    value.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// Formats a piece of Jinja for messages.

@@ -1,5 +1,6 @@
 //! Summary sentence of the report.
 
+use formulac_syntax::diag::lists::quote_names;
 use formulac_syntax::text::format_count;
 
 use super::propagate::ChangeSeverity;
@@ -63,7 +64,7 @@ impl Impact {
 
     /// Returns the end of the summary if no effect is known to be breaking.
     fn other_breaks(&self) -> String {
-        let names: Vec<String> = self.untraced.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let names = quote_names(self.untraced.iter().map(|(name, _)| name));
         match names.as_slice() {
             [] => "nothing breaks".to_owned(),
             names => format!(

@@ -86,6 +86,7 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
     };
     // Some overloads that accept only literals never return an error.
     let is_safe_literal = overloads().filter(|overload| overload.literal).any(|overload| {
+        let literal = |arg_index: usize| args.get(arg_index).and_then(number);
         let accepts = |(arg_index, param): (usize, &Param)| match param.ty {
             ParamType::Literal(least, most) => match args.get(arg_index).map(number) {
                 Some(arg_number) => {
@@ -93,14 +94,8 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
                 }
                 None => param.optional,
             },
-            ParamType::Positive => args
-                .get(arg_index)
-                .and_then(number)
-                .is_some_and(|literal_value| literal_value > 0.0),
-            ParamType::Negative => args
-                .get(arg_index)
-                .and_then(number)
-                .is_some_and(|literal_value| literal_value < 0.0),
+            ParamType::Positive => literal(arg_index).is_some_and(|value| value > 0.0),
+            ParamType::Negative => literal(arg_index).is_some_and(|value| value < 0.0),
             _ => true,
         };
         matches!(rule(overload), Nulls::Any | Nulls::Never) && overload.params.iter().enumerate().all(accepts)

@@ -528,7 +528,7 @@ fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, 
 }
 
 /// Maximum number of different names in a message about a cycle.
-const MAX_NAMES_OF_CYCLE: usize = 8;
+const MAX_CYCLE_NAMES: usize = 8;
 
 /// Reports a cycle of specs, in which each spec reads the next one.
 fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
@@ -538,8 +538,8 @@ fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, compiled_specs: 
         let next = circle.get(index + 1).or(circle.first());
         let next = next.map_or("", |number| name(*number)).to_lowercase();
         let around = names.iter().skip(index).chain(names.iter().take(index));
-        let mut path: Vec<&str> = around.take(MAX_NAMES_OF_CYCLE).map(String::as_str).collect();
-        path.extend((names.len() > MAX_NAMES_OF_CYCLE).then_some("…"));
+        let mut path: Vec<&str> = around.take(MAX_CYCLE_NAMES).map(String::as_str).collect();
+        path.extend((names.len() > MAX_CYCLE_NAMES).then_some("…"));
         path.extend(names.get(index).map(String::as_str));
         let span = files[*number]
             .reads()

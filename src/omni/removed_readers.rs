@@ -83,15 +83,10 @@ impl Pull {
     /// Returns the paths and the texts of the files after the pull.
     fn texts_after<'t>(&'t self, before: &BTreeMap<&'t str, &'t str>) -> BTreeMap<&'t str, &'t str> {
         let mut after = before.clone();
-        for (location, text) in &self.writes {
-            if let PulledFileLocation::Omni(path) = location {
-                after.insert(path, text);
-            }
-        }
-        for location in &self.removes {
-            if let PulledFileLocation::Omni(path) = location {
-                after.remove(path.as_str());
-            }
+        let written = self.writes.iter();
+        after.extend(written.filter_map(|(location, text)| Some((location.omni_path()?, text.as_str()))));
+        for path in self.removed_omni_files() {
+            after.remove(path);
         }
         after
     }

@@ -205,6 +205,16 @@ impl ManifestNode {
         self.version.is_none() || self.version == self.latest_version
     }
 
+    /// Returns the name of the node's relation in a schema in which another relation has the short name.
+    #[must_use]
+    pub fn longer_name(&self) -> String {
+        match (&self.version, self.source()) {
+            (_, Some(source)) => format!("{}.{}", source.source_name, self.name),
+            (Some(version), None) => format!("{}_v{version}", self.name),
+            (None, None) => format!("{}.{}", self.package, self.name),
+        }
+    }
+
     /// Returns whether a `ref` call may refer to the node. A call without a version refers to the latest version.
     #[must_use]
     pub fn is_meant_by(&self, package: Option<&str>, model: &str, version: Option<&str>) -> bool {

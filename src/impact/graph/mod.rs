@@ -249,16 +249,23 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns the relation of a node in `known.yml`, where a source has its short name unless a model has this name.
+    /// Returns the relation of a node in `known.yml`. If several nodes have the same name, a model of the project has
+    /// the short name, and otherwise a model rather than a source.
     fn recorded_relation(&self, node: &ManifestNode) -> Option<&'a Relation> {
-        let short = || self.sources.known.relation(&node.name).filter(|_| node.is_latest());
-        let Some(source) = node.source() else { return short() };
-        let is_namesake = |other: &&ManifestNode| other.source().is_none() && other.name == node.name;
-        let long = self
-            .sources
-            .known
-            .relation(&format!("{}.{}", source.source_name, node.name));
-        long.or_else(|| short().filter(|_| !self.sources.manifest.nodes.iter().any(|other| is_namesake(&other))))
+        let GraphSources { manifest, known, .. } = self.sources;
+        let project = manifest.metadata.project_name.as_deref();
+        let is_own = |node: &ManifestNode| Some(&*node.package) == project;
+        let is_source = node.source().is_some();
+        let has_longer_name = is_source || !is_own(node) || !node.is_latest();
+        let longer = has_longer_name.then(|| known.relation(&node.longer_name())).flatten();
+        let precedes = |other: &ManifestNode| {
+            other.resource_type.is_referenceable()
+                && other.is_latest()
+                && other.name.eq_ignore_ascii_case(&node.name)
+                && (is_source || is_own(other) && !is_own(node))
+        };
+        let has_short_name = || node.is_latest() && !manifest.nodes.iter().any(precedes);
+        longer.or_else(|| known.relation(&node.name).filter(|_| has_short_name()))
     }
 
     /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.

@@ -93,7 +93,7 @@ impl SingularTest {
 /// Model, as used in its tests.
 pub(super) struct TestedModel<'t> {
     /// Columns of the model. All columns are nullable here, because a test must not rely on facts that another test may
-    /// refute. Only the test of a declared key has NOT NULL columns, because the caller ensures that they are NOT NULL.
+    /// refute. The test of a declared key is the exception: its caller passes columns that are NOT NULL.
     pub relation: Relation,
     /// Whether the model may have unknown columns.
     pub has_unknown_columns: bool,

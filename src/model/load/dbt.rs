@@ -67,9 +67,12 @@ impl<'y> Loader<'y, '_> {
                 self.report(diagnostic.with_help(help).with_fix(key.span, name));
                 continue;
             }
-            let most = if text.len() < 6 { 1 } else { 2 };
-            let near = suggest::nearest_name_within(text, most, known_keys());
-            if let Some(near) = near.filter(|_| known_keys().all(|name| name != text)) {
+            if known_keys().any(|name| name == text) {
+                continue;
+            }
+            // Short keys that only macros read are often similar to a setting, such as `region` to `begin`.
+            let most = if text.len() < 8 { 1 } else { 2 };
+            if let Some(near) = suggest::nearest_name_within(text, most, known_keys()) {
                 let message = format!("dbt has no setting `{text}`, so only macros can read it");
                 let diagnostic = Diagnostic::new(Code::KeyWithoutEffect, key.span, message);
                 self.report(diagnostic.with_help(suggest::similar_name_help(near)));

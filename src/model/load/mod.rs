@@ -174,18 +174,17 @@ impl Spec<'_> {
         self.steps.iter().position(is_named)
     }
 
-    /// Returns the relations that `from`, joins and tabs name, with the span of each name. A joined relation may be a
-    /// step.
+    /// Returns the names of relations in `from`, joins and tabs, with the span of each name. A name may refer to a step.
     pub fn relation_reads(&self) -> impl Iterator<Item = (&RelationReference, Span)> {
-        let of_steps = self.steps.iter().filter_map(|step| step.from.as_ref());
-        let of_steps = of_steps.map(|(from, span)| (from, *span));
+        let step_inputs = self.steps.iter().filter_map(|step| step.from.as_ref());
+        let step_inputs = step_inputs.map(|(from, span)| (from, *span));
         let joins = self.steps.iter().flat_map(|step| &step.joins);
         let joins = joins.map(|join| (&join.to, join.to_text.node.span));
         let sheets = self.steps.iter().filter_map(|step| step.sheet.as_ref());
         let tabs = sheets.flat_map(|sheet| &sheet.tabs);
         let tabs = tabs.map(|tab| (&tab.model, tab.model_text.node.span));
         std::iter::once((&self.from, self.from_span))
-            .chain(of_steps)
+            .chain(step_inputs)
             .chain(joins)
             .chain(tabs)
     }

@@ -134,10 +134,9 @@ impl Loader<'_, '_> {
             }
             None => {
                 let key_list = valid_keys.filter(|k| k.same_as.is_none());
-                let mut key_names: Vec<String> = key_list.map(|k| format!("`{}`", k.name)).collect();
                 // Several tables may contain the same key.
                 let mut seen = rustc_hash::FxHashSet::default();
-                key_names.retain(|name| seen.insert(name.clone()));
+                let key_names = quote_names(key_list.map(|k| k.name).filter(|name| seen.insert(*name)));
                 diagnostic.with_help(format!("the valid keys are {}", key_names.join(", ")))
             }
         });

@@ -86,7 +86,7 @@ struct ComparedRelation {
 
 impl ComparedRelation {
     /// Compares all rows.
-    fn of(rows: RowSource) -> Self {
+    fn all_rows(rows: RowSource) -> Self {
         Self {
             rows,
             alias: None,
@@ -228,7 +228,7 @@ impl Comparison {
     /// in two environments. The result also contains the sums of numeric columns.
     #[must_use]
     pub fn between_relations(mut self, ours: RelationReference, theirs: RelationReference) -> Self {
-        self.sides = [ours, theirs].map(|from| ComparedRelation::of(RowSource::Relation(from)));
+        self.sides = [ours, theirs].map(|from| ComparedRelation::all_rows(RowSource::Relation(from)));
         self.sums = true;
         self
     }
@@ -315,8 +315,8 @@ impl CompiledSpec {
     /// an error, defines no model, or may have unknown columns.
     #[must_use]
     pub fn formula_comparison(&self) -> Option<Comparison> {
-        let ours = ComparedRelation::of(RowSource::Relation(self.model.as_ref()?.own.clone()));
-        let theirs = ComparedRelation::of(self.formula_rows()?);
+        let ours = ComparedRelation::all_rows(RowSource::Relation(self.model.as_ref()?.own.clone()));
+        let theirs = ComparedRelation::all_rows(self.formula_rows()?);
         let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
         let to_shared = |column: &Column| {
             let sql_name = column.sql_name(self.dialect);

@@ -146,7 +146,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
         relation_facts(node, (table, is_current), tests, dialect).relation(dialect)
     });
     for (node, relation) in nodes.into_iter().zip(relations) {
-        let longer = || longer_name(node);
+        let longer = || node.longer_name();
         let relation = relation.with_origin(relation_origin(node));
         if node.is_latest() {
             schema.add(relation, longer);
@@ -166,19 +166,10 @@ fn relation_origin(node: &ManifestNode) -> RelationOrigin {
     }
 }
 
-/// Returns the name of a node's relation if another relation has the short name.
-fn longer_name(node: &ManifestNode) -> String {
-    match (&node.version, node.source()) {
-        (_, Some(source)) => format!("{}.{}", source.source_name, node.name),
-        (Some(version), None) => format!("{}_v{version}", node.name),
-        (None, None) => format!("{}.{}", node.package, node.name),
-    }
-}
-
 impl KnownFacts {
     /// Returns the name of a node's relation among these facts, which come from dbt's manifest.
     pub(crate) fn relation_name(&self, node: &ManifestNode) -> &str {
-        let longer = self.schema.relation(&longer_name(node));
+        let longer = self.schema.relation(&node.longer_name());
         let relation = longer.or_else(|| self.schema.relation(&node.name).filter(|_| node.is_latest()));
         relation.map_or("", Relation::schema_name)
     }

@@ -2,7 +2,7 @@
 //! a formula.
 
 use super::lexer::contains_definition;
-use super::names::is_name;
+use super::names::{is_name, quote_formula_name};
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -333,9 +333,8 @@ impl SpecialTokenLexer<'_> {
             "names cannot be enclosed in backticks",
         );
         diagnostic = if is_name(name) {
-            diagnostic
-                .with_help(format!("write `{name}`"))
-                .with_fix(span, name.to_owned())
+            let quoted = quote_formula_name(name);
+            diagnostic.with_help(format!("write `{quoted}`")).with_fix(span, quoted)
         } else {
             diagnostic.with_help(format!(
                 "remove the backticks, and write a name with spaces as `${{view.{name}}}`"
