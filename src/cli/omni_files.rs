@@ -1,4 +1,4 @@
-//! Finds the files of an Omni model.
+//! Finds the files of an Omni model, and the definitions that they share with specs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use formulac_syntax::text::format_count;
+
 use crate::cli::exit::{Exit, Failure};
 
 /// Interval between the checks whether a program with a time limit has ended.
@@ -103,17 +105,21 @@ impl ExternalProgram {
         let start = Instant::now();
         let mut child = command.spawn().map_err(|error| self.start_failure(&error))?;
         let (out, err) = (read_in_thread(child.stdout.take()), read_in_thread(child.stderr.take()));
+        let remaining = || limit.saturating_sub(start.elapsed());
         loop {
             match child.try_wait() {
                 Ok(Some(status)) => {
-                    let [out, err] = [out, err].map(|pipe| pipe.recv().unwrap_or_default());
+                    // Another process of the program may still hold the output.
+                    let read = |pipe: Receiver<Vec<u8>>| pipe.recv_timeout(remaining().max(INTERVAL));
+                    let [out, err] = [out, err].map(|pipe| read(pipe).unwrap_or_default());
                     return Ok(ProgramOutput::new(status, &out, &err));
                 }
-                Ok(None) if start.elapsed() < limit => std::thread::sleep(INTERVAL),
-                // Do not wait for the output, because another process of the program may still hold it.
+                Ok(None) if !remaining().is_zero() => std::thread::sleep(INTERVAL),
+                // Do not wait for the output.
                 Ok(None) => {
                     let _ = child.kill().and_then(|()| child.wait());
-                    let text = format!("`{}` did not end within {} seconds", self.name, limit.as_secs());
+                    let seconds = format_count(limit.as_secs(), "second", "seconds");
+                    let text = format!("`{}` did not end within {seconds}", self.name);
                     return Err(Failure::new(Exit::Failed, text));
                 }
                 Err(error) => return Err(self.start_failure(&error)),
@@ -190,7 +196,10 @@ mod tests {
         );
         let start = Instant::now();
         let failure = run("exec sleep 600", Duration::from_secs(1)).unwrap_err();
-        assert_eq!(failure.reason(), "`sh` did not end within 1 seconds");
+        assert_eq!(failure.reason(), "`sh` did not end within 1 second");
+        // A process in the background holds the output after the program has ended.
+        let output = run("sleep 600 & exit 0", Duration::from_secs(1)).unwrap();
+        assert!(output.succeeded);
         assert!(start.elapsed() < Duration::from_secs(60));
     }
 }

@@ -42,6 +42,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
             "`--fix` changes files, but standard input is not a file",
         ));
     }
+    let mut omni_folder = Ok(());
     let (diagnostics, fixed) = match load_check_inputs(session, args, sessions) {
         Ok(setup) => {
             let (mut file_diagnostics, fixed) = setup.check(session, args)?;
@@ -52,7 +53,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
                 setup.warn_of_omni_duplicates(args, workspace, &mut file_diagnostics);
                 if args.files.is_empty() {
                     check_folders(workspace, &mut file_diagnostics)?;
-                    workspace.check_omni_folder()?;
+                    omni_folder = workspace.check_omni_folder();
                     workspace.warn_of_unsearched_folders(session, None);
                 }
             }
@@ -63,6 +64,8 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
     };
     write_all(&writable_folders(session, args)?, &fixed)?;
     if args.json {
+        // The output is one JSON document, so the error replaces it.
+        std::mem::replace(&mut omni_folder, Ok(()))?;
         session.print_json(&render::to_json(&to_reports(&diagnostics)))?;
     } else {
         let summary = session.shown_diagnostics(&diagnostics);
@@ -73,6 +76,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
         session.report_action(&format!("fixed {}", file.path.display()));
     }
     print_summary(session, &session.shown_diagnostics(&diagnostics).diagnostics);
+    omni_folder?;
     let is_denied = args.deny.is_some()
         && diagnostics
             .iter()

@@ -179,9 +179,11 @@ fn difference_line(difference: &RevisionDifference) -> String {
         whole,
         ..
     } = difference;
+    let is_whole = matches!(*aspect, "added" | "removed");
     let change = match (before.as_str(), now.as_str()) {
         ("", "") => String::new(),
         ("", now) => format!(": {}", one_line(now)),
+        (before, "") if is_whole => format!(": {}", one_line(before)),
         (before, "") => format!(": was {}", one_line(before)),
         (before, now) => format!(": {} → {}", one_line(before), one_line(now)),
     };
@@ -198,12 +200,10 @@ fn difference_line(difference: &RevisionDifference) -> String {
         [] => String::new(),
         models => format!(" (in {})", models.join(", ")),
     };
-    match *aspect {
-        "added" | "removed" => format!(
-            "{aspect}: {name}{}{of_models}{suffix}\n",
-            change.replace(": was ", ": ")
-        ),
-        _ => format!("differs: {name} {aspect}{change}{of_models}{suffix}\n"),
+    if is_whole {
+        format!("{aspect}: {name}{change}{of_models}{suffix}\n")
+    } else {
+        format!("differs: {name} {aspect}{change}{of_models}{suffix}\n")
     }
 }
 

@@ -79,17 +79,17 @@ impl SetBuilder<'_> {
         let Some(time) = model.agg_time_dimension.as_deref() else {
             return String::new();
         };
-        let Some(column) = column_of_dimension(model, time) else {
-            // SQL of a dimension is reported with the other dimensions.
-            if !model.dimensions.iter().any(|dimension| &*dimension.name == time) {
-                let name = &self.node.name;
-                let message = format!("{name} has no time dimension {time}, so its metric set has no `time`");
-                self.left_out.push(message);
-            }
+        let Some(dimension) = model.dimensions.iter().find(|dimension| &*dimension.name == time) else {
+            let name = &self.node.name;
+            let message = format!("{name} has no time dimension {time}, so its metric set has no `time`");
+            self.left_out.push(message);
             return String::new();
         };
-        let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == time);
-        match dimension.and_then(long_period) {
+        // A dimension that is SQL is reported with the other dimensions.
+        let Some(column) = column_of_dimension(model, time) else {
+            return String::new();
+        };
+        match long_period(dimension) {
             Some(grain) => format!("time: {{column: {column}, grain: {grain}}}\n"),
             None => format!("time: {column}\n"),
         }
@@ -265,11 +265,11 @@ fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, 
     }
 }
 
-/// Returns whether the name of a dimension differs from the name of its column.
+/// Returns whether a dimension is not simply the column with its name. A cast to a date is a definition, because dbt
+/// groups by the date.
 fn is_renamed(dimension: &Dimension) -> bool {
     let column = dimension.expr.as_deref();
-    let column = column.map(|expression| column_cast_to_date(dimension).unwrap_or(expression.trim()));
-    column.is_some_and(|column| !column.eq_ignore_ascii_case(&dimension.name))
+    column.is_some_and(|column| !column.trim().eq_ignore_ascii_case(&dimension.name))
 }
 
 /// Returns the formula of a dimension that is not simply the column of the same name, or the reason why the dimension
@@ -366,8 +366,9 @@ fn column_cast_to_date(dimension: &Dimension) -> Option<&str> {
     let column = match words.as_slice() {
         [cast, column, word, date] if is_cast([cast, word, date]) => column,
         [date, column] if date.eq_ignore_ascii_case("date") => column,
-        [cast] => {
-            cast.split_once("::")
+        [expression] => {
+            expression
+                .split_once("::")
                 .filter(|(_, ty)| ty.eq_ignore_ascii_case("date"))?
                 .0
         }

@@ -194,11 +194,11 @@ fn plan_semantic_metric_sets(
         Some(root.get("metric_set")?.as_text()?.to_lowercase())
     };
     let source_names: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
-    let set_count = metric_sets.len();
-    let mut existing_count = 0;
+    let is_existing = |name: &str| source_names.contains(&name.to_lowercase());
+    // If an earlier `init` created all sets, it also reported the omitted measures and metrics.
+    let is_reported = !metric_sets.is_empty() && metric_sets.iter().all(|set| is_existing(&set.name));
     for set in metric_sets {
-        if source_names.contains(&set.name.to_lowercase()) {
-            existing_count += 1;
+        if is_existing(&set.name) {
             continue;
         }
         plan.notes.extend(set.left_out);
@@ -216,8 +216,7 @@ fn plan_semantic_metric_sets(
             None => plan.kept.push(display_path(&folder.join(format!("{}.yml", set.name)))),
         }
     }
-    // If an earlier `init` created all sets, it also reported the omitted measures and metrics.
-    if existing_count == 0 || existing_count < set_count {
+    if !is_reported {
         plan.notes.extend(unknown);
     }
     plan.notes.extend(repeated::find(dbt, dialect, &sources)?);

@@ -202,7 +202,14 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
         Some(path) => file.clone_into(path),
         None => paths.push(file.to_owned()),
     }
-    read_all(&paths)
+    let sources = paths.iter().map(|path| (path, SourceText::from_file(path)));
+    // Another unreadable file does not prevent the promotion.
+    let sources = sources.filter(|(path, source)| *path == file || source.fault.is_none());
+    let read = |(path, source): (&PathBuf, SourceText)| match source.fault {
+        Some(_) => Err(Failure::from_source(source)),
+        None => Ok((display_path(path), source.text)),
+    };
+    sources.map(read).collect()
 }
 
 /// Returns the paths at which `pull` writes views in the Omni model's folder, by the path of the file.

@@ -8,9 +8,8 @@ use super::planner::PlannedModels;
 use super::{apply, conflict, planner};
 use crate::cli::args::AdoptArgs;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::workspace::Workspace;
-use formulac::diag::render;
 use formulac::diag::suggest::{nearest_name, similar_name_help};
 
 pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
@@ -112,7 +111,7 @@ fn adoption_json(
         "kept": edits(&|model| &model.kept, models),
         "conflicts": conflicts,
         "files": written_paths,
-        "diagnostics": render::reports_json(&to_reports(&planned_models.diagnostics)),
+        "diagnostics": diagnostics_json(&planned_models.diagnostics),
     })
 }
 

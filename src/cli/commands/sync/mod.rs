@@ -37,10 +37,9 @@ use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
 use crate::cli::knowledge::FactPrecedence;
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
-use formulac::diag::render;
 
 pub use adopt::run as adopt;
 pub use apply::{PushCommit, TRAILER, apply_and_commit, apply_without_commit, resolve_paths};
@@ -61,7 +60,10 @@ pub use show::write_diff;
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
     workspace.check_folders()?;
-    workspace.check_omni_folder()?;
+    let omni_folder = workspace.check_omni_folder();
+    if args.json && omni_folder.is_err() {
+        return omni_folder.map(|()| Exit::Done);
+    }
     lock::report_waiting(session, &workspace)?;
     let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
     workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
@@ -84,7 +86,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         if let Value::Object(fields) = &mut data {
             fields.insert(
                 "diagnostics".to_owned(),
-                json!(render::reports_json(&to_reports(&planned_models.diagnostics))),
+                json!(diagnostics_json(&planned_models.diagnostics)),
             );
         }
         session.print_json(&data)?;
@@ -114,7 +116,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
             path.display()
         ));
     }
-    Ok(exit)
+    omni_folder.map(|()| exit)
 }
 
 /// Plans a push of the selected models with the facts in `known.yml`, which `check` uses.

@@ -103,16 +103,21 @@ impl OmniRepository {
         let refs = ["refs/heads", "refs/remotes"];
         let args = ["for-each-ref", "--contains", commit, "--format=%(refname)"];
         let output = self.repository.run_git(&[args.as_slice(), &refs].concat())?;
-        let remote = |name: &str| name.strip_prefix("refs/remotes/").map(str::to_owned);
-        let is_upstream =
-            |name: &str| remote(name).is_some_and(|name| name.split_once('/').is_some_and(|(_, branch)| branch == now));
-        Ok(match output.lines().any(is_upstream) {
-            true => None,
-            false => output
-                .lines()
-                .next()
-                .map(|name| remote(name).unwrap_or_else(|| name.trim_start_matches("refs/heads/").to_owned())),
-        })
+        let is_upstream = |name: &str| {
+            let branch = name.strip_prefix("refs/remotes/").and_then(|name| name.split_once('/'));
+            branch.is_some_and(|(_, branch)| branch == now)
+        };
+        if output.lines().any(is_upstream) {
+            return Ok(None);
+        }
+        let short = |name: &'_ str| {
+            name.strip_prefix("refs/heads/")
+                .or(name.strip_prefix("refs/remotes/"))
+                .map(str::to_owned)
+        };
+        // `origin/HEAD` is another name of the remote's default branch.
+        let mut names = output.lines().filter(|name| !name.ends_with("/HEAD"));
+        Ok(names.find_map(short))
     }
 
     /// Returns the path of a file of this repository, relative to the project's folder.

@@ -108,9 +108,12 @@ impl<'k> EnvironmentBuilds<'k> {
             }
         }
         let manifest = workspace.manifest()?;
+        // Only the freshness of sources needs the parents.
+        let has_freshness = environments.iter().any(|artifacts| artifacts.freshness.is_some());
+        let parents = manifest.filter(|_| has_freshness).map(Manifest::parents);
         Ok(Self {
             manifest,
-            parents: manifest.map(Manifest::parents).unwrap_or_default(),
+            parents: parents.unwrap_or_default(),
             environments,
         })
     }

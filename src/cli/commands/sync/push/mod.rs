@@ -6,7 +6,6 @@ mod message;
 mod saved_plan;
 
 use formulac::diag::lists::join_names;
-use formulac::diag::render;
 use formulac::sync::{Plan, TextChange, short_hash};
 use serde_json::{Value, json};
 
@@ -22,7 +21,7 @@ use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::project;
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::workspace::Workspace;
 
 use message::change_lines;
@@ -222,10 +221,7 @@ fn report(
             json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.request, "omni": omni})
         });
         fields.insert("pushed".to_owned(), json!(pushed));
-        fields.insert(
-            "diagnostics".to_owned(),
-            json!(render::reports_json(&to_reports(file_diagnostics))),
-        );
+        fields.insert("diagnostics".to_owned(), json!(diagnostics_json(file_diagnostics)));
     }
     session.print_json(&data)
 }

@@ -4,7 +4,6 @@
 mod editor;
 mod resolver;
 
-use formulac::diag::render;
 use formulac::sync::{Conflict, HandEdit, ModelPlan, Property, SetPart};
 use serde_json::json;
 
@@ -13,7 +12,7 @@ use super::lock::ProjectLock;
 use super::planner::{self, PlannedModels};
 use crate::cli::args::{ConflictSide, PreferredFile, ResolveArgs};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::session::{Session, to_reports};
+use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::workspace::Workspace;
 
 use editor::edit_conflict_in_editor;
@@ -27,7 +26,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     if !planned_models.has_no_errors() {
         match args.json {
             true => session.print_json(&json!({
-                "resolved": [], "files": [], "diagnostics": render::reports_json(&to_reports(&planned_models.diagnostics)),
+                "resolved": [], "files": [], "diagnostics": diagnostics_json(&planned_models.diagnostics),
             }))?,
             false => session.report(&planned_models.diagnostics),
         }
@@ -77,7 +76,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     }
     let files = resolver.write(session)?;
     if args.json {
-        let diagnostics = render::reports_json(&to_reports(&planned_models.diagnostics));
+        let diagnostics = diagnostics_json(&planned_models.diagnostics);
         session.print_json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
     }
     Ok(Exit::Done)
