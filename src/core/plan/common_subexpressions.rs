@@ -114,7 +114,7 @@ impl<'s> SharedArguments<'s> {
                 };
                 let first = cuts.representative(first);
                 if !cuts.contains(first) {
-                    let name = used_names.output_name(program.definitions[index].name.as_deref().unwrap_or_default());
+                    let name = used_names.output_name(program.definition_name(index as u32));
                     cuts.insert(first, name);
                 }
                 cuts.reuse_value(other, first);

@@ -258,13 +258,17 @@ fn share_equal_values(
     cuts: &mut MaterializedValues,
 ) {
     let program = step.program;
+    let groups = equal_values(step, live);
+    if groups.is_empty() {
+        return;
+    }
     let roots: FxHashMap<IrId, usize> = (0..program.definitions.len())
         .filter(|i| step.outputs[*i])
         .map(|i| (step.definition_root(i), i))
         .collect();
     let mut definitions: Vec<&IrDefinition> = program.definitions.iter().collect();
     definitions.sort_unstable_by_key(|definition| (definition.first, definition.root));
-    for equal in equal_values(step, live) {
+    for equal in groups {
         // If two definitions have the same formula, the SQL contains a separate line for each.
         let ir_id = equal.iter().copied().find(|id| roots.contains_key(id));
         let equal: Vec<IrId> = equal
@@ -278,7 +282,7 @@ fn share_equal_values(
             continue;
         }
         let name = match ir_id.and_then(|id| roots.get(&id)) {
-            Some(index) => used_names.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
+            Some(index) => used_names.output_name(program.definition_name(*index as u32)),
             None => {
                 let text = program.meta(*first).span.text(source);
                 let preferred_name = value_name(program, *first, source, owner_name(&definitions, *first));
@@ -366,12 +370,7 @@ pub(super) fn materialize_late_aggregates(
                 if let (Some(count_definition), true, None) = (count_index, is_count, row_count) {
                     let root = step.definition_root(count_definition);
                     if !cuts.contains(root) {
-                        let name = used_names.output_name(
-                            program.definitions[count_definition]
-                                .name
-                                .as_deref()
-                                .unwrap_or_default(),
-                        );
+                        let name = used_names.output_name(program.definition_name(count_definition as u32));
                         cuts.insert(root, name);
                     }
                     row_count = Some(root);

@@ -186,7 +186,8 @@ impl CteNames {
         self.choose_name(&shorten_name(preferred_name))
     }
 
-    /// Returns whether [`choose_short_name`](Self::choose_short_name) returns a short form of exactly this name.
+    /// Returns whether the short form of a name is not in use, so that
+    /// [`choose_short_name`](Self::choose_short_name) would return it unchanged.
     pub fn is_free(&self, preferred_name: &str) -> bool {
         let name = fit_length(&shorten_name(preferred_name), self.most);
         !self.names.contains(&name.to_lowercase())

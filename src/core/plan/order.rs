@@ -252,7 +252,7 @@ impl Planner<'_> {
             .map(|(id, down)| self.specified_sort_key(*id, *down))
             .collect();
         self.add_grain_to_order(&mut keys);
-        let outputs = self.lowercase_names_of_outputs();
+        let outputs = self.result_column_names();
         let last = self.last_stage();
         let mut keys: Vec<SqlId> = keys
             .into_iter()
@@ -350,8 +350,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the names of all columns of the result, in lower case.
-    fn lowercase_names_of_outputs(&self) -> FxHashSet<String> {
+    /// Returns the lower-case names of all columns of the result: the step's own columns and those that it keeps.
+    fn result_column_names(&self) -> FxHashSet<String> {
         let mut outputs = self.output_names();
         if self.step.grouped {
             return outputs;

@@ -2,7 +2,6 @@
 
 use rustc_hash::FxHashSet;
 
-use super::outputs::StepColumn;
 use super::planner::Planner;
 use super::step::KeepColumns;
 use crate::Type;
@@ -74,7 +73,7 @@ impl Planner<'_> {
     }
 
     fn output_column(&mut self, index: usize) -> Option<Column> {
-        let output: &StepColumn = self.outputs.get(index)?;
+        let output = self.outputs.get(index)?;
         let program = self.step.program;
         let meta = program.meta(output.root);
         let column = Column::new(&output.name, meta.ty)

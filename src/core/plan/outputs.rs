@@ -31,11 +31,7 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
             Ir::Definition(referenced_definition) => {
                 let definition_index = referenced_definition as usize;
                 (
-                    program.definitions[definition_index]
-                        .name
-                        .as_deref()
-                        .unwrap_or_default()
-                        .to_owned(),
+                    program.definition_name(referenced_definition).to_owned(),
                     step.definition_root(definition_index),
                     Some(definition_index),
                 )

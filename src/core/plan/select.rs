@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::joins::ColumnsForLaterSelects;
+use super::lookup_by_key::to_name_part;
 use super::outputs::StepColumn;
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
@@ -49,7 +50,7 @@ impl Planner<'_> {
             // If several steps add a column with the same name, the name of the input distinguishes their CTEs.
             Some(name) => match format!("with_{name}") {
                 name if self.cte_names.is_free(&name) => name,
-                name => format!("{}_{name}", self.input.name),
+                name => format!("{}_{name}", to_name_part(self.input.name)),
             },
             // A stratum that adds no columns is a filter.
             None => format!("{step}_filtered"),

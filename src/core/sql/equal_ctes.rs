@@ -72,7 +72,7 @@ fn last_input(select: &Select) -> u32 {
 
 /// Returns whether a select reads a relation together with others, or qualifies its columns.
 fn joins(select: &Select, name: &str) -> bool {
-    let is_name = |source: &SelectSource| matches!(source, SelectSource::Name(of) if of == name);
+    let is_name = |source: &SelectSource| source.cte_name() == Some(name);
     select.branches().any(|branch| {
         let is_joined = branch.joins.iter().any(|join| is_name(&join.source));
         is_joined || branch.from.as_ref().is_some_and(is_name) && (!branch.joins.is_empty() || branch.star_of.is_some())

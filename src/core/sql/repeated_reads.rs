@@ -49,10 +49,8 @@ fn count_evaluations(ctes: &[Cte], body: &Select) -> Vec<u32> {
     let places: HashMap<&str, usize> = names.collect();
     let mut counts = vec![0u32; ctes.len()];
     let add_reads = |counts: &mut [u32], select: &Select, times: u32| {
-        for source in select.sources() {
-            if let SelectSource::Name(name) = source
-                && let Some(count) = places.get(name.as_str()).and_then(|place| counts.get_mut(*place))
-            {
+        for name in select.sources().filter_map(SelectSource::cte_name) {
+            if let Some(count) = places.get(name).and_then(|place| counts.get_mut(*place)) {
                 *count = count.saturating_add(times);
             }
         }

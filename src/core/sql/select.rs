@@ -84,8 +84,7 @@ fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText
         let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
         write_pretty(tree, item.expr, indent + 4, after, out);
         if let Some(alias) = &item.alias {
-            let begin = out.text.rfind('\n').map_or(0, |newline| newline + 1);
-            if out.text.len() - begin + after > WIDTH {
+            if out.current_line().len() + after > WIDTH {
                 out.text.push('\n');
                 out.push_spaces(indent + 8);
             } else {
@@ -222,7 +221,7 @@ fn write_relation(name: &str, bytes_after: usize, out: &mut SqlText) {
         out.text.push_str(name);
         return;
     }
-    let line = out.text.rsplit('\n').next().unwrap_or_default();
+    let line = out.current_line();
     let is_long = line.len() + name.len() + bytes_after > WIDTH;
     let indent = line.len() - line.trim_start().len();
     let Some((function, arguments)) = split_call(name).filter(|_| is_long) else {

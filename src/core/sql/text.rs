@@ -32,6 +32,11 @@ impl SqlText {
         }
     }
 
+    /// Returns the text since the last line break.
+    pub(super) fn current_line(&self) -> &str {
+        self.text.rsplit('\n').next().unwrap_or_default()
+    }
+
     /// Prints an expression on one line.
     pub fn from_expr(tree: &SqlTree, expr: SqlId) -> Self {
         let mut text = Self::default();

@@ -174,7 +174,7 @@ impl Spec<'_> {
         self.steps.iter().position(is_named)
     }
 
-    /// Returns the names of relations in `from`, joins and tabs, with the span of each name. A name may refer to a step.
+    /// Returns the names of relations in `from`, joins and tabs, each with its span. A name may refer to a step.
     pub fn relation_reads(&self) -> impl Iterator<Item = (&RelationReference, Span)> {
         let step_inputs = self.steps.iter().filter_map(|step| step.from.as_ref());
         let step_inputs = step_inputs.map(|(from, span)| (from, *span));

@@ -175,10 +175,29 @@ pub(in crate::check) fn advise(
         .iter()
         .find_map(|(form, formula)| Some((match_form(form, name, &arguments)?, *formula)));
     let formula = match form {
-        Some((parameters, formula)) => fill_in(formula, &parameters),
+        Some((parameters, formula)) => match fill_in(formula, &parameters) {
+            filled if is_operation(formula) && is_operand(source, span) => format!("({filled})"),
+            filled => filled,
+        },
         None => rename(renamed?, &arguments)?,
     };
     Some(format!("write `{formula}`"))
+}
+
+/// Returns whether a formula applies an operator outside of brackets, such as `a / b`.
+fn is_operation(formula: &str) -> bool {
+    let outside = formula.split('(').next().unwrap_or_default();
+    [" + ", " - ", " * ", " / ", " & "]
+        .iter()
+        .any(|operator| outside.contains(operator))
+}
+
+/// Returns whether an operator is next to a call.
+fn is_operand(source: &str, span: Span) -> bool {
+    const OPERATORS: [char; 6] = ['+', '-', '*', '/', '^', '&'];
+    let before = source.get(..span.start as usize).unwrap_or_default();
+    let after = source.get(span.end as usize..).unwrap_or_default();
+    before.trim_end().ends_with(OPERATORS) || after.trim_start().starts_with(OPERATORS)
 }
 
 fn split_at_word<'t>(text: &'t str, word: &str) -> Option<(&'t str, &'t str)> {

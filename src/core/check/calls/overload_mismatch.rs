@@ -3,6 +3,7 @@
 use crate::Type;
 use crate::catalog::{self, Function, ParamType, internal};
 use crate::check::calls::help_with_other_type;
+use crate::check::criteria::criterion_text::is_number;
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
@@ -22,9 +23,11 @@ impl Lowerer<'_> {
     /// Reports a number of days in quotes that is added to a date or subtracted from it, as in `created_on + "1"`.
     /// Returns whether there is such an operand.
     pub(in crate::check) fn report_quoted_days(&mut self, operands: &[IrId], symbol: &str) -> bool {
-        let number = |id: &IrId| self.literal_text(*id)?.trim().parse::<f64>().ok().map(|_| *id);
+        // Eight digits without separators are a date.
+        let is_number_of_days = |text: &str| text.trim().len() < 8 && is_number(text);
+        let is_days = |id: &IrId| self.literal_text(*id).is_some_and(is_number_of_days);
         let (Some(days), Some(rule), Some(_)) = (
-            operands.iter().find_map(number),
+            operands.iter().copied().find(is_days),
             arithmetic_rule(symbol),
             self.has_time_of_day(operands),
         ) else {
@@ -171,7 +174,7 @@ impl Lowerer<'_> {
             }
             (Type::Text, _, "+") => "join text with `&`".to_owned(),
             (Type::Boolean, "a number", _) => format!("convert the condition to a number: `N({text})`"),
-            (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
+            (Type::Text, "a number", _) if is_number(text.trim_matches('"')) => {
                 format!("write the number without quotes: `{}`", text.trim_matches('"'))
             }
             (Type::Other, ..) => help_with_other_type(&text),

@@ -97,18 +97,22 @@ impl Lowerer<'_> {
         is_constant(constant) && !is_constant(value)
     }
 
-    /// Returns the help for a constant date that is compared with a number, as in `day[fiscal_year] = DATE(2024, 1,
-    /// 31)`.
+    /// Returns the help for a constant date that is compared with a number, such as a fiscal year.
     fn help_with_number_for_date(&self, date: IrId, number: IrId) -> String {
-        let is_year = matches!(self.program.node(number), Ir::Apply { overload, .. }
-            if matches!(catalog::overload_owner(overload), internal::YEAR | internal::FISCAL_YEAR));
-        let year = match self.program.node(date) {
-            Ir::Date(date) if is_year => self.program.text(date).get(..4),
+        let function = match self.program.node(number) {
+            Ir::Apply { overload, .. } => Some(catalog::overload_owner(overload)),
             _ => None,
         };
-        match year {
-            Some(year) => format!("write the number of the year: `{}`", year.trim_start_matches('0')),
-            None => format!(
+        let year = match self.program.node(date) {
+            Ir::Date(date) => self.program.text(date).get(..4).unwrap_or_default(),
+            _ => "",
+        };
+        let year = year.trim_start_matches('0');
+        match function {
+            Some(internal::YEAR) if !year.is_empty() => format!("write the number of the year: `{year}`"),
+            // The date may be in another fiscal year.
+            Some(internal::FISCAL_YEAR) if !year.is_empty() => format!("write the number of a year, such as `{year}`"),
+            _ => format!(
                 "write a number instead of `{}`",
                 self.source_text(self.program.meta(date).span)
             ),

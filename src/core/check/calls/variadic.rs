@@ -83,12 +83,11 @@ impl Lowerer<'_> {
             return self.single_branch(*branch);
         }
         let index = self.truncate_to_integer(*index, span);
-        if self.is_null(index) || self.is_error(index) {
-            return if self.is_error(index) {
-                index
-            } else {
-                self.null_of_branches(&mut choices.to_vec(), span, "CHOOSE")
-            };
+        if self.is_error(index) {
+            return index;
+        }
+        if self.is_null(index) {
+            return self.null_of_branches(&mut choices.to_vec(), span, "CHOOSE");
         }
         let mut cases = self.take_list();
         cases.push(index);

@@ -1,5 +1,5 @@
-//! Texts that VALUE and NUMBERVALUE convert to numbers. The templates of both functions have patterns with the same
-//! meaning.
+//! Texts that VALUE and NUMBERVALUE convert to numbers. The regular expressions in the templates of both functions
+//! accept the same texts: change both together.
 
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
@@ -39,7 +39,7 @@ impl Lowerer<'_> {
 
 /// Returns whether VALUE converts the text to a number.
 fn is_number(text: &str) -> bool {
-    let amount = without_sign(text.trim());
+    let amount = without_sign(text.trim_ascii());
     let amount = amount.strip_prefix('$').unwrap_or(amount);
     let digits = match amount.strip_suffix('%') {
         Some(share) => share.trim_end_matches(' '),
@@ -73,7 +73,7 @@ fn is_number_with_separators(text: &str, point: &str, group: &str) -> bool {
         return false;
     }
     let joined = joined.replace(point, ".");
-    let amount = without_sign(joined.trim());
+    let amount = without_sign(joined.trim_ascii());
     let mut share = amount;
     for _ in 0..2 {
         share = share
@@ -91,11 +91,16 @@ fn without_sign(text: &str) -> &str {
     text.strip_prefix(['+', '-']).unwrap_or(text)
 }
 
-/// Returns the digits before an exponent of up to three digits, such as `e-12`.
+/// Returns the digits before an exponent up to 199, such as `e-12`.
 fn without_exponent(text: &str) -> &str {
     let is_exponent = |exponent: &str| {
         let exponent = without_sign(exponent);
-        (1..=3).contains(&exponent.len()) && are_digits(exponent)
+        let is_possible = match exponent.len() {
+            1 | 2 => true,
+            3 => exponent.starts_with('1'),
+            _ => false,
+        };
+        is_possible && are_digits(exponent)
     };
     match text.split_once(['e', 'E']) {
         Some((digits, exponent)) if is_exponent(exponent) => digits,
@@ -119,12 +124,11 @@ mod tests {
 
     #[test]
     fn numbers_in_texts() {
-        let numbers = "12|-12.5|+5|5.|.5|1e3|1E-3| 12 |$1,234.50|-$1,234,567.89|0,123|1,234e2|$.5|-12.5 %|.5%";
+        let numbers = "12|-12.5|+5|5.|.5|1e3|1e199|1E-3| 12 |$1,234.50|-$1,234,567.89|0,123|1,234e2|$.5|-12.5 %|.5%";
         for text in numbers.split('|') {
             assert!(is_number(text), "{text}");
         }
-        let others =
-            "abc||-|.|e5|1e|1.2.3|12a|1 2|11 000|23€|nan|1_000|１２|1,23|1.234,50|1,2345|,123|1,234,|1e3%|%5|(5)";
+        let others = "abc||-|.|e5|1e|1e200|12\u{a0}|1.2.3|12a|1 2|11 000|23€|nan|1_000|１２|1,23|1.234,50|1,2345|,123|1,234,|1e3%|%5|(5)";
         for text in others.split('|') {
             assert!(!is_number(text), "{text}");
         }

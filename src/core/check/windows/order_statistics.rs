@@ -175,16 +175,12 @@ impl Lowerer<'_> {
 
     /// Returns the value of a constant number, including forms like `25%` and `1/4`.
     pub(in crate::check) fn constant_number(&self, id: IrId) -> Option<f64> {
-        let literal = |id: IrId| match self.program.node(id) {
-            Ir::Number(digits) => self.program.text(digits).parse::<f64>().ok(),
-            _ => None,
-        };
         let Ir::Apply { overload, args } = self.program.node(id) else {
-            return literal(id);
+            return self.literal_number(id);
         };
         match (catalog::overload_owner(overload), self.program.args(args)) {
-            (internal::PERCENT, [x]) => Some(literal(*x)? / 100.0),
-            (internal::DIVIDE, [a, b]) => Some(literal(*a)? / literal(*b)?),
+            (internal::PERCENT, [x]) => Some(self.literal_number(*x)? / 100.0),
+            (internal::DIVIDE, [a, b]) => Some(self.literal_number(*a)? / self.literal_number(*b)?),
             _ => self.constant_integer(id, 8).map(|number| number as f64),
         }
     }
