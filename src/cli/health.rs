@@ -4,7 +4,7 @@
 use formulac::diag::lists::join_first;
 use serde_json::json;
 
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::session::Session;
 
 /// Maximum number of names listed. The remaining names are only counted.
@@ -28,17 +28,15 @@ pub struct HealthCheck {
 }
 
 /// Prints the parts, or one JSON object with them.
-pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> Result<Exit, Failure> {
+pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> Result<(), Failure> {
     if as_json {
         let part = |part: &HealthCheck| {
             let fix = (!part.problems.is_empty()).then_some(&part.fix);
             json!({"part": part.name, "in_step": part.problems.is_empty(), "found": part.problems, "fix": fix})
         };
-        session.print_json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
-        return Ok(Exit::Done);
+        return session.print_json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}));
     }
-    session.print_escaped(&health_text(parts, longest_name(parts)))?;
-    Ok(Exit::Done)
+    session.print_escaped(&health_text(parts, longest_name(parts)))
 }
 
 /// Returns the length of the longest name.

@@ -11,7 +11,10 @@ use super::folder::{self, display_path, or_current_folder};
 use super::project;
 use super::source::SourceText;
 
-/// Returns the files in a folder that belong to an Omni model.
+/// Folders that contain packages instead of files of the Omni model.
+const PACKAGE_FOLDERS: [&str; 2] = ["node_modules", "dbt_packages"];
+
+/// Returns the files in a folder that belong to an Omni model. Hidden folders, such as `.github`, contain no model files.
 pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
     let is_omni = |path: &Path| {
         let name = path
@@ -23,7 +26,13 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
             .any(|end| name.ends_with(end));
         !name.starts_with('.') && (has_ending || is_shared_file(&name))
     };
-    folder::find_files(folder, is_omni)
+    let is_in_model = |path: &Path| {
+        let inside = path.strip_prefix(folder).unwrap_or(path);
+        let mut folders = inside.parent().into_iter().flat_map(Path::iter);
+        !folders
+            .any(|name| name.to_string_lossy().starts_with('.') || PACKAGE_FOLDERS.iter().any(|other| name == *other))
+    };
+    folder::find_files(folder, |path| is_omni(path) && is_in_model(path))
 }
 
 /// Returns whether a file without an extension is one of the files that occur only once in the Omni model, such as

@@ -95,7 +95,8 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         parts.push(part);
     }
     if args.json {
-        return Ok(print_health(session, true, &parts)?.most_severe(exit));
+        print_health(session, true, &parts)?;
+        return Ok(exit);
     }
     session.print_escaped(&health_text(parts.get(count..).unwrap_or_default(), width))?;
     if parts.iter().any(|part| part.is_optional) {

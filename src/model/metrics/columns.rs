@@ -121,7 +121,7 @@ pub struct ColumnBuilder<'m> {
     pub faults: Vec<Diagnostic>,
     /// Groups of rows that the aggregates read.
     pub groups: Arena<RowGroup>,
-    needed: Vec<MetricId>,
+    needed: &'m [MetricId],
     /// Positions of each metric in `metrics`. Metrics that the model overrides are not included.
     positions: FxHashMap<MetricId, Vec<usize>>,
     /// Lower-case names of the columns, dimensions and metrics that formulas of the sets read.
@@ -135,7 +135,7 @@ impl<'m> ColumnBuilder<'m> {
         keys: &'m ModelKeys,
         groups: Arena<RowGroup>,
         is_single: bool,
-        metric_ids: &[MetricId],
+        metric_ids: &'m [MetricId],
     ) -> Self {
         let mut columns = ModelColumns::default();
         let reserved = keys
@@ -153,7 +153,7 @@ impl<'m> ColumnBuilder<'m> {
             columns,
             faults: Vec::new(),
             groups,
-            needed: metric_ids.to_vec(),
+            needed: metric_ids,
             positions: positions_of_metrics(model),
             names_of_sets: names_of_sets(model, metric_ids),
             aggregates: AggregateColumns::default(),
@@ -162,9 +162,8 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Adds the columns of all needed metrics and of the model's definitions.
     pub fn build(&mut self) {
-        let metric_ids = self.needed.clone();
-        self.find_metrics_of_aggregates(&metric_ids);
-        for id in metric_ids {
+        self.find_metrics_of_aggregates(self.needed);
+        for id in self.needed.iter().copied() {
             if !self.columns.metrics.contains_key(&id) {
                 self.add_metric(id);
             }

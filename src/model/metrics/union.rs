@@ -1,5 +1,6 @@
 //! Union of the steps that aggregate the rows of each metric set.
 
+use formulac_syntax::text::format_count;
 use rustc_hash::FxHashMap;
 
 use crate::check::common_type;
@@ -229,10 +230,10 @@ impl SpecCompilation<'_> {
             _ => Vec::new(),
         };
         let (unit, count) = match series.unit {
-            "week" => ("day", "7"),
-            "quarter" | "fiscal_quarter" => ("month", "3"),
-            "fiscal_year" => ("month", "12"),
-            unit => (unit, "1"),
+            "week" => ("day", 7),
+            "quarter" | "fiscal_quarter" => ("month", 3),
+            "fiscal_year" => ("month", 12),
+            unit => (unit, 1),
         };
         let column = |name: &str| dialect.name_text(name, true);
         let tree = &mut memory.emit.tree;
@@ -252,12 +253,12 @@ impl SpecCompilation<'_> {
         let fill = |text: &str| {
             // A factor of 1 is omitted.
             let text = match count {
-                "1" => text.replace("{count} * ", "").replace(", {count}", ""),
-                // Words in an interval are in the plural, as in `interval '3 months'`.
-                _ => text.replace("{unit}'", "{unit}s'"),
+                1 => text.replace("{count} * ", "").replace(", {count}", ""),
+                _ => text.to_owned(),
             };
             let text = text.replace("{first}", &first).replace("{last}", &last);
-            text.replace("{unit}", unit).replace("{count}", count)
+            let text = text.replace("{interval}", &format_count(count, unit, &format!("{unit}s")));
+            text.replace("{unit}", unit).replace("{count}", &count.to_string())
         };
         let mut items: Vec<Item> = column_names
             .iter()

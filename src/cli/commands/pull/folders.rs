@@ -43,8 +43,9 @@ pub struct PullContext {
 pub struct PullFolders {
     pub omni: PathBuf,
     records: PathBuf,
-    /// Folder of the project, and its project file if one exists.
+    /// Folder of the project.
     pub root: PathBuf,
+    /// Project file. `None` if it does not exist.
     pub project: Option<Project>,
 }
 

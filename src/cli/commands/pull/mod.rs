@@ -32,6 +32,7 @@ pub use records::{RECORDS, pull_record_files, pull_record_paths, pull_records, p
 
 /// Interval between the checks of `--watch`.
 const WATCH: Duration = Duration::from_millis(500);
+
 pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
     let folders = PullContext::find(session, args.target_path.as_deref())?;
     let exit = pull_once(session, args, &folders)?;

@@ -98,23 +98,28 @@ fn models_at_commit(
     let ours = planned_models.ours.iter();
     let now: BTreeMap<&str, (&String, &CurrentSpec)> =
         ours.map(|(name, spec)| (spec.spec.as_str(), (name, spec))).collect();
-    let same = |path: &str, text: &str| now.get(path).filter(|(_, ours)| ours.source == text);
-    let mut models: BTreeMap<String, Option<CurrentSpec>> = BTreeMap::new();
-    for (path, text) in specs.texts() {
-        models.extend(same(path, text).map(|(name, ours)| ((*name).clone(), Some((*ours).clone()))));
-    }
+    let unchanged = specs.texts().iter().map(|(path, text)| {
+        let (name, ours) = now.get(path.as_str())?;
+        (ours.source == *text).then_some((*name, *ours))
+    });
+    let unchanged: Vec<Option<(&String, &CurrentSpec)>> = unchanged.collect();
+    let models = unchanged.iter().flatten();
+    let mut models: BTreeMap<_, _> = models
+        .map(|(name, ours)| ((*name).clone(), Some((*ours).clone())))
+        .collect();
     // If all models are unchanged, nothing is compiled again. The facts are those of the plan, so that only changes to
     // the specs count.
-    let is_changed = specs.texts().iter().any(|(path, text)| same(path, text).is_none());
-    if let Some(tools) = planned_models.tools.as_ref().filter(|_| is_changed) {
+    let is_changed = |unchanged: &Option<_>| unchanged.is_none();
+    if let Some(tools) = planned_models
+        .tools
+        .as_ref()
+        .filter(|_| unchanged.iter().any(is_changed))
+    {
         let compiled = specs.compile_with(tools.compiler_without_models());
         let (folder, tests) = workspace.output_folders();
-        for ((path, text), compiled) in specs.texts().iter().zip(compiled) {
-            if let Some(name) = compiled
-                .name()
-                .map(str::to_owned)
-                .filter(|_| same(path, text).is_none())
-            {
+        let compiled = specs.texts().iter().zip(compiled).zip(&unchanged);
+        for (((path, text), compiled), _) in compiled.filter(|(_, unchanged)| is_changed(unchanged)) {
+            if let Some(name) = compiled.name().map(str::to_owned) {
                 models.insert(name, CurrentSpec::new(path, text, compiled, &folder, &tests));
             }
         }

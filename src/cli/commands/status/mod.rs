@@ -71,7 +71,8 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             fix: format!("dbt build{options}, then dbt docs generate{options}"),
             ..HealthCheck::default()
         });
-        return Ok(print_health(session, args.json, &parts)?.most_severe(exit));
+        print_health(session, args.json, &parts)?;
+        return Ok(exit);
     };
     let age = target_folder
         .age()
@@ -114,7 +115,8 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
     parts.push(tests_health(&artifacts.runs, &options));
     parts.extend(artifacts.freshness.as_ref().map(sources_health));
-    Ok(print_health(session, args.json, &parts)?.most_severe(exit))
+    print_health(session, args.json, &parts)?;
+    Ok(exit)
 }
 
 /// Reports the sources that were stale when dbt last checked their freshness.

@@ -1,7 +1,7 @@
 //! States of models, which the last push recorded.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use formulac::sync::{CurrentSpec, PushState, STATES};
 
@@ -44,12 +44,30 @@ pub fn require_specs_of_states(
     ours: &BTreeMap<String, CurrentSpec>,
     states: &ModelStates,
 ) -> Result<(), Failure> {
+    let gone = states.iter().filter(|(model, _)| !ours.contains_key(*model));
+    let bases = gone.flat_map(|(model, state)| state.bases.iter().map(|base| (model.clone(), base.spec.clone())));
+    require_missing_specs(workspace, bases)
+}
+
+/// Like [`require_specs_of_states`], for the pushed models that have no spec any more.
+pub fn require_specs_of_pushed_models(workspace: &Workspace, has_spec: impl Fn(&str) -> bool) -> Result<(), Failure> {
+    let gone = state_files(workspace).into_iter().filter(|(model, _)| !has_spec(model));
+    let bases = gone.flat_map(|(model, path)| {
+        let versions = PushState::versions(&read_state(&path));
+        versions.into_iter().map(move |base| (model.clone(), base.spec))
+    });
+    require_missing_specs(workspace, bases)
+}
+
+/// Returns an error if one of these specs exists outside of the specs folder. Each spec has the name of its model.
+fn require_missing_specs(
+    workspace: &Workspace,
+    mut specs: impl Iterator<Item = (String, String)>,
+) -> Result<(), Failure> {
     let folder = workspace.specs_folder();
     let in_project = workspace.root.join(&folder);
     let is_in_folder = |spec: &str| workspace.root.join(spec).starts_with(&in_project);
-    let gone = states.iter().filter(|(model, _)| !ours.contains_key(*model));
-    let mut bases = gone.flat_map(|(model, state)| state.bases.iter().map(move |base| (model, &base.spec)));
-    let Some((model, spec)) = bases.find(|(_, spec)| !is_in_folder(spec) && workspace.root.join(spec).is_file()) else {
+    let Some((model, spec)) = specs.find(|(_, spec)| !is_in_folder(spec) && workspace.root.join(spec).is_file()) else {
         return Ok(());
     };
     let message = format!("`{spec}`, the spec of `{model}`, is not in the folder `{folder}/`");
@@ -57,17 +75,6 @@ pub fn require_specs_of_states(
         "correct `specs` in formulac.yml, or move the file to `{folder}/`; to delete the model, delete the file"
     );
     Err(Failure::new(Exit::Failed, message).with_help(help))
-}
-
-/// Like [`require_specs_of_states`], for the pushed models that have no spec any more.
-pub fn require_specs_of_pushed_models(workspace: &Workspace, has_spec: impl Fn(&str) -> bool) -> Result<(), Failure> {
-    let states = state_files(workspace).into_iter().filter(|(model, _)| !has_spec(model));
-    let states = states.map(|(model, path)| {
-        let text = SourceText::from_large_file(&path, usize::MAX >> 1).text;
-        let (bases, text) = (PushState::versions(&text), Some(text));
-        (model, ModelState { text, bases })
-    });
-    require_specs_of_states(workspace, &BTreeMap::new(), &states.collect())
 }
 
 /// Returns whether the project has been pushed at least once.
@@ -88,6 +95,10 @@ fn state_files(workspace: &Workspace) -> Vec<(String, PathBuf)> {
     named.collect()
 }
 
+fn read_state(path: &Path) -> String {
+    SourceText::from_large_file(path, usize::MAX >> 1).text
+}
+
 /// Reads the states of models. States that somebody removed or changed by hand are restored from git. These states are
 /// also returned separately.
 pub fn read_states(
@@ -97,7 +108,7 @@ pub fn read_states(
 ) -> (ModelStates, BTreeMap<String, RestoredState>) {
     let texts = state_files(workspace)
         .into_iter()
-        .map(|(name, path)| (name, SourceText::from_large_file(&path, usize::MAX >> 1).text));
+        .map(|(name, path)| (name, read_state(&path)));
     let mut texts: BTreeMap<String, String> = texts.collect();
     let restored = restore_states(session, workspace, &texts);
     texts.extend(
