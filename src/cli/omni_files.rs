@@ -14,7 +14,7 @@ use super::source::SourceText;
 /// Folders that contain packages instead of files of the Omni model.
 const PACKAGE_FOLDERS: [&str; 2] = ["node_modules", "dbt_packages"];
 
-/// Returns the files in a folder that belong to an Omni model. Hidden folders, such as `.github`, contain no model files.
+/// Returns the files in a folder that belong to an Omni model. Hidden folders, such as `.github`, are skipped.
 pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
     let is_omni = |path: &Path| {
         let name = path

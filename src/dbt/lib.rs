@@ -40,6 +40,7 @@ mod property_hashes;
 mod relation;
 pub mod selection;
 mod singular;
+mod sql_faults;
 mod statements;
 pub mod tokens;
 mod yaml_output;
@@ -58,6 +59,7 @@ pub use properties::{ColumnDoc, ModelDoc, properties_yml};
 pub use property_hashes::{have_same_values, is_hash, recorded_hashes};
 pub use relation::{RelationName, relation_parts};
 pub use singular::{TestConfig, sql_comment};
+pub use sql_faults::{SqlFault, sql_fault};
 pub use statements::{READY, STATEMENTS, STATEMENTS_TABLE, statements_query};
 pub use yaml_output::{YamlOutput, write_pairs, write_text, write_value};
 

@@ -65,7 +65,17 @@ const SIGNS: [&str; 17] = [
 
 /// Splits SQL into tokens. A comma after the last item of a list is not a token.
 pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
-    let mut lexer = Lexer { source, at: 0, dialect };
+    tokens_and_unclosed(source, dialect).0
+}
+
+/// Splits SQL into tokens, and returns the offset of the first quote, comment or Jinja tag that is never closed.
+pub(crate) fn tokens_and_unclosed(source: &str, dialect: Dialect) -> (Vec<SqlToken>, Option<usize>) {
+    let mut lexer = Lexer {
+        source,
+        at: 0,
+        dialect,
+        unclosed: None,
+    };
     let mut tokens: Vec<SqlToken> = Vec::with_capacity(source.len() / 5);
     let is_comma = |token: &mut SqlToken| token.kind == SqlTokenKind::Sign && token.text(source) == ",";
     while let Some(token) = lexer.next() {
@@ -75,7 +85,7 @@ pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
         tokens.push(token);
     }
     tokens.pop_if(is_comma);
-    tokens
+    (tokens, lexer.unclosed)
 }
 
 /// Replaces tokens of SQL. `with` receives all tokens and the index of one token, and returns the text that replaces
@@ -124,6 +134,8 @@ struct Lexer<'s> {
     source: &'s str,
     at: usize,
     dialect: Dialect,
+    /// Offset of the first quote, comment or Jinja tag without an end.
+    unclosed: Option<usize>,
 }
 
 impl<'s> Lexer<'s> {
@@ -139,7 +151,11 @@ impl<'s> Lexer<'s> {
                 .bytes()
                 .take_while(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t'))
                 .count();
-            match self.comment_length() {
+            let comment = self.comment_length();
+            if comment.is_some() && self.is_unclosed_comment() {
+                self.unclosed.get_or_insert(self.at);
+            }
+            match comment {
                 None => break,
                 Some(length) if self.is_hint(length) => {
                     let start = self.at;
@@ -171,11 +187,11 @@ impl<'s> Lexer<'s> {
             self.read_quoted(first, first == '`' && self.dialect.accepts_double_quoted_texts());
             SqlTokenKind::Quoted
         } else if rest.starts_with("$$") {
-            let end = rest
-                .get(2..)
-                .and_then(|inner| inner.find("$$"))
-                .map_or(rest.len(), |offset| offset + 4);
-            self.at += end;
+            let end = rest.get(2..).and_then(|inner| inner.find("$$"));
+            if end.is_none() {
+                self.unclosed.get_or_insert(start);
+            }
+            self.at += end.map_or(rest.len(), |offset| offset + 4);
             SqlTokenKind::Text
         } else {
             let second = rest.as_bytes().get(1);
@@ -212,6 +228,16 @@ impl<'s> Lexer<'s> {
         Some(if has_certain_end(comment) { length } else { rest.len() })
     }
 
+    /// Returns whether the comment at the current position has no end.
+    fn is_unclosed_comment(&self) -> bool {
+        let inner = self.rest().get(2..).unwrap_or_default();
+        match self.rest() {
+            rest if rest.starts_with("{#") => !inner.contains("#}"),
+            rest if rest.starts_with("/*") => !inner.contains("*/"),
+            _ => false,
+        }
+    }
+
     /// Returns whether the comment at the current position, which has this length, is code: an optimizer hint, or an
     /// SQL comment that contains Jinja or has no certain end. Returns `false` for a Jinja comment.
     fn is_hint(&self, length: usize) -> bool {
@@ -244,6 +270,7 @@ impl<'s> Lexer<'s> {
 
     /// Moves past a string literal or a quoted name. Quotes inside Jinja do not end it.
     fn read_quoted(&mut self, quote: char, escapes: bool) {
+        let start = self.at;
         self.at += quote.len_utf8();
         while let Some(c) = self.rest().chars().next() {
             if self.rest().starts_with("{{") {
@@ -260,9 +287,11 @@ impl<'s> Lexer<'s> {
                 self.at += quote.len_utf8();
             }
         }
+        self.unclosed.get_or_insert(start);
     }
 
     fn read_jinja(&mut self) {
+        let start = self.at;
         let end = if self.rest().starts_with("{{") { "}}" } else { "%}" };
         self.at += 2;
         let mut quote = None;
@@ -271,6 +300,10 @@ impl<'s> Lexer<'s> {
                 self.at += 2;
                 return;
             }
+            // A tag inside another tag means that the first tag is not closed.
+            if quote.is_none() && (self.rest().starts_with("{{") || self.rest().starts_with("{%")) {
+                self.unclosed.get_or_insert(start);
+            }
             match quote {
                 Some(open) if c == open => quote = None,
                 None if matches!(c, '\'' | '"') => quote = Some(c),
@@ -278,6 +311,7 @@ impl<'s> Lexer<'s> {
             }
             self.at += c.len_utf8();
         }
+        self.unclosed.get_or_insert(start);
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::normalize_lines;
-use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
+use crate::dbt::{have_same_values, is_unmodified, sql_fault, tokens::canonical_text};
 use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql, Substitution, restore_column};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{self, YamlValue};
@@ -260,7 +260,14 @@ pub(super) fn hand_edits_between(
         else {
             continue;
         };
-        match HandEditKind::new(path, model) {
+        let kind = HandEditKind::new(path, model);
+        if matches!(kind, HandEditKind::Model | HandEditKind::Test)
+            && let Some(fault) = sql_fault(&now, dialect).filter(|_| sql_fault(written, dialect).is_none())
+        {
+            edits.push(unreadable_file_edit((path, written, &now), fault.line, &fault.reason));
+            continue;
+        }
+        match kind {
             HandEditKind::Model => add_sql_edits(path, written, &now, dialect, &mut edits),
             // Properties and docs blocks are compared together later.
             HandEditKind::Properties | HandEditKind::Docs => {}
@@ -292,12 +299,11 @@ pub(super) fn hand_edits_between(
         return edits;
     }
     if let Some(refusal) = yaml_edit::refusal(&now) {
-        // The file cannot be compared with the generated file.
-        edits.push(HandEdit {
-            line: refusal.line(),
-            why: Some(refusal.reason().to_owned()),
-            ..whole_file_edit(&path, &yml, &now, Property::Text)
-        });
+        edits.push(unreadable_file_edit(
+            (&path, &yml, &now),
+            refusal.line(),
+            refusal.reason(),
+        ));
         return edits;
     }
     let both = (
@@ -346,6 +352,15 @@ pub(super) fn whole_file_edit(path: &str, before: &str, after: &str, property: P
         is_in_spec: false,
         position: None,
         values: (None, None),
+    }
+}
+
+/// Returns the edit of a file that cannot be compared with the generated file, for this reason.
+fn unreadable_file_edit((path, before, after): (&str, &str, &str), line: usize, reason: &str) -> HandEdit {
+    HandEdit {
+        line,
+        why: Some(reason.to_owned()),
+        ..whole_file_edit(path, before, after, Property::Text)
     }
 }
 

@@ -396,6 +396,38 @@ fn yaml_that_is_not_valid_is_reported_with_its_line() {
     assert!(!run.out.contains("--ours"), "{}", run.out);
 }
 
+/// Without this check, the definitions after an unclosed bracket would be removed from the spec.
+#[test]
+fn sql_that_cannot_be_split_is_reported_with_its_line() {
+    let project = create_project("push_invalid_sql");
+    let sql = "models/formulac/revenue.sql";
+    let spec = project.read("metrics/revenue.yml");
+    let generated = project.read(sql);
+    for (old, new, reason) in [
+        ("sum(amount)", "sum((amount)", "`(` is never closed"),
+        ("'test'", "'test", "`'` is never closed"),
+        (
+            "select",
+            "<<<<<<< HEAD\nselect",
+            "the file contains a conflict marker of git",
+        ),
+    ] {
+        assert!(generated.contains(old), "{old}: {generated}");
+        project.write(sql, generated.replacen(old, new, 1));
+        for command in [&["plan"][..], &["adopt"], &["push", "--yes"]] {
+            let run = project.run(command);
+            assert_eq!(run.exit, 3, "{new} {command:?} {}{}", run.out, run.err);
+            let text = format!("{}{}", run.out, run.err);
+            let next = format!(
+                "next    correct line {} of {sql}\n",
+                1 + generated[..generated.find(old).unwrap()].matches('\n').count()
+            );
+            assert!(text.contains(reason) && text.contains(&next), "{command:?} {text}");
+        }
+        assert_eq!(project.read("metrics/revenue.yml"), spec);
+    }
+}
+
 /// A column whose edit no formula expresses is renamed in the SQL, while a definition of the spec changes.
 #[test]
 fn a_renamed_column_without_a_formula_undoes_no_change_of_the_spec() {

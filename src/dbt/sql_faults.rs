@@ -1,0 +1,136 @@
+//! Finds the faults because of which SQL with Jinja cannot be split into its parts.
+
+use formulac_syntax::yaml::{CONFLICT_MARKER, conflict_marker_span};
+
+use crate::dialect::Dialect;
+use crate::jinja_parts::{JinjaKind, jinja_parts};
+use crate::tokens::{SqlToken, SqlTokenKind, tokens_and_unclosed};
+
+/// Fault because of which SQL cannot be split into its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlFault {
+    /// Line of the fault, starting at 1.
+    pub line: usize,
+    /// Description of the fault.
+    pub reason: String,
+}
+
+/// Returns the first of these faults in SQL: a conflict marker of git, a quote, comment, Jinja tag or bracket without
+/// its other end, or a semicolon after the query.
+///
+/// ```
+/// use formulac_catalog::Dialect;
+/// use formulac_dbt::sql_fault;
+///
+/// let fault = |sql| sql_fault(sql, Dialect::default()).map(|fault| (fault.line, fault.reason));
+/// assert_eq!(fault("select round(a, 2) as b\nfrom c"), None);
+/// assert_eq!(fault("select\n  round((a, 2) as b"), Some((2, "`(` is never closed".to_owned())));
+/// ```
+#[must_use]
+pub fn sql_fault(source: &str, dialect: Dialect) -> Option<SqlFault> {
+    let at = |offset: usize, reason: String| {
+        let before = source.get(..offset).unwrap_or_default();
+        let line = 1 + before.matches('\n').count();
+        Some(SqlFault { line, reason })
+    };
+    if let Some(marker) = conflict_marker_span(source) {
+        return at(marker.start as usize, CONFLICT_MARKER.to_owned());
+    }
+    let (tokens, unclosed) = tokens_and_unclosed(source, dialect);
+    if let Some(start) = unclosed {
+        let text = source.get(start..).unwrap_or_default();
+        let length = if text.starts_with(['\'', '"', '`']) { 1 } else { 2 };
+        return at(
+            start,
+            format!("`{}` is never closed", text.get(..length).unwrap_or_default()),
+        );
+    }
+    if let Some((token, reason)) = bracket_fault(&tokens, source) {
+        return at(token.start, reason);
+    }
+    let last = tokens.last().filter(|token| token.text(source) == ";")?;
+    at(last.start, "dbt does not accept `;` after the query".to_owned())
+}
+
+/// Returns the first bracket without its other end, with the reason. Each branch of an `{% if %}` may open or close the
+/// same brackets, because dbt writes only one of the branches.
+fn bracket_fault(tokens: &[SqlToken], source: &str) -> Option<(SqlToken, String)> {
+    let mut open: Vec<(SqlToken, &str)> = Vec::new();
+    let mut open_before_branches: Vec<Vec<(SqlToken, &str)>> = Vec::new();
+    for token in tokens {
+        let text = token.text(source);
+        match (token.kind, text) {
+            (SqlTokenKind::Sign, "(") => open.push((*token, ")")),
+            (SqlTokenKind::Sign, "[") => open.push((*token, "]")),
+            (SqlTokenKind::Sign, ")" | "]") => match open.pop() {
+                Some((_, close)) if close == text => {}
+                Some((opened, _)) => return Some((opened, format!("`{}` is never closed", opened.text(source)))),
+                None => return Some((*token, format!("`{text}` closes no bracket"))),
+            },
+            (SqlTokenKind::Jinja, tag) => match jinja_keyword(tag) {
+                "if" => open_before_branches.push(open.clone()),
+                "elif" | "else" => open = open_before_branches.last().cloned().unwrap_or(open),
+                "endif" => {
+                    open_before_branches.pop();
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    let (opened, _) = open.pop()?;
+    Some((opened, format!("`{}` is never closed", opened.text(source))))
+}
+
+/// Returns the first word of a `{% … %}` tag.
+fn jinja_keyword(tag: &str) -> &str {
+    let statement = jinja_parts(tag).next().filter(|part| part.kind == JinjaKind::Statement);
+    statement
+        .and_then(|part| part.code.split_whitespace().next())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sql_fault;
+    use crate::dialect::Dialect;
+
+    fn fault(sql: &str) -> String {
+        let fault = sql_fault(sql, Dialect::default());
+        fault.map_or_else(String::new, |fault| format!("{}: {}", fault.line, fault.reason))
+    }
+
+    #[test]
+    fn faults_are_found() {
+        let cases = [
+            ("a\n<<<<<<< HEAD\nb", "2: the file contains a conflict marker of git"),
+            ("with a as ((\nselect f(b))\nselect c", "1: `(` is never closed"),
+            ("select f(a\nfrom b", "1: `(` is never closed"),
+            ("select f(a[1)\nfrom b", "1: `[` is never closed"),
+            ("select f(a))\nfrom b", "1: `)` closes no bracket"),
+            ("select\n'a, 'b'", "2: `'` is never closed"),
+            ("select $$a", "1: `$$` is never closed"),
+            ("select a /* b", "1: `/*` is never closed"),
+            ("select a {# b", "1: `{#` is never closed"),
+            ("from\n{{ ref('a') }\njoin {{ ref('b') }}", "2: `{{` is never closed"),
+            ("{% if a }\nb\n{% endif %}", "1: `{%` is never closed"),
+            ("select a\nfrom b;\n", "2: dbt does not accept `;` after the query"),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(fault(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn complete_sql_has_no_fault() {
+        for sql in [
+            "select '(', \"[\", a -- (\nfrom b {# ( #} /* [ */",
+            "{% if x %} where (a\n{% elif y %} where (b {%- else %} where (c {% endif %})",
+            "{% set x = {'a': {'b': 1}} %} select a['b']",
+            "{% if x %}{% if y %}({% else %}({% endif %}{% else %}({% endif %} a)",
+            "select '; it''s', $$ ' $$",
+        ] {
+            assert_eq!(fault(sql), "", "{sql}");
+        }
+    }
+}
