@@ -303,7 +303,8 @@ fn the_first_spec_uses_the_documented_columns() {
     assert!(odd.contains("group_by: on[month]") && !odd.contains("Net"), "{odd}");
 }
 
-/// Models that prepare data for other models are used only if there are no facts about the other models.
+/// The first spec reads a model that prepares data for other models only if the columns of the other models are
+/// unknown.
 #[test]
 fn the_first_spec_reads_a_model_for_users() {
     let known = "columns: [{name: day, data_type: date}, {name: amount, data_type: numeric}]";

@@ -418,7 +418,7 @@ fn check_reports_columns_removed_since_the_pull() {
     assert!(run.out.contains("<stdin>:1:5: error[F0301]"), "{}", run.out);
     // Formulas in a text file do not belong to any relation.
     project.show(&["check", "notes.txt"]);
-    // A column that is marked as missing in the pulled model is not a column.
+    // `check` ignores a column that the pulled model marks as missing.
     project.run(&["pull"]);
     project.show(&["check", "--schema", "bi/omni", "--output-format", "concise"]);
     insta::assert_snapshot!(without_ages(project.transcript()));

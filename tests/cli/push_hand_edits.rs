@@ -396,7 +396,8 @@ fn yaml_that_is_not_valid_is_reported_with_its_line() {
     assert!(!run.out.contains("--ours"), "{}", run.out);
 }
 
-/// A column whose edit no formula expresses is renamed in the SQL, while a definition of the spec changes.
+/// In the SQL, a column is renamed and gets an expression that no formula can express. Meanwhile, other parts of the
+/// spec change.
 #[test]
 fn a_renamed_column_without_a_formula_undoes_no_change_of_the_spec() {
     let project = create_project("push_renamed_without_formula");
