@@ -69,7 +69,7 @@ fn name_at(file: &SqlFile<'_>, token_index: usize) -> Option<(Option<String>, St
     Some((relation, name))
 }
 
-/// Returns whether a formula contains a name that is not the name of a function.
+/// Returns whether a formula uses this name for anything other than a function.
 ///
 /// ```
 /// use formulac_decompile::has_name;

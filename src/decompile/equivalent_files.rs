@@ -11,8 +11,8 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
-/// Returns whether two versions of a model's SQL return the same columns of the same rows, even if other selects
-/// compute the columns. Returns `false` for SQL with several selects that determine the rows.
+/// Returns whether two versions of a model's SQL return the same columns of the same rows, even if the columns are
+/// computed in other selects. Returns `false` if several selects determine the rows.
 ///
 /// ```
 /// use formulac_decompile::is_equivalent_sql;

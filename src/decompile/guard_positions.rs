@@ -91,7 +91,8 @@ impl Position {
         matches!(self.role, Place::Dividend | Place::Divisor)
     }
 
-    /// Returns whether a default of 0 for the whole expression in this position changes only the rows with the default.
+    /// Returns whether a default of 0 for the expression in this position changes only the rows in which the default is
+    /// used.
     pub fn accepts_zero(self) -> bool {
         self.nulls == NullContext::Summed || self.accepts(Guard::Default)
     }

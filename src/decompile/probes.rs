@@ -181,9 +181,9 @@ impl ProbeGroup {
         infix.chain([Self::Columns]).chain(functions).chain([Self::Criteria])
     }
 
-    /// Returns the probes of the group whose SQL depends on the time zone or calendar if `is_temporal` is true,
-    /// otherwise the other probes. If `is_wide` is true, returns the probes with many arguments instead of those with
-    /// few arguments.
+    /// If `is_temporal` is true, returns the group's probes whose SQL depends on the time zone or calendar, otherwise
+    /// the other probes. If `is_wide` is true, returns the probes with many arguments instead of those with few
+    /// arguments.
     pub fn probes(self, is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
         let few = self.probes_up_to(ALWAYS_LEARNED_ARGUMENTS);
         let mut seen: FxHashSet<&ProbeFormula> = FxHashSet::default();

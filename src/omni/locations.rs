@@ -1,7 +1,7 @@
 //! Files, names and schemas of the views in the Omni model.
 //!
 //! A table whose view exists keeps the file of the view. Omni shows dbt models in virtual schemas such as
-//! `omni_dbt_marts`, which do not exist in the warehouse, and records the model in the file.
+//! `omni_dbt_marts`, which do not exist in the warehouse. Omni records the dbt model of such a view in the view's file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

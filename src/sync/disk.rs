@@ -1,5 +1,4 @@
-//! File operations for a transaction. Only the command uses real files. Tests use a simulated disk whose operations can
-//! fail.
+//! File operations for a transaction. Commands use real files. Tests use a simulated disk whose operations can fail.
 
 use std::io;
 

@@ -1,4 +1,5 @@
-//! Conflicts that involve hand edits that no spec can express. Without the conflict, a push would keep these edits.
+//! Conflicts over hand edits that no spec can express. Without the conflict, a push would keep these edits in the
+//! files.
 
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -16,8 +17,8 @@ use crate::yaml::{self, Node};
 /// Reason to keep an edit that does not change the values of a metric.
 pub(super) const SAME_VALUES: &str = "the edited SQL computes the same values";
 
-/// Adds the conflicts of kept edits to SQL that a metric set defines in the current spec but did not define in the last
-/// push. The next push would report these conflicts.
+/// Adds a conflict for each kept edit to SQL that a metric set defines in the current spec but did not define in the
+/// last push. The next push would report these conflicts.
 pub(super) fn add_conflicts_of_new_metrics<'t>(
     sides: ModelSides<'_>,
     done: &mut Reconciled,

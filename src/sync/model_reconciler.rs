@@ -151,13 +151,13 @@ impl ModelReconciler<'_> {
         renamed.map_or(name, |(old, _)| old)
     }
 
-    /// Returns the name in the spec of a definition of the last push.
+    /// Returns the name that a definition of the last push has in the spec.
     pub fn current_name<'n>(&'n self, name: &'n str) -> &'n str {
         let renamed = self.renamed_in_spec.iter().find(|(old, _)| old == name);
         renamed.map_or(name, |(_, new)| new)
     }
 
-    /// Returns a formula of the last push with the names of the spec.
+    /// Converts a formula of the last push to the definition names of the spec.
     pub fn with_current_names(&self, formula: &str) -> String {
         let names = self.renamed_in_spec.iter();
         let names: Vec<(&str, String)> = names.map(|(old, new)| (old.as_str(), new.clone())).collect();

@@ -149,7 +149,8 @@ fn contains_edit(edits: &[HandEdit], edit: &HandEdit) -> bool {
 }
 
 /// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next
-/// push would. The spec renames definitions (`renamed`). Returns `None` if the comparison does not change the spec.
+/// push would. `renamed` contains the definitions that the spec renames. Returns `None` if the comparison does not
+/// change the spec.
 fn reconcile_remaining_edits<'t>(
     sides: ModelSides<'_>,
     done: &Reconciled,

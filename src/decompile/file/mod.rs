@@ -110,7 +110,8 @@ impl<'s> SqlFile<'s> {
         mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
     }
 
-    /// Returns the end of the part with these tokens, including the name of a column after its expression.
+    /// Returns the end of the part that consists of these tokens. For a column, the part includes the name after the
+    /// expression.
     pub fn end_with_name(&self, tokens: &Range<usize>) -> usize {
         let first = self.parts.partition_point(|part| part.tokens.start < tokens.start);
         let mut parts = self.parts.iter().skip(first);
@@ -197,7 +198,7 @@ pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
     (file.text(&columns.tokens) == "*" && file.ctes.contains(&name)).then_some(name)
 }
 
-/// Returns the columns before a column that the query returns.
+/// Returns the output columns of the query that precede the column with this name.
 #[must_use]
 pub fn columns_before(sql: &str, name: &str, dialect: Dialect) -> Vec<String> {
     let output = output_cte(sql, dialect);

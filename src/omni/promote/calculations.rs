@@ -317,7 +317,7 @@ fn cell_column(word: &str) -> Option<usize> {
     is_cell.then(|| digits.fold(0, |column, digit| column * 26 + digit) - 1)
 }
 
-/// Returns how a function of a calculation may differ in Omni.
+/// Returns how a function in a formula may behave differently in Omni. `None` if there is no such function.
 pub(super) fn function_doubt(formula: &str) -> Option<&'static str> {
     let text = format!("={formula}");
     let (parsed, _) = parse::parse(&text);

@@ -146,7 +146,7 @@ impl<'t> ParsedOmniModel<'t> {
         (model, faults)
     }
 
-    /// Sets the table of each view that does not specify its rows to the table of the view that it extends.
+    /// If a view does not specify its rows, sets its table to the table of the view that it extends.
     ///
     /// Source: <https://docs.omni.co/modeling/views/parameters/extends>
     fn inherit_tables(&mut self) {

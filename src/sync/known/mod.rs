@@ -189,7 +189,7 @@ impl KnownFacts {
         }
     }
 
-    /// Replaces the descriptions of columns of relations in dbt's manifest.
+    /// Replaces column descriptions. `manifest` is dbt's manifest, which maps the described nodes to relations.
     #[must_use]
     pub fn with_descriptions(mut self, manifest: &Manifest, described: &[ColumnDescription]) -> Self {
         for one in described {
@@ -293,7 +293,7 @@ impl KnownFacts {
         contradictions
     }
 
-    /// Keeps only these relations. If several specs read a relation, the columns that any of them reads are kept.
+    /// Keeps only these relations. If several specs read a relation, keeps each column that at least one of them reads.
     #[must_use]
     pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();

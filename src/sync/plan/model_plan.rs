@@ -303,8 +303,8 @@ impl ModelPlan {
         }
     }
 
-    /// Creates the plans for many models, in the order of `models`. `compiler` returns a compiler with all
-    /// current models; it is called only if a model has changed since its base.
+    /// Creates the plans for many models, in the order of `models`. `compiler` returns a compiler with all current
+    /// models. It is called only if a model has changed since its base.
     #[must_use]
     pub fn for_models<'t>(models: &[PlannedModel<'_>], compiler: impl Fn() -> &'t Compiler + Sync) -> Vec<Self> {
         let bases: Vec<Option<&PushState>> = models.iter().map(PlannedModel::changed_base).collect();

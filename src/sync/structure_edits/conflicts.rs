@@ -42,7 +42,8 @@ impl ModelReconciler<'_> {
                     Some(condition(&root, cte.as_deref(), key)?.text()?.to_owned())
                 };
                 let other = if *clause == "where" { "having" } else { "where" };
-                // A condition of a later select may come from the other key, `where` or `having`, of the spec.
+                // The condition of a later select may come from the spec's other key (`where` or `having`), so compare
+                // both keys.
                 let is_changed = |key: &&str| match &theirs {
                     Some(theirs) => condition_of(theirs, key) != condition_of(base, key),
                     None => condition_of(&self.ours, key) != condition_of(base, key),

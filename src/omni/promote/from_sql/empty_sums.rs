@@ -66,7 +66,7 @@ fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
     let (Some(added), Some(divisor_value)) = (first_argument(sum), first_argument(divisor)) else {
         return false;
     };
-    // A CASE with the default 0 is only NULL for rows that meet its condition.
+    // A CASE with the default 0 is NULL only for rows that meet its condition.
     let added_by_default = match added {
         Expr::Case {
             conditions,

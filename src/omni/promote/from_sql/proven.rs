@@ -192,8 +192,8 @@ impl SqlReader<'_> {
         Ok(term)
     }
 
-    /// Returns whether the value of an expression depends on the time zone to which formulas, unlike SQL, convert
-    /// points in time.
+    /// Returns whether an expression has different values in SQL and in a formula because formulas convert points in
+    /// time to a time zone.
     pub(super) fn depends_on_time_zone(&self, expr: &Expr) -> bool {
         if !self
             .names
