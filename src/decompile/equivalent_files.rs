@@ -223,7 +223,7 @@ impl RowSelects {
     /// Returns `None` if several selects determine the rows, or if a select has a different form.
     fn find(file: &SqlFile<'_>) -> Option<Self> {
         let is_keyword = |token_index: usize, word: &str| file.key(token_index) == word;
-        // `distinct` is not a clause.
+        // `distinct` is not a clause of its own, so look for it after `select`.
         let words = || (1..file.tokens.len()).filter(|token_index| is_keyword(token_index - 1, "select"));
         if words().any(|token_index| {
             is_keyword(token_index, "distinct") || is_keyword(token_index, "all") || is_keyword(token_index, "top")

@@ -9,7 +9,7 @@ use super::parse::parse;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dialect::Dialect;
 
-/// Column by which the edited select groups its rows but the generated select does not.
+/// Column by which only the edited select groups its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AddedGroupKey {
@@ -75,8 +75,8 @@ pub struct SameGrouping {
     pub group_by: Option<RewrittenSql>,
 }
 
-/// Compares the `group by` of generated and of edited SQL, and some columns that both contain. Items may be in a
-/// different order, and may be names or positions of columns. Returns the differences, or `None` if the rows are
+/// Compares the `group by` clauses of generated and edited SQL, and the given columns, which both contain. Items may be
+/// in a different order, and may be names or positions of columns. Returns the differences, or `None` if the rows are
 /// grouped differently.
 #[must_use]
 pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {

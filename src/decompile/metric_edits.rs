@@ -44,9 +44,10 @@ pub enum EditOrigin<'m> {
 /// Edit to SQL that a metric set defines.
 #[derive(Debug)]
 pub struct MetricEdit<'m> {
-    /// The definition of the set.
+    /// The edited definition in the set.
     pub definition: MetricSetFormula<'m>,
-    /// Column whose SQL shows the edit, with its CTE. The column is computed from the edited column.
+    /// Column whose values the edit changes, with its CTE: the edited column, or the definition's column if a clause or
+    /// a helper column was edited.
     pub column_with_cte: (Option<String>, String),
     /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
     pub listed_as: Option<String>,
@@ -96,7 +97,7 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns the formula of the first metric in the model's `metrics`: its name.
+    /// Returns a formula that refers to the first metric in the model's `metrics`: the metric's name.
     #[must_use]
     pub fn first_listed_metric(&self) -> Option<String> {
         let mut listed_columns = self.expanded_model.listed_columns();
@@ -148,8 +149,8 @@ impl<'m> EditedModel<'m> {
         Some(EditOrigin::Model(formulas))
     }
 
-    /// Returns another metric that reads a column because its formula contains the same aggregate, although it does not
-    /// refer to the metric of the column.
+    /// Returns another metric that reads a column because both metrics contain the same aggregate, although its formula
+    /// does not refer to the column's metric.
     fn other_metric_of_aggregate(
         &self,
         spec_position: &SpecPosition<'_>,
@@ -367,7 +368,7 @@ impl<'m> EditedModel<'m> {
         formulas.iter().find_map(proven).ok_or_else(no_formula)
     }
 
-    /// Creates the edit to a definition, with the formulas that may resolve it.
+    /// Creates the edit to a definition, with the formulas that may produce the edited SQL.
     pub(super) fn metric_edit<'e>(
         &'e self,
         definition: MetricSetFormula<'e>,
@@ -476,7 +477,7 @@ impl<'m> EditedModel<'m> {
         columns.find(is_it).map(|(column, ..)| column)
     }
 
-    /// Replaces columns to which the model cannot refer with the metrics that they contain.
+    /// If the model cannot refer to a column, replaces the column with the metric that it contains.
     fn with_model_names(&self, formula: &str) -> String {
         let is_listed = |column: &str| {
             let mut listed_columns = self.expanded_model.listed_columns();

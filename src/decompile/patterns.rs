@@ -351,7 +351,7 @@ impl SqlPattern {
         })
     }
 
-    /// Returns whether the formula contains a number as a condition, which the SQL compares with 0.
+    /// Returns whether the formula uses a number as a condition. The SQL compares such a number with 0.
     pub fn hides_comparison(&self) -> bool {
         let PatternPart::Node(SqlLabel::Case, parts) = &self.root else {
             return false;

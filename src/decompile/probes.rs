@@ -278,7 +278,7 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     combinations
 }
 
-/// Returns the values with a different value at one position.
+/// Returns a copy of the values in which one value is replaced.
 pub(super) fn with_value_at<T: Clone>(values: &[T], index: usize, value: T) -> Vec<T> {
     let mut values = values.to_vec();
     if let Some(old) = values.get_mut(index) {

@@ -104,7 +104,7 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
         }
     }
 
-    /// Returns the type of a column, in a definition that contains only the column or its maximum.
+    /// Returns the type of a column, inferred from a definition whose formula is the column itself or its `MAX`.
     fn of_column(&mut self, name: String) -> Option<ValueType> {
         if let Some(cached_type) = self.columns.get(&name) {
             return *cached_type;

@@ -3,7 +3,8 @@
 use super::view::ViewFile;
 use crate::yaml;
 
-/// Keys of the model file that name schemas or views. The flag is `true` if only the named ones are part of the model.
+/// Keys of the model file that name schemas or views. The flag is `true` if the model contains only the named schemas
+/// or views.
 const KEYS: [(&str, bool); 4] = [
     ("ignored_schemas", false),
     ("included_schemas", true),

@@ -181,11 +181,12 @@ fn match_views(
     view_indices
 }
 
-/// Returns the relation that each view shows, by the path of the view's file.
+/// Returns the relation that each view shows, by the path of the view's file. Views without a known relation are
+/// omitted.
 ///
-/// The relation is the dbt node that `pull` would recognize. For a view without a schema, this is the only node with
-/// the name of the view's table. If another view shows that node, the view without a schema shows a table that dbt does
-/// not know. Other views are not listed.
+/// The relation is the dbt node that `pull` would recognize. A view without a schema that `pull` does not recognize
+/// shows the only dbt node with the name of its table. A view with a schema shows a table that dbt does not know if
+/// another view already shows the dbt node with the name of its table.
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
@@ -256,7 +257,8 @@ fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
     }
 }
 
-/// Returns the virtual schema for each schema of the warehouse whose models Omni shows in a single other schema.
+/// Maps schemas of the warehouse to virtual schemas. A schema is included if Omni shows all its models in the same
+/// schema.
 fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
     let mut schemas: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
     for (node, location) in nodes.iter().zip(view_locations) {
@@ -275,8 +277,8 @@ fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocatio
     single.collect()
 }
 
-/// Returns the first part of the names of the virtual schemas, such as `omni_dbt`, if Omni shows every dbt model that
-/// it shows in a schema with this first part.
+/// Returns the common prefix of the virtual schemas, such as `omni_dbt`. `None` if Omni shows a dbt model in a schema
+/// without this prefix.
 fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> Option<String> {
     let of_models = nodes.iter().zip(view_locations).filter_map(|(node, location)| {
         let location = location.as_ref().filter(|_| node.resource_type.is_referenceable())?;
@@ -300,7 +302,7 @@ fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewL
     }
 }
 
-/// Returns the ending of most view files: `.view` if Omni's repository omits `.yaml`.
+/// Returns the file name ending of most view files: `.view` if Omni's repository omits `.yaml`.
 fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
     const ENDINGS: [&str; 3] = [".view.yaml", ".view.yml", ".view"];
     let count = |ending: &&str| existing.iter().filter(|view| view.path.ends_with(*ending)).count();

@@ -84,7 +84,7 @@ impl CandidateCheck<'_, '_> {
         })
     }
 
-    /// Converts a formula to a probe argument, which represents any expression.
+    /// Converts a formula to a probe argument that stands for any expression.
     pub fn argument_from_formula(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
         Some(Arg::Named(formula.to_owned(), self.expression_tree(formula, trees)?))
     }

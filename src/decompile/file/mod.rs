@@ -234,7 +234,7 @@ pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> 
 }
 
 /// Returns the name of a column after `as`, given the name that the token represents. In Snowflake, the unquoted name
-/// `amt` is `AMT`, so the name `"amt"` is another name, and includes its quotes.
+/// `amt` means `AMT`. The name `"amt"` is therefore a different name, and is returned with its quotes.
 fn alias_name(token: SqlToken, name: String, file: &SqlFile<'_>) -> String {
     let text = token.text(file.source);
     let is_exact = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) == Some(&name);

@@ -88,7 +88,7 @@ impl SpecBuilder<'_, '_> {
         self.carried.retain(|carried_field| defined(&carried_field.column));
     }
 
-    /// Removes the reports that definitions may differ, for definitions that the spec no longer contains.
+    /// Removes the warnings that a definition may differ from Omni's, for definitions that the spec no longer contains.
     fn withdraw_doubts(&mut self, removed: &[PromoteGap]) {
         let items: FxHashSet<(&str, usize, &str)> = removed
             .iter()
@@ -109,7 +109,7 @@ impl SpecBuilder<'_, '_> {
         }
     }
 
-    /// Removes sort keys that the spec no longer defines. A limit needs sort keys.
+    /// Removes sort keys that the spec no longer defines. If a step has no sort keys left, also removes its limit.
     fn remove_sort_keys(&mut self, defined: &dyn Fn(&String) -> bool) {
         let mut gaps = Vec::new();
         let name_of = |entry: &String| entry.trim_end_matches(" desc").to_owned();
