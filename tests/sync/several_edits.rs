@@ -40,7 +40,7 @@ definitions: |
   share = net / amount
   kind = IF(amount > 100, \"large\", \"small\")
 ";
-/// `ROUND` computes the quotient in a CTE, so its SQL is proven with the whole query.
+/// `ROUND` moves the quotient to a CTE, so a formula with `ROUND` is verified by comparing the whole query.
 const SHARES: &str = "\
 model: m
 from: orders

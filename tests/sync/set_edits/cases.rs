@@ -128,7 +128,8 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "SUM(amount - tax)",
         "[does not list `orders.revenue`]",
     ),
-    // A column that the compiler has added belongs to the metric that is inlined in the definition that uses it.
+    // If the compiler has inlined a metric into a definition and added a column for the metric, an edit to the column
+    // is an edit to the metric.
     (
         BY_MONTH,
         "count(order_id) as order_count",
