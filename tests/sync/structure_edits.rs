@@ -795,8 +795,8 @@ definitions: |
     }
 }
 
-/// If a select reads from a new CTE, the CTE's columns are not those that the formulas read, even if the names match, and `*`
-/// may return the columns that seem to be missing. Jinja in a string is code. The spec and the file stay as they are.
+/// The columns of a new CTE differ from the columns that the formulas read, even if the names match, and `*` may return
+/// the columns that seem to be missing. Jinja in a string is code. The spec and the file stay as they are.
 #[test]
 fn selects_that_formulac_cannot_read_are_kept() {
     const SELECTS: [&str; 8] = [
