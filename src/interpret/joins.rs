@@ -222,7 +222,7 @@ impl<'a> JoinedRelations<'a> {
         }
     }
 
-    /// Returns the relations before index `relation_index` that have a column named in `using`.
+    /// Returns the relations before index `relation_index` that have the `using` column `name`.
     fn earlier_sides(&self, relation_index: usize, name: &str) -> Vec<usize> {
         match self.merged_columns.iter().find(|(merged, _)| *merged == name) {
             Some((_, sides)) => sides.clone(),

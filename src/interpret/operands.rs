@@ -177,7 +177,7 @@ fn skips_nulls(name: &str) -> bool {
     catalog::lookup(name).is_some_and(|function| function.level == Level::Aggregate)
 }
 
-/// Returns whether an argument of a function that may return a number is a number itself.
+/// Returns whether the argument at this index is a number, for a function that can return a number.
 fn is_number_argument(name: &str, arg_index: usize) -> bool {
     match name {
         "VALUE" | "NUMBERVALUE" | "FIND" | "CODE" | "DATEDIF" | "LEN" => false,
@@ -187,7 +187,7 @@ fn is_number_argument(name: &str, arg_index: usize) -> bool {
     }
 }
 
-/// Returns 0 if a window finds no row. Returns NULL if the offset finds a row, because a NULL in that row is an error.
+/// Returns 0 if a window finds no row. Otherwise, returns NULL, because a NULL in an existing row is an error.
 fn zero_if_no_row(
     window: impl FnOnce(Box<InterpreterExpr>) -> Window,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,

@@ -24,7 +24,7 @@ pub(super) struct IncrementalPlan {
     pub time: Column,
     /// Unit to which the time column is truncated.
     pub unit: Option<CalendarUnit>,
-    /// Name of the column in the first step from which the time column originates.
+    /// Name of the first step's column from which the time column originates.
     pub of_first: String,
     /// Distance between the table's newest row and the point at which a run begins to read.
     pub read_distance: TimeLength,

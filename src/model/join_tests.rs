@@ -189,7 +189,7 @@ mod tests {
     use crate::Compiler;
     use crate::model_files::ModelTest;
 
-    /// Returns the tests of the joins of a spec, for a schema in which customers have no key.
+    /// Returns the tests of a spec's joins, for a schema in which the relation `customers` has no key.
     fn tests_of_joins(spec: &str) -> Vec<ModelTest> {
         let columns = |relation: &str, names: &[&str]| {
             let columns = names.iter().map(|name| Column::new(*name, Type::Integer));

@@ -1,5 +1,6 @@
-//! Reports names that the warehouse rejects. Postgres silently truncates names that are too long, and other warehouses
-//! reject them. BigQuery rejects columns whose names contain some special characters or begin like its system columns.
+//! Reports names that the warehouse rejects or truncates. Postgres silently truncates names that are too long, and
+//! other warehouses reject them. BigQuery rejects columns whose names contain some special characters or begin like its
+//! system columns.
 
 use rustc_hash::FxHashMap;
 

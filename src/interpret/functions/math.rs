@@ -228,8 +228,8 @@ fn parity(value: &Value, odd: bool) -> Option<Value> {
     }))
 }
 
-/// Scales a dividend and a divisor to the same number of decimal places. A quotient that differs from an integer only
-/// after the ninth decimal place is this integer, as in the SQL, which rounds the quotient of floats.
+/// Scales a dividend and a divisor to the same number of decimal places. If a quotient differs from an integer only
+/// after the ninth decimal place, the integer is used, because the SQL also rounds the quotient of floats.
 fn align_places(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
     let aligned = ExactDecimal::from_value(a)
         .zip(ExactDecimal::from_value(b))

@@ -62,7 +62,7 @@ impl<'s> StepToCompile<'s> {
         self.sheet.and_then(|sheet| sheet.totals.as_deref()).unwrap_or_default()
     }
 
-    /// Returns whether the step needs all rows of its input, but an incremental run reads only some of them.
+    /// Returns whether the step needs all rows of its input although an incremental run reads only some of them.
     pub fn needs_all_rows(&self) -> bool {
         self.is_pivoted() || !self.totals().is_empty()
     }
@@ -293,7 +293,7 @@ impl SpecCompilation<'_> {
             .iter()
             .skip(before)
             .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition);
-        // The partition would also limit PERIODOFFSET, which the help suggests.
+        // Otherwise, skip `check_gaps`: its help suggests PERIODOFFSET, which the partition would limit as well.
         if !is_cut {
             check_gaps(
                 plan,
@@ -364,7 +364,7 @@ fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<
     });
 }
 
-/// Returns the origin of the value of each node, or nothing if no check or later step needs the origins.
+/// Returns the origin of each node's value. Empty if no check and no later step needs the origins.
 fn provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
     let relations = input_relations(work.input);
     match is_provenance_needed(relations, work.last) {

@@ -119,7 +119,7 @@ impl SpecCompilation<'_> {
         let input = StepInput {
             name: self.spec.model.text,
             source: Some(0),
-            // Without the relation, the step selects `*` if all columns are shown.
+            // If all columns are shown, omit the relation, so that the step selects `*`.
             relation: (!tested.has_unknown_columns && !step.shown_columns.is_empty()).then_some(&tested.relation),
             grain: tested.grain,
             joined: None,

@@ -210,8 +210,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the position of a column of an earlier step. Any name may be a column of an undeclared relation whose
-    /// columns the step passes on. A column of a union is computed from the columns of all its steps.
+    /// Returns the position of a column of an earlier step. If the step passes on the columns of a relation without a
+    /// schema, any name may be one of these columns. A column of a union is computed from the columns of all its steps.
     fn step_column(&mut self, step_index: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut seen = FxHashSet::default();

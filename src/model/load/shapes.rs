@@ -29,7 +29,7 @@ impl Loader<'_, '_> {
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
         let mut suggested_keys: Vec<&str> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
-        // Some texts may be calls, for example a date in `fill` or a relation.
+        // Some text values may be calls with commas, for example a date in `fill` or a relation.
         let may_have_comma = |key: &Node, _: &Node| {
             key.text()
                 .and_then(find)

@@ -115,7 +115,8 @@ impl Compiler {
         compiled.map_places(
             |diagnostic| {
                 let mapped = expansion.to_model(diagnostic)?;
-                // The warning is about the model's name if no key of the spec has the column's name.
+                // If no key of the spec has the column's name, the span is the model's name, which must not replace the
+                // key.
                 let is_key = mapped.span() != name_span;
                 Some(if is_key {
                     with_original_key(mapped, source)
@@ -189,7 +190,7 @@ impl Compiler {
         let plain = self.compile_query(file, kind);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
-            // The spec without `fill` may lack periods.
+            // Without `fill`, the spec may lack periods, so this warning does not apply.
             if has_fill {
                 compiled
                     .diagnostics
@@ -314,7 +315,8 @@ impl Compiler {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
         compiled.diagnostics.append(&mut set_faults);
-        // An error in a dimension or in all aggregates may cause the error.
+        // An error in a dimension or in all aggregates may cause the error about the time. Report it only if they have
+        // no errors.
         if let (Some(fault), Some(time)) = (of_time, time)
             && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_about_level(&fault)))
         {
@@ -423,8 +425,8 @@ impl Expansion {
         }
         let (file, in_set) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's
-        // joins.
+        // Show these warnings for the model. Its keys and order determine the rows in a partition, and a query does not
+        // run the tests of a set's joins.
         let is_shown = diagnostic.is_error()
             || matches!(
                 diagnostic.kind(),

@@ -1,4 +1,4 @@
-//! Rows for periods without any rows in the sets: the key `fill`.
+//! Key `fill`, which adds rows for periods without any rows in the sets.
 
 use std::ops::Range;
 
@@ -209,7 +209,7 @@ impl ModelOverSets<'_> {
         Some(fill)
     }
 
-    /// Warns about periods of the filled date that the filled period does not determine.
+    /// Warns about keys that are computed from the filled date but may differ between the days of a filled period.
     fn free_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
         let is_free = |index: &usize| {
             *index != fill.key

@@ -42,7 +42,7 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
                 .iter()
                 .map(|(set, time)| format!("{set}: {}", part(time)))
                 .collect();
-            // A key may not have the name of a set's time.
+            // A key must not have the name of a set's time column.
             let mut name = period.clone();
             while times.iter().any(|(_, time)| time.column.eq_ignore_ascii_case(&name)) {
                 name.push_str("_of_sets");

@@ -127,7 +127,8 @@ pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
     }
 }
 
-/// Reports joins that may change the number of rows, over which all metrics of the set are computed.
+/// Reports joins that may change the number of the set's rows, because all metrics of the set are computed over these
+/// rows.
 pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
     let joins = root.items_at("joins");
     for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
@@ -206,7 +207,7 @@ impl MetricSet {
         Some(Diagnostic::new(Code::UnknownName, node.span, message).with_help(help))
     }
 
-    /// Returns the error about a former name that is also the former name of another definition.
+    /// Returns an error if a former name is also the former name of another definition.
     pub(super) fn former_name_error(&self, (former, span): (&str, Span), name: &str) -> Option<Diagnostic> {
         let other = self
             .renamed
