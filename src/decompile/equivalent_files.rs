@@ -186,8 +186,8 @@ fn has_call(trees: &Trees, expression: SqlNodeId, names: &[&str]) -> bool {
         })
 }
 
-/// Returns the expression for a column of the last select, in which columns of CTEs are replaced by the relations'
-/// columns.
+/// Returns the expression for a column of the last select, after replacing the columns of CTEs with the columns of
+/// relations.
 pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &mut Trees) -> Option<SqlNodeId> {
     let (cte, tokens) = (None, file.column(None, column)?);
     let mut resolver = ColumnResolver::new(file);

@@ -258,8 +258,8 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Returns the guards that the SQL of a formula has and the expected expression lacks, and the SQL of the column.
-    /// `None` if the spec with this formula produces a file that has another difference, unless other edits cause this
-    /// difference.
+    /// `None` if the spec with this formula produces a file that differs in other ways, unless other edits cause these
+    /// differences.
     fn guards_of_formula(
         &self,
         formula: &str,

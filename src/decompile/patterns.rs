@@ -190,7 +190,7 @@ pub(super) fn learn_probe(
     build_pattern(&trees, root, probe, arg_nodes)
 }
 
-/// Returns the pattern for the tree to which a probe compiles.
+/// Returns the pattern for the compiled tree of a probe.
 pub(super) fn build_pattern(
     trees: &Trees,
     root: SqlNodeId,

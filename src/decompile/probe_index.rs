@@ -135,7 +135,7 @@ mod tests {
             .collect()
     }
 
-    /// Returns, for each group, the set of parts in each of its patterns. Omits sets that contain another set.
+    /// Returns, for each group, the set of parts in each of its patterns. Omits supersets of other sets.
     fn sets(dialect: Dialect, compiler: &Compiler, step: usize) -> BTreeMap<String, BTreeSet<ExpressionParts>> {
         let groups: Vec<ProbeGroup> = ProbeGroup::all().collect();
         let groups: Vec<(ProbeGroup, bool)> = groups

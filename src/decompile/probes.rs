@@ -79,8 +79,8 @@ pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Timestamptz, 'z'),
 ];
 
-/// Maximum number of arguments for which every call is probed. Calls with more arguments are rare, so they are probed
-/// only when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
+/// Number of arguments up to which all calls are probed. Calls with more arguments are rare, so they are probed only
+/// when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
 pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.

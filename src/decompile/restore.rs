@@ -59,7 +59,8 @@ impl Hunk {
     }
 }
 
-/// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
+/// Returns the pieces in which a part of the generated SQL differs from the edited SQL. Empty if a column was added, or
+/// if nothing precedes a removed part.
 pub(super) fn diff_part(
     position: &FilePartPosition,
     generated_file: &SqlFile<'_>,

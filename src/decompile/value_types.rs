@@ -112,7 +112,8 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
         let check = self.check;
         let of_formula = |formula: &str| check.formula_type(formula).filter(|(ty, _)| *ty != Type::Unknown);
         let column_type = of_formula(&name).or_else(|| of_formula(&format!("MAX({name})")));
-        // The formula may be rejected in place of this definition because other definitions need another type.
+        // If other definitions need a different type, the formula is rejected in place of this definition, so use the
+        // type that the column has in the step's relation.
         let value_type = column_type.or_else(|| check.base_column_type(&name).filter(|(ty, _)| *ty != Type::Unknown));
         self.columns.insert(name, value_type);
         value_type

@@ -310,8 +310,8 @@ fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
     ENDINGS.into_iter().rev().max_by_key(count).unwrap_or(ENDINGS[0])
 }
 
-/// Returns for each table whether its view needs the database, because another table has the same schema and name.
-/// Tables in the database that contains most models do not need the database.
+/// For each table, returns whether its view must specify the database, because another table has the same schema and
+/// name. This is not necessary for tables in the database that contains most models.
 fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
     let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut databases: FxHashMap<(String, String), FxHashSet<&str>> = FxHashMap::default();

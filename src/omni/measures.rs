@@ -522,7 +522,7 @@ fn listed_metrics(metric: &Metric) -> &[MetaValue] {
         .unwrap_or_default()
 }
 
-/// Returns the names of the metrics from which a metric is computed, each with its name in the metric's expression.
+/// Returns the metrics from which a metric is computed, each with the name that the metric's expression uses for it.
 fn input_metrics<'m>(metric: &'m Metric) -> Vec<(&'m str, &'m str)> {
     match &*metric.kind {
         "ratio" => ["denominator", "numerator"]

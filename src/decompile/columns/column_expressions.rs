@@ -100,8 +100,8 @@ impl ColumnResolver<'_, '_> {
         self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
     }
 
-    /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
-    /// the relation in the `from` clause of the CTE, and the site that defines the name.
+    /// Finds the relation that supplies a name to a CTE, if this relation is a helper CTE. Returns the position of the
+    /// relation in the CTE's `from` clause, and the site that defines the name.
     pub fn find_source(
         &self,
         cte: Option<&str>,

@@ -1,4 +1,4 @@
-//! Hand edits to the structure of the SQL of models built on metric sets: conditions that restrict the rows of a set in
+//! Hand edits to the structure of the SQL in models built on metric sets: conditions that restrict the rows of a set in
 //! one model, and columns that are computed from its metrics.
 
 use super::candidates::SpecWithStructure;

@@ -87,12 +87,13 @@ fn first_argument(function: &Function) -> Option<&Expr> {
     call_arguments(&function.args)?.0.first().copied()
 }
 
-/// Returns the sum in an expression that is a sum, or the product of a sum and numbers.
+/// Returns the sum, if the expression is a sum or the product of a sum and numbers.
 fn multiplied_sum(expr: &Expr) -> Option<&Function> {
     multiplied_call(expr, &["sum"])
 }
 
-/// Returns the call of one of the functions in an expression that is this call, or the product of the call and numbers.
+/// Returns the call to one of the named functions, if the expression is such a call or the product of such a call and
+/// numbers.
 fn multiplied_call<'e>(expr: &'e Expr, names: &[&str]) -> Option<&'e Function> {
     let mut inner = expr;
     loop {
