@@ -228,7 +228,8 @@ impl RelationReference {
         Some(self.write_like_this(near))
     }
 
-    /// Writes the reference to a relation with the arguments that this reference has or that distinguish the relation.
+    /// Writes a reference to a relation in the form of this reference. A package or version is included if this
+    /// reference has one, or if it distinguishes the relation from others with the same name.
     fn write_like_this(&self, relation: &Relation) -> String {
         let name = relation.name();
         let (package, version) = match relation.origin() {

@@ -49,7 +49,7 @@ pub fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
-        // `init` writes a `.gitignore` for the whole project, but a project may exist without `init`.
+        // `init` writes a `.gitignore` for the whole project, but a project may have been set up without `init`.
         fs::write(folder.join(".gitignore"), "*\n")?;
     }
     // Write a temporary file first, so that other processes never see a partial file.

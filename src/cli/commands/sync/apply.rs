@@ -33,8 +33,8 @@ pub struct PushCommit {
     pub omni: Option<Box<OmniCommit>>,
 }
 
-/// Name of the file, next to the journal, that contains the hash of a created commit. The commit in the Omni model's
-/// repository is then still missing.
+/// Name of the file, next to the journal, that contains the hash of a created commit. While this file exists, the
+/// commit in the Omni model's repository is still missing.
 const CREATED: &str = "created";
 
 /// Trailer of a commit message that contains the hash of the log entry.
