@@ -157,7 +157,8 @@ impl FromStr for Type {
     }
 }
 
-/// Size of a decimal that may use all digits that the engine supports, so that its scale cannot change.
+/// Size that marks a decimal column which may use all digits that the engine supports. The scale of such a column must
+/// not be changed.
 pub const MAX_DECIMAL_DIGITS: u32 = u32::MAX;
 
 /// Error for a string that is not the name of a type.
@@ -180,7 +181,7 @@ pub enum Level {
     Row,
     /// One value per group of rows.
     Aggregate,
-    /// One value per row of the grouped result, which may also use other rows of the result.
+    /// One value per row of the grouped result. The value can also depend on other rows of the result.
     Window,
 }
 

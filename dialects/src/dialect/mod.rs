@@ -43,7 +43,7 @@ impl Dialect {
         Some(self.0.unverified).filter(|reason| !reason.is_empty())
     }
 
-    /// Returns the name of the warehouse in sentences.
+    /// Returns the name of the warehouse in prose, such as `BigQuery`.
     #[must_use]
     pub fn title(self) -> &'static str {
         self.0.title

@@ -181,7 +181,7 @@ impl Dialect {
         name.bytes().any(|b| name_byte_kind(b) & self.folded_kind() != 0)
     }
 
-    /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name is insignificant.
+    /// Returns a bit set of the dialects that accept the name without quotes, assuming that its case is insignificant.
     /// [`Self::accepts_unquoted`] also considers the case.
     pub fn bare_dialects(name: &str) -> u32 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));

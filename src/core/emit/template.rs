@@ -202,7 +202,7 @@ impl Emitter<'_> {
         std::mem::replace(&mut self.work.template.names, names)
     }
 
-    /// Writes the parts of a call's argument next to each other, except for the parts in `left_out`.
+    /// Writes the parts of a call's argument, separated by spaces. Omits the parts in `left_out`.
     fn write_adjacent_parts(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
         let kept_parts = parts.iter().enumerate().filter(|(index, _)| !left_out.contains(index));
@@ -244,8 +244,8 @@ impl Emitter<'_> {
         }))
     }
 
-    /// Returns simpler SQL for a call that protects a division by zero, if its divisor is never zero. Otherwise removes
-    /// `coalesce` from the divisor.
+    /// Returns simpler SQL for a call that guards against a division by zero, if the divisor is never zero. Otherwise
+    /// removes `coalesce` from the divisor.
     fn simplify_division(&mut self, name: &str, args: SqlSlice, span: Span) -> Option<SqlId> {
         let facts = self.dialect.facts();
         if name == facts.null_if {

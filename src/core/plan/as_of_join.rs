@@ -63,7 +63,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns the sort keys with which the row to choose comes first.
+    /// Returns sort keys that put the row to choose first.
     pub(super) fn nearest_sort_keys(
         &mut self,
         parts: LookupParts,
@@ -97,8 +97,8 @@ impl Planner<'_> {
         order
     }
 
-    /// Returns the rows that nearest-key lookups search, sorted so that the row to choose comes first. The emitter's
-    /// qualifier is set for a select that reads only these rows.
+    /// Returns the rows that nearest-key lookups search, sorted so that the row to choose comes first. Sets the
+    /// emitter's qualifier for a select that reads only these rows.
     fn nearest_rows(
         &mut self,
         lookup_join: &mut LookupJoin,

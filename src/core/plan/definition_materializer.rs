@@ -82,7 +82,7 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Materializes a value as a column that is named for the value.
+    /// Materializes a value as a column that is named after the value.
     fn materialize_named_for_value(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
         target.materialize(value, |used_names| self.value_name(value, used_names));
     }

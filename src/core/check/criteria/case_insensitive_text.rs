@@ -1,5 +1,5 @@
-//! Lint for case sensitivity: warns if a program compares a column with the same text in two ways: with a criterion,
-//! which ignores case, and with `=`, which is case-sensitive.
+//! Lint for case sensitivity. Warns if a program compares a column with the same text both in a criterion, which
+//! ignores case, and with `=`, which is case-sensitive.
 
 use std::borrow::Cow;
 

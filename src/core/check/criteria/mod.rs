@@ -188,7 +188,7 @@ impl Lowerer<'_> {
                 return None;
             }
             if self.is_same_value(range, right) {
-                // The concatenated text does not become part of the SQL.
+                // Mark the program as folded, because the SQL does not contain the concatenated text.
                 self.program.folded = true;
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);

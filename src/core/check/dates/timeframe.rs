@@ -92,7 +92,7 @@ pub fn date_part(program: &Program, id: IrId) -> Option<DatePart> {
             // The result is the same day in each fiscal year.
             (internal::DATE_FROM_PARTS, [_, month, day]) if is_number(month) && is_number(day) => {}
             (function, _) => match function_timeframe(function) {
-                // The part of a computed date.
+                // The timeframe is a part of a computed date, so the computed date is `date` of the result.
                 None if timeframe.is_some() => break,
                 None | Some("hour_of_day") => return None,
                 Some("hour" | "minute" | "second" | "millisecond") => {}

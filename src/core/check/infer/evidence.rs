@@ -1,4 +1,4 @@
-//! Adds to a type error the use from which the type of an undeclared column was inferred.
+//! Labels in type errors that show from which use the type of an undeclared column was inferred.
 
 use rustc_hash::FxHashMap;
 

@@ -33,7 +33,7 @@ pub(in crate::check) enum InferTerm {
 }
 
 impl InferTerm {
-    /// Returns the words for a value of this type.
+    /// Returns the words that messages use for a value of this type.
     fn describe(self) -> &'static str {
         match self {
             Self::Type(ty) => ty.describe(),
