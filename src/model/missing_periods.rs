@@ -24,7 +24,7 @@ enum RowCountingKind {
     },
 }
 
-/// Key that orders the rows, as messages name it.
+/// Key that orders the rows, with the names for messages.
 struct OrderKey<'k> {
     text: &'k str,
     unit: &'k str,

@@ -103,8 +103,8 @@ pub(super) struct TimeValue {
 /// Value that reads rows other than its own row or group.
 #[derive(Clone, Debug)]
 pub(super) enum CrossRowRead {
-    /// All rows with equal values in these columns. The values that are read from each of these rows in turn read rows
-    /// that are earlier or later by the lengths in `inner`.
+    /// All rows with equal values in the columns `parted_by`. The values in these rows may themselves read rows that
+    /// are earlier or later by up to the lengths in `inner`.
     Window {
         span: Span,
         parted_by: Vec<TimeKey>,

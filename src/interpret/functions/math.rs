@@ -395,7 +395,7 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let product = (1..=n as i64).fold(1.0, |product, factor| product * factor as f64);
-    // Factorials of smaller numbers are exact in a float.
+    // Factorials of numbers below 18 are exact in a float.
     Some(Value::Number(if n < 18.0 {
         check_size(product)
     } else {

@@ -51,7 +51,7 @@ impl<'s> StepToCompile<'s> {
         self.sheet.is_some_and(|sheet| sheet.pivot.is_some())
     }
 
-    /// Returns whether the pivot of the sheet lists the values of its wide form.
+    /// Returns whether the sheet has a pivot in the wide form, which has columns for the listed values.
     fn is_wide_pivot(&self) -> bool {
         let pivot = self.step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
         pivot.is_some_and(|pivot| pivot.values.is_some())

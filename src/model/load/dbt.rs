@@ -71,8 +71,8 @@ impl<'y> Loader<'y, '_> {
             if known_keys().any(|name| name == text) {
                 continue;
             }
-            // Short keys for macros are often similar to a setting, such as `region` to `begin`, so they must be more
-            // similar.
+            // Allow fewer differences in short keys, because a short key for macros is often similar to a setting, such
+            // as `region` to `begin`.
             let most = if text.len() < 8 { 1 } else { 2 };
             if let Some(near) = suggest::nearest_name_within(text, most, known_keys()) {
                 let message = format!("dbt has no setting `{text}`, so only macros can read it");

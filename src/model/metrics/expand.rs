@@ -33,7 +33,7 @@ pub struct Expansion {
     pub sets: Vec<Arc<MetricSet>>,
     /// Position in the model's spec for diagnostics about the sets.
     pub span: Span,
-    /// Positions of the steps that have a row for every period. Empty if no step does.
+    /// Positions of the steps that have a row for every period. Empty if there is no such step.
     pub filled_steps: Range<u32>,
     /// Whether `partition_by` and the ordering key identify the rows in a way that later steps cannot infer.
     pub is_row_identified: bool,

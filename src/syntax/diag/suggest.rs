@@ -32,7 +32,7 @@ pub fn nearest_name_within<'c>(
     let (mut distances, mut other) = (EditDistances::default(), Vec::new());
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        // A character has at most four bytes.
+        // Skip candidates whose length differs too much. A character has at most four bytes.
         if candidate.len() + limit < word.len() || candidate.len() > (word.len() + limit) * 4 {
             continue;
         }
@@ -46,7 +46,8 @@ pub fn nearest_name_within<'c>(
             ),
             false => other.extend(candidate.chars().take(80).flat_map(char::to_lowercase)),
         }
-        // An edit changes at most one letter of the word.
+        // An edit changes at most one letter of the word, so the number of missing letters is a lower bound for the
+        // distance.
         let edits = (letters & !letter_set(&other)).count_ones() as usize;
         let limit = best.map_or(limit, |(d, _)| d.saturating_sub(1));
         if word.len().abs_diff(other.len()) <= limit

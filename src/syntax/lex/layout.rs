@@ -456,7 +456,7 @@ impl<'t> LayoutPass<'_, 't> {
         let Some(innermost) = self.open_brackets.last().copied() else {
             return true;
         };
-        // A name cannot follow an operand, so a bracket that a later line closes is missing here.
+        // A name cannot follow an operand, so it begins a definition even if a later line closes the bracket.
         let before = at.saturating_sub(1);
         if self.token_at(before).is_some_and(ends_operand) && !self.is_any_word(before, &super::operands::KEYWORDS) {
             return true;

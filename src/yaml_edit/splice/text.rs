@@ -93,7 +93,8 @@ fn in_quotes(text: &str, style: YamlStyle) -> String {
 fn literal_block(source: &str, node: &EditNode, text: &str) -> Rendered {
     let pad = " ".repeat(lines::column_at(source, node.content));
     let texts: Vec<&str> = text.split('\n').collect();
-    // Blank lines may contain spaces, so unedited lines at the start and at the end are copied.
+    // Copy unedited lines at the start and at the end, because blank lines may contain spaces that would otherwise be
+    // lost.
     let before: Vec<&str> = lines_between(source, lines::line_start(source, node.content), node.end).collect();
     let is_same =
         |(text, before): &(&&str, &&str)| before.strip_prefix(&pad).unwrap_or(before.trim_start_matches(' ')) == **text;
@@ -139,7 +140,7 @@ struct WrappedLine<'s> {
 }
 
 impl WrappedLine<'_> {
-    /// Returns the characters of the string that the line breaks represent.
+    /// Returns the characters that the line breaks after this line stand for in the string.
     fn separator(&self) -> String {
         match self.blanks {
             0 => " ".to_owned(),
@@ -303,7 +304,7 @@ fn wrap_words(text: &str, width: usize, pad: usize, first: Option<usize>) -> Vec
     body
 }
 
-/// Returns the parts of a paragraph between which a line break represents a space.
+/// Splits a paragraph at single spaces. A line break can represent a single space, but not several adjacent spaces.
 fn words(paragraph: &str) -> impl Iterator<Item = &str> {
     let bytes = paragraph.as_bytes();
     let is_single = move |at: usize| {
