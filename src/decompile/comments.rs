@@ -88,8 +88,8 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
 
 /// Lines that occur in both of two texts.
 struct CommonLines {
-    /// Maps each line of the first text to the equal line of the other text, if the line occurs exactly once in both
-    /// texts.
+    /// Maps each line of the first text to the identical line of the other text, if the line occurs exactly once in
+    /// both texts.
     lines: Vec<Option<usize>>,
     /// The line after the last line of the other text.
     end: usize,

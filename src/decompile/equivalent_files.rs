@@ -117,7 +117,7 @@ impl SqlFile<'_> {
 }
 
 /// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
-/// the rows, and all later selects may only compute columns.
+/// the rows, and all later selects must only compute columns.
 pub(super) fn are_equivalent(first_file: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
     are_equivalent_by(first_file, other, trees, &mut |_, _, first_node, other| {
         first_node == other

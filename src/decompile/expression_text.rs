@@ -164,7 +164,7 @@ impl ExpressionShape {
                     None => ExpressionText::atom(format!("{name}({})", texts()), cost),
                 }
             }
-            // Write a final condition `TRUE`, because IFS has no default argument in spreadsheets.
+            // Write the default after a final condition `TRUE`, because IFS in spreadsheets has no default argument.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
                 let conditions = conditions.join(", ");

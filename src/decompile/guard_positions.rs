@@ -32,7 +32,7 @@ const AGGREGATE_PREFIXES: [&str; 25] = [
     "var",
 ];
 
-/// Position of an expression in the expression around it, which determines the possible guards.
+/// Position of an expression in its enclosing expression. The position determines which guards are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Position {
     pub role: Place,

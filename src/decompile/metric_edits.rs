@@ -51,7 +51,7 @@ pub struct MetricEdit<'m> {
     pub column_with_cte: (Option<String>, String),
     /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
     pub listed_as: Option<String>,
-    /// The formula that produces the edited SQL, in terms of the expanded model.
+    /// Formula in the expanded model that produces the edited SQL.
     pub formula: Result<String, NotAFormula>,
     /// New formulas for the set's definition, best first. The caller must prove the formulas.
     pub for_set: Vec<String>,

@@ -12,7 +12,7 @@ const KEYS: [(&str, bool); 4] = [
     ("included_views", true),
 ];
 
-/// Views that Omni does not show because of a setting of the model file.
+/// Views that Omni does not show because of a setting in the model file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExcludedViews {

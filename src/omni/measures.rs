@@ -480,7 +480,7 @@ fn filter_templates(filter: &MetaValue) -> impl Iterator<Item = &str> {
     of_list.chain(filter.as_str())
 }
 
-/// Returns the reason why Omni has no measure for a metric that is computed from other metrics. `None` if it has one.
+/// Returns the reason why Omni has no measure for a metric that is computed from other metrics. `None` if Omni has one.
 fn unsupported_composition(metric: &Metric) -> Option<&'static str> {
     let inputs: Vec<&ValueFields> = metric
         .type_params

@@ -283,7 +283,7 @@ fn edits_since(sides: ModelSides<'_>, generated: &BTreeMap<String, String>, dial
     hand_edits_between(sides.model, generated, &edited_files(sides, generated), dialect)
 }
 
-/// Returns the files that users edited, by path. Files whose contents formulac wrote at any time are unedited.
+/// Returns the files that users edited, by path. A file counts as unedited if formulac wrote its contents at any time.
 pub(super) fn edited_files(sides: ModelSides<'_>, generated: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_known = |path: &String, text: &String| {
         let is_one_of = |files: &BTreeMap<String, String>| files.get(path) == Some(text);

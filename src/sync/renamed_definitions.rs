@@ -48,8 +48,8 @@ pub(super) fn renamed_definitions(base: &CompiledSpec, ours: &CompiledSpec) -> V
     }
 }
 
-/// Pairs removed and added definitions with the same step and formula. Definitions with the same description are pairs.
-/// Returns no pairs unless the numbers of removed and added definitions are equal.
+/// Pairs removed and added definitions with the same step and formula. Definitions with the same description form a
+/// pair. Returns no pairs unless the numbers of removed and added definitions are equal.
 fn definition_pairs([removed, mut added]: [Vec<&SpecDefinition>; 2]) -> Vec<(&SpecDefinition, &SpecDefinition)> {
     if removed.len() != added.len() {
         return Vec::new();

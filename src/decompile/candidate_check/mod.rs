@@ -54,7 +54,7 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub definition_part: DefinitionSqlPart<'a>,
     /// `true` if a candidate must leave no differences at all, because this definition could have caused any of them.
     pub is_exact: bool,
-    /// `true` if the rest of the file must match, except for other edits.
+    /// `true` if the rest of the file must match the edited file, except for other edits.
     pub compares_file: bool,
     /// Number of bytes of SQL that may still be compiled for learning.
     remaining_bytes: Cell<usize>,
@@ -183,8 +183,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         count.is_some_and(|count| count <= self.edits_of_other_definitions().unwrap_or_default())
     }
 
-    /// Returns a formula with which the spec compiles to SQL that returns the same columns of the same rows as the
-    /// edited file, even if the columns are computed in other selects.
+    /// Returns a formula that makes the spec equivalent to the edited file: both return the same columns of the same
+    /// rows, even if the columns are computed in other selects.
     pub fn first_equivalent(&self, mut forms: Vec<ExpressionText>, trees: &Trees) -> Option<String> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();

@@ -209,7 +209,7 @@ fn move_letters(formula: &str, columns: &[LetteredColumn], is_name: &dyn Fn(&str
         });
         moved.push((span.start as usize, span.end as usize, new));
     }
-    // The cells at the ends of a range are nodes too.
+    // The cells at the ends of a range are separate nodes, so sort each range before its cells.
     moved.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
     let mut out = String::with_capacity(text.len());
     let mut copied = 1;
@@ -307,7 +307,7 @@ pub(super) fn leave_out_columns(
     }
 }
 
-/// Returns the column index of a cell such as `B2` or `$B$2`, or of an end of a range such as `B:B`.
+/// Returns the column index of a cell such as `B2` or `$B$2`, or of the start or end of a range such as `B:B`.
 fn cell_column(word: &str) -> Option<usize> {
     let word: String = word.chars().filter(|c| *c != '$').collect();
     let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();

@@ -71,8 +71,8 @@ pub struct Request<'a> {
     /// dbt's manifest, which determines the relations that the views show. A view without a relation in the manifest
     /// reads the dbt model that has the name of the view's table.
     pub manifest: Option<&'a Manifest>,
-    /// Paths in the folder of the Omni model, by the path of the file. Files that are not listed have the same path in
-    /// the folder.
+    /// Maps the path of a file to its path in the Omni model's folder. If a file is not listed, both paths are the
+    /// same.
     pub paths: FxHashMap<String, String>,
 }
 

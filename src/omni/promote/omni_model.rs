@@ -167,8 +167,8 @@ impl<'t> ParsedOmniModel<'t> {
         }
     }
 
-    /// Sets the relations of dbt's manifest that the views show. `paths` contains the paths in the folder of the Omni
-    /// model, by the path of the file.
+    /// Sets the relation in dbt's manifest that each view shows. `paths` maps the path of a file to its path in the
+    /// Omni model's folder.
     pub fn set_relations(&mut self, manifest: &Manifest, paths: &FxHashMap<String, String>) {
         let path_of = |file: &ParsedOmniFile<'t>| paths.get(file.path).map_or(file.path, String::as_str).to_owned();
         let files = self.files.iter();

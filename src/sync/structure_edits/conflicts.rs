@@ -30,7 +30,7 @@ impl ModelReconciler<'_> {
     pub(super) fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
-        // `self.ours` already contains transferred edits, so compare the user's spec.
+        // `self.ours` already contains transferred edits, so use the user's spec for the comparison.
         if self.sides.ours.is_none_or(|ours| ours.source == base.source) {
             return None;
         }

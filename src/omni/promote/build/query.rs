@@ -155,7 +155,7 @@ pub(super) fn plan_query_promotion<'m>(
     })
 }
 
-/// Returns the limit of a query. If the spec cannot have the limit, adds a gap.
+/// Returns the limit of a query. If a spec cannot express the limit, adds a gap.
 fn read_limit<'m>(limit: &'m Node, is_unsorted: bool, has_access_keys: bool, gaps: &mut Vec<Gap<'m>>) -> Option<u64> {
     let reason = match (is_unsorted, has_access_keys) {
         (true, _) => super::UNSORTED_LIMIT,
