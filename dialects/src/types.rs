@@ -157,8 +157,7 @@ impl FromStr for Type {
     }
 }
 
-/// Size that marks a decimal column which may use all digits that the engine supports. The scale of such a column must
-/// not be changed.
+/// Size of decimals that may use all digits that the engine supports. Such decimals must keep their scale.
 pub const MAX_DECIMAL_DIGITS: u32 = u32::MAX;
 
 /// Error for a string that is not the name of a type.

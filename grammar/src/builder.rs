@@ -322,8 +322,8 @@ impl<'s> AstBuilder<'s> {
         expr
     }
 
-    /// Records the brackets of `(x)`. Returns `x` itself. Because the brackets are recorded, later operators do not
-    /// move the signs in `x` outside of them.
+    /// Records the brackets of `(x)`. Returns `x` itself. Signs inside recorded brackets are never moved outside of the
+    /// brackets.
     pub fn record_brackets(&mut self, l: u32, x: ExprId, r: u32) -> ExprId {
         self.closed = Some((x, Span::new(l, r)));
         x

@@ -24,8 +24,8 @@ impl Emitter<'_> {
         equality
     }
 
-    /// Wraps a constant in an aggregate expression, so that a grouped select accepts the constant: `case when count(*)
-    /// >= 0 then 1 end`.
+    /// Wraps a constant in an aggregate expression, such as `case when count(*) >= 0 then 1 end`, so that a grouped
+    /// select accepts the constant.
     pub fn emit_group_constant(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.work.tree;
         let span = tree.meta(constant).span;

@@ -1,4 +1,4 @@
-//! Labels in type errors that show from which use the type of an undeclared column was inferred.
+//! Adds labels to type errors. Each label shows the use from which the type of an undeclared column was inferred.
 
 use rustc_hash::FxHashMap;
 
