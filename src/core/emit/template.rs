@@ -177,7 +177,7 @@ impl Emitter<'_> {
     #[cold]
     fn collect_names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
-        // The keys of a join are SQL, not nodes of the program.
+        // Join keys have SQL but no node in the program.
         let is_node = |id: &IrId| id.index() < program.len();
         let mut open: Vec<IrId> = args.iter().copied().filter(is_node).collect();
         let mut seen = FxHashSet::default();

@@ -223,7 +223,7 @@ impl Planner<'_> {
             .collect()
     }
 
-    /// Returns the select that keeps the first row of each key of a CTE with numbered rows.
+    /// Returns a select that reads a CTE with numbered rows and keeps the first row of each key.
     pub(super) fn first_rows_select(&mut self, numbered: &str, row_number: &str, items: Vec<Item>) -> Select {
         let filter = Some(self.emit_first_row_test(row_number));
         Select::scan_cte(self.quoted_name(numbered))

@@ -100,7 +100,7 @@ impl Planner<'_> {
         joins
     }
 
-    /// Emits an identifying value of the other row.
+    /// Emits the value of an identifying column in the other row.
     fn emit_other_row_value(
         &mut self,
         identifying_column: &IdentifyingColumn,

@@ -156,7 +156,7 @@ pub(super) fn materialize_values(
     cuts
 }
 
-/// Counts the expressions that read each definition before and after grouping.
+/// Counts, for each definition, the expressions that read it before and after grouping.
 fn count_reads(step: &StepPlan<'_>, reach: &Liveness) -> Arena<ReadCounts> {
     let program = step.program;
     let Liveness { rows: in_rows, live } = reach;

@@ -123,8 +123,8 @@ pub struct StepSpec<'a> {
     pub first: &'a FxHashMap<String, usize>,
     /// Whether the planner returns the time columns of the rows that the step reads.
     pub times: bool,
-    /// Whether the step is a worksheet. If `true`, the SQL defines a window that several cells share only once, in a
-    /// `window` clause.
+    /// Whether the step is a worksheet. If `true` and several cells share a window, the SQL defines the window only
+    /// once, in a `window` clause.
     pub sheet: bool,
 }
 

@@ -163,9 +163,9 @@ impl Lowerer<'_> {
         Some(conditions)
     }
 
-    /// Returns the kind of a criterion over a range that depends on the current row's value. A criterion that is the
-    /// value itself selects the rows with the same value. A criterion that is a comparison selects the rows before the
-    /// current row in sort order. `None` for other criteria.
+    /// Returns the kind of a criterion that depends on the current row's value, if the call aggregates a range. A
+    /// criterion that is the value itself selects the rows with the same value. A criterion that is a comparison
+    /// selects the rows before the current row in sort order. `None` for other criteria.
     fn classify_row_criterion(
         &mut self,
         range: IrId,
@@ -475,7 +475,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Builds a case-insensitive match of a value with a wildcard text.
+    /// Builds a case-insensitive match between a value and a text that contains wildcards.
     pub(in crate::check) fn build_wildcard_match(&mut self, range: IrId, pattern: PoolRange, span: Span) -> IrId {
         self.build_text_comparison(range, BinaryOp::Equal, pattern, span)
     }

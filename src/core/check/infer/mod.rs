@@ -347,7 +347,8 @@ impl TypeInference<'_> {
 
     /// Infers the type of a timeframe, and binds the type of its base.
     fn infer_timeframe(&mut self, base: InferTerm, name: &str, expr_id: ExprId) -> InferTerm {
-        // These timeframes require a timestamp, because a date has no hours and is already a date.
+        // These timeframes require a timestamp, because a date has no time of day, and truncating a date to a day would
+        // have no effect.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
         self.bind_type(

@@ -164,7 +164,7 @@ impl StratumAssignment<'_> {
                     self.main = self.main.max(self.need(id));
                 }
             }
-            // Constants become columns in the grouping select or later.
+            // Constants become columns in the grouping select or in a later select.
             for index in 0..program.definitions.len() {
                 let root = step.definition_root(index);
                 if step.outputs[index] && !step.keys[index] && self.reach.rows[root.index()] {
