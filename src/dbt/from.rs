@@ -129,7 +129,7 @@ impl RelationReference {
         }
     }
 
-    /// Returns dbt's default name for the table of a version of a model: `orders_v1`. `None` for other relations.
+    /// Returns dbt's default table name for a version of a model: `orders_v1`. `None` for other relations.
     pub fn versioned_name(&self) -> Option<String> {
         match self {
             Self::Ref {

@@ -60,8 +60,8 @@ impl<'k> QueryReader<'k> {
         self.dialect.is_some_and(|dialect| fact(dialect.facts()))
     }
 
-    /// Returns the lineage of a query. `joins` contains the join keywords that were replaced before parsing, which are
-    /// therefore not in the syntax tree.
+    /// Returns the lineage of a query. `joins` contains the join keywords that were replaced before parsing and are
+    /// therefore missing from the syntax tree.
     pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, LineageError> {
         let mut relation = self.query_relation(query, None);
         if !joins.is_empty() {

@@ -31,7 +31,7 @@ pub fn read_or_default<T: Default>(file: &Path, from_stored: impl FnOnce(&[u8]) 
         .unwrap_or_default()
 }
 
-/// Returns the first line of a cache file, which is valid only for this file. A file that somebody else wrote, for
+/// Returns the first line of a cache file. The line is valid only for this file. A file that somebody else wrote, for
 /// example a file in a cloned repository, has a different inode number and modification time, so it cannot replace the
 /// results that formulac would compute.
 fn file_identity(data: &fs::Metadata, modified: SystemTime) -> String {

@@ -172,8 +172,8 @@ mod tests {
         }
     }
 
-    /// Checks that an updated manifest equals the manifest parsed from scratch, regardless of the nodes that the update
-    /// reuses, even if only the difference was stored.
+    /// Checks that an updated manifest equals the manifest parsed from scratch, regardless of which nodes the update
+    /// reuses and whether only the difference was stored.
     #[test]
     fn updated_manifest_equals_full_parse() {
         let keep = KeptParts::default().compiled_code();

@@ -297,7 +297,7 @@ impl<'a> Graph<'a> {
         topological_order(from, &self.children)
     }
 
-    /// Returns the nodes upstream of other nodes, each after all nodes in the result that read it.
+    /// Returns the nodes upstream of other nodes. Each node comes after the upstream nodes that read it.
     #[must_use]
     pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
         topological_order(from, &self.parents)

@@ -1,4 +1,4 @@
-//! Changes that pushes made to files, which a rollback undoes. Other commits may contain parts of these changes.
+//! Changes that pushes made to files and that a rollback undoes. Other commits may contain parts of these changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
