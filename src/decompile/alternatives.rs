@@ -121,7 +121,7 @@ impl Alternatives {
                 accepts_in_child(trees, part, index, &guards.kinds()).then_some(index)
             };
             let places: Vec<usize> = children.iter().enumerate().filter_map(is_accepted).collect();
-            // Also replace each child separately, because a spelling may contain the other children.
+            // Also replace each child alone, because a spelling may match only the original form of the other children.
             let alone = places.iter().map(|index| vec![*index]).filter(|_| places.len() > 1);
             let mut parent = None;
             for replaced in std::iter::once(places.clone())

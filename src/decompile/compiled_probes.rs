@@ -302,7 +302,7 @@ impl CompiledProbes {
     }
 }
 
-/// Returns the names of the SQL functions that an expression calls, its parts, and the key of both in the caches.
+/// Returns the names of the SQL functions that an expression calls, its parts, and the cache key for both.
 fn calls_and_parts(trees: &Trees, expression: SqlNodeId) -> (BTreeSet<&str>, ExpressionParts, String) {
     let names = trees.called_functions(expression);
     let parts = expression_parts(trees, expression);

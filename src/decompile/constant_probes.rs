@@ -43,8 +43,8 @@ impl SqlConstants {
 
     /// Returns the calls to probe, most likely first.
     pub fn build_probes(&self) -> Vec<ProbeFormula> {
-        // Calls with one constant are more likely than calls with two constants. However, calls with two constants of
-        // the functions that are most similar to the expression come before the calls of other functions.
+        // Calls with one constant are more likely than calls with two constants. However, for the functions that are
+        // most similar to the expression, calls with two constants come before the calls of less similar functions.
         let (mut probes, mut of_two) = (Vec::new(), Vec::new());
         for (rank, function) in self
             .functions

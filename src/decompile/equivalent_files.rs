@@ -162,7 +162,8 @@ pub(super) fn are_equivalent_by(
     let (Some(trees_of_one), Some(trees_of_other)) = (trees_of(first_file, &first), trees_of(other, &second)) else {
         return false;
     };
-    // Two calls of a random function return different values, but a column has one value.
+    // Two calls of a random function return different values, so a column with such a call must have the same SQL in
+    // both files.
     let volatile = LazyCell::new(|| dialect.volatile_calls());
     let mut columns = first
         .iter()
@@ -220,7 +221,8 @@ struct RowSelects {
 }
 
 impl RowSelects {
-    /// Returns `None` if several selects determine the rows, or if a select has a different form.
+    /// Finds the parts that determine the rows of the last select. `None` if several selects determine the rows, or if
+    /// a select has a different form.
     fn find(file: &SqlFile<'_>) -> Option<Self> {
         let is_keyword = |token_index: usize, word: &str| file.key(token_index) == word;
         // `distinct` is not a clause of its own, so look for it after `select`.

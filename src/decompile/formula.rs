@@ -378,7 +378,7 @@ impl SpecPosition<'_> {
             .and_then(|step| step.name.as_deref())
     }
 
-    /// Returns a definition's expression in a file, with only the names that its formula may use.
+    /// Returns a definition's expression in a file, in which only names occur that the definition's formula may use.
     pub(super) fn definition_expression(
         &self,
         file: &SqlFile<'_>,

@@ -73,7 +73,7 @@ impl Position {
             SqlLabel::Call => Place::Argument,
             SqlLabel::Op(op) if op == "/" && part_index == 0 => Place::Dividend,
             SqlLabel::Op(op) if op == "/" => Place::Divisor,
-            // A conversion in a product also determines the type of a quotient of the product.
+            // A conversion in a product also determines the type of a quotient that contains the product.
             SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => Place::Dividend,
             SqlLabel::Negative if self.is_in_quotient() => Place::Dividend,
             SqlLabel::Row => self.role,
@@ -107,8 +107,8 @@ impl Position {
     }
 }
 
-/// Returns whether all of the guards may be added to one child of an expression. Assumes that no enclosing expression
-/// skips NULL or tests for it.
+/// Returns whether all guards can be added to one child of an expression. Assumes that no enclosing expression skips
+/// NULL or tests for it.
 pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, guards: &[Guard]) -> bool {
     // The first child of a call is its name.
     let part_index = match trees.label(parent) {

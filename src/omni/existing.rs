@@ -149,8 +149,8 @@ impl ExistingView {
             && is(self.table_name.as_deref(), Some(node.table_name()))
     }
 
-    /// Returns whether the view shows this dbt model in one of Omni's virtual schemas. `virtual_schema` is the first
-    /// part of their names.
+    /// Returns whether the view shows this dbt model in one of Omni's virtual schemas. `virtual_schema` is the common
+    /// prefix of their names.
     pub fn shows_virtual_table(&self, node: &ManifestNode, virtual_schema: &str) -> bool {
         let schema = virtual_schema_of(node, virtual_schema);
         let is_schema = |name: &str| name.eq_ignore_ascii_case(&schema);

@@ -29,7 +29,7 @@ pub(super) struct ViewLocation {
     pub table_name: String,
 }
 
-/// Returns the location of each table's view. `virtual_schema` is the first part of the names of Omni's virtual
+/// Returns the location of each table's view. `virtual_schema` is the common prefix of the names of Omni's virtual
 /// schemas.
 pub(super) fn view_locations(
     nodes: &[&ManifestNode],
@@ -124,8 +124,8 @@ const RULES_FOR_VIEWS: [MatchRule; 4] = [
 ];
 
 impl MatchRule {
-    /// Returns whether the rule identifies a view as the view of a node's table. `virtual_schema` is the first part of
-    /// the names of Omni's virtual schemas.
+    /// Returns whether the rule identifies a view as the view of a node's table. `virtual_schema` is the common prefix
+    /// of the names of Omni's virtual schemas.
     fn accepts(self, node: &ManifestNode, needs_catalog: bool, view: &ExistingView, virtual_schema: &str) -> bool {
         let is_other = view.shows_any_model() || needs_catalog && view.catalog.is_none();
         match self {
@@ -184,9 +184,9 @@ fn match_views(
 /// Returns the relation that each view shows, by the path of the view's file. Views without a known relation are
 /// omitted.
 ///
-/// The relation is the dbt node that `pull` would recognize. A view without a schema that `pull` does not recognize
-/// shows the only dbt node with the name of its table. A view with a schema shows a table that dbt does not know if
-/// another view already shows the dbt node with the name of its table.
+/// The relation is the dbt node that `pull` would recognize. If there is none, the name of the view's table decides. A
+/// view without a schema shows the only dbt node with this name. A view with a schema shows a table that dbt does not
+/// know, provided that another view shows the dbt node with this name.
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();

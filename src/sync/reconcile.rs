@@ -127,7 +127,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     done
 }
 
-/// Marks the edits that the spec already contained: the generated files have them, too.
+/// Marks the edits that the spec already contained before the transfer: the files that it generates contain them.
 fn mark_edits_in_spec(sides: ModelSides<'_>, carried: &mut [HandEdit]) {
     let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
         return;
@@ -223,8 +223,8 @@ pub(super) fn reconcile_with_base<'t>(
         return done;
     }
     let tools = tools();
-    // The definitions of the base are needed for a comparison with the spec if a definition was edited. A description
-    // may be the formula, and the spec may rename the definition.
+    // If a definition or a description was edited, the definitions of the base are needed for a comparison with the
+    // spec. The default description is the formula, and the spec may rename the definition.
     let needs_base = |edit: &HandEdit| {
         edit.definition.is_some() || edit.property == Property::Description || is_in_model_file(sides.model)(edit)
     };

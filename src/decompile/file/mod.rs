@@ -187,7 +187,7 @@ impl<'s> SqlFile<'s> {
     }
 }
 
-/// Returns the CTE of `select * from cte` in the last select. `None` if the last select has a different form.
+/// Returns the name of the CTE `cte` if the last select is `select * from cte`. Otherwise, returns `None`.
 #[must_use]
 pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
     let file = SqlFile::read(sql, dialect);

@@ -271,7 +271,8 @@ fn with_letters(cell: &str, index: usize) -> String {
 }
 
 /// Updates the column letters in the formulas of a worksheet's last columns after columns have been omitted. `is_kept`
-/// returns whether the worksheet keeps a column. A formula that reads an omitted column becomes an error, too.
+/// returns whether the worksheet keeps a column. A formula that reads an omitted column becomes an error, so its own
+/// column is omitted as well.
 pub(super) fn leave_out_columns(
     columns: &[&str],
     is_kept: &dyn Fn(&str) -> bool,

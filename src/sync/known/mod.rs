@@ -546,7 +546,7 @@ relations:
         assert!(orders.is_partial() && merged.schema.relation("items").is_some());
     }
 
-    /// A properties file specifies only `numeric`. Without a catalog, the digits in `known.yml` stay.
+    /// A properties file specifies only `numeric`. Without a catalog, the precision in `known.yml` is kept.
     #[test]
     fn details_of_types_stay_until_the_artifacts_contradict_them() {
         let committed = "amount: 'decimal(12,2)', code: uuid, day: date, extra: float";

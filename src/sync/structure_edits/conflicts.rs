@@ -134,8 +134,8 @@ impl ModelReconciler<'_> {
         let changed = self.definition_change(base, ours, (old, &formula), new, added)?;
         let before_edit = self.with_base_spec(base);
         let transferred = before_edit.transfer_structure_edit(edit, columns, edited_sql);
-        // A removed and an added column are one renamed column only if the last spec, with the new name, generates the
-        // edited SQL.
+        // Treat a removed and an added column as one renamed column only if the spec of the last push, with the new
+        // name, generates the edited SQL.
         let transferred = match new {
             Some(_) => Some(transferred.ok()?),
             None => transferred.ok(),

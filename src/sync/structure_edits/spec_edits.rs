@@ -74,8 +74,8 @@ fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
     Some((path(names.get(index)?), apply_edits(spec, &edits).ok()?))
 }
 
-/// Returns a spec without definitions that selects the input rows of the last step's condition. Keys that depend on the
-/// result of the condition are removed.
+/// Returns a spec that selects the input rows of the last step's condition and has no definitions. Keys that depend on
+/// the result of the condition are removed.
 pub(super) fn without_results(spec: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;

@@ -29,7 +29,7 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Removes definitions and calculations that do not compile, and everything that reads them. Reports each removed
-    /// definition as a gap. `faulty` contains the reason of each definition, by its name.
+    /// definition as a gap. `faulty` maps the name of each faulty definition to the reason.
     pub(super) fn remove_faulty_definitions(&mut self, faulty: &FxHashMap<String, String>) {
         let mut reasons = faulty.clone();
         let mut removed = Vec::new();

@@ -58,7 +58,7 @@ impl SqlReader<'_> {
 }
 
 /// Returns whether the denominator is 0 or NULL if the sum is empty, because the denominator counts or adds the same
-/// values, of the same rows or of fewer rows.
+/// values in the same rows or in fewer rows.
 fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
     let Some(divisor) = multiplied_call(denominator, &["sum", "count"]) else {
         return false;
