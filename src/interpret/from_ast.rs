@@ -51,7 +51,7 @@ pub fn convert_formula(
     let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
     let mut converted_nodes: Vec<Option<(InterpreterExpr, usize)>> = Vec::new();
-    // Child nodes have smaller indexes than their parents, so they are converted first.
+    // Child nodes have smaller indexes than their parents, so children are converted first.
     for node_index in first..=definition.body.index() {
         let id = ExprId(u32::try_from(node_index).unwrap_or(u32::MAX));
         let mut depth = 0;

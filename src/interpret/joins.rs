@@ -253,7 +253,7 @@ impl<'a> JoinedRelations<'a> {
         for (index, join) in step.joins.iter().enumerate() {
             let single = self.relation_rows(index + 1).is_single;
             if join.kind == InterpreterJoinKind::Full {
-                // The grain of a full join is only known if the columns in `using` are a key of both sides.
+                // The grain of a full join is known only if the columns in `using` are a key of both sides.
                 let using_columns = match &join.condition {
                     JoinCondition::Using(names) => names.as_slice(),
                     _ => &[],

@@ -84,7 +84,7 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
             |overload: &&Overload| overload.repeated || (overload.needed..=overload.params.len()).contains(&args.len());
         function.overloads.iter().filter(accepts)
     };
-    // Some overloads that accept only literals never return an error.
+    // Some overloads that accept only literals cannot fail.
     let is_safe_literal = overloads().filter(|overload| overload.literal).any(|overload| {
         let literal = |arg_index: usize| args.get(arg_index).and_then(number);
         let accepts = |(arg_index, param): (usize, &Param)| match param.ty {

@@ -32,8 +32,8 @@ impl<'t> Placeholder<'t> {
         }
     }
 
-    /// Replaces the placeholders in a string with their values. Also returns the placeholders that have no value, which
-    /// remain in the string.
+    /// Replaces the placeholders in a string with their values. Placeholders without a value remain in the string and
+    /// are also returned.
     ///
     /// ```
     /// use formulac_model::Placeholder;

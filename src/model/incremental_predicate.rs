@@ -182,8 +182,8 @@ fn length_in_units(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -
     lengths
 }
 
-/// Returns the condition that a row is not before a bound, which is selected from the existing table. The condition
-/// applies only to incremental runs.
+/// Returns the condition that a row is not before a bound. A subquery selects the bound from the existing table. The
+/// condition applies only to incremental runs.
 fn incremental_condition(tree: &mut SqlTree, time: SqlId, bound: SqlId) -> OptionalCondition {
     let span = Span::default();
     let table = tree.add_macro(dbt::THIS, None, span);

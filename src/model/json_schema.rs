@@ -192,7 +192,7 @@ impl SchemaWriter {
         Value::Object(std::mem::take(schema))
     }
 
-    /// Returns a reference to the schema of a mapping, which is under `$defs`.
+    /// Returns a reference to the schema of a mapping under `$defs`.
     fn schema_reference(&mut self, keys: &'static KeyTable) -> Value {
         self.named_schema_reference(keys.title, &[keys])
     }

@@ -134,8 +134,8 @@ pub(super) fn check_lengths(
     }
 }
 
-/// Returns an error if the warehouse rejects the name of a column because of one of its characters or, in the last
-/// step, because of its beginning. `help` returns the help for a name that the warehouse accepts.
+/// Returns an error if the warehouse rejects a column name because of one of its characters or, in the last step,
+/// because of how the name begins. `help` returns the help for a name that the warehouse accepts.
 fn refused_name(
     name: &str,
     span: Span,

@@ -195,8 +195,8 @@ impl SpecCompilation<'_> {
 
     /// Returns the tests of joins that are not proven to find at most one row.
     fn join_tests(&self, tree: &SqlTree, spec_name: &str) -> Vec<ModelTest> {
-        // The query reads only the inputs of the model, so dbt would not run the test with the model without this
-        // comment. A metric set is not a dbt node, so it needs no comment.
+        // Without this comment, dbt would not run the test with the model, because the query reads only the model's
+        // inputs. A metric set is not a dbt node, so it needs no comment.
         let tested = match self.spec.kind {
             SpecKind::WholeSet => String::new(),
             _ => dbt::depends_on_comment(&self.own_reference()),

@@ -143,7 +143,8 @@ impl SpecCompilation<'_> {
         let keep = work.columns_to_keep(diagnostics);
         let unproven_joins = self.check_rows(&work, &plan, &step_diagnostics, diagnostics);
         if step.faulty {
-            // A name that resembles no other name may belong to the key or the definition that has an error.
+            // Do not report an unknown name that resembles no other name, because the key or definition with an error
+            // may define it.
             step_diagnostics.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
         }
         let new_diagnostics = step_diagnostics.into_iter().map(|diagnostic| work.in_file(diagnostic));
@@ -172,7 +173,7 @@ impl SpecCompilation<'_> {
         (!failed(diagnostics)).then_some(output)
     }
 
-    /// Returns the worksheet of a step with the totals of its input.
+    /// Returns a step's worksheet, with the totals of the step's input.
     fn worksheet_with_totals(&mut self, step: &Step<'_>, rows: &StepInput<'_>) -> Option<WorksheetGrid> {
         let mut sheet = worksheet_grid(step, rows.relation, rows.grain, rows.tabs)?;
         sheet.totals = Some(std::mem::take(&mut self.totals));

@@ -126,7 +126,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Converts the output of a sheet that was computed for every cell to the wide form or the long form.
+    /// If a sheet was computed for every cell, converts its output to the wide form or the long form.
     pub(super) fn convert_pivot(
         &mut self,
         work: &StepToCompile<'_>,

@@ -120,7 +120,8 @@ impl SpecCompilation<'_> {
             );
             let help = "write `materialized: table`";
             diagnostics.push(Diagnostic::new(Code::UnboundedInTime, span, message).with_help(help));
-            // Other errors would refer to generated steps, which the spec does not contain.
+            // Skip the other checks of incremental models for filled steps: the errors would refer to generated steps,
+            // which the spec does not contain.
             self.incremental = !is_filled;
         }
     }

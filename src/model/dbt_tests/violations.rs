@@ -191,8 +191,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the columns that describe a violation: the key and the columns that the rule reads. Empty if no key is
-/// known, which means all columns.
+/// Returns the columns that describe a violation: the key and the columns that the rule reads. If no key is known, the
+/// result is empty, which stands for all columns.
 fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();

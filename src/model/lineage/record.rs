@@ -135,7 +135,7 @@ impl SpecCompilation<'_> {
         positions
     }
 
-    /// Adds the kept columns, which keep their lineage.
+    /// Adds the kept columns with their lineage.
     fn add_kept_columns(
         &mut self,
         step: &Step<'_>,
@@ -240,7 +240,7 @@ impl SpecCompilation<'_> {
         Some(position)
     }
 
-    /// Records a step that lists periods, whose columns are not computed from columns of a relation.
+    /// Records a step that lists periods. Its columns are not computed from the columns of a relation.
     pub fn record_period_step(&mut self, column_names: &[&str]) {
         let index = self.lineage.steps.len();
         let columns = column_names.iter().filter_map(|name| {

@@ -479,7 +479,7 @@ impl<'m> ColumnBuilder<'m> {
         self.columns.definitions.insert(index, column);
     }
 
-    /// Returns the replacements for the names in a model formula, and the columns that it reads.
+    /// Returns the replacements for the names in a model formula, and the columns that the formula reads.
     pub fn replacements_and_column_uses(
         &self,
         own_definition: Option<usize>,

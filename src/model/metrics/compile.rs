@@ -315,8 +315,8 @@ impl Compiler {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
         compiled.diagnostics.append(&mut set_faults);
-        // An error in a dimension or in all aggregates may cause the error about the time. Report it only if they have
-        // no errors.
+        // An error in a dimension or in all aggregates may cause the error about the time. Report the latter only if
+        // there are no such errors.
         if let (Some(fault), Some(time)) = (of_time, time)
             && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_about_level(&fault)))
         {

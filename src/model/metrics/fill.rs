@@ -34,7 +34,7 @@ pub struct Fill {
 }
 
 impl ColumnBuilder<'_> {
-    /// Returns whether the expanded step may keep `since` and `until` together with `fill`.
+    /// Returns whether the expanded step can keep `since` and `until` together with `fill`.
     pub fn keeps_bounds(&self) -> bool {
         let fill = self.kept_fill.as_ref();
         fill.is_some_and(|fill| self.keys.time == Some(fill.key))
@@ -42,7 +42,7 @@ impl ColumnBuilder<'_> {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns whether the expanded step may keep `fill`, because the filled key specifies its timeframe and remains a
+    /// Returns whether the expanded step can keep `fill`, because the filled key specifies its timeframe and remains a
     /// date without metric sets.
     pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };

@@ -479,7 +479,7 @@ impl ModelOverSets<'_> {
 
 /// Column of a relation that a set reads or joins, as a key.
 struct RelationColumn {
-    /// Relation, column and timeframe, which are equal for the same key of another set.
+    /// Relation, column and timeframe. They are equal if two sets have the same key.
     identity: [String; 3],
     /// Key, qualified with the name of the relation in the set.
     text: String,

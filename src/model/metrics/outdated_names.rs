@@ -1,5 +1,5 @@
 //! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and
-//! `renamed_from`. Models and sets may still use them, with a warning.
+//! `renamed_from`. Models and sets can still use them, but cause a warning.
 
 use formulac_syntax::lex::quote_formula_name;
 

@@ -261,8 +261,8 @@ impl ModelOverSets<'_> {
             };
             filters.push(TextWithOrigins::generated(&condition, 0, bound.span));
         }
-        // Rows without a period are not shown, so windows do not read them either. Other conditions already remove
-        // them.
+        // Rows without a period are not shown, so windows must not read them. If there are other conditions, these
+        // conditions already remove such rows.
         let has_time = || !filters.is_empty() || self.sets[set].has_time_in_every_row(compiler);
         if let Some(since) = self.bound("since").filter(|_| !has_time()) {
             let condition = format!("NOT(ISBLANK({column}))");

@@ -30,8 +30,8 @@ struct NamesUsed {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns a grouped step over the rows of a set, which computes `columns`. `formulas` contains the set's formulas
-    /// in these columns, and `rule` the rule that selects the rows.
+    /// Returns a grouped step that computes `columns` over the rows of a set. `formulas` contains the set's formulas in
+    /// these columns, and `rule` is the rule that selects the rows.
     pub fn rows_step(
         &self,
         compiler: &Compiler,

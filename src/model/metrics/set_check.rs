@@ -1,4 +1,4 @@
-//! Model with all metrics and dimensions of a set, which is compiled to check the set.
+//! Model with all metrics and dimensions of a set. The model is compiled to check the set.
 
 use formulac_syntax::lex::quote_formula_name;
 

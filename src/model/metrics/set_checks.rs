@@ -52,7 +52,8 @@ impl MetricSet {
         self.definitions.iter().filter_map(error).collect()
     }
 
-    /// Warns about a metric with `non_additive` that also reads metrics without this key, which aggregate all rows.
+    /// Warns if a metric with `non_additive` also reads metrics without this key, because those metrics aggregate all
+    /// rows.
     pub(super) fn check_metrics_of_all_rows(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
         let formula = &self.definitions[index];
         let of_all_rows = |name: &&NameUse| {

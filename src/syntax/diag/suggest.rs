@@ -87,7 +87,7 @@ fn letter_set(word: &[char]) -> u64 {
     word.iter().fold(0, |set, letter| set | 1 << (u32::from(*letter) % 64))
 }
 
-/// Rows of the table of edit distances, reused for the next pair of words.
+/// Rows of the edit-distance table, reused for the next pair of words.
 #[derive(Default)]
 struct EditDistances {
     older: Vec<usize>,

@@ -6,7 +6,7 @@ use super::Token;
 use super::layout::LayoutPass;
 use crate::span::Span;
 
-/// Clauses of a query after its expression, each with the key of a spec.
+/// Clauses that follow the expression in a query, each with the corresponding key of a spec.
 const CLAUSES: [(&str, &str); 6] = [
     ("from", "from"),
     ("where", "where"),
@@ -175,7 +175,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Reports `f(x) OVER (…)`. The whole window function becomes an error, because its function may also be unknown.
+    /// Reports `f(x) OVER (…)`. The whole expression becomes an error, because the function before `OVER` may also be
+    /// unknown.
     pub(super) fn report_over(&mut self, at: usize, single: bool) -> usize {
         let end = self.group_end(at + 1, single);
         let call = self

@@ -1,5 +1,5 @@
 //! Formats strings in the style of the strings that they replace: with the same quotes, as a block with the same
-//! indentation, or wrapped to the same width. Lines that do not change keep their bytes.
+//! indentation, or wrapped to the same width. Unchanged lines keep their exact bytes.
 
 use super::super::lines;
 use super::super::render::{Rendered, split_lines};
@@ -222,8 +222,8 @@ fn wrapped_lines(source: &str, from: usize, to: usize, is_block: bool) -> Vec<Wr
     wrapped
 }
 
-/// Returns the lines of a string: copies of the lines that are not edited, and the other text in lines of this width.
-/// The first line begins at `column`, and the other lines begin after `pad` spaces.
+/// Splits a string into lines: unedited lines are copied, and the other text is wrapped to this width. The first line
+/// begins at `column`, and the other lines begin after `pad` spaces.
 fn wrap_edited_lines(wrapped: &[WrappedLine<'_>], text: &str, width: usize, pad: usize, column: usize) -> Vec<String> {
     let (mut rest, mut start) = (text, 0);
     for line in wrapped.iter().take(wrapped.len().saturating_sub(1)) {
