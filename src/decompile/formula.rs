@@ -378,7 +378,8 @@ impl SpecPosition<'_> {
             .and_then(|step| step.name.as_deref())
     }
 
-    /// Returns a definition's expression in a file, in which only names occur that the definition's formula may use.
+    /// Returns a definition's expression in a file, rewritten to contain only names that the definition's formula may
+    /// use.
     pub(super) fn definition_expression(
         &self,
         file: &SqlFile<'_>,

@@ -217,7 +217,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         )
     }
 
-    /// Returns the expression of a clause, in which only names occur that formulas may use.
+    /// Returns the expression of a clause, rewritten to contain only names that formulas may use.
     pub fn resolve_clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self
             .file
