@@ -231,8 +231,8 @@ def nulls_written(statement):
             or any(period_of(part) == ordered.this for part in of.args["partition_by"])
             or isinstance(of.this, exp.AggFunc) and not isinstance(of.this, OF_PLACES) and not of.args.get("spec")
         )
-        # A RANGE frame never extends from a row with a key to a row whose key is NULL, and a CASE excludes the rows whose
-        # key is NULL.
+        # A RANGE frame never extends from a row with a key to a row whose key is NULL, and a CASE excludes the rows
+        # whose key is NULL.
         if isinstance(of, exp.Window) and of.args.get("spec") and of.args["spec"].args.get("kind", "").upper() == "RANGE":
             there = exp.Not(this=exp.Is(this=ordered.this, expression=exp.Null()))
             apart = apart or all(is_inside(use, there) for use in final_uses(statement, of, there))
