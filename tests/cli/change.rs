@@ -113,13 +113,13 @@ fn approvals_must_come_from_others_and_match_the_content() {
         (0, Some(true)),
         "{report}"
     );
-    // Generated files and formulac's records are not new content.
+    // Generated files and formulac's records do not count as new content.
     assert_eq!(
         run_as(&project, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
         0
     );
     assert_eq!(run_authorize(&project).0, 0);
-    // Another commit is added to the base branch, which is then merged into the branch.
+    // Add another commit to the base branch, and then merge the base branch into the branch of the change.
     git(&project, &["switch", "--quiet", "main"]);
     project.write("notes.md", "later");
     commit(&project, "notes");
@@ -128,7 +128,8 @@ fn approvals_must_come_from_others_and_match_the_content() {
     assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
 }
 
-/// Generated files need no approval, so their layout and comments are those that a push writes, and no file is missing.
+/// Generated files need no approval, so `authorize` accepts them only if they are identical to what a push writes and
+/// none of them is missing.
 #[test]
 fn generated_files_contain_exactly_what_a_push_writes() {
     let project = create_proposal("change_layout");

@@ -233,7 +233,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A set contains each formula once.
+/// A set contains each formula only once, so `extract` skips specs that define a formula under two names.
 #[test]
 fn specs_with_a_repeated_formula_are_left_out() {
     let spec = |model: &str, more: &str| {

@@ -303,7 +303,7 @@ fn a_spec_without_faults_before_dbt_compile() {
     );
     assert!(!output.contains("errors"), "{output}");
     insta::assert_snapshot!(output);
-    // A model whose spec has changed in the meantime has no errors either.
+    // A model whose spec has changed in the meantime is not reported as having errors either.
     project.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
     let output = all(
         &project,

@@ -424,7 +424,7 @@ fn the_log_finds_changes_to_a_metric() {
         let run = project.run(&["log", name]);
         assert!(run.exit == 2 && run.err.contains(expected), "{name}: {}", run.err);
     }
-    // The model `total` lists this metric as its column.
+    // The model `total` has this metric as a column.
     let counted = ORDERS.replace("COUNT(order_id)", "COUNT()");
     project.write("specs/orders.yml", counted);
     project.succeed(&["push", "--yes"]);

@@ -235,7 +235,7 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
         edited = edited.replace(formula, new_formula);
         assert_eq!(project.read("metrics/revenue.yml"), edited);
     }
-    // The spec cannot express the edit, because its SQL requires the first day of a month.
+    // The spec cannot express this edit of the date, so the edit remains a hand edit.
     edit(&project, sql, "date '2024-01-01'", "date '2024-03-01'");
     let run = project.run(&["push", "--yes"]);
     assert!(
