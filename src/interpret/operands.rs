@@ -8,8 +8,8 @@ use crate::temporal::result_arguments;
 use crate::value::Value;
 use crate::{functions, uncertainty};
 
-/// Possible meanings of an expression's NULL with `blanks: zero`. Both fields are `false` if the expression is never
-/// NULL.
+/// Possible meanings of NULL as the value of an expression, with `blanks: zero`. Both fields are `false` if the
+/// expression is never NULL.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct NullSources {
     pub blank: bool,
@@ -106,7 +106,8 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
     fails && !is_safe_literal && !safe.is_some_and(|(safe, last)| safe.includes(last))
 }
 
-/// Returns the possible meanings of an expression's NULL. `None` if blank operands do not count as 0.
+/// Function that returns the possible meanings of NULL as the value of an expression. `None` if blank operands do not
+/// count as 0.
 pub type NullSourcesOf<'a> = &'a dyn Fn(&InterpreterExpr) -> Option<NullSources>;
 
 /// Evaluates an operand of arithmetic. With `blanks: zero`, a blank is 0, even in a branch or an argument, but the NULL

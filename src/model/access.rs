@@ -152,7 +152,7 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns the access level and group that the model inherits from its inputs. If an input is private, the model is
-    /// also private and belongs to the same group. The inputs must be known.
+    /// also private and belongs to the same group. Call this function only after the inputs are known.
     pub(super) fn inherited_access(&self) -> &InheritedAccess {
         // Cache the result. Every generated test needs it, so searching the inputs each time would take quadratic time.
         self.inherited.get_or_init(|| {

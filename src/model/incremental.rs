@@ -311,7 +311,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         if self.known_relation(&self.spec.from).is_none() {
-            // Without a schema, no column is known to be NOT NULL. dbt's tests report the errors.
+            // Without a schema, no column is known to be NOT NULL. Rely on dbt's tests to report NULLs.
             return;
         }
         for key in keys.iter().chain([&event_time]) {

@@ -374,7 +374,7 @@ fn no_column_with_help(
     diagnostic.with_help(suggest::similar_name_help_or(text, columns, help))
 }
 
-/// Returns the span of a name in the file. The node's text may contain several names.
+/// Returns the file span of a single name, because the node's text may contain several names.
 pub(super) fn name_span(name: SpannedText<'_>) -> Span {
     match name.offset_in_node() {
         Some(within) => {

@@ -125,7 +125,7 @@ pub(super) fn check_gaps(
     let key = program.definitions[order].span.text(text).trim();
     let root = program.definitions[order].root;
     let unit = key_period(program, root, before).map_or_else(|| key_unit(key), CalendarUnit::name);
-    // `fill` names the timeframe of the key.
+    // In the help, `fill` needs the name of the key's timeframe.
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
     let order_key = OrderKey {
@@ -233,7 +233,7 @@ fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
         Ir::RowLookup { args, find } => return rows_from_position(program, program.args(args), find),
         _ => return None,
     };
-    // Cells in other columns of a pivot are in the same row.
+    // A range across the columns of a pivot stays in the same row, so it counts no rows.
     if let WindowFrame::Across(_) = program.window_frame(over) {
         return None;
     }

@@ -206,7 +206,7 @@ impl Compiler {
             SpecKind::Written => SpecKind::Periods,
             of_sets => of_sets,
         };
-        // The expansion omits helpers that nothing uses.
+        // The expansion omits unused helpers, so copy the warnings about them.
         let unused = plain
             .diagnostics
             .iter()
@@ -246,7 +246,7 @@ impl Compiler {
         compiled
             .diagnostics
             .append(&mut set.check_outdated_metrics(metric_sets, today));
-        // In a set that has neither rows nor other sets, every name would be unknown.
+        // Do not probe a set that has neither rows nor other sets, because every name would be unknown.
         let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
         let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
         compiled
@@ -275,7 +275,7 @@ impl Compiler {
         let mut diagnostics = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut diagnostics));
         if !had_errors {
-            // The probe's generated text has no position in the file.
+            // The probe's generated text has no position in the file, so report its diagnostics at the name of the set.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             let probe_errors = diagnostics.into_iter().filter(Diagnostic::is_error).map(at_set);
             compiled.diagnostics.extend(probe_errors);

@@ -206,7 +206,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
         let part = parsed.part as usize;
         let role = formulas.roles.get(part).copied().unwrap_or(DefinitionRole::Definitions);
         let body = ast.span(parsed.body);
-        // The span of an expression excludes its brackets.
+        // The span of an expression excludes the brackets around it, so use the span of the whole part or definition.
         let full_span = match (formulas.parts.get(part), parsed.name) {
             (Some(part), _) if part.name.is_some() || parsed.name.is_none() => part.span,
             (_, Some(name)) => Span::new(name.end, parsed.span.end.max(body.end)),

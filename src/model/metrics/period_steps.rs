@@ -280,7 +280,8 @@ impl EarlierSteps {
                 periods.clear();
             }
             if node.get("union").is_some() {
-                // Each step of the union may compute the columns from a different date.
+                // Each step of the union may compute a column from a different date, so the union itself becomes the
+                // origin.
                 let period_entries = periods.iter_mut();
                 period_entries.for_each(|(name, period)| period.origin = format!("{step_index}.{name}"));
             }

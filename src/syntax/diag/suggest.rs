@@ -22,7 +22,7 @@ pub fn nearest_name_within<'c>(
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
-    // Every one-letter name is similar to every other one-letter name.
+    // Suggest nothing for one-letter names, because all of them are similar to each other.
     let limit = if word.len() < 2 {
         0
     } else {
