@@ -16,7 +16,7 @@ use crate::template::Node;
 pub use classes::plain_name;
 pub use roles::Roles;
 
-/// Sections of a facts file, in their order in the files.
+/// Sections of a facts file, in the order in which they appear in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
     Calls,

@@ -112,7 +112,7 @@ impl<'s> AstBuilder<'s> {
         }
     }
 
-    /// Removes the last report if its position is in the span, because a report of the whole span replaces the report.
+    /// Removes the last report if its position is in the span, because the caller reports the whole span instead.
     pub(super) fn replace_reports_in(&mut self, span: Span) {
         let is_inside = |last: &Diagnostic| span.start <= last.span().start && last.span().end <= span.end;
         if self.diagnostics.last().is_some_and(is_inside) {

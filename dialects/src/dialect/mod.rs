@@ -121,7 +121,7 @@ impl Dialect {
         self.0.types[index as usize]
     }
 
-    /// Returns the dialect's cell for an overload.
+    /// Returns the dialect's implementation of an overload.
     #[expect(
         clippy::indexing_slicing,
         reason = "only the catalogue creates ids, and each dialect has a cell for each"

@@ -274,8 +274,8 @@ impl Dialect {
     }
 }
 
-/// Returns `true` if the string contains backslashes, which are easier to read unescaped, and a raw literal can contain
-/// all its characters.
+/// Returns `true` if a raw literal can contain all characters of the string and is easier to read, because the string
+/// contains backslashes.
 fn is_plainly_raw(value: &str) -> bool {
     let mut escaped = value.bytes().filter(|b| is_escaped(*b));
     !value.ends_with('\\') && value.contains('\\') && escaped.all(|b| b == b'\\')

@@ -132,7 +132,7 @@ pub struct RestOfFile<'a> {
     pub settled: Option<&'a Arc<str>>,
     /// Whether a definition that is not in the source uses an aggregate.
     pub has_aggregates: bool,
-    /// Types that later steps require of columns and definitions, by name.
+    /// Types that later steps require for columns and definitions, by name.
     pub required_types: &'a [(String, Type)],
 }
 
@@ -175,7 +175,7 @@ pub struct CheckScope<'a> {
     pub sheet: Option<&'a WorksheetGrid>,
     /// Types that the caller specifies for columns whose type is unknown in the schema, by lower-case name.
     pub given_types: &'a [(String, Type)],
-    /// Columns of the relations that are truncated to calendar periods.
+    /// Relation columns that are truncated to calendar periods.
     pub column_periods: &'a [ColumnPeriod],
     pub rest: RestOfFile<'a>,
 }

@@ -176,7 +176,7 @@ impl DefinitionMaterializer<'_> {
     }
 
     /// Materializes the value of another period. A helper that is computed from grouping keys becomes a column of the
-    /// groups, because a lookup can only read columns of the other row.
+    /// groups, because a lookup can read only columns of the other row.
     fn materialize_period_lookup(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
         if self.is_column(value, target.shared.step) {
             return;

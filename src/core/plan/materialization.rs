@@ -308,7 +308,7 @@ fn owner_name<'p>(definitions: &[&'p IrDefinition], id: IrId) -> &'p str {
         .unwrap_or("group")
 }
 
-/// Materializes the aggregates inside values that can only be computed after the grouping stratum, so that the grouping
+/// Materializes the aggregates inside values that can be computed only after the grouping stratum, so that the grouping
 /// stratum computes the aggregates.
 pub(super) fn materialize_late_aggregates(
     step: &StepPlan<'_>,

@@ -157,7 +157,7 @@ impl Relation {
         columns.fold(empty, Self::with)
     }
 
-    /// Adds the facts of `other` that `self` does not contain.
+    /// Adds the properties of `other` that `self` does not have.
     fn completed_with(&self, other: &Self) -> Self {
         let columns = self.columns().iter().map(|column| match other.column(column.name()) {
             Some(other_column) => column.completed_with(other_column),
@@ -232,7 +232,7 @@ impl Column {
         }
     }
 
-    /// Adds the facts of `other` that `self` does not contain.
+    /// Adds the properties of `other` that `self` does not have.
     fn completed_with(&self, other: &Self) -> Self {
         let column = self.merged_with(other);
         Self {

@@ -162,7 +162,7 @@ impl Relation {
         self.columns().iter().cloned().fold(Self::new(name), Self::with)
     }
 
-    /// Sets the name under which a schema lists the relation because another relation has the same name.
+    /// Sets the name under which a schema lists the relation if another relation already has the relation's own name.
     #[must_use]
     pub fn with_schema_name(mut self, name: impl Into<String>) -> Self {
         self.schema_name = Some(Arc::from(name.into())).filter(|name| *name != self.name);

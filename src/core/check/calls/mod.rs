@@ -253,7 +253,8 @@ impl Lowerer<'_> {
         ))
     }
 
-    /// Returns the help for a definition in a value that hides a column with the same name.
+    /// Returns the help for a value that contains the name of a definition, if the definition hides a column with the
+    /// same name.
     pub(in crate::check) fn help_with_column_hidden_in(&self, value: IrId) -> Option<String> {
         // The limit keeps checks fast if a long definition contains many errors.
         const MAX_NODES: usize = 10_000;
@@ -473,7 +474,7 @@ fn argument_count(count: usize) -> String {
     }
 }
 
-/// Returns the help for a value of a type that formulas can only pass on.
+/// Returns the help for a value of a type that formulas can only copy.
 pub(in crate::check) fn help_with_other_type(text: &str) -> String {
     format!("compute `{text}` as text or as a number in an earlier dbt model")
 }

@@ -433,7 +433,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Builds a test for NULL or empty text. Numbers and dates are only tested for NULL, because they are never empty
+    /// Builds a test for NULL or empty text. Numbers and dates are tested only for NULL, because they are never empty
     /// text.
     pub(in crate::check) fn build_blank_test(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);

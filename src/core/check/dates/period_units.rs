@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarEnd, CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::span::Span;
 
-/// Column of the input that is truncated to calendar periods, in lower case, with its unit.
+/// Lower-case name of an input column that is truncated to calendar periods, with the unit of the truncation.
 pub type ColumnPeriod = (String, CalendarUnit);
 
 /// Reports each unit that does not fit the periods of the sort key, and marks the definitions as failed. Runs after the
@@ -188,7 +188,7 @@ fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
         (None, Ir::Apply { overload, args }) => match (catalog::overload_owner(overload), program.args(args)) {
             (internal::FISCAL_QUARTER, _) => Some(CalendarUnit::Quarter),
             (internal::FISCAL_YEAR, _) => Some(CalendarUnit::Year),
-            // The result is the same day in each fiscal year.
+            // If the month and the day are constants, the date changes only with the year.
             (internal::DATE_FROM_PARTS, [year, month, day]) => {
                 let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
                 truncation(program, *year).filter(|_| is_number(month) && is_number(day))

@@ -467,7 +467,7 @@ impl TypeInference<'_> {
                 .is_ok_and(|n| n == 0.0)
     }
 
-    /// Infers the type of a sum or difference. Because a date plus a number of days is a date, `x + 1` only implies
+    /// Infers the type of a sum or difference. Because a date plus a number of days is a date, `x + 1` implies only
     /// that the result has the type of `x`.
     fn infer_sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, expr_id: ExprId) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
@@ -641,7 +641,8 @@ fn report(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let [mut earlier, mut later] = uses;
-    // Definitions are checked after the definitions that they use, so the use that was found first may be the second.
+    // Definitions are checked after the definitions that they use, so the use that was found first may be the second in
+    // the text.
     if later.0.start < earlier.0.start {
         std::mem::swap(&mut earlier, &mut later);
     }

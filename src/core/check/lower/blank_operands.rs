@@ -5,7 +5,8 @@ use crate::catalog::{self, Nulls, internal};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange, WindowFrameId};
 use crate::{Level, Type};
 
-/// Maximum nesting depth of choices and calls in which blanks are replaced individually.
+/// Maximum nesting depth up to which blanks are replaced separately in the branches of conditions and in the operands
+/// of calls.
 const MAX_DEPTH: u8 = 64;
 
 impl Lowerer<'_> {

@@ -172,7 +172,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns whether SQL could resolve the name of a column differently. This is only possible for columns without a
+    /// Returns whether SQL could resolve the name of a column differently. This is possible only for columns without a
     /// relation, which no schema lists.
     #[inline]
     pub(in crate::check) fn is_ambiguous_in_sql(&self, column: u32, text: &str, own_name: Option<&str>) -> bool {

@@ -74,7 +74,7 @@ pub(in crate::check) struct ResolvedNames {
     /// Relation of the first column, to which all other columns must belong, and the definition that reads the first
     /// column. `None` if the scope specifies a relation.
     pub settled: Option<(Arc<str>, u32)>,
-    /// Uses of columns that became errors because another use requires a different type.
+    /// Column uses that became errors because another use of the column requires a different type.
     pub conflicting: Vec<(ExprId, u32)>,
     /// Definitions with an unknown name, one entry for each report. The help depends on the names of all definitions.
     pub unknown_names: Vec<u32>,
