@@ -40,7 +40,7 @@ fn files(project: &TestProject) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Removes the ages of artifacts and sources, which depend on the time of the test.
+/// Removes the ages of artifacts and sources, because the ages depend on the time of the test.
 fn without_ages(transcript: &str) -> String {
     let is_age = |line: &&str| !(line.starts_with("! target/manifest.json is ") || line.contains("manifest.json is "));
     let lines: String = transcript

@@ -2,7 +2,7 @@
 
 use crate::run::{TestProject, artifact};
 
-/// Removes the age of the artifacts, which depends on the time of the test.
+/// Removes the age of the artifacts, because the age depends on the time of the test.
 fn without_age(transcript: &str) -> String {
     transcript
         .lines()
