@@ -266,7 +266,7 @@ impl CompiledProbes {
         patterns
     }
 
-    /// Returns the patterns of a probe, which are learned when they are first needed.
+    /// Returns the patterns of a probe. The patterns are learned when they are first needed.
     fn patterns_of<'p>(&self, source: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
         probe.patterns.get_or_init(|| {
             let formula = source.probes().get(probe.probe_index);

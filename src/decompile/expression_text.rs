@@ -62,7 +62,7 @@ impl ExpressionText {
         }
     }
 
-    /// Creates a range that consists of the rows to which a name refers.
+    /// Creates a range that consists of the rows that a name refers to.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
         Self {
             range: RangeUse::Whole,

@@ -63,7 +63,7 @@ pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// Compiled probes, keyed by the settings for which their SQL is valid. The probes are compiled when a caller first
+    /// Compiled probes, keyed by the settings that their SQL depends on. The probes are compiled when a caller first
     /// needs them.
     compiled: RecentlyUsedCache<OnceLock<CompiledProbes>>,
     /// Probes that are compiled in each dialect to learn the patterns.

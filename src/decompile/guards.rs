@@ -322,7 +322,7 @@ impl Guards {
     }
 
     /// Returns whether a cast only converts the type of a value. A cast to a date also removes the time of day, so it
-    /// counts only if the value is already truncated.
+    /// counts as a conversion only if the value is already truncated.
     fn is_conversion(&self, trees: &Trees, x: SqlNodeId, ty: SqlNodeId, position: Position) -> bool {
         let ty = match trees.label(ty) {
             SqlLabel::Call => trees.children(ty).first().copied().unwrap_or(ty),

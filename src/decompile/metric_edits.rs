@@ -113,7 +113,7 @@ impl<'m> EditedModel<'m> {
             return self.helper_origin(decompiler, &spec_position);
         };
         let cte_column = (cte.map(str::to_owned), column.to_owned());
-        // The next push writes the SQL of the new formula, which may have guards that the edit lacks.
+        // The new formula's SQL, which the next push writes, may have guards that the edit lacks.
         let find = || self.formula_of_edit(decompiler, &spec_position, (step, placed));
         if let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) {
             let formula = match self.other_metric_of_aggregate(&spec_position, placed, &definition) {
@@ -189,7 +189,7 @@ impl<'m> EditedModel<'m> {
         formula.map(|formula| formula.formula)
     }
 
-    /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the
+    /// Returns the origin of an edited column that the compiler added as a helper: the first definition whose SQL the
     /// edit changes, or the metric that is inlined in this definition.
     fn helper_origin(&self, decompiler: &Decompiler, spec_position: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
         let (step, placed) = self.first_changed_definition(spec_position)?;
@@ -342,7 +342,7 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns the first formula with which a definition of the model's own spec produces the edited SQL.
+    /// Returns the first formula that makes a definition in the model's own spec produce the edited SQL.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Patterns for the SQL to which formulas compile, with placeholders for the arguments. A pattern is learned from a
+//! Patterns for the SQL that formulas compile to, with placeholders for the arguments. A pattern is learned from a
 //! compiled probe.
 
 use std::collections::{BTreeSet, HashMap};

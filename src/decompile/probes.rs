@@ -22,7 +22,7 @@ pub(super) const RELATION: &str = "fx_probe";
 pub(super) enum Arg {
     /// A column that represents any expression.
     Column(String),
-    /// A formula that represents any expression, with the tree to which the formula compiles in its step.
+    /// A formula that represents any expression, with the tree that the formula compiles to in its step.
     Named(String, SqlNodeId),
     /// A sample number, which represents any number.
     Number(&'static str),

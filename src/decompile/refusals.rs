@@ -9,7 +9,7 @@ use crate::check::sql_function_advice;
 
 /// The most similar formula for each SQL function, operator and keyword.
 const LIST: &str = include_str!("refusals.txt");
-/// Advice for SQL for which there is no similar formula.
+/// Advice for SQL that has no similar formula.
 const ELSEWHERE: &str = "a dbt model that the spec reads can compute it";
 
 /// Returns the advice that the list contains for one of these names.
@@ -35,7 +35,7 @@ pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNode
     not_a_formula(format!("no formula expresses {construct}; {advice}"))
 }
 
-/// Returns the outermost part of an expression for which the list contains advice.
+/// Returns the outermost part for which the list contains advice.
 pub(super) fn listed_part(trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
     let parts = trees.descendants(expression).into_iter().rev();
     let mut listed_parts = parts.filter(|part| listed_advice(&construct_names(trees, *part)).is_some());
@@ -128,7 +128,8 @@ fn is_subquery(trees: &Trees, part: SqlNodeId) -> bool {
     words.any(|part| matches!(trees.label(part), SqlLabel::Word(word) if word == "select"))
 }
 
-/// Returns the names of a construct for which there may be advice: its function, its operator or its keyword.
+/// Returns the names under which the list may contain advice for a construct: its function, its operator or its
+/// keyword.
 fn construct_names(trees: &Trees, part: SqlNodeId) -> Vec<String> {
     let first = trees.children(part).first().copied();
     let of_call = |call: SqlNodeId| {

@@ -50,7 +50,7 @@ pub(super) fn excluded_views<'v>(model: &str, views: impl Iterator<Item = &'v Vi
     KEYS.into_iter().filter_map(of_key).collect()
 }
 
-/// Returns whether a name in the model file, which may contain `*`, matches a schema or a view.
+/// Returns whether a pattern in the model file matches the name of a schema or a view. The pattern may contain `*`.
 fn is_named(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
     match pattern.split_once('*') {

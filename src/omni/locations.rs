@@ -99,7 +99,7 @@ pub(super) fn view_locations(
 enum MatchRule {
     /// Omni recorded the dbt model in the view.
     Model,
-    /// The view has the path to which `pull` writes views.
+    /// The view has the default path that `pull` uses for the table.
     Path,
     /// The keys of the view specify the table.
     Table,

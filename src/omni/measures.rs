@@ -68,7 +68,7 @@ impl<'a> Aggregate<'a> {
 struct MeasureConverter<'a> {
     tables: &'a [DbtTable<'a>],
     semantic: &'a [TableSemanticModel<'a>],
-    /// Names that are already used in each table to which fields are added.
+    /// Names that are already used, for each table that gets new fields.
     taken: FxHashMap<usize, UsedOmniNames>,
     made: Vec<TableMeasures>,
     /// Table and field for each metric and measure, by dbt name.

@@ -138,7 +138,8 @@ impl ModelReconciler<'_> {
         )
     }
 
-    /// Returns the name that a column of `ours` has in the spec, which does not contain the transferred edits yet.
+    /// Returns the name that a column of `ours` has in the user's spec. That spec does not contain the transferred
+    /// edits yet.
     fn name_in_spec<'n>(&'n self, name: &'n str) -> &'n str {
         let renamed = self.renamed.iter().find(|(_, new)| new == name);
         renamed.map_or(name, |(old, _)| old)
@@ -185,8 +186,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns whether an edit changes a default description: the formula, which is the description if nobody wrote
-    /// one. The values are the descriptions in the last push and in `ours`.
+    /// Returns whether an edit changes a default description. If nobody wrote a description, the formula is the
+    /// description. The values are the descriptions in the last push and in `ours`.
     pub fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
         let Some(name) = edit
             .definition

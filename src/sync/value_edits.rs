@@ -1,4 +1,4 @@
-//! Edits to descriptions, tests and settings, which are transferred to the spec together.
+//! Transfers many edits to descriptions, tests and settings to the spec at once.
 
 use std::collections::HashSet;
 

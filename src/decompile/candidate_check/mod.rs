@@ -256,7 +256,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         });
     }
 
-    /// Returns the number of edits to columns of other definitions, which no formula of this definition can undo.
+    /// Returns the number of edits to columns of other definitions. No formula of this definition can undo these edits.
     /// `None` if the file has edits to other parts.
     fn edits_of_other_definitions(&self) -> Option<usize> {
         let names = &self.step()?.definitions;

@@ -77,7 +77,7 @@ impl<'s> SqlFile<'s> {
         self.source.get(first.start..last.end).unwrap_or_default()
     }
 
-    /// Returns the name of a column if the tokens consist only of this name, which may be qualified.
+    /// Returns the name of a column if the tokens consist of nothing but the name, with or without a qualifier.
     pub fn column_name(&self, tokens: &Range<usize>) -> Option<String> {
         match *self.tokens.get(tokens.clone())? {
             [name] => token_name(name, self),

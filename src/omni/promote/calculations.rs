@@ -1,4 +1,4 @@
-//! Converts the calculations in a saved query, which are formulas over the rows of the query's result.
+//! Converts the calculations in a saved query: formulas over the rows of the query's result.
 
 use formulac_syntax::text::one_line;
 use rustc_hash::FxHashMap;

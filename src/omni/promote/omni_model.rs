@@ -215,7 +215,7 @@ impl<'t> ParsedOmniModel<'t> {
         self.names.canonical_name(name)
     }
 
-    /// Returns the index of the view with this name, which may also be the alias of a join.
+    /// Returns the index of the view with this name or with this join alias.
     pub fn view_instance(&self, name: &str) -> Option<usize> {
         let of_join = || {
             let view_name = self.relationships.iter().find_map(|join| {

@@ -135,8 +135,8 @@ impl MetricSetDraft {
         self.members.iter().map(|member| (member.candidate, member)).collect()
     }
 
-    /// Returns the name that the set uses for another definition of the source spec, to which the source formula
-    /// refers.
+    /// The source formula of `definition` refers to another definition of its spec, with the index `used_index`.
+    /// Returns the name that the set uses for this other definition.
     fn name_of_used_definition(
         &self,
         members: &HashMap<usize, &Member>,

@@ -28,7 +28,7 @@ pub enum Action {
     Update,
     /// Delete the model's files, because its spec was removed.
     Delete,
-    /// Change nothing, because all differences are hand edits, which are kept.
+    /// Change nothing, because all differences are hand edits. Hand edits are kept.
     Keep,
     /// Change no file, but commit an edit to comments or layout that has not been committed yet.
     Commit,
@@ -167,8 +167,9 @@ impl ModelPlan {
         self
     }
 
-    /// Adds a change that restores the model's state, which somebody removed or changed by hand. `text_on_disk` is the
-    /// content of the state's file. `restored` is the content that the last push wrote, on which this plan is based.
+    /// Adds a change that restores the model's state after somebody removed or changed it by hand. `text_on_disk` is
+    /// the content of the state's file. `restored` is the content that the last push wrote, on which this plan is
+    /// based.
     pub fn restore_state(&mut self, text_on_disk: Option<String>, restored: String) {
         let path = state_path(&self.model);
         match self.files.iter_mut().find(|file| file.path == path) {

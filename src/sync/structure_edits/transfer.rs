@@ -123,7 +123,7 @@ impl ModelReconciler<'_> {
             });
         }
         let is_produced = match edit.condition() {
-            // A condition may imply that values are not NULL, which changes expressions of columns. Edits to these
+            // A condition may imply that values are not NULL, and so change the expressions of columns. Edits to these
             // expressions still count as edits. Other clauses must not change, because the file contains their
             // conditions.
             Some((was, is)) => {
