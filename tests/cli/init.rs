@@ -226,7 +226,7 @@ fn names_of_outputs_are_quoted_or_reported() {
     assert_eq!(shown.exit, 0, "{}", shown.err);
 }
 
-/// A time spine is not a model about which users ask questions.
+/// The first spec does not read a time spine, because users ask no questions about it.
 #[test]
 fn the_first_spec_reads_no_time_spine() {
     let project = create_project("init_time_spine");

@@ -424,7 +424,7 @@ fn check_reports_columns_removed_since_the_pull() {
     insta::assert_snapshot!(without_ages(project.transcript()));
 }
 
-/// A folder outside of the project cannot be written, unless it is a repository of its own.
+/// `pull` refuses to write to a folder outside of the project, unless the folder is a separate repository.
 #[test]
 fn an_omni_folder_beside_the_project_is_refused_with_help() {
     let project = create_project("pull_beside");

@@ -61,7 +61,7 @@ fn fetched_columns_are_known() {
     assert!(!run.out.contains("catalog.json is missing"), "{}", run.out);
 }
 
-/// The warehouse has no relation for an ephemeral model, so `schema fetch` does not ask for its columns.
+/// The warehouse has no relation for an ephemeral model, so `schema fetch` does not query its columns.
 #[test]
 fn columns_of_ephemeral_models_are_not_fetched() {
     let project = TestProject::new("fetch_ephemeral");

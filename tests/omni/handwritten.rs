@@ -24,7 +24,7 @@ dimensions:
     all_values: [new, paid]
 ";
 
-/// View whose key a person wrote, and to which pulls add the other parts.
+/// View with a handwritten key. Pulls add the other parts.
 const CUSTOMERS: &str = "schema: shop
 table_name: customers
 custom_compound_primary_key_sql: [region, number]
