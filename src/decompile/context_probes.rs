@@ -324,8 +324,8 @@ impl CandidateCheck<'_, '_> {
         lookups
     }
 
-    /// Adds the other definitions of this step: maps the expression of each definition to its name, and its name to
-    /// its formula.
+    /// Adds the other definitions of this step: maps the expression of each definition to the definition's name, and
+    /// the name to the formula.
     pub fn add_definitions(&self, trees: &mut Trees, input: &mut SearchInput) {
         let Some(step) = self.spec_position.outline.steps.get(self.definition_index) else {
             return;

@@ -149,8 +149,8 @@ impl<'m> EditedModel<'m> {
         Some(EditOrigin::Model(formulas))
     }
 
-    /// Returns another metric that reads a column because both metrics contain the same aggregate, although its formula
-    /// does not refer to the column's metric.
+    /// Returns another metric that reads a column because both metrics contain the same aggregate, although the other
+    /// metric's formula does not refer to the column's metric.
     fn other_metric_of_aggregate(
         &self,
         spec_position: &SpecPosition<'_>,

@@ -49,7 +49,7 @@ pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for rejecting an edit whose formula generates its SQL in a CTE that the edited file lacks.
+/// Returns the reason for rejecting an edit if the SQL of its formula is in a CTE that the edited file lacks.
 pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
     not_a_formula(format!(
         "formulac computes the formula `{formula}` in the CTE `{cte}`; add the definition to the spec"

@@ -69,7 +69,7 @@ pub struct DescriptionActions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PulledView {
-    /// Record of the last pull of this view. The last push may have changed its descriptions.
+    /// Record of the last pull of this view. The last push may have changed the record's descriptions.
     pub record: PullRecord,
     /// Path of the record's file, relative to the project's folder, and the contents of this file.
     record_file: (String, String),

@@ -189,8 +189,8 @@ impl<'s> NamesInSpec<'s> {
         texts.any(|text| self.contains_name(&text))
     }
 
-    /// Returns the definition or condition of a part that reads the column. `None` if its formula names the column, or
-    /// if the part only passes the column on or helps to compute another part.
+    /// Returns the definition or condition of a part that reads the column. `None` if the formula of the definition or
+    /// condition names the column, or if the part only passes the column on or helps to compute another part.
     fn unnamed_reader(&self, part: &FilePartPosition) -> Option<String> {
         if part.is_from_clause() || part.is_group_by() {
             return None;

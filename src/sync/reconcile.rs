@@ -127,7 +127,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     done
 }
 
-/// Marks the edits that the spec already contained before the transfer: the files that it generates contain them.
+/// Marks the edits that the spec already contained before the transfer, because the files that the spec generates
+/// contain these edits.
 fn mark_edits_in_spec(sides: ModelSides<'_>, carried: &mut [HandEdit]) {
     let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
         return;

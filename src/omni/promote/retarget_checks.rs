@@ -1,4 +1,4 @@
-//! Checks whether an Omni field can read a model's column without a change of its values.
+//! Checks whether an Omni field can read a model's column without changing the field's values.
 
 use super::omni_model::{OmniFieldKind, OmniViewSource, ParsedOmniModel, Relationship, ViewField};
 use super::retarget::TargetModel;

@@ -9,7 +9,7 @@ use super::super::spec_text::{SpecLine, SpecStep};
 use super::SpecBuilder;
 
 impl SpecBuilder<'_, '_> {
-    /// Moves the sort keys of the calculations to the step after them.
+    /// Moves the sort keys of the calculations to the step after the calculations.
     pub(super) fn sort_in_next_step(&mut self) {
         let Some(index) = self.spec.steps.iter().position(|step| !step.calculations.is_empty()) else {
             return;
@@ -145,7 +145,8 @@ impl SpecBuilder<'_, '_> {
         }
     }
 
-    /// Removes the worksheet if it has no calculations. Its sort keys, its limit and its gaps move to the step before.
+    /// Removes the worksheet if it has no calculations. The sort keys, the limit and the gaps of the worksheet move to
+    /// the preceding step.
     fn remove_empty_calculations(&mut self) {
         let is_empty = |step: &SpecStep| !step.columns.is_empty() && step.calculations.is_empty();
         let Some(index) = self.spec.steps.iter().position(is_empty) else {

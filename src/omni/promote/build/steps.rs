@@ -204,7 +204,7 @@ impl SpecBuilder<'_, '_> {
                         self.gaps.push(gap);
                     }
                     let text = condition.term.text;
-                    // The condition removes the rows with NULL, because it is never true for NULL.
+                    // The condition is never true for NULL, so it removes the rows with NULL.
                     if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
                         self.filled.push(key);
                     }

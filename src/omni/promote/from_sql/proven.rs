@@ -104,7 +104,8 @@ impl ProvenFormulas {
         })
     }
 
-    /// Returns the formula that compiles to an expression, and the differences between its SQL and the expression.
+    /// Returns the formula that compiles to an expression, and the differences between the formula's SQL and the
+    /// expression.
     pub fn find(&self, sql: &str, names: &NamedTerms) -> Option<(FormulaTerm, Option<String>)> {
         let compiler = self.compiler_with(names);
         let find = |rows: &str| {
