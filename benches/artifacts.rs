@@ -2,8 +2,8 @@
 //! is the ratio to the time that `serde_json` takes to parse the same text without keeping any data.
 //!
 //!     cargo bench --bench artifacts              the report
-//!     cargo bench --bench artifacts -- --check   exit status 1 when a "must" is missed
-//!     cargo bench --bench artifacts -- --write F the manifest as a file, for commands to be tried with
+//!     cargo bench --bench artifacts -- --check   exit status 1 if a "must" is missed
+//!     cargo bench --bench artifacts -- --write F write the manifest to the file F, to try commands with it
 
 #![allow(missing_docs, reason = "this is a program")]
 #![allow(

@@ -1,7 +1,7 @@
 //! Compiles inputs in two sizes, the second four times as large as the first, so that `benches/instructions.py` can
-//! check that cost is linear. callgrind counts the instructions of each call of `growth::run_shape`.
+//! check that cost is linear. callgrind counts the instructions of each call to `growth::run_shape`.
 //!
-//! Prints a line with the name of the shape before each pair of calls.
+//! The program prints the name of the shape before each pair of calls.
 
 #![allow(
     missing_docs,
@@ -42,8 +42,8 @@ use deep::wide_schema;
 use large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
 
 /// Shapes whose cost grows faster than their input. In the first three, each definition repeats the SQL of the
-/// definitions before it. In the others, a limit on the number of compared names or of values eventually bounds the
-/// cost.
+/// definitions before it. In the others, a limit on the number of compared names or values bounds the cost of larger
+/// inputs.
 const EXCEPTIONS: &[&str] = &[
     "chained definitions",
     "chained definitions backwards",

@@ -60,8 +60,8 @@ fn run_compiler(compiler: &Compiler) -> impl Fn(&str) + '_ {
     }
 }
 
-/// Returns the time in seconds for 500 models built on 200 metric sets, and the time for the specs to which these
-/// models are expanded.
+/// Returns two times in seconds: to compile 500 models built on 200 metric sets, and to compile the specs that result
+/// if these models are expanded.
 fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
     let texts = corpus::models_over_sets(200, 500);
     let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();

@@ -1,4 +1,4 @@
-//! Generates realistic formulas from a seed. The same seed gives the same bytes on every machine.
+//! Generates realistic formulas from a seed. The same seed produces the same bytes on every machine.
 //!
 //! The generator is a small context-free grammar over the columns of one relation. All generated formulas compile
 //! without diagnostics, with and without the schema. [`verify`] checks this before any measurement.
@@ -339,8 +339,8 @@ pub fn definition_mix(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Returns definitions in chains of `links`. Each definition in a chain uses the definition before it. With 1 link, no
-/// definition uses another.
+/// Returns definitions in chains of `links` definitions each. Each definition in a chain uses the definition before it.
+/// With 1 link, no definition uses another.
 pub fn definition_chains(count: usize, links: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = String::new();
@@ -409,8 +409,8 @@ pub fn spec(measures: usize) -> String {
     text
 }
 
-/// Returns specs similar to those of a real team. All specs are different. Each spec has measures per group, followed
-/// by references to other rows and months.
+/// Returns specs similar to those of a real team. All specs are different. Each spec computes measures per group, and
+/// then formulas that refer to other rows and months.
 pub fn specs(count: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED);
     let mut spec = |number: usize| {

@@ -1,4 +1,4 @@
-//! Measures the time and the allocations of workloads, which run in turn.
+//! Measures the time and the allocations of workloads. The workloads run in turn.
 
 #![allow(
     unsafe_code,
@@ -113,7 +113,8 @@ impl<'w> Race<'w> {
     }
 }
 
-/// Goals for the measurements, as listed in `performance.md`.
+/// Goals for the measurements. Each measurement has an upper limit, `must`, and a lower target, `aim`. Values above
+/// `must` are reported as missed.
 pub struct Goals {
     seed: u64,
     missed: Vec<String>,

@@ -25,7 +25,7 @@ pub struct Function {
     pub unverified: Option<String>,
     pub level: String,
     pub nulls: String,
-    /// Kind of literal that guarantees that the function never returns NULL because of an error.
+    /// Kind of literal that, as the last argument, guarantees that a call never returns NULL because of an error.
     pub safe_last: Option<String>,
     pub volatile: bool,
     pub discontinuous: bool,
@@ -50,10 +50,10 @@ pub struct Overload {
     pub signature: Signature,
     /// Null rule of the overload, if it differs from the function's.
     pub nulls: Option<String>,
-    /// Formula that replaces a call.
+    /// Formula that the compiler substitutes for a call to the overload.
     pub define: Option<String>,
     pub template: Option<Vec<Node>>,
-    /// `file:line` of the default template, for errors that are found later.
+    /// Position of the default template as `file:line`, for errors that are found after the file is read.
     pub place: String,
 }
 
@@ -78,7 +78,7 @@ impl Function {
     }
 }
 
-/// Value of `empty` for aggregates whose NULL is a blank, which `blanks: zero` reads as 0.
+/// Value of `empty` for an aggregate whose NULL represents a blank cell. With `blanks: zero`, this NULL counts as 0.
 const BLANK: &str = "blank";
 
 const KEYS: &[&str] = &[
@@ -289,7 +289,7 @@ fn read_safe_last(
     Some(kind.to_owned())
 }
 
-/// Checks that a function has a phrase, and that the placeholders in the phrase are parameters.
+/// Checks that a function has a phrase and that each placeholder in the phrase is the name of a parameter.
 fn check_phrase(
     file: &File,
     offset: usize,
@@ -349,8 +349,8 @@ fn read_overload(
         .unwrap_or_default()
         .to_owned();
     let mut parsed = None;
-    // If the template is missing here, a dialect may define it. `dialects::read` checks that each dialect has a
-    // template.
+    // If the function's file contains no template, the dialect files can define templates. `dialects::read` checks that
+    // each dialect has a template.
     if let Some(value) = sql {
         match template::parse(&text, &parameter_names(&signature)) {
             Ok(nodes) => parsed = Some(nodes),
@@ -470,8 +470,8 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
     );
 }
 
-/// Returns whether the NULL of an aggregate without values represents a spreadsheet's error. An internal entry has the
-/// rule of its aggregate.
+/// Returns whether the NULL of an aggregate without values represents a spreadsheet's error. An internal entry follows
+/// the rule of the aggregate that it computes.
 fn is_empty_error(functions: &[Function], function: &Function) -> bool {
     let is_entry = |aggregate: &&Function| {
         [&aggregate.across, &aggregate.over, &aggregate.framed]

@@ -1,7 +1,7 @@
-//! Constructs: the calls, operators, casts, literals and clauses of which a dialect's SQL consists.
+//! Constructs: the calls, operators, casts, literals and clauses that make up a dialect's SQL.
 //!
-//! A construct has a form such as `round(decimal, integer)`. Its type names are classes of arguments, because a
-//! warehouse may accept a function for one class only.
+//! An example is `round(decimal, integer)`. The type names in a construct are classes of types, because a warehouse may
+//! support a function for some classes but not for others.
 
 mod classes;
 mod reader;
@@ -16,7 +16,7 @@ use crate::template::Node;
 pub use classes::plain_name;
 pub use roles::Roles;
 
-/// Sections of a facts file, in their order in the files.
+/// Sections of a facts file, in the order in which they appear in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
     Calls,
@@ -48,7 +48,8 @@ impl Section {
 
 pub type Construct = (Section, String);
 
-/// Types of call results, for nested calls: `[results]` in the facts files.
+/// Type class of each function's result, from `[results]` in the facts files. It determines the argument classes of
+/// nested calls.
 pub type Results = Vec<(String, String)>;
 
 pub struct Scope<'a> {

@@ -21,7 +21,7 @@ use write::split_around_placeholder;
 #[derive(Clone)]
 pub struct Dialect {
     pub name: String,
-    /// Name of the warehouse in sentences.
+    /// Name of the warehouse in prose, such as `BigQuery`.
     title: String,
     /// Reason why no engine in the tests runs the dialect's SQL. Empty if an engine runs it.
     unverified: String,
@@ -42,11 +42,11 @@ pub struct Dialect {
     /// Warehouse functions that handwritten SQL can call but that some dialects lack.
     own_functions: Vec<String>,
     facts: Vec<(String, Fact)>,
-    /// Cells, one per overload, in the order of the catalogue.
+    /// Implementations of the functions, one cell per overload, in the order of the catalogue.
     cells: Vec<Cell>,
     /// Facts about each construct that occurs in the dialect's SQL.
     known: Facts,
-    /// SQL constructs in each cell of the table of functions and dialects.
+    /// SQL constructs in the template of each cell.
     constructs: Vec<BTreeSet<Construct>>,
 }
 
@@ -108,7 +108,7 @@ enum Fact {
     Word(String),
 }
 
-/// Facts that name a function that templates call.
+/// Facts whose value is the name of a function that templates call.
 pub const CALLED_FUNCTIONS: [&str; 2] = ["null_if", "safe_divide"];
 
 /// Name of the file that the other dialects extend directly or indirectly.
@@ -262,8 +262,8 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     }
 }
 
-/// Sets the cells for a key. `NAME.key` applies to one overload, and `NAME` applies to all overloads without a separate
-/// entry. Function names may contain a dot.
+/// Sets the cells of the overloads that a key names. `NAME.key` applies to one overload, and `NAME` applies to all
+/// overloads without an entry of their own. A function's name can itself contain a dot.
 #[allow(clippy::too_many_arguments, reason = "these are the parts of one table")]
 fn set_cells(
     file: &File,
@@ -324,7 +324,7 @@ fn set_cells(
                         .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
                     {
                         Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
-                        // An overload whose parameters differ keeps its default.
+                        // If the template does not fit the parameters of one overload, that overload keeps its default.
                         Err(_)
                             if is_function_key && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
                         Err(fault) => faults.push(file.fault_at(value.span().start, format!("{key}: {fault}"))),

@@ -104,7 +104,7 @@ impl SharedSources {
 }
 
 /// Reads the facts of a dialect and reports constructs without an entry, and entries without a construct. In an
-/// unverified dialect, nothing is known about constructs without an entry.
+/// unverified dialect, a construct without an entry is no error and has the verdict `unsure`.
 pub fn read(
     file: &File,
     dialect_uses: &Used,

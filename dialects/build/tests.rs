@@ -364,7 +364,7 @@ fn a_key_that_is_equal_to_the_inherited_key_stops_the_build() {
 fn a_removed_fact_and_an_invented_fact_stop_the_build() {
     assert_eq!(build_errors_after_edit("duckdb", str::to_owned), "");
     let removed = build_errors_after_edit("duckdb", |text| text.replace("\"abs(float)\" = \"run duckdb\"\n", ""));
-    // The construct is inherited from ansi.toml, so it is still known, but not for this dialect.
+    // The construct is inherited from ansi.toml, so an entry still exists, but it is no evidence for this dialect.
     assert_eq!(removed, "");
     let removed = build_errors_after_edit("duckdb", |text| {
         text.replace("\"to_days(integer)\" = \"run duckdb\"\n", "")

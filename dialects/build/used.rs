@@ -143,7 +143,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
 }
 
 /// Returns the classes of numbers that `{x:days}` does not convert to `integer`, each with the class to which it is
-/// converted. Snowflake truncates a float without a cast.
+/// converted. For example, Snowflake keeps floats, because it truncates a float number of days without a cast.
 fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>) -> Vec<(String, String)> {
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
     let mut classes = Vec::new();

@@ -9,13 +9,13 @@ pub use crate::tables::{
     Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType, ResultType, SafeLast,
 };
 
-/// Returns the function with an id.
+/// Returns the function with the given id.
 #[expect(clippy::indexing_slicing, reason = "only the catalogue creates ids")]
 pub fn get(id: FunctionId) -> &'static Function {
     &tables::FUNCTIONS[id.0 as usize]
 }
 
-/// Returns the overload with an id.
+/// Returns the overload with the given id.
 pub fn overload(id: OverloadId) -> Option<&'static Overload> {
     get(overload_owner(id)).overloads.iter().find(|o| o.id == id)
 }

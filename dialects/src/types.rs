@@ -157,7 +157,7 @@ impl FromStr for Type {
     }
 }
 
-/// Size of a decimal that may use all digits that the engine supports, so that its scale cannot change.
+/// Size of decimals that may use all digits that the engine supports. Such decimals must keep their scale.
 pub const MAX_DECIMAL_DIGITS: u32 = u32::MAX;
 
 /// Error for a string that is not the name of a type.
@@ -180,7 +180,7 @@ pub enum Level {
     Row,
     /// One value per group of rows.
     Aggregate,
-    /// One value per row of the grouped result, which may also use other rows of the result.
+    /// One value per row of the grouped result. The value can also depend on other rows of the result.
     Window,
 }
 

@@ -6,10 +6,10 @@ use formulac_syntax::diag::{Code, Diagnostic};
 use formulac_syntax::lex::{DefinitionHead, Token};
 use formulac_syntax::span::Span;
 
-/// Chain of operands and operators that is being parsed. The chain holds the height of the builder's stack after its
-/// last operand. A single operand, as in most arguments, is not on the stack. The chain then holds the operand's node,
-/// marked with the flag `SINGLE_OPERAND`. Error recovery may abandon a chain, so every operation on a chain first
-/// truncates the stack to the height that the chain holds.
+/// Chain of operands and operators that is being parsed. The chain holds the height of the builder's stack after the
+/// chain's last operand. A single operand, as in most arguments, is not on the stack. The chain then holds the
+/// operand's node, marked with the flag `SINGLE_OPERAND`. Error recovery may abandon a chain, so every operation on a
+/// chain first truncates the stack to the height that the chain holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain(u32);
 
@@ -112,7 +112,7 @@ impl<'s> AstBuilder<'s> {
         }
     }
 
-    /// Removes the last report if its position is in the span, because a report of the whole span replaces the report.
+    /// Removes the last report if its position is in the span, because the caller reports the whole span instead.
     pub(super) fn replace_reports_in(&mut self, span: Span) {
         let is_inside = |last: &Diagnostic| span.start <= last.span().start && last.span().end <= span.end;
         if self.diagnostics.last().is_some_and(is_inside) {
@@ -225,13 +225,13 @@ impl<'s> AstBuilder<'s> {
         }
     }
 
-    /// Joins the last operand on the stack with `right`, which was already popped, into one operand.
+    /// Combines the last operand on the stack and `right`, which has already been popped, into one operand.
     fn join(&mut self, op: BinaryOp, right: Operand, compared: bool) {
         let Some(left) = self.stacks.operands.last_mut() else {
             return;
         };
         let chained = compared && op.is_comparison();
-        // After an unknown operator such as `><`, an operand is missing, which has been reported.
+        // An unknown operator such as `><` lacks an operand, which has already been reported.
         let is_reported = [left.node, right.node]
             .iter()
             .any(|node| self.ast.expr(*node) == Expr::Error);
@@ -322,7 +322,8 @@ impl<'s> AstBuilder<'s> {
         expr
     }
 
-    /// Records the brackets of `(x)`. The result is `x` itself, but the signs inside the brackets stay inside.
+    /// Records the brackets of `(x)`. Returns `x` itself. Signs inside recorded brackets are never moved outside of the
+    /// brackets.
     pub fn record_brackets(&mut self, l: u32, x: ExprId, r: u32) -> ExprId {
         self.closed = Some((x, Span::new(l, r)));
         x

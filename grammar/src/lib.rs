@@ -141,7 +141,7 @@ pub struct ParseBuffers {
     levels: Vec<well_formed::BracketLevel>,
 }
 
-/// Part of a source with several parts, such as one formula of a spec.
+/// One part of a source that consists of several parts, such as one formula of a spec.
 #[derive(Clone, Copy, Debug)]
 pub struct SourcePart {
     /// Span of the part.

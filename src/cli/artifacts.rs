@@ -66,7 +66,7 @@ fn artifact_failure(source: SourceText, error: &ArtifactError) -> FileDiagnostic
     diagnose_artifact(source, fault)
 }
 
-/// Returns the error for an artifact. Omits the text of a large artifact, because one line of it can be hundreds of
+/// Returns the error for an artifact. Omits the text of a large artifact, because a single line can be hundreds of
 /// megabytes long.
 fn diagnose_artifact(mut source: SourceText, fault: Diagnostic) -> FileDiagnostics {
     if source.text.len() as u64 > MIN_PARALLEL_BYTES {
@@ -214,16 +214,16 @@ impl TargetFolder {
         Some(format_age(Timestamp::now(), generated))
     }
 
-    /// Returns the files read by dbt that are newer than the manifest. Files that formulac wrote are skipped, because
-    /// formulac can read them without dbt.
+    /// Returns the files that dbt reads and that are newer than the manifest. Files that formulac wrote are skipped,
+    /// because formulac can read them without dbt.
     pub fn files_newer_than_manifest(&self, project: &DbtProject) -> Vec<PathBuf> {
         let time = self.manifest.metadata.generated_at();
         time.map(|time| foreign_files_newer_than(project, time))
             .unwrap_or_default()
     }
 
-    /// Returns the files read by dbt that are newer than the manifest or the last run, whichever is older. Includes the
-    /// files that formulac wrote, because the run did not test them.
+    /// Returns the files that dbt reads and that are newer than the manifest or the last run, whichever is older.
+    /// Includes the files that formulac wrote, because the run did not test them.
     pub fn files_newer_than_last_run(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
         let runs = runs
             .iter()
@@ -233,8 +233,8 @@ impl TargetFolder {
         oldest.map(|time| files_newer_than(project, time)).unwrap_or_default()
     }
 
-    /// Reports the age of a manifest that was passed to a command. Unlike [`Self::report_age`], compares only the
-    /// project's own manifest with the project's files.
+    /// Reports the age of a manifest that was passed to a command. The manifest is compared with the project's files
+    /// only if it is the project's own manifest.
     pub fn report_age_of_given_manifest(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own_project = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));
@@ -293,14 +293,14 @@ pub fn format_age(now: Timestamp, then: Timestamp) -> String {
     format_count(count, unit, &format!("{unit}s"))
 }
 
-/// Returns the files read by dbt that changed after `then`, except files that formulac wrote.
+/// Returns the files that dbt reads and that changed after `then`, except files that formulac wrote.
 fn foreign_files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let mut paths = files_newer_than(project, then);
     paths.retain(|path| read_text(path).is_ok_and(|text| spec_in_header(&text).is_none()));
     paths
 }
 
-/// Returns the files read by dbt that changed after `then`.
+/// Returns the files that dbt reads and that changed after `then`.
 fn files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let is_newer = |path: &Path| {
         fs::metadata(path)

@@ -79,8 +79,8 @@ pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
     path.map(read).transpose()
 }
 
-/// Returns the error of a command that needs a dbt project. If subfolders contain projects, the help names them and the
-/// command that works in the first of them.
+/// Returns the error of a command that needs a dbt project. If subfolders contain projects, the help lists these
+/// projects and shows the command for the first one.
 pub fn missing_project(folder: Option<&Path>, command: &str, help: &str) -> Failure {
     let text = match folder {
         Some(folder) => format!("there is no dbt_project.yml in `{}`", folder.display()),

@@ -11,7 +11,7 @@ use formulac_syntax::text::format_count;
 
 use crate::cli::exit::{Exit, Failure};
 
-/// Interval between the checks whether a program with a time limit has ended.
+/// Interval at which a program with a time limit is checked for completion.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// An external program that formulac runs.
@@ -109,13 +109,14 @@ impl ExternalProgram {
         loop {
             match child.try_wait() {
                 Ok(Some(status)) => {
-                    // Another process of the program may still hold the output.
+                    // A child process of the program may still hold the pipe open, so do not wait longer than the time
+                    // limit.
                     let read = |pipe: Receiver<Vec<u8>>| pipe.recv_timeout(remaining().max(INTERVAL));
                     let [out, err] = [out, err].map(|pipe| read(pipe).unwrap_or_default());
                     return Ok(ProgramOutput::new(status, &out, &err));
                 }
                 Ok(None) if !remaining().is_zero() => std::thread::sleep(INTERVAL),
-                // Do not wait for the output.
+                // Do not wait for the output, because a child process may hold the pipe open.
                 Ok(None) => {
                     let _ = child.kill().and_then(|()| child.wait());
                     let seconds = format_count(limit.as_secs(), "second", "seconds");
@@ -156,7 +157,7 @@ fn read_in_thread(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>>
             // Ignore the error, because the exit status shows whether the program failed.
             let _ = pipe.read_to_end(&mut bytes);
         }
-        // The receiver no longer exists if the program took too long.
+        // Ignore the error, because the receiver no longer exists if the program took too long.
         let _ = sender.send(bytes);
     });
     receiver
@@ -197,7 +198,7 @@ mod tests {
         let start = Instant::now();
         let failure = run("exec sleep 600", Duration::from_secs(1)).unwrap_err();
         assert_eq!(failure.reason(), "`sh` did not end within 1 second");
-        // A process in the background holds the output after the program has ended.
+        // A process in the background keeps the output open after the program has ended.
         let output = run("sleep 600 & exit 0", Duration::from_secs(1)).unwrap();
         assert!(output.succeeded);
         assert!(start.elapsed() < Duration::from_secs(60));

@@ -18,7 +18,7 @@ use formulac::span::Span;
 pub struct SpecPaths(BTreeMap<PathBuf, usize>);
 
 impl SpecPaths {
-    /// `files` contains the file of each spec.
+    /// Maps the file of each spec to the position of the spec. `files` contains the files in the order of the specs.
     pub fn new<'s>(files: impl IntoIterator<Item = &'s str>) -> Self {
         let mut paths = BTreeMap::new();
         for (index, file) in files.into_iter().enumerate() {

@@ -76,7 +76,7 @@ pub fn known_facts_at_commit(repository: &Repository, commit: &str) -> Result<Kn
     ))
 }
 
-/// Returns the SQL of a model and of its tests that are separate files.
+/// Returns the SQL of a model and of its standalone test files.
 pub fn model_and_test_sql(spec: &CompiledSpec) -> Vec<&str> {
     spec.model_sql()
         .into_iter()

@@ -66,7 +66,8 @@ impl CommandInputs {
         Ok(Self { files, workspace })
     }
 
-    /// Updates the state of `known.yml`, which `generate` reads and writes.
+    /// Updates the recorded state of `known.yml`, so that the command's own changes to this file do not start the
+    /// command again.
     fn ignore_own_changes(&self, before: &mut FileStates) {
         let facts_files = self.workspace.iter().map(|workspace| workspace.root.join(KNOWN));
         for path in facts_files {

@@ -33,7 +33,7 @@ pub struct Workspace {
     pub(super) known_facts: OnceCell<(Dialect, KnownFacts)>,
     /// Text of `known.yml`, and its facts.
     pub(super) committed: OnceCell<(String, KnownFacts)>,
-    /// Descriptions that the current plan writes to properties files, which dbt's artifacts do not contain yet.
+    /// Descriptions that the current plan writes to properties files and that dbt's artifacts do not contain yet.
     pub described: OnceCell<Vec<ColumnDescription>>,
 }
 

@@ -1,4 +1,4 @@
-//! First days of weeks and first months of fiscal years.
+//! Calendar settings: the first day of the week and the first month of the fiscal year.
 
 use std::fmt;
 use std::str::FromStr;

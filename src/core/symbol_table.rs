@@ -55,7 +55,7 @@ impl NameIndex {
         Some(self.slots.try_get(slot)?.1.checked_sub(1)? as usize)
     }
 
-    /// Adds a name and returns its position, which is `place` if the name is new.
+    /// Adds a name and returns its position, which is `index` if the name is new.
     #[inline]
     pub fn add<'n>(&mut self, name: HashedName<'_>, index: usize, name_at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {

@@ -129,7 +129,7 @@ impl RelationReference {
         }
     }
 
-    /// Returns dbt's default name for the table of a version of a model: `orders_v1`. `None` for other relations.
+    /// Returns dbt's default table name for a version of a model: `orders_v1`. `None` for other relations.
     pub fn versioned_name(&self) -> Option<String> {
         match self {
             Self::Ref {
@@ -228,7 +228,8 @@ impl RelationReference {
         Some(self.write_like_this(near))
     }
 
-    /// Writes the reference to a relation with the arguments that this reference has or that distinguish the relation.
+    /// Writes a reference to a relation in the form of this reference. A package or version is included if this
+    /// reference has one, or if it distinguishes the relation from others with the same name.
     fn write_like_this(&self, relation: &Relation) -> String {
         let name = relation.name();
         let (package, version) = match relation.origin() {

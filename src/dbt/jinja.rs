@@ -2,7 +2,7 @@
 
 use super::{RelationReference, has_jinja};
 
-/// Start of a part of a model that only incremental runs contain.
+/// Start of a part of a model that applies only to incremental runs.
 pub const IF_INCREMENTAL: &str = "{% if is_incremental() %}";
 /// End of a conditional part.
 pub const END_IF: &str = "{% endif %}";

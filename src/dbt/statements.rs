@@ -3,11 +3,11 @@
 
 use super::jinja::LOG_PREFIX;
 
-/// Prefix of the environment variables with the statements. Their concatenated texts form a JSON list of pairs: the
-/// kind of a statement, and its SQL.
+/// Prefix of the environment variables with the statements. Together, the values of these variables form a JSON list of
+/// pairs: the kind of a statement, and its SQL.
 pub const STATEMENTS: &str = "FORMULAC_STATEMENTS_";
 
-/// Placeholder in the statements for the table of [`statements_query`].
+/// Placeholder that statements contain instead of the name of the table in [`statements_query`].
 pub const STATEMENTS_TABLE: &str = "formulac_statements_table";
 
 /// Message that is logged before the first statement, when the warehouse can be reached.

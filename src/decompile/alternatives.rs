@@ -1,5 +1,5 @@
-//! Equivalent expressions for the parts of an edited expression: the SQL that formulac generates in place of an
-//! analyst's SQL. The table in `spellings` lists them.
+//! Finds SQL that is equivalent to parts of an edited expression: the SQL that formulac generates where an analyst
+//! writes a different spelling. The table in `spellings` lists the analysts' spellings with the generated SQL.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -18,7 +18,7 @@ use crate::dialect::Dialect;
 
 /// Maximum number of parts that are examined, including the parts of equivalent expressions.
 const MAX_EXAMINED: usize = 400;
-/// Number of times that parts with equivalent expressions are compared with the spellings again.
+/// Number of further rounds in which parts that contain equivalent expressions are matched against the spellings.
 const ROUNDS: usize = 3;
 
 /// Placeholders for expressions in spellings.
@@ -41,7 +41,7 @@ const PLACEHOLDERS: [&str; 17] = [
     "filled1",
     "constant1",
 ];
-/// Placeholders in strings for any text, for any text in lower case, and for any date.
+/// String literals that serve as placeholders in spellings: for any text, for any text in lower case, and for any date.
 const PLAIN_TEXT: &str = "qzjw";
 const LOWER_TEXT: &str = "vkxw";
 const DATE_TEXT: &str = "wyqj";
@@ -50,7 +50,7 @@ const NUMBER: &str = "7919";
 /// Type of an expression, and whether it may be NULL.
 pub(super) type ValueType = (Type, bool);
 
-/// Equivalent expressions of the parts of an expression.
+/// Maps the parts of an expression to their equivalent expressions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Alternatives {
     of_part: FxHashMap<SqlNodeId, Vec<(SqlNodeId, GuardSet)>>,
@@ -66,7 +66,7 @@ impl Alternatives {
         self.of_part.is_empty()
     }
 
-    /// Returns a parent node for an expression and all its equivalent expressions.
+    /// Adds a parent node for an expression and all equivalent expressions, so that one node leads to all of them.
     pub fn root(&self, trees: &mut Trees, expression: SqlNodeId) -> SqlNodeId {
         let mut children = vec![expression];
         children.extend(self.of_part.values().flatten().map(|(other, _)| *other));
@@ -74,8 +74,8 @@ impl Alternatives {
         trees.add(SqlLabel::Row, children)
     }
 
-    /// Returns an expression, its parts and their equivalent expressions, in an order in which the children and the
-    /// equivalent expressions of a part precede the part.
+    /// Returns an expression, its parts and their equivalent expressions. Each part comes after its children and after
+    /// its equivalent expressions.
     pub fn parts(&self, trees: &Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
         if self.is_empty() {
             return trees.descendants(expression);
@@ -121,7 +121,7 @@ impl Alternatives {
                 accepts_in_child(trees, part, index, &guards.kinds()).then_some(index)
             };
             let places: Vec<usize> = children.iter().enumerate().filter_map(is_accepted).collect();
-            // Also replace each child separately, because a spelling may contain the other children.
+            // Also replace each child alone, because a spelling may match only the original form of the other children.
             let alone = places.iter().map(|index| vec![*index]).filter(|_| places.len() > 1);
             let mut parent = None;
             for replaced in std::iter::once(places.clone())
@@ -288,7 +288,7 @@ fn is_literal(trees: &Trees, part: SqlNodeId) -> bool {
     }
 }
 
-/// Builds the expression of a pattern, with the values of its placeholders.
+/// Builds an expression from a pattern by filling in its placeholders.
 fn instantiate(part: &PatternPart, args: &[Arg], bound: &[Option<Binding>], trees: &mut Trees) -> Option<SqlNodeId> {
     let value = |index: &usize| bound.get(*index)?.as_ref();
     match part {

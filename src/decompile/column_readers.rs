@@ -28,7 +28,7 @@ pub fn column_readers(sql: &str, dialect: Dialect, column: &FilePartPosition) ->
     let resolver = ColumnResolver::new(&file);
     let mut column_keys = HashSet::from([(column.cte.clone(), name.to_ascii_lowercase())]);
     let mut readers = Vec::new();
-    // A part reads only columns of earlier CTEs.
+    // Only columns of earlier CTEs can be read, so one pass over the parts is enough.
     for part in file.parts.iter().filter(|part| part.position != *column) {
         let cte = part.position.cte.as_deref();
         let is_found = |token_index: usize| {
@@ -69,7 +69,7 @@ fn name_at(file: &SqlFile<'_>, token_index: usize) -> Option<(Option<String>, St
     Some((relation, name))
 }
 
-/// Returns whether a formula contains a name that is not the name of a function.
+/// Returns whether a formula uses this name for anything other than a function.
 ///
 /// ```
 /// use formulac_decompile::has_name;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::file::SqlFile;
 use super::layout::head_tokens;
 
-/// Restores comments from a file that are missing from the merged text. Each comment is placed above the line that
+/// Restores comments of the file that are missing from the merged text. Each comment is placed above the line that
 /// followed it. formulac itself writes comments only before a query.
 pub(super) fn restore_lost_comments(merged: String, sql_file: &SqlFile<'_>) -> String {
     let file_comments = comments(sql_file);
@@ -86,10 +86,10 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
     comments
 }
 
-/// Lines that two strings have in common.
+/// Lines that occur in both of two texts.
 struct CommonLines {
-    /// Maps each line of the first text to the equal line of the other text, if the line occurs exactly once in both
-    /// texts.
+    /// Maps each line of the first text to the identical line of the other text, if the line occurs exactly once in
+    /// both texts.
     lines: Vec<Option<usize>>,
     /// The line after the last line of the other text.
     end: usize,
@@ -112,7 +112,8 @@ impl CommonLines {
         }
     }
 
-    /// Returns the line of the other text before which to insert a comment that is directly above the given line.
+    /// Given a line of the first text with a comment directly above it, returns the line of the other text above which
+    /// to insert the comment.
     fn line_for_comment(&self, line: usize) -> usize {
         let (before, after) = self.lines.split_at(line.min(self.lines.len()));
         let next = after.iter().flatten().next().copied();

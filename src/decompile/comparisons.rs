@@ -1,5 +1,6 @@
 //! Parses `in` and `between` as the comparisons that they abbreviate, because formulas express them as comparisons. For
-//! example, `x in (1, 2)` and `x = 1 or x = 2` have the same tree. Both forms also agree if a value is NULL.
+//! example, `x in (1, 2)` and `x = 1 or x = 2` have the same tree. Both forms also return the same result if a value is
+//! NULL.
 
 use std::sync::OnceLock;
 
@@ -49,14 +50,14 @@ fn add_comparisons(
 }
 
 /// Returns whether comparisons replace `in` and `between` for a value. Strings and dates are not replaced, because
-/// generated SQL uses `between` for such literals. For example, it does so for the holidays of NETWORKDAYS, and the
-/// formula with the holidays is easier to read than comparisons.
+/// generated SQL also uses `between` for such literals. An example is the holidays of NETWORKDAYS: the formula with the
+/// holidays is easier to read than comparisons.
 fn is_compared(trees: &Trees, x: SqlNodeId) -> bool {
     !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_repeatable(trees, x)
 }
 
-/// Returns `false` for subqueries, lists of tuples, and lists that mix strings with numbers, which databases first
-/// convert to one type.
+/// Returns `false` for subqueries, for lists of tuples, and for lists that mix strings with numbers. Databases first
+/// convert the values of such a mixed list to one type.
 fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
     let labels = || list.iter().map(|id| trees.label(*id));
     let is_value = |label: &SqlLabel| !matches!(label, SqlLabel::Row | SqlLabel::Group | SqlLabel::Nothing);
@@ -65,14 +66,14 @@ fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
     (1..=MAX_VALUES).contains(&list.len()) && labels().all(is_value) && !is_mixed
 }
 
-/// Returns whether a value is the same in several comparisons. A volatile function returns a different value for
-/// each of them.
+/// Returns whether a value is the same each time it is evaluated. A volatile function returns a different value in each
+/// comparison.
 fn is_repeatable(trees: &Trees, x: SqlNodeId) -> bool {
     let calls = trees.called_functions(x);
     *trees.label(x) != SqlLabel::Group && calls.iter().all(|name| !volatile_functions().contains(name))
 }
 
-/// Returns the SQL functions that only volatile functions of the catalogue call, such as `random`.
+/// Returns the SQL functions, such as `random`, that only the catalogue's volatile functions compile to.
 fn volatile_functions() -> &'static FxHashSet<&'static str> {
     static NAMES: OnceLock<FxHashSet<&'static str>> = OnceLock::new();
     NAMES.get_or_init(|| {

@@ -172,7 +172,7 @@ pub(super) struct CompiledProbes {
 }
 
 impl CompiledProbes {
-    /// Creates compiled probes. The schema of the compiler must contain the relation of the probes.
+    /// Creates compiled probes. The compiler's schema must contain the relation that the probes read.
     pub fn new(compiler: Compiler, groups: Vec<Arc<ProbesWithCachedSql>>) -> Self {
         let group = |source| CompiledGroup {
             source,
@@ -266,7 +266,7 @@ impl CompiledProbes {
         patterns
     }
 
-    /// Returns the patterns of a probe, which are learned when they are first needed.
+    /// Returns the patterns of a probe. The patterns are learned when they are first needed.
     fn patterns_of<'p>(&self, source: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
         probe.patterns.get_or_init(|| {
             let formula = source.probes().get(probe.probe_index);
@@ -281,7 +281,8 @@ impl CompiledProbes {
 
 #[cfg(test)]
 impl CompiledProbes {
-    /// Returns the patterns of every `step`th probe, with and without guards. The patterns contain the required calls.
+    /// Returns the patterns of every `step`th probe, with and without guards. Also checks that each pattern contains
+    /// the calls that its probe requires.
     pub fn all_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
         let dialect = self.compiler.options.dialect;
         let mut patterns = Vec::new();
@@ -301,7 +302,7 @@ impl CompiledProbes {
     }
 }
 
-/// Returns the names of the SQL functions that an expression calls, its parts, and the key of both in the caches.
+/// Returns the names of the SQL functions that an expression calls, its parts, and the cache key for both.
 fn calls_and_parts(trees: &Trees, expression: SqlNodeId) -> (BTreeSet<&str>, ExpressionParts, String) {
     let names = trees.called_functions(expression);
     let parts = expression_parts(trees, expression);
@@ -312,7 +313,8 @@ fn calls_and_parts(trees: &Trees, expression: SqlNodeId) -> (BTreeSet<&str>, Exp
 /// Returns the names of the SQL functions that an expression must call so that the patterns of a probe can match.
 fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dialect) -> impl Iterator<Item = &'p str> {
     let sql = match formula {
-        // The pattern of an argument that is the first day of a month does not contain the calls of the argument.
+        // A pattern that matches the first day of a month does not contain the calls with which the probe's argument
+        // computes this day.
         Some(formula) if formula.args.iter().any(|arg| matches!(arg, Arg::MonthStart(_))) => "",
         // The pattern does not contain the outermost call.
         Some(formula) if formula.shape == ExpressionShape::Pair || sql.starts_with("coalesce(") => {
@@ -323,8 +325,8 @@ fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dia
     called_functions(sql, dialect)
 }
 
-/// Returns whether the SQL of a probe may have guards and, without these guards, may call only functions among the
-/// given names.
+/// Returns whether the SQL of a probe has a function or a `case` that may be a guard, and whether the rest calls one of
+/// the given functions or no function at all.
 fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool {
     const GUARDS: [&str; 7] = [
         "coalesce",

@@ -43,8 +43,8 @@ impl SqlConstants {
 
     /// Returns the calls to probe, most likely first.
     pub fn build_probes(&self) -> Vec<ProbeFormula> {
-        // Calls with one constant are more likely than calls with two constants. However, a call with two constants
-        // comes first if only its function is similar to the expression.
+        // Calls with one constant are more likely than calls with two constants. However, for the functions that are
+        // most similar to the expression, calls with two constants come before the calls of less similar functions.
         let (mut probes, mut of_two) = (Vec::new(), Vec::new());
         for (rank, function) in self
             .functions
@@ -131,7 +131,7 @@ fn deduplicate(words: &mut Vec<String>, most: usize) {
     words.truncate(most);
 }
 
-/// Returns the constants that may be arguments for a parameter.
+/// Returns the constants that a parameter may accept as arguments.
 fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
     let mut args = Vec::new();
     if !matches!(
@@ -146,7 +146,7 @@ fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
     args
 }
 
-/// Adds calls whose last arguments are all dates of the SQL, with or without a number before these dates.
+/// Adds calls whose last arguments are all dates in the SQL, with or without a number before these dates.
 fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants, probes: &mut Vec<ProbeFormula>) {
     let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else {
         return;

@@ -18,7 +18,7 @@ use super::windows::{large_and_small_probes, range_aggregate_probes, window_prob
 
 /// Maximum number of windows to examine in one expression.
 const WINDOWS: usize = 16;
-/// Cost of a definition's name if the definition's expression may be written instead.
+/// Cost of a definition's name where the definition's expression can be written instead.
 pub(super) const DEFINITION_NAME_COST: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const INLINED_FORMULA_COST: u32 = 9;
@@ -30,7 +30,7 @@ const WITHOUT_COLUMN: usize = 8;
 const WRITTEN: usize = 16;
 /// Maximum number of numeric constants from an expression to try in compiled formulas.
 const NUMBERS: usize = 6;
-/// Maximum number of names that represent any expression in the compiled formulas.
+/// Maximum number of names in compiled formulas that stand for any expression.
 const NAMES: usize = 4;
 
 /// Returns the most likely numbers. The other numbers are omitted because each number is compiled with many formulas.
@@ -74,7 +74,7 @@ impl CandidateCheck<'_, '_> {
         let mut probes = Vec::new();
         if self.is_reading_other_rows(trees, expression) {
             let first = names.get(..1).unwrap_or(names);
-            // Try an expression in place of a name, because rows may also be sorted by an expression.
+            // Also try an expression in place of a name, because rows can also be sorted by an expression.
             let marked = first.iter().find_map(|name| match name {
                 Arg::Named(name, _) => sheets::artificial_lookup_keys(name)
                     .iter()
@@ -146,7 +146,7 @@ impl CandidateCheck<'_, '_> {
         range_input
     }
 
-    /// Returns the ranges that an expression reads, with `{0}` in place of the name.
+    /// Returns the ranges that an expression reads, with `{0}` in place of the name that the range aggregates.
     fn find_ranges(&self, trees: &Trees, expression: SqlNodeId) -> Vec<String> {
         let windows = ranges::find_windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
@@ -266,7 +266,7 @@ impl CandidateCheck<'_, '_> {
             return Vec::new();
         };
         let literals = sheets::literal_keys(trees, parts);
-        // Put the columns by which rows are looked up first.
+        // Columns that are lookup keys come first.
         let met = parts
             .iter()
             .filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
@@ -324,8 +324,8 @@ impl CandidateCheck<'_, '_> {
         lookups
     }
 
-    /// Adds the other definitions of this step: maps the expression of each definition to its name, and its name to
-    /// its formula.
+    /// Adds the other definitions of this step: maps the expression of each definition to the definition's name, and
+    /// the name to the formula.
     pub fn add_definitions(&self, trees: &mut Trees, input: &mut SearchInput) {
         let Some(step) = self.spec_position.outline.steps.get(self.definition_index) else {
             return;

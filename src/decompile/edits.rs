@@ -116,7 +116,7 @@ pub(super) fn compare_files(generated_file: &SqlFile<'_>, file: &SqlFile<'_>) ->
         }
         let was = generated_file.text(&old.tokens).to_owned();
         match &part.position.kind {
-            // If a select reads a new input, its columns are different columns, even if they have the same names.
+            // If a select reads from a different input, do not treat its columns as the same, even if the names match.
             FilePartKind::Column(column)
                 if part.position.branch == 0 && part.position.nth == 0 && new_input(&part.position).is_none() =>
             {

@@ -11,8 +11,8 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
-/// Returns whether two versions of a model's SQL return the same columns of the same rows, even if other selects
-/// compute the columns. Returns `false` for SQL with several selects that determine the rows.
+/// Returns whether two versions of a model's SQL return the same columns of the same rows, even if the columns are
+/// computed in other selects. Returns `false` if several selects determine the rows.
 ///
 /// ```
 /// use formulac_decompile::is_equivalent_sql;
@@ -117,7 +117,7 @@ impl SqlFile<'_> {
 }
 
 /// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
-/// the rows, and all later selects may only compute columns.
+/// the rows, and all later selects must only compute columns.
 pub(super) fn are_equivalent(first_file: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
     are_equivalent_by(first_file, other, trees, &mut |_, _, first_node, other| {
         first_node == other
@@ -162,7 +162,8 @@ pub(super) fn are_equivalent_by(
     let (Some(trees_of_one), Some(trees_of_other)) = (trees_of(first_file, &first), trees_of(other, &second)) else {
         return false;
     };
-    // Two calls of a random function return different values, but a column has one value.
+    // Two calls of a random function return different values, so a column with such a call must have the same SQL in
+    // both files.
     let volatile = LazyCell::new(|| dialect.volatile_calls());
     let mut columns = first
         .iter()
@@ -186,8 +187,8 @@ fn has_call(trees: &Trees, expression: SqlNodeId, names: &[&str]) -> bool {
         })
 }
 
-/// Returns the expression for a column of the last select, in which columns of CTEs are replaced by the relations'
-/// columns.
+/// Returns the expression for a column of the last select, after replacing the columns of CTEs with the columns of
+/// relations.
 pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &mut Trees) -> Option<SqlNodeId> {
     let (cte, tokens) = (None, file.column(None, column)?);
     let mut resolver = ColumnResolver::new(file);
@@ -220,10 +221,11 @@ struct RowSelects {
 }
 
 impl RowSelects {
-    /// Returns `None` if several selects determine the rows, or if a select has a different form.
+    /// Finds the parts that determine the rows of the last select. `None` if several selects determine the rows, or if
+    /// a select has a different form.
     fn find(file: &SqlFile<'_>) -> Option<Self> {
         let is_keyword = |token_index: usize, word: &str| file.key(token_index) == word;
-        // `distinct` is not a clause.
+        // `distinct` is not a clause of its own, so look for it after `select`.
         let words = || (1..file.tokens.len()).filter(|token_index| is_keyword(token_index - 1, "select"));
         if words().any(|token_index| {
             is_keyword(token_index, "distinct") || is_keyword(token_index, "all") || is_keyword(token_index, "top")

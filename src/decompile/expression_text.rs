@@ -62,7 +62,7 @@ impl ExpressionText {
         }
     }
 
-    /// Creates a range that consists of the rows to which a name refers.
+    /// Creates a range that consists of the rows that a name refers to.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
         Self {
             range: RangeUse::Whole,
@@ -103,7 +103,7 @@ pub(super) enum ExpressionShape {
     Unique(&'static str),
     /// Several arguments in one place, such as `range, criterion`.
     Pair,
-    /// A value of a different type in place of a string, written without a conversion.
+    /// A value that is not a string, in a place where a string is expected, written without a conversion.
     AsText,
     /// A string in which `{0}` is the placeholder for the first argument and `{1}` for the second.
     Words(String),
@@ -164,7 +164,7 @@ impl ExpressionShape {
                     None => ExpressionText::atom(format!("{name}({})", texts()), cost),
                 }
             }
-            // Write a final condition `TRUE`, because IFS has no default argument in spreadsheets.
+            // Write the default after a final condition `TRUE`, because IFS in spreadsheets has no default argument.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
                 let conditions = conditions.join(", ");
@@ -177,7 +177,7 @@ impl ExpressionShape {
                 // A column of unknown type passes a type test if it is not NULL, and ISNA has the same SQL as ISBLANK,
                 // so prefer ISBLANK.
                 let is_type_test = matches!(*name, "ISTEXT" | "ISNONTEXT" | "ISNUMBER" | "ISLOGICAL" | "ISNA");
-                // Spreadsheets require a range and a criterion, so prefer `SUM(IF(paid, amount))`.
+                // In spreadsheets, these functions require a range and a criterion, so prefer `SUM(IF(paid, amount))`.
                 let has_condition = match *name {
                     "COUNTIF" => count_arguments(&texts()) == 1,
                     "SUMIF" | "AVERAGEIF" => count_arguments(&texts()) == 2,

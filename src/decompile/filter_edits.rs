@@ -1,4 +1,5 @@
-//! Hand edits to conditions of metric sets, which are in the `where` clauses of models built on metric sets.
+//! Hand edits to the conditions of metric sets. The SQL of a condition is in the `where` clause of each model that is
+//! built on the set.
 
 use std::ops::Range;
 

@@ -63,7 +63,7 @@ pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// Compiled probes, keyed by the settings for which their SQL is valid. The probes are compiled when a caller first
+    /// Compiled probes, keyed by the settings that their SQL depends on. The probes are compiled when a caller first
     /// needs them.
     compiled: RecentlyUsedCache<OnceLock<CompiledProbes>>,
     /// Probes that are compiled in each dialect to learn the patterns.
@@ -111,7 +111,7 @@ impl Decompiler {
     }
 
     /// Returns a formula that produces the edited SQL of a definition, if one of the definition's helper columns was
-    /// edited. With the formula, the helper column may have a different name. The caller must prove the formula.
+    /// edited. The SQL of this formula may give the helper column a different name. The caller must prove the formula.
     pub(super) fn find_formula_of_helper(
         &self,
         compiler: &Compiler,
@@ -157,8 +157,8 @@ impl Decompiler {
         }
     }
 
-    /// Finds the formula for a subexpression of the part of the file that shows the definition. With this formula, the
-    /// whole part compiles to the expected expression.
+    /// Finds the formula for a subexpression in the part of the file that contains the definition's SQL. With this
+    /// formula, the whole part compiles to the expected expression.
     fn find_formula_of_part(
         &self,
         case: &CandidateCheck<'_, '_>,
@@ -272,7 +272,7 @@ impl Decompiler {
         let words = get_or_insert_with(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written =
             |name: &str| (0..case.generated_file.tokens.len()).any(|token| case.generated_file.key(token) == name);
-        // The text of the spec includes the names of types in a contract.
+        // The contract in a spec contains names of types, which look like function calls if they have arguments.
         let is_in_spec = |name: &str| case.spec_position.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_in_spec(name);
         let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.children(*part)) {
@@ -336,8 +336,8 @@ impl Decompiler {
     }
 }
 
-/// Returns the patterns of the literals in an expression, because its numbers and strings may come from literals that
-/// look different in the formula. `None` if there are no such literals.
+/// Returns the patterns of the literals in an expression. Its numbers and strings may come from literals that look
+/// different in the formula. `None` if there are no such literals.
 fn patterns_of_literals(
     case: &CandidateCheck<'_, '_>,
     trees: &Trees,
@@ -378,7 +378,8 @@ impl SpecPosition<'_> {
             .and_then(|step| step.name.as_deref())
     }
 
-    /// Returns a definition's expression in a file, with only the names that its formula may use.
+    /// Returns a definition's expression in a file, rewritten to contain only names that the definition's formula may
+    /// use.
     pub(super) fn definition_expression(
         &self,
         file: &SqlFile<'_>,

@@ -9,7 +9,7 @@ use super::parse::parse;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dialect::Dialect;
 
-/// Column by which the edited select groups its rows but the generated select does not.
+/// Column by which only the edited select groups its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AddedGroupKey {
@@ -75,9 +75,9 @@ pub struct SameGrouping {
     pub group_by: Option<RewrittenSql>,
 }
 
-/// Compares the `group by` of generated and of edited SQL, and some columns that both contain. Items may be in a
-/// different order, and may be names or positions of columns. Returns the differences, or `None` if the rows are
-/// grouped differently.
+/// Compares the `group by` clauses of generated and edited SQL, and the expressions of the given columns. Both versions
+/// must contain these columns. Items may be in a different order, and may be names or positions of columns. Returns the
+/// differences, or `None` if the rows are grouped differently.
 #[must_use]
 pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
     let mut trees = Trees::default();
@@ -169,8 +169,8 @@ impl Grouping {
     }
 }
 
-/// Returns the expression of an item, which may be the position or the name of a column. `None` if the name may also be
-/// a column of the relation.
+/// Returns the expression of an item. The item may be the position or the name of a column. `None` if the name may also
+/// be a column of the relation.
 fn grouped_expression(item: SqlNodeId, columns: &[(String, String, SqlNodeId)], trees: &Trees) -> Option<SqlNodeId> {
     if let SqlLabel::Number(number) = trees.label(item) {
         let column_index = number.parse::<usize>().ok()?.checked_sub(1)?;

@@ -32,7 +32,7 @@ const AGGREGATE_PREFIXES: [&str; 25] = [
     "var",
 ];
 
-/// Position of an expression in the expression around it, which determines the possible guards.
+/// Position of an expression in its enclosing expression. The position determines which guards are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Position {
     pub role: Place,
@@ -73,7 +73,7 @@ impl Position {
             SqlLabel::Call => Place::Argument,
             SqlLabel::Op(op) if op == "/" && part_index == 0 => Place::Dividend,
             SqlLabel::Op(op) if op == "/" => Place::Divisor,
-            // A conversion in a product also determines the type of a quotient of the product.
+            // A conversion in a product also determines the type of a quotient that contains the product.
             SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => Place::Dividend,
             SqlLabel::Negative if self.is_in_quotient() => Place::Dividend,
             SqlLabel::Row => self.role,
@@ -91,7 +91,8 @@ impl Position {
         matches!(self.role, Place::Dividend | Place::Divisor)
     }
 
-    /// Returns whether a default of 0 for the whole expression in this position changes only the rows with the default.
+    /// Returns whether a default of 0 for the expression in this position changes only the rows in which the default is
+    /// used.
     pub fn accepts_zero(self) -> bool {
         self.nulls == NullContext::Summed || self.accepts(Guard::Default)
     }
@@ -106,8 +107,8 @@ impl Position {
     }
 }
 
-/// Returns whether all of the guards may be added to one child of an expression. Assumes that no enclosing expression
-/// skips NULL or tests for it.
+/// Returns whether all guards can be added to one child of an expression. Assumes that no enclosing expression skips
+/// NULL or tests for it.
 pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, guards: &[Guard]) -> bool {
     // The first child of a call is its name.
     let part_index = match trees.label(parent) {

@@ -258,8 +258,8 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Returns the guards that the SQL of a formula has and the expected expression lacks, and the SQL of the column.
-    /// `None` if the spec with this formula produces a file that has another difference, unless other edits cause this
-    /// difference.
+    /// `None` if the spec with this formula produces a file that differs in other ways, unless other edits cause these
+    /// differences.
     fn guards_of_formula(
         &self,
         formula: &str,
@@ -300,7 +300,7 @@ impl CandidateCheck<'_, '_> {
                 .other_edits
                 .iter()
                 .all(|rest| self.edits.other_edits.contains(rest));
-        // formulac may compute a part of the formula in a different select than the user does.
+        // formulac may compute a part of the formula in a different select from the one that the user edited.
         let is_other_edit = |column: &str| self.edits.items.iter().any(|item| is_same_name(&item.column, column));
         let mut is_same = |trees: &Trees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
             ours == theirs || guards.added_guards(trees, ours, theirs).is_some() || is_other_edit(column)

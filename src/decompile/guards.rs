@@ -60,7 +60,7 @@ impl Guard {
     }
 }
 
-/// Guards that one expression has and another one lacks: their kinds and their number.
+/// Kinds and number of the guards that one expression has and another expression lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct GuardSet {
     kinds: u8,
@@ -321,8 +321,8 @@ impl Guards {
         }
     }
 
-    /// Returns whether a cast only converts the type of a value. A cast to a date also removes the time of day, unless
-    /// the value is truncated.
+    /// Returns whether a cast only converts the type of a value. A cast to a date also removes the time of day, so it
+    /// counts as a conversion only if the value is already truncated.
     fn is_conversion(&self, trees: &Trees, x: SqlNodeId, ty: SqlNodeId, position: Position) -> bool {
         let ty = match trees.label(ty) {
             SqlLabel::Call => trees.children(ty).first().copied().unwrap_or(ty),

@@ -350,8 +350,8 @@ impl JointSearch<'_, '_> {
         Some(file)
     }
 
-    /// Returns whether a candidate uses another definition with a candidate. Its SQL would then depend on the other
-    /// candidate.
+    /// Returns whether a candidate uses another definition with a candidate. The SQL of the first candidate would then
+    /// depend on the other candidate.
     fn uses_other_candidate(&self, definition: &str, formula: &str, candidates: &HashSet<String>) -> bool {
         let definition = definition.to_ascii_lowercase();
         let mut seen: HashSet<String> = HashSet::from([definition.clone()]);

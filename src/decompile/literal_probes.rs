@@ -69,7 +69,7 @@ pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: 
     probes
 }
 
-/// Returns the strings of an expression.
+/// Returns the string literals in an expression.
 fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     let mut literals: Vec<&str> = Vec::new();
     for part in trees.descendants(expression) {

@@ -44,13 +44,14 @@ pub enum EditOrigin<'m> {
 /// Edit to SQL that a metric set defines.
 #[derive(Debug)]
 pub struct MetricEdit<'m> {
-    /// The definition of the set.
+    /// The edited definition in the set.
     pub definition: MetricSetFormula<'m>,
-    /// Column whose SQL shows the edit, with its CTE. The column is computed from the edited column.
+    /// Column whose values the edit changes, with its CTE: the edited column, or the definition's column if a clause or
+    /// a helper column was edited.
     pub column_with_cte: (Option<String>, String),
     /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
     pub listed_as: Option<String>,
-    /// The formula that produces the edited SQL, in terms of the expanded model.
+    /// Formula in the expanded model that produces the edited SQL.
     pub formula: Result<String, NotAFormula>,
     /// New formulas for the set's definition, best first. The caller must prove the formulas.
     pub for_set: Vec<String>,
@@ -96,7 +97,7 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns the formula of the first metric in the model's `metrics`: its name.
+    /// Returns a formula that refers to the first metric in the model's `metrics`: the metric's name.
     #[must_use]
     pub fn first_listed_metric(&self) -> Option<String> {
         let mut listed_columns = self.expanded_model.listed_columns();
@@ -112,7 +113,7 @@ impl<'m> EditedModel<'m> {
             return self.helper_origin(decompiler, &spec_position);
         };
         let cte_column = (cte.map(str::to_owned), column.to_owned());
-        // The next push writes the SQL of the new formula, which may have guards that the edit lacks.
+        // The new formula's SQL, which the next push writes, may have guards that the edit lacks.
         let find = || self.formula_of_edit(decompiler, &spec_position, (step, placed));
         if let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) {
             let formula = match self.other_metric_of_aggregate(&spec_position, placed, &definition) {
@@ -148,8 +149,8 @@ impl<'m> EditedModel<'m> {
         Some(EditOrigin::Model(formulas))
     }
 
-    /// Returns another metric that reads a column because its formula contains the same aggregate, although it does not
-    /// refer to the metric of the column.
+    /// Returns another metric that reads a column because both metrics contain the same aggregate, although the other
+    /// metric's formula does not refer to the column's metric.
     fn other_metric_of_aggregate(
         &self,
         spec_position: &SpecPosition<'_>,
@@ -188,7 +189,7 @@ impl<'m> EditedModel<'m> {
         formula.map(|formula| formula.formula)
     }
 
-    /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the
+    /// Returns the origin of an edited column that the compiler added as a helper: the first definition whose SQL the
     /// edit changes, or the metric that is inlined in this definition.
     fn helper_origin(&self, decompiler: &Decompiler, spec_position: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
         let (step, placed) = self.first_changed_definition(spec_position)?;
@@ -341,7 +342,7 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns the first formula with which a definition of the model's own spec produces the edited SQL.
+    /// Returns the first formula that makes a definition in the model's own spec produce the edited SQL.
     ///
     /// # Errors
     ///
@@ -367,7 +368,7 @@ impl<'m> EditedModel<'m> {
         formulas.iter().find_map(proven).ok_or_else(no_formula)
     }
 
-    /// Creates the edit to a definition, with the formulas that may resolve it.
+    /// Creates the edit to a definition, with the formulas that may produce the edited SQL.
     pub(super) fn metric_edit<'e>(
         &'e self,
         definition: MetricSetFormula<'e>,
@@ -476,7 +477,7 @@ impl<'m> EditedModel<'m> {
         columns.find(is_it).map(|(column, ..)| column)
     }
 
-    /// Replaces columns to which the model cannot refer with the metrics that they contain.
+    /// If the model cannot refer to a column, replaces the column with the metric that it contains.
     fn with_model_names(&self, formula: &str) -> String {
         let is_listed = |column: &str| {
             let mut listed_columns = self.expanded_model.listed_columns();

@@ -133,7 +133,7 @@ impl EditedModel<'_> {
         None
     }
 
-    /// Finds the relation of a set that the edited pieces of a `from` clause change.
+    /// Finds the relation in a set that the edited pieces of a `from` clause change.
     fn relation_edit(
         &self,
         position: &FilePartPosition,

@@ -1,4 +1,4 @@
-//! Patterns for the SQL to which formulas compile, with placeholders for the arguments. A pattern is learned from a
+//! Patterns for the SQL that formulas compile to, with placeholders for the arguments. A pattern is learned from a
 //! compiled probe.
 
 use std::collections::{BTreeSet, HashMap};
@@ -190,7 +190,7 @@ pub(super) fn learn_probe(
     build_pattern(&trees, root, probe, arg_nodes)
 }
 
-/// Returns the pattern for the tree to which a probe compiles.
+/// Returns the pattern for the compiled tree of a probe.
 pub(super) fn build_pattern(
     trees: &Trees,
     root: SqlNodeId,
@@ -351,7 +351,7 @@ impl SqlPattern {
         })
     }
 
-    /// Returns whether the formula contains a number as a condition, which the SQL compares with 0.
+    /// Returns whether the formula uses a number as a condition. The SQL compares such a number with 0.
     pub fn hides_comparison(&self) -> bool {
         let PatternPart::Node(SqlLabel::Case, parts) = &self.root else {
             return false;

@@ -1,6 +1,6 @@
-//! Index of the probes. For each group of probes, it contains the parts that an expression must have to match one of
-//! the group's patterns. Only groups whose patterns can match an edit are compiled, because compiling all groups takes
-//! half a second.
+//! Index of the probes. For each group of probes, the index contains the parts that an expression must have to match
+//! one of the group's patterns. Only groups whose patterns can match an edit are compiled, because compiling all groups
+//! takes half a second.
 //!
 //! `probe_index.txt` contains the index. After a change to the SQL of functions, rewrite it with
 //! `FORMULAC_WRITE=1 cargo test -p formulac-decompile the_index_is_complete`.
@@ -135,7 +135,7 @@ mod tests {
             .collect()
     }
 
-    /// Returns, for each group, the set of parts in each of its patterns. Omits sets that contain another set.
+    /// Returns, for each group, the set of parts in each of its patterns. Omits supersets of other sets.
     fn sets(dialect: Dialect, compiler: &Compiler, step: usize) -> BTreeMap<String, BTreeSet<ExpressionParts>> {
         let groups: Vec<ProbeGroup> = ProbeGroup::all().collect();
         let groups: Vec<(ProbeGroup, bool)> = groups

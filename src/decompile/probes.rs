@@ -22,7 +22,7 @@ pub(super) const RELATION: &str = "fx_probe";
 pub(super) enum Arg {
     /// A column that represents any expression.
     Column(String),
-    /// A formula that represents any expression, with the tree to which the formula compiles in its step.
+    /// A formula that represents any expression, with the tree that the formula compiles to in its step.
     Named(String, SqlNodeId),
     /// A sample number, which represents any number.
     Number(&'static str),
@@ -79,8 +79,8 @@ pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Timestamptz, 'z'),
 ];
 
-/// Maximum number of arguments for which every call is probed. Calls with more arguments are rare, so they are probed
-/// only when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
+/// Number of arguments up to which all calls are probed. Calls with more arguments are rare, so they are probed only
+/// when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
 pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
@@ -181,9 +181,9 @@ impl ProbeGroup {
         infix.chain([Self::Columns]).chain(functions).chain([Self::Criteria])
     }
 
-    /// Returns the probes of the group whose SQL depends on the time zone or calendar if `is_temporal` is true,
-    /// otherwise the other probes. If `is_wide` is true, returns the probes with many arguments instead of those with
-    /// few arguments.
+    /// If `is_temporal` is true, returns the group's probes whose SQL depends on the time zone or calendar, otherwise
+    /// the other probes. If `is_wide` is true, returns the probes with many arguments instead of those with few
+    /// arguments.
     pub fn probes(self, is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
         let few = self.probes_up_to(ALWAYS_LEARNED_ARGUMENTS);
         let mut seen: FxHashSet<&ProbeFormula> = FxHashSet::default();
@@ -278,7 +278,7 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     combinations
 }
 
-/// Returns the values with a different value at one position.
+/// Returns a copy of the values in which one value is replaced.
 pub(super) fn with_value_at<T: Clone>(values: &[T], index: usize, value: T) -> Vec<T> {
     let mut values = values.to_vec();
     if let Some(old) = values.get_mut(index) {

@@ -50,7 +50,7 @@ pub(super) struct LearnedRanges {
     range: String,
 }
 
-/// Learns the window to which a range compiles, from the SQL that counts the rows in the range.
+/// Learns which window a range compiles to, from the SQL that counts the rows in the range.
 pub(super) fn learn_window(trees: &Trees, count_tree: SqlNodeId, probe: &ProbeFormula) -> Option<LearnedRanges> {
     let ExpressionShape::Words(words) = &probe.shape else {
         return None;

@@ -1,4 +1,4 @@
-//! Reasons why edited SQL is not a formula. Each reason names the SQL construct and the most similar formula.
+//! Reasons why no formula produces edited SQL. Each reason names the SQL construct and the most similar formula.
 
 use formulac_syntax::text::one_line;
 
@@ -7,9 +7,9 @@ use super::formula::{NotAFormula, not_a_formula};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::check::sql_function_advice;
 
-/// Nearest formulas of functions, operators and keywords.
+/// The most similar formula for each SQL function, operator and keyword.
 const LIST: &str = include_str!("refusals.txt");
-/// Advice for SQL for which there is no similar formula.
+/// Advice for SQL that has no similar formula.
 const ELSEWHERE: &str = "a dbt model that the spec reads can compute it";
 
 /// Returns the advice that the list contains for one of these names.
@@ -35,7 +35,7 @@ pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNode
     not_a_formula(format!("no formula expresses {construct}; {advice}"))
 }
 
-/// Returns the outermost part of an expression for which the list contains advice.
+/// Returns the outermost part for which the list contains advice.
 pub(super) fn listed_part(trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
     let parts = trees.descendants(expression).into_iter().rev();
     let mut listed_parts = parts.filter(|part| listed_advice(&construct_names(trees, *part)).is_some());
@@ -49,7 +49,7 @@ pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for rejecting an edit whose formula generates its SQL in a CTE that the edited file lacks.
+/// Returns the reason for rejecting an edit if the SQL of its formula is in a CTE that the edited file lacks.
 pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
     not_a_formula(format!(
         "formulac computes the formula `{formula}` in the CTE `{cte}`; add the definition to the spec"
@@ -71,8 +71,8 @@ pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for rejecting an edit whose formula also changes other SQL. `sql` is the generated SQL of this
-/// part, or `None` if the part is the whole query.
+/// Returns the reason for rejecting an edit whose formula also changes another part of the SQL. `sql` is the generated
+/// SQL of this part, or `None` if the part is the whole query.
 pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
     let sql = sql.map(one_line);
     not_a_formula(match sql.as_deref() {
@@ -90,7 +90,8 @@ pub(super) fn invalid_formula(formula: &str, error: &str) -> NotAFormula {
     not_a_formula(format!("the formula `{formula}` has an error: {error}"))
 }
 
-/// Returns the innermost part around a node that has a name in SQL, such as a call around adjacent words.
+/// Returns the innermost construct around a node that has a name in SQL. For example, adjacent words inside a call have
+/// no name of their own, so the call is returned.
 fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeId {
     let parts = trees.descendants(expression);
     let mut part = part;
@@ -100,8 +101,8 @@ fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeI
         let is_unnamed = match trees.label(part) {
             SqlLabel::Group => !is_subquery(trees, part),
             SqlLabel::Row | SqlLabel::Bracket | SqlLabel::Nothing | SqlLabel::Rows | SqlLabel::Clause(_) => true,
-            // A call may be a type with arguments, such as `numeric(10, 2)`. A window may be the reason why a call
-            // has no formula.
+            // A call may be a type with arguments, such as `numeric(10, 2)`. If a call has a window, the window may be
+            // the reason why no formula exists.
             SqlLabel::Call => parent.is_some_and(|parent| {
                 let is_first = trees.children(*parent).first() == Some(&part);
                 is_conversion(trees, *parent) && !is_first
@@ -127,7 +128,8 @@ fn is_subquery(trees: &Trees, part: SqlNodeId) -> bool {
     words.any(|part| matches!(trees.label(part), SqlLabel::Word(word) if word == "select"))
 }
 
-/// Returns the names of a construct for which there may be advice: its function, its operator or its keyword.
+/// Returns the names under which the list may contain advice for a construct: its function, its operator or its
+/// keyword.
 fn construct_names(trees: &Trees, part: SqlNodeId) -> Vec<String> {
     let first = trees.children(part).first().copied();
     let of_call = |call: SqlNodeId| {

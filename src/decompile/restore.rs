@@ -22,8 +22,8 @@ pub(super) struct Hunk {
 impl Hunk {
     /// Returns whether the piece belongs to one of these ranges of tokens in the generated or the edited SQL.
     pub fn is_in(&self, generated_ranges: &[Range<usize>], ranges: &[Range<usize>]) -> bool {
-        // An empty range overlaps another range only if its position lies strictly between the start and the end of the
-        // other range.
+        // An empty range overlaps another range only if it lies strictly between the start and the end of the other
+        // range.
         let overlaps = |range: &Range<usize>, other_ranges: &[Range<usize>]| {
             other_ranges
                 .iter()
@@ -59,7 +59,8 @@ impl Hunk {
     }
 }
 
-/// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
+/// Returns the pieces in which a part of the generated SQL differs from the edited SQL. Empty if a column was added, or
+/// if nothing precedes a removed part.
 pub(super) fn diff_part(
     position: &FilePartPosition,
     generated_file: &SqlFile<'_>,

@@ -43,7 +43,7 @@ pub(super) struct FormulaSearch<'s> {
     range: Option<&'s str>,
     /// Columns that a formula may refer to although the SQL does not contain them.
     hidden_columns: &'s [(String, Type)],
-    /// Equivalent expressions, whose formulas are also formulas of the part.
+    /// Equivalent expressions of parts. A formula for an equivalent expression is also a formula for the part.
     alternatives: Option<&'s Alternatives>,
     forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
     pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,

@@ -98,7 +98,7 @@ fn column_letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
-/// Returns strings with wildcards, and one string that represents text whose wildcards are escaped.
+/// Returns strings that contain wildcards, and a string without wildcards that stands for text with escaped wildcards.
 fn wildcard_texts() -> impl Iterator<Item = &'static str> {
     WILD.into_iter().chain([TEXTS[0]])
 }

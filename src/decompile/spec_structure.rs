@@ -12,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
 use crate::yaml::{Node, NodeKind};
 
-/// Keys of a step whose texts contain names of columns.
+/// Keys of a step whose values may contain column names.
 const KEYS_WITH_NAMES: [&str; 7] = [
     "keep",
     "group_by",
@@ -23,10 +23,10 @@ const KEYS_WITH_NAMES: [&str; 7] = [
     "rules",
 ];
 
-/// Returns specs in which the last definition with the old name, and the columns of later steps that repeat it, have
-/// the new name. In each spec, the other definitions and the column's properties also use the new name. In the second
-/// spec, other keys such as `order_by` also use the new name. In these keys, the old name may also be the name of an
-/// input column.
+/// Returns versions of a spec in which a definition has a new name. Each version renames the last definition with the
+/// old name and the columns of later steps that repeat it, and uses the new name in other definitions and in the
+/// column's properties. The second version also uses it in other keys such as `order_by`. In these keys, the old name
+/// may be the name of an input column instead.
 ///
 /// ```
 /// use formulac_decompile::with_renamed_definition;

@@ -21,7 +21,7 @@ pub(super) struct Spelling {
     pub guard: Option<Guard>,
 }
 
-/// Aggregates of SQL that skip NULL, and whose result does not depend on the order of the rows.
+/// SQL aggregates that skip NULL and whose result does not depend on the order of the rows.
 const AGGREGATES: [&str; 10] = [
     "sum",
     "avg",

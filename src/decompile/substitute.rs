@@ -42,7 +42,7 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, text: &
     spec_with_replaced_words(compiler, &SpecPosition::new(spec).ok()?, path, text)
 }
 
-/// Returns the parsed spec with the words replaced, so that it produces the edited SQL of a model.
+/// Returns the text of the spec with words replaced so that the spec produces the edited SQL of a model.
 pub(super) fn spec_with_replaced_words(
     compiler: &Compiler,
     spec_position: &SpecPosition<'_>,

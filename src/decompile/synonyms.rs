@@ -1,4 +1,4 @@
-//! Parses calls of functions that generated SQL never calls as calls of their synonyms, for example `stddev(x)` as
+//! Replaces functions that generated SQL never calls with synonyms. For example, `stddev(x)` is parsed as
 //! `stddev_samp(x)`, and `year(x)` as `extract(year from x)`.
 
 use super::tree::{SqlLabel, SqlNodeId, Trees};

@@ -14,7 +14,8 @@ pub(super) enum SqlLabel {
     Word(String),
     /// Quoted name, without the quotes.
     Quoted(String),
-    /// Value of a string literal, and the prefix before its opening quote, which may change the meaning of the literal.
+    /// Value of a string literal, and the prefix before its opening quote. The prefix may change the meaning of the
+    /// literal.
     Text(String, &'static str),
     Number(String),
     Jinja(String),
@@ -91,7 +92,7 @@ impl Trees {
         self.add_leaf(SqlLabel::Word(word.to_owned()))
     }
 
-    /// Returns the height of a node's subtree, which is the recursion depth of code that walks it.
+    /// Returns the height of a node's subtree, which is the recursion depth of code that walks the subtree.
     pub fn height(&self, id: SqlNodeId) -> u32 {
         self.heights.get(id as usize).copied().unwrap_or(0)
     }
@@ -106,7 +107,7 @@ impl Trees {
         self.nodes.get(id as usize).map_or(&[], |node| &node.kids)
     }
 
-    /// Returns the column to which a node refers, with its relation if the name is qualified.
+    /// Returns the column that a node refers to, with its relation if the name is qualified.
     pub fn column(&self, id: SqlNodeId) -> Option<(Option<&str>, &str)> {
         match (self.label(id), self.children(id)) {
             (SqlLabel::Word(name) | SqlLabel::Quoted(name), []) => Some((None, name)),

@@ -104,7 +104,7 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
         }
     }
 
-    /// Returns the type of a column, in a definition that contains only the column or its maximum.
+    /// Returns the type of a column, inferred from a definition whose formula is the column itself or its `MAX`.
     fn of_column(&mut self, name: String) -> Option<ValueType> {
         if let Some(cached_type) = self.columns.get(&name) {
             return *cached_type;
@@ -112,7 +112,8 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
         let check = self.check;
         let of_formula = |formula: &str| check.formula_type(formula).filter(|(ty, _)| *ty != Type::Unknown);
         let column_type = of_formula(&name).or_else(|| of_formula(&format!("MAX({name})")));
-        // The formula may be rejected in place of this definition because other definitions need another type.
+        // If other definitions need a different type, the formula is rejected in place of this definition, so use the
+        // type that the column has in the step's relation.
         let value_type = column_type.or_else(|| check.base_column_type(&name).filter(|(ty, _)| *ty != Type::Unknown));
         self.columns.insert(name, value_type);
         value_type

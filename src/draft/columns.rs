@@ -24,7 +24,7 @@ pub struct ColumnTestValues {
     /// Whether the rows should have different values in this column if possible. If values were equal, a wrong formula
     /// might give the right result.
     pub is_varied: bool,
-    /// Whether the column is an integer key whose values number the rows.
+    /// Whether the column is an integer key whose values are row numbers.
     pub is_key: bool,
     /// Whether the column is a part of the relation's key.
     pub is_part_of_key: bool,
@@ -165,7 +165,7 @@ impl ValuePool {
         }
     }
 
-    /// Adds the numbers next to each constant to which formulas compare the column.
+    /// Adds each constant to which formulas compare the column, with its predecessor and its successor.
     fn add_neighbours(&mut self, constants: &[Value], to_value: impl Fn(f64) -> Value) {
         constants
             .iter()
@@ -173,7 +173,7 @@ impl ValuePool {
             .for_each(|n| neighbouring_numbers(n).for_each(|n| self.add(to_value(n))));
     }
 
-    /// Adds the numbers next to each constant, and common amounts.
+    /// Adds each constant with its predecessor and its successor, and common amounts.
     fn add_amounts(&mut self, constants: &[Value], to_value: impl Fn(f64) -> Value) {
         self.add_neighbours(constants, &to_value);
         AMOUNTS.into_iter().for_each(|n| self.add(to_value(n)));

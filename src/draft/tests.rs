@@ -63,7 +63,7 @@ keep: order_id
     ));
 }
 
-/// The sort key is the name that the key of another relation has in the output.
+/// The sort key `country` is the name of the grouping key `customers.country` in the output.
 #[test]
 fn groups_by_a_joined_column_are_drafted() {
     assert_snapshot!(draft(

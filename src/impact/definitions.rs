@@ -6,8 +6,8 @@ use formulac_syntax::text::split_words;
 
 use super::graph::SpecModel;
 
-/// Returns the columns of a model that depend on a definition, in lower case. Definitions are compared only by name. If
-/// several steps define the same name, the result includes the columns of all these definitions.
+/// Returns the names, in lower case, of a model's columns that depend on a definition. Definitions are compared only by
+/// name. If several steps define the same name, the result includes the columns of all these definitions.
 pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
     let mut readers: HashMap<String, Vec<String>> = HashMap::new();
     for other in spec.compiled.definitions() {

@@ -56,7 +56,7 @@ impl Graph<'_> {
                     notes.extend(more);
                     (id, upstream.or(downstream).unwrap_or_default())
                 }
-                // Columns of relations that no artifact lists.
+                // No artifact lists the columns of the relation, so draw the column alone.
                 Err(_) => {
                     let mut alone = GraphDrawing::default();
                     alone.nodes.push(DrawnNode::new(name.clone(), name.clone(), ""));

@@ -6,8 +6,8 @@ use formulac_syntax::text::one_line;
 use crate::dbt::{JinjaKind, RelationReference, call_arguments, jinja_parts};
 
 /// Returns the SQL of a model's code. `name` returns the SQL name that replaces a Jinja expression, such as the
-/// relation of `ref(…)`, `source(…)` or `this`. The SQL of an incremental model is the union of the SQL for the first
-/// run and for later runs, because both write the columns of the model.
+/// relation of `ref(…)`, `source(…)` or `this`. For an incremental model, combines the SQL of the first run and the SQL
+/// of later runs with `union all`, because both write the model's columns.
 ///
 /// # Errors
 ///

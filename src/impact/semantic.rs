@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnChange};
 
 /// Returns the elements of a semantic model, each with the columns that it reads. The elements include measures that
-/// metrics define themselves (`inline_measures`). The columns are `None` if the SQL of the element cannot be traced.
+/// are defined inside metrics (`inline_measures`). The columns are `None` if the SQL of the element cannot be traced.
 fn semantic_elements(
     model: &DbtSemanticModel,
     inline_measures: &[Measure],
@@ -112,7 +112,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
     }
 }
 
-/// Returns the measure that a metric defines itself.
+/// Returns the measure that is defined inside a metric.
 fn own_measure(graph: &Graph<'_>, index: usize) -> Option<Measure> {
     let node = graph.parts.get(index)?.node?;
     match &node.detail {

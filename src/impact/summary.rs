@@ -98,7 +98,7 @@ fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
     phrases.collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the name of a kind in a summary, which does not distinguish the kinds of Omni fields.
+/// Returns the name of a kind in the summary. All kinds of Omni fields have the same name in the summary.
 fn summarized_kind(kind: &str) -> String {
     match kind {
         "omni dimension" | "omni measure" | "omni filter" | "omni column" => "Omni field".to_owned(),

@@ -45,7 +45,7 @@ pub fn evaluate_scalar(
             let variant_name = functions::function_variant_name(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
-                // The result of T for NULL depends on the type of the column, but the value NULL has no type.
+                // The result of `T(NULL)` depends on the column's type, which the value NULL does not contain.
                 uncertainty::mark_uncertain();
             }
             let Some(result) = functions::call(variant_name, &values) else {
@@ -259,7 +259,7 @@ fn evaluate_decimal(op: InterpreterOp, a: &Value, b: &Value) -> Value {
         InterpreterOp::Multiply => x.multiply(y),
         InterpreterOp::Divide if y.digits == 0 => return Value::Null,
         InterpreterOp::Divide => {
-            // Engines that use floats would return a negative zero.
+            // Engines that use floats return a negative zero here, so the displayed digits may differ.
             if x.digits == 0 && y.digits < 0 {
                 uncertainty::mark_unknown_digits();
             }
@@ -317,7 +317,7 @@ fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
     }
 }
 
-/// Evaluates an aggregate over the values of its arguments in each row.
+/// Evaluates an aggregate, given the values of its arguments in each row.
 pub fn evaluate_aggregate(x: &InterpreterExpr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
     if trace::is_recording() {
         record_row_count(x, &rows);

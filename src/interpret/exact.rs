@@ -23,7 +23,7 @@ pub enum RoundingDirection {
 }
 
 impl ExactDecimal {
-    /// Returns a number as a decimal. `None` if the number is too large or too small.
+    /// Converts a number to a decimal. `None` if the number is too large or too small.
     pub fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Int(i) => Some(Self {

@@ -19,7 +19,7 @@ pub enum InterpreterExpr {
     Call(&'static str, Vec<InterpreterExpr>),
     /// Aggregate over the rows of the group, or over the ranges in its arguments.
     Aggregate(&'static str, Vec<InterpreterExpr>),
-    /// Values that an expression has in a range of rows.
+    /// Values of an expression in a range of rows.
     Range(Box<InterpreterExpr>, WindowRows),
     /// Window function: the value of another row, or a position among the rows.
     Window(Window),
@@ -329,7 +329,7 @@ fn write_literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
             let (year, month, day) = civil_date(*d);
             write!(f, "DATE({year}, {month}, {day})")
         }
-        // A date represents midnight in an expression with times, because formulas have no literals for times.
+        // Formulas have no literals for times. Write a date, which represents midnight in an expression with times.
         Value::Time(seconds) => write_literal(f, &Value::Date(seconds.div_euclid(DAY))),
     }
 }

@@ -20,8 +20,8 @@ const MAX_NODES: usize = 1000;
 /// Context for converting a formula: the meaning of its names, and the current day.
 #[derive(Clone, Copy, Default)]
 pub struct FormulaContext<'a> {
-    /// Name of the only relation that is read, which is therefore redundant as a column qualifier. `None` if there are
-    /// several relations.
+    /// Name of the input relation if there is only one. A column qualifier with this name is redundant. `None` if there
+    /// are several relations.
     pub relation: Option<&'a str>,
     /// Current day, in days since 1970-01-01. `None` if unknown.
     pub today: Option<i64>,
@@ -51,7 +51,7 @@ pub fn convert_formula(
     let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
     let mut converted_nodes: Vec<Option<(InterpreterExpr, usize)>> = Vec::new();
-    // Child nodes have smaller indexes than their parents.
+    // Child nodes have smaller indexes than their parents, so children are converted first.
     for node_index in first..=definition.body.index() {
         let id = ExprId(u32::try_from(node_index).unwrap_or(u32::MAX));
         let mut depth = 0;

@@ -222,7 +222,7 @@ impl<'a> JoinedRelations<'a> {
         }
     }
 
-    /// Returns the relations before index `relation_index` that have a column named in `using`.
+    /// Returns the relations before index `relation_index` that have the `using` column `name`.
     fn earlier_sides(&self, relation_index: usize, name: &str) -> Vec<usize> {
         match self.merged_columns.iter().find(|(merged, _)| *merged == name) {
             Some((_, sides)) => sides.clone(),
@@ -253,7 +253,7 @@ impl<'a> JoinedRelations<'a> {
         for (index, join) in step.joins.iter().enumerate() {
             let single = self.relation_rows(index + 1).is_single;
             if join.kind == InterpreterJoinKind::Full {
-                // The grain of a full join is only known if the columns in `using` are a key of both sides.
+                // The grain of a full join is known only if the columns in `using` are a key of both sides.
                 let using_columns = match &join.condition {
                     JoinCondition::Using(names) => names.as_slice(),
                     _ => &[],

@@ -8,8 +8,8 @@ use crate::temporal::result_arguments;
 use crate::value::Value;
 use crate::{functions, uncertainty};
 
-/// Possible meanings of an expression's NULL with `blanks: zero`. Both fields are `false` if the expression is never
-/// NULL.
+/// Possible meanings of NULL as the value of an expression, with `blanks: zero`. Both fields are `false` if the
+/// expression is never NULL.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct NullSources {
     pub blank: bool,
@@ -84,7 +84,7 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
             |overload: &&Overload| overload.repeated || (overload.needed..=overload.params.len()).contains(&args.len());
         function.overloads.iter().filter(accepts)
     };
-    // Some overloads that accept only literals never return an error.
+    // Some overloads that accept only literals cannot fail.
     let is_safe_literal = overloads().filter(|overload| overload.literal).any(|overload| {
         let literal = |arg_index: usize| args.get(arg_index).and_then(number);
         let accepts = |(arg_index, param): (usize, &Param)| match param.ty {
@@ -106,7 +106,8 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
     fails && !is_safe_literal && !safe.is_some_and(|(safe, last)| safe.includes(last))
 }
 
-/// Returns the possible meanings of an expression's NULL. `None` if blank operands do not count as 0.
+/// Function that returns the possible meanings of NULL as the value of an expression. `None` if blank operands do not
+/// count as 0.
 pub type NullSourcesOf<'a> = &'a dyn Fn(&InterpreterExpr) -> Option<NullSources>;
 
 /// Evaluates an operand of arithmetic. With `blanks: zero`, a blank is 0, even in a branch or an argument, but the NULL
@@ -177,7 +178,7 @@ fn skips_nulls(name: &str) -> bool {
     catalog::lookup(name).is_some_and(|function| function.level == Level::Aggregate)
 }
 
-/// Returns whether an argument of a function that may return a number is a number itself.
+/// Returns whether the argument at this index is a number, for a function that can return a number.
 fn is_number_argument(name: &str, arg_index: usize) -> bool {
     match name {
         "VALUE" | "NUMBERVALUE" | "FIND" | "CODE" | "DATEDIF" | "LEN" => false,
@@ -187,7 +188,7 @@ fn is_number_argument(name: &str, arg_index: usize) -> bool {
     }
 }
 
-/// Returns 0 if a window finds no row. Returns NULL if the offset finds a row, because a NULL in that row is an error.
+/// Returns 0 if a window finds no row. Otherwise, returns NULL, because a NULL in an existing row is an error.
 fn zero_if_no_row(
     window: impl FnOnce(Box<InterpreterExpr>) -> Window,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,

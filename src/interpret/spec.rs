@@ -74,7 +74,7 @@ pub enum InterpreterKeep {
     Some(Vec<String>),
 }
 
-/// Key of groups or of the order of rows: a column or definition, or a timeframe of a column or definition.
+/// Grouping key or sort key: a column or definition, or a timeframe of a column or definition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyColumn {
     pub name: String,
@@ -118,13 +118,13 @@ impl InterpreterStep {
         self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
     }
 
-    /// Returns the group key with this name in the output, such as `customers.country` for `country`.
+    /// Returns the grouping key whose output column has this name, such as `customers.country` for `country`.
     pub fn key_with_output(&self, name: &str) -> Option<&KeyColumn> {
         self.group_by.iter().find(|key| key.output() == name)
     }
 
     /// Returns the possible meanings of a NULL. `None` unless `blanks: zero` is set. If `definition_name` is set, the
-    /// expression belongs to this definition, and the name refers to the input column.
+    /// expression belongs to this definition, so the name refers to the input column and not to the definition.
     pub fn null_sources(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> Option<NullSources> {
         self.blank_zero.then(|| self.sources(x, definition_name))
     }
@@ -203,8 +203,8 @@ impl InterpreterStep {
             .map_or(InterpreterLevel::Row, |x| self.level(x, Some(name)))
     }
 
-    /// Returns the level of an expression. If `definition_name` is set, the expression belongs to this definition, and
-    /// the name refers to the input column.
+    /// Returns the level of an expression. If `definition_name` is set, the expression belongs to this definition, so
+    /// the name refers to the input column and not to the definition.
     pub fn level(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> InterpreterLevel {
         x.level(&|name| {
             if Some(name) == definition_name {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::value::Value;
 
-/// Covered outcomes. Each entry contains the text of a subexpression and an outcome of this subexpression.
+/// Covered outcomes. Each entry contains the text of a subexpression and one of its outcomes.
 pub type TraceEvents = BTreeSet<(String, &'static str)>;
 
 thread_local! {

@@ -28,7 +28,7 @@ struct CachedLineage {
     lineage: SqlLineage,
 }
 
-/// Returns the fingerprint of a query, which includes the dialect.
+/// Returns the fingerprint of a query's text and dialect.
 pub fn sql_fingerprint(sql: &str, dialect: Option<Dialect>) -> u64 {
     let name = dialect.map_or("", Dialect::name);
     codec::fingerprint(sql.as_bytes()) ^ codec::fingerprint(name.as_bytes()).rotate_left(1)

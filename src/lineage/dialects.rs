@@ -18,7 +18,7 @@ use crate::dialect::Dialect;
 #[derive(Debug)]
 struct DuckDb;
 
-/// Defines methods that delegate to one of sqlparser's dialects, for all methods in which this dialect differs from the
+/// Defines methods that delegate to a dialect of sqlparser, for all methods in which that dialect differs from the
 /// default.
 macro_rules! as_in {
     ($dialect:ident: $($method:ident)*) => {

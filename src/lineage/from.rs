@@ -106,8 +106,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds a column for each name in the alias if the names of a relation's columns are unknown, as for a pivot. The
-    /// added columns come last.
+    /// Adds the relation of a table function to the scope.
     fn add_function(
         &mut self,
         name: &ObjectName,
@@ -125,6 +124,8 @@ impl QueryReader<'_> {
         self.add_relation(name_parts(name), relation, alias, scope);
     }
 
+    /// Adds a column for each name in the alias if the names of a relation's columns are unknown, as for a pivot. The
+    /// added columns come last.
     fn name_unknown_columns(
         &mut self,
         mut relation: LineageRelation,

@@ -60,8 +60,8 @@ impl<'k> QueryReader<'k> {
         self.dialect.is_some_and(|dialect| fact(dialect.facts()))
     }
 
-    /// Returns the lineage of a query. `joins` contains the join keywords that were replaced before parsing, which are
-    /// therefore not in the syntax tree.
+    /// Returns the lineage of a query. `joins` contains the join keywords that were replaced before parsing and are
+    /// therefore missing from the syntax tree.
     pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, LineageError> {
         let mut relation = self.query_relation(query, None);
         if !joins.is_empty() {
@@ -344,7 +344,8 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Records that a set operation needs two columns, even if they come from `*`, because both queries must have the
-    /// same number of columns. If the columns are in the same table, a removed column is missing from both queries.
+    /// same number of columns. Columns of the same table are not recorded, because a removed column is then missing
+    /// from both queries.
     fn name_columns_of_several_tables(&mut self, value: ValueIndex, other: ValueIndex) {
         let table = |index: &ValueIndex| self.values.leaves.get(index).map(|leaf| leaf.table);
         if table(&value) != table(&other) {

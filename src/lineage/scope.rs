@@ -186,7 +186,7 @@ impl QueryReader<'_> {
         for item in &open {
             self.unknown_column(&item.relation, name, inputs);
         }
-        // An alias with the same name as the column to which it refers is the same column.
+        // Skip an alias that refers to the column of the same name, because both are the same column.
         let alias = alias.filter(|alias| !inputs.values.contains(&alias.value));
         let may_be = open.len() + usize::from(!known_columns.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && inputs.values.len() > before {

@@ -45,8 +45,8 @@ impl<'r> SpecCompilation<'r> {
         Some((text, node.span))
     }
 
-    /// Reports an access level that is wider than private if an input is private, and inputs that the model must not
-    /// read.
+    /// Reports inputs that the model must not read, and an access level wider than `private` for a model with a private
+    /// input.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
         let access = self.own_model_value("access", self.spec.dbt.access);
         let group = self.own_model_value("group", self.spec.dbt.group);
@@ -152,9 +152,9 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns the access level and group that the model inherits from its inputs. If an input is private, the model is
-    /// also private and belongs to the same group. The inputs must be known.
+    /// also private and belongs to the same group. Call this function only after the inputs are known.
     pub(super) fn inherited_access(&self) -> &InheritedAccess {
-        // Every generated test needs the result, so searching the inputs each time would be quadratic.
+        // Cache the result. Every generated test needs it, so searching the inputs each time would take quadratic time.
         self.inherited.get_or_init(|| {
             let Some((_, relation)) = self.private_inputs().next() else {
                 return InheritedAccess::default();

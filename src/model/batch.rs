@@ -192,8 +192,8 @@ impl Compiler {
         compiler
     }
 
-    /// Adds models to the known relations. The options are not copied, because they are shared only while a spec is
-    /// compiled.
+    /// Adds models to the known relations. `make_mut` does not copy the options here, because other threads share them
+    /// only while a spec is compiled.
     fn add_models(&mut self, models: impl Iterator<Item = Relation>) {
         let options = Arc::make_mut(&mut self.formulas.options);
         models.for_each(|model| options.models.push(model));
@@ -368,7 +368,7 @@ impl<'t> BatchFile<'t> {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
-                // Use the same set as the models that are built on it, even though more column types are known by now.
+                // Use the set that the models built on it use, even though more column types are known by now.
                 let set = self.metric_set().cloned();
                 let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
                 compiler.compile_contents(file, contents)

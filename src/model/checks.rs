@@ -380,9 +380,9 @@ pub(super) fn check_keep(
     }
 }
 
-/// Reports row-level definitions of a grouped step that are neither output columns nor used by an output column. A
-/// definition describes a column if it repeats the column's key, such as `ordered_at[month]`, and has the column's
-/// name.
+/// Reports row-level definitions of a grouped step that are neither output columns nor used by an output column.
+/// Definitions that only describe a key column are not reported. Such a definition has the name of the column and
+/// repeats its key, such as `ordered_at[month]`.
 pub(super) fn check_helpers(
     plan: &StepPlan<'_>,
     ast: &Ast,

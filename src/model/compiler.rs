@@ -263,7 +263,7 @@ impl Builder {
     }
 
     /// Sets the current date, `YYYY-MM-DD`. A metric whose set has `deprecated: {until: …}` cannot be used on or after
-    /// that date. Without a current date, the metric only causes a warning.
+    /// that date. Without a current date, the metric causes only a warning.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};

@@ -7,7 +7,7 @@ use super::compile::SpecCompilation;
 use super::semantic::SemanticModel;
 use crate::span::Span;
 
-/// dbt's names for the kinds of declared names.
+/// Kinds of declarations, by their names in dbt.
 const KINDS: [&str; 4] = ["doc", "exposure", "metric", "semantic_model"];
 
 /// One of the names in `KINDS`. serde would borrow from its input if the field had a reference type.

@@ -32,8 +32,8 @@ impl<'t> Placeholder<'t> {
         }
     }
 
-    /// Replaces the placeholders in a string with their values. Also returns the placeholders that have no value, which
-    /// remain in the string.
+    /// Replaces the placeholders in a string with their values. Placeholders without a value remain in the string and
+    /// are also returned.
     ///
     /// ```
     /// use formulac_model::Placeholder;
@@ -98,7 +98,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Returns whether an environment can have a name. The name is part of the names of folders and branches.
+    /// Returns whether a string is a valid name for an environment. Names of folders and branches contain the name.
     #[must_use]
     pub fn is_valid_name(name: &str) -> bool {
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
@@ -201,7 +201,8 @@ fn last_scalar_end(node: &Node, source: &str) -> u32 {
         match &part.kind {
             NodeKind::Mapping(pairs) => waiting.extend(pairs.iter().flat_map(|(key, value)| [key, value])),
             NodeKind::Sequence(items) => waiting.extend(items),
-            // The span of an empty value may be anywhere, and that of a block scalar contains blank lines.
+            // Ignore empty values, because their spans may be anywhere. Omit the blank lines at the end of block
+            // scalars.
             NodeKind::Scalar { .. } => match part.span.text(source).trim_end().len() as u32 {
                 length if length > 0 && part.span.end <= node.span.end => end = end.max(part.span.start + length),
                 _ => {}

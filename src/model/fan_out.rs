@@ -181,9 +181,9 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     row_origins
 }
 
-/// Returns whether the result of a call contains each operand unchanged, as a sum, a text or a choice of operands does,
-/// so that an aggregate of the result counts each operand. The factors of a product do not have this property, and
-/// neither do the dates of a difference.
+/// Returns whether an aggregate of a call's result counts each operand, because the result contains the operand
+/// unchanged. This holds for a sum, a concatenation and a choice between operands, but not for the factors of a product
+/// or the dates of a difference.
 fn contains_each_operand(program: &Program, overload: OverloadId, args: &[IrId]) -> bool {
     match catalog::overload_owner(overload) {
         internal::ADD | internal::SUBTRACT => args.iter().all(|a| !program.meta(*a).ty.is_temporal()),

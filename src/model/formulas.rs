@@ -30,8 +30,8 @@ pub struct StepFormulas<'y> {
     /// Text of the spec's file.
     source: &'y str,
     segments: Vec<Segment<'y>>,
-    /// For each byte of the text, the position in the file of the character that contains the byte. The positions are
-    /// computed only when they are needed, because most specs have no diagnostics.
+    /// File position of each byte of the text. All bytes of a character have the position of the character. The
+    /// positions are computed only when they are needed, because most specs have no diagnostics.
     places: OnceCell<Vec<Span>>,
 }
 
@@ -296,7 +296,7 @@ impl<'y> StepFormulas<'y> {
         Span::new(start, end.max(start))
     }
 
-    /// Returns the last copied segment that does not begin after an offset.
+    /// Returns the last copied segment that begins at or before an offset.
     fn copied_segment_at(&self, offset: u32) -> Option<&Segment<'y>> {
         let after = self.segments.partition_point(|segment| segment.span.start <= offset);
         self.segments.get(..after)?.iter().rfind(|segment| segment.is_copied)

@@ -172,7 +172,7 @@ fn columns_read(program: &Program, id: IrId) -> Vec<String> {
     columns.map(|column| column.name.to_lowercase()).collect()
 }
 
-/// Returns the position of the first value between two nodes that reads earlier periods: OFFSET, PERIODOFFSET or a
+/// Returns the position of the first node from `first` to `root` that reads earlier periods: OFFSET, PERIODOFFSET or a
 /// range.
 pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span> {
     let looks_back = |id: &IrId| match program.node(*id) {

@@ -24,7 +24,7 @@ pub(super) struct IncrementalPlan {
     pub time: Column,
     /// Unit to which the time column is truncated.
     pub unit: Option<CalendarUnit>,
-    /// Name of the column in the first step from which the time column originates.
+    /// Name of the first step's column from which the time column originates.
     pub of_first: String,
     /// Distance between the table's newest row and the point at which a run begins to read.
     pub read_distance: TimeLength,
@@ -311,7 +311,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         if self.known_relation(&self.spec.from).is_none() {
-            // Without a schema, no column is known to be NOT NULL. dbt's tests report the errors.
+            // Without a schema, no column is known to be NOT NULL. Rely on dbt's tests to report NULLs.
             return;
         }
         for key in keys.iter().chain([&event_time]) {

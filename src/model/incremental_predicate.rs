@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
             None => Some(&mut query.body),
         };
         let (Some(first), Some(select)) = (first, select) else {
-            // Report an internal error, because the traced column should always be a time of the first select.
+            // Report an internal error, because the traced column should always be a time column of the first select.
             let message = format!("no filter applies to the input rows of `{}`", incremental.time.name());
             diagnostics.push(
                 Diagnostic::new(Code::Internal, self.spec.model.node.span, message)
@@ -141,8 +141,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Splits a length into counts of units, in the order in which they are subtracted. An instant is shifted by days,
-/// because all engines support day intervals.
+/// Splits a length of time into counts of units, in the order in which they are subtracted. An instant is shifted by
+/// days, because all engines support day intervals.
 fn length_in_units(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let TimeLength {
         mut months,
@@ -182,8 +182,8 @@ fn length_in_units(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -
     lengths
 }
 
-/// Returns the condition that a row is not before a bound, which is selected from the existing table. The condition
-/// applies only to incremental runs.
+/// Returns the condition that a row is not before a bound. A subquery selects the bound from the existing table. The
+/// condition applies only to incremental runs.
 fn incremental_condition(tree: &mut SqlTree, time: SqlId, bound: SqlId) -> OptionalCondition {
     let span = Span::default();
     let table = tree.add_macro(dbt::THIS, None, span);

@@ -36,7 +36,7 @@ pub(super) struct JoinedStepInput<'y> {
     pub keys: Vec<Vec<String>>,
     /// Whether each joined relation has at most one row.
     pub single: Vec<bool>,
-    /// Relations with a column that has the name of a `using` column but is not merged.
+    /// For each name in `using`, the relations that have a column with this name that is not merged.
     pub owners: FxHashMap<String, Vec<usize>>,
 }
 
@@ -246,12 +246,12 @@ impl<'y> JoinedStepInput<'y> {
         condition_parts
     }
 
-    /// Returns an error about a `using` column that one side of the join at the index `join_index` does not have. The
+    /// Builds the error for a `using` column that is missing on one side of the join at the index `join_index`. The
     /// help names the columns that both sides have.
     fn no_join_column(&self, whose: &str, name: SpannedText<'_>, among: &[Relation], join_index: usize) -> Diagnostic {
         no_column_with_help(whose, name, among, || {
             let (before, right) = self.input.relations.split_at(join_index);
-            // In `using: customer_id`, the author knows the column of the left side, which refers to the right side's
+            // In `using: customer_id`, the column probably exists on the left side only and refers to the right side's
             // key.
             let is_foreign_key = name.text.ends_with("_id") && before.iter().any(|r| r.position(name.text).is_some());
             if let Some(right) = right
@@ -344,7 +344,7 @@ impl<'y> JoinedStepInput<'y> {
     }
 }
 
-/// Returns an error about a column that the relations do not have. `whose` contains the names of the relations for the
+/// Builds the error for a column that the relations do not have. `whose` contains the names of the relations for the
 /// message.
 pub(super) fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnostic {
     let columns = || among.first().map(describe_columns);
@@ -374,7 +374,7 @@ fn no_column_with_help(
     diagnostic.with_help(suggest::similar_name_help_or(text, columns, help))
 }
 
-/// Returns the span of a name in the file. The node's text may contain several names.
+/// Returns the file span of a single name, because the node's text may contain several names.
 pub(super) fn name_span(name: SpannedText<'_>) -> Span {
     match name.offset_in_node() {
         Some(within) => {

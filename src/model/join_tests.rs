@@ -70,7 +70,7 @@ impl SpecCompilation<'_> {
                 self.repeated_keys_query(*index, cardinality_query, plan.program, joined, work)
             };
             let model = self.spec.model.text;
-            // The spec of a whole set has the set's name with a suffix.
+            // The spec of a whole set has the set's name with a suffix, which the explanation omits.
             let reader = match model.strip_suffix(CHECK_MODEL_SUFFIX).filter(|_| is_of_set) {
                 Some(set) => format!("the metric set {set}"),
                 None => model.to_owned(),
@@ -116,7 +116,7 @@ impl SpecCompilation<'_> {
         }
         for root in &cardinality_query.own_conditions {
             let mut nodes: Vec<IrId> = program.dependencies(*root).collect();
-            // Operands have lower ids than the nodes that read them.
+            // Operands have lower ids than the nodes that read them, so sorting puts operands first.
             nodes.sort_unstable();
             nodes.into_iter().for_each(|id| emitter.emit(id));
             conditions.push(emitter.emitted_sql(*root));
@@ -147,7 +147,7 @@ impl SpecCompilation<'_> {
             .group_by(Vec::new())
             .project([Item::named(count, "row_count")]);
         let mut joins = joining.joins.get(..=index)?.to_vec();
-        // A left join keeps an unmatched row as one row.
+        // A left join keeps an unmatched row as one row, so only additional matches change the number of rows.
         joins.last_mut()?.kind = JoinKind::Left;
         let select = tree.add_text(Span::default(), |out| {
             out.push_str(&format!("(select row_count from {before})"));
@@ -189,7 +189,7 @@ mod tests {
     use crate::Compiler;
     use crate::model_files::ModelTest;
 
-    /// Returns the tests of the joins of a spec, for a schema in which customers have no key.
+    /// Returns the tests of a spec's joins, for a schema in which the relation `customers` has no key.
     fn tests_of_joins(spec: &str) -> Vec<ModelTest> {
         let columns = |relation: &str, names: &[&str]| {
             let columns = names.iter().map(|name| Column::new(*name, Type::Integer));

@@ -192,7 +192,7 @@ impl SchemaWriter {
         Value::Object(std::mem::take(schema))
     }
 
-    /// Returns a reference to the schema of a mapping, which is under `$defs`.
+    /// Returns a reference to the schema of a mapping under `$defs`.
     fn schema_reference(&mut self, keys: &'static KeyTable) -> Value {
         self.named_schema_reference(keys.title, &[keys])
     }
@@ -202,7 +202,8 @@ impl SchemaWriter {
         self.named_schema_reference("later step", &[&STEP, &STEP_INPUT])
     }
 
-    /// Returns a reference to the schema of mappings with the keys of all tables. The first table has the description.
+    /// Returns a reference to the schema of mappings with the keys of all tables. The first table provides the
+    /// description.
     fn named_schema_reference(&mut self, title: &str, tables: &[&'static KeyTable]) -> Value {
         if !self.definitions.contains_key(title) {
             // Reserve the entry first, so that the definitions are in the order of discovery.

@@ -1,5 +1,6 @@
-//! Reports names that the warehouse rejects. Postgres silently truncates names that are too long, and other warehouses
-//! reject them. BigQuery rejects columns whose names contain some special characters or begin like its system columns.
+//! Reports names that the warehouse rejects or truncates. Postgres silently truncates names that are too long, and
+//! other warehouses reject them. BigQuery rejects columns whose names contain some special characters or begin like its
+//! system columns.
 
 use rustc_hash::FxHashMap;
 
@@ -133,8 +134,8 @@ pub(super) fn check_lengths(
     }
 }
 
-/// Returns an error if the warehouse rejects the name of a column because of one of its characters or, in the last
-/// step, because of its beginning. `help` returns the help for a name that the warehouse accepts.
+/// Returns an error if the warehouse rejects a column name because of one of its characters or, in the last step,
+/// because of how the name begins. `help` returns the help for a name that the warehouse accepts.
 fn refused_name(
     name: &str,
     span: Span,

@@ -24,7 +24,7 @@ enum RowCountingKind {
     },
 }
 
-/// Key that orders the rows, as messages name it.
+/// Key that orders the rows, with the names for messages.
 struct OrderKey<'k> {
     text: &'k str,
     unit: &'k str,
@@ -43,7 +43,7 @@ impl OrderKey<'_> {
         }
     }
 
-    /// Returns the instruction that adds the missing periods.
+    /// Returns help text for adding the missing periods.
     fn fill_help(&self) -> String {
         match (self.is_of_set, CalendarPeriod::named(self.unit)) {
             (true, _) => "add `fill` to the models that use the metric".to_owned(),
@@ -56,7 +56,7 @@ impl OrderKey<'_> {
         }
     }
 
-    /// Returns the instruction to write a formula. `formula` writes the formula for a unit.
+    /// Returns help text that suggests a formula. `formula` returns the formula for a unit.
     fn calendar_help(&self, formula: impl Fn(&str) -> String, purpose: &str) -> String {
         let (unit, which) = match self.is_of_set {
             true => (
@@ -101,7 +101,7 @@ pub(super) fn check_gaps(
         indexes.filter(move |i| plan.roles[*i] == role && !program.definitions[*i].failed)
     };
     let text_of = |i: usize| program.definitions[i].span.text(text).trim();
-    // A key of the partition does not order its rows.
+    // A partition key has the same value in all rows of a partition, so it does not order them.
     let is_constant = |i: usize| {
         with_role(DefinitionRole::PartitionBy)
             .any(|partition_index| text_of(partition_index).eq_ignore_ascii_case(text_of(i)))
@@ -125,7 +125,7 @@ pub(super) fn check_gaps(
     let key = program.definitions[order].span.text(text).trim();
     let root = program.definitions[order].root;
     let unit = key_period(program, root, before).map_or_else(|| key_unit(key), CalendarUnit::name);
-    // `fill` names the timeframe of the key.
+    // In the help, `fill` needs the name of the key's timeframe.
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
     let order_key = OrderKey {
@@ -233,7 +233,7 @@ fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
         Ir::RowLookup { args, find } => return rows_from_position(program, program.args(args), find),
         _ => return None,
     };
-    // Cells in other columns of a pivot are in the same row.
+    // A range across the columns of a pivot stays in the same row, so it counts no rows.
     if let WindowFrame::Across(_) = program.window_frame(over) {
         return None;
     }

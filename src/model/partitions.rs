@@ -10,8 +10,8 @@ use crate::yaml;
 use formulac_syntax::diag::lists::join_names;
 
 /// Warns once per step about windows that read only a single row because each group is a separate partition. Also warns
-/// about look-backs that leave the partition, and about dates in `order_by` that the look-backs do not use for
-/// counting.
+/// about look-backs that leave the partition, and about look-backs along a date if `order_by` also contains a shorter
+/// timeframe of this date.
 pub(super) fn check_partitions(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
@@ -102,8 +102,8 @@ impl StepKeys<'_> {
         Some((key, date_part(self.program, key)?))
     }
 
-    /// Returns the warning about a calendar offset that always leads out of the partition. For example, no row of a
-    /// partition by year is one year earlier than another row.
+    /// Returns a warning if a calendar offset always leads out of the partition. For example, no row of a partition by
+    /// year is one year earlier than another row.
     fn offset_out_of_partition(&self) -> Option<Diagnostic> {
         let program = self.program;
         let key = find_sort_key_to_shift(program, self.order.iter().copied())?;
@@ -143,8 +143,8 @@ impl StepKeys<'_> {
         )
     }
 
-    /// Returns the warning about a look-back that a key of the default partition cuts short, because the key is a
-    /// longer period or a label of the date by which the rows are ordered.
+    /// Returns a warning if a key of the default partition cuts a look-back short, because the key is a longer period
+    /// or a label of the date by which the rows are ordered.
     fn period_of_partition(&self) -> Option<Diagnostic> {
         let program = self.program;
         let (key, of_key) = self.ordering_date()?;
@@ -190,8 +190,8 @@ impl StepKeys<'_> {
         )
     }
 
-    /// Returns the warning about a look-back along a date in `order_by` if `order_by` also contains a shorter timeframe
-    /// of the same date.
+    /// Returns a warning if a look-back runs along a date in `order_by` and `order_by` also contains a shorter
+    /// timeframe of the same date.
     fn longer_period_in_order(&self) -> Option<Diagnostic> {
         let program = self.program;
         let (key, of_key) = self.ordering_date()?;

@@ -32,9 +32,9 @@ impl People {
         !self.roles.is_empty() || self.default.is_some()
     }
 
-    /// Returns the roles of a person, identified by `Name <address>` or only an address: the roles of the address and
-    /// of its groups. If there are none, returns the default role, or an empty list if no default role is set.
-    /// Comparisons of addresses ignore case.
+    /// Returns the roles of a person, who is identified by `Name <address>` or only an address. These are the roles of
+    /// the address and of the groups that contain it. If there are none, returns the default role, or an empty list if
+    /// no default role is set. Comparisons of addresses ignore case.
     #[must_use]
     pub fn roles(&self, who: &str) -> Vec<Role> {
         if !self.has_roles() {

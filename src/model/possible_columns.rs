@@ -22,7 +22,7 @@ pub fn possible_columns(
     let formulas = StepFormulas::new(step, source);
     let mut syntax = Vec::new();
     formulas.parse(limits, parse, ast, &mut syntax);
-    // The part that could not be parsed may contain a definition.
+    // The part that could not be parsed may contain a definition, so the columns are unknown.
     if step.faulty || syntax.iter().any(Diagnostic::is_error) {
         return None;
     }

@@ -147,7 +147,7 @@ impl SpecSession {
         );
         let (options, files): (u64, Vec<(u64, StoredFile)>) = postcard::from_bytes(bytes).ok()?;
         let file = |(set_fingerprint, inputs, compiled): StoredFile| CachedFile {
-            // The file of the metric set itself is parsed again.
+            // If the file contains a metric set, the set is parsed again.
             set: set_fingerprint.is_none().then(|| CachedResult {
                 value: None,
                 lookups: Vec::new(),

@@ -70,8 +70,8 @@ impl SpecSources {
         sources
     }
 
-    /// Distinguishes inputs with the same name in a plain query: a table of a source is read from the schema of the
-    /// source, and a version of a model under dbt's default name.
+    /// Distinguishes inputs with the same name in a plain query. A table of a source is qualified with the source's
+    /// schema, and a version of a model has the name that dbt assigns to the version by default.
     pub fn name_tables(&mut self, dialect: Dialect) {
         let mut counts: FxHashMap<String, usize> = FxHashMap::default();
         for source in &self.sources {

@@ -1,5 +1,5 @@
-//! Properties of a model that commands read: tags and scalar values of the configuration for `--select`, and the labels
-//! and formats of columns.
+//! Model properties that commands read: tags and scalar configuration values for `--select`, and the labels and formats
+//! of columns.
 
 use super::compiled_spec::ColumnFormat;
 use super::load::{ColumnKeys, DbtKeys};

@@ -1,4 +1,5 @@
-//! Times in a step's rows: which columns are times, and how far back or ahead in time the step's values read.
+//! Determines from which dates and times the columns of a step are computed, and how far back or ahead in time the
+//! step's values read.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -74,7 +75,7 @@ impl TimeLength {
     }
 }
 
-/// Origin of a time.
+/// Value from which a time is computed, before truncation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TimeOrigin {
     /// Column of the step's input: the index of its relation, and its lower-case name.
@@ -83,7 +84,7 @@ pub(super) enum TimeOrigin {
     Value(String),
 }
 
-/// Column or key that is a time.
+/// Column or key as a time: the value before truncation, and the unit to which it is truncated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TimeKey {
     pub base: TimeOrigin,
@@ -102,8 +103,8 @@ pub(super) struct TimeValue {
 /// Value that reads rows other than its own row or group.
 #[derive(Clone, Debug)]
 pub(super) enum CrossRowRead {
-    /// All rows with equal values in these columns. The values that are read from each of these rows in turn read rows
-    /// that are earlier or later by the lengths in `inner`.
+    /// All rows with equal values in the columns `parted_by`. The values in these rows may themselves read rows that
+    /// are earlier or later by up to the lengths in `inner`.
     Window {
         span: Span,
         parted_by: Vec<TimeKey>,
@@ -129,10 +130,10 @@ pub(super) enum CrossRowRead {
     Unbounded { span: Span, why: &'static str },
 }
 
-/// Time columns of a step, and how far back or ahead its values read.
+/// Time columns of a step, and how far back or ahead in time the step's values read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepTimes {
-    /// Times by lower-case column name.
+    /// Origins of the output columns, by lower-case column name.
     pub by_column: FxHashMap<String, TimeValue>,
     pub looks: Vec<CrossRowRead>,
     /// Lower-case names of columns whose values depend only on a single input row, and therefore do not change when
@@ -143,7 +144,7 @@ pub(super) struct StepTimes {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the times of a step in an incremental model.
+    /// Returns the time columns of a step in an incremental model, and how far the step's values read.
     pub(super) fn step_times(
         &self,
         step: &Step<'_>,

@@ -1,4 +1,5 @@
-//! Times in the formulas of a step: which values are times, and how far back or ahead in time they read.
+//! Determines from which dates and times the values of a step are computed, and how far back or ahead in time they
+//! read.
 
 use rustc_hash::FxHashMap;
 
@@ -15,7 +16,7 @@ use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::SelectSource;
 
-/// Times in the formulas of a step.
+/// Planned step whose dates and times are traced.
 pub(super) struct Times<'t> {
     pub plan: &'t StepPlan<'t>,
     pub input: &'t StepInput<'t>,
@@ -120,7 +121,7 @@ impl Times<'_> {
     pub fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
         let program = self.program();
         let mut time_values = FxHashMap::default();
-        // Kept columns have the times of the input, unless a computed column has the same name.
+        // A kept column originates from the input column with the same name, unless a computed column has that name.
         let place_of = |name: &str| match self.input.joined {
             Some(joined) => joined
                 .relations

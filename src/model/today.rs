@@ -30,8 +30,8 @@ impl SpecToday {
         self.variable.as_deref()
     }
 
-    /// Returns the current date. `variables` contains the values of the project's dbt variables, which SQL without
-    /// macros contains in place of a variable.
+    /// Returns the current date. `variables` contains the values of the project's dbt variables. Plain SQL, which has
+    /// no macros, contains the value instead of the variable.
     pub fn with_variables(&self, variables: &[(String, String)]) -> Today {
         let name = self.variable.as_deref();
         let of_project = variables.iter().find(|(variable, _)| Some(variable.as_str()) == name);

@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::plan::StepInput;
 use crate::span::Span;
 
-/// Returns the error about measures that cannot be computed with fewer keys. `fault` is the error that the computation
+/// Builds the error for measures that cannot be computed with fewer keys. `fault` is the error that the computation
 /// causes.
 pub(super) fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: Span) -> Diagnostic {
     let message = format!("`{measures}` cannot be computed for fewer keys than the previous step has");
@@ -28,7 +28,7 @@ pub(super) fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
     total_diagnostic(span, message).with_help(help)
 }
 
-/// Returns the error about a total in a sheet that reads no groups.
+/// Builds the error for a total in a sheet that reads no groups.
 pub(super) fn without_groups(span: Span) -> Diagnostic {
     let message = "a sheet can contain totals only if it reads a grouped step, because a total recomputes a measure from \
         its rows";

@@ -117,8 +117,8 @@ impl SpecCompilation<'_> {
         Some(StepWithTotals { name, relation, totals })
     }
 
-    /// Returns the measures of totals, ordered by the steps that aggregate their rows. `before` is the index of the
-    /// previous step.
+    /// Returns the measures whose totals the sheet uses, ordered by the steps that aggregate their rows. `before` is
+    /// the index of the previous step.
     fn measures_of_totals(
         &self,
         total_uses: &[TotalUse],
@@ -159,8 +159,8 @@ impl SpecCompilation<'_> {
         Ok(measures)
     }
 
-    /// Returns the error about a total in a sheet that reads the groups of a step through a step with a filter. It is
-    /// unclear whether the total includes the other groups.
+    /// Builds the error for a total in a sheet whose input is a grouped step that a later step filters. It is unclear
+    /// whether the total includes the groups that the filter removes.
     fn total_of_filtered_groups(&self, filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
         let (message, help) = if self.spec.kind == SpecKind::Written {
             let name = grouped.name.map_or(String::new(), |name| format!(" `{}`", name.text));

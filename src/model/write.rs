@@ -195,8 +195,8 @@ impl SpecCompilation<'_> {
 
     /// Returns the tests of joins that are not proven to find at most one row.
     fn join_tests(&self, tree: &SqlTree, spec_name: &str) -> Vec<ModelTest> {
-        // The query reads only the inputs of the model, so dbt would not run the test with the model. A metric set is
-        // not a dbt node.
+        // Without this comment, dbt would not run the test with the model, because the query reads only the model's
+        // inputs. A metric set is not a dbt node, so it needs no comment.
         let tested = match self.spec.kind {
             SpecKind::WholeSet => String::new(),
             _ => dbt::depends_on_comment(&self.own_reference()),
@@ -428,7 +428,8 @@ fn push_spaces(text: Option<&str>, output: &mut String) {
     }
 }
 
-/// Returns the relation of the input for each column that has the same name as its only input, by lower-case name.
+/// Returns, for each column with a single input of the same name, the relation of this input, by lower-case column
+/// name.
 fn unchanged_columns(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
     let origin = |column: &ColumnLineage| match column.sources() {
         [source] if source.column().eq_ignore_ascii_case(column.column()) => {

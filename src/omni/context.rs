@@ -94,7 +94,7 @@ fn capitalize(words: &str) -> String {
 fn setting_text(value: &MetaValue) -> String {
     match value {
         MetaValue::List(items) => items.iter().map(setting_text).collect::<Vec<_>>().join(", "),
-        // A partition of BigQuery, such as `{field: day, data_type: date, granularity: month}`.
+        // A BigQuery partition, such as `{field: day, data_type: date, granularity: month}`.
         MetaValue::Map(fields) if fields.get("field").is_some() => {
             let part = |name: &str| fields.get(name).map(setting_text);
             let unit = part("granularity").map_or_else(String::new, |unit| format!(" by {unit}"));

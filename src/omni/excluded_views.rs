@@ -3,7 +3,8 @@
 use super::view::ViewFile;
 use crate::yaml;
 
-/// Keys of the model file that name schemas or views. The flag is `true` if only the named ones are part of the model.
+/// Keys of the model file that name schemas or views. The flag is `true` if the model contains only the named schemas
+/// or views.
 const KEYS: [(&str, bool); 4] = [
     ("ignored_schemas", false),
     ("included_schemas", true),
@@ -11,7 +12,7 @@ const KEYS: [(&str, bool); 4] = [
     ("included_views", true),
 ];
 
-/// Views that Omni does not show because of a setting of the model file.
+/// Views that Omni does not show because of a setting in the model file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExcludedViews {
@@ -49,7 +50,7 @@ pub(super) fn excluded_views<'v>(model: &str, views: impl Iterator<Item = &'v Vi
     KEYS.into_iter().filter_map(of_key).collect()
 }
 
-/// Returns whether a name in the model file, which may contain `*`, matches a schema or a view.
+/// Returns whether a pattern in the model file matches the name of a schema or a view. The pattern may contain `*`.
 fn is_named(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
     match pattern.split_once('*') {

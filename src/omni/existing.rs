@@ -8,7 +8,8 @@ use crate::artifacts::ManifestNode;
 use crate::schema::{OmniViewNames, omni_view_name};
 use crate::yaml::Node;
 
-/// First part of the names of the schemas in which Omni shows dbt models, unless an Omni user chose another name.
+/// Default prefix of the names of the virtual schemas in which Omni shows dbt models. An Omni user can choose another
+/// prefix.
 pub(super) const VIRTUAL_SCHEMA: &str = "omni_dbt";
 
 /// View file of the Omni model that shows a table.
@@ -109,7 +110,7 @@ impl ExistingView {
         names
     }
 
-    /// Returns the name of the view's table. If the file does not specify the name, it is the name of the file.
+    /// Returns the name of the view's table. If the file does not specify the table, returns the name of the file.
     fn table(&self) -> String {
         self.table_name.clone().unwrap_or_else(|| omni_view_name(&self.path))
     }
@@ -148,8 +149,8 @@ impl ExistingView {
             && is(self.table_name.as_deref(), Some(node.table_name()))
     }
 
-    /// Returns whether the view shows this dbt model in one of Omni's virtual schemas. `virtual_schema` is the first
-    /// part of their names.
+    /// Returns whether the view shows this dbt model in one of Omni's virtual schemas. `virtual_schema` is the common
+    /// prefix of their names.
     pub fn shows_virtual_table(&self, node: &ManifestNode, virtual_schema: &str) -> bool {
         let schema = virtual_schema_of(node, virtual_schema);
         let is_schema = |name: &str| name.eq_ignore_ascii_case(&schema);

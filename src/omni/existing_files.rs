@@ -52,7 +52,7 @@ struct ParsedFile {
     is_editable: bool,
 }
 
-/// View that the options of a pull share with the files.
+/// Parsed view, shared by the list of files and the options of a pull.
 #[derive(Clone, Debug)]
 struct SharedView(Arc<ExistingView>);
 

@@ -82,7 +82,7 @@ impl HandwrittenParts {
         parts.is_some_and(|parts| parts.iter().any(|part| part.starts_with(path)))
     }
 
-    /// Records that people wrote the key of a view, which differs from the generated key.
+    /// Records that people wrote a key for the view, because its key differs from the generated key.
     pub fn add_key(&mut self, file: &str) {
         self.0
             .entry(file.to_owned())

@@ -171,7 +171,7 @@ impl OmniOptions {
         self
     }
 
-    /// Sets the first part of the names of Omni's virtual schemas, such as `omni_dbt`.
+    /// Sets the common prefix of the names of Omni's virtual schemas, such as `omni_dbt`.
     #[must_use]
     pub fn virtual_schema(mut self, schema: Option<&str>) -> Self {
         self.virtual_schema = schema.map(str::to_owned);

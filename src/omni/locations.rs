@@ -1,7 +1,7 @@
 //! Files, names and schemas of the views in the Omni model.
 //!
 //! A table whose view exists keeps the file of the view. Omni shows dbt models in virtual schemas such as
-//! `omni_dbt_marts`, which do not exist in the warehouse, and records the model in the file.
+//! `omni_dbt_marts`, which do not exist in the warehouse. Omni records the dbt model of such a view in the view's file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) struct ViewLocation {
     pub table_name: String,
 }
 
-/// Returns the location of each table's view. `virtual_schema` is the first part of the names of Omni's virtual
+/// Returns the location of each table's view. `virtual_schema` is the common prefix of the names of Omni's virtual
 /// schemas.
 pub(super) fn view_locations(
     nodes: &[&ManifestNode],
@@ -99,7 +99,7 @@ pub(super) fn view_locations(
 enum MatchRule {
     /// Omni recorded the dbt model in the view.
     Model,
-    /// The view has the path to which `pull` writes views.
+    /// The view has the default path that `pull` uses for the table.
     Path,
     /// The keys of the view specify the table.
     Table,
@@ -124,8 +124,8 @@ const RULES_FOR_VIEWS: [MatchRule; 4] = [
 ];
 
 impl MatchRule {
-    /// Returns whether the rule identifies a view as the view of a node's table. `virtual_schema` is the first part of
-    /// the names of Omni's virtual schemas.
+    /// Returns whether the rule identifies a view as the view of a node's table. `virtual_schema` is the common prefix
+    /// of the names of Omni's virtual schemas.
     fn accepts(self, node: &ManifestNode, needs_catalog: bool, view: &ExistingView, virtual_schema: &str) -> bool {
         let is_other = view.shows_any_model() || needs_catalog && view.catalog.is_none();
         match self {
@@ -181,11 +181,12 @@ fn match_views(
     view_indices
 }
 
-/// Returns the relation that each view shows, by the path of the view's file.
+/// Returns the relation that each view shows, by the path of the view's file. Views without a known relation are
+/// omitted.
 ///
-/// The relation is the dbt node that `pull` would recognize. For a view without a schema, this is the only node with
-/// the name of the view's table. If another view shows that node, the view without a schema shows a table that dbt does
-/// not know. Other views are not listed.
+/// The relation is the dbt node that `pull` would recognize. If there is none, the name of the view's table decides. A
+/// view without a schema shows the only dbt node with this name. A view with a schema shows a table that dbt does not
+/// know, provided that another view shows the dbt node with this name.
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
@@ -256,7 +257,8 @@ fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
     }
 }
 
-/// Returns the virtual schema for each schema of the warehouse whose models Omni shows in a single other schema.
+/// Maps schemas of the warehouse to virtual schemas. A schema is included if Omni shows all its models in the same
+/// schema.
 fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
     let mut schemas: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
     for (node, location) in nodes.iter().zip(view_locations) {
@@ -275,8 +277,8 @@ fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocatio
     single.collect()
 }
 
-/// Returns the first part of the names of the virtual schemas, such as `omni_dbt`, if Omni shows every dbt model that
-/// it shows in a schema with this first part.
+/// Returns the common prefix of the virtual schemas, such as `omni_dbt`. `None` if Omni shows a dbt model in a schema
+/// without this prefix.
 fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> Option<String> {
     let of_models = nodes.iter().zip(view_locations).filter_map(|(node, location)| {
         let location = location.as_ref().filter(|_| node.resource_type.is_referenceable())?;
@@ -300,7 +302,7 @@ fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewL
     }
 }
 
-/// Returns the ending of most view files: `.view` if Omni's repository omits `.yaml`.
+/// Returns the file name ending of most view files: `.view` if Omni's repository omits `.yaml`.
 fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
     const ENDINGS: [&str; 3] = [".view.yaml", ".view.yml", ".view"];
     let count = |ending: &&str| existing.iter().filter(|view| view.path.ends_with(*ending)).count();
@@ -308,8 +310,8 @@ fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
     ENDINGS.into_iter().rev().max_by_key(count).unwrap_or(ENDINGS[0])
 }
 
-/// Returns for each table whether its view needs the database, because another table has the same schema and name.
-/// Tables in the database that contains most models do not need the database.
+/// For each table, returns whether its view must specify the database, because another table has the same schema and
+/// name. This is not necessary for tables in the database that contains most models.
 fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
     let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut databases: FxHashMap<(String, String), FxHashSet<&str>> = FxHashMap::default();

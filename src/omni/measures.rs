@@ -68,7 +68,7 @@ impl<'a> Aggregate<'a> {
 struct MeasureConverter<'a> {
     tables: &'a [DbtTable<'a>],
     semantic: &'a [TableSemanticModel<'a>],
-    /// Names that are already used in each table to which fields are added.
+    /// Names that are already used, for each table that gets new fields.
     taken: FxHashMap<usize, UsedOmniNames>,
     made: Vec<TableMeasures>,
     /// Table and field for each metric and measure, by dbt name.
@@ -480,7 +480,7 @@ fn filter_templates(filter: &MetaValue) -> impl Iterator<Item = &str> {
     of_list.chain(filter.as_str())
 }
 
-/// Returns the reason why Omni has no measure for a metric that is computed from other metrics. `None` if it has one.
+/// Returns the reason why Omni has no measure for a metric that is computed from other metrics. `None` if Omni has one.
 fn unsupported_composition(metric: &Metric) -> Option<&'static str> {
     let inputs: Vec<&ValueFields> = metric
         .type_params
@@ -522,7 +522,7 @@ fn listed_metrics(metric: &Metric) -> &[MetaValue] {
         .unwrap_or_default()
 }
 
-/// Returns the names of the metrics from which a metric is computed, each with its name in the metric's expression.
+/// Returns the metrics from which a metric is computed, each with the name that the metric's expression uses for it.
 fn input_metrics<'m>(metric: &'m Metric) -> Vec<(&'m str, &'m str)> {
     match &*metric.kind {
         "ratio" => ["denominator", "numerator"]

@@ -240,7 +240,7 @@ impl Pull {
         let mut record = facts.to_record();
         let previous = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read);
         let file = files.read_omni_file(&record.path);
-        // People may have chosen another key than dbt's tests prove.
+        // People may have chosen a key that differs from the key that dbt's tests prove.
         let of_pull = previous.as_ref().filter(|_| !self.handwritten.has_key(&record.path));
         let of_pull = of_pull.map(|previous| previous.view.as_str());
         if file.is_some_and(|file| handwritten::has_other_key(&file, &record.view, of_pull)) {
@@ -371,7 +371,7 @@ impl Pull {
             value: YamlValue::Bare("true".to_owned()),
             after,
         }];
-        // Topics cannot have tags.
+        // Only views can have tags, not topics.
         if !record.is_topic() {
             let tags = Path::root().key("tags");
             let tag = YamlValue::text(REMOVED_TAG);

@@ -59,7 +59,7 @@ impl PullRecord {
         if before.view == self.view || before.view == file {
             return false;
         }
-        // A column that dbt has again may have a description in the file that an earlier pull generated.
+        // If a removed column exists in dbt again, the description in the file may come from an earlier pull.
         let base = before.merge_base_text(&self.view, file);
         let Some(file) = yaml::root(file) else { return false };
         self.keep_descriptions(&base, |dimension, base, new| {

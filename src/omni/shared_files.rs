@@ -1,4 +1,4 @@
-//! Plans the updates of the files that exist once in an Omni model, and of the record of handwritten parts.
+//! Plans updates to the files that exist only once in an Omni model, and to the record of handwritten parts.
 
 use rustc_hash::FxHashSet;
 

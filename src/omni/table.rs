@@ -139,7 +139,7 @@ fn fields<'a>(
     omni_options: &OmniOptions,
 ) -> Vec<TableField<'a>> {
     let nodes = || [node].into_iter().chain(twins.iter().map(|(_, node)| *node));
-    // The first column with a description, or the first column if no column has a description.
+    // Use the first column with a description. If there is none, use the first column.
     let documented = |name: &str| {
         let mut columns = nodes().filter_map(|node| node.column(name));
         let first = columns.next()?;

@@ -103,7 +103,7 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
             },
         ));
     }
-    // Start with the stalest source, because each node only reports the first source that reaches it.
+    // Start with the stalest source, because each node reports only the first source that reaches it.
     waiting.sort_by(|(_, entry), (_, other)| {
         other
             .rank

@@ -99,7 +99,7 @@ impl<'m> CodecWriter<'m> {
         self.numbers.push(number);
     }
 
-    /// Writes a string; equal strings are stored once.
+    /// Writes a string. Equal strings are stored only once.
     pub fn write_text(&mut self, text: &'m str) {
         let next = self.texts.len() as u32;
         let index = *self.places.entry(text).or_insert(next);

@@ -1,8 +1,8 @@
 //! Bisection: applies an operation to many items at once, and to fewer items if it fails.
 
-/// Applies an operation to all items. If it fails, it is applied to the two halves of the items, and so on, so that
-/// `n` items with few failures take few calls. `apply` returns the items if it fails. Returns the items for which it
-/// fails alone.
+/// Applies an operation to all items at once. If the operation fails, it is applied to each half of the items, and so
+/// on, so that many items with few failures take few calls. `apply` returns the items if it fails. Returns the items
+/// for which the operation fails individually.
 ///
 /// ```
 /// use formulac_runtime::halves::apply_in_halves;

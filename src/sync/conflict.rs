@@ -8,7 +8,7 @@ use super::structure_edits::step_with_condition;
 use crate::decompile::{LayoutClash, Substitution};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
-/// Conflict, in which both sides made different changes to the same part.
+/// Conflict: the two sides made different changes to the same part.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Conflict {

@@ -69,7 +69,7 @@ pub struct DescriptionActions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PulledView {
-    /// Record of the last pull of this view. The last push may have changed its descriptions.
+    /// Record of the last pull of this view. The last push may have changed the record's descriptions.
     pub record: PullRecord,
     /// Path of the record's file, relative to the project's folder, and the contents of this file.
     record_file: (String, String),
@@ -165,7 +165,7 @@ pub fn changed_descriptions(
 }
 
 /// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
-/// properties files since they changed. `facts` are the facts in the artifacts.
+/// properties files since they changed. `facts` come from dbt's artifacts, and `committed` from `known.yml`.
 #[must_use]
 pub fn unread_descriptions<R: Fn(&str) -> Option<String>>(
     manifest: &Manifest,

@@ -1,5 +1,4 @@
-//! File operations for a transaction. Only the command uses real files. Tests use a simulated disk whose operations can
-//! fail.
+//! File operations for a transaction. Commands use real files. Tests use a simulated disk whose operations can fail.
 
 use std::io;
 
@@ -12,7 +11,8 @@ pub trait Disk {
     /// Returns an error if the file exists but cannot be read.
     fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>>;
 
-    /// Writes a new file and flushes it to the disk, with the permissions of another file if one is named.
+    /// Writes a new file and flushes it to the disk. If `like` names another file, the new file gets the permissions of
+    /// that file.
     ///
     /// # Errors
     ///

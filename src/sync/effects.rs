@@ -37,7 +37,7 @@ pub enum Exposures {
 
 impl ModelEffects {
     /// Determines the effects of changing a model from `base` to `ours`. `properties` contains the properties of the
-    /// two versions. `None` if the rows do not change.
+    /// two versions. Returns `None` if the query is the same and no contract is broken.
     pub(super) fn new(base: &CompiledSpec, ours: &CompiledSpec, properties: &[ModelProperties; 2]) -> Option<Self> {
         let contract = match base.enforces_contract() {
             true if !ours.enforces_contract() => vec!["the contract is no longer enforced".to_owned()],

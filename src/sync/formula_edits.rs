@@ -16,7 +16,7 @@ type ColumnKey = (Option<String>, String);
 /// Results of a joint search for the formulas of edited columns.
 #[derive(Debug, Default)]
 pub(super) struct EditedFormulas {
-    /// Formula of each column, or the reason why no formula has its SQL.
+    /// Formula of each column, or the reason why no formula produces its SQL.
     found: HashMap<ColumnKey, Result<FoundFormula, String>>,
     /// Columns whose formulas the spec already contains.
     transferred: HashSet<ColumnKey>,
@@ -84,8 +84,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Transfers formulas to the spec. If the spec with all of them has errors, transfers the two halves of the
-    /// formulas. A single formula is left to [`Self::reconcile_formula`].
+    /// Transfers formulas to the spec. If the spec with all of them has errors, transfers each half of the formulas
+    /// separately. A single formula is left to [`Self::reconcile_formula`].
     fn transfer_formulas_together(&mut self, formulas: Vec<NewFormula>) {
         apply_in_halves(formulas, |formulas| {
             if formulas.len() < 2 {
@@ -106,7 +106,7 @@ impl ModelReconciler<'_> {
         });
     }
 
-    /// Reconciles an edited SQL column. Transfers a formula that compiles to the edited SQL to the spec.
+    /// Reconciles an edited SQL column. If a formula compiles to the edited SQL, transfers this formula to the spec.
     pub fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
         let Some(edited_sql) = self.edited_sql else { return };
         let key = column_key(&edit);

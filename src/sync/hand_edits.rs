@@ -81,11 +81,11 @@ pub struct HandEdit {
     pub is_in_spec: bool,
     /// Position of the edited part of a model's SQL. `None` in other files.
     pub(super) position: Option<FilePartPosition>,
-    /// Values of the property before and after the edit, which are transferred to the spec.
+    /// Values of the property before and after the edit, for the transfer to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
 
-/// Comment in a model's SQL with which a user keeps the edited SQL of a column. The spec does not change.
+/// Comment that a user writes in a model's SQL to keep the edited SQL of a column. The spec does not change.
 pub(super) const KEEP_COMMENT: &str = "formulac: keep";
 
 impl HandEdit {

@@ -1,4 +1,5 @@
-//! Conflicts that involve hand edits that no spec can express. Without the conflict, a push would keep these edits.
+//! Conflicts over hand edits that no spec can express. Without the conflict, a push would keep these edits in the
+//! files.
 
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -16,8 +17,8 @@ use crate::yaml::{self, Node};
 /// Reason to keep an edit that does not change the values of a metric.
 pub(super) const SAME_VALUES: &str = "the edited SQL computes the same values";
 
-/// Adds the conflicts of kept edits to SQL that a metric set defines in the current spec but did not define in the last
-/// push. The next push would report these conflicts.
+/// Adds a conflict for each kept edit to SQL that a metric set defines in the current spec but did not define in the
+/// last push. The next push would report these conflicts.
 pub(super) fn add_conflicts_of_new_metrics<'t>(
     sides: ModelSides<'_>,
     done: &mut Reconciled,
@@ -188,8 +189,8 @@ impl<'s> NamesInSpec<'s> {
         texts.any(|text| self.contains_name(&text))
     }
 
-    /// Returns the definition or condition of a part that reads the column. `None` if its formula names the column, or
-    /// if the part only passes the column on or helps to compute another part.
+    /// Returns the definition or condition of a part that reads the column. `None` if the formula of the definition or
+    /// condition names the column, or if the part only passes the column on or helps to compute another part.
     fn unnamed_reader(&self, part: &FilePartPosition) -> Option<String> {
         if part.is_from_clause() || part.is_group_by() {
             return None;

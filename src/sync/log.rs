@@ -147,8 +147,8 @@ pub fn short_hash(hash: &str) -> &str {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NumberedEntry {
-    /// Number of the entry, which is one more than the highest number of the preceding entries. Entries on two branches
-    /// may have the same number.
+    /// Number of the entry: one more than the highest number of the preceding entries. Entries on two branches may have
+    /// the same number.
     pub number: usize,
     /// Hash of the entry.
     pub hash: String,
@@ -235,8 +235,8 @@ impl Log {
         log
     }
 
-    /// Returns the hashes of the last entries, which are not parents of any other entry. These entries become the
-    /// parents of the next entry.
+    /// Returns the hashes of the entries that are not parents of any other entry. These entries become the parents of
+    /// the next entry.
     #[must_use]
     pub fn head_hashes(&self) -> Vec<String> {
         let changed: Vec<&NumberedEntry> = self

@@ -37,8 +37,8 @@ impl TextChange {
     }
 
     /// Undoes this change in the current text of the file, and keeps other changes. Returns `None` if another change
-    /// affected the same lines. In a file that is generated for a model, the texts of this change are generated texts,
-    /// and hand edits are kept, as in a push.
+    /// affected the same lines. If the file is generated for a model, the texts of this change are treated as generated
+    /// texts, so that hand edits are kept, as in a push.
     ///
     /// ```
     /// use formulac_sync::TextChange;

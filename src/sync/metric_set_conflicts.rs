@@ -19,7 +19,7 @@ use crate::model::shared_definitions::is_plain_name;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 use crate::{CompiledSpec, Compiler};
 
-/// Definition of a metric set whose SQL was edited in the file of a model, and the possible resolutions.
+/// Definition in a metric set, whose SQL was edited in a model's file, with the possible ways to resolve the conflict.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MetricSetConflict {
@@ -119,7 +119,7 @@ impl MetricSetConflict {
         }
     }
 
-    /// Returns the names of the models whose SQL the formula for the set changes.
+    /// Finds the models whose SQL would change with the new formula of the set, and stores their names in `models`.
     pub fn find_changed_models<'s>(
         &mut self,
         specs: impl Iterator<Item = (&'s String, &'s CurrentSpec)>,

@@ -138,7 +138,8 @@ impl ModelReconciler<'_> {
         )
     }
 
-    /// Returns the name that a column of `ours` has in the spec, which does not contain the transferred edits yet.
+    /// Returns the name that a column of `ours` has in the user's spec. That spec does not contain the transferred
+    /// edits yet.
     fn name_in_spec<'n>(&'n self, name: &'n str) -> &'n str {
         let renamed = self.renamed.iter().find(|(_, new)| new == name);
         renamed.map_or(name, |(old, _)| old)
@@ -151,13 +152,13 @@ impl ModelReconciler<'_> {
         renamed.map_or(name, |(old, _)| old)
     }
 
-    /// Returns the name in the spec of a definition of the last push.
+    /// Returns the name that a definition of the last push has in the spec.
     pub fn current_name<'n>(&'n self, name: &'n str) -> &'n str {
         let renamed = self.renamed_in_spec.iter().find(|(old, _)| old == name);
         renamed.map_or(name, |(_, new)| new)
     }
 
-    /// Returns a formula of the last push with the names of the spec.
+    /// Converts a formula of the last push to the definition names of the spec.
     pub fn with_current_names(&self, formula: &str) -> String {
         let names = self.renamed_in_spec.iter();
         let names: Vec<(&str, String)> = names.map(|(old, new)| (old.as_str(), new.clone())).collect();
@@ -185,8 +186,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns whether an edit changes a default description: the formula, which is the description if nobody wrote
-    /// one. The values are the descriptions in the last push and in `ours`.
+    /// Returns whether an edit changes a default description. If nobody wrote a description, the formula is the
+    /// description. The values are the descriptions in the last push and in `ours`.
     pub fn has_default_description(&self, edit: &HandEdit, [base, ours]: [&Option<String>; 2]) -> bool {
         let Some(name) = edit
             .definition

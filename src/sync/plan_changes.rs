@@ -26,8 +26,8 @@ pub struct PlannedChange {
     pub before: Option<String>,
     /// New value. `None` if the property is removed.
     pub after: Option<String>,
-    /// Metric or dimension of a set whose formula changes, such as `orders.revenue`, or `orders.where` for the
-    /// condition of the set. `None` for definitions of the spec.
+    /// Metric or dimension whose formula changes in a metric set, such as `orders.revenue`, or `orders.where` for the
+    /// set's condition. `None` for definitions of the spec.
     pub metric: Option<String>,
 }
 

@@ -127,7 +127,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     done
 }
 
-/// Marks the edits that the spec already contained: the generated files have them, too.
+/// Marks the edits that the spec already contained before the transfer, because the files that the spec generates
+/// contain these edits.
 fn mark_edits_in_spec(sides: ModelSides<'_>, carried: &mut [HandEdit]) {
     let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
         return;
@@ -149,7 +150,8 @@ fn contains_edit(edits: &[HandEdit], edit: &HandEdit) -> bool {
 }
 
 /// Compares the edits that remain in the model's SQL with the spec that contains the transferred edits, as the next
-/// push would. The spec renames definitions (`renamed`). Returns `None` if the comparison does not change the spec.
+/// push would. `renamed` contains the definitions that the spec renames. Returns `None` if the comparison does not
+/// change the spec.
 fn reconcile_remaining_edits<'t>(
     sides: ModelSides<'_>,
     done: &Reconciled,
@@ -222,8 +224,8 @@ pub(super) fn reconcile_with_base<'t>(
         return done;
     }
     let tools = tools();
-    // The definitions of the base are needed for a comparison with the spec if a definition was edited. A description
-    // may be the formula, and the spec may rename the definition.
+    // If a definition or a description was edited, the definitions of the base are needed for a comparison with the
+    // spec. The default description is the formula, and the spec may rename the definition.
     let needs_base = |edit: &HandEdit| {
         edit.definition.is_some() || edit.property == Property::Description || is_in_model_file(sides.model)(edit)
     };
@@ -282,7 +284,7 @@ fn edits_since(sides: ModelSides<'_>, generated: &BTreeMap<String, String>, dial
     hand_edits_between(sides.model, generated, &edited_files(sides, generated), dialect)
 }
 
-/// Returns the files that users edited, by path. Files whose contents formulac wrote at any time are unedited.
+/// Returns the files that users edited, by path. A file counts as unedited if formulac wrote its contents at any time.
 pub(super) fn edited_files(sides: ModelSides<'_>, generated: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_known = |path: &String, text: &String| {
         let is_one_of = |files: &BTreeMap<String, String>| files.get(path) == Some(text);

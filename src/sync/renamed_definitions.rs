@@ -13,7 +13,7 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
 /// Former and current name of a definition.
 pub(super) type RenamedDefinition = (String, String);
 
-/// Returns the definitions of `base` that have another name in `ours`, and the same step and formula. If several
+/// Returns the definitions of `base` that have a different name but the same step and formula in `ours`. If several
 /// definitions have the same step and formula, they are renamed only if `ours` adds as many of them as it removes.
 pub(super) fn renamed_definitions(base: &CompiledSpec, ours: &CompiledSpec) -> Vec<RenamedDefinition> {
     let missing_in = |spec: &CompiledSpec, name: &str| !spec.definitions().iter().any(|other| other.name() == name);
@@ -48,8 +48,8 @@ pub(super) fn renamed_definitions(base: &CompiledSpec, ours: &CompiledSpec) -> V
     }
 }
 
-/// Pairs removed and added definitions with the same step and formula. Definitions with the same description are pairs.
-/// Returns no pairs unless the numbers of removed and added definitions are equal.
+/// Pairs removed and added definitions with the same step and formula. Definitions with the same description form a
+/// pair. Returns no pairs unless the numbers of removed and added definitions are equal.
 fn definition_pairs([removed, mut added]: [Vec<&SpecDefinition>; 2]) -> Vec<(&SpecDefinition, &SpecDefinition)> {
     if removed.len() != added.len() {
         return Vec::new();

@@ -126,7 +126,7 @@ pub fn apply_edit_to_spec(
         let formula = conflict.theirs_formula.as_ref().or(conflict.base.as_ref())?;
         return with_formula_in_conflict(conflict, ours, formula);
     }
-    // The column may have another name in the file.
+    // The column may have a different name in the file.
     let edit = HandEdit {
         definition: conflict.definition.clone(),
         ..edit.clone()

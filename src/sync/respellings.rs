@@ -89,7 +89,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if, for one of
-    /// the edited parts, the current spec generates different SQL than the base.
+    /// the edited parts, the current spec generates SQL that differs from the SQL of the base.
     fn spec_with_respellings(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
         let edited_sql = self.edited_sql?;
         let sql = self.ours.compiled.model_sql()?;

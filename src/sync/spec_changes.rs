@@ -1,4 +1,4 @@
-//! Changes of a spec since the last push. Edits that are transferred to the spec must not undo these changes.
+//! Changes to a spec since the last push. Edits that are transferred to the spec must not undo these changes.
 
 use std::collections::BTreeMap;
 

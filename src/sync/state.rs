@@ -131,8 +131,8 @@ impl PushState {
         format!("{HEADER}{}", write_value(&YamlOutput::Map(pairs)))
     }
 
-    /// Reads the contents of the state files of models, in order. Each file is paired with the name of its model. A
-    /// file is not parsed if it equals the state of the current spec.
+    /// Reads the contents of the state files of models, in order. Each file is paired with the name of its model. Skips
+    /// parsing a file if its content matches the state of the current spec.
     #[must_use]
     pub fn versions_of_models(files: &[(String, String)], ours: &BTreeMap<String, CurrentSpec>) -> Vec<Vec<Self>> {
         let versions = |number: usize| {

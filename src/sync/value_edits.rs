@@ -1,4 +1,4 @@
-//! Edits to descriptions, tests and settings, which are transferred to the spec together.
+//! Transfers many edits to descriptions, tests and settings to the spec at once.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::write_back::{self, with_spec_edits};
 use crate::yaml_edit::value as yaml_value;
 use formulac_runtime::halves::apply_in_halves;
 
-/// Maximum number of ways to write an edit to the spec that are tried for several edits together.
+/// Maximum number of ways to write an edit in the spec that are tried when several edits are transferred together.
 const MAX_WAYS: usize = 4;
 
 impl ModelReconciler<'_> {
@@ -38,7 +38,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Transfers edits, each written in one of its possible ways. If the spec with all of them has other changes,
-    /// transfers the two halves of the edits. Returns the edits that were not transferred.
+    /// transfers each half of the edits separately. Returns the edits that were not transferred.
     fn transfer_values(&mut self, edits: Vec<HandEdit>, way: usize) -> Vec<HandEdit> {
         let mut without_way = Vec::new();
         let mut left = apply_in_halves(edits, |edits| {

@@ -106,8 +106,8 @@ pub(super) fn with_spec_edits(source: &str, edits: Vec<SpecEdit>) -> Option<Stri
     })
 }
 
-/// Adds the keys of a mapping, and of the mappings in it, to another mapping, and the items of lists to its lists.
-/// `None` if the values have another form.
+/// Merges a YAML value into another: adds the keys of mappings, including nested mappings, and appends the items of
+/// lists. `None` if the values are not both mappings or both lists.
 fn add_keys(first: &mut YamlValue, other: YamlValue) -> Option<()> {
     match (first, other) {
         (YamlValue::Map(pairs, _), YamlValue::Map(others, _)) => {

@@ -50,7 +50,7 @@ impl<T> Arena<T> {
         &self.0
     }
 
-    /// Returns the entries as a slice that can be changed.
+    /// Returns the entries as a mutable slice.
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut self.0
@@ -84,7 +84,7 @@ impl<T> Arena<T> {
         self.0.iter()
     }
 
-    /// Iterates over the entries, which can be changed.
+    /// Iterates over mutable references to the entries.
     #[inline]
     pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.0.iter_mut()

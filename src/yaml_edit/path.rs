@@ -70,7 +70,7 @@ impl Path {
         &self.0
     }
 
-    /// Returns the path as text on one line, which identifies the value in records.
+    /// Returns the path as one line of text that identifies the value in records.
     #[must_use]
     pub fn text(&self) -> String {
         self.to_string().replace(char::is_control, " ")

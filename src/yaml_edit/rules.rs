@@ -66,14 +66,14 @@ impl Rules {
         self
     }
 
-    /// Removes generated values that are no longer generated, even if users added comments to them.
+    /// Removes values that are no longer generated, even if users added comments to them.
     #[must_use]
     pub fn remove_commented_values(mut self) -> Self {
         self.removes_commented_values = true;
         self
     }
 
-    /// Sets the values that users wrote before they were generated, which a merge does not remove. They are the
+    /// Sets the values that users wrote before these values were generated. A merge does not remove them. They are the
     /// [`MergedText::handwritten`](super::MergedText::handwritten) of the previous merge.
     #[must_use]
     pub fn handwritten(mut self, paths: BTreeSet<String>) -> Self {
@@ -128,7 +128,7 @@ impl Rules {
     }
 }
 
-/// Returns the paths that are the given path or lead to values inside it.
+/// Returns the given path, if `paths` contains it, and all paths to values inside it.
 pub(super) fn paths_within<'p>(paths: &'p BTreeSet<String>, path: &'p str) -> impl Iterator<Item = &'p String> {
     let from = paths
         .range(path.to_owned()..)

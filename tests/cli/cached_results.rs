@@ -52,7 +52,7 @@ const EDITS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Creates a project with enough specs for results to be kept.
+/// Creates a project with so many specs that results are cached.
 fn project(name: &str) -> TestProject {
     let project = TestProject::new(name);
     project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
@@ -81,7 +81,7 @@ fn project(name: &str) -> TestProject {
     project
 }
 
-/// Returns the names of the files with results.
+/// Returns the names of the files that contain cached results.
 fn kept_files(project: &TestProject) -> Vec<String> {
     let mut files = project.files(".formulac/local");
     files.retain(|file| file.starts_with("specs_"));
@@ -154,7 +154,7 @@ fn damaged_results_are_ignored() {
     }
 }
 
-/// Creates a dbt project with enough models for the views in its Omni model to be kept.
+/// Creates a dbt project with so many models that the parsed views of its Omni model are cached.
 fn pulled_project(name: &str) -> TestProject {
     let project = TestProject::new(name);
     project.write("dbt_project.yml", "name: shop\nprofile: shop\n");
@@ -162,7 +162,7 @@ fn pulled_project(name: &str) -> TestProject {
     project
 }
 
-/// Returns a manifest with 120 models, and with this description of a column of one of them.
+/// Returns a manifest with 120 models, in which one column has the given description.
 fn manifest(description: &str) -> String {
     let model = |number: usize| {
         let text = if number == 7 { description } else { "A name." };
@@ -187,8 +187,8 @@ fn pull_results(project: &TestProject) -> Vec<String> {
         .collect()
 }
 
-/// Checks that `pull` parses a view again after an edit that keeps the length of the file, and that a file with results
-/// for other texts is ignored.
+/// Checks that `pull` parses a view again after an edit that keeps the length of the file, and that a cache file with
+/// results for other texts is ignored.
 #[test]
 fn edited_views_are_parsed_again() {
     let (place, fresh) = (pulled_project("kept_views"), pulled_project("kept_views_fresh"));

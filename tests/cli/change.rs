@@ -113,13 +113,13 @@ fn approvals_must_come_from_others_and_match_the_content() {
         (0, Some(true)),
         "{report}"
     );
-    // Generated files and formulac's records are not new content.
+    // Generated files and formulac's records do not count as new content.
     assert_eq!(
         run_as(&project, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
         0
     );
     assert_eq!(run_authorize(&project).0, 0);
-    // Another commit is added to the base branch, which is then merged into the branch.
+    // Add another commit to the base branch, and then merge the base branch into the branch of the change.
     git(&project, &["switch", "--quiet", "main"]);
     project.write("notes.md", "later");
     commit(&project, "notes");
@@ -128,7 +128,8 @@ fn approvals_must_come_from_others_and_match_the_content() {
     assert_eq!(run_authorize(&project).0, 0, "{}", run_authorize(&project).1);
 }
 
-/// Generated files need no approval, so their layout and comments are those that a push writes, and no file is missing.
+/// Generated files need no approval, so `authorize` accepts them only if they are identical to what a push writes and
+/// none of them is missing.
 #[test]
 fn generated_files_contain_exactly_what_a_push_writes() {
     let project = create_proposal("change_layout");
@@ -175,7 +176,7 @@ fn generated_files_contain_exactly_what_a_push_writes() {
     assert_eq!(run_authorize(&project).1["generated_by_hand"], serde_json::json!([]));
 }
 
-/// If no approvals are required, comments and layout need no review. Hand edits do not need one either.
+/// If no approvals are required, comments and layout need no review. Hand edits need no review either.
 #[test]
 fn comments_need_no_review_without_approvals() {
     let project = crate::push::create_project("change_comments");
@@ -282,7 +283,7 @@ fn a_branch_cannot_grant_itself_permissions() {
     reasons(&project, "the change was edited after the approval");
 }
 
-/// An admin's approval counts neither as an approval by business nor as an approval by engineers.
+/// An admin's approval does not count as an approval by the business role or by an engineer.
 #[test]
 fn an_approval_by_an_admin_does_not_count_for_the_business_role() {
     let project = create_proposal("change_admin");
@@ -310,7 +311,7 @@ fn deleting_a_model_deletes_its_state() {
     git(&project, &["merge", "--quiet", "first"]);
     git(&project, &["switch", "--quiet", "-c", "less"]);
     switch_user(&project, "ann");
-    // If only the state is deleted, the model has no base.
+    // If only the state is deleted, the next push has no base version to compare the model with.
     fs::remove_file(project.path(".formulac/state/revenue.yml")).unwrap();
     commit(&project, "no base");
     assert_eq!(
@@ -346,8 +347,8 @@ fn unusual_file_names_do_not_hide_approvers() {
     git(&project, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&project, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(&project, "metrics/revenue.yml", "approvers: [fay@example.com]\n", "");
-    // These files are not in the base. Some file names make git's output look as if the base contained the files, or as
-    // if more files had been requested.
+    // The base branch does not contain these files. Some of their names make git's output look as if the base branch
+    // contained the files, or as if more files had been requested.
     for name in ["a blob 4 .yml", "b\nblob 4\n.yml", "c missing.yml"] {
         project.write(&format!("metrics/{name}"), "name: a\n");
     }

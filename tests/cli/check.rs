@@ -154,7 +154,7 @@ fn project_and_schema_files_are_checked_too() {
     assert_eq!(codes, ["F0802", "F0821"], "{}", run.out);
 }
 
-/// Versions of a model have the same name but other columns.
+/// The versions of a model have the same name but different columns.
 #[test]
 fn messages_about_columns_name_the_version_of_a_model() {
     let project = TestProject::new("check_versions");

@@ -305,7 +305,8 @@ fn the_relation_may_be_a_ref_or_a_source() {
     }
 }
 
-/// In BigQuery, an unqualified name refers to a relation's row in preference to a column.
+/// If a column has the name of its relation, BigQuery interprets the unqualified name as the whole row, so the SQL
+/// qualifies the column.
 #[test]
 fn a_column_named_as_its_relation() {
     let project = TestProject::new("named_as_relation");

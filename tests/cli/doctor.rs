@@ -257,7 +257,7 @@ fn a_push_reports_why_dbt_cannot_run() {
     assert!(!project.path("models/formulac/revenue.sql").exists());
 }
 
-/// The reason is the first line of the message of dbt or of the warehouse.
+/// The reported reason is the first line of the message from dbt or the warehouse.
 #[test]
 fn an_unreachable_warehouse_is_reported_with_the_reason() {
     let project = create_project("doctor_unreachable", GOOD);

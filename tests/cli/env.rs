@@ -62,7 +62,7 @@ fn schemas_are_named_after_branches_and_variables() {
     let commit = git(&project, &["rev-parse", "--short=7", "HEAD"]);
     let report = shown(&["env", "show", "--json"], "7").json();
     assert_eq!(report["schema"], format!("ci_commit_{}_7_ann", commit.trim()));
-    // Several users would share the schema if the placeholder had no value.
+    // A placeholder without a value is an error, because several users would otherwise share the schema.
     let run = shown(&["env", "show"], "");
     let expected = "`${env.FORMULAC_TEST_PR}` of the environment `development` has no value\n\
                     help: set the environment variable FORMULAC_TEST_PR\n";

@@ -233,7 +233,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A set contains each formula once.
+/// A set contains each formula only once, so `extract` skips specs that define a formula under two names.
 #[test]
 fn specs_with_a_repeated_formula_are_left_out() {
     let spec = |model: &str, more: &str| {
@@ -299,13 +299,13 @@ const SHARED: &[(&str, &str, &[&str])] = &[
         "definitions: n = SUM(x)\n",
         &["  large = x > 10", "group_by: large"],
     ),
-    // If the specs use columns with different dates, none of these columns becomes the time of the set.
+    // If the specs group by different date columns, none of these columns becomes the time of the set.
     (
         "group_by: a[month]\norder_by: a[month] desc\ndefinitions: n = SUM(x)\n",
         "group_by: b[month]\ndefinitions: n = SUM(x)\n",
         &["group_by: a[month]", "order_by: a_month desc", "group_by: b[month]"],
     ),
-    // Definitions before a moved definition also move, because metrics are the first columns.
+    // Definitions that precede a moved definition also move, because the columns of metrics come first.
     (
         "definitions: |\n  n = SUM(x)\n  twice = n * 2\n  m = COUNT()\n  half = m / 2\n",
         "definitions: n = SUM(x)\n",

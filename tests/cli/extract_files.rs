@@ -49,7 +49,7 @@ fn an_extraction_killed_between_two_files_is_completed() {
     complete.succeed(&["extract", "--yes"]);
     let files = ["metrics/orders.yml", "metrics/by_month.yml", "metrics/by_region.yml"];
     let after = files.map(|file| complete.read(file));
-    // Number of files that the process writes between the journal and the kill.
+    // Number of files that the process writes after the journal, before it is killed.
     for written in 0..=files.len() {
         let place = project("killed", &specs);
         place.write(".formulac/local/.gitignore", "*\n");

@@ -6,7 +6,7 @@ use crate::repository::{begin, commit, edit, git};
 use crate::run::{Run, TestProject};
 
 const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n";
-/// Formats SQL like sqlfluff.
+/// Shell command that formats SQL like sqlfluff.
 const FORMAT: &str = "sed -i 's/^select/SELECT/; s/^from/FROM/' models/formulac/*.sql\n";
 
 /// Creates a project that was pushed once, with a staged file, a changed file and an untracked file.

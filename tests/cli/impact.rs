@@ -26,7 +26,8 @@ fn create_project(name: &str) -> TestProject {
     project
 }
 
-/// Returns the output of a command, without the age of the artifacts that is reported on standard error.
+/// Returns the output of a command. The messages about the age of the artifacts are omitted, because the age differs
+/// from run to run.
 fn output_without_ages(project: &TestProject, args: &[&str]) -> String {
     let run = project.run(args);
     let err: Vec<&str> = run.err.lines().filter(|line| !line.contains(" old")).collect();
@@ -302,7 +303,7 @@ fn a_spec_without_faults_before_dbt_compile() {
     );
     assert!(!output.contains("errors"), "{output}");
     insta::assert_snapshot!(output);
-    // A model whose spec has changed in the meantime has no errors either.
+    // A model whose spec has changed in the meantime is not reported as having errors either.
     project.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
     let output = all(
         &project,
@@ -400,9 +401,8 @@ fn changes_since_a_revision_are_reported() {
     insta::assert_snapshot!(out);
 }
 
-/// Creates a dbt project in which files of every kind are changed, one after the other.
-/// Jinja that only dbt can evaluate hides a change only if the change touches the Jinja. `--fail-on breaking` fails if
-/// it is unknown whether columns were removed.
+/// Changes files of every kind in a dbt project, one after the other. Jinja that only dbt can evaluate hides a change
+/// only if the change touches the Jinja. `--fail-on breaking` fails if it is unknown whether columns were removed.
 #[test]
 fn changes_to_models_with_unknown_jinja() {
     let project = create_project("impact_unknown_jinja");
@@ -831,8 +831,9 @@ fn shop(name: &str, nodes: &[Value], sources: &Value) -> TestProject {
     project
 }
 
-/// Before `dbt docs generate`, the columns of a model with `select *` are those in `known.yml`, and other columns may
-/// exist. A known column takes precedence over a metric, and a metric over a column that may exist.
+/// Before `dbt docs generate`, a model with `select *` has the columns that `known.yml` lists, and possibly others. For
+/// the same name, a known column takes precedence over a metric, and a metric takes precedence over a column that is
+/// only possible.
 #[test]
 fn columns_are_known_from_earlier_commands() {
     let nodes: Vec<Value> = ["customers", "orders"]
@@ -979,7 +980,7 @@ fn versions_of_models_are_distinguished_before_dbt_parse() {
             assert!(lineage.contains(&format!("{model}.amount")), "{lineage}");
         }
     }
-    // A model of another package, without the name of the package.
+    // The model is in another package, and the `ref` to it does not name the package.
     let lineage = project.run(&["lineage", "packaged.total"]).out;
     assert!(lineage.contains("dim.v1.amount"), "{lineage}");
 }

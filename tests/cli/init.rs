@@ -226,7 +226,7 @@ fn names_of_outputs_are_quoted_or_reported() {
     assert_eq!(shown.exit, 0, "{}", shown.err);
 }
 
-/// A time spine is not a model about which users ask questions.
+/// The first spec does not read a time spine, because users ask no questions about it.
 #[test]
 fn the_first_spec_reads_no_time_spine() {
     let project = create_project("init_time_spine");
@@ -303,7 +303,8 @@ fn the_first_spec_uses_the_documented_columns() {
     assert!(odd.contains("group_by: on[month]") && !odd.contains("Net"), "{odd}");
 }
 
-/// Models that prepare data for other models are used only if there are no facts about the other models.
+/// The first spec reads a model that prepares data for other models only if the columns of the other models are
+/// unknown.
 #[test]
 fn the_first_spec_reads_a_model_for_users() {
     let known = "columns: [{name: day, data_type: date}, {name: amount, data_type: numeric}]";

@@ -277,7 +277,7 @@ fn status_and_check_report_the_same_errors() {
         "target/catalog.json",
         catalog(&[ORDERS]).replace("TIMESTAMP", "VARCHAR"),
     );
-    // The difference of two texts is an error.
+    // With the types in the catalog, the formula subtracts texts, which is an error.
     assert_eq!(project.run(&["plan"]).exit, 1);
     let check = project.run(&["check"]);
     assert!(check.exit == 0 && check.out.contains("W0824"), "{}", check.out);

@@ -151,8 +151,9 @@ fn expanded_specs_compile_to_the_same_sql() {
     assert!(written.contains("left join customers"), "{written}");
 }
 
-/// The properties that a set specifies for a dimension become properties of the key, including in the last of several
-/// steps and under the name of a mapped key. Properties in the model take precedence.
+/// If a model groups by a dimension, its key column gets the properties that the set specifies for the dimension. This
+/// also applies to the last of several steps, and to a key that a mapping gives another name. Properties in the model
+/// take precedence.
 #[test]
 fn properties_of_dimensions_become_properties_of_keys() {
     let project = project("sets_properties_of_dimensions");
@@ -423,7 +424,7 @@ fn the_log_finds_changes_to_a_metric() {
         let run = project.run(&["log", name]);
         assert!(run.exit == 2 && run.err.contains(expected), "{name}: {}", run.err);
     }
-    // The model `total` lists this metric as its column.
+    // The model `total` has this metric as a column.
     let counted = ORDERS.replace("COUNT(order_id)", "COUNT()");
     project.write("specs/orders.yml", counted);
     project.succeed(&["push", "--yes"]);

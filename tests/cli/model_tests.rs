@@ -52,7 +52,7 @@ fn unit_tests_are_drafted() {
     assert_snapshot!(project.transcript());
 }
 
-/// The rows of the draft are on both sides of `since`.
+/// The drafted input contains rows before and after the date in `since`.
 #[test]
 fn unit_tests_of_a_step_with_since_are_drafted() {
     let project = TestProject::new("model_unit_tests_since");

@@ -9,7 +9,8 @@ use crate::run::TestProject;
 
 const VIEW: &str = "omni/main/orders.view.yaml";
 
-/// Creates a dbt project without specs, with the models `orders` and `refunds`, which `properties` describes.
+/// Creates a dbt project without specs that contains the models `orders` and `refunds`. `properties` is the text of
+/// their properties file.
 fn described_project(name: &str, properties: &str) -> TestProject {
     let project = create_project(name);
     fs::remove_dir_all(project.path("metrics")).unwrap();

@@ -268,7 +268,7 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
         .write("formulac.yml", "dialect: duckdb\nlint: [W0610]\nomni: omni/\n")
         .write("target/manifest.json", manifest);
-    // The file of the view, the keys of its table, and the relation in the spec.
+    // Each case contains the view's file, the YAML keys that specify its table, and the resulting relation in the spec.
     let views = [
         ("main/orders", "schema: main\n", "orders"),
         ("eu/orders", "schema: eu\ntable_name: orders\n", "eu_orders"),

@@ -40,7 +40,7 @@ fn files(project: &TestProject) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Removes the ages of artifacts and sources, which depend on the time of the test.
+/// Removes the ages of artifacts and sources, because the ages depend on the time of the test.
 fn without_ages(transcript: &str) -> String {
     let is_age = |line: &&str| !(line.starts_with("! target/manifest.json is ") || line.contains("manifest.json is "));
     let lines: String = transcript
@@ -418,13 +418,13 @@ fn check_reports_columns_removed_since_the_pull() {
     assert!(run.out.contains("<stdin>:1:5: error[F0301]"), "{}", run.out);
     // Formulas in a text file do not belong to any relation.
     project.show(&["check", "notes.txt"]);
-    // A column that is marked as missing in the pulled model is not a column.
+    // `check` ignores a column that the pulled model marks as missing.
     project.run(&["pull"]);
     project.show(&["check", "--schema", "bi/omni", "--output-format", "concise"]);
     insta::assert_snapshot!(without_ages(project.transcript()));
 }
 
-/// A folder outside of the project cannot be written, unless it is a repository of its own.
+/// `pull` refuses to write to a folder outside of the project, unless the folder is a separate repository.
 #[test]
 fn an_omni_folder_beside_the_project_is_refused_with_help() {
     let project = create_project("pull_beside");

@@ -235,7 +235,7 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
         edited = edited.replace(formula, new_formula);
         assert_eq!(project.read("metrics/revenue.yml"), edited);
     }
-    // The spec cannot express the edit, because its SQL requires the first day of a month.
+    // The spec cannot express this edit of the date, so the edit remains a hand edit.
     edit(&project, sql, "date '2024-01-01'", "date '2024-03-01'");
     let run = project.run(&["push", "--yes"]);
     assert!(
@@ -407,28 +407,29 @@ fn sql_that_cannot_be_split_is_reported_with_its_line() {
         ("sum(amount)", "sum((amount)", "`(` is never closed"),
         ("'test'", "'test", "`'` is never closed"),
         (
-            "select",
-            "<<<<<<< HEAD\nselect",
+            "\nselect",
+            "\n<<<<<<< HEAD\nselect",
             "the file contains a conflict marker of git",
         ),
     ] {
         assert!(generated.contains(old), "{old}: {generated}");
-        project.write(sql, generated.replacen(old, new, 1));
+        let edited = generated.replacen(old, new, 1);
+        let start = edited.find(new).unwrap() + usize::from(new.starts_with('\n'));
+        let line = 1 + edited[..start].matches('\n').count();
+        project.write(sql, edited);
         for command in [&["plan"][..], &["adopt"], &["push", "--yes"]] {
             let run = project.run(command);
             assert_eq!(run.exit, 3, "{new} {command:?} {}{}", run.out, run.err);
             let text = format!("{}{}", run.out, run.err);
-            let next = format!(
-                "next    correct line {} of {sql}\n",
-                1 + generated[..generated.find(old).unwrap()].matches('\n').count()
-            );
+            let next = format!("next    correct line {line} of {sql}\n");
             assert!(text.contains(reason) && text.contains(&next), "{command:?} {text}");
         }
         assert_eq!(project.read("metrics/revenue.yml"), spec);
     }
 }
 
-/// A column whose edit no formula expresses is renamed in the SQL, while a definition of the spec changes.
+/// In the SQL, a column is renamed and gets an expression that no formula can express. Meanwhile, other parts of the
+/// spec change.
 #[test]
 fn a_renamed_column_without_a_formula_undoes_no_change_of_the_spec() {
     let project = create_project("push_renamed_without_formula");

@@ -1,4 +1,4 @@
-//! Tests edits to the files of a model whose spec gives a definition another name.
+//! Tests hand edits to generated files if the spec renames a definition.
 
 use crate::repository::{begin, edit, git};
 use crate::run::TestProject;

@@ -28,7 +28,7 @@ fn a_removed_or_changed_state_is_restored() {
     ];
     for (harm, what) in harms {
         harm();
-        // A hand edit and another change in the spec, which are merged with the restored base.
+        // A hand edit and a different change to the spec are merged, with the restored state as the base.
         edit(
             &project,
             "models/formulac/revenue.sql",
@@ -122,7 +122,7 @@ fn merged_states_are_kept() {
     merge("--strategy=ours");
     let plan = project.run(&["plan"]);
     assert!(!plan.err.contains(".formulac/state"), "{}", plan.err);
-    // The other branch has the state that an entry before the last push wrote.
+    // The other branch has an older state, which a push before the last one wrote.
     edit(&project, "metrics/revenue.yml", "COUNT(customer_id)", "COUNT()");
     git(&project, &["switch", "--quiet", "-c", "late"]);
     git(&project, &["stash", "--quiet"]);

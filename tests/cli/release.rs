@@ -173,8 +173,8 @@ fn release_notes_list_the_net_change() {
     assert!(!project.run(&["log"]).out.split_whitespace().any(is_long));
 }
 
-/// The notes compare with the specs of the last release, which may be in another folder and read models that no longer
-/// exist.
+/// Release notes compare the current specs with those of the last release. The specs of the last release may be in
+/// another folder, and may read models that no longer exist.
 #[test]
 fn release_notes_read_the_specs_of_the_last_release() {
     let project = TestProject::new("release_moved_specs");

@@ -38,7 +38,7 @@ pub fn create_project(name: &str) -> TestProject {
     project
 }
 
-/// Returns the rows of the table: the command, the environment, and, for each role, whether it may call the command.
+/// Returns the rows of the table: the command, the environment, and whether each role is allowed to run the command.
 fn table() -> Vec<(Vec<String>, String, BTreeMap<String, bool>)> {
     let text = include_str!("fixtures/roles.tsv");
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -144,7 +144,7 @@ fn a_rejection_names_the_required_role_and_is_logged() {
     git(&project, &["switch", "--quiet", "-c", "work"]);
     switch_user(&project, "fay");
     project.show(&["push", "--yes"]).show(&["generate"]);
-    // The entry of a rejected call has no successors, so it does not block other users.
+    // No later log entry refers to the entry of a rejected call, so a missing entry does not block other users.
     switch_user(&project, "eve");
     project.run(&["push", "--yes"]);
     project.show(&["log"]);

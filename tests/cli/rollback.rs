@@ -60,7 +60,8 @@ fn handwritten_files_in_the_same_folders_are_kept() {
 #[test]
 fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
     let project = create_pushed_project("rollback_hand_edits");
-    // The push of the second formula keeps these edits but does not make them, so a rollback does not undo them.
+    // These edits were made by hand, and the push of the second formula only keeps them, so a rollback does not undo
+    // them.
     edit(
         &project,
         SQL,
@@ -173,7 +174,7 @@ fn generated_files_have_their_former_layout() {
     }
 }
 
-/// A squash merge adds several entries of the log in one commit. The state after each of them is in the commit of its
+/// A squash merge adds several log entries in one commit. The state after each entry is in the original commit of its
 /// push.
 #[test]
 fn one_of_several_squashed_pushes_is_undone() {
@@ -196,7 +197,7 @@ fn one_of_several_squashed_pushes_is_undone() {
     assert!(run.err.contains("restored entry 2"), "{}", run.err);
     assert!(project.read(SPEC).contains("SUM(amount - tax)") && project.read(SQL).contains("sum(amount - tax)"));
     assert!(project.run(&["plan"]).out.contains("agree"));
-    // Only the commit of the squash merge exists.
+    // The original commits no longer exist, only the commit of the squash merge.
     let project = squashed("rollback_squash_alone");
     git(&project, &["reflog", "expire", "--expire=now", "--all"]);
     let run = project.run(&["rollback", "2", "--yes"]);

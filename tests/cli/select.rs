@@ -66,7 +66,7 @@ fn every_command_about_specs_accepts_a_selection() {
             assert_eq!(found, expected, "{command} {select:?}");
         }
     }
-    // An invalid spec only affects commands that select it.
+    // An invalid spec affects only commands that select it.
     project.succeed(&["check", "--select", "revenue", "share"]);
     assert_eq!(project.run(&["check", "--select", "broken"]).exit, 1);
     assert_eq!(project.run(&["check"]).exit, 1);

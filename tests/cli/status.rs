@@ -2,7 +2,7 @@
 
 use crate::run::{TestProject, artifact};
 
-/// Removes the age of the artifacts, which depends on the time of the test.
+/// Removes the age of the artifacts, because the age depends on the time of the test.
 fn without_age(transcript: &str) -> String {
     transcript
         .lines()
@@ -61,7 +61,7 @@ fn fetched_columns_are_known() {
     assert!(!run.out.contains("catalog.json is missing"), "{}", run.out);
 }
 
-/// The warehouse has no relation for an ephemeral model, so `schema fetch` does not ask for its columns.
+/// The warehouse has no relation for an ephemeral model, so `schema fetch` does not query its columns.
 #[test]
 fn columns_of_ephemeral_models_are_not_fetched() {
     let project = TestProject::new("fetch_ephemeral");

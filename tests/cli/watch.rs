@@ -152,7 +152,8 @@ fn watch_ends_if_nobody_reads_the_output() {
         "model: sales\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n",
     );
     let mut command = project.command(&["check", "--watch"]);
-    // The reader is closed before the command starts; later, the command could print its only errors first.
+    // Close the reader before the command starts. Otherwise, the command could print all its errors before the reader
+    // is closed.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut process = command.stdout(writer).stderr(Stdio::null()).spawn().unwrap();

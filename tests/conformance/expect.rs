@@ -104,8 +104,9 @@ pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> 
     Ok(deviations)
 }
 
-/// Returns the error in a result, for which a known deviation may exist. `expected` checks the result without a
-/// deviation, and `deviant` checks the result of the known deviation.
+/// Returns the error in a result. If a deviation is known, the result must be the deviation instead of the expected
+/// result. `expected` returns the difference from the expected result, and `deviant` returns `true` if a table contains
+/// the known deviation.
 pub fn fault_of<V>(
     foretold: Option<&Deviation<V>>,
     answer: &Answer,

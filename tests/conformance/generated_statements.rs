@@ -172,7 +172,7 @@ fn models<C: ModelCase>(statements: &mut Statements, dialect: Dialect, files: &[
     }
 }
 
-/// Looks up the tests of the metric sets that spec cases read.
+/// Looks up the constructs in the tests of the metric sets that spec cases read.
 fn metric_sets(statements: &mut Statements, dialect: Dialect) {
     for case in spec_case::read_all().iter().flat_map(|file| &file.cases) {
         let compiler = Compiler::builder().dialect(dialect).schema(case.schema()).build();
@@ -182,8 +182,8 @@ fn metric_sets(statements: &mut Statements, dialect: Dialect) {
     }
 }
 
-/// Looks up the models of projects, some of which are incremental or have rules and comparisons, and specs with joins
-/// that no key guarantees.
+/// Looks up the constructs in the models of projects, some of which are incremental or have rules and comparisons, and
+/// in specs with joins for which no key guarantees a single match.
 fn projects(statements: &mut Statements, dialect: Dialect) {
     let mut specs = Vec::new();
     for folder in ["tests/example_project/incremental", "tests/example_project/proofs"] {
@@ -235,7 +235,7 @@ fn formulas(statements: &mut Statements, dialect: Dialect) {
             let schema = Schema::new().with(case.table.relation());
             let question = match plan(case, dialect, Variant::Typed) {
                 Plan::Ask(question) => question,
-                // The cases do not specify which of them an unverified dialect does not support.
+                // For unverified dialects, the cases do not specify which formulas are unsupported.
                 Plan::Failed { fault, .. } if dialect.unverified().is_some() => {
                     let mut texts = UNSUPPORTED.iter().chain(&["says nothing of this dialect"]);
                     let is_unsupported = texts.any(|text| fault.contains(text));

@@ -46,7 +46,7 @@ fn indented(text: &str) -> String {
     text.trim_end().replace('\n', "\n           ")
 }
 
-/// Returns the first lines, and the number of the remaining lines.
+/// Returns the first lines, followed by the number of omitted lines.
 pub fn first_lines_and_rest_count(most: usize, lines: &[String]) -> String {
     let mut shown = lines.iter().take(most).cloned().collect::<Vec<_>>().join("\n");
     if lines.len() > most {

@@ -36,7 +36,8 @@ struct Question {
     spec: String,
     /// Equivalent options of `formulac query`.
     options: Vec<String>,
-    /// Model over whose rows the options aggregate again, and the set over the model. Both are files of the project.
+    /// For a question with two aggregations: the model that contains the first aggregation, and the metric set over
+    /// this model that the options use. Both are files of the project.
     between: Option<ModelBetween>,
     /// Handwritten SQL.
     sql: String,
@@ -131,7 +132,7 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
 }
 
 impl Question {
-    /// Returns a query that computes the model between both aggregations first.
+    /// Returns a query that first computes the model between the two aggregations.
     fn over_model(&self, compiler: &Compiler, query: String) -> std::result::Result<String, String> {
         let Some(between) = &self.between else {
             return Ok(query);

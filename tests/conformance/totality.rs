@@ -118,7 +118,7 @@ pub fn run() {
     fail_on(SUITE, &failures, asked.len());
 }
 
-/// Returns a number that exists in SQL but not in the formula language.
+/// Returns an error message if a value is NaN or infinite, because such numbers do not exist in the formula language.
 fn odd_number(rows: &[Vec<Json>]) -> Option<String> {
     let odd = |v: &&Json| matches!(v.as_str(), Some("NaN" | "Infinity" | "-Infinity"));
     rows.iter().flatten().find(odd).map(|v| format!("gives {v}"))

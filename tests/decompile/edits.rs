@@ -30,7 +30,7 @@ fn compile_spec(dialect: Dialect) -> String {
     let sql = compiled
         .model_sql()
         .unwrap_or_else(|| panic!("{:?}", compiled.diagnostics()));
-    // The header is omitted because it repeats the formulas.
+    // Omit the header, because it is not part of the SQL.
     sql.split_once("#}").unwrap().1.to_owned()
 }
 

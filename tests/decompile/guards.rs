@@ -29,8 +29,8 @@ fn compiler(dialect: Dialect) -> Compiler {
         .build()
 }
 
-/// Returns the formula for an edit to the definition, and the parts that its SQL adds. If no formula was found, returns
-/// an empty string and the reason.
+/// Returns the formula for an edit to the definition, and the guards that the formula's SQL adds to the edit. If no
+/// formula was found, returns an empty string and the reason.
 fn find_formula(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
     let compiler = compiler(dialect);
     let compiled = compiler.compile_spec(spec);
@@ -54,7 +54,7 @@ fn find_formula(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
     }
 }
 
-/// Spec, edit, dialects, formula, and whether its SQL is spelled differently.
+/// Spec, edit, dialects, formula, and whether the formula's SQL is spelled differently from the edit.
 type Case = (&'static str, &'static str, &'static [&'static str], &'static str, bool);
 
 const ALL: &[&str] = &["bigquery", "snowflake", "postgres", "duckdb"];
@@ -181,15 +181,16 @@ fn calls_without_guards_become_formulas() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// The SQL of the formula with the same name returns different values, or the edit removes guards on purpose.
+/// Edits remain hand edits if the formula function with the same name returns different values, or if the edit removes
+/// guards on purpose.
 #[test]
 fn other_calls_remain_hand_edits() {
     let summed = GROUPED.replace("COUNT()", "SUM(amount)");
     let postgres: &[&str] = &["postgres"];
     for (spec, edit, dialects) in [
-        // TRIM also removes repeated spaces between words.
+        // In formulas, TRIM also removes repeated spaces between words.
         (ROWS, "trim(name)", ALL),
-        // The sign of MOD is the sign of the divisor.
+        // In formulas, the result of MOD has the sign of the divisor.
         (ROWS, "mod(quantity, 7)", ALL),
         // Integer division in Postgres discards the remainder.
         (ROWS, "quantity / quantity", postgres),

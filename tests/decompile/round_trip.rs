@@ -29,7 +29,7 @@ const LOST: &[(&str, &str, &str)] = &[
     ("*", "TEXTSPLIT(x, \"-\", 0)", ""),
     // If these arguments are literals, the interest compiles to a conditional logarithm.
     ("*", "IPMT(rate, 2, 10, 1000)", ""),
-    // A random value that is computed once is a column that has no name in the formula.
+    // A random value that is computed once becomes a column, and no name in the formula refers to this column.
     ("*", "LET(drawn, RAND(), drawn = drawn)", ""),
     // The position is computed from a key.
     ("*", "SMALL(price, amount / 10 + 1)", ""),
@@ -41,7 +41,7 @@ const LOST: &[(&str, &str, &str)] = &[
     ("postgres", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     // For elapsed times, only common number formats are tried.
     ("*", "TEXT(x, \"[h] \"\"h\"\" mm \"\"min\"\"\")", ""),
-    // Only common number formats are tried for numbers with a power of ten, too.
+    // For scientific notation, only common number formats are tried, too.
     ("*", "TEXT(x, \"0.0E-0\"\" m\"\"\")", ""),
     ("*", "TEXT(x, \"0.0E+0;(0.0E+0)\")", ""),
     // The day to which the time is added is not an argument.
@@ -68,7 +68,8 @@ const LOST: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Returns `None` if the dialect rejects the spec, or if no replacement formula gives different SQL.
+/// Converts the SQL of a cell back to a formula. Returns `None` if the dialect rejects the spec, or if no replacement
+/// formula gives different SQL.
 fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Outcome> {
     let compiler = Compiler::builder().dialect(dialect).schema(cell.schema.clone()).build();
     let compiled = compiler.compile_spec(&cell.spec);

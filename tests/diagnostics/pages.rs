@@ -20,7 +20,7 @@ pub fn setting(example: Example) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Returns the codes that the example gives. `None` if the example is only displayed.
+/// Returns the codes of the diagnostics that the example causes. `None` if the example is only displayed.
 fn codes(example: Example) -> Option<Vec<&'static str>> {
     if let Example::Schema(text) = example {
         return crate::triggers::schema_codes(text);

@@ -53,7 +53,7 @@ const LATE: [&str; 4] = [
     "1003,a,2024-07-01,2024-07-01 00:00:00,500.00",
     "1004,b,2024-09-30,2024-09-30 12:00:00,12.00",
 ];
-/// Sales of a small shop. A month before the last day of April is the day before the last day of March.
+/// Sales of a small shop. April 30 minus one month is March 30, not the last day of March.
 const SHOP_SALES: &str =
     "sold_on,amount\n2024-01-30,64\n2024-02-29,32\n2024-03-30,96\n2024-03-31,5\n2024-04-30,1\n2024-05-01,2\n";
 const SHOP_LATE: &str = "2024-05-02,7\n";

@@ -36,8 +36,7 @@ fn create_project(dbt: &Path) -> PathBuf {
 fn every_kind_of_file_follows_the_style() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = create_project(&dbt);
-    // The manifest's adapter is not the adapter of the other dialects, so type names are interpreted in the same way
-    // for all dialects here.
+    // The manifest names the adapter of DuckDB, so type names are interpreted as types of DuckDB for all dialects here.
     let manifest = project::read(&place.join("target/manifest.json"));
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
         let schema = format!("{dialect}.json");

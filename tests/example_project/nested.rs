@@ -83,7 +83,7 @@ fn a_push_lets_dbt_parse_the_whole_project() {
         "dbt wrote into the copy"
     );
 
-    // A rejection contains the path of the copy, which must be complete.
+    // If dbt rejects the models, the message contains the path of the copy. The copy must be complete.
     let customers = project.join("more_models/marts/core/eu/customers.sql");
     let text = project::read(&customers);
     fs::remove_file(&customers).unwrap();

@@ -1,6 +1,5 @@
-//! Runs the commands on the pages in `docs` that tell a story, in the order of each page, on DuckDB and on Postgres. On
-//! DuckDB, the output must equal the output on the page. If `FORMULAC_WRITE=1` is set, the output is written to the
-//! page.
+//! Runs the pages in `docs` whose commands build on each other, on DuckDB and on Postgres. On DuckDB, the output must
+//! equal the output on the page. If `FORMULAC_WRITE=1` is set, the output is written to the page.
 
 use std::path::Path;
 use std::process::Command;

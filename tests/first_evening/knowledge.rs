@@ -373,7 +373,8 @@ fn without_jinja(text: &str) -> String {
     text
 }
 
-/// Returns the words of a string without `with`, which begins a query or comes before its imports.
+/// Returns the words of a string. Omits `with`, because only a model has import CTEs, so the position of `with`
+/// differs.
 fn words(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "with").collect();
     words.join(" ")

@@ -1,9 +1,9 @@
 //! Tests the lineage of each form of SQL: `cases/*.txt`.
 //!
-//! A case begins with `-- ` and its title, followed by `[dialects]` if the case does not apply to all dialects. `--
-//! known relation: columns` lists the known columns of a relation. The SQL follows these lines. After a line `=>`, the
-//! expected result follows: `column <- columns`, with `over` before the columns by which its windows are partitioned
-//! and ordered, `rows <- columns`, `gap text`, `open`, or `not followed: why`.
+//! A case begins with `-- ` and its title, followed by `[dialects]` if the case does not apply to all dialects.
+//! `-- known relation: columns` lists the known columns of a relation. The SQL comes after these lines. The expected
+//! result follows a line that contains only `=>`: `column <- columns`, with `over` before the columns by which the
+//! windows of the column are partitioned and ordered, `rows <- columns`, `gap text`, `open`, or `not followed: why`.
 
 use std::fmt::Write as _;
 use std::path::Path;

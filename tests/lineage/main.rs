@@ -1,5 +1,5 @@
 //! Tests column lineage, which finds the columns from which a query's columns are computed. The tests cover a table of
-//! SQL forms, and the compiled SQL of projects, checked by hand.
+//! SQL forms, and the compiled SQL of projects. The expected results were checked by hand.
 
 #![allow(missing_docs, reason = "this is test code")]
 #![allow(

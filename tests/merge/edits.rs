@@ -150,7 +150,7 @@ fn shared_values_are_refused() {
     assert!(refusal.reason().contains("merge key"), "{refusal}");
 }
 
-/// Items whose names come from merge keys are found, and inherited keys are set as own keys.
+/// Items that inherit their names from merge keys are found. Setting an inherited key adds the key to the item itself.
 #[test]
 fn inherited_keys_become_own_keys() {
     let file = "\
@@ -164,7 +164,7 @@ list:
     let at = |name: &str, key: &str| Path::root().key("list").item("name", name).key(key);
     let edits = [
         set(at("id", "text"), YamlValue::text("new")),
-        // The same value as the inherited one.
+        // This value equals the inherited value.
         set(at("other", "text"), YamlValue::text("b")),
         set(at("other", "note"), YamlValue::text("mine")),
         set(at("third", "note"), YamlValue::text("too")),
@@ -311,13 +311,13 @@ fn texts_keep_the_style_and_the_lines_of_the_file() {
             "One. And a text that is longer than this line.",
             "    description: >\n      One. And a text that is longer than this line.\n",
         ),
-        // Only a literal block shows lines as lines.
+        // Only a literal block preserves single line breaks.
         (
             "    description: >\n      One\n      two.\n",
             "One\ntwo.",
             "    description: |\n      One\n      two.\n",
         ),
-        // Text without quotes and in quotes.
+        // Strings without quotes and in quotes.
         (
             "    description: One two three four five\n      six seven eight.\n",
             "One two three four five six seven eight nine ten eleven twelve thirteen.",

@@ -382,7 +382,7 @@ fn format_result(merged: &MergedText) -> String {
     )
 }
 
-/// Rules without marks.
+/// Rules that identify the items of lists by name, without any `RuleMark`.
 fn plain_rules() -> Rules {
     Rules::new()
         .list("models", &["name"])
@@ -429,8 +429,7 @@ fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
     if merged.updated.is_empty() && merged.removed.is_empty() {
         let mut rest = merged.text.lines();
         for line in file.lines().filter(|line| !line.contains(['[', ']', '{', ','])) {
-            // A line with an empty value, and the line of the last item of a list in brackets, may have additional text
-            // at the end.
+            // The line of the last item of a list in brackets gets a comma if the merge adds an item after it.
             let is_there = rest.any(|other| other == line || other.replacen(',', "", 1) == line);
             prop_assert!(is_there, "the line {:?} is gone\n{}", line, show);
         }

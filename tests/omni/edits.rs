@@ -237,7 +237,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         left.retain(|it| !matches!(it, Left::Comment(file, comment) if *file == path && !edited.contains(comment)));
         match value {
             Some(value) => left.push(Left::Value(path.clone(), steps, json!(value))),
-            // A later pull may generate a value again that a user added and then removed.
+            // If a user added and then removed a value, a later pull may generate the value again.
             None if folder.generated_last(&path, &steps) => left.push(Left::Nothing(path.clone(), steps)),
             None => {}
         }

@@ -193,8 +193,8 @@ fn views_of_a_virtual_schema_are_enriched() {
     assert_eq!(files.omni, after.omni);
 }
 
-/// If Omni shows all dbt models in virtual schemas, models of other schemas belong there as well. The files have the
-/// ending of the other files.
+/// If Omni shows all dbt models in virtual schemas, the views of models in new schemas are written there as well. Their
+/// files have the same extension as the existing files.
 #[test]
 fn views_of_new_schemas_have_the_common_prefix() {
     let in_schema = |mut node: Value, custom: Option<&str>| {
@@ -247,7 +247,7 @@ fn a_virtual_schema_can_be_set() {
     let before = files.clone();
     assert_eq!(files.pull(&nodes, Some("omni_dbt")), [""; 0]);
     assert_eq!(files.omni, before.omni);
-    // The existing view of a model is found even if its file has another name than the table.
+    // The existing view of a model is found even if the name of the view's file differs from that of the table.
     let users = "schema: dbt_core_marts\ntable_name: dim_users\n";
     let mut files = Files::new(&[("core/users.view.yaml", users)]);
     files.pull(&nodes, Some("dbt_core"));
@@ -321,7 +321,7 @@ fn a_source_over_a_seed_is_one_view() {
     );
 }
 
-/// Columns of a view whose dimensions have other names, and measures with the names of columns.
+/// Dimensions whose names differ from their columns, and measures with the names of columns, keep their names.
 #[test]
 fn dimensions_and_measures_of_people_keep_their_names() {
     let view = "schema: main

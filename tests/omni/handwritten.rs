@@ -24,7 +24,7 @@ dimensions:
     all_values: [new, paid]
 ";
 
-/// View whose key a person wrote, and to which pulls add the other parts.
+/// View with a handwritten key. Pulls add the other parts.
 const CUSTOMERS: &str = "schema: shop
 table_name: customers
 custom_compound_primary_key_sql: [region, number]
@@ -200,14 +200,15 @@ fn pulls_remove_only_what_pulls_wrote() {
     }
 }
 
-/// The report counts only the keys and joins that Omni lacks without formulac, and names what a pull keeps.
+/// The report counts only keys and joins that Omni would not have without formulac, and lists the handwritten parts
+/// that a pull keeps.
 #[test]
 fn handwritten_keys_and_joins_are_not_counted() {
     let mut files = Files::new(&FILES);
     for pull in 0..2 {
         let (model, plan) = files.pull_with(&nodes(Tests::Proving, true), None, PullOptions::default());
-        // Only the key of `payments` and its join to `customers` are new. The tests prove another key of `customers`
-        // than the view has.
+        // Only the key of `payments` and its join to `customers` are counted. The view of `customers` already has a
+        // key, which differs from the key that the tests prove.
         assert_eq!(plan.count_constraints_from_tests(&model), (1, 1), "pull {pull}");
         assert_eq!(plan.kept, [], "pull {pull}");
         assert!(!files.omni["shop/customers.view.yaml"].contains("primary_key: true"));

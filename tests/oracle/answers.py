@@ -31,7 +31,7 @@ PACKAGES = {
 }
 SHARE = 20
 KEY_BYTES = 8
-# The result depends on the time of the query.
+# Functions whose results differ from run to run, so that the results are not stored.
 VOLATILE = re.compile(r"current_|sysdate|getdate|localtime|now\(|rand|uuid", re.IGNORECASE)
 
 

@@ -47,7 +47,7 @@ def closing(text, at):
     return at
 
 
-# numbering and navigation functions have no frame, so no RANGE frame
+# numbering and navigation functions do not use a frame, so they have no RANGE frame
 NO_FRAME = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead)
 
 

@@ -58,14 +58,14 @@ def import_dbt():
     adapters = importlib.import_module("dbt.adapters").__path__
     for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
         importlib.import_module(module.name)
-    # With this setting from dbt's own tests, a call does not parse macros again that the small project has already
-    # parsed.
+    # This setting, which dbt uses in its own tests, avoids parsing the macros again on each call. The small project has
+    # already parsed them.
     importlib.import_module("dbt_common.tests").enable_test_caching()
 
 
 def parse_project():
     """Parses the small project, first from its files and then from what the first call stored."""
-    # dbt imports all modules called `dbt_…` as plugins, also the ones next to this file.
+    # dbt imports all modules called `dbt_…` as plugins, including those next to this file.
     sys.path[0] = os.path.dirname(sys.executable)
     runner = importlib.import_module("dbt.cli.main").dbtRunner()
     with tempfile.TemporaryDirectory() as folder:

@@ -45,7 +45,7 @@ def _parse_ordered(self, *arguments, _parse=sqlglot.parsers.snowflake.SnowflakeP
 
 
 sqlglot.parsers.snowflake.SnowflakeParser._parse_ordered = _parse_ordered
-# The checks of one statement parse it several times.
+# Cache the last parsed statement, because several checks parse the same statement.
 sqlglot.parse_one = functools.lru_cache(maxsize=1)(sqlglot.parse_one)
 HERE = pathlib.Path(__file__).parent
 DATA = tomllib.loads((HERE / "rules.toml").read_text(encoding="utf-8"))
@@ -231,8 +231,8 @@ def nulls_written(statement):
             or any(period_of(part) == ordered.this for part in of.args["partition_by"])
             or isinstance(of.this, exp.AggFunc) and not isinstance(of.this, OF_PLACES) and not of.args.get("spec")
         )
-        # A frame by values never extends from a row with a key to a row without a key, and a CASE excludes rows without
-        # a key.
+        # A RANGE frame never extends from a row with a key to a row whose key is NULL, and a CASE excludes the rows
+        # whose key is NULL.
         if isinstance(of, exp.Window) and of.args.get("spec") and of.args["spec"].args.get("kind", "").upper() == "RANGE":
             there = exp.Not(this=exp.Is(this=ordered.this, expression=exp.Null()))
             apart = apart or all(is_inside(use, there) for use in final_uses(statement, of, there))
@@ -417,7 +417,7 @@ def typed_unions(statement):
             yield selects[0].selects[at].alias_or_name
 
 
-# Syntax that sqlglot cannot parse, but the test evaluator can.
+# Error of sqlglot for syntax that it cannot parse, but that the BigQuery evaluator of the tests accepts.
 UNREAD = "INTERVAL expression expected but got"
 # An operator that Redshift has, but sqlglot's parser for Redshift does not.
 XOR = " # "

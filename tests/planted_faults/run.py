@@ -55,7 +55,7 @@ FINDS = {
     "relations": ("properties", "independence::of_order", "FORMULAC_CASES", [("", "all")]),
     "edits": ("properties", "session::equals_fresh_compilation", "FORMULAC_CASES", [("", "all")]),
     "rules": ("conformance", "statements_keep_the_rules_of_the_warehouses", "FORMULAC_CASES", [("", "all")]),
-    # The build itself fails because of the fault.
+    # The fault makes the build itself fail.
     "build": ("levels", "", "", []),
 }
 # Text in the output if a test or the build found the fault.

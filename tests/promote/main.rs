@@ -419,7 +419,8 @@ fn limits_are_numbers_of_rows() {
     assert_eq!(promotion.notes, [""; 0]);
 }
 
-/// Two calculations may be on the same line. The number of arguments decides whether a function differs.
+/// Doubts are reported for each calculation separately, even if two calculations are on the same line. `WEEKDAY` may
+/// differ from Omni's function with one argument, but not with two arguments.
 #[test]
 fn doubts_belong_to_one_calculation() {
     let keys = "      fields: [events.day, events.total, first, second, third, fourth]\n      \
@@ -454,7 +455,7 @@ fn settings_without_a_fixed_value_are_reported_if_a_formula_reads_them() {
     assert_eq!(gaps(&promotion_of_query(model, &format!("{keys}{filter}"))), [reason]);
 }
 
-/// SQL whose formula has the same value, and SQL that has no such formula.
+/// SQL is converted if a formula has the same value. Otherwise, the SQL is reported as a gap.
 #[test]
 fn sql_of_other_forms() {
     let compiler = compiler_for("duckdb").build();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::fuzz::orders;
 
-/// Totals, and formulas whose value follows from their constants without the total. `{}` is replaced with the total.
+/// Totals, and formulas whose constants alone determine the result. `{}` stands for a total.
 const TOTALS: [&str; 4] = ["SUM(amount)", "COUNT()", "MAX(id) - 1", "AVERAGE(amount)"];
 const FOLDINGS: [&str; 12] = [
     "{} / 0",

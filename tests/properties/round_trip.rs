@@ -58,8 +58,8 @@ proptest! {
         prop_assert_eq!(&print(second.ast(), second.source(), second_body), &printed, "printing is stable");
     }
 
-    /// The parser reads a name as one name exactly if `is_name` says so, and the compiler reads each name without
-    /// quotes as a column. Names in capitals may be functions.
+    /// The parser reads a string as a single name if and only if `is_name` returns `true`. The compiler interprets each
+    /// name that needs no quotes as a column. Names in capitals may be functions.
     #[test]
     fn names_need_quotes_unless_they_are_columns(
         name in "[A-Za-z_éß日²][A-Za-z0-9_éß日² .-]{0,7}|[A-Za-z]{1,3}[0-9]{1,3}|[Tt]rue|NULL|[A-Z]{1,2}_total"

@@ -31,7 +31,7 @@ enum Scope {
     Row,
     /// Values of one group.
     Group,
-    /// Values of one row, which can also refer to other rows.
+    /// Values of one row, in a sheet whose formulas can also refer to other rows.
     Sheet,
 }
 

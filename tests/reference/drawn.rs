@@ -92,8 +92,8 @@ pub fn dialects() -> Vec<Dialect> {
         .collect()
 }
 
-/// Returns the query of a spec, which may read these metric sets, or the codes and messages of the errors that prevent
-/// it. A model over one set must compile like the spec in which the set is written out.
+/// Compiles a spec that may read these metric sets. Returns the query, or the codes and messages of the errors. A model
+/// over one set must compile like the equivalent spec that contains the definitions of the set.
 pub fn compile_query(
     sets: &[String],
     text: &str,
@@ -273,8 +273,8 @@ pub fn run<C: Drawn>() {
     );
 }
 
-/// Returns `true` if every error is about a PERIODOFFSET by a unit shorter than the periods of its key, which is not
-/// allowed.
+/// Returns `true` if every error reports a PERIODOFFSET whose unit is shorter than the periods of the key. The compiler
+/// rejects such offsets.
 fn is_shift_within_period(fault: &str) -> bool {
     fault
         .split("; ")

@@ -61,7 +61,7 @@ pub struct Form {
 /// Calls for which an emulator returns a different result from its warehouse.
 pub struct Gap {
     pub of: Vec<String>,
-    /// Functions whose calls must contain the call. Empty if the gap exists everywhere.
+    /// The gap exists only inside calls to these functions. Empty if the gap exists everywhere.
     pub inside: Vec<String>,
     pub why: String,
 }

@@ -170,8 +170,8 @@ pub fn run() {
         for dialect in Dialect::all() {
             let make = || compiler(sheet, dialect);
             let combines = dialect.facts().sorted_aggregates_combine;
-            // Without this fact, a sorted aggregate causes an error if another aggregate in the same select sorts other
-            // values.
+            // If the dialect lacks this fact, sorted aggregates are not compared: two of them in the same select are an
+            // error if they sort by different values.
             let right: BTreeMap<String, String> = lines
                 .iter()
                 .flat_map(|line| sql(&make(), std::slice::from_ref(line)))

@@ -7,7 +7,7 @@ use crate::expr::InterpreterExpr;
 use crate::value::Value;
 use crate::written::write_join;
 
-/// A metric set with the model's setting for blanks, which is written in the sets.
+/// A metric set, and the model's setting for blanks. The text of the set contains this setting.
 struct WrittenSet<'a>(&'a MetricSet, bool);
 
 struct WrittenModel<'a>(&'a ModelOverSets);

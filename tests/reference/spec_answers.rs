@@ -8,8 +8,8 @@ use crate::engine::{Table, is_emulator};
 use crate::json::ToJson;
 use crate::value::Value;
 
-/// Returns whether all formulas in the text are safe on the emulator, which writes sums with `.0`: none may compute the
-/// length of a string that contains a sum.
+/// Returns `false` if a formula in the text may compute the length of a string that contains a sum. The emulator writes
+/// such sums with `.0`, so their length differs.
 pub fn has_no_length_of_sum(text: &str) -> bool {
     !(text.contains("LEN(") && text.contains(" & "))
 }

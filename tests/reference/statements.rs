@@ -55,7 +55,7 @@ fn add(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
     }
 }
 
-/// Looks up the statements by which `prove` compares the drafted rows of a spec.
+/// Looks up the constructs of the statements with which `prove` compares the drafted rows of a spec.
 fn add_drafted_rows(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
     for dialect in Dialect::verified() {
         let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();

@@ -74,8 +74,8 @@ fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
             // No two definitions have the same meaning, because equal definitions are computed once and would read the
             // same column.
             let n = part.number + 100 * i as u32;
-            // A group can read the rows of the previous step and the definitions in the same group. References to other
-            // rows can read both.
+            // In the last step, a definition aggregates a definition of an earlier step. In the other steps, a
+            // definition can also use earlier definitions of the same step.
             let among = if step == 2 { known } else { i };
             let used = (among > 0).then(|| part.uses.index(among));
             let name = used.map(|used| format!("name{used}x"));

@@ -32,7 +32,7 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     };
     let mut open: Vec<Option<(String, usize)>> = Vec::new();
     let mut found = Vec::new();
-    // Calls that have ended but whose window is still open.
+    // Calls whose arguments have ended, and whose `over (…)` follows or is still open.
     let mut windows: Vec<(usize, (String, usize))> = Vec::new();
     for (index, (token, range)) in all.iter().enumerate() {
         let text = |start: usize| sql[start..range.end].split_whitespace().collect::<Vec<_>>().join(" ");

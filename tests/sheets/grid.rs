@@ -70,7 +70,7 @@ impl<'a> Grid<'a> {
             (Row::Unsaid, Row::Unsaid) => (i64::MIN, i64::MAX),
             (Row::Unsaid, to) => (i64::MIN, number(to)),
             (from, Row::Unsaid) => (number(from), i64::MAX),
-            // The direction of a range from `B$1` is fixed, because the sheet begins at that cell.
+            // A range with the corner `B$1` always begins at that cell, because it is in the first row of the sheet.
             (Row::Fixed(1), to @ Row::At(_)) => (i64::MIN, number(to)),
             (from @ Row::At(_), Row::Fixed(1)) => (i64::MIN, number(from)),
             (from, to) => (number(from).min(number(to)), number(from).max(number(to))),

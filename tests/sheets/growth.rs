@@ -34,8 +34,8 @@ fn column_letters(calculation: usize) -> String {
     letters(COLUMNS + calculation)
 }
 
-/// Returns calculations in layers. Each calculation reads the rows of two calculations in the previous layer by their
-/// letters, and of one calculation by its name.
+/// Returns calculations in layers. Each calculation refers to two calculations of the previous layer by their column
+/// letters, and to a third by its name.
 fn layered_calculations(layers: usize, count: usize) -> Vec<String> {
     let in_layer = count / layers;
     (0..count)

@@ -14,7 +14,8 @@ pub struct Layout {
     pub cells: Vec<Vec<Vec<Value>>>,
     /// Cells for which the table has rows, in row order.
     pub filled_cells: Vec<Here>,
-    /// Columns of the sheet that identify the rows of a pivot, and columns that identify its grids.
+    /// For each column of the sheet, `true` if the column identifies the rows of a pivot (`of_rows`) or the grids of a
+    /// pivot (`of_grids`). Empty if the sheet is not a pivot.
     pub of_rows: Vec<bool>,
     pub of_grids: Vec<bool>,
 }

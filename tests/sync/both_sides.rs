@@ -175,8 +175,7 @@ fn descriptions_of_new_and_renamed_columns_are_transferred() {
     }
 }
 
-/// A description that both sides change is a conflict, which can be resolved in favor of either side even if the SQL
-/// renames the column.
+/// It is a conflict if both sides change a description. Either side can be kept, even if the SQL renames the column.
 #[test]
 fn conflicts_in_descriptions_of_renamed_columns_are_resolved() {
     let compiler = compiler();
@@ -256,7 +255,8 @@ definitions: |
     }
 }
 
-/// No formula expresses the edit, which renames a column, while the spec changes elsewhere. Neither change is lost.
+/// The edit renames a column, and no formula expresses it. Meanwhile, the spec changes elsewhere. Neither change is
+/// lost.
 #[test]
 fn columns_without_a_formula_keep_all_changes_of_the_spec() {
     const GROUPED: &str = "\

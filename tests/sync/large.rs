@@ -1,4 +1,4 @@
-//! A model in whose files all columns were edited.
+//! A model whose files contain a hand edit to every column.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub struct EditedProject {
 }
 
 impl EditedProject {
-    /// Creates a model whose columns all have another formula and another description in its files.
+    /// Creates a model. Its files contain edited SQL and an edited description for every column.
     pub fn new(compiler: &Compiler, columns: usize) -> Self {
         let definitions: String = (0..columns).map(|i| format!("  d{i}: SUM(amount_{i})\n")).collect();
         let text = format!("model: m\nfrom: orders\ngroup_by: region\ndefinitions:\n{definitions}");

@@ -250,8 +250,7 @@ fn cases(count: u32) -> ProptestConfig {
     }
 }
 
-/// Returns the number of cases, which is the number that the project documents. `FORMULAC_SYNC_CASES` sets another
-/// number.
+/// Returns the number of cases: 10,000, unless `FORMULAC_SYNC_CASES` sets another number.
 fn count() -> u32 {
     std::env::var("FORMULAC_SYNC_CASES")
         .ok()

@@ -40,7 +40,7 @@ definitions: |
   share = net / amount
   kind = IF(amount > 100, \"large\", \"small\")
 ";
-/// `ROUND` computes the quotient in a CTE, so its SQL is proven with the whole query.
+/// `ROUND` moves the quotient to a CTE, so a formula with `ROUND` is verified by comparing the whole query.
 const SHARES: &str = "\
 model: m
 from: orders
@@ -170,7 +170,8 @@ fn an_edit_becomes_a_formula_next_to_an_edit_without_formula() {
         let kept = pushed.text(SQL).replacen(from, to, 1);
         assert_ne!(kept, pushed.text(SQL), "{from}");
         for (from, to) in *edits {
-            // A different period changes the name of a CTE in the lines next to the added column, which is a conflict.
+            // Skip edits of the period. They change the name of a CTE in the lines next to the added column, so the two
+            // edits conflict.
             if !kept.contains(from) || from.starts_with("interval") {
                 continue;
             }

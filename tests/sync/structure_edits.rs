@@ -59,7 +59,7 @@ definitions: |
   continent = countries.continent
 ";
 
-/// formulac ranks groups in a later select, and users in the select that groups.
+/// formulac ranks groups in a select after the grouped select, but users rank them in the grouped select itself.
 const RANKED: &str = "\
 model: m
 from: orders
@@ -68,7 +68,7 @@ definitions: |
   n = COUNT()
   largest = MAX(amount)
 ";
-/// formulac numbers groups in the select that groups, and users in a later select.
+/// formulac numbers groups in the grouped select, but users number them in a later select.
 const ORDERED: &str = "\
 model: m
 from: orders
@@ -81,7 +81,7 @@ definitions: |
   twice = n * 2
   fourfold = twice * 2
 ";
-/// The spec has many keys that use the rows of `where`.
+/// Spec with many keys that apply to the rows that `where` keeps.
 const MANY_KEYS: &str = "\
 model: m
 timezone: Europe/Berlin
@@ -555,7 +555,7 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
     assert_eq!(wrong, "");
 }
 
-/// The file keeps an equivalent condition, even if it has another edit that is kept.
+/// The file keeps an equivalent spelling of a condition, even if the file contains another edit that is kept.
 #[test]
 fn spellings_of_a_condition_are_not_edits() {
     let compiler = crate::test_project::compiler();
@@ -795,8 +795,8 @@ definitions: |
     }
 }
 
-/// The columns of a new CTE are not those that the formulas read, even if they have the same names, and `*` may contain
-/// each column that seems to be missing. Jinja in a string is code. The spec and the file stay as they are.
+/// The columns of a new CTE differ from the columns that the formulas read, even if the names match, and `*` may return
+/// the columns that seem to be missing. Jinja in a string is code. The spec and the file stay as they are.
 #[test]
 fn selects_that_formulac_cannot_read_are_kept() {
     const SELECTS: [&str; 8] = [

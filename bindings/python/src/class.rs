@@ -1,4 +1,4 @@
-//! Declares the classes of results.
+//! Macro that declares the result classes of the Python module.
 
 /// Declares a class with read-only attributes. Instances can be compared, hashed, copied and pickled: a copy calls the
 /// constructor with the values of all attributes.

@@ -177,8 +177,8 @@ impl<'s> Offsets<'s> {
     }
 }
 
-/// Returns a `FormulaError` that contains the diagnostics and the text of their spans. Its message has one line per
-/// error. `source` is a prefix for the message lines that names a text other than formulas or a spec.
+/// Returns a `FormulaError` that contains the diagnostics and the text to which their spans refer. The message has one
+/// line per error, and each line begins with `source`, for example `schema: ` if the text is a schema.
 pub fn fail(py: Python<'_>, diagnostics: Vec<Diagnostic>, text: &str, source: &str) -> PyErr {
     let errors = diagnostics
         .iter()

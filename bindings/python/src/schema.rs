@@ -8,8 +8,8 @@ use pyo3::types::PyMapping;
 use crate::diagnostic::{Offsets, fail};
 use crate::invalid;
 
-/// Reads a schema: the text of a schema file or dbt properties file, or a mapping from relations to mappings from
-/// columns to types. Worksheets use the columns in this order.
+/// Reads a schema: the text of a schema file or dbt properties file, or a nested mapping of relations, columns and
+/// types. Worksheets use the columns in the order of the mapping.
 pub fn read_schema(schema: &Bound<'_, PyAny>, dialect: Dialect) -> PyResult<Schema> {
     if let Ok(text) = schema.extract::<String>() {
         let py = schema.py();

@@ -1,6 +1,6 @@
-//! Classes of types: the names of types in constructs.
+//! Type classes: the type names that constructs use.
 
-/// Returns the name of a function without the prefix that returns NULL instead of an error.
+/// Returns a function name without the prefix `safe.`, which makes a call return NULL instead of an error.
 pub fn plain_name(name: &str) -> &str {
     name.strip_prefix("safe.").unwrap_or(name)
 }
@@ -21,7 +21,7 @@ pub(super) fn class_of(ty: &str) -> &str {
     }
 }
 
-/// Returns the class of a type that a template specifies by its name in the dialect.
+/// Returns the class of a type that a template specifies by the dialect's name for the type.
 pub(super) fn native_class(name: &str) -> &'static str {
     let head = name.split('(').next().unwrap_or_default().trim();
     match head {

@@ -30,7 +30,7 @@ const DATE_PARTS: [&str; 17] = [
 /// Suffix that marks the name of a relation.
 const ALIAS: &str = "as";
 
-/// Type class and text of a node. The constructs that contain the node include both.
+/// Type class and text of a node. The reader builds the surrounding constructs from them.
 #[derive(Clone, Default)]
 struct Described {
     class: String,
@@ -286,7 +286,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Describes parts with keywords between them.
+    /// Describes a sequence of keywords and operands, such as `interval '1 month'` or a subquery.
     fn describe_words(&mut self, parts: &[u16]) -> Described {
         let texts: Vec<String> = self.texts(parts).iter().map(|text| (*text).to_owned()).collect();
         let is = |index: usize, word: &str| texts.get(index).is_some_and(|text| text == word);

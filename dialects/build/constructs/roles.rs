@@ -1,11 +1,11 @@
-//! Windows for which the compiler uses the aggregates defined in templates.
+//! Places in a query where the compiler uses an aggregate's template: with `group by`, or over a kind of window.
 
 use crate::catalogue::Function;
 
 /// Aggregates that are never computed over a window: TEXTJOIN joins only the rows of a group (F0420).
 const GROUPED_ONLY: [&str; 1] = ["string_agg"];
 
-/// Part of a query in which a template's aggregate is computed.
+/// Places in a query where an aggregate's template is used.
 #[derive(Clone, Copy, Default)]
 pub struct Roles {
     /// In `group by`.
@@ -51,7 +51,7 @@ impl Roles {
         }
     }
 
-    /// Returns the windows that follow the call.
+    /// Returns the window clauses that can follow a call, in the form that constructs use.
     pub(super) fn windows(self) -> impl Iterator<Item = &'static str> {
         [
             (self.partition, " over (partition by)"),

@@ -174,7 +174,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Replaces the setting that specifies whether quoted text escapes a quote with a backslash or doubles the quote.
+    /// Replaces the setting that specifies how quoted text escapes a quote: with a backslash, or by doubling the quote.
     fn replace_escape(&mut self, table: &DeTable<'_>, key: &str, inherited: &mut bool) {
         self.replace(table, key, inherited, |value| match value.get_ref().as_str()? {
             "backslash" => Some(true),

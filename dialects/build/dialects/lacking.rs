@@ -1,4 +1,4 @@
-//! Removes the inherited templates with functions, keywords or operators that a dialect lacks (`lacks`).
+//! Removes the inherited templates that use a function, keyword or operator in the dialect's list `lacks`.
 
 use super::{Cell, Dialect, inserted_function};
 use crate::catalogue::Function;
@@ -22,7 +22,8 @@ pub fn remove_templates(dialect: &mut Dialect, parent: &Dialect, word: &str) -> 
     is_found
 }
 
-/// Removes the templates that insert an internal entry without a template, such as `to_float` for `{value:float}`.
+/// Removes the templates that depend on an internal entry without a template. For example, `{value:float}` inserts
+/// `to_float`.
 pub fn remove_users(dialect: &mut Dialect, functions: &[Function]) {
     let firsts = functions.iter().scan(0, |next, function| {
         let first = *next;

@@ -29,7 +29,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     out
 }
 
-/// Writes the types of facts, literals and forms.
+/// Writes the Rust structs `Facts`, `Literals` and `Forms`.
 fn write_types(output: &mut String, ansi: &Dialect) {
     output.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
     for (name, fact) in &ansi.facts {
@@ -281,8 +281,8 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
     }
 }
 
-/// Returns the number of occurrences of an argument in the SQL of a template. `of_mode` returns the occurrences in the
-/// SQL of an internal function that is called on the argument.
+/// Returns the number of occurrences of an argument in the SQL of a template. If a mode calls an internal function on
+/// the argument, `of_mode` returns how often that function's SQL repeats it.
 fn count_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     let uses = |node: &Node| match node {
         Node::Arg { index, mode } | Node::ArgList { index, mode } | Node::ArgJoin { index, mode, .. }

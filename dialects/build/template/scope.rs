@@ -1,7 +1,7 @@
 //! Names that a template introduces: subquery aliases and lambda parameters.
 //!
-//! Inside the scope of a template's name, an argument may be a user's column. If that column had the same name, the
-//! argument would resolve to the template's value. The template's names therefore end in `_`, unlike column names.
+//! An argument inside the scope of such a name can be a user's column. If the column had the same name, SQL would
+//! resolve it to the template's value instead. The names in templates therefore end in `_`, unlike column names.
 
 use super::Token;
 

@@ -5,8 +5,9 @@ use crate::catalog;
 use crate::tables::{ConstructFact, Function};
 
 impl Dialect {
-    /// Returns the facts about the constructs in the templates of a function, and of the entries that it uses in
-    /// windows, across columns and in its definition. Empty if the compiler lowers the function without a template.
+    /// Returns the facts about the constructs in a function's templates. Includes the entries that compute the function
+    /// over windows and across columns, and the functions in its definition. Empty if the compiler lowers the function
+    /// without a template.
     #[must_use]
     pub fn function_facts(self, function: &'static Function) -> Vec<&'static ConstructFact> {
         let mut facts: Vec<&ConstructFact> = Vec::new();

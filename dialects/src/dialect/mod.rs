@@ -43,7 +43,7 @@ impl Dialect {
         Some(self.0.unverified).filter(|reason| !reason.is_empty())
     }
 
-    /// Returns the name of the warehouse in sentences.
+    /// Returns the name of the warehouse in prose, such as `BigQuery`.
     #[must_use]
     pub fn title(self) -> &'static str {
         self.0.title
@@ -121,7 +121,7 @@ impl Dialect {
         self.0.types[index as usize]
     }
 
-    /// Returns the dialect's cell for an overload.
+    /// Returns the dialect's implementation of an overload.
     #[expect(
         clippy::indexing_slicing,
         reason = "only the catalogue creates ids, and each dialect has a cell for each"

@@ -181,7 +181,7 @@ impl Dialect {
         name.bytes().any(|b| name_byte_kind(b) & self.folded_kind() != 0)
     }
 
-    /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name is insignificant.
+    /// Returns a bit set of the dialects that accept the name without quotes, assuming that its case is insignificant.
     /// [`Self::accepts_unquoted`] also considers the case.
     pub fn bare_dialects(name: &str) -> u32 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));
@@ -274,8 +274,8 @@ impl Dialect {
     }
 }
 
-/// Returns `true` if the string contains backslashes, which are easier to read unescaped, and a raw literal can contain
-/// all its characters.
+/// Returns `true` if a raw literal can contain all characters of the string and is easier to read, because the string
+/// contains backslashes.
 fn is_plainly_raw(value: &str) -> bool {
     let mut escaped = value.bytes().filter(|b| is_escaped(*b));
     !value.ends_with('\\') && value.contains('\\') && escaped.all(|b| b == b'\\')

@@ -94,7 +94,7 @@ pub enum Cell {
 pub struct DialectData {
     /// Name of the dialect, in lower case.
     pub name: &'static str,
-    /// Name of the warehouse in sentences.
+    /// Name of the warehouse in prose, such as `BigQuery`.
     pub title: &'static str,
     /// Reason why no engine in the tests runs the dialect's SQL. Empty if an engine runs it.
     pub unverified: &'static str,
@@ -188,8 +188,8 @@ pub struct ConstructFact {
     pub source: &'static str,
     /// Session parameters that change the value.
     pub parameters: &'static [&'static str],
-    /// `true` if the entry belongs to the dialect that this dialect extends, which means that nothing is known about
-    /// this dialect.
+    /// `true` if the entry is inherited from the dialect that this dialect extends, so that it is no evidence for this
+    /// dialect.
     pub inherited: bool,
 }
 

@@ -48,8 +48,8 @@ pub enum Part {
     Cast { name: &'static str, x: u16, ty: TypeName },
     /// Parts separated by spaces.
     Spaced(&'static [u16]),
-    /// Parts of a call that are separated by spaces, as in `x order by y desc`. The parts from `first` to `until`
-    /// specify the order by an argument, and are omitted if that argument is the same in every row.
+    /// Parts of a call that are separated by spaces, as in `x order by y desc`. The parts from `first` to `until` are
+    /// the sort order. They are omitted if the argument that they sort by is the same in every row.
     Ordered {
         parts: &'static [u16],
         first: u8,
@@ -79,11 +79,12 @@ pub enum Mode {
     Or(u16),
     /// The argument inside a call to another internal function.
     Call(u16),
-    /// The letters of a text literal without its quotes, such as the unit of an interval.
+    /// The content of a text literal without its quotes, such as the unit of an interval.
     Word,
     /// For a literal number of digits: 1 followed by that number of zeros.
     Tens,
-    /// For a literal number of digits: 1 divided by the number that [`Self::Tens`] inserts, with a decimal point.
+    /// For a literal number of digits: 1 divided by the number that [`Self::Tens`] inserts, as a decimal such as
+    /// `0.01`.
     Tenths,
     /// For a literal number: the number of digits after its decimal point.
     Scale,

@@ -31,7 +31,7 @@ pub fn read_or_default<T: Default>(file: &Path, from_stored: impl FnOnce(&[u8]) 
         .unwrap_or_default()
 }
 
-/// Returns the first line of a cache file, which is valid only for this file. A file that somebody else wrote, for
+/// Returns the first line of a cache file. The line is valid only for this file. A file that somebody else wrote, for
 /// example a file in a cloned repository, has a different inode number and modification time, so it cannot replace the
 /// results that formulac would compute.
 fn file_identity(data: &fs::Metadata, modified: SystemTime) -> String {
@@ -49,7 +49,7 @@ pub fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
-        // `init` writes a `.gitignore` for the whole project, but a project may exist without `init`.
+        // `init` writes a `.gitignore` for the whole project, but a project may have been set up without `init`.
         fs::write(folder.join(".gitignore"), "*\n")?;
     }
     // Write a temporary file first, so that other processes never see a partial file.

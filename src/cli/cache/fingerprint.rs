@@ -1,4 +1,4 @@
-//! Fingerprints of the state of files and of this build.
+//! Fingerprints that identify the state of files and the build of formulac.
 
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rustc_hash::FxHasher;
 
-/// Number of bytes that are hashed at each end of the file.
+/// Number of bytes that are hashed at each end of a file.
 const END: u64 = 4 << 10;
 
 /// Minimum time since the last change to a cached file. A file that changed more recently may change again while its

@@ -1,10 +1,9 @@
 //! Cache of a large manifest.
 //!
-//! The cache identifies the manifest file by its size, its timestamps, its inode number, and a hash of
-//! its first and last bytes, because dbt writes the ID of the run at the ends of the file. The cache is used if these
-//! values still match and its checksum is valid. Otherwise the manifest is read again, but only nodes whose source has
-//! changed are parsed. The differences are stored next to the cache. If many nodes differ, the complete cache is
-//! rewritten.
+//! The cache identifies the manifest file by its size, its timestamps, its inode number, and a hash of its first and
+//! last bytes, which include the ID of the dbt run. The cache is used if these values still match and its checksum is
+//! valid. Otherwise the manifest is read again, but only nodes whose source has changed are parsed. The differences are
+//! stored next to the cache. If many nodes differ, the complete cache is rewritten.
 
 use std::path::Path;
 use std::thread;
@@ -177,7 +176,7 @@ mod tests {
             write_with_time(&path, &text(name), time);
         };
         let code = KeptParts::default().compiled_code();
-        // Returns the name in the manifest, and whether the manifest was parsed from JSON.
+        // Returns the name of the manifest's first node, and whether the manifest was parsed from JSON.
         let look = |keep: KeptParts| {
             let is_read = Cell::new(false);
             let manifest = read_manifest(&path, keep, &folder, |outline, before| {

@@ -1,4 +1,4 @@
-//! Cache of the columns that fields in Omni files read.
+//! Cache of the columns that the fields in Omni files refer to.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -11,9 +11,9 @@ use super::{FOLDER, MIN_CACHED_ITEMS};
 
 const OMNI: &str = "omni";
 
-/// Returns the columns that the fields in Omni files read, from the cache if possible, otherwise from `read`. The
-/// result is cached if the files have no errors, and is computed again if one of the files changes. `about` describes
-/// all other inputs on which the result depends.
+/// Returns the columns that the fields in Omni files refer to. The columns come from the cache if possible, otherwise
+/// from `read`. The result is cached if the files have no errors, and is computed again if one of the files changes.
+/// `about` describes all other inputs on which the result depends.
 pub fn read_omni_fields(
     files: &[PathBuf],
     about: &str,
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::cli::cache::write_with_time;
 
-    /// Checks that a large set of files is read only once, and is read again if a file is changed or added.
+    /// Checks that a large set of files is read only once, until a file is changed or added.
     #[test]
     fn files_are_reread_after_one_is_replaced() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_omni_{}", std::process::id()));

@@ -166,7 +166,7 @@ fn hand_edited_files(
                     let base = base.filter(|_| is_generated(file));
                     let in_former_layout =
                         base.and_then(|base| with_layout_of(&file.path, &base, &generated_text, dialect));
-                    // If only the spec has moved, a push keeps the path in the header.
+                    // If only the spec has moved, a push keeps the old path in the header.
                     let current_text = file.text.as_deref().filter(|_| is_generated(file));
                     current_text.is_some_and(|current_text| {
                         file.now.is_some() && is_same_except_path(current_text, &generated_text)

@@ -24,7 +24,7 @@ use crate::cli::progress::WaitIndicator;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// Longest wait for the warehouse. Some adapters retry for many minutes if there is no network.
+/// Maximum time to wait for the warehouse. Some adapters retry for many minutes if there is no network.
 const WAREHOUSE_LIMIT: Duration = Duration::from_secs(60);
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
@@ -42,7 +42,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let dialect = workspace
         .as_ref()
         .and_then(|workspace| workspace.dialect(&TargetOptions::default()).ok());
-    // Some versions of dbt take seconds to print their version.
+    // Show a wait indicator, because some versions of dbt take seconds to print their version.
     let health_check =
         WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
     let is_dbt_healthy = health_check.problems.is_empty();
@@ -146,8 +146,8 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
     }
 }
 
-/// Checks the profile that dbt uses in the selected environment. `None` if there are no problems, because the warehouse
-/// check uses the profile.
+/// Checks the profile that dbt uses in the selected environment. Returns `None` if there are no problems, because the
+/// warehouse check uses the profile and reports the result.
 fn check_dbt_profile(session: &Session, workspace: &Workspace, project: &DbtProject) -> Option<HealthCheck> {
     let environment = environment::selected_environment(&session.global, &workspace.project).ok()?;
     let checked = dbt_setup::check_profile(project, environment.as_ref(), &DbtArgs::default());

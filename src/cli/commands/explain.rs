@@ -70,7 +70,7 @@ fn reject_formula(subject: &OsStr) -> Result<(), Failure> {
         .with_help("write a spec with `from` and the formula, and specify the spec's file or the name of its model"))
 }
 
-/// Prints a model built on metric sets with the definitions of the sets written out.
+/// Prints the spec of a model that is built on metric sets, with the definitions from the sets written out.
 fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let sources = knowledge.read_sources(&[args.subject.clone().into()]);
@@ -124,7 +124,7 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
     Ok(Exit::from_failures(&diagnostics))
 }
 
-/// Returns the plan as a graph. The name of a part is in the label of its last operator.
+/// Returns the plan as a graph. The label of each part's last operator includes the name of the part.
 fn draw_plan(plan: &QueryPlan) -> GraphDrawing {
     let mut drawing = GraphDrawing::default();
     let id = |part: usize, operator: usize| format!("{part}.{operator}");

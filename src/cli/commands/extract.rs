@@ -129,7 +129,7 @@ fn spec_selection_flags(
     Ok(selection)
 }
 
-/// Maximum number of names with different formulas to show, and maximum number of formulas per name.
+/// Maximum number of names with differing formulas to show, and maximum number of formulas to show per name.
 const MAX_LISTED_NAMES: usize = 20;
 const FORMULAS: usize = 5;
 

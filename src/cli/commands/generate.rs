@@ -190,7 +190,7 @@ fn report(
     Ok(())
 }
 
-/// Returns the changes to files with their contents.
+/// Returns the files that change, each with its old and new contents.
 fn text_changes(workspace: &Workspace, delivery: &PendingFileChanges) -> Vec<TextChange> {
     let change = |path: &Path, after: Option<&String>| {
         let before = read_text(path).ok();

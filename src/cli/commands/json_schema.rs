@@ -1,4 +1,4 @@
-//! `formulac schema`: prints JSON Schemas, which describe YAML files for editors and the `--json` output of commands.
+//! `formulac schema`: prints JSON Schemas: of YAML files, for use in editors, and of the `--json` output of commands.
 
 use formulac::json_schema;
 

@@ -97,8 +97,8 @@ pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Sche
     for file in files {
         let view = view_name(file);
         let rows = file_query(file, typed, dialect);
-        // Run one query per file. If a file cannot be read, DuckDB stops at its query, so the number of results
-        // identifies the file.
+        // Run one query per file. If a file cannot be read, DuckDB stops at the query for that file, so the number of
+        // results identifies the file.
         script.push_str(&format!(
             "create view {view} as {rows};\nselect version() as version;\n"
         ));

@@ -152,7 +152,8 @@ fn message_span(message: &str, sent_sql: SentSql<'_>) -> Option<Span> {
     let line = full_sql.get(start..)?.lines().next().unwrap_or_default();
     let cut = excerpt.trim_end_matches("...");
     let core = cut.strip_prefix("...").unwrap_or(cut);
-    // The SQL that dbt sends to the engine has different line numbers from the SQL that was passed to dbt.
+    // If the excerpt is not in this line, search the whole SQL, because dbt sends SQL with different line numbers to
+    // the engine.
     let only = |core: &str| {
         full_sql
             .find(core)

@@ -1,5 +1,5 @@
-//! Version and session parameters of the warehouse, which `doctor` and `prove` compare with what generated SQL
-//! requires.
+//! Version and session parameters of the warehouse. `doctor` and `prove` compare them with the values that generated
+//! SQL requires.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Facts about the definitions in a source. The facts create dependencies between definitions that do not refer to each
-//! other by name.
+//! Facts about the definitions in a source. They show which definitions depend on each other although neither contains
+//! the name of the other.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use crate::check::lint::WeekCallKind;
 use crate::check::names::NameTarget;
 use crate::ir::{ColumnUse, Ir, Program};
 
-/// Subject that several definitions may have in common, as a hash. If the link of one of these definitions is decisive,
-/// the results of all definitions with this subject depend on each other. For example, comparing with a string causes
-/// a warning only if there is a criterion for the same string.
+/// Link from a definition to a subject, such as a string or a column. The subject is stored as a hash. If at least one
+/// definition has a decisive link to a subject, the results of all definitions with that subject depend on each other.
+/// For example, a comparison with a string causes a warning only if there is a criterion for the same string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     pub subject: u64,
@@ -65,7 +65,8 @@ pub struct DependencyFacts {
     pub definitions: Vec<DefinitionFacts>,
     /// First definition that uses an aggregate.
     pub first_aggregate: Option<u32>,
-    /// Relation of the first column, with the definition that reads the column, if several relations are possible.
+    /// Relation of the first column, to which all other columns must belong, and the definition that reads the first
+    /// column. `None` if only one relation is possible.
     pub settled: Option<(Arc<str>, u32)>,
 }
 

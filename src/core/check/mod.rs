@@ -121,16 +121,18 @@ pub struct MergedColumn {
     pub full: bool,
 }
 
-/// Facts about the definitions of a file that are not in the source, because only some definitions are compiled again.
+/// Facts about those definitions of a file that the source does not contain, because only some definitions are compiled
+/// again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RestOfFile<'a> {
     /// Names of all definitions of the file, in order. `None` if the source contains all definitions.
     pub names: Option<&'a [&'a str]>,
-    /// Relation of the first column in the file, if the scope does not choose a relation.
+    /// Relation of the first column in the file. All other columns must belong to it if the scope does not choose a
+    /// relation.
     pub settled: Option<&'a Arc<str>>,
     /// Whether a definition that is not in the source uses an aggregate.
     pub has_aggregates: bool,
-    /// Types that later steps require of columns and definitions, by name.
+    /// Types that later steps require for columns and definitions, by name.
     pub required_types: &'a [(String, Type)],
 }
 
@@ -171,9 +173,9 @@ pub struct CheckScope<'a> {
     pub struct_fields: bool,
     /// Worksheet that contains the cells. `None` outside of a worksheet.
     pub sheet: Option<&'a WorksheetGrid>,
-    /// Types of columns whose type is unknown in the schema, by lower-case name.
+    /// Types that the caller specifies for columns whose type is unknown in the schema, by lower-case name.
     pub given_types: &'a [(String, Type)],
-    /// Columns of the relations that are truncated to calendar periods.
+    /// Relation columns that are truncated to calendar periods.
     pub column_periods: &'a [ColumnPeriod],
     pub rest: RestOfFile<'a>,
 }
@@ -187,12 +189,12 @@ impl<'a> CheckScope<'a> {
 }
 
 impl CheckScope<'_> {
-    /// Returns the type that the user specified for a column of unknown type.
+    /// Returns the type in `given_types` for a column of unknown type.
     fn user_type(&self, name: &str) -> Type {
         self.given_type(name).unwrap_or_default()
     }
 
-    /// Returns whether the name is known to be a column.
+    /// Returns whether `given_types` contains the name, which means that the name is a column.
     fn has_given_type(&self, name: &str) -> bool {
         self.given_type(name).is_some()
     }

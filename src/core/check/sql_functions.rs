@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn own_functions_of_dialects_are_in_the_table() {
         let is_own = |sql_function: &&SqlFunction| !sql_function.is_in_all;
-        // `promote` converts the last two functions itself, because FIND has no result of 0.
+        // `promote` converts the last two functions itself, because FIND never returns 0.
         let names: Vec<&str> = FUNCTIONS
             .iter()
             .filter(is_own)

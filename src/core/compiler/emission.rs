@@ -245,7 +245,7 @@ impl Compiler {
     }
 }
 
-/// Moves the names and columns out of the program to the definitions, because a move is cheaper than sharing or
+/// Moves the names and columns from the program into the definitions, because a move is cheaper than sharing or
 /// copying.
 fn move_names_and_columns(program: &mut Program, definitions: &mut [Definition]) {
     let mut ir_definitions = program.definitions.iter_mut();

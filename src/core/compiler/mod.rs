@@ -74,7 +74,7 @@ pub struct CompilerOptions {
     pub calendar: Calendar,
     pub silenced: Vec<Code>,
     pub map_spans: bool,
-    /// Types of columns whose type is unknown in the schema, by lower-case name.
+    /// Types that the caller specifies for columns whose type is unknown in the schema, by lower-case name.
     pub given_types: Vec<(String, Type)>,
     /// Whether the schema comes from a parsed dbt project.
     pub from_dbt: bool,

@@ -93,7 +93,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Reports a window that needs a frame over a range of values. Returns a placeholder for the window.
+    /// Reports that the dialect does not support frames over a range of values. Returns a placeholder for the window.
     #[cold]
     pub(super) fn report_no_range_frame(&mut self, span: Span) -> WindowSpec {
         let message = format!("dialect `{}` has no window frames over a range of values", self.dialect);

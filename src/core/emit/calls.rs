@@ -47,7 +47,7 @@ impl Emitter<'_> {
         let Some(empty) = empty else {
             return self.emit_overload_call(overload, args, distinct, span);
         };
-        // In formulas, the sum of no values is 0 instead of NULL. The default may not be needed with grouping keys,
+        // In formulas, the sum of no values is 0 instead of NULL. With grouping keys, the default is often unnecessary,
         // because every group has at least one row.
         if let (true, Some(arg)) = (self.grouped_by_keys, args.first()) {
             if !program.meta(*arg).nullable {
@@ -91,7 +91,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Emits the maximum of a column that contains the values of the node.
+    /// Emits the SQL function `max` with a column as its argument. The column contains the values of the given node.
     pub fn emit_maximum(&mut self, id: IrId, column: SqlId) -> SqlId {
         let ty = self.program.meta(id).ty;
         let overloads = catalog::get(internal::MAX).overloads;
@@ -186,7 +186,7 @@ impl Emitter<'_> {
                 format!("`{}` has no SQL in dialect `{}`", function.name, self.dialect),
             ),
         };
-        // Several functions may replace a call. The last one reports the call.
+        // Several functions may replace a call. Keep only the last error for the call.
         let is_of_same_call = |last: &mut Diagnostic| last.span() == span && last.kind() == Code::UnsupportedFunction;
         self.diagnostics.pop_if(is_of_same_call);
         self.report(diagnostic);
@@ -203,7 +203,8 @@ impl Emitter<'_> {
         names.get(&span).copied()
     }
 
-    /// Reports an aggregate that the dialect does not combine with the other aggregates of the program.
+    /// Reports an aggregate that the dialect does not support in the same select as the other aggregates of the
+    /// program.
     #[cold]
     fn report_sorted_aggregate(&mut self, function: catalog::FunctionId, span: Span) -> SqlId {
         let message = format!(

@@ -155,7 +155,7 @@ impl Emitter<'_> {
         self.qualify_if_shadowed(name, Span::default())
     }
 
-    /// Emits a node as a column of the current relation.
+    /// Sets the SQL of a node to a column of the current relation.
     pub fn emit_node_as_column(&mut self, id: IrId, name: &str) {
         self.read.insert(id);
         self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);

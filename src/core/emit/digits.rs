@@ -9,8 +9,8 @@ use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 use crate::schema::DecimalDigits;
 
-/// Computes the digits of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
-/// definitions that they use.
+/// Computes the precision and scale of the nodes up to `last`. Operands precede the nodes that use them, and
+/// definitions follow the definitions that they use.
 fn compute_node_digits(program: &Program, dialect: Dialect, digits: &mut Arena<Option<DecimalDigits>>, last: IrId) {
     let product_scale = dialect.facts().product_scale.parse().ok();
     for node_index in digits.len()..last.index() + 1 {
@@ -40,7 +40,8 @@ fn node_digits(
     match node {
         Ir::Column(column) => {
             let column = &program.columns[column as usize];
-            // The merged columns of a full join may have different scales.
+            // The digits of a merged column are unknown, because the columns that a full join merges may have different
+            // scales.
             column.digits.filter(|_| column.merged.is_empty())
         }
         Ir::Case(arms) | Ir::Switch { arms, .. } => union_of(program.branches(arms).map(digits_of)),

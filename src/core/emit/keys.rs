@@ -9,7 +9,7 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
 impl Emitter<'_> {
-    /// Emits a comparison of two join keys. If they are nullable, two NULLs are equal.
+    /// Emits a comparison of two join keys. If the keys are nullable, two NULLs count as equal.
     pub fn emit_key_comparison(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
         let overload = catalog::first_overload(if nullable { internal::SAME_KEY } else { internal::EQUAL }).id;
         let Cell::Template(template) = self.dialect.cell(overload) else {
@@ -24,8 +24,8 @@ impl Emitter<'_> {
         equality
     }
 
-    /// Wraps a constant in an aggregate expression, so that it is a value of the group: `case when count(*) >= 0 then 1
-    /// end`.
+    /// Wraps a constant in an aggregate expression, such as `case when count(*) >= 0 then 1 end`, so that a grouped
+    /// select accepts the constant.
     pub fn emit_group_constant(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.work.tree;
         let span = tree.meta(constant).span;

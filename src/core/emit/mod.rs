@@ -132,7 +132,8 @@ pub struct Emitter<'p> {
     failed: bool,
     /// Functions that the formulas call, by position. Collected for the first error that needs them.
     called_functions: Option<FxHashMap<Span, &'static str>>,
-    /// Whether the program has aggregates that sort different values, which the dialect does not combine.
+    /// Whether the program has aggregates that sort different values and that the dialect does not support in the same
+    /// select.
     sorts_different_values: bool,
 }
 

@@ -112,7 +112,7 @@ impl Emitter<'_> {
         match (self.program.node(resolved_id), self.program.opposite(resolved_id)) {
             _ if is_column => {}
             (Ir::Not(inner), _) => return self.work.sql[inner.index()],
-            // An AND with a single operand is a rule of a model, which keeps its original form.
+            // An AND with a single operand is a rule of a model. Rules keep their original form.
             (Ir::And(single_operand), _) if single_operand.count == 1 => {
                 let negated = self.program.args(single_operand).first();
                 if let Some(sql) = negated.and_then(|x| self.emit_negated_truncated(*x, span)) {

@@ -29,7 +29,7 @@ impl Emitter<'_> {
         };
         let is_nullable = |part: &u16| match template.parts.get(*part as usize) {
             Some(Part::Arg { index, .. }) => args.get(*index as usize).is_none_or(|id| {
-                // The keys of a join are SQL, not nodes of the program.
+                // Join keys have SQL but no node in the program.
                 id.index() >= self.program.len() || self.program.meta(*id).nullable
             }),
             Some(Part::Number(_) | Part::Text(_)) => false,

@@ -11,7 +11,7 @@ pub(super) struct ColumnReadRecord {
     reader: u32,
     /// Columns that this definition reads, in the order of first use.
     found: Vec<u32>,
-    /// Columns that are read by definitions that other definitions use, stored consecutively by definition.
+    /// Columns read by each definition that other definitions use. The columns of one definition are consecutive.
     kept: Arena<u32>,
     /// Range of each definition's columns within `kept`.
     places: Arena<(u32, u32)>,

@@ -1,9 +1,9 @@
 //! Floats that the engine keeps as decimals, rounded to a limited number of digits.
 //!
 //! Some engines return the average or the quotient of decimals as a decimal with about 16 digits. Spreadsheets compute
-//! with floats, so `1 / 3 * 3` is exactly 1. With decimals, the result is 0.9999999999999999. The difference only
-//! matters for comparisons and rounding, in which a tiny difference can change the result significantly. These
-//! operations cast the decimal to a float. All other operations keep the decimal, which ROUND can round directly.
+//! with floats, so `1 / 3 * 3` is exactly 1. With decimals, the result is 0.9999999999999999. The difference matters
+//! only for comparisons and rounding, in which a tiny difference can change the result significantly. These operations
+//! cast the decimal to a float. All other operations keep the decimal, which ROUND can round directly.
 
 use super::{Emitter, find_template};
 use crate::Type;

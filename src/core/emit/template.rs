@@ -177,7 +177,7 @@ impl Emitter<'_> {
     #[cold]
     fn collect_names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
-        // The keys of a join are SQL, not nodes of the program.
+        // Join keys have SQL but no node in the program.
         let is_node = |id: &IrId| id.index() < program.len();
         let mut open: Vec<IrId> = args.iter().copied().filter(is_node).collect();
         let mut seen = FxHashSet::default();
@@ -202,7 +202,7 @@ impl Emitter<'_> {
         std::mem::replace(&mut self.work.template.names, names)
     }
 
-    /// Writes the parts of a call's argument next to each other, except for the parts in `left_out`.
+    /// Writes the parts of a call's argument, separated by spaces. Omits the parts in `left_out`.
     fn write_adjacent_parts(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
         let kept_parts = parts.iter().enumerate().filter(|(index, _)| !left_out.contains(index));
@@ -244,8 +244,8 @@ impl Emitter<'_> {
         }))
     }
 
-    /// Returns simpler SQL for a call that protects a division by zero, if its divisor is never zero. Otherwise removes
-    /// `coalesce` from the divisor.
+    /// Returns simpler SQL for a call that guards against a division by zero, if the divisor is never zero. Otherwise
+    /// removes `coalesce` from the divisor.
     fn simplify_division(&mut self, name: &str, args: SqlSlice, span: Span) -> Option<SqlId> {
         let facts = self.dialect.facts();
         if name == facts.null_if {

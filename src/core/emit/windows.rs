@@ -17,8 +17,8 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 pub struct WindowKeys {
     /// Partition keys for windows that use the step's order, including the default partition keys.
     pub partition: Vec<SqlId>,
-    /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys unless they
-    /// are limited to the step's partition.
+    /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys, unless the
+    /// ranking is limited to the step's partition.
     pub own_partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
     /// Keys that identify the rows of a pivoted sheet. The order of its columns is in `pivot_order`.

@@ -63,7 +63,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns the sort keys with which the row to choose comes first.
+    /// Returns sort keys that put the row to choose first.
     pub(super) fn nearest_sort_keys(
         &mut self,
         parts: LookupParts,
@@ -97,8 +97,8 @@ impl Planner<'_> {
         order
     }
 
-    /// Returns the rows that nearest-key lookups search, sorted so that the row to choose comes first. The emitter's
-    /// qualifier is set for a select that reads only these rows.
+    /// Returns the rows that nearest-key lookups search, sorted so that the row to choose comes first. Sets the
+    /// emitter's qualifier for a select that reads only these rows.
     fn nearest_rows(
         &mut self,
         lookup_join: &mut LookupJoin,
@@ -189,7 +189,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the condition that a lookup value has reached the key of a row, but not the key of the next row.
+    /// Returns a condition that is true if the lookup value has reached the key of a row but not the key of the next
+    /// row.
     pub(super) fn emit_between_keys(
         &mut self,
         reached: SqlId,
@@ -209,7 +210,7 @@ impl Planner<'_> {
         tree.add_binary(Op::And, reached, ends, Span::default())
     }
 
-    /// Adds the CTEs that choose the row with the nearest key for each lookup value. The CTEs only need left joins on
+    /// Adds the CTEs that choose the row with the nearest key for each lookup value. The CTEs need only left joins on
     /// equality conditions.
     pub(super) fn add_chosen_row_ctes(
         &mut self,

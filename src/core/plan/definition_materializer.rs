@@ -82,7 +82,7 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Materializes a value as a column that is named for the value.
+    /// Materializes a value as a column that is named after the value.
     fn materialize_named_for_value(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
         target.materialize(value, |used_names| self.value_name(value, used_names));
     }
@@ -176,7 +176,7 @@ impl DefinitionMaterializer<'_> {
     }
 
     /// Materializes the value of another period. A helper that is computed from grouping keys becomes a column of the
-    /// groups, because a lookup can only read columns of the other row.
+    /// groups, because a lookup can read only columns of the other row.
     fn materialize_period_lookup(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
         if self.is_column(value, target.shared.step) {
             return;

@@ -119,7 +119,7 @@ impl Planner<'_> {
     }
 
     /// Adds a CTE that numbers the searched rows in their sort order, both overall and among the rows with the same
-    /// key. `alike` are the lookups that read the CTE.
+    /// key. `alike` contains the lookups that read the CTE.
     pub(super) fn number_rows(
         &mut self,
         lookup: LookupSelect<'_>,
@@ -210,7 +210,8 @@ impl Planner<'_> {
         new_rows
     }
 
-    /// Returns the select list of the columns that lookups read from a CTE, with the column of row numbers, if any.
+    /// Returns a select list with the columns that lookups read from a CTE. Includes the column of row numbers, if
+    /// there is one.
     pub(super) fn returned_columns(
         &mut self,
         columns: &[(QuotableColumnName, IrId)],
@@ -223,7 +224,7 @@ impl Planner<'_> {
             .collect()
     }
 
-    /// Returns the select that keeps the first row of each key of a CTE with numbered rows.
+    /// Returns a select that reads a CTE with numbered rows and keeps the first row of each key.
     pub(super) fn first_rows_select(&mut self, numbered: &str, row_number: &str, items: Vec<Item>) -> Select {
         let filter = Some(self.emit_first_row_test(row_number));
         Select::scan_cte(self.quoted_name(numbered))

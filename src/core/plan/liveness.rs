@@ -35,8 +35,8 @@ pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     computed_nodes(program, first, root, |_| false)
 }
 
-/// Returns the nodes on which a definition's value depends, in node order, without columns and their operands, because
-/// the SQL contains only the name of a column.
+/// Returns, in node order, the nodes on which a definition's value depends. Excludes columns and their operands,
+/// because the SQL contains only the name of a column.
 pub(super) fn computed_nodes(
     program: &Program,
     first: IrId,
@@ -110,8 +110,8 @@ fn row_context(step: &StepPlan<'_>) -> Arena<bool> {
     rows
 }
 
-/// Returns, for each definition, whether it is needed by the step's columns, filters or keys. Definitions that only
-/// join conditions read are not included, because they are inlined into the join conditions.
+/// Returns, for each definition, whether it is needed by the step's columns, filters or keys. Definitions that are read
+/// only by join conditions are not included, because they are inlined into the join conditions.
 pub fn live_definitions(step: &StepPlan<'_>) -> Arena<bool> {
     needed_definitions(step, |role| {
         !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_))

@@ -204,8 +204,8 @@ impl Planner<'_> {
         Some(Join::new(kind, lookup_join.source.clone()?, condition).aliased(alias))
     }
 
-    /// Emits a condition with all of its nodes except those in `ids`. The emitted nodes are not used in other
-    /// expressions.
+    /// Emits all nodes of a condition except those in `ids`, whose SQL the caller has already set. No other expression
+    /// uses the emitted nodes.
     pub(super) fn emit_condition(&mut self, test: IrId, ids: &[IrId]) -> SqlId {
         let program = self.step.program;
         let mut open = vec![test];

@@ -23,7 +23,7 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
     /// Returns the shifted sort key and the compared columns if lookups read a window frame instead of a join. This is
-    /// the case if the dialect cannot hash the comparison of a compared column. `None` if a join is needed.
+    /// the case if the dialect cannot use a hash join to compare one of these columns. `None` if a join is needed.
     pub(super) fn find_frame_keys(&self, stage: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
         let dialect = self.emitter.dialect;
         if dialect.facts().hashes_nullable_keys || !has_period_frames(dialect) {
@@ -100,7 +100,7 @@ impl Planner<'_> {
         joins
     }
 
-    /// Emits an identifying value of the other row.
+    /// Emits the value of an identifying column in the other row.
     fn emit_other_row_value(
         &mut self,
         identifying_column: &IdentifyingColumn,

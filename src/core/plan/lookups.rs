@@ -157,7 +157,7 @@ impl Planner<'_> {
         self.emitter.set_sql(id, sql);
     }
 
-    /// Adds the CTEs for the joins of lookups by key.
+    /// Adds the CTEs to which lookups by key are joined.
     pub(super) fn add_lookup_ctes(&mut self, stage: u32, from: &str) {
         let mut ctes = Vec::new();
         let mut used_aliases: FxHashSet<String> = self

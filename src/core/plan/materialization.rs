@@ -156,7 +156,7 @@ pub(super) fn materialize_values(
     cuts
 }
 
-/// Counts the expressions that read each definition before and after grouping.
+/// Counts, for each definition, the expressions that read it before and after grouping.
 fn count_reads(step: &StepPlan<'_>, reach: &Liveness) -> Arena<ReadCounts> {
     let program = step.program;
     let Liveness { rows: in_rows, live } = reach;
@@ -308,7 +308,7 @@ fn owner_name<'p>(definitions: &[&'p IrDefinition], id: IrId) -> &'p str {
         .unwrap_or("group")
 }
 
-/// Materializes the aggregates inside values that can only be computed after the grouping stratum, so that the grouping
+/// Materializes the aggregates inside values that can be computed only after the grouping stratum, so that the grouping
 /// stratum computes the aggregates.
 pub(super) fn materialize_late_aggregates(
     step: &StepPlan<'_>,

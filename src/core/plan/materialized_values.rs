@@ -10,8 +10,8 @@ pub(super) struct MaterializedValues {
     names: FxHashMap<IrId, String>,
     /// Nodes that are not computed, each with the equal node that is computed instead.
     same: FxHashMap<IrId, IrId>,
-    /// Definitions over grouping keys that become columns of the groups. The map contains the computed reference for
-    /// each definition.
+    /// Definitions over grouping keys that become columns of the groups. Maps each definition to the reference that is
+    /// computed.
     pub helpers: FxHashMap<usize, IrId>,
 }
 

@@ -39,7 +39,7 @@ impl Planner<'_> {
         };
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
         let has_order = !order.is_empty();
-        // A step whose windows depend on the order has no windows as sort keys.
+        // If the windows of a step depend on the sort order, a sort key cannot be a window.
         order.retain(|(id, _)| self.program().meta(*id).level != Level::Window);
         let own_partition = partition.clone();
         let roots = || order.iter().map(|(id, _)| *id).chain(partition.iter().copied());

@@ -12,7 +12,8 @@ use crate::sql::{Cte, JoinKind, Select, SelectSource};
 pub struct StepInput<'a> {
     /// Name of the relation or previous step that the step reads.
     pub name: &'a str,
-    /// Index of the input relation of the spec that the step reads. `None` if the step reads an earlier step.
+    /// Index of the relation that the step reads, among the input relations of the spec. `None` if the step reads an
+    /// earlier step.
     pub source: Option<u32>,
     pub relation: Option<&'a Relation>,
     /// Columns that are known to identify the input's rows.
@@ -123,8 +124,8 @@ pub struct StepSpec<'a> {
     pub first: &'a FxHashMap<String, usize>,
     /// Whether the planner returns the time columns of the rows that the step reads.
     pub times: bool,
-    /// Whether the step is a worksheet. If `true`, the SQL defines a window that several cells share only once, in a
-    /// `window` clause.
+    /// Whether the step is a worksheet. If `true` and several cells share a window, the SQL defines the window only
+    /// once, in a `window` clause.
     pub sheet: bool,
 }
 

@@ -63,15 +63,15 @@ impl Schema {
         self.merged_by(other, Relation::merged_with)
     }
 
-    /// Like [`merged_with`](Self::merged_with), but for a relation that may have more columns, because no catalog lists
-    /// it, details of types that only `other` specifies are kept.
+    /// Like [`merged_with`](Self::merged_with), but keeps the type details that only `other` specifies if the relation
+    /// may have unlisted columns because no catalog contains it.
     #[must_use]
     pub fn merged_with_type_details(self, other: &Self) -> Self {
         self.merged_by(other, Relation::merged_with_type_details)
     }
 
-    /// Like [`merged_with`](Self::merged_with), but a relation of a file also gets the columns, the key and the
-    /// properties of columns that only `other` specifies, because a file may list only some of the facts.
+    /// Like [`merged_with`](Self::merged_with), but a relation from a file also receives the columns, the key and the
+    /// column properties that only `other` specifies, because the file may be incomplete.
     #[must_use]
     pub fn completed_with(self, other: &Self) -> Self {
         self.merged_by(other, |relation, other| match relation.origin {
@@ -157,7 +157,7 @@ impl Relation {
         columns.fold(empty, Self::with)
     }
 
-    /// Adds the facts of `other` that `self` does not contain.
+    /// Adds the properties of `other` that `self` does not have.
     fn completed_with(&self, other: &Self) -> Self {
         let columns = self.columns().iter().map(|column| match other.column(column.name()) {
             Some(other_column) => column.completed_with(other_column),
@@ -232,7 +232,7 @@ impl Column {
         }
     }
 
-    /// Adds the facts of `other` that `self` does not contain.
+    /// Adds the properties of `other` that `self` does not have.
     fn completed_with(&self, other: &Self) -> Self {
         let column = self.merged_with(other);
         Self {

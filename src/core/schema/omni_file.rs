@@ -42,7 +42,7 @@ pub enum OmniFieldKind {
     Dimension,
     /// Measure.
     Measure,
-    /// Field that can only be used as a filter and has no column.
+    /// Field that can be used only as a filter and has no column.
     Filter,
 }
 

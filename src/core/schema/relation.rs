@@ -156,13 +156,13 @@ impl Relation {
         self
     }
 
-    /// Returns a relation with another name that has only the columns of this relation, without its keys.
+    /// Returns a relation with another name and the same columns, but without keys.
     #[must_use]
     pub fn columns_as(&self, name: &str) -> Self {
         self.columns().iter().cloned().fold(Self::new(name), Self::with)
     }
 
-    /// Sets the name under which a schema lists the relation because another relation has the same name.
+    /// Sets the name under which a schema lists the relation if another relation already has the relation's own name.
     #[must_use]
     pub fn with_schema_name(mut self, name: impl Into<String>) -> Self {
         self.schema_name = Some(Arc::from(name.into())).filter(|name| *name != self.name);
@@ -195,9 +195,9 @@ impl Relation {
         self.open
     }
 
-    /// Marks the relation as incomplete, for example a dbt model without a catalog. An unknown name is then a warning
-    /// (W0316) instead of an error, unless a known column has a similar name, because the relation may have other
-    /// columns.
+    /// Marks the relation as incomplete. For example, the relation of a dbt model is incomplete if no catalog lists its
+    /// columns. An unknown name is then a warning (W0316) instead of an error, unless a known column has a similar
+    /// name, because the relation may have other columns.
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -211,13 +211,13 @@ impl Relation {
         self
     }
 
-    /// Returns whether the relation may have unlisted columns.
+    /// Returns whether the relation is marked as incomplete. See [`Self::partially_known`].
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.partial
     }
 
-    /// Returns whether the relation may have unlisted columns.
+    /// Returns whether the relation may have unlisted columns, because it is incomplete or no column is known.
     pub fn may_have_more_columns(&self) -> bool {
         self.open || self.partial
     }

@@ -50,7 +50,7 @@ const BUILT_IN: &[&str] = &[
     "xml",
 ];
 
-/// Returns whether the name of a type that formulas can only pass on is a built-in type of a warehouse.
+/// Returns whether a type name, other than that of a number, text, boolean or date, is a built-in type of a warehouse.
 pub fn is_built_in(text: &str) -> bool {
     let word = text.trim().split(['(', '<', ' ']).next().unwrap_or_default();
     BUILT_IN.iter().any(|name| name.eq_ignore_ascii_case(word))

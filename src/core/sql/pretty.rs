@@ -12,7 +12,7 @@ const INDENT: usize = 4;
 /// Indentation of the deepest lines. Without a limit, the length of the SQL would be quadratic for nested calls.
 const MAX_INDENT: usize = 60;
 
-/// Returns the indentation of the lines inside a construct with this indentation.
+/// Returns the indentation of the lines inside a construct that has the given indentation.
 pub(super) fn inner_indent(indent: usize) -> usize {
     (indent + INDENT).min(MAX_INDENT)
 }

@@ -18,8 +18,8 @@ pub fn repeats_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str])
 }
 
 impl SqlTree {
-    /// Returns the number of bytes of an expression that are repetitions, because several parents share a part. Names
-    /// and literals are not counted.
+    /// Returns how many bytes of an expression's SQL are repetitions. A part is repeated if several parents share it.
+    /// Names and literals are not counted.
     pub fn repeated_bytes(&self, root: SqlId) -> u64 {
         let mut open = vec![root];
         let mut seen = FxHashSet::default();

@@ -70,7 +70,7 @@ fn write_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
     }
 }
 
-/// Prints the select list, one item per line unless there is a single item that fits.
+/// Prints the select list with one item per line. A single item is printed on the line of `select` if it fits there.
 fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
     let is_one_line = is_one_line(tree, select, indent);
     for (i, item) in select.items.iter().enumerate() {

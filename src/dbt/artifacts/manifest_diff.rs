@@ -172,8 +172,8 @@ mod tests {
         }
     }
 
-    /// Checks that an updated manifest equals the manifest parsed from scratch, regardless of the nodes that the update
-    /// reuses, even if only the difference was stored.
+    /// Checks that an updated manifest equals the manifest parsed from scratch, regardless of which nodes the update
+    /// reuses and whether only the difference was stored.
     #[test]
     fn updated_manifest_equals_full_parse() {
         let keep = KeptParts::default().compiled_code();
@@ -191,7 +191,8 @@ mod tests {
                     0 => serde_json::to_string(&root).unwrap(),
                     _ => serde_json::to_string_pretty(&root).unwrap(),
                 };
-                // Compare two manifests in the same format, as dbt writes them, because most of their nodes are equal.
+                // Use the earlier manifest only if its format is the same, as between manifests from dbt, because most
+                // nodes then have equal texts.
                 let earlier = if round % 2 == 0 {
                     before.clone()
                 } else {

@@ -205,7 +205,7 @@ impl ManifestNode {
         self.version.is_none() || self.version == self.latest_version
     }
 
-    /// Returns the name of the node's relation in a schema in which another relation has the short name.
+    /// Returns the longer name that the node's relation has in a schema if another relation has the short name.
     #[must_use]
     pub fn longer_name(&self) -> String {
         match (&self.version, self.source()) {

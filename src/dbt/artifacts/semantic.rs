@@ -108,8 +108,8 @@ impl Metric {
         part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())
     }
 
-    /// Returns the aggregation that a simple metric defines itself, as a measure with the metric's name, together with
-    /// the name of its semantic model. `None` if the metric refers to a measure of a semantic model.
+    /// If a simple metric defines its own aggregation, returns the aggregation as a measure with the metric's name,
+    /// together with the name of the semantic model. `None` if the metric refers to a measure of a semantic model.
     ///
     /// In dbt's newer format, metrics are nested under models, and semantic models have no measures.
     #[must_use]

@@ -66,7 +66,7 @@ impl CandidateCheck<'_, '_> {
             .ok()
     }
 
-    /// Returns the expression to which a formula compiles in place of a definition's formula. If the formula does not
+    /// Returns the expression that a formula compiles to if it replaces a definition's formula. If the formula does not
     /// compile there, it is wrapped in `MAX`, as a grouped step requires, and the expression inside the aggregate is
     /// returned.
     pub fn expand_formula(
@@ -84,7 +84,7 @@ impl CandidateCheck<'_, '_> {
         })
     }
 
-    /// Converts a formula to a probe argument, which represents any expression.
+    /// Converts a formula to a probe argument that stands for any expression.
     pub fn argument_from_formula(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
         Some(Arg::Named(formula.to_owned(), self.expression_tree(formula, trees)?))
     }

@@ -14,10 +14,10 @@ use crate::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
 use crate::search::FormulaSearch;
 use crate::tree::{SqlLabel, SqlNodeId, Trees};
 
-/// Maximum number of unrelated definitions to search for the expression of a definition without a column.
+/// Maximum number of unrelated definitions whose columns are searched for a definition that has no column of its own.
 const MAX_UNRELATED_DEFINITIONS: usize = 8;
 
-/// Part of a file that shows the SQL of a definition.
+/// Part of a file that contains the SQL of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DefinitionSqlPart<'a> {
     /// The column of this definition, or of a definition that depends on it.
@@ -27,7 +27,7 @@ pub(crate) enum DefinitionSqlPart<'a> {
 }
 
 impl<'a> CandidateCheck<'a, '_> {
-    /// Returns the expression that shows the definition in a file.
+    /// Returns the expression in a file that contains the definition's SQL.
     pub fn shown_expression(
         &self,
         file: &SqlFile<'_>,
@@ -103,7 +103,7 @@ impl<'a> CandidateCheck<'a, '_> {
             let Some(sql) = self.compile_formula(&marker) else {
                 continue;
             };
-            // Compile the formula as another definition to learn its SQL outside this expression.
+            // Compile the formula as the formula of another definition, to learn its SQL outside this expression.
             let others = self.step().into_iter().flat_map(|step| &step.definitions);
             let mut others = others
                 .filter(|other| other.name != self.definition.name)

@@ -50,17 +50,17 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub edited_file: &'a SqlFile<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
-    /// Part of the file that shows the definition.
+    /// Part of the file that contains the definition's SQL.
     pub definition_part: DefinitionSqlPart<'a>,
-    /// `true` if no difference may remain, because this definition could cause any remaining difference.
+    /// `true` if a candidate must leave no differences at all, because this definition could have caused any of them.
     pub is_exact: bool,
-    /// `true` if the rest of the file must contain only other edits.
+    /// `true` if the rest of the file must match the edited file, except for other edits.
     pub compares_file: bool,
     /// Number of bytes of SQL that may still be compiled for learning.
     remaining_bytes: Cell<usize>,
     /// Formulas that were compiled but could not be proven.
     tried: RefCell<HashSet<String>>,
-    /// Windows to which ranges compile, learned once and then reused.
+    /// Windows that ranges compile to, learned once and then reused.
     pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
     /// CTE in which the edited file computes the definition.
     site_cte: OnceCell<Option<String>>,
@@ -109,8 +109,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Returns the candidates that are compiled together with candidates of other definitions, unless other columns or
-    /// clauses show the definition.
+    /// Returns the candidates that are compiled together with candidates of other definitions. `None` if the
+    /// definition's SQL is in another column or in a clause.
     pub fn shared_candidates(&self) -> Option<&'a SharedCandidates<'a>> {
         let is_own = self.definition_part == DefinitionSqlPart::Column(&self.definition.name);
         self.shared.filter(|_| is_own && !self.is_exact && self.compares_file)
@@ -129,8 +129,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.shared.is_some_and(SharedCandidates::is_waiting)
     }
 
-    /// Returns a proven formula, which compiles to the expected expression in the part of the file that shows the
-    /// definition.
+    /// Returns a proven formula: a formula that compiles to the expected expression in the part of the file that
+    /// contains the definition's SQL.
     pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
@@ -183,8 +183,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         count.is_some_and(|count| count <= self.edits_of_other_definitions().unwrap_or_default())
     }
 
-    /// Returns a formula with which the spec compiles to SQL that returns the same columns of the same rows as the
-    /// edited file, even if other selects compute the columns.
+    /// Returns a formula that makes the spec equivalent to the edited file: both return the same columns of the same
+    /// rows, even if the columns are computed in other selects.
     pub fn first_equivalent(&self, mut forms: Vec<ExpressionText>, trees: &Trees) -> Option<String> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
@@ -214,7 +214,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .columns(file, self.definition_index, &self.definition.name)
     }
 
-    /// Returns whether an edit belongs to the column that shows the definition.
+    /// Returns whether an edit belongs to the column that contains the definition's SQL.
     pub fn is_own_column(&self, item: &ColumnEdit) -> bool {
         let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
         let is_column =
@@ -222,7 +222,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         is_column && same(item.cte.as_deref(), self.site_cte())
     }
 
-    /// Returns a difference in the values of the definition's column for the periods that a step with `fill` adds.
+    /// Returns an edit to the definition's column that concerns only the periods that a step with `fill` adds.
     pub fn difference_in_added_periods<'i>(&self, edits: &'i Edits) -> Option<&'i ColumnEdit> {
         let step = self.step()?;
         let is_other_column =
@@ -256,7 +256,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         });
     }
 
-    /// Returns the number of edits to columns of other definitions. No formula of this definition undoes these edits.
+    /// Returns the number of edits to columns of other definitions. No formula of this definition can undo these edits.
     /// `None` if the file has edits to other parts.
     fn edits_of_other_definitions(&self) -> Option<usize> {
         let names = &self.step()?.definitions;
@@ -297,7 +297,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         {
             return None;
         }
-        // Columns with candidates of other definitions are edits that this formula does not undo.
+        // The edits to other definitions with candidates remain, because this formula does not change their columns.
         let is_of_other = |item: &&ColumnEdit| candidate.is_of_other(item, &self.definition.name);
         let of_others = self.edits.items.iter().filter(is_of_other).count();
         let own: Vec<&ColumnEdit> = edits.items.iter().filter(|item| !is_of_other(item)).collect();

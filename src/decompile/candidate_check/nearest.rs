@@ -1,4 +1,4 @@
-//! Explains why an edit has no formula, with the SQL or the error of the nearest formula.
+//! Explains why no formula expresses an edit, with the SQL or the error of the nearest formula.
 
 use formulac_syntax::text::one_line;
 
@@ -70,8 +70,8 @@ impl CandidateCheck<'_, '_> {
             .or(error)
     }
 
-    /// Returns the first difference that is not an edit: the description of the part, and its generated SQL. The SQL is
-    /// `None` if the difference concerns the whole file.
+    /// Returns the first difference that is not one of the user's edits: a description of the part, and its generated
+    /// SQL. The SQL is `None` if the difference concerns the whole file.
     fn first_other_difference(&self, edits: &Edits) -> Option<(String, Option<String>)> {
         let mut columns = edits.items.iter().filter(|item| !self.edits.items.contains(item));
         let column = columns

@@ -1,5 +1,5 @@
-//! Finds the CTE that computes a column, skipping CTEs that only pass the column on, and the relation from which the
-//! rows come.
+//! Finds the CTE that computes a column, and the relation from which the rows come. Skips CTEs that only pass the
+//! column on.
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ impl ColumnResolver<'_, '_> {
         None
     }
 
-    /// Returns the site that computes a column of a step with `fill` before the step adds rows: after the union with
+    /// For a step with `fill`, returns the site that computes a column before rows are added. After the `union` with
     /// the added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the site has a different
     /// form.
     pub(super) fn site_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
@@ -100,8 +100,8 @@ impl ColumnResolver<'_, '_> {
         self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
     }
 
-    /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
-    /// the relation in the `from` clause of the CTE, and the site that defines the name.
+    /// Finds the relation that supplies a name to a CTE, if this relation is a helper CTE. Returns the position of the
+    /// relation in the CTE's `from` clause, and the site that defines the name.
     pub fn find_source(
         &self,
         cte: Option<&str>,

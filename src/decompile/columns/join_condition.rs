@@ -1,4 +1,4 @@
-//! Writes each comparison of a join condition with the column of the joined relation on the left.
+//! Rewrites join conditions so that the column of the joined relation is on the left of each comparison.
 
 use super::super::file::is_same_name;
 use super::super::tree::{SqlLabel, SqlNodeId, Trees};

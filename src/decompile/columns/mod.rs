@@ -19,7 +19,7 @@ use super::from_clause::{FromClauseRelation, from_clause_relations};
 use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 
-/// Words that can appear next to column names in expressions.
+/// Words in expressions that are keywords, not column names.
 pub(super) const KEYWORDS: [&str; 44] = [
     "current_date",
     "current_time",
@@ -94,9 +94,10 @@ pub(super) struct ColumnResolver<'f, 's> {
     passing: FxHashMap<String, Vec<Option<String>>>,
     /// Clauses of each CTE that determine its rows.
     clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
-    /// Relation whose rows the step describes.
+    /// Relation that supplies the rows of the step.
     base: String,
-    /// Columns of the step's own relation that are joined under a different name.
+    /// Columns that are looked up in the step's own relation or in a tab. Each joined value is paired with its
+    /// qualified name, because the spec may also join the relation explicitly.
     pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
     resolved_columns: HashMap<(Option<String>, SqlNodeId, RowRelationship), SqlNodeId>,
     rows: FxHashMap<String, SqlNodeId>,
@@ -126,11 +127,11 @@ impl ResolutionContext<'_> {
 /// Relationship between the rows of a CTE and the rows of the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum RowRelationship {
-    /// The rows that the step describes.
+    /// The step's own rows.
     Step,
     /// Rows that are joined to the rows of the step.
     Joined,
-    /// Rows to which a select's join condition refers, identified by the position of the join.
+    /// Rows that the join condition of a select refers to, identified by the position of the join.
     Condition(usize),
 }
 
@@ -216,7 +217,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         )
     }
 
-    /// Returns the expression of a clause, with only the names that formulas may use.
+    /// Returns the expression of a clause, rewritten to contain only names that formulas may use.
     pub fn resolve_clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self
             .file
@@ -351,7 +352,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         )
     }
 
-    /// Returns whether a select has a column with the given name that is not the input column with that name.
+    /// Returns whether a select gives this name to a different input column.
     fn is_other_column(&self, cte: Option<&str>, name: &str) -> bool {
         let tokens = self
             .file
@@ -363,7 +364,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         super::file::token_name(*token, self.file).is_some_and(|source_name| !is_same_name(&source_name, name))
     }
 
-    /// Returns the position of the join with an alias, if the join looks up rows in the step's relation or in a tab.
+    /// Returns the position of the join with this alias, if the join looks up rows in the step's relation or in a tab.
     fn lookup_join(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
         let is_it = |source: &FromClauseRelation| {
             is_same_name(alias, &source.alias)
@@ -381,7 +382,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             .filter(|join_index| *join_index > 0)
     }
 
-    /// Returns the expression for a column of rows that are looked up in the step's relation or in a tab.
+    /// Returns the expression for a column that is looked up in the step's relation or in a tab.
     fn looked_up_value(
         &mut self,
         look: ResolutionContext<'_>,
@@ -489,7 +490,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         Ok(trees.add(SqlLabel::Joined(join_kind), vec![value, condition, rows]))
     }
 
-    /// Returns the condition of a select's join.
+    /// Returns the condition of a join in a select.
     fn join_condition(
         &mut self,
         look: ResolutionContext<'_>,

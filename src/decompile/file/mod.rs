@@ -77,7 +77,7 @@ impl<'s> SqlFile<'s> {
         self.source.get(first.start..last.end).unwrap_or_default()
     }
 
-    /// Returns the name of a column if the tokens consist only of this name, which may be qualified.
+    /// Returns the name of a column if the tokens consist of nothing but the name, with or without a qualifier.
     pub fn column_name(&self, tokens: &Range<usize>) -> Option<String> {
         match *self.tokens.get(tokens.clone())? {
             [name] => token_name(name, self),
@@ -110,7 +110,8 @@ impl<'s> SqlFile<'s> {
         mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
     }
 
-    /// Returns the end of the part with these tokens, including the name of a column after its expression.
+    /// Returns the end of the part that consists of these tokens. For a column, the part includes the name after the
+    /// expression.
     pub fn end_with_name(&self, tokens: &Range<usize>) -> usize {
         let first = self.parts.partition_point(|part| part.tokens.start < tokens.start);
         let mut parts = self.parts.iter().skip(first);
@@ -186,7 +187,7 @@ impl<'s> SqlFile<'s> {
     }
 }
 
-/// Returns the CTE of `select * from cte` in the last select. `None` if the last select has a different form.
+/// Returns the name of the CTE `cte` if the last select is `select * from cte`. Otherwise, returns `None`.
 #[must_use]
 pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
     let file = SqlFile::read(sql, dialect);
@@ -197,7 +198,7 @@ pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
     (file.text(&columns.tokens) == "*" && file.ctes.contains(&name)).then_some(name)
 }
 
-/// Returns the columns before a column that the query returns.
+/// Returns the output columns of the query that precede the column with this name.
 #[must_use]
 pub fn columns_before(sql: &str, name: &str, dialect: Dialect) -> Vec<String> {
     let output = output_cte(sql, dialect);
@@ -233,7 +234,7 @@ pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> 
 }
 
 /// Returns the name of a column after `as`, given the name that the token represents. In Snowflake, the unquoted name
-/// `amt` is `AMT`, so the name `"amt"` is another name, and includes its quotes.
+/// `amt` means `AMT`. The name `"amt"` is therefore a different name, and is returned with its quotes.
 fn alias_name(token: SqlToken, name: String, file: &SqlFile<'_>) -> String {
     let text = token.text(file.source);
     let is_exact = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) == Some(&name);

@@ -29,9 +29,9 @@ pub struct FilePartPosition {
 }
 
 impl FilePartPosition {
-    /// Returns the name of an output column of the query: a column of the last select, or of the CTE `output`, all of
-    /// whose columns the last select returns. `None` if the part is something else, or if the select has several
-    /// columns with this name.
+    /// Returns the name of an output column of the query: a column of the last select, or a column of the CTE `output`
+    /// if the last select returns all columns of this CTE. `None` if the part is something else, or if the select has
+    /// several columns with this name.
     #[must_use]
     pub fn output_column_name(&self, output: Option<&str>) -> Option<&str> {
         self.column_of_select()
@@ -101,6 +101,6 @@ pub(crate) struct FilePart {
     pub position: FilePartPosition,
     /// Tokens of the part, as a range of indices in the file's tokens.
     pub tokens: Range<usize>,
-    /// End of the part, including the name of a column after its expression.
+    /// End of the part. For a column, the part includes the name after the expression.
     pub end: usize,
 }

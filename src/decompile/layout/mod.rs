@@ -1,5 +1,5 @@
-//! Writes the SQL that a spec now produces in the layout of the existing file. CTEs, columns and clauses whose tokens
-//! do not change are copied from the file, so that hand edits in them are preserved.
+//! Writes a spec's new SQL in the layout of the existing file. CTEs, columns and clauses whose tokens do not change are
+//! copied from the file, so that hand edits in them are preserved.
 
 mod clash;
 mod items;
@@ -135,8 +135,7 @@ fn merge_head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<Strin
     Some(out)
 }
 
-/// Returns whether a comment that formulac writes above the query of one file is missing above the query of the other
-/// file.
+/// Returns whether the generated query has a comment above it that the query in the file lacks.
 fn is_missing_comment(generated: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
     let head = head_text(file);
     head_text(generated)

@@ -82,7 +82,8 @@ impl<'a> Graph<'a> {
         let project = manifest.metadata.project_name.as_deref();
         let mut ranked: FxHashMap<String, ((bool, bool), usize)> = FxHashMap::default();
         for (index, node) in manifest.nodes.iter().enumerate() {
-            // A name without a version refers to the latest version, and preferably to a model of the project itself.
+            // A name without a version refers to a model of the project itself rather than a model of a package, and to
+            // the latest version among these.
             let rank = (Some(&*node.package) == project, node.is_latest());
             if rank == (false, false) || !node.resource_type.is_referenceable() {
                 continue;
@@ -249,8 +250,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns the relation of a node in `known.yml`. If several nodes have the same name, a model of the project has
-    /// the short name, and otherwise a model rather than a source.
+    /// Returns the relation of a node in `known.yml`. If several nodes have the same name, the short name refers to a
+    /// model of the project itself, or otherwise to a model of a package rather than to a source.
     fn recorded_relation(&self, node: &ManifestNode) -> Option<&'a Relation> {
         let GraphSources { manifest, known, .. } = self.sources;
         let project = manifest.metadata.project_name.as_deref();
@@ -296,7 +297,7 @@ impl<'a> Graph<'a> {
         topological_order(from, &self.children)
     }
 
-    /// Returns the nodes upstream of other nodes, each after all upstream nodes that read it.
+    /// Returns the nodes upstream of other nodes. Each node comes after the upstream nodes that read it.
     #[must_use]
     pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
         topological_order(from, &self.parents)

@@ -20,7 +20,7 @@ const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 const NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
 /// Merges a file with the files that it extends. The file itself comes last, so its values take precedence. `find`
-/// looks up a file of the same kind, and returns its name without the folder and its YAML.
+/// looks up a file of the same kind, and returns the file's name, without the folder, and the file's YAML.
 pub(super) fn merge_extended<'n>(
     name: &str,
     root: &'n Node,

@@ -73,7 +73,7 @@ fn read_source(source: &ColumnSource, tables: &ViewTables<'_>, sources: &mut Vie
     let view = source.relation.last().and_then(|last| placeholder_view(last));
     match (relation_table(&source.relation, tables), view) {
         (Some(table), _) => drop(sources.columns.insert((table, Some(source.column.clone())))),
-        // A column of another view that is defined by SQL is a field of that view.
+        // If another view is defined by SQL, its columns are fields of that view.
         (None, Some(view)) => drop(sources.fields.insert(format!("{view}.{}", source.column))),
         (None, None) => {}
     }

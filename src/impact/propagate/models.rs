@@ -195,7 +195,7 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
     }
 }
 
-/// Grades a node as changed as a whole, because its column lineage is unknown.
+/// Grades the whole node as changed, because its column lineage is unknown.
 fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates, reason: &str, state: &mut NodeState) {
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };

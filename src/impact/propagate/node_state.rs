@@ -115,7 +115,7 @@ mod tests {
     use super::NodeState;
     use crate::lineage::ColumnChange;
 
-    /// A node can change itself and be downstream of another changed node.
+    /// A node can have its own change and also be downstream of another changed node.
     #[test]
     fn the_most_severe_change_to_a_column_is_kept() {
         let state = |change: ColumnChange, parent: Option<usize>, gaps: &[&str]| NodeState {

@@ -41,7 +41,7 @@ fn sort_rank(kind: &str) -> usize {
     }
 }
 
-/// Returns whether a kind is a test, of which only the number is listed.
+/// Returns whether a kind is a test. Tests are counted instead of listed by name.
 fn is_test(kind: &str) -> bool {
     matches!(kind, "test" | "unit_test")
 }

@@ -1,4 +1,4 @@
-//! Compares tests at two revisions: the checks of tests in YAML, and the files of singular tests.
+//! Compares tests at two revisions: the conditions of tests that are declared in YAML, and the files of singular tests.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ impl<'n> DeclaredTest<'n> {
             })?,
         };
         let mut test = plain(name);
-        // Arguments may be under `arguments` and settings under `config`, or next to the name of the test.
+        // Arguments and settings may be under `arguments` and `config`, or next to the name of the test.
         let other_pairs = pairs
             .iter()
             .filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));

@@ -241,7 +241,7 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    /// Returns the changes to the node at an index, which are empty at first.
+    /// Returns the changes to the node at an index. The changes are empty at first.
     fn node_changes_mut(&mut self, index: usize) -> &mut NodeChanges {
         self.starts.entry(index).or_insert_with(|| NodeChanges {
             node_index: index,

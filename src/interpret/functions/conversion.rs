@@ -14,7 +14,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ISNONTEXT" => return Some(Value::Bool(!matches!(args[0], Value::Text(_)))),
         "ISLOGICAL" => return Some(Value::Bool(matches!(args[0], Value::Bool(_)))),
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
-        // The result of T for NULL depends on the type of the column, but the value NULL has no type. The interpreter
+        // The result of `T(NULL)` depends on the column's type, which the value NULL does not contain. The interpreter
         // assumes a text column.
         "T" => |args: CallArgs<'_>| {
             Some(if args[0].is_text() {

@@ -9,7 +9,7 @@ use crate::uncertainty;
 use crate::value::Value;
 
 /// Returns whether a value meets a criterion. `is_condition` is `true` if the values of the range are not boolean. In
-/// this case, a boolean criterion is itself the result.
+/// this case, a boolean criterion is not compared with the value, but returned as the result.
 pub fn is_criterion_met(value: &Value, criterion: &Value, is_condition: bool) -> bool {
     match criterion {
         Value::Null => false,

@@ -56,7 +56,7 @@ fn integer_value(number: i64) -> Option<Value> {
 fn is_date(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil_date(date).0);
     if !is_in_calendar {
-        // Engines with a larger calendar return a date here.
+        // Engines with a larger calendar return a date here, so the results may differ.
         uncertainty::mark_result_too_large();
     }
     is_in_calendar.then_some(Value::Date(date))
@@ -135,8 +135,8 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
         "M" => months,
         "Y" => months / 12,
         "YM" => months % 12,
-        // Count from the last occurrence of the start day in a month or year. A day that does not exist, such as
-        // February 30, is carried over to the next month.
+        // Count from the last date on or before the end that has the start's day of the month (`MD`), or its month and
+        // day (`YD`). A date that does not exist, such as February 30, is carried over to the next month.
         "MD" => end - day_number_with_rollover(end_year, end_month - i64::from(end_of_month < of_month), of_month),
         "YD" => {
             end - day_number_with_rollover(

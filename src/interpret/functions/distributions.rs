@@ -25,14 +25,15 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(evaluate_strict(args, function))
 }
 
-/// Returns the distance of the first argument from the second in units of the third.
+/// Returns the z-score of a value, given the value, the mean and the standard deviation. `None` if the deviation is not
+/// positive.
 fn score(args: CallArgs<'_>) -> Option<f64> {
     let (value, mean, deviation) = (to_number(&args[0]), to_number(&args[1]), to_number(&args[2]));
     (deviation > 0.0).then(|| (value - mean) / deviation)
 }
 
 /// Returns the probability of a value below a z-score, or the density at the z-score. Far from 0, the SQL limits the
-/// score because some engines reject the exponential of a small number. There, only the first 290 decimals are
+/// score because some engines reject an exponential that is almost 0. There, only the first 290 decimal places are
 /// reliable.
 fn distribution(z: f64, cumulative: &Value) -> f64 {
     let value = if cumulative.as_condition() == Some(true) {

@@ -71,7 +71,7 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-/// Returns whether a value is between two ends. The ends are included unless the fourth and fifth arguments exclude
+/// Returns whether a value is between two bounds. The bounds are included unless the fourth and fifth arguments exclude
 /// them.
 fn is_between(args: CallArgs<'_>) -> Value {
     let includes = |index: usize| {

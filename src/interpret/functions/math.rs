@@ -228,8 +228,8 @@ fn parity(value: &Value, odd: bool) -> Option<Value> {
     }))
 }
 
-/// Scales a dividend and a divisor to the same number of decimal places. A quotient that differs from an integer only
-/// after the ninth decimal place is this integer, as in the SQL, which rounds the quotient of floats.
+/// Scales a dividend and a divisor to the same number of decimal places. If a quotient differs from an integer only
+/// after the ninth decimal place, the integer is used, because the SQL also rounds the quotient of floats.
 fn align_places(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
     let aligned = ExactDecimal::from_value(a)
         .zip(ExactDecimal::from_value(b))
@@ -395,7 +395,7 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let product = (1..=n as i64).fold(1.0, |product, factor| product * factor as f64);
-    // Factorials of smaller numbers are exact in a float.
+    // Factorials of numbers below 18 are exact in a float.
     Some(Value::Number(if n < 18.0 {
         check_size(product)
     } else {

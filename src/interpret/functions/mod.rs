@@ -28,7 +28,7 @@ pub use timeframes::timeframe;
 pub struct CallArgs<'a>(&'a [Value]);
 
 impl<'a> CallArgs<'a> {
-    /// Returns the values of the arguments that the call has.
+    /// Returns the values of all arguments in the call.
     pub fn values(self) -> &'a [Value] {
         self.0
     }

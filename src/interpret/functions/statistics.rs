@@ -129,8 +129,8 @@ pub fn distinct(values: &[Value]) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the sum of values. The sum of no values is a decimal 0, so that a quotient computed from it has an uncertain
-/// number of digits.
+/// Returns the sum of values. The sum of no values is a decimal 0 instead of an integer. A quotient computed from this
+/// sum is therefore marked as having an uncertain number of digits.
 fn sum(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Decimal(ExactDecimal { digits: 0, scale: 0 });

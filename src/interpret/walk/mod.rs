@@ -326,7 +326,8 @@ impl StepEvaluation<'_> {
                 .collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
-        // Ranks and ranges of all rows, which sort keys may contain, read the partitions.
+        // Store the partitions before the sort keys are evaluated, because sort keys may contain ranks and ranges over
+        // all rows.
         (self.partition, self.own_partition) = (partitions, own_partitions);
         self.order = (0..self.units.len()).collect();
         let keys: Vec<Vec<Value>> = (0..self.units.len())

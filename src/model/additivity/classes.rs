@@ -169,7 +169,7 @@ impl StepClasses<'_> {
         }
     }
 
-    /// Returns the additivity of an output column that is an unchanged input column, possibly with another name.
+    /// Returns the additivity of an output column that is an unchanged but possibly renamed input column.
     pub fn additivity_of_unchanged_column(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.try_get(column as usize) {
             Some(input_column) => {

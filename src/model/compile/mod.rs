@@ -236,7 +236,7 @@ pub(crate) struct SpecCompilation<'r> {
     /// Relation columns that formulas read.
     columns_read: Vec<ColumnUse>,
     pub(crate) names_used: NamesUsed,
-    /// Whether only the query is compiled, and no model is written.
+    /// Whether to compile only the query, without writing a model.
     pub(crate) is_query_only: bool,
     /// Types that later steps require of each step's columns, by the index of the step.
     required_types: FxHashMap<usize, RequiredTypes>,

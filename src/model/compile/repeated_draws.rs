@@ -1,4 +1,4 @@
-//! Warns of random numbers that the warehouse draws again for each read.
+//! Warns about volatile values, such as random numbers, that the warehouse computes again for each reference to a CTE.
 
 use super::SpecCompilation;
 use crate::diag::{Code, Diagnostic};
@@ -6,8 +6,8 @@ use crate::span::Span;
 use crate::sql::{Select, SqlTree, repeats_call};
 
 impl SpecCompilation<'_> {
-    /// Returns a warning if a CTE that the warehouse computes again for each read contains a volatile value. `span` is
-    /// the name of the model.
+    /// Returns a warning if a CTE contains a volatile value and the warehouse computes the CTE again for each
+    /// reference. `span` is the name of the model.
     pub(super) fn repeated_draws(&self, body: &Select, tree: &SqlTree, span: Span) -> Option<Diagnostic> {
         let dialect = self.compiler.options.dialect;
         if !dialect.facts().inlines_ctes || !repeats_call(tree, &self.ctes, body, &dialect.volatile_calls()) {

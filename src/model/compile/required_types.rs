@@ -38,7 +38,8 @@ impl SpecCompilation<'_> {
                 .map(|column| (column.output_name().to_owned(), column.ty))
                 .filter(|(_, ty)| *ty != Type::Unknown)
                 .collect();
-            // A column that this step only passes on has the type that the steps after it require.
+            // If this step passes on a column unchanged, the types that later steps require of the column also apply
+            // here.
             let defined = memory
                 .program
                 .definitions

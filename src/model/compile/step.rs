@@ -51,7 +51,7 @@ impl<'s> StepToCompile<'s> {
         self.sheet.is_some_and(|sheet| sheet.pivot.is_some())
     }
 
-    /// Returns whether the pivot of the sheet lists the values of its wide form.
+    /// Returns whether the sheet has a pivot in the wide form, which has columns for the listed values.
     fn is_wide_pivot(&self) -> bool {
         let pivot = self.step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
         pivot.is_some_and(|pivot| pivot.values.is_some())
@@ -62,7 +62,7 @@ impl<'s> StepToCompile<'s> {
         self.sheet.and_then(|sheet| sheet.totals.as_deref()).unwrap_or_default()
     }
 
-    /// Returns whether the step needs all rows of its input, but an incremental run reads only some of them.
+    /// Returns whether the step needs all rows of its input although an incremental run reads only some of them.
     pub fn needs_all_rows(&self) -> bool {
         self.is_pivoted() || !self.totals().is_empty()
     }
@@ -143,7 +143,8 @@ impl SpecCompilation<'_> {
         let keep = work.columns_to_keep(diagnostics);
         let unproven_joins = self.check_rows(&work, &plan, &step_diagnostics, diagnostics);
         if step.faulty {
-            // A name that resembles no other name may belong to the key or the definition that has an error.
+            // Do not report an unknown name that resembles no other name, because the key or definition with an error
+            // may define it.
             step_diagnostics.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
         }
         let new_diagnostics = step_diagnostics.into_iter().map(|diagnostic| work.in_file(diagnostic));
@@ -172,7 +173,7 @@ impl SpecCompilation<'_> {
         (!failed(diagnostics)).then_some(output)
     }
 
-    /// Returns the worksheet of a step with the totals of its input.
+    /// Returns a step's worksheet, with the totals of the step's input.
     fn worksheet_with_totals(&mut self, step: &Step<'_>, rows: &StepInput<'_>) -> Option<WorksheetGrid> {
         let mut sheet = worksheet_grid(step, rows.relation, rows.grain, rows.tabs)?;
         sheet.totals = Some(std::mem::take(&mut self.totals));
@@ -293,7 +294,7 @@ impl SpecCompilation<'_> {
             .iter()
             .skip(before)
             .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition);
-        // The partition would also limit PERIODOFFSET, which the help suggests.
+        // Otherwise, skip `check_gaps`: its help suggests PERIODOFFSET, which the partition would limit as well.
         if !is_cut {
             check_gaps(
                 plan,
@@ -364,7 +365,7 @@ fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<
     });
 }
 
-/// Returns the origin of the value of each node, or nothing if no check or later step needs the origins.
+/// Returns the origin of each node's value. Empty if no check and no later step needs the origins.
 fn provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
     let relations = input_relations(work.input);
     match is_provenance_needed(relations, work.last) {

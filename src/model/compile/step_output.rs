@@ -19,7 +19,7 @@ use crate::worksheet::sheet_column_indexes;
 pub(super) struct CheckedStep<'s> {
     pub work: StepToCompile<'s>,
     pub plan: StepPlan<'s>,
-    /// Origin of the value of each node. Empty if the origins are not needed.
+    /// Origin of each node's value. Empty if the origins are not needed.
     pub provenances: Vec<ColumnProvenance>,
     pub unproven_joins: Vec<(usize, CardinalityQuery)>,
 }
@@ -35,7 +35,8 @@ impl CheckedStep<'_> {
             relation.record_provenance(name, provenance.unwrap_or_default());
         }
         if work.last {
-            // Other specs may only use facts that dbt can provide.
+            // Other specs can rely only on facts that dbt also provides, and dbt does not know which columns contain
+            // month starts.
             relation.clear_month_starts();
         } else {
             record_possible_values(plan, input_relations(work.input), relation);
@@ -115,7 +116,7 @@ impl SpecCompilation<'_> {
             self.times.push(times);
         }
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| work.in_file(d)));
-        // A total computes the step again.
+        // Do not record these facts again if the step is recomputed for a total.
         if self.computed_definitions.is_none() {
             if let Some(joined) = work.joined {
                 self.add_tests_of_unproven_joins(&checked.unproven_joins, plan, step, joined, output, emit);
@@ -125,7 +126,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Converts the output of a sheet that was computed for every cell to the wide form or the long form.
+    /// If a sheet was computed for every cell, converts its output to the wide form or the long form.
     pub(super) fn convert_pivot(
         &mut self,
         work: &StepToCompile<'_>,

@@ -120,7 +120,8 @@ impl SpecCompilation<'_> {
             );
             let help = "write `materialized: table`";
             diagnostics.push(Diagnostic::new(Code::UnboundedInTime, span, message).with_help(help));
-            // Other errors would refer to generated steps, which the spec does not contain.
+            // Skip the other checks of incremental models for filled steps: the errors would refer to generated steps,
+            // which the spec does not contain.
             self.incremental = !is_filled;
         }
     }
@@ -243,7 +244,7 @@ impl SpecCompilation<'_> {
             );
         }
         check_keep(step, self.source, input.relation.as_ref(), |_| false, diagnostics);
-        // Engines disagree on how to add a month to the last days of a month, so months are only added to the first day
+        // Engines disagree on how to add a month to the last days of a month, so months are added only to the first day
         // of a month.
         let is_month_added = !matches!(series.unit, "day" | "week");
         for (end, is_month_start) in [(series.first, is_month_added), (series.last, false)] {
@@ -374,8 +375,8 @@ fn limit_warning(last: &Step<'_>) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 
-/// Returns the error about the first or last period of a series, which must be a date, and may have to be the first day
-/// of a month.
+/// Returns an error if the first or last period of a series is not a date or, if `is_month_start` is set, is not known
+/// to be the first day of a month.
 fn wrong_end_of_series(
     unit: &str,
     (end, is_month_start): (SpannedText<'_>, bool),

@@ -151,8 +151,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the comparison's filter as a condition on one side's columns. Reports a column that the other relation
-    /// does not have, if its columns are known.
+    /// Returns the comparison's filter as a condition on one side's columns. Reports a column that is missing in the
+    /// other relation, if that relation's columns are known.
     fn side_filter(
         &self,
         filter: SpannedText<'_>,

@@ -188,7 +188,8 @@ impl SpecCompilation<'_> {
 
     /// Returns one warning per nullable key column in `keys`.
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
-        // Name of each key in the `group_by` of the last step that groups by the key.
+        // Spelling of each key in `group_by`. If several steps group by a key, the last of these steps determines the
+        // spelling.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
         for spanned_text in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
             grouped
@@ -242,8 +243,8 @@ fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: S
 
 const REMOVE_ROWS: &str = ", or remove such rows with `where: NOT(ISBLANK(";
 
-/// Replaces the key in the help of a warning about a nullable key of an expanded spec. Conditions in the original spec
-/// spell a key as it appears in the spec's `group_by`.
+/// In the help of a warning about a nullable key, replaces the key of the expanded spec with its spelling in the
+/// `group_by` of the original spec, because conditions in the original spec use that spelling.
 pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnostic {
     let key = diagnostic.span().text(source).split('[').next().unwrap_or_default();
     let add = diagnostic.help().and_then(|help| help.split_once(REMOVE_ROWS));

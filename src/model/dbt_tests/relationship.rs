@@ -80,7 +80,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns whether values of these types are never equal, or engines reject comparing them.
+/// Returns whether values of these types are never equal or cannot be compared.
 fn are_never_equal([ours, theirs]: [Type; 2]) -> bool {
     let kind = |ty: Type| match ty {
         Type::Unknown | Type::Other => None,

@@ -119,7 +119,7 @@ impl SpecCompilation<'_> {
         let input = StepInput {
             name: self.spec.model.text,
             source: Some(0),
-            // Without the relation, the step selects `*` if all columns are shown.
+            // If all columns are shown, omit the relation, so that the step selects `*`.
             relation: (!tested.has_unknown_columns && !step.shown_columns.is_empty()).then_some(&tested.relation),
             grain: tested.grain,
             joined: None,
@@ -191,8 +191,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the columns that describe a violation: the key and the columns that the rule reads. Empty if no key is
-/// known, which means all columns.
+/// Returns the columns that describe a violation: the key and the columns that the rule reads. If no key is known, the
+/// result is empty, which stands for all columns.
 fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();

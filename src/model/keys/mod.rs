@@ -79,7 +79,8 @@ pub struct Key {
     pub required: Option<&'static str>,
     /// Name of the key for which this key is an alias.
     pub same_as: Option<&'static str>,
-    /// Equivalent words in SQL and other tools, which errors about unknown keys explain.
+    /// Equivalent words in SQL and other tools. If a spec uses one of these words as a key, the error suggests this
+    /// key.
     pub foreign_words: &'static [&'static str],
     /// Whether the key determines the rows and names that a condition in `where` reads. All other keys of a spec use
     /// the result of `where`, or properties of this result.

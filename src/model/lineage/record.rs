@@ -135,7 +135,7 @@ impl SpecCompilation<'_> {
         positions
     }
 
-    /// Adds the kept columns, which keep their lineage.
+    /// Adds the kept columns with their lineage.
     fn add_kept_columns(
         &mut self,
         step: &Step<'_>,
@@ -210,8 +210,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the position of a column of an earlier step. Any name may be a column of an undeclared relation whose
-    /// columns the step passes on. A column of a union is computed from the columns of all its steps.
+    /// Returns the position of a column of an earlier step. If the step passes on the columns of a relation without a
+    /// schema, any name may be one of these columns. A column of a union is computed from the columns of all its steps.
     fn step_column(&mut self, step_index: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut seen = FxHashSet::default();
@@ -240,7 +240,7 @@ impl SpecCompilation<'_> {
         Some(position)
     }
 
-    /// Records a step that lists periods, whose columns are not computed from columns of a relation.
+    /// Records a step that lists periods. Its columns are not computed from the columns of a relation.
     pub fn record_period_step(&mut self, column_names: &[&str]) {
         let index = self.lineage.steps.len();
         let columns = column_names.iter().filter_map(|name| {

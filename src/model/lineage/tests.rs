@@ -120,7 +120,7 @@ steps:
         "customers.customer_id orders.order_id / ",
         "customers.country orders.email / pii",
     ];
-    // The tag of one branch is inherited in either order, by kept and by computed columns.
+    // Kept and computed columns inherit the tag of one union branch, whichever branch comes first.
     for union in ["[sold, people]", "[people, sold]"] {
         for keep in ["[order_id, who]", "all"] {
             let spec = format!(

@@ -56,7 +56,8 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
-    /// Reports keys with the `+` of `dbt_project.yml`, and probable misspellings. Macros may read other keys.
+    /// Reports keys with the `+` of `dbt_project.yml`, and probable misspellings. Other unknown keys are not reported,
+    /// because macros may read them.
     pub(super) fn check_config(&mut self, config: &'y Node) {
         let known_keys = || SHAPES_SQL.iter().chain(CONFIG_KEYS).copied();
         for (key, _) in config.pairs().unwrap_or_default() {
@@ -70,7 +71,8 @@ impl<'y> Loader<'y, '_> {
             if known_keys().any(|name| name == text) {
                 continue;
             }
-            // Short keys that only macros read are often similar to a setting, such as `region` to `begin`.
+            // Allow fewer differences in short keys, because a short key for macros is often similar to a setting, such
+            // as `region` to `begin`.
             let most = if text.len() < 8 { 1 } else { 2 };
             if let Some(near) = suggest::nearest_name_within(text, most, known_keys()) {
                 let message = format!("dbt has no setting `{text}`, so only macros can read it");

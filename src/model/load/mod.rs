@@ -48,7 +48,7 @@ impl SpannedText<'_> {
         }
     }
 
-    /// Returns the offset of the text in the node's whole text. `None` if the text was not cut out of the node's text.
+    /// Returns the offset of the text in the node's whole text. `None` if the text is not a slice of the node's text.
     pub fn offset_in_node(&self) -> Option<usize> {
         let node_text = self.node.text().unwrap_or_default();
         let offset = (self.text.as_ptr() as usize).checked_sub(node_text.as_ptr() as usize);

@@ -50,7 +50,7 @@ pub struct CompareEntry<'y> {
 #[derive(Clone, Debug)]
 pub struct SpecExample<'y> {
     pub name: SpannedText<'y>,
-    /// `given` and `expect` contain rows in dbt's format, which are already checked.
+    /// `given` and `expect` contain rows in dbt's format. These rows have already been checked.
     pub given: &'y Node,
     pub expect: &'y Node,
     pub today: Option<SpannedText<'y>>,

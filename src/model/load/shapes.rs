@@ -29,7 +29,7 @@ impl Loader<'_, '_> {
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
         let mut suggested_keys: Vec<&str> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
-        // Some texts may be calls, for example a date in `fill` or a relation.
+        // Some text values may be calls with commas, for example a date in `fill` or a relation.
         let may_have_comma = |key: &Node, _: &Node| {
             key.text()
                 .and_then(find)
@@ -71,7 +71,8 @@ impl Loader<'_, '_> {
             let is_first = find(key.name).is_some_and(|first| std::ptr::eq(first, key));
             let is_present = node.get(key.name).is_some() || suggested_keys.contains(&key.name);
             if let (Some(requirement), false, true) = (key.required, is_present, is_first) {
-                // The user may have written `name:` instead, which dbt uses for models and specs use for steps.
+                // The user may have written `name:` instead, which is dbt's key for models and the specs' key for
+                // steps.
                 let name = node.text_at("name").filter(|_| matches!(key.shape, KeyShape::Name));
                 match name {
                     Some(name) => self.report_missing_key(
@@ -134,7 +135,7 @@ impl Loader<'_, '_> {
             }
             None => {
                 let key_list = valid_keys.filter(|k| k.same_as.is_none());
-                // Several tables may contain the same key.
+                // Name each key only once, because several tables may contain the same key.
                 let mut seen = rustc_hash::FxHashSet::default();
                 let key_names = quote_names(key_list.map(|k| k.name).filter(|name| seen.insert(*name)));
                 diagnostic.with_help(format!("the valid keys are {}", key_names.join(", ")))

@@ -83,7 +83,7 @@ impl<'y> Loader<'y, '_> {
             self.read_definitions(definitions, &mut step);
         }
         self.read_sheet(node, &mut step);
-        // Without a worksheet, `columns` describes the columns of the model.
+        // If the step is not a worksheet, `columns` describes the columns of the model.
         let keys = ["group_by", "keep"]
             .into_iter()
             .chain(step.sheet.as_ref().map(|_| "columns"));

@@ -50,7 +50,7 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         };
-        // `on`, which old YAML parsers read as `true`, is also a key of specs.
+        // Allow `on` without quotes, because it is also a key of specs, although old YAML parsers read it as `true`.
         let is_plain = *style == yaml::YamlStyle::Plain && !value.eq_ignore_ascii_case("on");
         let reading = yaml::non_text_type(value).filter(|_| is_plain);
         match reading {

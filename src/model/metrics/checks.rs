@@ -22,8 +22,8 @@ impl ModelOverSets<'_> {
         (node.text() == Some("incremental")).then_some(node)
     }
 
-    /// Returns the error about an incremental model that reads several metric sets or `non_additive` metrics, because
-    /// no run could compute such a model from only the new rows.
+    /// Returns an error if an incremental model reads several metric sets or `non_additive` metrics, because no run
+    /// could compute such a model from only the new rows.
     pub fn incremental_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
         let node = self.incremental_node().filter(|_| self.kind == SpecKind::OverSets)?;
         let clause = match groups {
@@ -37,16 +37,16 @@ impl ModelOverSets<'_> {
         Some(Diagnostic::new(Code::UnboundedInTime, node.span, message).with_help("write `materialized: table`"))
     }
 
-    /// Returns the error about an aggregate in `having` that would count or aggregate the rows of a generated step
-    /// instead of the rows of the set. The generated step combines the results of several groups of rows.
+    /// Returns an error if an aggregate in `having` would count or aggregate the rows of a generated step instead of
+    /// the rows of the set. The generated step combines the results of several groups of rows.
     pub fn having_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
         let is_combined = self.sets.len() > 1 || groups.iter().any(|group| group.rule.is_some());
         let having = self.having.as_ref().filter(|_| is_combined)?;
         self.aggregate_error(having, None)
     }
 
-    /// Returns the error about the first aggregate of rows in a formula of the model. `own_definition` is the index of
-    /// the formula among the model's definitions.
+    /// Returns an error if a formula of the model aggregates rows. `own_definition` is the index of the formula among
+    /// the model's definitions.
     fn aggregate_error(&self, formula: &MetricFormula, own_definition: Option<usize>) -> Option<Diagnostic> {
         let call = &formula.aggregates.first()?.range;
         let message = "a model built on metric sets cannot aggregate rows itself; its formulas use metrics";
@@ -63,8 +63,8 @@ impl ModelOverSets<'_> {
         Some(Diagnostic::new(Code::AggregateOverSets, formula.file_span(call), message).with_help(help))
     }
 
-    /// Returns the window that aggregates a metric over all rows, such as `SUM(revenue:revenue)`, for the aggregate of
-    /// this metric, `SUM(revenue)`, and the key that the window needs. `None` if the argument is not a metric.
+    /// For an aggregate of a metric, such as `SUM(revenue)`, returns the window that aggregates the metric over all
+    /// rows, `SUM(revenue:revenue)`, and the key that this window needs. `None` if the argument is not a metric.
     fn total_of_metric(
         &self,
         formula: &MetricFormula,
@@ -82,7 +82,7 @@ impl ModelOverSets<'_> {
         if !is_metric || formula.text.get(name.range.clone()) != Some(argument) {
             return None;
         }
-        // A key in `order_by` divides the rows of windows by the other keys. Other entries only sort the result.
+        // If `order_by` contains a key, windows are partitioned by the other keys. Other entries only sort the result.
         let is_key = |entry: &MetricFormula| match entry.names.as_slice() {
             [name] => matches!(resolve(None, name), Ok(ModelNameTarget::Key(_))),
             _ => false,

@@ -191,7 +191,7 @@ impl<'m> ColumnBuilder<'m> {
         self.model.order_by.is_some() || self.model.partition_by.is_some()
     }
 
-    /// Returns whether `order_by` or `partition_by` divides the rows of totals such as `SUM(x:x)`. In a model over
+    /// Returns whether `order_by` or `partition_by` partitions the rows of totals such as `SUM(x:x)`. In a model over
     /// sets, an `order_by` without keys, such as `revenue desc`, only sorts the result, because otherwise each row
     /// would be a separate partition.
     fn divides_totals(&self) -> bool {
@@ -205,7 +205,7 @@ impl<'m> ColumnBuilder<'m> {
         self.keys.names.len() > usize::from(self.keys.time.is_some())
     }
 
-    /// Returns the rows of a formula's windows. `is_model` is `true` if the model defines the formula.
+    /// Returns the order and partition of a formula's windows. `is_model` is `true` if the model defines the formula.
     fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowRows> {
         let default_rows = || match (self.divides_totals(), self.has_other_keys()) {
             (true, _) => WindowRows::Model,
@@ -479,7 +479,7 @@ impl<'m> ColumnBuilder<'m> {
         self.columns.definitions.insert(index, column);
     }
 
-    /// Returns the replacements for the names in a model formula, and the columns that it reads.
+    /// Returns the replacements for the names in a model formula, and the columns that the formula reads.
     pub fn replacements_and_column_uses(
         &self,
         own_definition: Option<usize>,

@@ -115,7 +115,8 @@ impl Compiler {
         compiled.map_places(
             |diagnostic| {
                 let mapped = expansion.to_model(diagnostic)?;
-                // The warning is about the model's name if no key of the spec has the column's name.
+                // If no key of the spec has the column's name, the span is the model's name, which must not replace the
+                // key.
                 let is_key = mapped.span() != name_span;
                 Some(if is_key {
                     with_original_key(mapped, source)
@@ -189,7 +190,7 @@ impl Compiler {
         let plain = self.compile_query(file, kind);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
-            // The spec without `fill` may lack periods.
+            // Without `fill`, the spec may lack periods, so this warning does not apply.
             if has_fill {
                 compiled
                     .diagnostics
@@ -205,7 +206,7 @@ impl Compiler {
             SpecKind::Written => SpecKind::Periods,
             of_sets => of_sets,
         };
-        // The expansion omits helpers that nothing uses.
+        // The expansion omits unused helpers, so copy the warnings about them.
         let unused = plain
             .diagnostics
             .iter()
@@ -245,7 +246,7 @@ impl Compiler {
         compiled
             .diagnostics
             .append(&mut set.check_outdated_metrics(metric_sets, today));
-        // In a set that has neither rows nor other sets, every name would be unknown.
+        // Do not probe a set that has neither rows nor other sets, because every name would be unknown.
         let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
         let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
         compiled
@@ -274,7 +275,7 @@ impl Compiler {
         let mut diagnostics = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut diagnostics));
         if !had_errors {
-            // The probe's generated text has no position in the file.
+            // The probe's generated text has no position in the file, so report its diagnostics at the name of the set.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             let probe_errors = diagnostics.into_iter().filter(Diagnostic::is_error).map(at_set);
             compiled.diagnostics.extend(probe_errors);
@@ -314,7 +315,8 @@ impl Compiler {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
         compiled.diagnostics.append(&mut set_faults);
-        // An error in a dimension or in all aggregates may cause the error.
+        // An error in a dimension or in all aggregates may cause the error about the time. Report the latter only if
+        // there are no such errors.
         if let (Some(fault), Some(time)) = (of_time, time)
             && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_about_level(&fault)))
         {
@@ -423,8 +425,8 @@ impl Expansion {
         }
         let (file, in_set) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's
-        // joins.
+        // Show these warnings for the model. Its keys and order determine the rows in a partition, and a query does not
+        // run the tests of a set's joins.
         let is_shown = diagnostic.is_error()
             || matches!(
                 diagnostic.kind(),

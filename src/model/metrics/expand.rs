@@ -33,7 +33,7 @@ pub struct Expansion {
     pub sets: Vec<Arc<MetricSet>>,
     /// Position in the model's spec for diagnostics about the sets.
     pub span: Span,
-    /// Positions of the steps that have a row for every period. Empty if no step does.
+    /// Positions of the steps that have a row for every period. Empty if there is no such step.
     pub filled_steps: Range<u32>,
     /// Whether `partition_by` and the ordering key identify the rows in a way that later steps cannot infer.
     pub is_row_identified: bool,
@@ -212,8 +212,8 @@ fn expand_step<'y>(
     let mut set_indexes: Vec<usize> = groups.iter().map(|group| group.set).collect();
     set_indexes.dedup();
     if has_faults(faults) {
-        // An error in a formula or a metric does not hide a wrong key. `read_model` reports wrong keys next to errors
-        // in the list of metrics.
+        // Report wrong keys even if a formula or a metric has an error. If the list of metrics has errors, `read_model`
+        // has already reported the wrong keys.
         let wrong_keys = model.keys.iter();
         faults.extend(wrong_keys.filter_map(|key| model.unknown_key_error(compiler, key, &set_indexes)));
         return None;

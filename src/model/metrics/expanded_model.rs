@@ -99,8 +99,8 @@ impl ExpandedModel {
     /// formula.
     #[must_use]
     pub fn metric_set_formula(&self, formula: Span) -> Option<MetricSetFormula<'_>> {
-        // Look up the origin of the byte before the formula. This byte belongs to the name or to a key, which
-        // originates from the whole definition.
+        // Look up the origin of the byte before the formula. This byte belongs to the name or to a key, and its origin
+        // is the whole definition.
         let head = formula.start.saturating_sub(1);
         let (file, span) = self.expansion.text.origin(Span::new(head, formula.start));
         let set: &MetricSet = self.expansion.sets.get(usize::from(file).checked_sub(1)?)?;

@@ -1,4 +1,4 @@
-//! Rows for periods without any rows in the sets: the key `fill`.
+//! Key `fill`, which adds rows for periods without any rows in the sets.
 
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ pub struct Fill {
 }
 
 impl ColumnBuilder<'_> {
-    /// Returns whether the expanded step may keep `since` and `until` together with `fill`.
+    /// Returns whether the expanded step can keep `since` and `until` together with `fill`.
     pub fn keeps_bounds(&self) -> bool {
         let fill = self.kept_fill.as_ref();
         fill.is_some_and(|fill| self.keys.time == Some(fill.key))
@@ -42,7 +42,7 @@ impl ColumnBuilder<'_> {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns whether the expanded step may keep `fill`, because the filled key specifies its timeframe and remains a
+    /// Returns whether the expanded step can keep `fill`, because the filled key specifies its timeframe and remains a
     /// date without metric sets.
     pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
@@ -209,7 +209,7 @@ impl ModelOverSets<'_> {
         Some(fill)
     }
 
-    /// Warns about periods of the filled date that the filled period does not determine.
+    /// Warns about keys that are computed from the filled date but may differ between the days of a filled period.
     fn free_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
         let is_free = |index: &usize| {
             *index != fill.key

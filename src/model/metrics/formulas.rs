@@ -121,7 +121,7 @@ pub struct AnalysisScope<'a> {
     pub relations: &'a [Relation],
     /// Types of columns by lower-case name.
     pub types: &'a [(String, Type)],
-    /// Whether the rows are sorted by a date in descending order, if the step has no order.
+    /// Whether to assume a descending order by date if the step has no order.
     pub is_descending: bool,
 }
 
@@ -132,7 +132,8 @@ pub fn analyze_in(
     source: &str,
     analysis_scope: &AnalysisScope<'_>,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    // Calendar ranges need a date as the sort key. Only the keys of a model determine this date.
+    // Calendar ranges need a date as the sort key. `TODAY()` represents this date, which only the keys of a model
+    // determine.
     let date = if analysis_scope.is_descending {
         "TODAY() desc"
     } else {
@@ -205,7 +206,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
         let part = parsed.part as usize;
         let role = formulas.roles.get(part).copied().unwrap_or(DefinitionRole::Definitions);
         let body = ast.span(parsed.body);
-        // The span of an expression excludes its brackets.
+        // The span of an expression excludes the brackets around it, so use the span of the whole part or definition.
         let full_span = match (formulas.parts.get(part), parsed.name) {
             (Some(part), _) if part.name.is_some() || parsed.name.is_none() => part.span,
             (_, Some(name)) => Span::new(name.end, parsed.span.end.max(body.end)),
@@ -450,8 +451,8 @@ fn record_aggregate_calls(
         end = span.end;
         let call = ast.calls.iter().find(|call| call.name.start == span.start);
         let function = call.map_or("", |call| call.name.text(text));
-        // All columns may be NULL here, so only the value of an empty group can make an aggregate non-nullable. A node
-        // of another type converts the value for the operation that uses it.
+        // All columns may be NULL here, so an aggregate is non-nullable only if empty groups have a value. Skip nodes
+        // of another type, which convert the value for the operation that uses it.
         let of_call = || {
             nodes()
                 .filter(|id| program.meta(*id).span == span)

@@ -199,7 +199,7 @@ impl ModelOverSets<'_> {
                 .iter()
                 .find(|listed_metric| (listed_metric.set, listed_metric.metric) == *metric_id)
             {
-                // A former name of the metric only causes a warning.
+                // A former name of the metric causes only a warning.
                 Some(listed_metric) if !listed_metric.name.eq_ignore_ascii_case(&self.formula(*metric_id).name) => {
                     let message = format!(
                         "the model lists the metric `{}` as `{}`",

@@ -18,8 +18,7 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 
 impl ModelOverSets<'_> {
-    /// Returns the error about a key that is not a column, dimension or period of a set. `None` if a set may have the
-    /// key.
+    /// Returns an error if a key is not a column, dimension or period of a set. `None` if a set may have the key.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, set_indexes: &[usize]) -> Option<Diagnostic> {
         // If a set itself is checked, its keys are its time and its dimensions. The check of its formulas already
         // covers the time.
@@ -97,8 +96,8 @@ impl ModelOverSets<'_> {
 }
 
 impl MetricSet {
-    /// Returns the error about a metric or dimension that is qualified by the set's name. In a filter or key, this name
-    /// refers to the relation, which may have the same name.
+    /// Returns an error if a metric or dimension is qualified by the set's name. In a filter or key, this name refers
+    /// to the relation, which may have the same name.
     fn qualified_name_error(&self, compiler: &Compiler, qualifier: &str, name: &str, span: Span) -> Option<Diagnostic> {
         let definition = &self.definitions[self.position_by_any_name(name)?];
         let relation = self.relation(compiler)?;

@@ -1,4 +1,4 @@
-//! Keys that are periods of a date, and keys that all dates of a period have in common.
+//! Keys that are periods of a date, and keys that have the same value for all dates of a period.
 
 use std::ops::Range;
 
@@ -60,8 +60,8 @@ impl MetricSet {
         Some((column, frame))
     }
 
-    /// Returns the timeframe of a key that all dates of a period have in common, such as `year` for `ordered_at[year]`
-    /// and the period `ordered_at[month]`. The period may also be a date.
+    /// Returns the timeframe of a key if the key has the same value for all dates of a period, such as `year` for
+    /// `ordered_at[year]` and the period `ordered_at[month]`. The period may also be a date.
     pub fn timeframe_within(&self, key: &str, period: &str, fiscal_month_offset: Option<u8>) -> Option<String> {
         let (column, timeframe) = self.date_part_of(key)?;
         let is_date = || split_timeframe(period).1.is_empty() && self.definition_of_key(period).is_none();
@@ -75,8 +75,8 @@ impl MetricSet {
         (is_within && is_same).then_some(timeframe)
     }
 
-    /// Returns the formula of a key that all dates of a period have in common, such as `YEAR(ordered_at)` for the
-    /// period `ordered_at[month]`.
+    /// Returns the formula of a key if the key has the same value for all dates of a period, such as `YEAR(ordered_at)`
+    /// for the period `ordered_at[month]`.
     pub fn formula_within(
         &self,
         key: &str,
@@ -113,8 +113,8 @@ impl MetricSet {
         Some(FormulaWithinPeriod::Parts { parts, timeframe })
     }
 
-    /// Returns whether a key is computed only from the date of a period, and is a period or contains a year. Other
-    /// parts of a date, such as its weekday, occur in every long period.
+    /// Returns whether a key is computed only from the date of a period, and is itself a period or contains a year.
+    /// Other parts of a date, such as the weekday, recur in every long period.
     pub fn divides_date_of(&self, key: &str, period: &str) -> bool {
         let Some((column, _)) = self.timeframe_of(period) else {
             return false;

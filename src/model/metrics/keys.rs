@@ -58,7 +58,7 @@ impl MetricSetKey {
     }
 }
 
-/// Returns the formula for the first day of a period. The timeframe of a fiscal year is a number.
+/// Returns the formula for the first day of a period. A fiscal year is a number, which the formula converts to a date.
 pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
     match fiscal_offset {
         Some(offset) => format!("DATE({period}, {}, 1)", offset + 1),
@@ -158,7 +158,8 @@ impl ModelOverSets<'_> {
         keys.time = (0..self.keys.len())
             .filter(|index| period(*index).is_some())
             .min_by_key(|index| period(*index));
-        // No period is shorter than the column's own periods. Windows of filled rows are ordered by the filled key.
+        // A key that is the time column itself takes precedence, because no period is shorter. In steps with `fill`,
+        // windows are ordered by the filled key instead.
         if keys.time.is_none() || self.step.get("fill").is_none() {
             let finest = keys.time.and_then(period);
             self.make_column_the_time_key(compiler, set_indexes, finest, &mut keys);
@@ -478,7 +479,7 @@ impl ModelOverSets<'_> {
 
 /// Column of a relation that a set reads or joins, as a key.
 struct RelationColumn {
-    /// Relation, column and timeframe, which are equal for the same key of another set.
+    /// Relation, column and timeframe. They are equal if two sets have the same key.
     identity: [String; 3],
     /// Key, qualified with the name of the relation in the set.
     text: String,

@@ -68,7 +68,7 @@ impl RuleColumn {
     }
 }
 
-/// Names of columns ignore case.
+/// Column names are case-insensitive.
 impl PartialEq for RuleColumn {
     fn eq(&self, other: &Self) -> bool {
         self.name.eq_ignore_ascii_case(&other.name)
@@ -229,7 +229,7 @@ impl ModelOverSets<'_> {
             }
             key_names.push(name);
         }
-        // A key may be the same timeframe.
+        // `add_timeframe` skips a timeframe that is already a key.
         for column in timeframes {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }

@@ -1,5 +1,5 @@
 //! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and
-//! `renamed_from`. Models and sets may still use them, with a warning.
+//! `renamed_from`. Models and sets can still use them, but cause a warning.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -145,7 +145,8 @@ impl MetricSet {
 }
 
 impl ModelOverSets<'_> {
-    /// Reports metrics that may no longer be used although formulas of the sets use them to compute the needed metrics.
+    /// Reports deprecated metrics whose `until` date has passed but that formulas of the sets use to compute the needed
+    /// metrics.
     pub fn check_metrics_used_in_sets(
         &self,
         metric_ids: &[MetricId],
@@ -164,8 +165,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Warns about a metric that a formula of the model calls by its former name. A column of the model may have any
-    /// name.
+    /// Warns about a metric that a formula of the model calls by its former name. A name that the model gives to a
+    /// column is not reported.
     pub fn check_former_name(&self, id: MetricId, name: &NameUse, span: Span, faults: &mut Vec<Diagnostic>) {
         let set = &self.sets[id.0];
         let is_column = name.qualifier.is_none()

@@ -59,7 +59,8 @@ impl PeriodBound {
             ..Step::default()
         };
         let (formulas, faults) = analyze(compiler, &step, source);
-        // A later report would show the generated condition that contains the bound.
+        // Report a syntax error here, because a later report would show the generated condition that contains the
+        // bound.
         let syntax = faults.into_iter().find(|fault| fault.is_error() && fault.is_syntax());
         if syntax.is_some() {
             // YAML ends the bound at a comma, which the loader reports.
@@ -75,7 +76,7 @@ impl PeriodBound {
         )
     }
 
-    /// Returns the error about two dates in the wrong order, which select no period. `None` if one of them is a
+    /// Returns an error if two dates are in the wrong order and therefore select no period. `None` if one of them is a
     /// formula.
     pub fn reversed_fault([(first, from), (last, to)]: [(&str, &Node); 2]) -> Option<Diagnostic> {
         let date = |node: &Node| Self::read(node)?.date;
@@ -130,7 +131,7 @@ impl PeriodBound {
                     1,
                 ),
             };
-            // A month without this day ends before it.
+            // If the month is too short to contain the day, use the last day of the month.
             let last = (1..=day).rev();
             let first_of_month = check::shift_date(&format!("{year:04}-01-01"), month - 1 - months, 0)?;
             let (year, month, _) = iso_date(&first_of_month)?;
@@ -147,7 +148,7 @@ impl PeriodBound {
         Some(if days > 0 { format!("{start} - {days}") } else { start })
     }
 
-    /// Returns the timeframe of the date. The timeframe of a fiscal year is a number.
+    /// Returns the formula for the period that contains the date. A fiscal year is a number.
     fn period(&self, frame: &str) -> String {
         match (self.date, timeframe_months_and_offset(frame, None)) {
             (Some(_), Some(_)) => self.days(frame, None).0,
@@ -204,7 +205,7 @@ impl ModelOverSets<'_> {
             Some(order) => {
                 let ordered = self.keys_in(keys, order);
                 let is_period = |index: &usize| keys.key_in_first_set(*index).is_some_and(|key| key.frame.is_some());
-                // Only the formulas of a step with periods are analyzed in the direction of the order.
+                // A descending order is taken into account only when the formulas of a step with periods are analyzed.
                 let is_ascending = self.kind == SpecKind::Periods || order.iter().all(|entry| !entry.descending);
                 let are_keys = ordered.len() == order.len();
                 is_ascending && are_keys && ordered.into_iter().find(is_period) == keys.time
@@ -260,8 +261,8 @@ impl ModelOverSets<'_> {
             };
             filters.push(TextWithOrigins::generated(&condition, 0, bound.span));
         }
-        // Rows without a period are not shown, so windows do not read them either. Other conditions already remove
-        // them.
+        // Rows without a period are not shown, so windows must not read them. If there are other conditions, these
+        // conditions already remove such rows.
         let has_time = || !filters.is_empty() || self.sets[set].has_time_in_every_row(compiler);
         if let Some(since) = self.bound("since").filter(|_| !has_time()) {
             let condition = format!("NOT(ISBLANK({column}))");
@@ -275,7 +276,7 @@ impl ModelOverSets<'_> {
         let bound = self.bound("since")?;
         let time = keys.time?;
         let key = keys.key_in_first_set(time)?;
-        // The key may be a column that contains instants.
+        // A key that is not a period, such as a column of instants, is compared with the day of the bound.
         let value = bound.key_value(key).unwrap_or_else(|| bound.days("day", None).0);
         let condition = format!("{} >= {value}", quote_formula_name(&keys.names[time]));
         Some(TextWithOrigins::generated(&condition, 0, bound.span))

@@ -153,8 +153,8 @@ fn set_without_formulas(name: String, pairs: Vec<(Node, Node)>, span: Span) -> M
     }
 }
 
-/// Sets the time of the step to the column of its period key. Reports a step that specifies periods but has no period
-/// key.
+/// Uses the column of the step's period key as the time column of the step. Reports a step that specifies periods but
+/// has no period key.
 fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Span), faults: &mut Vec<Diagnostic>) {
     let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
     match (time_column(set, keys, node), range) {
@@ -280,7 +280,8 @@ impl EarlierSteps {
                 periods.clear();
             }
             if node.get("union").is_some() {
-                // Each step of the union may compute the columns from a different date.
+                // Each step of the union may compute a column from a different date, so the union itself becomes the
+                // origin.
                 let period_entries = periods.iter_mut();
                 period_entries.for_each(|(name, period)| period.origin = format!("{step_index}.{name}"));
             }

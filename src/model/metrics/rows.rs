@@ -30,8 +30,8 @@ struct NamesUsed {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns a grouped step over the rows of a set, which computes `columns`. `formulas` contains the set's formulas
-    /// in these columns, and `rule` the rule that selects the rows.
+    /// Returns a grouped step that computes `columns` over the rows of a set. `formulas` contains the set's formulas in
+    /// these columns, and `rule` is the rule that selects the rows.
     pub fn rows_step(
         &self,
         compiler: &Compiler,
@@ -127,7 +127,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the replacements for the columns in a formula of a set whose names are also names of keys.
+    /// Returns the replacements for those columns in a set's formula that have the same name as a key.
     pub fn columns_next_to_keys(
         &self,
         set: usize,
@@ -140,8 +140,8 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns the replacements for the names in a formula of a set to which `spell` gives another spelling. `spell`
-    /// gets a name, and the name with a qualifier if a key has the same name.
+    /// Returns the replacements for those names in a set's formula that `spell` changes. The arguments of `spell` are
+    /// the name as written, and the name that the step needs, which has a qualifier if a key has the same name.
     pub fn spell_columns(
         &self,
         set: usize,
@@ -266,7 +266,7 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
     let from = set.root.text_at("from").and_then(find_relation);
     let mut columns = names_used.columns.clone();
     let mut required_joins = Vec::new();
-    // A join may use columns of an earlier join.
+    // Go backward, because a join may use columns of an earlier join.
     for join in joins.into_iter().rev() {
         let (alias, to) = joined_relation(join).unwrap_or_default();
         let relation = find_relation(to);

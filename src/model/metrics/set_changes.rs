@@ -5,8 +5,8 @@ use formulac_syntax::text::one_line;
 use super::expanded_model::{MetricSetFilter, MetricSetFormula};
 use crate::{CompiledSpec, write};
 
-/// Formula of a metric, a dimension or the set's condition that differs between two versions of a metric set. Formulas
-/// are on one line.
+/// Formula of a metric, a dimension or a set's condition that differs between two versions of the set. Formulas are on
+/// one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricChange {
     /// The metric or dimension with its set, such as `orders.revenue`, or `orders.where` for the condition.

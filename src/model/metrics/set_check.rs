@@ -1,4 +1,4 @@
-//! Model with all metrics and dimensions of a set, which is compiled to check the set.
+//! Model with all metrics and dimensions of a set. The model is compiled to check the set.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -42,7 +42,7 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
                 .iter()
                 .map(|(set, time)| format!("{set}: {}", part(time)))
                 .collect();
-            // A key may not have the name of a set's time.
+            // A key must not have the name of a set's time column.
             let mut name = period.clone();
             while times.iter().any(|(_, time)| time.column.eq_ignore_ascii_case(&name)) {
                 name.push_str("_of_sets");

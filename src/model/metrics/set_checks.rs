@@ -52,7 +52,8 @@ impl MetricSet {
         self.definitions.iter().filter_map(error).collect()
     }
 
-    /// Warns about a metric with `non_additive` that also reads metrics without this key, which aggregate all rows.
+    /// Warns if a metric with `non_additive` also reads metrics without this key, because those metrics aggregate all
+    /// rows.
     pub(super) fn check_metrics_of_all_rows(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
         let formula = &self.definitions[index];
         let of_all_rows = |name: &&NameUse| {
@@ -127,7 +128,8 @@ pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
     }
 }
 
-/// Reports joins that may change the number of rows, over which all metrics of the set are computed.
+/// Reports joins that may change the number of the set's rows, because all metrics of the set are computed over these
+/// rows.
 pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
     let joins = root.items_at("joins");
     for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
@@ -206,7 +208,7 @@ impl MetricSet {
         Some(Diagnostic::new(Code::UnknownName, node.span, message).with_help(help))
     }
 
-    /// Returns the error about a former name that is also the former name of another definition.
+    /// Returns an error if a former name is also the former name of another definition.
     pub(super) fn former_name_error(&self, (former, span): (&str, Span), name: &str) -> Option<Diagnostic> {
         let other = self
             .renamed

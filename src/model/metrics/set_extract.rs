@@ -18,8 +18,8 @@ use crate::yaml;
 const WITHOUT_SQL: [&str; 6] = ["description", "semantic_model", "owner", "approvers", "tags", "meta"];
 
 impl CompiledSpec {
-    /// Returns an extract of each metric set that the model reads, with the path of the set's file: a set with only the
-    /// definitions that the model needs. `source` is the text of the model's spec.
+    /// Returns, for each metric set that the model reads, the path of the set's file and an extract: the set with only
+    /// the definitions that the model needs. `source` is the text of the model's spec.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -91,8 +91,8 @@ impl CompiledSpec {
         self.sets.iter().flat_map(of_set).collect()
     }
 
-    /// Returns, for each definition of a set, whether the model needs it: a metric that the model reads, or a dimension
-    /// to which the model's text or a needed formula may refer.
+    /// Returns, for each definition of a set, whether the model needs it. The model needs the metrics that it reads,
+    /// and the dimensions to which its text or a needed formula may refer.
     fn needed_definitions(&self, set: &MetricSet, source: &str) -> Arena<bool> {
         let is_read = |name: &str| {
             let full = format!("{}.{name}", set.name);
@@ -119,7 +119,8 @@ impl CompiledSpec {
         for (index, formula) in set.definitions.iter().enumerate() {
             if !set.is_metric(formula) {
                 dimensions.insert(formula.name.to_lowercase(), index);
-                // A search for words does not find names that contain other characters.
+                // Always include dimensions with other characters in their names, because the search for words does not
+                // find them.
                 need_flags[index] |= !is_plain_name(&formula.name);
             }
         }

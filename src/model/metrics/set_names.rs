@@ -68,7 +68,7 @@ impl MetricSet {
                 faults.push(unknown_set(name, node.span, sets, Some(self)));
             }
         }
-        // A name may refer to a metric of a set that does not exist.
+        // If a set does not exist, an unknown name may be one of its metrics, so it is not reported.
         let is_complete = faults.is_empty();
         let find = |set: &str| sets.get(set).map(|set| &**set);
         for formula in &self.definitions {

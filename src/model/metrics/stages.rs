@@ -302,7 +302,7 @@ impl<'m> StepWriter<'m> {
         TextWithPosition::new(quote_formula_name(name), 0, self.model.span)
     }
 
-    /// Makes the last step return the model's columns in their order, sorted as the model specifies.
+    /// Makes the last step return the model's columns in order, and sort its rows as the model specifies.
     fn finish(&mut self, stages: &Arena<Stage>, steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
         let mut outputs: Vec<usize> = (0..self.columns.all.len())

@@ -90,7 +90,7 @@ pub struct StepText {
     pub having: Option<TextWithOrigins>,
     /// Columns to keep. `None` for a grouped step.
     pub keep: Option<StepTextColumns>,
-    /// Further keys, which are copied from the model.
+    /// Additional keys that are copied from the model.
     pub copied: Vec<(String, TextWithPosition)>,
     pub definitions: Vec<DefinitionText>,
 }

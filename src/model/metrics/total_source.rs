@@ -63,7 +63,8 @@ impl SpecCompilation<'_> {
             let members = step.union.iter().filter_map(|member| self.spec.step_named(member.text));
             let Some((reference, empty)) = combined else { break };
             let column = referenced_name(reference)?;
-            // If the keys are the same, each group contains one row of the step with the column.
+            // If this step has the same keys as the step with the column, each group contains only one row of that
+            // step.
             let has_column = |member: &usize| {
                 let member = self.spec.steps.get(*member);
                 member.is_some_and(|member| {

@@ -62,7 +62,8 @@ impl SpecCompilation<'_> {
         let is_over_sets = self.spec.kind != SpecKind::Written;
         let columns = united_columns((step, is_over_sets), &relations, faults);
         let tree = &mut memory.emit.tree;
-        // Postgres resolves the types of the first two branches before it reads the third branch.
+        // Postgres resolves the types of the first two branches before it reads the third branch, so the NULLs of a
+        // column that both branches lack need a type.
         let is_untyped = |column: &Column| {
             let lacks = |member: &(String, Relation)| member.1.position(column.name()).is_none();
             relations.len() > 2 && relations.iter().take(2).all(lacks)
@@ -121,7 +122,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the columns that any of the relations has. Reports keys whose types cannot be compared.
+/// Returns the columns that exist in at least one of the relations. Reports keys whose types cannot be compared.
 fn united_columns(
     (step, is_over_sets): (&Step<'_>, bool),
     relations: &[(String, Relation)],

@@ -52,7 +52,7 @@ struct CellSources {
     /// Rows of the input.
     input: SelectSource,
     /// Key column that is never NULL in the input, so that it indicates whether a cell has a row. `None` if there is no
-    /// such column. `input` then has a marker column if the cells need one.
+    /// such column. In this case, `input` has a marker column if the cells need one.
     never_null: Option<String>,
 }
 
@@ -383,7 +383,7 @@ fn input_source(input: &StepInput<'_>, dialect: Dialect) -> SelectSource {
     }
 }
 
-/// Returns the warning about an input without a known key.
+/// Builds the warning for an input without a known key.
 fn several_rows_in_cell_diagnostic(step: &Step<'_>, columns: &CellColumns, source: &str) -> Diagnostic {
     let keys = [columns.rows.as_slice(), &columns.keys].concat();
     let message = format!(

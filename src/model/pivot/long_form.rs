@@ -8,8 +8,8 @@ use crate::schema::{Column, Relation};
 use crate::sql::{Cte, Item, Select, SqlTree};
 
 impl SpecCompilation<'_> {
-    /// Converts the output of a sheet that was computed for all cells to the long form, which contains only the cells
-    /// that have a row.
+    /// Converts the output of a sheet to the long form. The sheet was computed for all cells, but the long form
+    /// contains only the cells that have a row.
     pub(crate) fn convert_to_long_form(
         &mut self,
         work: &StepToCompile<'_>,

@@ -41,7 +41,7 @@ pub fn read_step_over_metric_set<'s>(
     add_used_metrics(set, &formulas, &mut definitions);
     let source = (text, set.relation_name.as_str());
     let mut definitions = read_definitions(compiler, trees, step, source, &formulas, definitions).ok()?;
-    // Without the set, a formula over metrics looks like a formula over columns.
+    // The formulas were analyzed without the set, so metrics look like columns. Correct the levels.
     for definition in &mut definitions {
         definition.level = definition.level.max(Level::Aggregate);
         definition.has_aggregates = false;

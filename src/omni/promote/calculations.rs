@@ -1,4 +1,4 @@
-//! Converts the calculations in a saved query, which are formulas over the rows of the query's result.
+//! Converts the calculations in a saved query: formulas over the rows of the query's result.
 
 use formulac_syntax::text::one_line;
 use rustc_hash::FxHashMap;
@@ -209,7 +209,7 @@ fn move_letters(formula: &str, columns: &[LetteredColumn], is_name: &dyn Fn(&str
         });
         moved.push((span.start as usize, span.end as usize, new));
     }
-    // The cells at the ends of a range are nodes too.
+    // The cells at the ends of a range are separate nodes, so sort each range before its cells.
     moved.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
     let mut out = String::with_capacity(text.len());
     let mut copied = 1;
@@ -271,7 +271,8 @@ fn with_letters(cell: &str, index: usize) -> String {
 }
 
 /// Updates the column letters in the formulas of a worksheet's last columns after columns have been omitted. `is_kept`
-/// returns whether the worksheet keeps a column. A formula that reads an omitted column becomes an error, too.
+/// returns whether the worksheet keeps a column. A formula that reads an omitted column becomes an error, so its own
+/// column is omitted as well.
 pub(super) fn leave_out_columns(
     columns: &[&str],
     is_kept: &dyn Fn(&str) -> bool,
@@ -307,7 +308,7 @@ pub(super) fn leave_out_columns(
     }
 }
 
-/// Returns the column index of a cell such as `B2` or `$B$2`, or of an end of a range such as `B:B`.
+/// Returns the column index of a cell such as `B2` or `$B$2`, or of the start or end of a range such as `B:B`.
 fn cell_column(word: &str) -> Option<usize> {
     let word: String = word.chars().filter(|c| *c != '$').collect();
     let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
@@ -317,7 +318,7 @@ fn cell_column(word: &str) -> Option<usize> {
     is_cell.then(|| digits.fold(0, |column, digit| column * 26 + digit) - 1)
 }
 
-/// Returns how a function of a calculation may differ in Omni.
+/// Returns how a function in a formula may behave differently in Omni. `None` if there is no such function.
 pub(super) fn function_doubt(formula: &str) -> Option<&'static str> {
     let text = format!("={formula}");
     let (parsed, _) = parse::parse(&text);

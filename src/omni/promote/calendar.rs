@@ -1,9 +1,9 @@
 //! First day of the week and start of the fiscal year in the Omni model.
 //!
 //! Omni adds `fiscal_month_offset` months to a date: with 11, the fiscal year 2025 starts in February 2024, and with
-//! -1, the fiscal year 2024 starts in February 2024. The key of a spec with the same name is the number of months from
-//! January to the first month of the fiscal year, and the year has the number of the calendar year in which it starts.
-//! Source: <https://docs.omni.co/modeling/models/fiscal-month-offset>
+//! -1, the fiscal year 2024 starts in February 2024. In a spec, the key with the same name is the number of months from
+//! January to the first month of the fiscal year, and the fiscal year is numbered after the calendar year in which it
+//! starts. Source: <https://docs.omni.co/modeling/models/fiscal-month-offset>
 
 use super::omni_model::ParsedOmniModel;
 use super::term::FormulaTerm;

@@ -40,7 +40,7 @@ const CONVERTED_SETTINGS: [&str; 16] = [
     "required_access_grants",
 ];
 
-/// Settings that refer to fields, which may not be columns of the model.
+/// Settings that refer to fields. These fields are not necessarily columns of the model.
 const SETTINGS_WITH_FIELDS: [&str; 4] = ["drill_fields", "links", "order_by_field", "suggest_from_field"];
 
 /// Value of a display setting.

@@ -53,10 +53,11 @@ pub(super) const QUERY_KEYS: [&str; 16] = [
     "label",
 ];
 
-/// Maximum number of letters that differ between a misspelled key and the key that it means.
+/// Maximum number of letters that differ between a misspelled key and the intended key.
 const MAX_WRONG_LETTERS: usize = 2;
 
-/// Returns the listed name that a misspelled name means. `None` if the name is listed or similar to no listed name.
+/// Returns the listed name that was probably intended by a misspelled name. `None` if the name is listed or similar to
+/// no listed name.
 pub(super) fn intended_name<'n>(name: &str, names: impl IntoIterator<Item = &'n str> + Clone) -> Option<&'n str> {
     let is_listed = names
         .clone()

@@ -59,7 +59,7 @@ use crate::span::Span;
 pub struct Request<'a> {
     /// Path of the Omni file, which must be one of the given files.
     pub file: String,
-    /// Names of fields of the view, or of saved queries. All suitable items are promoted if the list is empty.
+    /// Names of the view's fields, or of saved queries. All suitable items are promoted if the list is empty.
     pub fields: Vec<String>,
     /// Dimensions to group by, such as `orders.created_at[month]`.
     pub grain: Vec<String>,
@@ -68,11 +68,11 @@ pub struct Request<'a> {
     /// Whether to omit the columns by which topics filter the rows of each user. By default, these columns are keys of
     /// a grouped model.
     pub drop_access: bool,
-    /// dbt's manifest, which determines the relations that the views show. A view that shows no relation of the
-    /// manifest reads the dbt model with the name of its table.
+    /// dbt's manifest, which determines the relations that the views show. A view without a relation in the manifest
+    /// reads the dbt model that has the name of the view's table.
     pub manifest: Option<&'a Manifest>,
-    /// Paths in the folder of the Omni model, by the path of the file. Files that are not listed have the same path in
-    /// the folder.
+    /// Maps the path of a file to its path in the Omni model's folder. If a file is not listed, both paths are the
+    /// same.
     pub paths: FxHashMap<String, String>,
 }
 

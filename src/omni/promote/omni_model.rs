@@ -146,7 +146,7 @@ impl<'t> ParsedOmniModel<'t> {
         (model, faults)
     }
 
-    /// Sets the table of each view that does not specify its rows to the table of the view that it extends.
+    /// If a view does not specify its rows, sets its table to the table of the view that it extends.
     ///
     /// Source: <https://docs.omni.co/modeling/views/parameters/extends>
     fn inherit_tables(&mut self) {
@@ -167,8 +167,8 @@ impl<'t> ParsedOmniModel<'t> {
         }
     }
 
-    /// Sets the relations of dbt's manifest that the views show. `paths` contains the paths in the folder of the Omni
-    /// model, by the path of the file.
+    /// Sets the relation in dbt's manifest that each view shows. `paths` maps the path of a file to its path in the
+    /// Omni model's folder.
     pub fn set_relations(&mut self, manifest: &Manifest, paths: &FxHashMap<String, String>) {
         let path_of = |file: &ParsedOmniFile<'t>| paths.get(file.path).map_or(file.path, String::as_str).to_owned();
         let files = self.files.iter();
@@ -215,7 +215,7 @@ impl<'t> ParsedOmniModel<'t> {
         self.names.canonical_name(name)
     }
 
-    /// Returns the index of the view with this name, which may also be the alias of a join.
+    /// Returns the index of the view with this name or with this join alias.
     pub fn view_instance(&self, name: &str) -> Option<usize> {
         let of_join = || {
             let view_name = self.relationships.iter().find_map(|join| {

@@ -1,4 +1,4 @@
-//! Checks whether an Omni field can read a model's column without a change of its values.
+//! Checks whether an Omni field can read a model's column without changing the field's values.
 
 use super::omni_model::{OmniFieldKind, OmniViewSource, ParsedOmniModel, Relationship, ViewField};
 use super::retarget::TargetModel;
@@ -10,15 +10,15 @@ use crate::model::CompiledSpec;
 pub struct RetargetRefusal {
     /// Reason, without a final period.
     pub reason: String,
-    /// Instruction after which the field can read the model, without the reason. `None` if the values of the field
-    /// would always be different.
+    /// Instruction for the user that makes it possible for the field to read the model. `None` if the values of the
+    /// field would always be different.
     pub remedy: Option<String>,
     /// Alternative to the field, as an instruction.
     pub alternative: Option<String>,
 }
 
 impl RetargetRefusal {
-    /// Creates a refusal that no instruction resolves, because the values would be different.
+    /// Creates a refusal without an instruction, because the values would always be different.
     pub(super) fn of_values(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),

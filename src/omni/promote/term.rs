@@ -162,7 +162,7 @@ impl FormulaTerm {
             .with_never_null(true)
     }
 
-    /// Returns a term that is NULL if an operand is NULL. The term itself is never NULL.
+    /// Makes the term NULL if one of the operands is NULL. The term must have no other reason to be NULL.
     pub fn null_if_blank(self, operands: &[&Self]) -> Self {
         let nullable = operands.iter().filter(|operand| !operand.is_there);
         let blanks: Vec<Self> = nullable.map(|operand| (*operand).clone().isblank_call()).collect();

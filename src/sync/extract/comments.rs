@@ -8,9 +8,8 @@ use crate::yaml::{self, Node, NodeKind};
 /// Keys whose values are formulas.
 const FORMULAS: [&str; 3] = ["definitions", "on", "where"];
 
-/// Returns the new text of a spec, with the comments that exist only in the old text added above the key `metrics`,
-/// unless they moved to the set. Formula comments that are in neither the new text nor the set are written as YAML
-/// comments.
+/// Returns the new text of a spec with the lost comments: the comments that are in the old text, but neither in the new
+/// text nor in the set. They are added above the key `metrics`. Comments from formulas become YAML comments.
 pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: bool) -> String {
     let (Some(before), Some(after)) = (yaml::root(old), yaml::root(&new)) else {
         return new;

@@ -209,7 +209,7 @@ pub(super) fn draft_metric_set(
     }))
 }
 
-/// Rejects specs that join another relation under a name that a join of the set or of an earlier spec already has.
+/// Rejects specs that join a relation under a name that the set or an earlier spec already uses for another relation.
 fn check_joins(
     candidates: &Arena<Candidate>,
     members: &[usize],

@@ -1,4 +1,4 @@
-//! Metric sets from definitions that several specs contain.
+//! Extracts metric sets from definitions that several specs contain.
 //!
 //! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
 //! same formula, the group gets a metric set that contains the formula, and the specs read the set. If the project has

@@ -271,8 +271,8 @@ impl ExtractionRun<'_> {
         is_same
     }
 
-    /// Returns the reason why a spec cannot read a set if two of its definitions have the same formula, which the set
-    /// contains once.
+    /// Returns the reason why a spec cannot read a set: two of the spec's definitions have the same formula, but the
+    /// set contains each formula only once. `None` if no formula is repeated.
     fn repeated_formula(&self, member: &Member) -> Option<String> {
         let definitions = &self.candidates[member.candidate].step.definitions;
         let moved = || member.moved_definitions.iter().enumerate();

@@ -135,7 +135,8 @@ impl MetricSetDraft {
         self.members.iter().map(|member| (member.candidate, member)).collect()
     }
 
-    /// Returns the set's name for a definition that the source of another definition uses.
+    /// The source formula of `definition` refers to another definition of its spec, with the index `used_index`.
+    /// Returns the name that the set uses for this other definition.
     fn name_of_used_definition(
         &self,
         members: &HashMap<usize, &Member>,
@@ -278,7 +279,7 @@ impl MetricSetText {
     }
 }
 
-/// Returns the formula of a definition, with the names of other definitions as in the set.
+/// Returns the formula of a definition, in which other definitions have the names that the set uses.
 fn formula_with_set_names<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
     let mut formula = String::new();
     let mut offset = 0;

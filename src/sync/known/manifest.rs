@@ -167,7 +167,8 @@ fn relation_origin(node: &ManifestNode) -> RelationOrigin {
 }
 
 impl KnownFacts {
-    /// Returns the name of a node's relation among these facts, which come from dbt's manifest.
+    /// Returns the name under which the schema contains a node's relation. The schema must come from dbt's manifest.
+    /// Empty if the schema does not contain the relation.
     pub(crate) fn relation_name(&self, node: &ManifestNode) -> &str {
         let longer = self.schema.relation(&node.longer_name());
         let relation = longer.or_else(|| self.schema.relation(&node.name).filter(|_| node.is_latest()));

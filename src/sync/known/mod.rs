@@ -189,7 +189,7 @@ impl KnownFacts {
         }
     }
 
-    /// Replaces the descriptions of columns of relations in dbt's manifest.
+    /// Replaces column descriptions. `manifest` is dbt's manifest, which maps the described nodes to relations.
     #[must_use]
     pub fn with_descriptions(mut self, manifest: &Manifest, described: &[ColumnDescription]) -> Self {
         for one in described {
@@ -293,7 +293,7 @@ impl KnownFacts {
         contradictions
     }
 
-    /// Keeps only these relations. If several specs read a relation, the columns that any of them reads are kept.
+    /// Keeps only these relations. If several specs read a relation, keeps each column that at least one of them reads.
     #[must_use]
     pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();
@@ -546,7 +546,7 @@ relations:
         assert!(orders.is_partial() && merged.schema.relation("items").is_some());
     }
 
-    /// A properties file specifies only `numeric`. Without a catalog, the digits in `known.yml` stay.
+    /// A properties file specifies only `numeric`. Without a catalog, the precision in `known.yml` is kept.
     #[test]
     fn details_of_types_stay_until_the_artifacts_contradict_them() {
         let committed = "amount: 'decimal(12,2)', code: uuid, day: date, extra: float";

@@ -1,4 +1,4 @@
-//! Plan for a push. A plan is only data. No files change when a plan is created.
+//! Plan for a push. Creating a plan changes no files.
 
 mod model_plan;
 

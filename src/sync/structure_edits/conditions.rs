@@ -87,14 +87,15 @@ impl ModelReconciler<'_> {
         self.formula_in_rows(&without_results(&self.ours.source)?, sql)
     }
 
-    /// Returns the formula for SQL over the rows that a spec without definitions selects. `None` if the spec cannot be
-    /// edited.
+    /// Returns the formula for SQL over the rows that the spec `rows` selects. This spec has no definitions. `None` if
+    /// the spec cannot be edited.
     pub fn formula_in_rows(&self, rows: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let spec = with_definition(rows, CONDITION, "TRUE")?;
         self.formula_beside(&spec, "true", sql)
     }
 
-    /// Returns the formula for SQL that replaces a placeholder. The formula is found as if the SQL were a column.
+    /// Returns the formula for SQL that replaces a placeholder in a spec. The formula is found as if the SQL were a
+    /// column.
     fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let path = Some(self.ours.spec.as_str());
         let before = format!("{placeholder} as {CONDITION}");

@@ -30,7 +30,7 @@ impl ModelReconciler<'_> {
     pub(super) fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (edited_sql, position) = (self.edited_sql?, hand.position.as_ref()?);
         let base = self.base_spec.as_ref()?;
-        // `self.ours` already contains transferred edits, so compare the user's spec.
+        // `self.ours` already contains transferred edits, so use the user's spec for the comparison.
         if self.sides.ours.is_none_or(|ours| ours.source == base.source) {
             return None;
         }
@@ -42,7 +42,8 @@ impl ModelReconciler<'_> {
                     Some(condition(&root, cte.as_deref(), key)?.text()?.to_owned())
                 };
                 let other = if *clause == "where" { "having" } else { "where" };
-                // A condition of a later select may come from the other key, `where` or `having`, of the spec.
+                // The condition of a later select may come from the spec's other key (`where` or `having`), so compare
+                // both keys.
                 let is_changed = |key: &&str| match &theirs {
                     Some(theirs) => condition_of(theirs, key) != condition_of(base, key),
                     None => condition_of(&self.ours, key) != condition_of(base, key),
@@ -133,8 +134,8 @@ impl ModelReconciler<'_> {
         let changed = self.definition_change(base, ours, (old, &formula), new, added)?;
         let before_edit = self.with_base_spec(base);
         let transferred = before_edit.transfer_structure_edit(edit, columns, edited_sql);
-        // A removed and an added column are one renamed column only if the last spec, with the new name, generates the
-        // edited SQL.
+        // Treat a removed and an added column as one renamed column only if the spec of the last push, with the new
+        // name, generates the edited SQL.
         let transferred = match new {
             Some(_) => Some(transferred.ok()?),
             None => transferred.ok(),

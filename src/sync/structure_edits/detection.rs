@@ -12,7 +12,8 @@ use crate::hand_edits::HandEdit;
 const MAX_RENAMED_PAIRS: usize = 16;
 
 /// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several
-/// edits may explain the same hand edits. The last select may return all columns of the CTE `output`.
+/// edits may explain the same hand edits. `output` is the name of a CTE if the last select returns all columns of this
+/// CTE.
 pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
     let column = |edit: &HandEdit| Some(edit.position.as_ref()?.output_column_name(output)?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);

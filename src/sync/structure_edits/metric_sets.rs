@@ -1,4 +1,4 @@
-//! Hand edits to the structure of the SQL of models built on metric sets: conditions that restrict the rows of a set in
+//! Hand edits to the structure of the SQL in models built on metric sets: conditions that restrict the rows of a set in
 //! one model, and columns that are computed from its metrics.
 
 use super::candidates::SpecWithStructure;
@@ -63,9 +63,9 @@ impl ModelReconciler<'_> {
         specs
     }
 
-    /// Returns the formula for a condition on the rows of a set whose SQL does not contain the set's joins, because
-    /// nothing uses these joins. The names in the formula are qualified, because a joined relation may have columns
-    /// with the same names.
+    /// Returns the formula for a condition on the rows of a set, if the SQL of these rows omits the set's joins because
+    /// nothing uses them. The names in the formula are qualified, because a joined relation may have columns with the
+    /// same names.
     fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
         let at = Path::root().key("joins");
         let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;

@@ -76,7 +76,7 @@ struct TransferProgress {
     carried: BTreeSet<usize>,
     /// Edits to columns that also changed in the spec. They are never transferred.
     both_sided: BTreeSet<usize>,
-    /// Conflicts with changes of the spec, each with the edits that it concerns.
+    /// Conflicts with changes to the spec, each with the edits that it concerns.
     conflicts: Vec<(Vec<usize>, Conflict)>,
 }
 

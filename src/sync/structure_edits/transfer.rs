@@ -123,8 +123,9 @@ impl ModelReconciler<'_> {
             });
         }
         let is_produced = match edit.condition() {
-            // A condition may imply that values are not NULL, which changes expressions of columns. Edits of those
-            // expressions remain edits. Other clauses must not change, because the file contains their conditions.
+            // A condition may imply that values are not NULL, and so change the expressions of columns. Edits to these
+            // expressions still count as edits. Other clauses must not change, because the file contains their
+            // conditions.
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;

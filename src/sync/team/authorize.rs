@@ -1,5 +1,5 @@
-//! Checks whether the authors of a branch's commits were permitted to make them. The command's own checks cannot stop a
-//! person who has the files, but this check runs in CI, where the branch cannot affect the result.
+//! Checks whether the authors of a branch's commits were permitted to make them. The checks in commands cannot stop a
+//! person who edits the files directly. This check runs in CI, where the branch cannot affect the result.
 
 use super::change::{CHANGES, ChangeComment, Event, is_same_person};
 use crate::model::{Environment, Project};

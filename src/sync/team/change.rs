@@ -209,7 +209,8 @@ fn strip_control_characters(text: &str) -> String {
     text.trim().to_owned()
 }
 
-/// Returns a unique identifier for a change, which is derived from its title and consists of letters, digits and `-`.
+/// Returns a unique identifier for a change. The identifier is derived from the change's title and consists of letters,
+/// digits and `-`.
 #[must_use]
 pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let plain: String = title

@@ -10,9 +10,9 @@ const BEGIN: &str =
 const END: &str = "# formulac: end";
 
 /// Returns the contents of the code owners file. Handwritten lines are kept. The owners of the project's files are
-/// appended: engineers own these folders, the approvers in a spec own that spec, and admins own the project file.
-/// `prefix` is the path from the repository's root to the project's folder, with `/` at both ends. If several lines
-/// match a file, the last line applies, so the generated patterns must not match any other files.
+/// appended: engineers own the project's folders, the approvers in a spec own that spec, and admins own the project
+/// file. `prefix` is the path from the repository's root to the project's folder, with `/` at both ends. If several
+/// lines match a file, the last line applies, so the generated patterns must not match any other files.
 #[must_use]
 pub fn codeowners(
     written: &str,

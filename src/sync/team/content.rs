@@ -53,7 +53,7 @@ impl ContentDifference {
         self.path == KNOWN
     }
 
-    /// Returns `true` if the file is evidence from a verification, which an approval covers because no spec can
+    /// Returns `true` if the file is evidence from a verification. An approval covers evidence, because no spec can
     /// generate it again.
     #[must_use]
     pub fn is_evidence(&self) -> bool {

@@ -1,9 +1,9 @@
 //! Transactions that change many files. Either all changes or none are applied, even if the process is killed.
 //!
-//! All new contents are first written to a separate folder. A single rename then moves the journal into place. From
-//! that point on, the change will be completed. If this run is killed, the next run completes the change. Each file is
-//! then moved to its final path. Files that somebody else has changed in the meantime are never modified. A change that
-//! fails is undone. The journal is renamed first, so that the next run also undoes the change.
+//! All new contents are first written to a separate folder. A single rename then moves the journal into place, and each
+//! file is moved to its final path. Once the journal is in place, the change will be completed: if this run is killed,
+//! the next run completes it. Files that somebody else has changed in the meantime are never modified. A change that
+//! fails is undone. The journal is renamed first, so that the next run also undoes the change if this run is killed.
 
 use std::fmt;
 use std::io;

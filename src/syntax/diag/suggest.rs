@@ -22,7 +22,7 @@ pub fn nearest_name_within<'c>(
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
-    // Every one-letter name is similar to every other one-letter name.
+    // Suggest nothing for one-letter names, because all of them are similar to each other.
     let limit = if word.len() < 2 {
         0
     } else {
@@ -32,7 +32,7 @@ pub fn nearest_name_within<'c>(
     let (mut distances, mut other) = (EditDistances::default(), Vec::new());
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        // A character has at most four bytes.
+        // Skip candidates whose length differs too much. A character has at most four bytes.
         if candidate.len() + limit < word.len() || candidate.len() > (word.len() + limit) * 4 {
             continue;
         }
@@ -46,7 +46,8 @@ pub fn nearest_name_within<'c>(
             ),
             false => other.extend(candidate.chars().take(80).flat_map(char::to_lowercase)),
         }
-        // An edit changes at most one letter of the word.
+        // An edit changes at most one letter of the word, so the number of missing letters is a lower bound for the
+        // distance.
         let edits = (letters & !letter_set(&other)).count_ones() as usize;
         let limit = best.map_or(limit, |(d, _)| d.saturating_sub(1));
         if word.len().abs_diff(other.len()) <= limit
@@ -86,7 +87,7 @@ fn letter_set(word: &[char]) -> u64 {
     word.iter().fold(0, |set, letter| set | 1 << (u32::from(*letter) % 64))
 }
 
-/// Rows of the table of edit distances, reused for the next pair of words.
+/// Rows of the edit-distance table, reused for the next pair of words.
 #[derive(Default)]
 struct EditDistances {
     older: Vec<usize>,

@@ -77,7 +77,7 @@ impl LayoutPass<'_, '_> {
         if identifier.starts_with(|c: char| c.is_ascii_digit()) {
             identifier.insert(0, '_');
         }
-        // The characters of the name may have been reported as unexpected.
+        // Remove earlier diagnostics about unexpected characters in the name.
         if self.diagnostics.len() <= MAX_EXAMINED {
             let is_inside = |other: Span| span.start <= other.start && other.end <= span.end;
             self.diagnostics.retain(|diagnostic| !is_inside(diagnostic.span()));

@@ -367,7 +367,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Returns the column in `[[#All],[column]]`, the reference to a column of a spreadsheet's table, and the index
+    /// Returns the column in a spreadsheet's reference to a table column, such as `[[#All],[column]]`, and the index
     /// after the brackets.
     fn table_column(&self, at: usize) -> Option<(Span, usize)> {
         const MAX_TOKENS: usize = 24;

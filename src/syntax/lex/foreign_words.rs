@@ -157,7 +157,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Reports `AND`, `OR` or `&&` between two conditions, together with the further ones in the same brackets.
+    /// Reports `AND`, `OR` or `&&` between two conditions, together with the other operators of this kind in the same
+    /// brackets.
     pub(super) fn report_connective(&mut self, at: usize, single: bool) -> usize {
         let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();

@@ -152,7 +152,7 @@ pub(super) struct LayoutPass<'a, 't> {
     pub(super) has_semicolons: bool,
     /// `true` if the current formula has an unmatched bracket.
     pub(super) has_unmatched_bracket: bool,
-    /// Index of the first token that may be followed by a closing brace.
+    /// Index of the first token from which a search for a closing brace is still necessary.
     pub(super) braces: usize,
     /// Words and symbols that complete an already reported construct, each with the number of open brackets around it.
     pub(super) until: Vec<(&'static str, usize)>,
@@ -336,7 +336,7 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     /// Closes the open brackets of a formula whose tokens begin at `frame`, and adds its head. `first` is the span of
-    /// its name or of its first token.
+    /// the formula's name or first token.
     fn end_formula(&mut self, frame: usize, (name, first): (Option<Span>, Span), end: u32, too_deep: bool) {
         let swallowed = self.skip_unclosed_strings(end);
         self.close_all(end, too_deep || swallowed);
@@ -381,7 +381,7 @@ impl<'t> LayoutPass<'_, 't> {
         );
     }
 
-    /// Skips the unclosed strings before an offset. Returns whether it skipped at least one string.
+    /// Skips the unclosed strings before an offset. Returns whether at least one string was skipped.
     fn skip_unclosed_strings(&mut self, end: u32) -> bool {
         let count = self.swallowed.iter().take_while(|start| **start < end).count();
         self.swallowed = self.swallowed.get(count..).unwrap_or_default();
@@ -456,7 +456,7 @@ impl<'t> LayoutPass<'_, 't> {
         let Some(innermost) = self.open_brackets.last().copied() else {
             return true;
         };
-        // A name cannot follow an operand, so a bracket that a later line closes is missing here.
+        // A name cannot follow an operand, so it begins a definition even if a later line closes the bracket.
         let before = at.saturating_sub(1);
         if self.token_at(before).is_some_and(ends_operand) && !self.is_any_word(before, &super::operands::KEYWORDS) {
             return true;

@@ -22,7 +22,7 @@ pub struct Lexed {
 const MAX_KEPT_TOKENS: usize = 500_000;
 
 impl Lexed {
-    /// Frees the memory if it is sufficient for a very large number of tokens.
+    /// Frees the memory if it has space for more than `MAX_KEPT_TOKENS` tokens.
     pub fn free_large_buffers(&mut self) {
         if self.tokens.capacity() > MAX_KEPT_TOKENS {
             *self = Self::default();

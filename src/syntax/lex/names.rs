@@ -73,7 +73,7 @@ pub fn looks_like_cell(name: &str) -> bool {
     is_cell_or_column(name) && name.ends_with(|c: char| c.is_ascii_digit())
 }
 
-/// Returns whether a text is one to three letters, which up to seven digits may follow.
+/// Returns whether a text consists of one to three letters, optionally followed by up to seven digits.
 fn is_cell_or_column(text: &str) -> bool {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let digits = text.get(letters..).unwrap_or_default();

@@ -5,8 +5,8 @@ use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Returns the number with a decimal point around a comma, such as `1000.50` for `1.000,50`, and `1234567` for
-/// `1,234,567`. `None` if the text is not a number.
+/// Returns the number that contains a comma, without thousands separators and with a decimal point: `1000.50` for
+/// `1.000,50`, and `1234567` for `1,234,567`. `None` if the text is not a number.
 ///
 /// ```
 /// use formulac_syntax::lex::number_around_comma;

@@ -60,7 +60,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Returns the index after the bracket that closes a bracket.
+    /// Returns the index after the closing bracket that belongs to an opening bracket.
     fn closing_after(&self, open: usize) -> Option<usize> {
         let mut depth = 0_usize;
         for at in open..open + MAX_TOKENS {
@@ -167,7 +167,7 @@ impl LayoutPass<'_, '_> {
             .to(self.span_at(tokens.end.saturating_sub(1)))
     }
 
-    /// Returns the text of tokens with text in double quotes and with the operators of formulas.
+    /// Writes tokens as formula text: with double quotes around text literals, and with the operators of formulas.
     pub(super) fn formula_text(&self, tokens: Range<usize>) -> String {
         let mut out = String::new();
         let mut before = None;

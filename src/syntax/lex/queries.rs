@@ -6,7 +6,7 @@ use super::Token;
 use super::layout::LayoutPass;
 use crate::span::Span;
 
-/// Clauses of a query after its expression, each with the key of a spec.
+/// Clauses that follow the expression in a query, each with the corresponding key of a spec.
 const CLAUSES: [(&str, &str); 6] = [
     ("from", "from"),
     ("where", "where"),
@@ -21,7 +21,8 @@ pub(super) const JOIN_HELP: &str =
     "add the relation to `joins` in a spec, and test one of its columns, such as `NOT(ISBLANK(relation.id))`";
 
 impl LayoutPass<'_, '_> {
-    /// Reports `CASE` and returns the number of tokens consumed. The expressions after its words are still checked.
+    /// Reports `CASE` and returns the number of tokens consumed. The expressions between the keywords of the `CASE` are
+    /// still checked.
     pub(super) fn report_case(&mut self, at: usize, single: bool) -> usize {
         let span = self.span_at(at);
         let help = self.case_as_call(at, single).unwrap_or_else(|| {
@@ -59,7 +60,7 @@ impl LayoutPass<'_, '_> {
     /// Returns the call that replaces a `CASE` without another `CASE` inside it.
     fn case_as_call(&self, at: usize, single: bool) -> Option<String> {
         const WORDS: [&str; 4] = ["when", "then", "else", "end"];
-        // The search is limited, so that many `CASE` take linear time.
+        // The search is limited, so that many `CASE` expressions take linear time.
         let is_same_formula = |end: &usize| single || !self.is_definition(*end);
         let end = (at + 1..at + 200)
             .take_while(is_same_formula)
@@ -174,7 +175,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Reports `f(x) OVER (…)`. The whole window function becomes an error, because its function may also be unknown.
+    /// Reports `f(x) OVER (…)`. The whole expression becomes an error, because the function before `OVER` may also be
+    /// unknown.
     pub(super) fn report_over(&mut self, at: usize, single: bool) -> usize {
         let end = self.group_end(at + 1, single);
         let call = self
@@ -249,7 +251,8 @@ impl LayoutPass<'_, '_> {
                     _ => format!("{name}(FIRST({x}):{x})"),
                 };
                 let is_name = arguments.first().is_some_and(|x| x.len() == 1);
-                // `SUM(SUM(amount)) OVER ()` has an inner aggregate, whose values are the rows of the result.
+                // In `SUM(SUM(amount)) OVER ()`, the window function aggregates the inner aggregate, which has one
+                // value per row of the result.
                 let inner = match x.ends_with(')') {
                     true => x.clone(),
                     false => format!("{name}({x})"),
@@ -268,7 +271,7 @@ impl LayoutPass<'_, '_> {
         .filter(|_| self.token_at(at - 1) == Some(Token::Close))
     }
 
-    /// Makes an expression before reported syntax an error, so that no later error follows from the syntax.
+    /// Marks the expression before reported syntax as faulty, so that the syntax causes no further errors.
     pub(super) fn fail_operand(&mut self, span: Span) {
         if self.is_after_operand() {
             self.push(Token::Odd, span);

@@ -46,7 +46,7 @@ impl SpecialTokenLexer<'_> {
                 .with_help(format!("write `{plain}`"))
                 .with_fix(*span, plain),
         );
-        // The lexer must examine the text of a number again.
+        // The source text of a number is still full-width, so the parser could not read it as a number.
         token.map(|token| if token == Token::Number { Token::Fault } else { token })
     }
 

@@ -27,7 +27,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
     if let Some(tab) = line.tab_span() {
         return tab_indentation_diagnostic(tab);
     }
-    // The parser may still be at the end of the previous value, which could continue on this line.
+    // The reported position may be the end of the previous value, because that value could continue on the next line.
     if let Some(tab) = line.next().tab_span().filter(|_| description.contains("found a tab")) {
         return tab_indentation_diagnostic(tab);
     }
@@ -38,7 +38,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
     if let Some(jinja) = line.jinja_line_diagnostic() {
         return jinja;
     }
-    // After an expression in braces, the parser reports the next line.
+    // If a line is an expression in braces, the parser reports the line after it.
     let before = YamlLine::at(source, line.start.saturating_sub(1));
     if let Some(jinja) = before.jinja_line_diagnostic().filter(|_| before.text.starts_with('{')) {
         return jinja;
@@ -53,7 +53,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
     if let Some(trap) = line.call_in_flow_diagnostic(span.start) {
         return trap;
     }
-    // If a list is unclosed, the following lines are parsed as its items.
+    // If a list is not closed, the following lines are parsed as its items.
     let in_list = description.contains("flow") || description.contains("invalid indentation");
     if let Some(open) = unclosed_bracket(source, span.start).filter(|_| in_list || line.begins_a_block()) {
         let text = open.text(source);
@@ -476,8 +476,8 @@ fn open_bracket_in_line(line: &str) -> Option<usize> {
     stack.first().copied()
 }
 
-/// Returns the first line of a block scalar that is not indented more than its key. YAML would interpret the scalar as
-/// empty.
+/// Finds a block scalar whose first line is not indented more than its key, and returns this line. YAML would interpret
+/// the scalar as empty.
 fn unindented_line(source: &str) -> Option<Span> {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let mut key: Option<usize> = None;

@@ -11,9 +11,9 @@ pub fn merged_root(source: &str) -> Option<Node> {
 }
 
 impl Node {
-    /// Returns the node in which the pairs of merged mappings replace the merge keys, at any depth, as PyYAML and
-    /// therefore dbt read them. A mapping's own keys take precedence over merged keys, and the first mapping of a list
-    /// takes precedence over the others.
+    /// Replaces merge keys, at any depth, with the pairs of the merged mappings, as PyYAML and therefore dbt do. A
+    /// mapping's own keys take precedence over merged keys, and the first mapping of a list takes precedence over the
+    /// others.
     #[must_use]
     pub fn with_merged_keys(self) -> Self {
         // This recursion is bounded because the reader limits the depth.

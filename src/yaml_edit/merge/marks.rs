@@ -120,7 +120,7 @@ impl Merger<'_, '_> {
             if theirs.is_same_value(value) && is_noted {
                 removed.push((file, index));
             } else if theirs.is_same_value(value) && !is_new(key) {
-                // A user may have set this key.
+                // Keep the key, because a user may have set it.
                 self.path.push(PathSegment::Key(key.clone()));
                 self.keep_value(None, Some(theirs), None);
                 self.path.pop();

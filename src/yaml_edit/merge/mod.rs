@@ -441,7 +441,8 @@ impl<'t> Merger<'t, '_> {
         number: usize,
     ) -> usize {
         let end = theirs.children.len();
-        // Comments at the top of a file describe the whole file.
+        // At the top level, add the child at the end, because the comments at the top of a file describe the whole
+        // file.
         if self.file.root == Some(file) {
             return end;
         }

@@ -27,7 +27,7 @@ impl<'t> Merger<'t, '_> {
         }
         let (generated, theirs) = (base.value(old.value), self.file.value(child.value));
         if is_handwritten {
-            // Only what was generated inside the value is removed. One line reports the rest.
+            // Remove only the generated parts of the value, and record the rest as a single kept value.
             let kept_count = self.result.kept.len();
             self.remove_generated_children(Some(old.value), child.value);
             self.result.kept.truncate(kept_count);

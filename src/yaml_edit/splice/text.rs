@@ -1,5 +1,5 @@
 //! Formats strings in the style of the strings that they replace: with the same quotes, as a block with the same
-//! indentation, or wrapped to the same width. Lines that do not change keep their bytes.
+//! indentation, or wrapped to the same width. Unchanged lines keep their exact bytes.
 
 use super::super::lines;
 use super::super::render::{Rendered, split_lines};
@@ -93,7 +93,8 @@ fn in_quotes(text: &str, style: YamlStyle) -> String {
 fn literal_block(source: &str, node: &EditNode, text: &str) -> Rendered {
     let pad = " ".repeat(lines::column_at(source, node.content));
     let texts: Vec<&str> = text.split('\n').collect();
-    // Blank lines may contain spaces, so unedited lines at the start and at the end are copied.
+    // Copy unedited lines at the start and at the end, because blank lines may contain spaces that would otherwise be
+    // lost.
     let before: Vec<&str> = lines_between(source, lines::line_start(source, node.content), node.end).collect();
     let is_same =
         |(text, before): &(&&str, &&str)| before.strip_prefix(&pad).unwrap_or(before.trim_start_matches(' ')) == **text;
@@ -139,7 +140,7 @@ struct WrappedLine<'s> {
 }
 
 impl WrappedLine<'_> {
-    /// Returns the characters of the string that the line breaks represent.
+    /// Returns the characters that the line breaks after this line stand for in the string.
     fn separator(&self) -> String {
         match self.blanks {
             0 => " ".to_owned(),
@@ -221,8 +222,8 @@ fn wrapped_lines(source: &str, from: usize, to: usize, is_block: bool) -> Vec<Wr
     wrapped
 }
 
-/// Returns the lines of a string: copies of the lines that are not edited, and the other text in lines of this width.
-/// The first line begins at `column`, and the other lines begin after `pad` spaces.
+/// Splits a string into lines: unedited lines are copied, and the other text is wrapped to this width. The first line
+/// begins at `column`, and the other lines begin after `pad` spaces.
 fn wrap_edited_lines(wrapped: &[WrappedLine<'_>], text: &str, width: usize, pad: usize, column: usize) -> Vec<String> {
     let (mut rest, mut start) = (text, 0);
     for line in wrapped.iter().take(wrapped.len().saturating_sub(1)) {
@@ -303,7 +304,7 @@ fn wrap_words(text: &str, width: usize, pad: usize, first: Option<usize>) -> Vec
     body
 }
 
-/// Returns the parts of a paragraph between which a line break represents a space.
+/// Splits a paragraph at single spaces. A line break can represent a single space, but not several adjacent spaces.
 fn words(paragraph: &str) -> impl Iterator<Item = &str> {
     let bytes = paragraph.as_bytes();
     let is_single = move |at: usize| {

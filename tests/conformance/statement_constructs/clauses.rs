@@ -305,7 +305,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns whether an operator is among the parts of a condition that are joined by AND.
+/// Returns whether one of the AND operands of a condition is a comparison with this operator.
 fn has_operator(condition: &Expr, binary_operator: BinaryOperator) -> bool {
     match condition {
         Expr::Nested(inner) => has_operator(inner, binary_operator),
@@ -319,7 +319,7 @@ fn has_operator(condition: &Expr, binary_operator: BinaryOperator) -> bool {
     }
 }
 
-/// Returns the form in which a condition treats two NULLs as equal.
+/// Returns the construct by which a condition treats two NULLs as equal, if there is one.
 fn condition_of_nulls(condition: &Expr) -> Option<&'static str> {
     match condition {
         Expr::Nested(inner) => condition_of_nulls(inner),

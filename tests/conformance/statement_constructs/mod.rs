@@ -31,7 +31,7 @@ type Class = String;
 /// Columns of a relation, with their classes.
 type Columns = BTreeMap<String, Class>;
 
-/// Facts of a dialect, in the form in which statements are looked up.
+/// Facts about the constructs of a dialect, prepared for lookups of the constructs in statements.
 pub struct Facts {
     dialect: Dialect,
     patterns: Patterns,
@@ -39,7 +39,8 @@ pub struct Facts {
     series: BTreeSet<String>,
 }
 
-/// Returns the functions in the SQL that lists periods. Their fact is `series`.
+/// Returns the functions in the SQL that lists periods. These functions have no facts of their own, because the fact
+/// `series` covers them.
 fn functions_of_series(dialect: Dialect) -> BTreeSet<String> {
     let facts = dialect.facts();
     let texts = [facts.series, facts.series_value];
@@ -101,7 +102,7 @@ fn class_of_column(ty: &str) -> Class {
     classes::class_of(ty).to_owned()
 }
 
-/// Walk over one statement.
+/// Traversal of one statement.
 struct Reader<'f> {
     facts: &'f Facts,
     /// Tables and CTEs.
@@ -112,7 +113,8 @@ struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    /// Looks up a construct. A class named in the text also matches facts about a broader class.
+    /// Looks up a construct, and records it if no fact matches. A class in the text also matches a broader class in a
+    /// fact.
     fn need(&mut self, section: &str, text: &str) {
         if !self.facts.patterns.has_fact(section, text) {
             self.missing.insert(format!("{section}: {text}"));
@@ -289,7 +291,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Looks up a test of values, whose result is a boolean.
+    /// Looks up the construct of a condition on values, such as `is null`, and returns the class `boolean`.
     fn test(&mut self, values: &[&Expr], text: &str) -> Class {
         for value in values {
             self.class(value);

@@ -11,8 +11,8 @@ use crate::files;
 /// Classes whose values are numbers.
 const NUMBERS: [&str; 3] = ["integer", "decimal", "float"];
 
-/// Classes, each with the classes whose values a construct of the class also accepts: warehouses widen them
-/// automatically.
+/// Classes, each with the narrower classes that warehouses widen to it automatically. A construct that accepts the
+/// class also accepts the narrower classes.
 const WIDENED: [(&str, &[&str]); 3] = [
     ("decimal", &["integer"]),
     ("float", &["integer", "decimal"]),
@@ -51,7 +51,7 @@ impl Patterns {
     }
 }
 
-/// Returns the words and signs of a construct. The values of literals are left out.
+/// Returns the words and punctuation of a construct. The values of literals are omitted.
 fn words(text: &str) -> Vec<String> {
     let text = text.replace("'{iso}'", "'…'").replace("'{n}'", "'…'");
     let mut words = vec![String::new()];

@@ -20,7 +20,7 @@ definitions: |
 pub const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund - tax) / 2\n  mean = refunded / COUNT(refund_id)\n  twice_refunded = SUM(refund) * 2\n";
 pub const HEALTH: &str = "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n  rate = refunds.mean / orders.aov\n";
 
-/// A set over dbt relations, whose spelling differs from the spelling in generated SQL.
+/// A set over dbt relations. The spelling of these relations in the spec differs from their spelling in generated SQL.
 pub const VISITS: &str = "\
 metric_set: visits
 from: source('raw','visits')
@@ -128,7 +128,8 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "SUM(amount - tax)",
         "[does not list `orders.revenue`]",
     ),
-    // A column that the compiler has added belongs to the metric that is inlined in the definition that uses it.
+    // If the compiler has inlined a metric into a definition and added a column for the metric, an edit to the column
+    // is an edit to the metric.
     (
         BY_MONTH,
         "count(order_id) as order_count",

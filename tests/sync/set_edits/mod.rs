@@ -364,7 +364,8 @@ fn conflicts_of_conditions_have_formulas() {
     }
 }
 
-/// The condition of a model over several sets is in the select of each set.
+/// The condition of a model over several sets is repeated in the select of each set. If a user removes the condition in
+/// only one of them, the edit remains a hand edit.
 #[test]
 fn a_condition_that_is_removed_for_one_set_remains_a_hand_edit() {
     let decompiler = Decompiler::default();
@@ -496,7 +497,8 @@ fn other_edits_of_a_clause_are_kept() {
     }
 }
 
-/// Hand edits that no set defines are kept: the model, and the SQL before and after the edit.
+/// Hand edits to SQL that no set defines, which are kept. Each entry contains the model, and the SQL before and after
+/// the edit.
 const KEPT: &[(&str, &str, &str)] = &[
     (REGIONS, "amount > 3", "amount > 3 and is_paid"),
     (REGIONS, "- interval '12 months'", "- interval '13 months'"),

@@ -13,9 +13,9 @@ pub struct ModelChangeFromKnownFacts {
     pub spec: String,
 }
 
-/// Compiles the specs of a commit twice: with the facts of an earlier commit and with its own facts. Returns the models
-/// whose SQL differs. Models that were not generated before are skipped, because their first push adds the facts that
-/// they read. dbt's artifacts are not read, so the result is the same on every machine.
+/// Compiles the specs of a commit twice: with the facts of an earlier commit and with the facts of the commit itself.
+/// Returns the models whose SQL differs. Models that were not generated before are skipped, because their first push
+/// adds the facts that they read. dbt's artifacts are not read, so the result is the same on every machine.
 pub fn find_models_changed_by_facts(
     workspace: &Workspace,
     repository: &Repository,

@@ -64,7 +64,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
     };
     write_all(&writable_folders(session, args)?, &fixed)?;
     if args.json {
-        // The output is one JSON document, so the error replaces it.
+        // The output is one JSON document, so an error replaces the diagnostics.
         std::mem::replace(&mut omni_folder, Ok(()))?;
         session.print_json(&render::to_json(&to_reports(&diagnostics)))?;
     } else {
@@ -307,7 +307,7 @@ impl CheckInputs<'_> {
         Ok((file_diagnostics, fixed))
     }
 
-    /// Returns the errors about names of models and tests that dbt would reject, for each spec.
+    /// Returns, for each spec, the errors about model and test names that dbt would reject.
     fn name_clashes(
         &self,
         models: &[CompiledModel],
@@ -323,7 +323,7 @@ impl CheckInputs<'_> {
             .collect())
     }
 
-    /// Warns about files that dbt needs for the models of the project.
+    /// Warns about missing files that dbt needs for the project's models.
     fn warn_of_missing_files<'m>(
         &self,
         models: impl Iterator<Item = (usize, &'m CompiledSpec)> + Clone,

@@ -139,7 +139,7 @@ fn check_branch(
 ) -> Result<(), Failure> {
     let Some(branch) = &environment.branch else {
         if environment.is_reviewed() {
-            // In a new project, nobody has decided yet who reviews changes.
+            // In a new project, nobody has decided yet who reviews changes, so the missing branch is not an error.
             let is_set_up = workspace.project.people().has_roles() || !environment.approvals.is_empty();
             tell(
                 is_set_up && repository.is_some(),

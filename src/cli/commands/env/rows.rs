@@ -226,7 +226,7 @@ impl RelationNamePair<'_> {
         presences: [RelationPresence; 2],
         proof: &mut Proof,
     ) -> Result<Comparison, String> {
-        // The profile of the dbt project may ignore the environment's schema.
+        // If both sides are the same relation, the dbt profile probably ignores the environment's schema.
         if let [
             RelationPresence::There(_, Some(our_relation)),
             RelationPresence::There(_, Some(their_relation)),

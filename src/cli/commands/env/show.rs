@@ -175,7 +175,7 @@ pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNam
     let deferred = target
         .as_ref()
         .and_then(|path| environment::deferred_artifacts(&workspace.project, &workspace.root, path, &environment));
-    // dbt writes the results to its own folder, unless the environment has a folder.
+    // dbt writes the results to its target folder, unless the environment has its own artifacts folder.
     let target = target.unwrap_or_default();
     let folder = left.as_ref().map_or(&target, |artifacts| &artifacts.folder);
     let options = environment::dbt_options(Some(&environment), &target, folder);

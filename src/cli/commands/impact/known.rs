@@ -185,8 +185,8 @@ impl ImpactContext {
         }
     }
 
-    /// Resolves a name. A model or a column that is known takes precedence over a metric, and a metric over a column
-    /// that a model may have.
+    /// Resolves a name. A known model or column takes precedence over a metric. A metric takes precedence over a
+    /// possible column of a model whose columns are not all known.
     pub fn resolve_name(&self, session: &Session, graph: &Graph<'_>, name: &str) -> Result<NamedPart<'_>, Failure> {
         let fault = match graph.resolve_target(name) {
             Ok(target) => return Ok(NamedPart::Target(target)),
@@ -268,7 +268,7 @@ impl ImpactContext {
         compile_texts(compiler, texts, &self.root).0
     }
 
-    /// Returns the lines of the HTML report about the revision to compare with.
+    /// Returns the lines about the base revision for the HTML report.
     pub fn base_revision_messages(&self, since: Option<&str>) -> Vec<String> {
         since
             .map(|revision| format!("Changes since `{revision}`."))

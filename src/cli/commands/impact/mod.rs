@@ -28,7 +28,8 @@ pub use known::{ImpactContext, KnownMetric, NamedPart};
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = output_format(args);
-    // Read the code of models for `--since`, which compares it, and for HTML pages, which show it.
+    // Read the code of models for `--since` and for HTML pages, because `--since` compares the code and the pages show
+    // it.
     let is_whole = args.since.is_some() || format == GraphFormat::Html;
     // Do not free the memory: the process ends after this command, and freeing all strings of a large manifest would
     // take time.
@@ -221,7 +222,8 @@ fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failur
     Ok(())
 }
 
-/// Returns the exit status for `--fail-on`. A change that cannot be compared may be breaking, so it also fails.
+/// Returns the exit status for `--fail-on`. A change that cannot be compared may be breaking, so the status is a
+/// failure in that case too.
 fn exit_status(session: &Session, fail_on: Option<FailOn>, impact: &Impact) -> Exit {
     let limit = match fail_on {
         None => return Exit::Done,

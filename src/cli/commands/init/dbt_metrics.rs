@@ -38,8 +38,8 @@ enum Refusal {
     Final(String),
 }
 
-/// Adds the measures that metrics define themselves to their semantic models, except measures of metrics that have no
-/// formula anyway.
+/// Adds each measure that a metric defines itself to the semantic model that the metric names. Skips the measure if the
+/// metric has no formula anyway.
 pub fn add_own_measures<'n>(
     models: &mut [(&ManifestNode, DbtSemanticModel)],
     metrics: impl Iterator<Item = &'n ManifestNode>,
@@ -64,8 +64,8 @@ pub fn add_own_measures<'n>(
     }
 }
 
-/// Returns the metrics by the name of the semantic model to which their measures belong. Metrics without a known
-/// measure have the empty name.
+/// Returns a map from the name of a semantic model to the metrics on its measures. Metrics without a known measure are
+/// listed under the empty name.
 pub fn metrics_by_semantic_model<'n>(
     models: &'n [(&'n ManifestNode, DbtSemanticModel)],
     metrics: impl Iterator<Item = &'n ManifestNode>,
@@ -126,7 +126,7 @@ pub fn metrics_by_semantic_model<'n>(
     metrics_by_model
 }
 
-/// Returns the reason to omit a metric because it reads an omitted metric or measure.
+/// Returns the reason to omit a metric that reads an omitted metric or measure.
 pub fn omitted_input_reason(name: &str) -> String {
     format!("the metric reads {name}, which is skipped")
 }
@@ -213,8 +213,8 @@ impl MetricConverter<'_> {
         }
     }
 
-    /// Returns whether dbt creates a metric for a measure. The label and the description of the metric repeat the label
-    /// and description of the measure, or its name.
+    /// Returns whether dbt creates a metric for a measure. The label and description of such a metric are those of the
+    /// measure, or the measure's name.
     fn creates_metric(&self, measure: &str) -> bool {
         self.measures
             .get(measure)

@@ -161,7 +161,7 @@ fn is_compilable(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
     compiled.diagnostics().is_empty() && compiled.model_sql().is_some()
 }
 
-/// Returns the names of the project's own models with their layers, followed by its seeds.
+/// Returns the names of the project's own models with their layers, followed by the project's seeds.
 fn model_names(dbt: &DbtProject) -> Vec<(String, Layer)> {
     let paths_in = |folders: &[String], section: &str, ending: &str| -> Vec<PathBuf> {
         let enabled = |folder: &String| {

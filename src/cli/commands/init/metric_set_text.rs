@@ -73,7 +73,8 @@ struct SetBuilder<'m> {
 }
 
 impl SetBuilder<'_> {
-    /// Returns the line with the key `time`. Empty if the semantic model has no time dimension, or if it is SQL.
+    /// Returns the line with the key `time`. Empty if the semantic model has no time dimension, or if the time
+    /// dimension is defined by SQL.
     fn time_line(&mut self) -> String {
         let model = self.model;
         let Some(time) = model.agg_time_dimension.as_deref() else {
@@ -85,7 +86,7 @@ impl SetBuilder<'_> {
             self.left_out.push(message);
             return String::new();
         };
-        // A dimension that is SQL is reported with the other dimensions.
+        // A dimension that is defined by SQL is reported with the other dimensions.
         let Some(column) = column_of_dimension(model, time) else {
             return String::new();
         };
@@ -253,9 +254,9 @@ fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) 
         .collect()
 }
 
-/// Returns a column of the semantic model's relation as formulas refer to it. `definition` is the definition that
-/// reads the column. The column is qualified with the name of the relation if another definition in `names` has its
-/// name, or if its name looks like a cell.
+/// Returns the reference by which the formula of `definition` reads a column of the semantic model's relation. The
+/// reference includes the name of the relation if another definition in `names` has the same name as the column, or if
+/// the column's name looks like a cell.
 fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, column: &str) -> String {
     let is_other = |name: &&str| *name != definition && name.eq_ignore_ascii_case(column);
     let relation = RelationReference::read(&model.model);
@@ -265,14 +266,14 @@ fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, 
     }
 }
 
-/// Returns whether a dimension is not simply the column with its name. A cast to a date is a definition, because dbt
-/// groups by the date.
+/// Returns whether a dimension differs from the column with the same name. A cast to a date is a definition, because
+/// dbt groups by the date.
 fn is_renamed(dimension: &Dimension) -> bool {
     let column = dimension.expr.as_deref();
     column.is_some_and(|column| !column.trim().eq_ignore_ascii_case(&dimension.name))
 }
 
-/// Returns the formula of a dimension that is not simply the column of the same name, or the reason why the dimension
+/// Returns the formula of a dimension that differs from the column with the same name, or the reason why the dimension
 /// has no formula.
 fn dimension_formula(
     dimension: &Dimension,

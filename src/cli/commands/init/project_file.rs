@@ -9,7 +9,8 @@ use formulac_syntax::yaml;
 use crate::cli::commands::sync::Repository;
 use crate::cli::dbt_project::{DbtProject, Profile, ProfileOutput};
 
-/// Words in the names of dbt outputs that become protected environments, because users should not experiment in them.
+/// Words that identify production outputs by name. These outputs become protected environments, because users should
+/// not experiment in them.
 const PRODUCTION: [&str; 4] = ["prod", "production", "prd", "live"];
 /// Words in the names of outputs that are not production even if another word suggests it, such as `non-prod` and
 /// `prod_test`.
@@ -17,8 +18,8 @@ const NOT_PRODUCTION: [&str; 10] = [
     "non", "not", "no", "pre", "dev", "test", "staging", "stage", "copy", "clone",
 ];
 
-/// Returns the project file of a dbt project, with optional settings as comments, and messages about the profile's
-/// outputs that are not in it.
+/// Returns the text of the project file for a dbt project, with optional settings as comments. Also returns messages
+/// about outputs of the profile that are missing from the project file.
 pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> (String, Vec<String>) {
     let first = |paths: &[String], default: &str| {
         let path = paths.first().map_or(default, String::as_str);
@@ -76,7 +77,8 @@ fn dialect_names() -> String {
     Dialect::all().map(Dialect::name).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns whether the adapter of an output is known, but not supported. Its SQL would be that of another dialect.
+/// Returns whether the adapter of an output is known but not supported. SQL generated for this output would be in
+/// another dialect.
 fn has_no_dialect(output: &ProfileOutput) -> bool {
     let adapter = output.adapter.as_deref();
     adapter.is_some_and(|adapter| adapter.parse::<Dialect>().is_err())

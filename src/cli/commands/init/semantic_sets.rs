@@ -24,7 +24,7 @@ pub struct SemanticMetricSet {
     pub fault: Option<String>,
 }
 
-/// Returns a metric set for each semantic model of the project that has measures, except the semantic models that
+/// Returns a metric set for each of the project's semantic models that has measures. Skips the semantic models that
 /// formulac generated in the folder `generated`. Also returns messages about metrics whose semantic model has no
 /// measures.
 pub fn find(

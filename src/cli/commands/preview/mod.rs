@@ -152,7 +152,7 @@ fn run_preview(
     }
     report_undecided_types(session, spec.undecided_types());
     if args.engine.schema.is_none() && args.engine.data.is_some() {
-        // Without `--schema`, the schema is inferred from the data files.
+        // Without `--schema`, the schema is inferred from the data files, so an unknown relation means a missing file.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.starts_with("did you mean"));
         let of_data = |fault: Diagnostic| match fault.kind() {
             Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),

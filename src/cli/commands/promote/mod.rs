@@ -183,8 +183,8 @@ fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, V
     Err(Failure::from_source(SourceText::from_file(Path::new(file))))
 }
 
-/// Returns all files of the Omni model: those in the project's Omni folder if the given file is inside it, otherwise
-/// those in the folder of the Omni model around the file.
+/// If the given file is in the project's Omni folder, returns all files of that folder. Otherwise, returns all files of
+/// the Omni model that contains the given file.
 fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let canonical_file = fs::canonicalize(file).ok();
     let of_project = omni_folder(knowledge).filter(|omni| {
@@ -203,7 +203,7 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
         None => paths.push(file.to_owned()),
     }
     let sources = paths.iter().map(|path| (path, SourceText::from_file(path)));
-    // Another unreadable file does not prevent the promotion.
+    // Other files that cannot be read do not prevent the promotion.
     let sources = sources.filter(|(path, source)| *path == file || source.fault.is_none());
     let read = |(path, source): (&PathBuf, SourceText)| match source.fault {
         Some(_) => Err(Failure::from_source(source)),
@@ -212,7 +212,8 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
     sources.map(read).collect()
 }
 
-/// Returns the paths at which `pull` writes views in the Omni model's folder, by the path of the file.
+/// Returns the path of each file relative to the Omni model's folder, where `pull` writes views. Files outside this
+/// folder are omitted.
 fn paths_in_omni_model(knowledge: &CommandKnowledge, files: &[(String, String)]) -> FxHashMap<String, String> {
     let Some(root) = omni_folder(knowledge).and_then(|folder| fs::canonicalize(folder).ok()) else {
         return FxHashMap::default();

@@ -14,7 +14,7 @@ use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder::display_path;
 use crate::cli::session::{Session, diagnostics_json};
 
-/// Returns the diagnostics of the spec. The help of an error about the model's name names the option that sets the
+/// Returns the diagnostics of the spec. If the model's name is invalid, the help mentions the option that sets the
 /// name.
 pub fn promotion_diagnostics(promotion: &Promotion) -> Vec<Diagnostic> {
     let with_option = |diagnostic: &Diagnostic| {

@@ -17,7 +17,7 @@ const CASES: &str = include_str!("cases.jsonl");
 pub struct CaseTable {
     #[serde(rename = "table")]
     pub name: String,
-    /// Columns with their types. `float!` is a column that is never NULL.
+    /// Columns with their types. The type `float!` means a float column that is never NULL.
     #[serde(rename = "types")]
     columns: serde_json::Map<String, Value>,
     #[serde(default)]
@@ -89,7 +89,7 @@ struct Case {
     #[serde(default)]
     differs: BTreeMap<String, Vec<Vec<Value>>>,
     rows: Vec<Vec<Value>>,
-    /// Names of the columns of the rows, for readers of the file.
+    /// Column names of the rows, for people who read the file.
     #[serde(rename = "columns")]
     _columns: IgnoredAny,
     #[serde(default)]
@@ -97,7 +97,7 @@ struct Case {
     tables: Vec<usize>,
 }
 
-/// Line of the file of cases. A test ensures that every line is one of the two.
+/// Line of the file with the cases. A test ensures that every line is one of the two variants.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum CaseLine {
@@ -208,7 +208,7 @@ impl Case {
         }
         let compiled = builder.build().compile(formula);
         let (sql, from) = (compiled.definitions().last()?.sql(), &table.name);
-        // Rows of a formula case are numbered.
+        // The first column of the table contains the row numbers, by which the results are sorted.
         let (numbers, _) = table.columns().next()?;
         let keys = self.group_by.join(", ");
         Some(match self.level? {

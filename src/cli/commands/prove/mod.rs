@@ -1,5 +1,5 @@
-//! `formulac prove`: runs the conformance cases and the project's models on the real warehouse with the project's dbt
-//! and with test rows, and compares the values.
+//! `formulac prove`: runs the conformance cases and the project's models in the project's warehouse, through dbt and
+//! with test rows, and compares the results with the expected values.
 
 mod cases;
 mod compare_results;

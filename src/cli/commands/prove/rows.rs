@@ -186,8 +186,8 @@ fn has_step(query: &str, name: &str) -> bool {
     lines.any(|line| line.trim_start_matches("with ").strip_prefix(name) == Some(" as ("))
 }
 
-/// Replaces a relation after FROM and JOIN. The last part of its name becomes the alias, because columns are qualified
-/// with it.
+/// Replaces a relation after FROM and JOIN. The last part of the relation's name becomes the alias, because the query
+/// qualifies columns with it.
 fn replace_relation_in_query(query: &str, relation: &str, name: &str) -> String {
     let last = relation.rsplit('.').next().unwrap_or(relation);
     let mut out = String::with_capacity(query.len());
@@ -209,7 +209,7 @@ fn replace_relation_in_query(query: &str, relation: &str, name: &str) -> String 
     out
 }
 
-/// Returns the column of the wide table for each column of a table, such as `text_2`.
+/// Returns, for each column of a table, the column of the wide table that contains its values, such as `text_2`.
 fn slots(table: &CaseTable) -> impl Iterator<Item = (String, &str)> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     table.columns().map(move |(name, ty)| {

@@ -34,7 +34,7 @@ pub struct PullContext {
     pub dbt: DbtProject,
     pub target: PathBuf,
     pub places: PullFolders,
-    /// Whether the project generates topics and access grants wherever possible.
+    /// Whether to generate topics and access grants wherever possible, according to the project file.
     pub topics: bool,
     pub access_grants: bool,
 }
@@ -111,7 +111,7 @@ impl PullContext {
         }
     }
 
-    /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are no artifacts.
+    /// Returns the manifest and the run artifacts next to it, or `None` if there is no manifest.
     pub fn read(&self) -> Result<Option<(artifacts::TargetFolder, RunArtifacts)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
         let (artifacts_folder, run_artifacts) = thread::scope(|scope| {
@@ -201,7 +201,7 @@ impl PullFolders {
     }
 }
 
-/// Files that a pull merges, and the properties files from which dbt's manifest was read.
+/// Files that a pull merges, and the properties files that dbt's manifest names.
 pub struct PulledProject<'p, R> {
     folders: &'p PullFolders,
     properties: PropertiesFiles<'p, R>,

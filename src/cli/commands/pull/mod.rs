@@ -173,7 +173,7 @@ fn plan_pull(
     pull.find_removed_dimensions(&omni_files);
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
     let refused_paths: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
-    // Skip files that equal the generated text, as most files do.
+    // Skip files whose text matches the generated text, because these files are valid. Most files match.
     let is_checked = |path: &str, text: &str| refused_paths.contains(path) || generated.get(path) == Some(&text);
     pull.refused.extend(omni_files.find_unreadable(is_checked));
     cache::write_parsed_omni_files(&folders.places.root, &omni_files);

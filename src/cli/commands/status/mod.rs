@@ -103,7 +103,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             ..HealthCheck::default()
         });
     }
-    // `pull` reads the same artifacts in all environments.
+    // Use the artifacts in dbt's target folder, because `pull` reads them in every environment.
     if let Some(pulled) = workspace.artifacts()? {
         let artifacts = last_run::read_last_run(&workspace.root, dbt, &target)?;
         parts.extend(

@@ -91,8 +91,8 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
     }))
 }
 
-/// Reports what a push would change with the facts in `known.yml`, so that `check` shows the same errors. Facts in
-/// dbt's artifacts that contradict `known.yml` are reported separately.
+/// Reports what a push would change. Uses the facts in `known.yml`, as `check` does, so that both commands show the
+/// same errors. Facts in dbt's artifacts that contradict `known.yml` are reported separately.
 fn pending_push_health(
     session: &Session,
     workspace: &Workspace,
@@ -135,7 +135,7 @@ fn pending_push_health(
             ));
         }
     }
-    // Without an edit that the plan keeps, only comments or the layout differ.
+    // If the plan keeps no edit in a file, only comments or the layout differ.
     for (has_edits, one, many, what) in [
         (true, "file is", "files are", "edited manually and not committed"),
         (

@@ -74,7 +74,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
 }
 
-/// Returns the error for a name that no model, spec or generated file has.
+/// Returns the error for a name that does not match any model, spec or generated file.
 fn unknown_name<'m>(name: &str, models: impl Iterator<Item = &'m String>) -> Failure {
     let failure = Failure::new(
         Exit::Usage,

@@ -29,12 +29,12 @@ pub struct PushCommit {
     pub begins: Option<String>,
     /// Last commit before this commit. `None` if this commit is the first.
     pub parent: Option<String>,
-    /// Commit in the Omni model's repository, which follows this commit.
+    /// Commit in the Omni model's repository that follows this commit.
     pub omni: Option<Box<OmniCommit>>,
 }
 
-/// Name of the file, next to the journal, that contains the hash of a created commit. The commit in the Omni model's
-/// repository is then still missing.
+/// Name of the file, next to the journal, that contains the hash of a created commit. While this file exists, the
+/// commit in the Omni model's repository is still missing.
 const CREATED: &str = "created";
 
 /// Trailer of a commit message that contains the hash of the log entry.
@@ -150,8 +150,8 @@ fn commit_files(
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     commit.create_commit(repository).or_else(|failure| {
-        // A formatter hook may reject the commit after it changes the files. A second attempt then commits the
-        // formatted files.
+        // A formatter hook may change the files and then reject the commit. A second attempt then commits the formatted
+        // files.
         let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
         if is_rewritten {
             commit.create_commit(repository)

@@ -139,7 +139,8 @@ pub fn write_conflict(
     }
 }
 
-/// Prints any definitions and conditions that would read an edited column without naming it.
+/// Prints the definitions and conditions whose SQL would read an edited column although the spec does not name the
+/// column there.
 fn write_readers(out: &mut String, conflict: &Conflict) {
     if conflict.readers.is_empty() {
         return;
@@ -312,7 +313,8 @@ pub fn conflict_name(workspace: &Workspace, model: &ModelPlan, conflict: &Confli
     if metric_set_clause_conflict(conflict).is_some() || conflict.clause().is_some() {
         return target;
     }
-    // Somebody changed the same property in dbt's file and in Omni, or changed several files.
+    // If somebody changed the same property in dbt's file and in Omni, or in several files, the name also specifies the
+    // side or the file.
     let target_of = |other_conflict: &Conflict| {
         (
             other_conflict.definition.clone(),

@@ -1,4 +1,4 @@
-//! File system of the work tree, as transactions use it.
+//! Access to the files of the work tree, for transactions.
 
 use crate::cli::folder::or_current_folder;
 use crate::cli::source::read_bytes;

@@ -81,9 +81,9 @@ pub fn read_log(workspace: &Workspace) -> Log {
     )
 }
 
-/// Returns the name. If the name refers to a metric or a metric set, also returns the columns of models that list the
-/// metric, or metrics of the set, in `metrics`. Log entries record a change to one of these metrics as a change to the
-/// model's column.
+/// Returns the name. If the name refers to a metric or a metric set, also returns the model columns for that metric, or
+/// for all metrics of the set. These are the columns that specs list under `metrics`. Log entries record a change to
+/// one of these metrics as a change to the model's column.
 fn names_in_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let mut names = vec![name.to_owned()];
     let metric = MetricName::read(name)?;

@@ -70,8 +70,8 @@ pub fn plan_descriptions(
         .filter_map(|record_path| {
             let record_text = read_text(&record_path).ok()?;
             let read_view = |path: &str| read_project_file(&workspace.root, &format!("{omni}/{path}"));
-            // Parse only files that differ from their record, and only their records, because most files have not
-            // changed.
+            // Parse only files that differ from their records, and the records of these files, because most files have
+            // not changed.
             if let Some(path) = PullRecord::recorded_path(&record_text)
                 && read_view(path).is_some_and(|view| PullRecord::is_recorded_view(&record_text, &view))
             {

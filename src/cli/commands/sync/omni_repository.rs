@@ -273,7 +273,7 @@ impl OmniCommit {
         let created = created.or_else(
             |failure| match repository.uncommitted_paths(&commit.paths)?.is_empty() {
                 true => Err(failure),
-                // A formatter hook may reject the commit after it changes the files.
+                // A formatter hook may change the files and then reject the commit.
                 false => commit.create_commit(&repository),
             },
         );

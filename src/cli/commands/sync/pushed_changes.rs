@@ -1,4 +1,4 @@
-//! Changes that pushes made to files, which a rollback undoes. Other commits may contain parts of these changes.
+//! Changes that pushes made to files and that a rollback undoes. Other commits may contain parts of these changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,8 +37,8 @@ pub fn find(
         .iter()
         .filter_map(|logged| Some((*logged, commits.of_push(logged)?)))
         .collect();
-    // The changes that a push read may be in other commits, so compare the pushed files with those of the previous
-    // push.
+    // Users may have committed changes to a push's input files separately, so compare the input files at each push with
+    // those at the previous push.
     let mut before = repository.file_contents_at_commit(target, &input_paths)?;
     let mut steps: Vec<Vec<[Option<String>; 2]>> = vec![Vec::new(); input_paths.len()];
     for (logged, commit) in &commits {

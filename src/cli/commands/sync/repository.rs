@@ -31,7 +31,7 @@ const UNFINISHED_OPERATIONS: [(&str, &str); 5] = [
 const MAX_PATHS_PER_COMMAND: usize = 400;
 /// Maximum number of paths that are passed to `git status`.
 const MAX_NAMED_PATHS: usize = 50;
-/// Arguments with which git lists changed files, before the paths.
+/// Arguments of the git command that lists changed files. The paths follow these arguments.
 pub(super) const STATUS_ARGS: [&str; 6] = [
     "status",
     "--porcelain=v1",
@@ -312,7 +312,7 @@ impl Repository {
     }
 
     /// Returns the given files that differ from the last commit or are missing from it. If there are many files, git
-    /// reads their folders instead, because git compares each file with each given path.
+    /// reads their folders instead, because git compares each file with each given path, which is slow.
     pub fn uncommitted_paths(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
         let parse_path = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
@@ -326,7 +326,7 @@ impl Repository {
         };
         let folders: BTreeSet<String> = paths.iter().map(folder).collect();
         let output = self.run_git_on_paths(&STATUS_ARGS, &Vec::from_iter(folders))?;
-        // Several calls may report the files of a nested folder.
+        // Remove duplicates, because several calls may report the files of a nested folder.
         let differing: BTreeSet<String> = output.split('\0').filter_map(parse_path).collect();
         let wanted_paths: BTreeSet<String> = paths.iter().cloned().collect();
         Ok(differing.intersection(&wanted_paths).cloned().collect())

@@ -157,7 +157,7 @@ fn is_merged(repository: &Repository, path: &str) -> bool {
     is_committed && parents.is_ok_and(|parents| parents.split_whitespace().count() > 1)
 }
 
-/// Returns whether a merge after the recorded push chose the version of a branch without this push.
+/// Returns whether a merge after the recorded push chose the version of a branch that does not contain the push.
 fn is_chosen_by_merge(repository: &Repository, path: &str, record: &RecordedState, text: &str) -> bool {
     let merges = || {
         let commit = repository.commit_that_added(&record.entry_path).ok()??;

@@ -183,8 +183,8 @@ fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bo
     Ok(Failure::new(Exit::Usage, "specify the log entry to restore").with_help(help))
 }
 
-/// Returns the changes that undo the pushes after the target commit. Adds files in which the pushes cannot be undone to
-/// `kept_files`.
+/// Returns the changes that undo the pushes after the target commit. Adds to `kept_files` the files in which the pushes
+/// cannot be undone.
 fn changes(
     workspace: &Workspace,
     repository: &Repository,
@@ -214,8 +214,9 @@ fn changes(
     Ok(changes)
 }
 
-/// Returns the restored text of a generated file in the layout that the file had at the target commit, unless a commit
-/// other than the undone pushes changed the file, or the file has comments that it did not have at the target commit.
+/// Returns the restored text of a generated file, if possible in the layout that the file had at the target commit. The
+/// text keeps its layout if a commit other than the undone pushes changed the file, or if the text has comments that
+/// the file did not have at the target commit.
 fn with_former_layout(
     repository: &Repository,
     (path, text): (&str, String),
@@ -271,8 +272,8 @@ impl KeptFiles {
 }
 
 /// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that
-/// undo the pushes in these files. Changes from other commits are kept. Adds files in which the pushes cannot be undone
-/// to `kept_files`.
+/// undo the pushes in these files. Changes from other commits are kept. Adds to `kept_files` the files in which the
+/// pushes cannot be undone.
 fn omni_changes(
     workspace: &Workspace,
     dbt: &Repository,

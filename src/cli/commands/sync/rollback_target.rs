@@ -141,7 +141,7 @@ impl RollbackTarget {
         })
     }
 
-    /// Returns the log entries after the target, oldest first, which the rollback undoes.
+    /// Returns the log entries that the rollback undoes: the entries after the target, oldest first.
     pub fn undone_entries<'l>(&self, repository: &Repository, log: &'l Log) -> Result<Vec<&'l NumberedEntry>, Failure> {
         let logged = entries_in_commit(repository, &self.commit)?;
         let is_later = |entry: &&NumberedEntry| entry.entry.did != REFUSED && !logged.contains(&entry.path());

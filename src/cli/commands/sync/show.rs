@@ -225,7 +225,8 @@ fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = TextChange> {
     })
 }
 
-/// Returns the words for a changed source of a model whose generated files do not change: its spec or a metric set.
+/// Returns the name of the changed source, which is the spec or a metric set, if the generated files of the model do
+/// not change.
 fn changed_source_without_effect(model: &ModelPlan) -> Option<&'static str> {
     let is_silent = model.changes.is_empty() && model.carried.is_empty() && model.effects.is_none();
     if !is_silent || model.action != Action::Update || displayed_files(model).next().is_some() {

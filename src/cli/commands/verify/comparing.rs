@@ -272,8 +272,8 @@ impl ModelComparer<'_> {
         Ok(messages)
     }
 
-    /// Returns whether the model is ephemeral, which means that dbt inserts its query into the models that read it
-    /// instead of building a table.
+    /// Returns whether the model is ephemeral: dbt builds no table for it, but inserts its query into the models that
+    /// read it.
     fn is_ephemeral(&self, model: &str) -> bool {
         let manifest = self.workspace.manifest().ok().flatten();
         let nodes = manifest.into_iter().flat_map(|manifest| &manifest.nodes);

@@ -182,7 +182,7 @@ impl<'k> EnvironmentBuilds<'k> {
     }
 }
 
-/// Returns the name of the model whose node, or the node of one of its versions, has this id.
+/// Returns the name of the model with this node id. The id may also be the id of one of the model's versions.
 fn model_of_id(id: &str) -> Option<&str> {
     id.strip_prefix("model.")?.split('.').nth(1)
 }

@@ -385,7 +385,7 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
     Ok(())
 }
 
-/// Writes the evidence for models with results, and their durations.
+/// Writes the evidence and the durations for models with results.
 fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [VerificationResult]) -> Result<(), Failure> {
     let timestamp = format_timestamp(Timestamp::now());
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;

@@ -54,7 +54,8 @@ impl Lowerer<'_> {
         *fault = fault.clone().with_help(help);
     }
 
-    /// Returns the factors of the arguments, which are multiplied. `--x` and `N(x)` convert conditions to numbers.
+    /// Returns the factors of the product that the call sums. Skips `--x` and `N(x)`, which only convert conditions to
+    /// numbers.
     fn factors(&self, call: Call) -> Factors {
         let mut factors = Factors::default();
         let mut open: Vec<ExprId> = self.ast.arguments(call).iter().rev().copied().collect();

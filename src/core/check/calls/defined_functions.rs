@@ -1,5 +1,5 @@
 //! Functions that the catalogue defines with a formula, under the key `define`. A call is lowered like the formula,
-//! with its arguments in place of the parameters.
+//! with the call's arguments in place of the parameters.
 
 use std::sync::LazyLock;
 

@@ -5,9 +5,9 @@ use crate::catalog;
 use crate::lex::{conversion_help, with_double_quotes};
 use crate::span::Span;
 
-/// Calls in other tools, each with its formula. A lower-case word is an argument. The arguments `day`, `week`, `month`,
-/// `quarter` and `year` match only this word, `unit` matches any of these words, `part` any part of a date, and `mask`
-/// a mask of digits for the year, the month and the day.
+/// Calls in the syntax of other tools, each with the equivalent formula. A lower-case word is an argument. The
+/// arguments `day`, `week`, `month`, `quarter` and `year` match only the word itself. `unit` matches any of these
+/// words, `part` matches any part of a date, and `mask` matches a mask of digits for the year, the month and the day.
 const FORMS: &[(&str, &str)] = &[
     ("ADD_MONTHS(date, n)", "EDATE(date, n)"),
     ("ATTR(x)", "MAX(x)"),
@@ -130,8 +130,8 @@ pub(in crate::check) struct CallInSource<'a> {
     pub span: Span,
 }
 
-/// Returns the advice for a call to a function of another tool, with the arguments of the call. `renamed` is the
-/// formula for this function in general. `None` if the arguments have no equivalent. `span` is the span of the call.
+/// Returns the advice for a call to a function of another tool, with the arguments of the call filled in. `renamed` is
+/// the general formula for the function. `None` if the arguments have no equivalent. `span` is the span of the call.
 pub(in crate::check) fn advise(
     CallInSource {
         ast,
@@ -243,7 +243,7 @@ fn match_form<'f>(form: &'f str, name: &str, arguments: &[String]) -> Option<Vec
         .collect()
 }
 
-/// Returns a formula such as `MAX(a, b)` with other arguments. `None` for other formulas.
+/// Replaces the arguments of a formula that is a single call, such as `MAX(a, b)`. `None` for other formulas.
 fn rename(formula: &str, arguments: &[String]) -> Option<String> {
     let (name, parameters) = formula.split_once('(')?;
     let is_plain = parameters

@@ -130,7 +130,8 @@ impl Lowerer<'_> {
         };
         let left_empty = most.is_some_and(|most| count == most + 1)
             && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
-        // An aggregate of one column is an aggregate of several numbers in spreadsheets: `SUMSQ(3,4)`.
+        // In spreadsheets, an aggregate also accepts several numbers, so `SUMSQ(3,4)` is probably not a decimal with a
+        // comma.
         let takes_list = function.level == Level::Aggregate && most == Some(1);
         let decimal = self
             .decimal_with_comma(call)
@@ -204,7 +205,7 @@ impl Lowerer<'_> {
         if self.is_level_forbidden(Level::Aggregate, span) {
             return self.add_error(span);
         }
-        // Engines can count UUIDs, but not all of them aggregate UUIDs.
+        // All engines can count UUIDs, but some engines have no other aggregates of UUIDs.
         let counts = matches!(id, internal::COUNTA | internal::COUNTUNIQUE);
         let texts = self.cast_uuids(id, args).filter(|_| !counts);
         let args = texts.as_deref().unwrap_or(args);
@@ -229,7 +230,7 @@ impl Lowerer<'_> {
             columnless: !operands.meta.reads_columns(),
             ..NodeMeta::constant(choice.ty, span)
         };
-        // The alternative form must be added before the aggregate, because it may replace the aggregate.
+        // The alternative form must be added before the aggregate, because the form may replace the aggregate.
         let other = self.rewrite_aggregate(function, args, meta);
         let aggregate = self.program.add(
             Ir::Aggregate {
@@ -243,7 +244,7 @@ impl Lowerer<'_> {
         aggregate
     }
 
-    /// Returns the help for a name of a definition that hides a column with the same name.
+    /// Returns the help for the name of a definition that hides a column with the same name.
     pub(super) fn help_with_hidden_column(&self, name: &str) -> Option<String> {
         let mut relations = self.scope.relations.iter();
         let relation = relations.find(|relation| relation.position(name).is_some())?.name();
@@ -252,7 +253,8 @@ impl Lowerer<'_> {
         ))
     }
 
-    /// Returns the help for a definition in a value that hides a column with the same name.
+    /// Returns the help for a value that contains the name of a definition, if the definition hides a column with the
+    /// same name.
     pub(in crate::check) fn help_with_column_hidden_in(&self, value: IrId) -> Option<String> {
         // The limit keeps checks fast if a long definition contains many errors.
         const MAX_NODES: usize = 10_000;
@@ -472,7 +474,7 @@ fn argument_count(count: usize) -> String {
     }
 }
 
-/// Returns the help for a value of a type that formulas can only pass on.
+/// Returns the help for a value of a type that formulas can only copy.
 pub(in crate::check) fn help_with_other_type(text: &str) -> String {
     format!("compute `{text}` as text or as a number in an earlier dbt model")
 }

@@ -1,4 +1,4 @@
-//! Errors about calls whose arguments no overload accepts.
+//! Errors about calls whose arguments match no overload.
 
 use crate::Type;
 use crate::catalog::{self, Function, ParamType, internal};
@@ -20,8 +20,8 @@ fn arithmetic_rule(symbol: &str) -> Option<&'static str> {
 }
 
 impl Lowerer<'_> {
-    /// Reports a number of days in quotes that is added to a date or subtracted from it, as in `created_on + "1"`.
-    /// Returns whether there is such an operand.
+    /// Reports a quoted number of days that is added to a date or subtracted from it, as in `created_on + "1"`. Returns
+    /// whether there is such an operand.
     pub(in crate::check) fn report_quoted_days(&mut self, operands: &[IrId], symbol: &str) -> bool {
         // Eight digits without separators are a date.
         let is_number_of_days = |text: &str| text.trim().len() < 8 && is_number(text);
@@ -167,7 +167,7 @@ impl Lowerer<'_> {
             Self::is_internal(function, internal::ADD) || Self::is_internal(function, internal::SUBTRACT);
         let arithmetic = arithmetic_rule(display_name).filter(|_| is_arithmetic);
         let help = match (meta.ty, expected_types.first().map_or("", String::as_str), display_name) {
-            // In SQL, double quotes enclose names.
+            // The user may be used to SQL, where double quotes enclose names.
             (Type::Text, ..) if self.is_quoted_column(&text) => {
                 let name = text.trim_matches('"');
                 format!("write `{name}` without quotes for the column, because quotes enclose text")
@@ -213,7 +213,7 @@ impl Lowerer<'_> {
                     join_words(&expected_types, "or")
                 )
             }
-            // Users cannot write functions whose names begin with a lower-case letter.
+            // Names that begin with a lower-case letter belong to internal functions, which users do not know.
             _ => {
                 let expected_text = join_words(&expected_types, "or");
                 let expected = match display_name.starts_with(|c: char| c.is_ascii_lowercase()) {

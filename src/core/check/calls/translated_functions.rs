@@ -1,4 +1,4 @@
-//! Names of functions in spreadsheets of other languages.
+//! Names of functions in non-English spreadsheets.
 
 /// Function names in non-English spreadsheets, each with its English name.
 pub(super) const TRANSLATED: &[(&str, &str)] = &[

@@ -71,7 +71,7 @@ impl Lowerer<'_> {
         let fix = self
             .requote_fix(first, second)
             .or_else(|| self.requote_fix(second, first))
-            // In a formula with a syntax error, the operands may be others than intended.
+            // In a formula with a syntax error, the operands may not be the ones that the author intended.
             .filter(|_| !self.broken);
         let diagnostic = Diagnostic::new(
             Code::TypeMismatch,
@@ -110,7 +110,7 @@ impl Lowerer<'_> {
         let year = year.trim_start_matches('0');
         match function {
             Some(internal::YEAR) if !year.is_empty() => format!("write the number of the year: `{year}`"),
-            // The date may be in another fiscal year.
+            // The fiscal year of the date may differ from its calendar year, so the year is only an example.
             Some(internal::FISCAL_YEAR) if !year.is_empty() => format!("write the number of a year, such as `{year}`"),
             _ => format!(
                 "write a number instead of `{}`",

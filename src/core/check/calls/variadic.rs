@@ -104,7 +104,7 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Returns NULL with the common type of branches of which none is ever chosen.
+    /// Returns NULL with the common type of the branches, for a call that never chooses any of them.
     pub(in crate::check) fn null_of_branches(&mut self, branches: &mut [IrId], span: Span, display_name: &str) -> IrId {
         if self
             .unify_values(branches, SameTypeReason::Branches(display_name), false)

@@ -70,7 +70,8 @@ impl Lowerer<'_> {
                 misplaced_args.extend(misplaced.map(|warning| (span, warning)));
                 &[*range, *criterion]
             }
-            // The summed column is always used even if the criterion tests another column.
+            // Without a third argument, the tested column is also the summed column, so the criterion may test another
+            // column.
             (Lowering::SumIf | Lowering::AverageIf, _) => return misplaced_args,
             (Lowering::CountIf | Lowering::CountIfs, call_args) => call_args,
             (_, call_args) => {
@@ -114,7 +115,7 @@ impl Lowerer<'_> {
             ),
         )
         .with_help(format!("write `{}({range}, {criterion}, {sum})`", call.function.name));
-        // The other order also fails if it compares text with a number.
+        // Add no fix if the corrected order would compare text with a number.
         let is_valid = criterion_type == Type::Text || !matches!(range_meta.ty, Type::Text);
         Some(match is_valid {
             true => self.with_order(diagnostic, rest.iter().chain([first])),

@@ -1,5 +1,5 @@
-//! Lint for case sensitivity: warns if a program compares a column with the same text in two ways: with a criterion,
-//! which ignores case, and with `=`, which is case-sensitive.
+//! Lint for case sensitivity. Warns if a program compares a column with the same text both in a criterion, which
+//! ignores case, and with `=`, which is case-sensitive.
 
 use std::borrow::Cow;
 
@@ -60,7 +60,7 @@ pub(in crate::check) struct TextComparison<'p> {
     is_equal: bool,
 }
 
-/// Returns the comparison with a string that a node represents. `None` for other nodes.
+/// If a node is a comparison with a string, returns the comparison. `None` for other nodes.
 #[inline]
 pub(in crate::check) fn text_comparison(program: &Program, node: Ir) -> Option<TextComparison<'_>> {
     let Ir::Apply { overload, args } = node else {

@@ -176,7 +176,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Reports a condition at aggregate level, which could only be evaluated after grouping.
+    /// Reports a condition at aggregate level, which could be evaluated only after grouping.
     fn report_late_condition(&mut self, conditions: &[IrId], function: &Function, span: Span) -> Option<IrId> {
         let is_late = |c: &&IrId| self.program.meta(**c).level >= Level::Aggregate;
         let late = *conditions.iter().find(is_late)?;

@@ -163,9 +163,9 @@ impl Lowerer<'_> {
         Some(conditions)
     }
 
-    /// Returns the kind of a criterion over a range that depends on the current row's value. A criterion that is the
-    /// value itself selects the rows with the same value. A criterion that is a comparison selects the rows before the
-    /// current row in sort order. `None` for other criteria.
+    /// Returns the kind of a criterion that depends on the current row's value, if the call aggregates a range. A
+    /// criterion that is the value itself selects the rows with the same value. A criterion that is a comparison
+    /// selects the rows before the current row in sort order. `None` for other criteria.
     fn classify_row_criterion(
         &mut self,
         range: IrId,
@@ -188,7 +188,7 @@ impl Lowerer<'_> {
                 return None;
             }
             if self.is_same_value(range, right) {
-                // The concatenated text does not become part of the SQL.
+                // Mark the program as folded, because the SQL does not contain the concatenated text.
                 self.program.folded = true;
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);
@@ -433,7 +433,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Builds a test for NULL or empty text. Numbers and dates are only tested for NULL, because they are never empty
+    /// Builds a test for NULL or empty text. Numbers and dates are tested only for NULL, because they are never empty
     /// text.
     pub(in crate::check) fn build_blank_test(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);
@@ -475,7 +475,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Builds a case-insensitive match of a value with a wildcard text.
+    /// Builds a case-insensitive match between a value and a text that contains wildcards.
     pub(in crate::check) fn build_wildcard_match(&mut self, range: IrId, pattern: PoolRange, span: Span) -> IrId {
         self.build_text_comparison(range, BinaryOp::Equal, pattern, span)
     }

@@ -11,12 +11,12 @@ use crate::parse::unquote;
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Rows that a comparison with the current row's value selects.
+/// Rows selected by a comparison with the current row's value.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::check) struct ComparedRow {
     /// Value that is compared.
     pub key: IrId,
-    /// Whether rows with larger values are selected, instead of smaller values.
+    /// Whether the rows with larger values are selected instead of the rows with smaller values.
     pub descending: bool,
     /// Whether rows with an equal value are also selected.
     pub includes_equal: bool,
@@ -60,7 +60,7 @@ impl Lowerer<'_> {
         })
     }
 
-    /// Counts the selected rows that also have the same values in `same_values` as the current row.
+    /// Counts the selected rows in which each of `same_values` is the same as in the current row.
     pub(in crate::check) fn count_compared_rows(
         &mut self,
         compared: ComparedRow,

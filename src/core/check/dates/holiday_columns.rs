@@ -115,8 +115,8 @@ impl Lowerer<'_> {
         )
     }
 
-    /// Builds an expression that counts the holidays that satisfy a condition on one or two values and a column of the
-    /// holidays table.
+    /// Builds an expression that counts holidays. The counted holidays satisfy a condition on one or two values and a
+    /// column of the holidays table.
     fn build_holiday_count(
         &mut self,
         function: &'static Function,

@@ -46,8 +46,8 @@ impl Lowerer<'_> {
         self.program.add(Ir::PeriodLookup { value, period }, meta)
     }
 
-    /// Returns the number of units and the unit by which PERIODOFFSET moves, which must be constants. Reports other
-    /// expressions.
+    /// Returns the offset of a PERIODOFFSET as a number of units and the unit, both of which must be constants. Reports
+    /// other expressions.
     pub(in crate::check) fn period_arguments(&mut self, count: IrId, unit: IrId) -> Option<(i64, CalendarUnit)> {
         if self.is_error(count) || self.is_error(unit) {
             return None;

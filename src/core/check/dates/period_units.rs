@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarEnd, CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::span::Span;
 
-/// Column of the input that is truncated to calendar periods, in lower case, with its unit.
+/// Lower-case name of an input column that is truncated to calendar periods, with the unit of the truncation.
 pub type ColumnPeriod = (String, CalendarUnit);
 
 /// Reports each unit that does not fit the periods of the sort key, and marks the definitions as failed. Runs after the
@@ -67,16 +67,17 @@ pub struct WindowUnit {
 }
 
 impl WindowUnit {
-    /// Returns whether two rows with one value per `frame` can have this distance. A date one to four years after the
-    /// start of a week is never the start of a week, because one to four years are never a whole number of weeks.
+    /// Returns whether two rows can be this far apart if there is one row per `frame`. Weekly rows are never one to
+    /// four years apart, because one to four years are never a whole number of weeks.
     pub fn fits(self, frame: CalendarUnit) -> bool {
         let is_few_years = |months: u64| months.is_multiple_of(12) && (1..=4).contains(&(months / 12));
         let moves_weeks_by_years = frame == CalendarUnit::Week && self.months().is_some_and(is_few_years);
         self.unit >= frame && !moves_weeks_by_years
     }
 
-    /// Returns whether an offset moves weeks by months, so that only a few rows have a matching row. Six years may be a
-    /// whole number of weeks.
+    /// Returns whether an offset shifts weekly rows by months. Only a few rows then have a matching row, because a
+    /// number of months is rarely a whole number of weeks. Whole years are excluded: [`Self::fits`] rejects one to four
+    /// years, and a longer time may be a whole number of weeks.
     pub fn moves_weeks_by_months(self, frame: CalendarUnit) -> bool {
         frame == CalendarUnit::Week && self.months().is_some_and(|months| !months.is_multiple_of(12))
     }
@@ -89,7 +90,7 @@ impl WindowUnit {
     }
 }
 
-/// Builds the warning about an offset that moves weeks by months.
+/// Builds the warning about an offset that shifts weekly rows by months.
 pub fn unit_warning(unit: WindowUnit, span: Span, (key, key_text): (Span, &str)) -> Diagnostic {
     let offset = unit.offset.unwrap_or_default();
     let weeks = if unit.unit == CalendarUnit::Quarter { 13 } else { 4 };
@@ -187,7 +188,7 @@ fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
         (None, Ir::Apply { overload, args }) => match (catalog::overload_owner(overload), program.args(args)) {
             (internal::FISCAL_QUARTER, _) => Some(CalendarUnit::Quarter),
             (internal::FISCAL_YEAR, _) => Some(CalendarUnit::Year),
-            // The result is the same day in each fiscal year.
+            // If the month and the day are constants, the date changes only with the year.
             (internal::DATE_FROM_PARTS, [year, month, day]) => {
                 let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
                 truncation(program, *year).filter(|_| is_number(month) && is_number(day))

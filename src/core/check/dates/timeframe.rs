@@ -89,10 +89,10 @@ pub fn date_part(program: &Program, id: IrId) -> Option<DatePart> {
         let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
         match (catalog::overload_owner(overload), args) {
             (internal::TO_WALL_CLOCK, _) => {}
-            // The result is the same day in each fiscal year.
+            // If the month and the day are constants, the date changes only with the year.
             (internal::DATE_FROM_PARTS, [_, month, day]) if is_number(month) && is_number(day) => {}
             (function, _) => match function_timeframe(function) {
-                // The part of a computed date.
+                // The timeframe is a part of a computed date, so the result contains the computed date.
                 None if timeframe.is_some() => break,
                 None | Some("hour_of_day") => return None,
                 Some("hour" | "minute" | "second" | "millisecond") => {}

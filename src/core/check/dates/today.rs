@@ -16,7 +16,7 @@ pub enum Today {
     Sql(String),
     /// Date that another tool inserts into the SQL.
     Macro {
-        /// Text that this tool replaces with an SQL expression.
+        /// Text that the other tool replaces with an SQL expression.
         text: String,
         /// ISO date for SQL without macros. `None` for the current date.
         default: Option<String>,

@@ -209,8 +209,8 @@ impl TypeInference<'_> {
     fn infer_signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
         let mut same_arg: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
-        // Several values of a row have the same type only if the signature of the function requires this. For example,
-        // COUNT accepts values of different types.
+        // Arguments that are combined within a row have the same type only if the signature of the function requires
+        // this. For example, COUNT accepts values of different types.
         let unifies = |id| {
             catalog::get(id)
                 .overloads

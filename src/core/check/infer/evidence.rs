@@ -1,4 +1,4 @@
-//! Adds to a type error the use from which the type of an undeclared column was inferred.
+//! Adds labels to type errors. Each label shows the use from which the type of an undeclared column was inferred.
 
 use rustc_hash::FxHashMap;
 
@@ -33,7 +33,7 @@ pub(in crate::check) fn label_type_evidence(
     if !diagnostics.iter().any(|fault| fault.kind() == Code::TypeMismatch) {
         return;
     }
-    // If a later step requires the type, no use in this step is the evidence.
+    // If a later step requires the type, the source of this step does not show the reason for the type.
     let is_inferred_here = |name: &str| {
         let mut required = scope.rest.required_types.iter();
         !required.any(|(column, _)| column.eq_ignore_ascii_case(name))

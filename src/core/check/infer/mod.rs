@@ -33,7 +33,7 @@ pub(in crate::check) enum InferTerm {
 }
 
 impl InferTerm {
-    /// Returns the words for a value of this type.
+    /// Returns the words that messages use for a value of this type.
     fn describe(self) -> &'static str {
         match self {
             Self::Type(ty) => ty.describe(),
@@ -347,7 +347,8 @@ impl TypeInference<'_> {
 
     /// Infers the type of a timeframe, and binds the type of its base.
     fn infer_timeframe(&mut self, base: InferTerm, name: &str, expr_id: ExprId) -> InferTerm {
-        // These timeframes require a timestamp, because a date has no hours and is already a date.
+        // These timeframes require a timestamp, because a date has no time of day, and truncating a date to a day would
+        // have no effect.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
         self.bind_type(
@@ -466,7 +467,7 @@ impl TypeInference<'_> {
                 .is_ok_and(|n| n == 0.0)
     }
 
-    /// Infers the type of a sum or difference. Because a date plus a number of days is a date, `x + 1` only implies
+    /// Infers the type of a sum or difference. Because a date plus a number of days is a date, `x + 1` implies only
     /// that the result has the type of `x`.
     fn infer_sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, expr_id: ExprId) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
@@ -640,7 +641,8 @@ fn report(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let [mut earlier, mut later] = uses;
-    // Definitions are checked after the definitions that they use, so the use that was found first may be the second.
+    // Definitions are checked after the definitions that they use, so the use that was found first may be the second in
+    // the text.
     if later.0.start < earlier.0.start {
         std::mem::swap(&mut earlier, &mut later);
     }

@@ -77,7 +77,7 @@ impl Lints<'_> {
     }
 
     /// Returns whether a value is a boolean even without a comparison with TRUE. The type of a column without a schema
-    /// may only be known from the comparison.
+    /// may be known only from the comparison.
     fn is_known_boolean(&self, id: IrId) -> bool {
         let program = self.program;
         match program.node(self.resolve_name(id)) {

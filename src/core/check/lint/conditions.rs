@@ -14,7 +14,7 @@ use crate::span::Span;
 /// Index of a column or definition, a flag for definitions, and a flag for comparisons that ignore case.
 type ConditionSubject = (u32, bool, bool);
 
-/// Literal in a comparison. Dates are compared as numbers. Strings are only compared for equality, because their order
+/// Literal in a comparison. Dates are compared as numbers. Strings are compared only for equality, because their order
 /// depends on the warehouse.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum OrderedLiteral<'p> {
@@ -50,7 +50,8 @@ struct SubjectConditions<'p> {
 /// Maximum number of literals that are stored per subject.
 const MAX_LITERALS: usize = 64;
 
-/// Comparison of a name with a literal. Literals are only read if a name has several comparisons.
+/// Comparison of a name with a literal. The literal is read only if the program contains several comparisons of the
+/// same name.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::check) struct NameComparison {
     subject: ConditionSubject,
@@ -213,7 +214,7 @@ impl<'a> Lints<'a> {
     }
 
     /// Warns about CASE branches in a range of nodes that are unreachable because of an earlier branch. If the default
-    /// branch of a CASE is another CASE, its branches continue the list.
+    /// branch of a CASE is another CASE, the branches of the inner CASE continue the list.
     pub(super) fn warn_of_unreachable(&mut self, first: IrId, last: IrId) {
         let program = self.program;
         let mut continued: FxHashSet<u32> = FxHashSet::default();

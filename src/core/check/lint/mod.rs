@@ -1,5 +1,5 @@
 //! Lints for formulas that are valid but may not have the intended meaning, especially for users of spreadsheets. The
-//! lints analyze the checked program and only report warnings. A formula is reported only if its literal meaning is
+//! lints analyze the checked program and report only warnings. A formula is reported only if its literal meaning is
 //! probably not intended.
 
 mod booleans;
@@ -103,7 +103,7 @@ pub(super) fn run_lints(
                 }
                 Ir::Column(_) | Ir::Definition(_) if may_hold_cells => {
                     let text = meta.span.text(source);
-                    // Only report nodes whose source is the name itself, because a cell reference differs from the name
+                    // Report only nodes whose source is the name itself, because a cell reference differs from the name
                     // of its column.
                     let is_named = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(text));
                     let is_name = match *node {

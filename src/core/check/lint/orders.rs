@@ -1,4 +1,4 @@
-//! Lints for the order of strings and for empty strings.
+//! Lints for comparisons that depend on the order of strings, and for comparisons with empty strings.
 
 use super::Lints;
 use crate::Type;

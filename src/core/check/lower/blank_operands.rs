@@ -5,7 +5,8 @@ use crate::catalog::{self, Nulls, internal};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange, WindowFrameId};
 use crate::{Level, Type};
 
-/// Maximum nesting depth of choices and calls in which blanks are replaced individually.
+/// Maximum nesting depth up to which blanks are replaced separately in the branches of conditions and in the operands
+/// of calls.
 const MAX_DEPTH: u8 = 64;
 
 impl Lowerer<'_> {
@@ -105,7 +106,7 @@ impl Lowerer<'_> {
         self.zero_if_null(&[marker], id)
     }
 
-    /// Replaces a blank in another period. If there is no row for the period, the NULL remains.
+    /// Replaces a blank value of another period. If there is no row for the period, the NULL remains.
     fn replace_blank_of_period(&mut self, id: IrId, period: u32) -> IrId {
         let meta = self.program.meta(id);
         let value = self.found_period_marker(meta.span);

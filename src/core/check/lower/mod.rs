@@ -199,7 +199,7 @@ pub(in crate::check) fn lower(
     fail_unordered_definitions(ast, scope, program);
 }
 
-/// Marks the definitions whose windows need a sort key that has an error, because their SQL would have no order.
+/// Marks definitions as failed if their windows need a sort order but a sort key has an error.
 fn fail_unordered_definitions(ast: &Ast, scope: &CheckScope<'_>, program: &mut Program) {
     let mut parts = ast.definitions.iter().zip(&program.definitions);
     if !parts.any(|(part, lowered)| lowered.failed && scope.role(part.part) == DefinitionRole::OrderBy) {
@@ -222,7 +222,7 @@ fn fail_unordered_definitions(ast: &Ast, scope: &CheckScope<'_>, program: &mut P
 }
 
 impl<'a> Lowerer<'a> {
-    /// Begins to lower another tree. [`Self::leave_definition`] returns to the caller's tree.
+    /// Starts to lower another tree. [`Self::leave_definition`] returns to the caller's tree.
     pub(in crate::check) fn enter_definition(
         &mut self,
         ast: &'a Ast,

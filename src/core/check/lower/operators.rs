@@ -10,7 +10,7 @@ use crate::{Level, Type};
 
 /// Maximum number of characters in a number literal.
 const MAX_NUMBER_LENGTH: usize = 60;
-/// Number of digits before the decimal point that decimals can have in all warehouses.
+/// Maximum number of digits before the decimal point in a decimal that all warehouses support.
 const MAX_DECIMAL_DIGITS: usize = 29;
 
 impl Lowerer<'_> {

@@ -46,8 +46,8 @@ impl Resolver<'_> {
                     || scope.has_given_type(name.name)
                     || !is_unlikely_column(name.name)) =>
             {
-                // An unknown column belongs to the only relation that may have other columns. If there are several, the
-                // database resolves the name.
+                // A column that no schema lists belongs to the only relation with an incomplete schema. If several
+                // schemas are incomplete, the database resolves the name.
                 let mut open = scope.relations.iter().filter(|r| r.may_have_more_columns());
                 ColumnLookup::Column(match (open.next(), open.next()) {
                     (Some(relation), None) => self.record_unlisted_column_use(Some(relation.name()), name.name),
@@ -133,7 +133,7 @@ impl Resolver<'_> {
         NameTarget::Column(column)
     }
 
-    /// Resolves a column that both sides of a join have.
+    /// Resolves a column that exists on both sides of a join with `using`.
     fn resolve_merged_column(&mut self, merged: &MergedColumn, name: HashedName<'_>) -> ColumnLookup {
         let scope = self.scope;
         let owns = |(r, relation): (usize, &Relation)| {
@@ -172,7 +172,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns whether SQL could resolve the name of a column differently. This is only possible for columns without a
+    /// Returns whether SQL could resolve the name of a column differently. This is possible only for columns without a
     /// relation, which no schema lists.
     #[inline]
     pub(in crate::check) fn is_ambiguous_in_sql(&self, column: u32, text: &str, own_name: Option<&str>) -> bool {

@@ -52,7 +52,7 @@ pub(in crate::check) enum NameTarget {
     /// Index of a worksheet cell (`Cell`) or of a cell range (`CellRange`).
     Cell(u32),
     CellRange(u32),
-    /// Part of a cell range, or argument of OFFSET for a cell.
+    /// Node that is not a value of its own: part of a cell range or tab reference, or an argument of OFFSET.
     PartOfCells,
     /// Entire columns of another tab.
     TabRange(u32),
@@ -71,10 +71,10 @@ pub(in crate::check) struct ResolvedNames {
     pub failed: Arena<bool>,
     /// First definition that uses an aggregate.
     pub first_aggregate: Option<u32>,
-    /// Relation of the first column, with the definition that reads the column, if the scope does not specify a
-    /// relation.
+    /// Relation of the first column, to which all other columns must belong, and the definition that reads the first
+    /// column. `None` if the scope specifies a relation.
     pub settled: Option<(Arc<str>, u32)>,
-    /// Uses of columns that became errors because another use requires a different type.
+    /// Column uses that became errors because another use of the column requires a different type.
     pub conflicting: Vec<(ExprId, u32)>,
     /// Definitions with an unknown name, one entry for each report. The help depends on the names of all definitions.
     pub unknown_names: Vec<u32>,
@@ -154,7 +154,7 @@ pub(in crate::check) struct Resolver<'a> {
     pub range_column_count: usize,
     /// Ends of ranges such as `C:C`, in the order of the syntax tree.
     pub column_letters: Vec<ExprId>,
-    /// First uses of names that several joined relations may have.
+    /// First uses of names that may be columns of several joined relations.
     pub unqualified: Vec<Span>,
 }
 
@@ -309,7 +309,7 @@ fn key(ast: &Ast, body: ExprId, targets: &Arena<NameTarget>, source: &str) -> Op
 }
 
 impl Resolver<'_> {
-    /// Resolves the names of a definition. Returns whether the definition reads the calendar.
+    /// Resolves the names of a definition. Returns whether the definition uses the dates in the sort keys.
     fn resolve_definition(&mut self, index: usize, definition: &Definition, names: &mut ResolvedNames) -> bool {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         self.current = index as u32;

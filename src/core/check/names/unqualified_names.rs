@@ -1,4 +1,4 @@
-//! Names without a relation in a step with joins, if no schema lists the columns of several relations.
+//! Unqualified names in a step with joins, if more than one of its relations has an incomplete schema.
 
 use super::Resolver;
 use super::unresolved_names::CANDIDATES;
@@ -14,8 +14,8 @@ use formulac_syntax::diag::lists::{join_names, quote_names};
 const MAX_LISTED_NAMES: usize = 8;
 
 impl Resolver<'_> {
-    /// Returns the column for a name in `on` that no schema lists and that is compared with a column of one side of the
-    /// join. The name then belongs to the other side. `None` if this does not determine the relation.
+    /// Resolves a name in `on` that no schema lists. If the name is compared with a column of one side of the join, it
+    /// belongs to the other side. `None` if this does not determine the relation.
     pub(in crate::check) fn column_of_join_side(
         &mut self,
         id: ExprId,
@@ -45,7 +45,7 @@ impl Resolver<'_> {
         Some(self.record_unlisted_column_use(Some(relation.name()), text))
     }
 
-    /// Returns the index of the relation of `r.y` in `x = r.y`, for the operand `x`.
+    /// If the expression is the operand `x` of a comparison `x = r.y`, returns the index of the relation `r`.
     fn compared_relation(&self, id: ExprId, definition: &Definition) -> Option<usize> {
         let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
         let other = behind.map(ExprId).find_map(|node| match self.ast.expr(node) {
@@ -69,7 +69,7 @@ impl Resolver<'_> {
         relations.position(|relation| relation.name().eq_ignore_ascii_case(view))
     }
 
-    /// Records a name if several joined relations may have the column.
+    /// Records a name if it may be a column of several joined relations.
     pub(in crate::check) fn record_unqualified_name(&mut self, column: u32, span: Span) {
         let column_entry = &self.columns[column as usize];
         if self.scope.relations.len() > 1
@@ -81,7 +81,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Warns about the names that several joined relations may have, at the first of these names.
+    /// Warns about names that may be columns of several joined relations. The warning is at the first of these names.
     pub(in crate::check) fn report_unqualified_names(&mut self) {
         let Some(first) = self.unqualified.first().copied() else {
             return;

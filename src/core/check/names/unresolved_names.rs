@@ -282,11 +282,12 @@ impl<'a> Resolver<'a> {
             let message = format!("{description} need a worksheet; there is no column or definition `{text}`");
             Diagnostic::new(Code::NeedsWorksheet, span, message).with_help("use the column's name")
         } else {
-            // A name such as `n` is more often a column that is missing than the function `N`.
+            // A name such as `n` is more often a missing column than the function `N`.
             let means_function = |function: &&Function| text.len() > 2 || text == function.name;
             let function = catalog::find(text).map(catalog::get).filter(means_function)?;
             let message = format!("`{text}` is a function, so brackets must follow its name");
-            // `MONTH(date)` is the same in all years, but a key that is called `month` means a period.
+            // `MONTH(date)` is the same number in every year, but a grouping key named `month` probably stands for a
+            // period.
             let unit = foreign_calls::UNITS
                 .into_iter()
                 .find(|unit| unit.eq_ignore_ascii_case(text));
@@ -353,8 +354,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the index of the entry for a column that a relation may have although its schema does not list it. Warns
-    /// about the first use.
+    /// Records the use of a column that a relation may have although its schema does not list the column. Warns about
+    /// the first use, and returns the index of the column's entry.
     pub(in crate::check) fn record_possible_column_use(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
         let column = self.record_unlisted_column_use(Some(relation.name()), text);
@@ -367,7 +368,7 @@ impl<'a> Resolver<'a> {
         column
     }
 
-    /// Returns the first column with dates or times.
+    /// Returns the name of the first column that contains dates or times.
     fn date_column(&self) -> Option<&'a str> {
         let scope = self.scope;
         let mut columns = scope.relations.iter().flat_map(Relation::columns).take(CANDIDATES);
@@ -433,7 +434,8 @@ impl<'a> Resolver<'a> {
                     )
                     .with_help("put an operator before the bracket, such as `*` to multiply");
                 }
-                // Two different letters make another word of four letters: `THIS` is not `TIME`.
+                // Short names may differ in one letter only. For example, `THIS` and `TIME` differ in two letters and
+                // are unrelated.
                 let most_edits = if text.chars().count() <= 4 {
                     1
                 } else {

@@ -382,8 +382,8 @@ impl Lowerer<'_> {
     }
 }
 
-/// Returns the aggregates of the individual ranges, and the function that combines them into the aggregate of all rows.
-/// `None` if the results of an aggregate cannot be combined.
+/// Returns the aggregate to apply to each range, and the function that combines the results into the aggregate of all
+/// rows. `None` if the results cannot be combined.
 pub(in crate::check) fn combination(id: FunctionId) -> Option<(FunctionId, FunctionId)> {
     match id {
         internal::SUM | internal::COUNT_IF | internal::COUNTBLANK => Some((id, internal::ROW_SUM)),

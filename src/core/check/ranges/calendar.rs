@@ -16,7 +16,7 @@ use crate::ir::{
 };
 use crate::span::Span;
 
-/// Makes definitions that read the calendar of the sort keys depend on these keys.
+/// Makes definitions depend on the sort keys if they use the dates in these keys.
 pub(in crate::check) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<'_>, names: &mut ResolvedNames) {
     let keys: Vec<u32> = (0u32..)
         .zip(&ast.definitions)
@@ -46,7 +46,7 @@ pub(in crate::check) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<
     names.uses.as_mut_slice().sort_by_key(|(user, _)| *user);
 }
 
-/// Returns whether a call may read the sort key's calendar.
+/// Returns whether a call may use the dates in the sort keys.
 pub(in crate::check) fn uses_calendar(function: &Function, arguments: u32) -> bool {
     match function.lower {
         Some(Lowering::First | Lowering::Last) => arguments > 1,

@@ -12,7 +12,7 @@ impl Lowerer<'_> {
     /// Lowers a call such as `FIRST(x)` at an end of a range to the name in its argument. The range itself determines
     /// the row.
     pub(in crate::check) fn lower_range_end(&mut self, call: Call, span: Span) -> IrId {
-        // The node of the row offset is not part of the value.
+        // The value does not use the node of the row offset.
         self.program.folded = true;
         match self.ast.arguments(call).first() {
             Some(name) => self.lower_value(*name),
@@ -30,7 +30,7 @@ impl Lowerer<'_> {
             }
         };
         if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
-            // The author of `B-1:B1` probably meant a row before the first row.
+            // With `B-1:B1`, the author probably means a row before the first row.
             let text = self.source_text(span);
             let message = format!("`{text}` is not a range: no row is before row 1, and a `-` before a cell subtracts");
             let help = "write the formula for a later row, for example `B1:B3` with `row: 3`, or use `OFFSET(B1, -2, 0, \

@@ -75,7 +75,7 @@ impl Lowerer<'_> {
                     let cell_text = self.source_text(span);
                     self.build_value_in_shifted_row(value, rows, &cell_text, span)
                 }
-                // The offset exceeds the maximum length of a sheet.
+                // The offset exceeds the maximum length of a sheet, so there is no such row.
                 None => self.program.add_null(self.program.meta(value).ty, span),
             },
             SheetRow::Fixed(row) => self.value_in_row(value, row, span),

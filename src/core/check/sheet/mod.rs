@@ -155,7 +155,7 @@ impl Resolver<'_> {
         self.column_letters.sort_unstable();
     }
 
-    /// Returns the index of the column whose letter is the end of a range. `None` if the end is not a letter.
+    /// Returns the index of a column if the end of a range is the column's letter. `None` if the end is not a letter.
     fn column_of_letter(&self, end: ExprId) -> Option<usize> {
         let text = self.ast.span(end).text(self.source);
         let is_name = self.ast.expr(end) == Expr::Name && !text.contains('$');

@@ -93,8 +93,8 @@ impl Lowerer<'_> {
         self.build_case(&[condition], &mut counts, span, "COUNTIF")
     }
 
-    /// Lowers an aggregate that has no function for several values, but whose result for cells of the current row can
-    /// be computed from a value per cell or from a list of the cells. `None` for other functions and ranges.
+    /// Lowers an aggregate of cells in the current row if no function combines several values directly. The result is
+    /// computed from one value per cell, or from a list of the cells. `None` for other functions and ranges.
     pub(in crate::check) fn lower_cells_of_row(&mut self, id: FunctionId, call: Call, span: Span) -> Option<IrId> {
         let function = catalog::get(id);
         let exprs = self.ast.arguments(call);

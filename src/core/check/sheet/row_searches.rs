@@ -89,7 +89,7 @@ impl Lowerer<'_> {
         Some(node)
     }
 
-    /// Builds the condition that a key matches the value to find.
+    /// Builds a condition that is true if a key matches the value to find.
     fn build_key_test(&mut self, value: IrId, key: IrId, matching: KeyMatching, function: &Function) -> Option<IrId> {
         let (a, b) = (self.program.meta(value), self.program.meta(key));
         let span = a.span;

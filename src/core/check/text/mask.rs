@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-/// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO_PATTERN` also matches a leading zero that the
-/// mask does not contain.
+/// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO_PATTERN` also matches a leading zero, to
+/// remove it if the mask has no digit for it.
 pub(in crate::check) const SIGN_PATTERN: &str = "^(-?)";
 pub(in crate::check) const SIGN_AND_ZERO_PATTERN: &str = "^(-?)0?";
 /// Regular expression for the leading zero of an hour, which masks such as `h` omit.

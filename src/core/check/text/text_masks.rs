@@ -262,7 +262,8 @@ impl Lowerer<'_> {
                 text = self.add_scalar_call(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
             }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
-            // Insert the prefix after the sign. The prefix also replaces a leading zero that the mask does not contain.
+            // Insert the prefix after the sign. The prefix also replaces the leading zero of the formatted number if
+            // the mask has no digit for it.
             let pattern = if mask.zeros == 0 {
                 mask::SIGN_AND_ZERO_PATTERN
             } else {

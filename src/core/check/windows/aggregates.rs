@@ -89,7 +89,7 @@ impl Lowerer<'_> {
             volatile: operand_meta.volatile,
             ..NodeMeta::constant(choice.ty, span)
         };
-        // The alternative form must be added before the window, because it may replace the window.
+        // The alternative form must be added before the window, because the form may replace the window.
         let other = match over {
             WindowFrame::Partition if partition_keys.is_empty() => self.rewrite_window(id, values, meta),
             WindowFrame::Rows { .. } | WindowFrame::Calendar(_) | WindowFrame::Across(_) => {

@@ -153,7 +153,7 @@ impl Lowerer<'_> {
         nullable: bool,
         span: Span,
     ) -> IrId {
-        // FIRST only needs the rows up to the current row, which is the default window frame.
+        // FIRST needs only the rows up to the current row, which is the default window frame.
         let (entry, over) = match bound {
             FrameBound::Last => (
                 internal::LAST_VALUE,

@@ -204,7 +204,7 @@ impl Dependencies {
         self.users.get(&name).into_iter().flatten().copied()
     }
 
-    /// Adds the other chunks that are linked to a chunk, if one of the chunks is decisive.
+    /// Adds the other chunks that are linked to a chunk, if the link of at least one of the chunks is decisive.
     fn add_linked_chunks(&self, facts: &ChunkFacts, visited: &mut FxHashSet<u64>, chunks: &mut Vec<ChunkId>) {
         let links = facts.checked.links.iter();
         let new_links = links.filter(|link| visited.insert(link.subject));
@@ -256,7 +256,7 @@ impl Dependencies {
     }
 
     /// Returns the chunks that must be compiled together so that the results of `affected` are the same as in the whole
-    /// file. `keys` are the names that the keys contain.
+    /// file. `keys` contains the hashes of the names in the grouping, partition and sort keys.
     pub fn chunks_to_compile(&self, affected: &FxHashSet<ChunkId>, keys: &[u64]) -> FxHashSet<ChunkId> {
         // The order in which types are inferred depends on all users of an open chunk.
         let mut with_users = FxHashSet::default();

@@ -9,7 +9,8 @@ pub(super) struct TextEdit {
 }
 
 impl TextEdit {
-    /// Returns the smallest change of whole characters. `None` if the texts are the same.
+    /// Returns the smallest edit that changes one text into the other, in whole characters. `None` if the texts are the
+    /// same.
     pub fn between(old: &str, new: &str) -> Option<Self> {
         if old == new {
             return None;

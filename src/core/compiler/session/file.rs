@@ -59,7 +59,7 @@ struct ChangedRegion {
     /// Positions of the old chunks.
     first: usize,
     last: usize,
-    /// Old offsets.
+    /// Range of the old chunks in the old text.
     old: Span,
     new: Vec<Chunk>,
 }

@@ -28,7 +28,8 @@ pub(super) struct CompiledPart {
     pub keys: CheckedFacts,
     /// First chunk that uses an aggregate, possibly `KEYS`.
     pub aggregate: Option<ChunkId>,
-    /// Relation of the first column, and the chunk that reads this column, if several relations are possible.
+    /// Relation of the first column, to which all other columns must belong, and the chunk that reads the first column.
+    /// `None` if only one relation is possible.
     pub settled: Option<(Arc<str>, ChunkId)>,
     /// Number of definitions in the chunks.
     pub count: usize,

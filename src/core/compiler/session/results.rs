@@ -29,7 +29,7 @@ impl Replacement {
 }
 
 impl Compiled {
-    /// Replaces the results at old offsets. `replacements` are sorted and do not overlap.
+    /// Replaces the results of the chunks in `replacements`, which are sorted by their old offsets and do not overlap.
     pub(super) fn replace_results(&mut self, replacements: Vec<Replacement>, shift: impl Fn(Span) -> Span) {
         let mut definitions = Vec::with_capacity(replacements.len());
         let mut diagnostics = Vec::with_capacity(replacements.len());
@@ -60,7 +60,8 @@ fn range_at<T>(items: &[T], offsets: &Range<u32>, start: impl Fn(&T) -> u32) -> 
     first..first + length
 }
 
-/// Maximum number of ranges for which the items after each range are moved separately.
+/// Maximum number of ranges that are replaced one at a time. Each such replacement moves all items after the range, so
+/// for more ranges, the whole list is built again.
 const MAX_SPLICES: usize = 8;
 
 fn replace_ranges<T>(items: &mut Vec<T>, ranges: Vec<(Range<usize>, Vec<T>)>) {

@@ -168,7 +168,7 @@ pub(super) fn column_name_not_in_text(program: &Program, value: IrId, text: &str
             .name
             .as_deref()?
             .to_owned(),
-        // A literal marks the rows that exist.
+        // The compiler adds a number that marks the rows that exist.
         Ir::Number(_) if text.is_empty() => "row".to_owned(),
         _ => return None,
     };

@@ -164,7 +164,7 @@ impl StratumAssignment<'_> {
                     self.main = self.main.max(self.need(id));
                 }
             }
-            // Constants become columns in the grouping select or later.
+            // Constants become columns in the grouping select or in a later select.
             for index in 0..program.definitions.len() {
                 let root = step.definition_root(index);
                 if step.outputs[index] && !step.keys[index] && self.reach.rows[root.index()] {
@@ -375,7 +375,7 @@ pub(super) fn used_by_having(step: &StepPlan<'_>) -> Arena<bool> {
     used_by_role(step, |role| role == DefinitionRole::Having)
 }
 
-/// Returns, for each definition, whether the role of the definition or of a definition that reads it matches.
+/// Returns, for each definition, whether `role` accepts the role of the definition or of a definition that reads it.
 fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
     let program = step.program;
     let mut is_used: Arena<bool> = step

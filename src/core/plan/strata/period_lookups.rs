@@ -45,7 +45,7 @@ impl StratumAssignment<'_> {
                 (Ir::PeriodLookup { .. } | Ir::RowLookup { .. } | Ir::Window { .. } | Ir::Aggregate { .. }, _) => {
                     stratum
                 }
-                // Filters and keys are computed in their stratum.
+                // Filters and keys cannot move to a later stratum.
                 _ if is_root && !step.has_role(owner, DefinitionRole::Definitions) => stratum,
                 _ => latest[id.index()],
             };

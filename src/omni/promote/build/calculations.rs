@@ -84,7 +84,7 @@ impl<'m> SpecBuilder<'m, '_> {
         lines
     }
 
-    /// Returns the calculation to which a filter refers.
+    /// Returns the calculation that a filter refers to.
     pub(super) fn calculation(&self, reference: &OmniReference) -> Option<&Calculation<'m>> {
         let mut calculations = self.plan.calculations.iter();
         calculations.find(|calculation| {

@@ -9,7 +9,7 @@ use super::super::spec_text::{SpecLine, SpecStep};
 use super::SpecBuilder;
 
 impl SpecBuilder<'_, '_> {
-    /// Moves the sort keys of the calculations to the step after them.
+    /// Moves the sort keys of the calculations to the step after the calculations.
     pub(super) fn sort_in_next_step(&mut self) {
         let Some(index) = self.spec.steps.iter().position(|step| !step.calculations.is_empty()) else {
             return;
@@ -29,7 +29,7 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Removes definitions and calculations that do not compile, and everything that reads them. Reports each removed
-    /// definition as a gap. `faulty` contains the reason of each definition, by its name.
+    /// definition as a gap. `faulty` maps the name of each faulty definition to the reason.
     pub(super) fn remove_faulty_definitions(&mut self, faulty: &FxHashMap<String, String>) {
         let mut reasons = faulty.clone();
         let mut removed = Vec::new();
@@ -88,7 +88,7 @@ impl SpecBuilder<'_, '_> {
         self.carried.retain(|carried_field| defined(&carried_field.column));
     }
 
-    /// Removes the reports that definitions may differ, for definitions that the spec no longer contains.
+    /// Removes the warnings that a definition may differ from Omni's, for definitions that the spec no longer contains.
     fn withdraw_doubts(&mut self, removed: &[PromoteGap]) {
         let items: FxHashSet<(&str, usize, &str)> = removed
             .iter()
@@ -109,7 +109,7 @@ impl SpecBuilder<'_, '_> {
         }
     }
 
-    /// Removes sort keys that the spec no longer defines. A limit needs sort keys.
+    /// Removes sort keys that the spec no longer defines. If a step has no sort keys left, also removes its limit.
     fn remove_sort_keys(&mut self, defined: &dyn Fn(&String) -> bool) {
         let mut gaps = Vec::new();
         let name_of = |entry: &String| entry.trim_end_matches(" desc").to_owned();
@@ -145,7 +145,8 @@ impl SpecBuilder<'_, '_> {
         }
     }
 
-    /// Removes the worksheet if it has no calculations. Its sort keys, its limit and its gaps move to the step before.
+    /// Removes the worksheet if it has no calculations. The sort keys, the limit and the gaps of the worksheet move to
+    /// the preceding step.
     fn remove_empty_calculations(&mut self) {
         let is_empty = |step: &SpecStep| !step.columns.is_empty() && step.calculations.is_empty();
         let Some(index) = self.spec.steps.iter().position(is_empty) else {

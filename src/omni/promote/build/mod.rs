@@ -58,7 +58,7 @@ struct PromotionPlan<'m> {
     /// Whether the spec adds columns to the rows without grouping them.
     of_rows: bool,
     filters: Vec<(OmniReference, &'m Node, &'m Node)>,
-    /// Filters of calculations, which apply after the calculations.
+    /// Filters on calculations, to apply after the calculations.
     calculation_filters: Vec<(OmniReference, &'m Node, &'m Node)>,
     /// SQL conditions. Each entry contains the text, the YAML node of the key, and whether the condition applies to
     /// groups.
@@ -185,7 +185,7 @@ struct SpecBuilder<'m, 't> {
     gaps: Vec<PromoteGap>,
     notes: Vec<String>,
     carried: Vec<PromotedField>,
-    /// Sort keys for the last step before the calculations, which the spec uses if no calculation remains.
+    /// Sort keys for the last step before the calculations, used only if no calculation remains.
     sort_keys: Vec<String>,
     /// Filters of calculations: the name of the calculation, the condition, and the gap that is reported if the
     /// calculation has to be removed.

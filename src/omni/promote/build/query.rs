@@ -105,7 +105,8 @@ pub(super) fn plan_query_promotion<'m>(
             .iter()
             .filter_map(|column| undefined_field_note(model, &column.key)),
     );
-    // Omni computes calculations from the rows that the user can see, and for each column of a pivot.
+    // Omni computes calculations from the rows that the user can see, and separately for each column of a pivot, so
+    // partition the calculations by the filtered fields and by the pivots.
     let filtered = access.filters.iter().map(|filter| filter.field.clone());
     let filtered = filtered.filter(|_| !request.drop_access);
     let pivots = node.texts_at("pivots");
@@ -154,7 +155,7 @@ pub(super) fn plan_query_promotion<'m>(
     })
 }
 
-/// Returns the limit of a query. If the spec cannot have the limit, adds a gap.
+/// Returns the limit of a query. If a spec cannot express the limit, adds a gap.
 fn read_limit<'m>(limit: &'m Node, is_unsorted: bool, has_access_keys: bool, gaps: &mut Vec<Gap<'m>>) -> Option<u64> {
     let reason = match (is_unsorted, has_access_keys) {
         (true, _) => super::UNSORTED_LIMIT,

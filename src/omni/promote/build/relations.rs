@@ -87,7 +87,7 @@ impl SpecBuilder<'_, '_> {
         true
     }
 
-    /// Sets the relation from which the spec reads, and the relation names of all views.
+    /// Sets the relation that the spec reads, and the relation names of all views.
     pub(super) fn set_relations(&mut self) {
         let Some(view) = self.model.views.get(self.plan.base) else {
             return;

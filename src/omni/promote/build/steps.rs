@@ -130,7 +130,7 @@ impl SpecBuilder<'_, '_> {
                 written_as,
             });
         }
-        // A query only returns its own columns.
+        // A query returns only its own columns. Otherwise, keep all columns of the table.
         if self.plan.of_rows && self.plan.takes_over && !self.fields.definitions.is_empty() {
             step.keep = vec!["all".to_owned()];
         }
@@ -153,7 +153,8 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Copies the Omni description and display settings of a column that is copied unchanged, or that is a timeframe of
-    /// such a column. The description of a day does not describe a longer period.
+    /// such a column. A longer timeframe gets its own description, because the description of a day does not apply to
+    /// it.
     fn copy_column_settings(&mut self, key: &FieldKey, name: &str, frame: Option<&str>) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && to_snake_case(&field.name) == name;
@@ -203,7 +204,7 @@ impl SpecBuilder<'_, '_> {
                         self.gaps.push(gap);
                     }
                     let text = condition.term.text;
-                    // The condition removes the rows with NULL, because it is never true for NULL.
+                    // The condition is never true for NULL, so it removes the rows with NULL.
                     if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
                         self.filled.push(key);
                     }
@@ -437,7 +438,7 @@ impl SpecBuilder<'_, '_> {
         self.write_calculation_filters();
     }
 
-    /// Reports the gaps of the sorts that are not reported yet. Returns their comments.
+    /// Reports the sort gaps that have not been reported yet. Returns their comments.
     pub(super) fn report_sort_gaps(&mut self, gaps: Vec<(String, String, bool)>) -> Vec<String> {
         let Some(node) = self.plan.sorts_at else {
             return Vec::new();

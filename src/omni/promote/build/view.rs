@@ -143,8 +143,8 @@ fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput],
     }
 }
 
-/// Returns the name of a measure for the name of its model. The name contains the view if other views have a measure
-/// with the same name, such as `count`.
+/// Returns the column name for a measure. The name contains the view if other views have a measure with the same name,
+/// such as `count`.
 fn measure_name(model: &ParsedOmniModel<'_>, measure: &SpecOutput) -> String {
     let name = to_snake_case(&measure.reference.field);
     let view_index = model.view_instance(&measure.key.0);

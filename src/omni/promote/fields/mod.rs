@@ -88,8 +88,8 @@ pub(super) struct FieldResolver<'m, 't> {
     /// Whether a formula does arithmetic with values that may be NULL. In SQL, the result is NULL if one of these
     /// values is NULL.
     pub computes: bool,
-    /// Key for which the aggregates use one row per value. `None` unless all measures are `…_distinct_on` aggregates
-    /// with one common key.
+    /// Key of the aggregates, which use one row per value of this key. `None` unless all measures are `…_distinct_on`
+    /// aggregates with one common key.
     pub per_key: Option<measures::PerKeyAggregation>,
 }
 

@@ -58,7 +58,7 @@ impl SqlReader<'_> {
 }
 
 /// Returns whether the denominator is 0 or NULL if the sum is empty, because the denominator counts or adds the same
-/// values, of the same rows or of fewer rows.
+/// values in the same rows or in fewer rows.
 fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
     let Some(divisor) = multiplied_call(denominator, &["sum", "count"]) else {
         return false;
@@ -66,7 +66,7 @@ fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
     let (Some(added), Some(divisor_value)) = (first_argument(sum), first_argument(divisor)) else {
         return false;
     };
-    // A CASE with the default 0 is only NULL for rows that meet its condition.
+    // A CASE with the default 0 is NULL only for rows that meet its condition.
     let added_by_default = match added {
         Expr::Case {
             conditions,
@@ -87,12 +87,13 @@ fn first_argument(function: &Function) -> Option<&Expr> {
     call_arguments(&function.args)?.0.first().copied()
 }
 
-/// Returns the sum in an expression that is a sum, or the product of a sum and numbers.
+/// Returns the sum, if the expression is a sum or the product of a sum and numbers.
 fn multiplied_sum(expr: &Expr) -> Option<&Function> {
     multiplied_call(expr, &["sum"])
 }
 
-/// Returns the call of one of the functions in an expression that is this call, or the product of the call and numbers.
+/// Returns the call to one of the named functions, if the expression is such a call or the product of such a call and
+/// numbers.
 fn multiplied_call<'e>(expr: &'e Expr, names: &[&str]) -> Option<&'e Function> {
     let mut inner = expr;
     loop {

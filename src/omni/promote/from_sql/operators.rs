@@ -11,7 +11,7 @@ use super::plain_sql::MARK;
 use super::reader::SqlReader;
 use crate::Type;
 
-/// Reason why an operator or a cast of a value without a known type has no formula.
+/// Reason why no formula exists for an operator or cast whose operand has an unknown type.
 const UNKNOWN_TYPE: &str = "the type of the value is unknown; pass the types of the columns with `--schema`";
 
 impl SqlReader<'_> {

@@ -30,7 +30,7 @@ const VALUE: &str = "73019284";
 const ROWS: &str = "keep: omni_key\n";
 const GROUPS: &str = "group_by: omni_key\n";
 
-/// Finds formulas by the SQL to which they compile.
+/// Finds formulas by the SQL that they compile to.
 pub(in super::super) struct ProvenFormulas {
     compiler: Compiler,
     decompiler: Decompiler,
@@ -48,7 +48,7 @@ const TIME_ZONE_INDEPENDENT: [&str; 8] = [
     "greatest",
     "least",
 ];
-/// Maximum number of expressions in an SQL text for which a proven formula is searched.
+/// Maximum number of searches for a proven formula per SQL text.
 const MAX_PROOFS: usize = 8;
 
 /// Names in SQL, with the terms that replace them in the formula.
@@ -72,8 +72,8 @@ impl ProvenFormulas {
         }
     }
 
-    /// Returns the first day of the week if an expression assumes weeks that start on Monday, but the weeks of the spec
-    /// start on another day.
+    /// Returns the spec's first day of the week if this setting is the only reason why an expression has no formula,
+    /// because the expression assumes that weeks start on Monday.
     fn other_week_start(&self, sql: &str, names: &NamedTerms) -> Option<Weekday> {
         let week_start = self.compiler.options.calendar.week_start;
         let lower = sql.to_ascii_lowercase();
@@ -104,7 +104,8 @@ impl ProvenFormulas {
         })
     }
 
-    /// Returns the formula that compiles to an expression, and the differences between its SQL and the expression.
+    /// Returns the formula that compiles to an expression, and the differences between the formula's SQL and the
+    /// expression.
     pub fn find(&self, sql: &str, names: &NamedTerms) -> Option<(FormulaTerm, Option<String>)> {
         let compiler = self.compiler_with(names);
         let find = |rows: &str| {
@@ -192,8 +193,8 @@ impl SqlReader<'_> {
         Ok(term)
     }
 
-    /// Returns whether the value of an expression depends on the time zone to which formulas, unlike SQL, convert
-    /// points in time.
+    /// Returns whether an expression has different values in SQL and in a formula because formulas convert points in
+    /// time to a time zone.
     pub(super) fn depends_on_time_zone(&self, expr: &Expr) -> bool {
         if !self
             .names

@@ -24,7 +24,7 @@ pub(super) struct SqlReader<'n> {
     pub doubts: Vec<String>,
     pub computes: bool,
     pub depth: usize,
-    /// Number of expressions for which a proven formula was searched.
+    /// Number of searches for a proven formula so far.
     pub proofs: usize,
 }
 

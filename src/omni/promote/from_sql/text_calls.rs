@@ -32,7 +32,7 @@ impl SqlReader<'_> {
                     FormulaTerm::string_literal(&delimiter),
                     self.convert_term(index)?,
                 ];
-                // `split_part` returns an empty text if there are fewer parts, but `TEXTSPLIT` returns NULL.
+                // `split_part` returns an empty string if there are fewer parts, but `TEXTSPLIT` returns NULL.
                 let part = FormulaTerm::call(
                     "COALESCE",
                     &[FormulaTerm::call("TEXTSPLIT", &args), FormulaTerm::string_literal("")],

@@ -248,7 +248,7 @@ fn separate_omni_repository(
     Ok(())
 }
 
-/// Returns the change to `known.yml`, or its uncommitted change if the file is already up to date.
+/// Returns the change to `known.yml` or, if the file is already up to date, the file's uncommitted change.
 fn plan_known_facts(workspace: &Workspace, generation: &Generation<'_>) -> Result<Option<KnownFactsChange>, Failure> {
     Ok(generation.plan_known_file()?.and_then(|(planned_file, facts)| {
         let path = workspace.relative_path(&planned_file.path);

@@ -8,9 +8,9 @@ use super::super::repository::Repository;
 use crate::cli::models::CompiledSet;
 use crate::cli::workspace::Workspace;
 
-/// Adds uncommitted edits to the plans if the edits require no other change, such as comments in generated files.
-/// Removes records of committed specs whose layout has changed. Also returns the uncommitted metric sets that no plan
-/// contains.
+/// Adds uncommitted edits to the plans if the edits require no other change, such as comments in generated files. If
+/// only the layout of a spec has changed and the spec is committed, removes the change from its plan. Also returns the
+/// uncommitted metric sets that no plan contains.
 pub fn with_uncommitted(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,

@@ -10,7 +10,7 @@ use crate::cli::health::list_names;
 /// Maximum number of changes that a commit message lists.
 const MAX_LISTED_CHANGES: usize = 100;
 
-/// Prefix of a log line that names the file of a metric set that a push commits.
+/// Prefix of the log line for the file of a metric set that a push commits.
 pub const METRIC_SET: &str = "metric set: ";
 
 /// Formats the changes: one line per model and per definition. Models that only keep hand edits are omitted.

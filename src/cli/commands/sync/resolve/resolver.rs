@@ -120,7 +120,7 @@ impl<'w> ConflictResolver<'w> {
                 };
                 let text = current.and_then(|ours| {
                     let with_formula = with_formula_in_conflict(conflict, &ours, &formula);
-                    // Without a description in the spec, the formula is the description.
+                    // If the spec has no description, the generated description is the formula.
                     let is_value = side == ConflictSide::Base && !is_formula(&ours, conflict, &formula);
                     let tools = self.planned_models.tools.as_ref().filter(|_| is_value);
                     with_formula.or_else(|| with_base_value(conflict, &model.model, &ours, tools?.as_tools()))
@@ -232,7 +232,7 @@ impl<'w> ConflictResolver<'w> {
         restored.extend(conflict.restored.iter().cloned());
     }
 
-    /// Returns the contents of files without their hand edits.
+    /// Removes the hand edits of resolved conflicts from the contents of the files.
     pub fn restore_files(&mut self) -> Result<(), Failure> {
         for (path, restored) in std::mem::take(&mut self.restored) {
             // Another conflict may have replaced the whole file.
