@@ -1,6 +1,6 @@
 //! Parses the joined relations of a step: `joins: - {to, as, on | using, type, cardinality}`.
 
-use formulac_syntax::diag::lists::quote_names;
+use formulac_syntax::diag::lists::join_names;
 
 use super::keys::{JOIN, KeyShape};
 use super::load::{Loader, SpannedText};
@@ -223,7 +223,7 @@ impl<'y> Loader<'y, '_> {
         if let Some((_, choice)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
             return *choice;
         }
-        let word_list = quote_names(words.iter().map(|(word, _)| word)).join(", ");
+        let word_list = join_names(words.iter().map(|(word, _)| word), "or");
         let value_text = value.describe();
         let help = match (
             text.to_ascii_lowercase().as_str(),
@@ -235,13 +235,13 @@ impl<'y> Loader<'y, '_> {
             }
             ("outer" | "full outer", _) => "write `full`".to_owned(),
             (_, Some(near)) => suggest::similar_name_help(near),
-            (_, None) => format!("use one of {word_list}"),
+            (_, None) => format!("use {word_list}"),
         };
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
                 value.span,
-                format!("`{key}` must be one of {word_list}, found {value_text}"),
+                format!("`{key}` must be {word_list}, found {value_text}"),
             )
             .with_help(help),
         );

@@ -178,7 +178,7 @@ impl StepKeys<'_> {
                 Code::PeriodOutsidePartition,
                 span,
                 format!(
-                    "`{}` reads only rows with the same `{name}`, although `{key}` determines `{name}`",
+                    "`{}` restarts for each `{name}`: the rows are also partitioned by `{name}`, which depends on `{key}`",
                     span.excerpt(self.text)
                 ),
             )

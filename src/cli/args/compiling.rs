@@ -77,10 +77,10 @@ pub struct MetricsArgs {
     /// Keys to group by: columns, dimensions, or periods such as `month`
     #[arg(long, value_name = "KEY,…", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub by: Vec<String>,
-    /// Filter for the rows of each set
+    /// Condition that selects the rows of each set
     #[arg(long = "where", value_name = "FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub filter: Option<String>,
-    /// Filter for the groups
+    /// Condition that selects the groups
     #[arg(long, value_name = "FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub having: Option<String>,
     /// First day to show: YYYY-MM-DD or a constant formula
@@ -92,7 +92,7 @@ pub struct MetricsArgs {
     /// Column computed from the metrics, for example `--define 'share = revenue / SUM(revenue:revenue)'`; repeatable
     #[arg(long, value_name = "NAME=FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub define: Vec<String>,
-    /// Period for which missing rows are added, as in `fill` of a spec: `month`, or `{by: month, from: 2024-01-01, to:
+    /// Period whose missing rows are added, like `fill` in a spec: `month`, or `{by: month, from: 2024-01-01, to:
     /// TODAY()}`
     #[arg(long, value_name = "PERIOD", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub fill: Option<String>,
@@ -257,7 +257,7 @@ Examples:
   formulac explain --plan revenue_by_month")]
 pub struct ExplainArgs {
     /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand` or `--plan`; use `-` for
-    /// standard input, and `--` before a formula that is also an option, such as `-v`
+    /// standard input, and `--` before a formula that looks like an option, such as `-v`
     #[arg(value_name = "FORMULA|CODE|SPEC", allow_hyphen_values = true)]
     pub subject: OsString,
     #[command(flatten)]

@@ -10,13 +10,13 @@ const SELECTION: &str = "Selection of models, in dbt's syntax";
 /// Options that are passed to dbt each time it runs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DbtArgs {
-    /// Output in the dbt profile [default: `connection` of the environment]
+    /// Output of the dbt profile [default: the environment's `connection`]
     #[arg(long, help_heading = DBT, value_name = "OUTPUT")]
     pub target: Option<String>,
     /// Folder that contains profiles.yml [default: `DBT_PROFILES_DIR`, else dbt's default folder]
     #[arg(long, help_heading = DBT, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub profiles_dir: Option<PathBuf>,
-    /// dbt variables as a YAML mapping [default: `vars` of the environment]
+    /// dbt variables as a YAML mapping [default: the environment's `vars`]
     #[arg(long, help_heading = DBT, value_name = "YAML", allow_hyphen_values = true)]
     pub vars: Option<String>,
     /// Number of threads
@@ -33,7 +33,7 @@ pub struct Selection {
     /// Exclude these models
     #[arg(long, help_heading = SELECTION, value_name = "SELECTION", num_args = 1..)]
     pub exclude: Vec<String>,
-    /// Folder with the earlier manifest.json, against which `state:` compares
+    /// Folder with the earlier manifest.json that `state:` compares with
     #[arg(long, help_heading = SELECTION, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 }

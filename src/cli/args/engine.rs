@@ -84,7 +84,7 @@ pub struct VerifyArgs {
     /// Maximum number of differing rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub limit: u32,
-    /// Time limit for a formula's query and for the build of a model [default: `budget` in the spec's `meta:
+    /// Time limit for a formula's query and for building a model [default: `budget` in the spec's `meta:
     /// {formulac: …}`]
     #[arg(long, value_name = "SECONDS", value_parser = parse_non_negative)]
     pub budget: Option<String>,

@@ -85,7 +85,7 @@ pub struct GlobalOptions {
     /// Ignore the project's settings and the facts known about its data
     #[arg(long, global = true, hide_short_help = true)]
     pub no_project: bool,
-    /// Environment of the project to use
+    /// Project environment to use
     #[arg(long, global = true, hide_short_help = true, value_name = "NAME")]
     pub env: Option<String>,
     /// Format of diagnostics

@@ -28,7 +28,7 @@ pub struct Settings {
     /// Context in which the formulas are used [default: measure]
     #[arg(long, value_name = "CONTEXT")]
     pub context: Option<ContextName>,
-    /// Names that the query groups by
+    /// Names of the columns to group by
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub group_by: Vec<String>,
     /// Names of the worksheet's columns A, B, C …
@@ -40,7 +40,7 @@ pub struct Settings {
     /// Sort order of the rows: `name` or `name desc`
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub order_by: Vec<String>,
-    /// Names to partition the windows by
+    /// Names of the columns by which window functions are partitioned
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub partition_by: Vec<String>,
     /// Time zone used to convert instants to dates

@@ -302,8 +302,8 @@ Examples:
   # Undo the pushes since a release
   formulac rollback v1.4 --yes")]
 pub struct RollbackArgs {
-    /// Last push to keep: the number of its log entry, the beginning of the hash, or a release [default: list the
-    /// latest entries]
+    /// Last push to keep: the number of its log entry, the beginning of its hash, or the name of a release [default:
+    /// list the latest entries]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Do not ask for confirmation
@@ -341,7 +341,7 @@ pub struct PromoteArgs {
     /// Name of the model [default: derived from the fields]
     #[arg(long, value_name = "MODEL")]
     pub name: Option<String>,
-    /// Omit the columns by which Omni's topics filter the rows of each user [default: these columns are keys]
+    /// Omit the columns with which Omni's topics restrict users to certain rows [default: keep these columns as keys]
     #[arg(long)]
     pub drop_access: bool,
     /// Folder to write the spec to [default: the project's specs]

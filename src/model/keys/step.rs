@@ -20,14 +20,15 @@ pub static STEP_INPUT: KeyTable = KeyTable {
             "union",
             KeyShape::Names,
             "Earlier steps whose rows the step concatenates. Columns with the same name become one \
-            column; a column that a step lacks is NULL in its rows.",
+            column; if a step does not have a column, the column is NULL in \
+            this step's rows.",
         )
         .foreign_words(&["union_all", "stack", "append"])
         .determines_rows(),
         Key::new(
             "series",
             KeyShape::Keys(&SERIES),
-            "Replaces each row of the input with a row for every period between two of its dates. The step has no \
+            "Replaces each row of the input with a row for every period between two dates in the row. The step has no \
             keys other than `keep`, and cannot be the last step. `fill` needs no such step.",
         )
         .foreign_words(&["generate_series", "date_spine", "time_spine"])

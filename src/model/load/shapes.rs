@@ -1,6 +1,6 @@
 //! Checks whether key values have the shapes that the key tables define.
 
-use formulac_syntax::diag::lists::quote_names;
+use formulac_syntax::diag::lists::{join_names, quote_names};
 
 use super::Loader;
 use crate::calendar::Weekday;
@@ -319,7 +319,7 @@ impl Loader<'_, '_> {
     fn report_unknown_dialect(&mut self, value: &Node, message: &str) {
         let names = || Dialect::all().map(Dialect::name);
         let help = suggest::similar_name_help_or(value.text().unwrap_or_default(), names(), || {
-            format!("use one of {}", quote_names(names()).join(", "))
+            format!("use {}", join_names(names(), "or"))
         });
         self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
     }

@@ -170,7 +170,7 @@ impl ModelOverSets<'_> {
         let (part, range) = formula.reaches.iter().find_map(cut)?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[part.key_index].text);
         let message = format!(
-            "`{}` reads only rows with the same `{name}`, although `{key}` determines `{name}`",
+            "`{}` restarts for each `{name}`: the rows are also partitioned by `{name}`, which depends on `{key}`",
             formula.text.get(range.clone()).unwrap_or_default()
         );
         let is_left = |index: &usize| {

@@ -208,7 +208,7 @@ codes! {
         "A definition has the name of a cell, in upper case as in sheets, such as `Q1` or `FY24`. In a worksheet and in Omni, the name refers to the cell. Here it refers to the definition, which may confuse readers. Choose a name that is not a cell."
         Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
     UnlistedColumn "W0316" "unlisted-column" Warning("use columns that are not known", "run `dbt docs generate` or `formulac schema fetch`")
-        "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (in dbt 2.0 or later, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes the warning an error in CI."
+        "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (in dbt 2.0 or later, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if the columns of several relations are not all known. `check --deny warnings` makes the warning an error in CI."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
     UnqualifiedName "W0317" "unqualified-name" Warning("use unqualified names that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
@@ -566,8 +566,8 @@ codes! {
         model would read itself. A query may read a table with its own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
-        "An enforced contract needs the data type of every column. It is derived from the column's own type; an \
-        unknown type must be declared, with the warehouse's name for it."
+        "An enforced contract needs the data type of every column. formulac derives the data type from the type of the column's \
+        formula. If this type is unknown, declare the data type with the warehouse's name for it."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column, and filter by it when you read the model")
@@ -597,8 +597,8 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: id\ndefinitions: last_day = MAX(day[day])\nconfig: {materialized: incremental, event_time: last_day, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[day]\ndefinitions: n = COUNT()\nconfig: {materialized: incremental, event_time: day_day, unique_key: [id, day_day]}\n");
     UnboundedInTime "F0632" "unbounded-in-time" Error
-        "A value of an incremental model may depend only on late rows, and on rows that precede them by a known time. \
-        `PERIODOFFSET` specifies that time, and a window that is partitioned by the time column reads only the rows of \
+        "In an incremental model, a value must depend only on late rows and on rows within a known interval before them. \
+        `PERIODOFFSET` specifies that interval, and a window that is partitioned by the time column reads only the rows of \
         its partition. Rows at a given distance, running totals, ranks over all rows, totals and limits may depend on \
         any earlier row."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
@@ -786,7 +786,7 @@ codes! {
         "`fill` adds rows for the periods of a key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
         Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
     PeriodRange "F0858" "period-range" Error
-        "`since` and `until` select the periods of a key, so a step with `from` must be grouped by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The same applies to `from` and `to` of `fill`."
+        "`since` and `until` limit the periods of a grouping column, so a step with `from` must be grouped by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The same applies to `from` and `to` of `fill`."
         Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
     Internal "F0901" "internal" Error
         "This is an internal error of formulac. Please report it together with the input."

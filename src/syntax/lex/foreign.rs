@@ -110,7 +110,7 @@ impl LayoutPass<'_, '_> {
                     Diagnostic::new(
                         Code::NotFormulaSyntax,
                         span.to(name),
-                        "the name of a definition cannot contain a view",
+                        "the name of a definition cannot include the name of a view",
                     )
                     .with_help(format!("write `{} = …`", name.text(self.source)))
                     .with_fix(Span::new(span.start, name.start), ""),

@@ -61,7 +61,7 @@ impl Lints<'_> {
             BinaryOp::LessEqual => ("excludes all of that day except midnight", comparison_help("<")),
             BinaryOp::Greater => ("includes all of that day except midnight", comparison_help(">=")),
             BinaryOp::NotEqual => ("excludes only midnight of that day", whole_day),
-            _ => ("is true only at midnight of that day", whole_day),
+            _ => ("matches only midnight of that day", whole_day),
         };
         let test_text = if is_criterion { date } else { format!("{symbol} {date}") };
         self.warn(
