@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod agreement;
 mod branches;
 mod cached_results;
 mod change;

@@ -463,7 +463,7 @@ fn changes_of_sets_that_affect_no_model_are_committed() {
     assert_eq!(title.trim(), "Update specs/orders.yml, specs/returns.yml");
     assert_eq!(repository::git(&project, &["status", "--porcelain", "specs"]), "");
     let run = project.run(&["plan"]);
-    assert!(run.out.starts_with("Specs, dbt and Omni agree.\n"), "{}", run.out);
+    assert!(run.out.starts_with("Specs and dbt agree.\n"), "{}", run.out);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use formulac::sync::{
 };
 use formulac_syntax::text::one_line;
 
+use super::agreement::describe_agreement;
 use super::conflict;
 use super::planner::PlannedModels;
 use crate::cli::commands::generate::summarize_fact_changes;
@@ -75,7 +76,7 @@ pub fn format_plan(session: &Session, workspace: &Workspace, planned_models: &Pl
         out.push('\n');
     }
     if plan.models.is_empty() && plan.is_empty() {
-        out.push_str("Specs, dbt and Omni agree.\n");
+        out.push_str(&describe_agreement(workspace, planned_models));
     }
     let _ = writeln!(out, "{}", plan.summary());
     escape_hidden(&out).into_owned()
