@@ -29,6 +29,7 @@ mod generate;
 mod hooks;
 mod hostile;
 mod impact;
+mod impact_of_partial_runs;
 mod impact_of_removed_columns;
 mod init;
 mod init_semantic_models;

@@ -22,6 +22,8 @@ use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 
+use super::compiled_files::add_compiled_files;
+
 /// Project data that `impact` and `lineage` use.
 pub struct ImpactContext {
     /// Folder of the project.
@@ -96,10 +98,13 @@ impl ImpactContext {
         };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
         let artifacts = path.map(|path| TargetFolder::read_cached_parts(path, keep, &root));
-        let artifacts = artifacts
+        let mut artifacts = artifacts
             .transpose()
             .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?
             .flatten();
+        if let (Some(artifacts), Some(dbt)) = (&mut artifacts, &dbt) {
+            add_compiled_files(artifacts, dbt);
+        }
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
             None => {

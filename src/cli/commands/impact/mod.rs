@@ -1,5 +1,6 @@
 //! `formulac impact`: shows what a change affects.
 
+mod compiled_files;
 mod known;
 mod since;
 
