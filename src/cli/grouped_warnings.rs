@@ -16,6 +16,23 @@ struct WarningGroup<'a> {
     warnings: Vec<(&'a str, &'a Diagnostic)>,
 }
 
+/// Returns the kinds of warnings that occur at least `min_count` times and that one line can describe.
+pub fn repeated_kinds(reports: &[Report<'_>], min_count: usize) -> Vec<Code> {
+    let mut counts: Vec<(Code, usize)> = Vec::new();
+    let kinds = reports
+        .iter()
+        .flat_map(|report| report.diagnostics)
+        .map(Diagnostic::kind);
+    for kind in kinds.filter(|kind| kind.grouped().is_some()) {
+        match counts.iter_mut().find(|(counted_kind, _)| *counted_kind == kind) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((kind, 1)),
+        }
+    }
+    let repeated = counts.into_iter().filter(|(_, count)| *count >= min_count);
+    repeated.map(|(kind, _)| kind).collect()
+}
+
 /// Returns one line per kind of warning, sorted by code, followed by a line that explains how to show all warnings.
 pub fn format_grouped(reports: &[Report<'_>]) -> String {
     let mut groups: Vec<WarningGroup<'_>> = Vec::new();
