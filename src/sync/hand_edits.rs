@@ -114,10 +114,23 @@ impl HandEdit {
     /// Describes the edited part of the model's files: `formula of revenue`, or `` `where` of `orders_by_month` ``.
     #[must_use]
     pub fn describe_part(&self, model: &str) -> String {
-        match (&self.definition, self.detail.as_str()) {
-            (None, detail) if self.property == Property::Text && !detail.is_empty() => detail.to_owned(),
-            (definition, _) => format!("{} of {}", self.property, definition.as_deref().unwrap_or(model)),
+        let definition = self.definition.as_deref();
+        match self.part_of_text().filter(|_| definition.is_none()) {
+            Some(part) => part.to_owned(),
+            None => format!("{} of {}", self.property, definition.unwrap_or(model)),
         }
+    }
+
+    /// Returns the part of the file that an edit to the text of the file concerns, such as `` the column `revenue` ``.
+    #[must_use]
+    pub fn part_of_text(&self) -> Option<&str> {
+        Some(self.detail.as_str()).filter(|detail| self.property == Property::Text && !detail.is_empty())
+    }
+
+    /// Returns whether a user removed the part, so that it is also removed from the spec.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        self.after.as_deref().is_none_or(str::is_empty)
     }
 
     /// Describes the SQL generated for a transferred edit, if it differs from the edited SQL. `None` if the generated

@@ -179,8 +179,7 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         let _ = writeln!(out, "    {label}: {part}, {}:{}", edit.file, edit.line);
     };
     for hand_edit in &model.carried {
-        let is_removal = hand_edit.after.as_deref().is_none_or(str::is_empty);
-        let label = if is_removal {
+        let label = if hand_edit.is_removal() {
             "removed from the spec"
         } else {
             "copied into the spec"
