@@ -139,3 +139,26 @@ fn a_pull_names_the_omni_model_that_it_does_not_read() {
     assert!(pulled.contains(warning) && pulled.contains(" in omni/\n"), "{pulled}");
     assert!(!project.succeed(&["pull"]).err.contains("an Omni model"));
 }
+
+/// The catalog determines whether the type of a column is known. The column itself does not change.
+#[test]
+fn a_type_that_becomes_known_is_no_change_of_type() {
+    let project = project_with_manifest("agreement_types");
+    let pull = |data_type: &str| {
+        let column = serde_json::json!({"name": "amount", "type": data_type, "index": 1});
+        let node = serde_json::json!({
+            "unique_id": "model.shop.orders", "metadata": {"type": "BASE TABLE", "schema": "main", "name": "orders"},
+            "columns": {"amount": column}, "stats": {},
+        });
+        let catalog = serde_json::json!({
+            "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"},
+            "nodes": {"model.shop.orders": node}, "sources": {},
+        });
+        project.write("target/catalog.json", catalog.to_string());
+        project.succeed(&["pull"]).out
+    };
+    project.succeed(&["pull"]);
+    assert!(!pull("INTEGER").contains("type"));
+    let changed = pull("DOUBLE");
+    assert!(changed.contains("amount: INTEGER → DOUBLE\n"), "{changed}");
+}
