@@ -197,6 +197,10 @@ impl ImpactContext {
             Ok(target) => return Ok(NamedPart::Target(target)),
             Err(fault) => fault,
         };
+        let of_file = self.name_of_file(session, name);
+        if let Some(target) = of_file.and_then(|name| graph.resolve_target(&name).ok()) {
+            return Ok(NamedPart::Target(target));
+        }
         let metric = self.find_metric(name);
         if let Some(Ok(metric)) = metric {
             return Ok(NamedPart::Metric(metric));
@@ -208,6 +212,22 @@ impl ImpactContext {
         metric
             .unwrap_or_else(|| Err(name_failure(fault)))
             .map(NamedPart::Metric)
+    }
+
+    /// Returns the name of the model with this spec, or the id of the model, seed or snapshot with this file.
+    fn name_of_file(&self, session: &Session, path: &str) -> Option<String> {
+        let path = project::path_in_project(Path::new(path), session.global.project_dir.as_deref())?;
+        if let Some(spec) = self.specs.iter().find(|spec| spec.path == path) {
+            return Some(spec.name.clone());
+        }
+        let manifest = &self.artifacts.as_ref()?.manifest;
+        let name = self.dbt.as_ref().map(|dbt| dbt.name.as_str())?;
+        let mut nodes = manifest
+            .nodes
+            .iter()
+            .filter(|node| node.resource_type.is_referenceable());
+        let node = nodes.find(|node| *node.original_file_path == *path && *node.package == *name)?;
+        Some(node.unique_id.to_string())
     }
 
     /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the
