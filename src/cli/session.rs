@@ -115,18 +115,23 @@ impl Session {
         if yes {
             return Ok(true);
         }
-        let reason = match io::stdin().is_terminal() && io::stderr().is_terminal() {
-            true if self.global.no_input => "`--no-input` is set",
-            true => {
-                self.message(&format!("{question} [y/N] "));
-                let mut answer = String::new();
-                let outcome = io::stdin().read_line(&mut answer);
-                return Ok(outcome.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
-            }
-            false => "there is no terminal",
+        let Some(reason) = self.reason_not_to_ask() else {
+            self.message(&format!("{question} [y/N] "));
+            let mut answer = String::new();
+            let outcome = io::stdin().read_line(&mut answer);
+            return Ok(outcome.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
         };
         let text = format!("nothing was done: the command needs a confirmation, but {reason}");
         Err(Failure::new(Exit::Usage, text).with_help("pass `--yes` to confirm"))
+    }
+
+    /// Returns the reason why the user cannot be asked for confirmation. `None` if a question is possible.
+    pub fn reason_not_to_ask(&self) -> Option<&'static str> {
+        match io::stdin().is_terminal() && io::stderr().is_terminal() {
+            true if self.global.no_input => Some("`--no-input` is set"),
+            true => None,
+            false => Some("there is no terminal"),
+        }
     }
 
     /// Reports a completed action, unless `--quiet` is set.

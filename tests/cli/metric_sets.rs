@@ -127,12 +127,20 @@ fn metrics_are_queried_without_a_spec() {
         run.out,
         run.err
     );
-    let run = project.run(&["query", "specs/orders.yml"]);
-    assert!(
-        run.exit == 1 && run.err.contains("is the metric set `orders`"),
-        "{}",
-        run.err
-    );
+    for args in [
+        &["query", "specs/orders.yml"][..],
+        &["model", "specs/orders.yml"],
+        &["model", "specs/orders.yml", "--out", "out"],
+    ] {
+        let run = project.run(args);
+        assert!(
+            run.exit == 1 && run.err.contains("is the metric set `orders`"),
+            "{args:?}: {}",
+            run.err
+        );
+    }
+    // A set next to a model is only read.
+    project.succeed(&["model", "specs/orders.yml", "specs/total.yml"]);
 }
 
 #[test]
