@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::normalize_lines;
-use crate::dbt::{have_same_values, is_unmodified, sql_fault, tokens::canonical_text};
+use crate::dbt::tokens::{SqlTokenKind, canonical_text, tokens};
+use crate::dbt::{have_same_values, is_unmodified, sql_fault};
 use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql, Substitution, restore_column};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{self, YamlValue};
@@ -87,6 +88,9 @@ pub struct HandEdit {
 
 /// Comment that a user writes in a model's SQL to keep the edited SQL of a column. The spec does not change.
 pub(super) const KEEP_COMMENT: &str = "formulac: keep";
+
+/// Reason for an edit that contains a hint or a comment with Jinja.
+const HINT_REASON: &str = "a spec cannot contain an optimizer hint or a comment with Jinja";
 
 impl HandEdit {
     /// Returns `true` if a comment in the file requests that the edited SQL is kept, although a spec may be able to
@@ -389,15 +393,31 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
+    let hints = |text: &str| {
+        let tokens = tokens(text, dialect).into_iter();
+        tokens.filter(|token| token.kind == SqlTokenKind::Hint).count()
+    };
+    let others = found.other_edits.iter();
+    let with_hint: Vec<String> = others
+        .filter(|rest| hints(&rest.after) > hints(&rest.before))
+        .map(|rest| rest.after.clone())
+        .collect();
+    // A hint before a column also hides the name of the column.
+    let is_caused_by_hint = |rest: &OtherEdit| {
+        with_hint.contains(&rest.after)
+            || rest.after.is_empty() && with_hint.iter().any(|one| one.ends_with(&rest.before))
+    };
+    let hint_reason = |rest: &OtherEdit| is_caused_by_hint(rest).then(|| HINT_REASON.to_owned());
     let rest = |rest: OtherEdit| HandEdit {
+        why: hint_reason(&rest).or_else(|| {
+            let input = rest.new_input.as_ref()?;
+            Some(format!("its `from` reads {input}, which only the edited file has"))
+        }),
         cte: rest.cte,
         detail: rest.description,
         line: rest.line,
         // Without a position, the edit is not transferred to the spec.
         position: rest.position.filter(|_| rest.new_input.is_none()),
-        why: rest
-            .new_input
-            .map(|input| format!("its `from` reads {input}, which only the edited file has")),
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.other_edits.into_iter().map(rest));
