@@ -2,6 +2,7 @@
 
 mod compiled_files;
 mod known;
+mod omni;
 mod since;
 
 use std::collections::BTreeMap;
