@@ -16,21 +16,19 @@ struct WarningGroup<'a> {
     warnings: Vec<(&'a str, &'a Diagnostic)>,
 }
 
-/// Returns the kinds of warnings that occur at least `min_count` times and that one line can describe.
+/// Kinds of warnings whose advice is the same for each position. Other kinds name a column or formula to correct.
+const SAME_ADVICE: [Code; 2] = [Code::NullableKey, Code::DefinedTwice];
+
+/// Returns the kinds of warnings that occur at least `min_count` times and whose advice is the same each time.
 pub fn repeated_kinds(reports: &[Report<'_>], min_count: usize) -> Vec<Code> {
-    let mut counts: Vec<(Code, usize)> = Vec::new();
-    let kinds = reports
-        .iter()
-        .flat_map(|report| report.diagnostics)
-        .map(Diagnostic::kind);
-    for kind in kinds.filter(|kind| kind.grouped().is_some()) {
-        match counts.iter_mut().find(|(counted_kind, _)| *counted_kind == kind) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((kind, 1)),
-        }
-    }
-    let repeated = counts.into_iter().filter(|(_, count)| *count >= min_count);
-    repeated.map(|(kind, _)| kind).collect()
+    let count = |kind: &Code| {
+        let diagnostics = reports.iter().flat_map(|report| report.diagnostics);
+        diagnostics.filter(|diagnostic| diagnostic.kind() == *kind).count()
+    };
+    SAME_ADVICE
+        .into_iter()
+        .filter(|kind| count(kind) >= min_count)
+        .collect()
 }
 
 /// Returns one line per kind of warning, sorted by code, followed by a line that explains how to show all warnings.

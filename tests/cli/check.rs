@@ -188,8 +188,8 @@ fn messages_about_columns_name_the_version_of_a_model() {
     assert!(run.out.contains(expected), "{}{}", run.out, run.err);
 }
 
-/// `generate` and `plan` always print one line per kind. `check` does so for four or more warnings, and `query` and
-/// `preview` for two or more.
+/// `generate` and `plan` print one line per kind. If the advice is the same for each position, `check` does so for four or
+/// more warnings, and `query` and `preview` for two or more.
 #[test]
 fn repeated_warnings_are_one_line() {
     let project = TestProject::new("check_repeated");
