@@ -211,8 +211,8 @@ impl Session {
         self.report_with_groups(file_diagnostics, |_| true);
     }
 
-    /// Prints the diagnostics of a command whose subject is the rows or the SQL: repeated warnings with the
-    /// same advice as one line per kind, and all other diagnostics in full.
+    /// Prints the diagnostics of a command whose subject is the rows or the SQL: repeated warnings with the same advice as
+    /// one line per kind, and all other diagnostics in full.
     pub fn report_repeated(&self, file_diagnostics: &[FileDiagnostics]) {
         let repeated = repeated_kinds(&to_reports(file_diagnostics), 2);
         self.report_with_groups(file_diagnostics, |kind| repeated.contains(&kind));

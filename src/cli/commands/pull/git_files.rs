@@ -57,8 +57,8 @@ pub fn describe_other_views(root: &Path) -> Option<String> {
     let folders: Vec<String> = parents.iter().map(|folder| display_path(folder)).collect();
     (!files.is_empty()).then(|| {
         format!(
-            "the repository already has {} of an Omni model, which this pull does not read: {}; to use that model, move \
-             its folder into the project unless it is there, and write `omni: FOLDER` in formulac.yml",
+            "the repository already has {} of an Omni model, which this pull does not read: {}; to use that model, \
+             move its folder into the project unless it is there, and write `omni: FOLDER` in formulac.yml",
             format_count(files.len(), "view file", "view files"),
             list_names(&folders)
         )
