@@ -25,7 +25,7 @@ fn a_plan_needs_no_branch() {
     assert!(run.exit == 5 && run.err.contains("HEAD is detached"), "{}", run.err);
 }
 
-/// The text of a merge request has no headings, no checks and no command that undoes an earlier push if nothing changes.
+/// If nothing changes, the text of a merge request has no headings, no checks and no command that undoes a push.
 #[test]
 fn a_plan_without_changes_is_one_sentence() {
     let project = create_project("agreement_markdown");

@@ -188,8 +188,8 @@ fn messages_about_columns_name_the_version_of_a_model() {
     assert!(run.out.contains(expected), "{}{}", run.out, run.err);
 }
 
-/// `generate` and `plan` print one line per kind. If the advice is the same for each position, `check` does so for four or
-/// more warnings, and `query` and `preview` for two or more.
+/// `generate` and `plan` print one line per kind. If the advice is the same for each position, `check` does so for four
+/// or more warnings, and `query` and `preview` for two or more.
 #[test]
 fn repeated_warnings_are_one_line() {
     let project = TestProject::new("check_repeated");
@@ -238,12 +238,12 @@ fn fields_that_omni_also_defines_are_one_line_per_spec() {
             format!("schema: main\ntable_name: orders\nmeasures:\n{measures}"),
         );
     let run = project.succeed(&["check"]);
-    let line = "warning[W0712]: 4 places define a column that Omni also defines (m): remove the field in Omni or make the \
-                field read the column, as the help explains\n";
+    let line = "warning[W0712]: 4 places define a column that Omni also defines (m): remove the field in Omni or make \
+                the field read the column, as the help explains\n";
     assert!(run.out.starts_with(line), "{}", run.out);
     let status = project.succeed(&["status"]).out;
-    let problem = "metrics/m.yml: `orders.a` is defined both here and in Omni, in omni/orders.view.yaml:4, and 3 similar \
-                   warnings\n";
+    let problem = "metrics/m.yml: `orders.a` is defined both here and in Omni, in omni/orders.view.yaml:4, and 3 \
+                   similar warnings\n";
     assert!(status.contains(problem), "{status}");
     assert!(!status.contains("`orders.b`"), "{status}");
 }

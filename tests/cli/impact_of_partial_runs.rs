@@ -67,8 +67,8 @@ fn compiled_files_of_earlier_runs_are_read() {
         .write("macros/none.sql", "");
     set_age(&project, "dbt_project.yml", 120);
     let exact = "1 change alters values in 1 model; nothing breaks\n";
-    let coarse = "1 change alters values in 2 models; nothing breaks; the last dbt run compiled only some models, so run \
-                  `dbt compile` for a shorter list\n";
+    let coarse = "1 change alters values in 2 models; nothing breaks; the last dbt run compiled only some models, so \
+                  run `dbt compile` for a shorter list\n";
     let compiled = "select id, amount as total_amount from \"db\".\"main\".\"orders\"";
     for (sql, minutes, newest, expected) in [
         (compiled, 30, "models/wide.sql", exact),

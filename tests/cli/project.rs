@@ -71,7 +71,8 @@ fn errors_in_the_project_file_are_reported() {
     for (folder, reason) in [("nowhere", "does not exist"), ("formulac.yml", "is not a folder")] {
         let run = project.run(&["check", "--project-dir", folder]);
         let error = format!(
-            "error[F0822]: the project's folder `{folder}` {reason}\n  help: specify an existing folder with `--project-dir`\n"
+            "error[F0822]: the project's folder `{folder}` {reason}\n  help: specify an existing folder with \
+             `--project-dir`\n"
         );
         assert!(run.exit == 5 && run.err.contains(&error), "{}{}", run.out, run.err);
     }

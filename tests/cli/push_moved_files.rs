@@ -138,8 +138,8 @@ fn a_moved_file_causes_no_warning() {
         );
     }
     let plan = project.succeed(&["plan"]).out;
-    let moved = "~ update  revenue  (metrics/revenue.yml)\n  models/formulac/revenue.sql → models/marts/revenue.sql  moved\n  \
-                 models/formulac/revenue.yml → models/marts/revenue.yml  moved\n\n";
+    let moved = "~ update  revenue  (metrics/revenue.yml)\n  models/formulac/revenue.sql → models/marts/revenue.sql  \
+                 moved\n  models/formulac/revenue.yml → models/marts/revenue.yml  moved\n\n";
     assert!(plan.contains(moved), "{plan}");
     project.succeed(&["push", "--yes"]);
     for command in ["check", "generate", "plan", "status"] {

@@ -754,8 +754,8 @@ fn a_second_condition_does_not_replace_the_first() {
     }
 }
 
-/// The reason for an edit that stays in the file names the cause: another clause that the condition would change, a hint,
-/// or a comment with Jinja.
+/// The reason for an edit that stays in the file names the cause: another clause that the condition would change, a
+/// hint, or a comment with Jinja.
 #[test]
 fn kept_edits_have_a_true_reason() {
     const PERIODS: &str = "\
@@ -767,8 +767,8 @@ definitions: |
   revenue = SUM(amount)
   last_revenue = PERIODOFFSET(revenue, -1, \"month\")
 ";
-    let other_clause = "in the spec, this condition also changes `from`, so `push` does not copy it; write the condition in \
-                        the spec";
+    let other_clause = "in the spec, this condition also changes `from`, so `push` does not copy it; write the condition \
+                        in the spec";
     let hint = "a spec cannot contain an optimizer hint or a comment with Jinja";
     let compiler = crate::test_project::compiler();
     for (spec, from, to, expected) in [
