@@ -16,6 +16,21 @@ struct WarningGroup<'a> {
     warnings: Vec<(&'a str, &'a Diagnostic)>,
 }
 
+/// Kinds of warnings whose advice is the same for each position. Other kinds name a column or formula to correct.
+const SAME_ADVICE: [Code; 2] = [Code::NullableKey, Code::DefinedTwice];
+
+/// Returns the kinds of warnings that occur at least `min_count` times and whose advice is the same each time.
+pub fn repeated_kinds(reports: &[Report<'_>], min_count: usize) -> Vec<Code> {
+    let count = |kind: &Code| {
+        let diagnostics = reports.iter().flat_map(|report| report.diagnostics);
+        diagnostics.filter(|diagnostic| diagnostic.kind() == *kind).count()
+    };
+    SAME_ADVICE
+        .into_iter()
+        .filter(|kind| count(kind) >= min_count)
+        .collect()
+}
+
 /// Returns one line per kind of warning, sorted by code, followed by a line that explains how to show all warnings.
 pub fn format_grouped(reports: &[Report<'_>]) -> String {
     let mut groups: Vec<WarningGroup<'_>> = Vec::new();

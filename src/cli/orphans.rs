@@ -1,12 +1,14 @@
 //! Finds files that were generated from a spec but are no longer needed: tests whose condition is now proven or was
 //! removed, and docs files without content.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::{is_unmodified, spec_in_header};
+use formulac::sync::{PushState, STATES};
 
 use super::folder;
 use super::moved_files::former_output_folders;
@@ -42,8 +44,9 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
     });
     let folders = dbt_folders.chain([project::MODELS, project::TESTS].map(|folder| workspace.root.join(folder)));
     let specs = workspace.specs_folder();
+    let pushed_specs = OnceCell::new();
     // Whether the spec of a file exists and the file is outside of the folders in the project file. `None` if formulac
-    // did not generate the file.
+    // did not generate the file, or if the next push removes it because its pushed spec does not exist any more.
     let is_current = |path: &Path| {
         let mut head = Vec::new();
         let outcome = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
@@ -53,7 +56,9 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
         let is_twice = path
             .file_name()
             .is_none_or(|name| own_folders.iter().any(|folder| folder.join(name).exists()));
-        Some(!is_twice && workspace.root.join(spec).is_file())
+        let is_spec = workspace.root.join(spec).is_file();
+        let was_pushed = || pushed_specs.get_or_init(|| read_pushed_specs(workspace)).contains(spec);
+        (is_twice || is_spec || !was_pushed()).then_some(!is_twice && is_spec)
     };
     let is_elsewhere = |path: &Path| {
         let is_kind = path
@@ -81,6 +86,13 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
         outside_folders.moved_by_push.retain(is_moved);
     }
     outside_folders
+}
+
+/// Returns the specs of the models that the last push wrote.
+fn read_pushed_specs(workspace: &Workspace) -> BTreeSet<String> {
+    let files = folder::read_yaml_files(&workspace.root.join(STATES));
+    let states = files.iter().flat_map(|(_, text)| PushState::versions(text));
+    states.map(|state| state.spec).collect()
 }
 
 /// Returns the leftover tests of a model. These tests have the model's name, were generated from its spec, have not

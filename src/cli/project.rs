@@ -1,14 +1,14 @@
 //! Finds and reads the project file, `formulac.yml`.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use formulac::Project;
 
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::source::SourceText;
-use formulac::diag::Diagnostic;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
 
 /// Name of the project file.
 pub const FILE: &str = "formulac.yml";
@@ -90,10 +90,19 @@ pub fn project_folder(given_folder: Option<&Path>) -> Result<Option<PathBuf>, Fa
 fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     if let Some(folder) = folder {
         if !folder.is_dir() {
-            let error = fs::read_dir(folder)
-                .err()
-                .unwrap_or_else(|| io::Error::from(io::ErrorKind::NotADirectory));
-            return Err(Failure::from_source(SourceText::read_failure(folder, &error)));
+            let reason = if folder.exists() {
+                "is not a folder"
+            } else {
+                "does not exist"
+            };
+            let message = format!("the project's folder `{}` {reason}", folder.display());
+            let help = "specify an existing folder with `--project-dir`";
+            let fault = Diagnostic::new(Code::UnreadableFile, Span::default(), message).with_help(help);
+            return Err(Failure::Found(vec![FileDiagnostics {
+                file: folder.to_string_lossy().into_owned(),
+                text: String::new(),
+                diagnostics: vec![fault],
+            }]));
         }
         return Ok(Some(folder.join(FILE)).filter(|path| path.is_file()));
     }

@@ -5,13 +5,16 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::{ColorMode, DiagnosticFormat, GlobalOptions};
 use super::exit::{Exit, Failure, FileDiagnostics};
-use super::grouped_warnings;
+use super::grouped_warnings::{format_grouped, repeated_kinds};
 use super::human;
 use super::json;
 use super::repeated_diagnostics::ShownDiagnostics;
-use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report};
+use formulac::diag::{Code, Diagnostic};
 use serde_json::Value;
+
+/// Number of warnings of one kind from which `check` prints one line instead of each position.
+const MIN_REPEATED_IN_CHECK: usize = 4;
 
 /// Options that all commands share, and the two output streams.
 #[derive(Debug)]
@@ -112,18 +115,23 @@ impl Session {
         if yes {
             return Ok(true);
         }
-        let reason = match io::stdin().is_terminal() && io::stderr().is_terminal() {
-            true if self.global.no_input => "`--no-input` is set",
-            true => {
-                self.message(&format!("{question} [y/N] "));
-                let mut answer = String::new();
-                let outcome = io::stdin().read_line(&mut answer);
-                return Ok(outcome.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
-            }
-            false => "there is no terminal",
+        let Some(reason) = self.reason_not_to_ask() else {
+            self.message(&format!("{question} [y/N] "));
+            let mut answer = String::new();
+            let outcome = io::stdin().read_line(&mut answer);
+            return Ok(outcome.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
         };
         let text = format!("nothing was done: the command needs a confirmation, but {reason}");
         Err(Failure::new(Exit::Usage, text).with_help("pass `--yes` to confirm"))
+    }
+
+    /// Returns the reason why the user cannot be asked for confirmation. `None` if a question is possible.
+    pub fn reason_not_to_ask(&self) -> Option<&'static str> {
+        match io::stdin().is_terminal() && io::stderr().is_terminal() {
+            true if self.global.no_input => Some("`--no-input` is set"),
+            true => None,
+            false => Some("there is no terminal"),
+        }
     }
 
     /// Reports a completed action, unless `--quiet` is set.
@@ -178,8 +186,8 @@ impl Session {
         }
     }
 
-    /// Formats the diagnostics of `check` for standard output. `--quiet` removes warnings, unless `--deny warnings`
-    /// makes them failures or the format is for programs.
+    /// Formats the diagnostics of `check` for standard output. Many warnings of one kind are one line. `--quiet` removes
+    /// warnings, unless `--deny warnings` makes them failures or the format is for programs.
     pub fn format_checked(&self, file_diagnostics: &[FileDiagnostics], denies_warnings: bool) -> String {
         let reports = to_reports(file_diagnostics);
         let hides_warnings = self.global.quiet && !denies_warnings;
@@ -188,6 +196,11 @@ impl Session {
                 &with_diagnostics(&reports, &errors_by_source(file_diagnostics)),
                 Stream::Data,
             ),
+            DiagnosticFormat::Human if self.groups_warnings() => {
+                let repeated = repeated_kinds(&reports, MIN_REPEATED_IN_CHECK);
+                self.format_groups(file_diagnostics, Stream::Data, |kind| repeated.contains(&kind))
+                    .concat()
+            }
             _ => self.format_diagnostics(&reports, Stream::Data),
         }
     }
@@ -195,14 +208,52 @@ impl Session {
     /// Prints the diagnostics of a command that reads the whole project: errors in full, and one line per kind of
     /// warning. With `--verbose` or a machine-readable format, prints all diagnostics in full.
     pub fn report_grouped(&self, file_diagnostics: &[FileDiagnostics]) {
-        if self.global.quiet || self.global.verbose || self.global.output_format != DiagnosticFormat::Human {
+        self.report_with_groups(file_diagnostics, |_| true);
+    }
+
+    /// Prints the diagnostics of a command whose subject is the rows or the SQL: repeated warnings with the same advice
+    /// as one line per kind, and all other diagnostics in full.
+    pub fn report_repeated(&self, file_diagnostics: &[FileDiagnostics]) {
+        let repeated = repeated_kinds(&to_reports(file_diagnostics), 2);
+        self.report_with_groups(file_diagnostics, |kind| repeated.contains(&kind));
+    }
+
+    fn report_with_groups(&self, file_diagnostics: &[FileDiagnostics], is_grouped: impl Fn(Code) -> bool) {
+        if self.global.quiet || !self.groups_warnings() {
             return self.report(file_diagnostics);
         }
         let summary = self.shown_diagnostics(file_diagnostics);
-        let reports = to_reports(&summary.diagnostics);
-        self.print_reports(&with_diagnostics(&reports, &errors_by_source(&summary.diagnostics)));
+        let [drawn, grouped] = self.format_groups(&summary.diagnostics, Stream::Message, is_grouped);
+        self.message(&drawn);
         self.report_affected_files(&summary);
-        self.message(&grouped_warnings::format_grouped(&reports));
+        self.message(&grouped);
+    }
+
+    /// Returns whether the output is for people who did not request every warning.
+    fn groups_warnings(&self) -> bool {
+        !self.global.verbose && self.global.output_format == DiagnosticFormat::Human
+    }
+
+    /// Formats the warnings of some kinds as one line per kind, and returns this text after the other diagnostics.
+    fn format_groups(
+        &self,
+        file_diagnostics: &[FileDiagnostics],
+        stream: Stream,
+        is_grouped: impl Fn(Code) -> bool,
+    ) -> [String; 2] {
+        let reports = to_reports(file_diagnostics);
+        let select = |in_group: bool| -> Vec<Vec<Diagnostic>> {
+            let is_selected = |d: &&Diagnostic| (!d.is_error() && is_grouped(d.kind())) == in_group;
+            let files = file_diagnostics.iter();
+            files
+                .map(|file| file.diagnostics.iter().filter(is_selected).cloned().collect())
+                .collect()
+        };
+        let (drawn, grouped) = (select(false), select(true));
+        [
+            self.format_diagnostics(&with_diagnostics(&reports, &drawn), stream),
+            format_grouped(&with_diagnostics(&reports, &grouped)),
+        ]
     }
 
     fn print_reports(&self, reports: &[Report<'_>]) {

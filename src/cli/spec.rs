@@ -102,6 +102,12 @@ impl Spec {
         }
     }
 
+    pub fn is_metric_set(&self) -> bool {
+        self.compiled
+            .as_ref()
+            .is_some_and(|compiled| compiled.metric_set().is_some())
+    }
+
     /// Returns an error if the file is a metric set, which is neither a query nor a model.
     pub fn refuse_metric_set(&self) -> Result<(), Failure> {
         let Some(set) = self.compiled.as_ref().and_then(CompiledSpec::metric_set) else {

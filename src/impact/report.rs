@@ -8,7 +8,7 @@ use formulac_syntax::text::format_count;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::definitions;
-use super::graph::{Graph, ImpactGraphNode};
+use super::graph::{Graph, ImpactGraphNode, NEEDS_COMPILE};
 use super::names::ImpactTarget;
 use super::omni_effects;
 use super::propagate::{ChangeOrigin, ChangeSeverity, NodeChanges, NodeState, Propagation, propagate};
@@ -90,6 +90,8 @@ pub struct Impact {
     /// Changed models whose SQL cannot be compared column by column, each with the reason. Their removed and renamed
     /// columns are unknown.
     pub untraced: Vec<(String, String)>,
+    /// Whether effects are reported for whole models only because the last dbt run compiled only some models.
+    pub is_partly_compiled: bool,
     /// Number of differences between two revisions.
     pub differences: usize,
     /// Number of these differences that only add something, such as a model.
@@ -234,6 +236,13 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     });
     impact.edges.sort();
     impact.edges.dedup();
+    let mut nodes = graph.parts.iter().filter_map(|part| part.node);
+    let needs_compile = |effect: &Effect| {
+        let why = effect.why_node_level.as_deref();
+        effect.kind == ResourceType::Model.name() && why.is_some_and(|why| why.ends_with(NEEDS_COMPILE))
+    };
+    impact.is_partly_compiled =
+        impact.effects.iter().any(needs_compile) && nodes.any(|node| node.compiled_code.is_some());
     impact
 }
 

@@ -10,6 +10,14 @@ impl Impact {
     /// Returns a summary sentence: `1 change alters values in 2 models, 1 exposure; nothing breaks`.
     #[must_use]
     pub fn summary_sentence(&self) -> String {
+        let hint = match self.is_partly_compiled {
+            true => "; the last dbt run compiled only some models, so run `dbt compile` for a shorter list",
+            false => "",
+        };
+        format!("{}{hint}", self.summary_of_effects())
+    }
+
+    fn summary_of_effects(&self) -> String {
         let count = self.changed.len();
         if count == 0 {
             return self.summary_of_differences();

@@ -145,11 +145,13 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
         changes.push(PullChange::new(view, ChangeSubject::Column, kind).with_name(name));
     }
     for (name, was) in &old {
-        if let Some(is) = now.get(name).filter(|is| *is != was) {
+        let is = now.get(name).cloned().flatten();
+        // A type that is known only before or only after depends on the catalog, and is no change to the column.
+        if let Some((was, is)) = was.clone().zip(is).filter(|(was, is)| was != is) {
             let change = PullChange::new(view, ChangeSubject::Type, ChangeKind::Changed).with_name(name);
             changes.push(PullChange {
-                before: was.clone(),
-                after: is.clone(),
+                before: Some(was),
+                after: Some(is),
                 ..change
             });
         }

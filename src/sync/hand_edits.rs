@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::normalize_lines;
-use crate::dbt::{have_same_values, is_unmodified, sql_fault, tokens::canonical_text};
+use crate::dbt::tokens::{SqlTokenKind, canonical_text, tokens};
+use crate::dbt::{have_same_values, is_unmodified, sql_fault};
 use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql, Substitution, restore_column};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{self, YamlValue};
@@ -88,6 +89,9 @@ pub struct HandEdit {
 /// Comment that a user writes in a model's SQL to keep the edited SQL of a column. The spec does not change.
 pub(super) const KEEP_COMMENT: &str = "formulac: keep";
 
+/// Reason for an edit that contains a hint or a comment with Jinja.
+const HINT_REASON: &str = "a spec cannot contain an optimizer hint or a comment with Jinja";
+
 impl HandEdit {
     /// Returns `true` if a comment in the file requests that the edited SQL is kept, although a spec may be able to
     /// express it.
@@ -114,10 +118,23 @@ impl HandEdit {
     /// Describes the edited part of the model's files: `formula of revenue`, or `` `where` of `orders_by_month` ``.
     #[must_use]
     pub fn describe_part(&self, model: &str) -> String {
-        match (&self.definition, self.detail.as_str()) {
-            (None, detail) if self.property == Property::Text && !detail.is_empty() => detail.to_owned(),
-            (definition, _) => format!("{} of {}", self.property, definition.as_deref().unwrap_or(model)),
+        let definition = self.definition.as_deref();
+        match self.part_of_text().filter(|_| definition.is_none()) {
+            Some(part) => part.to_owned(),
+            None => format!("{} of {}", self.property, definition.unwrap_or(model)),
         }
+    }
+
+    /// Returns the part of the file that an edit to the text of the file concerns, such as `` the column `revenue` ``.
+    #[must_use]
+    pub fn part_of_text(&self) -> Option<&str> {
+        Some(self.detail.as_str()).filter(|detail| self.property == Property::Text && !detail.is_empty())
+    }
+
+    /// Returns whether a user removed the part, so that it is also removed from the spec.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        self.after.as_deref().is_none_or(str::is_empty)
     }
 
     /// Describes the SQL generated for a transferred edit, if it differs from the edited SQL. `None` if the generated
@@ -376,15 +393,31 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
+    let hints = |text: &str| {
+        let tokens = tokens(text, dialect).into_iter();
+        tokens.filter(|token| token.kind == SqlTokenKind::Hint).count()
+    };
+    let others = found.other_edits.iter();
+    let with_hint: Vec<String> = others
+        .filter(|rest| hints(&rest.after) > hints(&rest.before))
+        .map(|rest| rest.after.clone())
+        .collect();
+    // A hint before a column also hides the name of the column.
+    let is_caused_by_hint = |rest: &OtherEdit| {
+        with_hint.contains(&rest.after)
+            || rest.after.is_empty() && with_hint.iter().any(|one| one.ends_with(&rest.before))
+    };
+    let hint_reason = |rest: &OtherEdit| is_caused_by_hint(rest).then(|| HINT_REASON.to_owned());
     let rest = |rest: OtherEdit| HandEdit {
+        why: hint_reason(&rest).or_else(|| {
+            let input = rest.new_input.as_ref()?;
+            Some(format!("its `from` reads {input}, which only the edited file has"))
+        }),
         cte: rest.cte,
         detail: rest.description,
         line: rest.line,
         // Without a position, the edit is not transferred to the spec.
         position: rest.position.filter(|_| rest.new_input.is_none()),
-        why: rest
-            .new_input
-            .map(|input| format!("its `from` reads {input}, which only the edited file has")),
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.other_edits.into_iter().map(rest));

@@ -73,7 +73,7 @@ fn merge(project: &TestProject, side: &str) -> [String; 3] {
     let plan = project.run(&["plan"]);
     assert_eq!(plan.exit, 0, "{}{}", plan.out, plan.err);
     push(project);
-    assert!(project.run(&["plan"]).out.contains("Specs, dbt and Omni agree."));
+    assert!(project.run(&["plan"]).out.contains("Specs and dbt agree."));
     assert_eq!(git(project, &["status", "--porcelain"]), "");
     generated_files(project)
 }

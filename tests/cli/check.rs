@@ -187,3 +187,63 @@ fn messages_about_columns_name_the_version_of_a_model() {
     let expected = "warning[W0316]: `last_year` is not among the known columns of `stg.v1`";
     assert!(run.out.contains(expected), "{}{}", run.out, run.err);
 }
+
+/// `generate` and `plan` print one line per kind. If the advice is the same for each position, `check` does so for four
+/// or more warnings, and `query` and `preview` for two or more.
+#[test]
+fn repeated_warnings_are_one_line() {
+    let project = TestProject::new("check_repeated");
+    let spec = |keys: &str| format!("model: m\nfrom: orders\ngroup_by: [{keys}]\ndefinitions: n = COUNT()\n");
+    let line = |count: usize| {
+        format!(
+            "warning[W0610]: {count} places have a key that may be NULL (m): add a `not_null` test to the key columns\n\
+             `--verbose` shows each warning with its position\n"
+        )
+    };
+    project
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write("metrics/m.yml", spec("a, b, c, d"));
+    let run = project.succeed(&["check"]);
+    assert_eq!((run.out, run.err.as_str()), (line(4), "1 file checked: 4 warnings\n"));
+    assert_eq!(
+        project
+            .succeed(&["check", "--verbose"])
+            .out
+            .matches("warning[W0610]")
+            .count(),
+        4
+    );
+    project.write("metrics/m.yml", spec("a, b"));
+    assert_eq!(project.succeed(&["check"]).out.matches("warning[W0610]").count(), 2);
+    assert_eq!(project.succeed(&["query", "m"]).err, line(2));
+}
+
+/// A spec with many promoted columns repeats the same advice for each column.
+#[test]
+fn fields_that_omni_also_defines_are_one_line_per_spec() {
+    let project = TestProject::new("check_duplicates");
+    let each = |text: &dyn Fn(&str) -> String| ["a", "b", "c", "d"].map(text).concat();
+    let definitions = each(&|name| format!("  {name} = SUM({name}x)\n"));
+    let columns = each(&|name| format!("  {name}: {{meta: {{promoted_from: orders.{name}}}}}\n"));
+    let measures = each(&|name| format!("  {name}: {{sql: '${{TABLE}}.{name}x', aggregate_type: sum}}\n"));
+    project
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write(
+            "metrics/m.yml",
+            format!("model: m\nfrom: orders\ndefinitions: |\n{definitions}columns:\n{columns}"),
+        )
+        .write(
+            "omni/orders.view.yaml",
+            format!("schema: main\ntable_name: orders\nmeasures:\n{measures}"),
+        );
+    let run = project.succeed(&["check"]);
+    let line = "warning[W0712]: 4 places define a column that Omni also defines (m): remove the field in Omni or make \
+                the field read the column, as the help explains\n";
+    assert!(run.out.starts_with(line), "{}", run.out);
+    let status = project.succeed(&["status"]).out;
+    let problem = "metrics/m.yml: `orders.a` is defined both here and in Omni, in omni/orders.view.yaml:4, and 3 \
+                   similar warnings\n";
+    assert!(status.contains(problem), "{status}");
+    assert!(!status.contains("`orders.b`"), "{status}");
+}

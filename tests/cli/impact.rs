@@ -164,6 +164,24 @@ fn lineage_of_metrics() {
     ));
 }
 
+/// The path of a spec or of a model's file is the name of the model.
+#[test]
+fn files_are_names_of_models() {
+    let project = create_project("impact_files");
+    project.write("models/marts/fct_orders.sql", "select 1 as order_id\n");
+    for (file, name) in [
+        ("metrics/daily_revenue.yml", "daily_revenue"),
+        ("models/marts/fct_orders.sql", "fct_orders"),
+    ] {
+        for command in ["impact", "lineage"] {
+            assert_eq!(
+                project.succeed(&[command, file]).out,
+                project.succeed(&[command, name]).out
+            );
+        }
+    }
+}
+
 #[test]
 fn lineage_up_and_down() {
     let project = create_project("lineage");

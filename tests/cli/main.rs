@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod agreement;
 mod branches;
 mod cached_results;
 mod change;
@@ -28,6 +29,7 @@ mod generate;
 mod hooks;
 mod hostile;
 mod impact;
+mod impact_of_partial_runs;
 mod impact_of_removed_columns;
 mod init;
 mod init_semantic_models;

@@ -127,12 +127,20 @@ fn metrics_are_queried_without_a_spec() {
         run.out,
         run.err
     );
-    let run = project.run(&["query", "specs/orders.yml"]);
-    assert!(
-        run.exit == 1 && run.err.contains("is the metric set `orders`"),
-        "{}",
-        run.err
-    );
+    for args in [
+        &["query", "specs/orders.yml"][..],
+        &["model", "specs/orders.yml"],
+        &["model", "specs/orders.yml", "--out", "out"],
+    ] {
+        let run = project.run(args);
+        assert!(
+            run.exit == 1 && run.err.contains("is the metric set `orders`"),
+            "{args:?}: {}",
+            run.err
+        );
+    }
+    // A set next to a model is only read.
+    project.succeed(&["model", "specs/orders.yml", "specs/total.yml"]);
 }
 
 #[test]
@@ -463,7 +471,7 @@ fn changes_of_sets_that_affect_no_model_are_committed() {
     assert_eq!(title.trim(), "Update specs/orders.yml, specs/returns.yml");
     assert_eq!(repository::git(&project, &["status", "--porcelain", "specs"]), "");
     let run = project.run(&["plan"]);
-    assert!(run.out.starts_with("Specs, dbt and Omni agree.\n"), "{}", run.out);
+    assert!(run.out.starts_with("Specs and dbt agree.\n"), "{}", run.out);
 }
 
 #[test]

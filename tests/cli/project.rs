@@ -68,7 +68,14 @@ fn errors_in_the_project_file_are_reported() {
         (&value["dialect"], &value["diagnostics"][0]["file"]),
         (&json!("duckdb"), &json!("formulac.yml"))
     );
-    assert_eq!(project.run(&["compile", "x", "--project-dir", "nowhere"]).exit, 5);
+    for (folder, reason) in [("nowhere", "does not exist"), ("formulac.yml", "is not a folder")] {
+        let run = project.run(&["check", "--project-dir", folder]);
+        let error = format!(
+            "error[F0822]: the project's folder `{folder}` {reason}\n  help: specify an existing folder with \
+             `--project-dir`\n"
+        );
+        assert!(run.exit == 5 && run.err.contains(&error), "{}{}", run.out, run.err);
+    }
 }
 
 /// The time zone, treatment of blanks and warnings of the project apply to all formulas and specs that do not override

@@ -73,7 +73,7 @@ fn replaced_words_are_transferred_to_the_spec() {
         spec.contains("customers = COUNT(DISTINCT(order_id))") && spec.contains("revenue = SUM(tax)"),
         "{spec}"
     );
-    assert!(project.run(&["plan"]).out.contains("Specs, dbt and Omni agree"));
+    assert!(project.run(&["plan"]).out.contains("Specs and dbt agree"));
     // Both sides change the bound, so formulac reports a conflict.
     edit(&project, "models/formulac/revenue.sql", "amount >= 7", "amount >= 8");
     edit(&project, "metrics/revenue.yml", "amount >= 7", "amount >= 9");

@@ -137,10 +137,14 @@ fn a_moved_file_causes_no_warning() {
             ],
         );
     }
+    let plan = project.succeed(&["plan"]).out;
+    let moved = "~ update  revenue  (metrics/revenue.yml)\n  models/formulac/revenue.sql → models/marts/revenue.sql  \
+                 moved\n  models/formulac/revenue.yml → models/marts/revenue.yml  moved\n\n";
+    assert!(plan.contains(moved), "{plan}");
     project.succeed(&["push", "--yes"]);
     for command in ["check", "generate", "plan", "status"] {
         let run = project.run(&[command]);
-        assert!(!run.err.contains("outside of the folders"), "{command}: {}", run.err);
+        assert!(!run.err.contains("outside the folders"), "{command}: {}", run.err);
     }
     let run = project.run(&["model", "metrics/revenue.yml", "--out", "models/formulac"]);
     assert_eq!(
@@ -148,6 +152,18 @@ fn a_moved_file_causes_no_warning() {
         (0, Vec::new()),
         "{}",
         run.err
+    );
+    // The next push removes the files of a removed spec from their new folder.
+    fs::remove_file(project.path("metrics/revenue.yml")).unwrap();
+    for command in ["check", "generate", "plan", "status"] {
+        let run = project.run(&[command]);
+        assert!(!run.err.contains("outside the folders"), "{command}: {}", run.err);
+    }
+    assert!(
+        project
+            .run(&["plan"])
+            .out
+            .contains("  models/marts/revenue.sql  removed\n")
     );
 }
 

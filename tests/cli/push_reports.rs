@@ -231,3 +231,23 @@ fn a_new_layout_of_a_committed_spec_is_not_a_change() {
     project.succeed(&["push", "--yes"]);
     assert!(project.read("models/formulac/revenue.sql").contains("amount - tax"));
 }
+
+/// `adopt` names the columns that it adds to the spec or removes from it, as `plan` does.
+#[test]
+fn adopt_names_the_columns() {
+    let project = create_project("push_adopted_columns");
+    project.succeed(&["push", "--yes"]);
+    edit(
+        &project,
+        "models/formulac/revenue.sql",
+        " as revenue,\n    count(distinct customer_id) as customers\n",
+        " as revenue,\n    max(amount) as biggest\n",
+    );
+    let run = project.succeed(&["adopt", "--dry-run"]);
+    let adopted: Vec<&str> = run.err.lines().filter(|line| line.starts_with("adopted")).collect();
+    let expected = [
+        "adopted the column `biggest` of revenue",
+        "adopted the removal of the column `customers` of revenue",
+    ];
+    assert_eq!(adopted, expected, "{}", run.err);
+}

@@ -135,6 +135,14 @@ fn formulas_are_proven_on_duckdb() {
         return;
     };
     let project = project("prove_duckdb");
+    // Without a terminal, the command says how many statements it would send before it fails.
+    let asked = try_with_input(prove(&project, &dbt, &[]).arg("ROUND"), "");
+    let err = String::from_utf8_lossy(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(2), "{err}");
+    assert!(
+        err.contains(" statements to send to duckdb, in the environment `dev`\n"),
+        "{err}"
+    );
     let proven = check_target(true, &mut prove(&project, &dbt, &[]));
     assert_eq!(proven["rows_from"], "table");
     let mut reader = Command::new(python);

@@ -754,6 +754,52 @@ fn a_second_condition_does_not_replace_the_first() {
     }
 }
 
+/// The reason for an edit that stays in the file names the cause: another clause that the condition would change, a
+/// hint, or a comment with Jinja.
+#[test]
+fn kept_edits_have_a_true_reason() {
+    const PERIODS: &str = "\
+model: m
+from: orders
+group_by: [\"ordered_on[month]\", country]
+order_by: ordered_on[month]
+definitions: |
+  revenue = SUM(amount)
+  last_revenue = PERIODOFFSET(revenue, -1, \"month\")
+";
+    let other_clause = "in the spec, this condition also changes `from`, so `push` does not copy it; write the condition \
+                        in the spec";
+    let hint = "a spec cannot contain an optimizer hint or a comment with Jinja";
+    let compiler = crate::test_project::compiler();
+    for (spec, from, to, expected) in [
+        (
+            PERIODS,
+            "from orders\n",
+            "from orders\n    where country = 'x'\n",
+            other_clause,
+        ),
+        (
+            NESTED,
+            "select\n    country",
+            "select /*+ PARALLEL(4) */\n    country",
+            hint,
+        ),
+        (NESTED, "    group by", "    /* {{ x }} */\n    group by", hint),
+    ] {
+        let mut project = create_pushed_project(&compiler, spec);
+        let sql = project.text(SQL).to_owned();
+        assert!(sql.contains(from), "{from} is not in\n{sql}");
+        project.set(SQL, sql.replacen(from, to, 1));
+        let plan = project.plan(&compiler);
+        let kept = plan.models.iter().flat_map(|model| &model.kept);
+        let reasons: Vec<String> = kept.map(|edit| edit.reason_to_keep().unwrap_or_default()).collect();
+        assert!(
+            !reasons.is_empty() && reasons.iter().all(|why| why == expected),
+            "{to}: {reasons:#?}"
+        );
+    }
+}
+
 /// The names of CTEs depend on the relation. A user may rename none, some or all of them. A column may have the name of
 /// the relation.
 #[test]

@@ -45,6 +45,11 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
                 drafts = draft_unit_tests(&compiler, &specs, &mut sources, args.out.is_some());
             }
             let specs = knowledge.compile_specs(&compiler, sources.clone())?;
+            if specs.iter().all(Spec::is_metric_set)
+                && let Some(set) = specs.first()
+            {
+                set.refuse_metric_set()?;
+            }
             report_undecided_types(session, specs.iter().flat_map(Spec::undecided_types));
             let (models, mut file_diagnostics) = models::models_from_specs(specs, &sources);
             if lacks_spine {

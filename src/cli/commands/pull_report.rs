@@ -289,8 +289,8 @@ pub enum WriteState {
     NotYet,
 }
 
-/// Returns the number of files written and removed.
-pub fn pull_summary(pull: &Pull, state: WriteState) -> String {
+/// Returns the number of files written and removed, and the folder if it is not specified in the project file.
+pub fn pull_summary(pull: &Pull, state: WriteState, folder: Option<&str>) -> String {
     let (written_count, removed) = (pull.written_omni_files().count(), pull.removed_omni_files().count());
     let (wrote, took) = if state == WriteState::Already {
         ("wrote", "removed")
@@ -306,6 +306,7 @@ pub fn pull_summary(pull: &Pull, state: WriteState) -> String {
     if parts.is_empty() {
         "everything is up to date".to_owned()
     } else {
-        parts.join(", ")
+        let folder = folder.map_or_else(String::new, |folder| format!(" in {folder}/"));
+        format!("{}{folder}", parts.join(", "))
     }
 }

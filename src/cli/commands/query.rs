@@ -35,7 +35,7 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         }))?;
     } else {
         session.print_data(query.as_deref().unwrap_or_default())?;
-        session.report(&diagnostics);
+        session.report_repeated(&diagnostics);
     }
     Ok(Exit::from_failures(&diagnostics))
 }

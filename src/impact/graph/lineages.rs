@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::node::no_sql_reason;
+use super::node::{NEEDS_COMPILE, no_sql_reason};
 use super::{Graph, ImpactGraphNode};
 use crate::dbt::{call_arguments, jinja_string, split_arguments};
 use crate::lineage::{self, KnownRelationColumns, LineageCache, LineageError, SqlLineage};
@@ -98,7 +98,7 @@ impl Graph<'_> {
                             .or_else(|| self.numeric_variable(part, call))
                     });
                     sql.map_err(|jinja| {
-                        LineageError::new(format!("only dbt can evaluate the Jinja {jinja} (`dbt compile`)"))
+                        LineageError::new(format!("only dbt can evaluate the Jinja {jinja} {NEEDS_COMPILE}"))
                     })
                 });
                 read.as_deref().map_err(Clone::clone)

@@ -20,6 +20,7 @@ use lineages::{EPHEMERAL, NodeLineage};
 use named_parents::add_named_parents;
 use traversal::topological_order;
 
+pub(crate) use node::NEEDS_COMPILE;
 pub use node::{ImpactGraphNode, SpecModel};
 
 /// Inputs for the graph: all known data about a project.

@@ -95,13 +95,16 @@ impl<'a> ImpactGraphNode<'a> {
     }
 }
 
+/// End of the reason why a node has no column-level lineage, if dbt can provide the missing SQL.
+pub(crate) const NEEDS_COMPILE: &str = "(`dbt compile`)";
+
 /// Returns the reason why a node has no SQL.
-pub(super) fn no_sql_reason(part: &ImpactGraphNode<'_>) -> &'static str {
+pub(super) fn no_sql_reason(part: &ImpactGraphNode<'_>) -> String {
     match part.kind() {
-        _ if part.has_spec_sql() => "the spec has errors",
-        ResourceType::Seed => "a seed has no SQL",
-        _ if part.node.is_some_and(is_python) => "the code is Python",
-        _ => "dbt has not compiled the code (`dbt compile`)",
+        _ if part.has_spec_sql() => "the spec has errors".to_owned(),
+        ResourceType::Seed => "a seed has no SQL".to_owned(),
+        _ if part.node.is_some_and(is_python) => "the code is Python".to_owned(),
+        _ => format!("dbt has not compiled the code {NEEDS_COMPILE}"),
     }
 }
 

@@ -4,7 +4,7 @@ use super::StructureEdit;
 use super::group_keys::same_grouping_of;
 use crate::current_spec::CurrentSpec;
 use crate::decompile::{
-    Edits, FilePartPosition, NotAFormula, RewrittenSql, SameGrouping, is_equivalent_sql, with_cte_names_of,
+    Edits, FilePartPosition, NotAFormula, OtherEdit, RewrittenSql, SameGrouping, is_equivalent_sql, with_cte_names_of,
 };
 use crate::hand_edits::HandEdit;
 use crate::merge_files::with_generated_columns;
@@ -63,13 +63,15 @@ impl ModelReconciler<'_> {
             match spec {
                 Ok((text, rewritten)) => {
                     let carried = self.tools.compile(&self.ours.spec, &text);
-                    let proven = carried.and_then(|carried| {
+                    let proven = carried.clone().and_then(|carried| {
                         self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, actual))
                     });
                     if let Some(transferred) = proven {
                         return Ok(transferred);
                     }
-                    why = why.or_else(|| self.explain_second_condition(edit, &text));
+                    why = why
+                        .or_else(|| self.explain_second_condition(edit, &text))
+                        .or_else(|| explain_other_clause(edit, &carried?, &before, actual));
                 }
                 Err(NotAFormula { reason }) => why = why.or(Some(reason)),
             }
@@ -159,4 +161,30 @@ impl ModelReconciler<'_> {
         let clauses = edits.other_edits.into_iter().map(|edit| (edit.before, edit.after));
         [columns.collect(), clauses.collect()]
     }
+}
+
+/// Explains why a condition is not transferred although the spec can contain it: the spec then generates another clause
+/// of the query differently. For example, a condition that excludes NULL changes the condition of a join.
+fn explain_other_clause(
+    edit: &StructureEdit,
+    carried: &CurrentSpec,
+    before: &[(String, String)],
+    edited_sql: &str,
+) -> Option<String> {
+    let (_, condition) = edit.condition().filter(|(_, condition)| !condition.is_empty())?;
+    let sql = carried.compiled.model_sql()?;
+    let clauses = Edits::from_texts(sql, edited_sql, carried.compiled.dialect()).other_edits;
+    if clauses.iter().any(|clause| clause.after == condition) {
+        return None;
+    }
+    let is_new = |clause: &&OtherEdit| {
+        !before
+            .iter()
+            .any(|(was, is)| *was == clause.before && *is == clause.after)
+    };
+    let other = clauses.iter().find(is_new)?;
+    Some(format!(
+        "in the spec, this condition also changes {}, so `push` does not copy it; write the condition in the spec",
+        other.description
+    ))
 }

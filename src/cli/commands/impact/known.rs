@@ -22,6 +22,9 @@ use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 
+use super::compiled_files::add_compiled_files;
+use super::omni::omni_fields;
+
 /// Project data that `impact` and `lineage` use.
 pub struct ImpactContext {
     /// Folder of the project.
@@ -96,10 +99,13 @@ impl ImpactContext {
         };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
         let artifacts = path.map(|path| TargetFolder::read_cached_parts(path, keep, &root));
-        let artifacts = artifacts
+        let mut artifacts = artifacts
             .transpose()
             .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?
             .flatten();
+        if let (Some(artifacts), Some(dbt)) = (&mut artifacts, &dbt) {
+            add_compiled_files(artifacts, dbt);
+        }
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
             None => {
@@ -192,6 +198,10 @@ impl ImpactContext {
             Ok(target) => return Ok(NamedPart::Target(target)),
             Err(fault) => fault,
         };
+        let of_file = self.name_of_file(session, name);
+        if let Some(target) = of_file.and_then(|name| graph.resolve_target(&name).ok()) {
+            return Ok(NamedPart::Target(target));
+        }
         let metric = self.find_metric(name);
         if let Some(Ok(metric)) = metric {
             return Ok(NamedPart::Metric(metric));
@@ -203,6 +213,22 @@ impl ImpactContext {
         metric
             .unwrap_or_else(|| Err(name_failure(fault)))
             .map(NamedPart::Metric)
+    }
+
+    /// Returns the name of the model with this spec, or the id of the model, seed or snapshot with this file.
+    fn name_of_file(&self, session: &Session, path: &str) -> Option<String> {
+        let path = project::path_in_project(Path::new(path), session.global.project_dir.as_deref())?;
+        if let Some(spec) = self.specs.iter().find(|spec| spec.path == path) {
+            return Some(spec.name.clone());
+        }
+        let manifest = &self.artifacts.as_ref()?.manifest;
+        let name = self.dbt.as_ref().map(|dbt| dbt.name.as_str())?;
+        let mut nodes = manifest
+            .nodes
+            .iter()
+            .filter(|node| node.resource_type.is_referenceable());
+        let node = nodes.find(|node| *node.original_file_path == *path && *node.package == *name)?;
+        Some(node.unique_id.to_string())
     }
 
     /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the
@@ -357,42 +383,4 @@ fn compile_texts<'c>(
         }
     }
     (models, sets)
-}
-
-fn omni_fields(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniFields {
-    let folder = root.join(project.omni().unwrap_or(project::OMNI));
-    let is_omni = |path: &Path| {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        [".yaml", ".yml", ".view", ".topic"]
-            .iter()
-            .any(|end| name.ends_with(end))
-    };
-    let paths = folder::find_files(&folder, is_omni);
-    cache::read_omni_fields(&paths, &format!("{dialect:?}"), root, || {
-        read_omni(session, &paths, root, dialect)
-    })
-}
-
-/// Reads Omni's files, reports their errors, and returns the fields and whether all files are free of errors.
-fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<Dialect>) -> (OmniFields, bool) {
-    let mut files = Vec::new();
-    let mut is_sound = true;
-    for path in paths {
-        let source = SourceText::from_file(path);
-        is_sound &= source.fault.is_none();
-        match &source.fault {
-            Some(fault) => session.warn(&format!("skipped {}: {}", path.display(), fault.message())),
-            None => files.push((folder::relative_path(root, path), source.text)),
-        }
-    }
-    let (model, faults) = OmniFields::from_texts(&files, dialect);
-    for (number, fault) in faults {
-        let name = files.get(number).map(|(name, _)| name.as_str()).unwrap_or_default();
-        session.warn(&format!("skipped {name}: {}", fault.message()));
-        is_sound = false;
-    }
-    (model, is_sound)
 }

@@ -1,6 +1,8 @@
 //! `formulac impact`: shows what a change affects.
 
+mod compiled_files;
 mod known;
+mod omni;
 mod since;
 
 use std::collections::BTreeMap;

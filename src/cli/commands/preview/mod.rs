@@ -70,7 +70,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
             "diagnostics": diagnostics_json(&outcome.diagnostics),
         }))?;
     } else {
-        session.report(&outcome.diagnostics);
+        session.report_repeated(&outcome.diagnostics);
         if let Some(answer) = &outcome.answer {
             print_table(session, answer)?;
         }

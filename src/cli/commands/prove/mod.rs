@@ -92,7 +92,8 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \
              They create and drop one table `formulac_prove_…`, and do not read your data"
         );
-        if args.yes {
+        // The question contains the number.
+        if args.yes || session.reason_not_to_ask().is_some() {
             session.report_action(&format!(
                 "{count} to send to {dialect}, in the environment `{environment}`"
             ));

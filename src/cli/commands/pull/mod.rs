@@ -1,6 +1,7 @@
 //! `formulac pull`: updates the Omni model from dbt's artifacts.
 
 mod folders;
+mod git_files;
 mod records;
 
 use std::collections::{HashMap, HashSet};
@@ -28,6 +29,7 @@ use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::read_text;
 use folders::{ARTIFACTS, PullContext, PulledProject};
 
+pub use git_files::commit_command;
 pub use records::{RECORDS, pull_record_files, pull_record_paths, pull_records, pulled_columns};
 
 /// Interval between the checks of `--watch`.
@@ -98,6 +100,14 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
         .collect();
     let mut exit = Exit::from_failures(&diagnostics);
     let writes_nothing = args.check || args.dry_run;
+    let (root, project) = (&folders.places.root, folders.places.project.as_ref());
+    let has_default_folder = project.and_then(Project::omni).is_none();
+    if has_default_folder
+        && folders.places.record_names().is_empty()
+        && let Some(message) = git_files::describe_other_views(root)
+    {
+        session.warn(&message);
+    }
     if exit == Exit::Done && !writes_nothing {
         folders.places.write(&bounds, &pull)?;
     }
@@ -128,7 +138,11 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
         } else {
             WriteState::Already
         };
-        session.report_action(&pull_report::pull_summary(&pull, state));
+        let folder = has_default_folder.then(|| folder::display_path(&folders.places.omni));
+        session.report_action(&pull_report::pull_summary(&pull, state, folder.as_deref()));
+        if !writes_nothing && let Some(command) = git_files::commit_command(root, project) {
+            session.report_action(&format!("commit these files: `{command}`"));
+        }
     }
     Ok((exit, (target_folder, run_artifacts, model, pull)))
 }

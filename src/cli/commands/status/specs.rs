@@ -1,10 +1,10 @@
 //! Compares specs with the files that are generated from them and with Omni's fields.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use formulac::Dialect;
-use formulac::diag::Code;
+use formulac::diag::{Code, Diagnostic};
 use formulac::sync::{Action, ModelPlan};
 use formulac_syntax::text::format_count;
 
@@ -301,14 +301,23 @@ fn duplicates_health(
         .filter(|(_, fault)| !workspace.project.silenced().contains(&fault.kind()))
         .collect();
     let spec = |number: usize| specs.get(number).map(|(path, _)| path.as_str()).unwrap_or_default();
-    let problems: Vec<String> = duplicates
-        .iter()
-        .map(|(number, fault)| format!("{}: {}", spec(*number), fault.message()))
-        .collect();
+    let mut by_spec: BTreeMap<usize, Vec<&Diagnostic>> = BTreeMap::new();
+    for (number, fault) in &duplicates {
+        by_spec.entry(*number).or_default().push(fault);
+    }
+    let problem = |(number, faults): (&usize, &Vec<&Diagnostic>)| {
+        let first = faults.first().map_or("", |fault| fault.message());
+        let more = match faults.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {}", format_count(more, "similar warning", "similar warnings")),
+        };
+        format!("{}: {first}{more}", spec(*number))
+    };
+    let problems: Vec<String> = by_spec.iter().map(problem).collect();
     // Each field needs different instructions, and `check` prints them.
     let fix = match duplicates.as_slice() {
         [(_, fault)] => fault.help().unwrap_or("formulac check").to_owned(),
-        _ => "formulac check shows the fix for each field".to_owned(),
+        _ => "formulac check --verbose shows the fix for each field".to_owned(),
     };
     (!problems.is_empty()).then(|| HealthCheck {
         name: "specs and Omni",

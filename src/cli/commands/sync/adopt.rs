@@ -122,9 +122,11 @@ fn report(
     models: &[&ModelPlan],
     adopted_models: &[&ModelPlan],
 ) {
-    let edit_label = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
-        Some(name) => format!("{}.{name}", model.model),
-        None => model.model.clone(),
+    let edit_label = |model: &ModelPlan, edit: &HandEdit| match (&edit.definition, edit.part_of_text()) {
+        (Some(name), _) => format!("{} of {}.{name}", edit.property, model.model),
+        (None, Some(part)) if edit.is_removal() => format!("removal of {part} of {}", model.model),
+        (None, Some(part)) => format!("{} of {}", part.trim_start_matches("the "), model.model),
+        (None, None) => format!("{} of {}", edit.property, model.model),
     };
     for model in adopted_models {
         for edit in &model.carried {
@@ -135,11 +137,7 @@ fn report(
             let change = change.map_or_else(String::new, |change| {
                 format!(": {}", change.after.as_deref().unwrap_or("gone"))
             });
-            session.report_action(&format!(
-                "adopted the {} of {}{change}",
-                edit.property,
-                edit_label(model, edit)
-            ));
+            session.report_action(&format!("adopted the {}{change}", edit_label(model, edit)));
             if let Some(rewritten) = edit.describe_rewritten_sql() {
                 session.note(&rewritten);
             }

@@ -2,6 +2,7 @@
 //! record the changes in a log.
 
 mod adopt;
+mod agreement;
 mod apply;
 mod conflict;
 mod dbt_check;
@@ -70,7 +71,10 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     show::report_missing_omni_commit(session, &planned_models);
     push::report_obstacles(session, &workspace, &planned_models)?;
     let exit = planned_models.exit();
-    if args.markdown && planned_models.has_no_errors() && planned_models.plan.conflicts() == 0 {
+    let is_possible = planned_models.has_no_errors() && planned_models.plan.conflicts() == 0;
+    if args.markdown && is_possible && planned_models.plan.is_empty() {
+        session.print_data(&agreement::describe_agreement(&workspace, &planned_models))?;
+    } else if args.markdown && is_possible {
         let parsed = ParsedProject::No("runs during `formulac push`");
         let request = merge_request::new(
             session,
@@ -97,11 +101,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
             show::print_refused_descriptions(session, &planned_models.refused);
         }
     }
-    if let Some(path) = args
-        .output
-        .as_deref()
-        .filter(|_| planned_models.has_no_errors() && planned_models.plan.conflicts() == 0)
-    {
+    if let Some(path) = args.output.as_deref().filter(|_| is_possible) {
         let bounds = workspace.writable_folders()?.with_named_file(path);
         let text = json::to_text(&push::plan_file(&planned_models.plan, &args.selection));
         write_all(

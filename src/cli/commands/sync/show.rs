@@ -10,6 +10,7 @@ use formulac::sync::{
 };
 use formulac_syntax::text::one_line;
 
+use super::agreement::describe_agreement;
 use super::conflict;
 use super::planner::PlannedModels;
 use crate::cli::commands::generate::summarize_fact_changes;
@@ -75,7 +76,7 @@ pub fn format_plan(session: &Session, workspace: &Workspace, planned_models: &Pl
         out.push('\n');
     }
     if plan.models.is_empty() && plan.is_empty() {
-        out.push_str("Specs, dbt and Omni agree.\n");
+        out.push_str(&describe_agreement(workspace, planned_models));
     }
     let _ = writeln!(out, "{}", plan.summary());
     escape_hidden(&out).into_owned()
@@ -178,8 +179,7 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         let _ = writeln!(out, "    {label}: {part}, {}:{}", edit.file, edit.line);
     };
     for hand_edit in &model.carried {
-        let is_removal = hand_edit.after.as_deref().is_none_or(str::is_empty);
-        let label = if is_removal {
+        let label = if hand_edit.is_removal() {
             "removed from the spec"
         } else {
             "copied into the spec"
@@ -195,7 +195,8 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
             let _ = writeln!(out, "      {why}");
         }
     }
-    for (new, old) in &model.moved {
+    let moved_by_push = model.moved.iter().map(|(new, old)| (old.clone(), new.clone()));
+    for (old, new) in moved_by_push.chain(files_moved_by_user(model)) {
         let _ = writeln!(out, "  {old} → {new}  moved");
     }
     for file in displayed_files(model) {
@@ -225,6 +226,32 @@ fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = TextChange> {
     })
 }
 
+/// Returns the former and the current path of each generated file that a user moved since the last push. The push
+/// records only the new path.
+fn files_moved_by_user(model: &ModelPlan) -> Vec<(String, String)> {
+    let Some((before, after)) = planned_states(&model.files).filter(|_| model.moved.is_empty()) else {
+        return Vec::new();
+    };
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let only_in = |one: &PushState, other: &PushState| -> Vec<String> {
+        let paths = one.files.keys().filter(|path| !other.files.contains_key(*path));
+        paths.cloned().collect()
+    };
+    let new = only_in(&after, &before);
+    let moved = only_in(&before, &after).into_iter().filter_map(|old| {
+        let now = new.iter().find(|now| name(now) == name(&old))?.clone();
+        Some((old, now))
+    });
+    moved.collect()
+}
+
+/// Returns the state of a model before and after a push that changes the state.
+fn planned_states(files: &[TextChange]) -> Option<(PushState, PushState)> {
+    let change = files.iter().find(|file| file.path.starts_with(STATES))?;
+    let state = |text: &Option<String>| PushState::versions(text.as_deref()?).into_iter().next();
+    Some((state(&change.before)?, state(&change.after)?))
+}
+
 /// Returns the name of the changed source, which is the spec or a metric set, if the generated files of the model do
 /// not change.
 fn changed_source_without_effect(model: &ModelPlan) -> Option<&'static str> {
@@ -232,11 +259,7 @@ fn changed_source_without_effect(model: &ModelPlan) -> Option<&'static str> {
     if !is_silent || model.action != Action::Update || displayed_files(model).next().is_some() {
         return None;
     }
-    let state = |text: &Option<String>| PushState::versions(text.as_deref()?).into_iter().next();
-    let [TextChange { before, after, .. }] = model.files.as_slice() else {
-        return None;
-    };
-    let (before, after) = (state(before)?, state(after)?);
+    let (before, after) = planned_states(&model.files).filter(|_| model.files.len() == 1)?;
     if before.source != after.source {
         Some("the spec")
     } else if before.sets != after.sets {

@@ -140,9 +140,13 @@ pub fn report_obstacles(
     if plan.is_empty() {
         return Ok(());
     }
-    if let Some(environment) = &planned_models.environment
-        && let Some(message) = find_wrong_branch(workspace, &repository, environment)?
-    {
+    // A CI job often checks out a commit instead of a branch.
+    let wrong_branch = match (repository.branch(), &planned_models.environment) {
+        (Err(failure), _) => Some(failure.reason()),
+        (Ok(_), Some(environment)) => find_wrong_branch(workspace, &repository, environment)?,
+        (Ok(_), None) => None,
+    };
+    if let Some(message) = wrong_branch {
         session.warn(&format!("`push` would refuse this plan: {message}"));
     }
     let paths: Vec<String> = plan
