@@ -129,13 +129,10 @@ impl Compiler {
         compiled.restore_definitions(&expansion);
         expansion.remove_repeated_errors(&mut compiled.diagnostics);
         // Keep only one of the warnings, because the expansion has the same windows.
-        if faults
-            .iter()
-            .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition)
-        {
-            compiled
-                .diagnostics
-                .retain(|diagnostic| diagnostic.kind() != Code::PeriodOutsidePartition);
+        for code in [Code::PeriodOutsidePartition, Code::PartitionOfOne] {
+            if faults.iter().any(|diagnostic| diagnostic.kind() == code) {
+                compiled.diagnostics.retain(|diagnostic| diagnostic.kind() != code);
+            }
         }
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
