@@ -319,3 +319,38 @@ fn windows_of_one_row_are_reported_in_every_step() {
         }
     }
 }
+
+#[test]
+fn a_name_of_two_relations_is_ambiguous_even_if_the_join_is_not_used() {
+    let schema = "relations:\n  orders: {columns: {customer_id: integer, ordered_on: date, region: text, amount: integer}}\n  \
+        customers: {columns: {customer_id: integer, region: text, tier: text}, primary_key: [customer_id]}\n";
+    let set = "metric_set: orders\nfrom: orders\njoins: [{to: customers, using: customer_id}]\ntime: ordered_on\n\
+        definitions: |\n  revenue = SUM(amount)\n  in_eu = COUNTIF(region = \"eu\")\n";
+    let ambiguous = "F0303 `region` is a column of `orders` and `customers`";
+    for (model, expected) in [
+        (
+            "metrics: [orders.revenue]\ngroup_by: region\n",
+            Some(ambiguous.to_owned()),
+        ),
+        (
+            "metrics: [orders.revenue]\nwhere: region = \"eu\"\n",
+            Some(ambiguous.to_owned()),
+        ),
+        (
+            "metrics: [orders.in_eu]\n",
+            Some(ambiguous.replace("F0303 ", "F0303 in the metric set `orders`: ")),
+        ),
+        ("metrics: [orders.revenue]\ngroup_by: orders.region\n", None),
+        // `using` makes one column of both.
+        ("metrics: [orders.revenue]\ngroup_by: customer_id\n", None),
+    ] {
+        let texts = [set, &format!("model: m\n{model}")];
+        let expected: Vec<String> = expected.into_iter().collect();
+        assert_eq!(errors_with(&compiler(schema), &texts), expected, "{model}");
+        let sql = compile_last_with(&compiler(schema), &texts)
+            .query()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(!sql.contains("join"), "{sql}");
+    }
+}
