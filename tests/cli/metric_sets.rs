@@ -502,6 +502,50 @@ fn set_over_a_relation_with_the_name_of_its_tests_has_join_tests() {
 }
 
 #[test]
+fn help_of_queries_names_options() {
+    let project = project("sets_help_of_queries_names_options");
+    project.write(
+        "specs/refunds.yml",
+        "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(amount)\n",
+    );
+    let both = "orders.revenue,refunds.refunded";
+    let before = "before = PERIODOFFSET(revenue, -1, \"month\")";
+    let previous = "previous = OFFSET(revenue, -1)";
+    let revenue = ["--metrics", "orders.revenue", "--by", "month"];
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["--metrics", "orders.revenue,orders.revenue"],
+            "rename one of the columns: `orders.revenue as other_name`",
+        ),
+        (
+            &["--metrics", both, "--by", "region"],
+            "specify the column of each set: `- region: {orders: …, refunds: …}` in a spec",
+        ),
+        (
+            &["--metrics", both, "--where", "stg_orders.status = \"open\""],
+            "the metric set `refunds` has no relation `stg_orders`; help: to filter only `orders`, write `where: {orders: …}` \
+             in a spec",
+        ),
+        (
+            &[
+                &revenue[..],
+                &["--define", before, "--where", "ordered_at >= DATE(2024, 2, 1)"],
+            ]
+            .concat(),
+            "write `--since 2024-02-01` instead of the condition",
+        ),
+        (
+            &[&revenue[..], &["--define", previous, "--order-by", "revenue desc"]].concat(),
+            "write `partition_by: []` in a spec to include all groups",
+        ),
+    ];
+    for (options, help) in cases {
+        let run = project.run(&[&["query", "--output-format", "concise"], options].concat());
+        assert!(run.err.contains(help), "{help}: {}", run.err);
+    }
+}
+
+#[test]
 fn two_sets_of_one_name_are_an_error() {
     let project = project("sets_two_sets_of_one_name_are_an_error");
     project.write(

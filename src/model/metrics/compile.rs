@@ -8,7 +8,7 @@ use super::expand::{Expansion, StepExpansion, expand, expand_periods};
 use super::formulas::{MetricFormula, NameUse};
 use super::period_steps::period_steps;
 use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
-use super::set_check::write_set_check_model;
+use super::set_check::{help_in_set, write_set_check_model};
 use crate::CompiledSpec;
 use crate::compile::GeneratedSpecOrigins;
 use crate::compiler::Compiler;
@@ -251,6 +251,8 @@ impl Compiler {
             .extend(errors_in_formulas.into_iter().filter(|_| !is_probed));
         compiled.tags = set.root.texts_at("tags");
         compiled.metric_set = Some(set);
+        let diagnostics = std::mem::take(&mut compiled.diagnostics).into_iter();
+        compiled.diagnostics = diagnostics.map(|fault| fault.map_help(help_in_set)).collect();
         crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         compiled
