@@ -89,8 +89,10 @@ fn metrics_are_queried_without_a_spec() {
     assert!(!run.out.contains("customers"), "an unused join: {}", run.out);
     // A comma inside brackets or quotes does not end an entry.
     let key = r#"month, IF(amount > 40, "big, or more", "small")"#;
-    let run = project.run(&["query", "--metrics", "orders.revenue", "--by", key]);
-    assert!(run.exit == 0 && run.out.contains("then 'big, or more'"), "{}", run.err);
+    let query = ["query", "--output-format", "concise", "--metrics", "orders.revenue"];
+    let run = project.run(&[&query[..], &["--by", key]].concat());
+    let error = r#"`--by` contains the formula `IF(amount > 40, "big, or more", "small")` instead of a column"#;
+    assert!(run.exit == 1 && run.err.contains(error), "{}", run.err);
     let run = project.run(&["query", "--metrics", "orders.reveneu"]);
     assert!(
         run.exit == 1 && run.err.contains("did you mean `revenue`?"),

@@ -440,6 +440,17 @@ impl Expansion {
             });
             mapped = mapped.with_help(help);
         }
+        // A step over metric sets cannot define row-level formulas.
+        if mapped.kind() == Code::StrayFormula
+            && self.steps.iter().any(is_expanded)
+            && let Some(set) = self.sets.first()
+        {
+            let help = format!(
+                "define the formula as a dimension of the set `{}`, and group by the dimension",
+                set.name
+            );
+            mapped = mapped.with_help(help);
+        }
         match set {
             None => Some(mapped),
             Some(set) => is_shown.then(|| {
