@@ -50,7 +50,10 @@ impl OrderKey<'_> {
         match (self.is_of_set, CalendarPeriod::named(self.unit)) {
             (true, _) => "add `fill` to the models that use the metric".to_owned(),
             (false, Some(_)) if self.is_column => {
-                format!("group and order by `{0}[{1}]`, and add `fill: {1}`", self.text, self.timeframe)
+                format!(
+                    "group and order by `{0}[{1}]`, and add `fill: {1}`",
+                    self.text, self.timeframe
+                )
             }
             // Only periods of at least a day can be filled.
             (false, Some(_)) => format!(
