@@ -4,6 +4,7 @@ use formulac::lex::split_list;
 use formulac::limits::Limits;
 
 use super::args::MetricsArgs;
+use super::environment::quote_for_shell;
 use super::exit::FileDiagnostics;
 use super::source::SourceText;
 
@@ -13,16 +14,18 @@ pub const MODEL: &str = "metrics_query";
 const OPTIONS: &str = "<options>";
 /// Keys of a spec, with the options that replace them.
 const KEYS: [(&str, &str); 9] = [
-    ("`metrics`", "`--metrics`"),
-    ("`group_by`", "`--by`"),
-    ("`where`", "`--where`"),
-    ("`having`", "`--having`"),
-    ("`since`", "`--since`"),
-    ("`until`", "`--until`"),
-    ("`fill`", "`--fill`"),
-    ("`order_by`", "`--order-by`"),
-    ("`definitions`", "`--define`"),
+    ("metrics", "--metrics"),
+    ("group_by", "--by"),
+    ("where", "--where"),
+    ("having", "--having"),
+    ("since", "--since"),
+    ("until", "--until"),
+    ("fill", "--fill"),
+    ("order_by", "--order-by"),
+    ("definitions", "--define"),
 ];
+/// Keys of a step that no option replaces.
+const KEYS_OF_SPECS: [&str; 3] = ["partition_by", "overrides", "columns"];
 
 impl MetricsArgs {
     /// Returns whether the options describe a query.
@@ -92,16 +95,77 @@ impl MetricsArgs {
 /// Replaces spec keys with the corresponding options, in diagnostics about the options.
 pub fn replace_keys_with_options(file_diagnostics: &mut [FileDiagnostics]) {
     let name = |text: &str| {
-        let replace = |text: String, (key, option): &(&str, &str)| text.replace(key, option);
+        let replace =
+            |text: String, (key, option): &(&str, &str)| text.replace(&format!("`{key}`"), &format!("`{option}`"));
         KEYS.iter().fold(text.to_owned(), replace)
     };
     for file in file_diagnostics.iter_mut().filter(|file| file.file == OPTIONS) {
         let diagnostics = std::mem::take(&mut file.diagnostics);
         file.diagnostics = diagnostics
             .into_iter()
-            .map(|diagnostic| diagnostic.map_texts(name))
+            .map(|diagnostic| diagnostic.map_texts(name).map_help(yaml_to_options))
             .collect();
     }
+}
+
+/// Rewrites the YAML between backticks in a help text as options. Says `in a spec` after YAML that no option replaces.
+fn yaml_to_options(help: &str) -> String {
+    let parts: Vec<&str> = help.split('`').collect();
+    let mut text = String::new();
+    for (index, part) in parts.iter().enumerate() {
+        let after = parts.get(index + 1).copied().filter(|_| index % 2 == 1);
+        match (after, after.and_then(|_| option_for_yaml(part))) {
+            (Some(_), Some(OptionForYaml::Option(option))) => text.push_str(&option),
+            (Some(after), Some(OptionForYaml::OnlyInSpec)) => {
+                text.push_str(part);
+                text.push_str(if after.starts_with(" in a spec") {
+                    "`"
+                } else {
+                    "` in a spec"
+                });
+                continue;
+            }
+            _ => text.push_str(part),
+        }
+        if index + 1 < parts.len() {
+            text.push('`');
+        }
+    }
+    text
+}
+
+/// Counterpart of YAML among the options.
+enum OptionForYaml {
+    Option(String),
+    OnlyInSpec,
+}
+
+/// Returns the counterpart of a YAML text such as `since: 2024-01-01`. `None` if the text is not YAML of a spec.
+fn option_for_yaml(yaml: &str) -> Option<OptionForYaml> {
+    if yaml.starts_with("- ") {
+        return Some(OptionForYaml::OnlyInSpec);
+    }
+    let mapping = yaml.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let (key, value) = mapping.unwrap_or(yaml).split_once(": ")?;
+    if mapping.is_some() {
+        // A metric with another name.
+        let is_pair = !value.contains(['{', ',']);
+        return is_pair.then(|| OptionForYaml::Option(format!("{} as {key}", value.trim_matches('"'))));
+    }
+    if KEYS_OF_SPECS.contains(&key) {
+        return Some(OptionForYaml::OnlyInSpec);
+    }
+    let (_, option) = KEYS.iter().find(|(name, _)| *name == key)?;
+    if value.starts_with('{') && key != "fill" {
+        return Some(OptionForYaml::OnlyInSpec);
+    }
+    let list = value.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+    let value = match list {
+        Some("") => return Some(OptionForYaml::OnlyInSpec),
+        Some(list) => list.replace('"', ""),
+        None => value.trim_matches('"').to_owned(),
+    };
+    Some(OptionForYaml::Option(format!("{option} {}", quote_for_shell(&value))))
 }
 
 /// Returns the entries of an option that may be repeated and that may contain several entries.

@@ -12,12 +12,12 @@ use super::shared_definitions::FormulaTrees;
 use super::sources::ReadSource;
 use crate::Level;
 use crate::ast::Ast;
-use crate::check::{self, DefinitionRole};
-use crate::diag::{Code, Diagnostic};
+use crate::check::{self, DefinitionRole, timeframes};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Ir;
 use crate::limits::Limits;
 use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
-use crate::schema::{Relation, field_name};
+use crate::schema::{Column, Relation, field_name};
 use crate::span::Span;
 use crate::sql::Cte;
 
@@ -329,6 +329,7 @@ pub(super) fn check_keep(
     is_defined: impl Fn(&str) -> bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    let key = if step.sheet.is_some() { "columns" } else { "keep" };
     if let KeptColumns::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
@@ -337,7 +338,7 @@ pub(super) fn check_keep(
                     Diagnostic::new(
                         Code::DuplicateDefinition,
                         name.span(source),
-                        format!("`{}` is listed twice in `keep`", name.text),
+                        format!("`{}` is listed twice in `{key}`", name.text),
                     )
                     .with_secondary_label(first, "the first")
                     .with_help("remove one of the two entries"),
@@ -350,7 +351,7 @@ pub(super) fn check_keep(
             names.iter().partition(|name| relation.is_struct_field(name.text));
         for name in fields {
             let message = format!(
-                "`{}` is a field of a STRUCT column, but `keep` lists whole columns",
+                "`{}` is a field of a STRUCT column, but `{key}` lists whole columns",
                 name.text
             );
             diagnostics.push(
@@ -365,17 +366,20 @@ pub(super) fn check_keep(
             .iter()
             .filter(|name| relation.column(name.text).is_none() && !is_defined(name.text))
         {
-            let help = if name.text == "*" {
-                "write `keep: all`"
-            } else {
-                "correct the name in `keep`"
+            // A timeframe adds its name to the column: `ordered_at_month`.
+            let frame = |column: &str| Some(column.get(name.text.len()..)?.strip_prefix('_')?.to_owned());
+            let is_timeframe_of_name = |column: &&str| {
+                let start = column.get(..name.text.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(name.text))
+                    && frame(column).is_some_and(|frame| timeframes().any(|timeframe| timeframe == frame))
             };
-            diagnostics.push(check::no_column_diagnostic(
-                relation,
-                name.text,
-                name.span(source),
-                || help.to_owned(),
-            ));
+            let help = || match relation.columns().iter().map(Column::name).find(is_timeframe_of_name) {
+                _ if name.text == "*" => "write `keep: all`".to_owned(),
+                Some(column) => suggest::similar_name_help(column),
+                None => format!("correct the name in `{key}`"),
+            };
+            let span = name.span(source);
+            diagnostics.push(check::no_column_diagnostic(relation, name.text, span, help));
         }
     }
 }

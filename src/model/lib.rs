@@ -48,6 +48,7 @@ mod environments;
 mod exposures;
 mod fan_out;
 mod file;
+mod formula_keys;
 mod formulas;
 mod grain;
 mod graph;

@@ -11,6 +11,7 @@ use crate::ast::Ast;
 use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
+use crate::formula_keys::is_formula_key;
 use crate::ir::Ir;
 use crate::plan::{StepPlan, key_name, snake_case, truncate_name};
 use crate::span::Span;
@@ -116,7 +117,7 @@ pub(super) fn check_lengths(
                 let help = |plain: &str| format!("write `{plain}`");
                 diagnostics.extend(refused_name(name, span, dialect, last, help));
             }
-            (Some(DefinitionRole::GroupBy), _) => {
+            (Some(DefinitionRole::GroupBy), _) if !is_formula_key(plan, ast, index) => {
                 let name = key_name(span.text(text));
                 let help = |plain: &str| {
                     let formula = span.excerpt(text);

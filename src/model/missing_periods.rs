@@ -30,6 +30,8 @@ struct OrderKey<'k> {
     unit: &'k str,
     /// Timeframe that `fill` names.
     timeframe: &'k str,
+    /// Whether the step groups by a column, so that it must group by the timeframe instead before `fill` can name it.
+    is_column: bool,
     /// Whether the formula belongs to a metric set. The models that use the set have keys with other units.
     is_of_set: bool,
 }
@@ -47,6 +49,12 @@ impl OrderKey<'_> {
     fn fill_help(&self) -> String {
         match (self.is_of_set, CalendarPeriod::named(self.unit)) {
             (true, _) => "add `fill` to the models that use the metric".to_owned(),
+            (false, Some(_)) if self.is_column => {
+                format!(
+                    "group and order by `{0}[{1}]`, and add `fill: {1}`",
+                    self.text, self.timeframe
+                )
+            }
             // Only periods of at least a day can be filled.
             (false, Some(_)) => format!(
                 "add `fill: {}` to the step that groups by `{}`",
@@ -124,7 +132,8 @@ pub(super) fn check_gaps(
     let live = used_definitions(plan);
     let key = program.definitions[order].span.text(text).trim();
     let root = program.definitions[order].root;
-    let unit = key_period(program, root, before).map_or_else(|| key_unit(key), CalendarUnit::name);
+    let period = key_period(program, root, before);
+    let unit = period.map_or_else(|| key_unit(key), CalendarUnit::name);
     // In the help, `fill` needs the name of the key's timeframe.
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
@@ -132,6 +141,7 @@ pub(super) fn check_gaps(
         text: if is_of_set { split_timeframe(key).0 } else { key },
         unit,
         timeframe: if is_fiscal { &fiscal } else { unit },
+        is_column: plan.grouped && period.is_none() && matches!(program.node(root), Ir::Column(_)),
         is_of_set,
     };
     // OFFSET of the key itself, as in `ordered_on - OFFSET(ordered_on, -1)`, intentionally reads the date of the

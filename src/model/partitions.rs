@@ -6,6 +6,7 @@ use crate::check::{DatePart, DefinitionRole, date_part, find_sort_key_to_shift, 
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, used_definitions};
+use crate::span::Span;
 use crate::yaml;
 use formulac_syntax::diag::lists::join_names;
 
@@ -53,18 +54,9 @@ pub(super) fn check_partitions(
             _ => false,
         };
         if let Some(window) = nodes.iter().copied().find(looks) {
-            let names = join_names(keys.iter().map(|key| text_of(*key)), "and");
+            let names = keys.iter().map(|key| text_of(*key));
             let span = program.meta(window).span;
-            let message = format!(
-                "each combination of {names} is a separate partition, so `{}` reads only one row",
-                span.excerpt(text)
-            );
-            let help = if is_explicit {
-                format!("remove {names} from `partition_by`, or write `partition_by: []` to include all groups")
-            } else {
-                format!("write `partition_by: []` to include all groups, or order by only one of the keys {names}")
-            };
-            diagnostics.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
+            diagnostics.push(partition_of_one(names, &span.excerpt(text), span, is_explicit));
         }
     }
     let keys = StepKeys {
@@ -79,6 +71,24 @@ pub(super) fn check_partitions(
     let is_checked = plan.grouped && !is_explicit && kind == SpecKind::Written;
     let fault = fault.or_else(|| keys.period_of_partition().filter(|_| is_checked));
     diagnostics.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
+}
+
+/// Reports a window whose partitions contain one row each, because the partition contains all keys. `is_explicit` is
+/// `true` if the step has `partition_by`.
+pub(super) fn partition_of_one<'k>(
+    keys: impl Iterator<Item = &'k str>,
+    window: &str,
+    span: Span,
+    is_explicit: bool,
+) -> Diagnostic {
+    let names = join_names(keys, "and");
+    let message = format!("each combination of {names} is a separate partition, so `{window}` reads only one row");
+    let help = if is_explicit {
+        format!("remove {names} from `partition_by`, or write `partition_by: []` to include all groups")
+    } else {
+        format!("write `partition_by: []` to include all groups, or order by only one of the keys {names}")
+    };
+    Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help)
 }
 
 /// Keys of a step's windows.

@@ -301,6 +301,14 @@ fn the_first_spec_uses_the_documented_columns() {
         "models: [{name: orders, columns: [{name: \"Net Revenue\", data_type: int}, {name: on, data_type: date}]}]\n";
     let odd = first("init_odd_names", odd);
     assert!(odd.contains("group_by: on[month]") && !odd.contains("Net"), "{odd}");
+    // A date that is never NULL needs no filter, and sums of averages or prices have no meaning.
+    let facts = "models: [{name: orders, columns: [{name: day, data_type: date, data_tests: [not_null]}, \
+        {name: avg_wins, data_type: numeric}, {name: unit_price, data_type: numeric}, {name: qty, data_type: int}]}]\n";
+    let facts = first("init_never_null", facts);
+    assert!(
+        facts.contains("total_qty = SUM(qty)\n") && !facts.contains("where:"),
+        "{facts}"
+    );
 }
 
 /// The first spec reads a model that prepares data for other models only if the columns of the other models are
@@ -352,6 +360,10 @@ fn the_first_spec_reads_a_model_for_users() {
     assert_eq!(
         first("init_unlayered", &["a_daily", "int_a", "z"], &["int_a", "z"]),
         "from: ref('z')"
+    );
+    assert_eq!(
+        first("init_audit", &["audit_log_data", "int_a"], &["audit_log_data", "int_a"]),
+        "from: ref('int_a')"
     );
 }
 

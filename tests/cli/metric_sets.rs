@@ -89,8 +89,10 @@ fn metrics_are_queried_without_a_spec() {
     assert!(!run.out.contains("customers"), "an unused join: {}", run.out);
     // A comma inside brackets or quotes does not end an entry.
     let key = r#"month, IF(amount > 40, "big, or more", "small")"#;
-    let run = project.run(&["query", "--metrics", "orders.revenue", "--by", key]);
-    assert!(run.exit == 0 && run.out.contains("then 'big, or more'"), "{}", run.err);
+    let query = ["query", "--output-format", "concise", "--metrics", "orders.revenue"];
+    let run = project.run(&[&query[..], &["--by", key]].concat());
+    let error = r#"`--by` contains the formula `IF(amount > 40, "big, or more", "small")` instead of a column"#;
+    assert!(run.exit == 1 && run.err.contains(error), "{}", run.err);
     let run = project.run(&["query", "--metrics", "orders.reveneu"]);
     assert!(
         run.exit == 1 && run.err.contains("did you mean `revenue`?"),
@@ -507,6 +509,50 @@ fn set_over_a_relation_with_the_name_of_its_tests_has_join_tests() {
     let tests = project.files("tests/formulac");
     let test = "assert_sales_metrics_finds_one_of_customers.sql";
     assert!(tests.contains(&test.to_owned()), "{tests:?}");
+}
+
+#[test]
+fn help_of_queries_names_options() {
+    let project = project("sets_help_of_queries_names_options");
+    project.write(
+        "specs/refunds.yml",
+        "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(amount)\n",
+    );
+    let both = "orders.revenue,refunds.refunded";
+    let before = "before = PERIODOFFSET(revenue, -1, \"month\")";
+    let previous = "previous = OFFSET(revenue, -1)";
+    let revenue = ["--metrics", "orders.revenue", "--by", "month"];
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["--metrics", "orders.revenue,orders.revenue"],
+            "rename one of the columns: `orders.revenue as other_name`",
+        ),
+        (
+            &["--metrics", both, "--by", "region"],
+            "specify the column of each set: `- region: {orders: …, refunds: …}` in a spec",
+        ),
+        (
+            &["--metrics", both, "--where", "stg_orders.status = \"open\""],
+            "the metric set `refunds` has no relation `stg_orders`; help: to filter only `orders`, write `where: {orders: …}` \
+             in a spec",
+        ),
+        (
+            &[
+                &revenue[..],
+                &["--define", before, "--where", "ordered_at >= DATE(2024, 2, 1)"],
+            ]
+            .concat(),
+            "write `--since 2024-02-01` instead of the condition",
+        ),
+        (
+            &[&revenue[..], &["--define", previous, "--order-by", "revenue desc"]].concat(),
+            "write `partition_by: []` in a spec to include all groups",
+        ),
+    ];
+    for (options, help) in cases {
+        let run = project.run(&[&["query", "--output-format", "concise"], options].concat());
+        assert!(run.err.contains(help), "{help}: {}", run.err);
+    }
 }
 
 #[test]

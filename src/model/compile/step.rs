@@ -10,6 +10,7 @@ use crate::check::{self, CheckScope, ColumnPeriod, Context, DefinitionRole, Shee
 use crate::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
 use crate::diag::{Code, Diagnostic};
 use crate::fan_out::check_fan_out;
+use crate::formula_keys::check_formula_keys;
 use crate::formulas::StepFormulas;
 use crate::hidden_periods::check_hidden_periods;
 use crate::ir::Program;
@@ -285,6 +286,7 @@ impl SpecCompilation<'_> {
         let (step, text) = (work.step, &work.formulas.text);
         let dialect = self.compiler.options.dialect;
         check_keys(plan, text, diagnostics);
+        check_formula_keys(plan, ast, text, diagnostics);
         check_outputs(plan, text, diagnostics);
         check_window_sort_keys(plan, text, diagnostics);
         check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);

@@ -300,7 +300,16 @@ impl SpecCompilation<'_> {
             }
         }
         let last = index + 1 == steps.len();
-        self.compile_step((index, step), &input, joined.as_ref(), last, memory, diagnostics)
+        let before = diagnostics.len();
+        let output = self.compile_step((index, step), &input, joined.as_ref(), last, memory, diagnostics);
+        if let Some(with) = &totals {
+            // The spec does not contain the CTE that adds the totals to the rows of the earlier step.
+            let [cte, step_name] = [&with.name, &from.name].map(|name| format!("`{name}`"));
+            let rename = |text: &str| text.replace(&cte, &step_name);
+            let of_step: Vec<Diagnostic> = diagnostics.drain(before..).collect();
+            diagnostics.extend(of_step.into_iter().map(|diagnostic| diagnostic.map_texts(rename)));
+        }
+        output
     }
 
     /// Records the select that reads the rows of `from`, and the time columns that it reads.

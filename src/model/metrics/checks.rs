@@ -176,7 +176,9 @@ impl ModelOverSets<'_> {
                 .iter()
                 .map(|definition| (&definition.name, definition.span)),
         ) {
-            if keys.names.iter().any(|key| key.eq_ignore_ascii_case(name)) {
+            // Formulas may also use the word in `group_by`, such as `month` for `ordered_at_month`.
+            let words = self.keys.iter().map(|key| &key.text);
+            if keys.names.iter().chain(words).any(|key| key.eq_ignore_ascii_case(name)) {
                 let message = format!("`{name}` is the name of a key and of another column of the model");
                 faults.push(
                     Diagnostic::new(Code::MetricRedefined, span, message).with_help("give the column another name"),

@@ -8,7 +8,7 @@ use super::expand::{Expansion, StepExpansion, expand, expand_periods};
 use super::formulas::{MetricFormula, NameUse};
 use super::period_steps::period_steps;
 use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
-use super::set_check::write_set_check_model;
+use super::set_check::{help_in_set, write_set_check_model};
 use crate::CompiledSpec;
 use crate::compile::GeneratedSpecOrigins;
 use crate::compiler::Compiler;
@@ -129,13 +129,10 @@ impl Compiler {
         compiled.restore_definitions(&expansion);
         expansion.remove_repeated_errors(&mut compiled.diagnostics);
         // Keep only one of the warnings, because the expansion has the same windows.
-        if faults
-            .iter()
-            .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition)
-        {
-            compiled
-                .diagnostics
-                .retain(|diagnostic| diagnostic.kind() != Code::PeriodOutsidePartition);
+        for code in [Code::PeriodOutsidePartition, Code::PartitionOfOne] {
+            if faults.iter().any(|diagnostic| diagnostic.kind() == code) {
+                compiled.diagnostics.retain(|diagnostic| diagnostic.kind() != code);
+            }
         }
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
@@ -254,6 +251,8 @@ impl Compiler {
             .extend(errors_in_formulas.into_iter().filter(|_| !is_probed));
         compiled.tags = set.root.texts_at("tags");
         compiled.metric_set = Some(set);
+        let diagnostics = std::mem::take(&mut compiled.diagnostics).into_iter();
+        compiled.diagnostics = diagnostics.map(|fault| fault.map_help(help_in_set)).collect();
         crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         compiled
@@ -439,6 +438,17 @@ impl Expansion {
             let help = by_calendar.map_or(moved.to_owned(), |(by_calendar, _)| {
                 format!("{by_calendar}, or {moved}")
             });
+            mapped = mapped.with_help(help);
+        }
+        // A step over metric sets cannot define row-level formulas.
+        if mapped.kind() == Code::StrayFormula
+            && self.steps.iter().any(is_expanded)
+            && let Some(set) = self.sets.first()
+        {
+            let help = format!(
+                "define the formula as a dimension of the set `{}`, and group by the dimension",
+                set.name
+            );
             mapped = mapped.with_help(help);
         }
         match set {

@@ -303,7 +303,10 @@ impl ModelOverSets<'_> {
             definition(&first, &end(from, "MIN")),
             definition(&last, &end(to, "MAX")),
         ];
-        if fill.from.is_some() && fill.to.is_some() {
+        let is_constant = fill.from.is_some() && fill.to.is_some();
+        // If both ends are constants, the step with the range can list the combinations of the other keys itself.
+        let lists_combinations = !others.is_empty() && (fill.is_each || is_constant);
+        if is_constant && others.is_empty() {
             // With an aggregate, the step has one row even if its input has no rows.
             ends.push(definition("row_count", "COUNT()"));
         }
@@ -311,11 +314,15 @@ impl ModelOverSets<'_> {
         let mut steps = vec![StepText {
             name: range.clone(),
             union: rows.to_vec(),
-            group_by: if fill.is_each { placed(&others) } else { Vec::new() },
+            group_by: if lists_combinations {
+                placed(&others)
+            } else {
+                Vec::new()
+            },
             definitions: ends,
             ..StepText::default()
         }];
-        if !fill.is_each && !others.is_empty() {
+        if !lists_combinations && !others.is_empty() {
             steps.push(StepText {
                 name: self.free_step_name("combinations_of_keys"),
                 union: rows.to_vec(),
@@ -346,25 +353,26 @@ impl ModelOverSets<'_> {
             ..StepText::default()
         });
         if !fill.determined.is_empty() {
-            let names: Vec<&str> = fill
-                .determined
-                .iter()
-                .map(|determined_key| keys.names[determined_key.key_index].as_str())
-                .collect();
-            let name = shorten_name(&format!("every_{}_with_{}", fill.frame, names.join("_and_")));
-            let column_names = others.into_iter().chain([key.clone()]);
-            let definitions = fill.determined.iter();
-            steps.push(StepText {
-                name: self.free_step_name(&name),
-                keep: Some(StepTextColumns::Columns(column_names.collect())),
-                definitions: definitions
-                    .map(|determined_key| {
-                        definition(&keys.names[determined_key.key_index], &determined_key.formula(key))
-                    })
-                    .collect(),
-                ..StepText::default()
-            });
+            steps.push(self.determined_step(fill, keys, others));
         }
         steps
+    }
+
+    /// Returns the step that adds the keys that the period determines. `others` are the keys that it does not determine.
+    fn determined_step(&self, fill: &Fill, keys: &ModelKeys, others: Vec<String>) -> StepText {
+        let key = &keys.names[fill.key];
+        let name_of = |determined: &KeyWithinPeriod| keys.names[determined.key_index].clone();
+        let names: Vec<String> = fill.determined.iter().map(name_of).collect();
+        let name = shorten_name(&format!("every_{}_with_{}", fill.frame, names.join("_and_")));
+        let column_names = others.into_iter().chain([key.clone()]);
+        let definition = |determined: &KeyWithinPeriod| {
+            DefinitionText::generated(name_of(determined), &determined.formula(key), 0, fill.span)
+        };
+        StepText {
+            name: self.free_step_name(&name),
+            keep: Some(StepTextColumns::Columns(column_names.collect())),
+            definitions: fill.determined.iter().map(definition).collect(),
+            ..StepText::default()
+        }
     }
 }

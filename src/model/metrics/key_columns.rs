@@ -1,7 +1,7 @@
 //! Checks that the keys of a model exist in the metric sets. An unknown key would otherwise cause errors in the
 //! expanded spec, and these errors would name keys that the author did not write.
 
-use super::keys::period_unit;
+use super::keys::{joined_relation, period_unit};
 use super::model_over_sets::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
 use crate::Type;
@@ -62,7 +62,7 @@ impl ModelOverSets<'_> {
         unknown
     }
 
-    /// Reports names that only some of the sets have, in a filter that applies to all sets.
+    /// Reports names and relations that only some of the sets have, in a filter that applies to all sets.
     pub fn check_shared_filters(&self, compiler: &Compiler, set_indexes: &[usize], faults: &mut Vec<Diagnostic>) {
         let shared = self.filters.iter().filter(|(set, _)| set.is_none());
         for (formula, name) in shared.flat_map(|(_, formula)| formula.names.iter().map(move |name| (formula, name))) {
@@ -76,26 +76,36 @@ impl ModelOverSets<'_> {
                 continue;
             }
             let is_key = self.keys.iter().any(|key| key.text.eq_ignore_ascii_case(&name.name));
-            if name.qualifier.is_some() || is_key || period_unit(&name.name).is_some() {
+            if qualified.is_none() && (is_key || period_unit(&name.name).is_some()) {
                 continue;
             }
-            let sets = set_indexes.iter().map(|set| &self.sets[*set]);
-            let (without, with): (Vec<_>, Vec<_>) =
-                sets.partition(|set| set.relations_without_column(compiler, &name.name).is_some());
+            let lacks_name = |set: &&MetricSet| match qualified {
+                Some(qualifier) => !set.has_input(qualifier),
+                None => set.relations_without_column(compiler, &name.name).is_some(),
+            };
+            let sets = set_indexes.iter().map(|set| &*self.sets[*set]);
+            let (without, with): (Vec<&MetricSet>, Vec<&MetricSet>) = sets.partition(lacks_name);
             if let (Some(without), Some(with)) = (without.first(), with.first()) {
-                let message = format!(
-                    "the metric set `{}` has no column or dimension `{}`",
-                    without.name, name.name
-                );
+                let (code, missing) = match qualified {
+                    Some(qualifier) => (Code::UnknownRelation, format!("relation `{qualifier}`")),
+                    None => (Code::UnknownName, format!("column or dimension `{}`", name.name)),
+                };
+                let message = format!("the metric set `{}` has no {missing}", without.name);
                 let help = format!("to filter only `{0}`, write `where: {{{0}: …}}` in a spec", with.name);
-                faults
-                    .push(Diagnostic::new(Code::UnknownName, formula.file_span(&name.range), message).with_help(help));
+                faults.push(Diagnostic::new(code, formula.file_span(&name.range), message).with_help(help));
             }
         }
     }
 }
 
 impl MetricSet {
+    /// Returns whether formulas can use the name for the set's relation or a joined relation.
+    fn has_input(&self, name: &str) -> bool {
+        let joins = self.root.items_at("joins").iter();
+        let mut aliases = joins.filter_map(|join| Some(joined_relation(join)?.0));
+        self.input_name().eq_ignore_ascii_case(name) || aliases.any(|alias| alias.eq_ignore_ascii_case(name))
+    }
+
     /// Returns an error if a metric or dimension is qualified by the set's name. In a filter or key, this name refers
     /// to the relation, which may have the same name.
     fn qualified_name_error(&self, compiler: &Compiler, qualifier: &str, name: &str, span: Span) -> Option<Diagnostic> {

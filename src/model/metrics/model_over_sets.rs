@@ -210,15 +210,12 @@ fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Nod
         if key == "columns" && value.pairs().is_some() {
             continue;
         }
-        let span = value.span;
-        loader.report(
-            Diagnostic::new(
-                Code::UnknownKey,
-                span,
-                format!("a step with `metrics` has no `{key}`, because it reads only its metric sets"),
-            )
-            .with_help(format!("remove `{key}`, or write it in the metric set")),
-        );
+        let message = format!("a step with `metrics` has no `{key}`, because it reads only its metric sets");
+        let help = match key {
+            "from" | "joins" => format!("remove `{key}`, or write it in the metric set"),
+            _ => format!("remove `{key}`; the columns are the keys, `metrics` and `definitions`"),
+        };
+        loader.report(Diagnostic::new(Code::UnknownKey, value.span, message).with_help(help));
     }
 }
 

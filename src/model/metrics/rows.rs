@@ -15,6 +15,7 @@ use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
+use crate::lex::split_list;
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::schema::Relation;
@@ -270,17 +271,23 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
     for join in joins.into_iter().rev() {
         let (alias, to) = joined_relation(join).unwrap_or_default();
         let relation = find_relation(to);
+        let using = join.texts_at("using");
+        let merged: Vec<&str> = using.iter().flat_map(|names| split_list(names)).collect();
         let is_column = |(qualifier, name): &(String, String)| match qualifier.as_str() {
             "" => {
                 let has_column = |relation: &Relation| relation.position(name.as_str()).is_some();
-                let may_have_column = match relation {
-                    Some(relation) if has_column(relation) => true,
+                let is_in_from = from.is_some_and(has_column);
+                match relation {
+                    // A column of both relations is ambiguous, so the step needs the join to report it.
+                    Some(relation) if has_column(relation) => {
+                        !is_in_from || !merged.iter().any(|column| column.eq_ignore_ascii_case(name))
+                    }
                     _ => {
                         from.is_some_and(|from| !from.may_have_more_columns())
                             && relation.is_none_or(Relation::may_have_more_columns)
+                            && !is_in_from
                     }
-                };
-                may_have_column && !from.is_some_and(has_column)
+                }
             }
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };

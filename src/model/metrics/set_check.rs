@@ -1,4 +1,5 @@
-//! Model with all metrics and dimensions of a set. The model is compiled to check the set.
+//! Model with all metrics and dimensions of a set. The model is compiled to check the set, and the help of its
+//! diagnostics is adapted to sets.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -66,4 +67,27 @@ pub fn write_set_check_model(set: &MetricSet, sets: &MetricSets) -> String {
         set.name,
         keys.join(", ")
     )
+}
+
+/// Parts of help texts about steps, each with the corresponding text for a set, which has no steps.
+const STEPS_IN_HELP: [(&str, &str); 7] = [
+    (" and `partition_by: []`", ""),
+    (
+        " in an earlier step with `group_by`",
+        " with `group_by` in a model that the set reads",
+    ),
+    (
+        " in a step with `group_by`",
+        " with `group_by` in a model that the set reads",
+    ),
+    ("in an earlier step", "in a model that the set reads"),
+    ("in this step", "in a model that the set reads"),
+    ("the next step", "the set"),
+    ("a later step", "the set"),
+];
+
+/// Rewrites a help text about steps for the formulas of a metric set.
+pub fn help_in_set(help: &str) -> String {
+    let replace = |text: String, (steps, set): &(&str, &str)| text.replace(steps, set);
+    STEPS_IN_HELP.iter().fold(help.to_owned(), replace)
 }

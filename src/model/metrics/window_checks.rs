@@ -11,6 +11,7 @@ use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::hidden_periods::hidden_periods;
 use crate::load::SpecKind;
+use crate::partitions::partition_of_one;
 use crate::plan::split_timeframe;
 use crate::span::Span;
 use crate::window_reach::WindowReach;
@@ -101,7 +102,10 @@ impl ModelOverSets<'_> {
         let metrics = metric_ids
             .iter()
             .map(|id| (self.formula(*id), Some(*id).filter(|_| !is_own)));
-        for (formula, id) in metrics.chain(self.definitions.iter().map(|formula| (formula, None))) {
+        let formulas = metrics.chain(self.definitions.iter().map(|formula| (formula, None)));
+        let mut own = formulas.clone().filter(|(_, id)| id.is_none());
+        faults.extend(own.find_map(|(formula, _)| self.window_of_one_row(keys, formula)));
+        for (formula, id) in formulas {
             let windows = if id.is_some() { &of_sets } else { &of_model };
             let fault = windows.as_ref().and_then(|windows| {
                 let cut = self.window_in_partition(compiler, windows, keys, formula, id);
@@ -112,6 +116,31 @@ impl ModelOverSets<'_> {
                 return;
             }
         }
+    }
+
+    /// Warns about a window in a definition of the model if the partition contains all keys.
+    fn window_of_one_row(&self, keys: &ModelKeys, formula: &MetricFormula) -> Option<Diagnostic> {
+        let is_explicit = self.partition_by.is_some();
+        let (entries, is_in_partition) = match (&self.partition_by, &self.order_by) {
+            (Some(partition), _) => (partition, true),
+            // Without `partition_by`, the partition contains the keys that are not in `order_by`.
+            (None, Some(order)) if !order.is_empty() => (order, false),
+            _ => return None,
+        };
+        let entries = self.keys_in(keys, entries);
+        let mut indexes = 0..keys.names.len();
+        if indexes.is_empty() || !indexes.all(|index| entries.contains(&index) == is_in_partition) {
+            return None;
+        }
+        // PERIODOFFSET does not read a partition, and totals of a model over sets ignore an `order_by` without keys.
+        let mut reaches = formula.reaches.iter();
+        let ordered = reaches.find(|(reach, _)| !matches!(reach, WindowReach::Offset { .. }));
+        let totals = formula.totals.first();
+        let total = totals.filter(|_| is_explicit || self.kind == SpecKind::Periods);
+        let range = ordered.map(|(_, range)| range).or(total)?;
+        let window = formula.text.get(range.clone()).unwrap_or_default();
+        let names = self.keys.iter().map(|key| key.text.as_str());
+        Some(partition_of_one(names, window, formula.file_span(range), is_explicit))
     }
 
     /// Returns whether `partition_by` and the ordering key determine all keys, so that they identify the model's rows.

@@ -156,7 +156,8 @@ codes! {
         "This notation belongs to SQL, Python or another spreadsheet, and is written differently here."
         Formula("COUNTIF(amount == 1)") => Formula("COUNTIF(amount = 1)");
     StrayFormula "F0208" "stray-formula" Error
-        "A source contains either definitions, `name = formula`, or one formula, not both."
+        "A source contains either definitions, `name = formula`, or one formula, not both. A key in `group_by` is a \
+        column, a definition or a timeframe, so a formula needs a name in `definitions`."
         Formula("SUM(amount)\ntotal = SUM(amount)") => Formula("first = SUM(amount)\ntotal = SUM(amount)");
     NotEqualSpelling "W0210" "not-equal-spelling" Warning("write `!=`", "write `<>`")
         "`!=` is accepted, but the spreadsheet operator is `<>`."

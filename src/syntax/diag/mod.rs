@@ -171,6 +171,13 @@ impl Diagnostic {
         self
     }
 
+    /// Maps the help text.
+    #[must_use]
+    pub fn map_help(mut self, map: impl FnOnce(&str) -> String) -> Self {
+        self.help = self.help.as_deref().map(map);
+        self
+    }
+
     /// Removes the edit, for example because its span is not in the user's file.
     #[must_use]
     pub fn without_fix(mut self) -> Self {

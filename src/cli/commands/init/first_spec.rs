@@ -30,8 +30,10 @@ enum Layer {
     /// Other models for users, such as models in the folder `marts`.
     Mart,
     Unknown,
-    /// Models that prepare data for other models, such as `stg_orders`, and seeds.
+    /// Models that prepare data for other models, such as `stg_orders`.
     Preparation,
+    /// Seeds, and models with logs of changes, such as `audit_log`.
+    SeedOrAudit,
 }
 
 impl Layer {
@@ -49,7 +51,9 @@ impl Layer {
             folders().any(|folder| names.iter().any(|name| folder.as_os_str().eq_ignore_ascii_case(name)))
         };
         let begins_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        if begins_with(&PREFIXES) || is_in(&FOLDERS) {
+        if name_parts(&name).any(|part| part == "audit") {
+            Self::SeedOrAudit
+        } else if begins_with(&PREFIXES) || is_in(&FOLDERS) {
             Self::Preparation
         } else if begins_with(&["fct_", "fact_"]) {
             Self::Fact
@@ -78,11 +82,11 @@ pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Fai
     // The sort is stable, so the first of several equally suitable relations is used.
     relations.sort_by_key(|(relation, layer)| {
         let uses = uses.get(relation.name()).copied().unwrap_or_default();
-        let is_preparation = *layer == Layer::Preparation || uses.is_ephemeral;
+        let is_for_users = *layer < Layer::Preparation && !uses.is_ephemeral;
         let lacks = (date_column(relation).is_none(), amount_column(relation).is_none());
         (
             relation.columns().is_empty(),
-            is_preparation,
+            (*layer == Layer::SeedOrAudit, !is_for_users),
             lacks,
             *layer,
             Reverse(uses),
@@ -182,7 +186,7 @@ fn model_names(dbt: &DbtProject) -> Vec<(String, Layer)> {
         .iter()
         .filter_map(|path| Some((name(path)?, Layer::of_file(path))));
     let seeds = paths_in(&dbt.seed_paths, "seeds", "csv");
-    let seeds = seeds.iter().filter_map(|path| Some((name(path)?, Layer::Preparation)));
+    let seeds = seeds.iter().filter_map(|path| Some((name(path)?, Layer::SeedOrAudit)));
     models.chain(seeds).collect()
 }
 
@@ -210,15 +214,16 @@ fn properties_files(dbt: &DbtProject) -> impl Iterator<Item = SourceText> {
 fn candidate_specs(relation: &Relation, is_taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
     let from = relation.name();
     let mut specs = Vec::new();
+    let amount = amount_column(relation).map(Column::name);
     if let Some(day) = date_column(relation) {
-        specs.push(build_spec(from, Some(day), amount_column(relation), is_taken));
+        specs.push(build_spec(from, Some(day), amount, is_taken));
     }
-    specs.push(build_spec(from, None, amount_column(relation), is_taken));
+    specs.push(build_spec(from, None, amount, is_taken));
     specs.push(build_spec(from, None, None, is_taken));
     specs
 }
 
-fn build_spec(from: &str, day: Option<&str>, amount: Option<&str>, is_taken: &dyn Fn(&str) -> bool) -> FirstSpec {
+fn build_spec(from: &str, day: Option<&Column>, amount: Option<&str>, is_taken: &dyn Fn(&str) -> bool) -> FirstSpec {
     let base = if day.is_some() {
         format!("{from}_by_month")
     } else {
@@ -232,10 +237,18 @@ fn build_spec(from: &str, day: Option<&str>, amount: Option<&str>, is_taken: &dy
         "# A first spec to edit: `formulac query` shows its SQL, `formulac preview` its rows.\nmodel: {name}\n"
     );
     text.push_str(&match day {
-        Some(day) => format!(
-            "description: Totals of {from} per month of {day}.\nfrom: ref('{from}')\nwhere: \
-            NOT(ISBLANK({day}))\ngroup_by: {day}[month]\norder_by: {day}[month]\n"
-        ),
+        Some(column) => {
+            let day = column.name();
+            let filter = if column.is_nullable() {
+                format!("where: NOT(ISBLANK({day}))\n")
+            } else {
+                String::new()
+            };
+            format!(
+                "description: Totals of {from} per month of {day}.\nfrom: ref('{from}')\n{filter}\
+                group_by: {day}[month]\norder_by: {day}[month]\n"
+            )
+        }
         None => format!("description: Totals of {from}, in one row.\nfrom: ref('{from}')\n"),
     });
     text.push_str("definitions: |\n  /// Rows.\n  row_count = COUNT()\n");
@@ -249,43 +262,60 @@ fn build_spec(from: &str, day: Option<&str>, amount: Option<&str>, is_taken: &dy
     if let Some(day) = day {
         text.push_str(&format!(
             "columns:\n  {}_month: {{description: First day of the month.}}\n",
-            day.to_ascii_lowercase()
+            day.name().to_ascii_lowercase()
         ));
     }
     FirstSpec { name, text }
 }
 
 /// Returns a date column, or a timestamp column if there is no date column.
-fn date_column(relation: &Relation) -> Option<&str> {
+fn date_column(relation: &Relation) -> Option<&Column> {
     let column_of_type = |ty: Type| {
         relation
             .columns()
             .iter()
             .find(|column| column.ty() == ty && !name_needs_quotes(column.name()))
     };
-    column_of_type(Type::Date)
-        .or_else(|| column_of_type(Type::Timestamp))
-        .map(Column::name)
+    column_of_type(Type::Date).or_else(|| column_of_type(Type::Timestamp))
 }
 
-/// Returns a column whose sum is meaningful: a numeric column that is not a key.
-fn amount_column(relation: &Relation) -> Option<&str> {
-    let is_key = |column: &Column| {
+/// Returns a column whose sum is meaningful: a numeric column that is neither a key nor, by its name, an average, a
+/// rate or a price.
+fn amount_column(relation: &Relation) -> Option<&Column> {
+    const AVERAGES: [&str; 11] = [
+        "avg",
+        "average",
+        "mean",
+        "median",
+        "rate",
+        "ratio",
+        "pct",
+        "perc",
+        "percent",
+        "percentage",
+        "price",
+    ];
+    let is_summable = |column: &&Column| {
         let name = column.name().to_ascii_lowercase();
-        ["id", "key", "number", "year", "month"]
+        let is_key = ["id", "key", "number", "year", "month"]
             .iter()
             .any(|end| name == *end || name.ends_with(&format!("_{end}")))
-            || relation.key().iter().any(|key| key.eq_ignore_ascii_case(&name))
+            || relation.key().iter().any(|key| key.eq_ignore_ascii_case(&name));
+        // A `total_price` is a sum.
+        let is_total = name_parts(&name).any(|part| part == "total");
+        let is_average = name_parts(&name).any(|part| AVERAGES.contains(&part)) && !is_total;
+        !name_needs_quotes(column.name()) && !is_key && !is_average
     };
     let column_of_type = |ty: Type| {
-        let mut columns = relation
-            .columns()
-            .iter()
-            .filter(|column| column.ty() == ty && !name_needs_quotes(column.name()));
-        columns.find(|column| !is_key(column))
+        let mut columns = relation.columns().iter().filter(|column| column.ty() == ty);
+        columns.find(is_summable)
     };
     column_of_type(Type::Decimal)
         .or_else(|| column_of_type(Type::Float))
         .or_else(|| column_of_type(Type::Integer))
-        .map(Column::name)
+}
+
+/// Returns the words of a name such as `avg_wins`.
+fn name_parts(name: &str) -> impl Iterator<Item = &str> {
+    name.split('_')
 }

@@ -137,3 +137,15 @@ fn metrics_without_rows_are_null_even_if_their_arguments_are_never_null() {
     let text = sql(&[set, model]);
     assert!(text.contains("max(first) as first"), "{text}");
 }
+
+#[test]
+fn constant_bounds_need_no_count_of_rows_for_each_combination_of_keys() {
+    let bounds = "from: 2024-01-01, to: 2024-12-31";
+    let each = spec_with_fill("[month, region]", &format!("{{by: month, {bounds}, within: each}}"));
+    let all = spec_with_fill("[month, region]", &format!("{{by: month, {bounds}}}"));
+    assert_eq!(each, all);
+    assert!(!all.contains("row_count") && !all.contains("combinations"), "{all}");
+    // Without another key, the count makes one row even if there are no orders.
+    let total = spec_with_fill("month", &format!("{{by: month, {bounds}}}"));
+    assert!(total.contains("row_count"), "{total}");
+}

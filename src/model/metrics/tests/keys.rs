@@ -2,7 +2,7 @@
 
 use formulac_core::schema::Schema;
 
-use super::{compile_last, compile_last_with, sql};
+use super::{compile_last, compile_last_with, reports, sql};
 use crate::Compiler;
 use crate::calendar::Weekday;
 
@@ -277,4 +277,80 @@ fn the_column_of_a_time_with_the_name_of_a_period_is_a_key_even_without_a_schema
     let set = "metric_set: budget\nfrom: budget\ntime: {column: month, grain: month}\ndefinitions: budget = SUM(x)\n";
     let sql = sql(&[set, "model: m\nmetrics: [budget.budget]\ngroup_by: month\n"]);
     assert!(sql.contains("group by month"), "{sql}");
+}
+
+#[test]
+fn no_other_column_has_the_name_of_a_key_that_is_a_period() {
+    for columns in [
+        "metrics: [orders.revenue]\ndefinitions: month = revenue\n",
+        "metrics: [orders.revenue]\ndefinitions: ordered_on_month = revenue\n",
+        "metrics: [{month: orders.revenue}]\n",
+    ] {
+        let model = format!("model: m\n{columns}group_by: month\n");
+        let error = &errors(&[ORDERS, &model])[0];
+        assert!(
+            error.starts_with("F0853 ") && error.contains("is the name of a key"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn windows_of_one_row_are_reported_in_every_step() {
+    let set = "metric_set: orders\nfrom: orders\ntime: ordered_on\ndefinitions: |\n  revenue = SUM(amount)\n  \
+        order_count = COUNT()\n  aov = revenue / order_count\n";
+    let window = "OFFSET(revenue, -1): each combination of `month` is a separate partition, so `OFFSET(revenue, -1)` \
+        reads only one row; ";
+    let by_default = "write `partition_by: []` to include all groups, or order by only one of the keys `month`";
+    let explicit = "remove `month` from `partition_by`, or write `partition_by: []` to include all groups";
+    for metric in ["aov", "revenue"] {
+        for (rows, help) in [
+            ("order_by: revenue desc", Some(by_default)),
+            ("order_by: month\npartition_by: month", Some(explicit)),
+            ("order_by: month", None),
+            ("order_by: revenue desc\npartition_by: []", None),
+        ] {
+            let model = format!(
+                "model: m\nmetrics: [orders.{metric}]\ngroup_by: month\n{rows}\n\
+                 definitions: before = OFFSET(revenue, -1)\n"
+            );
+            let expected: Vec<String> = help.map(|help| format!("{window}{help}")).into_iter().collect();
+            assert_eq!(reports(&[set, &model], "W0422"), expected, "{model}");
+        }
+    }
+}
+
+#[test]
+fn a_name_of_two_relations_is_ambiguous_even_if_the_join_is_not_used() {
+    let schema = "relations:\n  orders: {columns: {customer_id: integer, ordered_on: date, region: text, amount: integer}}\n  \
+        customers: {columns: {customer_id: integer, region: text, tier: text}, primary_key: [customer_id]}\n";
+    let set = "metric_set: orders\nfrom: orders\njoins: [{to: customers, using: customer_id}]\ntime: ordered_on\n\
+        definitions: |\n  revenue = SUM(amount)\n  in_eu = COUNTIF(region = \"eu\")\n";
+    let ambiguous = "F0303 `region` is a column of `orders` and `customers`";
+    for (model, expected) in [
+        (
+            "metrics: [orders.revenue]\ngroup_by: region\n",
+            Some(ambiguous.to_owned()),
+        ),
+        (
+            "metrics: [orders.revenue]\nwhere: region = \"eu\"\n",
+            Some(ambiguous.to_owned()),
+        ),
+        (
+            "metrics: [orders.in_eu]\n",
+            Some(ambiguous.replace("F0303 ", "F0303 in the metric set `orders`: ")),
+        ),
+        ("metrics: [orders.revenue]\ngroup_by: orders.region\n", None),
+        // `using` makes one column of both.
+        ("metrics: [orders.revenue]\ngroup_by: customer_id\n", None),
+    ] {
+        let texts = [set, &format!("model: m\n{model}")];
+        let expected: Vec<String> = expected.into_iter().collect();
+        assert_eq!(errors_with(&compiler(schema), &texts), expected, "{model}");
+        let sql = compile_last_with(&compiler(schema), &texts)
+            .query()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(!sql.contains("join"), "{sql}");
+    }
 }
