@@ -262,7 +262,9 @@ pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnos
 /// A name that is not a single word is enclosed in `${…}`.
 fn key_as_formula(entry: &str) -> String {
     let entry = entry.trim();
-    let unquoted = ['"', '\''].iter().find_map(|quote| entry.strip_prefix(*quote)?.strip_suffix(*quote));
+    let unquoted = ['"', '\'']
+        .iter()
+        .find_map(|quote| entry.strip_prefix(*quote)?.strip_suffix(*quote));
     let key = unquoted.unwrap_or(entry).trim();
     let braced = key.strip_prefix("${").and_then(|key| key.strip_suffix('}'));
     let key = braced.unwrap_or(key);
