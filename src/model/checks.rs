@@ -320,8 +320,8 @@ pub(super) fn check_shape(
     }
 }
 
-/// Reports names in `keep` that are listed twice, or that are neither columns of the relation nor definitions of the
-/// step.
+/// Reports names in `keep`, or in `columns` of a worksheet, that are listed twice, or that are neither columns of the
+/// relation nor definitions of the step.
 pub(super) fn check_keep(
     step: &Step<'_>,
     source: &str,
@@ -329,6 +329,7 @@ pub(super) fn check_keep(
     is_defined: impl Fn(&str) -> bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    let key = if step.sheet.is_some() { "columns" } else { "keep" };
     if let KeptColumns::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
@@ -337,7 +338,7 @@ pub(super) fn check_keep(
                     Diagnostic::new(
                         Code::DuplicateDefinition,
                         name.span(source),
-                        format!("`{}` is listed twice in `keep`", name.text),
+                        format!("`{}` is listed twice in `{key}`", name.text),
                     )
                     .with_secondary_label(first, "the first")
                     .with_help("remove one of the two entries"),
@@ -350,7 +351,7 @@ pub(super) fn check_keep(
             names.iter().partition(|name| relation.is_struct_field(name.text));
         for name in fields {
             let message = format!(
-                "`{}` is a field of a STRUCT column, but `keep` lists whole columns",
+                "`{}` is a field of a STRUCT column, but `{key}` lists whole columns",
                 name.text
             );
             diagnostics.push(
@@ -365,16 +366,15 @@ pub(super) fn check_keep(
             .iter()
             .filter(|name| relation.column(name.text).is_none() && !is_defined(name.text))
         {
-            let help = if name.text == "*" {
-                "write `keep: all`"
-            } else {
-                "correct the name in `keep`"
+            let help = match (&step.sheet, name.text) {
+                (None, "*") => "write `keep: all`".to_owned(),
+                _ => format!("correct the name in `{key}`"),
             };
             diagnostics.push(check::no_column_diagnostic(
                 relation,
                 name.text,
                 name.span(source),
-                || help.to_owned(),
+                || help,
             ));
         }
     }

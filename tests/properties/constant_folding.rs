@@ -1,7 +1,7 @@
 //! Checks that a simplified formula returns as many rows as the original. A total still returns one row, even if the
 //! simplification removes its aggregate.
 
-use formulac::{Column, Compiler, Context, Dialect, Level, Relation, Schema, Type};
+use formulac::{Column, Compiler, Context, Definition, Dialect, Level, Relation, Schema, Type};
 use proptest::prelude::*;
 
 use crate::fuzz::orders;
@@ -96,7 +96,7 @@ fn constants_leave_no_operations_behind() {
     ] {
         let compiled = compiler.compile(formula);
         assert_eq!(
-            compiled.definitions().first().map(|definition| definition.sql()),
+            compiled.definitions().first().map(Definition::sql),
             Some(sql),
             "{formula}"
         );

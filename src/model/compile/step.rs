@@ -337,7 +337,22 @@ impl SpecCompilation<'_> {
             .map(|joined| self.unproven_joins(plan, step, input.name, joined, diagnostics));
         check_order(step, plan.program, input.grain, self.source, diagnostics);
         let sound = !new_diagnostics.iter().any(Diagnostic::is_error);
-        check_shape(step, plan, input, sound, self.source, diagnostics);
+        // A sheet may read a generated CTE, such as the previous step with totals. Messages name the previous step.
+        let before = work
+            .index
+            .checked_sub(1)
+            .and_then(|before| self.spec.steps.get(before)?.name);
+        let named = match (before, input.relation) {
+            (Some(before), Some(relation)) if step.sheet.is_some() => {
+                Some(relation.clone().with_name(before.text.to_owned()))
+            }
+            _ => None,
+        };
+        let input = StepInput {
+            relation: named.as_ref().or(input.relation),
+            ..input.clone()
+        };
+        check_shape(step, plan, &input, sound, self.source, diagnostics);
         unproven.unwrap_or_default()
     }
 
