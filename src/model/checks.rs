@@ -320,8 +320,8 @@ pub(super) fn check_shape(
     }
 }
 
-/// Reports names in `keep` that are listed twice, or that are neither columns of the relation nor definitions of the
-/// step.
+/// Reports names in `keep`, or in `columns` of a worksheet, that are listed twice, or that are neither columns of the
+/// relation nor definitions of the step.
 pub(super) fn check_keep(
     step: &Step<'_>,
     source: &str,
@@ -374,7 +374,7 @@ pub(super) fn check_keep(
                     && frame(column).is_some_and(|frame| timeframes().any(|timeframe| timeframe == frame))
             };
             let help = || match relation.columns().iter().map(Column::name).find(is_timeframe_of_name) {
-                _ if name.text == "*" => "write `keep: all`".to_owned(),
+                _ if name.text == "*" && step.sheet.is_none() => "write `keep: all`".to_owned(),
                 Some(column) => suggest::similar_name_help(column),
                 None => format!("correct the name in `{key}`"),
             };

@@ -115,6 +115,38 @@ fn redshift_sql_follows_its_documentation() {
     );
 }
 
+/// Redshift has neither `isodow` nor `age`, but other functions give the same values.
+#[test]
+fn redshift_counts_weekdays_and_years() {
+    let project = TestProject::new("redshift_dates");
+    project
+        .write(
+            "orders.yml",
+            "relations: {orders: {columns: {ordered_on: date, paid_on: date}}}\n",
+        )
+        .write(
+            "m.yml",
+            "model: m\nfrom: orders\nweek_start: sunday\ndefinitions: |\n  weekday = ordered_on[day_of_week_num]\n  \
+             workdays = NETWORKDAYS(ordered_on, paid_on)\n  due_on = WORKDAY(ordered_on, 3)\n  \
+             years = DATEDIF(ordered_on, paid_on, \"y\")\n  months = DATEDIF(ordered_on, paid_on, \"ym\")\n  \
+             days = DATEDIF(ordered_on, paid_on, \"yd\")\n",
+        );
+    let query = project.run(&["query", "--dialect", "redshift", "--schema", "orders.yml", "m.yml"]);
+    assert_eq!(query.exit, 0, "{}", query.err);
+    assert!(
+        query
+            .out
+            .contains("cast(extract(dow from ordered_on) as bigint) + 1 as weekday"),
+        "{}",
+        query.out
+    );
+    assert!(
+        query.out.contains("datediff(year, ordered_on, paid_on)"),
+        "{}",
+        query.out
+    );
+}
+
 /// dbt inserts the names in `cluster_by` into SQL unchanged.
 #[test]
 fn reserved_names_are_quoted_in_cluster_by() {

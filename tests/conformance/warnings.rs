@@ -8,7 +8,7 @@ use crate::model_cases::ModelCase;
 use crate::{function_cases, spec_case};
 
 /// Warnings about formulas whose meaning differs from their apparent meaning.
-const TRAPS: [Code; 16] = [
+const TRAPS: [Code; 17] = [
     Code::LooksLikeACell,
     Code::CountOfCondition,
     Code::RateAveraged,
@@ -25,6 +25,7 @@ const TRAPS: [Code; 16] = [
     Code::SumOfDistinct,
     Code::RoundedTwice,
     Code::RedundantBoolean,
+    Code::QuotedName,
 ];
 
 fn unexpected_warnings(diagnostics: &[Diagnostic], expected: &[String]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Checks that a simplified formula returns as many rows as the original. A total still returns one row, even if the
 //! simplification removes its aggregate.
 
-use formulac::{Compiler, Dialect, Level};
+use formulac::{Column, Compiler, Context, Definition, Dialect, Level, Relation, Schema, Type};
 use proptest::prelude::*;
 
 use crate::fuzz::orders;
@@ -50,5 +50,55 @@ proptest! {
             let compiled = compiler.compile(&formula);
             prop_assert!(compiled.definitions().iter().all(|d| d.level() != Level::Row), "{formula}");
         }
+    }
+}
+
+/// Formulas with constants, and their SQL on Postgres without the operations that the constants decide.
+#[test]
+fn constants_leave_no_operations_behind() {
+    let relation = Relation::new("orders")
+        .with(Column::new("amount", Type::Decimal))
+        .with(Column::new("code", Type::Text))
+        .with(Column::new("ordered_on", Type::Date));
+    let compiler = Compiler::builder()
+        .dialect("postgres".parse().unwrap())
+        .context(Context::Row)
+        .schema(Schema::new().with(relation))
+        .from("orders")
+        .build();
+    for (formula, sql) in [
+        ("ordered_on + 1.5", "ordered_on + 1"),
+        ("ordered_on - 2.0", "ordered_on - 2"),
+        (
+            "POWER(amount, 0.25)",
+            "case when amount >= 0 then power(cast(amount as double precision), cast(0.25 as double precision)) end",
+        ),
+        (
+            "amount ^ (1 / 3)",
+            "case when amount >= 0 then power(cast(amount as double precision), cast(1 as double precision) / 3) end",
+        ),
+        (
+            "MOD(amount, 0.1)",
+            "mod(amount, 0.1) + case when sign(mod(amount, 0.1)) = -1 then 0.1 else 0 end",
+        ),
+        (
+            r#"TEXTAFTER(code, "-")"#,
+            "substr(code, nullif(strpos(code, '-'), 0) + 1)",
+        ),
+        (
+            r#"LEFT(code, FIND("-", code) - 1)"#,
+            "left(code, nullif(strpos(code, '-'), 0) - 1)",
+        ),
+        (
+            r#"RIGHT(code, LEN(code) - FIND("-", code))"#,
+            "right(code, length(code) - nullif(strpos(code, '-'), 0))",
+        ),
+    ] {
+        let compiled = compiler.compile(formula);
+        assert_eq!(
+            compiled.definitions().first().map(Definition::sql),
+            Some(sql),
+            "{formula}"
+        );
     }
 }

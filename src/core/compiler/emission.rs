@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compiled::{Definition, DefinitionReads, ReadColumn};
 use super::{Compiler, split_sort_key};
 use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::{Emitter, PeriodLookupKeys, repeated_random_value};
-use crate::ir::{Ir, IrDefinition, IrId, Program};
+use crate::ir::{Ir, IrDefinition, IrId, Program, SortedAggregates};
 use crate::limits::format_bytes;
 use crate::parse;
 use crate::plan::needed_nodes;
@@ -44,6 +44,8 @@ impl Compiler {
             .as_deref()
             .filter(|_| options.dialect.facts().relation_shadows_column);
         self.emit_window_keys(program, ast, roles, text, &mut emitter);
+        let is_separate = !options.dialect.facts().sorted_aggregates_combine;
+        let mut sorted: FxHashMap<u32, SortedAggregates> = FxHashMap::default();
         for index in &program.order {
             let definition_index = *index as usize;
             let definition = &program.definitions[definition_index];
@@ -54,6 +56,14 @@ impl Compiler {
             if let Some(span) = find_repeated_random_value(program, definition) {
                 diagnostics.push(repeated_random_value(span));
                 continue;
+            }
+            if is_separate {
+                let aggregates = program.sorted_aggregates_of(*index, &sorted);
+                sorted.insert(*index, aggregates[1]);
+                let span = program.meta(definition.root).span;
+                if !emitter.separate_definition(aggregates, span) {
+                    continue;
+                }
             }
             let mark = emitter.checkpoint();
             let Some(root) = emitter.definition_sql(*index) else {
@@ -71,17 +81,7 @@ impl Compiler {
             }
             budget -= width;
             if let Some((span, repeated)) = emitter.largest_repetition() {
-                let part = repeated.excerpt(text);
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::RepeatedArgument,
-                        span,
-                        format!("`{part}` occurs more than once in the SQL"),
-                    )
-                    .with_help(
-                        "make the repeated part a definition in a spec, so that `formulac query` computes it only once",
-                    ),
-                );
+                diagnostics.push(repeated_argument(span, &repeated.excerpt(text)));
             }
             let mut sql = SqlText::with_capacity(width);
             let mappings = if options.map_spans {
@@ -259,6 +259,12 @@ fn move_names_and_columns(program: &mut Program, definitions: &mut [Definition])
         others.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
         last.columns = Some(columns);
     }
+}
+
+fn repeated_argument(span: Span, part: &str) -> Diagnostic {
+    let message = format!("`{part}` occurs more than once in the SQL");
+    Diagnostic::new(Code::RepeatedArgument, span, message)
+        .with_help("make the repeated part a definition in a spec, so that `formulac query` computes it only once")
 }
 
 fn output_too_large(span: Span, limit: usize) -> Diagnostic {

@@ -5,7 +5,7 @@ use crate::Type;
 use crate::catalog::{self, ParamType, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::{Cell, Shape, Template};
-use crate::ir::{Ir, IrId, sorts_values};
+use crate::ir::{Ir, IrId, SortedAggregates, sorts_values};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
@@ -201,6 +201,21 @@ impl Emitter<'_> {
             .called_functions
             .get_or_insert_with(|| calls.iter().rev().copied().collect());
         names.get(&span).copied()
+    }
+
+    /// Specifies the aggregates of the definition that is emitted next, because each definition is a separate
+    /// expression. Reports aggregates that are in conflict only because of the definitions that it uses. Returns whether
+    /// the definition can be emitted.
+    pub fn separate_definition(&mut self, [own, all]: [SortedAggregates; 2], span: Span) -> bool {
+        let conflict = all.conflict();
+        self.sorts_different_values = conflict.is_some();
+        match conflict {
+            Some(function) if !own.are_sorted() => {
+                self.report_sorted_aggregate(function, span);
+                false
+            }
+            _ => true,
+        }
     }
 
     /// Reports an aggregate that the dialect does not support in the same select as the other aggregates of the

@@ -279,6 +279,9 @@ impl Emitter<'_> {
             Part::Text(value) => tree.add_text(span, |out| self.dialect.push_text(out, value)),
             Part::Call { name, args } => {
                 let args = self.emit_list(args, base, spread);
+                if let Some(value) = self.literal_call(name, args) {
+                    return self.work.tree.add_text(span, |out| out.push_str(&value.to_string()));
+                }
                 if let Some(simplified) = self.simplify_division(name, args, span) {
                     return simplified;
                 }
@@ -286,7 +289,7 @@ impl Emitter<'_> {
             }
             Part::Binary { op, left, right } => {
                 let (left, right) = (node_at(left), node_at(right));
-                if let Some(sum) = self.compute_literal_arithmetic(op, left, right) {
+                if let Some(sum) = self.literal_arithmetic(op, left, right) {
                     return self.work.tree.add_text(span, |out| out.push_str(&sum.to_string()));
                 }
                 if let Some(interval) = self.merge_interval_count(op, left, right, span) {
@@ -381,19 +384,6 @@ impl Emitter<'_> {
         }
     }
 
-    /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if `start` is a literal.
-    fn compute_literal_arithmetic(&self, op: Op, left: SqlId, right: SqlId) -> Option<i64> {
-        let number = |id: SqlId| match *self.work.tree.node(id) {
-            Sql::Text { first, len } => self.work.tree.str(first, len).parse::<i64>().ok(),
-            _ => None,
-        };
-        match op {
-            Op::Add => number(left)?.checked_add(number(right)?),
-            Op::Subtract => number(left)?.checked_sub(number(right)?),
-            _ => None,
-        }
-    }
-
     /// Replaces `x + -3` with `x - 3` if the right operand is a literal.
     fn remove_negative_sign(&mut self, op: Op, right: SqlId, span: Span) -> (Op, SqlId) {
         let opposite = match op {
@@ -471,7 +461,8 @@ impl Emitter<'_> {
             }
             sql = more;
         }
-        (not_zero(sql) && tree.is_text(*zero, "0")).then_some(*x)
+        let is_guarded = not_zero(sql) || self.is_positive_literal(sql);
+        (is_guarded && tree.is_text(*zero, "0")).then_some(*x)
     }
 
     /// Returns the SQL of an argument, converted as the template's placeholder requires.

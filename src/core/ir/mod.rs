@@ -14,7 +14,7 @@ pub use calendar_range::{CalendarEnd, CalendarPeriod, CalendarRange, FrameOrder,
 pub use calendar_unit::{CalendarOffset, CalendarUnit};
 pub use null_meaning::NullMeaning;
 pub use program::{ColumnUse, IrDefinition, Program};
-pub use sorted_aggregates::sorts_values;
+pub use sorted_aggregates::{SortedAggregates, sorts_values};
 pub use window_frame::{CellFrame, FrameBound, GroupWindowKind, WindowFrame, WindowFrameId};
 
 use crate::catalog::OverloadId;

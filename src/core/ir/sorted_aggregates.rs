@@ -1,7 +1,9 @@
 //! Aggregates that sort their values. Some dialects restrict which aggregates can be in the same select.
 
-use super::{Ir, IrId, Program};
-use crate::catalog::{self, OverloadId, internal};
+use rustc_hash::FxHashMap;
+
+use super::{Ir, Program};
+use crate::catalog::{self, FunctionId, OverloadId, internal};
 
 /// Returns whether an aggregate sorts its values: a median, a percentile or joined text.
 pub fn sorts_values(overload: OverloadId) -> bool {
@@ -9,13 +11,76 @@ pub fn sorts_values(overload: OverloadId) -> bool {
     owner == internal::STRING_AGG || catalog::get(owner).window.is_some()
 }
 
+/// Aggregates of a program or a definition that may not be allowed in the same select.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SortedAggregates {
+    /// First aggregate that sorts its values, and its value.
+    sorted: Option<(FunctionId, Ir)>,
+    /// Whether another aggregate sorts other values.
+    has_others: bool,
+    /// Whether there is an aggregate of distinct values.
+    has_distinct: bool,
+}
+
+impl SortedAggregates {
+    fn add_sorted(&mut self, function: FunctionId, value: Ir) {
+        self.has_others |= self.sorted.get_or_insert((function, value)).1 != value;
+    }
+
+    fn add_all(&mut self, other: Self) {
+        if let Some((function, value)) = other.sorted {
+            self.add_sorted(function, value);
+        }
+        self.has_others |= other.has_others;
+        self.has_distinct |= other.has_distinct;
+    }
+
+    pub fn are_sorted(&self) -> bool {
+        self.sorted.is_some()
+    }
+
+    /// Returns an aggregate that sorts its values, next to an aggregate that sorts different values or that aggregates
+    /// distinct values. `None` if all aggregates are allowed in the same select.
+    pub fn conflict(&self) -> Option<FunctionId> {
+        let (function, _) = self.sorted?;
+        (self.has_others || self.has_distinct).then_some(function)
+    }
+}
+
 impl Program {
     /// Returns whether the program contains aggregates that sort different values, or an aggregate that sorts its
     /// values and an aggregate of distinct values.
     pub fn sorts_different_values(&self) -> bool {
-        let mut sorted: Option<Ir> = None;
-        let mut is_distinct = false;
-        for node in self.nodes() {
+        self.sorted_aggregates(self.nodes()).conflict().is_some()
+    }
+
+    /// Returns the aggregates of a definition: its own, and all, including those of the definitions that it uses.
+    /// `earlier` contains all aggregates of these definitions.
+    pub fn sorted_aggregates_of(
+        &self,
+        definition: u32,
+        earlier: &FxHashMap<u32, SortedAggregates>,
+    ) -> [SortedAggregates; 2] {
+        let definition = &self.definitions[definition as usize];
+        let nodes = || {
+            self.entries(definition.first, definition.root)
+                .map(|(_, entry)| entry.0)
+        };
+        let own = self.sorted_aggregates(nodes());
+        let mut all = own;
+        for node in nodes() {
+            if let Ir::Definition(used) = node
+                && let Some(used) = earlier.get(&used)
+            {
+                all.add_all(*used);
+            }
+        }
+        [own, all]
+    }
+
+    fn sorted_aggregates(&self, nodes: impl Iterator<Item = Ir>) -> SortedAggregates {
+        let mut found = SortedAggregates::default();
+        for node in nodes {
             let Ir::Aggregate {
                 overload,
                 args,
@@ -24,18 +89,13 @@ impl Program {
             else {
                 continue;
             };
-            is_distinct |= distinct || catalog::overload_owner(overload) == internal::COUNTUNIQUE;
-            let value = self
-                .args(args)
-                .first()
-                .map(|value: &IrId| self.node(self.resolve_names(*value)));
-            let Some(value) = value.filter(|_| sorts_values(overload)) else {
-                continue;
-            };
-            if *sorted.get_or_insert(value) != value {
-                return true;
+            let function = catalog::overload_owner(overload);
+            found.has_distinct |= distinct || function == internal::COUNTUNIQUE;
+            let value = self.args(args).first().filter(|_| sorts_values(overload));
+            if let Some(value) = value {
+                found.add_sorted(function, self.node(self.resolve_names(*value)));
             }
         }
-        is_distinct && sorted.is_some()
+        found
     }
 }

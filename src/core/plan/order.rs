@@ -67,6 +67,8 @@ impl Planner<'_> {
         };
         // Without sort keys, there is no default partition and no ties have to be broken.
         let rest: Vec<_> = grain.into_iter().filter(|g| has_order && !is_used(g)).collect();
+        let is_order_unique =
+            self.step.grouped && self.roles.order.len() == 1 && (self.spec.default_partition || rest.is_empty());
         let mut roots: Vec<IrId> = order
             .iter()
             .map(|(id, _)| *id)
@@ -109,7 +111,7 @@ impl Planner<'_> {
             own_partition,
             order: keys,
             moved: self.emitter.windows.moved.take(),
-            is_order_unique: self.step.grouped && self.spec.default_partition && self.roles.order.len() == 1,
+            is_order_unique,
             ..Default::default()
         };
         if self.spec.pivot.is_some() {

@@ -2,6 +2,7 @@
 //! that groups by the key, so that NULL counts as a value and the types of the columns do not matter.
 
 use formulac_syntax::diag::lists::join_words;
+use formulac_syntax::text::is_word_char;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::compile::SpecCompilation;
@@ -235,7 +236,7 @@ impl SpecCompilation<'_> {
 }
 
 fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: Span) -> Diagnostic {
-    let column = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
+    let column = key_as_formula(grouped.map_or(key, |grouped| grouped.text));
     let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
     let help = format!("{add}{REMOVE_ROWS}{column}))`");
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
@@ -246,7 +247,7 @@ const REMOVE_ROWS: &str = ", or remove such rows with `where: NOT(ISBLANK(";
 /// In the help of a warning about a nullable key, replaces the key of the expanded spec with its spelling in the
 /// `group_by` of the original spec, because conditions in the original spec use that spelling.
 pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnostic {
-    let key = diagnostic.span().text(source).split('[').next().unwrap_or_default();
+    let key = key_as_formula(diagnostic.span().text(source));
     let add = diagnostic.help().and_then(|help| help.split_once(REMOVE_ROWS));
     match add {
         Some((add, _)) if diagnostic.kind() == Code::NullableKey && !key.is_empty() => {
@@ -254,5 +255,25 @@ pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnos
             diagnostic.with_help(help)
         }
         _ => diagnostic,
+    }
+}
+
+/// Returns the formula for the value of an entry of `group_by`, which may be in YAML quotes and may have a timeframe.
+/// A name that is not a single word is enclosed in `${…}`.
+fn key_as_formula(entry: &str) -> String {
+    let entry = entry.trim();
+    let unquoted = ['"', '\'']
+        .iter()
+        .find_map(|quote| entry.strip_prefix(*quote)?.strip_suffix(*quote));
+    let key = unquoted.unwrap_or(entry).trim();
+    let braced = key.strip_prefix("${").and_then(|key| key.strip_suffix('}'));
+    let key = braced.unwrap_or(key);
+    let timeframe = key.strip_suffix(']').and_then(|key| key.rsplit_once('['));
+    let column = timeframe.map_or(key, |(column, _)| column).trim();
+    let is_name = column.chars().all(|c| is_word_char(c) || c == '.' || c == ' ');
+    if braced.is_some() || (is_name && column.contains(' ')) {
+        format!("${{{column}}}")
+    } else {
+        column.to_owned()
     }
 }

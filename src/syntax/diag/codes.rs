@@ -485,6 +485,10 @@ codes! {
         itself, or NOT for the opposite. If the condition may be NULL, the IF causes no warning, because it returns \
         its last argument instead of NULL."
         Row("has_region = IF(ISBLANK(region), FALSE, TRUE)") => Row("has_region = NOT(ISBLANK(region))");
+    QuotedName "W0488" "quoted-name" Warning("write the name of a column in quotes", "remove the quotes")
+        "In SQL, quotes enclose names. In a formula, they enclose text, so `MAX(\"country\")` is the text `country` in every group, and \
+        `\"country\" = \"Chad\"` is never true. Remove the quotes. A name with spaces is written as `${Country Name}`."
+        Orders("COUNTIF(\"status\" = \"open\")") => Orders("COUNTIF(status = \"open\")");
     UnknownTab "F0490" "unknown-tab" Error
         "A formula refers to another tab, `'Targets'!A:B`, but `tabs` does not specify its model."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")

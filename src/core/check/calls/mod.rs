@@ -74,10 +74,63 @@ impl Lowerer<'_> {
         let id = function
             .across
             .filter(|_| function.level == Level::Aggregate)
-            .unwrap_or(id);
+            .unwrap_or_else(|| self.entry_without_guards(function, id, &args));
         let node = self.add_scalar_call(id, &args, span, function.name);
         self.recycle_list(args);
         node
+    }
+
+    /// Returns the internal entry for a call whose SQL needs no guards, because the possible values of an argument are
+    /// known. Returns `id` for other calls.
+    fn entry_without_guards(&self, function: &Function, id: FunctionId, args: &[IrId]) -> FunctionId {
+        match (id, args) {
+            (internal::LEFT, [_, count]) if self.is_length_before_match(*count) => internal::LEFT_PART,
+            (internal::RIGHT, [text, count]) if self.is_length_after_match(*text, *count) => internal::RIGHT_PART,
+            (_, [_, exponent]) if function.name == "POWER" && self.is_fraction(*exponent) => internal::FRACTIONAL_POWER,
+            _ => id,
+        }
+    }
+
+    /// Returns whether a value is a constant between 0 and 1, both excluded.
+    pub(in crate::check) fn is_fraction(&self, id: IrId) -> bool {
+        self.constant_number(id)
+            .is_some_and(|number| number > 0.0 && number < 1.0)
+    }
+
+    /// Returns whether a value is `FIND("-", text) - 1`. FIND returns 1 or more, or NULL.
+    fn is_length_before_match(&self, id: IrId) -> bool {
+        self.call_arguments(id, internal::SUBTRACT)
+            .is_some_and(|args| match *args {
+                [position, one] => {
+                    self.literal_number(one) == Some(1.0)
+                        && self
+                            .call_arguments(position, internal::FIND)
+                            .is_some_and(|args| args.len() == 2)
+                }
+                _ => false,
+            })
+    }
+
+    /// Returns whether a value is `LEN(text) - FIND("-", text)` of the same column or definition.
+    fn is_length_after_match(&self, text: IrId, id: IrId) -> bool {
+        let Some([length, position]) = self.call_arguments(id, internal::SUBTRACT) else {
+            return false;
+        };
+        let node = self.program.node(text);
+        let is_text = |id: &IrId| self.program.node(*id) == node;
+        matches!(node, Ir::Column(_) | Ir::Definition(_))
+            && matches!(self.call_arguments(*length, internal::LEN), Some([measured]) if is_text(measured))
+            && matches!(self.call_arguments(*position, internal::FIND), Some([_, searched]) if is_text(searched))
+    }
+
+    /// Returns the arguments of a call of a function. `None` for other nodes.
+    fn call_arguments(&self, id: IrId, function: FunctionId) -> Option<&[IrId]> {
+        match self.program.node(id) {
+            Ir::Apply { overload, args } if catalog::overload_owner(overload) == function => {
+                Some(self.program.args(args))
+            }
+            _ => None,
+        }
     }
 
     pub(in crate::check) fn is_blank(&self, id: ExprId) -> bool {

@@ -140,6 +140,9 @@ impl Lints<'_> {
 
     /// Warns about a criterion that matches no known value, ignoring case, such as `COUNTIF(status, "clsoed")`.
     pub(super) fn check_criterion_value(&mut self, operand: IrId, pattern: IrId, wild: bool) {
+        if self.warn_of_quoted_name(operand) {
+            return;
+        }
         let program = self.program;
         let Ir::Text(text) = program.node(pattern) else { return };
         let (text, span) = (program.text(text), program.meta(pattern).span);

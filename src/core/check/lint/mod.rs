@@ -7,6 +7,7 @@ mod conditions;
 mod end_of_day;
 mod known_values;
 mod orders;
+mod quoted_names;
 mod rounding;
 mod totals;
 mod weeks;
@@ -169,6 +170,8 @@ impl Lints<'_> {
 
     fn check_text_comparison(&mut self, id: IrId, comparison: BinaryOp, operand: IrId, literal: IrId, text: PoolRange) {
         if matches!(self.program.node(operand), Ir::Text(_)) {
+            self.warn_of_quoted_name(operand);
+            self.warn_of_quoted_name(literal);
             return;
         }
         match comparison {

@@ -9,6 +9,7 @@ use crate::ir::{Ir, IrId};
 impl Lints<'_> {
     pub(super) fn check_aggregate(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {
         let Some(value) = args.first().copied() else { return };
+        self.warn_of_quoted_name(value);
         if distinct && [internal::SUM, internal::AVERAGE].contains(&function) {
             let (name, excerpt) = (self.excerpt(value), self.excerpt(id));
             let aggregate_name = if function == internal::SUM { "SUM" } else { "AVERAGE" };

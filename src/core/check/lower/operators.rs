@@ -179,13 +179,19 @@ impl Lowerer<'_> {
         }
         if adds && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
+            (a, b) = (self.whole_days(a), self.whole_days(b));
+            operands = self.summarize_operands(&[a, b], span);
         }
         if op == BinaryOp::Power && self.constant_number(b) == Some(0.5) {
             // A square root needs no checks of the exponent.
             operands = self.summarize_operands(&[a], span);
             return self.apply_to(internal::SQRT, &[a], operands, op.symbol());
         }
-        self.apply_to(operator_function(op), &[a, b], operands, op.symbol())
+        let function = match op {
+            BinaryOp::Power if self.is_fraction(b) => internal::FRACTIONAL_POWER,
+            _ => operator_function(op),
+        };
+        self.apply_to(function, &[a, b], operands, op.symbol())
     }
 
     /// Warns if a value is compared with `1/0`, because the result is NULL in every row.
@@ -240,6 +246,19 @@ impl Lowerer<'_> {
             self.source_text(meta.span)
         );
         self.report(Diagnostic::new(Code::FractionOfDay, meta.span, message).with_help(help));
+    }
+
+    /// Truncates a constant number of days to an integer. Returns other values unchanged.
+    fn whole_days(&mut self, days: IrId) -> IrId {
+        let meta = self.program.meta(days);
+        match self.constant_number(days) {
+            Some(number) if meta.ty != Type::Integer && number.abs() < 1e9 => {
+                self.program.folded = true;
+                // Adding 0 turns -0 into 0.
+                self.program.add_integer(&(number.trunc() + 0.0).to_string(), meta.span)
+            }
+            _ => days,
+        }
     }
 
     /// Returns whether a function applied to times of day returns a time. Most functions treat a time as a float.

@@ -85,7 +85,7 @@ impl Lowerer<'_> {
         // If a function also accepts several values of a row, each range is aggregated separately and may cover
         // different rows. Conditional functions require the same rows in all ranges.
         let alone = args.len() > 1 && function.across.is_some();
-        let mut failed = false;
+        let (mut failed, mut reads_tab) = (false, false);
         for arg in args {
             let lowered = self.lowered_node(*arg);
             let inner = match self.program.node(lowered) {
@@ -117,7 +117,9 @@ impl Lowerer<'_> {
                 };
                 if matches!(self.program.node(x), Ir::TabColumn { .. }) {
                     failed = true;
-                    self.report_tab_outside_lookup(Some(function.name), self.ast.span(*arg));
+                    if !std::mem::replace(&mut reads_tab, true) {
+                        self.report_tab_outside_lookup(Some(function.name), self.ast.span(*arg));
+                    }
                     break;
                 }
                 match first_range {

@@ -57,6 +57,34 @@ impl Lowerer<'_> {
         self.add_error(span)
     }
 
+    /// Replaces the errors about columns of another tab in `XLOOKUP(A1 & B1, 'Tab'!A:A & 'Tab'!B:B, 'Tab'!C:C)`, because
+    /// these columns are in a lookup, but the lookup searches and returns only single columns.
+    #[cold]
+    fn explain_computed_columns(&mut self, args: &[ExprId], function: &Function) {
+        let columns = args.iter().skip(1).take(2);
+        let mut computed: Vec<Span> = Vec::new();
+        for span in columns.rev().map(|arg| self.ast.span(*arg)) {
+            let reported = self.diagnostics.len();
+            while self.diagnostics.last().is_some_and(|last| {
+                let read = last.span();
+                last.kind() == Code::TabNotLookedUp && span.start <= read.start && read.end <= span.end
+            }) {
+                self.diagnostics.pop();
+            }
+            if self.diagnostics.len() < reported {
+                computed.push(span);
+            }
+        }
+        for span in computed.into_iter().rev() {
+            let text = self.source_text(span);
+            let message = format!("`{}` needs a column of the tab here, found `{text}`", function.name);
+            self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(
+                "compute this value in the model of the tab, and look it up there; to compare several columns, join \
+                    the model in an earlier step: `joins: [{to: …, on: AND(…)}]`",
+            ));
+        }
+    }
+
     pub(in crate::check) fn lower_lookup(
         &mut self,
         lowering: Lowering,
@@ -66,6 +94,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         // Errors inside the arguments have already been reported.
         if args.iter().any(|arg| self.is_error(self.lowered_node(*arg))) {
+            self.explain_computed_columns(args, function);
             return self.add_error(span);
         }
         if self.scope.sheet.is_none() {

@@ -10,6 +10,8 @@ pub(in crate::check) const MOST_ZEROS: u32 = 15;
 /// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
 /// the threshold for the next power of ten needs one digit more than the result.
 const MAX_EXPONENT_DECIMALS: u32 = 8;
+/// Number of decimals in the texts of decimals that are then cut to the digits of the mask.
+const TEXT_DECIMALS: u32 = MOST_DECIMALS + 1;
 /// Number of digits before the decimal point in SQL formats.
 const WHOLE_DIGITS: u32 = 18;
 /// Parsed number mask.
@@ -295,6 +297,26 @@ impl NumberMask {
         } else {
             format!("{{:{padded}{group}.{}f}}", self.decimals)
         }
+    }
+
+    /// Returns Python's format for the digits before the decimal point, without the sign: `{:,d}` or `{:05d}`.
+    pub fn whole_python_format(&self) -> String {
+        match self.grouped {
+            true => "{:,d}".to_owned(),
+            false => format!("{{:0{}d}}", self.zeros),
+        }
+    }
+
+    /// Returns the number of characters to remove from the end of a text with ten decimals.
+    pub fn cut_length(&self) -> u32 {
+        let point = u32::from(self.decimals == 0);
+        TEXT_DECIMALS - self.decimals + point
+    }
+
+    /// Returns a regular expression for the characters that [`Self::cut_length`] counts.
+    pub fn cut_pattern(&self) -> String {
+        let point = if self.decimals == 0 { "[.]" } else { "" };
+        format!("{point}[0-9]{{{}}}$", TEXT_DECIMALS - self.decimals)
     }
 
     /// Returns a regular expression for the last digits of a code, and a replacement that inserts the separators. For

@@ -228,20 +228,7 @@ impl Lowerer<'_> {
         let mut text = if is_text {
             self.convert_to_text(number)
         } else {
-            let is_integer = is_whole && mask.decimals == 0;
-            let mut call_args = vec![number];
-            let formats = [
-                mask.to_printf(is_integer),
-                mask.to_char(),
-                mask.to_python_format(is_integer),
-            ];
-            call_args.extend(formats.iter().map(|text| self.text_literal(text, span)));
-            let entry = if is_integer {
-                internal::WHOLE_TEXT
-            } else {
-                internal::NUMBER_TEXT
-            };
-            self.add_scalar_call(entry, &call_args, span, "TEXT")
+            self.format_digits(number, mask, is_whole && mask.decimals == 0, span)
         };
         if let Some(pattern) = mask.optional_decimals() {
             text = self.replace_match(text, &pattern, "", span);
@@ -273,6 +260,33 @@ impl Lowerer<'_> {
             text = self.replace_match(text, pattern, &new, span);
         }
         self.append_mask_suffix(text, mask, span)
+    }
+
+    /// Calls the formatting function of the engine. Integers and decimals have their own entries, because engines
+    /// without a format for decimals would convert them to floats.
+    fn format_digits(&mut self, number: IrId, mask: &NumberMask, is_integer: bool, span: Span) -> IrId {
+        let is_exact = matches!(self.program.meta(number).ty, Type::Integer | Type::Decimal);
+        let is_plain = !mask.grouped && mask.zeros <= 1;
+        let entry = match (is_integer, is_exact) {
+            (true, _) => internal::WHOLE_TEXT,
+            (_, false) => internal::NUMBER_TEXT,
+            _ if is_plain => internal::EXACT_TEXT,
+            _ if mask.decimals > 0 => internal::GROUPED_TEXT,
+            _ => internal::ROUNDED_TEXT,
+        };
+        let mut call_args = vec![number];
+        call_args.extend([mask.to_printf(is_integer), mask.to_char()].map(|text| self.text_literal(&text, span)));
+        if entry == internal::EXACT_TEXT || entry == internal::GROUPED_TEXT {
+            let cut = mask.cut_length().to_string();
+            call_args.push(self.program.add_integer(&cut, span));
+        }
+        let last = match entry {
+            internal::EXACT_TEXT => mask.cut_pattern(),
+            internal::GROUPED_TEXT | internal::ROUNDED_TEXT => mask.whole_python_format(),
+            _ => mask.to_python_format(is_integer),
+        };
+        call_args.push(self.text_literal(&last, span));
+        self.add_scalar_call(entry, &call_args, span, "TEXT")
     }
 
     /// Formats a number with one digit before the decimal point and a power of ten after the digits.
