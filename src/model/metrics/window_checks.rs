@@ -167,7 +167,7 @@ impl ModelOverSets<'_> {
             let part = parts.find(|part| !reach.stays_in(part.timeframe(), offset))?;
             Some((part.clone(), range.clone()))
         };
-        let (part, range) = formula.reaches.iter().find_map(cut)?;
+        let (part, range) = formula.window_reaches.iter().find_map(cut)?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[part.key_index].text);
         let message = format!(
             "`{}` reads only rows with the same `{name}`, although `{key}` determines `{name}`",
@@ -212,7 +212,7 @@ impl ModelOverSets<'_> {
         };
         let shorter = windows.order.iter().copied().find(is_shorter)?;
         let (_, range) = formula
-            .reaches
+            .window_reaches
             .iter()
             .find(|(reach, _)| reach.moves_from_current_key())?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[shorter].text);
