@@ -439,7 +439,7 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
         output,
         "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
          args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-         safe_last: {}, volatile: {}, discontinuous: {}, empty: {:?}, empty_is_error: {}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, window_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+         safe_last: {}, volatile: {}, discontinuous: {}, empty: {:?}, empty_is_error: {}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, window_help: {:?}, lower: {lower}, min_arguments: {}, max_arguments: {:?}, has_literal_params: {}, rejects_short_literals: {}, literal_dates: {}, \
          internal: {}, overloads: &[",
         function.unverified,
         capitalize(&function.level),
@@ -490,7 +490,7 @@ fn is_empty_error(functions: &[Function], function: &Function) -> bool {
 fn write_overload(output: &mut String, id: usize, overload: &Overload) {
     let _ = write!(
         output,
-        "Overload {{ id: OverloadId({id}), key: {:?}, define: {:?}, nulls: {}, repeated: {}, literal: {}, needed: {}, result: {}, params: &[",
+        "Overload {{ id: OverloadId({id}), key: {:?}, define: {:?}, nulls: {}, repeated: {}, has_literal_params: {}, min_arguments: {}, result: {}, params: &[",
         overload.key,
         overload.define,
         overload

@@ -14,7 +14,7 @@ use crate::signature::Signature;
 use crate::template::Node;
 
 pub use classes::plain_name;
-pub use roles::Roles;
+pub use roles::AggregateUses;
 
 /// Sections of a facts file, in the order in which they appear in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +65,7 @@ pub struct Scope<'a> {
 pub fn constructs_of_template(
     nodes: &[Node],
     signature: &Signature,
-    roles: Roles,
+    roles: AggregateUses,
     scope: &Scope<'_>,
 ) -> BTreeSet<Construct> {
     reader::Reader::read(nodes, signature, roles, scope).into_constructs()
@@ -73,5 +73,5 @@ pub fn constructs_of_template(
 
 /// Returns the type class of a template's value.
 pub fn class_of_template(nodes: &[Node], signature: &Signature, scope: &Scope<'_>) -> String {
-    reader::Reader::read(nodes, signature, Roles::default(), scope).into_class()
+    reader::Reader::read(nodes, signature, AggregateUses::default(), scope).into_class()
 }

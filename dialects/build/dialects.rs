@@ -251,7 +251,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     }
     shared.report_unused(&base_facts, &mut faults);
     facts::check_results(&base_facts, &results, &called_names, &mut faults);
-    // `Dialect::bare_dialects` returns one bit for each dialect. The base is not a dialect.
+    // `Dialect::dialects_accepting_unquoted` returns one bit for each dialect. The base is not a dialect.
     if read_dialects.len() - 1 > 32 {
         faults.push(format!("{}: more than 32 dialects", folder.display()));
     }

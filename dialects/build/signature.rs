@@ -20,12 +20,16 @@ impl Signature {
     pub fn has_literal_params(&self) -> bool {
         self.params
             .iter()
-            .any(|p| p.ty.contains("..") || SIGNS.contains(&p.ty.as_str()))
+            .any(|p| p.ty.contains("..") || SIGNED_LITERAL_TYPES.contains(&p.ty.as_str()))
     }
 
     /// Returns `true` if a parameter accepts only certain literals and rejects some literals of up to nine digits.
     pub fn has_restricted_literals(&self) -> bool {
-        if self.params.iter().any(|p| SIGNS.contains(&p.ty.as_str())) {
+        if self
+            .params
+            .iter()
+            .any(|p| SIGNED_LITERAL_TYPES.contains(&p.ty.as_str()))
+        {
             return true;
         }
         let bounds = self.params.iter().filter_map(|p| p.ty.split_once(".."));
@@ -56,7 +60,7 @@ impl Signature {
 }
 
 /// Types of number literals with a sign.
-const SIGNS: [&str; 2] = ["positive", "negative"];
+const SIGNED_LITERAL_TYPES: [&str; 2] = ["positive", "negative"];
 
 const TYPES: [(&str, &str); 15] = [
     ("boolean", "Is(Type::Boolean)"),

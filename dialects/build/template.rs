@@ -117,7 +117,7 @@ struct Reader<'a> {
 }
 
 /// Keywords that end an expression inside a call or a subquery.
-pub const JOINING: [&str; 22] = [
+pub const EXPRESSION_END_KEYWORDS: [&str; 22] = [
     "from",
     "as",
     "order",
@@ -321,7 +321,7 @@ impl Reader<'_> {
                     parts.push(star);
                 }
                 Some(Token::Word(w))
-                    if JOINING.contains(&w.as_str())
+                    if EXPRESSION_END_KEYWORDS.contains(&w.as_str())
                         || matches!(
                             w.as_str(),
                             "distinct" | "select" | "both" | "leading" | "trailing" | "values"
@@ -517,7 +517,7 @@ impl Reader<'_> {
             if word == "interval"
                 && let Some(unit) = self.peek_word().map(str::to_owned)
                 && !RESERVED.contains(&unit.as_str())
-                && !JOINING.contains(&unit.as_str())
+                && !EXPRESSION_END_KEYWORDS.contains(&unit.as_str())
             {
                 self.at += 1;
                 let unit = self.add(Node::Word(unit));

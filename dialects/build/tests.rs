@@ -22,12 +22,12 @@ mod used;
 
 use std::path::{Path, PathBuf};
 
-use constructs::{Roles, Scope, Section, constructs_of_template};
+use constructs::{AggregateUses, Scope, Section, constructs_of_template};
 use facts::{Facts, SharedSources, Used, VERDICTS, read};
 use toml_file::File;
 
 /// Returns the constructs of a template, without their sections.
-fn constructs(sql: &str, roles: Roles) -> Vec<String> {
+fn constructs(sql: &str, roles: AggregateUses) -> Vec<String> {
     let signature = signature::parse("(text: text, amount: decimal, day: date, count: 1..9) -> any").unwrap();
     let params: Vec<String> = signature.params.iter().map(|p| p.name.clone()).collect();
     let nodes = template::parse(sql, &params).unwrap();
@@ -96,34 +96,34 @@ fn constructs_have_the_types_of_their_arguments() {
         ),
     ];
     for (sql, expected) in table {
-        assert_eq!(constructs(sql, Roles::default()), expected, "{sql}");
+        assert_eq!(constructs(sql, AggregateUses::default()), expected, "{sql}");
     }
 }
 
 #[test]
 fn aggregates_are_constructs_in_each_of_their_windows() {
-    let framed = Roles {
+    let framed = AggregateUses {
         frame: true,
         grouped: true,
-        ..Roles::default()
+        ..AggregateUses::default()
     };
     assert_eq!(
         constructs("sum({amount})", framed),
         ["sum(decimal)", "sum(decimal) over (rows)"]
     );
     let window = "nullif(corr({amount}, {count}) over {window}, 0)";
-    let partition = Roles {
+    let partition = AggregateUses {
         partition: true,
-        ..Roles::default()
+        ..AggregateUses::default()
     };
     assert_eq!(
         constructs(window, partition),
         ["corr(decimal, integer) over (partition by)", "nullif(any, integer)"]
     );
     let ordered = "listagg({text}) within group (order by {text})";
-    let grouped = Roles {
+    let grouped = AggregateUses {
         grouped: true,
-        ..Roles::default()
+        ..AggregateUses::default()
     };
     assert_eq!(constructs(ordered, grouped), ["listagg(text) within group (order by)"]);
 }

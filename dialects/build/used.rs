@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::Function;
-use crate::constructs::{self, Construct, Results, Roles, Scope, Section};
+use crate::constructs::{self, AggregateUses, Construct, Results, Scope, Section};
 use crate::dialects::{CALLED_FUNCTIONS, Dialect, inserted_function};
 use crate::facts::Used;
 use crate::template::Node;
@@ -88,7 +88,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     let mut cells = Vec::new();
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
     for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
-        let roles = Roles::find_roles(function, functions);
+        let roles = AggregateUses::find_aggregate_uses(function, functions);
         let constructs = nodes.map_or_else(BTreeSet::new, |nodes| {
             constructs::constructs_of_template(nodes, &overload.signature, roles, &scope)
         });

@@ -6,11 +6,11 @@
 /// collisions.
 #[inline]
 pub fn hash(name: &str) -> u32 {
-    const SMALL: u64 = 0x2020_2020_2020_2020;
+    const ASCII_CASE_BITS: u64 = 0x2020_2020_2020_2020;
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let bytes = name.as_bytes();
     let mut hash = bytes.len() as u64;
-    let mut take = |word: u64| hash = (hash.rotate_left(5) ^ (word | SMALL)).wrapping_mul(FACTOR);
+    let mut take = |word: u64| hash = (hash.rotate_left(5) ^ (word | ASCII_CASE_BITS)).wrapping_mul(FACTOR);
     // The last word overlaps the word before it, so no bytes have to be read one at a time.
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         take(u64::from_le_bytes(*first));

@@ -62,7 +62,7 @@ pub struct AstBuilder<'s> {
     pub(super) source: &'s str,
     heads: std::slice::Iter<'s, DefinitionHead>,
     first: u32,
-    pub(super) broken: bool,
+    pub(super) has_syntax_error: bool,
     stacks: &'s mut Stacks,
     /// Expression in the brackets that were closed last, and the span of these brackets.
     closed: Option<(ExprId, Span)>,
@@ -85,7 +85,7 @@ impl<'s> AstBuilder<'s> {
             source,
             heads: heads.iter(),
             first: 0,
-            broken: false,
+            has_syntax_error: false,
             stacks,
             closed: None,
             ast,
@@ -104,7 +104,7 @@ impl<'s> AstBuilder<'s> {
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        self.broken |= diagnostic.is_error();
+        self.has_syntax_error |= diagnostic.is_error();
         // Errors that merely result from an unclosed string or an unmatched bracket are not reported.
         let follows = matches!(diagnostic.kind(), Code::UnexpectedToken | Code::ExpectedExpression);
         if !(follows && self.heads.as_slice().first().is_some_and(|h| h.hides_errors)) {
@@ -125,7 +125,7 @@ impl<'s> AstBuilder<'s> {
     pub fn formula(&mut self, body: ExprId) {
         let Some(head) = self.heads.next().copied() else { return };
         let first = ExprId(self.first);
-        let broken = std::mem::take(&mut self.broken) | head.broken;
+        let broken = std::mem::take(&mut self.has_syntax_error) | head.broken;
         self.ast.definitions.push(Definition {
             name: head.name,
             span: head.span,
@@ -148,7 +148,7 @@ impl<'s> AstBuilder<'s> {
                     .with_help("write an expression after `=`, or remove the line"),
             );
         }
-        self.broken = true;
+        self.has_syntax_error = true;
         let body = self.add(Expr::Error, Span::new(span.end, span.end));
         self.formula(body);
     }
@@ -168,7 +168,7 @@ impl<'s> AstBuilder<'s> {
     /// Completes the previous operators that bind at least as tightly, then adds an operator and its right operand.
     #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, offset: u32, node: ExprId) -> Chain {
-        self.cut(chain);
+        self.drop_operands_above(chain);
         // A single operand has no preceding operator.
         while chain.0 & SINGLE_OPERAND == 0
             && let Some(right) = self.stacks.operands.last().copied()
@@ -186,7 +186,7 @@ impl<'s> AstBuilder<'s> {
         if chain.0 & SINGLE_OPERAND != 0 {
             return ExprId(chain.0 & !SINGLE_OPERAND);
         }
-        self.cut(chain);
+        self.drop_operands_above(chain);
         loop {
             let Some(last) = self.stacks.operands.pop() else {
                 return ExprId(0);
@@ -210,7 +210,7 @@ impl<'s> AstBuilder<'s> {
 
     /// Drops the operands above the last operand of the chain.
     #[inline]
-    fn cut(&mut self, chain: Chain) {
+    fn drop_operands_above(&mut self, chain: Chain) {
         if chain.0 & SINGLE_OPERAND != 0 {
             let node = ExprId(chain.0 & !SINGLE_OPERAND);
             let span = self.span(node);
@@ -268,7 +268,7 @@ impl<'s> AstBuilder<'s> {
     pub fn report_misspelled_operator(&mut self, terminal: Terminal, l: u32, r: u32) -> BinaryOp {
         let span = Span::new(l, r);
         self.diagnostics.push(if terminal.token == Token::DoubleEqual {
-            self.broken = true;
+            self.has_syntax_error = true;
             Diagnostic::new(Code::NotFormulaSyntax, span, "`==` is not an operator")
                 .with_help("write `=`")
                 .with_fix(span, "=")
@@ -290,7 +290,7 @@ impl<'s> AstBuilder<'s> {
     /// Replaces the operand read last.
     #[inline]
     fn replace_last_operand(&mut self, chain: Chain, make: impl FnOnce(&mut Self, Operand) -> ExprId) -> Chain {
-        self.cut(chain);
+        self.drop_operands_above(chain);
         if let Some(operand) = self.stacks.operands.pop() {
             let node = make(self, operand);
             self.stacks.operands.push(Operand {
@@ -413,13 +413,13 @@ impl<'s> AstBuilder<'s> {
 
     /// Adds an error node for an operand whose error has already been reported.
     pub fn add_error(&mut self, l: u32, r: u32) -> ExprId {
-        self.broken = true;
+        self.has_syntax_error = true;
         self.add(Expr::Error, Span::new(l, r))
     }
 
     /// Joins two adjacent expressions into one error node.
     pub fn join_to_error(&mut self, x: ExprId, y: ExprId) -> ExprId {
-        self.broken = true;
+        self.has_syntax_error = true;
         let span = self.span(x).to(self.span(y));
         self.add(Expr::Error, span)
     }

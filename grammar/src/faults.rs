@@ -14,7 +14,7 @@ type Recovery = ErrorRecovery<u32, Terminal, ()>;
 
 impl AstBuilder<'_> {
     /// Reports a missing operand and returns an error node for it.
-    pub fn hole(&mut self, recovery: Recovery) -> ExprId {
+    pub fn report_missing_operand(&mut self, recovery: Recovery) -> ExprId {
         let (span, token) = self.fault_span(&recovery);
         if !is_operand_expected(&recovery) {
             self.report_surplus(recovery);
@@ -23,7 +23,7 @@ impl AstBuilder<'_> {
         let missing = Span::new(span.start, span.start);
         if span.is_empty() && self.follows_open_bracket(span) {
             // Do not report the missing operand, because the unclosed bracket has been reported.
-            self.broken = true;
+            self.has_syntax_error = true;
             return self.add(Expr::Error, missing);
         }
         if self.is_in_operator(span) {
@@ -87,7 +87,7 @@ impl AstBuilder<'_> {
     pub fn report_surplus(&mut self, recovery: Recovery) {
         let (span, token) = self.fault_span(&recovery);
         if span.is_empty() && self.follows_open_bracket(span) {
-            self.broken = true;
+            self.has_syntax_error = true;
             return;
         }
         let diagnostic = match token {

@@ -231,7 +231,7 @@ impl WellFormedReader<'_, '_, '_> {
                     self.level.before = Preceding::Operator(chain, terminal.operator(), l);
                     return Some(NextStep::Operand);
                 }
-                TerminalKind::Misspelt => {
+                TerminalKind::ForeignOperator => {
                     let op = self.builder.report_misspelled_operator(terminal, l, r);
                     self.level.before = Preceding::Operator(chain, op, l);
                     return Some(NextStep::Operand);

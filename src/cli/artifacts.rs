@@ -140,7 +140,7 @@ impl TargetFolder {
             let manifest = cache::read_manifest(&path, keep, folder, |outline, before| {
                 let file = (!outline.is_empty()).then(|| File::open(&path).ok()).flatten();
                 let updated = file.and_then(|file| {
-                    Manifest::from_reader_and_earlier(file.take(LIMIT as u64), keep, outline, &mut *before)
+                    Manifest::from_reader_and_earlier_manifest(file.take(LIMIT as u64), keep, outline, &mut *before)
                 });
                 match updated {
                     Some(updated) => Ok(Some(updated)),

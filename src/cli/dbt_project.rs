@@ -81,7 +81,7 @@ pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
 
 /// Returns the error of a command that needs a dbt project. If subfolders contain projects, the help lists these
 /// projects and shows the command for the first one.
-pub fn missing_project(folder: Option<&Path>, command: &str, help: &str) -> Failure {
+pub fn missing_project_failure(folder: Option<&Path>, command: &str, help: &str) -> Failure {
     let text = match folder {
         Some(folder) => format!("there is no dbt_project.yml in `{}`", folder.display()),
         None => "there is no dbt_project.yml here or in a parent folder".to_owned(),

@@ -147,7 +147,7 @@ impl MovedFilePaths {
 
 /// Returns whether a properties file describes the model whose properties file formulac would write to `path`.
 fn describes_model(text: &str, path: &str) -> bool {
-    let Some((root, model)) = yaml::root(text).zip(Path::new(path).file_stem()) else {
+    let Some((root, model)) = yaml::parse_root(text).zip(Path::new(path).file_stem()) else {
         return false;
     };
     let mut models = root.items_at("models").iter();

@@ -164,7 +164,7 @@ pub const LIMIT: usize = 1 << 30;
 /// Maximum number of bytes that are read from a device or a pipe, which may never end: 64 MiB.
 const MAX_STREAM_BYTES: usize = 64 << 20;
 /// Maximum size in bytes of a project file that is not a dbt artifact: 64 MiB, the maximum output of one compilation.
-const TEXT: usize = 64 << 20;
+const MAX_TEXT_BYTES: usize = 64 << 20;
 
 /// Opens a file, and returns it with the maximum number of bytes to read.
 fn open_bounded(path: &Path, limit: usize) -> io::Result<(File, usize)> {
@@ -193,7 +193,7 @@ pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 
 /// Reads a text file of a project: a generated file, dbt code, or a record such as evidence of a test run.
 pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
-    let bytes = read_bounded(path.as_ref(), TEXT)?;
+    let bytes = read_bounded(path.as_ref(), MAX_TEXT_BYTES)?;
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 

@@ -57,7 +57,12 @@ impl NameIndex {
 
     /// Adds a name and returns its position, which is `index` if the name is new.
     #[inline]
-    pub fn add<'n>(&mut self, name: HashedName<'_>, index: usize, name_at: impl Fn(usize) -> &'n [u8]) -> usize {
+    pub fn find_or_add<'n>(
+        &mut self,
+        name: HashedName<'_>,
+        index: usize,
+        name_at: impl Fn(usize) -> &'n [u8],
+    ) -> usize {
         if self.slots.is_empty() {
             self.grow_slots();
         }
@@ -113,11 +118,11 @@ mod tests {
         assert_eq!(index.find("name_of_0".into(), |_| b""), None);
         for (position, name) in names.iter().enumerate() {
             assert_eq!(
-                index.add(name.as_str().into(), position, |i| names[i].as_bytes()),
+                index.find_or_add(name.as_str().into(), position, |i| names[i].as_bytes()),
                 position
             );
         }
-        assert_eq!(index.add("NAME_of_7".into(), 1000, |i| names[i].as_bytes()), 7);
+        assert_eq!(index.find_or_add("NAME_of_7".into(), 1000, |i| names[i].as_bytes()), 7);
         for position in 0..1000 {
             assert_eq!(
                 index.find(format!("NAME_OF_{position}").as_str().into(), |i| names[i].as_bytes()),

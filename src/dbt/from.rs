@@ -263,7 +263,7 @@ impl RelationReference {
 
     /// Returns a name that is longer than [`name`](Self::name) and distinguishes relations with the same last part:
     /// `raw.orders` becomes `raw_orders`.
-    pub fn long_name(&self) -> String {
+    pub fn distinguishing_name(&self) -> String {
         let text = match self {
             Self::Table(table) => table.clone(),
             Self::Ref {

@@ -19,7 +19,7 @@ use crate::dialect::Dialect;
 /// Maximum number of parts that are examined, including the parts of equivalent expressions.
 const MAX_EXAMINED: usize = 400;
 /// Number of further rounds in which parts that contain equivalent expressions are matched against the spellings.
-const ROUNDS: usize = 3;
+const MAX_ROUNDS: usize = 3;
 
 /// Placeholders for expressions in spellings.
 const PLACEHOLDERS: [&str; 17] = [
@@ -199,7 +199,7 @@ impl SpellingPatterns {
         let mut parts = trees.descendants(expression);
         let mut seen: FxHashSet<SqlNodeId> = parts.iter().copied().collect();
         let mut part_index = 0;
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             while let Some(part) = parts.get(part_index).copied().filter(|_| part_index < MAX_EXAMINED) {
                 part_index += 1;
                 for spelling in &self.0 {

@@ -22,7 +22,7 @@ pub(super) fn add_overload_probes(
     } else {
         overload.params.len()
     };
-    for count in overload.needed..=most {
+    for count in overload.min_arguments..=most {
         let param = |index: usize| overload.params.get(index).or(overload.params.last());
         let is_long = count > overload.params.len() + 2;
         let mut call = CallProbes {

@@ -21,7 +21,7 @@ use crate::dialect::Dialect;
 /// Maximum number of probes that are compiled together.
 const MAX_PROBES_PER_COMPILATION: usize = 2000;
 /// Position of the argument that is the group key of grouped probes.
-const KEY: usize = 15;
+const GROUP_KEY_ARGUMENT: usize = 15;
 
 /// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most of the SQL remains the
 /// same and is not parsed again.
@@ -78,7 +78,7 @@ impl ProbesWithCachedSql {
     /// Compiles the probes. Probes whose SQL is the same as in the previous compilation keep their patterns.
     fn compile(&self, compiler: &Compiler) -> Vec<Arc<CompiledProbe>> {
         let mut options = (*compiler.options).clone();
-        options.group_by = vec![probe_column(Type::Text, false, KEY)];
+        options.group_by = vec![probe_column(Type::Text, false, GROUP_KEY_ARGUMENT)];
         let grouped = compiler.with_options(options);
         let is_unknown = |arg: &Arg| matches!(arg, Arg::Column(name) if column_type(name) == Type::Unknown);
         let is_needed = |probe: &ProbeFormula, step: ProbeStep| match step {

@@ -15,7 +15,7 @@ use crate::check::is_iso_date;
 const NUMBERS: usize = 16;
 const TEXTS: usize = 6;
 /// Maximum number of probes to generate from the constants of one expression.
-const WITH_WORDS: usize = 6000;
+const MAX_PROBES: usize = 6000;
 /// Number of functions to try first with two constants: the functions that are most similar to the expression.
 /// `MAX_PAIR_PROBES` is the maximum number of these probes per function.
 const SIMILAR_FUNCTIONS: usize = 6;
@@ -62,7 +62,7 @@ impl SqlConstants {
             }
         }
         probes.extend(of_two);
-        probes.truncate(WITH_WORDS);
+        probes.truncate(MAX_PROBES);
         probes
     }
 }
@@ -186,7 +186,7 @@ fn add_constant_argument_probes(
     of_one: &mut Vec<ProbeFormula>,
     of_two: &mut Vec<ProbeFormula>,
 ) {
-    for count in overload.needed.max(1)..=overload.params.len() {
+    for count in overload.min_arguments.max(1)..=overload.params.len() {
         let params: Vec<&Param> = overload.params.iter().take(count).collect();
         for types in nth_types_of_parameters(&params) {
             for nullable in [true, false] {

@@ -17,21 +17,21 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::{large_and_small_probes, range_aggregate_probes, window_probes};
 
 /// Maximum number of windows to examine in one expression.
-const WINDOWS: usize = 16;
+const MAX_WINDOWS: usize = 16;
 /// Cost of a definition's name where the definition's expression can be written instead.
 pub(super) const DEFINITION_NAME_COST: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const INLINED_FORMULA_COST: u32 = 9;
 /// Maximum number of definitions in a step that are considered for use in another definition's formula.
-const DEFINITIONS: usize = 400;
+const MAX_DEFINITIONS: usize = 400;
 /// Maximum number of definitions without a column to compile in order to find their expressions.
-const WITHOUT_COLUMN: usize = 8;
+const MAX_DEFINITIONS_WITHOUT_COLUMN: usize = 8;
 /// Maximum number of column names to examine in an expression.
-const WRITTEN: usize = 16;
+const MAX_COLUMN_NAMES: usize = 16;
 /// Maximum number of numeric constants from an expression to try in compiled formulas.
 const NUMBERS: usize = 6;
 /// Maximum number of names in compiled formulas that stand for any expression.
-const NAMES: usize = 4;
+const MAX_NAMES: usize = 4;
 
 /// Returns the most likely numbers. The other numbers are omitted because each number is compiled with many formulas.
 fn likely_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
@@ -125,7 +125,7 @@ impl CandidateCheck<'_, '_> {
                 .filter_map(learn)
                 .collect()
         });
-        for window in windows.into_iter().take(WINDOWS) {
+        for window in windows.into_iter().take(MAX_WINDOWS) {
             let Some(range) = learned.iter().find_map(|learned| learned.window_range(trees, window)) else {
                 continue;
             };
@@ -151,7 +151,7 @@ impl CandidateCheck<'_, '_> {
         let windows = ranges::find_windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
         let of_window = |window: SqlNodeId| learned.iter().find_map(|learned| learned.window_range(trees, window));
-        let ranges = windows.into_iter().take(WINDOWS).filter_map(of_window);
+        let ranges = windows.into_iter().take(MAX_WINDOWS).filter_map(of_window);
         ranges.map(|range| range.replace("{}", "{0}")).collect()
     }
 
@@ -363,7 +363,7 @@ impl CandidateCheck<'_, '_> {
             .iter()
             .filter(|other| other.name != self.definition.name);
         let mut name_count = 0;
-        for definition in others.take(DEFINITIONS) {
+        for definition in others.take(MAX_DEFINITIONS) {
             let name = trees.add_word(&definition.name.to_ascii_lowercase());
             input
                 .entry(name)
@@ -375,7 +375,7 @@ impl CandidateCheck<'_, '_> {
             let tree = match site {
                 Some(site) => columns.resolve_expression(&site, trees).ok(),
                 // The definition has no column, so its expression is repeated wherever it is used.
-                None if name_count < WITHOUT_COLUMN => {
+                None if name_count < MAX_DEFINITIONS_WITHOUT_COLUMN => {
                     name_count += 1;
                     self.expand_formula(self.definition, &definition.formula, trees)
                 }
@@ -427,8 +427,8 @@ impl CandidateCheck<'_, '_> {
                 .any(|arg| matches!(arg, Arg::Named(text, _) if text == name))
         };
         // Keywords do not compile, so only names remain.
-        for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
-            if args.len() + 1 < NAMES && !is_known(&args, &name) {
+        for (column, name) in expression_columns(trees, expression).into_iter().take(MAX_COLUMN_NAMES) {
+            if args.len() + 1 < MAX_NAMES && !is_known(&args, &name) {
                 // A name that occurs only inside aggregates does not compile to a column.
                 let tree = self
                     .expression_tree(&name, trees)
@@ -437,7 +437,7 @@ impl CandidateCheck<'_, '_> {
             }
         }
         // Also add names that do not compile here, because a probe may need a value of this definition's type.
-        for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
+        for (column, name) in expression_columns(trees, expression).into_iter().take(MAX_COLUMN_NAMES) {
             if args.len() < 2 && !is_known(&args, &name) {
                 // If several relations have a column with this name, the step's own column needs its relation name.
                 let qualified_name = format!("{}.{name}", self.base_relation());
@@ -453,12 +453,12 @@ impl CandidateCheck<'_, '_> {
         // If the expression contains only literals, they can be replaced by any column of the relation.
         let columns = self.base_columns().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if args.is_empty() {
-            columns.take(NAMES).collect()
+            columns.take(MAX_NAMES).collect()
         } else {
             Vec::new()
         };
         for name in others.iter().map(|name| quote_formula_name(name)) {
-            if args.len() < NAMES && !is_known(&args, &name) {
+            if args.len() < MAX_NAMES && !is_known(&args, &name) {
                 args.extend(self.argument_from_formula(&name, trees));
             }
         }
@@ -466,7 +466,7 @@ impl CandidateCheck<'_, '_> {
             .iter()
             .flat_map(|name| sheets::artificial_lookup_keys(&quote_formula_name(name)))
         {
-            if args.len() < NAMES {
+            if args.len() < MAX_NAMES {
                 args.extend(self.argument_from_formula(&name, trees));
             }
         }

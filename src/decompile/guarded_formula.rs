@@ -284,7 +284,7 @@ impl CandidateCheck<'_, '_> {
         expected: SqlNodeId,
     ) -> Option<(GuardSet, String)> {
         let file = &candidate.file;
-        let generated = self.shown_expression(file, self.definition_part, trees).ok()?;
+        let generated = self.expression_in_file(file, self.definition_part, trees).ok()?;
         let added = guards.added_guards(trees, generated, expected)?;
         let name = &self.definition.name;
         let is_own = |item: &ColumnEdit| self.is_own_column(item) || candidate.is_of_other(item, name);

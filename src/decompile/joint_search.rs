@@ -16,7 +16,7 @@ use super::guards::GuardSet;
 use super::spec_edit::SpecPosition;
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
-use formulac_runtime::halves::apply_in_halves;
+use formulac_runtime::halves::apply_with_bisection;
 use formulac_syntax::text::split_words;
 
 /// SQL of the spec with candidate formulas.
@@ -301,7 +301,7 @@ impl JointSearch<'_, '_> {
             compiled.push(CompiledBatch { candidates, sql });
             Ok(())
         };
-        apply_in_halves(together, &mut compile);
+        apply_with_bisection(together, &mut compile);
         for candidate in alone {
             // A batch of one candidate is never rejected.
             let _ = compile(vec![candidate]);

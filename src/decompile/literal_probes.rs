@@ -16,14 +16,14 @@ use crate::check::literals_from_sql::{
 const MAX_STRINGS: usize = 12;
 const MAX_STRING_LENGTH: usize = 1000;
 /// Maximum number of strings to try around the digits of a format.
-const AFFIXES: usize = 4;
+const MAX_AFFIXES: usize = 4;
 /// Maximum number of number formats to try. `MAX_MASKS_PER_SIGN` is the maximum number of formats for each sign.
 const MAX_MASKS: usize = 120;
 const MAX_MASKS_PER_SIGN: usize = 16;
 /// Maximum number of concatenations to examine as formatted dates.
-const CHAINS: usize = 12;
+const MAX_CHAINS: usize = 12;
 /// Maximum number of conditional expressions to examine as formats that have a section for each sign.
-const CASES: usize = 4;
+const MAX_CASES: usize = 4;
 
 /// Returns calls whose literals may have produced the strings in an expression, based on the known SQL of calls.
 pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: SqlNodeId) -> Vec<ProbeFormula> {
@@ -130,7 +130,7 @@ fn add_format_probes(
         .rev()
         .filter_map(|part| date_format(trees, patterns, part));
     let dates = texts.iter().flat_map(|text| date_masks_from_sql(text));
-    for mask in dates.chain(in_parts.take(CHAINS)) {
+    for mask in dates.chain(in_parts.take(MAX_CHAINS)) {
         add_probe(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
     }
     const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
@@ -141,7 +141,12 @@ fn add_format_probes(
         }
     }
     let is_case = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Case;
-    for case in trees.descendants(expression).into_iter().filter(is_case).take(CASES) {
+    for case in trees
+        .descendants(expression)
+        .into_iter()
+        .filter(is_case)
+        .take(MAX_CASES)
+    {
         for mask in formats_by_sign(trees, case).into_iter().take(MAX_MASKS) {
             add_probe(&NUMERIC, &mask);
         }
@@ -162,7 +167,7 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
         .filter(|(_, affix)| !affix.is_empty())
         .map(|(text_index, affix)| (Some(text_index), affix))
         .collect();
-    affixes.truncate(AFFIXES);
+    affixes.truncate(MAX_AFFIXES);
     affixes.push((None, String::new()));
     let thousands = thousands_commas(trees, expression);
     let is_bare = cores.is_empty();

@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 
 /// Maximum size, in cells, of the table that is used to compare two parts. The tokens of larger parts are restored
 /// together.
-const TABLE: usize = 1 << 20;
+const MAX_DIFF_CELLS: usize = 1 << 20;
 
 /// Smallest piece in which the edited SQL differs from the generated SQL. One of the ranges of tokens may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +170,7 @@ pub(super) fn diff_tokens(
         return Vec::new();
     }
     let width = b.len() + 1;
-    if (a.len() + 1).saturating_mul(width) > TABLE {
+    if (a.len() + 1).saturating_mul(width) > MAX_DIFF_CELLS {
         return vec![Hunk {
             generated: generated_start..generated_start + a.len(),
             edited: edited..edited + b.len(),

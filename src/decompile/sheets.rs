@@ -9,11 +9,11 @@ use super::windows::both_signs;
 use crate::model::outline::SheetOutline;
 
 /// Maximum number of columns that lookups search or return.
-const COLUMNS: usize = 4;
+const MAX_LOOKUP_COLUMNS: usize = 4;
 /// Row number within the limit of `NTH_VALUE`. References to cells with larger row numbers compile to different SQL.
-const ROW: &str = "997";
+const PLACEHOLDER_ROW: &str = "997";
 /// Maximum number of sheet columns for which totals are probed.
-const TOTALS: usize = 12;
+const MAX_TOTALS: usize = 12;
 
 /// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
 pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormula> {
@@ -25,7 +25,7 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormu
         });
     };
     for letter in column_letters(sheet) {
-        for row in [ROW, NUMBERS[0]] {
+        for row in [PLACEHOLDER_ROW, NUMBERS[0]] {
             add_probe(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn probes_for_totals(sheet: &SheetOutline) -> Vec<ProbeFormula> {
             args: Vec::new(),
         });
     };
-    for name in sheet.columns.iter().take(TOTALS) {
+    for name in sheet.columns.iter().take(MAX_TOTALS) {
         for kind in ["column_total", "row_total", "grand_total"] {
             add_probe(format!("${{{name}:{kind}}}"));
         }
@@ -95,7 +95,7 @@ pub(super) fn probes_for_totals(sheet: &SheetOutline) -> Vec<ProbeFormula> {
 }
 
 fn column_letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
-    ('A'..='Z').take(sheet.columns.len().min(TOTALS))
+    ('A'..='Z').take(sheet.columns.len().min(MAX_TOTALS))
 }
 
 /// Returns strings that contain wildcards, and a string without wildcards that stands for text with escaped wildcards.
@@ -162,7 +162,7 @@ impl SheetLookup {
             .columns
             .iter()
             .filter(|name| among.contains(name))
-            .take(COLUMNS)
+            .take(MAX_LOOKUP_COLUMNS)
             .map(|name| quote_formula_name(name));
         names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
     }

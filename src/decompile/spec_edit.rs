@@ -225,7 +225,7 @@ impl<'s> SpecPosition<'s> {
         for (definition, formula) in formulas {
             let ways = self.replacements(definition, formula).ok()?;
             let is_text = |text: &str| {
-                let read = yaml::root(&format!("key: {text}\n"));
+                let read = yaml::parse_root(&format!("key: {text}\n"));
                 read.is_some_and(|root| root.text_at("key") == Some(formula.trim()))
             };
             let first = if ways.len() > 1 {

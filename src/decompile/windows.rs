@@ -5,14 +5,14 @@ use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, ProbeFormula};
 
 /// Maximum number of names to probe if a single pattern would be enough for all names.
-const NAMES: usize = 3;
+const MAX_NAMES: usize = 3;
 /// Maximum number of names to probe in functions that read single rows.
-const SINGLE: usize = 4;
+const MAX_SINGLE_ROW_NAMES: usize = 4;
 
 /// Returns probes that call functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
 pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
-    for name in names.iter().take(SINGLE) {
+    for name in names.iter().take(MAX_SINGLE_ROW_NAMES) {
         for number in both_signs(NUMBERS[0]) {
             probes.push(ProbeFormula {
                 shape: ExpressionShape::Call("OFFSET"),
@@ -39,7 +39,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
         }
     }
     // Probe functions over rows with the same value as the current row.
-    for (name_index, name) in names.iter().enumerate().take(NAMES) {
+    for (name_index, name) in names.iter().enumerate().take(MAX_NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
             probes.push(ProbeFormula {
                 shape: ExpressionShape::Words(format!("COUNTIF({range}, {{0}})")),
@@ -48,7 +48,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
             for (_, value) in names
                 .iter()
                 .enumerate()
-                .take(NAMES)
+                .take(MAX_NAMES)
                 .filter(|(other, _)| *other != name_index)
             {
                 for call in ["SUMIF", "AVERAGEIF"] {
@@ -70,7 +70,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
 
 /// Returns probes that call LARGE and SMALL for each of these names, with a different name as the position.
 pub(super) fn large_and_small_probes(names: &[Arg]) -> Vec<ProbeFormula> {
-    let names = names.iter().take(NAMES);
+    let names = names.iter().take(MAX_NAMES);
     let pairs = names.clone().flat_map(|value| {
         names
             .clone()
@@ -102,7 +102,7 @@ const RANGES: [(&str, usize); 7] = [
     ("OFFSET({0}, -{n}):OFFSET({0}, {n})", 1),
 ];
 /// Aggregates of one range. The first seven are also tried without a range.
-const TOTALS: [&str; 18] = [
+const RANGE_AGGREGATES: [&str; 18] = [
     "MEDIAN",
     "MODE",
     "GEOMEAN",
@@ -154,8 +154,8 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
         all_ranges.extend(RANGES.iter().map(|(range, count)| ((*range).to_owned(), *count)));
     }
     let mut probes = Vec::new();
-    for name in names.iter().take(NAMES) {
-        for call in TOTALS.into_iter().take(7) {
+    for name in names.iter().take(MAX_NAMES) {
+        for call in RANGE_AGGREGATES.into_iter().take(7) {
             probes.push(ProbeFormula {
                 shape: ExpressionShape::Call(call),
                 args: vec![name.clone()],
@@ -166,8 +166,8 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
         add_total_probes(name, &all_ranges, &mut probes);
         add_percentile_probes(name, numbers, ranges, &mut probes);
     }
-    for (name_index, first) in names.iter().enumerate().take(NAMES) {
-        for second in names.iter().take(NAMES).skip(name_index + 1) {
+    for (name_index, first) in names.iter().enumerate().take(MAX_NAMES) {
+        for second in names.iter().take(MAX_NAMES).skip(name_index + 1) {
             add_pair_probes(first, second, &all_ranges, &mut probes);
             add_pair_probes(second, first, &all_ranges, &mut probes);
         }
@@ -181,7 +181,7 @@ fn range_number(count: usize) -> Option<Arg> {
 }
 
 fn add_total_probes(name: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
-    for call in TOTALS {
+    for call in RANGE_AGGREGATES {
         for (range, count) in ranges {
             probes.push(ProbeFormula {
                 shape: ExpressionShape::Words(format!("{call}({})", range.replace("{n}", "{1}"))),

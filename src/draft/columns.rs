@@ -35,7 +35,7 @@ pub struct ColumnTestValues {
 }
 
 /// Default number of decimal places, as in amounts of money, if the column's type does not specify a scale.
-const SCALE: u32 = 2;
+const DEFAULT_SCALE: u32 = 2;
 
 /// Final letters of the placeholder strings.
 pub const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
@@ -204,7 +204,7 @@ fn choose_column_test_values(
         .into_iter()
         .flatten()
         .map(|text| Value::Text(text.clone()));
-    let scale = column.scale().unwrap_or(SCALE).min(9);
+    let scale = column.scale().unwrap_or(DEFAULT_SCALE).min(9);
     match column.ty() {
         Type::Boolean => [true, false].into_iter().for_each(|value| pool.add(Value::Bool(value))),
         Type::Integer | Type::Unknown => {

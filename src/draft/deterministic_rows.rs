@@ -62,10 +62,10 @@ fn deterministic_values(
         let spec = prune_spec(spec, &columns);
         for noise in [None, Some(NoiseDirection::One), Some(NoiseDirection::Opposite)] {
             let run = scorer.run(&spec, data, noise);
-            if run.unknown.is_some() || run.oversized {
+            if run.unsupported_part.is_some() || run.is_too_large {
                 return Err("the value is unknown");
             }
-            if run.unshown {
+            if run.has_unknown_digits {
                 return Err("the number of digits shown differs between warehouses");
             }
             let rows = run
@@ -74,7 +74,7 @@ fn deterministic_values(
                 .iter()
                 .map(|row| row.get(column).cloned().unwrap_or(Value::Null));
             let values: Vec<Value> = rows.collect();
-            if run.doubted || (noise.is_some() && first_values.as_ref() != Some(&values)) {
+            if run.is_uncertain || (noise.is_some() && first_values.as_ref() != Some(&values)) {
                 return Err("the last digits, or the order of rows, are uncertain");
             }
             if day > 0 && first_values.as_ref() != Some(&values) {

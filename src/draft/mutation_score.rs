@@ -51,7 +51,7 @@ pub struct MutationScore {
 const MAX_STEPS: u64 = 3_000_000;
 
 /// Number of random data sets for testing which output columns can be evaluated.
-const TRIALS: usize = 40;
+const TRIAL_COUNT: usize = 40;
 
 impl<'a> MutationScorer<'a> {
     pub fn new(
@@ -88,7 +88,7 @@ impl<'a> MutationScorer<'a> {
         };
         let last = main.spec.steps.len().saturating_sub(1);
         let mut chance = RandomGenerator::new(1);
-        let trials: Vec<RelationRows> = (0..TRIALS)
+        let trials: Vec<RelationRows> = (0..TRIAL_COUNT)
             .map(|trial| scorer.generate_random_rows(&mut chance, trial / 4))
             .collect();
         for column in compiled.columns() {
@@ -161,7 +161,7 @@ impl<'a> MutationScorer<'a> {
             let mut results = Vec::new();
             for spec in &specs {
                 let run = self.run(spec, data, None);
-                if let Some(unknown_part) = run.unknown {
+                if let Some(unknown_part) = run.unsupported_part {
                     return Some(not_evaluable_message(&unknown_part));
                 }
                 results.push(run.value.values());
@@ -208,7 +208,7 @@ impl<'a> MutationScorer<'a> {
                 .mutants
                 .get(*mutant_index)
                 .map(|mutant| self.run(mutant, data, None));
-            run.is_some_and(|run| run.unknown.is_none() && sorted_rows(run.value) != right)
+            run.is_some_and(|run| run.unsupported_part.is_none() && sorted_rows(run.value) != right)
         };
         mutants.iter().copied().filter(is_other).collect()
     }
@@ -256,7 +256,8 @@ impl<'a> MutationScorer<'a> {
         }
         seen.retain(needs_additional_row);
         let has_same_results = |other: &InterpreterSpec| self.run(other, data, None).value.values() == results;
-        let settled = !run.doubted && !run.oversized && !run.unshown && run.unknown.is_none();
+        let settled =
+            !run.is_uncertain && !run.is_too_large && !run.has_unknown_digits && run.unsupported_part.is_none();
         let certain = settled && self.specs.iter().skip(1).all(has_same_results);
         let long = results.iter().flatten().filter(|value| is_long(value)).count();
         Some(MutationScore {

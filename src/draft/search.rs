@@ -11,11 +11,11 @@ use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
 
 /// Maximum number of rows in an example.
-const ROWS: usize = 14;
+const MAX_ROWS: usize = 14;
 /// Number of candidates to try before the search stops adding rows.
-const TRIES: usize = 60;
+const MAX_TRIES: usize = 60;
 /// Maximum number of examples for a spec.
-const EXAMPLES: usize = 3;
+const MAX_EXAMPLES: usize = 3;
 
 /// Outcomes and mutants that earlier examples cover.
 #[derive(Default)]
@@ -74,7 +74,7 @@ fn score_data(
 pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
     let mut example_coverage = EarlierExampleCoverage::default();
     let mut examples: Vec<RelationRows> = Vec::new();
-    for example_index in 0..EXAMPLES {
+    for example_index in 0..MAX_EXAMPLES {
         if example_index > 0 && scorer.is_budget_spent(60) {
             break;
         }
@@ -122,11 +122,11 @@ fn build_covering_rows(
 ) -> Option<RelationRows> {
     let mut data: RelationRows = vec![Vec::new(); scorer.slots.len()];
     let mut best = score_data(scorer, example_coverage, &data)?;
-    while count_rows(&data) < ROWS && !scorer.is_budget_spent(50) {
+    while count_rows(&data) < MAX_ROWS && !scorer.is_budget_spent(50) {
         let mut next: Option<(DataScore, RelationRows)> = None;
         // Try several rows at once if a single row does not increase the coverage.
         for more in 1..=5 {
-            for _ in (0..TRIES).take_while(|_| !scorer.is_budget_spent(60)) {
+            for _ in (0..MAX_TRIES).take_while(|_| !scorer.is_budget_spent(60)) {
                 let candidate = with_more_rows(scorer, chance, &data, more);
                 let Some(worth) = score_data(scorer, example_coverage, &candidate) else {
                     continue;
@@ -160,10 +160,10 @@ fn add_detecting_rows(
     let detected = scorer.detected_mutants(&data, &undetected);
     undetected.retain(|mutant_index| !detected.contains(mutant_index));
     let mut tries = 0;
-    while !undetected.is_empty() && tries < 4 * TRIES && !scorer.is_budget_spent(75) {
+    while !undetected.is_empty() && tries < 4 * MAX_TRIES && !scorer.is_budget_spent(75) {
         tries += 1;
         let more = chance.random_below(4);
-        let room = count_rows(&data) < ROWS;
+        let room = count_rows(&data) < MAX_ROWS;
         let candidate = if room && more > 0 {
             with_more_rows(scorer, chance, &data, more)
         } else {

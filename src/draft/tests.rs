@@ -15,7 +15,7 @@ fn orders() -> Schema {
                 .with(Column::new("customer_id", Type::Integer))
                 .with(Column::new("status", Type::Text))
                 .with(Column::new("quantity", Type::Integer).nullable(false))
-                .with(Column::new("amount", Type::Decimal).declared("decimal(12, 3)"))
+                .with(Column::new("amount", Type::Decimal).with_declared_type("decimal(12, 3)"))
                 .with(Column::new("ordered_on", Type::Date).nullable(false))
                 .with(Column::new("seen_at", Type::Timestamptz))
                 .primary_key(["order_id"]),

@@ -197,7 +197,7 @@ mod tests {
             "open", "a, b", "[x]", "a: b", "yes", "2024", "", "a\r\nb", "nul\0", "it's", "x #y",
         ] {
             let mapping = format!("rows: [{{{}: {}}}]\n", text_in_flow("a, b"), text_in_flow(text));
-            let root = yaml::root(&mapping).unwrap();
+            let root = yaml::parse_root(&mapping).unwrap();
             let row = root.items_at("rows").first().and_then(|row| row.text_at("a, b"));
             assert_eq!(row, Some(text), "{mapping}");
         }

@@ -117,7 +117,7 @@ impl Impact {
 
     /// Returns the highest severity of all changes and effects.
     #[must_use]
-    pub fn worst_grade(&self) -> ChangeSeverity {
+    pub fn worst_severity(&self) -> ChangeSeverity {
         let changed = self.changed.iter().map(|changed| changed.grade);
         changed
             .chain(self.effects.iter().map(|effect| effect.grade))

@@ -59,7 +59,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
         let name = graph.node_name(*parent);
         if before.fails.is_some() {
             state.fails = Some(Some((*parent, None)));
-            state.raise_grade(
+            state.raise_severity(
                 ChangeSeverity::Breaking,
                 format!("the input `{name}` fails or was removed"),
                 Some((*parent, None)),
@@ -72,7 +72,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
                     state
                         .columns
                         .insert(element.to_lowercase(), (ColumnChange::Values, via.clone()));
-                    state.raise_grade(
+                    state.raise_severity(
                         ChangeSeverity::Changing,
                         format!("`{element}` may depend on the changes in `{name}`"),
                         via,
@@ -107,7 +107,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
                 ),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));
-            state.raise_grade(grade, reason, via);
+            state.raise_severity(grade, reason, via);
         }
     }
 }
@@ -150,14 +150,14 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
                 } else {
                     ChangeSeverity::Breaking
                 };
-                state.raise_grade(
+                state.raise_severity(
                     grade,
                     format!("the metric is derived from `{name}.{measure}`"),
                     Some((*parent, Some((*measure).to_owned()))),
                 );
             }
             None if before.fails.is_some() => {
-                state.raise_grade(
+                state.raise_severity(
                     ChangeSeverity::Breaking,
                     format!("`{name}` fails or was removed"),
                     Some((*parent, None)),
@@ -167,7 +167,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
             // to a changed dimension.
             None if is_semantic && !measures.is_empty() && metric.filter.is_empty_value() => continue,
             None => {
-                state.raise_grade(
+                state.raise_severity(
                     before.grade.max(ChangeSeverity::Changing),
                     format!("the metric is derived from `{name}`"),
                     Some((*parent, None)),

@@ -23,11 +23,11 @@ pub(super) fn grade_data_test(
         .find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some()))
     {
         let reason = format!("the input `{}` fails or was removed", graph.node_name(*parent));
-        return state.raise_grade(ChangeSeverity::Breaking, reason, Some((*parent, None)));
+        return state.raise_severity(ChangeSeverity::Breaking, reason, Some((*parent, None)));
     }
     if let Some((parent, name)) = parent_with_changed_rows(graph, index, states) {
         let reason = format!("the test reads `{name}`, whose rows change");
-        return state.raise_grade(ChangeSeverity::Changing, reason, Some((parent, None)));
+        return state.raise_severity(ChangeSeverity::Changing, reason, Some((parent, None)));
     }
     let mut columns = test.map(|test| tested_columns(graph, test)).unwrap_or_default();
     // The columns of a built-in dbt test are known without its SQL.
@@ -42,7 +42,7 @@ pub(super) fn grade_data_test(
             Some((node_index, Some(column))) => columns.push((node_index, column)),
             Some((node_index, None)) => {
                 let reason = format!("the test reads `{}`, whose rows change", graph.node_name(node_index));
-                state.raise_grade(ChangeSeverity::Changing, reason, Some((node_index, None)));
+                state.raise_severity(ChangeSeverity::Changing, reason, Some((node_index, None)));
             }
             None => {}
         }
@@ -69,7 +69,7 @@ pub(super) fn grade_data_test(
                 format!("the test checks the values of `{label}`"),
             ),
         };
-        state.raise_grade(grade, reason, Some((node_index, Some(column))));
+        state.raise_severity(grade, reason, Some((node_index, Some(column))));
     }
     if let (Some(Err(why)), None) = (lineage, test.and_then(|test| test.column.as_ref()))
         && !state.is_affected()
@@ -77,7 +77,7 @@ pub(super) fn grade_data_test(
             .iter()
             .find(|parent| states.get(parent).is_some_and(NodeState::is_affected))
     {
-        state.raise_grade(
+        state.raise_severity(
             ChangeSeverity::Changing,
             format!("the test checks `{}`", graph.node_name(*parent)),
             Some((*parent, None)),
@@ -163,7 +163,7 @@ pub(super) fn grade_unit_test(
             .and_then(|part| part.node)
             .is_some_and(|n| Some(&*n.name) == model);
         if before.fails.is_some() {
-            state.raise_grade(
+            state.raise_severity(
                 ChangeSeverity::Breaking,
                 format!("the unit test reads `{name}`, which fails or was removed"),
                 via,
@@ -174,7 +174,7 @@ pub(super) fn grade_unit_test(
             .find(|(_, (change, _))| *change == ColumnChange::Gone)
         {
             let via = Some((*parent, Some(column.clone())));
-            state.raise_grade(
+            state.raise_severity(
                 ChangeSeverity::Breaking,
                 format!("the unit test may use `{name}.{column}`, which was removed"),
                 via,
@@ -184,7 +184,7 @@ pub(super) fn grade_unit_test(
                 .iter()
                 .any(|start| start.node_index == *parent && start.redefined)
         {
-            state.raise_grade(
+            state.raise_severity(
                 ChangeSeverity::Breaking,
                 format!("the unit test expects the previous values of `{name}`"),
                 via,

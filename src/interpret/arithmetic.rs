@@ -27,7 +27,7 @@ pub fn evaluate_scalar(
                 op,
                 InterpreterOp::Add | InterpreterOp::Subtract | InterpreterOp::Multiply
             );
-            let moved = matches!(op, InterpreterOp::Later | InterpreterOp::Earlier);
+            let moved = matches!(op, InterpreterOp::AddDays | InterpreterOp::Earlier);
             let a = operand(a, number || *op == InterpreterOp::Divide);
             let b = operand(b, number || moved);
             if let Some(outcome) = operator_outcome(*op, &a, &b) {
@@ -206,15 +206,15 @@ fn unsupported_operands(op: InterpreterOp, a: &Value, b: &Value) -> Value {
 fn evaluate_arithmetic(op: InterpreterOp, a: &Value, b: &Value) -> Value {
     let is_moment = |value: &Value| value.seconds().is_some();
     match (op, a, b) {
-        (InterpreterOp::Add, ..) if is_moment(a) => return shift_date(InterpreterOp::Later, a, b),
-        (InterpreterOp::Add, ..) if is_moment(b) => return shift_date(InterpreterOp::Later, b, a),
+        (InterpreterOp::Add, ..) if is_moment(a) => return shift_date(InterpreterOp::AddDays, a, b),
+        (InterpreterOp::Add, ..) if is_moment(b) => return shift_date(InterpreterOp::AddDays, b, a),
         (InterpreterOp::Subtract, ..) if is_moment(a) && is_moment(b) => {
-            return evaluate_arithmetic(InterpreterOp::Apart, a, b);
+            return evaluate_arithmetic(InterpreterOp::DaysBetween, a, b);
         }
         (InterpreterOp::Subtract, ..) if is_moment(a) => return shift_date(InterpreterOp::Earlier, a, b),
-        (InterpreterOp::Later | InterpreterOp::Earlier, ..) => return shift_date(op, a, b),
-        (InterpreterOp::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
-        (InterpreterOp::Apart, ..) => {
+        (InterpreterOp::AddDays | InterpreterOp::Earlier, ..) => return shift_date(op, a, b),
+        (InterpreterOp::DaysBetween, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (InterpreterOp::DaysBetween, ..) => {
             let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else {
                 return unsupported_operands(op, a, b);
             };

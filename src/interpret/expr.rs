@@ -40,10 +40,10 @@ pub enum InterpreterOp {
     GreaterOrEqual,
     Join,
     /// Adds days to a date or time.
-    Later,
+    AddDays,
     Earlier,
     /// Number of days between two dates or times.
-    Apart,
+    DaysBetween,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -347,8 +347,8 @@ pub fn is_plain(name: &str) -> bool {
 impl InterpreterOp {
     pub fn symbol(self) -> &'static str {
         match self {
-            Self::Add | Self::Later => "+",
-            Self::Subtract | Self::Earlier | Self::Apart => "-",
+            Self::Add | Self::AddDays => "+",
+            Self::Subtract | Self::Earlier | Self::DaysBetween => "-",
             Self::Multiply => "*",
             Self::Divide => "/",
             Self::Power => "^",

@@ -90,7 +90,7 @@ pub fn join_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &HashMa
         columns: relations.relation_rows(0).columns.clone(),
         rows,
         grain,
-        meant: qualified_names,
+        qualified_columns: qualified_names,
         first: Some(input_name.to_owned()),
         is_single: false,
         error_columns: relations.error_columns(),
@@ -206,7 +206,7 @@ impl<'a> JoinedRelations<'a> {
             JoinCondition::Nothing => true,
             JoinCondition::On(condition) => {
                 let mut names = Vec::new();
-                read(step, condition, &mut names);
+                collect_names_read(step, condition, &mut names);
                 let value = |name: String| Some((name.clone(), self.resolve_value(parts, &name)?));
                 let row: ValueRow = names.into_iter().filter_map(value).collect();
                 row_value(step, condition, &row, NamePrecedence::ColumnsFirst).as_condition() == Some(true)
@@ -291,14 +291,14 @@ fn first_value(sides: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
 }
 
 /// Collects the names that an expression reads, directly or through the step's definitions.
-fn read(step: &InterpreterStep, x: &InterpreterExpr, names: &mut Vec<String>) {
+fn collect_names_read(step: &InterpreterStep, x: &InterpreterExpr, names: &mut Vec<String>) {
     let mut direct_names = Vec::new();
     x.collect_names(&mut direct_names);
     for name in direct_names {
         if !names.contains(&name) {
             names.push(name.clone());
             if let Some(definition) = step.definition(&name) {
-                read(step, definition, names);
+                collect_names_read(step, definition, names);
             }
         }
     }

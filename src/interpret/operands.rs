@@ -38,7 +38,10 @@ impl NullSources {
 
 /// Returns the arguments that a function such as IF can return, and the meaning of NULL if the function returns none of
 /// them. `None` for functions that do not choose an argument.
-pub fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<(Vec<&'x InterpreterExpr>, NullSources)> {
+pub fn selectable_arguments<'x>(
+    name: &str,
+    args: &'x [InterpreterExpr],
+) -> Option<(Vec<&'x InterpreterExpr>, NullSources)> {
     let is_true = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(Value::Bool(true)));
     let has_default = match (name, args) {
         ("IF", _) => args.len() == 3,
@@ -80,27 +83,30 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
     let safe = function.safe_last.zip(args.last().and_then(number));
     let rule = |overload: &Overload| overload.nulls.unwrap_or(function.nulls);
     let overloads = || {
-        let accepts =
-            |overload: &&Overload| overload.repeated || (overload.needed..=overload.params.len()).contains(&args.len());
+        let accepts = |overload: &&Overload| {
+            overload.repeated || (overload.min_arguments..=overload.params.len()).contains(&args.len())
+        };
         function.overloads.iter().filter(accepts)
     };
     // Some overloads that accept only literals cannot fail.
-    let is_safe_literal = overloads().filter(|overload| overload.literal).any(|overload| {
-        let literal = |arg_index: usize| args.get(arg_index).and_then(number);
-        let accepts = |(arg_index, param): (usize, &Param)| match param.ty {
-            ParamType::Literal(least, most) => match args.get(arg_index).map(number) {
-                Some(arg_number) => {
-                    arg_number.is_some_and(|literal_value| (least as f64..=most as f64).contains(&literal_value))
-                }
-                None => param.optional,
-            },
-            ParamType::Positive => literal(arg_index).is_some_and(|value| value > 0.0),
-            ParamType::Negative => literal(arg_index).is_some_and(|value| value < 0.0),
-            _ => true,
-        };
-        matches!(rule(overload), Nulls::Any | Nulls::Never) && overload.params.iter().enumerate().all(accepts)
-    });
-    let mut others = overloads().filter(|overload| !overload.literal).peekable();
+    let is_safe_literal = overloads()
+        .filter(|overload| overload.has_literal_params)
+        .any(|overload| {
+            let literal = |arg_index: usize| args.get(arg_index).and_then(number);
+            let accepts = |(arg_index, param): (usize, &Param)| match param.ty {
+                ParamType::Literal(least, most) => match args.get(arg_index).map(number) {
+                    Some(arg_number) => {
+                        arg_number.is_some_and(|literal_value| (least as f64..=most as f64).contains(&literal_value))
+                    }
+                    None => param.optional,
+                },
+                ParamType::Positive => literal(arg_index).is_some_and(|value| value > 0.0),
+                ParamType::Negative => literal(arg_index).is_some_and(|value| value < 0.0),
+                _ => true,
+            };
+            matches!(rule(overload), Nulls::Any | Nulls::Never) && overload.params.iter().enumerate().all(accepts)
+        });
+    let mut others = overloads().filter(|overload| !overload.has_literal_params).peekable();
     let fails = function.nulls == Nulls::Error
         || others.peek().is_some() && others.all(|overload| rule(overload) == Nulls::Error);
     fails && !is_safe_literal && !safe.is_some_and(|(safe, last)| safe.includes(last))

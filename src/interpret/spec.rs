@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::calendar::PeriodFrame;
 use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, Window};
-use crate::operands::{NullSources, can_fail, choices, fails_without_values};
+use crate::operands::{NullSources, can_fail, fails_without_values, selectable_arguments};
 use crate::uncertainty;
 
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ impl InterpreterStep {
                 }
                 (_, sources) => sources,
             },
-            InterpreterExpr::Call(name, args) => match choices(name, args) {
+            InterpreterExpr::Call(name, args) => match selectable_arguments(name, args) {
                 Some((branches, nothing)) => any(&branches).or(nothing),
                 None if fails_without_values(name) => NullSources::ERROR,
                 None if can_fail(name, args) => any(&args.iter().collect::<Vec<_>>()).or(NullSources::ERROR),

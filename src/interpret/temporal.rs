@@ -169,7 +169,7 @@ fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKi
             "hour" | "minute" | "second" | "millisecond" => TemporalKind::Time,
             _ => TemporalKind::Other,
         },
-        InterpreterExpr::Binary(InterpreterOp::Later | InterpreterOp::Earlier | InterpreterOp::Add, a, b) => {
+        InterpreterExpr::Binary(InterpreterOp::AddDays | InterpreterOp::Earlier | InterpreterOp::Add, a, b) => {
             match (kind_of(a), kind_of(b)) {
                 (TemporalKind::Date, TemporalKind::Clock) | (TemporalKind::Clock, TemporalKind::Date) => {
                     TemporalKind::Time
@@ -245,12 +245,12 @@ fn make_operators_explicit_in_scope(x: &mut InterpreterExpr, scope: &TemporalSco
                 _ => {}
             }
             match (*op, of_a >= TemporalKind::Date, of_b >= TemporalKind::Date) {
-                (InterpreterOp::Add, true, _) => *op = InterpreterOp::Later,
+                (InterpreterOp::Add, true, _) => *op = InterpreterOp::AddDays,
                 (InterpreterOp::Add, false, true) => {
-                    *op = InterpreterOp::Later;
+                    *op = InterpreterOp::AddDays;
                     std::mem::swap(a, b);
                 }
-                (InterpreterOp::Subtract, true, true) => *op = InterpreterOp::Apart,
+                (InterpreterOp::Subtract, true, true) => *op = InterpreterOp::DaysBetween,
                 (InterpreterOp::Subtract, true, false) => *op = InterpreterOp::Earlier,
                 _ => {}
             }

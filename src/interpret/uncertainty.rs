@@ -29,13 +29,13 @@ pub enum NoiseDirection {
 pub struct CheckedResult<T> {
     pub value: T,
     /// Whether any step of the computation depended on the last bits of a float.
-    pub doubted: bool,
+    pub is_uncertain: bool,
     /// Whether a number was so large that the contract allows engines to fail.
-    pub oversized: bool,
+    pub is_too_large: bool,
     /// Description of the first part that the interpreter could not evaluate. `None` if all parts were evaluated.
-    pub unknown: Option<String>,
+    pub unsupported_part: Option<String>,
     /// Whether engines may display a decimal with different numbers of digits.
-    pub unshown: bool,
+    pub has_unknown_digits: bool,
     /// Number of steps that the computation took.
     pub steps: u64,
 }
@@ -52,10 +52,10 @@ pub fn with_noise<T>(noise: Option<NoiseDirection>, work: impl FnOnce() -> T) ->
     NOISE.set(None);
     CheckedResult {
         value,
-        doubted: DOUBTED.get(),
-        oversized: OVERSIZED.get(),
-        unknown: UNKNOWN.take(),
-        unshown: UNSHOWN.get(),
+        is_uncertain: DOUBTED.get(),
+        is_too_large: OVERSIZED.get(),
+        unsupported_part: UNKNOWN.take(),
+        has_unknown_digits: UNSHOWN.get(),
         steps: TAKEN.get(),
     }
 }

@@ -123,7 +123,13 @@ impl Compiler {
         let order = graph::order_specs(&parents);
         let is_needed = flag_needed_specs(&parents, count, |number| batch.files[number].has_semantic_model(self));
         let mut spec_results: Arena<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
-        let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
+        let behind: Vec<usize> = order
+            .cycles
+            .iter()
+            .flatten()
+            .chain(&order.dependents_of_cycles)
+            .copied()
+            .collect();
         for (index, wave) in order.waves.iter().chain([&behind]).enumerate() {
             // Models in a cycle, and models that read them, have unknown columns.
             if index == order.waves.len() {
@@ -144,7 +150,7 @@ impl Compiler {
             compiled().for_each(|(number, compiled)| spec_results[number] = Some(Arc::clone(compiled)));
         }
         batch.agree_on_semantic_names(&mut compiler, &mut spec_results);
-        for circle in &order.circles {
+        for circle in &order.cycles {
             report_cycle(circle, &batch.files, &mut spec_results);
         }
         report_duplicate_metric_sets(specs, &batch.sets, &mut spec_results, count);
@@ -576,7 +582,7 @@ impl CompiledSpec {
         });
         let relation = columns.fold(Relation::new(name), Relation::with).with_key(&self.key);
         let relation = if self.open {
-            relation.partially_known()
+            relation.mark_incomplete()
         } else {
             relation
         };

@@ -22,11 +22,11 @@ pub(super) struct CardinalityQuery {
     /// Columns of the joined relation that must equal a value from other relations.
     pub equal: Vec<u32>,
     /// Conditions that read only the joined relation.
-    pub own_conditions: Vec<IrId>,
+    pub conditions_on_joined_relation: Vec<IrId>,
     /// Whether there are other conditions.
     pub has_other_conditions: bool,
     /// Whether at least one condition equates a value from the joined relation with a value from other relations.
-    pub pairs: bool,
+    pub has_equality: bool,
 }
 
 impl SpecCompilation<'_> {
@@ -64,7 +64,7 @@ impl SpecCompilation<'_> {
             }
             let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
             // A condition on the period, or on the current version, can select one version.
-            let is_whole = cardinality_query.own_conditions.is_empty()
+            let is_whole = cardinality_query.conditions_on_joined_relation.is_empty()
                 && !cardinality_query.has_other_conditions
                 && !equal.is_empty();
             let columns = joined.input.relations.get(index + 1).map_or(&[][..], |r| r.columns());
@@ -217,12 +217,12 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
                         reads_this_and_other_relations(program, *a, relation),
                         reads_this_and_other_relations(program, *b, relation),
                     );
-                    cardinality_query.pairs |=
+                    cardinality_query.has_equality |=
                         matches!((a, b), ((true, false), (false, true)) | ((false, true), (true, false)));
                 }
                 match column {
                     Some(column) => cardinality_query.equal.push(column),
-                    None if has_own_columns && !others => cardinality_query.own_conditions.push(id),
+                    None if has_own_columns && !others => cardinality_query.conditions_on_joined_relation.push(id),
                     None => cardinality_query.has_other_conditions = true,
                 }
             }
@@ -291,7 +291,7 @@ pub(super) fn check_join_support(
         let Some(root) = conditions.join_condition(index) else {
             continue;
         };
-        if condition_query(plan.program, root, name).pairs {
+        if condition_query(plan.program, root, name).has_equality {
             continue;
         }
         let refused = |unsupported_join: &str| {

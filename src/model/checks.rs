@@ -55,7 +55,7 @@ impl SpecCompilation<'_> {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for step in &self.spec.steps {
             let Some(name) = step.name else {
-                if self.spec.steps.len() > 1 && !step.faulty {
+                if self.spec.steps.len() > 1 && !step.has_invalid_keys {
                     diagnostics.push(
                         Diagnostic::new(
                             Code::UnnamedStep,
@@ -296,7 +296,7 @@ pub(super) fn check_shape(
     }
     // Do not report a missing column if its formula has an error, because the error explains why the column is missing.
     let empty = sound
-        && !step.faulty
+        && !step.has_invalid_keys
         && !plan.outputs.iter().any(|o| *o)
         && step.group_by.is_empty()
         && matches!(step.keep, KeptColumns::Nothing);
@@ -308,7 +308,7 @@ pub(super) fn check_shape(
     }
     // If the step has joins, `keep` is checked together with the joins. A misspelled key may have been intended as
     // `joins`.
-    if input.joined.is_none() && !step.faulty {
+    if input.joined.is_none() && !step.has_invalid_keys {
         let definitions = plan
             .program
             .definitions

@@ -357,7 +357,9 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn ordered_model_sql(&self) -> Option<&str> {
-        self.model.as_ref().map(|m| m.ordered.as_deref().unwrap_or(&m.sql))
+        self.model
+            .as_ref()
+            .map(|m| m.ordered_query.as_deref().unwrap_or(&m.sql))
     }
 
     /// Returns the limit of the last step, or `None` if the last step has no limit or there is an error.

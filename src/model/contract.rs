@@ -219,8 +219,8 @@ mod tests {
         let rates = Relation::new("rates")
             .with(Column::new("currency", Type::Text))
             .with(Column::new("units", Type::Integer))
-            .with(Column::new("rate", Type::Decimal).declared("decimal(18, 8)"))
-            .with(Column::new("price", Type::Decimal).declared("decimal(12, 2)"))
+            .with(Column::new("rate", Type::Decimal).with_declared_type("decimal(18, 8)"))
+            .with(Column::new("price", Type::Decimal).with_declared_type("decimal(12, 2)"))
             .with(Column::new("amount", Type::Decimal));
         let dialect: Dialect = dialect.parse().unwrap();
         let compiler = Compiler::builder()

@@ -32,7 +32,7 @@ pub struct StepFormulas<'y> {
     segments: Vec<Segment<'y>>,
     /// File position of each byte of the text. All bytes of a character have the position of the character. The
     /// positions are computed only when they are needed, because most specs have no diagnostics.
-    places: OnceCell<Vec<Span>>,
+    positions: OnceCell<Vec<Span>>,
 }
 
 /// Range of the text that is copied or generated from text in the spec.
@@ -247,7 +247,7 @@ impl<'y> StepFormulas<'y> {
     }
 
     fn places(&self) -> &[Span] {
-        self.places.get_or_init(|| self.compute_places())
+        self.positions.get_or_init(|| self.compute_places())
     }
 
     fn compute_places(&self) -> Vec<Span> {

@@ -14,7 +14,7 @@ impl JoinedStepInput<'_> {
             .grain
             .iter()
             .map(|name| InputColumn {
-                of: vec![0],
+                relations: vec![0],
                 name: name.clone(),
             })
             .collect();
@@ -43,7 +43,7 @@ impl JoinedStepInput<'_> {
                     && alike(&mut key.iter())
                     && key.iter().all(|k| merged(k).is_some());
                 let key_columns = key.iter().map(|name| InputColumn {
-                    of: vec![0, 1],
+                    relations: vec![0, 1],
                     name: name.clone(),
                 });
                 grain = if is_same_key { key_columns.collect() } else { Vec::new() };
@@ -59,7 +59,7 @@ impl JoinedStepInput<'_> {
                     .iter()
                     .filter(|name| !settled.iter().any(|s| s.eq_ignore_ascii_case(name)));
                 grain.extend(open.map(|name| InputColumn {
-                    of: vec![index + 1],
+                    relations: vec![index + 1],
                     name: name.clone(),
                 }));
             }

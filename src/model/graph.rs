@@ -72,9 +72,9 @@ pub(super) struct SpecOrder {
     /// Waves of specs. The specs in a wave read only models from earlier waves.
     pub waves: Vec<Vec<usize>>,
     /// Cycles of specs. In each cycle, the specs are in dependency order.
-    pub circles: Vec<Vec<usize>>,
+    pub cycles: Vec<Vec<usize>>,
     /// Specs that depend on a cycle.
-    pub behind: Vec<usize>,
+    pub dependents_of_cycles: Vec<usize>,
 }
 
 /// Orders specs by dependency. `parents` contains the indexes of the specs that each spec reads.
@@ -109,7 +109,7 @@ pub(super) fn order_specs(parents: &Arena<Vec<usize>>) -> SpecOrder {
     let mut unread: VecDeque<usize> = left.iter().copied().filter(|n| !reading.contains_key(n)).collect();
     while let Some(number) = unread.pop_front() {
         left.remove(&number);
-        order.behind.push(number);
+        order.dependents_of_cycles.push(number);
         for parent in parents[number].iter().filter(|parent| left.contains(parent)) {
             if let Some(count) = reading.get_mut(parent) {
                 *count -= 1;
@@ -126,12 +126,12 @@ pub(super) fn order_specs(parents: &Arena<Vec<usize>>) -> SpecOrder {
             circle.iter().for_each(|number| {
                 left.remove(number);
             });
-            order.circles.push(circle);
+            order.cycles.push(circle);
         } else if left.remove(&first) {
-            order.behind.push(first);
+            order.dependents_of_cycles.push(first);
         }
     }
-    order.behind.sort_unstable();
+    order.dependents_of_cycles.sort_unstable();
     order
 }
 
@@ -170,7 +170,7 @@ mod tests {
     fn each_wave_reads_earlier_waves() {
         let order = order_specs(&vec![vec![1, 2], vec![2], vec![], vec![0]].into());
         assert_eq!(order.waves, [vec![2], vec![1], vec![0], vec![3]]);
-        assert!(order.circles.is_empty() && order.behind.is_empty());
+        assert!(order.cycles.is_empty() && order.dependents_of_cycles.is_empty());
     }
 
     #[test]
@@ -178,8 +178,8 @@ mod tests {
         // 0 and 1 read each other, 2 reads 0, 3 reads itself, 4 reads nothing, and 5 is between two cycles.
         let order = order_specs(&vec![vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]].into());
         assert_eq!(order.waves, [vec![4]]);
-        assert_eq!(order.circles, [vec![0, 1], vec![3]]);
-        assert_eq!(order.behind, [2, 5]);
+        assert_eq!(order.cycles, [vec![0, 1], vec![3]]);
+        assert_eq!(order.dependents_of_cycles, [2, 5]);
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub enum CurrentDate {
 
 /// Returns the source of the current date for a spec.
 pub fn current_date(source: &str) -> CurrentDate {
-    let root = yaml::root(source);
+    let root = yaml::parse_root(source);
     let spec = root
         .as_ref()
         .and_then(|root| load::load(root, source, load::SpecKind::Written, &mut Vec::new()));
@@ -90,7 +90,7 @@ pub fn convert_spec_for_interpreter(
     source: &str,
     today: i64,
 ) -> Result<InterpreterInput, UnsupportedFormula> {
-    let root = yaml::root(source).ok_or_else(|| "an empty spec".to_owned())?;
+    let root = yaml::parse_root(source).ok_or_else(|| "an empty spec".to_owned())?;
     if find_step_over_metric_sets(&root).is_some() {
         return Err("metric sets".to_owned());
     }

@@ -37,7 +37,7 @@ pub(super) struct JoinedStepInput<'y> {
     /// Whether each joined relation has at most one row.
     pub single: Vec<bool>,
     /// For each name in `using`, the relations that have a column with this name that is not merged.
-    pub owners: FxHashMap<String, Vec<usize>>,
+    pub relations_by_column: FxHashMap<String, Vec<usize>>,
 }
 
 impl SpecCompilation<'_> {
@@ -116,12 +116,12 @@ impl SpecCompilation<'_> {
             None => Relation::unknown(name),
         };
         let mut joined = JoinedStepInput {
-            input: JoinedInput::from_first(with_name(input.relation, input.name)),
+            input: JoinedInput::from_first_relation(with_name(input.relation, input.name)),
             merged_columns: Vec::new(),
             using: Vec::new(),
             keys: Vec::new(),
             single: Vec::new(),
-            owners: step
+            relations_by_column: step
                 .joins
                 .iter()
                 .flat_map(using_names)
@@ -172,12 +172,12 @@ fn using_names<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
 impl<'y> JoinedStepInput<'y> {
     /// Records the `using` columns that the relation at this index has.
     fn record_using_columns(&mut self, index: usize) {
-        if self.owners.is_empty() {
+        if self.relations_by_column.is_empty() {
             return;
         }
         let columns = self.input.relations.get(index).into_iter().flat_map(Relation::columns);
         for column in columns {
-            if let Some(owners) = self.owners.get_mut(&column.name().to_ascii_lowercase()) {
+            if let Some(owners) = self.relations_by_column.get_mut(&column.name().to_ascii_lowercase()) {
                 owners.push(index);
             }
         }
@@ -201,7 +201,7 @@ impl<'y> JoinedStepInput<'y> {
             let Some(right) = relations.get(join_index) else {
                 continue;
             };
-            if right.position(name.text).is_none() && !right.may_have_more_columns() {
+            if right.position(name.text).is_none() && !right.may_have_unlisted_columns() {
                 diagnostics.push(self.no_join_column(right.name(), *name, std::slice::from_ref(right), join_index));
                 continue;
             }
@@ -216,7 +216,7 @@ impl<'y> JoinedStepInput<'y> {
             let begin = if condition_parts.is_empty() { "" } else { ", " };
             condition_parts.push((format!("{begin}{sides} = {}", text_of(right, name.text)), *name));
             let full = join.kind == JoinKind::Full;
-            if let Some(owners) = self.owners.get_mut(&name.text.to_ascii_lowercase()) {
+            if let Some(owners) = self.relations_by_column.get_mut(&name.text.to_ascii_lowercase()) {
                 owners.retain(|owner| *owner != join_index && !left.contains(owner));
             }
             match self
@@ -285,7 +285,7 @@ impl<'y> JoinedStepInput<'y> {
             .merged_columns
             .iter()
             .find(|m| m.name.eq_ignore_ascii_case(name.text));
-        let owners = self.owners.get(&name.text.to_ascii_lowercase());
+        let owners = self.relations_by_column.get(&name.text.to_ascii_lowercase());
         let others: Vec<usize> = owners
             .into_iter()
             .flatten()
@@ -298,7 +298,7 @@ impl<'y> JoinedStepInput<'y> {
             (None, [single_owner]) => return Some(vec![*single_owner]),
             (None, []) => {
                 let open: Vec<usize> = (0..join_index)
-                    .filter(|index| before.get(*index).is_some_and(Relation::may_have_more_columns))
+                    .filter(|index| before.get(*index).is_some_and(Relation::may_have_unlisted_columns))
                     .collect();
                 match open.as_slice() {
                     [] => {

@@ -60,7 +60,7 @@ impl SpecCompilation<'_> {
                 &words.collect::<Vec<_>>().join("_"),
                 self.compiler.options.dialect.max_bytes(),
             );
-            let is_new = self.proofs.names.insert(name.to_lowercase());
+            let is_new = self.tests.names.insert(name.to_lowercase());
             if is_of_set && !is_new {
                 continue;
             }
@@ -114,7 +114,7 @@ impl SpecCompilation<'_> {
                 Span::default(),
             ));
         }
-        for root in &cardinality_query.own_conditions {
+        for root in &cardinality_query.conditions_on_joined_relation {
             let mut nodes: Vec<IrId> = program.dependencies(*root).collect();
             // Operands have lower ids than the nodes that read them, so sorting puts operands first.
             nodes.sort_unstable();

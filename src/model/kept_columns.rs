@@ -18,7 +18,7 @@ impl JoinedStepInput<'_> {
         let first = relations.first()?;
         match &step.keep {
             KeptColumns::Nothing => Some(Vec::new()),
-            KeptColumns::All if first.may_have_more_columns() => None,
+            KeptColumns::All if first.may_have_unlisted_columns() => None,
             KeptColumns::All => Some(
                 first
                     .without_struct_fields()
@@ -64,7 +64,7 @@ impl JoinedStepInput<'_> {
             .filter(|m| m.full)
             .map_or_else(|| vec![index], |m| m.relations.clone());
         InputColumn {
-            of: relations,
+            relations,
             name: name.to_owned(),
         }
     }
@@ -95,13 +95,13 @@ impl JoinedStepInput<'_> {
                     name_span(SpannedText { text: field, ..name }),
                     help,
                 ));
-                if !relation.is_partial() {
+                if !relation.is_marked_incomplete() {
                     return None;
                 }
             }
             let column_name = relation.column(field).map_or(field, Column::name);
             return Some(InputColumn {
-                of: vec![index],
+                relations: vec![index],
                 name: column_name.to_owned(),
             });
         }
@@ -113,23 +113,23 @@ impl JoinedStepInput<'_> {
         }
         let owners: Vec<usize> = (0..relations.len()).filter(has).collect();
         let merged = self.merged_columns.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
-        let open = relations.iter().position(Relation::may_have_more_columns);
+        let open = relations.iter().position(Relation::may_have_unlisted_columns);
         match (owners.as_slice(), merged, open) {
             (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
                 Some(self.merged_or_own_column(*merged.relations.first()?, inner))
             }
             ([owner], ..) => Some(InputColumn {
-                of: vec![*owner],
+                relations: vec![*owner],
                 name: inner.to_owned(),
             }),
             ([], None, Some(open)) => {
-                let relation = relations.get(open).filter(|relation| relation.is_partial());
+                let relation = relations.get(open).filter(|relation| relation.is_marked_incomplete());
                 let help = || "correct the name".to_owned();
                 diagnostics.extend(
                     relation.map(|relation| check::no_column_diagnostic(relation, inner, name_span(name), help)),
                 );
                 Some(InputColumn {
-                    of: vec![open],
+                    relations: vec![open],
                     name: inner.to_owned(),
                 })
             }

@@ -38,7 +38,7 @@ struct OrderKey<'k> {
 
 impl OrderKey<'_> {
     /// Returns the condition under which rows are not periods.
-    fn gap(&self) -> String {
+    fn gap_description(&self) -> String {
         match self.is_of_set {
             true => format!("a period of `{}` is missing", self.text),
             false => format!("a value of `{}` is missing", self.text),
@@ -163,7 +163,7 @@ pub(super) fn check_gaps(
         let row_counting = ids.find_map(|id| {
             Some((
                 id,
-                counted_rows(program, id).filter(|counting_kind| !is_of_key(counting_kind))?,
+                row_counting_kind(program, id).filter(|counting_kind| !is_of_key(counting_kind))?,
             ))
         });
         diagnostics.extend(
@@ -185,7 +185,7 @@ fn gap_warning(
         RowCountingKind::Offset { .. } if in_sheet => (
             format!(
                 "the cell is in another row, and that row belongs to the wrong period if {}",
-                key.gap()
+                key.gap_description()
             ),
             key.fill_help(),
         ),
@@ -196,7 +196,10 @@ fn gap_warning(
             };
             let rows = program.text(digits);
             (
-                format!("`OFFSET` counts rows, so it reads the wrong period if {}", key.gap()),
+                format!(
+                    "`OFFSET` counts rows, so it reads the wrong period if {}",
+                    key.gap_description()
+                ),
                 key.calendar_help(
                     |unit| format!("PERIODOFFSET({value_text}, {sign}{rows}, {unit})"),
                     "to move by calendar periods",
@@ -218,7 +221,10 @@ fn gap_warning(
                 .find(|_| !in_sheet);
             (
                 match key.is_of_set {
-                    true => format!("the range covers {rows}, so it spans a longer time if {}", key.gap()),
+                    true => format!(
+                        "the range covers {rows}, so it spans a longer time if {}",
+                        key.gap_description()
+                    ),
                     false => format!(
                         "the range covers {rows}, so it spans a longer time if `{}` has no row for some {}",
                         key.text, key.unit
@@ -237,10 +243,10 @@ fn gap_warning(
     Some(Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message).with_help(help))
 }
 
-fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
+fn row_counting_kind(program: &Program, id: IrId) -> Option<RowCountingKind> {
     let (call, over) = match program.node(id) {
         Ir::Window { call, over } => (call, over),
-        Ir::RowLookup { args, find } => return rows_from_position(program, program.args(args), find),
+        Ir::RowLookup { args, lookup: find } => return rows_from_position(program, program.args(args), find),
         _ => return None,
     };
     // A range across the columns of a pivot stays in the same row, so it counts no rows.
@@ -286,7 +292,7 @@ fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
 /// `MATCH(A1, A:A, 0) - 1`.
 fn rows_from_position(program: &Program, args: &[IrId], find: u32) -> Option<RowCountingKind> {
     let [number, _, value] = *args else { return None };
-    let find = program.finds.try_get(find as usize)?;
+    let find = program.lookups.try_get(find as usize)?;
     let Ir::Apply { overload, args } = program.node(program.resolve_names(number)) else {
         return None;
     };

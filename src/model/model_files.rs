@@ -11,19 +11,19 @@ use crate::verify::NamedColumns;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Model {
     /// Reference to the model in its own tests.
-    pub(crate) own: dbt::RelationReference,
+    pub(crate) own_reference: dbt::RelationReference,
     pub(crate) sql: String,
     /// Offset of the query in `sql`, after the header and the configuration.
     pub(crate) body_at: usize,
     /// Plain query that casts every column to its type. `None` unless a contract is enforced.
-    pub(crate) under_contract: Option<String>,
+    pub(crate) contract_query: Option<String>,
     /// Whether dbt enforces the model's contract.
     pub(crate) is_contract_enforced: bool,
     /// Relations in `compare:`.
-    pub(crate) compared: Vec<NamedColumns>,
+    pub(crate) compared_relations: Vec<NamedColumns>,
     /// Model's query with `order by` but without limit and configuration. `None` if this query equals the query in
     /// `sql`.
-    pub(crate) ordered: Option<String>,
+    pub(crate) ordered_query: Option<String>,
     pub(crate) limit: Option<u64>,
     pub(crate) yml: String,
     pub(crate) md: Option<String>,

@@ -23,7 +23,7 @@ pub fn possible_columns(
     let mut syntax = Vec::new();
     formulas.parse(limits, parse, ast, &mut syntax);
     // The part that could not be parsed may contain a definition, so the columns are unknown.
-    if step.faulty || syntax.iter().any(Diagnostic::is_error) {
+    if step.has_invalid_keys || syntax.iter().any(Diagnostic::is_error) {
         return None;
     }
     let mut names: Vec<String> = match &step.keep {

@@ -6,7 +6,7 @@ use super::compile::SpecCompilation;
 use super::config::properties_config;
 use super::contract::data_type;
 use super::data_tests::{flatten_test, holds_always, test_entries};
-use super::dbt_tests::ColumnProof;
+use super::dbt_tests::ColumnTest;
 use super::load::{ColumnKeys, DefinitionKeys, SpannedText, StepDefinitions};
 use super::versions::{check_versions, latest_version, versions_yaml};
 use super::yaml_output::{StringLanguage, yaml_list, yaml_pairs, yaml_value};
@@ -152,7 +152,7 @@ impl SpecCompilation<'_> {
     /// in which a NULL would cause a lost or duplicate row.
     pub(super) fn model_properties(&self, columns: &[Column], grain: &[String], never_null: &[String]) -> ModelDoc {
         let dbt = &self.spec.dbt;
-        let mut data_tests = self.proofs.of_model.clone();
+        let mut data_tests = self.tests.of_model.clone();
         let of_model = test_entries(dbt.data_tests);
         let column_keys = self
             .spec
@@ -161,8 +161,8 @@ impl SpecCompilation<'_> {
             .map(|column| (column.name.text.to_lowercase(), column))
             .collect();
         let dialect = self.compiler.options.dialect;
-        let mut proofs: FxHashMap<String, Vec<&ColumnProof>> = FxHashMap::default();
-        for proof in &self.proofs.of_columns {
+        let mut proofs: FxHashMap<String, Vec<&ColumnTest>> = FxHashMap::default();
+        for proof in &self.tests.column_tests {
             proofs.entry(proof.column.to_lowercase()).or_default().push(proof);
         }
         let of_model_columns = |test: &'static str| {
@@ -176,7 +176,7 @@ impl SpecCompilation<'_> {
             definition_properties: self.formula_properties(),
             of_model: of_model_columns("not_null").chain(of_model_columns("unique")).collect(),
             proofs,
-            unique_column: self.proofs.unique_column,
+            unique_column: self.tests.unique_column,
             grain: grain.iter().map(|name| name.to_lowercase()).collect(),
             never_null: never_null.iter().map(String::as_str).collect(),
             enforced: self.is_contract_enforced(),
@@ -211,7 +211,7 @@ impl SpecCompilation<'_> {
             columns,
             versions: versions_yaml(dbt, self.spec.model.text),
             beside: vec![
-                ("unit_tests".to_owned(), self.proofs.unit_tests.clone()),
+                ("unit_tests".to_owned(), self.tests.unit_tests.clone()),
                 ("exposures".to_owned(), self.exposure_entries()),
             ],
             semantic: Vec::new(),
@@ -226,7 +226,7 @@ struct ColumnPropertySources<'k> {
     definition_properties: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
     /// Tests on the model that refer to one column: the name of the test, and the column.
     of_model: FxHashSet<(&'static str, String)>,
-    proofs: FxHashMap<String, Vec<&'k ColumnProof>>,
+    proofs: FxHashMap<String, Vec<&'k ColumnTest>>,
     unique_column: bool,
     grain: FxHashSet<String>,
     never_null: FxHashSet<&'k str>,

@@ -3,7 +3,7 @@
 use super::compile::SpecCompilation;
 use super::lookback::{is_coarser, unit_seconds};
 use super::source_time::SourceTimeColumn;
-use super::time_range::{CrossRowRead, TimeKey, TimeLength};
+use super::time_range::{CrossRowRead, TimeLength, TruncatedValue};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarUnit;
 use crate::span::Span;
@@ -17,7 +17,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(TimeLength, TimeLength)> {
         let cut_to = time.units.first().copied();
-        let is_time = |step: usize, key: &TimeKey| {
+        let is_time = |step: usize, key: &TruncatedValue| {
             self.trace_key_to_first_step(step, key)
                 .filter(|traced| traced.base == time.base)
         };
@@ -25,9 +25,14 @@ impl SpecCompilation<'_> {
         let mut refused: Vec<Span> = Vec::new();
         for (step, times) in self.times.iter().enumerate() {
             let (mut further_out, mut further_back) = (TimeLength::default(), TimeLength::default());
-            for look in &times.looks {
+            for look in &times.cross_row_reads {
                 let (span, why) = match look {
-                    CrossRowRead::Period { span, key, back, forth } => {
+                    CrossRowRead::Period {
+                        span,
+                        key,
+                        back,
+                        forward: forth,
+                    } => {
                         if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
                             further_back = further_back.longer(*back);
                             // A row whose values depend on later rows changes when those rows arrive, so a run must
@@ -61,7 +66,7 @@ impl SpecCompilation<'_> {
                         step: step_index,
                         equal,
                     } => {
-                        let is_same_time = |(key, other): &(TimeKey, String)| {
+                        let is_same_time = |(key, other): &(TruncatedValue, String)| {
                             let time_column = self.trace_column_to_first_step(*step_index, other);
                             is_time(step, key).is_some()
                                 && time_column.is_ok_and(|time_column| time_column.base == time.base)

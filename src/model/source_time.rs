@@ -2,7 +2,7 @@
 
 use super::compile::SpecCompilation;
 use super::load::SpannedText;
-use super::time_range::{TimeKey, TimeOrigin, TimeValue};
+use super::time_range::{ColumnOrigin, TimeOrigin, TruncatedValue};
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarUnit;
@@ -93,17 +93,17 @@ impl SpecCompilation<'_> {
         &self,
         step: usize,
         name: &str,
-    ) -> Result<SourceTimeColumn, (usize, Option<TimeValue>)> {
+    ) -> Result<SourceTimeColumn, (usize, Option<ColumnOrigin>)> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
         for step_index in (0..=step).rev() {
             let Some(times) = self.times.get(step_index) else {
                 return Err((step_index, None));
             };
-            let key = match times.by_column.get(&name) {
+            let key = match times.origin_by_column.get(&name) {
                 Some(time_value) if time_value.of_rows => time_value.key.clone(),
                 Some(time_value) => return Err((step_index, Some(time_value.clone()))),
-                None if times.has_undeclared_columns => TimeKey {
+                None if times.has_undeclared_columns => TruncatedValue {
                     base: TimeOrigin::Column(0, name.clone()),
                     unit: None,
                 },
@@ -113,14 +113,14 @@ impl SpecCompilation<'_> {
             match (step_index, key.base) {
                 (0, base) => return Ok(SourceTimeColumn { base, name, units }),
                 (_, TimeOrigin::Column(0, before)) => name = before,
-                _ => return Err((step_index, times.by_column.get(&name).cloned())),
+                _ => return Err((step_index, times.origin_by_column.get(&name).cloned())),
             }
         }
         Err((0, None))
     }
 
     /// Traces a key of a step back to the first step.
-    pub(super) fn trace_key_to_first_step(&self, step: usize, key: &TimeKey) -> Option<SourceTimeColumn> {
+    pub(super) fn trace_key_to_first_step(&self, step: usize, key: &TruncatedValue) -> Option<SourceTimeColumn> {
         let mut traced = match (step.checked_sub(1), &key.base) {
             (None, base) => SourceTimeColumn {
                 base: base.clone(),

@@ -31,9 +31,9 @@ pub(super) struct ReadSource {
 pub(super) struct SpecSources {
     pub sources: Vec<ReadSource>,
     /// Index of each input, by the relation that dbt would read.
-    places: FxHashMap<String, usize>,
+    index_by_relation: FxHashMap<String, usize>,
     /// Lower-case names of all inputs.
-    called: FxHashSet<String>,
+    names_in_use: FxHashSet<String>,
 }
 
 /// Target of a join or tab.
@@ -99,7 +99,7 @@ impl SpecSources {
     }
 
     pub fn source_position(&self, from: &RelationReference) -> Option<usize> {
-        self.places.get(&key(from)).copied()
+        self.index_by_relation.get(&key(from)).copied()
     }
 
     pub(super) fn add(&mut self, from: &RelationReference, dialect: Dialect, names: &mut CteNames) {
@@ -109,15 +109,15 @@ impl SpecSources {
         let table = from.relation_sql(dialect);
         // If two tables in different schemas have the same name, the CTE of the second table includes the schema in its
         // name.
-        let first = self.called.insert(from.name().to_lowercase());
+        let first = self.names_in_use.insert(from.name().to_lowercase());
         let preferred_name = if first {
             from.name().to_owned()
         } else {
-            from.long_name()
+            from.distinguishing_name()
         };
         let name = names.choose_name(&preferred_name);
         let select = dbt::import_cte(from, &table);
-        self.places.insert(key(from), self.sources.len());
+        self.index_by_relation.insert(key(from), self.sources.len());
         self.sources.push(ReadSource {
             from: from.clone(),
             table_name: from.display_name().into_owned(),

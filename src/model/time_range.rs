@@ -8,7 +8,7 @@ use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
 use super::load::Step;
 use super::sources::JoinTarget;
-use super::times::Times;
+use super::times::TimeTracer;
 use crate::Level;
 use crate::check::DefinitionRole;
 use crate::ir::{CalendarUnit, IrId};
@@ -86,15 +86,15 @@ pub(super) enum TimeOrigin {
 
 /// Column or key as a time: the value before truncation, and the unit to which it is truncated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TimeKey {
+pub(super) struct TruncatedValue {
     pub base: TimeOrigin,
     pub unit: Option<CalendarUnit>,
 }
 
 /// Output column of a step.
 #[derive(Clone, Debug)]
-pub(super) struct TimeValue {
-    pub key: TimeKey,
+pub(super) struct ColumnOrigin {
+    pub key: TruncatedValue,
     /// Whether there is one value per input row or group.
     pub of_rows: bool,
     pub span: Span,
@@ -107,22 +107,22 @@ pub(super) enum CrossRowRead {
     /// are earlier or later by up to the lengths in `inner`.
     Window {
         span: Span,
-        parted_by: Vec<TimeKey>,
+        parted_by: Vec<TruncatedValue>,
         inner: (TimeLength, TimeLength),
     },
-    /// Rows that are up to `back` earlier or up to `forth` later than the value's own row, according to this key.
+    /// Rows that are up to `back` earlier or up to `forward` later than the value's own row, according to this key.
     Period {
         span: Span,
-        key: Option<TimeKey>,
+        key: Option<TruncatedValue>,
         back: TimeLength,
-        forth: TimeLength,
+        forward: TimeLength,
     },
     /// Rows of an earlier step. `equal` lists pairs of equal columns: a key in this step, and a column in the earlier
     /// step.
     Joined {
         span: Span,
         step: usize,
-        equal: Vec<(TimeKey, String)>,
+        equal: Vec<(TruncatedValue, String)>,
     },
     /// Filter on values that late rows may change, so that a row in the table may no longer satisfy the filter.
     Filter { span: Span },
@@ -134,8 +134,8 @@ pub(super) enum CrossRowRead {
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepTimes {
     /// Origins of the output columns, by lower-case column name.
-    pub by_column: FxHashMap<String, TimeValue>,
-    pub looks: Vec<CrossRowRead>,
+    pub origin_by_column: FxHashMap<String, ColumnOrigin>,
+    pub cross_row_reads: Vec<CrossRowRead>,
     /// Lower-case names of columns whose values depend only on a single input row, and therefore do not change when
     /// other rows change.
     pub row_level: FxHashSet<String>,
@@ -154,22 +154,22 @@ impl SpecCompilation<'_> {
         formulas: &StepFormulas<'_>,
     ) -> StepTimes {
         let in_file = |span| formulas.to_file_span(span);
-        let times = Times {
+        let times = TimeTracer {
             plan,
             input,
             text: &formulas.text,
             in_file: &in_file,
         };
         let mut step_times = StepTimes {
-            by_column: times.time_values(step, output),
+            origin_by_column: times.time_values(step, output),
             has_undeclared_columns: output.open,
             ..StepTimes::default()
         };
-        step_times.looks = times.cross_row_reads(step);
+        step_times.cross_row_reads = times.cross_row_reads(step);
         self.record_effects_of_late_rows(step, index, &times, output, &mut step_times);
-        self.record_joined_steps(step, index, &times, &mut step_times.looks);
+        self.record_joined_steps(step, index, &times, &mut step_times.cross_row_reads);
         if step.limit.is_some() {
-            step_times.looks.push(CrossRowRead::Unbounded {
+            step_times.cross_row_reads.push(CrossRowRead::Unbounded {
                 span: step.limit_span,
                 why: "`limit` selects among all rows",
             });
@@ -182,7 +182,7 @@ impl SpecCompilation<'_> {
         &self,
         step: &Step<'_>,
         position: usize,
-        times: &Times<'_>,
+        times: &TimeTracer<'_>,
         output: &StepOutput,
         step_times: &mut StepTimes,
     ) {
@@ -222,7 +222,7 @@ impl SpecCompilation<'_> {
             };
             let settled = is_settled(definition.root);
             if condition && !settled {
-                step_times.looks.push(CrossRowRead::Filter {
+                step_times.cross_row_reads.push(CrossRowRead::Filter {
                     span: (times.in_file)(definition.span),
                 });
             }
@@ -233,20 +233,27 @@ impl SpecCompilation<'_> {
         }
         for column in output.relation.columns() {
             let name = column.name().to_lowercase();
-            let is_stable = step_times
-                .by_column
-                .get(&name)
-                .is_some_and(|time_value| match &time_value.key.base {
-                    TimeOrigin::Column(input_index, name) => of_column((*input_index, name.clone())),
-                    TimeOrigin::Value(_) => false,
-                });
+            let is_stable =
+                step_times
+                    .origin_by_column
+                    .get(&name)
+                    .is_some_and(|time_value| match &time_value.key.base {
+                        TimeOrigin::Column(input_index, name) => of_column((*input_index, name.clone())),
+                        TimeOrigin::Value(_) => false,
+                    });
             if is_stable && !defined.contains(&name) {
                 step_times.row_level.insert(name);
             }
         }
     }
 
-    fn record_joined_steps(&self, step: &Step<'_>, position: usize, times: &Times<'_>, looks: &mut Vec<CrossRowRead>) {
+    fn record_joined_steps(
+        &self,
+        step: &Step<'_>,
+        position: usize,
+        times: &TimeTracer<'_>,
+        looks: &mut Vec<CrossRowRead>,
+    ) {
         let conditions = JoinConditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
             if let JoinTarget::Step(step_index) = self.sources.resolve_join_target(self.spec, position, &join.to) {

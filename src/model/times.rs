@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::lineage::output_column;
 use super::load::{KeptColumns, Step};
 use super::lookback::is_nested;
-use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
+use super::time_range::{ColumnOrigin, CrossRowRead, TimeLength, TimeOrigin, TruncatedValue};
 use crate::Level;
 use crate::catalog::{internal, overload_owner};
 use crate::check::{DefinitionRole, constant_period, date_part, find_sort_key_to_shift, is_label, split_truncation};
@@ -17,7 +17,7 @@ use crate::span::Span;
 use crate::sql::SelectSource;
 
 /// Planned step whose dates and times are traced.
-pub(super) struct Times<'t> {
+pub(super) struct TimeTracer<'t> {
     pub plan: &'t StepPlan<'t>,
     pub input: &'t StepInput<'t>,
     /// Source text of the step's formulas.
@@ -25,12 +25,12 @@ pub(super) struct Times<'t> {
     pub in_file: &'t dyn Fn(Span) -> Span,
 }
 
-impl Times<'_> {
+impl TimeTracer<'_> {
     pub fn program(&self) -> &Program {
         self.plan.program
     }
 
-    fn time_key(&self, id: IrId) -> TimeKey {
+    fn time_key(&self, id: IrId) -> TruncatedValue {
         let (mut operand, unit) = split_truncation(self.program(), id);
         // Skip finer truncations, because the month of a day is also the month of the time itself.
         while let (inner, Some(finer)) = split_truncation(self.program(), operand)
@@ -38,7 +38,7 @@ impl Times<'_> {
         {
             operand = inner;
         }
-        TimeKey {
+        TruncatedValue {
             base: self.time_origin(operand),
             unit,
         }
@@ -47,7 +47,7 @@ impl Times<'_> {
     /// Returns the time of a window's own partition key. The key may be a longer period of the step's sort key, such as
     /// the month or the fiscal year of a week. In this case, the rows of a partition are within one period of the sort
     /// key's time.
-    fn period_key(&self, id: IrId, order: &[IrId]) -> TimeKey {
+    fn period_key(&self, id: IrId, order: &[IrId]) -> TruncatedValue {
         let program = self.program();
         let of_sort_key = || {
             let sorted = find_sort_key_to_shift(program, order.iter().copied())?;
@@ -55,7 +55,7 @@ impl Times<'_> {
             let timeframe = part
                 .timeframe
                 .filter(|name| part.date == of_key.date && !is_label(name))?;
-            Some(TimeKey {
+            Some(TruncatedValue {
                 base: self.time_key(sorted).base,
                 unit: Some(constant_period(timeframe)?.unit()),
             })
@@ -118,7 +118,7 @@ impl Times<'_> {
         output_column(self.plan, index, self.text).map(|name| name.to_lowercase())
     }
 
-    pub fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
+    pub fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, ColumnOrigin> {
         let program = self.program();
         let mut time_values = FxHashMap::default();
         // A kept column originates from the input column with the same name, unless a computed column has that name.
@@ -131,13 +131,13 @@ impl Times<'_> {
         };
         let kept_value = |column: &Column| {
             let name = column.name().to_lowercase();
-            let key = TimeKey {
+            let key = TruncatedValue {
                 base: TimeOrigin::Column(place_of(&name)?, name.clone()),
                 unit: None,
             };
             Some((
                 name,
-                TimeValue {
+                ColumnOrigin {
                     key,
                     of_rows: true,
                     span: step.keep_span,
@@ -168,7 +168,7 @@ impl Times<'_> {
             let span = (self.in_file)(definition.span);
             time_values.insert(
                 name,
-                TimeValue {
+                ColumnOrigin {
                     key: self.time_key(definition.root),
                     of_rows,
                     span,
@@ -220,7 +220,10 @@ impl Times<'_> {
                         }
                         over_rows => {
                             let keys = match over_rows {
-                                WindowFrame::Ranked { within: false, .. } => &ids,
+                                WindowFrame::Ranked {
+                                    in_step_partition: false,
+                                    ..
+                                } => &ids,
                                 _ => &by_default,
                             };
                             let parted_by = program.partition_keys(over);
@@ -234,8 +237,8 @@ impl Times<'_> {
                             looks.push(CrossRowRead::Window { span, parted_by, inner });
                         }
                     },
-                    Ir::RowLookup { find, .. } => {
-                        let tab = program.finds.try_get(find as usize).and_then(|find| find.tab);
+                    Ir::RowLookup { lookup: find, .. } => {
+                        let tab = program.lookups.try_get(find as usize).and_then(|find| find.tab);
                         let tab = tab.map(|tab| program.find_column_origin(tab, 0).0);
                         let why = match tab
                             .and_then(|tab| self.input.tabs.get(tab as usize))
@@ -266,7 +269,12 @@ impl Times<'_> {
         let (back, forth) = *lengths.get(&id)?;
         let key = find_sort_key_to_shift(program, order.iter().copied()).map(|key| self.time_key(key));
         let span = (self.in_file)(program.meta(id).span);
-        Some(CrossRowRead::Period { span, key, back, forth })
+        Some(CrossRowRead::Period {
+            span,
+            key,
+            back,
+            forward: forth,
+        })
     }
 
     /// Returns how far back and ahead in time the operands of a value read.
@@ -320,7 +328,7 @@ impl Times<'_> {
 
     /// Returns pairs that a condition requires to be equal. Each pair consists of a value in the step and a column of
     /// the joined relation at this index.
-    pub fn equal_values(&self, root: IrId, index: usize) -> Vec<(TimeKey, String)> {
+    pub fn equal_values(&self, root: IrId, index: usize) -> Vec<(TruncatedValue, String)> {
         let program = self.program();
         let mut pairs = Vec::new();
         let mut stack = vec![root];

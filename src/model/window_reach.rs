@@ -17,7 +17,7 @@ pub enum WindowReach {
     /// Rows of a calendar range.
     Range {
         /// Periods of the current key that contain the range. `None` if the range may extend beyond every period.
-        within: Option<[Option<CalendarPeriod>; 2]>,
+        enclosing_periods: Option<[Option<CalendarPeriod>; 2]>,
         /// Whether an end of the range is the current key or a distance from it.
         moves: bool,
     },
@@ -46,7 +46,7 @@ impl WindowReach {
                 };
                 let period = date_part(program, *period).and_then(|part| constant_period(part.timeframe?));
                 Some(Self::Range {
-                    within: Some([Some(period?), None]),
+                    enclosing_periods: Some([Some(period?), None]),
                     moves: false,
                 })
             }
@@ -73,7 +73,7 @@ impl WindowReach {
             _ => None,
         };
         Self::Range {
-            within: (!ends.iter().any(leaves)).then(|| ends.map(period)),
+            enclosing_periods: (!ends.iter().any(leaves)).then(|| ends.map(period)),
             moves: ends
                 .iter()
                 .any(|end| matches!(end, CalendarEnd::Moved(..) | CalendarEnd::After)),
@@ -90,7 +90,10 @@ impl WindowReach {
                 _ => false,
             },
             Self::Offset { .. } => false,
-            Self::Range { within, .. } => {
+            Self::Range {
+                enclosing_periods: within,
+                ..
+            } => {
                 let Some((within, longer)) = within.zip(constant_period(timeframe)) else {
                     return false;
                 };

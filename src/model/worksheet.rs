@@ -137,7 +137,7 @@ pub(super) fn pivot_keys(step: &Step<'_>) -> Vec<String> {
 
 /// Returns the columns that identify the rows of a pivoted sheet: the columns in `order_by`, then the other columns of
 /// the grain.
-pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
+pub(super) fn pivot_row_columns(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     let keys = pivot_keys(step);
     let order = step.order_by.iter().map(|key| key_name(split_sort_key(key.text).0));
     let mut rows: Vec<String> = Vec::new();
@@ -155,12 +155,15 @@ pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
 
 /// Returns the columns that identify the cells of a pivoted sheet.
 pub(super) fn pivot_cell_keys(step: &Step<'_>, grain: &[String]) -> Vec<String> {
-    pivot_rows(step, grain).into_iter().chain(pivot_keys(step)).collect()
+    pivot_row_columns(step, grain)
+        .into_iter()
+        .chain(pivot_keys(step))
+        .collect()
 }
 
 fn sheet_pivot(step: &Step<'_>, grain: &[String]) -> Option<Pivot> {
     step.sheet.as_ref()?.pivot.as_ref()?;
     Some(Pivot {
-        rows_known: !pivot_rows(step, grain).is_empty(),
+        rows_known: !pivot_row_columns(step, grain).is_empty(),
     })
 }

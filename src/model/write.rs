@@ -379,20 +379,20 @@ impl SpecCompilation<'_> {
         let semantic = self.add_semantic_layer(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
         let mut docs = dbt::DocsBlocks::from_model(self.spec.model.text);
         let yml = dbt::properties_yml(doc, &mut docs);
-        tests.extend(self.proofs.files.iter().map(|test| ModelTest {
+        tests.extend(self.tests.files.iter().map(|test| ModelTest {
             name: test.name.clone(),
-            sql: test.text(spec_name),
+            sql: test.file_text(spec_name),
         }));
         let body_length = model_sql.body.len();
         let sql = dbt::add_sql_header(&(model_sql.config + &model_sql.body), spec_name);
         Model {
-            own: self.own_reference(),
+            own_reference: self.own_reference(),
             body_at: sql.len() - body_length,
-            under_contract: model_sql.under_contract,
+            contract_query: model_sql.under_contract,
             is_contract_enforced: self.is_contract_enforced(),
-            compared: std::mem::take(&mut self.proofs.comparisons),
+            compared_relations: std::mem::take(&mut self.tests.comparisons),
             tests,
-            ordered: model_sql.ordered,
+            ordered_query: model_sql.ordered,
             limit: model_sql.limit,
             sql,
             yml: dbt::add_yml_header(&yml, spec_name),
@@ -412,16 +412,16 @@ pub(super) fn strip_comments(formula: &str) -> String {
     let mut output = String::with_capacity(formula.len());
     let mut end = 0;
     for span in tokens.iter().map(|(_, span)| span.start as usize..span.end as usize) {
-        push_spaces(formula.get(end..span.start), &mut output);
+        append_original_spaces(formula.get(end..span.start), &mut output);
         output.push_str(formula.get(span.clone()).unwrap_or_default());
         end = span.end;
     }
-    push_spaces(formula.get(end..), &mut output);
+    append_original_spaces(formula.get(end..), &mut output);
     output.trim().to_owned()
 }
 
 /// Writes the text between two tokens without comments.
-fn push_spaces(text: Option<&str>, output: &mut String) {
+fn append_original_spaces(text: Option<&str>, output: &mut String) {
     for (index, line) in text.unwrap_or_default().split('\n').enumerate() {
         output.push_str(if index == 0 { "" } else { "\n" });
         output.push_str(line.split("//").next().unwrap_or_default());

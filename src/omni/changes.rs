@@ -272,7 +272,7 @@ pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<P
     if after.is_topic() {
         return vec![PullChange::new(view, ChangeSubject::Topic, ChangeKind::Changed)];
     }
-    let root = yaml::root(file);
+    let root = yaml::parse_root(file);
     let get = |key: &str| root.as_ref().and_then(|root| root.get(key));
     let dimensions = get("dimensions").and_then(Node::pairs).unwrap_or_default();
     let mut keys = dimensions
@@ -292,7 +292,7 @@ pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<P
 /// Returns the changes to the joins. The `on_sql` of a join identifies the join.
 pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
-        let root = text.and_then(yaml::root);
+        let root = text.and_then(yaml::parse_root);
         let items = root.as_ref().and_then(Node::items).unwrap_or_default();
         let join_views = items.iter().filter_map(|join| {
             let join_condition = join.text_at("on_sql")?;
@@ -319,7 +319,7 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
 /// Returns the changes to the access grants.
 pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let grants = |text: Option<&str>| -> BTreeMap<String, String> {
-        let root = text.and_then(yaml::root);
+        let root = text.and_then(yaml::parse_root);
         let pairs = root
             .as_ref()
             .and_then(|root| root.get("access_grants")?.pairs())

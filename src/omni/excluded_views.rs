@@ -24,7 +24,7 @@ pub struct ExcludedViews {
 
 /// Returns the views that each setting of the model file excludes. `model` is the text of the file.
 pub(super) fn excluded_views<'v>(model: &str, views: impl Iterator<Item = &'v ViewFile> + Clone) -> Vec<ExcludedViews> {
-    let Some(root) = yaml::root(model) else {
+    let Some(root) = yaml::parse_root(model) else {
         return Vec::new();
     };
     let of_key = |(key, is_included): (&'static str, bool)| {

@@ -78,7 +78,7 @@ impl ParsedFile {
 /// Reads the view in a file. `None` if the file contains no view, if a query defines the view, or if the file is not
 /// valid YAML.
 pub(super) fn read_view(path: &str, text: &str) -> Option<Arc<ExistingView>> {
-    let root = yaml::root(text)?;
+    let root = yaml::parse_root(text)?;
     ExistingView::read(path, text, &root).map(Arc::new)
 }
 
@@ -138,7 +138,9 @@ impl ExistingFiles {
         let names = shared_file_names(access::FILE);
         let mut files = self.files.iter().zip(&self.texts);
         let model = files.find(|(file, _)| names.iter().any(|name| **name == *file.path));
-        model.is_some_and(|(_, text)| yaml::root(text).is_some_and(|root| root.get("default_timeframes").is_some()))
+        model.is_some_and(|(_, text)| {
+            yaml::parse_root(text).is_some_and(|root| root.get("default_timeframes").is_some())
+        })
     }
 
     /// Returns the paths and the texts of the files.

@@ -24,7 +24,7 @@ pub(super) struct HandwrittenParts(BTreeMap<String, BTreeSet<String>>);
 impl HandwrittenParts {
     /// Parses the record. A missing record contains no parts.
     pub fn read(text: Option<&str>) -> Self {
-        let root = text.and_then(yaml::root);
+        let root = text.and_then(yaml::parse_root);
         let pairs = root.as_ref().and_then(Node::pairs).unwrap_or_default();
         let files = pairs.iter().filter_map(|(file, parts)| {
             let parts = parts.items()?.iter().filter_map(Node::text);
@@ -108,7 +108,7 @@ pub(super) fn has_other_key(file: &str, new: &str, previous: Option<&str>) -> bo
 
 /// Returns the fields of a view's key, without columns that no longer exist in dbt.
 fn key_fields(view: &str) -> BTreeSet<String> {
-    let Some(root) = yaml::root(view) else {
+    let Some(root) = yaml::parse_root(view) else {
         return BTreeSet::new();
     };
     let is_removed = |keys: &Node| keys.texts_at("tags").iter().any(|tag| tag == REMOVED_TAG);

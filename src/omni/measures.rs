@@ -238,7 +238,7 @@ impl<'a> MeasureConverter<'a> {
 
     /// Returns whether a generated semantic model of the same table defines a measure with the name of a metric. The
     /// metrics that formulac generates for its own measures are not counted.
-    fn competes_with_generated(&self, metric: &ManifestNode, table: usize, aggregates: &[Aggregate<'_>]) -> bool {
+    fn is_defined_by_generated_model(&self, metric: &ManifestNode, table: usize, aggregates: &[Aggregate<'_>]) -> bool {
         aggregates.iter().any(|measure| {
             let is_other_file = |file: &str| *metric.original_file_path != *file;
             measure.table == table
@@ -271,7 +271,7 @@ impl<'a> MeasureConverter<'a> {
             (None, None) => return self.add_gap(&node.name, "the measure is unknown"),
         };
         if self.source == Some(MetricSource::Formulac)
-            && self.competes_with_generated(node, metric_aggregate.table, aggregates)
+            && self.is_defined_by_generated_model(node, metric_aggregate.table, aggregates)
         {
             return;
         }
@@ -423,7 +423,7 @@ impl<'a> MeasureConverter<'a> {
             }
             return last;
         };
-        let competes = self.source.is_some() && self.competes_with_generated(node, home, aggregates);
+        let competes = self.source.is_some() && self.is_defined_by_generated_model(node, home, aggregates);
         if competes && self.source == Some(MetricSource::Formulac) {
             return true;
         }

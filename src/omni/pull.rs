@@ -9,7 +9,7 @@ use super::access;
 use super::changes::{self, PullChange};
 use super::excluded_views::ExcludedViews;
 use super::handwritten::{self, HandwrittenParts};
-use super::pull_state::{PullRecord, PulledFacts};
+use super::pull_state::{BorrowedPullRecord, PullRecord};
 use super::relationships::FILE as RELATIONSHIPS;
 use super::removed_readers::RemovedDimension;
 use super::renamed::RenamedRecords;
@@ -131,7 +131,7 @@ impl Pull {
             .add_to_list("tags", REMOVED_TAG)
             .set_if_missing("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new()
-            .mark("dimensions.*", mark)
+            .with_mark("dimensions.*", mark)
             .atomic("dimensions.*.timeframes")
             .prune(ways.prune);
         let mut recorded: BTreeSet<String> = files.record_names().into_iter().collect();
@@ -225,7 +225,7 @@ impl Pull {
     fn plan_own_file(
         &mut self,
         name: &str,
-        facts: PulledFacts<'_>,
+        facts: BorrowedPullRecord<'_>,
         before: Option<String>,
         files: &impl OmniFiles,
         rules: &Rules,
@@ -409,10 +409,10 @@ enum GeneratedFile<'m> {
 }
 
 impl GeneratedFile<'_> {
-    fn pulled_metadata(&self) -> PulledFacts<'_> {
+    fn pulled_metadata(&self) -> BorrowedPullRecord<'_> {
         match self {
-            Self::View(view) => PulledFacts::from_view(view),
-            Self::Topic(topic) => PulledFacts::from_topic(topic),
+            Self::View(view) => BorrowedPullRecord::from_view(view),
+            Self::Topic(topic) => BorrowedPullRecord::from_topic(topic),
         }
     }
 }

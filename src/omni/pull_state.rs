@@ -61,7 +61,9 @@ impl PullRecord {
         }
         // If a removed column exists in dbt again, the description in the file may come from an earlier pull.
         let base = before.merge_base_text(&self.view, file);
-        let Some(file) = yaml::root(file) else { return false };
+        let Some(file) = yaml::parse_root(file) else {
+            return false;
+        };
         self.keep_descriptions(&base, |dimension, base, new| {
             let file = description(&file, dimension).map(str::trim_end);
             file.is_some() && base != file && file != new
@@ -75,7 +77,7 @@ impl PullRecord {
             return;
         }
         // Column dimensions come first, in column order.
-        let view = yaml::root(&self.view);
+        let view = yaml::parse_root(&self.view);
         let names = view
             .iter()
             .flat_map(|root| root.pairs_at("dimensions"))
@@ -102,7 +104,7 @@ impl PullRecord {
         base: &str,
         is_kept: impl Fn(Option<&str>, Option<&str>, Option<&str>) -> bool,
     ) -> bool {
-        let (Some(base), Some(new)) = (yaml::root(base), yaml::root(&self.view)) else {
+        let (Some(base), Some(new)) = (yaml::parse_root(base), yaml::parse_root(&self.view)) else {
             return false;
         };
         let dimensions = new.pairs_at("dimensions").iter().filter_map(|(name, _)| name.text());
@@ -186,7 +188,7 @@ impl PullRecord {
             view,
             vanished,
         } = self;
-        PulledFacts {
+        BorrowedPullRecord {
             node,
             path,
             gone: *gone,
@@ -223,7 +225,7 @@ impl PullRecord {
     /// Parses the text of a record's file. `None` if the text is not a record.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let root = yaml::root(text)?;
+        let root = yaml::parse_root(text)?;
         let pairs = root.pairs_at("columns");
         let columns = pairs.iter().filter_map(|(name, ty)| {
             Some((
@@ -246,7 +248,7 @@ impl PullRecord {
 
 /// Record that borrows its data. Most records are only compared, so their data does not have to be copied.
 #[derive(Clone, Copy)]
-pub(super) struct PulledFacts<'r> {
+pub(super) struct BorrowedPullRecord<'r> {
     node: &'r str,
     pub path: &'r str,
     gone: bool,
@@ -257,7 +259,7 @@ pub(super) struct PulledFacts<'r> {
     vanished: &'r [(String, Fields)],
 }
 
-impl<'r> PulledFacts<'r> {
+impl<'r> BorrowedPullRecord<'r> {
     /// Returns the current data of a view.
     pub fn from_view(view: &'r ViewFile) -> Self {
         let ViewFile {

@@ -59,7 +59,7 @@ impl Pull {
             for (file, name) in removed {
                 let view_names = || {
                     let text = before.get(file)?;
-                    Some(OmniViewNames::new(file, text, &yaml::root(text)?))
+                    Some(OmniViewNames::new(file, text, &yaml::parse_root(text)?))
                 };
                 let Some(view) = names.entry(file).or_insert_with(view_names) else {
                     continue;
@@ -106,7 +106,7 @@ impl FieldReader<'_> {
 
 /// Returns the names of the dimensions in the text of a view.
 fn dimensions(text: &str) -> Vec<String> {
-    let root = yaml::root(text);
+    let root = yaml::parse_root(text);
     let pairs = root
         .as_ref()
         .map(|root| root.pairs_at("dimensions"))

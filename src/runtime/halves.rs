@@ -5,11 +5,11 @@
 /// for which the operation fails individually.
 ///
 /// ```
-/// use formulac_runtime::halves::apply_in_halves;
+/// use formulac_runtime::halves::apply_with_bisection;
 /// let has_no_zero = |items: Vec<u32>| if items.contains(&0) { Err(items) } else { Ok(()) };
-/// assert_eq!(apply_in_halves(vec![1, 0, 2, 3], has_no_zero), [0]);
+/// assert_eq!(apply_with_bisection(vec![1, 0, 2, 3], has_no_zero), [0]);
 /// ```
-pub fn apply_in_halves<T>(items: Vec<T>, mut apply: impl FnMut(Vec<T>) -> Result<(), Vec<T>>) -> Vec<T> {
+pub fn apply_with_bisection<T>(items: Vec<T>, mut apply: impl FnMut(Vec<T>) -> Result<(), Vec<T>>) -> Vec<T> {
     let (mut open, mut failed) = (vec![items], Vec::new());
     while let Some(items) = open.pop() {
         if items.is_empty() {

@@ -103,7 +103,7 @@ impl CurrentSpec {
     /// Returns the line number of a definition's description, or of the model's description if `name` is `None`. `None`
     /// if the spec contains no description.
     pub(super) fn description_line(&self, name: Option<&str>) -> Option<usize> {
-        let root = yaml::root(&self.source)?;
+        let root = yaml::parse_root(&self.source)?;
         let line = |node: &Node| properties::line_at(&self.source, node.span.start as usize);
         let Some(name) = name else {
             return root.get("description").map(line);

@@ -203,11 +203,11 @@ impl PulledView {
     /// be edited.
     #[must_use]
     pub fn with_description(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
-        let root = yaml::root(&self.text)?;
+        let root = yaml::parse_root(&self.text)?;
         let (path, node) = match column {
             None => (Path::root(), Some(&root)),
             Some(column) => {
-                let base = yaml::root(&self.record.view)?;
+                let base = yaml::parse_root(&self.record.view)?;
                 let (_, name, _) = self
                     .dimensions(&base)
                     .find(|(column_name, ..)| column_name.eq_ignore_ascii_case(column))?;
@@ -250,7 +250,7 @@ impl PulledView {
 
 /// Returns the descriptions that have changed since Omni and dbt last agreed.
 fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
-    let (Some(base), Some(now)) = (yaml::root(&view.record.view), yaml::root(&view.text)) else {
+    let (Some(base), Some(now)) = (yaml::parse_root(&view.record.view), yaml::parse_root(&view.text)) else {
         return Vec::new();
     };
     let mut descriptions = Vec::new();

@@ -365,7 +365,7 @@ impl Proof {
 }
 
 fn read(text: &str) -> Option<VerificationEvidence> {
-    let root = yaml::root(text)?;
+    let root = yaml::parse_root(text)?;
     Some(VerificationEvidence {
         model: root.string_at("model")?,
         spec: root.string_at("spec")?,

@@ -8,7 +8,7 @@ use super::metric_set_conflicts::EditedMetricColumn;
 use super::model_reconciler::ModelReconciler;
 use super::reconcile::Reconciled;
 use crate::decompile::{EditOrigin, FoundFormula, with_formula, with_formulas};
-use formulac_runtime::halves::apply_in_halves;
+use formulac_runtime::halves::apply_with_bisection;
 
 /// CTE and name of an edited column.
 type ColumnKey = (Option<String>, String);
@@ -87,7 +87,7 @@ impl ModelReconciler<'_> {
     /// Transfers formulas to the spec. If the spec with all of them has errors, transfers each half of the formulas
     /// separately. A single formula is left to [`Self::reconcile_formula`].
     fn transfer_formulas_together(&mut self, formulas: Vec<NewFormula>) {
-        apply_in_halves(formulas, |formulas| {
+        apply_with_bisection(formulas, |formulas| {
             if formulas.len() < 2 {
                 return Err(formulas);
             }

@@ -154,7 +154,7 @@ impl<'s> NamesInSpec<'s> {
         let mut spec = Self {
             ours,
             column,
-            root: yaml::root(&ours.source),
+            root: yaml::parse_root(&ours.source),
             names: BTreeSet::from([column]),
         };
         loop {

@@ -114,7 +114,7 @@ impl LogEntry {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let root = yaml::root(text)?;
+        let root = yaml::parse_root(text)?;
         let files = root.pairs_at("files");
         Some(Self {
             parents: root.texts_at("parents"),

@@ -91,7 +91,7 @@ pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialec
 fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     // The name of the file can differ from the name of the model.
     let described =
-        yaml::root(ours).and_then(|root| root.items_at("models").first()?.text_at("name").map(str::to_owned));
+        yaml::parse_root(ours).and_then(|root| root.items_at("models").first()?.text_at("name").map(str::to_owned));
     let model = described.as_deref().unwrap_or(model);
     let rules = Rules::new()
         .list("models", &["name"])
@@ -109,7 +109,7 @@ fn with_test_keys_of(text: &str, other: &str, model: &str) -> String {
     fn entry<'n>(list: &'n Node, name: &str) -> Option<&'n Node> {
         list.items()?.iter().find(|entry| entry.text_at("name") == Some(name))
     }
-    let roots = yaml::root(text).zip(yaml::root(other));
+    let roots = yaml::parse_root(text).zip(yaml::parse_root(other));
     let models = roots
         .as_ref()
         .map(|(node, new)| [node, new].map(|root| entry(root.get("models")?, model)));

@@ -120,7 +120,7 @@ impl MetricSetConflict {
     }
 
     /// Finds the models whose SQL would change with the new formula of the set, and stores their names in `models`.
-    pub fn find_changed_models<'s>(
+    pub fn set_changed_models<'s>(
         &mut self,
         specs: impl Iterator<Item = (&'s String, &'s CurrentSpec)>,
         compiler: &Compiler,

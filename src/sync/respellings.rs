@@ -1,6 +1,6 @@
 //! Hand edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
 
-use formulac_runtime::halves::apply_in_halves;
+use formulac_runtime::halves::apply_with_bisection;
 
 use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
@@ -76,7 +76,7 @@ impl ModelReconciler<'_> {
             return;
         }
         let mut transferred: Vec<HandEdit> = Vec::new();
-        apply_in_halves(respellings, |some| {
+        apply_with_bisection(respellings, |some| {
             let Some(carried) = self.spec_with_respellings(&some) else {
                 return Err(some);
             };

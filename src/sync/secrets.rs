@@ -132,7 +132,7 @@ pub fn without_secrets(text: &str, vars: &str) -> String {
 
 /// Returns the values that look like secrets, each with its start and end offsets.
 fn find_secrets(vars: &str) -> Vec<(usize, usize, String)> {
-    let Some(root) = yaml::root(vars) else {
+    let Some(root) = yaml::parse_root(vars) else {
         return Vec::new();
     };
     let mut secrets = Vec::new();

@@ -45,13 +45,13 @@ pub struct PushState {
 
 /// Base name of `known.yml`, which is stored in the same folder as the states. A model with this name stores its state
 /// under a different file name.
-const TAKEN: &str = "known";
+const RESERVED_STEM: &str = "known";
 
 impl PushState {
     /// Returns the file name of a model's state, relative to the folder of states.
     #[must_use]
     pub fn file_name(model: &str) -> String {
-        if model.eq_ignore_ascii_case(TAKEN) {
+        if model.eq_ignore_ascii_case(RESERVED_STEM) {
             format!("{model}.model.yml")
         } else {
             format!("{model}.yml")
@@ -73,7 +73,7 @@ impl PushState {
         // Subfolders contain other files, such as the records of pulls.
         let stem = file_name.strip_suffix(".yml").filter(|stem| !stem.contains('/'))?;
         let model = stem.strip_suffix(".model").unwrap_or(stem);
-        (!stem.eq_ignore_ascii_case(TAKEN)).then_some(model)
+        (!stem.eq_ignore_ascii_case(RESERVED_STEM)).then_some(model)
     }
 
     /// Returns the model whose state is at a path relative to the project's folder. `None` if the file is not a state.
@@ -182,7 +182,7 @@ impl PushState {
 }
 
 fn read(text: &str) -> Option<PushState> {
-    let root = yaml::root(text)?;
+    let root = yaml::parse_root(text)?;
     let texts = |key: &str| {
         let texts = root.pairs_at(key).iter();
         let texts = texts.filter_map(|(path, text)| Some((path.text()?.to_owned(), normalize_lines(text.text()?))));

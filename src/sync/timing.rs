@@ -64,7 +64,7 @@ impl Timing {
     /// Reads the contents of a timing file. Returns `None` if the text is not a timing file.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let root = yaml::root(text)?;
+        let root = yaml::parse_root(text)?;
         let seconds = |key: &str| root.text_at(key).and_then(|text| text.parse().ok());
         Some(Self {
             environment: root.string_at("environment")?,

@@ -6,7 +6,7 @@ use super::hand_edits::{HandEdit, Property};
 use super::model_reconciler::ModelReconciler;
 use super::write_back::{self, with_spec_edits};
 use crate::yaml_edit::value as yaml_value;
-use formulac_runtime::halves::apply_in_halves;
+use formulac_runtime::halves::apply_with_bisection;
 
 /// Maximum number of ways to write an edit in the spec that are tried when several edits are transferred together.
 const MAX_WAYS: usize = 4;
@@ -41,7 +41,7 @@ impl ModelReconciler<'_> {
     /// transfers each half of the edits separately. Returns the edits that were not transferred.
     fn transfer_values(&mut self, edits: Vec<HandEdit>, way: usize) -> Vec<HandEdit> {
         let mut without_way = Vec::new();
-        let mut left = apply_in_halves(edits, |edits| {
+        let mut left = apply_with_bisection(edits, |edits| {
             let source = &self.ours.source;
             let root = yaml_value(source);
             let (mut written, mut spec_edits) = (Vec::new(), Vec::new());

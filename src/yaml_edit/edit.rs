@@ -146,7 +146,7 @@ impl<'t> Editor<'t, '_> {
         if !self.new_keys.insert((parent, key.to_owned())) {
             return Err(self.overlap_refusal(node.start, at));
         }
-        if self.is_nothing(parent) {
+        if self.is_plain_empty(parent) {
             self.empty
                 .entry(parent)
                 .or_default()
@@ -190,7 +190,7 @@ impl<'t> Editor<'t, '_> {
             return Ok(());
         }
         let list = self.find(to.steps(), to)?;
-        if self.is_nothing(list) {
+        if self.is_plain_empty(list) {
             self.empty.entry(list).or_default().push((None, value.clone()));
             return Ok(());
         }
@@ -275,7 +275,7 @@ impl<'t> Editor<'t, '_> {
     }
 
     /// Returns `true` if the node is empty and has no tag or anchor.
-    fn is_nothing(&self, id: YamlNodeId) -> bool {
+    fn is_plain_empty(&self, id: YamlNodeId) -> bool {
         self.tree.is_nothing(id)
     }
 

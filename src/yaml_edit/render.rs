@@ -37,9 +37,9 @@ pub(super) struct Rendered {
 #[derive(Debug)]
 pub(super) struct RenderStyle {
     /// Indentation of a key, relative to its parent key.
-    step: usize,
+    key_indent: usize,
     /// Indentation of a dash, relative to the dash's parent key.
-    dash: usize,
+    dash_indent: usize,
     pub line_break: &'static str,
 }
 
@@ -76,22 +76,22 @@ impl RenderStyle {
         let dash = most(dashes);
         let step = most(steps).or(dash).filter(|step| *step > 0).unwrap_or(2);
         Self {
-            step,
-            dash: dash.unwrap_or(2),
+            key_indent: step,
+            dash_indent: dash.unwrap_or(2),
             line_break: lines::line_break(tree.source),
         }
     }
 
     /// Returns the indentation of the lines below a key in this column.
     pub fn indent_below_key(&self, column: usize, is_list: bool) -> usize {
-        column + if is_list { self.dash } else { self.step }
+        column + if is_list { self.dash_indent } else { self.key_indent }
     }
 
     /// Formats a value that follows a key in this column.
     pub fn format_after_key(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
-                let dash = column + self.dash;
+                let dash = column + self.dash_indent;
                 let lines = items
                     .iter()
                     .flat_map(|item| self.format_item(item, dash, " ").into_lines(dash));
@@ -101,7 +101,7 @@ impl RenderStyle {
                 }
             }
             YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
-                let column = column + self.step;
+                let column = column + self.key_indent;
                 let lines = pairs
                     .iter()
                     .flat_map(|(key, value)| self.format_pair(key, value, column).into_lines(column));
@@ -110,7 +110,7 @@ impl RenderStyle {
                     lines: lines.collect(),
                 }
             }
-            _ => format_inline(value, column + self.step),
+            _ => format_inline(value, column + self.key_indent),
         }
     }
 

@@ -54,7 +54,7 @@ impl Rules {
 
     /// Marks matching values that are no longer generated, instead of removing them.
     #[must_use]
-    pub fn mark(mut self, pattern: &str, mark: RuleMark) -> Self {
+    pub fn with_mark(mut self, pattern: &str, mark: RuleMark) -> Self {
         self.marks.push((PathPattern::new(pattern), mark));
         self
     }

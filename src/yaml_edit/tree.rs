@@ -240,7 +240,7 @@ struct TreeReader<'s> {
     stack: Vec<OpenCollection>,
     anchors: HashMap<usize, YamlNodeId>,
     /// Offset after the last scalar. Comments may occur between this offset and the next scalar.
-    gap: usize,
+    comment_search_start: usize,
 }
 
 /// Parses a file with a single document.
@@ -266,7 +266,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
         tree,
         stack: Vec::new(),
         anchors: HashMap::new(),
-        gap: 0,
+        comment_search_start: 0,
     };
     let mut documents = 0;
     for event in Parser::new_from_str(source) {
@@ -302,7 +302,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
                 let target = reader.anchors.get(&anchor).copied();
                 let target = target.ok_or_else(|| YamlRefusal::at(source, start, "an alias inside its own anchor"))?;
                 reader.record_comments_until(start);
-                reader.gap = end;
+                reader.comment_search_start = end;
                 reader.add(EditNode::new(YamlKind::Alias(target), start, end), 0)?;
             }
             _ => {}
@@ -334,7 +334,7 @@ impl<'s> TreeReader<'s> {
     /// Records the comments between the last scalar and this offset.
     fn record_comments_until(&mut self, end: usize) {
         let source = self.source();
-        let mut at = self.gap;
+        let mut at = self.comment_search_start;
         while let Some(found) = source.get(at..end).and_then(|gap| gap.find('#')) {
             let start = at + found;
             let before = source.get(..start).and_then(|text| text.chars().next_back());
@@ -345,7 +345,7 @@ impl<'s> TreeReader<'s> {
                 at = start + 1;
             }
         }
-        self.gap = self.gap.max(end);
+        self.comment_search_start = self.comment_search_start.max(end);
     }
 
     fn scalar(
@@ -376,7 +376,7 @@ impl<'s> TreeReader<'s> {
         } else {
             end
         };
-        self.gap = self.gap.max(end);
+        self.comment_search_start = self.comment_search_start.max(end);
         let mut node = EditNode::new(YamlKind::Scalar { value, style }, span.start, end);
         node.tagged = tagged;
         self.add(node, anchor)

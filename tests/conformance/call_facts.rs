@@ -107,7 +107,7 @@ fn type_of(text: &str, table: &TestTable) -> Type {
 fn form(function: &'static Function, args: &[Arg]) -> Option<usize> {
     let rank = |overload: &Overload| {
         let worst = fit(overload, args)?;
-        let before = if overload.literal { 0 } else { 2 };
+        let before = if overload.has_literal_params { 0 } else { 2 };
         let loose = overload.repeated || overload.params.iter().any(|p| p.ty == ParamType::Same);
         Some(worst * 4 + before + u8::from(loose))
     };
@@ -120,7 +120,7 @@ fn form(function: &'static Function, args: &[Arg]) -> Option<usize> {
 }
 
 fn fit(overload: &Overload, args: &[Arg]) -> Option<u8> {
-    if args.len() < overload.needed || (args.len() > overload.params.len() && !overload.repeated) {
+    if args.len() < overload.min_arguments || (args.len() > overload.params.len() && !overload.repeated) {
         return None;
     }
     let mut worst = 0;

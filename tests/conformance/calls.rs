@@ -44,9 +44,9 @@ pub fn calls(function: &'static Function) -> Vec<Call> {
                     calls.push(call);
                 }
             };
-            for count in (overload.needed..=overload.params.len()).rev() {
+            for count in (overload.min_arguments..=overload.params.len()).rev() {
                 add(count, false);
-                if overload.literal {
+                if overload.has_literal_params {
                     add(count, true);
                 }
             }

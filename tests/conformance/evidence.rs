@@ -68,7 +68,7 @@ fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static Construc
         let name = fact.text.split('(').next().unwrap_or_default();
         fact.section == "calls" && names.contains(name)
     };
-    dialect.facts_of_constructs().iter().filter(is_called).collect()
+    dialect.support_of_constructs().iter().filter(is_called).collect()
 }
 
 /// Fails unless the facts specify the versions of the engines that `tests/setup.sh` installs.
@@ -76,7 +76,7 @@ pub fn versions() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/requirements.txt");
     let requirements = std::fs::read_to_string(path).expect("the requirements can be read");
     let sources: BTreeSet<&str> = Dialect::all()
-        .flat_map(Dialect::facts_of_constructs)
+        .flat_map(Dialect::support_of_constructs)
         .filter(|fact| matches!(fact.verdict, FactVerdict::Run | FactVerdict::Emulated))
         .map(|fact| fact.source)
         .collect();

@@ -155,7 +155,7 @@ impl TestTable {
             relation.with(
                 Column::new(column.name.as_str(), column.ty)
                     .nullable(column.nullable)
-                    .quoted(quoted),
+                    .with_quoted_name(quoted),
             )
         })
     }

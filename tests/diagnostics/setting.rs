@@ -28,7 +28,7 @@ pub fn events() -> Relation {
         .with(Column::new("paid", Type::Boolean))
         .with(Column::new("device", Type::Other))
         .with(Column::new("device.category", Type::Text))
-        .with(Column::new("items", Type::Other).declared("ARRAY<STRUCT<id INT64>>"))
+        .with(Column::new("items", Type::Other).with_declared_type("ARRAY<STRUCT<id INT64>>"))
 }
 
 /// Settings for compiling an input.

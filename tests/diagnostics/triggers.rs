@@ -166,7 +166,7 @@ fn with_omni_field(sql: &str) -> Vec<Diagnostic> {
 fn compile_partial(text: &str) -> Vec<Diagnostic> {
     let orders = Relation::new("orders")
         .with(Column::new("id", Type::Integer))
-        .partially_known();
+        .mark_incomplete();
     Compiler::builder()
         .schema(Schema::new().with(orders))
         .from("orders")

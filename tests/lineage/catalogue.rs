@@ -102,7 +102,7 @@ fn calls(name: &str, overload: &Overload) -> Vec<String> {
         params.extend(params.last().copied());
     }
     let mut found = Vec::new();
-    for count in [params.len(), overload.needed] {
+    for count in [params.len(), overload.min_arguments] {
         let choices: Vec<Vec<String>> = params
             .iter()
             .take(count)

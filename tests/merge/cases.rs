@@ -16,7 +16,7 @@ pub fn rules() -> Rules {
         .list("", &["join_from_view", "join_to_view", "on_sql"])
         .list("models", &["name"])
         .list("models.*.columns", &["name"])
-        .mark("dimensions.*", mark)
+        .with_mark("dimensions.*", mark)
 }
 
 #[derive(Default)]

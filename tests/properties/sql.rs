@@ -140,7 +140,7 @@ fn sizes_of_repeated_sql_do_not_overflow() {
 /// A lookup sorts by its key if the tab has no other column.
 #[test]
 fn keys_that_need_quotes_are_sorted_with_quotes() {
-    let key = Column::new("Key", Type::Text).quoted(true);
+    let key = Column::new("Key", Type::Text).with_quoted_name(true);
     let compiler = Compiler::builder()
         .dialect("snowflake".parse().expect("a dialect"))
         .schema(orders().with(Relation::new("names").with(key)))

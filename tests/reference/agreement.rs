@@ -122,12 +122,12 @@ fn expected_values(database: &Database, level: Level, x: &InterpreterExpr) -> Op
     let values = |noise: Option<NoiseDirection>| {
         let run = with_noise(noise, || database.interpret(&spec));
         assert!(
-            run.unknown.is_none(),
+            run.unsupported_part.is_none(),
             "the interpreter knows nothing of {:?}",
-            run.unknown
+            run.unsupported_part
         );
         let column: Vec<Value> = run.value.rows.iter().map(|row| row[NAME].clone()).collect();
-        (column, run.doubted, run.oversized)
+        (column, run.is_uncertain, run.is_too_large)
     };
     let (column, doubted, oversized) = values(None);
     if oversized || column.iter().any(is_unwieldy) {

@@ -109,7 +109,7 @@ impl Database {
                     relation.with(
                         Column::new(column.name, column.ty)
                             .nullable(column.nullable)
-                            .quoted(column.quoted),
+                            .with_quoted_name(column.quoted),
                     )
                 });
             schema.with(if table.key.is_empty() {

@@ -117,7 +117,7 @@ impl Maker<'_> {
             0 => InterpreterExpr::Literal(Value::Number(self.random.next_between(0, 12) as f64 / 4.0)),
             _ => self.days(scope, depth),
         };
-        let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
+        let op = *self.random.pick(&[InterpreterOp::AddDays, InterpreterOp::Earlier]);
         InterpreterExpr::Binary(op, Box::new(time), Box::new(days))
     }
 
@@ -252,7 +252,7 @@ impl Maker<'_> {
             if self.random.chance(50) {
                 (a, b) = (b, a);
             }
-            return self.binary(&[InterpreterOp::Apart], a, b, scope, depth);
+            return self.binary(&[InterpreterOp::DaysBetween], a, b, scope, depth);
         }
         let (a, b) = (*self.random.pick(&numbers), *self.random.pick(&numbers));
         self.binary(&[InterpreterOp::Divide], a, b, scope, depth)
@@ -283,7 +283,7 @@ impl Maker<'_> {
     pub fn date(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         let date = self.expr(Kind::Date, scope, depth);
         let count = self.days(scope, depth);
-        let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
+        let op = *self.random.pick(&[InterpreterOp::AddDays, InterpreterOp::Earlier]);
         InterpreterExpr::Binary(op, Box::new(date), Box::new(count))
     }
 

@@ -252,7 +252,7 @@ impl Draw<'_> {
                 };
                 of(self, op, a, b)
             }
-            Type::Integer if self.random.chance(20) => of(self, InterpreterOp::Apart, Type::Date, Type::Date),
+            Type::Integer if self.random.chance(20) => of(self, InterpreterOp::DaysBetween, Type::Date, Type::Date),
             Type::Integer | Type::Decimal => {
                 let op = *self
                     .random
@@ -272,7 +272,7 @@ impl Draw<'_> {
             Type::Float => match self.random.random_below(8) {
                 0 => {
                     let other = *self.random.pick(&TEMPORAL);
-                    of(self, InterpreterOp::Apart, Type::Timestamp, other)
+                    of(self, InterpreterOp::DaysBetween, Type::Timestamp, other)
                 }
                 1 => {
                     let base = *self.random.pick(&NUMBERS);
@@ -306,11 +306,11 @@ impl Draw<'_> {
                 of(self, InterpreterOp::Join, Type::Text, other)
             }
             Type::Date => {
-                let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
+                let op = *self.random.pick(&[InterpreterOp::AddDays, InterpreterOp::Earlier]);
                 of(self, op, Type::Date, Type::Integer)
             }
             _ => {
-                let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
+                let op = *self.random.pick(&[InterpreterOp::AddDays, InterpreterOp::Earlier]);
                 let days = *self.random.pick(&[Type::Integer, Type::Decimal]);
                 of(self, op, Type::Timestamp, days)
             }

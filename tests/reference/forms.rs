@@ -299,7 +299,7 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
                 ranges,
             });
         };
-        for count in overload.needed..=takes.len() {
+        for count in overload.min_arguments..=takes.len() {
             add(function.level, takes[..count].to_vec());
         }
         if let (true, Some(last)) = (overload.repeated, takes.last()) {

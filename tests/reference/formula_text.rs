@@ -86,10 +86,10 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
         )
     });
     let of_texts = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Call("T", args) if !matches!(&args[..], [InterpreterExpr::Name(name)] if is_of(name, Type::Text)));
-    if run.doubted && contains_node(&formula, &of_texts) {
+    if run.is_uncertain && contains_node(&formula, &of_texts) {
         return Err("T of NULL, of which the type decides".to_owned());
     }
-    run.unknown.map_or(Ok(run.value), Err)
+    run.unsupported_part.map_or(Ok(run.value), Err)
 }
 
 fn contains_node(x: &InterpreterExpr, wanted: &dyn Fn(&InterpreterExpr) -> bool) -> bool {

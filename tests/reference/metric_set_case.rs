@@ -60,9 +60,9 @@ impl Drawn for Case {
     fn right(&self) -> ModelRows {
         let run = with_noise(None, || model_rows(&self.model, &self.database));
         assert!(
-            run.unknown.is_none(),
+            run.unsupported_part.is_none(),
             "the interpreter knows nothing of {:?} in seed {}:\n{}",
-            run.unknown,
+            run.unsupported_part,
             self.seed,
             self.text()
         );

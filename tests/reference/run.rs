@@ -39,7 +39,7 @@ impl Case {
             self.seed
         );
         let run = with_noise(None, || self.database.interpreted_by(&read.spec, fold_case));
-        assert_eq!(run.unknown, None, "in seed {}:\n{text}", self.seed);
+        assert_eq!(run.unsupported_part, None, "in seed {}:\n{text}", self.seed);
         assert_eq!(run.value.values(), right.values(), "in seed {}:\n{text}", self.seed);
     }
 }
@@ -76,9 +76,9 @@ impl Drawn for Case {
     fn right(&self) -> StepRows {
         let run = with_noise(None, || self.database.interpret(&self.spec));
         assert!(
-            run.unknown.is_none(),
+            run.unsupported_part.is_none(),
             "the interpreter knows nothing of {:?}",
-            run.unknown
+            run.unsupported_part
         );
         self.check_read(&run.value);
         run.value

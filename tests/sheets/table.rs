@@ -157,7 +157,7 @@ impl Table {
                 relation.with(
                     Column::new(column.name, column.ty)
                         .nullable(column.nullable)
-                        .quoted(quoted),
+                        .with_quoted_name(quoted),
                 )
             });
         if self.key_known {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::classes::{arithmetic, class_of, is_moment, native_class, plain_name};
-use super::{Construct, Roles, Scope, Section};
+use super::{AggregateUses, Construct, Scope, Section};
 use crate::signature::Signature;
-use crate::template::{JOINING, Node, Type};
+use crate::template::{EXPRESSION_END_KEYWORDS, Node, Type};
 
 const DATE_PARTS: [&str; 17] = [
     "year",
@@ -28,16 +28,16 @@ const DATE_PARTS: [&str; 17] = [
 ];
 
 /// Suffix that marks the name of a relation.
-const ALIAS: &str = "as";
+const RELATION_SUFFIX: &str = "as";
 
 /// Type class and text of a node. The reader builds the surrounding constructs from them.
 #[derive(Clone, Default)]
-struct Described {
+struct NodeDescription {
     class: String,
     text: String,
 }
 
-impl Described {
+impl NodeDescription {
     fn from_class(class: &str) -> Self {
         Self {
             class: class.to_owned(),
@@ -59,12 +59,17 @@ pub(super) struct Reader<'a> {
     scope: &'a Scope<'a>,
     /// Text after each call, such as ` within group (order by)`. Several texts are separated by `|`.
     suffixes: Vec<String>,
-    described: Vec<Described>,
+    described: Vec<NodeDescription>,
     found: BTreeSet<Construct>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn read(nodes: &'a [Node], signature: &'a Signature, roles: Roles, scope: &'a Scope<'a>) -> Self {
+    pub(super) fn read(
+        nodes: &'a [Node],
+        signature: &'a Signature,
+        roles: AggregateUses,
+        scope: &'a Scope<'a>,
+    ) -> Self {
         let mut reader = Reader {
             nodes,
             signature,
@@ -91,7 +96,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Finds the calls that are computed over windows or ordered sets.
-    fn mark_suffixes(&mut self, roles: Roles) {
+    fn mark_suffixes(&mut self, roles: AggregateUses) {
         let is_windowed = self.nodes.iter().any(|node| matches!(node, Node::Over(_)));
         let over: Vec<&str> = roles.windows().collect();
         for node in self.nodes {
@@ -132,7 +137,7 @@ impl<'a> Reader<'a> {
     fn mark_aliases(&mut self, parts: &[u16]) {
         for pair in parts.windows(2) {
             if matches!(&self.nodes[usize::from(pair[0])], Node::Word(word) if word == "as") {
-                self.suffixes[usize::from(pair[1])] = ALIAS.to_owned();
+                self.suffixes[usize::from(pair[1])] = RELATION_SUFFIX.to_owned();
             }
         }
     }
@@ -152,21 +157,21 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn describe(&mut self, node: &Node) -> Described {
+    fn describe(&mut self, node: &Node) -> NodeDescription {
         match node {
             Node::Word(word) => self.describe_word(word),
-            Node::Number(digits) => Described::from_class(if digits.contains('e') {
+            Node::Number(digits) => NodeDescription::from_class(if digits.contains('e') {
                 "float"
             } else if digits.contains('.') {
                 "decimal"
             } else {
                 "integer"
             }),
-            Node::Text(_) => Described::from_class("text"),
-            Node::Arg { index, mode } => Described::from_class(&self.argument(*index, mode)),
+            Node::Text(_) => NodeDescription::from_class("text"),
+            Node::Arg { index, mode } => NodeDescription::from_class(&self.argument(*index, mode)),
             Node::ArgList { index, mode } => {
                 let class = self.argument(*index, mode);
-                Described {
+                NodeDescription {
                     text: format!("{class}..."),
                     class,
                 }
@@ -181,7 +186,7 @@ impl<'a> Reader<'a> {
                 self.operation(op, &left, &right)
             }
             Node::Not(_) => self.construct("not", "boolean"),
-            Node::Negative(x) => Described::from_class(self.class(*x)),
+            Node::Negative(x) => NodeDescription::from_class(self.class(*x)),
             Node::Postfix { op, .. } if op.starts_with('.') => self.construct("struct.field", "any"),
             Node::Postfix { op, .. } => {
                 let predicate = op.trim_start_matches("is ").trim_start_matches("not ");
@@ -201,7 +206,7 @@ impl<'a> Reader<'a> {
             Node::Cast { name, x, ty } => self.describe_cast(name, *x, ty),
             Node::Spaced(parts) | Node::Ordered { parts, .. } => self.describe_words(parts),
             Node::Paren(x) => self.described[usize::from(*x)].clone(),
-            Node::List(items) => Described::word(&self.texts(items).join(", ")),
+            Node::List(items) => NodeDescription::word(&self.texts(items).join(", ")),
             Node::Bracket(items) => {
                 let text = format!("[{}]", self.texts(items).join(", "));
                 self.construct(&text, "array")
@@ -220,11 +225,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn describe_call(&mut self, name: &str, args: &[u16]) -> Described {
+    fn describe_call(&mut self, name: &str, args: &[u16]) -> NodeDescription {
         let place = self.described.len();
         let suffixes = self.suffixes[place].clone();
-        if suffixes == ALIAS {
-            return Described::word(name);
+        if suffixes == RELATION_SUFFIX {
+            return NodeDescription::word(name);
         }
         // The compiler leaves out a sort order whose key is a constant.
         let unordered = args.iter().map(|index| {
@@ -240,10 +245,10 @@ impl<'a> Reader<'a> {
                 self.add(Section::Calls, format!("{call}{suffix}"));
             }
         }
-        Described::from_class(&self.result(name, args))
+        NodeDescription::from_class(&self.result(name, args))
     }
 
-    fn describe_cast(&mut self, name: &str, x: u16, ty: &Type) -> Described {
+    fn describe_cast(&mut self, name: &str, x: u16, ty: &Type) -> NodeDescription {
         let (class, type_name) = match ty {
             Type::Neutral(index) => {
                 let neutral = crate::part::NEUTRAL[usize::from(*index)];
@@ -257,37 +262,37 @@ impl<'a> Reader<'a> {
         };
         let from = self.class(x).to_owned();
         self.add(Section::Casts, format!("{name}({from} as {type_name})"));
-        Described::from_class(&class)
+        NodeDescription::from_class(&class)
     }
 
-    fn construct(&mut self, text: &str, class: &str) -> Described {
+    fn construct(&mut self, text: &str, class: &str) -> NodeDescription {
         self.add(Section::Operators, text.to_owned());
-        Described::from_class(class)
+        NodeDescription::from_class(class)
     }
 
-    fn describe_word(&mut self, word: &str) -> Described {
+    fn describe_word(&mut self, word: &str) -> NodeDescription {
         match word {
-            "null" => Described::from_class("null"),
-            "true" | "false" => Described::from_class("boolean"),
-            "*" => Described::word("*"),
-            _ if word.starts_with("lambda ") => Described::word("lambda x:"),
-            _ if JOINING.contains(&word) || DATE_PARTS.contains(&word) => Described::word(word),
+            "null" => NodeDescription::from_class("null"),
+            "true" | "false" => NodeDescription::from_class("boolean"),
+            "*" => NodeDescription::word("*"),
+            _ if word.starts_with("lambda ") => NodeDescription::word("lambda x:"),
+            _ if EXPRESSION_END_KEYWORDS.contains(&word) || DATE_PARTS.contains(&word) => NodeDescription::word(word),
             _ if word.starts_with("current_") => {
                 self.add(Section::Calls, word.to_owned());
-                Described::from_class(if word == "current_date" { "date" } else { "timestamptz" })
+                NodeDescription::from_class(if word == "current_date" { "date" } else { "timestamptz" })
             }
             "->" | "escape" | "at time zone" | "distinct" | "select" | "values" | "both" | "leading" | "trailing"
             | "interval" | "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "array" | "r" | "over" => {
-                Described::word(word)
+                NodeDescription::word(word)
             }
-            _ if word.starts_with("within group") || word.starts_with("filter") => Described::word(word),
+            _ if word.starts_with("within group") || word.starts_with("filter") => NodeDescription::word(word),
             // Any other word is the name of a template's own column or parameter.
-            _ => Described::from_class("any"),
+            _ => NodeDescription::from_class("any"),
         }
     }
 
     /// Describes a sequence of keywords and operands, such as `interval '1 month'` or a subquery.
-    fn describe_words(&mut self, parts: &[u16]) -> Described {
+    fn describe_words(&mut self, parts: &[u16]) -> NodeDescription {
         let texts: Vec<String> = self.texts(parts).iter().map(|text| (*text).to_owned()).collect();
         let is = |index: usize, word: &str| texts.get(index).is_some_and(|text| text == word);
         let class = |index: usize| self.class(parts[index]).to_owned();
@@ -300,17 +305,17 @@ impl<'a> Reader<'a> {
                     "subquery"
                 };
                 self.add(Section::Operators, kind.to_owned());
-                Described::from_class("any")
+                NodeDescription::from_class("any")
             }
             "lambda x:" => self.construct("lambda x: …", "lambda"),
             "interval" => {
                 self.add(Section::Literals, text);
-                Described::from_class("interval")
+                NodeDescription::from_class("interval")
             }
             typed @ ("date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "array" | "r") => {
                 let typed = typed.to_owned();
                 self.add(Section::Literals, text);
-                Described::from_class(match typed.as_str() {
+                NodeDescription::from_class(match typed.as_str() {
                     "date" => "date",
                     "timestamp" | "datetime" => "timestamp",
                     "array" => "array",
@@ -331,13 +336,13 @@ impl<'a> Reader<'a> {
                     },
                 )
             }
-            _ if is(1, "within group") || is(1, "over") || is(1, "filter") => Described::from_class(&class(0)),
-            "distinct" => Described { class: class(1), text },
-            _ => Described { class: class(0), text },
+            _ if is(1, "within group") || is(1, "over") || is(1, "filter") => NodeDescription::from_class(&class(0)),
+            "distinct" => NodeDescription { class: class(1), text },
+            _ => NodeDescription { class: class(0), text },
         }
     }
 
-    fn operation(&mut self, op: &str, left: &str, right: &str) -> Described {
+    fn operation(&mut self, op: &str, left: &str, right: &str) -> NodeDescription {
         match op {
             "or" | "and" => self.construct("and, or", "boolean"),
             "=" | "<>" | "<" | "<=" | ">" | ">=" => self.construct("= <> < <= > >=", "boolean"),

@@ -7,7 +7,7 @@ const GROUPED_ONLY: [&str; 1] = ["string_agg"];
 
 /// Places in a query where an aggregate's template is used.
 #[derive(Clone, Copy, Default)]
-pub struct Roles {
+pub struct AggregateUses {
     /// In `group by`.
     pub grouped: bool,
     /// Over all rows of a partition.
@@ -18,10 +18,10 @@ pub struct Roles {
     pub ordered: bool,
 }
 
-impl Roles {
+impl AggregateUses {
     /// Returns the roles of a function's template. An entry that another function refers to in `window` or `over` is
     /// computed over partitions, and an entry in `framed` over frames.
-    pub fn find_roles(function: &Function, functions: &[Function]) -> Self {
+    pub fn find_aggregate_uses(function: &Function, functions: &[Function]) -> Self {
         let is_referenced = |field: fn(&Function) -> &Option<String>| {
             functions.iter().any(|f| field(f).as_ref() == Some(&function.name))
         };

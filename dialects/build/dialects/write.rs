@@ -186,7 +186,7 @@ fn write_cell(
                 .collect();
             let _ = write!(
                 output,
-                "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, operations: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
+                "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, operations: {}, result_type: {gives}, max_value: {most}, requires_same_scale: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
                 uses.iter().any(|u| *u > 1),
                 nodes.iter().filter(|node| is_operation(node)).count(),
                 nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),

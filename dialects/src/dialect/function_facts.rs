@@ -19,7 +19,7 @@ impl Dialect {
             }
             seen.push(function.name);
             for overload in function.overloads {
-                facts.extend(self.facts_of_overload_constructs(overload.id));
+                facts.extend(self.support_of_overload_constructs(overload.id));
                 waiting.extend(called_functions(overload.define.unwrap_or_default()));
             }
             let entries = [
@@ -62,7 +62,7 @@ mod tests {
         assert!(texts("snowflake", "CORREL").contains(&"corr(number, number) over (partition by)"));
         assert!(texts("postgres", "SQRT").contains(&"sqrt(float)"));
         assert!(texts("duckdb", "IF").is_empty());
-        let all_facts: Vec<_> = Dialect::all().flat_map(Dialect::facts_of_constructs).collect();
+        let all_facts: Vec<_> = Dialect::all().flat_map(Dialect::support_of_constructs).collect();
         assert!(
             all_facts
                 .iter()

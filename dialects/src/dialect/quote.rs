@@ -6,18 +6,18 @@ use super::{Dialect, Fold};
 use crate::hash;
 
 /// Bits that indicate the kinds of bytes in a name.
-const LOWER_CASE: u8 = 1;
-const UPPER_CASE: u8 = 2;
-const QUOTES: u8 = 4;
+const LOWER_CASE_BIT: u8 = 1;
+const UPPER_CASE_BIT: u8 = 2;
+const NEEDS_QUOTES_BIT: u8 = 4;
 const NAME_BYTES: [u8; 256] = {
-    let mut kinds = [QUOTES; 256];
+    let mut kinds = [NEEDS_QUOTES_BIT; 256];
     let mut byte = 0u8;
     while byte < 128 {
         kinds[byte as usize] = match byte {
-            b'a'..=b'z' => LOWER_CASE,
-            b'A'..=b'Z' => UPPER_CASE,
+            b'a'..=b'z' => LOWER_CASE_BIT,
+            b'A'..=b'Z' => UPPER_CASE_BIT,
             b'0'..=b'9' | b'_' => 0,
-            _ => QUOTES,
+            _ => NEEDS_QUOTES_BIT,
         };
         byte += 1;
     }
@@ -35,7 +35,7 @@ const ESCAPED: [bool; 256] = {
     escaped
 };
 
-/// `Dialect::bare_dialects` has one bit for each dialect.
+/// `Dialect::dialects_accepting_unquoted` has one bit for each dialect.
 const _: () = assert!(crate::tables::DIALECTS.len() <= u32::BITS as usize);
 
 /// Returns the kind of a byte in a name.
@@ -119,7 +119,7 @@ impl Dialect {
             let start = output.len();
             output.push_str(name);
             // The case of an unquoted name is insignificant, so the name is written in lower case.
-            if kinds & UPPER_CASE != 0
+            if kinds & UPPER_CASE_BIT != 0
                 && let Some(output_name) = output.get_mut(start..)
             {
                 output_name.make_ascii_lowercase();
@@ -132,7 +132,7 @@ impl Dialect {
     /// Escapes a name for use between quotes, and returns the escaped name without the quotes. A name that is unquoted
     /// in the source is folded to the dialect's case.
     pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
-        let stands_bare = |b: u8| name_byte_kind(b) & QUOTES == 0;
+        let stands_bare = |b: u8| name_byte_kind(b) & NEEDS_QUOTES_BIT == 0;
         match self.0.fold {
             Fold::Upper if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_uppercase().into(),
             Fold::Lower if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_lowercase().into(),
@@ -163,7 +163,7 @@ impl Dialect {
     fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
         let other_case = if unquoted_in_source { 0 } else { self.folded_kind() };
-        begins && kinds & (QUOTES | other_case) == 0 && !self.is_reserved(name)
+        begins && kinds & (NEEDS_QUOTES_BIT | other_case) == 0 && !self.is_reserved(name)
     }
 
     /// Returns the kind of letters that the dialect folds to the other case in an unquoted name.
@@ -171,8 +171,8 @@ impl Dialect {
     fn folded_kind(self) -> u8 {
         match self.0.fold {
             Fold::Keep => 0,
-            Fold::Lower => UPPER_CASE,
-            Fold::Upper => LOWER_CASE,
+            Fold::Lower => UPPER_CASE_BIT,
+            Fold::Upper => LOWER_CASE_BIT,
         }
     }
 
@@ -183,15 +183,16 @@ impl Dialect {
 
     /// Returns a bit set of the dialects that accept the name without quotes, assuming that its case is insignificant.
     /// [`Self::accepts_unquoted`] also considers the case.
-    pub fn bare_dialects(name: &str) -> u32 {
+    pub fn dialects_accepting_unquoted(name: &str) -> u32 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));
-        let is_plain = |dialect: &Self| kinds & UPPER_CASE == 0 && dialect.is_plain(name, kinds, true);
+        let is_plain = |dialect: &Self| kinds & UPPER_CASE_BIT == 0 && dialect.is_plain(name, kinds, true);
         Self::all()
             .filter(is_plain)
             .fold(0, |bits, dialect| bits | 1_u32 << dialect.0.index)
     }
 
-    /// Returns `true` if the dialect accepts the name without quotes. `dialects` is the result of `bare_dialects`.
+    /// Returns `true` if the dialect accepts the name without quotes. `dialects` is the result of
+    /// `dialects_accepting_unquoted`.
     #[inline]
     pub fn accepts_unquoted(self, dialects: u32, is_case_sensitive: bool) -> bool {
         dialects >> self.0.index & 1 != 0 && !(is_case_sensitive && self.0.fold == Fold::Upper)

@@ -62,12 +62,12 @@ pub struct Template {
     pub operations: u16,
     /// Numeric type of the result in this dialect, if it differs from the signature's. [`Type::Number`] if the argument
     /// determines the type.
-    pub gives: Option<Type>,
+    pub result_type: Option<Type>,
     /// Largest absolute value of the result, if it is smaller than the maximum of its type (see `emit::size`),
     /// otherwise 0.
-    pub most: u32,
+    pub max_value: u32,
     /// `true` if all decimals in the template must have the same scale.
-    pub alike: bool,
+    pub requires_same_scale: bool,
     /// `true` if the template contains a `select`.
     pub subquery: bool,
     /// `true` if the template itself marks the calls that are computed over a window.

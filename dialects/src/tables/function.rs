@@ -125,9 +125,9 @@ pub struct Overload {
     /// `true` if the last parameter accepts any number of arguments.
     pub repeated: bool,
     /// `true` if a parameter accepts only literals.
-    pub literal: bool,
+    pub has_literal_params: bool,
     /// Minimum number of arguments. A repeated parameter is optional if it comes after other parameters.
-    pub needed: usize,
+    pub min_arguments: usize,
     /// Result type of the overload.
     pub result: ResultType,
 }
@@ -199,15 +199,15 @@ pub struct Function {
     /// Code that lowers the function, if no template can express it.
     pub lower: Option<Lowering>,
     /// Minimum number of arguments over all overloads.
-    pub least: usize,
+    pub min_arguments: usize,
     /// Maximum number of arguments over all overloads. `None` if there is no limit, for example for an aggregate that
     /// also combines several values of one row.
-    pub most: Option<usize>,
+    pub max_arguments: Option<usize>,
     /// `true` if an overload accepts only certain number literals, so that argument types alone do not determine the
     /// overload.
-    pub literals: bool,
+    pub has_literal_params: bool,
     /// `true` if an overload accepts only certain number literals and rejects some literals of up to nine digits.
-    pub narrow_literals: bool,
+    pub rejects_short_literals: bool,
     /// `true` if an overload accepts dates, which users may write as text literals.
     pub literal_dates: bool,
     /// `true` if only the compiler calls the function.
@@ -221,7 +221,7 @@ impl Function {
     /// limit.
     #[must_use]
     pub fn arity(&self) -> (usize, Option<usize>) {
-        (self.least, self.most)
+        (self.min_arguments, self.max_arguments)
     }
 
     /// Returns `true` if an aggregate with this number of arguments combines several values of one row.

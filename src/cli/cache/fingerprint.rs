@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 use rustc_hash::FxHasher;
 
 /// Number of bytes that are hashed at each end of a file.
-const END: u64 = 4 << 10;
+const HASHED_BYTES_PER_END: u64 = 4 << 10;
 
 /// Minimum time since the last change to a cached file. A file that changed more recently may change again while its
 /// timestamp stays the same.
 const MIN_AGE: Duration = Duration::from_secs(2);
 
 /// Number of bytes at the start of the program that identify the build.
-const PROGRAM_START: u64 = 64 << 10;
+const EXECUTABLE_PREFIX_BYTES: u64 = 64 << 10;
 
 /// Key that identifies the state of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,10 +32,10 @@ impl CacheKey {
         let data = file.metadata().ok()?;
         let (size, changed) = (data.len(), data.modified().ok()?);
         let mut hasher = FxHasher::default();
-        for from in [0, size.saturating_sub(END)] {
+        for from in [0, size.saturating_sub(HASHED_BYTES_PER_END)] {
             let mut bytes = Vec::new();
             file.seek(SeekFrom::Start(from)).ok()?;
-            (&mut file).take(END).read_to_end(&mut bytes).ok()?;
+            (&mut file).take(HASHED_BYTES_PER_END).read_to_end(&mut bytes).ok()?;
             hasher.write(&bytes);
         }
         let metadata = metadata_fingerprint(&data);
@@ -78,7 +78,7 @@ pub fn build_fingerprint() -> Option<String> {
     let program = File::open(std::env::current_exe().ok()?).ok()?;
     let data = program.metadata().ok()?;
     let mut start = Vec::new();
-    program.take(PROGRAM_START).read_to_end(&mut start).ok()?;
+    program.take(EXECUTABLE_PREFIX_BYTES).read_to_end(&mut start).ok()?;
     let (version, start) = (env!("CARGO_PKG_VERSION"), u64::from_le_bytes(checksum_of(&start)));
     Some(format!(
         "{version} {} {:?} {start:x}\n",

@@ -114,8 +114,8 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
     } else {
         if let Some(plan) = plan {
             session.print_data(&match args.format.as_str() {
-                "mermaid" => draw_plan(plan).to_mermaid(),
-                "dot" => draw_plan(plan).to_dot(),
+                "mermaid" => plan_graph(plan).to_mermaid(),
+                "dot" => plan_graph(plan).to_dot(),
                 _ => render::escape_hidden(&plan.to_string()).into_owned(),
             })?;
         }
@@ -125,7 +125,7 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
 }
 
 /// Returns the plan as a graph. The label of each part's last operator includes the name of the part.
-fn draw_plan(plan: &QueryPlan) -> GraphDrawing {
+fn plan_graph(plan: &QueryPlan) -> GraphDrawing {
     let mut drawing = GraphDrawing::default();
     let id = |part: usize, operator: usize| format!("{part}.{operator}");
     for (index, part) in plan.parts.iter().enumerate() {

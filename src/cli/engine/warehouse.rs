@@ -90,7 +90,7 @@ impl WarehouseState {
 /// Returns whether `dialects/facts` lists a parameter. A session has many more parameters. Some of them, such as
 /// `QUERY_TAG`, contain text from users.
 fn is_listed(dialect: Dialect, name: &str) -> bool {
-    let mut facts = dialect.facts_of_constructs().iter();
+    let mut facts = dialect.support_of_constructs().iter();
     facts.any(|fact| fact.section == "parameters" && fact.text.eq_ignore_ascii_case(name))
 }
 

@@ -42,7 +42,7 @@ pub struct DefinitionFacts {
     pub is_open: bool,
     /// Whether a diagnostic depends on the names of all definitions.
     pub reads_all_names: bool,
-    /// Number of searches for similar names, which [`SEARCHES`](crate::check::SEARCHES) limits.
+    /// Number of searches for similar names, which [`MAX_SEARCHES`](crate::check::MAX_SEARCHES) limits.
     pub searches: usize,
 }
 
@@ -67,7 +67,7 @@ pub struct DependencyFacts {
     pub first_aggregate: Option<u32>,
     /// Relation of the first column, to which all other columns must belong, and the definition that reads the first
     /// column. `None` if only one relation is possible.
-    pub settled: Option<(Arc<str>, u32)>,
+    pub common_relation_and_reader: Option<(Arc<str>, u32)>,
 }
 
 /// Collects facts about the source that was checked last.
@@ -107,7 +107,7 @@ pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Pro
     DependencyFacts {
         definitions,
         first_aggregate: names.first_aggregate,
-        settled: names.settled.clone(),
+        common_relation_and_reader: names.common_relation_and_reader.clone(),
     }
 }
 

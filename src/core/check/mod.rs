@@ -32,7 +32,7 @@ pub use dates::timeframe::{DatePart, constant_period, date_part, is_label, timef
 pub use dates::today::Today;
 pub use lint::possible_values;
 pub use names::unresolved_names::{
-    CANDIDATES, SEARCHES, describe_columns, explain_removed_column, no_column_diagnostic,
+    MAX_CANDIDATES, MAX_SEARCHES, describe_columns, explain_removed_column, no_column_diagnostic,
 };
 pub use sheet::tabs::Tab;
 pub use sheet::totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
@@ -129,7 +129,7 @@ pub struct RestOfFile<'a> {
     pub names: Option<&'a [&'a str]>,
     /// Relation of the first column in the file. All other columns must belong to it if the scope does not choose a
     /// relation.
-    pub settled: Option<&'a Arc<str>>,
+    pub common_relation: Option<&'a Arc<str>>,
     /// Whether a definition that is not in the source uses an aggregate.
     pub has_aggregates: bool,
     /// Types that later steps require for columns and definitions, by name.

@@ -169,7 +169,7 @@ impl Compiler {
         }
         emitter.windows.partition = partition;
         if !program.periods.is_empty() {
-            emitter.windows.moved = self.emit_period_keys(program, ast, roles, text, emitter);
+            emitter.windows.period_lookup_keys = self.emit_period_keys(program, ast, roles, text, emitter);
         }
     }
 

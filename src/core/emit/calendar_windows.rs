@@ -13,7 +13,7 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 
 /// Unit of the distance between the current row and a bound of the frame.
 #[derive(Clone, Copy)]
-enum FrameScale {
+enum FrameDistanceUnit {
     /// Interval, because the window is ordered by a date or time.
     Interval,
     /// Number, because the window is ordered by a number of months, days or microseconds.
@@ -22,7 +22,7 @@ enum FrameScale {
     Microseconds,
 }
 
-impl FrameScale {
+impl FrameDistanceUnit {
     /// Returns a distance in this unit.
     fn number(self, count: i64, unit: CalendarUnit) -> u64 {
         let length = count.unsigned_abs().saturating_mul(unit.unit_length().0.unsigned_abs());
@@ -106,8 +106,8 @@ impl Emitter<'_> {
     }
 
     /// Emits the sort key of a frame. The key is a number if the dialect does not support intervals in frames.
-    fn emit_frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameScale) {
-        let interval_order = (self.work.sql[key.index()], FrameScale::Interval);
+    fn emit_frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameDistanceUnit) {
+        let interval_order = (self.work.sql[key.index()], FrameDistanceUnit::Interval);
         let bounds = [frame.from, frame.to];
         let overload = catalog::first_overload(internal::RANGE_DISTANCE).id;
         let is_moved = bounds.contains(&RangeBound::After) || bounds.iter().any(|bound| bound.distance().is_some());
@@ -123,9 +123,9 @@ impl Emitter<'_> {
             // Months cannot be converted to a number of days, because they have different lengths.
             (true, true, _) => return self.report_frame(span),
             (true, false, _) if !self.program.is_month_start(key) => return self.report_frame(span),
-            (true, false, _) => (internal::RANGE_MONTH_NUMBER, FrameScale::Months),
-            (false, _, true) => (internal::RANGE_NUMBER, FrameScale::Microseconds),
-            (false, _, false) => (internal::RANGE_NUMBER, FrameScale::Days),
+            (true, false, _) => (internal::RANGE_MONTH_NUMBER, FrameDistanceUnit::Months),
+            (false, _, true) => (internal::RANGE_NUMBER, FrameDistanceUnit::Microseconds),
+            (false, _, false) => (internal::RANGE_NUMBER, FrameDistanceUnit::Days),
         };
         let overloads = catalog::get(entry).overloads;
         match overloads.get(usize::from(is_time)).or(overloads.first()) {
@@ -136,20 +136,20 @@ impl Emitter<'_> {
 
     /// Reports a range whose frame the dialect does not support.
     #[cold]
-    fn report_frame(&mut self, span: Span) -> (SqlId, FrameScale) {
+    fn report_frame(&mut self, span: Span) -> (SqlId, FrameDistanceUnit) {
         let message = format!("dialect `{}` has no window frames in months", self.dialect);
         self.report(
             Diagnostic::new(Code::UnsupportedFunction, span, message)
                 .with_help("order by the first day of a month, such as `created_at[month]`, or move by days"),
         );
-        (self.null_placeholder(span), FrameScale::Interval)
+        (self.null_placeholder(span), FrameDistanceUnit::Interval)
     }
 
     fn emit_frame_bound(
         &mut self,
         bound: RangeBound,
         unbounded: &'static str,
-        (key, scale): (IrId, FrameScale),
+        (key, scale): (IrId, FrameDistanceUnit),
         span: Span,
     ) -> SqlId {
         let (distance, side) = match bound {
@@ -166,9 +166,9 @@ impl Emitter<'_> {
         self.work.tree.add(Sql::Spaced(parts), span)
     }
 
-    fn emit_frame_distance(&mut self, count: i64, unit: CalendarUnit, scale: FrameScale, span: Span) -> SqlId {
+    fn emit_frame_distance(&mut self, count: i64, unit: CalendarUnit, scale: FrameDistanceUnit, span: Span) -> SqlId {
         match (scale, self.program.distance(count, unit)) {
-            (FrameScale::Interval, Some(distance)) => {
+            (FrameDistanceUnit::Interval, Some(distance)) => {
                 let words = self.program.args(distance.words);
                 words.iter().for_each(|word| self.emit(*word));
                 self.emit_frame_interval(internal::RANGE_DISTANCE, words, span)
@@ -181,12 +181,12 @@ impl Emitter<'_> {
     }
 
     /// Emits the distance between a value of the sort key and the next possible value.
-    fn emit_smallest_distance(&mut self, key: IrId, scale: FrameScale, span: Span) -> SqlId {
+    fn emit_smallest_distance(&mut self, key: IrId, scale: FrameDistanceUnit, span: Span) -> SqlId {
         match scale {
-            FrameScale::Interval if self.program.meta(key).ty == Type::Date => {
+            FrameDistanceUnit::Interval if self.program.meta(key).ty == Type::Date => {
                 self.emit_frame_distance(1, CalendarUnit::Day, scale, span)
             }
-            FrameScale::Interval => self.emit_frame_interval(internal::NEXT_INSTANT, &[], span),
+            FrameDistanceUnit::Interval => self.emit_frame_interval(internal::NEXT_INSTANT, &[], span),
             _ => self.work.tree.add_word("1", span),
         }
     }

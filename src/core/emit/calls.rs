@@ -144,7 +144,7 @@ impl Emitter<'_> {
             return self.emit_pairwise(overload, args, span);
         }
         self.widen_operand(overload, args);
-        if template.alike {
+        if template.requires_same_scale {
             self.cast_to_same_scale(args);
         }
         let truncated = match (template.shape, args) {

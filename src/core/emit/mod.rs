@@ -94,7 +94,7 @@ impl EmitBuffers {
         digits.clear();
         reads.reset(program);
         needed.clear();
-        needed.resize(if program.folded { program.len() } else { 0 }, false);
+        needed.resize(if program.has_unused_nodes { program.len() } else { 0 }, false);
     }
 }
 
@@ -195,11 +195,11 @@ impl<'p> Emitter<'p> {
         self.failed = false;
         self.warned = None;
         self.start_recording_reads(index);
-        if definition.folded {
+        if definition.has_unused_nodes {
             self.mark_needed(first, root);
         }
         for (id, entry) in program.entries(first, root) {
-            if definition.folded && !self.work.needed[id.index()] {
+            if definition.has_unused_nodes && !self.work.needed[id.index()] {
                 self.record_reads_of_folded_node(id);
                 continue;
             }

@@ -28,7 +28,7 @@ impl Emitter<'_> {
     pub(super) fn emit_period_value(&mut self, value: IrId, period: CalendarOffset, meta: NodeMeta) -> SqlId {
         let span = meta.span;
         let overload = catalog::first_overload(internal::PERIOD_FRAME).id;
-        let moved = self.windows.moved.clone();
+        let moved = self.windows.period_lookup_keys.clone();
         let Some(moved) = moved.filter(|_| has_period_frames(self.dialect)) else {
             let message = "`PERIODOFFSET` looks up another row, which needs a join";
             self.report(

@@ -10,20 +10,20 @@ pub(super) struct ColumnReadRecord {
     /// Number of the definition that is being emitted, starting from 1.
     reader: u32,
     /// Columns that this definition reads, in the order of first use.
-    found: Vec<u32>,
+    columns: Vec<u32>,
     /// Columns read by each definition that other definitions use. The columns of one definition are consecutive.
-    kept: Arena<u32>,
-    /// Range of each definition's columns within `kept`.
-    places: Arena<(u32, u32)>,
+    columns_of_used_definitions: Arena<u32>,
+    /// Range of each definition's columns within `columns_of_used_definitions`.
+    column_ranges: Arena<(u32, u32)>,
 }
 
 impl ColumnReadRecord {
     pub fn reset(&mut self, program: &Program) {
         let Self {
             reader,
-            found,
-            kept,
-            places,
+            columns: found,
+            columns_of_used_definitions: kept,
+            column_ranges: places,
         } = self;
         *reader = 0;
         found.clear();
@@ -37,20 +37,20 @@ impl Emitter<'_> {
     /// Returns the columns that the most recently emitted definition reads, directly or through other definitions, in
     /// the order of first use.
     pub fn read_columns(&self) -> &[u32] {
-        &self.work.reads.found
+        &self.work.reads.columns
     }
 
     pub(super) fn start_recording_reads(&mut self, definition: u32) {
         self.work.reads.reader = definition + 1;
-        self.work.reads.found.clear();
+        self.work.reads.columns.clear();
     }
 
     pub(super) fn finish_recording_reads(&mut self, definition: u32) {
         if self.program.definitions[definition as usize].used {
             let reads = &mut self.work.reads;
-            let first = reads.kept.len() as u32;
-            reads.kept.extend_from_slice(&reads.found);
-            reads.places[definition as usize] = (first, reads.kept.len() as u32);
+            let first = reads.columns_of_used_definitions.len() as u32;
+            reads.columns_of_used_definitions.extend_from_slice(&reads.columns);
+            reads.column_ranges[definition as usize] = (first, reads.columns_of_used_definitions.len() as u32);
         }
     }
 
@@ -61,15 +61,15 @@ impl Emitter<'_> {
         let emitted_column = &mut self.work.columns[column as usize];
         let name = emitted_column.name;
         if std::mem::replace(&mut emitted_column.reader, reads.reader) != reads.reader {
-            reads.found.push(column);
+            reads.columns.push(column);
         }
         name
     }
 
     pub(super) fn record_definition_reads(&mut self, definition: u32) {
-        let (first, end) = self.work.reads.places[definition as usize];
+        let (first, end) = self.work.reads.column_ranges[definition as usize];
         for index in first..end {
-            self.record_read(self.work.reads.kept[index as usize]);
+            self.record_read(self.work.reads.columns_of_used_definitions[index as usize]);
         }
     }
 

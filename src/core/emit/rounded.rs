@@ -48,7 +48,7 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
                 rounded += u32::from(size != EXACT);
                 largest = largest.max(size);
             }
-            if find_template(dialect, node).is_some_and(|template| template.gives.is_some()) {
+            if find_template(dialect, node).is_some_and(|template| template.result_type.is_some()) {
                 return if rounded == 0 { ROUNDED } else { INEXACT };
             }
             if rounded == 0 {

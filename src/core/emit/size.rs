@@ -34,7 +34,7 @@ fn compute_node_sizes(program: &Program, dialect: Dialect, sizes: &mut Arena<u32
 }
 
 fn max_size(dialect: Dialect, node: Ir) -> u32 {
-    find_template(dialect, node).map_or(0, |template| template.most)
+    find_template(dialect, node).map_or(0, |template| template.max_value)
 }
 
 fn decimal_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {

@@ -552,7 +552,7 @@ impl Emitter<'_> {
         while let Some(id) = next.take().or_else(|| open.pop()) {
             left -= 1;
             let id = self.unwrap_window(self.program.resolve_names(id));
-            let ty = find_template(self.dialect, self.program.node(id)).and_then(|template| template.gives);
+            let ty = find_template(self.dialect, self.program.node(id)).and_then(|template| template.result_type);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (ty, self.program.node(id)) {
                 (Some(Type::Decimal), _) => number_type = number_type.or(Some(Type::Decimal)),

@@ -31,7 +31,7 @@ pub struct WindowKeys {
     /// Name of the window in the select's `window` clause that defines the partition and the order.
     pub name: Option<SqlId>,
     /// Keys for looking up values of other periods in a single expression. `None` if this requires a join.
-    pub moved: Option<PeriodLookupKeys>,
+    pub period_lookup_keys: Option<PeriodLookupKeys>,
 }
 
 impl Emitter<'_> {
@@ -50,8 +50,8 @@ impl Emitter<'_> {
         let window = match over {
             WindowFrame::Ranked {
                 descending,
-                apart,
-                within,
+                nulls_apart: apart,
+                in_step_partition: within,
             } => {
                 let partition = if within {
                     &self.windows.partition
@@ -228,7 +228,7 @@ impl Emitter<'_> {
         if nullable && apart {
             partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
-        // If `apart` is set, the position of NULLs does not matter, because NULLs are in a separate partition.
+        // If `nulls_apart` is set, the position of NULLs does not matter, because NULLs are in a separate partition.
         let key = self.emit_order_key(key, descending, nullable && !apart);
         self.work.tree.add_window(x, &partition, &[key], span)
     }

@@ -111,8 +111,8 @@ pub enum Ir {
     /// condition reads.
     RowLookup {
         args: PoolRange,
-        /// Index of the lookup in `finds`.
-        find: u32,
+        /// Index of the lookup in `lookups`.
+        lookup: u32,
     },
     /// Column of another tab, which only lookups in that tab read. If the tab is `u32::MAX`, the node is a row number.
     TabColumn {
@@ -233,9 +233,9 @@ pub struct Holidays {
 
 impl Holidays {
     /// Smallest index of a holiday tab. The sheet's own tabs have smaller indices.
-    pub const TABS: u32 = 1 << 24;
+    pub const FIRST_HOLIDAY_TAB: u32 = 1 << 24;
     /// Columns of the holiday table that the planner adds: the date of the holiday, and the number of working days
     /// before that date.
-    pub const DAY: u32 = 0;
-    pub const WORKING_DAYS: u32 = 1;
+    pub const DAY_COLUMN: u32 = 0;
+    pub const WORKING_DAYS_COLUMN: u32 = 1;
 }

@@ -76,7 +76,7 @@ pub struct IrDefinition {
     /// Whether another definition uses this definition.
     pub used: bool,
     /// Whether some nodes are unused because lowering replaced them with a simpler expression.
-    pub folded: bool,
+    pub has_unused_nodes: bool,
 }
 
 /// All definitions of a source or a step.
@@ -84,7 +84,7 @@ pub struct IrDefinition {
 pub struct Program {
     nodes: Arena<(Ir, NodeMeta)>,
     /// Windows, each with the partition keys that it has in addition to the step's keys.
-    overs: Vec<(WindowFrame, PoolRange)>,
+    windows: Vec<(WindowFrame, PoolRange)>,
     pub args: Arena<IrId>,
     pub texts: String,
     pub columns: Arena<ColumnUse>,
@@ -97,7 +97,7 @@ pub struct Program {
     /// Distances between the current row and the bounds of window frames.
     pub distances: Arena<CalendarOffset>,
     /// Lookups by key or row number.
-    pub finds: Arena<LookupSpec>,
+    pub lookups: Arena<LookupSpec>,
     /// Columns in other tabs that contain holidays.
     pub holidays: Vec<Holidays>,
     /// Aggregates and windows, each with an equivalent expression that consists of window functions, for dialects that
@@ -111,8 +111,9 @@ pub struct Program {
     pub meanings: Vec<(Span, String)>,
     /// Meaning of each node's NULL with `blanks: zero`, up to the last evaluated node.
     pub null_meanings: Vec<super::NullMeaning>,
-    /// Whether at least one definition is folded. During lowering, specifies whether the current definition is folded.
-    pub folded: bool,
+    /// Whether constant folding left unused nodes in the definitions. During lowering, this is the state of the current
+    /// definition.
+    pub has_unused_nodes: bool,
     /// Whether several nodes may have the same operand, because the program contains LET or functions with a
     /// definition.
     pub shares_nodes: bool,
@@ -126,7 +127,7 @@ impl Program {
     pub fn clear(&mut self) {
         let Self {
             nodes,
-            overs,
+            windows: overs,
             args,
             texts,
             columns,
@@ -134,14 +135,14 @@ impl Program {
             macros,
             periods,
             distances,
-            finds,
+            lookups: finds,
             holidays,
             other_forms,
             criteria,
             lowered_calls,
             meanings,
             null_meanings,
-            folded,
+            has_unused_nodes: folded,
             shares_nodes,
             order,
             fiscal_month_offset,
@@ -261,19 +262,19 @@ impl Program {
 
     pub fn add_window(&mut self, over: WindowFrame, parted_by: &[IrId]) -> WindowFrameId {
         let partition = self.add_args(parted_by);
-        self.overs.push((over, partition));
-        WindowFrameId(self.overs.len() as u32 - 1)
+        self.windows.push((over, partition));
+        WindowFrameId(self.windows.len() as u32 - 1)
     }
 
     pub fn window_frame(&self, id: WindowFrameId) -> WindowFrame {
-        self.overs
+        self.windows
             .get(id.0 as usize)
             .map_or(WindowFrame::Partition, |(over, _)| *over)
     }
 
     /// Returns the partition keys that a window has in addition to the step's keys.
     pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
-        self.overs
+        self.windows
             .get(id.0 as usize)
             .map_or(&[], |(_, partition)| self.args(*partition))
     }
@@ -462,7 +463,7 @@ impl Program {
     /// from another tab.
     pub fn find_column_origin(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab
-            .checked_sub(Holidays::TABS)
+            .checked_sub(Holidays::FIRST_HOLIDAY_TAB)
             .and_then(|index| self.holidays.get(index as usize));
         holidays.map_or((tab, column), |holidays| (holidays.tab, holidays.column))
     }

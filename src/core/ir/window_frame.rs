@@ -39,13 +39,13 @@ pub enum WindowFrame {
     Partition,
     /// Rows from one bound to another in the step's order, including both bounds.
     Rows { from: FrameBound, to: FrameBound },
-    /// All rows, sorted by the call's own argument. NULLs come last or, if `apart` is set, are in a separate partition.
-    /// If `within` is set, the rows are partitioned by the step's partition keys, otherwise only by the partition keys
-    /// in the spec.
+    /// All rows, sorted by the call's own argument. NULLs come last or, if `nulls_apart` is set, are in a separate
+    /// partition. If `in_step_partition` is set, the rows are partitioned by the step's partition keys, otherwise only
+    /// by the partition keys in the spec.
     Ranked {
         descending: bool,
-        apart: bool,
-        within: bool,
+        nulls_apart: bool,
+        in_step_partition: bool,
     },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,

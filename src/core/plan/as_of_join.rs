@@ -11,9 +11,9 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId};
 /// Columns of the CTE with the candidates for each lookup value.
 struct CandidateColumns {
     /// Column of the sheet that contains the lookup values.
-    here: QuotableColumnName,
+    sheet_column: QuotableColumnName,
     /// Name of the lookup values' column in the CTE.
-    there: String,
+    cte_column: String,
     /// Columns that the lookups read.
     columns: Vec<(QuotableColumnName, IrId)>,
     /// Column of the row numbers, if a lookup returns a row number.
@@ -140,7 +140,7 @@ impl Planner<'_> {
         let LookupSelect { parts, from, .. } = lookup;
         let stratum = parts.find.tab.is_none().then(|| from.to_owned());
         let key = (lookup_join.key.without_lookup_value(), stratum);
-        let rows = match self.finds.with_next_key.get(&key) {
+        let rows = match self.finds.next_key_ctes.get(&key) {
             Some(rows) => rows.clone(),
             None => self.add_next_key_cte(lookup_join, lookup, ctes),
         };
@@ -150,7 +150,7 @@ impl Planner<'_> {
         if let Some(position) = &rows.position {
             lookup_join.position.clone_from(position);
         }
-        self.finds.with_next_key.insert(key, rows);
+        self.finds.next_key_ctes.insert(key, rows);
     }
 
     fn add_next_key_cte(
@@ -238,27 +238,27 @@ impl Planner<'_> {
             parts.find.tab,
         );
         let rows = CandidateColumns {
-            here: sought_column,
-            there: candidate_name,
+            sheet_column: sought_column,
+            cte_column: candidate_name,
             columns,
             position: is_numbered.then(|| lookup_join.position.clone()),
             row_number,
         };
-        let (values, source) = self.add_lookup_values_cte(&rows.here, lookup, ctes);
+        let (values, source) = self.add_lookup_values_cte(&rows.sheet_column, lookup, ctes);
         let body = self.candidates_select(&rows, among, parts, stage, (&values, source));
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
             KeyMatching::Above => "from",
             _ => "up_to",
         };
-        let name_part = to_name_part(&rows.here.0);
+        let name_part = to_name_part(&rows.sheet_column.0);
         let candidates = self
             .cte_names
             .choose_short_name(&format!("{origin}_{side}_{name_part}"));
         ctes.push(Cte::new(self.quoted_name(&candidates), body));
-        let quoted_there = rows.here.1 && rows.there == rows.here.0;
+        let quoted_there = rows.sheet_column.1 && rows.cte_column == rows.sheet_column.0;
         let mut items = vec![Item::unnamed(
-            self.emitter.emit_column_by_name(&rows.there, quoted_there),
+            self.emitter.emit_column_by_name(&rows.cte_column, quoted_there),
         )];
         items.extend(self.returned_columns(&rows.columns, rows.position.as_deref()));
         let body = self.first_rows_select(&candidates, &rows.row_number, items);
@@ -266,7 +266,7 @@ impl Planner<'_> {
         ctes.push(Cte::new(self.quoted_name(&name), body));
         lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
         lookup_join.alias = name;
-        lookup_join.how = LookupJoinKind::ByValues(vec![(rows.here, (rows.there, quoted_there))]);
+        lookup_join.how = LookupJoinKind::ByValues(vec![(rows.sheet_column, (rows.cte_column, quoted_there))]);
     }
 
     /// Adds a CTE with the distinct lookup values, because the next select repeats each of them for all rows on the
@@ -311,8 +311,8 @@ impl Planner<'_> {
         (from, source): (&str, SelectSource),
     ) -> Select {
         let CandidateColumns {
-            here: sought_column,
-            there: candidate_name,
+            sheet_column: sought_column,
+            cte_column: candidate_name,
             columns,
             position,
             row_number,

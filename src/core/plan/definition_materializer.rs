@@ -34,14 +34,14 @@ pub(super) struct DefinitionMaterializer<'i> {
 pub(super) struct MaterializationTarget<'t, 's> {
     pub definition: usize,
     pub names: &'t mut UsedNames,
-    pub cuts: &'t mut MaterializedValues,
+    pub materialized: &'t mut MaterializedValues,
     pub shared: &'t mut SharedArguments<'s>,
 }
 
 impl MaterializationTarget<'_, '_> {
     fn materialize(&mut self, id: IrId, name: impl FnOnce(&mut UsedNames) -> String) {
         self.shared
-            .materialize_argument(id, self.definition, self.cuts, self.names, name);
+            .materialize_argument(id, self.definition, self.materialized, self.names, name);
     }
 }
 
@@ -68,14 +68,14 @@ impl DefinitionMaterializer<'_> {
         let is_key = |id: IrId| self.aliases.contains_key(&id) && !rows[id.index()];
         for node in computed_nodes(program, definition.first, definition.root, is_key) {
             let is_repeated = self.repeated.try_get(node.index()) == Some(&true);
-            if is_repeated && !self.aliases.contains_key(&node) && !target.cuts.contains(node) {
+            if is_repeated && !self.aliases.contains_key(&node) && !target.materialized.contains(node) {
                 self.materialize_named_for_value(node, target);
             }
             match program.node(node) {
                 Ir::Apply { overload, args } => self.materialize_call_operands(node, overload, args, target),
                 Ir::GroupWindow { args, role } => self.materialize_group_window(node, args, role, target),
                 Ir::Window { call, over } => self.materialize_window_operands(call, over, target),
-                Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, target),
+                Ir::RowLookup { args, lookup: find } => self.materialize_lookup_operands(args, find, target),
                 Ir::PeriodLookup { value, .. } => self.materialize_period_lookup(value, target),
                 _ => {}
             }
@@ -89,7 +89,7 @@ impl DefinitionMaterializer<'_> {
 
     /// Returns whether a value needs no new column.
     fn is_column_already(&self, value: IrId, target: &MaterializationTarget<'_, '_>) -> bool {
-        is_trivial(self.program, value) || self.aliases.contains_key(&value) || target.cuts.contains(value)
+        is_trivial(self.program, value) || self.aliases.contains_key(&value) || target.materialized.contains(value)
     }
 
     /// Materializes the arguments that a template repeats, and the operands of its subquery.
@@ -122,7 +122,7 @@ impl DefinitionMaterializer<'_> {
                         function: function.map(|function| function.name),
                         param: param.name,
                         is_first: index == 0,
-                        of: self.owner,
+                        owner: self.owner,
                     };
                     let name = argument_name(program, *arg, self.source, call);
                     used_names.column(&name, program.meta(*arg).span.text(self.source))
@@ -184,7 +184,7 @@ impl DefinitionMaterializer<'_> {
         match self.key_helper(value, target.shared.step) {
             Some((helper, name)) => {
                 target.materialize(value, |used_names| used_names.column(name, name));
-                target.cuts.helpers.insert(helper, value);
+                target.materialized.helpers.insert(helper, value);
             }
             None => self.finish(value, target),
         }
@@ -194,7 +194,7 @@ impl DefinitionMaterializer<'_> {
     /// rows. If the lookup chooses the nearest key, also materializes the lookup value as a column of the current row.
     fn materialize_lookup_operands(&self, args: PoolRange, find: u32, target: &mut MaterializationTarget<'_, '_>) {
         let program = self.program;
-        let Some(find) = program.finds.try_get(find as usize) else {
+        let Some(find) = program.lookups.try_get(find as usize) else {
             return;
         };
         let step = target.shared.step;
@@ -209,7 +209,7 @@ impl DefinitionMaterializer<'_> {
         for sought in lookup_values(program.args(args)) {
             let meta = program.meta(sought);
             let in_place = find.matching == KeyMatching::Exact && meta.level < Level::Window && !meta.volatile;
-            if meta.is_constant() || in_place || self.is_column(sought, step) || target.cuts.contains(sought) {
+            if meta.is_constant() || in_place || self.is_column(sought, step) || target.materialized.contains(sought) {
                 continue;
             }
             if let Ir::Definition(_) = program.node(sought) {
@@ -235,7 +235,7 @@ impl DefinitionMaterializer<'_> {
         {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, target);
-            } else if !is_trivial(program, arg) && !target.cuts.contains(arg) {
+            } else if !is_trivial(program, arg) && !target.materialized.contains(arg) {
                 self.materialize_named_for_value(arg, target);
             }
         }
@@ -250,14 +250,14 @@ impl DefinitionMaterializer<'_> {
             named_definition = Some(definition);
             false
         });
-        if target.cuts.contains(finished) {
+        if target.materialized.contains(finished) {
             return;
         }
         let definition_name = named_definition
             .and_then(|index: usize| Some((program.definitions[index].name.as_deref()?, step.outputs[index])));
         match definition_name {
-            Some((name, true)) => target.cuts.insert(finished, target.names.output_name(name)),
-            Some((name, false)) => target.cuts.insert(finished, target.names.column(name, name)),
+            Some((name, true)) => target.materialized.insert(finished, target.names.output_name(name)),
+            Some((name, false)) => target.materialized.insert(finished, target.names.column(name, name)),
             None => target.materialize(finished, |used_names| match row_range_name(program, value) {
                 Some(name) => used_names.column(&name, program.meta(value).span.text(self.source)),
                 None => match self.window_suffix(finished) {

@@ -23,8 +23,8 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
         Ir::Window { call, over } => counts_cells(program, call, program.window_frame(over), keys),
         Ir::PeriodLookup { value, .. } => !is_empty(program, value, keys),
         // A lookup in the sheet itself also searches the rows of empty cells.
-        Ir::RowLookup { find, .. } => program
-            .finds
+        Ir::RowLookup { lookup: find, .. } => program
+            .lookups
             .try_get(find as usize)
             .is_none_or(|find| find.tab.is_none()),
         _ => false,

@@ -138,7 +138,7 @@ impl Planner<'_> {
         };
         let existing = self
             .finds
-            .made
+            .numbered_row_ctes
             .iter()
             .find(|(existing_rows, existing_key, _)| exact && (existing_rows, existing_key) == (&rows, &key));
         if let Some((.., numbered_rows)) = existing {
@@ -205,7 +205,7 @@ impl Planner<'_> {
             position,
         };
         if exact {
-            self.finds.made.push((rows, key, new_rows.clone()));
+            self.finds.numbered_row_ctes.push((rows, key, new_rows.clone()));
         }
         new_rows
     }

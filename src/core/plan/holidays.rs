@@ -26,7 +26,7 @@ pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabS
         };
         let day_column = Column::new(day, Type::Date)
             .nullable(false)
-            .quoted(column.is_some_and(Column::is_quoted));
+            .with_quoted_name(column.is_some_and(Column::is_quoted));
         let working_days = Column::new(column_name("working_days_before"), Type::Integer).nullable(false);
         TabSource {
             name: String::new(),
@@ -45,7 +45,10 @@ impl Planner<'_> {
     /// Adds the CTEs with the holidays that a lookup searches, unless these CTEs already exist.
     pub(super) fn add_holiday_ctes(&mut self, lookup_join: &LookupJoin, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
-        let Some(index) = lookup_join.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
+        let Some(index) = lookup_join
+            .tab()
+            .and_then(|tab| tab.checked_sub(Holidays::FIRST_HOLIDAY_TAB))
+        else {
             return;
         };
         let Some(holidays) = program.holidays.get(index as usize).copied() else {
@@ -76,10 +79,11 @@ impl Planner<'_> {
 
         self.reset_qualifier();
         let mut name = on_weekdays;
-        if self
-            .finds
-            .has_searched_column(program, index + Holidays::TABS, Holidays::WORKING_DAYS)
-        {
+        if self.finds.has_searched_column(
+            program,
+            index + Holidays::FIRST_HOLIDAY_TAB,
+            Holidays::WORKING_DAYS_COLUMN,
+        ) {
             let from = SelectSource::Name(self.quoted_name(&name));
             let day_sql = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
             let number = self.row_number(&[], &[day_sql]);

@@ -146,7 +146,10 @@ impl Planner<'_> {
             (Ir::Column(column), Some(joined)) => Some(self.input_column(joined, column)),
             (Ir::Column(column), None) => {
                 let name = program.columns[column as usize].name.to_string();
-                Some(InputColumn { of: vec![0], name })
+                Some(InputColumn {
+                    relations: vec![0],
+                    name,
+                })
             }
             _ => None,
         };

@@ -27,13 +27,13 @@ impl ColumnsForLaterSelects {
     fn name(&self, column: &InputColumn) -> Option<&str> {
         let index = self
             .places
-            .get(&(column.of.clone(), column.name.to_ascii_lowercase()))?;
+            .get(&(column.relations.clone(), column.name.to_ascii_lowercase()))?;
         self.columns.get(*index).map(|(_, name)| name.as_str())
     }
 
     fn add(&mut self, column: InputColumn, name: String) {
         self.places.insert(
-            (column.of.clone(), column.name.to_ascii_lowercase()),
+            (column.relations.clone(), column.name.to_ascii_lowercase()),
             self.columns.len(),
         );
         self.columns.push((column, name));
@@ -43,11 +43,11 @@ impl ColumnsForLaterSelects {
 impl JoinedInput {
     /// Returns a column with its known properties.
     pub fn column(&self, column: &InputColumn) -> Option<&Column> {
-        self.relations.get(*column.of.first()?)?.column(&column.name)
+        self.relations.get(*column.relations.first()?)?.column(&column.name)
     }
 
     pub fn is_nullable(&self, column: &InputColumn) -> bool {
-        column.of.iter().all(|index| {
+        column.relations.iter().all(|index| {
             let known_column = self.relations.get(*index).and_then(|r| r.column(&column.name));
             known_column.is_none_or(Column::is_nullable)
         })
@@ -74,7 +74,7 @@ impl<'p> Planner<'p> {
             column_entry.merged.iter().filter_map(|part| index(*part)).collect()
         };
         InputColumn {
-            of: relations,
+            relations,
             name: column_entry.name.to_string(),
         }
     }
@@ -104,8 +104,8 @@ impl<'p> Planner<'p> {
             let (name, quoted) = self.input_name(column);
             return self.emitter.emit_column_by_name(&name, quoted);
         };
-        let mut parts: Vec<SqlId> = Vec::with_capacity(column.of.len());
-        for index in &column.of {
+        let mut parts: Vec<SqlId> = Vec::with_capacity(column.relations.len());
+        for index in &column.relations {
             let Some(relation) = joined.relations.get(*index) else {
                 continue;
             };
@@ -130,7 +130,7 @@ impl<'p> Planner<'p> {
                 .grain
                 .iter()
                 .map(|g| InputColumn {
-                    of: vec![0],
+                    relations: vec![0],
                     name: g.clone(),
                 })
                 .collect(),
@@ -209,7 +209,7 @@ impl<'p> Planner<'p> {
                 }
                 // If two columns have the same name, the second one is prefixed with its relation.
                 let relation_name = column
-                    .of
+                    .relations
                     .first()
                     .and_then(|index| joined.relations.get(*index))
                     .map_or("", Relation::name);
@@ -245,7 +245,7 @@ impl<'p> Planner<'p> {
                     |k: &&InputColumn| k.is_same_column(column) && !outputs.contains(&k.name.to_ascii_lowercase());
                 kept_columns.iter().find(is_kept).map(|k| k.name.clone())
             }
-            KeepColumns::All => (column.of == [0]).then(|| column.name.clone()),
+            KeepColumns::All => (column.relations == [0]).then(|| column.name.clone()),
             KeepColumns::Nothing | KeepColumns::Some(_) => None,
         }
     }

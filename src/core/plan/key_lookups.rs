@@ -23,15 +23,15 @@ pub(super) struct LookupJoinKey {
 pub(super) struct KeyLookups {
     /// Lookups that find the same rows. A key without `sought` also covers lookups that differ only in the lookup
     /// value.
-    pub alike: FxHashMap<LookupJoinKey, Vec<IrId>>,
+    pub lookups_by_join: FxHashMap<LookupJoinKey, Vec<IrId>>,
     /// Value number of each node.
     numbers: Arena<u32>,
     /// Existing CTEs with row numbers. Each entry contains the numbered rows, the value number of the key that
     /// partitions them, and the CTE.
-    pub made: Vec<(String, Option<u32>, NumberedRows)>,
+    pub numbered_row_ctes: Vec<(String, Option<u32>, NumberedRows)>,
     /// Existing CTEs with the key of the next row. The sheet's own rows differ between strata, so their entries also
     /// contain the name of the stratum.
-    pub with_next_key: FxHashMap<(LookupJoinKey, Option<String>), RowsWithNextKey>,
+    pub next_key_ctes: FxHashMap<(LookupJoinKey, Option<String>), RowsWithNextKey>,
 }
 
 /// CTE with the numbered rows of a sheet.
@@ -64,7 +64,7 @@ impl LookupJoinKey {
 impl KeyLookups {
     pub fn new(step: &super::StepPlan<'_>, live: &Arena<bool>) -> Self {
         let program = step.program;
-        if program.finds.is_empty() {
+        if program.lookups.is_empty() {
             return Self::default();
         }
         let numbers = super::value_numbering::number_values(step, live, |_, _| ());
@@ -81,8 +81,12 @@ impl KeyLookups {
                     .filter_map(|id| Some((id, LookupParts::new(program, id)?)))
                 {
                     let key = lookups.key_of_parts(parts);
-                    lookups.alike.entry(key).or_default().push(id);
-                    lookups.alike.entry(key.without_lookup_value()).or_default().push(id);
+                    lookups.lookups_by_join.entry(key).or_default().push(id);
+                    lookups
+                        .lookups_by_join
+                        .entry(key.without_lookup_value())
+                        .or_default()
+                        .push(id);
                 }
             }
         }
@@ -119,7 +123,7 @@ impl KeyLookups {
     /// Returns whether a lookup searches this column of a tab.
     pub fn has_searched_column(&self, program: &Program, tab: u32, column: u32) -> bool {
         let searched_keys = self
-            .alike
+            .lookups_by_join
             .values()
             .flatten()
             .filter_map(|id| LookupParts::new(program, *id))
@@ -162,10 +166,10 @@ pub(super) fn lookup_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
 
 impl LookupParts {
     pub(super) fn new(program: &Program, id: IrId) -> Option<Self> {
-        let Ir::RowLookup { args, find } = program.node(id) else {
+        let Ir::RowLookup { args, lookup: find } = program.node(id) else {
             return None;
         };
-        let find = *program.finds.try_get(find as usize)?;
+        let find = *program.lookups.try_get(find as usize)?;
         let [sought, by, rest @ ..] = program.args(args) else {
             return None;
         };

@@ -256,7 +256,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn tab(&self, tab: Option<u32>) -> Option<&TabSource> {
-        match tab?.checked_sub(Holidays::TABS) {
+        match tab?.checked_sub(Holidays::FIRST_HOLIDAY_TAB) {
             Some(holidays) => self.holidays.get(holidays as usize),
             None => self.input.tabs.get(tab? as usize),
         }
@@ -375,7 +375,7 @@ impl Planner<'_> {
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let key = self.finds.key_of_parts(parts);
         let key = if with_sought { key } else { key.without_lookup_value() };
-        let alike_ids = self.finds.alike.get(&key).into_iter().flatten();
+        let alike_ids = self.finds.lookups_by_join.get(&key).into_iter().flatten();
         let local_ids = alike_ids.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
         local_ids.filter_map(|id| self.lookup_parts(*id)).collect()
     }

@@ -83,7 +83,7 @@ impl Planner<'_> {
     /// Returns the lookups that the given roots need in this stratum.
     pub(super) fn find_lookups(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
         let mut lookups = Lookups::default();
-        if !self.step.has_lookups() && self.step.program.finds.is_empty() {
+        if !self.step.has_lookups() && self.step.program.lookups.is_empty() {
             return lookups;
         }
         let program = self.step.program;
@@ -144,7 +144,7 @@ impl Planner<'_> {
                 self.input_column_name(value, stage)
                     .map(|(name, quoted)| self.emitter.emit_field(&alias, &name, quoted))
             }
-            None if self.emitter.windows.moved.is_some() => {
+            None if self.emitter.windows.period_lookup_keys.is_some() => {
                 self.emit_current_row_value(value, stage);
                 let column = self.emit_column_or_value(value, stage);
                 self.emitter.set_sql(value, column);

@@ -109,7 +109,7 @@ pub(super) fn materialize_values(
     let mut cuts = MaterializedValues::default();
     share_equal_values(step, live, source, used_names, &mut cuts);
     materialize_definitions(step, live, dialect, &reads, found_are_columns, used_names, &mut cuts);
-    if !found_are_columns && !program.finds.is_empty() {
+    if !found_are_columns && !program.lookups.is_empty() {
         share_lookup_joins(step, live, used_names, &mut cuts);
     }
     if step.has_lookups() {
@@ -138,7 +138,7 @@ pub(super) fn materialize_values(
             inner.materialize_values(&mut MaterializationTarget {
                 definition: index,
                 names: used_names,
-                cuts: &mut cuts,
+                materialized: &mut cuts,
                 shared: &mut shared,
             });
             // Both operands of a lookup's comparison must be columns.

@@ -117,7 +117,7 @@ impl StepPlan<'_> {
     /// Returns whether at least one lookup by key or row number searches the sheet itself. If several rows match, such
     /// a lookup returns the first row in the sheet's order.
     fn has_own_row_lookups(&self) -> bool {
-        self.program.finds.iter().any(|find| find.tab.is_none())
+        self.program.lookups.iter().any(|find| find.tab.is_none())
     }
 
     /// Returns whether at least one value reads other rows in the step's order.

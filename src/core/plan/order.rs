@@ -32,9 +32,9 @@ impl Planner<'_> {
     /// break ties.
     pub(super) fn set_window_keys(&mut self, stage: u32) {
         // The keys of period lookups belong to the select, not to its windows.
-        let moved = self.emitter.windows.moved.take();
+        let moved = self.emitter.windows.period_lookup_keys.take();
         self.emitter.windows = crate::emit::WindowKeys {
-            moved,
+            period_lookup_keys: moved,
             ..Default::default()
         };
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
@@ -50,7 +50,7 @@ impl Planner<'_> {
             keys.map(|o| {
                 (
                     InputColumn {
-                        of: Vec::new(),
+                        relations: Vec::new(),
                         name: o.name.clone(),
                     },
                     Some(o.root),
@@ -110,7 +110,7 @@ impl Planner<'_> {
             partition,
             own_partition,
             order: keys,
-            moved: self.emitter.windows.moved.take(),
+            period_lookup_keys: self.emitter.windows.period_lookup_keys.take(),
             is_order_unique,
             ..Default::default()
         };
@@ -226,7 +226,7 @@ impl Planner<'_> {
             KeepColumns::Joined(joined_columns) => joined_columns.iter().find(|column| is(&column.name)).cloned(),
             // If relations are joined, the columns of the first relation are kept.
             KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn {
-                of: vec![0],
+                relations: vec![0],
                 name: name.to_owned(),
             }),
         };
@@ -263,7 +263,7 @@ impl Planner<'_> {
                 let is_output = outputs.contains(&key.column.name.to_ascii_lowercase());
                 let sql = match key.node {
                     Some(id) => self.emit_column_or_value(id, last),
-                    None if is_output && (key.column.of.is_empty() || self.input.joined.is_none()) => {
+                    None if is_output && (key.column.relations.is_empty() || self.input.joined.is_none()) => {
                         self.output_name(&key.column.name)
                     }
                     None => self.emit_input(&key.column, last),
@@ -292,9 +292,12 @@ impl Planner<'_> {
         let name = self.order_key_output(id);
         let node = name.is_none().then_some(id);
         let column = match name {
-            Some(name) => InputColumn { of: Vec::new(), name },
+            Some(name) => InputColumn {
+                relations: Vec::new(),
+                name,
+            },
             None => self.key_input_column(id).unwrap_or_else(|| InputColumn {
-                of: Vec::new(),
+                relations: Vec::new(),
                 name: String::new(),
             }),
         };
@@ -312,7 +315,7 @@ impl Planner<'_> {
         let grain: Vec<(InputColumn, bool)> = if self.step.grouped {
             let group_keys = self.outputs.iter().filter(|output| output.key);
             let to_column = |name: &str| InputColumn {
-                of: Vec::new(),
+                relations: Vec::new(),
                 name: name.to_owned(),
             };
             group_keys
@@ -334,7 +337,10 @@ impl Planner<'_> {
                 .joined
                 .and_then(|joined| self.input_output_name(joined, &column));
             let column = match output_name {
-                Some(name) => InputColumn { of: Vec::new(), name },
+                Some(name) => InputColumn {
+                    relations: Vec::new(),
+                    name,
+                },
                 None => column,
             };
             let is_same_key = |key: &SortKey| match self.input.joined {

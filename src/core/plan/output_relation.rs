@@ -49,8 +49,8 @@ impl Planner<'_> {
             (KeepColumns::All, Some(input)) => {
                 let columns = input.columns().iter().filter(|column| !is_output(column.name()));
                 columns.for_each(|column| relation.push(filtered(column.clone())));
-                if input.is_partial() {
-                    return (relation.partially_known(), true);
+                if input.is_marked_incomplete() {
+                    return (relation.mark_incomplete(), true);
                 }
             }
             (KeepColumns::All, None) => return (relation, true),
@@ -80,10 +80,10 @@ impl Planner<'_> {
             .nullable(meta.nullable)
             .with_size(self.emitter.size(output.root))
             .with_digits(self.emitter.decimal_digits(output.root))
-            .quoted(self.emitter.cased.contains(&output.name))
-            .month_start(program.is_month_start(output.root))
+            .with_quoted_name(self.emitter.cased.contains(&output.name))
+            .with_month_start(program.is_month_start(output.root))
             .null_is_error(program.is_null_error(output.root))
-            .uuid(program.is_uuid(output.root));
+            .with_uuid(program.is_uuid(output.root));
         Some(column)
     }
 

@@ -28,8 +28,8 @@ pub(super) struct Planner<'p> {
     pub spec: &'p StepSpec<'p>,
     pub input: &'p StepInput<'p>,
     pub emitter: Emitter<'p>,
-    pub cuts: MaterializedValues,
-    pub stages: Strata,
+    pub materialized: MaterializedValues,
+    pub strata: Strata,
     pub outputs: Vec<StepColumn>,
     /// Nodes that repeat a grouping key, with the key's column.
     pub aliases: FxHashMap<IrId, String>,
@@ -38,7 +38,7 @@ pub(super) struct Planner<'p> {
     /// Columns of the strata before the grouping stratum. Only the keys are available after grouping.
     row_columns: FxHashMap<IrId, (u32, String)>,
     /// Nodes that each stratum materializes as columns.
-    pub cut_in: Vec<Vec<IrId>>,
+    pub materialized_by_stratum: Vec<Vec<IrId>>,
     pub roles: ClauseRoots,
     /// Columns of a joined input that later strata read.
     pub passed_on: ColumnsForLaterSelects,
@@ -93,13 +93,13 @@ pub fn plan_step<'p>(
         spec,
         input,
         emitter,
-        cuts,
-        stages,
+        materialized: cuts,
+        strata: stages,
         outputs,
         aliases,
         columns: FxHashMap::default(),
         row_columns: FxHashMap::default(),
-        cut_in: Vec::new(),
+        materialized_by_stratum: Vec::new(),
         roles: find_clause_roots(step, spec),
         passed_on: ColumnsForLaterSelects::default(),
         in_windows: false,
@@ -170,7 +170,7 @@ fn place_values(
     };
     // In a single select, the value of a lookup is a column of a joined relation, so it does not have to be
     // materialized, even if several expressions read it.
-    let in_one = match step.program.finds.is_empty() {
+    let in_one = match step.program.lookups.is_empty() {
         true => None,
         false => {
             let mut trial_names = reserved_names.clone();
@@ -281,22 +281,22 @@ impl Planner<'_> {
 
     /// Records the nodes that are columns, each with its name and the stratum that computes it.
     fn record_columns(&mut self) {
-        self.cut_in = vec![Vec::new(); self.stages.last as usize + 1];
-        for id in self.cuts.sorted_nodes() {
-            let stage = self.stages.stratum_of(id);
-            let name = self.cuts.name(id).unwrap_or_default().to_owned();
-            let before = self.step.grouped && stage < self.stages.main;
+        self.materialized_by_stratum = vec![Vec::new(); self.strata.last as usize + 1];
+        for id in self.materialized.sorted_nodes() {
+            let stage = self.strata.stratum_of(id);
+            let name = self.materialized.name(id).unwrap_or_default().to_owned();
+            let before = self.step.grouped && stage < self.strata.main;
             if before {
                 &mut self.row_columns
             } else {
                 &mut self.columns
             }
             .insert(id, (stage, name));
-            if let Some(cuts) = self.cut_in.get_mut(stage as usize) {
+            if let Some(cuts) = self.materialized_by_stratum.get_mut(stage as usize) {
                 cuts.push(id);
             }
         }
-        let main = self.stages.main;
+        let main = self.strata.main;
         for (id, name) in &self.aliases {
             self.columns.entry(*id).or_insert_with(|| (main, name.clone()));
         }
@@ -304,11 +304,11 @@ impl Planner<'_> {
             let stage = if output.key {
                 main
             } else {
-                self.stages.stratum_of(output.root)
+                self.strata.stratum_of(output.root)
             };
             // All outputs of the grouping select are columns. In later strata, only materialized outputs are columns.
-            let is_carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
-            if is_carried && stage < self.stages.last {
+            let is_carried = (self.step.grouped && stage == main) || self.materialized.contains(output.root);
+            if is_carried && stage < self.strata.last {
                 let root = self.canonical_node(output.root);
                 self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
             }
@@ -318,17 +318,17 @@ impl Planner<'_> {
     /// Returns the node that is computed for the given node. The function follows references to definitions, and
     /// chooses the same node for all equal nodes.
     pub(super) fn canonical_node(&self, id: IrId) -> IrId {
-        self.cuts.representative(self.program().resolve_names(id))
+        self.materialized.representative(self.program().resolve_names(id))
     }
 
     /// Returns the helper over grouping keys that a node refers to. `None` if the groups have no column for a helper.
     fn key_helper_node(&self, id: IrId) -> Option<IrId> {
-        if !self.cuts.has_helpers() {
+        if !self.materialized.has_helpers() {
             return None;
         }
         let mut helper = None;
         self.program().resolve_names_until(id, |_, definition| {
-            helper = self.cuts.helper_node(definition);
+            helper = self.materialized.helper_node(definition);
             helper.is_some()
         });
         helper
@@ -339,7 +339,7 @@ impl Planner<'_> {
         let is_earlier = |(column_stratum, _): &&(u32, String)| *column_stratum < stage;
         let of_helper = || self.columns.get(&self.key_helper_node(id)?).filter(is_earlier);
         let id = self.canonical_node(id);
-        let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
+        let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.strata.main);
         let column = self
             .columns
             .get(&id)
@@ -366,7 +366,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn last_stage(&self) -> u32 {
-        self.stages.last
+        self.strata.last
     }
 
     pub(super) fn output_names(&self) -> FxHashSet<String> {

@@ -34,12 +34,12 @@ struct ValueClass {
 pub(super) fn repeated_values(
     shared: &mut SharedArguments<'_>,
     dialect: Dialect,
-    cuts: &MaterializedValues,
+    materialized: &MaterializedValues,
     is_alias: impl Fn(IrId) -> bool,
 ) -> Arena<bool> {
     let step = shared.step;
     let program = step.program;
-    let lengths = value_lengths(step, dialect, cuts);
+    let lengths = value_lengths(step, dialect, materialized);
     let needs_column = |id: IrId, length: usize| {
         let limit = match program.node(id) {
             Ir::Apply { .. } => MAX_REPEATED_OPERATIONS,
@@ -87,7 +87,7 @@ pub(super) fn repeated_values(
             continue;
         };
         class.is_repeated = class.occurrences > 1 && is_candidate(id);
-        let is_column = class.is_repeated || cuts.contains(id);
+        let is_column = class.is_repeated || materialized.contains(id);
         let occurrences = if is_column { 1 } else { class.occurrences };
         for operand in written_operands(program, id) {
             if let Some(class) = classes.get_mut(class_of(operand, index)) {
@@ -108,7 +108,7 @@ pub(super) fn repeated_values(
             .map(|id| final_lengths.get(class_of(*id, index)).copied().unwrap_or(0));
         let length = of_operands.fold(operations(program, dialect, id), usize::saturating_add);
         class.is_repeated &= needs_column(id, length);
-        let is_column = class.is_repeated || cuts.contains(id);
+        let is_column = class.is_repeated || materialized.contains(id);
         if let Some(final_length) = final_lengths.get_mut(class_index).filter(|_| !is_column) {
             *final_length = length;
         }

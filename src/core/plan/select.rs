@@ -15,7 +15,7 @@ impl Planner<'_> {
     /// Returns the CTEs, the last select, and the index of the first stratum's CTE. The index is `None` if the first
     /// stratum is the last select.
     pub(super) fn build_selects(&mut self) -> (Vec<Cte>, Select, Option<usize>) {
-        let last = self.stages.last;
+        let last = self.strata.last;
         let mut ctes = Vec::new();
         let mut from = self.input.name.to_owned();
         let mut first = None;
@@ -41,7 +41,7 @@ impl Planner<'_> {
     /// added columns. The name of any other step belongs to the CTE with all columns of the step.
     fn stratum_name(&mut self, stage: u32, first_new: Option<&str>) -> String {
         let step = self.spec.name;
-        let is_main = stage == self.stages.main && self.step.grouped;
+        let is_main = stage == self.strata.main && self.step.grouped;
         if self.spec.last && (is_main || stage == 0 && !self.step.grouped) {
             return step.to_owned();
         }
@@ -60,21 +60,21 @@ impl Planner<'_> {
 
     /// Returns the expressions that a stratum computes, with the names of their columns.
     pub(super) fn requested_columns(&self, stage: u32) -> Vec<(String, IrId)> {
-        let grouping = self.step.grouped && stage == self.stages.main;
+        let grouping = self.step.grouped && stage == self.strata.main;
         let mut requested: Vec<(String, IrId)> = Vec::new();
-        if stage == self.stages.last {
+        if stage == self.strata.last {
             requested.extend(self.outputs.iter().map(|output| (output.name.clone(), output.root)));
             return requested;
         }
         if grouping {
             let mut seen = FxHashSet::default();
             for output in &self.outputs {
-                let is_here = output.key || self.stages.stratum_of(output.root) == stage;
+                let is_here = output.key || self.strata.stratum_of(output.root) == stage;
                 // If two keys are equal, later selects read only one of them.
                 let is = if output.key {
                     self.canonical_node(output.root)
                 } else {
-                    self.cuts.representative(output.root)
+                    self.materialized.representative(output.root)
                 };
                 if is_here && seen.insert(is) {
                     let name = self
@@ -85,31 +85,33 @@ impl Planner<'_> {
                 }
             }
         }
-        let grouped: rustc_hash::FxHashSet<IrId> =
-            requested.iter().map(|(_, id)| self.cuts.representative(*id)).collect();
+        let grouped: rustc_hash::FxHashSet<IrId> = requested
+            .iter()
+            .map(|(_, id)| self.materialized.representative(*id))
+            .collect();
         for id in self
-            .cut_in
+            .materialized_by_stratum
             .get(stage as usize)
             .into_iter()
             .flatten()
             .filter(|id| !grouped.contains(id))
         {
-            requested.push((self.cuts.name(*id).unwrap_or_default().to_owned(), *id));
+            requested.push((self.materialized.name(*id).unwrap_or_default().to_owned(), *id));
         }
         requested
     }
 
     /// Returns the conditions that a stratum tests.
     pub(super) fn stratum_conditions(&self, stage: u32) -> impl Iterator<Item = IrId> {
-        let filter = self.roles.filter.filter(|_| stage == self.stages.filter);
+        let filter = self.roles.filter.filter(|_| stage == self.strata.filter);
         filter
             .into_iter()
-            .chain(self.roles.having.filter(|_| stage == self.stages.having))
+            .chain(self.roles.having.filter(|_| stage == self.strata.having))
     }
 
     /// Returns the grouping select, or a select that passes on all input columns and adds new columns.
     fn build_stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
-        let grouping = self.step.grouped && stage == self.stages.main;
+        let grouping = self.step.grouped && stage == self.strata.main;
         let requested = self.requested_columns(stage);
         let first_new = requested.first().map(|(name, _)| name.clone());
         let mut select = self.build_select(stage, from, &requested);
@@ -127,8 +129,8 @@ impl Planner<'_> {
 
     /// Returns the select with the step's columns, in their order.
     fn build_last_select(&mut self, from: &str) -> Select {
-        let stage = self.stages.last;
-        let grouping = self.step.grouped && stage == self.stages.main;
+        let stage = self.strata.last;
+        let grouping = self.step.grouped && stage == self.strata.main;
         let requested = self.requested_columns(stage);
         let mut select = self.build_select(stage, from, &requested);
         let input_columns = match grouping {
@@ -175,14 +177,17 @@ impl Planner<'_> {
             }
             KeepColumns::Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
             KeepColumns::All => {
-                let input_relation = self.input.relation.filter(|relation| !relation.is_partial())?;
+                let input_relation = self
+                    .input
+                    .relation
+                    .filter(|relation| !relation.is_marked_incomplete())?;
                 let columns = input_relation.without_struct_fields();
                 columns.columns().iter().map(|c| c.name().to_owned()).collect()
             }
         };
         let item = |name: String| {
             let sql_name = self.kept_name(&InputColumn {
-                of: Vec::new(),
+                relations: Vec::new(),
                 name: name.clone(),
             });
             let column_sql = self.emitter.tree().add_raw_text(&sql_name);
@@ -196,13 +201,23 @@ impl Planner<'_> {
     /// is used if no schema specifies the columns. A column that `*` would include twice, or that is not an output, is
     /// stored in `star_conflict`.
     fn count_outputs_in_star(&mut self, stage: u32) -> usize {
-        let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
+        let added: Vec<IrId> = self
+            .materialized_by_stratum
+            .iter()
+            .take(stage as usize)
+            .flatten()
+            .copied()
+            .collect();
         let is_output = |(id, output): &(&IrId, &StepColumn)| {
-            self.cuts.representative(output.root) == **id && self.cuts.name(**id) == Some(output.name.as_str())
+            self.materialized.representative(output.root) == **id
+                && self.materialized.name(**id) == Some(output.name.as_str())
         };
         let count = added.iter().zip(&self.outputs).take_while(is_output).count();
         let passed_on = self.passed_on.first_column_name().map(str::to_owned);
-        let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
+        let helper = added
+            .get(count)
+            .and_then(|id| self.materialized.name(*id))
+            .map(str::to_owned);
         // Ignore a column that the source qualifies with another relation.
         let is_step_input = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
         let columns = self.program().columns.iter();
@@ -218,17 +233,17 @@ impl Planner<'_> {
 
     /// Returns a select of the given expressions, with the filters and grouping keys of its stratum.
     fn build_select(&mut self, stage: u32, from: &str, requested: &[(String, IrId)]) -> Select {
-        let grouping = self.step.grouped && stage == self.stages.main;
+        let grouping = self.step.grouped && stage == self.strata.main;
         let filters: Vec<IrId> = self
             .roles
             .filter
-            .filter(|_| stage == self.stages.filter)
+            .filter(|_| stage == self.strata.filter)
             .into_iter()
             .collect();
         let tested: Vec<IrId> = self
             .roles
             .having
-            .filter(|_| stage == self.stages.having)
+            .filter(|_| stage == self.strata.having)
             .into_iter()
             .collect();
         let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
@@ -244,7 +259,7 @@ impl Planner<'_> {
         let mut roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let key_nodes: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
-        if self.step.grouped && stage > self.stages.main {
+        if self.step.grouped && stage > self.strata.main {
             // After grouping, the keys are the only remaining columns of the first select. The selected columns have
             // their output names.
             self.passed_on = ColumnsForLaterSelects::default();
@@ -267,7 +282,7 @@ impl Planner<'_> {
             self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
         self.named_window = None;
-        self.emitter.windows.moved = self.emit_frame_keys(stage);
+        self.emitter.windows.period_lookup_keys = self.emit_frame_keys(stage);
         self.emit_nodes(&roots, stage);
         let source = self.select_source(stage, from);
         let mut select = Select::scan(source.clone());
@@ -363,7 +378,7 @@ impl Planner<'_> {
 
     /// Returns whether this stratum returns its rows in the step's order.
     pub(super) fn is_ordered(&self, stage: u32) -> bool {
-        stage == self.stages.last && (self.spec.last || self.spec.limit.is_some())
+        stage == self.strata.last && (self.spec.last || self.spec.limit.is_some())
     }
 
     /// Returns the grouping keys of the step.

@@ -56,7 +56,7 @@ pub struct JoinedInput {
 
 impl JoinedInput {
     /// Creates an input that contains only the first relation. Other relations can be joined to it.
-    pub fn from_first(first: Relation) -> Self {
+    pub fn from_first_relation(first: Relation) -> Self {
         let places = std::iter::once((first.name().to_owned(), 0)).collect();
         Self {
             relations: vec![first],
@@ -93,13 +93,13 @@ pub struct JoinInput {
 pub struct InputColumn {
     /// Indices of the relations that have the column. If there are several, the column contains the first non-NULL
     /// value. Empty if no schema contains the column.
-    pub of: Vec<usize>,
+    pub relations: Vec<usize>,
     pub name: String,
 }
 
 impl InputColumn {
     pub fn is_same_column(&self, other: &Self) -> bool {
-        self.of == other.of && self.name.eq_ignore_ascii_case(&other.name)
+        self.relations == other.relations && self.name.eq_ignore_ascii_case(&other.name)
     }
 }
 

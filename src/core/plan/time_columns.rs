@@ -43,7 +43,7 @@ impl Planner<'_> {
         }
         let relation = self.input.relation;
         let of_input = |name: &str| InputColumn {
-            of: vec![0],
+            relations: vec![0],
             name: name.to_owned(),
         };
         let kept_columns: Vec<(InputColumn, Type)> = match &self.spec.keep {

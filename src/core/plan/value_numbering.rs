@@ -149,8 +149,8 @@ impl ValueNumbering<'_> {
                 (18, 0)
             }
             Ir::Ranges(_) => (21, 0),
-            Ir::RowLookup { find, .. } => {
-                if let Some(find) = program.finds.try_get(find as usize) {
+            Ir::RowLookup { lookup: find, .. } => {
+                if let Some(find) = program.lookups.try_get(find as usize) {
                     text = format!("{:?} {:?} {}", find.tab, find.matching, find.by_number);
                 }
                 (22, 0)

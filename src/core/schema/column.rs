@@ -52,7 +52,7 @@ impl Column {
     #[must_use]
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
-        let bare = Dialect::bare_dialects(&name);
+        let bare = Dialect::dialects_accepting_unquoted(&name);
         let (digits, column_provenance, description, values, tags) = (None, ColumnProvenance::Other, None, None, None);
         let (nullable, quoted, size, month_start) = (true, false, 0, false);
         Self {
@@ -85,7 +85,7 @@ impl Column {
 
     /// Sets whether the source quotes the name, which means that the name is case-sensitive.
     #[must_use]
-    pub fn quoted(mut self, quoted: bool) -> Self {
+    pub fn with_quoted_name(mut self, quoted: bool) -> Self {
         self.quoted = quoted;
         self
     }
@@ -99,7 +99,7 @@ impl Column {
     /// Sets the precision and scale, and whether the values are arrays, from the SQL text of the type. A precision of
     /// 29 or more may leave no digits for the scale of another decimal with which the column is combined.
     #[must_use]
-    pub fn declared(mut self, text: &str) -> Self {
+    pub fn with_declared_type(mut self, text: &str) -> Self {
         let digits = DecimalDigits::from_type_text(text);
         self.is_array = structs::is_array_type(text);
         self.is_uuid = self.ty == Type::Text && text.trim().eq_ignore_ascii_case("uuid");
@@ -115,7 +115,7 @@ impl Column {
 
     /// Sets whether the values are UUIDs. Formulas read a UUID as text.
     #[must_use]
-    pub fn uuid(mut self, is_uuid: bool) -> Self {
+    pub fn with_uuid(mut self, is_uuid: bool) -> Self {
         self.is_uuid = is_uuid;
         self
     }
@@ -149,7 +149,7 @@ impl Column {
     }
 
     #[must_use]
-    pub fn month_start(mut self, month_start: bool) -> Self {
+    pub fn with_month_start(mut self, month_start: bool) -> Self {
         self.month_start = month_start;
         self
     }
@@ -259,7 +259,7 @@ impl Column {
         Arc::clone(&self.name)
     }
 
-    pub fn bare_dialects(&self) -> u32 {
+    pub fn dialects_accepting_unquoted(&self) -> u32 {
         self.bare
     }
 

@@ -48,11 +48,11 @@ impl RelationMetadata {
     }
 
     /// Converts the metadata to a relation. Type names are interpreted as types of the dialect.
-    pub fn relation(self, dialect: Dialect) -> Relation {
+    pub fn into_relation(self, dialect: Dialect) -> Relation {
         let key = self.primary_key();
         let mut relation = match (self.partial, self.columns.is_empty()) {
             (false, _) => Relation::new(self.name),
-            (true, false) => Relation::new(self.name).partially_known(),
+            (true, false) => Relation::new(self.name).mark_incomplete(),
             (true, true) => Relation::unknown(self.name),
         };
         if let Some(access) = self.access {
@@ -69,8 +69,8 @@ impl RelationMetadata {
             };
             let column = Column::new(facts.name, ty)
                 .nullable(!facts.not_null)
-                .quoted(facts.quoted)
-                .declared(&type_name);
+                .with_quoted_name(facts.quoted)
+                .with_declared_type(&type_name);
             let column = column.values(values).with_tags(facts.tags);
             let fields = structs::fields_of_struct(column.name(), &type_name);
             relation.push(match facts.description {
@@ -79,7 +79,7 @@ impl RelationMetadata {
             });
             for (path, field_type) in fields {
                 let is_listed = listed_names.contains(&path.to_ascii_lowercase());
-                let column = Column::new(path, warehouse_type(&field_type, dialect)).declared(&field_type);
+                let column = Column::new(path, warehouse_type(&field_type, dialect)).with_declared_type(&field_type);
                 relation = if is_listed { relation } else { relation.with(column) };
             }
         }

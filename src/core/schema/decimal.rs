@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn types_in_each_dialect() {
         let (column, unknown) = (
-            Column::new("rate", Type::Decimal).declared("decimal(18, 8)"),
+            Column::new("rate", Type::Decimal).with_declared_type("decimal(18, 8)"),
             Column::new("rate", Type::Decimal),
         );
         let types = ["postgres", "snowflake", "duckdb", "bigquery"].map(|name| {

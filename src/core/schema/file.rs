@@ -83,7 +83,7 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
             },
             "complete" => match value.boolean() {
                 Some(true) => {}
-                Some(false) => relation = relation.partially_known(),
+                Some(false) => relation = relation.mark_incomplete(),
                 None => faults.push(wrong_shape_error(value, "`complete`", "true or false")),
             },
             _ if is_type(value) && !std::mem::replace(&mut misplaced, true) => {
@@ -108,14 +108,14 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
 }
 
 fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Column {
-    let mut column = Column::new(name, Type::Unknown).quoted(key.is_quoted());
+    let mut column = Column::new(name, Type::Unknown).with_quoted_name(key.is_quoted());
     if node.pairs().is_none() {
         return if node.is_null() {
             column
         } else {
             column
                 .with_type(parse_type(node, faults))
-                .declared(node.text().unwrap_or_default())
+                .with_declared_type(node.text().unwrap_or_default())
         };
     }
     for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
@@ -123,7 +123,7 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
             "type" => {
                 column = column
                     .with_type(parse_type(value, faults))
-                    .declared(value.text().unwrap_or_default());
+                    .with_declared_type(value.text().unwrap_or_default());
             }
             "nullable" => match value.boolean() {
                 Some(nullable) => column = column.nullable(nullable),
@@ -143,7 +143,7 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
                 None => faults.push(wrong_shape_error(value, "`tags`", "a list of strings")),
             },
             "quoted" => match value.boolean() {
-                Some(quoted) => column = column.quoted(quoted),
+                Some(quoted) => column = column.with_quoted_name(quoted),
                 None => faults.push(wrong_shape_error(value, "`quoted`", "true or false")),
             },
             _ => faults.push(unknown_key(key, word, COLUMN_KEYS)),
@@ -166,7 +166,7 @@ impl Column {
     /// Returns a diagnostic if the type is unknown.
     pub fn from_type_name(name: impl Into<String>, type_name: &str) -> Result<Self, Box<Diagnostic>> {
         let ty = type_from_name(type_name)?;
-        Ok(Self::new(name, ty).declared(type_name))
+        Ok(Self::new(name, ty).with_declared_type(type_name))
     }
 }
 

@@ -51,7 +51,7 @@ impl Schema {
         for relation in other.relations {
             let complete = self
                 .relation(relation.schema_name())
-                .filter(|own_relation| !own_relation.may_have_more_columns());
+                .filter(|own_relation| !own_relation.may_have_unlisted_columns());
             schema.push(complete.cloned().unwrap_or(relation));
         }
         schema
@@ -115,10 +115,10 @@ impl Relation {
                 (Some(own_column), Some(others)) => Some(own_column.merged_with(others)),
                 (Some(own_column), None) => Some(own_column.clone()),
                 // If all columns of `self` are known, `other` cannot add columns.
-                (None, others) => others.filter(|_| self.may_have_more_columns()).cloned(),
+                (None, others) => others.filter(|_| self.may_have_unlisted_columns()).cloned(),
             }
         };
-        let (first, second) = if self.may_have_more_columns() {
+        let (first, second) = if self.may_have_unlisted_columns() {
             (other, self)
         } else {
             (self, other)
@@ -128,7 +128,10 @@ impl Relation {
                 of_both(column).into_iter().for_each(|column| merged.push(column));
             }
         }
-        (merged.partial, merged.open) = (self.may_have_more_columns() && other.may_have_more_columns(), false);
+        (merged.partial, merged.open) = (
+            self.may_have_unlisted_columns() && other.may_have_unlisted_columns(),
+            false,
+        );
         merged.open = merged.partial && merged.columns().is_empty();
         merged.primary_key.clone_from(&self.primary_key);
         (merged.access, merged.group) = (self.access, self.group.clone());
@@ -143,7 +146,7 @@ impl Relation {
 
     fn merged_with_type_details(&self, other: &Self) -> Self {
         let merged = self.merged_with(other);
-        if !self.may_have_more_columns() {
+        if !self.may_have_unlisted_columns() {
             return merged;
         }
         let columns = merged.columns().iter().map(|column| match other.column(column.name()) {
@@ -175,7 +178,7 @@ impl Relation {
         // A partially known relation gets the columns of the other relation.
         own_relation.partial = true;
         let mut completed = own_relation.merged_with(other);
-        completed.partial = self.may_have_more_columns() && other.may_have_more_columns();
+        completed.partial = self.may_have_unlisted_columns() && other.may_have_unlisted_columns();
         completed
     }
 
@@ -285,7 +288,10 @@ mod tests {
                 ("city", Type::Text, true)
             ]
         );
-        assert_eq!((merged.key(), merged.is_partial()), (&["id".to_owned()][..], false));
+        assert_eq!(
+            (merged.key(), merged.is_marked_incomplete()),
+            (&["id".to_owned()][..], false)
+        );
         assert!(merged.column("tier").is_some_and(|tier| tier.known_values().is_some()));
         // A relation from dbt's artifacts is complete.
         let origin = super::super::RelationOrigin::Source("raw".into());

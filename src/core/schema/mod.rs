@@ -57,7 +57,7 @@ impl Schema {
 
     pub fn push(&mut self, relation: Relation) {
         let (index, relations) = (self.relations.len(), &self.relations);
-        self.by_name.add(relation.schema_name().into(), index, |i| {
+        self.by_name.find_or_add(relation.schema_name().into(), index, |i| {
             relations[i].schema_name().as_bytes()
         });
         self.relations.push(relation);

@@ -34,7 +34,7 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
             if is("primary_key") {
                 key.push(name.to_owned());
             }
-            let column = Column::new(name, Type::Unknown).quoted(node.is_quoted());
+            let column = Column::new(name, Type::Unknown).with_quoted_name(node.is_quoted());
             let column = column.with_tags(tags);
             relation.push(match dimension.text_at("description") {
                 Some(text) => column.description(text),
@@ -226,7 +226,7 @@ mod tests {
     fn index(files: &[(&str, &str)]) -> OmniViewIndex {
         let mut index = OmniViewIndex::default();
         for (file, text) in files {
-            let root = yaml::root(text);
+            let root = yaml::parse_root(text);
             index.add(OmniViewNames::new(file, text, &root.unwrap()));
         }
         index

@@ -157,7 +157,7 @@ mod tests {
             ("model.yaml", "relationships: []", Other),
             ("orders.view.yaml", "[]", Other),
         ] {
-            let root = yaml::root(text).unwrap();
+            let root = yaml::parse_root(text).unwrap();
             assert_eq!(OmniFile::new(path, &root).kind(), kind, "{path}: {text}");
         }
     }
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn extended_names_have_no_braces() {
-        let root = yaml::root("extends: [a, \"${b}\"]").unwrap();
+        let root = yaml::parse_root("extends: [a, \"${b}\"]").unwrap();
         let path = "c.view.yaml";
         assert_eq!(OmniFile::new(path, &root).extends(), ["a", "b"]);
     }

@@ -14,7 +14,7 @@ pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &
         for node in list(root, kind, faults) {
             if let Some(facts) = relation(node, faults) {
                 let longer = format!("{kind}.{}", facts.name);
-                schema.add(facts.relation(dialect), || longer);
+                schema.add(facts.into_relation(dialect), || longer);
             }
         }
     }
@@ -23,7 +23,7 @@ pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &
         for node in list(source, "tables", faults) {
             if let Some(facts) = relation(node, faults) {
                 let longer = format!("{name}.{}", facts.name);
-                schema.add(facts.relation(dialect), || longer);
+                schema.add(facts.into_relation(dialect), || longer);
             }
         }
     }

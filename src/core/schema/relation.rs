@@ -50,9 +50,9 @@ pub(super) struct ColumnMap {
     list: Arena<Column>,
     by_name: NameIndex,
     /// Positions of the columns whose names differ only in case, by exact name.
-    twins: BTreeMap<Arc<str>, usize>,
+    case_variants: BTreeMap<Arc<str>, usize>,
     /// Whether some names contain non-ASCII letters, for which the index is case-sensitive.
-    beyond_ascii: bool,
+    has_non_ascii_names: bool,
 }
 
 impl Hash for ColumnMap {
@@ -84,12 +84,12 @@ impl ColumnMap {
         let Self {
             list,
             by_name,
-            twins,
-            beyond_ascii,
+            case_variants: twins,
+            has_non_ascii_names: beyond_ascii,
         } = self;
         *beyond_ascii |= !column.name.is_ascii();
         let index = list.len();
-        let first = by_name.add((&*column.name).into(), index, |i| list[i].name().as_bytes());
+        let first = by_name.find_or_add((&*column.name).into(), index, |i| list[i].name().as_bytes());
         if let Some(other) = list.try_get(first) {
             twins.entry(other.shared_name()).or_insert(first);
             twins.entry(column.shared_name()).or_insert(index);
@@ -201,24 +201,24 @@ impl Relation {
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
-    /// let orders = Relation::new("orders").with(Column::new("id", Type::Integer)).partially_known();
+    /// let orders = Relation::new("orders").with(Column::new("id", Type::Integer)).mark_incomplete();
     /// let compiler = Compiler::builder().schema(Schema::new().with(orders)).from("orders").build();
     /// assert_eq!(compiler.check("SUM(amount)")[0].code(), "W0316");
     /// ```
     #[must_use]
-    pub fn partially_known(mut self) -> Self {
+    pub fn mark_incomplete(mut self) -> Self {
         self.partial = true;
         self
     }
 
-    /// Returns whether the relation is marked as incomplete. See [`Self::partially_known`].
+    /// Returns whether the relation is marked as incomplete. See [`Self::mark_incomplete`].
     #[must_use]
-    pub fn is_partial(&self) -> bool {
+    pub fn is_marked_incomplete(&self) -> bool {
         self.partial
     }
 
     /// Returns whether the relation may have unlisted columns, because it is incomplete or no column is known.
-    pub fn may_have_more_columns(&self) -> bool {
+    pub fn may_have_unlisted_columns(&self) -> bool {
         self.open || self.partial
     }
 
@@ -294,7 +294,7 @@ impl Relation {
         };
         let is_read = |column: &&Column| names.contains(&column.name().to_ascii_lowercase()) || is_key(column);
         let columns = self.columns().iter().filter(is_read).cloned();
-        let mut relation = columns.fold(self.without_columns(), Self::with).partially_known();
+        let mut relation = columns.fold(self.without_columns(), Self::with).mark_incomplete();
         relation.primary_key.clone_from(&self.primary_key);
         (relation.access, relation.group) = (self.access, self.group.clone());
         relation
@@ -448,7 +448,10 @@ impl Relation {
         let (
             name,
             ColumnMap {
-                list, by_name, twins, ..
+                list,
+                by_name,
+                case_variants: twins,
+                ..
             },
         ) = (name.into(), &*self.columns);
         let first = by_name.find(name, |i| list[i].name().as_bytes())?;
@@ -461,11 +464,11 @@ impl Relation {
 
     /// Returns whether lookups by name ignore the case of all letters.
     pub fn is_ascii(&self) -> bool {
-        !self.columns.beyond_ascii
+        !self.columns.has_non_ascii_names
     }
 
     /// Returns whether some column names differ only in case.
     pub fn has_duplicate_names(&self) -> bool {
-        !self.columns.twins.is_empty()
+        !self.columns.case_variants.is_empty()
     }
 }

@@ -16,7 +16,7 @@ pub struct SqlText {
 /// Macro in printed SQL.
 #[derive(Debug)]
 pub(super) struct PrintedMacro {
-    pub position: Range<usize>,
+    pub range: Range<usize>,
     /// Part of the text that a query without macros does not contain. It may contain further macros.
     pub optional: Range<usize>,
     /// SQL that a query without macros contains in place of the optional part.
@@ -54,9 +54,9 @@ impl SqlText {
         let mut out = String::with_capacity(self.text.len());
         let mut end = 0;
         for printed in &self.macros {
-            out.push_str(&escape(self.part(end..printed.position.start)));
-            out.push_str(self.part(printed.position.clone()));
-            end = printed.position.end;
+            out.push_str(&escape(self.part(end..printed.range.start)));
+            out.push_str(self.part(printed.range.clone()));
+            end = printed.range.end;
         }
         out.push_str(&escape(self.part(end..self.text.len())));
         out
@@ -90,7 +90,7 @@ impl SqlText {
         let position = start..self.text.len();
         self.macros.push(PrintedMacro {
             optional: position.clone(),
-            position,
+            range: position,
             default,
         });
     }

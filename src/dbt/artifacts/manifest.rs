@@ -21,7 +21,7 @@ use crate::parallel;
 /// Minimum size in bytes of a manifest that is split into chunks and parsed in parallel.
 const MIN_PARALLEL_BYTES: usize = 16 << 20;
 /// Number of nodes that one task parses in sequence, with one interner.
-const TOGETHER: usize = 1_000;
+const NODES_PER_TASK: usize = 1_000;
 
 /// Optional parts of a manifest to keep in memory. Code is optional because it makes up most of a manifest's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl Manifest {
     /// Like [`from_text_and_earlier`](Self::from_text_and_earlier), but reads the text in blocks, so that the text of
     /// unchanged nodes is never in memory as a whole. Returns `None` if there is no earlier manifest, or if the text
     /// cannot be read or is invalid. `from_text_and_earlier` then returns the manifest or the error.
-    pub fn from_reader_and_earlier(
+    pub fn from_reader_and_earlier_manifest(
         reader: impl Read,
         keep: KeptParts,
         outline: &ManifestOutline,
@@ -207,10 +207,10 @@ impl Manifest {
                 return ManifestPart::Rest(Self::parse_sequentially(&pieces.rest, keep).ok().map(Box::new));
             };
             let mut interner = Interner::default();
-            let some = node_pieces.iter().skip(number * TOGETHER).take(TOGETHER);
+            let some = node_pieces.iter().skip(number * NODES_PER_TASK).take(NODES_PER_TASK);
             ManifestPart::Nodes(some.map(|piece| self.read_piece(piece, &mut interner)).collect())
         };
-        let parts = parallel::map_range(1 + node_pieces.len().div_ceil(TOGETHER), part);
+        let parts = parallel::map_range(1 + node_pieces.len().div_ceil(NODES_PER_TASK), part);
         let (mut rest, mut new) = (None, Vec::new());
         let mut is_kept = vec![false; self.nodes.len()];
         for part in parts {

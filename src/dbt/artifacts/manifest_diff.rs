@@ -206,7 +206,9 @@ mod tests {
                     Manifest::from_text_and_earlier(&text, keep, &outline, || Some(earlier.clone())).unwrap();
                 let expected = serialize_manifest(Manifest::from_text(&text, keep).unwrap());
                 assert!(serialize_manifest(after.clone()) == expected, "{round}");
-                let read = Manifest::from_reader_and_earlier(text.as_bytes(), keep, &outline, || Some(earlier.clone()));
+                let read = Manifest::from_reader_and_earlier_manifest(text.as_bytes(), keep, &outline, || {
+                    Some(earlier.clone())
+                });
                 if let Some((read, read_changes)) = read {
                     assert!(serialize_manifest(read) == expected, "{round}, read in blocks");
                     assert_eq!(
@@ -250,7 +252,7 @@ mod tests {
                     let after =
                         Manifest::from_text_and_earlier(&text, keep, &before.outline(), || Some(before.clone()));
                     let read_in_blocks =
-                        Manifest::from_reader_and_earlier(text.as_bytes(), keep, &before.outline(), || {
+                        Manifest::from_reader_and_earlier_manifest(text.as_bytes(), keep, &before.outline(), || {
                             Some(before.clone())
                         });
                     let read_in_blocks = read_in_blocks.map(|(manifest, _)| serialize_manifest(manifest));

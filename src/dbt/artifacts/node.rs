@@ -207,7 +207,7 @@ impl ManifestNode {
 
     /// Returns the longer name that the node's relation has in a schema if another relation has the short name.
     #[must_use]
-    pub fn longer_name(&self) -> String {
+    pub fn distinguishing_name(&self) -> String {
         match (&self.version, self.source()) {
             (_, Some(source)) => format!("{}.{}", source.source_name, self.name),
             (Some(version), None) => format!("{}_v{version}", self.name),
@@ -217,7 +217,7 @@ impl ManifestNode {
 
     /// Returns whether a `ref` call may refer to the node. A call without a version refers to the latest version.
     #[must_use]
-    pub fn is_meant_by(&self, package: Option<&str>, model: &str, version: Option<&str>) -> bool {
+    pub fn matches_ref(&self, package: Option<&str>, model: &str, version: Option<&str>) -> bool {
         self.resource_type.is_referenceable()
             && self.name.eq_ignore_ascii_case(model)
             && package.is_none_or(|package| package == &*self.package)

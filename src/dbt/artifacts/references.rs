@@ -62,7 +62,7 @@ impl Manifest {
                 model,
                 version,
             } => {
-                let is_meant = |other: &&ManifestNode| other.is_meant_by(package.as_deref(), model, version.as_deref());
+                let is_meant = |other: &&ManifestNode| other.matches_ref(package.as_deref(), model, version.as_deref());
                 // Prefer nodes in the package of the calling node.
                 let same_package = dependencies().find(|other| is_meant(other) && other.package == node.package);
                 same_package.or_else(|| dependencies().find(is_meant))

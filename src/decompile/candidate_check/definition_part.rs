@@ -28,7 +28,7 @@ pub(crate) enum DefinitionSqlPart<'a> {
 
 impl<'a> CandidateCheck<'a, '_> {
     /// Returns the expression in a file that contains the definition's SQL.
-    pub fn shown_expression(
+    pub fn expression_in_file(
         &self,
         file: &SqlFile<'_>,
         sql_part: DefinitionSqlPart<'_>,
@@ -80,7 +80,7 @@ impl<'a> CandidateCheck<'a, '_> {
         sql_part: DefinitionSqlPart<'a>,
         trees: &mut Trees,
     ) -> Option<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
-        let whole = self.shown_expression(self.edited_file, sql_part, trees).ok()?;
+        let whole = self.expression_in_file(self.edited_file, sql_part, trees).ok()?;
         let columns: Vec<SqlNodeId> = expression_columns(trees, whole)
             .into_iter()
             .take(3)
@@ -112,7 +112,7 @@ impl<'a> CandidateCheck<'a, '_> {
                 continue;
             };
             let file = SqlFile::read(&sql, self.edited_file.dialect);
-            let Ok(root) = self.shown_expression(&file, sql_part, trees) else {
+            let Ok(root) = self.expression_in_file(&file, sql_part, trees) else {
                 continue;
             };
             let probe = ProbeFormula {

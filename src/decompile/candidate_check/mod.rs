@@ -286,7 +286,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     fn count_remaining(&self, candidate: &CandidateFile<'_>, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
-        if self.shown_expression(&candidate.file, self.definition_part, trees) != Ok(expected) {
+        if self.expression_in_file(&candidate.file, self.definition_part, trees) != Ok(expected) {
             return None;
         }
         if !self.compares_file {

@@ -52,7 +52,7 @@ impl CandidateCheck<'_, '_> {
                 return Some(refusals::formula_changes_other_part(&form.text, &part, sql.as_deref()));
             }
             // A formula that lacks the outer part of the edit, such as a conversion, does not count as similar.
-            let generated = self.shown_expression(&file, self.definition_part, trees).ok();
+            let generated = self.expression_in_file(&file, self.definition_part, trees).ok();
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
                 continue;
             }

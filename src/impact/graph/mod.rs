@@ -259,7 +259,9 @@ impl<'a> Graph<'a> {
         let is_own = |node: &ManifestNode| Some(&*node.package) == project;
         let is_source = node.source().is_some();
         let has_longer_name = is_source || !is_own(node) || !node.is_latest();
-        let longer = has_longer_name.then(|| known.relation(&node.longer_name())).flatten();
+        let longer = has_longer_name
+            .then(|| known.relation(&node.distinguishing_name()))
+            .flatten();
         let precedes = |other: &ManifestNode| {
             other.resource_type.is_referenceable()
                 && other.is_latest()
@@ -321,7 +323,7 @@ fn find_version(manifest: &Manifest, reference: &RelationReference) -> Option<us
     }
     let project = manifest.metadata.project_name.as_deref();
     let (package, version) = (package.as_deref(), version.as_deref());
-    let is_meant = |node: &ManifestNode| node.is_meant_by(package, model, version);
+    let is_meant = |node: &ManifestNode| node.matches_ref(package, model, version);
     let is_own = |node: &ManifestNode| Some(&*node.package) == project && is_meant(node);
     let position = |is_found: &dyn Fn(&ManifestNode) -> bool| manifest.nodes.iter().position(is_found);
     position(&is_own).or_else(|| position(&is_meant))

@@ -64,7 +64,7 @@ pub(super) fn grade_exposure_or_saved_query(
                 column,
             )
         };
-        state.raise_grade(grade, reason, Some((*parent, column)));
+        state.raise_severity(grade, reason, Some((*parent, column)));
         state.rows.get_or_insert(Some((*parent, None)));
     }
     if state.is_affected() {

@@ -109,14 +109,14 @@ fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeSt
         let is_listed = part.node.is_some_and(|node| node.column(column).is_some());
         match change {
             ColumnChange::Gone if contract && is_listed => {
-                state.raise_grade(
+                state.raise_severity(
                     ChangeSeverity::Breaking,
                     format!("the contract contains `{column}`, which was removed"),
                     None,
                 );
             }
             ColumnChange::Type if contract && is_listed => {
-                state.raise_grade(
+                state.raise_severity(
                     ChangeSeverity::Breaking,
                     format!("the contract has a different type for `{column}`"),
                     None,

@@ -23,7 +23,7 @@ pub(super) fn grade_model(
             .any(|start| start.node_index == parent && start.is_removed);
         let why = if is_gone { "was removed" } else { "fails" };
         state.fails = Some(Some((parent, None)));
-        state.raise_grade(
+        state.raise_severity(
             ChangeSeverity::Breaking,
             format!("the code reads `{name}`, which {why}"),
             Some((parent, None)),
@@ -35,7 +35,7 @@ pub(super) fn grade_model(
         .filter(|_| graph.parts.get(index).is_some_and(ImpactGraphNode::has_sql))
     {
         state.rows = Some(Some((parent, None)));
-        state.raise_grade(
+        state.raise_severity(
             ChangeSeverity::Changing,
             format!("the code reads `{name}`, whose rows change"),
             Some((parent, None)),
@@ -91,7 +91,7 @@ pub(super) fn grade_model(
             None => format!("the code reads `{input}`, whose rows change"),
         };
         state.rows = Some(via.clone());
-        state.raise_grade(ChangeSeverity::Changing, reason, via);
+        state.raise_severity(ChangeSeverity::Changing, reason, via);
     }
     grade_columns(graph, index, state);
 }
@@ -115,13 +115,13 @@ fn grade_lost_columns(
         let label = format!("{name}.{}", column.column);
         if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
-            state.raise_grade(
+            state.raise_severity(
                 ChangeSeverity::Breaking,
                 format!("the code reads `{label}`, which was removed"),
                 via,
             );
         } else {
-            state.raise_grade(
+            state.raise_severity(
                 ChangeSeverity::Breaking,
                 format!("the code reads `{label}`, whose type changes"),
                 via,
@@ -191,7 +191,7 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
             ),
             ColumnChange::Values => (ChangeSeverity::Changing, format!("`{column}` is derived from {source}")),
         };
-        state.raise_grade(grade, reason, via);
+        state.raise_severity(grade, reason, via);
     }
 }
 
@@ -213,14 +213,14 @@ fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates
                     "has another type"
                 };
                 let via = Some((*parent, Some(column.clone())));
-                state.raise_grade(
+                state.raise_severity(
                     ChangeSeverity::Breaking,
                     format!("the code may read `{name}.{column}`, which {what}"),
                     via,
                 );
             }
             None if before.rows.is_some() || !before.columns.is_empty() => {
-                state.raise_grade(
+                state.raise_severity(
                     ChangeSeverity::Changing,
                     format!("the code reads `{name}`"),
                     via.clone(),

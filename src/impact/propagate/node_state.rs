@@ -50,7 +50,7 @@ impl NodeState {
             }
         }
         if !other.reason.is_empty() {
-            self.raise_grade(other.grade, other.reason, other.origin);
+            self.raise_severity(other.grade, other.reason, other.origin);
         }
         self.why_model_level = self.why_model_level.take().or(other.why_model_level);
         self.gaps.extend(other.gaps);
@@ -66,7 +66,7 @@ impl NodeState {
     }
 
     /// Sets the severity, reason and origin if the new severity is higher than the current one.
-    pub fn raise_grade(&mut self, grade: ChangeSeverity, reason: impl Into<String>, via: ChangeOrigin) {
+    pub fn raise_severity(&mut self, grade: ChangeSeverity, reason: impl Into<String>, via: ChangeOrigin) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;
             self.reason = reason.into();

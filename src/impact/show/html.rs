@@ -106,7 +106,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
     let _ = writeln!(
         out,
         "<h1 class=\"{}\">{}</h1>",
-        grade_class(impact.worst_grade()),
+        grade_class(impact.worst_severity()),
         escape_text(&impact.summary_sentence())
     );
     for line in messages {

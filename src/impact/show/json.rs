@@ -107,7 +107,7 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
     });
     JsonReport {
         summary: impact.summary_sentence(),
-        worst: grade_class(impact.worst_grade()),
+        worst: grade_class(impact.worst_severity()),
         differences: differences.collect(),
         changed: changed.collect(),
         effects: effects.collect(),

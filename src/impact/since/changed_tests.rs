@@ -307,7 +307,10 @@ mod tests {
     use super::*;
 
     fn compare_yaml(old: &str, new: &str) -> Option<TestVerdict> {
-        let (old, new) = (crate::yaml::root(old).unwrap(), crate::yaml::root(new).unwrap());
+        let (old, new) = (
+            crate::yaml::parse_root(old).unwrap(),
+            crate::yaml::parse_root(new).unwrap(),
+        );
         DeclaredTest::read(&old)
             .unwrap()
             .compare_states(&DeclaredTest::read(&new).unwrap())

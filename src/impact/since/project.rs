@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn own_variables_take_precedence() {
-        let root = yaml::root("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n");
+        let root = yaml::parse_root("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n");
         let variables = project_variables(root.as_ref(), "shop");
         assert_eq!(variables.get("days").map(String::as_str), Some("2"));
     }

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn equal_values_have_equal_texts() {
-        let display = |text: &str| display_node(&crate::yaml::root(text).unwrap());
+        let display = |text: &str| display_node(&crate::yaml::parse_root(text).unwrap());
         assert_eq!(
             display("a: [1, 'x']\nb: {d: null, c: 2}"),
             "{a: [1, x], b: {c: 2, d: null}}"

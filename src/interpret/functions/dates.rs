@@ -15,7 +15,9 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "MONTH" => |args: CallArgs<'_>| integer_value(civil_date(value_day_number(&args[0])).1),
         "DAY" => |args: CallArgs<'_>| integer_value(civil_date(value_day_number(&args[0])).2),
         "QUARTER" => |args: CallArgs<'_>| integer_value((civil_date(value_day_number(&args[0])).1 + 2) / 3),
-        "EDATE" => |args: CallArgs<'_>| is_date(add_months(value_day_number(&args[0]), truncate_days(&args[1])?)),
+        "EDATE" => {
+            |args: CallArgs<'_>| date_from_day_number(add_months(value_day_number(&args[0]), truncate_days(&args[1])?))
+        }
         "EOMONTH" => eomonth,
         "DATEDIF" => datedif,
         "DAYS" => |args: CallArgs<'_>| integer_value(value_day_number(&args[0]) - value_day_number(&args[1])),
@@ -53,7 +55,7 @@ fn integer_value(number: i64) -> Option<Value> {
 }
 
 /// Returns the date that corresponds to a day number. `None` if the year is not between 1 and 9999.
-fn is_date(date: i64) -> Option<Value> {
+fn date_from_day_number(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil_date(date).0);
     if !is_in_calendar {
         // Engines with a larger calendar return a date here, so the results may differ.
@@ -110,7 +112,7 @@ fn date(args: CallArgs<'_>) -> Option<Value> {
     if !(1..=9999).contains(&year) {
         return None;
     }
-    is_date(day_number_with_rollover(year, month, day))
+    date_from_day_number(day_number_with_rollover(year, month, day))
 }
 
 fn day_number_with_rollover(year: i64, month: i64, day: i64) -> i64 {
@@ -120,7 +122,7 @@ fn day_number_with_rollover(year: i64, month: i64, day: i64) -> i64 {
 
 fn eomonth(args: CallArgs<'_>) -> Option<Value> {
     let (year, month, _) = civil_date(value_day_number(&args[0]));
-    is_date(day_number_with_rollover(year, month + truncate_days(&args[1])? + 1, 0))
+    date_from_day_number(day_number_with_rollover(year, month + truncate_days(&args[1])? + 1, 0))
 }
 
 fn datedif(args: CallArgs<'_>) -> Option<Value> {
@@ -172,7 +174,7 @@ fn parse_clock(text: &str) -> Option<i64> {
     let text = text.trim_matches(is_blank_char);
     let time = text
         .split_once([' ', 'T'])
-        .filter(|(day, _)| is_day(day))
+        .filter(|(day, _)| has_iso_date_form(day))
         .map_or(text, |(_, time)| time);
     let parts: Vec<&str> = time.split(':').collect();
     let part = |part_index: usize, limit: i64| -> Option<i64> {
@@ -189,7 +191,7 @@ fn parse_clock(text: &str) -> Option<i64> {
 }
 
 /// Returns whether a string has the form of an ISO date whose month is at most 12 and whose day is at most 31.
-fn is_day(text: &str) -> bool {
+fn has_iso_date_form(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>| {
         let digits = text
             .get(range)
@@ -283,7 +285,7 @@ fn workday(args: CallArgs<'_>, weekend: i64, holidays: Vec<i64>) -> Option<Value
             date += count.signum();
         }
     }
-    is_date(date)
+    date_from_day_number(date)
 }
 
 fn is_leap(year: i64) -> bool {

@@ -10,10 +10,10 @@ use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let function: fn(CallArgs<'_>) -> Option<Value> = match name {
-        "STANDARDIZE" => |a| finite_value(score(a)?),
+        "STANDARDIZE" => |a| finite_value(z_score(a)?),
         "NORM.S.DIST" => |a| finite_value(distribution(to_number(&a[0]), &a[1])),
         "NORM.DIST" | "NORMDIST" => |a| {
-            let value = distribution(score(a)?, &a[3]);
+            let value = distribution(z_score(a)?, &a[3]);
             finite_value(if a[3].as_condition() == Some(true) {
                 value
             } else {
@@ -27,7 +27,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 /// Returns the z-score of a value, given the value, the mean and the standard deviation. `None` if the deviation is not
 /// positive.
-fn score(args: CallArgs<'_>) -> Option<f64> {
+fn z_score(args: CallArgs<'_>) -> Option<f64> {
     let (value, mean, deviation) = (to_number(&args[0]), to_number(&args[1]), to_number(&args[2]));
     (deviation > 0.0).then(|| (value - mean) / deviation)
 }
@@ -37,7 +37,7 @@ fn score(args: CallArgs<'_>) -> Option<f64> {
 /// reliable.
 fn distribution(z: f64, cumulative: &Value) -> f64 {
     let value = if cumulative.as_condition() == Some(true) {
-        share_below(z)
+        cumulative_probability(z)
     } else {
         density(z)
     };
@@ -49,7 +49,7 @@ fn density(z: f64) -> f64 {
 }
 
 /// Sums a power series near 0, and evaluates a continued fraction elsewhere.
-fn share_below(z: f64) -> f64 {
+fn cumulative_probability(z: f64) -> f64 {
     let x = z.abs();
     let tail = if x < 3.0 {
         let (mut sum, mut term) = (0.0, x);

@@ -29,7 +29,7 @@ pub struct StepRows {
     pub grain: Vec<String>,
     /// Maps each unqualified name in joined rows to the qualified column to which the name refers. `first` is the name
     /// of the first relation.
-    pub meant: HashMap<String, String>,
+    pub qualified_columns: HashMap<String, String>,
     pub first: Option<String>,
     /// Whether there is at most one row.
     pub is_single: bool,
@@ -48,7 +48,7 @@ impl StepRows {
 
     /// Returns the qualified column to which a name refers if several relations are joined.
     fn resolve_name<'a>(&'a self, name: &'a str) -> &'a str {
-        self.meant.get(name).map_or(name, String::as_str)
+        self.qualified_columns.get(name).map_or(name, String::as_str)
     }
 
     /// Returns the value of a kept column. If several relations have the column, returns the value of the first
@@ -72,7 +72,7 @@ impl StepRows {
         };
         columns
             .iter()
-            .any(|name| self.resolve_name(name) == grain || (!self.meant.contains_key(name) && first(name)))
+            .any(|name| self.resolve_name(name) == grain || (!self.qualified_columns.contains_key(name) && first(name)))
     }
 }
 

@@ -197,7 +197,7 @@ pub(super) struct StepColumns {
     /// Whether the step's rows are groups or derived from groups.
     grouped: bool,
     /// Reason why none of the step's columns can be aggregated.
-    lost: Option<NonAdditiveReason>,
+    non_additive_reason: Option<NonAdditiveReason>,
 }
 
 impl StepColumns {
@@ -251,18 +251,18 @@ impl SpecCompilation<'_> {
         };
         if !plan.grouped {
             columns.grouped = before.is_some_and(|before| before.grouped);
-            columns.lost = before.and_then(|before| before.lost.clone());
+            columns.non_additive_reason = before.and_then(|before| before.non_additive_reason.clone());
         }
         let multiplies = |join: &super::joins::JoinedRelation<'_>| join.many || join.kind != JoinKind::Left;
         if step.limit.is_some()
             || filtered(DefinitionRole::Having)
             || (!plan.grouped && filtered(DefinitionRole::Where))
         {
-            columns.lost = Some(NonAdditiveReason::RowsLeftOut);
+            columns.non_additive_reason = Some(NonAdditiveReason::RowsLeftOut);
         } else if plan.grouped && self.origins.last_row_steps.contains(input.name) {
-            columns.lost = Some(NonAdditiveReason::NonAdditive);
+            columns.non_additive_reason = Some(NonAdditiveReason::NonAdditive);
         } else if !plan.grouped && columns.grouped && step.joins.iter().any(multiplies) {
-            columns.lost = Some(NonAdditiveReason::Joined);
+            columns.non_additive_reason = Some(NonAdditiveReason::Joined);
         }
         for (index, definition) in plan.program.definitions.iter().enumerate() {
             let Some(value) = values.get(definition.root.index()).filter(|_| !definition.failed) else {
@@ -310,7 +310,7 @@ impl SpecCompilation<'_> {
                 .get(&name.to_lowercase())
                 .cloned()
                 .unwrap_or(Additivity::NonAdditive(NonAdditiveReason::WidePivot));
-            match (&additivity, &last.lost) {
+            match (&additivity, &last.non_additive_reason) {
                 // A numeric key column is a dimension, because its values are identifiers.
                 (Additivity::NonAdditive(NonAdditiveReason::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
                     Additivity::Dimension { unit: None }

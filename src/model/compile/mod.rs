@@ -230,7 +230,7 @@ pub(crate) struct SpecCompilation<'r> {
     /// Joins that are declared, but not proven, to find at most one row.
     pub(crate) unproven: Vec<SingleMatchTest>,
     /// Generated dbt tests.
-    pub(crate) proofs: SpecTests,
+    pub(crate) tests: SpecTests,
     /// Definitions to compute if a step is recomputed for totals. `None` for all definitions.
     pub(crate) computed_definitions: Option<Vec<String>>,
     /// Relation columns that formulas read.
@@ -283,7 +283,7 @@ impl<'r> SpecCompilation<'r> {
             joins_sound: true,
             facts: Vec::new(),
             unproven: Vec::new(),
-            proofs: SpecTests::default(),
+            tests: SpecTests::default(),
             computed_definitions: None,
             columns_read: Vec::new(),
             names_used: NamesUsed::default(),

@@ -8,7 +8,12 @@ use crate::sql::{Select, SqlTree, repeats_call};
 impl SpecCompilation<'_> {
     /// Returns a warning if a CTE contains a volatile value and the warehouse computes the CTE again for each
     /// reference. `span` is the name of the model.
-    pub(super) fn repeated_draws(&self, body: &Select, tree: &SqlTree, span: Span) -> Option<Diagnostic> {
+    pub(super) fn check_recomputed_volatile_values(
+        &self,
+        body: &Select,
+        tree: &SqlTree,
+        span: Span,
+    ) -> Option<Diagnostic> {
         let dialect = self.compiler.options.dialect;
         if !dialect.facts().inlines_ctes || !repeats_call(tree, &self.ctes, body, &dialect.volatile_calls()) {
             return None;

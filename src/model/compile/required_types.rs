@@ -27,7 +27,10 @@ impl SpecCompilation<'_> {
                 StepRead::Step(input) => vec![input],
                 StepRead::Union(inputs) => inputs,
             };
-            let Some(step) = steps.get(index).filter(|step| step.joins.is_empty() && !step.faulty) else {
+            let Some(step) = steps
+                .get(index)
+                .filter(|step| step.joins.is_empty() && !step.has_invalid_keys)
+            else {
                 continue;
             };
             let formulas = StepFormulas::new(step, self.source);

@@ -143,7 +143,7 @@ impl SpecCompilation<'_> {
         }
         let keep = work.columns_to_keep(diagnostics);
         let unproven_joins = self.check_rows(&work, &plan, &step_diagnostics, diagnostics);
-        if step.faulty {
+        if step.has_invalid_keys {
             // Do not report an unknown name that resembles no other name, because the key or definition with an error
             // may define it.
             step_diagnostics.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
@@ -151,7 +151,7 @@ impl SpecCompilation<'_> {
         let new_diagnostics = step_diagnostics.into_iter().map(|diagnostic| work.in_file(diagnostic));
         diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
         self.record_reads(&work, program);
-        if step.unsound || step.faulty || failed(diagnostics) {
+        if step.has_errors || step.has_invalid_keys || failed(diagnostics) {
             // Stop here, because later steps read the output of this step and would only repeat its errors.
             return None;
         }
@@ -200,7 +200,7 @@ impl SpecCompilation<'_> {
         let text = &work.formulas.text;
         let syntax = new_diagnostics.len();
         check::check(ast, text, &self.check_scope(work), check, program, new_diagnostics);
-        if !work.is_pivoted() || work.step.faulty || new_diagnostics.iter().any(Diagnostic::is_error) {
+        if !work.is_pivoted() || work.step.has_invalid_keys || new_diagnostics.iter().any(Diagnostic::is_error) {
             return None;
         }
         let before = diagnostics.len();
@@ -292,12 +292,12 @@ impl SpecCompilation<'_> {
         check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);
         let before = diagnostics.len();
         check_partitions(plan, step, text, self.spec.kind, diagnostics);
-        let is_cut = diagnostics
+        let has_period_outside_partition = diagnostics
             .iter()
             .skip(before)
             .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition);
         // Otherwise, skip `check_gaps`: its help suggests PERIODOFFSET, which the partition would limit as well.
-        if !is_cut {
+        if !has_period_outside_partition {
             check_gaps(
                 plan,
                 work.input,
@@ -320,7 +320,7 @@ impl SpecCompilation<'_> {
     /// Returns the joined input. Returns `None` if a relation is missing or ambiguous, because the error is already
     /// reported.
     fn sound_joins<'c>(&self, work: &StepToCompile<'c>) -> Option<&'c JoinedStepInput<'c>> {
-        work.joined.filter(|_| self.joins_sound && !work.step.faulty)
+        work.joined.filter(|_| self.joins_sound && !work.step.has_invalid_keys)
     }
 
     /// Reports errors and warnings about the rows of a step, with spans in the file. Returns the joins that are

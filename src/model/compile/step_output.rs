@@ -108,7 +108,7 @@ impl SpecCompilation<'_> {
             let index = self.times.len();
             let mut times = self.step_times(step, index, (plan, input), output, formulas);
             if work.needs_all_rows() {
-                times.looks.push(CrossRowRead::Unbounded {
+                times.cross_row_reads.push(CrossRowRead::Unbounded {
                     span: step.span,
                     why: "a pivot or a total needs all rows of the sheet",
                 });

@@ -199,7 +199,7 @@ impl SpecCompilation<'_> {
             input = NextStepInput {
                 name: step.name.map_or_else(String::new, |name| name.text.to_owned()),
                 source: None,
-                relation: (!output.open || output.relation.is_partial()).then_some(output.relation),
+                relation: (!output.open || output.relation.is_marked_incomplete()).then_some(output.relation),
                 grain: output.grain,
             };
             if last {
@@ -248,13 +248,13 @@ impl SpecCompilation<'_> {
         // of a month.
         let is_month_added = !matches!(series.unit, "day" | "week");
         for (end, is_month_start) in [(series.first, is_month_added), (series.last, false)] {
-            diagnostics.extend(wrong_end_of_series(
+            diagnostics.extend(check_series_bound(
                 series.unit,
                 (end, is_month_start),
                 input.relation.as_ref(),
             ));
         }
-        if step.unsound || diagnostics.iter().skip(before).any(Diagnostic::is_error) {
+        if step.has_errors || diagnostics.iter().skip(before).any(Diagnostic::is_error) {
             return None;
         }
         let periods = self.add_period_series_cte(step, series, &input.name, input.relation.as_ref(), memory);
@@ -346,15 +346,15 @@ impl SpecCompilation<'_> {
     ) {
         let (relation, grain) = (output.relation.as_ref(), &output.grain);
         check_cte_names(&self.ctes, compiled);
-        let repeated_draws = self.repeated_draws(&body, &memory.emit.tree, compiled.name_span);
+        let repeated_draws = self.check_recomputed_volatile_values(&body, &memory.emit.tree, compiled.name_span);
         compiled.diagnostics.extend(repeated_draws);
         compiled.key.clone_from(grain);
-        compiled.never_null = self.proofs.never_null.drain().collect();
+        compiled.never_null = self.tests.never_null.drain().collect();
         compiled.access = Some(self.model_access_and_group());
         let incremental = self.plan_incremental(relation, grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, relation) {
             // The key of an incremental model is declared NOT NULL and tested, so no warning is necessary.
-            self.proofs.nullable_keys.clear();
+            self.tests.nullable_keys.clear();
             compiled
                 .never_null
                 .extend(incremental.unique_key.iter().map(|key| key.to_lowercase()));
@@ -365,7 +365,7 @@ impl SpecCompilation<'_> {
         compiled
             .model_warnings
             .extend(self.spec.steps.last().and_then(limit_warning));
-        compiled.model_warnings.append(&mut self.proofs.nullable_keys);
+        compiled.model_warnings.append(&mut self.tests.nullable_keys);
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, grain, incremental, &mut memory.emit, compiled);
         }
@@ -386,7 +386,7 @@ fn limit_warning(last: &Step<'_>) -> Option<Diagnostic> {
 
 /// Returns an error if the first or last period of a series is not a date or, if `is_month_start` is set, is not known
 /// to be the first day of a month.
-fn wrong_end_of_series(
+fn check_series_bound(
     unit: &str,
     (end, is_month_start): (SpannedText<'_>, bool),
     input: Option<&Relation>,
@@ -395,7 +395,7 @@ fn wrong_end_of_series(
     let name = end.text;
     let Some(column) = relation.column(name) else {
         let help = || "correct the name in `series`".to_owned();
-        return (!relation.may_have_more_columns())
+        return (!relation.may_have_unlisted_columns())
             .then(|| check::no_column_diagnostic(relation, name, end.node.span, help));
     };
     let is_date = matches!(column.ty(), Type::Date | Type::Unknown);

@@ -77,7 +77,7 @@ fn events() -> Relation {
         .with(Column::new("device.category", Type::Text))
         .with(Column::new("device.web_info.browser", Type::Text))
         .with(Column::new("geo", Type::Other))
-        .with(Column::new("params", Type::Other).declared("ARRAY<STRUCT<key STRING>>"))
+        .with(Column::new("params", Type::Other).with_declared_type("ARRAY<STRUCT<key STRING>>"))
 }
 
 #[test]

@@ -25,7 +25,7 @@ impl SpecCompilation<'_> {
         for comparison in &self.spec.comparisons {
             let test = self.differing_rows_test(comparison, tested, memory, diagnostics);
             let (test, named_columns) = test.unzip();
-            self.proofs.comparisons.extend(named_columns);
+            self.tests.comparisons.extend(named_columns);
             self.add_test(test, comparison.with_span, diagnostics);
         }
     }
@@ -133,7 +133,7 @@ impl SpecCompilation<'_> {
     fn comparison_name(&self, comparison: &CompareEntry<'_>, with: &str) -> String {
         let name = self.test_name(&format!("matches_{with}"));
         match &comparison.columns {
-            Some(columns) if self.proofs.names.contains(&name.to_lowercase()) => {
+            Some(columns) if self.tests.names.contains(&name.to_lowercase()) => {
                 let columns: Vec<&str> = columns.iter().map(|column| column.text).collect();
                 let columns = to_file_name_part(&columns.join("_and_"));
                 self.test_name(&format!("matches_{with}_in_{columns}"))
@@ -170,7 +170,7 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let CompileMemory { program, emit, .. } = memory;
         let missing = known_columns
-            .filter(|relation| !relation.is_partial())
+            .filter(|relation| !relation.is_marked_incomplete())
             .and_then(|relation| {
                 let mut names = program.columns.iter().map(|column| &*column.name);
                 Some((relation, names.find(|name| relation.column(name).is_none())?))

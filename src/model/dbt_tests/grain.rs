@@ -37,12 +37,12 @@ impl SpecCompilation<'_> {
             .filter(|key| !self.never_null(key, tested))
             .collect();
         let nullable_keys = self.nullable_keys(&unsure);
-        self.proofs.nullable_keys = nullable_keys;
+        self.tests.nullable_keys = nullable_keys;
         match tested.grain {
             [] => {}
             // The test for a single key column is `unique`. dbt's test ignores NULL, but the step has only one group
             // for NULL.
-            [_] => self.proofs.unique_column = true,
+            [_] => self.tests.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain
                 if self.compiler.specs.generic_tests.contains(COMBINATION)
@@ -51,7 +51,7 @@ impl SpecCompilation<'_> {
                 let names = YamlOutput::List(grain.iter().map(YamlOutput::text).collect());
                 let arguments = YamlOutput::Map(vec![("combination_of_columns".to_owned(), names)]);
                 let yaml_output = YamlOutput::Map(vec![("arguments".to_owned(), arguments)]);
-                self.proofs
+                self.tests
                     .of_model
                     .push(YamlOutput::Map(vec![(COMBINATION.to_owned(), yaml_output)]));
             }
@@ -79,7 +79,7 @@ impl SpecCompilation<'_> {
             known: known_relation,
         };
         if let [_] = keys {
-            self.proofs.unique_column = true;
+            self.tests.unique_column = true;
         } else {
             let test = self.duplicate_keys_test(keys, &tested, memory);
             self.add_test(Some(test), self.spec.model.node.span, diagnostics);
@@ -89,19 +89,19 @@ impl SpecCompilation<'_> {
     /// Returns whether a column is never NULL, because the compiler inferred this or because the spec has a test or an
     /// enforced constraint.
     pub(super) fn never_null(&self, column: &str, tested: &TestedModel<'_>) -> bool {
-        tested.is_never_null(column) || self.proofs.never_null.contains(&column.to_lowercase())
+        tested.is_never_null(column) || self.tests.never_null.contains(&column.to_lowercase())
     }
 
     /// Records the columns that are NOT NULL because of rules or other keys of the spec.
     pub(super) fn record_never_null(&mut self) {
         let ruled = self
-            .proofs
-            .of_columns
+            .tests
+            .column_tests
             .iter()
             .filter(|test| test.always && test.kind == "not_null");
         let ruled: Vec<String> = ruled.map(|test| test.column.to_lowercase()).collect();
-        self.proofs.never_null = self.declared_not_null();
-        self.proofs.never_null.extend(ruled);
+        self.tests.never_null = self.declared_not_null();
+        self.tests.never_null.extend(ruled);
     }
 
     /// Returns whether the spec has a uniqueness test on exactly these columns.

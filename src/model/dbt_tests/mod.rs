@@ -35,7 +35,7 @@ use crate::yaml::Node;
 pub(super) struct SpecTests {
     /// Tests in separate files.
     pub files: Vec<SingularTest>,
-    pub of_columns: Vec<ColumnProof>,
+    pub column_tests: Vec<ColumnTest>,
     /// Lower-case names of the tests in files and on columns, and of the tests of joins.
     pub names: FxHashSet<String>,
     /// Tests on the model, in the properties file.
@@ -53,7 +53,7 @@ pub(super) struct SpecTests {
 
 /// Test on a column of the model.
 #[derive(Debug)]
-pub(super) struct ColumnProof {
+pub(super) struct ColumnTest {
     pub column: String,
     pub name: String,
     /// dbt's name for the test, such as `not_null`.
@@ -77,7 +77,7 @@ pub(super) struct SingularTest {
 
 impl SingularTest {
     /// Returns the text of the test's file.
-    pub fn text(&self, spec: &str) -> String {
+    pub fn file_text(&self, spec: &str) -> String {
         dbt::add_sql_header(
             &format!(
                 "{}{}{}",
@@ -149,7 +149,7 @@ impl SpecCompilation<'_> {
     /// must be unique.
     fn add_test(&mut self, test: Option<SingularTest>, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let Some(test) = test else { return };
-        if !self.proofs.names.insert(test.name.to_lowercase()) {
+        if !self.tests.names.insert(test.name.to_lowercase()) {
             diagnostics.push(
                 Diagnostic::new(
                     Code::DuplicateDefinition,
@@ -160,7 +160,7 @@ impl SpecCompilation<'_> {
             );
             return;
         }
-        self.proofs.files.push(test);
+        self.tests.files.push(test);
     }
 
     /// Checks the formulas and column names in rules, comparisons and examples. `open` is `true` if the model may have
@@ -257,7 +257,7 @@ impl SpecCompilation<'_> {
     /// Returns whether a span is in a formula that YAML truncated. Errors in such formulas are not reported.
     pub(super) fn is_truncated_formula(&self, span: Span) -> bool {
         self.spec
-            .cut
+            .truncated_formulas
             .iter()
             .any(|cut| cut.start <= span.start && span.end <= cut.end)
     }

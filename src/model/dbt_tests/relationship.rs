@@ -36,7 +36,7 @@ impl SpecCompilation<'_> {
         let field_name = found_in.field.map_or(name, |field| field.text);
         let relation = self.known_relation(&found_in.to);
         let theirs = relation.and_then(|relation| relation.column(field_name));
-        if let (Some(relation), None) = (relation.filter(|relation| !relation.is_partial()), theirs) {
+        if let (Some(relation), None) = (relation.filter(|relation| !relation.is_marked_incomplete()), theirs) {
             return Err(self.report_missing_field(found_in, field_name, relation));
         }
         let types = [ours, theirs].map(|column| column.map_or(Type::Unknown, Column::ty));

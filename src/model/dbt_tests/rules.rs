@@ -4,7 +4,7 @@
 use super::super::compile::SpecCompilation;
 use super::super::load::Rule;
 use super::equivalent_tests::{RANGE, column_tests};
-use super::{ColumnProof, TestedModel};
+use super::{ColumnTest, TestedModel};
 use crate::dbt::{self, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
@@ -22,8 +22,8 @@ impl SpecCompilation<'_> {
             match self.equivalent_dbt_tests(rule, tested, memory) {
                 Ok(Some(of_column)) => {
                     let names = of_column.iter().map(|test| test.name.to_lowercase());
-                    self.proofs.names.extend(names);
-                    self.proofs.of_columns.extend(of_column);
+                    self.tests.names.extend(names);
+                    self.tests.column_tests.extend(of_column);
                     continue;
                 }
                 Ok(None) => {}
@@ -43,7 +43,7 @@ impl SpecCompilation<'_> {
         rule: &Rule<'_>,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
-    ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
+    ) -> Result<Option<Vec<ColumnTest>>, Diagnostic> {
         let conditions: Vec<_> = rule.condition_and_filter().collect();
         self.condition_formulas(&conditions, &tested.relation, tested.has_unknown_columns, memory);
         let CompileMemory { program, emit, .. } = memory;
@@ -84,7 +84,7 @@ impl SpecCompilation<'_> {
             let kind = test.name();
             let name = self.test_name(rule.name.text);
             let name = if index == 0 { name } else { format!("{name}_{kind}") };
-            ColumnProof {
+            ColumnTest {
                 column: column.clone(),
                 name: name.clone(),
                 kind,

@@ -38,7 +38,7 @@ impl SpecCompilation<'_> {
             let before = diagnostics.len();
             let test = self.unit_test(example, tested, diagnostics);
             if !diagnostics.iter().skip(before).any(Diagnostic::is_error) {
-                self.proofs.unit_tests.push(test);
+                self.tests.unit_tests.push(test);
             }
         }
     }

@@ -306,7 +306,7 @@ fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: 
         span,
         failed: false,
         used: false,
-        folded: false,
+        has_unused_nodes: false,
     });
     program.order.push(index as u32);
     index

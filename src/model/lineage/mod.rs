@@ -66,7 +66,7 @@ pub struct Lineage {
     made: Vec<Vec<ColumnPosition>>,
     sources: BTreeMap<ColumnPosition, SourceColumn>,
     /// Index of each input column, by relation and by column, both in lower case. JSON keys must be strings.
-    known: BTreeMap<String, BTreeMap<String, ColumnPosition>>,
+    column_positions: BTreeMap<String, BTreeMap<String, ColumnPosition>>,
     /// Values whose own formula converts an instant to wall-clock time in a time zone.
     timezone_conversions: BTreeSet<ColumnPosition>,
     /// Columns of each step, by lower-case name.
@@ -94,7 +94,7 @@ impl Lineage {
 
     fn source(&mut self, relation: &str, column: &str) -> ColumnPosition {
         let next = self.made.len() as ColumnPosition;
-        let columns = self.known.entry(relation.to_lowercase()).or_default();
+        let columns = self.column_positions.entry(relation.to_lowercase()).or_default();
         let position = *columns.entry(column.to_lowercase()).or_insert(next);
         if position != next {
             return position;

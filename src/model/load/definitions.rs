@@ -14,7 +14,7 @@ impl<'y> Loader<'y, '_> {
         if let Some(text) = node.text() {
             self.check_truncated_text("definitions", node);
             if self.report_joined_lines(node) || self.is_mapping_in_block(node, text) {
-                step.faulty = true;
+                step.has_invalid_keys = true;
                 return;
             }
             step.definitions
@@ -23,7 +23,7 @@ impl<'y> Loader<'y, '_> {
         }
         if node.pairs().is_none() {
             if !node.is_null() {
-                step.faulty = true;
+                step.has_invalid_keys = true;
                 self.report(
                     Diagnostic::new(
                         Code::WrongShape,
@@ -43,7 +43,7 @@ impl<'y> Loader<'y, '_> {
         }
         for (key, value) in self.pairs_without_comma_errors(node, |_, value| value.text().is_some()) {
             let Some(text) = self.name(key, "a definition's name") else {
-                step.faulty = true;
+                step.has_invalid_keys = true;
                 continue;
             };
             let name = SpannedText { text, node: key };
@@ -63,7 +63,7 @@ impl<'y> Loader<'y, '_> {
                 }
                 (formula, None, DefinitionKeys::default())
             };
-            step.faulty |= formula.is_none();
+            step.has_invalid_keys |= formula.is_none();
             step.definitions.extend(formula.map(|formula| StepDefinitions::Named {
                 name,
                 formula,

@@ -132,9 +132,9 @@ pub struct Step<'y> {
     pub sheet: Option<SheetKeys<'y>>,
     /// Whether the mapping has an invalid key, lacks names because of an error, or is not a step. In these cases, a
     /// required key or name may only appear to be missing, because the invalid key may be a misspelling of it.
-    pub faulty: bool,
+    pub has_invalid_keys: bool,
     /// Whether an error in the step was reported, which makes the step's columns uncertain.
-    pub unsound: bool,
+    pub has_errors: bool,
     /// Whether `from` or `union` has an error, so that the input of the step is unknown.
     pub has_unknown_input: bool,
 }
@@ -163,7 +163,7 @@ pub struct Spec<'y> {
     pub today: Option<SpecToday>,
     /// Spans of formulas that YAML has truncated. The truncation is reported, but other errors in these formulas are
     /// not.
-    pub cut: Vec<Span>,
+    pub truncated_formulas: Vec<Span>,
     pub kind: SpecKind,
 }
 

@@ -53,7 +53,7 @@ impl<'y> Loader<'y, '_> {
             week_start: self.week_start(root),
             fiscal_month_offset: self.fiscal_month_offset(root),
             today: self.read_today(root),
-            cut: std::mem::take(&mut self.cut),
+            truncated_formulas: std::mem::take(&mut self.cut),
             kind: self.kind,
         })
     }
@@ -147,7 +147,7 @@ impl<'y> Loader<'y, '_> {
             let message = "the last step cannot have `series`";
             diagnostics.push(Diagnostic::new(Code::WrongShape, self.key_span(item, "series"), message).with_help(help));
         }
-        step.unsound |= !diagnostics.is_empty();
+        step.has_errors |= !diagnostics.is_empty();
         diagnostics.into_iter().for_each(|fault| self.report(fault));
     }
 
@@ -182,7 +182,7 @@ impl<'y> Loader<'y, '_> {
             self.report(Diagnostic::new(Code::UnknownRelation, name.node.span, message).with_help(help));
         }
         step.has_unknown_input = self.diagnostics.iter().skip(before).any(Diagnostic::is_error);
-        step.unsound |= step.has_unknown_input;
+        step.has_errors |= step.has_unknown_input;
         let spanned_text = self
             .text(item, "from")
             .filter(|from| names().any(|name| name == from.text));

@@ -79,7 +79,7 @@ impl<'y> Loader<'y, '_> {
                     .with_secondary_label(span, "makes the step a worksheet")
                     .with_help(instead),
                 );
-                step.faulty = true;
+                step.has_invalid_keys = true;
             }
         }
         // Remove keys that are not allowed, so that they do not cause further errors.
@@ -137,7 +137,7 @@ impl<'y> Loader<'y, '_> {
                     )
                     .with_help("add the column that contains the values, for example `pivot_by: channel`"),
                 );
-                step.faulty = true;
+                step.has_invalid_keys = true;
             }
             return None;
         };
@@ -155,7 +155,7 @@ impl<'y> Loader<'y, '_> {
                 )
                 .with_help("remove `partition_by`"),
             );
-            step.faulty = true;
+            step.has_invalid_keys = true;
         }
         // In a pivoted sheet, windows read only rows of the same pivot column.
         step.partition_by = Some(pivot_columns.clone());

@@ -22,7 +22,7 @@ impl<'y> Loader<'y, '_> {
                 )
                 .with_help("write `- name: …` with `definitions:` below it"),
             );
-            step.faulty = true;
+            step.has_invalid_keys = true;
             return step;
         }
         if !at_top {
@@ -40,7 +40,7 @@ impl<'y> Loader<'y, '_> {
             });
             known_key.is_none()
         };
-        step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
+        step.has_invalid_keys = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
         step.name = self.text(node, "name");
         if let Some(name) = step.name {
             self.check_name("a step's name", name.text, name.node);
@@ -51,12 +51,12 @@ impl<'y> Loader<'y, '_> {
             step.union = self.list(node, "union").unwrap_or_default();
             if let Some(series) = node.get("series") {
                 step.series = self.read_series(series);
-                step.faulty |= step.series.is_none();
+                step.has_invalid_keys |= step.series.is_none();
             }
         }
         let (joins, sound) = self.read_joins(node);
         step.joins = joins;
-        step.faulty |= !sound;
+        step.has_invalid_keys |= !sound;
         step.filter = self.text(node, "where");
         step.having = self.text(node, "having");
         step.group_by = self.list(node, "group_by").unwrap_or_default();
@@ -89,8 +89,8 @@ impl<'y> Loader<'y, '_> {
             .chain(step.sheet.as_ref().map(|_| "columns"));
         let mut lists = keys.filter_map(|key| node.get(key));
         let since = if at_top { 0 } else { before };
-        step.faulty |= lists.any(|list| self.has_error_in(list.span, since));
-        step.unsound = self.has_errors_since(before, node, at_top);
+        step.has_invalid_keys |= lists.any(|list| self.has_error_in(list.span, since));
+        step.has_errors = self.has_errors_since(before, node, at_top);
         step
     }
 

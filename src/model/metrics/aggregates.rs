@@ -59,7 +59,7 @@ impl ColumnBuilder<'_> {
             .iter()
             .position(|other_group| *other_group == group)
             .unwrap_or_default();
-        let replaced = self.model.column_replacements(id, range, &self.keys.of_sets[id.0]);
+        let replaced = self.model.column_replacements(id, range, &self.keys.set_keys[id.0]);
         let file = self.model.file_number_of_set(id.0);
         let text = self
             .model

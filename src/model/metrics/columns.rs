@@ -194,7 +194,7 @@ impl<'m> ColumnBuilder<'m> {
     /// Returns whether `order_by` or `partition_by` partitions the rows of totals such as `SUM(x:x)`. In a model over
     /// sets, an `order_by` without keys, such as `revenue desc`, only sorts the result, because otherwise each row
     /// would be a separate partition.
-    fn divides_totals(&self) -> bool {
+    fn partitions_totals(&self) -> bool {
         let order = self.model.order_by.as_ref();
         let has_key = |order: &Vec<MetricFormula>| !self.model.keys_in(self.keys, order).is_empty();
         self.model.partition_by.is_some()
@@ -207,7 +207,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the order and partition of a formula's windows. `is_model` is `true` if the model defines the formula.
     fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowRows> {
-        let default_rows = || match (self.divides_totals(), self.has_other_keys()) {
+        let default_rows = || match (self.partitions_totals(), self.has_other_keys()) {
             (true, _) => WindowRows::Model,
             (false, true) => WindowRows::Whole,
             (false, false) => WindowRows::Time,
@@ -254,7 +254,7 @@ impl<'m> ColumnBuilder<'m> {
         } else if self.is_single {
             replaced = self
                 .model
-                .column_replacements(id, &(0..formula.text.len()), &self.keys.of_sets[id.0]);
+                .column_replacements(id, &(0..formula.text.len()), &self.keys.set_keys[id.0]);
         }
         let within = |range: &Range<usize>, replacements: &[Replacement]| {
             replacements
@@ -301,7 +301,7 @@ impl<'m> ColumnBuilder<'m> {
         self.columns.all.push(MetricColumn {
             text: self.definition_text(
                 name,
-                formula.spell(file, &replaced),
+                formula.with_replacements(file, &replaced),
                 formula,
                 (file, first_position.is_some()),
             ),
@@ -468,7 +468,12 @@ impl<'m> ColumnBuilder<'m> {
         let reads_keys = uses.is_empty() && !formula.names.is_empty();
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
-            text: self.definition_text(formula.name.clone(), formula.spell(0, &replaced), formula, (0, true)),
+            text: self.definition_text(
+                formula.name.clone(),
+                formula.with_replacements(0, &replaced),
+                formula,
+                (0, true),
+            ),
             uses,
             source: Some((formula.clone(), replaced)),
             aggregates: false,

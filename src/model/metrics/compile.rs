@@ -270,7 +270,7 @@ impl Compiler {
     ) -> bool {
         let had_errors = compiled.has_errors();
         let text = write_set_check_model(set, sets);
-        let probe = yaml::root(&text);
+        let probe = yaml::parse_root(&text);
         let mut diagnostics = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut diagnostics));
         if !had_errors {

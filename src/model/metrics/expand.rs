@@ -224,7 +224,7 @@ fn expand_step<'y>(
     model.check_key_names(&keys, faults);
     model.check_shared_filters(compiler, &set_indexes, faults);
     model.check_outdated_dimensions(&set_indexes, compiler.specs.current_date.as_deref(), faults);
-    model.check_keys_hide_no_time(&set_indexes, &keys, faults);
+    model.report_keys_hiding_time(&set_indexes, &keys, faults);
     if has_faults(faults) {
         return None;
     }
@@ -383,13 +383,13 @@ impl ModelOverSets<'_> {
         };
         let bounds = |set: usize| match builder.keeps_bounds() {
             true => Vec::new(),
-            false => self.period_filters(compiler, set, (keys.of_sets[set].as_slice(), keys.time), look_back),
+            false => self.period_filters(compiler, set, (keys.set_keys[set].as_slice(), keys.time), look_back),
         };
         let (true, [RowGroup { set, rule }]) = (builder.is_single, builder.groups.as_slice()) else {
             return self.steps_over_sets(compiler, metric_ids, keys, (builder, fill), bounds);
         };
         let formulas: Vec<&MetricFormula> = metric_ids.iter().map(|id| self.formula(*id)).collect();
-        let set_keys = &keys.of_sets[*set];
+        let set_keys = &keys.set_keys[*set];
         let mut base = self.rows_step(
             compiler,
             *set,
@@ -422,7 +422,7 @@ impl ModelOverSets<'_> {
         let mut steps = Vec::new();
         let mut names = Vec::new();
         for (index, RowGroup { set, rule }) in builder.groups.iter().enumerate() {
-            let set_keys = &keys.of_sets[*set];
+            let set_keys = &keys.set_keys[*set];
             let group_metrics = metric_ids
                 .iter()
                 .filter(|id| self.row_group(**id) == builder.groups[index]);

@@ -46,7 +46,7 @@ impl ModelOverSets<'_> {
     /// date without metric sets.
     pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
-        let mut of_sets = keys.of_sets.iter().filter_map(|keys| keys.try_get(fill.key));
+        let mut of_sets = keys.set_keys.iter().filter_map(|keys| keys.try_get(fill.key));
         self.kind != SpecKind::Periods
             && self.specifies_timeframe(fill, keys)
             && of_sets.all(|key| key.fiscal_offset.is_none())
@@ -54,7 +54,7 @@ impl ModelOverSets<'_> {
 
     /// Returns whether the filled key is a timeframe, rather than a column that contains periods.
     fn specifies_timeframe(&self, fill: &Fill, keys: &ModelKeys) -> bool {
-        let mut in_sets = self.sets.iter().zip(&keys.of_sets);
+        let mut in_sets = self.sets.iter().zip(&keys.set_keys);
         in_sets.all(|(set, keys)| {
             keys.try_get(fill.key).is_none_or(|key| {
                 let dimension = set.definition_of_key(&key.column);
@@ -99,7 +99,7 @@ impl ModelOverSets<'_> {
         frame: &str,
     ) -> Option<String> {
         let is_time = |index: &usize| {
-            self.sets.iter().zip(&keys.of_sets).any(|(set, keys)| {
+            self.sets.iter().zip(&keys.set_keys).any(|(set, keys)| {
                 let key = keys.try_get(*index).filter(|key| key.frame.is_none());
                 key.is_some_and(|key| set.is_temporal(compiler, &key.column))
             })
@@ -198,7 +198,7 @@ impl ModelOverSets<'_> {
             is_each: node.text_at("within") == Some("each"),
             span: node.span,
         };
-        faults.extend(self.free_keys_of_filled_date(&fill, keys));
+        faults.extend(self.check_keys_of_filled_date(&fill, keys));
         for name in ["from", "to"] {
             let bound = node.get(name);
             faults.extend(bound.and_then(|node| PeriodBound::bound_error(compiler, name, node, self.source)));
@@ -210,7 +210,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Warns about keys that are computed from the filled date but may differ between the days of a filled period.
-    fn free_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
+    fn check_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
         let is_free = |index: &usize| {
             *index != fill.key
                 && !fill
@@ -218,7 +218,7 @@ impl ModelOverSets<'_> {
                     .iter()
                     .any(|determined_key| determined_key.key_index == *index)
                 && {
-                    let mut in_sets = self.sets.iter().zip(&keys.of_sets);
+                    let mut in_sets = self.sets.iter().zip(&keys.set_keys);
                     in_sets.any(|(set, of_set)| {
                         let key_pair = of_set.try_get(*index).zip(of_set.try_get(fill.key));
                         key_pair.is_some_and(|(key, period)| set.divides_date_of(&key.column, &period.column))
@@ -244,7 +244,7 @@ impl ModelOverSets<'_> {
             name.eq_ignore_ascii_case(fill_base) && frame.eq_ignore_ascii_case(fill_frame)
         };
         let in_sets = |index: usize| {
-            let sets = self.sets.iter().zip(&keys.of_sets);
+            let sets = self.sets.iter().zip(&keys.set_keys);
             sets.filter_map(move |(set, keys)| Some((set, keys.try_get(index)?)))
         };
         let is_named = |index: usize| is_same_name(&self.keys[index].text) || is_same_name(&keys.names[index]);

@@ -98,7 +98,7 @@ pub struct MetricFormula {
     /// Calendar units of the formula's windows.
     pub window_units: Vec<WindowUnit>,
     /// Windows that read rows of other periods, each with its byte range in the formula.
-    pub reaches: Vec<(WindowReach, Range<usize>)>,
+    pub window_reaches: Vec<(WindowReach, Range<usize>)>,
     /// How far back in time the formula's windows read. `None` if they may read rows from any time.
     pub look_back_length: Option<TimeLength>,
 }
@@ -242,7 +242,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
             conditions: Vec::new(),
             look_back: find_look_back(program, checked.first, checked.root).map(within),
             window_units: Vec::new(),
-            reaches: Vec::new(),
+            window_reaches: Vec::new(),
             look_back_length: None,
         };
         if role == DefinitionRole::Where && !checked.failed {
@@ -365,7 +365,7 @@ fn record_window_kinds(
     let nodes = || nodes.clone().map(IrId);
     formula.window_units = nodes().filter_map(|id| calendar_unit(program, id)).collect();
     let reaches = nodes().filter_map(|id| Some((WindowReach::from_node(program, id)?, within(program.meta(id).span))));
-    formula.reaches = reaches.collect();
+    formula.window_reaches = reaches.collect();
     formula.look_back_length = look_back_length(program, nodes());
     for id in nodes() {
         match program.node(id) {

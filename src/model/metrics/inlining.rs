@@ -106,7 +106,7 @@ impl ColumnBuilder<'_> {
             .flat_map(|part| self.columns.all[part.column].uses.clone())
             .collect();
         let column = &mut self.columns.all[reader];
-        column.text.formula = formula.spell(file, &replaced);
+        column.text.formula = formula.with_replacements(file, &replaced);
         column.source = Some((formula, replaced));
         column.aggregates = aggregates;
         column

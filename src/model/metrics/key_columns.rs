@@ -112,7 +112,7 @@ impl MetricSet {
         let definition = &self.definitions[self.position_by_any_name(name)?];
         let relation = self.relation(compiler)?;
         let may_be_column = relation.name().eq_ignore_ascii_case(qualifier)
-            && (relation.may_have_more_columns() || relation.position(name).is_some());
+            && (relation.may_have_unlisted_columns() || relation.position(name).is_some());
         if !qualifier.eq_ignore_ascii_case(&self.name) || may_be_column {
             return None;
         }
@@ -143,7 +143,7 @@ impl MetricSet {
             let to = join.text_at("to")?;
             relations.push(known_relation(&compiler.options, &RelationReference::read(to)?)?);
         }
-        let may_have = |relation: &&Relation| relation.may_have_more_columns() || relation.position(name).is_some();
+        let may_have = |relation: &&Relation| relation.may_have_unlisted_columns() || relation.position(name).is_some();
         (!relations.iter().any(may_have)).then_some(relations)
     }
 

@@ -99,7 +99,7 @@ pub struct ModelKeys {
     /// Output name of each key.
     pub names: Arena<String>,
     /// Keys of each set that has rows, by the index of the set.
-    pub of_sets: Arena<Arena<MetricSetKey>>,
+    pub set_keys: Arena<Arena<MetricSetKey>>,
     /// Key with the shortest period among the times of the sets.
     pub time: Option<usize>,
 }
@@ -107,7 +107,7 @@ pub struct ModelKeys {
 impl ModelKeys {
     /// Returns a key in the first set that has rows.
     pub fn key_in_first_set(&self, index: usize) -> Option<&MetricSetKey> {
-        self.of_sets.iter().find_map(|keys| keys.try_get(index))
+        self.set_keys.iter().find_map(|keys| keys.try_get(index))
     }
 }
 
@@ -121,7 +121,7 @@ impl ModelOverSets<'_> {
         faults: &mut Vec<Diagnostic>,
     ) -> ModelKeys {
         let mut keys = ModelKeys {
-            of_sets: Arena::filled(Arena::new(), self.sets.len()),
+            set_keys: Arena::filled(Arena::new(), self.sets.len()),
             ..ModelKeys::default()
         };
         for (index, key) in self.keys.iter().enumerate() {
@@ -137,7 +137,7 @@ impl ModelOverSets<'_> {
             let is_named = self.is_named_key(&key.text, &name);
             for set in set_indexes {
                 match self.key_in_metric_set(compiler, *set, key, &name, is_named) {
-                    Ok(set_key) => keys.of_sets[*set].push(set_key),
+                    Ok(set_key) => keys.set_keys[*set].push(set_key),
                     Err(fault) => faults.push(fault),
                 }
             }
@@ -151,7 +151,7 @@ impl ModelOverSets<'_> {
         let period = |index: usize| {
             set_indexes
                 .iter()
-                .map(|set| keys.of_sets[*set][index].period)
+                .map(|set| keys.set_keys[*set][index].period)
                 .min()
                 .flatten()
         };
@@ -170,7 +170,7 @@ impl ModelOverSets<'_> {
     /// Returns the other keys that a period determines in every set.
     pub fn keys_within(&self, compiler: &Compiler, keys: &ModelKeys, period: usize) -> Vec<KeyWithinPeriod> {
         let within = |index: usize| {
-            let mut of_sets = self.sets.iter().zip(&keys.of_sets).filter_map(|(set, of_set)| {
+            let mut of_sets = self.sets.iter().zip(&keys.set_keys).filter_map(|(set, of_set)| {
                 let (key, period) = (of_set.try_get(index)?, of_set.try_get(period)?);
                 let offset = self.fiscal_offset(compiler, set);
                 let formula = set.formula_within(&key.column, &period.column, offset);
@@ -191,7 +191,7 @@ impl ModelOverSets<'_> {
     fn different_periods_error(&self, index: usize, set_indexes: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
         let key = &self.keys[index];
         let part = |set: &usize| {
-            let part = keys.of_sets[*set].try_get(index)?;
+            let part = keys.set_keys[*set].try_get(index)?;
             let period = part.frame.as_deref().or(part.period.map(CalendarUnit::name));
             let is_date = period.is_some() || self.sets[*set].is_time(&part.column);
             is_date.then_some((*set, period))
@@ -227,7 +227,7 @@ impl ModelOverSets<'_> {
         keys: &mut ModelKeys,
     ) {
         let is_time = |index: usize, set: usize| {
-            let key = &keys.of_sets[set][index];
+            let key = &keys.set_keys[set][index];
             let is_plain = key.period.is_none() && self.keys[index].mapping.is_empty();
             is_plain && self.sets[set].is_time(&key.column)
         };
@@ -237,13 +237,13 @@ impl ModelOverSets<'_> {
         };
         let mut sets = set_indexes
             .iter()
-            .map(|set| (&self.sets[*set], &keys.of_sets[*set][index]));
+            .map(|set| (&self.sets[*set], &keys.set_keys[*set][index]));
         let is_date = sets.all(|(set, key)| set.is_date_of_time(compiler, &key.column));
         if is_date && finest == Some(CalendarUnit::Day) {
             return;
         }
         for set in set_indexes {
-            let key = &mut keys.of_sets[*set][index];
+            let key = &mut keys.set_keys[*set][index];
             (key.period, key.frame) = (Some(CalendarUnit::Day), is_date.then(|| "day".to_owned()));
         }
         keys.time = Some(index);
@@ -253,7 +253,7 @@ impl ModelOverSets<'_> {
     /// first set.
     pub fn key_dimensions(&self, keys: &ModelKeys) -> Vec<ListedMetric> {
         let dimension = |(index, name): (usize, &String)| {
-            let mut parts = keys.of_sets.iter().enumerate();
+            let mut parts = keys.set_keys.iter().enumerate();
             let (set, metric) = parts.find_map(|(set, of_set)| {
                 let (name, frame) = split_timeframe(&of_set.try_get(index)?.column);
                 let metric = self.sets[set].position(name).filter(|_| frame.is_empty())?;
@@ -513,7 +513,7 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
         .rposition(|(name, _)| name.eq_ignore_ascii_case(qualifier));
     let lacks_column = |to: &str| {
         find_relation(to)
-            .is_some_and(|relation| !relation.may_have_more_columns() && relation.position(column).is_none())
+            .is_some_and(|relation| !relation.may_have_unlisted_columns() && relation.position(column).is_none())
     };
     let index = if !qualifier.is_empty() {
         input_index.or_else(|| only(&|(_, to)| relation_name(to).eq_ignore_ascii_case(qualifier)))?

@@ -140,8 +140,8 @@ impl ModelOverSets<'_> {
     ) -> Vec<Replacement> {
         let formula = self.formula(id);
         let mut replaced = match self.row_group(id).rule {
-            None => self.columns_next_to_keys(id.0, formula, keys),
-            Some(_) => self.spell_columns(id.0, formula, keys, |_, column| {
+            None => self.replacements_for_key_names(id.0, formula, keys),
+            Some(_) => self.name_replacements(id.0, formula, keys, |_, column| {
                 let is_column = self.resolve_in_set(id.0, &formula.name, column) == SetNameTarget::Column;
                 (is_column && column.qualifier.is_some()).then(|| name_after_joins(column))
             }),
@@ -199,13 +199,13 @@ impl ModelOverSets<'_> {
         for formula in formulas {
             let is_column = |name: &&_| self.resolve_in_set(set, &formula.name, name) == SetNameTarget::Column;
             for name in formula.names.iter().filter(is_column) {
-                let column = self.column_next_to_keys(set, &formula.name, name, keys);
+                let column = self.column_name_distinct_from_keys(set, &formula.name, name, keys);
                 flatten(&column, formula.file_span(&name.range), &mut rows);
             }
         }
         let column_of_rule = |column: &RuleColumn| {
             let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
-            self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
+            self.column_name_distinct_from_keys(set, "", &parse_name_use(&name), keys)
         };
         let name_of_rule = |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set]);
         let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.time)

@@ -252,7 +252,7 @@ impl ModelOverSets<'_> {
     /// name of a column from which the set computes other values, for example after `region` has been renamed to
     /// `sales_region`. In this case, the relation's name distinguishes the column from the key. `formula_name` is the
     /// name of the formula.
-    pub fn column_next_to_keys(
+    pub fn column_name_distinct_from_keys(
         &self,
         set: usize,
         formula_name: &str,
@@ -272,11 +272,11 @@ impl ModelOverSets<'_> {
     }
 
     /// Reports a key that has the name of its set's time, but a different value.
-    pub fn check_keys_hide_no_time(&self, set_indexes: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
+    pub fn report_keys_hiding_time(&self, set_indexes: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
         for set in set_indexes {
             let metric_set = &self.sets[*set];
             let Some(time) = metric_set.time.as_ref() else { continue };
-            let set_keys = &keys.of_sets[*set];
+            let set_keys = &keys.set_keys[*set];
             let is_column = metric_set.position(&time.column).is_none();
             let hiding = position_of_hiding_key(&time.column, set_keys);
             // In a model over several sets, the period of a time is computed from the qualified time.

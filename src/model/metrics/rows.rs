@@ -73,7 +73,7 @@ impl ModelOverSets<'_> {
                 description: formula.description.clone(),
                 ..DefinitionText::new(
                     &formula.name,
-                    formula.spell(file, &self.columns_next_to_keys(set, formula, keys)),
+                    formula.with_replacements(file, &self.replacements_for_key_names(set, formula, keys)),
                     file,
                     formula.span,
                 )
@@ -129,13 +129,13 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the replacements for those columns in a set's formula that have the same name as a key.
-    pub fn columns_next_to_keys(
+    pub fn replacements_for_key_names(
         &self,
         set: usize,
         formula: &MetricFormula,
         keys: &Arena<MetricSetKey>,
     ) -> Vec<Replacement> {
-        self.spell_columns(set, formula, keys, |name, column| {
+        self.name_replacements(set, formula, keys, |name, column| {
             let qualifier = column.qualifier.as_ref().filter(|_| name.qualifier.is_none())?;
             Some(format!("{qualifier}.{}", name.name))
         })
@@ -143,7 +143,7 @@ impl ModelOverSets<'_> {
 
     /// Returns the replacements for those names in a set's formula that `spell` changes. The arguments of `spell` are
     /// the name as written, and the name that the step needs, which has a qualifier if a key has the same name.
-    pub fn spell_columns(
+    pub fn name_replacements(
         &self,
         set: usize,
         formula: &MetricFormula,
@@ -152,7 +152,7 @@ impl ModelOverSets<'_> {
     ) -> Vec<Replacement> {
         let file = self.file_number_of_set(set);
         let replacement = |name: &NameUse| {
-            let column = self.column_next_to_keys(set, &formula.name, name, keys);
+            let column = self.column_name_distinct_from_keys(set, &formula.name, name, keys);
             let text = name.replacement_text(&spell(name, &column)?);
             let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
             Some((name.range.clone(), text))
@@ -200,9 +200,9 @@ impl ModelOverSets<'_> {
         let metric_set = &self.sets[set];
         let mut filters: Vec<TextWithOrigins> = Vec::new();
         filters.extend(metric_set.filter.as_ref().map(|filter| {
-            filter.spell(
+            filter.with_replacements(
                 self.file_number_of_set(set),
-                &self.columns_next_to_keys(set, filter, keys),
+                &self.replacements_for_key_names(set, filter, keys),
             )
         }));
         for (_, filter) in self.filters_of(set) {
@@ -223,7 +223,7 @@ impl ModelOverSets<'_> {
                     ));
                 }
             }
-            filters.push(filter.spell(0, &replaced));
+            filters.push(filter.with_replacements(0, &replaced));
         }
         filters.extend(bounds);
         conjunction(filters, self.step.get("where").map_or(self.span, |node| node.span))
@@ -283,8 +283,8 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
                         !is_in_from || !merged.iter().any(|column| column.eq_ignore_ascii_case(name))
                     }
                     _ => {
-                        from.is_some_and(|from| !from.may_have_more_columns())
-                            && relation.is_none_or(Relation::may_have_more_columns)
+                        from.is_some_and(|from| !from.may_have_unlisted_columns())
+                            && relation.is_none_or(Relation::may_have_unlisted_columns)
                             && !is_in_from
                     }
                 }

@@ -124,7 +124,7 @@ impl MetricSet {
         let joined: Vec<Option<&Relation>> = joins.map(|join| find_relation(join.text_at("to")?)).collect();
         let from = self.relation(compiler);
         let is_plain = !name.contains('.') && self.position(name).is_none();
-        let may_be_of_from = from.is_none_or(Relation::may_have_more_columns);
+        let may_be_of_from = from.is_none_or(Relation::may_have_unlisted_columns);
         let mut relations = joined.iter().copied().chain([from]).flatten();
         let is_ambiguous = relations.clone().next().is_some()
             && !joined.is_empty()

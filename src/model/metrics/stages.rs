@@ -119,7 +119,7 @@ impl<'m> StepWriter<'m> {
                     let (replaced, uses) = builder.replacements_and_column_uses(None, formula);
                     read_by.push(uses.iter().map(|column_use| column_use.column).collect());
                     let direction = if formula.descending { " desc" } else { "" };
-                    let text = format!("{}{direction}", formula.spell(0, &replaced).text);
+                    let text = format!("{}{direction}", formula.with_replacements(0, &replaced).text);
                     TextWithPosition::new(text, 0, formula.span)
                 };
                 formulas.iter().map(entry).collect::<Vec<TextWithPosition>>()
@@ -130,7 +130,7 @@ impl<'m> StepWriter<'m> {
         let having = model.having.as_ref().map(|formula| {
             let (replaced, uses) = builder.replacements_and_column_uses(None, formula);
             (
-                formula.spell(0, &replaced),
+                formula.with_replacements(0, &replaced),
                 uses.iter().map(|column_use| column_use.column).collect(),
             )
         });

@@ -121,7 +121,7 @@ impl TextWithOrigins {
 impl MetricFormula {
     /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
     /// is from file `file`.
-    pub fn spell(&self, file: u16, replaced: &[Replacement]) -> TextWithOrigins {
+    pub fn with_replacements(&self, file: u16, replaced: &[Replacement]) -> TextWithOrigins {
         self.copy_part_with_replacements(file, &(0..self.text.len()), replaced)
     }
 

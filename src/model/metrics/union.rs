@@ -136,10 +136,10 @@ fn united_columns(
             .all(|(_, relation)| relation.position(column.name()).is_some());
         let mut column = Column::new(column.name(), column.ty())
             .with_digits(column.decimal_digits())
-            .quoted(column.is_quoted())
+            .with_quoted_name(column.is_quoted())
             .nullable(!everywhere || column.is_nullable())
             .null_is_error(column.is_null_error())
-            .month_start(everywhere && column.is_month_start());
+            .with_month_start(everywhere && column.is_month_start());
         let index = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
         let Some(first) = columns.get_mut(index) else {
             columns.push(column);
@@ -154,10 +154,10 @@ fn united_columns(
         let digits = first.decimal_digits().zip(column.decimal_digits());
         column = Column::new(first.name(), ty.unwrap_or(first_type))
             .with_digits(digits.and_then(|(first_digits, other)| first_digits.union(other)))
-            .quoted(first.is_quoted())
+            .with_quoted_name(first.is_quoted())
             .nullable(first.is_nullable() || column.is_nullable())
             .null_is_error(first.is_null_error() || column.is_null_error())
-            .month_start(first.is_month_start() && column.is_month_start());
+            .with_month_start(first.is_month_start() && column.is_month_start());
         *first = column;
     }
     columns
@@ -283,7 +283,7 @@ impl SpecCompilation<'_> {
         columns
             .chain([Column::new(series.name.text, Type::Date)
                 .nullable(false)
-                .month_start(unit == "month" || unit == "year")])
+                .with_month_start(unit == "month" || unit == "year")])
             .fold(Relation::new(name), Relation::with)
     }
 }
@@ -299,7 +299,7 @@ mod tests {
     /// the third set.
     fn query_over_three_sets(dialect: &str, ty: &str, aggregate: &str) -> String {
         let relation = |name: &str, ty: &str| {
-            let value = Column::new("value", Type::Decimal).declared(ty);
+            let value = Column::new("value", Type::Decimal).with_declared_type(ty);
             Relation::new(name).with(Column::new("day", Type::Date)).with(value)
         };
         let schema = Schema::new()

@@ -133,7 +133,7 @@ impl ModelOverSets<'_> {
             return None;
         }
         // PERIODOFFSET does not read a partition, and totals of a model over sets ignore an `order_by` without keys.
-        let mut reaches = formula.reaches.iter();
+        let mut reaches = formula.window_reaches.iter();
         let ordered = reaches.find(|(reach, _)| !matches!(reach, WindowReach::Offset { .. }));
         let totals = formula.totals.first();
         let total = totals.filter(|_| is_explicit || self.kind == SpecKind::Periods);
@@ -196,7 +196,7 @@ impl ModelOverSets<'_> {
             let part = parts.find(|part| !reach.stays_in(part.timeframe(), offset))?;
             Some((part.clone(), range.clone()))
         };
-        let (part, range) = formula.reaches.iter().find_map(cut)?;
+        let (part, range) = formula.window_reaches.iter().find_map(cut)?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[part.key_index].text);
         let message = format!(
             "`{}` restarts for each `{name}`: the rows are also partitioned by `{name}`, which depends on `{key}`",
@@ -241,7 +241,7 @@ impl ModelOverSets<'_> {
         };
         let shorter = windows.order.iter().copied().find(is_shorter)?;
         let (_, range) = formula
-            .reaches
+            .window_reaches
             .iter()
             .find(|(reach, _)| reach.moves_from_current_key())?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[shorter].text);

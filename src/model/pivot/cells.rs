@@ -18,7 +18,7 @@ use crate::plan::StepInput;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlTree};
-use crate::worksheet::{pivot_keys, pivot_rows};
+use crate::worksheet::{pivot_keys, pivot_row_columns};
 
 /// Alias of the input's rows in the select that returns the cells.
 const FILLED: &str = "filled";
@@ -32,7 +32,7 @@ struct CellColumns {
     /// Columns of the input that the step keeps.
     kept_columns: Vec<String>,
     /// All columns of the input that the cells have.
-    of_input: Vec<String>,
+    input_columns: Vec<String>,
     /// Totals that the input contains.
     totals: Vec<String>,
     /// Totals of a row and of the sheet.
@@ -218,7 +218,7 @@ impl SpecCompilation<'_> {
 impl CellColumns {
     fn new(work: &StepToCompile<'_>, values: &[PivotValue], program: &Program) -> Self {
         let (step, input) = (work.step, work.rows);
-        let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
+        let (rows, keys) = (pivot_row_columns(step, input.grain), pivot_keys(step));
         let kept_columns: Vec<String> = match (input.relation, &step.keep) {
             (Some(relation), KeptColumns::All) => {
                 let columns = relation.columns().iter();
@@ -254,7 +254,7 @@ impl CellColumns {
             kept_columns,
             totals: totals.iter().map(name_of).collect(),
             totals_of_rows: of_rows.map(name_of).collect(),
-            of_input,
+            input_columns: of_input,
         }
     }
 
@@ -266,7 +266,7 @@ impl CellColumns {
     fn select(&self, sources: CellSources, column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Select {
         let mut conditions: Vec<SqlId> = Vec::new();
         let mut items: Vec<Item> = Vec::new();
-        for name in &self.of_input {
+        for name in &self.input_columns {
             let column = column_sql.column(name);
             let of_row = has_column(&self.rows, name) || has_column(&self.totals_of_rows, name);
             let side = match name {
@@ -292,8 +292,8 @@ impl CellColumns {
             items.push(Item::unnamed(expr));
         }
         let tree = emitter.tree();
-        items.extend(self.place_item(&sources, column_sql, tree));
-        items.extend(self.filled_item(&sources, column_sql, tree));
+        items.extend(self.pivot_number_item(&sources, column_sql, tree));
+        items.extend(self.has_row_item(&sources, column_sql, tree));
         let condition = tree.add_conjunction(conditions);
         let columns = Join::cross(SelectSource::Name(sources.columns));
         let filled = Join::new(JoinKind::Left, sources.input, condition).aliased(FILLED.to_owned());
@@ -317,13 +317,13 @@ impl CellColumns {
     }
 
     /// Returns the number of the pivot column.
-    fn place_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
+    fn pivot_number_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
         let number_name = column_sql.dialect.name_text(self.pivot_number.as_ref()?, true);
         Some(Item::unnamed(tree.add_field(&sources.columns, &number_name)))
     }
 
     /// Returns the column that is true if a cell has a row.
-    fn filled_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
+    fn has_row_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
         let marker = column_sql.dialect.name_text(self.has_row.as_ref()?, true);
         let Some(key) = &sources.never_null else {
             return Some(Item::unnamed(tree.add_field(FILLED, &marker)));
@@ -335,7 +335,11 @@ impl CellColumns {
 
     /// Returns the columns of the cells. Columns that are not keys may be NULL, because cells may have no row.
     fn relation(&self, name: &str, input: &Relation) -> Relation {
-        let columns = self.of_input.iter().filter_map(|column| input.column(column)).cloned();
+        let columns = self
+            .input_columns
+            .iter()
+            .filter_map(|column| input.column(column))
+            .cloned();
         let input_columns = columns.map(|column| match self.is_key(column.name()) {
             true => column,
             false => column.nullable(true),

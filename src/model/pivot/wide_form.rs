@@ -18,7 +18,7 @@ use crate::plan::{StepOutput, constant_along_row, key_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, Sql, SqlId};
-use crate::worksheet::{pivot_keys, pivot_rows};
+use crate::worksheet::{pivot_keys, pivot_row_columns};
 
 /// Output columns of the wide form.
 struct WideForm {
@@ -59,7 +59,7 @@ impl SpecCompilation<'_> {
             dialect: options.dialect,
             relation: input.relation,
         };
-        let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
+        let (rows, keys) = (pivot_row_columns(step, input.grain), pivot_keys(step));
         let of_row = constant_columns(program, &[rows.as_slice(), &cells.totals_of_rows].concat());
         let columns = columns_of_sheet(step, cells, &keys, &output.relation);
         let nodes = typed_nodes(program, &columns);
@@ -187,7 +187,7 @@ impl WideForm {
         let wide = Column::new(&alias, column.ty())
             .with_size(column.size())
             .with_digits(column.decimal_digits())
-            .quoted(column.is_quoted());
+            .with_quoted_name(column.is_quoted());
         self.add(item, wide, format!("`{name}` of `{}`", value.text));
         alias
     }

@@ -141,7 +141,7 @@ pub enum FirstStepOrigin {
 /// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`. Returns an error with the
 /// reason if the step's definitions cannot be definitions of a metric set.
 pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<Result<FirstStep, String>> {
-    let root = yaml::root(text)?;
+    let root = yaml::parse_root(text)?;
     if root.get("metric_set").is_some() || find_step_over_metric_sets(&root).is_some() {
         return None;
     }
@@ -175,7 +175,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
 /// Reads a metric set over a relation as a step without keys. Returns `None` for a file that is not such a set, or
 /// whose definitions cannot be compared with those of specs.
 pub fn read_metric_set_as_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<FirstStep> {
-    let root = yaml::root(text)?;
+    let root = yaml::parse_root(text)?;
     let model = root.text_at("metric_set")?;
     let from = RelationReference::read(root.text_at("from")?)?;
     let steps = load::load_steps(&root, text);

@@ -18,7 +18,7 @@ pub fn read_step_over_metric_set<'s>(
     text: &str,
     set: impl Fn(&str) -> Option<&'s FirstStep>,
 ) -> Option<FirstStep> {
-    let root = yaml::root(text)?;
+    let root = yaml::parse_root(text)?;
     let node = find_step_over_metric_sets(&root)?;
     if node.get("overrides").is_some() {
         return None;

@@ -315,7 +315,7 @@ impl CompiledSpec {
     /// an error, defines no model, or may have unknown columns.
     #[must_use]
     pub fn formula_comparison(&self) -> Option<Comparison> {
-        let ours = ComparedRelation::all_rows(RowSource::Relation(self.model.as_ref()?.own.clone()));
+        let ours = ComparedRelation::all_rows(RowSource::Relation(self.model.as_ref()?.own_reference.clone()));
         let theirs = ComparedRelation::all_rows(self.formula_rows()?);
         let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
         let to_shared = |column: &Column| {
@@ -368,7 +368,7 @@ impl CompiledSpec {
                 dialect: self.dialect,
                 sides: [
                     ComparedRelation {
-                        rows: RowSource::Relation(model.own.clone()),
+                        rows: RowSource::Relation(model.own_reference.clone()),
                         alias: our_alias,
                         filter: ours,
                     },
@@ -385,7 +385,7 @@ impl CompiledSpec {
                 sums: false,
             }
         };
-        model.compared.iter().map(comparison).collect()
+        model.compared_relations.iter().map(comparison).collect()
     }
 
     /// Returns a query that computes every column of the formula and counts the values in one row. The duration of this
@@ -403,7 +403,7 @@ impl CompiledSpec {
     /// Returns the rows of the formula, as in a full refresh of the model.
     fn formula_rows(&self) -> Option<RowSource> {
         let model = self.model.as_ref()?;
-        let plain = model.under_contract.as_ref().or(self.query.as_ref())?.clone();
+        let plain = model.contract_query.as_ref().or(self.query.as_ref())?.clone();
         Some(RowSource::Query {
             plain,
             dbt: model.sql.get(model.body_at..)?.to_owned(),

@@ -92,7 +92,7 @@ impl Comparison {
         }
         if !self.columns.is_empty() {
             item(
-                &format!("sum(case when {} > 0 then 1 else 0 end)", self.difference_count()),
+                &format!("sum(case when {} > 0 then 1 else 0 end)", self.difference_count_sql()),
                 "differing",
             );
         }
@@ -155,7 +155,7 @@ impl Comparison {
             order.push("case when in_ours = 0 or in_theirs = 0 then 0 else 1 end".to_owned());
         }
         if !self.columns.is_empty() {
-            let _ = write!(condition, " or {} > 0", self.difference_count());
+            let _ = write!(condition, " or {} > 0", self.difference_count_sql());
         }
         if let Some(largest) = self.largest_difference() {
             order.insert(1, format!("{largest} desc"));
@@ -181,7 +181,7 @@ impl Comparison {
     }
 
     /// Returns SQL for the number of differing columns in a row.
-    fn difference_count(&self) -> String {
+    fn difference_count_sql(&self) -> String {
         let terms: Vec<String> = (0..self.columns.len())
             .map(|number| format!("differs_{number}"))
             .collect();

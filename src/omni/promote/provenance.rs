@@ -68,7 +68,7 @@ pub(super) struct PromotedSpecs {
 
 impl PromotedSpecs {
     pub fn read(specs: &[(String, String)]) -> Self {
-        let parse_root = |(_, text): &(String, String)| yaml::root(text);
+        let parse_root = |(_, text): &(String, String)| yaml::parse_root(text);
         let roots: Vec<Option<Node>> = specs.iter().map(parse_root).collect();
         let mut by_name: FxHashMap<String, Vec<(usize, Option<String>)>> = FxHashMap::default();
         for (number, root) in roots.iter().enumerate() {

@@ -11,12 +11,12 @@ const FORMULAS: [&str; 3] = ["definitions", "on", "where"];
 /// Returns the new text of a spec with the lost comments: the comments that are in the old text, but neither in the new
 /// text nor in the set. They are added above the key `metrics`. Comments from formulas become YAML comments.
 pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: bool) -> String {
-    let (Some(before), Some(after)) = (yaml::root(old), yaml::root(&new)) else {
+    let (Some(before), Some(after)) = (yaml::parse_root(old), yaml::parse_root(&new)) else {
         return new;
     };
     let of_yaml = comments(&before, old).into_iter().map(str::to_owned);
     let mut lost = unkept_comments(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
-    let of_set = yaml::root(set)
+    let of_set = yaml::parse_root(set)
         .iter()
         .flat_map(formula_comments)
         .collect::<Vec<String>>();
@@ -141,7 +141,7 @@ mod tests {
     fn comments_are_distinguished_from_strings() {
         let text = "# a\nk: 1 # b\nq: \"x # y\"   # c\ns: 'x # y' # d\np: x#y # e\nb: |  # f\n  # no comment\n# g\nl:\n  - x # h\n\
                     m: {a: 1} # i\n# j";
-        let root = yaml::root(text).unwrap();
+        let root = yaml::parse_root(text).unwrap();
         let comment_text: String = comments(&root, text).concat().replace(['#', ' '], "");
         assert_eq!(comment_text, "abcdefghij");
     }

@@ -14,7 +14,7 @@ use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlRefusal, Ya
 const DESCRIPTION: &str = "description";
 
 /// Minimum length of a list that is written with one line per item.
-const LINE: usize = 90;
+const MIN_WRAPPED_LIST_LENGTH: usize = 90;
 
 /// Values of a spec, and the properties that the spec specifies for its columns.
 #[derive(Debug)]
@@ -379,7 +379,9 @@ impl SpecWriter<'_> {
 fn wrap_list_if_long(items: Vec<YamlValue>) -> YamlValue {
     let flow = YamlValue::List(items, CollectionStyle::Flow);
     match flow {
-        YamlValue::List(ref items, _) if flow.to_string().len() > LINE => YamlValue::list(items.clone()),
+        YamlValue::List(ref items, _) if flow.to_string().len() > MIN_WRAPPED_LIST_LENGTH => {
+            YamlValue::list(items.clone())
+        }
         flow => flow,
     }
 }

@@ -143,10 +143,10 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     let relations = parallel::map(&nodes, |node| {
         let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));
         let tests = tests.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
-        relation_facts(node, (table, is_current), tests, dialect).relation(dialect)
+        relation_facts(node, (table, is_current), tests, dialect).into_relation(dialect)
     });
     for (node, relation) in nodes.into_iter().zip(relations) {
-        let longer = || node.longer_name();
+        let longer = || node.distinguishing_name();
         let relation = relation.with_origin(relation_origin(node));
         if node.is_latest() {
             schema.add(relation, longer);
@@ -170,7 +170,7 @@ impl KnownFacts {
     /// Returns the name under which the schema contains a node's relation. The schema must come from dbt's manifest.
     /// Empty if the schema does not contain the relation.
     pub(crate) fn relation_name(&self, node: &ManifestNode) -> &str {
-        let longer = self.schema.relation(&node.longer_name());
+        let longer = self.schema.relation(&node.distinguishing_name());
         let relation = longer.or_else(|| self.schema.relation(&node.name).filter(|_| node.is_latest()));
         relation.map_or("", Relation::schema_name)
     }

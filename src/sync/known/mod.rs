@@ -29,7 +29,7 @@ const HEADER: &str = "# The columns and types that formulac knew when models wer
 /// let text = "relations:\n  orders:\n    columns:\n      amount: decimal(12,2)\n";
 /// let (known, faults) = KnownFacts::from_text(text);
 /// assert!(faults.is_empty());
-/// assert!(known.schema.relation("orders").unwrap().is_partial());
+/// assert!(known.schema.relation("orders").unwrap().is_marked_incomplete());
 /// assert!(known.text().ends_with(text));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl KnownFacts {
                         let is_whole = value.is_true("complete");
                         facts
                             .schema
-                            .push(if is_whole { relation } else { relation.partially_known() });
+                            .push(if is_whole { relation } else { relation.mark_incomplete() });
                     }
                 }
                 "dbt" => {
@@ -225,7 +225,7 @@ impl KnownFacts {
         if contradictions.is_empty() {
             return Vec::new();
         }
-        let root = yaml::root(text);
+        let root = yaml::parse_root(text);
         let key_in = |node: &yaml::Node, name: &str| {
             let mut keys = node.pairs()?.iter().map(|(key, _)| key);
             Some(keys.find(|key| key.text() == Some(name))?.span)
@@ -253,11 +253,11 @@ impl KnownFacts {
             };
             for column in relation.columns() {
                 let facts = match now.column(column.name()) {
-                    Some(found) if now.may_have_more_columns() => {
+                    Some(found) if now.may_have_unlisted_columns() => {
                         column_facts(&found.merged_with(column).with_type_details_of(column))
                     }
                     Some(found) => column_facts(&found.merged_with(column)),
-                    None if now.may_have_more_columns() => continue,
+                    None if now.may_have_unlisted_columns() => continue,
                     None => "does not exist".to_owned(),
                 };
                 let before = column_facts(column);
@@ -301,7 +301,7 @@ impl KnownFacts {
             let read = all
                 .entry(relation.schema_name().to_ascii_lowercase())
                 .or_insert_with(|| relation.clone());
-            if read.is_partial() && relation.is_partial() {
+            if read.is_marked_incomplete() && relation.is_marked_incomplete() {
                 let new: Vec<Column> = relation
                     .columns()
                     .iter()
@@ -309,7 +309,7 @@ impl KnownFacts {
                     .cloned()
                     .collect();
                 new.into_iter().for_each(|column| read.push(column));
-            } else if read.is_partial() {
+            } else if read.is_marked_incomplete() {
                 *read = relation.clone();
             }
         }
@@ -385,14 +385,14 @@ impl KnownFacts {
 }
 
 fn write_relation(output: &mut String, relation: &Relation) {
-    if !relation.is_partial() {
+    if !relation.is_marked_incomplete() {
         output.push_str("    complete: true\n");
     }
     for fact in relation_facts(relation) {
         let _ = writeln!(output, "    {fact}");
     }
     let mut columns: Vec<&Column> = relation.columns().iter().collect();
-    if relation.is_partial() {
+    if relation.is_marked_incomplete() {
         columns.sort_by_key(|column| column.name());
     }
     output.push_str(if columns.is_empty() {
@@ -543,7 +543,7 @@ relations:
                 ("status", "text", true)
             ]
         );
-        assert!(orders.is_partial() && merged.schema.relation("items").is_some());
+        assert!(orders.is_marked_incomplete() && merged.schema.relation("items").is_some());
     }
 
     /// A properties file specifies only `numeric`. Without a catalog, the precision in `known.yml` is kept.

@@ -38,7 +38,7 @@ impl ModelReconciler<'_> {
         let mut conflict = match edit {
             StructureEdit::Condition { cte, clause, .. } => {
                 let condition_of = |spec: &CurrentSpec, key: &str| {
-                    let root = yaml::root(&spec.source)?;
+                    let root = yaml::parse_root(&spec.source)?;
                     Some(condition(&root, cte.as_deref(), key)?.text()?.to_owned())
                 };
                 let other = if *clause == "where" { "having" } else { "where" };
@@ -51,7 +51,7 @@ impl ModelReconciler<'_> {
                 let key = [*clause, other].into_iter().find(is_changed)?;
                 let mut conflict = self.build_conflict(hand, condition_of(base, key), condition_of(&self.ours, key));
                 conflict.theirs_formula = theirs.as_ref().and_then(|theirs| condition_of(theirs, key));
-                let root = yaml::root(&self.ours.source)?;
+                let root = yaml::parse_root(&self.ours.source)?;
                 conflict.step = cte.clone().filter(|cte| step(&root, Some(cte)).is_some());
                 key.clone_into(&mut conflict.detail);
                 let node = condition(&root, cte.as_deref(), key);
@@ -101,7 +101,7 @@ impl ModelReconciler<'_> {
             return None;
         };
         let condition_of = |source: &str| {
-            let root = yaml::root(source)?;
+            let root = yaml::parse_root(source)?;
             Some(condition(&root, cte.as_deref(), clause)?.text()?.to_owned())
         };
         let (old, new) = (condition_of(&self.ours.source)?, condition_of(candidate)?);

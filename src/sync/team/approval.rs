@@ -169,7 +169,7 @@ fn approvals_by_role(people: &People, approved: &[String], required: &[(Role, us
 /// Returns the approvers that a spec specifies.
 #[must_use]
 pub fn spec_approvers(spec: &str) -> Vec<String> {
-    let root = yaml::root(spec);
+    let root = yaml::parse_root(spec);
     root.as_ref()
         .and_then(|root| root.get("approvers"))
         .map(Node::texts)

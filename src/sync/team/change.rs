@@ -131,7 +131,7 @@ impl Event {
     /// Returns an error if the text is not an event, or if the file was edited after it was written.
     pub fn read(name: &str, text: &str) -> Result<Self, &'static str> {
         let text = text.replace('\r', "");
-        let root = yaml::root(&text).ok_or("the file does not describe a change")?;
+        let root = yaml::parse_root(&text).ok_or("the file does not describe a change")?;
         let scalar = |key: &str| root.text_at(key).unwrap_or_default().to_owned();
         let action = ChangeComment::ALL
             .into_iter()

@@ -1,7 +1,7 @@
 //! Reports unmatched brackets and brackets with invalid contents.
 
 use super::Token;
-use super::layout::{DROPPED, LayoutPass};
+use super::layout::{HIDDEN_BRACKET_FLAG, LayoutPass};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -32,10 +32,10 @@ impl LayoutPass<'_, '_> {
             self.has_unmatched_bracket = true;
             return;
         };
-        if opening & DROPPED != 0 && token == Token::CloseSquare {
+        if opening & HIDDEN_BRACKET_FLAG != 0 && token == Token::CloseSquare {
             return;
         }
-        let Some((open_token, open_span)) = self.tokens.get((opening & !DROPPED) as usize).copied() else {
+        let Some((open_token, open_span)) = self.tokens.get((opening & !HIDDEN_BRACKET_FLAG) as usize).copied() else {
             return;
         };
         let wanted = closing_token(open_token);
@@ -52,7 +52,7 @@ impl LayoutPass<'_, '_> {
                 .with_fix(span, right),
             );
         }
-        if opening & DROPPED == 0 {
+        if opening & HIDDEN_BRACKET_FLAG == 0 {
             self.push(wanted, span);
         }
     }
@@ -144,11 +144,11 @@ impl LayoutPass<'_, '_> {
 
     pub(super) fn close_all(&mut self, end: u32, silent: bool) {
         while let Some(opening) = self.open_brackets.pop() {
-            let Some((token, span)) = self.tokens.get((opening & !DROPPED) as usize).copied() else {
+            let Some((token, span)) = self.tokens.get((opening & !HIDDEN_BRACKET_FLAG) as usize).copied() else {
                 continue;
             };
             let right = if token == Token::Open { ")" } else { "]" };
-            if opening & DROPPED == 0 {
+            if opening & HIDDEN_BRACKET_FLAG == 0 {
                 self.push(closing_token(token), Span::new(end, end));
             }
             if silent {

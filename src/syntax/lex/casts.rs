@@ -50,7 +50,7 @@ impl LayoutPass<'_, '_> {
             .map_or_else(|| "x".to_owned(), |start| self.formula_text(start..at));
         let help = conversion_help(&value, self.text_at(at + 1), digits.as_deref());
         self.report(Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language").with_help(help));
-        self.fail_operand(whole);
+        self.mark_operand_as_faulty(whole);
         if self.is_operand_next(end) {
             self.push(Token::Odd, Span::new(whole.end, whole.end));
         }

@@ -2,7 +2,7 @@
 //! spec.
 
 use super::Token;
-use super::layout::{DROPPED, LayoutPass};
+use super::layout::{HIDDEN_BRACKET_FLAG, LayoutPass};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -72,7 +72,7 @@ impl LayoutPass<'_, '_> {
         let name = self
             .open_brackets
             .last()
-            .and_then(|open| ((open & !DROPPED) as usize).checked_sub(1));
+            .and_then(|open| ((open & !HIDDEN_BRACKET_FLAG) as usize).checked_sub(1));
         name.filter(|at| self.token_at(*at) == Some(Token::Name))
             .map_or("", |at| self.text_at(at))
             .to_ascii_uppercase()

@@ -31,11 +31,11 @@ pub(super) struct SpecialTokenLexer<'a> {
     /// Index of the last string that ends with a backslash.
     pub backslash: Option<usize>,
     /// Position after which all runs of quotes have an even length, so that no string can end there.
-    pub even: u32,
+    pub no_string_end_after: u32,
     /// Position before which the line contains no `}`.
-    pub open_line: u32,
+    pub no_brace_before: u32,
     /// Position after which there is no `*/`.
-    pub open_comment: u32,
+    pub no_comment_end_after: u32,
     /// `true` if a string that contains a definition ends at the end of its line.
     pub cuts_strings: bool,
     /// `true` if a quote is in a position where no string begins or ends.
@@ -60,13 +60,13 @@ impl SpecialTokenLexer<'_> {
         let mut end = span.start + first;
         if first % 2 == 1 {
             loop {
-                let found = if end >= self.even {
+                let found = if end >= self.no_string_end_after {
                     None
                 } else {
                     self.text_after(end).bytes().position(|b| b == b'"')
                 };
                 let Some(found) = found else {
-                    self.even = self.even.min(span.start + first);
+                    self.no_string_end_after = self.no_string_end_after.min(span.start + first);
                     return self.report_unclosed_text(span, lexed);
                 };
                 end += found as u32;
@@ -125,7 +125,7 @@ impl SpecialTokenLexer<'_> {
             .with_label("starts here")
             .with_help(help);
         self.diagnostics.push(diagnostic);
-        lexed.swallowed.push(span.start);
+        lexed.unclosed_string_starts.push(span.start);
         Some(Token::Text)
     }
 
@@ -208,7 +208,7 @@ impl SpecialTokenLexer<'_> {
     /// Lexes a reference, starting from its `${`.
     pub(super) fn lex_model_reference(&mut self, span: &mut Span) -> Option<Token> {
         let after = self.text_after(span.end);
-        let stop = if span.start < self.open_line {
+        let stop = if span.start < self.no_brace_before {
             None
         } else {
             after.find(['}', '\n'])
@@ -218,8 +218,8 @@ impl SpecialTokenLexer<'_> {
                 span.end += at as u32 + 1;
                 return Some(self.check_model_reference(*span));
             }
-            Some(at) => self.open_line = span.end + at as u32,
-            None if span.start >= self.open_line => self.open_line = u32::MAX,
+            Some(at) => self.no_brace_before = span.end + at as u32,
+            None if span.start >= self.no_brace_before => self.no_brace_before = u32::MAX,
             None => {}
         }
         // Skip only the name, so that the rest of the line is still parsed.
@@ -318,7 +318,7 @@ impl SpecialTokenLexer<'_> {
             false => diagnostic.with_help("enclose the text in `\"`"),
         });
         if !closed {
-            lexed.swallowed.push(span.start);
+            lexed.unclosed_string_starts.push(span.start);
         }
         Some(Token::Text)
     }
@@ -387,7 +387,7 @@ impl SpecialTokenLexer<'_> {
     #[cold]
     pub(super) fn report_block_comment(&mut self, span: &mut Span) -> Option<Token> {
         let mark = *span;
-        let found = if span.start >= self.open_comment {
+        let found = if span.start >= self.no_comment_end_after {
             None
         } else {
             self.text_after(span.end).find("*/")
@@ -405,7 +405,7 @@ impl SpecialTokenLexer<'_> {
             }
         } else {
             let line = after.find('\n').unwrap_or(after.len());
-            self.open_comment = self.open_comment.min(span.start);
+            self.no_comment_end_after = self.no_comment_end_after.min(span.start);
             span.end += line as u32;
         }
         let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, mark, "`/*` does not start a comment")

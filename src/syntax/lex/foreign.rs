@@ -152,8 +152,8 @@ impl LayoutPass<'_, '_> {
                 }
             }
             (Some(Token::Colon), _) => {
-                if self.until.last() == Some(&(":", self.open_brackets.len())) {
-                    self.until.pop();
+                if self.expected_closers.last() == Some(&(":", self.open_brackets.len())) {
+                    self.expected_closers.pop();
                     self.emit_reported(at + 1, self.span_at(at));
                     return 1;
                 }
@@ -327,7 +327,7 @@ impl LayoutPass<'_, '_> {
         }
         let mut end = at + 1;
         let mut found = false;
-        while at >= self.braces && end < self.tokens.len() && !self.is_definition(end) {
+        while at >= self.brace_search_start && end < self.tokens.len() && !self.is_definition(end) {
             found = self.token_at(end) == Some(Token::CloseBrace);
             end += 1;
             if found {
@@ -335,7 +335,7 @@ impl LayoutPass<'_, '_> {
             }
         }
         if !found {
-            self.braces = self.braces.max(end);
+            self.brace_search_start = self.brace_search_start.max(end);
             end = at + 1;
         }
         let whole = span.to(self.span_at(end - 1));

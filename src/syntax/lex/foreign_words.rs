@@ -114,11 +114,11 @@ impl LayoutPass<'_, '_> {
         let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();
         if self
-            .until
+            .expected_closers
             .last()
             .is_some_and(|u| u.0.eq_ignore_ascii_case(&word) && u.1 == self.open_brackets.len())
         {
-            self.until.pop();
+            self.expected_closers.pop();
             self.emit_reported(at + 1, span);
             return 1;
         }
@@ -219,7 +219,7 @@ impl LayoutPass<'_, '_> {
     /// reported.
     fn report_predicate(&mut self, words: Span, message: &str, help: String) {
         self.report_syntax(words, message, help);
-        self.fail_operand(words);
+        self.mark_operand_as_faulty(words);
     }
 
     /// Reports `IS NULL`, `IS TRUE`, `IS DISTINCT FROM` and their negations.
@@ -264,7 +264,7 @@ impl LayoutPass<'_, '_> {
             diagnostic = diagnostic.with_fix(operand.to(words), call);
         }
         self.report(diagnostic);
-        self.fail_operand(words);
+        self.mark_operand_as_faulty(words);
         last + 1 - at
     }
 
@@ -316,7 +316,7 @@ impl LayoutPass<'_, '_> {
             diagnostic = diagnostic.with_fix(operand.to(self.span_at(end - 1)), call);
         }
         self.report(diagnostic);
-        self.until.push(("and", self.open_brackets.len()));
+        self.expected_closers.push(("and", self.open_brackets.len()));
         self.emit_reported(infix.verb + 1, infix.words);
         infix.verb + 1 - infix.at
     }

@@ -101,7 +101,7 @@ pub fn layout_part(
     let mut pass = LayoutPass {
         source,
         tokens,
-        swallowed: &lexed.swallowed,
+        unclosed_string_starts: &lexed.unclosed_string_starts,
         part,
         limits,
         diagnostics,
@@ -114,8 +114,8 @@ pub fn layout_part(
         connectives_end: 0,
         has_semicolons: false,
         has_unmatched_bracket: false,
-        braces: 0,
-        until: Vec::new(),
+        brace_search_start: 0,
+        expected_closers: Vec::new(),
         broken: false,
         is_named: false,
     };
@@ -125,13 +125,13 @@ pub fn layout_part(
 }
 
 /// Flag that marks an open bracket as hidden from the parser.
-pub(super) const DROPPED: u32 = 1 << 31;
+pub(super) const HIDDEN_BRACKET_FLAG: u32 = 1 << 31;
 
 pub(super) struct LayoutPass<'a, 't> {
     pub(super) source: &'a str,
     pub(super) tokens: &'t [(Token, Span)],
     /// Start positions of unclosed strings in the current formula and after it.
-    swallowed: &'a [u32],
+    unclosed_string_starts: &'a [u32],
     limits: &'a Limits,
     pub(super) part: LayoutPart,
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
@@ -153,9 +153,9 @@ pub(super) struct LayoutPass<'a, 't> {
     /// `true` if the current formula has an unmatched bracket.
     pub(super) has_unmatched_bracket: bool,
     /// Index of the first token from which a search for a closing brace is still necessary.
-    pub(super) braces: usize,
+    pub(super) brace_search_start: usize,
     /// Words and symbols that complete an already reported construct, each with the number of open brackets around it.
-    pub(super) until: Vec<(&'static str, usize)>,
+    pub(super) expected_closers: Vec<(&'static str, usize)>,
     /// `true` if the current formula has an error.
     pub(super) broken: bool,
     /// `true` if the current formula has a name, or if a missing name has been reported.
@@ -243,7 +243,7 @@ impl<'t> LayoutPass<'_, 't> {
         self.formula_start = from;
         self.broken = false;
         self.is_named = name.is_some();
-        self.until.clear();
+        self.expected_closers.clear();
         if let (None, Some(_), Some((token, equal))) =
             (self.part.name, name, self.tokens.get(from.wrapping_sub(1)).copied())
         {
@@ -282,7 +282,7 @@ impl<'t> LayoutPass<'_, 't> {
                         continue;
                     }
                     self.report_square_reference(at, span);
-                    self.open_brackets.push(at as u32 | DROPPED);
+                    self.open_brackets.push(at as u32 | HIDDEN_BRACKET_FLAG);
                 }
                 Token::OpenSquare if self.has_invalid_timeframe(at) => {
                     let count = self.report_invalid_timeframe(at);
@@ -363,7 +363,7 @@ impl<'t> LayoutPass<'_, 't> {
     fn report_odd_character(&mut self, at: usize, span: Span) {
         self.broken = true;
         if span.text(self.source) == "?" {
-            self.until.push((":", self.open_brackets.len()));
+            self.expected_closers.push((":", self.open_brackets.len()));
         }
         self.emit_reported(at + 1, span);
     }
@@ -383,8 +383,12 @@ impl<'t> LayoutPass<'_, 't> {
 
     /// Skips the unclosed strings before an offset. Returns whether at least one string was skipped.
     fn skip_unclosed_strings(&mut self, end: u32) -> bool {
-        let count = self.swallowed.iter().take_while(|start| **start < end).count();
-        self.swallowed = self.swallowed.get(count..).unwrap_or_default();
+        let count = self
+            .unclosed_string_starts
+            .iter()
+            .take_while(|start| **start < end)
+            .count();
+        self.unclosed_string_starts = self.unclosed_string_starts.get(count..).unwrap_or_default();
         count > 0
     }
 
@@ -463,6 +467,9 @@ impl<'t> LayoutPass<'_, 't> {
         }
         let tokens = self.tokens;
         let closed = self.closed.get_or_insert_with(|| matched_brackets(tokens));
-        !closed.get((innermost & !DROPPED) as usize).copied().unwrap_or(false)
+        !closed
+            .get((innermost & !HIDDEN_BRACKET_FLAG) as usize)
+            .copied()
+            .unwrap_or(false)
     }
 }

@@ -15,7 +15,7 @@ pub struct Lexed {
     /// Tokens with their spans.
     pub tokens: Vec<(Token, Span)>,
     /// Start positions of unclosed strings, in order. An unclosed string may have absorbed brackets of the formula.
-    pub swallowed: Vec<u32>,
+    pub unclosed_string_starts: Vec<u32>,
 }
 
 /// Maximum number of tokens for which the memory is kept for the next text.
@@ -63,16 +63,16 @@ fn report_nul_characters(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diag
 fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> bool {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();
-    lexed.swallowed.clear();
+    lexed.unclosed_string_starts.clear();
     lexed.tokens.reserve((part.end - part.start) as usize / 4 + 4);
     let mut faults = SpecialTokenLexer {
         source,
         diagnostics,
         unexpected_run: None,
         backslash: None,
-        even: u32::MAX,
-        open_line: 0,
-        open_comment: u32::MAX,
+        no_string_end_after: u32::MAX,
+        no_brace_before: 0,
+        no_comment_end_after: u32::MAX,
         cuts_strings,
         has_odd_quote: false,
     };
@@ -93,7 +93,7 @@ fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diag
             Ok(Token::UnclosedTab) => {
                 faults.has_odd_quote = true;
                 report_single_quote(span, faults.diagnostics);
-                lexed.swallowed.push(span.start);
+                lexed.unclosed_string_starts.push(span.start);
                 Some(Token::Text)
             }
             Ok(Token::NonAscii) if is_full_width(span.text(source)) => faults.report_full_width(&mut span),

@@ -33,7 +33,7 @@ impl LayoutPass<'_, '_> {
             .to_owned()
         });
         self.report_syntax(span, "`CASE` is not part of the language", format!("write `{help}`"));
-        self.until.push(("end", self.open_brackets.len()));
+        self.expected_closers.push(("end", self.open_brackets.len()));
         self.push(Token::Fault, span);
         if !self.is_word(at + 1, "when") {
             self.push(Token::Odd, span);
@@ -44,13 +44,13 @@ impl LayoutPass<'_, '_> {
     /// Skips `WHEN`, `THEN` and `ELSE` inside a `CASE` that has been reported, and NULL after them. Returns the number
     /// of tokens consumed.
     pub(super) fn skip_word_of_case(&mut self, at: usize) -> usize {
-        let is_in_case = self.until.last() == Some(&("end", self.open_brackets.len()));
+        let is_in_case = self.expected_closers.last() == Some(&("end", self.open_brackets.len()));
         if !is_in_case || !self.is_any_word(at, &["when", "then", "else"]) {
             return 0;
         }
         let span = self.span_at(at);
         if self.is_word(at + 1, "null") {
-            self.fail_operand(span);
+            self.mark_operand_as_faulty(span);
             return 2;
         }
         self.emit_reported(at + 1, span);
@@ -272,7 +272,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Marks the expression before reported syntax as faulty, so that the syntax causes no further errors.
-    pub(super) fn fail_operand(&mut self, span: Span) {
+    pub(super) fn mark_operand_as_faulty(&mut self, span: Span) {
         if self.is_after_operand() {
             self.push(Token::Odd, span);
         }

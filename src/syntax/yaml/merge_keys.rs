@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Node, NodeKind, YamlStyle, root};
+use super::{Node, NodeKind, YamlStyle, parse_root};
 
 /// Returns the first document in a string, with merge keys replaced ([`Node::with_merged_keys`]). `None` if the text is
 /// empty or is not valid YAML.
 pub fn merged_root(source: &str) -> Option<Node> {
-    root(source).map(Node::with_merged_keys)
+    parse_root(source).map(Node::with_merged_keys)
 }
 
 impl Node {

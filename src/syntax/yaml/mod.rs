@@ -12,7 +12,7 @@ mod words;
 pub use diagnostics::{CONFLICT_MARKER, INVALID_YAML_HELP, call_in_flow_diagnostic, conflict_marker_span};
 pub use map::{escaped_length, source_offsets};
 pub use merge_keys::merged_root;
-pub use read::{read, root};
+pub use read::{parse_root, read};
 pub use scalar::{escape_for_style, flow_text, format_scalar, has_special, is_plain, key_text, quoted_text};
 pub use words::{non_text_type, parse_boolean};
 

@@ -111,7 +111,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
 }
 
 /// Returns the first document in a string. `None` if the text is empty or is not valid YAML.
-pub fn root(source: &str) -> Option<Node> {
+pub fn parse_root(source: &str) -> Option<Node> {
     read(source, &mut Vec::new()).ok().flatten()
 }
 

@@ -78,7 +78,7 @@ fn header<'s>(source: &'s str, node: &EditNode) -> &'s str {
 /// Returns whether the formatted value is this string.
 fn reads_as(rendered: &Rendered, text: &str) -> bool {
     let lines: String = rendered.lines.iter().map(|line| format!("\n{line}")).collect();
-    let root = yaml::root(&format!("k: {}{lines}\n", rendered.head));
+    let root = yaml::parse_root(&format!("k: {}{lines}\n", rendered.head));
     let read = root.as_ref().and_then(|root| root.text_at("k"));
     read.is_some_and(|read| read.trim_end_matches('\n') == text)
 }

@@ -128,7 +128,7 @@ fn read_cell(node: &Node, dialect: Dialect, sources: &BTreeMap<String, String>) 
     };
     if !fact.is_empty() {
         let construct_fact = dialect
-            .facts_of_constructs()
+            .support_of_constructs()
             .iter()
             .find(|construct_fact| construct_fact.text == fact);
         let Some(known) = construct_fact else {

@@ -29,7 +29,7 @@ pub struct Patterns {
 impl Patterns {
     pub fn for_dialect(dialect: Dialect) -> Self {
         let mut by_section: BTreeMap<&'static str, Vec<Vec<String>>> = BTreeMap::new();
-        for fact in dialect.facts_of_constructs() {
+        for fact in dialect.support_of_constructs() {
             by_section.entry(fact.section).or_default().push(words(fact.text));
         }
         Self {

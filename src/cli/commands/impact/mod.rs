@@ -232,7 +232,7 @@ fn exit_status(session: &Session, fail_on: Option<FailOn>, impact: &Impact) -> E
         Some(FailOn::Breaking) => ChangeSeverity::Breaking,
         Some(FailOn::Changing) => ChangeSeverity::Changing,
     };
-    if impact.worst_grade() >= limit {
+    if impact.worst_severity() >= limit {
         return Exit::Faulty;
     }
     for (name, why) in &impact.untraced {

@@ -40,7 +40,7 @@ enum Refusal {
 
 /// Adds each measure that a metric defines itself to the semantic model that the metric names. Skips the measure if the
 /// metric has no formula anyway.
-pub fn add_own_measures<'n>(
+pub fn add_measures_of_metrics<'n>(
     models: &mut [(&ManifestNode, DbtSemanticModel)],
     metrics: impl Iterator<Item = &'n ManifestNode>,
 ) {

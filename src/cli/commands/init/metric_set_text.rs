@@ -37,7 +37,7 @@ pub fn build_metric_set(
         text.push_str(&format!("description: {}\n", flow(node.description.trim())));
     }
     text.push_str(&format!("from: {}\n", flow(&model.model)));
-    text.push_str(&builder.time_line());
+    text.push_str(&builder.time_yaml());
     builder.add_dimensions();
     builder.add_measures();
     let missing = &builder.missing;
@@ -75,7 +75,7 @@ struct SetBuilder<'m> {
 impl SetBuilder<'_> {
     /// Returns the line with the key `time`. Empty if the semantic model has no time dimension, or if the time
     /// dimension is defined by SQL.
-    fn time_line(&mut self) -> String {
+    fn time_yaml(&mut self) -> String {
         let model = self.model;
         let Some(time) = model.agg_time_dimension.as_deref() else {
             return String::new();
@@ -148,7 +148,7 @@ impl SetBuilder<'_> {
                 .and_then(|metric| metric.label.as_deref())
                 .or(measure.label.as_deref());
             self.properties
-                .push_str(&properties_text(&measure.name, label, non_additive));
+                .push_str(&properties_yaml(&measure.name, label, non_additive));
         }
     }
 
@@ -169,7 +169,7 @@ impl SetBuilder<'_> {
             self.definitions
                 .push_str(&definition_text(&metric.name, &metric.formula, description));
             self.properties
-                .push_str(&properties_text(&metric.name, label.as_deref(), None));
+                .push_str(&properties_yaml(&metric.name, label.as_deref(), None));
         }
     }
 }
@@ -184,7 +184,7 @@ fn definition_text(name: &str, formula: &str, description: &str) -> String {
 }
 
 /// Returns the line of a metric in `columns`. Empty if the metric has no properties.
-fn properties_text(name: &str, label: Option<&str>, non_additive: Option<String>) -> String {
+fn properties_yaml(name: &str, label: Option<&str>, non_additive: Option<String>) -> String {
     let label = label.map(|label| format!("label: {}", flow(label)));
     let properties: Vec<String> = label.into_iter().chain(non_additive).collect();
     match properties.is_empty() {
@@ -246,7 +246,10 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Op
 /// Returns the names of the definitions in the set of a semantic model.
 fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) -> Vec<&'m str> {
     let measures = model.measures.iter().map(|measure| &*measure.name);
-    let renamed = model.dimensions.iter().filter(|dimension| is_renamed(dimension));
+    let renamed = model
+        .dimensions
+        .iter()
+        .filter(|dimension| differs_from_column(dimension));
     let metrics = metrics.definitions.iter().map(|metric| metric.name.as_str());
     measures
         .chain(renamed.map(|dimension| &*dimension.name))
@@ -268,7 +271,7 @@ fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, 
 
 /// Returns whether a dimension differs from the column with the same name. A cast to a date is a definition, because
 /// dbt groups by the date.
-fn is_renamed(dimension: &Dimension) -> bool {
+fn differs_from_column(dimension: &Dimension) -> bool {
     let column = dimension.expr.as_deref();
     column.is_some_and(|column| !column.trim().eq_ignore_ascii_case(&dimension.name))
 }
@@ -280,7 +283,7 @@ fn dimension_formula(
     model: &DbtSemanticModel,
     names: &[&str],
 ) -> Result<Option<String>, String> {
-    if !is_renamed(dimension) {
+    if !differs_from_column(dimension) {
         return Ok(None);
     }
     if let Some(column) = column_cast_to_date(dimension) {

@@ -107,7 +107,7 @@ fn find_dbt_project(session: &Session, args: &InitArgs) -> Result<DbtProject, Fa
     dbt_project::find(folder)?.ok_or_else(|| {
         let help =
             "run `formulac init` in a dbt project, or create an example project with `formulac init --example DIR`";
-        dbt_project::missing_project(folder, "formulac init", help)
+        dbt_project::missing_project_failure(folder, "formulac init", help)
     })
 }
 

@@ -50,7 +50,7 @@ pub fn find(
             _ => None,
         })
         .collect();
-    dbt_metrics::add_own_measures(&mut models, nodes(ResourceType::Metric));
+    dbt_metrics::add_measures_of_metrics(&mut models, nodes(ResourceType::Metric));
     models.retain(|(_, model)| !model.measures.is_empty());
     let mut metrics = dbt_metrics::metrics_by_semantic_model(&models, nodes(ResourceType::Metric));
     for &(node, ref model) in &models {

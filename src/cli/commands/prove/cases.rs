@@ -53,7 +53,11 @@ impl CaseTable {
         self.columns().fold(relation, |relation, (name, ty)| {
             let type_text = self.columns.get(name).and_then(Value::as_str).unwrap_or_default();
             let quoted = self.quoted.iter().any(|quoted| quoted == name);
-            relation.with(Column::new(name, ty).nullable(!type_text.ends_with('!')).quoted(quoted))
+            relation.with(
+                Column::new(name, ty)
+                    .nullable(!type_text.ends_with('!'))
+                    .with_quoted_name(quoted),
+            )
         })
     }
 }

@@ -63,7 +63,7 @@ impl PullContext {
         )?;
         let Some(dbt) = dbt else {
             let help = "run `formulac pull` in the dbt project, or specify the project's folder with `--project-dir`";
-            return Err(dbt_project::missing_project(
+            return Err(dbt_project::missing_project_failure(
                 given_folder,
                 "formulac pull --project-dir",
                 help,

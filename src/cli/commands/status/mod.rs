@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     else {
         let help = "run `formulac status` in the dbt project, or specify the project's folder with `--project-dir`";
         let given_folder = session.global.project_dir.as_deref();
-        return Err(dbt_project::missing_project(
+        return Err(dbt_project::missing_project_failure(
             given_folder,
             "formulac status --project-dir",
             help,

@@ -7,7 +7,7 @@ use formulac::sync::{
 };
 use serde_json::{Value, json};
 
-use super::disk::WorkTreeDisk;
+use super::disk::WorkTreeFiles;
 use super::omni_repository::OmniCommit;
 use super::release_tags::ReleaseTags;
 use super::repository::Repository;
@@ -35,7 +35,7 @@ pub struct PushCommit {
 
 /// Name of the file, next to the journal, that contains the hash of a created commit. While this file exists, the
 /// commit in the Omni model's repository is still missing.
-const CREATED: &str = "created";
+const CREATED_COMMIT_MARK: &str = "created";
 
 /// Trailer of a commit message that contains the hash of the log entry.
 pub const TRAILER: &str = "Formulac-Entry";
@@ -99,7 +99,7 @@ pub fn apply_and_commit(
     changes: &[FileChange],
     commit: &PushCommit,
 ) -> Result<(), Failure> {
-    let mut disk = WorkTreeDisk::from_workspace(workspace)?;
+    let mut disk = WorkTreeFiles::from_workspace(workspace)?;
     let commit = &PushCommit {
         parent: repository.head_commit()?,
         ..commit.clone()
@@ -131,7 +131,7 @@ pub fn apply_without_commit(workspace: &Workspace, changes: Vec<TextChange>) -> 
     if changes.is_empty() {
         return Ok(());
     }
-    let mut disk = WorkTreeDisk::from_workspace(workspace)?;
+    let mut disk = WorkTreeFiles::from_workspace(workspace)?;
     let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| transaction_failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault));
     if applied.is_err() {
@@ -144,7 +144,7 @@ pub fn apply_without_commit(workspace: &Workspace, changes: Vec<TextChange>) -> 
 
 /// Commits the files that the journal has written.
 fn commit_files(
-    disk: &mut WorkTreeDisk,
+    disk: &mut WorkTreeFiles,
     repository: &Repository,
     journal: &Journal,
     commit: &PushCommit,
@@ -164,20 +164,20 @@ fn commit_files(
 
 /// Creates the commit in the Omni model's repository if there is one, and deletes the journal.
 fn finish(
-    disk: &mut WorkTreeDisk,
+    disk: &mut WorkTreeFiles,
     workspace: &Workspace,
     repository: &Repository,
     journal: &Journal,
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     if let Some(omni) = &commit.omni {
-        let created = match journal.read_mark(disk, CREATED) {
+        let created = match journal.read_mark(disk, CREATED_COMMIT_MARK) {
             Some(created) => created,
             None => {
                 let created = commit.created_commit(repository)?.unwrap_or_default();
                 // Later changes to the same files are not part of the commit in dbt's repository.
                 journal
-                    .write_mark(disk, CREATED, &created)
+                    .write_mark(disk, CREATED_COMMIT_MARK, &created)
                     .map_err(|fault| transaction_failure(&fault))?;
                 created
             }
@@ -190,7 +190,7 @@ fn finish(
 }
 
 fn undo_after_failure(
-    disk: &mut WorkTreeDisk,
+    disk: &mut WorkTreeFiles,
     repository: &Repository,
     journal: &Journal,
     commit: &PushCommit,
@@ -218,7 +218,7 @@ fn undo_after_failure(
 
 /// Completes a run that was interrupted, or undoes a run that failed.
 pub fn recover(session: &Session, workspace: &Workspace) -> Result<(), Failure> {
-    let mut disk = WorkTreeDisk::from_workspace(workspace)?;
+    let mut disk = WorkTreeFiles::from_workspace(workspace)?;
     let (journal, to_undo) = match interrupted_transaction(&mut disk).map_err(|fault| transaction_failure(&fault))? {
         InterruptedTransaction::Nothing => return Ok(()),
         InterruptedTransaction::ToFinish(journal) => (journal, false),
@@ -246,7 +246,7 @@ pub fn recover(session: &Session, workspace: &Workspace) -> Result<(), Failure> 
         session.note("an earlier push failed before it was complete, and was undone");
         return Ok(());
     }
-    let is_committed = journal.read_mark(&mut disk, CREATED).is_some();
+    let is_committed = journal.read_mark(&mut disk, CREATED_COMMIT_MARK).is_some();
     // If the commit exists, do not write its files again, because a hook may have changed them.
     let applied = match is_committed || commit.created_commit(&repository)?.is_some() {
         true => Ok(()),
@@ -299,7 +299,7 @@ pub fn resolve_paths(
     let bounds = workspace.writable_folders()?;
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut placed = Vec::new();
-    let mut disk = WorkTreeDisk::from_workspace(workspace)?;
+    let mut disk = WorkTreeFiles::from_workspace(workspace)?;
     for change in changes {
         let path = bounds.relative_path(&workspace.root.join(&change.path))?;
         if let Some(other) = seen.insert(path.to_lowercase(), path.clone())
@@ -327,7 +327,7 @@ pub fn resolve_paths(
 
 /// Returns an error if the names of a new file and an existing file differ only in case, because some file systems
 /// treat them as the same file.
-fn reject_case_only_difference(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
+fn reject_case_only_difference(disk: &mut WorkTreeFiles, path: &str) -> Result<(), Failure> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let names = disk.list(folder).unwrap_or_default();
     match names

@@ -16,7 +16,7 @@ use crate::cli::environment::quote_for_shell;
 use crate::cli::workspace::Workspace;
 
 /// Maximum length of a value on one line, in characters.
-const WIDTH: usize = 100;
+const MAX_VALUE_LENGTH: usize = 100;
 
 /// Number of characters shown before the first difference between long values.
 const CONTEXT_LENGTH: usize = 30;
@@ -405,18 +405,18 @@ fn shorten(texts: [&str; 3]) -> [String; 3] {
 fn excerpt(text: &str, index: usize) -> String {
     let line = one_line(text);
     let count = line.chars().count();
-    if count <= WIDTH {
+    if count <= MAX_VALUE_LENGTH {
         return line;
     }
-    let from = if index < WIDTH - CONTEXT_LENGTH {
+    let from = if index < MAX_VALUE_LENGTH - CONTEXT_LENGTH {
         0
     } else {
         index - CONTEXT_LENGTH
     };
-    let part: String = line.chars().skip(from).take(WIDTH).collect();
+    let part: String = line.chars().skip(from).take(MAX_VALUE_LENGTH).collect();
     let (head, tail) = (
         if from > 0 { "…" } else { "" },
-        if from + WIDTH < count { "…" } else { "" },
+        if from + MAX_VALUE_LENGTH < count { "…" } else { "" },
     );
     format!("{head}{part}{tail}")
 }

@@ -15,12 +15,12 @@ use crate::cli::writable_folders::WritableFolders;
 
 /// Files in a project's folder.
 #[derive(Debug)]
-pub struct WorkTreeDisk {
+pub struct WorkTreeFiles {
     root: PathBuf,
     bounds: WritableFolders,
 }
 
-impl WorkTreeDisk {
+impl WorkTreeFiles {
     pub fn from_workspace(workspace: &Workspace) -> Result<Self, Failure> {
         let root = &workspace.root;
         let root = or_current_folder(root).to_owned();
@@ -47,7 +47,7 @@ impl WorkTreeDisk {
     }
 }
 
-impl Disk for WorkTreeDisk {
+impl Disk for WorkTreeFiles {
     fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
         match read_bytes(self.absolute_path(path)) {
             Ok(bytes) => Ok(Some(bytes)),

@@ -6,7 +6,7 @@ use std::path::Path;
 use formulac::sync::is_transaction_interrupted;
 
 use super::apply;
-use super::disk::WorkTreeDisk;
+use super::disk::WorkTreeFiles;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -65,7 +65,7 @@ pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), 
 /// Returns whether an earlier run was interrupted.
 pub fn is_push_interrupted(workspace: &Workspace) -> Result<bool, Failure> {
     // Treat a journal that cannot be read as left over from an interrupted run.
-    Ok(is_transaction_interrupted(&mut WorkTreeDisk::from_workspace(workspace)?).unwrap_or(true))
+    Ok(is_transaction_interrupted(&mut WorkTreeFiles::from_workspace(workspace)?).unwrap_or(true))
 }
 
 /// Warns about an interrupted run. Used by commands that write nothing.

@@ -36,7 +36,7 @@ impl OmniRepository {
             return Ok(None);
         };
         let folder = workspace.omni_folder();
-        let repository = Repository::find(&path).map_err(|failure| in_repository(&folder, failure))?;
+        let repository = Repository::find(&path).map_err(|failure| with_repository_in_message(&folder, failure))?;
         Ok(Some(Self { folder, repository }))
     }
 
@@ -133,11 +133,14 @@ impl OmniRepository {
         branch: &PushBranch,
         (message, entry): (&str, &str),
     ) -> Result<OmniCommit, Failure> {
-        let failed = |failure| in_repository(&self.folder, failure);
+        let failed = |failure| with_repository_in_message(&self.folder, failure);
         let now = self.repository.branch().map_err(failed)?;
         self.repository.author().map_err(failed)?;
         if let Some(path) = self.repository.ignored_paths(files)?.first() {
-            return Err(in_repository(&self.folder, self.repository.ignored_path_failure(path)));
+            return Err(with_repository_in_message(
+                &self.folder,
+                self.repository.ignored_path_failure(path),
+            ));
         }
         let begins = match branch.begins.as_deref().filter(|name| *name != now) {
             Some(name) if self.repository.has_branch(name)? => {
@@ -260,7 +263,7 @@ impl OmniCommit {
 
     /// Creates the commit, unless it already exists. `dbt` is the commit in dbt's repository.
     pub fn create(&self, workspace: &Workspace, dbt: &str) -> Result<(), Failure> {
-        let failed = |failure| in_repository(&self.folder, failure);
+        let failed = |failure| with_repository_in_message(&self.folder, failure);
         let repository = Repository::find(&workspace.root.join(&self.folder)).map_err(failed)?;
         let mut commit = self.commit.clone();
         // Somebody may have committed the files after an interrupted push.
@@ -290,6 +293,6 @@ pub fn describe_dbt_commit(workspace: &Workspace, commit: &str) -> Result<String
 }
 
 /// Adds the folder of the Omni model's repository to a message.
-pub fn in_repository(folder: &str, failure: Failure) -> Failure {
+pub fn with_repository_in_message(folder: &str, failure: Failure) -> Failure {
     failure.map_message(|message| message.text = format!("{folder}: {}", message.text))
 }

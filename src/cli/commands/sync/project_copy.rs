@@ -131,7 +131,7 @@ fn split_paths(root: &Path, paths: impl IntoIterator<Item = PathBuf>) -> (BTreeS
 fn local_packages(root: &Path) -> Vec<PathBuf> {
     let packages_in = |file: &str| -> Vec<PathBuf> {
         let text = read_text(root.join(file)).unwrap_or_default();
-        let root = formulac_syntax::yaml::root(&text);
+        let root = formulac_syntax::yaml::parse_root(&text);
         let packages = root.as_ref().and_then(|root| root.get("packages")?.items());
         let local = packages
             .into_iter()

@@ -5,8 +5,8 @@ use formulac::sync::prepare;
 use serde_json::{Value, json};
 
 use super::apply::transaction_failure;
-use super::disk::WorkTreeDisk;
-use super::omni_repository::in_repository;
+use super::disk::WorkTreeFiles;
+use super::omni_repository::with_repository_in_message;
 use super::repository::Repository;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
@@ -67,7 +67,7 @@ impl ReleaseTags {
         self.dbt.create(workspace, &self.name)?;
         let Some(omni) = &self.omni else { return Ok(()) };
         omni.create(workspace, &self.name)
-            .map_err(|failure| in_repository(&omni.folder, failure))
+            .map_err(|failure| with_repository_in_message(&omni.folder, failure))
     }
 
     /// Creates both tags. If the first tag cannot be created, nothing changes.
@@ -76,7 +76,7 @@ impl ReleaseTags {
             return self.dbt.create(workspace, &self.name);
         };
         let note = json!({"release": {"name": self.name, "dbt": self.dbt.to_note(), "omni": omni.to_note()}});
-        let mut disk = WorkTreeDisk::from_workspace(workspace)?;
+        let mut disk = WorkTreeFiles::from_workspace(workspace)?;
         let journal = prepare(&mut disk, &[], note).map_err(|fault| transaction_failure(&fault))?;
         if let Err(failure) = self.dbt.create(workspace, &self.name) {
             let _ = journal.finish(&mut disk);

@@ -41,7 +41,7 @@ pub fn restore_states(
             matches!(versions.as_slice(), [one] if content_hash(one.text().as_bytes()) == record.hash)
         };
         let is_known = hash.as_ref() == Some(&record.hash) || text.is_some_and(is_state);
-        !is_known && !hash.is_some_and(|hash| is_of_other_branch(&log, path, &hash, &record.entry))
+        !is_known && !hash.is_some_and(|hash| was_recorded_on_other_branch(&log, path, &hash, &record.entry))
     });
     if changed.is_empty() {
         return restored;
@@ -52,7 +52,7 @@ pub fn restore_states(
     for (path, record) in &changed {
         let text_on_disk = texts.get(&record.model);
         let is_of_merge =
-            |text: &String| is_merged(&repository, path) || is_chosen_by_merge(&repository, path, record, text);
+            |text: &String| is_merged(&repository, path) || was_chosen_by_merge(&repository, path, record, text);
         if text_on_disk.is_some_and(is_of_merge) {
             continue;
         }
@@ -118,7 +118,7 @@ pub fn last_recorded_hashes(log: &Log) -> BTreeMap<String, RecordedState> {
 
 /// Returns whether an entry on a different branch than `last` recorded this hash, which means that a merge chose that
 /// version.
-fn is_of_other_branch(log: &Log, path: &str, hash: &str, last: &str) -> bool {
+fn was_recorded_on_other_branch(log: &Log, path: &str, hash: &str, last: &str) -> bool {
     let parents: BTreeMap<&str, &[String]> = log
         .entries
         .iter()
@@ -158,7 +158,7 @@ fn is_merged(repository: &Repository, path: &str) -> bool {
 }
 
 /// Returns whether a merge after the recorded push chose the version of a branch that does not contain the push.
-fn is_chosen_by_merge(repository: &Repository, path: &str, record: &RecordedState, text: &str) -> bool {
+fn was_chosen_by_merge(repository: &Repository, path: &str, record: &RecordedState, text: &str) -> bool {
     let merges = || {
         let commit = repository.commit_that_added(&record.entry_path).ok()??;
         let range = format!("{commit}..HEAD");

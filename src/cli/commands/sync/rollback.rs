@@ -29,7 +29,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Maximum number of log entries that are listed if the user specifies no entry.
-const ENTRIES: usize = 5;
+const MAX_LISTED_ENTRIES: usize = 5;
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
@@ -164,7 +164,7 @@ fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bo
         .iter()
         .rev()
         .filter(|entry| entry.entry.did != REFUSED)
-        .take(ENTRIES)
+        .take(MAX_LISTED_ENTRIES)
         .collect();
     // Skip the last entry, which describes the current state.
     let Some(before) = entries.get(1).or(entries.first()) else {

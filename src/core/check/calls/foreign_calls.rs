@@ -8,7 +8,7 @@ use crate::span::Span;
 /// Calls in the syntax of other tools, each with the equivalent formula. A lower-case word is an argument. The
 /// arguments `day`, `week`, `month`, `quarter` and `year` match only the word itself. `unit` matches any of these
 /// words, `part` matches any part of a date, and `mask` matches a mask of digits for the year, the month and the day.
-const FORMS: &[(&str, &str)] = &[
+const CALL_FORMS: &[(&str, &str)] = &[
     ("ADD_MONTHS(date, n)", "EDATE(date, n)"),
     ("ATTR(x)", "MAX(x)"),
     ("CHARINDEX(needle, text)", "FIND(needle, text)"),
@@ -100,13 +100,13 @@ const FORMS: &[(&str, &str)] = &[
 ];
 
 /// Maximum length of a call whose arguments appear in the help.
-const MAX_CALL: usize = 200;
+const MAX_CALL_LENGTH: usize = 200;
 
 /// Periods to which dates can be truncated.
-pub(in crate::check) const UNITS: [&str; 5] = ["day", "week", "month", "quarter", "year"];
+pub(in crate::check) const TRUNCATION_UNITS: [&str; 5] = ["day", "week", "month", "quarter", "year"];
 
 /// Parts of a date, each with the function that returns it.
-const PARTS: [(&str, &str); 8] = [
+const DATE_PARTS: [(&str, &str); 8] = [
     ("year", "YEAR"),
     ("quarter", "QUARTER"),
     ("month", "MONTH"),
@@ -119,7 +119,7 @@ const PARTS: [(&str, &str); 8] = [
 
 /// Returns whether a bare word names a part of a date, as in `DATE_TRUNC(x, month)`.
 pub(in crate::check) fn is_part(word: &str) -> bool {
-    PARTS.iter().any(|(part, _)| part.eq_ignore_ascii_case(word))
+    DATE_PARTS.iter().any(|(part, _)| part.eq_ignore_ascii_case(word))
 }
 
 /// A call with the tree and the source that contain it.
@@ -144,7 +144,7 @@ pub(in crate::check) fn advise(
 ) -> Option<String> {
     let whole = span.text(source);
     // Calls can be nested, so only short calls are copied.
-    if whole.len() > MAX_CALL {
+    if whole.len() > MAX_CALL_LENGTH {
         return None;
     }
     let inside = whole.split_once('(')?.1.strip_suffix(')')?;
@@ -171,7 +171,7 @@ pub(in crate::check) fn advise(
     if arguments.is_empty() || arguments.iter().any(String::is_empty) {
         return None;
     }
-    let form = FORMS
+    let form = CALL_FORMS
         .iter()
         .find_map(|(form, formula)| Some((match_form(form, name, &arguments)?, *formula)));
     let formula = match form {
@@ -226,8 +226,8 @@ fn match_form<'f>(form: &'f str, name: &str, arguments: &[String]) -> Option<Vec
         .map(|(parameter, argument)| {
             let word = argument.trim_matches('"').to_ascii_lowercase();
             let text = match parameter {
-                "unit" => UNITS.contains(&word.as_str()).then_some(word),
-                "part" => PARTS
+                "unit" => TRUNCATION_UNITS.contains(&word.as_str()).then_some(word),
+                "part" => DATE_PARTS
                     .iter()
                     .find(|(part, _)| *part == word)
                     .map(|(_, function)| (*function).to_owned()),
@@ -235,7 +235,7 @@ fn match_form<'f>(form: &'f str, name: &str, arguments: &[String]) -> Option<Vec
                     .chars()
                     .all(|c| "ymd-/. ".contains(c))
                     .then(|| format!("\"{word}\"")),
-                unit if UNITS.contains(&unit) => (unit == word).then_some(word),
+                unit if TRUNCATION_UNITS.contains(&unit) => (unit == word).then_some(word),
                 _ => Some(argument.clone()),
             };
             Some((parameter, text?))
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn every_formula_calls_functions_of_the_catalogue() {
-        for (form, formula) in FORMS {
+        for (form, formula) in CALL_FORMS {
             let name = form.split('(').next().unwrap();
             assert!(catalog::lookup(name).is_none(), "{name} is in the catalogue");
             for (before, _) in formula.match_indices('(') {

@@ -2,7 +2,7 @@
 
 use super::foreign_calls::{self, CallInSource};
 use super::functions_of_other_tools::OTHER_TOOLS;
-use super::functions_of_other_tools::Replacement::{Say, Write};
+use super::functions_of_other_tools::Replacement::{Advice, Formula};
 use super::translated_functions::TRANSLATED;
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
@@ -52,7 +52,7 @@ pub(in crate::check) fn foreign_function_diagnostic(
         .find(|(n, _)| *n == base_name)
         .map(|(_, instead)| instead);
     let renamed = match instead {
-        Some(Write(formula)) => Some(*formula),
+        Some(Formula(formula)) => Some(*formula),
         _ => None,
     };
     let advice = call.and_then(|call| foreign_calls::advise(call, base_name, renamed));
@@ -60,8 +60,8 @@ pub(in crate::check) fn foreign_function_diagnostic(
         return Some(diagnostic().with_help(advice));
     }
     Some(diagnostic().with_help(match instead? {
-        Write(formula) => format!("write `{formula}`"),
-        Say(advice) => (*advice).to_owned(),
+        Formula(formula) => format!("write `{formula}`"),
+        Advice(advice) => (*advice).to_owned(),
     }))
 }
 
@@ -79,7 +79,7 @@ fn without_full_width_letters(name: &str) -> Option<String> {
 pub(in crate::check) fn call_for_bare_name(name: &str) -> Option<&'static str> {
     let named = OTHER_TOOLS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
     match named?.1 {
-        Write(formula) if formula.ends_with("()") => Some(formula),
+        Formula(formula) if formula.ends_with("()") => Some(formula),
         _ => None,
     }
 }
@@ -89,8 +89,8 @@ pub(in crate::check) fn call_for_bare_name(name: &str) -> Option<&'static str> {
 pub fn sql_function_advice(name: &str) -> Option<String> {
     let (_, instead) = OTHER_TOOLS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
     Some(match instead {
-        Write(formula) => format!("the nearest formula is `{formula}`"),
-        Say(advice) => (*advice).to_owned(),
+        Formula(formula) => format!("the nearest formula is `{formula}`"),
+        Advice(advice) => (*advice).to_owned(),
     })
 }
 

@@ -218,7 +218,7 @@ impl Lowerer<'_> {
             span,
             ..self.program.meta(x)
         };
-        self.markers = true;
+        self.contains_markers = true;
         self.program.add(Ir::Distinct(x), meta)
     }
 
@@ -369,7 +369,7 @@ impl Lowerer<'_> {
         let part = |index: usize| self.literal_integer(*values.get(index)?);
         let (Some(year), Some(month), Some(day)) = (part(0), part(1), part(2)) else {
             if let Some((function, date)) = self.first_day(&values) {
-                self.program.folded = true;
+                self.program.has_unused_nodes = true;
                 return self.add_scalar_call(function, &[date], span, "DATE");
             }
             return self.add_scalar_call(internal::DATE_FROM_PARTS, &values, span, "DATE");

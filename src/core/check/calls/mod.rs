@@ -158,7 +158,7 @@ impl Lowerer<'_> {
     #[inline]
     fn check_argument_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let count = call.count as usize;
-        let right = count >= function.least && function.most.is_none_or(|m| count <= m);
+        let right = count >= function.min_arguments && function.max_arguments.is_none_or(|m| count <= m);
         right || self.report_wrong_count(function, call, span)
     }
 
@@ -167,7 +167,7 @@ impl Lowerer<'_> {
         let (least, most) = function.arity();
         let count = call.count as usize;
         // If a bracket is missing or in the wrong place, the missing arguments may be elsewhere in the text.
-        if (call.unclosed && self.failed) || (self.broken && count < least) {
+        if (call.unclosed && self.failed) || (self.has_syntax_error && count < least) {
             return false;
         }
         let expected_count = match most {
@@ -430,7 +430,11 @@ impl Lowerer<'_> {
         let texts = self.cast_uuids(id, args);
         let args = texts.as_deref().unwrap_or(args);
         let original_args = args;
-        let Some(ChosenOverload { args, choice, as_given }) = self.choose_overload(id, args, &operands, display_name)
+        let Some(ChosenOverload {
+            args,
+            choice,
+            arguments_unchanged: as_given,
+        }) = self.choose_overload(id, args, &operands, display_name)
         else {
             return self.add_error(span);
         };
@@ -502,7 +506,7 @@ impl Lowerer<'_> {
         if !(operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always | Nulls::Error)) {
             return None;
         }
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         // Keep the level of the operands, because the level determines which expressions become columns.
         let meta = NodeMeta {
             ty: choice.ty,

@@ -10,10 +10,10 @@ use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
 
 /// Ranks that describe how well an argument matches a parameter. A lower rank is better.
-const EXACT: u8 = 0;
-const WIDENS: u8 = 1;
-const CONVERTS: u8 = 2;
-const LOSES: u8 = 3;
+const EXACT_MATCH_RANK: u8 = 0;
+const WIDENING_RANK: u8 = 1;
+const CONVERSION_RANK: u8 = 2;
+const LOSSY_CONVERSION_RANK: u8 = 3;
 
 /// Chosen overload with the converted arguments and the type of the result.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub(in crate::check) struct ChosenOverload {
     pub args: PoolRange,
     pub choice: OverloadChoice,
     /// Whether the arguments are unchanged.
-    pub as_given: bool,
+    pub arguments_unchanged: bool,
 }
 
 /// Overload, with the type and nullability of its result.
@@ -41,7 +41,7 @@ pub(in crate::check) struct OverloadChoice {
 #[derive(Debug, Default)]
 pub(in crate::check) struct OverloadCache {
     /// Slots with cached choices, indexed by the hash of the call. A newer entry replaces the older entry in its slot.
-    known: Vec<(u64, OverloadChoice)>,
+    slots: Vec<(u64, OverloadChoice)>,
 }
 
 impl OverloadCache {
@@ -53,16 +53,16 @@ impl OverloadCache {
 
     #[inline]
     fn find(&self, call: u64) -> Option<OverloadChoice> {
-        let (cached_call, choice) = self.known.get(Self::cache_slot(call))?;
+        let (cached_call, choice) = self.slots.get(Self::cache_slot(call))?;
         (*cached_call == call).then_some(*choice)
     }
 
     fn store_choice(&mut self, call: u64, choice: OverloadChoice) {
-        if self.known.is_empty() {
+        if self.slots.is_empty() {
             // `u64::MAX` is not the key of any call.
-            self.known.resize(Self::PLACES, (u64::MAX, choice));
+            self.slots.resize(Self::PLACES, (u64::MAX, choice));
         }
-        if let Some(slot) = self.known.get_mut(Self::cache_slot(call)) {
+        if let Some(slot) = self.slots.get_mut(Self::cache_slot(call)) {
             *slot = (call, choice);
         }
     }
@@ -93,7 +93,7 @@ impl Lowerer<'_> {
         ChosenOverload {
             args: self.program.add_args(args),
             choice,
-            as_given: true,
+            arguments_unchanged: true,
         }
     }
 
@@ -145,7 +145,11 @@ impl Lowerer<'_> {
         }
         let args = self.program.add_args(&converted_args);
         self.recycle_list(converted_args);
-        Some(ChosenOverload { args, choice, as_given })
+        Some(ChosenOverload {
+            args,
+            choice,
+            arguments_unchanged: as_given,
+        })
     }
 
     /// Encodes the function and the kinds of its arguments as a cache key. `None` for more than two arguments.
@@ -167,14 +171,14 @@ impl Lowerer<'_> {
         // date, unless all arguments are text values. NULL literals and expressions with the type of a decimal literal
         // have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.has_null()
-            || (operands.has_decimal_literal() && function.narrow_literals)
+            || (operands.has_decimal_literal() && function.rejects_short_literals)
             || operands.has_kind(Type::Point as u32)
-            || (operands.has_kind(kind::LONG_INTEGER) && function.literals)
+            || (operands.has_kind(kind::LONG_INTEGER) && function.has_literal_params)
             || (operands.has_kind(kind::TEXT) && (function.literal_dates || !operands.are_all_texts()))
         {
             return None;
         }
-        if !(operands.has_kind(kind::SHORT_INTEGER) && function.narrow_literals) {
+        if !(operands.has_kind(kind::SHORT_INTEGER) && function.rejects_short_literals) {
             return Some(call);
         }
         let mut values = args.iter().filter_map(|a| self.literal_integer(*a));
@@ -208,19 +212,19 @@ impl Lowerer<'_> {
         let mut best: Option<(u8, &'static Overload)> = None;
         for overload in function.overloads {
             // Best possible rank of this overload.
-            let least = if overload.literal { 0 } else { 2 } + u8::from(overload.repeated);
+            let least = if overload.has_literal_params { 0 } else { 2 } + u8::from(overload.repeated);
             if !loose && best.is_some_and(|(before, _)| before <= least) {
                 continue;
             }
             let Some(fit) = self.rank_overload(overload, &list) else {
                 continue;
             };
-            let rank = match (fit, overload.literal) {
-                (EXACT, true) => 0,
-                (EXACT, false) => 2,
-                (WIDENS, true) => 4,
-                (WIDENS, false) => 6,
-                (CONVERTS, _) => 8,
+            let rank = match (fit, overload.has_literal_params) {
+                (EXACT_MATCH_RANK, true) => 0,
+                (EXACT_MATCH_RANK, false) => 2,
+                (WIDENING_RANK, true) => 4,
+                (WIDENING_RANK, false) => 6,
+                (CONVERSION_RANK, _) => 8,
                 _ => 10,
             } + u8::from(overload.repeated || overload.params.iter().any(|p| is_generic(p.ty)));
             if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
@@ -289,10 +293,10 @@ impl Lowerer<'_> {
 
     /// Ranks how well the arguments match an overload. The result is the rank of the worst match.
     fn rank_overload(&self, overload: &Overload, args: &[IrId]) -> Option<u8> {
-        if args.len() < overload.needed || (args.len() > overload.params.len() && !overload.repeated) {
+        if args.len() < overload.min_arguments || (args.len() > overload.params.len() && !overload.repeated) {
             return None;
         }
-        let mut worst = EXACT;
+        let mut worst = EXACT_MATCH_RANK;
         for (index, arg) in args.iter().enumerate() {
             let param = Self::overload_param(overload, index)?;
             worst = worst.max(self.rank_argument(param.ty, *arg)?);
@@ -310,36 +314,36 @@ impl Lowerer<'_> {
         let ty = self.program.meta(arg).ty.sql_type();
         use Type::{Boolean, Date, Decimal, Float, Integer, Number, Point, Text, Timestamp, Timestamptz, Unknown};
         match param {
-            ParamType::Any | ParamType::Same => Some(EXACT),
+            ParamType::Any | ParamType::Same => Some(EXACT_MATCH_RANK),
             ParamType::Literal(low, high) => self
                 .literal_integer(arg)
                 .filter(|n| (low..=high).contains(n))
-                .map(|_| EXACT),
-            ParamType::Positive => self.literal_number(arg).filter(|n| *n > 0.0).map(|_| EXACT),
-            ParamType::Negative => self.literal_number(arg).filter(|n| *n < 0.0).map(|_| EXACT),
-            ParamType::Number if ty.is_number() || ty == Unknown => Some(EXACT),
+                .map(|_| EXACT_MATCH_RANK),
+            ParamType::Positive => self.literal_number(arg).filter(|n| *n > 0.0).map(|_| EXACT_MATCH_RANK),
+            ParamType::Negative => self.literal_number(arg).filter(|n| *n < 0.0).map(|_| EXACT_MATCH_RANK),
+            ParamType::Number if ty.is_number() || ty == Unknown => Some(EXACT_MATCH_RANK),
             ParamType::Temporal => match ty {
-                Date | Timestamp | Unknown => Some(EXACT),
-                Timestamptz => Some(WIDENS),
-                Text if self.is_date_like(arg) => Some(CONVERTS),
-                _ => self.is_null(arg).then_some(CONVERTS),
+                Date | Timestamp | Unknown => Some(EXACT_MATCH_RANK),
+                Timestamptz => Some(WIDENING_RANK),
+                Text if self.is_date_like(arg) => Some(CONVERSION_RANK),
+                _ => self.is_null(arg).then_some(CONVERSION_RANK),
             },
             ParamType::Is(wanted_type) => match (ty, wanted_type) {
-                (ty, expected_type) if ty == expected_type => Some(EXACT),
-                (Unknown, Boolean | Date | Timestamp | Timestamptz) => Some(WIDENS),
-                (Unknown, _) => Some(EXACT),
+                (ty, expected_type) if ty == expected_type => Some(EXACT_MATCH_RANK),
+                (Unknown, Boolean | Date | Timestamp | Timestamptz) => Some(WIDENING_RANK),
+                (Unknown, _) => Some(EXACT_MATCH_RANK),
                 // For a number of unknown type, the best match is a parameter that accepts every numeric type.
-                (Number, Float) | (Point, Decimal | Float) => Some(EXACT),
-                (Number, Integer | Decimal) => Some(WIDENS),
-                (Integer, Decimal | Float) | (Decimal, Float) | (Date | Timestamptz, Timestamp) => Some(WIDENS),
-                (Timestamp | Timestamptz, Date) => Some(LOSES),
-                (Decimal | Float | Point, Integer) => Some(CONVERTS),
-                (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
-                (ty, Boolean) if ty.is_number() => Some(CONVERTS),
+                (Number, Float) | (Point, Decimal | Float) => Some(EXACT_MATCH_RANK),
+                (Number, Integer | Decimal) => Some(WIDENING_RANK),
+                (Integer, Decimal | Float) | (Decimal, Float) | (Date | Timestamptz, Timestamp) => Some(WIDENING_RANK),
+                (Timestamp | Timestamptz, Date) => Some(LOSSY_CONVERSION_RANK),
+                (Decimal | Float | Point, Integer) => Some(CONVERSION_RANK),
+                (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERSION_RANK),
+                (ty, Boolean) if ty.is_number() => Some(CONVERSION_RANK),
                 // Accept an integer as text, as the operator `&` does, because codes and order numbers are often
                 // integers.
-                (Integer, Text) => Some(WIDENS),
-                _ => self.is_null(arg).then_some(CONVERTS),
+                (Integer, Text) => Some(WIDENING_RANK),
+                _ => self.is_null(arg).then_some(CONVERSION_RANK),
             },
             _ => None,
         }

@@ -72,7 +72,7 @@ impl Lowerer<'_> {
             .requote_fix(first, second)
             .or_else(|| self.requote_fix(second, first))
             // In a formula with a syntax error, the operands may not be the ones that the author intended.
-            .filter(|_| !self.broken);
+            .filter(|_| !self.has_syntax_error);
         let diagnostic = Diagnostic::new(
             Code::TypeMismatch,
             b.span,

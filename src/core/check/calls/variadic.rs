@@ -65,7 +65,7 @@ impl Lowerer<'_> {
             let chosen_branch = usize::try_from(number)
                 .ok()
                 .and_then(|number| choices.get(number.checked_sub(1)?));
-            self.program.folded = true;
+            self.program.has_unused_nodes = true;
             let Some(branch) = chosen_branch else {
                 let index_span = self.program.meta(*index).span;
                 let values = match choices.len() {
@@ -112,7 +112,7 @@ impl Lowerer<'_> {
         {
             return self.add_error(span);
         }
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         // A CASE whose condition is never true returns NULL with the type of its value.
         let never = self
             .program

@@ -66,7 +66,7 @@ impl Lowerer<'_> {
         let mut misplaced_args = Vec::new();
         let tested = match (lowering, lowered) {
             (Lowering::SumIf | Lowering::AverageIf, [range, criterion, _]) => {
-                let misplaced = self.find_sumifs_order(call);
+                let misplaced = self.check_sumifs_argument_order(call);
                 misplaced_args.extend(misplaced.map(|warning| (span, warning)));
                 &[*range, *criterion]
             }
@@ -95,7 +95,7 @@ impl Lowerer<'_> {
 
     /// Returns the warning about calls such as `SUMIF(amount, status, "paid")`. The summed column is the first argument
     /// of SUMIFS, but the last argument of SUMIF.
-    fn find_sumifs_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
+    fn check_sumifs_argument_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
         let ([value, range, criterion], [first, rest @ ..]) = (call.lowered, call.args) else {
             return None;
         };

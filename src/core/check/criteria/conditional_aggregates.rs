@@ -271,7 +271,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let empty = self.is_null(value);
-        self.program.folded |= empty;
+        self.program.has_unused_nodes |= empty;
         let Some(over) = rows else {
             let case = if empty {
                 value

@@ -189,7 +189,7 @@ impl Lowerer<'_> {
             }
             if self.is_same_value(range, right) {
                 // Mark the program as folded, because the SQL does not contain the concatenated text.
-                self.program.folded = true;
+                self.program.has_unused_nodes = true;
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);
                 }
@@ -304,7 +304,7 @@ impl Lowerer<'_> {
                 _ => return None,
             }
         }
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         Some(self.program.add_text(&joined))
     }
 

@@ -76,8 +76,8 @@ impl Lowerer<'_> {
         let call = self.row_call(internal::RANK_OF, key, meta);
         let over = WindowFrame::Ranked {
             descending,
-            apart: false,
-            within: true,
+            nulls_apart: false,
+            in_step_partition: true,
         };
         let rank = self.program.add_window_call(call, over, same_values, meta);
         let one = self.program.add_integer("1", span);
@@ -112,8 +112,8 @@ impl Lowerer<'_> {
             call,
             WindowFrame::Ranked {
                 descending,
-                apart: false,
-                within: true,
+                nulls_apart: false,
+                in_step_partition: true,
             },
             &[],
             meta,

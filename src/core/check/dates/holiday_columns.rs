@@ -54,7 +54,7 @@ impl Lowerer<'_> {
         if self.is_error(plain) || self.is_null(plain) {
             return Some(plain);
         }
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         let holidays = self.find_or_add_holidays(function, tab, column, column_span)?;
         match Self::is_internal(function, internal::NETWORKDAYS) {
             true => self.networkdays_with_tab(function, holidays, plain, [start, other], span),
@@ -81,7 +81,7 @@ impl Lowerer<'_> {
         let friday = self.program.add_integer("5", span);
         let on_weekday = self.add_call(internal::LESS_EQUAL, &[weekday, friday], span);
         let index = self.program.holidays.len() as u32;
-        let day = self.holiday_column(index, Holidays::DAY, span);
+        let day = self.holiday_column(index, Holidays::DAY_COLUMN, span);
         let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[day], span);
         self.program.holidays.push(Holidays {
             tab,
@@ -97,7 +97,7 @@ impl Lowerer<'_> {
 
     /// Returns a column of the holidays table, by its column number.
     fn holiday_column(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
-        let ty = if column == Holidays::DAY {
+        let ty = if column == Holidays::DAY_COLUMN {
             Type::Date
         } else {
             Type::Integer
@@ -108,7 +108,7 @@ impl Lowerer<'_> {
         };
         self.program.add(
             Ir::TabColumn {
-                tab: Holidays::TABS + holidays,
+                tab: Holidays::FIRST_HOLIDAY_TAB + holidays,
                 column,
             },
             meta,
@@ -132,7 +132,7 @@ impl Lowerer<'_> {
         {
             return None;
         }
-        let day = self.holiday_column(holidays, Holidays::DAY, span);
+        let day = self.holiday_column(holidays, Holidays::DAY_COLUMN, span);
         let args: Vec<IrId> = match *values {
             [value, other] => vec![value, column, day, other],
             _ => values.iter().copied().chain([column, day]).collect(),
@@ -144,17 +144,17 @@ impl Lowerer<'_> {
             volatile,
             ..NodeMeta::constant(Type::Integer, span)
         };
-        let tab = Some(Holidays::TABS + holidays);
-        self.program.finds.push(LookupSpec {
+        let tab = Some(Holidays::FIRST_HOLIDAY_TAB + holidays);
+        self.program.lookups.push(LookupSpec {
             tab,
             by_number: false,
             matching: KeyMatching::Count,
             test,
         });
-        let find = self.program.finds.len() as u32 - 1;
+        let find = self.program.lookups.len() as u32 - 1;
         let count = self
             .program
-            .add_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
+            .add_with_args(|args| Ir::RowLookup { args, lookup: find }, &args, meta);
         let none = self.program.add_integer("0", span);
         let mut counts = self.singleton_list(count);
         counts.push(none);
@@ -171,7 +171,7 @@ impl Lowerer<'_> {
     ) -> Option<IrId> {
         let [start, end] = dates.map(|date| self.convert_to(date, Type::Date));
         let in_order = self.add_scalar_call(internal::LESS_EQUAL, &[start, end], span, function.name);
-        let day = self.holiday_column(holidays, Holidays::DAY, span);
+        let day = self.holiday_column(holidays, Holidays::DAY_COLUMN, span);
         let test = self.add_call(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
         let between = self.build_holiday_count(function, holidays, [day, test], &[start, end], span)?;
         let one = self.program.add_integer("1", span);
@@ -212,8 +212,8 @@ impl Lowerer<'_> {
             }
         };
         let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[from], span);
-        let [day, before] =
-            [Holidays::DAY, Holidays::WORKING_DAYS].map(|column| self.holiday_column(holidays, column, span));
+        let [day, before] = [Holidays::DAY_COLUMN, Holidays::WORKING_DAYS_COLUMN]
+            .map(|column| self.holiday_column(holidays, column, span));
         let is_passed = self.add_call(internal::LESS_EQUAL, &[day, from], span);
         let passed = self.build_holiday_count(function, holidays, [day, is_passed], &[from], span)?;
         let working_days = self.add_call(internal::SUBTRACT, &[weekdays, passed], span);

@@ -9,7 +9,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// Maximum distance between two dates, in years.
-const YEARS: i64 = 9_998;
+const MAX_YEAR_DISTANCE: i64 = 9_998;
 const SECONDS_OF_YEAR: i64 = 366 * 86_400;
 
 impl Lowerer<'_> {
@@ -141,7 +141,11 @@ pub(in crate::check) fn unit_suggestion(word: &str) -> Option<&'static str> {
 /// Returns whether an offset is longer than the calendar, which means that no row can be at this distance.
 pub(in crate::check) fn is_outside_calendar(count: i64, unit: CalendarUnit) -> bool {
     let (length, months) = unit.unit_length();
-    let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };
+    let most = if months {
+        MAX_YEAR_DISTANCE * 12
+    } else {
+        MAX_YEAR_DISTANCE * SECONDS_OF_YEAR
+    };
     count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs()
 }
 

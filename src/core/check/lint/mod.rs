@@ -40,7 +40,7 @@ fn swap_sides(comparison: BinaryOp) -> BinaryOp {
 }
 
 /// Maximum number of definitions to follow from a name to its expression.
-const NAMES: usize = 8;
+const MAX_NAME_CHAIN: usize = 8;
 
 /// State of the lints for a program.
 struct Lints<'a> {
@@ -185,12 +185,12 @@ impl Lints<'_> {
         }
     }
 
-    /// Returns the expression that a name refers to, following up to `NAMES` definitions.
+    /// Returns the expression that a name refers to, following up to `MAX_NAME_CHAIN` definitions.
     fn resolve_name(&self, id: IrId) -> IrId {
         let mut names = 0;
         self.program.resolve_names_until(id, |_, definition_index| {
             names += 1;
-            names > NAMES
+            names > MAX_NAME_CHAIN
                 || self
                     .program
                     .definitions

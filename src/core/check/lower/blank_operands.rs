@@ -79,7 +79,7 @@ impl Lowerer<'_> {
             }
             Ir::Window { call, over } => self.replace_blank_of_window(id, call, over),
             Ir::PeriodLookup { period, .. } => self.replace_blank_of_period(id, period),
-            Ir::RowLookup { args, find } => self.replace_blank_of_row(id, args, find),
+            Ir::RowLookup { args, lookup: find } => self.replace_blank_of_row(id, args, find),
             _ => id,
         }
     }
@@ -121,7 +121,7 @@ impl Lowerer<'_> {
         let meta = self.program.meta(id);
         let by_number = self
             .program
-            .finds
+            .lookups
             .try_get(find as usize)
             .is_none_or(|lookup| lookup.by_number);
         let [sought, key, gives] = *self.program.args(args) else {
@@ -135,9 +135,9 @@ impl Lowerer<'_> {
             ty: self.program.meta(key).ty,
             ..meta
         };
-        let found_key = self
-            .program
-            .add_with_args(|args| Ir::RowLookup { args, find }, &[sought, key, key], of_key);
+        let found_key =
+            self.program
+                .add_with_args(|args| Ir::RowLookup { args, lookup: find }, &[sought, key, key], of_key);
         let zero = self.program.add_integer("0", meta.span);
         let of_value = NodeMeta {
             nullable: false,

@@ -44,7 +44,7 @@ impl Lowerer<'_> {
         if self.is_in_definition()
             && let Some(met) = self.known_condition(condition)
         {
-            self.program.folded = true;
+            self.program.has_unused_nodes = true;
             let ty = self.program.meta(if_met).ty;
             let branch = values.get(if met { 1 } else { 2 }).copied();
             self.recycle_list(values);
@@ -62,7 +62,7 @@ impl Lowerer<'_> {
             if !negated && self.is_null(*a) && !self.scope.blank_zero {
                 let meta = self.program.meta(condition);
                 let id = self.program.add(Ir::IsNull { x, negated: true }, meta);
-                self.program.folded = true;
+                self.program.has_unused_nodes = true;
                 let node = self.build_case(&[id], values.get_mut(2..).unwrap_or_default(), span, "IF");
                 self.recycle_list(values);
                 return node;
@@ -133,7 +133,7 @@ impl Lowerer<'_> {
                     // `TRUE, default` is the portable way to write the default branch of `IFS`.
                     if matches!(self.program.node(condition), Ir::Bool(true)) {
                         branches.push(*branch);
-                        self.program.folded = true;
+                        self.program.has_unused_nodes = true;
                         break;
                     }
                     conditions.push(condition);
@@ -203,7 +203,7 @@ impl Lowerer<'_> {
         }
         // If all branches are NULL (`1/0`), the result is NULL for every condition.
         let nothing = values.are_all_null();
-        self.program.folded |= nothing;
+        self.program.has_unused_nodes |= nothing;
         self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta)
     }
 
@@ -246,7 +246,7 @@ impl Lowerer<'_> {
         }
         if matches!(self.program.node(*subject), Ir::Null) {
             // A NULL subject matches no case, so only the default branch remains.
-            self.program.folded = true;
+            self.program.has_unused_nodes = true;
             return match branches.last() {
                 Some(default) if branches.len() >= cases.len() => self.single_branch(*default),
                 _ => self.null_of_branches(&mut branches, span, "SWITCH"),
@@ -332,7 +332,7 @@ impl Lowerer<'_> {
         if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable)
             && level(values.get(..=last).unwrap_or_default()) == level(&values)
         {
-            self.program.folded |= last + 1 < values.len();
+            self.program.has_unused_nodes |= last + 1 < values.len();
             values.truncate(last + 1);
         }
         values.retain(|v| !matches!(self.program.node(*v), Ir::Null));

@@ -98,13 +98,13 @@ pub(in crate::check) struct Lowerer<'a> {
     /// Reason why the current definition cannot contain a window function. `None` after the reason has been reported.
     pub no_windows: Option<&'static str>,
     /// Whether the current definition has a syntax error.
-    pub broken: bool,
+    pub has_syntax_error: bool,
     /// Whether the program contains `DISTINCT` or a range, which only some calls accept.
-    pub markers: bool,
+    pub contains_markers: bool,
     /// Cell ranges that contain only some rows of their window.
-    pub some_rows: FxHashMap<IrId, PartialRange>,
+    pub partial_ranges: FxHashMap<IrId, PartialRange>,
     /// Lookups that return a row number in a sheet or tab without a sort order, with the function of each lookup.
-    pub uncounted: FxHashMap<IrId, &'static Function>,
+    pub lookups_without_order: FxHashMap<IrId, &'static Function>,
     /// Columns of the worksheet, computed on first use.
     pub sheet_columns: OnceCell<SheetColumns<'a>>,
     pub order_in_words: OnceCell<String>,
@@ -142,7 +142,7 @@ pub(in crate::check) fn lower(
             span: definition.span,
             failed: true,
             used: false,
-            folded: false,
+            has_unused_nodes: false,
         }));
     let order = std::mem::take(&mut program.order);
     let has_uuids = program.columns.iter().any(|column| column.is_uuid);
@@ -160,10 +160,10 @@ pub(in crate::check) fn lower(
         role: DefinitionRole::Definitions,
         no_aggregates: None,
         no_windows: None,
-        broken: false,
-        markers: false,
-        some_rows: FxHashMap::default(),
-        uncounted: FxHashMap::default(),
+        has_syntax_error: false,
+        contains_markers: false,
+        partial_ranges: FxHashMap::default(),
+        lookups_without_order: FxHashMap::default(),
         sheet_columns: OnceCell::new(),
         order_in_words: OnceCell::new(),
         has_uuids,
@@ -176,7 +176,7 @@ pub(in crate::check) fn lower(
         pass.role = scope.role(definition.part);
         pass.no_aggregates = scope.name_of_context_without_aggregates(pass.role);
         pass.no_windows = pass.role.name_of_role_without_windows();
-        pass.broken = definition.broken;
+        pass.has_syntax_error = definition.broken;
         let first_index = definition.first.index();
         let targets = names.targets.as_slice().get(first_index..).unwrap_or_default();
         for (index, ((expr, span), target)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
@@ -190,10 +190,10 @@ pub(in crate::check) fn lower(
         let failed = pass.failed || pass.is_error(root);
         let lowered = &mut pass.program.definitions[*index as usize];
         (lowered.root, lowered.first, lowered.failed) = (root, first, failed);
-        lowered.folded = std::mem::take(&mut pass.program.folded);
-        folded |= lowered.folded;
+        lowered.has_unused_nodes = std::mem::take(&mut pass.program.has_unused_nodes);
+        folded |= lowered.has_unused_nodes;
     }
-    program.folded = folded;
+    program.has_unused_nodes = folded;
     program.order = order;
     mark_never_null(ast, scope, &never_null, program);
     fail_unordered_definitions(ast, scope, program);
@@ -465,7 +465,7 @@ impl Lowerer<'_> {
     /// some functions accept.
     #[inline(always)]
     pub(in crate::check) fn lower_value(&mut self, id: ExprId) -> IrId {
-        if self.markers {
+        if self.contains_markers {
             return self.lower_value_without_marker(id);
         }
         self.lowered_node(id)
@@ -486,7 +486,7 @@ impl Lowerer<'_> {
     pub(in crate::check) fn is_marker(&self, id: IrId) -> bool {
         match self.program.node(id) {
             Ir::Distinct(_) | Ir::Range { .. } | Ir::Ranges(_) => true,
-            Ir::RowLookup { .. } => self.uncounted.contains_key(&id),
+            Ir::RowLookup { .. } => self.lookups_without_order.contains_key(&id),
             _ => false,
         }
     }

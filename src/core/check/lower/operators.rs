@@ -128,7 +128,7 @@ impl Lowerer<'_> {
     pub(in crate::check) fn lower_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
         let (mut a, mut b) = (self.lower_value(left), self.lower_value(right));
         let mut operands = self.summarize_operands(&[a, b], span);
-        if operands.has_error() || (self.broken && op.is_comparison() && is_comparison(self.ast, left)) {
+        if operands.has_error() || (self.has_syntax_error && op.is_comparison() && is_comparison(self.ast, left)) {
             return self.add_error(span);
         }
         if op == BinaryOp::Concat && !operands.are_all_texts() {
@@ -158,7 +158,7 @@ impl Lowerer<'_> {
         if operands.meta.level == Level::Const
             && let Some(value) = self.folded_integer(op, a, b)
         {
-            self.program.folded = true;
+            self.program.has_unused_nodes = true;
             return self.program.add_integer(&value.to_string(), span);
         }
         let adds = matches!(op, BinaryOp::Add | BinaryOp::Subtract);
@@ -253,7 +253,7 @@ impl Lowerer<'_> {
         let meta = self.program.meta(days);
         match self.constant_number(days) {
             Some(number) if meta.ty != Type::Integer && number.abs() < 1e9 => {
-                self.program.folded = true;
+                self.program.has_unused_nodes = true;
                 // Adding 0 turns -0 into 0.
                 self.program.add_integer(&(number.trunc() + 0.0).to_string(), meta.span)
             }

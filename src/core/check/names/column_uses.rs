@@ -48,7 +48,7 @@ impl Resolver<'_> {
             {
                 // A column that no schema lists belongs to the only relation with an incomplete schema. If several
                 // schemas are incomplete, the database resolves the name.
-                let mut open = scope.relations.iter().filter(|r| r.may_have_more_columns());
+                let mut open = scope.relations.iter().filter(|r| r.may_have_unlisted_columns());
                 ColumnLookup::Column(match (open.next(), open.next()) {
                     (Some(relation), None) => self.record_unlisted_column_use(Some(relation.name()), name.name),
                     // Use a single column for all uses of the name, because a cell can refer to the same column.
@@ -64,7 +64,7 @@ impl Resolver<'_> {
     }
 
     pub(in crate::check) fn record_column_use(&mut self, relation: usize, position: usize) -> u32 {
-        let slots = &mut self.tables.used[relation];
+        let slots = &mut self.tables.last_column_uses[relation];
         let relation = self.scope.relation(relation);
         if slots.len() <= position {
             slots.resize(relation.columns().len(), (0, 0));
@@ -81,7 +81,7 @@ impl Resolver<'_> {
                 relation: Some(relation.shared_name()),
                 name: column.shared_name(),
                 quoted: column.is_quoted(),
-                bare: column.bare_dialects(),
+                bare: column.dialects_accepting_unquoted(),
                 ty,
                 nullable: column.is_nullable(),
                 size: column.size(),
@@ -108,10 +108,10 @@ impl Resolver<'_> {
 
     fn resolve_in_same_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if let Some(relation) = &self.columns[column as usize].relation {
-            match &self.settled {
+            match &self.common_relation {
                 None => {
-                    self.settled = Some(relation.clone());
-                    self.settled_by = Some(self.current);
+                    self.common_relation = Some(relation.clone());
+                    self.common_relation_reader = Some(self.current);
                 }
                 Some(first) if first != relation => {
                     self.diagnostics.push(
@@ -189,7 +189,7 @@ impl Resolver<'_> {
     pub(in crate::check) fn record_unlisted_column_use(&mut self, relation: Option<&str>, name: &str) -> u32 {
         let key = (relation.map(str::to_ascii_lowercase), name.to_ascii_lowercase());
         let next = self.columns.len() as u32;
-        let index = *self.tables.used_open.entry(key).or_insert(next);
+        let index = *self.tables.unlisted_column_uses.entry(key).or_insert(next);
         if index == next {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             self.columns.push(self.unknown_column(relation, name, !plain));

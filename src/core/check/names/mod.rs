@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use self::symbols::{ColumnLookup, Symbol, Symbols};
-use self::unresolved_names::{CANDIDATES, describe_columns, no_column_diagnostic};
+use self::unresolved_names::{MAX_CANDIDATES, describe_columns, no_column_diagnostic};
 use crate::Level;
 use crate::Type;
 use crate::arena::Arena;
@@ -73,7 +73,7 @@ pub(in crate::check) struct ResolvedNames {
     pub first_aggregate: Option<u32>,
     /// Relation of the first column, to which all other columns must belong, and the definition that reads the first
     /// column. `None` if the scope specifies a relation.
-    pub settled: Option<(Arc<str>, u32)>,
+    pub common_relation_and_reader: Option<(Arc<str>, u32)>,
     /// Column uses that became errors because another use of the column requires a different type.
     pub conflicting: Vec<(ExprId, u32)>,
     /// Definitions with an unknown name, one entry for each report. The help depends on the names of all definitions.
@@ -106,19 +106,20 @@ pub(in crate::check) struct NameTables {
     pub symbols: Symbols,
     /// Last use of each column, by relation and position. Each entry consists of the number of the source and the index
     /// of the use.
-    pub used: Arena<Arena<(u32, u32)>>,
+    pub last_column_uses: Arena<Arena<(u32, u32)>>,
     /// Number of the current source. Entries with another number are ignored, so they need not be cleared.
     pub source_number: u32,
     /// Index of the entry for each column that no schema lists, by relation and name.
-    pub used_open: FxHashMap<(Option<String>, String), u32>,
+    pub unlisted_column_uses: FxHashMap<(Option<String>, String), u32>,
 }
 
 impl NameTables {
     fn prepare_for_next_source(&mut self, relations: &[Relation]) {
-        self.used.resize(self.used.len().max(relations.len()), Arena::new());
+        self.last_column_uses
+            .resize(self.last_column_uses.len().max(relations.len()), Arena::new());
         self.source_number = self.source_number.wrapping_add(1);
         if self.source_number == 0 {
-            self.used.iter_mut().for_each(Arena::clear);
+            self.last_column_uses.iter_mut().for_each(Arena::clear);
             self.source_number = 1;
         }
     }
@@ -132,16 +133,16 @@ pub(in crate::check) struct Resolver<'a> {
     pub tables: &'a mut NameTables,
     pub columns: &'a mut Arena<ColumnUse>,
     /// Relation of the first resolved column, if the scope does not specify a relation.
-    pub settled: Option<Arc<str>>,
+    pub common_relation: Option<Arc<str>>,
     /// Definition that reads the first resolved column.
-    pub settled_by: Option<u32>,
+    pub common_relation_reader: Option<u32>,
     /// Definition whose names are being resolved.
     pub current: u32,
     pub unknown_names: Vec<u32>,
     /// Grouping columns of the step that have been resolved so far.
     key_columns: Vec<u32>,
     /// Whether names are case-sensitive because a relation has columns whose names differ only in case.
-    twins: bool,
+    has_case_variants: bool,
     /// Definition that caused each search for similar names.
     pub searches: Vec<u32>,
     /// Columns of the worksheet, by letter and by name.
@@ -172,7 +173,7 @@ pub(in crate::check) fn resolve(
     columns.clear();
     tables.symbols.reset(ast.definitions.len());
     tables.prepare_for_next_source(scope.relations);
-    tables.used_open.clear();
+    tables.unlisted_column_uses.clear();
     declare_definitions(ast, source, tables, names, diagnostics);
     let_names::resolve(ast, source, &mut names.targets, diagnostics);
     let letters = SheetColumns::new(ast, source, scope);
@@ -183,12 +184,12 @@ pub(in crate::check) fn resolve(
         diagnostics,
         tables,
         columns,
-        settled: scope.rest.settled.cloned(),
-        settled_by: None,
+        common_relation: scope.rest.common_relation.cloned(),
+        common_relation_reader: None,
         current: 0,
         unknown_names: Vec::new(),
         key_columns: Vec::new(),
-        twins: scope.relations.iter().any(Relation::has_duplicate_names),
+        has_case_variants: scope.relations.iter().any(Relation::has_duplicate_names),
         searches: Vec::new(),
         missing: Arena::filled(false, letters.len()),
         letters,
@@ -209,7 +210,7 @@ pub(in crate::check) fn resolve(
     for (index, definition) in ast.definitions.iter().enumerate() {
         reads_calendar |= resolver.resolve_definition(index, definition, names);
     }
-    names.settled = resolver.settled.take().zip(resolver.settled_by);
+    names.common_relation_and_reader = resolver.common_relation.take().zip(resolver.common_relation_reader);
     names.unknown_names = std::mem::take(&mut resolver.unknown_names);
     names.searches = std::mem::take(&mut resolver.searches);
     resolver.report_unqualified_names();
@@ -257,7 +258,7 @@ impl ResolvedNames {
             uses,
             failed,
             first_aggregate,
-            settled,
+            common_relation_and_reader: settled,
             conflicting,
             unknown_names,
             searches,
@@ -417,7 +418,7 @@ impl Resolver<'_> {
                 definition: None,
                 column: ColumnLookup::Column(column),
                 ..
-            } if !self.twins && !self.is_ambiguous_in_sql(column, name.name, own_name) => {
+            } if !self.has_case_variants && !self.is_ambiguous_in_sql(column, name.name, own_name) => {
                 Some(self.resolve_in_one_relation(column, span))
             }
             _ => self.look_up(name, (index, symbol), span, own_name, role),
@@ -445,7 +446,7 @@ impl Resolver<'_> {
                 return Some(NameTarget::Definition(definition));
             }
         }
-        let mut lookup = if self.twins {
+        let mut lookup = if self.has_case_variants {
             ColumnLookup::NotLookedUp
         } else {
             symbol.column
@@ -569,7 +570,7 @@ impl Resolver<'_> {
         let view_text = view.text(self.source);
         let mut relation_names: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
         relation_names.dedup();
-        let help = match self.nearest_name(view_text, relation_names.iter().copied().take(CANDIDATES)) {
+        let help = match self.nearest_name(view_text, relation_names.iter().copied().take(MAX_CANDIDATES)) {
             Some(near) => suggest::similar_name_help(near),
             None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
                 let frame = field.to_ascii_lowercase();

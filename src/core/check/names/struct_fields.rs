@@ -78,7 +78,7 @@ impl Resolver<'_> {
             start && name[head.len()..].starts_with('.')
         };
         let fields: Vec<&str> = relation.columns().iter().map(Column::name).filter(is_field).collect();
-        if !fields.is_empty() && !relation.is_partial() {
+        if !fields.is_empty() && !relation.is_marked_incomplete() {
             let message = format!("`{head}` has no field `{}`", &path[head.len() + 1..]);
             let other = || {
                 format!(
@@ -114,7 +114,7 @@ impl Resolver<'_> {
             .scope
             .relations
             .iter()
-            .filter(|relation| relation.may_have_more_columns());
+            .filter(|relation| relation.may_have_unlisted_columns());
         match open.next() {
             Some(relation) if self.scope.struct_fields => format!(
                 "{suggestion}{} If `{view}` is a STRUCT column of `{}`, add a column `{view}.{field}` to its columns in a properties \

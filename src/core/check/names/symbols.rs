@@ -51,7 +51,9 @@ impl Symbols {
     #[inline]
     pub fn find_or_insert(&mut self, name: HashedName<'_>, span: Span, source: &str) -> usize {
         let symbols = &self.all;
-        let index = self.index.add(name, symbols.len(), |i| symbols[i].name.bytes(source));
+        let index = self
+            .index
+            .find_or_add(name, symbols.len(), |i| symbols[i].name.bytes(source));
         if index == self.all.len() {
             self.all.push(Symbol {
                 name: span,

@@ -1,7 +1,7 @@
 //! Unqualified names in a step with joins, if more than one of its relations has an incomplete schema.
 
 use super::Resolver;
-use super::unresolved_names::CANDIDATES;
+use super::unresolved_names::MAX_CANDIDATES;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
@@ -38,7 +38,11 @@ impl Resolver<'_> {
         let other = self.compared_relation(id, definition)?;
         let joined = join as usize + 1;
         let side = if other == joined { 0..joined } else { joined..joined + 1 };
-        let mut sides = scope.relations.get(side)?.iter().filter(|r| r.may_have_more_columns());
+        let mut sides = scope
+            .relations
+            .get(side)?
+            .iter()
+            .filter(|r| r.may_have_unlisted_columns());
         let (relation, None) = (sides.next()?, sides.next()) else {
             return None;
         };
@@ -47,7 +51,7 @@ impl Resolver<'_> {
 
     /// If the expression is the operand `x` of a comparison `x = r.y`, returns the index of the relation `r`.
     fn compared_relation(&self, id: ExprId, definition: &Definition) -> Option<usize> {
-        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(MAX_CANDIDATES as u32));
         let other = behind.map(ExprId).find_map(|node| match self.ast.expr(node) {
             Expr::Binary {
                 op: BinaryOp::Equal,
@@ -92,7 +96,7 @@ impl Resolver<'_> {
                 names.push(name);
             }
         }
-        let relations = self.scope.relations.iter().filter(|r| r.may_have_more_columns());
+        let relations = self.scope.relations.iter().filter(|r| r.may_have_unlisted_columns());
         let relations: Vec<&str> = relations.map(Relation::name).collect();
         let names_text = match names.get(..MAX_LISTED_NAMES) {
             Some(listed) if names.len() > MAX_LISTED_NAMES => {

@@ -19,11 +19,11 @@ use formulac_syntax::diag::lists::{join_names, join_words, quote_names};
 use formulac_syntax::text::is_word_char;
 
 /// Maximum number of candidates per kind to compare with a name.
-pub const CANDIDATES: usize = 1000;
+pub const MAX_CANDIDATES: usize = 1000;
 /// Maximum number of names that a help text lists.
-const LISTED: usize = 8;
+const MAX_LISTED_NAMES: usize = 8;
 /// Maximum number of searches for similar names. The limit keeps checks fast if a source contains many errors.
-pub const SEARCHES: usize = 50;
+pub const MAX_SEARCHES: usize = 50;
 
 impl<'a> Resolver<'a> {
     /// Returns the candidate that is most similar to a name.
@@ -43,7 +43,7 @@ impl<'a> Resolver<'a> {
         candidates: impl IntoIterator<Item = &'c str>,
     ) -> Option<&'c str> {
         self.searches.push(self.current);
-        (self.searches.len() <= SEARCHES).then(|| suggest::nearest_name_within(word, most, candidates))?
+        (self.searches.len() <= MAX_SEARCHES).then(|| suggest::nearest_name_within(word, most, candidates))?
     }
 
     /// Returns the names of definitions and columns with which an unknown name is compared. The current definition
@@ -64,9 +64,9 @@ impl<'a> Resolver<'a> {
         let current = ast.definitions.get(self.current as usize).and_then(|d| d.name);
         let is_other =
             move |name: &&str| !current.is_some_and(|current| name.eq_ignore_ascii_case(current.text(source)));
-        let definitions = own_names.chain(listed_names).take(CANDIDATES).filter(is_other);
+        let definitions = own_names.chain(listed_names).take(MAX_CANDIDATES).filter(is_other);
         definitions
-            .chain(columns.take(CANDIDATES))
+            .chain(columns.take(MAX_CANDIDATES))
             .filter(move |name| !name.eq_ignore_ascii_case(text))
     }
 
@@ -76,7 +76,7 @@ impl<'a> Resolver<'a> {
         if !role.orders_groups() {
             return None;
         }
-        let parts = self.ast.definitions.iter().take(CANDIDATES);
+        let parts = self.ast.definitions.iter().take(MAX_CANDIDATES);
         let of_role = |role| parts.clone().filter(move |part| self.scope.role(part.part) == role);
         let keys = of_role(DefinitionRole::GroupBy).map(|key| key_name(self.ast.span(key.body).text(self.source)));
         let mut names: Vec<String> = keys.collect();
@@ -213,7 +213,7 @@ impl<'a> Resolver<'a> {
         }
         let names = match (&groups, scope.relations.first()) {
             (Some(names), _) => {
-                let names: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+                let names: Vec<&str> = names.iter().take(MAX_LISTED_NAMES).map(String::as_str).collect();
                 format!(
                     "use a key or a definition of the step, such as {}",
                     join_names(&names, "and")
@@ -288,7 +288,7 @@ impl<'a> Resolver<'a> {
             let message = format!("`{text}` is a function, so brackets must follow its name");
             // `MONTH(date)` is the same number in every year, but a grouping key named `month` probably stands for a
             // period.
-            let unit = foreign_calls::UNITS
+            let unit = foreign_calls::TRUNCATION_UNITS
                 .into_iter()
                 .find(|unit| unit.eq_ignore_ascii_case(text));
             let unit = unit.filter(|_| self.scope.role(definition.part) == DefinitionRole::GroupBy);
@@ -336,9 +336,9 @@ impl<'a> Resolver<'a> {
             .scope
             .relations
             .iter()
-            .filter(|relation| relation.is_partial())
+            .filter(|relation| relation.is_marked_incomplete())
             .collect();
-        if suggest::nearest_name_within(text, SLIP, self.similar_candidates(text)).is_some() {
+        if suggest::nearest_name_within(text, MAX_TYPO_DISTANCE, self.similar_candidates(text)).is_some() {
             return None;
         }
         match partial.as_slice() {
@@ -371,7 +371,7 @@ impl<'a> Resolver<'a> {
     /// Returns the name of the first column that contains dates or times.
     fn date_column(&self) -> Option<&'a str> {
         let scope = self.scope;
-        let mut columns = scope.relations.iter().flat_map(Relation::columns).take(CANDIDATES);
+        let mut columns = scope.relations.iter().flat_map(Relation::columns).take(MAX_CANDIDATES);
         columns.find(|column| column.ty().is_temporal()).map(Column::name)
     }
 
@@ -382,7 +382,7 @@ impl<'a> Resolver<'a> {
 
     /// Returns the operator and the text of the other operand if an expression is an operand of `=` or `<>`.
     fn compared_operand(&self, id: ExprId, definition: &Definition) -> Option<(BinaryOp, String)> {
-        let mut behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        let mut behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(MAX_CANDIDATES as u32));
         behind.find_map(|node| match self.ast.expr(ExprId(node)) {
             Expr::Binary {
                 op: op @ (BinaryOp::Equal | BinaryOp::NotEqual),
@@ -398,7 +398,7 @@ impl<'a> Resolver<'a> {
 
     /// Returns whether an expression is a branch of an IF.
     fn is_branch_of_if(&self, id: ExprId, definition: &Definition) -> bool {
-        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(MAX_CANDIDATES as u32));
         behind.map(ExprId).any(|node| match self.ast.expr(node) {
             Expr::Call(call) => {
                 let call = self.ast.call(call);
@@ -484,7 +484,7 @@ impl Resolver<'_> {
 }
 
 /// Maximum edit distance between a typo and the name of a known column.
-const SLIP: usize = 2;
+const MAX_TYPO_DISTANCE: usize = 2;
 
 /// Returns the diagnostic for a column that a relation does not list. The diagnostic is a warning if only some
 /// columns of the relation are known and none of them has a similar name; otherwise it is an error.
@@ -494,8 +494,8 @@ pub fn no_column_diagnostic(relation: &Relation, name: &str, span: Span, help: i
     if relation.is_past_column(name) {
         return explain_removed_column(diagnostic, relation);
     }
-    let columns = || relation.columns().iter().map(Column::name).take(CANDIDATES);
-    if relation.is_partial() && suggest::nearest_name_within(name, SLIP, columns()).is_none() {
+    let columns = || relation.columns().iter().map(Column::name).take(MAX_CANDIDATES);
+    if relation.is_marked_incomplete() && suggest::nearest_name_within(name, MAX_TYPO_DISTANCE, columns()).is_none() {
         return unlisted_column_diagnostic(relation, name, span);
     }
     // In Omni, every view has the measure `count`.
@@ -544,7 +544,12 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
 
 /// Describes a relation by listing its first columns.
 pub fn describe_columns(relation: &Relation) -> String {
-    let names: Vec<&str> = relation.columns().iter().take(LISTED).map(Column::name).collect();
+    let names: Vec<&str> = relation
+        .columns()
+        .iter()
+        .take(MAX_LISTED_NAMES)
+        .map(Column::name)
+        .collect();
     match names.as_slice() {
         [] => format!("`{}` has no columns", relation.name()),
         [column_name] => format!("`{}` has the column `{column_name}`", relation.name()),

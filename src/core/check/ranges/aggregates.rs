@@ -143,7 +143,7 @@ impl Lowerer<'_> {
     /// Returns the rows of a range. If the range has a fixed end, `before` selects the rows for cells before the fixed
     /// row.
     pub(in crate::check) fn range_rows(&self, range: IrId, before: bool) -> RangeRows {
-        match (self.some_rows.get(&range), self.program.node(range)) {
+        match (self.partial_ranges.get(&range), self.program.node(range)) {
             (
                 Some(PartialRange {
                     turning: Some(turning), ..
@@ -163,11 +163,11 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn fixed_end_case(&self, range: IrId) -> Option<FixedEndCase> {
-        self.some_rows.get(&range).and_then(|some| some.turning)
+        self.partial_ranges.get(&range).and_then(|some| some.turning)
     }
 
     fn has_same_rows(&self, a: IrId, b: IrId) -> bool {
-        let written_rows = |range: IrId| self.some_rows.get(&range).map(|some| some.written);
+        let written_rows = |range: IrId| self.partial_ranges.get(&range).map(|some| some.written);
         self.range_rows(a, false).over == self.range_rows(b, false).over && written_rows(a) == written_rows(b)
     }
 

@@ -134,7 +134,7 @@ impl Lowerer<'_> {
     fn calendar_end(&mut self, end: RangeEnd, key: CalendarKey) -> Option<CalendarEnd> {
         match end.at {
             RangeEndKind::Bare | RangeEndKind::Offset { .. } => Some(CalendarEnd::HERE),
-            RangeEndKind::Place(bound) => Some(CalendarEnd::Partition(bound)),
+            RangeEndKind::FirstOrLast(bound) => Some(CalendarEnd::Partition(bound)),
             RangeEndKind::Period { bound, unit } => {
                 let first = bound == FrameBound::First;
                 let name = if first { "FIRST" } else { "LAST" };
@@ -142,7 +142,7 @@ impl Lowerer<'_> {
                 let side = if first { PeriodSide::Start } else { PeriodSide::End };
                 Some(CalendarEnd::Period(period, side))
             }
-            RangeEndKind::Moved { count, unit } => {
+            RangeEndKind::PeriodOffset { count, unit } => {
                 let (count_node, unit_node) = (self.lowered_node(count), self.lowered_node(unit));
                 let (count, unit) = self.period_arguments(count_node, unit_node)?;
                 if key.ty == Type::Date && unit.is_shorter_than_day() {

@@ -13,7 +13,7 @@ impl Lowerer<'_> {
     /// the row.
     pub(in crate::check) fn lower_range_end(&mut self, call: Call, span: Span) -> IrId {
         // The value does not use the node of the row offset.
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         match self.ast.arguments(call).first() {
             Some(name) => self.lower_value(*name),
             None => self.add_error(span),
@@ -68,7 +68,7 @@ impl Lowerer<'_> {
                 &format!("write `{a}:{a}` for all rows, or `FIRST({a}):{a}` for the rows up to this one"),
             );
         }
-        if first.is_by_calendar() || last.is_by_calendar() {
+        if first.is_calendar_end() || last.is_calendar_end() {
             return self.lower_calendar_range([first, last], span);
         }
         let bare = |end: &RangeEnd| matches!(end.at, RangeEndKind::Bare);
@@ -102,9 +102,9 @@ impl Lowerer<'_> {
 
     /// Builds the marker of a range, which the enclosing aggregate consumes.
     pub(in crate::check) fn range_marker(&mut self, name: ExprId, over: WindowFrame, span: Span) -> IrId {
-        self.markers = true;
+        self.contains_markers = true;
         // The window uses only one of the two names in the range.
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         let x = self.lowered_node(name);
         let meta = NodeMeta {
             span,
@@ -117,9 +117,9 @@ impl Lowerer<'_> {
     fn end_bound(&mut self, end: RangeEnd) -> Option<FrameBound> {
         match end.at {
             RangeEndKind::Bare => Some(FrameBound::At(0)),
-            RangeEndKind::Place(bound) => Some(bound),
+            RangeEndKind::FirstOrLast(bound) => Some(bound),
             RangeEndKind::Offset { rows } => self.constant_row_offset(self.lowered_node(rows)).map(FrameBound::At),
-            RangeEndKind::Period { .. } | RangeEndKind::Moved { .. } => None,
+            RangeEndKind::Period { .. } | RangeEndKind::PeriodOffset { .. } => None,
         }
     }
 

@@ -30,19 +30,19 @@ pub(in crate::check) enum RangeEndKind {
     /// Name without a function.
     Bare,
     /// `FIRST(x)` or `LAST(x)`.
-    Place(FrameBound),
+    FirstOrLast(FrameBound),
     /// `OFFSET(x, rows)`.
     Offset { rows: ExprId },
     /// `FIRST(x, unit)` or `LAST(x, unit)`.
     Period { bound: FrameBound, unit: ExprId },
     /// `PERIODOFFSET(x, count, unit)`.
-    Moved { count: ExprId, unit: ExprId },
+    PeriodOffset { count: ExprId, unit: ExprId },
 }
 
 impl RangeEnd {
     /// Returns whether this end makes the range a calendar range.
-    pub fn is_by_calendar(&self) -> bool {
-        matches!(self.at, RangeEndKind::Period { .. } | RangeEndKind::Moved { .. })
+    pub fn is_calendar_end(&self) -> bool {
+        matches!(self.at, RangeEndKind::Period { .. } | RangeEndKind::PeriodOffset { .. })
     }
 }
 
@@ -173,8 +173,8 @@ pub(in crate::check) fn parse_range_end(ast: &Ast, names: &ResolvedNames, id: Ex
         return None;
     };
     let kind = match (catalog::get(function).lower?, ast.arguments(ast.call(call))) {
-        (Lowering::First, [_]) => RangeEndKind::Place(FrameBound::First),
-        (Lowering::Last, [_]) => RangeEndKind::Place(FrameBound::Last),
+        (Lowering::First, [_]) => RangeEndKind::FirstOrLast(FrameBound::First),
+        (Lowering::Last, [_]) => RangeEndKind::FirstOrLast(FrameBound::Last),
         (Lowering::First, [_, unit]) => RangeEndKind::Period {
             bound: FrameBound::First,
             unit: *unit,
@@ -183,7 +183,7 @@ pub(in crate::check) fn parse_range_end(ast: &Ast, names: &ResolvedNames, id: Ex
             bound: FrameBound::Last,
             unit: *unit,
         },
-        (Lowering::PeriodOffset, [_, count, unit]) => RangeEndKind::Moved {
+        (Lowering::PeriodOffset, [_, count, unit]) => RangeEndKind::PeriodOffset {
             count: *count,
             unit: *unit,
         },

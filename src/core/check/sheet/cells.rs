@@ -54,7 +54,7 @@ impl Lowerer<'_> {
 
     /// Returns a placeholder for the arguments of a range or an OFFSET call, because these arguments are not values.
     pub(in crate::check) fn add_range_placeholder(&mut self, span: Span) -> IrId {
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         self.program.add_null(Type::Unknown, span)
     }
 
@@ -123,7 +123,7 @@ impl Lowerer<'_> {
         let Some((rows, turning)) = self.resolve_range_rows(from, to, span) else {
             return self.add_error(span);
         };
-        self.markers = true;
+        self.contains_markers = true;
         let mut columns = self.take_list();
         for target in targets {
             let x = self.lower_target(*target, span);
@@ -138,7 +138,7 @@ impl Lowerer<'_> {
             let over = self.program.add_window(rows.over, &[]);
             let range = self.program.add(Ir::Range { x, over }, meta);
             if rows.only.is_some() || turning.is_some() {
-                self.some_rows.insert(
+                self.partial_ranges.insert(
                     range,
                     PartialRange {
                         rows,

@@ -63,7 +63,7 @@ impl<'a> SheetColumns<'a> {
 
     fn add(&mut self, name: &'a str) {
         self.index
-            .add(name.into(), self.names.len(), |index| name_bytes(&self.names, index));
+            .find_or_add(name.into(), self.names.len(), |index| name_bytes(&self.names, index));
         self.names.push(name);
     }
 

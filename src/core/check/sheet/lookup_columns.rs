@@ -11,7 +11,7 @@ use crate::span::Span;
 pub(in crate::check) struct LookupColumns {
     pub tab: Option<u32>,
     /// Value of each column.
-    pub of: Vec<IrId>,
+    pub values: Vec<IrId>,
     pub span: Span,
 }
 
@@ -19,7 +19,7 @@ impl Lowerer<'_> {
     /// Resolves a range with a single column to its tab and column.
     pub(in crate::check) fn resolve_tab_column(&mut self, expr: ExprId, function: &Function) -> Option<(u32, u32)> {
         let columns = self.resolve_single_column(expr, function)?;
-        let [x] = *columns.of.as_slice() else { return None };
+        let [x] = *columns.values.as_slice() else { return None };
         match self.program.node(x) {
             Ir::TabColumn { tab, column } => Some((tab, column)),
             _ => None,
@@ -37,7 +37,7 @@ impl Lowerer<'_> {
         };
         let mut columns = LookupColumns {
             tab: None,
-            of: Vec::with_capacity(ranges.len()),
+            values: Vec::with_capacity(ranges.len()),
             span,
         };
         let mut has_all_rows = !ranges.is_empty();
@@ -49,7 +49,7 @@ impl Lowerer<'_> {
             if let Ir::TabColumn { tab, .. } = self.program.node(x) {
                 columns.tab = Some(tab);
             }
-            columns.of.push(x);
+            columns.values.push(x);
         }
         if !has_all_rows {
             let text = self.source_text(span);
@@ -79,14 +79,14 @@ impl Lowerer<'_> {
         columns: &LookupColumns,
         function: &Function,
     ) -> Option<IrId> {
-        if let [column] = *columns.of.as_slice() {
+        if let [column] = *columns.values.as_slice() {
             return Some(column);
         }
         let text = self.source_text(columns.span);
         let message = format!(
             "`{}` needs one column here, but `{text}` has {}",
             function.name,
-            columns.of.len()
+            columns.values.len()
         );
         let help = match function.lower {
             Some(Lowering::Index) => format!(
@@ -117,10 +117,10 @@ impl Lowerer<'_> {
             return None;
         };
         let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        let ir_id = index.and_then(|index| columns.of.get(index).copied());
+        let ir_id = index.and_then(|index| columns.values.get(index).copied());
         if ir_id.is_none() {
             let text = self.source_text(columns.span);
-            let (count, span) = (columns.of.len(), self.program.meta(id).span);
+            let (count, span) = (columns.values.len(), self.program.meta(id).span);
             let has = if count == 1 {
                 "has one column".to_owned()
             } else {

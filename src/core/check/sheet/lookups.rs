@@ -18,7 +18,7 @@ impl Lowerer<'_> {
         let Some(TabRange { tab, first, last }) = self.names.tab_ranges.get(range as usize).copied() else {
             return self.add_error(span);
         };
-        self.markers = true;
+        self.contains_markers = true;
         let mut columns = self.take_list();
         for column in first..=last {
             let x = self.lower_tab_column(tab, column, span);
@@ -117,7 +117,7 @@ impl Lowerer<'_> {
             );
             return self.add_error(span);
         }
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         let node = match lowering {
             Lowering::Vlookup => self.lower_vlookup(args, function, span),
             Lowering::Xlookup => self.lower_xlookup(args, function, span),
@@ -139,7 +139,7 @@ impl Lowerer<'_> {
         };
         let value = self.lower_value(key);
         let (columns, gives, matching) = (columns?, gives?, matching?);
-        let key_column = columns.of.first().copied();
+        let key_column = columns.values.first().copied();
         self.build_row_lookup(
             RowSearch {
                 tab: columns.tab,
@@ -188,10 +188,10 @@ impl Lowerer<'_> {
         let sought = RowSearch {
             tab: lookup.tab,
             value,
-            by: lookup.of.first().copied(),
+            by: lookup.values.first().copied(),
             matching: matching?,
         };
-        let gives = result.of.first().copied()?;
+        let gives = result.values.first().copied()?;
         let id = self.build_row_lookup(sought, Some(gives), function, span)?;
         // An empty argument counts as missing, as in spreadsheets.
         let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
@@ -225,13 +225,13 @@ impl Lowerer<'_> {
             None => self.require_single_column(&columns, function)?,
         };
         // If the row number is a MATCH in the same sheet or tab, look up the row by the key of MATCH.
-        if let Ir::RowLookup { args, find } = self.program.node(self.lowered_node(row))
+        if let Ir::RowLookup { args, lookup: find } = self.program.node(self.lowered_node(row))
             && let Some(LookupSpec {
                 tab,
                 by_number: false,
                 matching,
                 ..
-            }) = self.program.finds.try_get(find as usize).copied()
+            }) = self.program.lookups.try_get(find as usize).copied()
             && tab == columns.tab
             && let [value, key] = *self.program.args(args)
         {
@@ -304,7 +304,7 @@ impl Lowerer<'_> {
         let sought = RowSearch {
             tab: columns.tab,
             value,
-            by: columns.of.first().copied(),
+            by: columns.values.first().copied(),
             matching: matching?,
         };
         self.build_row_lookup(sought, None, function, span)

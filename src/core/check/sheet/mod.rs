@@ -20,7 +20,7 @@ use crate::arena::Arena;
 use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::check::names::symbols::ColumnLookup;
-use crate::check::names::unresolved_names::CANDIDATES;
+use crate::check::names::unresolved_names::MAX_CANDIDATES;
 use crate::check::names::{NameTarget, ResolvedNames, Resolver};
 use crate::diag::{Code, Diagnostic};
 use crate::schema::Relation;
@@ -259,9 +259,9 @@ impl Resolver<'_> {
             _ if self.scope.open && self.scope.relations.is_empty() => {
                 NameTarget::Column(self.record_unlisted_column_use(None, name))
             }
-            _ if self.scope.relations.iter().any(Relation::is_partial) => {
+            _ if self.scope.relations.iter().any(Relation::is_marked_incomplete) => {
                 let scope = self.scope;
-                match scope.relations.iter().find(|relation| relation.is_partial()) {
+                match scope.relations.iter().find(|relation| relation.is_marked_incomplete()) {
                     Some(relation) => NameTarget::Column(self.record_possible_column_use(relation, name, span)),
                     None => NameTarget::Error,
                 }
@@ -585,7 +585,7 @@ impl Resolver<'_> {
 fn integer_literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
     let mut id = id;
     let mut negative = false;
-    for _ in 0..CANDIDATES {
+    for _ in 0..MAX_CANDIDATES {
         match ast.expr(id) {
             Expr::Sign { sign, operand } => {
                 negative ^= sign == Sign::Minus;

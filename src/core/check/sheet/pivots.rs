@@ -83,7 +83,7 @@ impl Lowerer<'_> {
     }
 
     fn pivot_range(&mut self, x: IrId, over: WindowFrame, span: Span) -> IrId {
-        self.markers = true;
+        self.contains_markers = true;
         let meta = NodeMeta {
             span,
             ..self.program.meta(x)

@@ -70,21 +70,21 @@ impl Lowerer<'_> {
             volatile,
             ..NodeMeta::constant(ty, span)
         };
-        self.program.finds.push(LookupSpec {
+        self.program.lookups.push(LookupSpec {
             tab,
             by_number: given_key.is_none(),
             matching,
             test,
         });
-        let find = self.program.finds.len() as u32 - 1;
+        let find = self.program.lookups.len() as u32 - 1;
         let node = self
             .program
-            .add_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
+            .add_with_args(|args| Ir::RowLookup { args, lookup: find }, &args, meta);
         if gives.is_none() && !self.has_row_order(tab) {
             // Only INDEX can use the row that MATCH finds. Other uses of the row number are reported, because the rows
             // have no order.
-            self.markers = true;
-            self.uncounted.insert(node, function);
+            self.contains_markers = true;
+            self.lookups_without_order.insert(node, function);
         }
         Some(node)
     }
@@ -181,10 +181,10 @@ impl Lowerer<'_> {
     #[cold]
     pub(in crate::check) fn report_row_number_without_order(&mut self, number: IrId, span: Span) -> IrId {
         let tab = match self.program.node(number) {
-            Ir::RowLookup { find, .. } => self.program.finds.try_get(find as usize).and_then(|find| find.tab),
+            Ir::RowLookup { lookup: find, .. } => self.program.lookups.try_get(find as usize).and_then(|find| find.tab),
             _ => None,
         };
-        if let Some(function) = self.uncounted.get(&number).copied() {
+        if let Some(function) = self.lookups_without_order.get(&number).copied() {
             self.check_row_order(tab, function, span);
         }
         self.add_error(span)

@@ -36,7 +36,7 @@ const PARTS: [(DatePart, &str); 19] = [
 /// Returns the date masks that can compile to the given SQL format.
 pub fn date_masks_from_sql(sql_format: &str) -> Vec<String> {
     type DatePartWriter = fn(&DatePart, &mut String);
-    let writers: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::to_char, |part, out| {
+    let writers: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::write_to_char_format, |part, out| {
         part.write_plain_to_char(out);
     }];
     let mut masks: Vec<String> = writers

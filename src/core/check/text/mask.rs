@@ -391,7 +391,7 @@ impl DatePart {
     }
 
     /// Appends the part in the notation of `TO_CHAR` in Postgres and Oracle, with `FM` for parts without padding.
-    pub fn to_char(&self, out: &mut String) {
+    pub fn write_to_char_format(&self, out: &mut String) {
         out.push_str(match self {
             Self::MonthName => "FMMonth",
             Self::MonthShort => "Mon",
@@ -460,7 +460,7 @@ pub(in crate::check) mod tests {
         let (mut strftime, mut to_char) = (String::new(), String::new());
         for part in parse_date_mask(mask).unwrap() {
             part.write_strftime(&mut strftime);
-            part.to_char(&mut to_char);
+            part.write_to_char_format(&mut to_char);
         }
         (strftime, to_char)
     }

@@ -18,7 +18,7 @@ use crate::span::Span;
 enum MaskSign {
     Written,
     /// The sign is omitted.
-    Left,
+    Omitted,
 }
 
 impl Lowerer<'_> {
@@ -107,7 +107,7 @@ impl Lowerer<'_> {
                     } else {
                         value
                     };
-                    self.format_number(id, &number, MaskSign::Left, span)
+                    self.format_number(id, &number, MaskSign::Omitted, span)
                 }
                 (None, Err(refused)) => {
                     self.report_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
@@ -243,7 +243,7 @@ impl Lowerer<'_> {
                 around = self.add_scalar_call(internal::TEXT_JOINED, &[around, prefix], span, "TEXT");
             }
             text = self.add_scalar_call(internal::TEXT_JOINED, &[around, text], span, "TEXT");
-        } else if mask.zeros > 0 && sign == MaskSign::Left {
+        } else if mask.zeros > 0 && sign == MaskSign::Omitted {
             if !mask.prefix.is_empty() {
                 let prefix = self.text_literal(&mask.prefix, span);
                 text = self.add_scalar_call(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
@@ -323,7 +323,7 @@ impl Lowerer<'_> {
             ..NumberMask::default()
         };
         let size = apply(self, internal::ABS, &[power]);
-        let size = self.format_number(size, &power_mask, MaskSign::Left, span);
+        let size = self.format_number(size, &power_mask, MaskSign::Omitted, span);
         let sign = apply(
             self,
             if exponent.signed {
@@ -371,7 +371,7 @@ impl Lowerer<'_> {
                         zeros: *digits,
                         ..NumberMask::default()
                     };
-                    self.format_number(units, &mask, MaskSign::Left, span)
+                    self.format_number(units, &mask, MaskSign::Omitted, span)
                 }
             };
             text = self.add_scalar_call(internal::TEXT_JOINED, &[text, part], span, "TEXT");
@@ -401,7 +401,7 @@ impl Lowerer<'_> {
         let (mut strftime, mut to_char, mut plain) = (String::new(), String::new(), Some(String::new()));
         for part in parts {
             part.write_strftime(&mut strftime);
-            part.to_char(&mut to_char);
+            part.write_to_char_format(&mut to_char);
             plain = plain.and_then(|mut plain| part.write_plain_to_char(&mut plain).map(|()| plain));
         }
         let [strftime, to_char] = [strftime, to_char].map(|text| self.text_literal(&text, span));

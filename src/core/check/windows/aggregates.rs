@@ -74,7 +74,7 @@ impl Lowerer<'_> {
         };
         if self.is_null(x) {
             // An aggregate over NULLs returns the same result as an aggregate over no rows.
-            self.program.folded = true;
+            self.program.has_unused_nodes = true;
             return match function.empty {
                 Some(digits) => self.program.add_number(digits, choice.ty, span),
                 None => self.program.add_null(choice.ty, span),

@@ -207,7 +207,7 @@ impl Lowerer<'_> {
         if let Some(value) = args.first_mut() {
             if self.is_null(*value) {
                 // The value is NULL in every row.
-                self.program.folded = true;
+                self.program.has_unused_nodes = true;
                 return self.program.add_null(ty, span);
             }
             if ty == Type::Text && first_meta.is_some_and(|meta| meta.level == Level::Const) {

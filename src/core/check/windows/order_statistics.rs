@@ -102,7 +102,7 @@ impl Lowerer<'_> {
         if !outside || self.is_error(node) {
             return node;
         }
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         if !is_null {
             self.warn_of_position_outside(lowering, function, (parameter, number));
         }

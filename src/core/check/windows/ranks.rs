@@ -71,8 +71,8 @@ impl Lowerer<'_> {
             value,
             WindowFrame::Ranked {
                 descending,
-                apart: false,
-                within: false,
+                nulls_apart: false,
+                in_step_partition: false,
             },
             function,
             span,
@@ -116,8 +116,8 @@ impl Lowerer<'_> {
             id,
             WindowFrame::Ranked {
                 descending: false,
-                apart: true,
-                within: false,
+                nulls_apart: true,
+                in_step_partition: false,
             },
             function,
             span,
@@ -137,7 +137,7 @@ impl Lowerer<'_> {
             _ => (id, self.program.meta(id).level != Level::Const),
         };
         let has_all_rows = is_whole && self.is_same_value(operand, value);
-        self.program.folded |= has_all_rows;
+        self.program.has_unused_nodes |= has_all_rows;
         if !has_all_rows {
             let (text, value_text) = (
                 self.source_text(self.ast.span(range)),
@@ -183,7 +183,7 @@ impl Lowerer<'_> {
         let value_meta = self.program.meta(value);
         if value_meta.is_constant() {
             // A constant has the same rank in all rows.
-            self.program.folded = true;
+            self.program.has_unused_nodes = true;
             let first = if entry == internal::RANK_OF { "1" } else { "0" };
             return if self.is_null(value) {
                 self.program.add_null(choice.ty, span)

@@ -41,7 +41,7 @@ impl Lowerer<'_> {
             return None;
         }
         let args = self.program.args(args).to_vec();
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         if let Some(window) = function.window {
             let row = NodeMeta {
                 nullable: true,
@@ -70,7 +70,7 @@ impl Lowerer<'_> {
         if !self.scope.strata || (function.rows.is_none() && id != internal::COUNTUNIQUE) {
             return None;
         }
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         if id == internal::COUNTUNIQUE {
             return self.count_distinct_ranks(*args.first()?, meta);
         }
@@ -101,7 +101,7 @@ impl Lowerer<'_> {
     ) -> Option<IrId> {
         let entry = catalog::get(id).of_list.filter(|_| self.scope.strata)?;
         let (value, constants) = args.split_first()?;
-        self.program.folded = true;
+        self.program.has_unused_nodes = true;
         let values = self.list_values(*value, over, partition, meta);
         Some(self.aggregate_of_list(entry, values, constants, meta))
     }
@@ -226,8 +226,8 @@ impl Lowerer<'_> {
                     call,
                     WindowFrame::Ranked {
                         descending,
-                        apart: false,
-                        within: true,
+                        nulls_apart: false,
+                        in_step_partition: true,
                     },
                     &[],
                     meta,
@@ -295,8 +295,8 @@ impl Lowerer<'_> {
             call,
             WindowFrame::Ranked {
                 descending: false,
-                apart: false,
-                within: true,
+                nulls_apart: false,
+                in_step_partition: true,
             },
             &[],
             number,

@@ -11,7 +11,7 @@ use super::dependencies::{ChunkId, Dependencies, KEYS, NEXT_CHUNK_START};
 use super::edit::TextEdit;
 use super::part::{CompiledPart, PartChunk};
 use crate::arena::Arena;
-use crate::check::{CANDIDATES, Context, RestOfFile, SEARCHES};
+use crate::check::{Context, MAX_CANDIDATES, MAX_SEARCHES, RestOfFile};
 use crate::compiler::{Compiled, Compiler};
 use crate::span::Span;
 
@@ -46,7 +46,7 @@ pub(super) struct CompiledFile {
     /// Chunk that uses an aggregate, possibly `KEYS`. `None` if no such chunk is known.
     aggregate: Option<ChunkId>,
     /// Relation to which all columns belong, and the first chunk (or `KEYS`) that reads one of its columns.
-    settled: Option<(Arc<str>, ChunkId)>,
+    common_relation_and_reader: Option<(Arc<str>, ChunkId)>,
     /// Names in the keys of the options.
     key_names: Vec<u64>,
     /// Number of definitions that were compiled for the last edit.
@@ -89,7 +89,7 @@ impl CompiledFile {
             dependencies,
             has_aggregates: part.aggregate.is_some(),
             aggregate: part.aggregate,
-            settled: part.settled,
+            common_relation_and_reader: part.common_relation_and_reader,
             key_names: keys(compiler).flat_map(|key| mentioned_names(key)).collect(),
             recompiled: 0,
             compiled: part.compiled,
@@ -118,7 +118,7 @@ impl CompiledFile {
             return Err(Some(self));
         };
         let is_settled_after = |(_, id): &(Arc<str>, ChunkId)| *id == KEYS || self.index(*id) >= region.first;
-        if self.settled.as_ref().is_some_and(is_settled_after) {
+        if self.common_relation_and_reader.as_ref().is_some_and(is_settled_after) {
             return Err(None);
         }
         let (old, added) = (region.old, region.first..region.first + region.new.len());
@@ -209,7 +209,7 @@ impl CompiledFile {
             width,
             ..
         } = self.dependencies;
-        unbalanced <= 1 && searches <= SEARCHES && width <= compiler.options.limits.output / 2
+        unbalanced <= 1 && searches <= MAX_SEARCHES && width <= compiler.options.limits.output / 2
     }
 
     /// Returns the end offset of a chunk.
@@ -292,7 +292,7 @@ impl CompiledFile {
                 let is_before_settled =
                     |(_, settled): &(Arc<str>, ChunkId)| *settled != KEYS && self.index(*id) <= self.index(*settled);
                 self.dependencies.defines_any(*id, &self.key_names)
-                    || self.settled.as_ref().is_some_and(is_before_settled)
+                    || self.common_relation_and_reader.as_ref().is_some_and(is_before_settled)
             };
             if affected.iter().any(is_global) {
                 return None;
@@ -340,11 +340,11 @@ impl CompiledFile {
         }
         let names: Vec<&str> = (0..self.order.len())
             .flat_map(|position| self.names_at(position, &self.text))
-            .take(CANDIDATES)
+            .take(MAX_CANDIDATES)
             .collect();
         let rest = RestOfFile {
             names: Some(&names),
-            settled: self.settled.as_ref().map(|(relation, _)| relation),
+            common_relation: self.common_relation_and_reader.as_ref().map(|(relation, _)| relation),
             has_aggregates: self.aggregate.is_some(),
             required_types: &[],
         };
@@ -352,7 +352,7 @@ impl CompiledFile {
         if self.aggregate.is_none() {
             self.aggregate = part.aggregate;
         }
-        let is_same = self.aggregate.is_some() == self.has_aggregates && part.settled.is_none();
+        let is_same = self.aggregate.is_some() == self.has_aggregates && part.common_relation_and_reader.is_none();
         (part.is_supported && part.count == count && is_same).then_some(part)
     }
 

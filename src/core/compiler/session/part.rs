@@ -30,7 +30,7 @@ pub(super) struct CompiledPart {
     pub aggregate: Option<ChunkId>,
     /// Relation of the first column, to which all other columns must belong, and the chunk that reads the first column.
     /// `None` if only one relation is possible.
-    pub settled: Option<(Arc<str>, ChunkId)>,
+    pub common_relation_and_reader: Option<(Arc<str>, ChunkId)>,
     /// Number of definitions in the chunks.
     pub count: usize,
     /// Length of the text, without the keys.
@@ -52,7 +52,7 @@ impl CompiledPart {
             chunks,
             keys: CheckedFacts::default(),
             aggregate: None,
-            settled: None,
+            common_relation_and_reader: None,
             count: 0,
             length: text.len() as u32,
             is_supported: true,
@@ -101,8 +101,8 @@ impl CompiledPart {
         self.aggregate = dependency_facts
             .first_aggregate
             .map(|definition| owner(self, definition));
-        self.settled = dependency_facts
-            .settled
+        self.common_relation_and_reader = dependency_facts
+            .common_relation_and_reader
             .map(|(relation, definition)| (relation, owner(self, definition)));
     }
 

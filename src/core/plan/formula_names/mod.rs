@@ -152,7 +152,7 @@ pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: Nam
         function,
         param,
         is_first,
-        of: owner,
+        owner,
     } = call;
     let fallback = || match (function, param) {
         (Some(function), _) if is_first && function.starts_with("ROUND") => format!("unrounded_{owner}"),
@@ -179,7 +179,7 @@ pub(super) struct NamedCall<'c> {
     pub param: &'static str,
     pub is_first: bool,
     /// Name of the definition that contains the call.
-    pub of: &'c str,
+    pub owner: &'c str,
 }
 
 /// Returns a name for a value, derived from its formula or, if the formula is too long, from its function and the

@@ -16,7 +16,7 @@ use crate::ir::{Ir, IrId, Program};
 #[derive(Debug)]
 pub(super) struct Strata {
     /// Stratum of each node.
-    stage: Arena<u32>,
+    stratum: Arena<u32>,
     /// Grouping stratum or, in a step without groups, the first stratum that can contain windows.
     pub main: u32,
     /// Stratum whose select filters rows.
@@ -28,7 +28,7 @@ pub(super) struct Strata {
 
 impl Strata {
     pub fn stratum_of(&self, id: IrId) -> u32 {
-        self.stage[id.index()]
+        self.stratum[id.index()]
     }
 }
 
@@ -44,16 +44,16 @@ pub(super) fn assign_strata(
     let mut assignment = StratumAssignment {
         step,
         reach,
-        cuts,
+        materialized: cuts,
         aliases,
-        filtered: joined || step.roles.as_slice().contains(&DefinitionRole::Where),
-        stage: Arena::filled(0, program.len()),
+        lookups_follow_filter: joined || step.roles.as_slice().contains(&DefinitionRole::Where),
+        stratum: Arena::filled(0, program.len()),
         main: 0,
         filter: 0,
         having: 0,
-        keyed: None,
-        parted: None,
-        delayed: FxHashMap::default(),
+        first_stratum_of_sort_keys: None,
+        first_stratum_of_partition_keys: None,
+        strata_of_delayed_lookups: FxHashMap::default(),
     };
     assignment.assign_rows(&nodes);
     assignment.choose_grouping_stratum(&nodes);
@@ -62,7 +62,7 @@ pub(super) fn assign_strata(
         last = assignment.assign_groups_and_windows();
     }
     Strata {
-        stage: assignment.stage,
+        stratum: assignment.stratum,
         main: assignment.main,
         filter: assignment.filter,
         having: assignment.having,
@@ -74,32 +74,32 @@ pub(super) fn assign_strata(
 struct StratumAssignment<'s> {
     step: &'s StepPlan<'s>,
     reach: &'s Liveness,
-    cuts: &'s MaterializedValues,
+    materialized: &'s MaterializedValues,
     aliases: &'s FxHashMap<IrId, String>,
     /// Whether lookups need a later stratum than the first select. In the second and later strata, joined relations are
     /// a single relation.
-    filtered: bool,
-    stage: Arena<u32>,
+    lookups_follow_filter: bool,
+    stratum: Arena<u32>,
     main: u32,
     filter: u32,
     having: u32,
     /// First stratum in which the sort keys of the groups are columns.
-    keyed: Option<u32>,
+    first_stratum_of_sort_keys: Option<u32>,
     /// First stratum in which the keys of `partition_by` are columns.
-    parted: Option<u32>,
+    first_stratum_of_partition_keys: Option<u32>,
     /// Stratum of each period lookup that shares the join of a later lookup.
-    delayed: FxHashMap<IrId, u32>,
+    strata_of_delayed_lookups: FxHashMap<IrId, u32>,
 }
 
 impl StratumAssignment<'_> {
     /// Returns the first stratum that can read a node.
     fn first_stratum_after(&self, id: IrId) -> u32 {
-        self.stage[self.cuts.representative(id).index()] + u32::from(self.cuts.contains(id))
+        self.stratum[self.materialized.representative(id).index()] + u32::from(self.materialized.contains(id))
     }
 
     /// Returns the earliest stratum in which a node's operands are available. For a definition, this is the stratum of
     /// its root.
-    fn need(&self, id: IrId) -> u32 {
+    fn earliest_stratum_of_operands(&self, id: IrId) -> u32 {
         let program = self.step.program;
         match program.node(id) {
             Ir::Definition(definition_index) => self.first_stratum_after(program.definition_root(definition_index)),
@@ -125,7 +125,7 @@ impl StratumAssignment<'_> {
         let (step, program) = (self.step, self.step.program);
         for id in nodes.iter().copied() {
             if self.is_before_windows(id) {
-                self.stage[id.index()] = self.need(id);
+                self.stratum[id.index()] = self.earliest_stratum_of_operands(id);
             }
         }
         for (index, definition) in program.definitions.iter().enumerate() {
@@ -133,9 +133,11 @@ impl StratumAssignment<'_> {
                 continue;
             }
             match step.roles[index] {
-                DefinitionRole::Where => self.filter = self.filter.max(self.stage[definition.root.index()]),
+                DefinitionRole::Where => self.filter = self.filter.max(self.stratum[definition.root.index()]),
                 DefinitionRole::GroupBy => {
-                    self.main = self.main.max(key_stratum(step, self.cuts, &self.stage, index));
+                    self.main = self
+                        .main
+                        .max(key_stratum(step, self.materialized, &self.stratum, index));
                 }
                 _ if step.keys[index] => self.main = self.main.max(self.first_stratum_after(definition.root)),
                 _ => {}
@@ -156,19 +158,21 @@ impl StratumAssignment<'_> {
             } else {
                 0
             };
-            self.stage[id.index()] = self.stage[id.index()].max(self.need(id)).max(least);
+            self.stratum[id.index()] = self.stratum[id.index()]
+                .max(self.earliest_stratum_of_operands(id))
+                .max(least);
         }
         if step.grouped {
             for id in nodes.iter().copied() {
                 if let Ir::Aggregate { .. } = program.node(id) {
-                    self.main = self.main.max(self.need(id));
+                    self.main = self.main.max(self.earliest_stratum_of_operands(id));
                 }
             }
             // Constants become columns in the grouping select or in a later select.
             for index in 0..program.definitions.len() {
                 let root = step.definition_root(index);
                 if step.outputs[index] && !step.keys[index] && self.reach.rows[root.index()] {
-                    self.stage[root.index()] = self.main;
+                    self.stratum[root.index()] = self.main;
                 }
             }
         }
@@ -180,17 +184,21 @@ impl StratumAssignment<'_> {
     fn assign_groups_and_windows(&mut self) -> u32 {
         let (step, program) = (self.step, self.step.program);
         // Windows sort and partition by the keys.
-        let computed = |index: usize| !is_plain_column(program, self.cuts, step.definition_root(index));
+        let computed = |index: usize| !is_plain_column(program, self.materialized, step.definition_root(index));
         let key = |index: usize| step.has_role(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
         let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
         let ordered = if by_name { self.main + 1 } else { self.main };
-        let of_keys = key_reading_helpers(step, self.cuts, self.aliases);
-        (self.having, self.keyed, self.parted) = (self.main, None, None);
+        let of_keys = key_reading_helpers(step, self.materialized, self.aliases);
+        (
+            self.having,
+            self.first_stratum_of_sort_keys,
+            self.first_stratum_of_partition_keys,
+        ) = (self.main, None, None);
         let mut last = self.main;
         for (id, owner) in self.nodes_in_order_of_use() {
             if self.is_before_windows(id) {
                 if !step.grouped {
-                    last = last.max(self.stage[id.index()]);
+                    last = last.max(self.stratum[id.index()]);
                 }
                 continue;
             }
@@ -200,26 +208,26 @@ impl StratumAssignment<'_> {
                 Ir::Window { .. } => node_stratum.max(self.having).max(ordered),
                 // Lookups read the filtered rows or groups from an earlier stratum in which their keys are columns.
                 Ir::PeriodLookup { .. } => {
-                    let delayed = self.delayed.get(&id).copied().unwrap_or(0);
-                    let least = node_stratum.max(delayed).max(self.lookup_stratum());
+                    let delayed = self.strata_of_delayed_lookups.get(&id).copied().unwrap_or(0);
+                    let least = node_stratum.max(delayed).max(self.first_stratum_of_lookups());
                     least.max(self.stratum_of_sort_keys())
                 }
                 // A lookup in the sheet itself searches the filtered rows.
-                Ir::RowLookup { find, .. }
+                Ir::RowLookup { lookup: find, .. }
                     if program
-                        .finds
+                        .lookups
                         .try_get(find as usize)
                         .is_some_and(|find| find.tab.is_none()) =>
                 {
                     node_stratum
-                        .max(self.lookup_stratum())
+                        .max(self.first_stratum_of_lookups())
                         .max(self.stratum_of_partition_keys())
                 }
                 _ => node_stratum,
             };
-            self.stage[id.index()] = stratum.max(self.main);
+            self.stratum[id.index()] = stratum.max(self.main);
             if step.has_role(owner, DefinitionRole::Having) && id == program.definitions[owner].root {
-                self.having = self.stage[id.index()];
+                self.having = self.stratum[id.index()];
             }
             last = last.max(stratum);
         }
@@ -272,9 +280,9 @@ impl StratumAssignment<'_> {
             Ir::Definition(definition_index)
                 if step.grouped
                     && step.keys[definition_index as usize]
-                    && !self.cuts.contains(program.definition_root(definition_index)) =>
+                    && !self.materialized.contains(program.definition_root(definition_index)) =>
             {
-                if is_plain_column(program, self.cuts, program.definition_root(definition_index)) {
+                if is_plain_column(program, self.materialized, program.definition_root(definition_index)) {
                     self.main
                 } else {
                     self.main + 1
@@ -287,33 +295,33 @@ impl StratumAssignment<'_> {
             // A repeated key expression also needs a later stratum, because not every engine recognizes a key inside an
             // expression.
             _ if step.grouped && self.aliases.contains_key(&id) => self.main + 1,
-            _ => self.need(id),
+            _ => self.earliest_stratum_of_operands(id),
         }
     }
 
     /// Returns the first stratum that can join a lookup in the filtered rows or groups.
-    fn lookup_stratum(&self) -> u32 {
+    fn first_stratum_of_lookups(&self) -> u32 {
         if self.step.grouped {
             self.having + 1
         } else {
-            self.filter + u32::from(self.filtered)
+            self.filter + u32::from(self.lookups_follow_filter)
         }
     }
 
     fn stratum_of_sort_keys(&mut self) -> u32 {
-        let stratum = self.keyed.unwrap_or_else(|| {
+        let stratum = self.first_stratum_of_sort_keys.unwrap_or_else(|| {
             let step = self.step;
             self.stratum_after(|index| step.roles[index].orders_groups())
         });
-        *self.keyed.insert(stratum)
+        *self.first_stratum_of_sort_keys.insert(stratum)
     }
 
     fn stratum_of_partition_keys(&mut self) -> u32 {
-        let stratum = self.parted.unwrap_or_else(|| {
+        let stratum = self.first_stratum_of_partition_keys.unwrap_or_else(|| {
             let step = self.step;
             self.stratum_after(|index| step.has_role(index, DefinitionRole::PartitionBy))
         });
-        *self.parted.insert(stratum)
+        *self.first_stratum_of_partition_keys.insert(stratum)
     }
 
     /// Returns the first stratum in which the chosen definitions are available.

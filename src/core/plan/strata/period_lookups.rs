@@ -25,7 +25,7 @@ impl StratumAssignment<'_> {
         for (id, _) in &nodes {
             if let Some(distance) = distance(*id) {
                 let stratum = joins.entry(distance).or_default();
-                *stratum = (*stratum).max(self.stage[id.index()]);
+                *stratum = (*stratum).max(self.stratum[id.index()]);
             }
         }
         // Last stratum that can compute each node, so that no other node moves to a later stratum than `last`.
@@ -35,11 +35,11 @@ impl StratumAssignment<'_> {
             if self.is_before_windows(id) {
                 continue;
             }
-            let stratum = self.stage[id.index()];
+            let stratum = self.stratum[id.index()];
             let is_root = id == program.definitions[owner].root;
             let own = match (program.node(id), distance(id).and_then(|distance| joins.get(&distance))) {
                 (_, Some(join)) if *join > stratum && *join <= latest[id.index()] => {
-                    self.delayed.insert(id, *join);
+                    self.strata_of_delayed_lookups.insert(id, *join);
                     *join
                 }
                 (Ir::PeriodLookup { .. } | Ir::RowLookup { .. } | Ir::Window { .. } | Ir::Aggregate { .. }, _) => {
@@ -54,11 +54,11 @@ impl StratumAssignment<'_> {
                 _ => program.operands(id).collect(),
             };
             for operand in used {
-                let operand = self.cuts.representative(operand);
-                let before = own.saturating_sub(u32::from(self.cuts.contains(operand)));
+                let operand = self.materialized.representative(operand);
+                let before = own.saturating_sub(u32::from(self.materialized.contains(operand)));
                 latest[operand.index()] = latest[operand.index()].min(before);
             }
         }
-        !self.delayed.is_empty()
+        !self.strata_of_delayed_lookups.is_empty()
     }
 }

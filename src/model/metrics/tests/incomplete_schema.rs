@@ -9,7 +9,7 @@ fn compiler() -> Compiler {
     let relation = |name: &str, column: &str| {
         Relation::new(name)
             .with(Column::new(column, Type::Integer))
-            .partially_known()
+            .mark_incomplete()
     };
     let schema = Schema::new()
         .with(relation("months", "month_id"))

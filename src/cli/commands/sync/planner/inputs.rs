@@ -94,7 +94,7 @@ impl ModelInputs {
         let mut reconciled = reconcile_all(&models, || tools.as_tools());
         let conflicts = reconciled.iter_mut().flat_map(|reconciled| &mut reconciled.conflicts);
         for set in conflicts.filter_map(|conflict| conflict.set.as_mut()) {
-            set.find_changed_models(self.specs.iter(), tools.as_tools().compiler);
+            set.set_changed_models(self.specs.iter(), tools.as_tools().compiler);
         }
         let names = models.iter().map(|(sides, _)| sides.model.to_owned());
         names.zip(reconciled).collect()
