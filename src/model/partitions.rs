@@ -188,7 +188,7 @@ impl StepKeys<'_> {
                 Code::PeriodOutsidePartition,
                 span,
                 format!(
-                    "`{}` restarts for each `{name}`: the rows are also partitioned by `{name}`, which depends on `{key}`",
+                    "`{}` reads only rows of the same `{name}`, because the rows are also partitioned by `{name}`, which depends on `{key}`",
                     span.excerpt(self.text)
                 ),
             )

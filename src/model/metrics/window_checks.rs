@@ -199,7 +199,7 @@ impl ModelOverSets<'_> {
         let (part, range) = formula.window_reaches.iter().find_map(cut)?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[part.key_index].text);
         let message = format!(
-            "`{}` restarts for each `{name}`: the rows are also partitioned by `{name}`, which depends on `{key}`",
+            "`{}` reads only rows of the same `{name}`, because the rows are also partitioned by `{name}`, which depends on `{key}`",
             formula.text.get(range.clone()).unwrap_or_default()
         );
         let is_left = |index: &usize| {
