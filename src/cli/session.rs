@@ -186,8 +186,8 @@ impl Session {
         }
     }
 
-    /// Formats the diagnostics of `check` for standard output. Many warnings of one kind are one line. `--quiet` removes
-    /// warnings, unless `--deny warnings` makes them failures or the format is for programs.
+    /// Formats the diagnostics of `check` for standard output. Many warnings of one kind are one line. `--quiet`
+    /// removes warnings, unless `--deny warnings` makes them failures or the format is for programs.
     pub fn format_checked(&self, file_diagnostics: &[FileDiagnostics], denies_warnings: bool) -> String {
         let reports = to_reports(file_diagnostics);
         let hides_warnings = self.global.quiet && !denies_warnings;

@@ -204,8 +204,8 @@ impl Emitter<'_> {
     }
 
     /// Specifies the aggregates of the definition that is emitted next, because each definition is a separate
-    /// expression. Reports aggregates that are in conflict only because of the definitions that it uses. Returns whether
-    /// the definition can be emitted.
+    /// expression. Reports aggregates that are in conflict only because of the definitions that it uses. Returns
+    /// whether the definition can be emitted.
     pub fn separate_definition(&mut self, [own, all]: [SortedAggregates; 2], span: Span) -> bool {
         let conflict = all.conflict();
         self.sorts_different_values = conflict.is_some();

@@ -358,7 +358,8 @@ impl ModelOverSets<'_> {
         steps
     }
 
-    /// Returns the step that adds the keys that the period determines. `others` are the keys that it does not determine.
+    /// Returns the step that adds the keys that the period determines. `others` are the keys that it does not
+    /// determine.
     fn determined_step(&self, fill: &Fill, keys: &ModelKeys, others: Vec<String>) -> StepText {
         let key = &keys.names[fill.key];
         let name_of = |determined: &KeyWithinPeriod| keys.names[determined.key_index].clone();

@@ -57,8 +57,8 @@ impl Lowerer<'_> {
         self.add_error(span)
     }
 
-    /// Replaces the errors about columns of another tab in `XLOOKUP(A1 & B1, 'Tab'!A:A & 'Tab'!B:B, 'Tab'!C:C)`, because
-    /// these columns are in a lookup, but the lookup searches and returns only single columns.
+    /// Replaces the errors about columns of another tab in `XLOOKUP(A1 & B1, 'Tab'!A:A & 'Tab'!B:B, 'Tab'!C:C)`,
+    /// because these columns are in a lookup, but the lookup searches and returns only single columns.
     #[cold]
     fn explain_computed_columns(&mut self, args: &[ExprId], function: &Function) {
         let columns = args.iter().skip(1).take(2);
