@@ -131,7 +131,8 @@ fn yaml_to_options(help: &str) -> String {
             text.push('`');
         }
     }
-    text
+    // A query without a spec has no steps.
+    text.replace(" to the step that groups by", " for the key")
 }
 
 /// Counterpart of YAML among the options.

@@ -3,7 +3,7 @@
 use formulac_syntax::yaml::{CONFLICT_MARKER, conflict_marker_span};
 
 use crate::dialect::Dialect;
-use crate::jinja_parts::{JinjaKind, jinja_parts};
+use crate::jinja_parts::{JinjaKind, JinjaPart, jinja_parts};
 use crate::tokens::{SqlToken, SqlTokenKind, tokens_and_unclosed};
 
 /// Fault because of which SQL cannot be split into its parts.
@@ -36,6 +36,9 @@ pub fn sql_fault(source: &str, dialect: Dialect) -> Option<SqlFault> {
     if let Some(marker) = conflict_marker_span(source) {
         return at(marker.start as usize, CONFLICT_MARKER.to_owned());
     }
+    if !is_certain(source) {
+        return None;
+    }
     let (tokens, unclosed) = tokens_and_unclosed(source, dialect);
     if let Some(start) = unclosed {
         let text = source.get(start..).unwrap_or_default();
@@ -52,27 +55,46 @@ pub fn sql_fault(source: &str, dialect: Dialect) -> Option<SqlFault> {
     at(last.start, "dbt does not accept `;` after the query".to_owned())
 }
 
-/// Returns the first bracket without its other end, with the reason. Each branch of an `{% if %}` may open or close the
-/// same brackets, because dbt writes only one of the branches.
+/// Returns whether it is certain where quotes and comments end. Some engines have other comments and quotes, such as
+/// `//`, `#`, `'''` and `$tag$`. In `{% raw %}` and `{% set x %}` blocks, dbt may not write the text as SQL.
+fn is_certain(source: &str) -> bool {
+    let is_uncertain_block = |part: JinjaPart<'_>| {
+        let keyword = part.code.split_whitespace().next();
+        part.kind == JinjaKind::Statement
+            && (keyword == Some("raw") || keyword == Some("set") && !part.code.contains('='))
+    };
+    let has_hash_comment = || {
+        source.match_indices('#').any(|(at, _)| {
+            let before = source.get(..at).and_then(|text| text.chars().next_back());
+            before.is_none_or(char::is_whitespace)
+        })
+    };
+    !["//", "'''", "\"\"\"", "$"].iter().any(|sign| source.contains(sign))
+        && !has_hash_comment()
+        && !jinja_parts(source).any(is_uncertain_block)
+}
+
+/// Returns the first bracket without its other end, with the reason. Returns `None` if the branch of an `{% if %}` or
+/// another Jinja block contains only one end of a bracket, because only dbt can determine the brackets that it writes.
 fn bracket_fault(tokens: &[SqlToken], source: &str) -> Option<(SqlToken, String)> {
     let mut open: Vec<(SqlToken, &str)> = Vec::new();
-    let mut open_before_branches: Vec<Vec<(SqlToken, &str)>> = Vec::new();
+    // Number of open brackets at the start of each open Jinja block.
+    let mut blocks: Vec<usize> = Vec::new();
     for token in tokens {
         let text = token.text(source);
         match (token.kind, text) {
             (SqlTokenKind::Sign, "(") => open.push((*token, ")")),
             (SqlTokenKind::Sign, "[") => open.push((*token, "]")),
+            (SqlTokenKind::Sign, ")" | "]") if blocks.last() == Some(&open.len()) => return None,
             (SqlTokenKind::Sign, ")" | "]") => match open.pop() {
                 Some((_, close)) if close == text => {}
                 Some((opened, _)) => return Some((opened, format!("`{}` is never closed", opened.text(source)))),
                 None => return Some((*token, format!("`{text}` closes no bracket"))),
             },
             (SqlTokenKind::Jinja, tag) => match jinja_keyword(tag) {
-                "if" => open_before_branches.push(open.clone()),
-                "elif" | "else" => open = open_before_branches.last().cloned().unwrap_or(open),
-                "endif" => {
-                    open_before_branches.pop();
-                }
+                "if" | "for" | "call" | "macro" | "filter" => blocks.push(open.len()),
+                "elif" | "else" if blocks.last() != Some(&open.len()) => return None,
+                keyword if keyword.starts_with("end") && blocks.pop() != Some(open.len()) => return None,
                 _ => {}
             },
             _ => {}
@@ -109,11 +131,11 @@ mod tests {
             ("select f(a[1)\nfrom b", "1: `[` is never closed"),
             ("select f(a))\nfrom b", "1: `)` closes no bracket"),
             ("select\n'a, 'b'", "2: `'` is never closed"),
-            ("select $$a", "1: `$$` is never closed"),
             ("select a /* b", "1: `/*` is never closed"),
             ("select a {# b", "1: `{#` is never closed"),
             ("from\n{{ ref('a') }\njoin {{ ref('b') }}", "2: `{{` is never closed"),
             ("{% if a }\nb\n{% endif %}", "1: `{%` is never closed"),
+            ("{% if a %} and f(b) {% endif %} and (c", "1: `(` is never closed"),
             ("select a\nfrom b;\n", "2: dbt does not accept `;` after the query"),
         ];
         for (sql, expected) in cases {
@@ -128,9 +150,21 @@ mod tests {
             "{% if x %} where (a\n{% elif y %} where (b {%- else %} where (c {% endif %})",
             "{% set x = {'a': {'b': 1}} %} select a['b']",
             "{% if x %}{% if y %}({% else %}({% endif %}{% else %}({% endif %} a)",
-            "select '; it''s', $$ ' $$",
+            "{% if x %}f(a{% else %}a{% endif %}{% if x %}, 2){% endif %}",
+            "{% for i in [1, 2] %}({% endfor %} a ))",
+            "(a or {% call f() %}b) or (c{% endcall %})",
+            "{% raw %}'{{ name'{% endraw %} (",
+            "{% set note %}the customer's region (now){% endset %} select 1",
+            "{{ config(partition_by={'field': 'd', 'range': {'start': 0, 'end': 1}}) }} select a",
+            "select '{{ var('x', 'it\\'s') }}', {{ var('y', 'it\\'s') }}",
+            "select '; it''s', $$ ' $$, $q$it's$q$",
+            "select 1 // the customer's region",
+            "select 1 # the customer's region",
+            "select '''it's'''",
         ] {
             assert_eq!(fault(sql), "", "{sql}");
         }
+        let bigquery = |sql| sql_fault(sql, "bigquery".parse().unwrap());
+        assert_eq!(bigquery(r#"select r'[\'\"]', r"\"", r'it\'s'"#), None);
     }
 }

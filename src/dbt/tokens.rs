@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use formulac_syntax::text::is_word_char;
 
 use crate::dialect::Dialect;
-use crate::{has_jinja, normalized_jinja};
+use crate::{has_jinja, jinja_parts, normalized_jinja};
 
 /// Kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,7 +263,8 @@ impl<'s> Lexer<'s> {
         if quote == '"' && !self.dialect.accepts_double_quoted_texts() {
             return SqlTokenKind::Word;
         }
-        let escapes = word == "e" || (self.dialect.has_backslash_escapes() && !word.contains('r'));
+        // In BigQuery's raw strings, a backslash also prevents the next quote from ending the string.
+        let escapes = word == "e" || self.dialect.has_backslash_escapes();
         self.read_quoted(quote, escapes);
         SqlTokenKind::Text
     }
@@ -291,27 +292,13 @@ impl<'s> Lexer<'s> {
     }
 
     fn read_jinja(&mut self) {
-        let start = self.at;
-        let end = if self.rest().starts_with("{{") { "}}" } else { "%}" };
-        self.at += 2;
-        let mut quote = None;
-        while let Some(c) = self.rest().chars().next() {
-            if quote.is_none() && self.rest().starts_with(end) {
-                self.at += 2;
-                return;
-            }
-            // A tag inside another tag means that the first tag is not closed.
-            if quote.is_none() && (self.rest().starts_with("{{") || self.rest().starts_with("{%")) {
-                self.unclosed.get_or_insert(start);
-            }
-            match quote {
-                Some(open) if c == open => quote = None,
-                None if matches!(c, '\'' | '"') => quote = Some(c),
-                _ => {}
-            }
-            self.at += c.len_utf8();
+        let Some(tag) = jinja_parts(self.rest()).next() else {
+            return;
+        };
+        if !tag.is_closed {
+            self.unclosed.get_or_insert(self.at);
         }
-        self.unclosed.get_or_insert(start);
+        self.at += tag.end;
     }
 }
 
@@ -488,7 +475,7 @@ mod tests {
     #[test]
     fn strings_may_contain_sql() {
         assert_eq!(keys("'it''s -- {# x'", "postgres"), ["'it''s -- {# x'"]);
-        assert_eq!(keys(r"'it\'s' r'\' x", "bigquery"), [r"'it\'s'", r"r'\'", "x"]);
+        assert_eq!(keys(r"'it\'s' r'\'' x", "bigquery"), [r"'it\'s'", r"r'\''", "x"]);
         assert_eq!(keys("'{{ '{{' }} a'", "duckdb"), ["'{{ '{{' }} a'"]);
         assert_eq!(keys("1.5e-3 .5 1e a1", "duckdb"), ["1.5e-3", ".5", "1", "e", "a1"]);
         assert_eq!(keys("a!=b::text", "duckdb"), ["a", "<>", "b", "::", "text"]);

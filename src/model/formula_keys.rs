@@ -1,5 +1,7 @@
 //! Formulas among the keys of a step. A key is a column, a definition or a timeframe, so that its column has a name.
 
+use formulac_syntax::lex::name_needs_quotes;
+
 use crate::Level;
 use crate::ast::{Ast, Expr};
 use crate::check::DefinitionRole;
@@ -33,7 +35,10 @@ pub(super) fn check_formula_keys(plan: &StepPlan<'_>, ast: &Ast, text: &str, dia
         }
         let formula = definition.span.text(text);
         let name = snake_case(formula);
-        let name = if name.len() > MAX_NAME { "key" } else { &name };
+        let name = match name.len() > MAX_NAME || name_needs_quotes(&name) {
+            true => "key",
+            false => &name,
+        };
         let message =
             format!("`group_by` contains the formula `{formula}` instead of a column, definition or timeframe");
         let help = format!("add `{name} = {formula}` to `definitions`, and group by `{name}`");

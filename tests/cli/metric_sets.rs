@@ -132,7 +132,7 @@ fn metrics_are_queried_without_a_spec() {
     for args in [
         &["query", "specs/orders.yml"][..],
         &["model", "specs/orders.yml"],
-        &["model", "specs/orders.yml", "--out", "out"],
+        &["model", "specs/orders.yml", "--out", "models"],
     ] {
         let run = project.run(args);
         assert!(

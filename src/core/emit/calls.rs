@@ -211,7 +211,9 @@ impl Emitter<'_> {
         self.sorts_different_values = conflict.is_some();
         match conflict {
             Some(function) if !own.are_sorted() => {
-                self.report_sorted_aggregate(function, span);
+                if !all.is_reported {
+                    self.report_sorted_aggregate(function, span);
+                }
                 false
             }
             _ => true,

@@ -20,6 +20,8 @@ pub struct SortedAggregates {
     has_others: bool,
     /// Whether there is an aggregate of distinct values.
     has_distinct: bool,
+    /// Whether a conflict was reported for a definition that is used.
+    pub is_reported: bool,
 }
 
 impl SortedAggregates {
@@ -33,6 +35,7 @@ impl SortedAggregates {
         }
         self.has_others |= other.has_others;
         self.has_distinct |= other.has_distinct;
+        self.is_reported |= other.conflict().is_some();
     }
 
     pub fn are_sorted(&self) -> bool {

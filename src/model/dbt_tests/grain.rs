@@ -2,6 +2,7 @@
 //! that groups by the key, so that NULL counts as a value and the types of the columns do not matter.
 
 use formulac_syntax::diag::lists::join_words;
+use formulac_syntax::lex::name_needs_quotes;
 use formulac_syntax::text::is_word_char;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -271,7 +272,7 @@ fn key_as_formula(entry: &str) -> String {
     let timeframe = key.strip_suffix(']').and_then(|key| key.rsplit_once('['));
     let column = timeframe.map_or(key, |(column, _)| column).trim();
     let is_name = column.chars().all(|c| is_word_char(c) || c == '.' || c == ' ');
-    if braced.is_some() || (is_name && column.contains(' ')) {
+    if braced.is_some() || (is_name && !column.contains('.') && name_needs_quotes(column)) {
         format!("${{{column}}}")
     } else {
         column.to_owned()

@@ -303,7 +303,7 @@ fn amount_column(relation: &Relation) -> Option<&Column> {
             || relation.key().iter().any(|key| key.eq_ignore_ascii_case(&name));
         // A `total_price` is a sum.
         let is_total = name_parts(&name).any(|part| part == "total");
-        let is_average = name_parts(&name).any(|part| AVERAGES.contains(&part)) && !is_total;
+        let is_average = name_parts(&name).any(|part| AVERAGES.contains(&part) && !(part == "price" && is_total));
         !name_needs_quotes(column.name()) && !is_key && !is_average
     };
     let column_of_type = |ty: Type| {

@@ -43,18 +43,15 @@ pub fn commit_command(root: &Path, project: Option<&Project>) -> Option<String> 
 pub fn describe_other_views(root: &Path) -> Option<String> {
     let repository = Repository::find(root).ok()?;
     let listed = repository
-        .run_git(&["ls-files", "-z", "--", ":(top)*.view.yaml"])
+        .run_git(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD"])
         .ok()?;
-    let own_folder = format!("{}/", project::OMNI);
+    let own_folder = format!("{}{}/", repository.project_prefix().ok()?, project::OMNI);
     let files: Vec<&str> = listed
         .split('\0')
-        .filter(|path| !path.is_empty() && !path.starts_with(&own_folder))
+        .filter(|path| path.ends_with(".view.yaml") && !path.starts_with(&own_folder))
         .collect();
-    let parents: BTreeSet<PathBuf> = files
-        .iter()
-        .filter_map(|path| Some(root.join(Path::new(path).parent()?)))
-        .collect();
-    let folders: Vec<String> = parents.iter().map(|folder| display_path(folder)).collect();
+    let parents: BTreeSet<&Path> = files.iter().filter_map(|path| Path::new(path).parent()).collect();
+    let folders: Vec<String> = parents.into_iter().map(display_path).collect();
     (!files.is_empty()).then(|| {
         format!(
             "the repository already has {} of an Omni model, which this pull does not read: {}; to use that model, \

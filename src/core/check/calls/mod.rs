@@ -111,7 +111,8 @@ impl Lowerer<'_> {
             })
     }
 
-    /// Returns whether a value is `LEN(text) - FIND("-", text)` of the same column or definition.
+    /// Returns whether a value is `LEN(text) - FIND("-", text)` of the same column or definition. If FIND searched for an
+    /// empty text, the value could be -1.
     fn is_length_after_match(&self, text: IrId, id: IrId) -> bool {
         let Some([length, position]) = self.call_arguments(id, internal::SUBTRACT) else {
             return false;
@@ -120,7 +121,14 @@ impl Lowerer<'_> {
         let is_text = |id: &IrId| self.program.node(*id) == node;
         matches!(node, Ir::Column(_) | Ir::Definition(_))
             && matches!(self.call_arguments(*length, internal::LEN), Some([measured]) if is_text(measured))
-            && matches!(self.call_arguments(*position, internal::FIND), Some([_, searched]) if is_text(searched))
+            && matches!(
+                self.call_arguments(*position, internal::FIND),
+                Some([search, searched]) if is_text(searched) && self.is_text_literal_with_characters(*search)
+            )
+    }
+
+    fn is_text_literal_with_characters(&self, id: IrId) -> bool {
+        matches!(self.program.node(id), Ir::Text(text) if !self.program.text(text).is_empty())
     }
 
     /// Returns the arguments of a call of a function. `None` for other nodes.

@@ -1,6 +1,6 @@
 //! Lint for the name of a column in quotes, which SQL reads as the column, but a formula reads as text.
 
-use formulac_syntax::text::is_word_char;
+use formulac_syntax::lex::quote_formula_name;
 
 use super::Lints;
 use crate::diag::Code;
@@ -19,11 +19,7 @@ impl Lints<'_> {
             return false;
         };
         let name = column.name();
-        let reference = if name.chars().all(is_word_char) {
-            name.to_owned()
-        } else {
-            format!("${{{name}}}")
-        };
+        let reference = quote_formula_name(name);
         let message = format!("`\"{text}\"` is the same text in every row, not the column `{name}`");
         let help = format!("write `{reference}` without quotes for the column, because quotes enclose text");
         self.warn(Code::QuotedName, literal, message, help);

@@ -179,7 +179,16 @@ impl Lowerer<'_> {
         }
         if adds && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
-            (a, b) = (self.whole_days(a), self.whole_days(b));
+            let (first, second) = (self.whole_days(a), self.whole_days(b));
+            // A fraction of a day, such as 0.5, changes nothing.
+            let is_fraction = |days: IrId, whole: IrId| days != whole && self.literal_number(whole) == Some(0.0);
+            if op == BinaryOp::Add && is_fraction(a, first) {
+                return second;
+            }
+            if is_fraction(b, second) {
+                return first;
+            }
+            (a, b) = (first, second);
             operands = self.summarize_operands(&[a, b], span);
         }
         if op == BinaryOp::Power && self.constant_number(b) == Some(0.5) {
@@ -228,6 +237,9 @@ impl Lowerer<'_> {
                 .any(|part| self.program.meta(part).ty == Type::Time)
         };
         let help = match self.constant_number(days) {
+            Some(number) if number.trunc() == 0.0 && number != 0.0 => {
+                "add `TIME(…)` for hours and minutes, or remove the operation".to_owned()
+            }
             Some(number) if number.fract() != 0.0 => {
                 format!(
                     "write a whole number of days, such as {}, or add `TIME(…)` for hours and minutes",

@@ -307,13 +307,7 @@ impl NumberMask {
         }
     }
 
-    /// Returns the number of characters to remove from the end of a text with ten decimals.
-    pub fn cut_length(&self) -> u32 {
-        let point = u32::from(self.decimals == 0);
-        TEXT_DECIMALS - self.decimals + point
-    }
-
-    /// Returns a regular expression for the characters that [`Self::cut_length`] counts.
+    /// Returns a regular expression for the characters to remove from the end of a text with ten decimals.
     pub fn cut_pattern(&self) -> String {
         let point = if self.decimals == 0 { "[.]" } else { "" };
         format!("{point}[0-9]{{{}}}$", TEXT_DECIMALS - self.decimals)

@@ -277,8 +277,8 @@ impl Lowerer<'_> {
         let mut call_args = vec![number];
         call_args.extend([mask.to_printf(is_integer), mask.to_char()].map(|text| self.text_literal(&text, span)));
         if entry == internal::EXACT_TEXT || entry == internal::GROUPED_TEXT {
-            let cut = mask.cut_length().to_string();
-            call_args.push(self.program.add_integer(&cut, span));
+            let decimals = mask.decimals.to_string();
+            call_args.push(self.program.add_integer(&decimals, span));
         }
         let last = match entry {
             internal::EXACT_TEXT => mask.cut_pattern(),
