@@ -78,14 +78,6 @@ fn constants_leave_no_operations_behind() {
             "case when amount >= 0 then power(cast(amount as double precision), cast(1 as double precision) / 3) end",
         ),
         (
-            "MOD(amount, 0.1)",
-            "mod(amount, 0.1) + case when sign(mod(amount, 0.1)) = -1 then 0.1 else 0 end",
-        ),
-        (
-            r#"TEXTAFTER(code, "-")"#,
-            "substr(code, nullif(strpos(code, '-'), 0) + 1)",
-        ),
-        (
             r#"LEFT(code, FIND("-", code) - 1)"#,
             "left(code, nullif(strpos(code, '-'), 0) - 1)",
         ),

@@ -6,7 +6,7 @@ mod calls;
 mod column_names;
 mod digits;
 mod keys;
-mod literal_calls;
+mod literal_operands;
 mod nodes;
 mod numbers;
 mod period;

@@ -279,9 +279,6 @@ impl Emitter<'_> {
             Part::Text(value) => tree.add_text(span, |out| self.dialect.push_text(out, value)),
             Part::Call { name, args } => {
                 let args = self.emit_list(args, base, spread);
-                if let Some(value) = self.literal_call(name, args) {
-                    return self.work.tree.add_text(span, |out| out.push_str(&value.to_string()));
-                }
                 if let Some(simplified) = self.simplify_division(name, args, span) {
                     return simplified;
                 }
