@@ -44,6 +44,10 @@ const LOST: &[(&str, &str, &str)] = &[
     // For scientific notation, only common number formats are tried, too.
     ("*", "TEXT(x, \"0.0E-0\"\" m\"\"\")", ""),
     ("*", "TEXT(x, \"0.0E+0;(0.0E+0)\")", ""),
+    // For floats on Snowflake, only common number formats are tried.
+    ("snowflake", "TEXT(x, \"000%;(#.0%)\")", ""),
+    // The SQL has no guard against a negative count, and only counts with this guard are tried.
+    ("*", "RIGHT(x, LEN(x) - FIND(\"-\", x))", ""),
     // The day to which the time is added is not an argument.
     ("snowflake", "TEXT(TIME(h, m, s), \"hh:mm:ss AM/PM\")", ""),
     // Both dates are literals, so their holidays are counted once for all rows.
