@@ -66,7 +66,8 @@ fn is_certain(source: &str) -> bool {
     let has_hash_comment = || {
         source.match_indices('#').any(|(at, _)| {
             let before = source.get(..at).and_then(|text| text.chars().next_back());
-            before.is_none_or(char::is_whitespace)
+            let is_jinja_end = source.get(at..).is_some_and(|text| text.starts_with("#}"));
+            before.is_none_or(char::is_whitespace) && !is_jinja_end
         })
     };
     !["//", "'''", "\"\"\"", "$"].iter().any(|sign| source.contains(sign))
@@ -128,6 +129,7 @@ mod tests {
             ("a\n<<<<<<< HEAD\nb", "2: the file contains a conflict marker of git"),
             ("with a as ((\nselect f(b))\nselect c", "1: `(` is never closed"),
             ("select f(a\nfrom b", "1: `(` is never closed"),
+            ("{# generated #}\nselect f((a)\nfrom b", "2: `(` is never closed"),
             ("select f(a[1)\nfrom b", "1: `[` is never closed"),
             ("select f(a))\nfrom b", "1: `)` closes no bracket"),
             ("select\n'a, 'b'", "2: `'` is never closed"),

@@ -111,8 +111,8 @@ impl Lowerer<'_> {
             })
     }
 
-    /// Returns whether a value is `LEN(text) - FIND("-", text)` of the same column or definition. If FIND searched for an
-    /// empty text, the value could be -1.
+    /// Returns whether a value is `LEN(text) - FIND("-", text)` of the same column or definition. If FIND searched for
+    /// an empty text, the value could be -1.
     fn is_length_after_match(&self, text: IrId, id: IrId) -> bool {
         let Some([length, position]) = self.call_arguments(id, internal::SUBTRACT) else {
             return false;
