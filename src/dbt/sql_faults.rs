@@ -70,8 +70,15 @@ fn is_certain(source: &str) -> bool {
             before.is_none_or(char::is_whitespace) && !is_jinja_end
         })
     };
-    !["//", "'''", "\"\"\"", "$"].iter().any(|sign| source.contains(sign))
+    let has_dollar_tag = || {
+        let mut after = source
+            .match_indices('$')
+            .filter_map(|(at, _)| source.get(at + 1..)?.chars().next());
+        after.any(|c| c.is_alphabetic() || c == '_')
+    };
+    !["//", "'''", "\"\"\""].iter().any(|sign| source.contains(sign))
         && !has_hash_comment()
+        && !has_dollar_tag()
         && !jinja_parts(source).any(is_uncertain_block)
 }
 
@@ -95,7 +102,12 @@ fn bracket_fault(tokens: &[SqlToken], source: &str) -> Option<(SqlToken, String)
             (SqlTokenKind::Jinja, tag) => match jinja_keyword(tag) {
                 "if" | "for" | "call" | "macro" | "filter" => blocks.push(open.len()),
                 "elif" | "else" if blocks.last() != Some(&open.len()) => return None,
-                keyword if keyword.starts_with("end") && blocks.pop() != Some(open.len()) => return None,
+                keyword if keyword.starts_with("end") => {
+                    let open_before = blocks.pop()?;
+                    if open_before != open.len() {
+                        return None;
+                    }
+                }
                 _ => {}
             },
             _ => {}
@@ -135,6 +147,8 @@ mod tests {
             ("select\n'a, 'b'", "2: `'` is never closed"),
             ("select a /* b", "1: `/*` is never closed"),
             ("select a {# b", "1: `{#` is never closed"),
+            ("select $$a", "1: `$$` is never closed"),
+            ("select f('^a$'\nfrom b", "1: `(` is never closed"),
             ("from\n{{ ref('a') }\njoin {{ ref('b') }}", "2: `{{` is never closed"),
             ("{% if a }\nb\n{% endif %}", "1: `{%` is never closed"),
             ("{% if a %} and f(b) {% endif %} and (c", "1: `(` is never closed"),
