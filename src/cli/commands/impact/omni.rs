@@ -7,6 +7,7 @@ use formulac::{Dialect, Project};
 
 use crate::cli::cache;
 use crate::cli::folder;
+use crate::cli::omni_files::omni_paths;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
@@ -14,16 +15,7 @@ use crate::cli::source::SourceText;
 /// Returns the fields of the project's Omni model. Parses only files that have changed since an earlier call.
 pub fn omni_fields(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniFields {
     let folder = root.join(project.omni().unwrap_or(project::OMNI));
-    let is_omni = |path: &Path| {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        [".yaml", ".yml", ".view", ".topic"]
-            .iter()
-            .any(|end| name.ends_with(end))
-    };
-    let paths = folder::find_files(&folder, is_omni);
+    let paths = omni_paths(&folder);
     cache::read_omni_fields(&paths, &format!("{dialect:?}"), root, || {
         read_omni(session, &paths, root, dialect)
     })
