@@ -58,6 +58,8 @@ fn common_masks() -> Vec<String> {
         }
     }
     masks.extend(["General", "[h]:mm", "[h]:mm:ss", "[hh]:mm", "[hh]:mm:ss", "[mm]:ss"].map(str::to_owned));
+    // Growth is often formatted with its sign.
+    masks.extend(["+0", "+0.0", "+0.00", "+0%", "+0.0%"].map(str::to_owned));
     masks.extend(["0E+0", "0.0E+0", "0.00E+0", "0E+00", "0.0E+00", "0.00E+00"].map(str::to_owned));
     masks
 }

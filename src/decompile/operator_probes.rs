@@ -120,6 +120,15 @@ fn add_probes_of_column(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>
     ] {
         add_probe(ExpressionShape::named(words));
     }
+    // Roots, as in an average growth rate. The SQL contains the quotient instead of a constant.
+    for words in [
+        "POWER({0}, 1 / 3)",
+        "POWER({0}, 1 / 4)",
+        "POWER({0}, 1 / 5)",
+        "POWER({0}, 1 / 12)",
+    ] {
+        add_probe(ExpressionShape::named(words));
+    }
     for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
         add_probe(ExpressionShape::Unique(name));
     }

@@ -46,12 +46,6 @@ const LOST: &[(&str, &str, &str)] = &[
     ("*", "TEXT(x, \"0.0E+0;(0.0E+0)\")", ""),
     // For floats on Snowflake, only common number formats are tried.
     ("snowflake", "TEXT(x, \"000%;(#.0%)\")", ""),
-    // The SQL has no guard against a negative count, and only counts with this guard are tried.
-    ("*", "RIGHT(x, LEN(x) - FIND(\"-\", x))", ""),
-    // The SQL of a constant exponent has no guards against overflow, and only exponents with these guards are tried.
-    ("*", "POWER(x / y, 1 / 3) - 1", ""),
-    // The rounded decimal is cast to text without a mask, and only common masks are tried.
-    ("duckdb", "TEXT(x, \"+0.0\")", ""),
     // The day to which the time is added is not an argument.
     ("snowflake", "TEXT(TIME(h, m, s), \"hh:mm:ss AM/PM\")", ""),
     // Both dates are literals, so their holidays are counted once for all rows.

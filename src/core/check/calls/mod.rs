@@ -85,7 +85,6 @@ impl Lowerer<'_> {
     fn entry_without_guards(&self, function: &Function, id: FunctionId, args: &[IrId]) -> FunctionId {
         match (id, args) {
             (internal::LEFT, [_, count]) if self.is_length_before_match(*count) => internal::LEFT_PART,
-            (internal::RIGHT, [text, count]) if self.is_length_after_match(*text, *count) => internal::RIGHT_PART,
             (_, [_, exponent]) if function.name == "POWER" && self.is_fraction(*exponent) => internal::FRACTIONAL_POWER,
             _ => id,
         }
@@ -109,26 +108,6 @@ impl Lowerer<'_> {
                 }
                 _ => false,
             })
-    }
-
-    /// Returns whether a value is `LEN(text) - FIND("-", text)` of the same column or definition. If FIND searched for
-    /// an empty text, the value could be -1.
-    fn is_length_after_match(&self, text: IrId, id: IrId) -> bool {
-        let Some([length, position]) = self.call_arguments(id, internal::SUBTRACT) else {
-            return false;
-        };
-        let node = self.program.node(text);
-        let is_text = |id: &IrId| self.program.node(*id) == node;
-        matches!(node, Ir::Column(_) | Ir::Definition(_))
-            && matches!(self.call_arguments(*length, internal::LEN), Some([measured]) if is_text(measured))
-            && matches!(
-                self.call_arguments(*position, internal::FIND),
-                Some([search, searched]) if is_text(searched) && self.is_text_literal_with_characters(*search)
-            )
-    }
-
-    fn is_text_literal_with_characters(&self, id: IrId) -> bool {
-        matches!(self.program.node(id), Ir::Text(text) if !self.program.text(text).is_empty())
     }
 
     /// Returns the arguments of a call of a function. `None` for other nodes.
