@@ -70,15 +70,14 @@ fn is_certain(source: &str) -> bool {
             before.is_none_or(char::is_whitespace) && !is_jinja_end
         })
     };
-    let has_dollar_tag = || {
-        let mut after = source
-            .match_indices('$')
-            .filter_map(|(at, _)| source.get(at + 1..)?.chars().next());
-        after.any(|c| c.is_alphabetic() || c == '_')
+    let is_dollar_tag = |(at, _): (usize, &str)| {
+        let after = source.get(at + 1..).unwrap_or_default();
+        let name_end = after.find(|c: char| !c.is_alphanumeric() && c != '_');
+        name_end.is_some_and(|end| end > 0 && after.get(end..).is_some_and(|rest| rest.starts_with('$')))
     };
     !["//", "'''", "\"\"\""].iter().any(|sign| source.contains(sign))
         && !has_hash_comment()
-        && !has_dollar_tag()
+        && !source.match_indices('$').any(is_dollar_tag)
         && !jinja_parts(source).any(is_uncertain_block)
 }
 

@@ -65,7 +65,8 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
     write_all(&writable_folders(session, args)?, &fixed)?;
     if args.json {
         // The output is one JSON document, so an error replaces the diagnostics.
-        std::mem::replace(&mut omni_folder, Ok(()))?;
+        omni_folder?;
+        omni_folder = Ok(());
         session.print_json(&render::to_json(&to_reports(&diagnostics)))?;
     } else {
         let summary = session.shown_diagnostics(&diagnostics);
