@@ -1,7 +1,7 @@
 //! Compiles inputs in two sizes, the second four times as large as the first, so that `benches/instructions.py` can
 //! check that cost is linear. callgrind counts the instructions of each call to `growth::run_shape`.
 //!
-//! The program prints the name of the shape before each pair of calls.
+//! Each pair of inputs has the same shape. The program prints the name of the shape before the two calls.
 
 #![allow(
     missing_docs,
@@ -41,9 +41,9 @@ use formulac::{Compiler, Context, FormulaSession};
 use deep::wide_schema;
 use large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
 
-/// Shapes whose cost grows faster than their input. In the first three, each definition repeats the SQL of the
-/// definitions before it. In the others, a limit on the number of compared names or values bounds the cost of larger
-/// inputs.
+/// Input shapes whose cost grows faster than the size of the input. In the first three, each definition repeats the SQL
+/// of the definitions before it. In the others, a limit on the number of compared names or values bounds the cost of
+/// larger inputs.
 const EXCEPTIONS: &[&str] = &[
     "chained definitions",
     "chained definitions backwards",
@@ -117,7 +117,7 @@ fn main() {
         run_shape(&|text| drop(compiler.compile_spec(text)), &large_joins::spec(joins));
     }
     println!("hand edits: formulas and descriptions of all columns");
-    // The decompiler learns the SQL of functions once.
+    // Run the decompiler once before the measurement, because it compiles the SQL of the functions on first use.
     let (compiler, decompiler) = (Compiler::default(), Decompiler::default());
     large_edits::EditedProject::new(&compiler, 2).reconcile(&compiler, &decompiler);
     for columns in [15, 60] {

@@ -22,9 +22,9 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RECORD = ROOT / "benches" / "instructions.toml"
-# Factor by which a count may exceed its record.
+# Largest allowed ratio of a count to its recorded value.
 TOLERANCE = 1.05
-# Factor by which a count may grow if the input grows by a factor of four. Quadratic growth gives a factor of 16.
+# Largest allowed growth of a count if the input grows by a factor of four. Quadratic growth gives a factor of 16.
 GROWTH = 5.5
 # Settings of `.ci/run`, so that its build is used.
 BUILD = {"CARGO_INCREMENTAL": "0", "CARGO_PROFILE_DEV_CODEGEN_UNITS": "1"}
@@ -48,8 +48,8 @@ models:
       - {name: status, data_type: text}
       - {name: last_activity, data_type: date}
 """
-# Each workload is a command, the folder in which it runs, and the functions whose counts are compared in addition to that of
-# the process. A count includes all functions that the function calls.
+# Each workload is a command, the folder in which it runs, and the functions whose counts are compared in addition to
+# that of the process. The count of a function includes the functions that it calls.
 WORKLOADS = {
     "formulas": (["compile", "--file", "formulas.txt", "--schema", "schema.yml", "--from", "orders"], "formulas", [
         "formulac_syntax::lex::lexer::lex_part",
@@ -120,7 +120,7 @@ def build():
 def count(command, arguments, folder, functions, home):
     """Returns the instructions of a process and of these functions."""
     counts = folder / "callgrind.out"
-    # On one processor, because waiting threads execute a varying number of instructions.
+    # Run on one processor, because waiting threads execute a varying number of instructions.
     ran = subprocess.run(["taskset", "--cpu-list", "0", "valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}",
                           command, *arguments], cwd=folder, env=os.environ | home, capture_output=True, text=True)
     found = re.search(r"Collected : (\d+)", ran.stderr)

@@ -49,7 +49,7 @@ fn call(folder: &Path, args: &[&str]) -> (f64, usize) {
     (start.elapsed().as_secs_f64(), output.stdout.len())
 }
 
-/// Returns commands, each with the seconds that it takes on many specs without and with dbt's artifacts.
+/// Returns commands, each with two times in seconds: on many specs without dbt's artifacts, and with them.
 fn specs(large: &Path, manifest: &str) -> Vec<(&'static str, f64, f64)> {
     const COMMANDS: [&str; 4] = ["check", "generate", "plan", "status"];
     let folder = large.with_file_name("many_specs");

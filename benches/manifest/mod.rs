@@ -109,7 +109,7 @@ fn data_test(output: &mut String, number: usize, test: &str, column: usize, argu
     );
 }
 
-/// Returns SQL that reads two relations, escaped for JSON. Two columns are keys that determine the rows. Every other
+/// Returns SQL that reads two relations, escaped for JSON. The join and the filter use two key columns. Every other
 /// column is computed from four columns that are not keys, so that a change to one column affects all SQL downstream.
 fn query(first: &str, second: &str) -> String {
     let mut sql = format!(

@@ -334,7 +334,7 @@ fn set_cells(
                         if (gives.is_some() || most > 0 || alike) && matches!(cells[id], Cell::Template(..)) =>
                     {
                         if let Cell::Template(_, notes) = &mut cells[id] {
-                            // Other notes are inherited.
+                            // Properties that the entry does not set are inherited.
                             notes.gives = gives.or(notes.gives);
                             notes.most = if most > 0 { most } else { notes.most };
                             notes.alike |= alike;

@@ -80,7 +80,7 @@ pub fn check_results(file: &File, results: &Results, called_names: &BTreeSet<Str
     }
 }
 
-/// The base's sources, which all dialect files may cite, and the keys of the cited sources.
+/// The base's sources, which all dialects' files can cite, and the keys of the sources that are cited.
 #[derive(Default)]
 pub struct SharedSources {
     path: PathBuf,
@@ -104,7 +104,7 @@ impl SharedSources {
 }
 
 /// Reads the facts of a dialect and reports constructs without an entry, and entries without a construct. In an
-/// unverified dialect, a construct without an entry is no error and has the verdict `unsure`.
+/// unverified dialect, a construct without an entry is not an error and gets the verdict `unsure`.
 pub fn read(
     file: &File,
     dialect_uses: &Used,

@@ -11,7 +11,7 @@ use crate::template::Node;
 /// Condition on a dialect's facts.
 type Condition = fn(&dyn Fn(&str) -> String) -> bool;
 
-/// Clauses that the compiler writes without a template, each with the dialects in which it is used.
+/// Clauses that the compiler writes without a template, each with the condition under which a dialect uses it.
 const CLAUSES: [(&str, Condition); 25] = [
     ("with", |_| true),
     ("select distinct", |_| true),
@@ -124,7 +124,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
         .fact_texts()
         .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name) && !CALLED_FUNCTIONS.contains(name))
     {
-        // The text of an SQL fact is omitted because it would repeat the dialect's file.
+        // Omit the value of a fact that is SQL, because the dialect's file already contains it.
         let text = if value.contains(' ') {
             name.to_owned()
         } else {
@@ -156,7 +156,7 @@ fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>)
             classes.push((param.ty.clone(), class));
         }
     }
-    // These types belong to the class of numbers.
+    // A value that is only known to be a number may belong to one of these classes.
     if !classes.is_empty() {
         classes.push(("number".to_owned(), "number".to_owned()));
     }

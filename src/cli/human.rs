@@ -261,7 +261,7 @@ mod tests {
         let nested = "   · ────┬────────┬─────\n   ·     │        ╰── second\n   ·     ╰── first";
         assert_eq!(draw((0, 20), (8, 19)), nested);
         assert_eq!(draw((0, 12), (8, 19)), nested);
-        // The position in the header is that of the main part.
+        // The header shows the position of the main span.
         let same_start = "   · ──────────┬─────────\n   ·           ╰── first; second";
         assert_eq!(draw((0, 20), (0, 7)), same_start);
         assert!(draw((8, 19), (0, 20)).contains("second"));

@@ -1,4 +1,5 @@
-//! Minimum versions of the programs that formulac runs. The minimum versions of warehouses are facts of their dialects.
+//! Minimum versions of the programs that formulac runs. The minimum versions of warehouses are in the files of their
+//! dialects.
 
 /// First version of dbt with unit tests.
 pub const DBT: &str = "1.8";

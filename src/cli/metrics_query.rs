@@ -135,13 +135,14 @@ fn yaml_to_options(help: &str) -> String {
     text.replace(" to the step that groups by", " for the key")
 }
 
-/// Counterpart of YAML among the options.
+/// Command-line option that replaces a YAML text in a message, if there is such an option.
 enum OptionForYaml {
     Option(String),
     OnlyInSpec,
 }
 
-/// Returns the counterpart of a YAML text such as `since: 2024-01-01`. `None` if the text is not YAML of a spec.
+/// Returns the command-line option that replaces a YAML text such as `since: 2024-01-01`. `None` if the text is not
+/// YAML of a spec.
 fn option_for_yaml(yaml: &str) -> Option<OptionForYaml> {
     if yaml.starts_with("- ") {
         return Some(OptionForYaml::OnlyInSpec);

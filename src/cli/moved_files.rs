@@ -23,13 +23,13 @@ const SEARCHED_VERSIONS: usize = 20;
 #[derive(Clone, Debug, Default)]
 pub struct MovedFilePaths {
     current: BTreeMap<String, String>,
-    /// Keys of the files in folders that the project file formerly named.
+    /// Keys of the files in folders that an earlier version of the project file specified.
     in_former_folders: BTreeSet<String>,
 }
 
 impl MovedFilePaths {
     /// Finds the files of models that are not in their standard folders. Searches all folders from which dbt reads
-    /// models, and the folders that the project file formerly named.
+    /// models, and the folders that earlier versions of the project file specified.
     pub fn find(workspace: &Workspace, models: &[CompiledModel]) -> Self {
         let (models_folder, tests_folder) = workspace.output_folders();
         let planned_files = models::built_models(models).flat_map(|(model, built)| {
@@ -121,8 +121,8 @@ impl MovedFilePaths {
         &self.current
     }
 
-    /// Returns the files in folders that the project file formerly named, by current path, with their paths in the
-    /// project's standard folders.
+    /// Returns the files in folders that an earlier version of the project file specified, by current path. The values
+    /// are the paths of the files in the project's standard folders.
     pub fn moves_out_of_former_folders(&self) -> BTreeMap<&str, &str> {
         let moves = self
             .current

@@ -23,7 +23,7 @@ enum RequiredRight {
     One(Right),
     /// Permission to change the chosen environment.
     OfEnvironment,
-    /// Permission to test or, in a protected environment, the permission of an admin.
+    /// Permission to run tests or, if the environment is protected, to change settings.
     ProofInEnvironment,
 }
 

@@ -13,7 +13,7 @@ use formulac::diag::render::{self, Report};
 use formulac::diag::{Code, Diagnostic};
 use serde_json::Value;
 
-/// Number of warnings of one kind from which `check` prints one line instead of each position.
+/// Minimum number of warnings of one kind that `check` combines into one line instead of printing each position.
 const MIN_REPEATED_IN_CHECK: usize = 4;
 
 /// Options that all commands share, and the two output streams.

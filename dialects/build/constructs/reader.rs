@@ -352,7 +352,7 @@ impl<'a> Reader<'a> {
             "||" => self.construct(&format!("{left} || {right}"), if left == "any" { right } else { left }),
             _ => {
                 let class = arithmetic(op, left, right);
-                // Division is the only operator that depends on the kinds of the two numbers.
+                // Only for division does it matter whether each number is an integer, a decimal or a float.
                 let class_text = |class: &str| match class {
                     "integer" | "decimal" | "float" if op != "/" => "number".to_owned(),
                     _ => class.to_owned(),

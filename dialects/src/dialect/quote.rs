@@ -176,7 +176,7 @@ impl Dialect {
         }
     }
 
-    /// Returns `true` if the name would refer to a different name without quotes, because the dialect folds its case.
+    /// Returns `true` if the name needs quotes because the dialect would otherwise change its case.
     pub fn is_folded(self, name: &str) -> bool {
         name.bytes().any(|b| name_byte_kind(b) & self.folded_kind() != 0)
     }

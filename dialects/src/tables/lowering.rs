@@ -3,7 +3,7 @@
 
 macro_rules! lowerings {
     ($($variant:ident $name:literal),* $(,)?) => {
-        /// Function whose SQL cannot be expressed as a template. `check::special` lowers it.
+        /// Function whose SQL cannot be expressed as a template. `check::calls::intrinsics` lowers it.
         #[allow(missing_docs, reason = "the names are self-explanatory")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Lowering { $($variant),* }

@@ -141,7 +141,7 @@ fn cache_file_name(keep: KeptParts) -> String {
 }
 
 /// Returns the manifest parts to retain for a command that needs the models' compiled SQL and the column names, but no
-/// other facts about columns.
+/// other properties of columns.
 pub fn for_compiled_sql_and_column_names() -> KeptParts {
     KeptParts::default().compiled_code().with_column_names_only()
 }

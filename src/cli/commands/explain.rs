@@ -124,7 +124,8 @@ fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> 
     Ok(Exit::from_failures(&diagnostics))
 }
 
-/// Returns the plan as a graph. The label of each part's last operator includes the name of the part.
+/// Returns the plan as a graph. The label of the last operator of each CTE includes the CTE's name, and the label of
+/// the last operator includes the model's name.
 fn plan_graph(plan: &QueryPlan) -> GraphDrawing {
     let mut drawing = GraphDrawing::default();
     let id = |part: usize, operator: usize| format!("{part}.{operator}");

@@ -30,8 +30,8 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         },
         None => search_functions(args.search.as_deref()),
     };
-    // The catalogue is also shown outside of a project, and in a project with errors. The list does not include reports
-    // from `prove`.
+    // Show the catalogue even outside of a project or in a project with errors. The list without `--json` needs no
+    // project, because it does not include reports from `prove`.
     let workspace = (args.json || args.name.is_some()).then(|| Workspace::find_workspace(session).ok().flatten());
     let reports = workspace
         .flatten()
@@ -300,7 +300,8 @@ fn function_json(
     })
 }
 
-/// Returns the matrix cell of each dialect, or of the chosen dialect, such as `verified 12`.
+/// Returns the function's cell in the support matrix, such as `verified 12`, for each dialect or for the chosen
+/// dialect.
 fn matrix_cells_by_dialect(
     function: &Function,
     selected_dialect: Option<Dialect>,

@@ -166,7 +166,8 @@ fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolde
     Ok(bounds.with_named_files(args.out.iter().chain(&args.specs)))
 }
 
-/// Returns the facts about the project, the compiler, and whether the dbt project lacks a time spine.
+/// Returns the schema, models and settings for the command, the compiler, and whether the dbt project lacks a time
+/// spine.
 fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandKnowledge, Compiler, bool), Failure> {
     let knowledge = CommandKnowledge::new(session, &args.target)?;
     let workspace = knowledge.workspace.as_ref();

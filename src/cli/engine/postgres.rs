@@ -175,7 +175,7 @@ pub fn query(
     typed: Option<&Schema>,
 ) -> Result<Answer, Failure> {
     let sql = request.sql;
-    // The rows that the script prints before the rows of the query have two fields.
+    // All rows that the script prints before the rows of the query have two fields, so that they can be read in pairs.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {

@@ -11,7 +11,7 @@ use super::statements::{Statement, StatementResult, run_statements};
 use crate::cli::exit::Failure;
 use crate::cli::lowest_versions::outdated_version_message;
 
-/// Facts that a warehouse reports about itself.
+/// Version and session parameters that a warehouse reports.
 #[derive(Debug, Default)]
 pub struct WarehouseState {
     /// Version of the warehouse. Empty if the warehouse has no versions or does not report its version.

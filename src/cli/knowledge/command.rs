@@ -1,4 +1,4 @@
-//! Facts for a command that can run with or without a project.
+//! Loads the schema, the models and the settings for a command that can run with or without a project.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::cli::source::{SourceText, spec_texts};
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
 
-/// Facts for a command that can run with or without a project.
+/// Schema, models and settings for a command that can run with or without a project.
 pub struct CommandKnowledge {
     /// The project, which may be a dbt project without `formulac.yml`.
     pub workspace: Option<Workspace>,

@@ -33,7 +33,7 @@ pub use notes::report_undecided_types;
 /// Maximum number of specs in a project for which types are probed. The limit keeps `generate` fast.
 const MAX_PROBED_SPECS: usize = 500;
 
-/// Selects the source of facts that takes precedence: `known.yml` or dbt's artifacts.
+/// Source of facts that takes precedence: `known.yml` or dbt's artifacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactPrecedence {
     /// `known.yml` takes precedence, so that the SQL is the same as when it was committed.
@@ -136,7 +136,7 @@ impl Workspace {
         self.compiler_with(session, target, dialect, FactPrecedence::Committed)
     }
 
-    /// Like [`Self::compiler`], but `first` selects the facts that take precedence.
+    /// Like [`Self::compiler`], but `first` specifies whether `known.yml` or dbt's artifacts take precedence.
     pub fn compiler_with(
         &self,
         session: &Session,

@@ -1,5 +1,5 @@
-//! Facts about the definitions in a source. They show which definitions depend on each other although neither contains
-//! the name of the other.
+//! Indirect dependencies in a source: definitions that depend on each other although neither contains the name of the
+//! other.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Link {
     }
 }
 
-/// Facts about a definition.
+/// Indirect dependencies of a definition.
 #[derive(Clone, Debug, Default)]
 pub struct DefinitionFacts {
     pub links: Vec<Link>,
@@ -59,7 +59,7 @@ impl DefinitionFacts {
     }
 }
 
-/// Facts about a source. Indices refer to the definitions of the syntax tree.
+/// Indirect dependencies in a source. Indices refer to the definitions of the syntax tree.
 #[derive(Clone, Debug, Default)]
 pub struct DependencyFacts {
     pub definitions: Vec<DefinitionFacts>,
@@ -70,7 +70,7 @@ pub struct DependencyFacts {
     pub common_relation_and_reader: Option<(Arc<str>, u32)>,
 }
 
-/// Collects facts about the source that was checked last.
+/// Collects the indirect dependencies in the source that was checked last.
 pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Program) -> DependencyFacts {
     let CheckBuffers { names, infer, .. } = buffers;
     let mut definitions: Vec<DefinitionFacts> = Vec::with_capacity(ast.definitions.len());
@@ -111,7 +111,7 @@ pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Pro
     }
 }
 
-/// Adds links to the definitions that a lint compares with each other.
+/// Links the definitions that a lint compares with each other.
 fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
     // The nodes of a definition end where the nodes of the next lowered definition begin.
     let mut starts: Vec<(u32, usize)> = (0..)

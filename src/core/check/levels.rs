@@ -61,7 +61,7 @@ impl Lowerer<'_> {
         let aggregate = group_text.split('(').next().unwrap_or_default().trim().to_owned();
         let is_call = group_text.contains('(') && aggregate.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let excerpt = if is_call { &aggregate } else { &group_text };
-        // A share such as `revenue / SUM(revenue)` needs the sum of all rows in each row.
+        // In a share such as `revenue / SUM(revenue)`, the author probably means the sum over all rows.
         let is_of_column = is_call && group_text.eq_ignore_ascii_case(&format!("{aggregate}({row_text})"));
         let range = format!("{aggregate}({row_text}:{row_text})");
         let of_all_rows = match is_of_column {

@@ -121,14 +121,14 @@ pub struct MergedColumn {
     pub full: bool,
 }
 
-/// Facts about those definitions of a file that the source does not contain, because only some definitions are compiled
+/// Properties of the definitions of a file that are missing from the source, because only some definitions are compiled
 /// again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RestOfFile<'a> {
     /// Names of all definitions of the file, in order. `None` if the source contains all definitions.
     pub names: Option<&'a [&'a str]>,
-    /// Relation of the first column in the file. All other columns must belong to it if the scope does not choose a
-    /// relation.
+    /// Relation of the first column in the file. All other columns must belong to this relation if the scope does not
+    /// choose a relation.
     pub common_relation: Option<&'a Arc<str>>,
     /// Whether a definition that is not in the source uses an aggregate.
     pub has_aggregates: bool,
@@ -164,10 +164,10 @@ pub struct CheckScope<'a> {
     pub calendar: Calendar,
     /// Replacement for the current date.
     pub today: Option<&'a Today>,
-    /// Whether nested window functions are supported, which is the case if a later stratum can compute the outer
+    /// Whether nested window functions are supported, because a later query level (stratum) can compute the outer
     /// function.
     pub strata: bool,
-    /// Whether a group may have no rows, as in the union of several metric sets or with `fill`.
+    /// Whether a group may have no rows, as in a model that combines several metric sets, or with `fill`.
     pub has_empty_groups: bool,
     /// Whether the dialect can read the field `b` of a STRUCT column `a` as `a.b`.
     pub struct_fields: bool,

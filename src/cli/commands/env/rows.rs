@@ -126,7 +126,7 @@ pub fn compare(
     Ok(RowComparisonsByModel(judged))
 }
 
-/// Rejects a comparison of an environment with itself, and an engine that has no environments.
+/// Rejects a comparison of an environment with itself, and an engine that cannot read the tables of an environment.
 fn check_environments(
     environment: Option<&Environment>,
     other_environment: &Environment,

@@ -14,9 +14,9 @@ use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::folder;
 use crate::cli::source::read_text;
 
-/// Adds the compiled SQL of models to a manifest without it. A file is used only if it is newer than the model, the
-/// project file and the macros, and if it reads the relations that the manifest names, because the file may be the
-/// result of a run for another schema.
+/// Adds the models' compiled SQL to a manifest that lacks it. A file is used only if it is newer than the model, the
+/// project file and the macros, and if it contains the relation names in the manifest. Other names mean that a run for
+/// another schema wrote the file.
 pub fn add_compiled_files(artifacts: &mut TargetFolder, dbt: &DbtProject) {
     let compiled = artifacts.path.with_file_name("compiled");
     let nodes = &artifacts.manifest.nodes;

@@ -65,8 +65,8 @@ impl Layer {
     }
 }
 
-/// Returns a spec for a model that users read and about which many facts are known. The spec groups by month if the
-/// model has a date column, and includes a sum if the model has a number column.
+/// Returns a spec for a model that users query and whose columns are known. The spec groups by month if the model has a
+/// date column, and includes a sum if the model has a number column.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
     let mut models = model_names(dbt);
     let schema = schema(dbt, dialect)?;
@@ -127,7 +127,7 @@ fn time_spines(dbt: &DbtProject, manifest: Option<&Manifest>) -> BTreeSet<String
         .collect()
 }
 
-/// Facts that show whether users read a model, the most important fact first.
+/// Signs that users query a model, most important first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct ModelUses {
     has_exposure: bool,

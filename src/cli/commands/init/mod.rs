@@ -321,7 +321,7 @@ fn is_empty_folder(folder: &Path) -> Result<bool, Failure> {
 }
 
 /// Returns the files with the extension `ending` in a folder and its subfolders, sorted by path. Skips entries that
-/// cannot be read, because the files only supply optional facts.
+/// cannot be read, because the information in the files is optional.
 fn find_files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -81,7 +81,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Prints the table as data. A message reports the columns that the table omits.
+/// Prints the table to standard output, and a message about omitted columns to standard error.
 fn print_table(session: &Session, answer: &Answer) -> Result<(), Failure> {
     let (text, left_out) = table::format_table(answer, max_width());
     session.print_data(&text)?;

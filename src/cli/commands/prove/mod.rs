@@ -92,7 +92,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \
              They create and drop one table `formulac_prove_…`, and do not read your data"
         );
-        // The question contains the number.
+        // If the user is not asked, report the number of statements, which is otherwise in the question.
         if args.yes || session.reason_not_to_ask().is_some() {
             session.report_action(&format!(
                 "{count} to send to {dialect}, in the environment `{environment}`"
@@ -214,7 +214,7 @@ fn run_proofs_on_warehouse(
     Ok(outcome)
 }
 
-/// Facts about the warehouse that a run reads before it creates a table.
+/// Properties of the warehouse that a run queries before it creates a table.
 struct WarehouseFacts {
     state: WarehouseState,
     /// Tables in the environment's schema. Empty if the role is not permitted to list them, or if the schema does not

@@ -167,7 +167,7 @@ fn add_case_tables_to_query(proof: &Proof, dialect: Dialect, rows: impl Fn(&Case
     for table in &proof.tables {
         let mut name = dialect.name_text(&table.name, true);
         if table.name.contains('.') || has_step(&query, &name) {
-            // A CTE has no schema, and its name must differ from the names of the query's steps.
+            // A CTE has no schema, and its name must differ from the names of the query's other CTEs.
             name = format!("given_{}", table.name.replace(|c: char| !c.is_alphanumeric(), "_"));
             query = replace_relation_in_query(&query, &table.name, &name);
         }
@@ -180,7 +180,7 @@ fn add_case_tables_to_query(proof: &Proof, dialect: Dialect, rows: impl Fn(&Case
     }
 }
 
-/// Returns whether a step of the query has this name.
+/// Returns whether the query has a CTE with this name.
 fn has_step(query: &str, name: &str) -> bool {
     let mut lines = query.lines();
     lines.any(|line| line.trim_start_matches("with ").strip_prefix(name) == Some(" as ("))

@@ -13,7 +13,7 @@ use crate::cli::session::Session;
 /// Maximum number of problems that are printed in full.
 const MAX_PRINTED: usize = 20;
 
-/// Facts that a query plan cannot prove.
+/// Message about what a query plan cannot prove.
 const UNPROVEN_BY_PLAN: &str = "\
 The warehouse planned each statement without running it. A plan does not show
 - whether the values are right

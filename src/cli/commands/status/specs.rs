@@ -21,7 +21,7 @@ use crate::cli::source::SourceText;
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
 
-/// Names of one or several specs with errors.
+/// Phrases for one spec and for several specs with errors.
 const SPECS_WITH_ERRORS: [&str; 2] = ["spec has errors", "specs have errors"];
 
 /// Reports the state of the project's specs.

@@ -100,7 +100,7 @@ impl Repository {
     }
 
     /// Returns the contents of files in a commit, with two git calls. Returns `None` for missing files. The second call
-    /// uses hashes, because paths can contain any character, which makes the replies for several paths ambiguous.
+    /// uses hashes instead of paths, because paths can contain any character and would make the replies ambiguous.
     pub fn file_contents_at_commit(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if paths.is_empty() {
             return Ok(Vec::new());

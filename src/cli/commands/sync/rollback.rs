@@ -215,7 +215,7 @@ fn changes(
 }
 
 /// Returns the restored text of a generated file, if possible in the layout that the file had at the target commit. The
-/// text keeps its layout if a commit other than the undone pushes changed the file, or if the text has comments that
+/// current layout is kept if a commit other than the undone pushes changed the file, or if the text has comments that
 /// the file did not have at the target commit.
 fn with_former_layout(
     repository: &Repository,
@@ -247,8 +247,8 @@ struct KeptFiles {
 
 impl KeptFiles {
     /// Returns the text of a file without the changes that pushes made. Other changes are kept. If other commits
-    /// changed the same lines, the file keeps its text. The file has a path in the repository and a path that a user
-    /// sees.
+    /// changed the same lines, returns the text unchanged and records the file. `path` is the path in the repository,
+    /// and `displayed` is the path that a user sees.
     fn undo(
         &mut self,
         repository: &Repository,

@@ -25,8 +25,8 @@ pub fn save_copy(session: &Session, workspace: &Workspace, path: &str, text: &st
     is_new.then(|| TextChange::new(&copy, None, Some(text.to_owned())))
 }
 
-/// Saves a copy of each file from which the changes would remove uncommitted comments. A comment may move to another
-/// changed file.
+/// Saves a copy of each file from which the changes would remove uncommitted comments. A comment that only moves to
+/// another changed file is not lost.
 pub fn save_lost_comments(session: &Session, workspace: &Workspace, changes: &[TextChange]) -> Result<(), Failure> {
     let kept: BTreeSet<&str> = changes
         .iter()

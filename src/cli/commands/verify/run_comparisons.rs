@@ -24,7 +24,7 @@ pub struct ComparedColumn {
 /// Two relations that are compared.
 pub struct RowPair {
     pub comparison: Comparison,
-    /// Proof, initially with only the facts that need no query.
+    /// Proof, initially with only the information that needs no query.
     pub proof: Proof,
     /// Relations in the query, as written in the query.
     pub tables: Vec<String>,

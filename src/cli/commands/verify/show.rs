@@ -40,7 +40,8 @@ pub fn print_verification_results(
 /// Label for a model that is not built. Only the formula of such a model can be compared.
 const UNBUILT_LABEL: &str = "not built here";
 
-/// Formats one line per comparison, followed by its differing rows, and then the other facts about the model.
+/// Formats one line per comparison, followed by its differing rows, and then lines about problems and other
+/// environments.
 fn format_verification_results(results: &[VerificationResult]) -> String {
     let width = results
         .iter()
@@ -134,7 +135,7 @@ fn problem_lines(verified: &VerificationResult) -> Vec<String> {
     verified.over_budget.iter().cloned().chain(stale).collect()
 }
 
-/// Returns facts about durations and builds in all environments.
+/// Returns messages about the duration and the build in the current environment, and messages about other environments.
 fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
     let mut facts = Vec::new();
     if let Some(seconds) = verified.timing.formula_seconds {

@@ -14,8 +14,8 @@ struct Factors {
 }
 
 impl Lowerer<'_> {
-    /// Names the conditional aggregate in the first error about the factors of a sum, and removes the other errors
-    /// about these factors.
+    /// Suggests the equivalent conditional aggregate in the first error about the factors of a sum, and removes the
+    /// other errors about these factors.
     #[cold]
     pub(in crate::check) fn suggest_conditional_sum(&mut self, call: Call, span: Span) {
         let is_within = |fault_span: Span| span.start <= fault_span.start && fault_span.end <= span.end;

@@ -80,8 +80,8 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Returns the internal entry for a call whose SQL needs no guards, because the possible values of an argument are
-    /// known. Returns `id` for other calls.
+    /// Returns the internal function for a call whose SQL needs no guards, because the possible values of an argument
+    /// are known. Returns `id` for other calls.
     fn entry_without_guards(&self, function: &Function, id: FunctionId, args: &[IrId]) -> FunctionId {
         match (id, args) {
             (internal::LEFT, [_, count]) if self.is_length_before_match(*count) => internal::LEFT_PART,
@@ -245,7 +245,7 @@ impl Lowerer<'_> {
         if self.is_level_forbidden(Level::Aggregate, span) {
             return self.add_error(span);
         }
-        // All engines can count UUIDs, but some engines have no other aggregates of UUIDs.
+        // All engines can count UUIDs, but some engines support no other aggregates for UUIDs.
         let counts = matches!(id, internal::COUNTA | internal::COUNTUNIQUE);
         let texts = self.cast_uuids(id, args).filter(|_| !counts);
         let args = texts.as_deref().unwrap_or(args);
@@ -270,7 +270,7 @@ impl Lowerer<'_> {
             columnless: !operands.meta.reads_columns(),
             ..NodeMeta::constant(choice.ty, span)
         };
-        // The alternative form must be added before the aggregate, because the form may replace the aggregate.
+        // Add the alternative form before the aggregate, because the form may replace the aggregate.
         let other = self.rewrite_aggregate(function, args, meta);
         let aggregate = self.program.add(
             Ir::Aggregate {
@@ -322,7 +322,7 @@ impl Lowerer<'_> {
         !self.scope.has_empty_groups && self.scope.roles.contains(&DefinitionRole::GroupBy)
     }
 
-    /// Returns whether a grouped step partitions its windows by the keys that do not order the rows.
+    /// Returns whether a grouped step partitions its windows by the grouping keys that are not sort keys.
     fn has_default_partition(&self) -> bool {
         let count = |role: DefinitionRole| {
             self.scope

@@ -12,7 +12,7 @@ use crate::{Level, Type};
 /// Maximum number of nodes to inspect in a condition.
 const MAX_NODES: usize = 200;
 
-/// Arguments in the wrong position: the part of the source with these arguments, and the warning.
+/// Arguments in the wrong position: their span in the source, and the warning.
 type MisplacedArguments = (Span, Diagnostic);
 
 /// Call to a conditional aggregate.

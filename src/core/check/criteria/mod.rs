@@ -188,7 +188,7 @@ impl Lowerer<'_> {
                 return None;
             }
             if self.is_same_value(range, right) {
-                // Mark the program as folded, because the SQL does not contain the concatenated text.
+                // The nodes of the concatenated text are unused, because the SQL does not contain that text.
                 self.program.has_unused_nodes = true;
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);

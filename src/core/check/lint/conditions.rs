@@ -213,8 +213,8 @@ impl<'a> Lints<'a> {
         self.warn(Code::NeverVaries, id, message, help);
     }
 
-    /// Warns about CASE branches in a range of nodes that are unreachable because of an earlier branch. If the default
-    /// branch of a CASE is another CASE, the branches of the inner CASE continue the list.
+    /// Warns about CASE branches that an earlier branch makes unreachable, in the nodes from `first` to `last`. If the
+    /// default branch of a CASE is another CASE, the branches of the inner CASE continue the list.
     pub(super) fn warn_of_unreachable(&mut self, first: IrId, last: IrId) {
         let program = self.program;
         let mut continued: FxHashSet<u32> = FxHashSet::default();

@@ -38,7 +38,7 @@ impl CaseConversion {
 /// Returns all strings that a value can be, apart from NULL: the known values of a column, or the results of all
 /// branches. `None` if the values are not known.
 pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
-    // Most values are columns without known values.
+    // Return early in the most common case, a column without known values.
     if let Ir::Column(column) = program.node(id) {
         listed_values(program, relations, column)?;
     }

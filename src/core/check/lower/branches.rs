@@ -69,7 +69,7 @@ impl Lowerer<'_> {
             }
         }
         if self.scope.blank_zero && self.is_in_definition() && values.len() == 2 {
-            // In the definition of a function, a missing third argument represents the function's error.
+            // In the definition of a function, an IF without a third argument returns a NULL that represents an error.
             values.push(self.program.add_null(Type::Unknown, span));
         }
         let node = self.build_case(&[condition], values.get_mut(1..).unwrap_or_default(), span, "IF");

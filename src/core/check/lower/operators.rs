@@ -180,7 +180,7 @@ impl Lowerer<'_> {
         if adds && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
             let (first, second) = (self.whole_days(a), self.whole_days(b));
-            // A fraction of a day, such as 0.5, changes nothing.
+            // A fraction of a day, such as 0.5, does not change a date.
             let is_fraction = |days: IrId, whole: IrId| days != whole && self.literal_number(whole) == Some(0.0);
             if op == BinaryOp::Add && is_fraction(a, first) {
                 return second;

@@ -434,8 +434,8 @@ impl<'a> Resolver<'a> {
                     )
                     .with_help("put an operator before the bracket, such as `*` to multiply");
                 }
-                // Short names may differ in one letter only. For example, `THIS` and `TIME` differ in two letters and
-                // are unrelated.
+                // Short names are similar only if at most one letter differs. For example, `THIS` and `TIME` differ in
+                // two letters and are unrelated.
                 let most_edits = if text.chars().count() <= 4 {
                     1
                 } else {

@@ -140,8 +140,8 @@ impl Lowerer<'_> {
         Some(aggregate)
     }
 
-    /// Returns the rows of a range. If the range has a fixed end, `before` selects the rows for cells before the fixed
-    /// row.
+    /// Returns the rows of a range. If the range has a fixed end, `before` specifies whether to return the rows for the
+    /// cells before the fixed row.
     pub(in crate::check) fn range_rows(&self, range: IrId, before: bool) -> RangeRows {
         match (self.partial_ranges.get(&range), self.program.node(range)) {
             (

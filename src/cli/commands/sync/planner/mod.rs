@@ -107,7 +107,7 @@ pub fn plan_selected_models(
     plan_with_facts(session, workspace, selection, FactPrecedence::Artifacts)
 }
 
-/// Like [`plan_selected_models`], but `first` selects the facts that take precedence.
+/// Like [`plan_selected_models`], but `first` specifies whether `known.yml` or dbt's artifacts take precedence.
 pub fn plan_with_facts(
     session: &Session,
     workspace: &Workspace,

@@ -131,8 +131,8 @@ fn choose_sides<'p>(
             if let Some(at) = files.iter().position(|file| *file == kept) {
                 return [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied();
             }
-            // The chosen file contains an edit of the same part, which takes precedence over the edit in this
-            // conflict's file.
+            // The chosen file contains another edit to the same description. That edit takes precedence over the edit
+            // in this conflict's file.
             let is_edited = edits_of_same_part(model, conflict).any(|edit| file_kind(workspace, &edit.file) == kept);
             is_edited.then_some(ConflictSide::Ours)
         }

@@ -345,7 +345,7 @@ impl<'w> ConflictResolver<'w> {
             }
             session.report_action(&format!("wrote {path}"));
             written.push(path.clone());
-            // Save a rejected text that no commit contains, and all rejected edits of generated files.
+            // Save a rejected text that no commit contains, and all rejected edits to generated files.
             if let Some(before) = &before
                 && (path.starts_with(&generated) || saved_copies::is_uncommitted(self.workspace, &path))
             {
