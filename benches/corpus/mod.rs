@@ -472,7 +472,7 @@ pub fn models_over_sets(sets: usize, models: usize) -> Vec<String> {
     texts
 }
 
-/// Returns the columns that the formulas read.
+/// Returns the columns that the formulas use.
 pub fn schema() -> Schema {
     let mut relation = Relation::new("orders");
     let groups = [

@@ -44,7 +44,7 @@ pub struct Dialect {
     facts: Vec<(String, Fact)>,
     /// Implementations of the functions, one cell per overload, in the order of the catalogue.
     cells: Vec<Cell>,
-    /// Facts about each construct that occurs in the dialect's SQL.
+    /// Verdict and source for each construct that occurs in the dialect's SQL.
     known: Facts,
     /// SQL constructs in the template of each cell.
     constructs: Vec<BTreeSet<Construct>>,

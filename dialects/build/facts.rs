@@ -1,4 +1,5 @@
-//! Reads `facts/<dialect>.toml`: for each construct of a dialect, the known facts and their source.
+//! Reads `facts/<dialect>.toml`: for each construct of a dialect, whether the warehouse supports it, and the source of
+//! this information.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -37,7 +37,7 @@ pub struct Generation<'p> {
     pub diagnostics: Vec<FileDiagnostics>,
 }
 
-/// Facts that were needed to check the names of models.
+/// Data that was needed to check the names of models.
 pub struct NameCheck {
     moved: MovedFilePaths,
     nodes: Vec<GraphNode>,
@@ -340,7 +340,7 @@ impl<'p> Generation<'p> {
         };
         let files: Vec<PlannedFile> = files.map(in_place).collect();
         let planned: BTreeSet<&Path> = files.iter().map(|file| &*file.path).collect();
-        // Keep the files of specs that are not selected or cannot be compiled.
+        // Keep the files of specs that are not selected or that cannot be compiled.
         let not_made = self.models.iter().enumerate().filter(|(index, _)| !is_made(*index));
         let kept_specs: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.workspace.specs_folder();

@@ -66,8 +66,8 @@ impl SchemaOption {
         }
     }
 
-    /// Returns the facts in the schema. Type names are interpreted in the given dialect, unless the source specifies
-    /// another dialect.
+    /// Returns the relations that the schema describes. Type names are interpreted in the given dialect, unless the
+    /// source specifies another dialect.
     pub fn known_relations(&self, dialect: Dialect) -> Result<KnownFacts, Failure> {
         let sources = match self {
             Self::Dbt(artifacts) => return artifacts.known_relations(dialect, None),

@@ -1,4 +1,4 @@
-//! Compiles the specs of a commit with the facts of the same commit or of another commit.
+//! Compiles the specs of a commit with the `known.yml` of the same commit or of another commit.
 
 use formulac::sync::KNOWN;
 use formulac::{CompiledSpec, Compiler, Dialect, KnownFacts, Project, SpecText};
@@ -38,7 +38,7 @@ impl SpecsAtCommit {
         &self.specs
     }
 
-    /// Compiles the specs in order. `other` is the dialect to use if neither the project nor the facts specify one.
+    /// Compiles the specs in order. `other` is the dialect to use if neither the project nor `facts` specifies one.
     /// dbt's artifacts are not read, so the result is the same on every machine.
     pub fn compile(&self, workspace: &Workspace, facts: &KnownFacts, other: Option<Dialect>) -> Vec<CompiledSpec> {
         let dialect = self.project.dialect().or(facts.dialect).or(other).unwrap_or_default();
@@ -47,7 +47,7 @@ impl SpecsAtCommit {
         self.compile_with(&builder.build())
     }
 
-    /// Compiles the specs in order with a compiler that contains the facts.
+    /// Compiles the specs in order with the given compiler.
     pub fn compile_with(&self, compiler: &Compiler) -> Vec<CompiledSpec> {
         let specs = self.specs.iter();
         let texts: Vec<SpecText<'_>> = specs.map(|(path, text)| SpecText { text, path: Some(path) }).collect();
@@ -64,7 +64,7 @@ pub fn read_project_at(repository: &Repository, commit: &str) -> Result<Project,
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
 }
 
-/// Returns the facts in `known.yml` of a commit.
+/// Returns the parsed `known.yml` of a commit.
 pub fn known_facts_at_commit(repository: &Repository, commit: &str) -> Result<KnownFacts, Failure> {
     let text = repository
         .file_contents_at_commit(commit, &[KNOWN.to_owned()])?

@@ -18,8 +18,8 @@ use super::workspace::Workspace;
 /// Time between two checks of the files.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Runs a command, and runs it again after each change to one of `files`, the specs, the settings or the project's
-/// facts. Ends if the output is no longer being read. Users stop the command with Ctrl+C.
+/// Runs a command, and runs it again after each change to one of `files`, the specs, the settings, `known.yml` or dbt's
+/// artifacts. Ends if the output is no longer being read. Users stop the command with Ctrl+C.
 pub fn repeat(
     session: &Session,
     files: &[PathBuf],

@@ -1,4 +1,4 @@
-//! A project, the dbt project that contains it, and facts for the compiler.
+//! A project, the dbt project that contains it, and the known relations for the compiler.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -29,9 +29,9 @@ pub struct Workspace {
     /// The project's folder, relative to the working directory.
     pub root: PathBuf,
     pub dbt: Option<DbtProject>,
-    /// Facts from dbt's artifacts, and the dialect in which their types were parsed.
+    /// Relations in dbt's artifacts, and the dialect in which their types were parsed.
     pub(super) known_facts: OnceCell<(Dialect, KnownFacts)>,
-    /// Text of `known.yml`, and its facts.
+    /// Text of `known.yml`, and its parsed contents.
     pub(super) committed: OnceCell<(String, KnownFacts)>,
     /// Descriptions that the current plan writes to properties files and that dbt's artifacts do not contain yet.
     pub described: OnceCell<Vec<ColumnDescription>>,

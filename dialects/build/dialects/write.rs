@@ -215,7 +215,7 @@ fn is_operation(node: &Node) -> bool {
     )
 }
 
-/// Writes the facts about each construct, and the constructs of each cell as indices.
+/// Writes the verdict and the source for each construct, and the constructs of each cell as indices.
 fn write_construct_facts(output: &mut String, dialect: &Dialect) {
     output.push_str("constructs: &[\n");
     for ((section, text), fact) in &dialect.known {

@@ -1,13 +1,13 @@
-//! Facts about the constructs in the templates of a function.
+//! Evidence that a warehouse supports the constructs in the templates of a function.
 
 use super::Dialect;
 use crate::catalog;
 use crate::tables::{ConstructFact, Function};
 
 impl Dialect {
-    /// Returns the facts about the constructs in a function's templates. Includes the entries that compute the function
-    /// over windows and across columns, and the functions in its definition. Empty if the compiler lowers the function
-    /// without a template.
+    /// Returns the evidence for the constructs in a function's templates. Includes the entries that compute the
+    /// function over windows and across columns, and the functions in its definition. Empty if the compiler lowers the
+    /// function without a template.
     #[must_use]
     pub fn function_facts(self, function: &'static Function) -> Vec<&'static ConstructFact> {
         let mut facts: Vec<&ConstructFact> = Vec::new();

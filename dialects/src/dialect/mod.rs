@@ -130,14 +130,14 @@ impl Dialect {
         &self.0.cells[id.0 as usize]
     }
 
-    /// Returns the facts about each construct in the dialect's SQL: functions with their argument types, operators,
+    /// Returns the evidence for each construct in the dialect's SQL: functions with their argument types, operators,
     /// casts, types, literals, clauses, facts and session parameters.
     #[must_use]
     pub fn support_of_constructs(self) -> &'static [ConstructFact] {
         self.0.constructs
     }
 
-    /// Returns the facts about the constructs in the template of an overload, and in the internal entries that the
+    /// Returns the evidence for the constructs in the template of an overload, and in the internal functions that the
     /// template inserts.
     pub fn support_of_overload_constructs(self, id: OverloadId) -> impl Iterator<Item = &'static ConstructFact> {
         let places = self.0.cell_constructs.get(id.0 as usize).copied().unwrap_or_default();

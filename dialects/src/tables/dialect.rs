@@ -143,7 +143,7 @@ pub struct DialectData {
     pub similar_types: [&'static [&'static str]; 8],
     /// One cell per overload.
     pub cells: &'static [Cell],
-    /// Facts about each construct in the dialect's SQL.
+    /// Evidence for each construct in the dialect's SQL.
     pub constructs: &'static [ConstructFact],
     /// For each overload, the constructs of its template, as indices.
     pub cell_constructs: &'static [&'static [u16]],
@@ -175,7 +175,7 @@ impl FactVerdict {
     }
 }
 
-/// Facts about a construct of a dialect: an entry of `dialects/facts`.
+/// Evidence for a construct of a dialect: an entry of a file in `dialects/facts`.
 #[derive(Clone, Copy, Debug)]
 pub struct ConstructFact {
     /// Section of the file, such as `calls`.

@@ -78,7 +78,8 @@ fn compile_selected(
     workspace: &Workspace,
     dialect: Dialect,
 ) -> Result<PlannedModels, Failure> {
-    // With `--check`, compile the specs with the committed facts, because no file is updated.
+    // With `--check`, `known.yml` takes precedence over dbt's artifacts, because the command does not update
+    // `known.yml`.
     let first = if args.check {
         FactPrecedence::Committed
     } else {

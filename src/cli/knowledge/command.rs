@@ -29,7 +29,7 @@ pub struct CommandKnowledge {
 }
 
 impl CommandKnowledge {
-    /// Loads the facts from the project and from `--schema`.
+    /// Loads the schema, the models and the settings from the project and from `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
         let workspace = Workspace::find_workspace_or_dbt_project(session)?;
         let project = workspace
@@ -59,7 +59,7 @@ impl CommandKnowledge {
         self.workspace.as_ref().filter(|workspace| workspace.has_project_file())
     }
 
-    /// Returns a compiler builder with all these facts. The caller can add settings.
+    /// Returns a compiler builder with this schema and these settings. The caller can add settings.
     pub fn builder(&self) -> Builder {
         let facts = self.facts.clone();
         let builder = match &self.workspace {
@@ -183,7 +183,8 @@ impl CommandKnowledge {
         ))
     }
 
-    /// Returns the facts about relations whose rows are in data files. `schema` is the schema inferred from the files.
+    /// Returns the compiler and the column types for relations whose rows are in data files. `schema` is the schema
+    /// inferred from the files.
     pub fn with_data_schema(&self, schema: Option<Schema>) -> DataFileKnowledge {
         DataFileKnowledge::new(self.builder(), &self.facts, schema)
     }
@@ -251,7 +252,8 @@ impl FormulaSettings {
     }
 }
 
-/// Facts about data files. Column types of the project take precedence over types inferred from the files.
+/// Compiler and column types for data files. Column types of the project take precedence over types inferred from the
+/// files.
 pub struct DataFileKnowledge {
     pub compiler: Compiler,
     /// Types to which columns are cast.
@@ -259,8 +261,8 @@ pub struct DataFileKnowledge {
 }
 
 impl DataFileKnowledge {
-    /// Creates the facts about data files. `schema` is the schema that is inferred from the files, or `None` if the
-    /// engine reads its own relations.
+    /// Combines the project's schema with the schema of data files. `schema` is the schema that is inferred from the
+    /// files, or `None` if the engine reads its own relations.
     pub fn new(builder: Builder, facts: &KnownFacts, schema: Option<Schema>) -> Self {
         let builder = match schema {
             // If relations are read from files, a relation without a file counts as missing, even if the project
@@ -275,7 +277,7 @@ impl DataFileKnowledge {
     }
 }
 
-/// Returns the columns that a formula reads. A column is written as `relation.column` if the formula specifies the
+/// Returns the columns that a formula uses. A column is written as `relation.column` if the formula specifies the
 /// relation.
 fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
     let compiled = unknowing.compile(text);

@@ -1,4 +1,5 @@
-//! Loads the facts about the data and the dbt project that a command needs. All commands share this loader.
+//! Loads the facts that a command needs: the relations with their columns, types, keys and NULLs, and the dialect and
+//! version of dbt. All commands share this loader.
 //!
 //! For each fact, the first source that contains it takes precedence: `--schema`, the models of other specs,
 //! `known.yml`, `catalog.json`, `manifest.json`. Commands that generate models update `known.yml`, so for these
@@ -43,7 +44,7 @@ pub enum FactPrecedence {
 }
 
 impl Workspace {
-    /// Returns the facts that are known about the project's relations.
+    /// Returns all known facts about the project's relations.
     pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<KnownFacts, Failure> {
         let committed = self.committed_facts()?;
         let Some(facts) = self.find_known_facts(dialect, &committed)? else {
@@ -179,7 +180,7 @@ impl Workspace {
     }
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` is `true`
-    /// if `specs` contains all specs of the project. Otherwise, the facts that other specs read are preserved.
+    /// if `specs` contains all specs of the project. Otherwise, the facts that other specs need are preserved.
     pub fn update_known_facts<'s>(
         &self,
         specs: impl Iterator<Item = &'s CompiledSpec>,

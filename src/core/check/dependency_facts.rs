@@ -65,7 +65,7 @@ pub struct DependencyFacts {
     pub definitions: Vec<DefinitionFacts>,
     /// First definition that uses an aggregate.
     pub first_aggregate: Option<u32>,
-    /// Relation of the first column, to which all other columns must belong, and the definition that reads the first
+    /// Relation of the first column, to which all other columns must belong, and the definition that uses the first
     /// column. `None` if only one relation is possible.
     pub common_relation_and_reader: Option<(Arc<str>, u32)>,
 }

@@ -7,15 +7,16 @@ use crate::cli::exit::Failure;
 use crate::cli::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
 use crate::cli::workspace::Workspace;
 
-/// A model whose SQL changes because of the facts in `known.yml`, with the path of its spec.
+/// A model whose SQL changes because of a change to `known.yml`, with the path of its spec.
 pub struct ModelChangeFromKnownFacts {
     pub model: String,
     pub spec: String,
 }
 
-/// Compiles the specs of a commit twice: with the facts of an earlier commit and with the facts of the commit itself.
-/// Returns the models whose SQL differs. Models that were not generated before are skipped, because their first push
-/// adds the facts that they read. dbt's artifacts are not read, so the result is the same on every machine.
+/// Compiles the specs of a commit twice: with the `known.yml` of an earlier commit and with the `known.yml` of the
+/// commit itself. Returns the models whose SQL differs. Models that were not generated before are skipped, because
+/// their first push adds the entries that they need. dbt's artifacts are not read, so the result is the same on every
+/// machine.
 pub fn find_models_changed_by_facts(
     workspace: &Workspace,
     repository: &Repository,

@@ -34,7 +34,7 @@ pub fn models_changed_by_metric_sets(
     Ok(later.iter().filter(is_changed).map(|(path, _)| path.clone()).collect())
 }
 
-/// Compiles the specs of a commit with the facts of that commit. Returns the results by path.
+/// Compiles the specs of a commit with the `known.yml` of that commit. Returns the results by path.
 fn compile_commit(
     workspace: &Workspace,
     repository: &Repository,

@@ -30,7 +30,7 @@ pub struct BranchDifferences {
     pub files: Vec<ContentDifference>,
     /// Hash of the handwritten content. `None` if all changes were generated.
     pub content: Option<String>,
-    /// Models whose SQL changes because of the facts in `known.yml`.
+    /// Models whose SQL changes because of a change to `known.yml`.
     pub altered: Vec<String>,
     /// Commits of the branch.
     pub commits: Vec<Commit>,
@@ -185,7 +185,7 @@ impl BranchDifferences {
         self.required_approval.can_be_reviewed_by(self.project.people(), who)
     }
 
-    /// Returns a note if the facts in `known.yml` change the SQL of models.
+    /// Returns a note if a change to `known.yml` changes the SQL of models.
     pub fn facts_change_note(&self) -> Option<String> {
         let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
         (!models.is_empty()).then(|| {

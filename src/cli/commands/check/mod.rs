@@ -100,7 +100,7 @@ fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolde
     Ok(WritableFolders::from_optional_project(root.as_deref())?.with_named_files(&args.files))
 }
 
-/// Files to check, and the facts about the project that are needed to check them.
+/// Files to check, and the schema, models and settings with which they are checked.
 struct CheckInputs<'s> {
     knowledge: CommandKnowledge,
     files: Vec<PathBuf>,
@@ -134,7 +134,7 @@ impl CheckInputs<'_> {
     }
 }
 
-/// Returns the facts about the project, and the files to check: the named files or, by default, the project's specs.
+/// Returns the files to check, with the schema and the settings: the named files or, by default, the project's specs.
 fn load_check_inputs<'s>(
     session: &Session,
     args: &CheckArgs,

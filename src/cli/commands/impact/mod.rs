@@ -104,7 +104,7 @@ fn targets_from_names(
         if readers.is_empty() {
             session.report_action(&format!("no model reads `{}`", metric.name));
         }
-        // A condition that reads the metric determines which rows the model has.
+        // A condition that uses the metric determines which rows the model has.
         let change_of = |reader: &str| match reader.contains('.') {
             true => change,
             false => ColumnChange::Values,

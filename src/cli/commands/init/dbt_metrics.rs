@@ -126,7 +126,7 @@ pub fn metrics_by_semantic_model<'n>(
     metrics_by_model
 }
 
-/// Returns the reason to omit a metric that reads an omitted metric or measure.
+/// Returns the reason to omit a metric that uses an omitted metric or measure.
 pub fn omitted_input_reason(name: &str) -> String {
     format!("the metric reads {name}, which is skipped")
 }
@@ -249,7 +249,7 @@ impl MetricConverter<'_> {
         }
     }
 
-    /// Returns the first semantic model that a metric reads. Empty if no semantic model is known.
+    /// Returns the first semantic model that a metric uses. Empty if no semantic model is known.
     fn home(&self, metric: &Metric) -> String {
         let keys = ["measure", "numerator", "denominator", "metrics"];
         let parts = keys.iter().filter_map(|key| metric.type_params.get(key));

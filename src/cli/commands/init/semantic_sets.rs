@@ -57,7 +57,7 @@ pub fn find(
         let metrics = metrics.remove(&*node.name).unwrap_or_default();
         let mut refused = BTreeMap::new();
         let mut set = build_metric_set((node, model), &metrics, &refused);
-        // Measures with errors are omitted. A measure that reads an omitted measure may then have an error too.
+        // Measures with errors are omitted. A measure that uses an omitted measure may then have an error too.
         for attempt in 0..=MAX_ATTEMPTS {
             let compiled = compiler.compile_spec(&set.text);
             let mut faults = compiled

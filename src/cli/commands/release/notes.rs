@@ -107,8 +107,8 @@ fn models_at_commit(
     let mut models: BTreeMap<_, _> = models
         .map(|(name, ours)| ((*name).clone(), Some((*ours).clone())))
         .collect();
-    // If all models are unchanged, nothing is compiled again. Older specs are compiled with the facts of the plan, so
-    // that only changes to the specs count.
+    // If all models are unchanged, nothing is compiled again. Older specs are compiled with the same schema as the
+    // plan, so that only changes to the specs count.
     let is_changed = |unchanged: &Option<_>| unchanged.is_none();
     if let Some(tools) = planned_models
         .tools

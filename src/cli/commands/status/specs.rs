@@ -45,7 +45,7 @@ pub fn spec_health(
     Ok(parts)
 }
 
-/// Reports columns that specs read but whose existence or type is unknown, and facts in `known.yml` that dbt's
+/// Reports columns that specs read but whose existence or type is unknown, and entries of `known.yml` that dbt's
 /// artifacts contradict.
 fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthCheck>, Failure> {
     let warnings = specs
@@ -91,8 +91,8 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
     }))
 }
 
-/// Reports what a push would change. Uses the facts in `known.yml`, as `check` does, so that both commands show the
-/// same errors. Facts in dbt's artifacts that contradict `known.yml` are reported separately.
+/// Reports what a push would change. `known.yml` takes precedence over dbt's artifacts, as in `check`, so that both
+/// commands show the same errors. Contradictions between the two are reported separately.
 fn pending_push_health(
     session: &Session,
     workspace: &Workspace,

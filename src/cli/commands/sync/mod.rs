@@ -119,7 +119,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     omni_folder.map(|()| exit)
 }
 
-/// Plans a push of the selected models. Uses the facts in `known.yml`, as `check` does.
+/// Plans a push of the selected models. `known.yml` takes precedence over dbt's artifacts, as in `check`.
 pub fn plan_with_committed_facts(
     session: &Session,
     workspace: &Workspace,

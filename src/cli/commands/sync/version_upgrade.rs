@@ -13,8 +13,8 @@ use crate::cli::models::CompiledModel;
 use crate::cli::project;
 use crate::cli::workspace::Workspace;
 
-/// Marks the models that were pushed by another version of formulac and whose spec, metric sets, settings, facts and
-/// parents have not changed since. If git cannot determine this, the model is not marked.
+/// Marks the models that were pushed by another version of formulac and whose spec, metric sets, settings, entries in
+/// `known.yml` and parents have not changed since. If git cannot determine this, the model is not marked.
 pub fn mark_upgraded_models(workspace: &Workspace, planned_models: &mut PlannedModels, states: &ModelStates) {
     let is_candidate =
         |plan: &ModelPlan| plan.action == Action::Update && has_same_source(plan, planned_models, states);
@@ -55,8 +55,8 @@ fn has_same_source(plan: &ModelPlan, planned_models: &PlannedModels, states: &Mo
     is_same && now.files != base.files && plan.carried.is_empty() && plan.conflicts.is_empty()
 }
 
-/// Returns the versions of formulac that pushed these models, if they differ from this version and the settings and
-/// facts have not changed since that push.
+/// Returns the versions of formulac that pushed these models, if they differ from this version, and if neither the
+/// settings nor the models' entries in `known.yml` have changed since that push.
 fn other_versions(
     workspace: &Workspace,
     planned_models: &PlannedModels,

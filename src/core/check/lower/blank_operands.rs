@@ -181,7 +181,7 @@ impl Lowerer<'_> {
         if arms.is_empty() {
             return value;
         }
-        // The value and the tests read the same node.
+        // The value and the tests use the same node.
         self.program.shares_nodes = true;
         arms.push(value);
         self.program.add_with_args(Ir::Case, &arms, meta)

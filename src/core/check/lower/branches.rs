@@ -10,7 +10,7 @@ use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
 
 impl Lowerer<'_> {
-    /// Returns whether two nodes read the same column or definition, or are both `TODAY()`.
+    /// Returns whether two nodes refer to the same column or definition, or are both `TODAY()`.
     pub(in crate::check) fn is_same_value(&self, a: IrId, b: IrId) -> bool {
         match (self.program.node(a), self.program.node(b)) {
             (

@@ -71,7 +71,7 @@ pub(in crate::check) struct ResolvedNames {
     pub failed: Arena<bool>,
     /// First definition that uses an aggregate.
     pub first_aggregate: Option<u32>,
-    /// Relation of the first column, to which all other columns must belong, and the definition that reads the first
+    /// Relation of the first column, to which all other columns must belong, and the definition that uses the first
     /// column. `None` if the scope specifies a relation.
     pub common_relation_and_reader: Option<(Arc<str>, u32)>,
     /// Column uses that became errors because another use of the column requires a different type.
@@ -134,7 +134,7 @@ pub(in crate::check) struct Resolver<'a> {
     pub columns: &'a mut Arena<ColumnUse>,
     /// Relation of the first resolved column, if the scope does not specify a relation.
     pub common_relation: Option<Arc<str>>,
-    /// Definition that reads the first resolved column.
+    /// Definition that uses the first resolved column.
     pub common_relation_reader: Option<u32>,
     /// Definition whose names are being resolved.
     pub current: u32,

@@ -298,8 +298,8 @@ pub fn generated_files(session: &Session, workspace: &Workspace) -> Result<BTree
         left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
-    // Use the committed facts, because the artifacts may be older or newer than the commit. Only the facts that the
-    // specs need are kept.
+    // Use the committed `known.yml`, because dbt's artifacts may be older or newer than the commit. Keep only the
+    // relations that the specs use.
     let relations = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
     left.insert(
         KNOWN.to_owned(),

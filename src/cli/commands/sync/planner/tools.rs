@@ -32,7 +32,7 @@ impl PlannerTools {
         }
     }
 
-    /// Returns the compiler with the project's facts, but without the models of the specs.
+    /// Returns the compiler with the project's schema and settings, but without the models of the specs.
     pub fn compiler_without_models(&self) -> &Compiler {
         &self.compiler
     }
