@@ -226,7 +226,8 @@ impl Seeded {
         self.0.random_below(n)
     }
 
-    /// Replaces every `$symbol` in a pattern, recursively. If the nesting is deep, the first alternative is used.
+    /// Replaces every `$symbol` in a pattern, recursively. If the nesting is deep, uses the first alternative of each
+    /// symbol.
     fn expand(&mut self, pattern: &str, depth: u32, output: &mut String) {
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('$') {
@@ -271,7 +272,7 @@ impl Size {
     }
 }
 
-/// Returns a definition of this size. The number is part of its name.
+/// Returns a definition of this size. `number` is part of the definition's name.
 pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
     loop {
         let mut text = random

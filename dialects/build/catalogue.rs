@@ -25,7 +25,7 @@ pub struct Function {
     pub unverified: Option<String>,
     pub level: String,
     pub nulls: String,
-    /// Kind of literal that, as the last argument, guarantees that a call never returns NULL because of an error.
+    /// Kind of literal for the last argument. A call with such a last argument never returns NULL because of an error.
     pub safe_last: Option<String>,
     pub volatile: bool,
     pub discontinuous: bool,
@@ -470,8 +470,8 @@ fn write_function(output: &mut String, functions: &[Function], function: &Functi
     );
 }
 
-/// Returns whether the NULL of an aggregate without values represents a spreadsheet's error. An internal entry follows
-/// the rule of the aggregate that it computes.
+/// Returns whether the NULL that an aggregate returns for no values represents a spreadsheet's error. An internal
+/// function follows the rule of the aggregate that it computes.
 fn is_empty_error(functions: &[Function], function: &Function) -> bool {
     let is_entry = |aggregate: &&Function| {
         [&aggregate.across, &aggregate.over, &aggregate.framed]

@@ -59,7 +59,7 @@ impl Signature {
     }
 }
 
-/// Types of number literals with a sign.
+/// Types of number literals that must be positive or negative.
 const SIGNED_LITERAL_TYPES: [&str; 2] = ["positive", "negative"];
 
 const TYPES: [(&str, &str); 15] = [

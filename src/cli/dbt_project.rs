@@ -105,8 +105,8 @@ pub fn missing_project_failure(folder: Option<&Path>, command: &str, help: &str)
     Failure::new(Exit::Usage, text).with_help(help)
 }
 
-/// Returns the dbt projects in the nearest levels of subfolders, sorted by path. Projects inside projects are left out,
-/// because they are packages or tests of packages.
+/// Returns the dbt projects in subfolders, down to a limited depth, sorted by path. Projects inside projects are left
+/// out, because they are packages or tests of packages.
 fn projects_below(folder: &Path) -> Vec<PathBuf> {
     const LEVELS: usize = 3;
     const MAX_FOLDERS_PER_LEVEL: usize = 2_000;

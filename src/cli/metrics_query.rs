@@ -24,7 +24,7 @@ const KEYS: [(&str, &str); 9] = [
     ("order_by", "--order-by"),
     ("definitions", "--define"),
 ];
-/// Keys of a step that no option replaces.
+/// Keys in the steps of a spec for which there is no option.
 const KEYS_OF_SPECS: [&str; 3] = ["partition_by", "overrides", "columns"];
 
 impl MetricsArgs {

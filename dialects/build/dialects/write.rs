@@ -295,8 +295,8 @@ fn count_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8
     nodes.iter().map(uses).fold(0, u8::saturating_add)
 }
 
-/// Returns the maximum number of times that an internal function called by a mode repeats its argument. Conversions
-/// count once, because an argument that already has the type is not converted.
+/// Returns the maximum number of times that the internal function of a mode repeats its argument. Conversions count
+/// once, because an argument that already has the type is not converted.
 fn most_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8 {
     let mut overload = 0;
     for function in functions {

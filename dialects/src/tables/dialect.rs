@@ -63,8 +63,7 @@ pub struct Template {
     /// Numeric type of the result in this dialect, if it differs from the signature's. [`Type::Number`] if the argument
     /// determines the type.
     pub result_type: Option<Type>,
-    /// Largest absolute value of the result, if it is smaller than the maximum of its type (see `emit::size`),
-    /// otherwise 0.
+    /// Largest absolute value of the result, or 0 if only the result's type limits the value (see `emit::size`).
     pub max_value: u32,
     /// `true` if all decimals in the template must have the same scale.
     pub requires_same_scale: bool,

@@ -28,7 +28,7 @@ pub enum Nulls {
     Skipped,
 }
 
-/// Kind of literal that, as the last argument, guarantees that a call never returns NULL because of an error.
+/// Kind of literal for the last argument. A call with such a last argument never returns NULL because of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SafeLast {
     /// Number greater than 0.
@@ -162,7 +162,8 @@ pub struct Function {
     pub level: Level,
     /// Null rule of the function.
     pub nulls: Nulls,
-    /// Kind of literal that, as the last argument, guarantees that a call cannot fail. Used for the null rule `Error`.
+    /// Kind of literal for the last argument. A call with such a last argument cannot fail. Used for the null rule
+    /// `Error`.
     pub safe_last: Option<SafeLast>,
     /// `true` if each call may return a different value.
     pub volatile: bool,

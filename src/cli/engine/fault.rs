@@ -87,7 +87,7 @@ pub fn first_paragraph(message: &str) -> String {
 /// Returns whether the part of the message that is intended for the user ends before this line.
 fn is_end(line: &str) -> bool {
     let begins = |text: &str| line.starts_with(text);
-    // Remove the name of the file that contains dbt's compiled SQL.
+    // The line `compiled code at` contains the name of the file with dbt's compiled SQL.
     line.is_empty()
         || begins("Possible ")
         || begins("compiled code at ")

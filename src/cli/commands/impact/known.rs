@@ -273,7 +273,7 @@ impl ImpactContext {
         })
     }
 
-    /// Returns the model columns that are computed from a metric, as `model.column`. A model that reads the metric in a
+    /// Returns the model columns that are computed from a metric, as `model.column`. A model that uses the metric in a
     /// condition, such as `having`, is also returned as a whole.
     pub fn readers_of_metric(&self, metric: &KnownMetric<'_>) -> Vec<String> {
         let mut readers = Vec::new();

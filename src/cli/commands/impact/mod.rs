@@ -83,7 +83,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     Ok(exit_status(session, args.fail_on, &impact))
 }
 
-/// Returns the targets with these names and their changes. A metric is replaced by the columns and models that read it.
+/// Returns the targets with these names and their changes. A metric is replaced by the columns and models that use the
+/// metric.
 fn targets_from_names(
     session: &Session,
     context: &ImpactContext,

@@ -64,8 +64,8 @@ pub fn add_measures_of_metrics<'n>(
     }
 }
 
-/// Returns a map from the name of a semantic model to the metrics on its measures. Metrics without a known measure are
-/// listed under the empty name.
+/// Returns a map from the name of a semantic model to the metrics that use its measures. Metrics without a known
+/// measure are listed under the empty name.
 pub fn metrics_by_semantic_model<'n>(
     models: &'n [(&'n ManifestNode, DbtSemanticModel)],
     metrics: impl Iterator<Item = &'n ManifestNode>,

@@ -197,7 +197,7 @@ fn plan_pull(
 /// Changes that a pull would make to the Omni model.
 pub struct PendingPull {
     pub pull: Pull,
-    /// Whether the project has an earlier pull.
+    /// Whether the project has been pulled before.
     pub was_pulled: bool,
 }
 
