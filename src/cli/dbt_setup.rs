@@ -77,7 +77,7 @@ pub fn check_profile(
     let connection = environment.and_then(|environment| environment.connection.as_deref());
     let output = args.target.as_deref().or(connection);
     let unset = project.check_profile(args.profiles_dir.as_deref(), output)?;
-    // formulac sets this variable if the environment has a schema.
+    // Ignore `FORMULAC_SCHEMA` if the environment has a schema, because formulac then sets this variable.
     let has_schema = environment.is_some_and(|environment| environment.schema.is_some());
     match unset.iter().find(|name| !has_schema || *name != "FORMULAC_SCHEMA") {
         Some(name) => Err(SetupProblem::new(

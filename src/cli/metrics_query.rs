@@ -150,7 +150,7 @@ fn option_for_yaml(yaml: &str) -> Option<OptionForYaml> {
     let mapping = yaml.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let (key, value) = mapping.unwrap_or(yaml).split_once(": ")?;
     if mapping.is_some() {
-        // A metric with another name.
+        // A mapping such as `{refunded: refunds.amount}` gives a metric another name.
         let is_pair = !value.contains(['{', ',']);
         return is_pair.then(|| OptionForYaml::Option(format!("{} as {key}", value.trim_matches('"'))));
     }

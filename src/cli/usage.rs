@@ -86,7 +86,7 @@ pub fn report(fault: &clap::Error) -> Exit {
     let helping = alone || matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let stream = if helping { Stream::Data } else { Stream::Message };
     let command_failure = match fault.get(ContextKind::InvalidSubcommand) {
-        // The name of the parent command.
+        // For a missing subcommand, `name` is the name of the parent command.
         Some(ContextValue::String(name)) if fault.kind() == ErrorKind::MissingSubcommand => Some(missing_command(name)),
         Some(ContextValue::String(name)) => Some(unknown_command(fault, name)),
         _ => misspelled_argument(fault)
@@ -209,7 +209,7 @@ pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
 pub fn refuse_file(formula: &OsStr, command: &str, expected: &str) -> Result<(), Failure> {
     let (text, path) = (formula.to_string_lossy(), Path::new(formula));
     let is_spec = project::is_yaml(path);
-    // A file without an extension may have the name of a column.
+    // Ignore a file without an extension, because its name may be meant as a column.
     let is_file = path.extension().is_some() && path.is_file();
     if !is_spec && !is_file {
         return Ok(());

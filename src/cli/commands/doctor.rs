@@ -82,7 +82,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     if let (Some(workspace), Some(dbt)) = (&workspace, dbt_project) {
         add(check_artifacts(workspace, dbt)?, Exit::Done);
     }
-    // A warehouse that does not answer must not hide the results of the other checks.
+    // Print the other results before querying the warehouse, because a warehouse may not answer.
     let (width, count) = (longest_name(&parts), parts.len());
     if !args.json {
         session.print_escaped(&health_text(&parts, width))?;

@@ -264,7 +264,7 @@ fn merge_into_edited_files(
             continue;
         };
         delivery.updated.retain(|file| file.path != path);
-        // Only a push moves files.
+        // Write a moved file at its current path, because only a push moves files.
         let new_path = model
             .moved
             .iter()

@@ -137,7 +137,7 @@ fn run_group(
         .collect();
     let variables = parts.iter().enumerate();
     let variables = variables.map(|(number, part)| (format!("{STATEMENTS}{number}"), *part));
-    // dbt would write all statements to its log, which takes longer than running the statements.
+    // Turn off dbt's log file, because writing all statements to it takes longer than running them.
     let without_log = ("DBT_LOG_LEVEL_FILE".to_owned(), "none");
     let variables: Vec<(String, &str)> = variables.chain([without_log]).collect();
     let sql = statements_query(parts.len(), table);

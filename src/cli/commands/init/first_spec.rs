@@ -111,7 +111,7 @@ fn time_spines(dbt: &DbtProject, manifest: Option<&Manifest>) -> BTreeSet<String
         let nodes = manifest.nodes.iter().filter(|node| node.is_time_spine());
         return nodes.map(|node| node.name.to_string()).collect();
     }
-    // Parsing a file takes much longer than looking for the word.
+    // Search for the word first, because parsing a file takes much longer.
     let may_have_spines = |source: &SourceText| source.text.contains("time_spine");
     let of_file = |source: SourceText| -> Vec<String> {
         let root = yaml::merged_root(&source.text);
@@ -301,7 +301,7 @@ fn amount_column(relation: &Relation) -> Option<&Column> {
             .iter()
             .any(|end| name == *end || name.ends_with(&format!("_{end}")))
             || relation.key().iter().any(|key| key.eq_ignore_ascii_case(&name));
-        // A `total_price` is a sum.
+        // A column such as `total_price` contains sums, not prices of single items.
         let is_total = name_parts(&name).any(|part| part == "total");
         let is_average = name_parts(&name).any(|part| AVERAGES.contains(&part) && !(part == "price" && is_total));
         !name_needs_quotes(column.name()) && !is_key && !is_average

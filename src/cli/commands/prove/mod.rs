@@ -250,7 +250,7 @@ fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, di
         } else {
             models.add(verdict);
         }
-        // A query over literals needs no table.
+        // Report the query with its rows as literals, because that query needs no table.
         let sql = || query_over_literals(proof, dialect);
         if let Some(problem) = ProofProblem::new(proof, sql, verdict) {
             if is_case {

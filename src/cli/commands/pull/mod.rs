@@ -83,7 +83,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
     target_folder.report_age(session, Some(&folders.dbt));
-    // A dry run fails wherever a pull would fail.
+    // Check the folders in a dry run too, so that it fails if a pull would fail.
     let bounds = folders.places.writable_folders()?;
     if let Some(missing) = folders.find_missing_omni_commit(session)? {
         let message = format!(

@@ -39,7 +39,7 @@ pub fn describe_agreement(workspace: &Workspace, planned_models: &PlannedModels)
 fn count_duplicates(workspace: &Workspace, planned_models: &PlannedModels) -> usize {
     let specs = planned_models.ours.values();
     let specs: Vec<(String, String)> = specs.map(|ours| (ours.spec.clone(), ours.source.clone())).collect();
-    // Only the help depends on the compiled specs.
+    // Pass no compiled specs, because only the help of the diagnostics depends on them.
     let duplicates = omni_files::defined_twice(&workspace.project, &workspace.root, &specs, |_| None);
     let silenced = workspace.project.silenced();
     let is_shown = |kind| !silenced.contains(&kind);

@@ -175,7 +175,7 @@ fn finish(
             Some(created) => created,
             None => {
                 let created = commit.created_commit(repository)?.unwrap_or_default();
-                // Later changes to the same files are not part of the commit in dbt's repository.
+                // Record the commit, so that the next run does not overwrite later changes to the same files.
                 journal
                     .write_mark(disk, CREATED_COMMIT_MARK, &created)
                     .map_err(|fault| transaction_failure(&fault))?;

@@ -107,7 +107,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         FactPrecedence::Committed,
         dialect,
     )?;
-    // A schema given by the user describes the columns of the data files.
+    // Infer the schema from the data files, unless the user specified a schema.
     let schema = if target.schema.is_none() {
         engine.data_schema(dialect)?
     } else {

@@ -59,7 +59,7 @@ impl OverloadCache {
 
     fn store_choice(&mut self, call: u64, choice: OverloadChoice) {
         if self.slots.is_empty() {
-            // `u64::MAX` is not the key of any call.
+            // Fill the slots with `u64::MAX`, which is not the key of any call.
             self.slots.resize(Self::PLACES, (u64::MAX, choice));
         }
         if let Some(slot) = self.slots.get_mut(Self::cache_slot(call)) {

@@ -23,7 +23,7 @@ impl Lowerer<'_> {
     /// Reports a quoted number of days that is added to a date or subtracted from it, as in `created_on + "1"`. Returns
     /// whether there is such an operand.
     pub(in crate::check) fn report_quoted_days(&mut self, operands: &[IrId], symbol: &str) -> bool {
-        // Eight digits without separators are a date.
+        // Exclude strings with eight digits, which are dates without separators.
         let is_number_of_days = |text: &str| text.trim().len() < 8 && is_number(text);
         let is_days = |id: &IrId| self.literal_text(*id).is_some_and(is_number_of_days);
         let (Some(days), Some(rule), Some(_)) = (

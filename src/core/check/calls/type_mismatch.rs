@@ -71,7 +71,8 @@ impl Lowerer<'_> {
         let fix = self
             .requote_fix(first, second)
             .or_else(|| self.requote_fix(second, first))
-            // In a formula with a syntax error, the operands may not be the ones that the author intended.
+            // Suggest no fix in a formula with a syntax error, because its operands may not be the ones that the author
+            // intended.
             .filter(|_| !self.has_syntax_error);
         let diagnostic = Diagnostic::new(
             Code::TypeMismatch,

@@ -70,8 +70,8 @@ impl Lowerer<'_> {
                 misplaced_args.extend(misplaced.map(|warning| (span, warning)));
                 &[*range, *criterion]
             }
-            // Without a third argument, the tested column is also the summed column, so the criterion may test another
-            // column.
+            // Without a third argument, the first argument is both tested and aggregated, so the criterion may test
+            // another column.
             (Lowering::SumIf | Lowering::AverageIf, _) => return misplaced_args,
             (Lowering::CountIf | Lowering::CountIfs, call_args) => call_args,
             (_, call_args) => {

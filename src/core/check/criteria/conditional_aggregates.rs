@@ -80,7 +80,7 @@ impl Lowerer<'_> {
             compared,
             ..
         } = of_this_row;
-        // The rank of a row is the number of rows before it in its partition.
+        // A COUNTIF that counts only the rows before the current row is computed from the row's rank in its partition.
         let is_rank = counts && conditions.is_empty() && compared.is_some_and(|compared| !compared.includes_equal);
         if !is_rank && (!counts || !conditions.is_empty() || same_values.len() > 1 || compared.is_some()) {
             let nullable = same_values

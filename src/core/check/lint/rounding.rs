@@ -20,7 +20,7 @@ impl Lints<'_> {
             && inner_digits > target_digits
             // An integer has no decimal places to round.
             && (inner_digits < 0 || self.program.meta(x).ty != Type::Integer)
-            // If a function is defined by a formula, the calls in that formula have the span of the function's call.
+            // Skip calls in the formula that defines a function. These calls have the span of the function's call.
             && self.program.meta(value).span.start > self.program.meta(id).span.start
         {
             value = x;

@@ -67,7 +67,7 @@ impl WeekCalls {
             (self.weekday, self.day_of_week, "WEEKDAY"),
         ] {
             let Some(call) = call else { continue };
-            // Warn even if the program contains no timeframe, because a first day other than Monday was set explicitly.
+            // Without a timeframe in the program, warn only if the first day of the week is not the default, Monday.
             if frame.is_none() && first == Weekday::Monday {
                 continue;
             }

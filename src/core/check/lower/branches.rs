@@ -40,7 +40,8 @@ impl Lowerer<'_> {
         if self.is_error(condition) {
             return condition;
         }
-        // In the definition of a function, the condition often depends only on literal arguments.
+        // In the definition of a function, the condition often depends only on literal arguments, so its result is
+        // known.
         if self.is_in_definition()
             && let Some(met) = self.known_condition(condition)
         {
@@ -147,7 +148,7 @@ impl Lowerer<'_> {
             return self.single_branch(*branch);
         }
         if self.scope.blank_zero && branches.len() == conditions.len() {
-            // IFS returns an error if no condition is met.
+            // IFS returns an error if no condition is met. The added NULL represents this error.
             branches.push(self.program.add_null(Type::Unknown, span));
         }
         let node = self.build_case(&conditions, &mut branches, span, "IFS");

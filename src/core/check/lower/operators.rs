@@ -163,7 +163,8 @@ impl Lowerer<'_> {
         }
         let adds = matches!(op, BinaryOp::Add | BinaryOp::Subtract);
         if adds && self.scope.timezone.is_some() && operands.has_kind(Type::Timestamptz as u32) {
-            // Adding a day results in the same time on the next day, even if the clock changes.
+            // Convert instants to wall-clock time, so that adding a day results in the same time on the next day even
+            // if the clock changes.
             a = self.instant_to_timestamp(a);
             b = self.instant_to_timestamp(b);
             operands = self.summarize_operands(&[a, b], span);
@@ -192,7 +193,7 @@ impl Lowerer<'_> {
             operands = self.summarize_operands(&[a, b], span);
         }
         if op == BinaryOp::Power && self.constant_number(b) == Some(0.5) {
-            // A square root needs no checks of the exponent.
+            // Use SQRT, because a square root needs no checks of the exponent.
             operands = self.summarize_operands(&[a], span);
             return self.apply_to(internal::SQRT, &[a], operands, op.symbol());
         }

@@ -31,7 +31,7 @@ pub(in crate::check) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<
                 (Expr::Call(call), NameTarget::RangeEnd(function)) => {
                     uses_calendar(catalog::get(function), ast.call(call).count)
                 }
-                // The planner looks up the key of a PERIODOFFSET that is not in a range.
+                // A PERIODOFFSET that is not in a range adds no dependency here, because the planner looks up its key.
                 (Expr::Call(call), NameTarget::Function(function)) => {
                     let function = catalog::get(function);
                     function.lower != Some(Lowering::PeriodOffset) && uses_calendar(function, ast.call(call).count)
@@ -159,7 +159,8 @@ impl Lowerer<'_> {
                     );
                     return None;
                 }
-                // A larger distance leads to a date outside of the calendar.
+                // If the distance leads to a date outside of the calendar, the range ends at the last or first row of
+                // the partition.
                 Some(match crate::check::dates::period::is_outside_calendar(count, unit) {
                     true if (count < 0) == key.descending => CalendarEnd::Partition(FrameBound::Last),
                     true => CalendarEnd::Partition(FrameBound::First),
