@@ -182,7 +182,7 @@ fn measure_large_manifest(folder: &Path) -> bool {
     println!("pull where one model changed: {changed:.2} s");
     is_missed |= changed > of_changed;
     fs::write(folder.join("target/manifest.json"), &text).expect("the file must be written");
-    // Omni's fields are excluded because this bench generates no Omni files.
+    // Move the pulled Omni files away, so that the impact analysis does not include Omni's fields.
     fs::rename(folder.join("omni"), folder.join("pulled")).expect("the folder must be moved");
     for (name, form) in [
         ("model_9000.column_3", "tree"),

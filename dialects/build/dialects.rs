@@ -262,8 +262,8 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     }
 }
 
-/// Sets the cells of the overloads that a key names. `NAME.key` applies to one overload, and `NAME` applies to all
-/// overloads without an entry of their own. A function's name can itself contain a dot.
+/// Sets the implementations (cells) of the overloads that a key names. `NAME.key` applies to one overload, and `NAME`
+/// applies to all overloads without an entry of their own. A function's name can itself contain a dot.
 #[allow(clippy::too_many_arguments, reason = "these are the parts of one table")]
 fn set_cells(
     file: &File,

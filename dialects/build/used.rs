@@ -175,7 +175,7 @@ fn casts(dialect: &Dialect) -> Vec<String> {
         casts.extend(decimal.map(|(_, name)| format!("cast(number as {name})")));
     }
     for (neutral, name) in &dialect.types {
-        // A contract fixes the type of each column.
+        // Columns of a model with a contract are cast to the types that the contract declares.
         let contract_type = dialect.fact(&format!("contract_{neutral}"));
         let declared = if contract_type.is_empty() {
             name.clone()
@@ -185,7 +185,7 @@ fn casts(dialect: &Dialect) -> Vec<String> {
         casts.push(format!("cast({neutral} as {declared})"));
         match neutral.as_str() {
             "text" => casts.extend(STRING_CLASSES.map(|class| format!("cast({class} as {name})"))),
-            // `prove` casts the values of its rows to strings.
+            // `prove` writes the values of its rows as strings, and casts the strings to the types of the columns.
             "decimal" => casts.push(format!("cast(text as {})", dialect.fact("stored_decimal"))),
             _ => casts.push(format!("cast(text as {name})")),
         }

@@ -254,7 +254,7 @@ fn word_lengths(words: &[String]) -> [u32; 32] {
     lengths
 }
 
-/// Returns the text before and after the placeholder in the form of a literal.
+/// Splits the syntax of a literal, such as `date '{iso}'`, at its placeholder. Returns the text before and after it.
 pub(super) fn split_around_placeholder(form: &str) -> Option<(&str, &str)> {
     form.split_once("{n}").or_else(|| form.split_once("{iso}"))
 }

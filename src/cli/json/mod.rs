@@ -14,7 +14,7 @@ use super::exit::{Exit, Failure};
 
 const SHAPES: &str = include_str!("shapes.json");
 
-/// Version of the shapes. A new key does not change the version.
+/// Version of the JSON output. A new key does not change the version.
 const VERSION: u32 = 1;
 
 /// JSON object that a command prints. The version comes before all other keys.
@@ -87,7 +87,7 @@ pub fn command_schema(command: &str) -> Result<String, Failure> {
     Ok(render::json_text(&schema))
 }
 
-/// Converts shapes to JSON Schema.
+/// Converts the descriptions in `shapes.json` to JSON Schema.
 struct SchemaExpansion<'s> {
     shapes: &'s Map<String, Value>,
     /// Names of the shared shapes that have been referenced so far.

@@ -176,7 +176,7 @@ fn environment_manifest(workspace: &Workspace, environment: &Environment) -> Res
     )))
 }
 
-/// Names of the relations on both sides.
+/// Names of the two relations that are compared.
 struct RelationNamePair<'n> {
     here: String,
     there: String,

@@ -35,7 +35,8 @@ impl RankCounter {
         }
     }
 
-    /// Returns the number of the working day before the next holiday, counted forward and counted backward.
+    /// Returns two numbers for the next holiday: the number of working days before it if days are counted forward, and
+    /// the equivalent number if days are counted backward.
     fn next(&mut self, holiday: &Holiday) -> [i64; 2] {
         self.rank += 1;
         [holiday.count - self.rank, holiday.count + self.last + 1 - self.rank]

@@ -211,8 +211,7 @@ impl Lowerer<'_> {
         (calendar_key, other)
     }
 
-    /// Returns the sort key as a marker of a found row, because the key is not NULL in any row that PERIODOFFSET finds.
-    /// Without a sort key, returns 1.
+    /// Returns a value that is not NULL in any row that PERIODOFFSET finds: the sort key or, without a sort key, 1.
     pub(in crate::check) fn found_period_marker(&mut self, span: Span) -> IrId {
         match self.find_calendar_key().0 {
             Some(key) => self.lower_calendar_key(key, span),

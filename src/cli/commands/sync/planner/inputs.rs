@@ -54,7 +54,8 @@ impl ModelInputs {
         })
     }
 
-    /// Returns the base, the spec and the files of a model.
+    /// Returns the three versions of a model that a plan merges: the base from the last push, the spec, and the current
+    /// files.
     pub fn sides<'a>(&'a self, name: &'a str, files: &'a BTreeMap<String, String>) -> ModelSides<'a> {
         let state = self.states.get(name);
         ModelSides {

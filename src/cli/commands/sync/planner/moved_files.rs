@@ -11,8 +11,8 @@ use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::project;
 use crate::cli::workspace::Workspace;
 
-/// Updates the bases' paths to files that users have moved or renamed since the last push. Returns the old paths by
-/// model, including the paths of moved specs.
+/// In the states of the last push, replaces the paths of files that users have moved or renamed since then. Returns the
+/// old paths by model, including the paths of moved specs.
 pub fn follow_moved_files(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
@@ -54,7 +54,7 @@ pub fn follow_moved_files(
     old_paths
 }
 
-/// Updates the bases' paths to moved files of models without a spec. Returns the old paths by model.
+/// In the states of models without a spec, replaces the paths of moved files. Returns the old paths by model.
 fn move_files_of_removed_models(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,

@@ -17,7 +17,7 @@ use crate::cli::workspace::Workspace;
 pub struct ModelState {
     /// Contents of the state's file. `None` if the model was never pushed.
     pub text: Option<String>,
-    /// Versions of the base. Two versions if git could not merge them.
+    /// The base: the version of the model that the last push wrote. Contains two versions if git could not merge them.
     pub bases: Vec<PushState>,
 }
 

@@ -1,4 +1,5 @@
-//! Bases of models that were never pushed but whose files a user edited.
+//! Finds the base of models that were never pushed but whose files a user edited. The base is the version to which both
+//! the current spec and the edited files are compared.
 
 use std::collections::BTreeMap;
 
