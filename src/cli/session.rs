@@ -92,7 +92,7 @@ impl Session {
         self.print_styled(&render::escape_hidden(text))
     }
 
-    /// Prints data that contains only escape sequences written by formulac.
+    /// Prints data whose escape sequences were all written by formulac.
     pub fn print_styled(&self, text: &str) -> Result<(), Failure> {
         match Stream::Data.write(text) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {

@@ -27,7 +27,7 @@ use crate::cli::writable_folders::WritableFolders;
 const MAX_LISTED_FILES: usize = 20;
 /// Maximum number of changes in `known.yml` to list. The remaining changes are only counted.
 const MAX_LISTED_CHANGES: usize = 5;
-/// Maximum number of columns without a metric to list. The remaining columns are only counted.
+/// Maximum number of columns without a metric that are listed. The remaining columns are only counted.
 const MAX_LISTED_COLUMNS: usize = 5;
 
 /// Compiled models of the selected specs, and the planned changes to their files.

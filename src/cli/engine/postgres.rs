@@ -175,7 +175,8 @@ pub fn query(
     typed: Option<&Schema>,
 ) -> Result<Answer, Failure> {
     let sql = request.sql;
-    // All rows that the script prints before the rows of the query have two fields, so that they can be read in pairs.
+    // Before the rows of the query, the script prints only rows with two fields, so that the fields can be read in
+    // pairs.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {

@@ -44,7 +44,7 @@ pub enum StatementKind {
     Query,
     /// A query with the placeholders `{database}` and `{schema}`.
     Tables,
-    /// A change to the warehouse, which is committed.
+    /// A statement that changes the warehouse and is committed.
     Change,
     /// Creates the environment's schema, if it does not exist.
     Schema,

@@ -99,7 +99,7 @@ impl DefinitionRole {
         }
     }
 
-    /// Returns whether the role is a condition on input rows, in which names resolve to input columns first.
+    /// Returns whether names resolve to input columns first, because the role is a condition on input rows.
     fn resolves_input_columns_first(self) -> bool {
         matches!(self, Self::Where | Self::On(_))
     }
@@ -121,8 +121,7 @@ pub struct MergedColumn {
     pub full: bool,
 }
 
-/// Properties of the definitions of a file that are missing from the source, because only some definitions are compiled
-/// again.
+/// Properties of a file's other definitions. The source contains only the definitions that are compiled again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RestOfFile<'a> {
     /// Names of all definitions of the file, in order. `None` if the source contains all definitions.

@@ -85,8 +85,8 @@ pub(super) fn order_definitions(
     }
 }
 
-/// Reports a group of definitions that depend on each other as a single error, which shows the shortest cycle
-/// through the first definition.
+/// Reports a single error for definitions that depend on each other. The error shows the shortest cycle through the
+/// first definition.
 #[cold]
 fn report_cycle(
     ast: &Ast,

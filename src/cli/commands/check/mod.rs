@@ -94,7 +94,7 @@ fn check_folders(workspace: &Workspace, diagnostics: &mut Vec<FileDiagnostics>) 
     Ok(())
 }
 
-/// Returns the bounds for fixes: the project and the named files.
+/// Returns the folders and files that fixes may change: the project and the named files.
 fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolders, Failure> {
     let root = project::project_folder(session.global.project_dir.as_deref())?;
     Ok(WritableFolders::from_optional_project(root.as_deref())?.with_named_files(&args.files))

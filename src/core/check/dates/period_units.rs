@@ -67,8 +67,8 @@ pub struct WindowUnit {
 }
 
 impl WindowUnit {
-    /// Returns whether two rows can be this far apart if there is one row per `frame`. Weekly rows are never one to
-    /// four years apart, because one to four years are never a whole number of weeks.
+    /// Returns whether two rows can be this many units apart if the table has one row per `frame`. Weekly rows are
+    /// never one to four years apart, because one to four years are never a whole number of weeks.
     pub fn fits(self, frame: CalendarUnit) -> bool {
         let is_few_years = |months: u64| months.is_multiple_of(12) && (1..=4).contains(&(months / 12));
         let moves_weeks_by_years = frame == CalendarUnit::Week && self.months().is_some_and(is_few_years);

@@ -9,8 +9,8 @@ use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 
 impl Lowerer<'_> {
-    /// Lowers a call such as `FIRST(x)` at an end of a range to the name in its argument. The range itself determines
-    /// the row.
+    /// Lowers a call such as `FIRST(x)`, at an end of a range, to the name in the call's argument. The range itself
+    /// determines the row.
     pub(in crate::check) fn lower_range_end(&mut self, call: Call, span: Span) -> IrId {
         // The value does not use the node of the row offset.
         self.program.has_unused_nodes = true;
