@@ -25,7 +25,8 @@ pub struct Function {
     pub unverified: Option<String>,
     pub level: String,
     pub nulls: String,
-    /// Kind of literal for the last argument. A call with such a last argument never returns NULL because of an error.
+    /// Kind of literal that rules out errors: if the last argument is such a literal, a call never returns NULL because
+    /// of an error.
     pub safe_last: Option<String>,
     pub volatile: bool,
     pub discontinuous: bool,

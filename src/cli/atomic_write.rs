@@ -129,7 +129,7 @@ impl ChangedFilesBackup {
 struct StagedFile {
     destination: PathBuf,
     temporary: PathBuf,
-    /// Previous content at the destination. Set once the temporary file has been moved there.
+    /// Previous content at the destination. The outer `None` means that the temporary file has not been moved yet.
     before: Option<Option<Vec<u8>>>,
 }
 

@@ -78,7 +78,8 @@ impl CommandInputs {
         }
     }
 
-    /// Waits until the files have changed and are no longer changing, because a branch or a file may be half written.
+    /// Waits until the files have changed and are no longer changing, because git may still be switching branches, or a
+    /// file may be half written.
     fn wait_for_change(&self, before: &FileStates) {
         let mut last = before.clone();
         loop {

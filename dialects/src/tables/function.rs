@@ -28,7 +28,8 @@ pub enum Nulls {
     Skipped,
 }
 
-/// Kind of literal for the last argument. A call with such a last argument never returns NULL because of an error.
+/// Kind of literal that rules out errors: if the last argument is such a literal, a call never returns NULL because of
+/// an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SafeLast {
     /// Number greater than 0.
@@ -162,8 +163,8 @@ pub struct Function {
     pub level: Level,
     /// Null rule of the function.
     pub nulls: Nulls,
-    /// Kind of literal for the last argument. A call with such a last argument cannot fail. Used for the null rule
-    /// `Error`.
+    /// Kind of literal that rules out errors: if the last argument is such a literal, a call cannot fail. Used for the
+    /// null rule `Error`.
     pub safe_last: Option<SafeLast>,
     /// `true` if each call may return a different value.
     pub volatile: bool,

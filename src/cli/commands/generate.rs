@@ -203,7 +203,7 @@ fn text_changes(workspace: &Workspace, delivery: &PendingFileChanges) -> Vec<Tex
     written.chain(removed).collect()
 }
 
-/// Returns the note that errors in specs prevent the files from being written.
+/// Returns a note which says that errors in specs prevent the files from being written.
 fn errors_note(file_diagnostics: &[FileDiagnostics]) -> String {
     let has_errors =
         |file_diagnostics: &&FileDiagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done;

@@ -13,7 +13,8 @@ use crate::cli::exit::{Exit, Failure};
 pub struct EntryCommits {
     /// Commits of the current branch, by the path of the entry.
     on_branch: BTreeMap<String, String>,
-    /// Commits of the pushes themselves, by the path of the entry, for entries that a squash merge added together.
+    /// For log entries that a squash merge added together: the commits of the individual pushes, by the path of the
+    /// entry.
     of_pushes: BTreeMap<String, String>,
 }
 

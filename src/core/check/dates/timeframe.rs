@@ -58,7 +58,7 @@ pub fn constant_period(timeframe: &str) -> Option<CalendarPeriod> {
 /// Part of a date: a timeframe, or a function with the same result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DatePart {
-    /// Column or other value that the timeframe is a part of.
+    /// Column or other value from which the timeframe is extracted.
     pub date: Ir,
     /// Name of the timeframe. `None` for the whole date, and for a time that is truncated to an hour or a shorter unit.
     pub timeframe: Option<&'static str>,

@@ -8,7 +8,7 @@ use super::super::repository::Repository;
 use crate::cli::models::CompiledSet;
 use crate::cli::workspace::Workspace;
 
-/// Adds uncommitted edits to the plans if the edits require no other change, such as comments in generated files. If
+/// Adds uncommitted edits, such as comments in generated files, to the plans if the edits require no other change. If
 /// only the layout of a spec has changed and the spec is committed, removes the change from its plan. Also returns the
 /// uncommitted metric sets that no plan contains.
 pub fn with_uncommitted(
