@@ -22,7 +22,7 @@ pub fn remove_templates(dialect: &mut Dialect, parent: &Dialect, word: &str) -> 
     is_found
 }
 
-/// Removes the templates that depend on an internal entry without a template. For example, `{value:float}` inserts
+/// Removes the templates that depend on an internal function without a template. For example, `{value:float}` inserts
 /// `to_float`.
 pub fn remove_users(dialect: &mut Dialect, functions: &[Function]) {
     let firsts = functions.iter().scan(0, |next, function| {

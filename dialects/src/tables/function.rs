@@ -196,7 +196,7 @@ pub struct Function {
     pub caution: &'static str,
     /// Help for a call with the wrong number of arguments. Empty if the signature is sufficient.
     pub arity_help: &'static str,
-    /// Help for a row-level value in a window over groups. Empty if the general help is sufficient.
+    /// Help for the error about a row-level value in a window over groups. Empty if the general help is sufficient.
     pub window_help: &'static str,
     /// Code that lowers the function, if no template can express it.
     pub lower: Option<Lowering>,

@@ -69,7 +69,7 @@ pub(in crate::check) struct InferBuffers {
 }
 
 impl InferBuffers {
-    /// Clears the terms of the previous source, for a source in which no types are inferred.
+    /// Clears the terms of the previous source. Used if no types are inferred for the current source.
     pub(in crate::check) fn forget_terms(&mut self) {
         self.terms.clear();
     }

@@ -106,7 +106,8 @@ impl Lowerer<'_> {
         self.zero_if_null(&[marker], id)
     }
 
-    /// Replaces a blank value of another period. If there is no row for the period, the NULL remains.
+    /// Replaces a blank that PERIODOFFSET returns from another period. If there is no row for the period, the NULL
+    /// remains.
     fn replace_blank_of_period(&mut self, id: IrId, period: u32) -> IrId {
         let meta = self.program.meta(id);
         let value = self.found_period_marker(meta.span);

@@ -456,8 +456,8 @@ impl<'a> Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Removes the errors that follow from an unknown function: names of periods such as `month` and texts in single
-    /// quotes among its arguments.
+    /// Removes the errors that follow from an unknown function: errors about period names such as `month`, and about
+    /// texts in single quotes, among its arguments.
     fn remove_errors_of_arguments(&mut self, call: Call, whole: Span) {
         const MAX_EXAMINED: usize = 200;
         if self.diagnostics.len() > MAX_EXAMINED {
