@@ -222,7 +222,8 @@ impl Emitter<'_> {
         let nullable = self.program.meta(value).nullable;
         let key = self.work.sql[value.index()];
         if nullable {
-            // The SQL of a ranking also tests the value for NULL outside of the window.
+            // The SQL of a ranking contains the value twice, because it also tests the value for NULL outside of the
+            // window.
             self.count_repetition(&[2], &[value], span);
         }
         if nullable && apart {

@@ -94,7 +94,7 @@ pub enum Ir {
         over: WindowFrameId,
     },
     /// Window over the rows of each group, computed before grouping, for aggregates that the dialect does not support.
-    /// The first argument is the call. In some roles, the other arguments are additional partition keys.
+    /// The first argument is the call. For some kinds, the other arguments are additional partition keys.
     GroupWindow {
         args: PoolRange,
         role: GroupWindowKind,

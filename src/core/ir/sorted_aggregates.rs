@@ -16,7 +16,7 @@ pub fn sorts_values(overload: OverloadId) -> bool {
 pub struct SortedAggregates {
     /// First aggregate that sorts its values, and its value.
     sorted: Option<(FunctionId, Ir)>,
-    /// Whether another aggregate sorts other values.
+    /// Whether a second aggregate sorts different values.
     has_others: bool,
     /// Whether there is an aggregate of distinct values.
     has_distinct: bool,
@@ -42,8 +42,8 @@ impl SortedAggregates {
         self.sorted.is_some()
     }
 
-    /// Returns an aggregate that sorts its values, next to an aggregate that sorts different values or that aggregates
-    /// distinct values. `None` if all aggregates are allowed in the same select.
+    /// Returns an aggregate that sorts its values and conflicts with another aggregate, because the other aggregate
+    /// sorts different values or aggregates distinct values. `None` if all aggregates are allowed in the same select.
     pub fn conflict(&self) -> Option<FunctionId> {
         let (function, _) = self.sorted?;
         (self.has_others || self.has_distinct).then_some(function)
@@ -57,8 +57,8 @@ impl Program {
         self.sorted_aggregates(self.nodes()).conflict().is_some()
     }
 
-    /// Returns the aggregates of a definition: its own, and all, including those of the definitions that it uses.
-    /// `earlier` contains all aggregates of these definitions.
+    /// Returns two sets of aggregates: the definition's own aggregates, and all aggregates including those of the
+    /// definitions that it uses. `earlier` contains all aggregates of these definitions.
     pub fn sorted_aggregates_of(
         &self,
         definition: u32,

@@ -91,7 +91,7 @@ fn without_sign(text: &str) -> &str {
     text.strip_prefix(['+', '-']).unwrap_or(text)
 }
 
-/// Returns the digits before an exponent up to 199, such as `e-12`.
+/// Removes an exponent such as `e-12` from a number. Keeps exponents above 199.
 fn without_exponent(text: &str) -> &str {
     let is_exponent = |exponent: &str| {
         let exponent = without_sign(exponent);
