@@ -238,8 +238,8 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Returns whether the comment at the current position, which has this length, is code: an optimizer hint, or an
-    /// SQL comment that contains Jinja or has no certain end. Returns `false` for a Jinja comment.
+    /// Returns whether the comment at the current position is code: an optimizer hint, or an SQL comment that contains
+    /// Jinja or has no certain end. `length` is the length of the comment. Returns `false` for a Jinja comment.
     fn is_hint(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
         !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja(comment) || !has_certain_end(comment))
