@@ -18,7 +18,7 @@ use super::windows::{large_and_small_probes, range_aggregate_probes, window_prob
 
 /// Maximum number of windows to examine in one expression.
 const MAX_WINDOWS: usize = 16;
-/// Cost of a definition's name where the definition's expression can be written instead.
+/// Cost of a definition's name in place of the definition's expression.
 pub(super) const DEFINITION_NAME_COST: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const INLINED_FORMULA_COST: u32 = 9;

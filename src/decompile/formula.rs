@@ -45,7 +45,7 @@ pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 
 /// Finds formulas that produce hand-edited SQL.
 ///
-/// The decompiler learns the SQL of a function by compiling the function when an edit may contain its SQL. Each
+/// To learn the SQL of a function, the decompiler compiles the function as soon as an edit may contain this SQL. Each
 /// function is compiled once per dialect and per combination of settings that affect it. Reuse a `Decompiler` for many
 /// files, because learning takes time.
 ///

@@ -103,7 +103,8 @@ impl<'a> CandidateCheck<'a, '_> {
             let Some(sql) = self.compile_formula(&marker) else {
                 continue;
             };
-            // Compile the formula as the formula of another definition, to learn its SQL outside this expression.
+            // Also compile the formula in place of another definition's formula, to learn the SQL that it has outside
+            // of this expression.
             let others = self.step().into_iter().flat_map(|step| &step.definitions);
             let mut others = others
                 .filter(|other| other.name != self.definition.name)

@@ -45,7 +45,7 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub definition: &'a DefinitionWithPosition,
     pub definition_index: usize,
     pub path: Option<&'a str>,
-    /// Generated version of the file. `edited_file` is the version with hand edits.
+    /// Generated version of the file. `edited_file` is the version that users edited.
     pub generated_file: &'a SqlFile<'s>,
     pub edited_file: &'a SqlFile<'s>,
     pub edits: &'a Edits,

@@ -1,5 +1,5 @@
 //! Writes a spec's new SQL in the layout of the existing file. CTEs, columns and clauses whose tokens do not change are
-//! copied from the file, so that hand edits in them are preserved.
+//! copied from the file, so that manual edits in them are preserved.
 
 mod clash;
 mod items;
