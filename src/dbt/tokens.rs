@@ -116,8 +116,8 @@ fn can_follow_list(token: SqlToken, source: &str) -> bool {
 
 /// Returns a normalized string, which is equal for all strings with the same tokens.
 ///
-/// Tokenize a string with a backslash once for each dialect, because the meaning of a backslash in quotes depends on
-/// the dialect.
+/// A string with a backslash is tokenized once for each dialect, because the meaning of a backslash in quotes depends
+/// on the dialect.
 pub fn canonical_text(source: &str) -> String {
     let readings = if source.contains('\\') { usize::MAX } else { 1 };
     let mut out = String::with_capacity(source.len());

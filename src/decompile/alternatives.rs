@@ -1,5 +1,5 @@
-//! Finds equivalents for the subexpressions of an edited expression: the SQL that formulac generates for something that
-//! an analyst spells differently. The table in `spellings` lists the analysts' spellings with the generated SQL.
+//! Finds equivalents for the subexpressions of an edited expression. The table in `spellings` pairs SQL as analysts
+//! write it with the SQL that formulac generates instead.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -339,7 +339,7 @@ mod tests {
         }
     }
 
-    /// A spelling is also found if its operands have a spelling that differs from the generated SQL.
+    /// A spelling is also recognized if its operands are spelled differently from the generated SQL.
     #[test]
     fn parts_have_equivalent_expressions() {
         let dialect: Dialect = "duckdb".parse().unwrap();

@@ -155,8 +155,9 @@ impl CandidateCheck<'_, '_> {
         ranges.map(|range| range.replace("{}", "{0}")).collect()
     }
 
-    /// Learns the functions that read joined rows and the functions that are available only in worksheets. The last
-    /// waves cover the rarely used functions. Returns `None` after the last wave.
+    /// Learns the functions that read joined rows and the functions that are available only in worksheets. The
+    /// functions are learned in waves, with rarely used functions in the last waves. Returns `None` after the last
+    /// wave.
     pub fn learn_functions_of_wave(
         &self,
         trees: &mut Trees,
@@ -450,7 +451,7 @@ impl CandidateCheck<'_, '_> {
                 args.push(Arg::Named(name, column));
             }
         }
-        // If the expression contains only literals, they can be replaced by any column of the relation.
+        // If the expression contains no names, for example only literals, probe columns of the relation instead.
         let columns = self.base_columns().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if args.is_empty() {
             columns.take(MAX_NAMES).collect()

@@ -1,5 +1,5 @@
-//! Formulas that are assembled from parts. A formula has its text, a binding strength, and a cost that represents the
-//! effort of reading the formula.
+//! Formulas that are assembled from subexpressions. A formula has a text, a binding strength, and a cost that
+//! represents the effort of reading the formula.
 
 use crate::Level;
 use crate::ast::{BinaryOp, Expr};

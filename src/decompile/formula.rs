@@ -336,8 +336,8 @@ impl Decompiler {
     }
 }
 
-/// Returns the patterns of the literals in an expression. Its numbers and strings may come from literals that look
-/// different in the formula. `None` if there are no such literals.
+/// Returns the patterns of the literals in an expression. The numbers and strings of the expression may come from
+/// literals that look different in the formula. `None` if there are no such literals.
 fn patterns_of_literals(
     case: &CandidateCheck<'_, '_>,
     trees: &Trees,

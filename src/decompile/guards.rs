@@ -3,8 +3,8 @@
 //! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
 //!
 //! Guards are recognized by their form, and the templates of the catalogue show which functions have which guards. A
-//! guard is ignored only where it affects only the special cases. For example, a default for NULL inside an aggregate
-//! is not ignored, because it changes the result of other rows.
+//! guard is ignored only if it affects nothing but the special cases. For example, a default for NULL inside an
+//! aggregate is not ignored, because it changes the result of other rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -1,4 +1,5 @@
-//! SQL expressions as trees in which equal parts share a node, so that expressions can be compared by their node ids.
+//! SQL expressions as trees in which equal subexpressions share a node, so that expressions can be compared by their
+//! node ids.
 
 use std::collections::BTreeSet;
 

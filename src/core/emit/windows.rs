@@ -30,7 +30,7 @@ pub struct WindowKeys {
     pub groups: Vec<SqlId>,
     /// Name of the window in the select's `window` clause that defines the partition and the order.
     pub name: Option<SqlId>,
-    /// Keys for looking up values of other periods in a single expression. `None` if this requires a join.
+    /// Keys for looking up values of other periods in a single expression. `None` if the lookups require a join.
     pub period_lookup_keys: Option<PeriodLookupKeys>,
 }
 

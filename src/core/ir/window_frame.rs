@@ -49,11 +49,11 @@ pub enum WindowFrame {
     },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,
-    /// Rows of the partition whose key is within a calendar range. The last value in `parted_by` is the sort key of the
-    /// frame, unless the frame contains all rows of the partition.
+    /// Rows of the partition whose key is within a calendar range. The window's last additional partition key is the
+    /// sort key of the frame, unless the frame contains all rows of the partition.
     Calendar(CalendarRange),
-    /// Rows before the current row, sorted by the last value in `parted_by`. If `own` is set, rows with the same value
-    /// as the current row are included.
+    /// Rows before the current row, sorted by the window's last additional partition key. If `own` is set, rows with
+    /// the same value as the current row are included.
     Ahead { descending: bool, own: bool },
     /// Cells in one row of a pivoted sheet, one cell per column.
     Across(CellFrame),

@@ -1,4 +1,4 @@
-//! Lookups by key of a step, and the properties that lookups must have in common to share a join or a CTE.
+//! The lookups by key in a step, and the properties that lookups must have in common to share a join or a CTE.
 
 use rustc_hash::FxHashMap;
 

@@ -321,7 +321,7 @@ impl Planner<'_> {
         self.materialized.representative(self.program().resolve_names(id))
     }
 
-    /// Returns the helper over grouping keys that a node refers to. `None` if the groups have no column for a helper.
+    /// Returns the helper that a node refers to, if a column of the groups contains the helper.
     fn key_helper_node(&self, id: IrId) -> Option<IrId> {
         if !self.materialized.has_helpers() {
             return None;

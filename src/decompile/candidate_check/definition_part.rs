@@ -44,8 +44,8 @@ impl<'a> CandidateCheck<'a, '_> {
     }
 
     /// Finds the expression of a definition that has no column of its own. Searches the columns of other definitions
-    /// and the clauses that use the definition. Returns each of these parts with its whole expression and the
-    /// definition's subexpression.
+    /// and the clauses that use the definition. For each column or clause that was found, returns its position, its
+    /// whole expression and the definition's subexpression.
     pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.step() else {
             return Vec::new();

@@ -27,7 +27,8 @@ impl RangeRows {
     }
 }
 
-/// Range whose window frame contains additional rows. The row references are kept as written in the formula.
+/// Range that no window frame describes exactly, so that a condition selects the rows. Also contains the row references
+/// as written in the formula.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::check) struct PartialRange {
     pub rows: RangeRows,

@@ -58,7 +58,7 @@ fn is_number(text: &str) -> bool {
     }
 }
 
-/// Returns whether NUMBERVALUE converts the text to a number. The decimal separator is not empty.
+/// Returns whether NUMBERVALUE converts the text to a number. The decimal separator must not be empty.
 fn is_number_with_separators(text: &str, point: &str, group: &str) -> bool {
     let has_group = |text: &str| !group.is_empty() && text.contains(group);
     if text.split_once(point).is_some_and(|(_, fraction)| has_group(fraction)) {

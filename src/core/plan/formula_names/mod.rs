@@ -18,7 +18,7 @@ use cells::{cell_name, column_name_not_in_text};
 use from_text::{name_from_aggregate, name_from_expression, name_from_offset, name_from_range};
 
 /// Maximum length in bytes of a formula from which a name is derived. The limit avoids quadratic time for nested calls,
-/// because a name is derived for each nested part.
+/// because a name is derived for each nested expression.
 const MAX_FORMULA_BYTES: usize = 300;
 
 /// Maximum length in bytes of a name with a condition.
