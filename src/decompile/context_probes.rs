@@ -101,7 +101,7 @@ impl CandidateCheck<'_, '_> {
         patterns
     }
 
-    /// Finds formulas for the parts of an expression that aggregate ranges.
+    /// Finds formulas for the subexpressions that aggregate ranges.
     pub fn learn_ranges(
         &self,
         (patterns, input): (&[&Patterns], &SearchInput),

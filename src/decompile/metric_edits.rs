@@ -21,7 +21,7 @@ use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
 use crate::model::{ExpandedModel, MetricSetFormula};
 
-/// Model built on metric sets whose SQL was edited by hand.
+/// Model that is built on metric sets and whose SQL was edited manually.
 #[derive(Debug)]
 pub struct EditedModel<'m> {
     pub(super) compiler: &'m Compiler,

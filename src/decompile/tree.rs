@@ -41,9 +41,9 @@ pub(super) enum SqlLabel {
     In,
     Between,
     Subscript,
-    /// Adjacent parts that are not separated by commas.
+    /// Adjacent expressions that are not separated by commas.
     Row,
-    /// Parts in parentheses that are separated by commas or consist of more than one word.
+    /// Expressions in parentheses that are separated by commas or consist of more than one word.
     Group,
     Bracket,
     /// Value from joined rows: the value, the join condition, and the definition of the joined rows.

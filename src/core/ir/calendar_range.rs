@@ -115,7 +115,7 @@ impl CalendarEnd {
     /// Key of the current row.
     pub const HERE: Self = Self::Moved(0, CalendarUnit::Day);
 
-    /// Returns the same end if the rows are sorted in the opposite direction.
+    /// Returns this end for rows that are sorted in the opposite direction.
     fn reversed(self) -> Self {
         match self {
             Self::Partition(FrameBound::First) => Self::Partition(FrameBound::Last),

@@ -14,13 +14,13 @@ pub fn sorts_values(overload: OverloadId) -> bool {
 /// Aggregates of a program or a definition that may not be allowed in the same select.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SortedAggregates {
-    /// First aggregate that sorts its values, and its value.
+    /// First aggregate that sorts its values, and the value that it sorts.
     sorted: Option<(FunctionId, Ir)>,
     /// Whether a second aggregate sorts different values.
     has_others: bool,
     /// Whether there is an aggregate of distinct values.
     has_distinct: bool,
-    /// Whether a conflict was reported for a definition that is used.
+    /// Whether a conflict was already reported for another definition that this definition uses.
     pub is_reported: bool,
 }
 

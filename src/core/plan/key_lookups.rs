@@ -150,7 +150,7 @@ pub(super) struct LookupParts {
     pub second_sought: Option<IrId>,
 }
 
-/// Lookup with the select that reads its row.
+/// Lookup, and the select that reads the row that the lookup finds.
 #[derive(Clone, Copy)]
 pub(super) struct LookupSelect<'a> {
     pub parts: LookupParts,

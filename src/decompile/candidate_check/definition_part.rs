@@ -17,7 +17,7 @@ use crate::tree::{SqlLabel, SqlNodeId, Trees};
 /// Maximum number of unrelated definitions whose columns are searched for a definition that has no column of its own.
 const MAX_UNRELATED_DEFINITIONS: usize = 8;
 
-/// Part of a file that contains the SQL of a definition.
+/// Column or clause of a file that contains the SQL of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DefinitionSqlPart<'a> {
     /// The column of this definition, or of a definition that depends on it.

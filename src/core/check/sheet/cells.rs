@@ -113,7 +113,7 @@ impl Lowerer<'_> {
         self.window_call(internal::NTH_VALUE, &[value, number], over, true, span)
     }
 
-    /// Lowers a range of cells to one marker per column, which an aggregate consumes.
+    /// Lowers a range of cells to one marker per column. An aggregate consumes these markers.
     pub(in crate::check) fn lower_cell_range(&mut self, range: u32, span: Span) -> IrId {
         let Some(range) = self.names.cell_ranges.try_get(range as usize) else {
             return self.add_error(span);

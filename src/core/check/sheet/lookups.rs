@@ -13,7 +13,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 impl Lowerer<'_> {
-    /// Lowers columns of another tab to one marker per column, which a lookup consumes.
+    /// Lowers columns of another tab to one marker per column. A lookup consumes these markers.
     pub(in crate::check) fn lower_tab_columns(&mut self, range: u32, span: Span) -> IrId {
         let Some(TabRange { tab, first, last }) = self.names.tab_ranges.get(range as usize).copied() else {
             return self.add_error(span);

@@ -34,7 +34,7 @@ impl CheckedFacts {
         self.searches += definition.searches;
     }
 
-    /// Returns whether the types depend on the types of other chunks that use the same values.
+    /// Returns whether the types in the chunk depend on the types in other chunks that use the same values.
     pub fn is_open(&self) -> bool {
         self.is_open
     }
@@ -220,7 +220,8 @@ impl Dependencies {
         for name in facts.defines.iter().filter(|name| visited.definers.insert(**name)) {
             chunks.extend(self.definers_of(*name).chain(self.users_of(*name)));
         }
-        // The types of open chunks depend on each other in both directions.
+        // The types in open chunks depend on each other in both directions, so also add the chunks that define the
+        // names in this chunk.
         if facts.checked.is_open {
             for name in facts
                 .mentions
