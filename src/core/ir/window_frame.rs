@@ -115,8 +115,8 @@ impl WindowFrame {
         }
     }
 
-    /// Returns whether the window can be partitioned by an additional value, which requires that each of its bounds is
-    /// the current row or an end of the partition.
+    /// Returns whether the window can be partitioned by an additional value. Each bound of such a window must be the
+    /// current row or an end of the partition.
     pub fn is_valid_in_partitions(self) -> bool {
         use FrameBound::{At, First, Last};
         match self {
