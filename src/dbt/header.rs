@@ -1,5 +1,5 @@
 //! Header of a generated file. The header contains the path of the spec that users should edit instead, and a hash that
-//! detects hand edits.
+//! detects manual edits.
 
 use std::ops::Range;
 
@@ -244,7 +244,7 @@ pub fn is_same_except_path(file_text: &str, other: &str) -> bool {
     parts(file_text).is_some_and(|file_parts| Some(file_parts) == parts(other))
 }
 
-/// Returns whether formulac wrote the same content to both files. Either file may contain later hand edits.
+/// Returns whether formulac wrote the same content to both files. Users may have edited either file since then.
 pub fn is_same_content(file_text: &str, other: &str) -> bool {
     let noted = |text: &str| -> Vec<String> {
         match Header::from_text(text).and_then(|header| header.hash.map(str::to_owned)) {

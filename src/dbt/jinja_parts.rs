@@ -24,7 +24,8 @@ pub struct JinjaPart<'t> {
     pub start: usize,
     /// Offset after the last byte.
     pub end: usize,
-    /// Code between the brackets, without the signs that remove whitespace. For text, the text itself.
+    /// Code between the brackets, without signs for whitespace control such as the `-` in `{{-`. For text, the text
+    /// itself.
     pub code: &'t str,
     /// Whether the text contains the closing bracket.
     pub is_closed: bool,

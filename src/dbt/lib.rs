@@ -5,7 +5,7 @@
 //! | [`artifacts`] | `manifest.json`, `catalog.json`, `run_results.json` and `sources.json` of several dbt versions |
 //! | [`RelationReference`], [`RelationName`] | `ref('orders')`, `source('shop', 'orders')` and table names |
 //! | [`selection`] | dbt's selection syntax: `tag:daily`, `+orders`, `state:modified` |
-//! | [`spec_in_header`], [`is_unmodified`] | header of generated files, with the hash that detects hand edits |
+//! | [`spec_in_header`], [`is_unmodified`] | header of generated files, with the hash that detects manual edits |
 //!
 //! No function has side effects: all functions accept text and return data or text. The crate writes and recognizes
 //! Jinja but never executes it.

@@ -1,4 +1,4 @@
-//! Hashes of the values in a properties file. The file contains the hashes, so that hand edits can be detected.
+//! Hashes of the values in a properties file. The file contains the hashes, so that manual edits can be detected.
 //!
 //! dbt's `state:modified` compares the `config.meta` of a model. The hash in `config.meta` therefore covers only
 //! properties whose changes already make dbt select the model as modified. The hash of all other properties, such as

@@ -1,4 +1,4 @@
-//! Finds the faults because of which SQL with Jinja cannot be split into its parts.
+//! Finds the syntax errors that prevent SQL with Jinja from being split into its clauses.
 
 use formulac_syntax::yaml::{CONFLICT_MARKER, conflict_marker_span};
 
@@ -6,17 +6,17 @@ use crate::dialect::Dialect;
 use crate::jinja_parts::{JinjaKind, JinjaPart, jinja_parts};
 use crate::tokens::{SqlToken, SqlTokenKind, tokens_and_unclosed};
 
-/// Fault because of which SQL cannot be split into its parts.
+/// Syntax error that prevents SQL from being split into its clauses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlFault {
-    /// Line of the fault, starting at 1.
+    /// Line of the error, starting at 1.
     pub line: usize,
-    /// Description of the fault.
+    /// Description of the error.
     pub reason: String,
 }
 
-/// Returns the first of these faults in SQL: a conflict marker of git, a quote, comment, Jinja tag or bracket without
-/// its other end, or a semicolon after the query.
+/// Returns the first of these errors in SQL: a Git conflict marker, an unclosed quote, comment or Jinja tag, an
+/// unmatched bracket, or a semicolon after the query.
 ///
 /// ```
 /// use formulac_catalog::Dialect;
@@ -56,7 +56,8 @@ pub fn sql_fault(source: &str, dialect: Dialect) -> Option<SqlFault> {
 }
 
 /// Returns whether it is certain where quotes and comments end. Some engines have other comments and quotes, such as
-/// `//`, `#`, `'''` and `$tag$`. In `{% raw %}` and `{% set x %}` blocks, dbt may not write the text as SQL.
+/// `//`, `#`, `'''` and `$tag$`. The text in `{% raw %}` and `{% set x %}` blocks may not be part of the SQL that dbt
+/// writes.
 fn is_certain(source: &str) -> bool {
     let is_uncertain_block = |part: JinjaPart<'_>| {
         let keyword = part.code.split_whitespace().next();
@@ -81,8 +82,8 @@ fn is_certain(source: &str) -> bool {
         && !jinja_parts(source).any(is_uncertain_block)
 }
 
-/// Returns the first bracket without its other end, with the reason. Returns `None` if the branch of an `{% if %}` or
-/// another Jinja block contains only one end of a bracket, because only dbt can determine the brackets that it writes.
+/// Returns the first unmatched bracket, with the reason. Returns `None` if a branch of an `{% if %}` or another Jinja
+/// block contains only one bracket of a pair, because only dbt can determine which brackets the rendered SQL contains.
 fn bracket_fault(tokens: &[SqlToken], source: &str) -> Option<(SqlToken, String)> {
     let mut open: Vec<(SqlToken, &str)> = Vec::new();
     // Number of open brackets at the start of each open Jinja block.

@@ -116,8 +116,8 @@ fn can_follow_list(token: SqlToken, source: &str) -> bool {
 
 /// Returns a normalized string, which is equal for all strings with the same tokens.
 ///
-/// Tokenize a string with a backslash once for each dialect, because the meaning of a backslash in quotes depends on
-/// the dialect.
+/// A string with a backslash is tokenized once for each dialect, because the meaning of a backslash in quotes depends
+/// on the dialect.
 pub fn canonical_text(source: &str) -> String {
     let readings = if source.contains('\\') { usize::MAX } else { 1 };
     let mut out = String::with_capacity(source.len());
@@ -238,8 +238,8 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Returns whether the comment at the current position, which has this length, is code: an optimizer hint, or an
-    /// SQL comment that contains Jinja or has no certain end. Returns `false` for a Jinja comment.
+    /// Returns whether the comment at the current position is code: an optimizer hint, or an SQL comment that contains
+    /// Jinja or has no certain end. `length` is the length of the comment. Returns `false` for a Jinja comment.
     fn is_hint(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
         !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja(comment) || !has_certain_end(comment))

@@ -1,5 +1,5 @@
-//! Finds SQL that is equivalent to parts of an edited expression: the SQL that formulac generates where an analyst
-//! writes a different spelling. The table in `spellings` lists the analysts' spellings with the generated SQL.
+//! Finds equivalents for the subexpressions of an edited expression. The table in `spellings` pairs SQL as analysts
+//! write it with the SQL that formulac generates instead.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -16,9 +16,10 @@ use crate::check::is_iso_date;
 use crate::dbt::tokens::tokens;
 use crate::dialect::Dialect;
 
-/// Maximum number of parts that are examined, including the parts of equivalent expressions.
+/// Maximum number of subexpressions that are examined, including those of equivalent expressions.
 const MAX_EXAMINED: usize = 400;
-/// Number of further rounds in which parts that contain equivalent expressions are matched against the spellings.
+/// Number of further rounds that match the spellings with subexpressions in which an operand was replaced by its
+/// equivalent.
 const MAX_ROUNDS: usize = 3;
 
 /// Placeholders for expressions in spellings.
@@ -50,14 +51,14 @@ const NUMBER: &str = "7919";
 /// Type of an expression, and whether it may be NULL.
 pub(super) type ValueType = (Type, bool);
 
-/// Maps the parts of an expression to their equivalent expressions.
+/// Maps subexpressions to their equivalent expressions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Alternatives {
     of_part: FxHashMap<SqlNodeId, Vec<(SqlNodeId, GuardSet)>>,
 }
 
 impl Alternatives {
-    /// Returns the equivalent expressions of a part, each with the guards that it adds.
+    /// Returns the equivalents of a subexpression, each with the guards that it adds.
     pub fn equivalents_of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
         self.of_part.get(&part).map_or(&[], Vec::as_slice)
     }
@@ -74,8 +75,8 @@ impl Alternatives {
         trees.add(SqlLabel::Row, children)
     }
 
-    /// Returns an expression, its parts and their equivalent expressions. Each part comes after its children and after
-    /// its equivalent expressions.
+    /// Returns an expression, its subexpressions and their equivalents. Each expression comes after its operands and
+    /// after its equivalents.
     pub fn parts(&self, trees: &Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
         if self.is_empty() {
             return trees.descendants(expression);
@@ -108,8 +109,8 @@ impl Alternatives {
         }
     }
 
-    /// For each part with rewritten children, adds an alternative part that contains these children. Returns the added
-    /// parts.
+    /// For each subexpression whose children have equivalents, adds a copy that contains these equivalents. Returns the
+    /// added copies.
     fn add_parents(&mut self, trees: &mut Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
         let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardSet)> = FxHashMap::default();
         let mut added = Vec::new();
@@ -187,8 +188,8 @@ impl SpellingPatterns {
         Self(patterns.collect())
     }
 
-    /// Finds the equivalent expressions of all parts of an expression. `value_type` returns the type of a part, if it
-    /// is known.
+    /// Finds the equivalents of all subexpressions of an expression. `value_type` returns the type of a subexpression,
+    /// if it is known.
     pub fn alternatives(
         &self,
         trees: &mut Trees,
@@ -218,7 +219,7 @@ impl SpellingPatterns {
 }
 
 impl SpellingPattern {
-    /// Returns the generated SQL for a part, if the part has this spelling.
+    /// Returns the generated SQL for a subexpression that has this spelling. `None` if it does not have this spelling.
     fn apply(
         &self,
         trees: &mut Trees,
@@ -249,7 +250,7 @@ fn placeholders(sql: &str) -> Vec<Arg> {
         .collect()
 }
 
-/// Returns whether a placeholder can represent a part of an expression.
+/// Returns whether a placeholder can stand for a subexpression.
 fn can_represent(
     trees: &mut Trees,
     arg: &Arg,
@@ -280,7 +281,7 @@ fn is_plain_text(text: &str) -> bool {
     !text.is_empty() && !text.contains(['%', '_', '\\'])
 }
 
-/// Returns whether a part is a number, a string or a date.
+/// Returns whether a subexpression is a number, a string or a date.
 fn is_literal(trees: &Trees, part: SqlNodeId) -> bool {
     match (trees.label(part), trees.children(part)) {
         (SqlLabel::Negative, [inner]) => matches!(trees.label(*inner), SqlLabel::Number(_)),
@@ -338,7 +339,7 @@ mod tests {
         }
     }
 
-    /// A spelling with several parts is also found if the parts have different spellings.
+    /// A spelling is also recognized if its operands are spelled differently from the generated SQL.
     #[test]
     fn parts_have_equivalent_expressions() {
         let dialect: Dialect = "duckdb".parse().unwrap();

@@ -1,4 +1,4 @@
-//! Parts of a query that read a column, and formulas that contain the name of a definition.
+//! Columns and clauses of a query that use a column, and formulas that contain the name of a definition.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,8 @@ use super::file::{FilePartKind, FilePartPosition, SqlFile, is_same_name, token_n
 use super::formula_names::rename_names;
 use crate::dialect::Dialect;
 
-/// Returns the parts of a query that read a column, directly or through other columns. Each part has its SQL.
+/// Returns the columns and clauses of a query that use a column, directly or through other columns. Each result
+/// contains a position and the SQL at this position.
 ///
 /// ```
 /// use formulac_catalog::Dialect;

@@ -49,9 +49,9 @@ fn add_comparisons(
         .reduce(|combination, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![combination, next]))
 }
 
-/// Returns whether comparisons replace `in` and `between` for a value. Strings and dates are not replaced, because
-/// generated SQL also uses `between` for such literals. An example is the holidays of NETWORKDAYS: the formula with the
-/// holidays is easier to read than comparisons.
+/// Returns whether `in` and `between` are replaced with comparisons if they test this value. They are kept for string
+/// and date literals, because generated SQL also tests such literals with `between`. An example is the holidays of
+/// NETWORKDAYS: the formula with the holidays is easier to read than comparisons.
 fn is_compared(trees: &Trees, x: SqlNodeId) -> bool {
     !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_repeatable(trees, x)
 }

@@ -165,9 +165,9 @@ struct CompiledGroup {
 pub(super) struct CompiledProbes {
     compiler: Compiler,
     groups: Vec<CompiledGroup>,
-    /// Patterns by the functions that an expression calls and by its parts.
+    /// Cached patterns, by the functions that an expression calls and by its parts.
     patterns: RecentlyUsedCache<Patterns>,
-    /// Patterns of SQL without guards, by the same functions and parts.
+    /// Cached patterns of SQL without guards, by the same functions and parts.
     without_guards: RecentlyUsedCache<Patterns>,
 }
 

@@ -18,7 +18,7 @@ use super::windows::{large_and_small_probes, range_aggregate_probes, window_prob
 
 /// Maximum number of windows to examine in one expression.
 const MAX_WINDOWS: usize = 16;
-/// Cost of a definition's name where the definition's expression can be written instead.
+/// Cost of a definition's name in place of the definition's expression.
 pub(super) const DEFINITION_NAME_COST: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const INLINED_FORMULA_COST: u32 = 9;
@@ -101,7 +101,7 @@ impl CandidateCheck<'_, '_> {
         patterns
     }
 
-    /// Finds formulas for the parts of an expression that aggregate ranges.
+    /// Finds formulas for the subexpressions that aggregate ranges.
     pub fn learn_ranges(
         &self,
         (patterns, input): (&[&Patterns], &SearchInput),
@@ -155,8 +155,9 @@ impl CandidateCheck<'_, '_> {
         ranges.map(|range| range.replace("{}", "{0}")).collect()
     }
 
-    /// Learns the functions that read joined rows and the functions that are available only in worksheets. The last
-    /// waves cover the rarely used functions. Returns `None` after the last wave.
+    /// Learns the functions that read joined rows and the functions that are available only in worksheets. The
+    /// functions are learned in waves, with rarely used functions in the last waves. Returns `None` after the last
+    /// wave.
     pub fn learn_functions_of_wave(
         &self,
         trees: &mut Trees,
@@ -450,7 +451,7 @@ impl CandidateCheck<'_, '_> {
                 args.push(Arg::Named(name, column));
             }
         }
-        // If the expression contains only literals, they can be replaced by any column of the relation.
+        // If the expression contains no names, for example only literals, probe columns of the relation instead.
         let columns = self.base_columns().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if args.is_empty() {
             columns.take(MAX_NAMES).collect()

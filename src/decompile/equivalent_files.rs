@@ -197,7 +197,7 @@ pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &
         .ok()
 }
 
-/// Returns the columns of the last select, with their expressions. `None` if a name is not known.
+/// Returns the columns of the last select, with their expressions. `None` if the name of a column is not known.
 fn output_columns(file: &SqlFile<'_>) -> Option<Vec<(String, Range<usize>)>> {
     let columns = file.parts.iter().filter(|part| part.position.cte.is_none());
     let mut column_list = Vec::new();

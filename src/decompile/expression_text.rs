@@ -1,5 +1,5 @@
-//! Formulas that are assembled from parts. A formula has its text, a binding strength, and a cost that represents the
-//! effort of reading the formula.
+//! Formulas that are assembled from subexpressions. A formula has a text, a binding strength, and a cost that
+//! represents the effort of reading the formula.
 
 use crate::Level;
 use crate::ast::{BinaryOp, Expr};
@@ -101,9 +101,9 @@ pub(super) enum ExpressionShape {
     Frame(&'static str),
     /// `NAME(DISTINCT(0))`
     Unique(&'static str),
-    /// Several arguments in one place, such as `range, criterion`.
+    /// Several arguments in the text of a single argument, such as `range, criterion`.
     Pair,
-    /// A value that is not a string, in a place where a string is expected, written without a conversion.
+    /// A value of another type that is used as a string without an explicit conversion.
     AsText,
     /// A string in which `{0}` is the placeholder for the first argument and `{1}` for the second.
     Words(String),
@@ -234,7 +234,7 @@ impl ExpressionShape {
     }
 }
 
-/// Counts the arguments in a list, in which one text may contain a range and its criterion.
+/// Counts the arguments in a list. A single text in the list may contain two arguments: a range and its criterion.
 fn count_arguments(list: &str) -> usize {
     let (mut depth, mut is_text, mut count) = (0_i32, false, 1);
     for c in list.chars() {

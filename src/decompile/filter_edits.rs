@@ -1,5 +1,5 @@
-//! Hand edits to the conditions of metric sets. The SQL of a condition is in the `where` clause of each model that is
-//! built on the set.
+//! Manual edits to the conditions of metric sets. The SQL of a condition is in the `where` clause of each model that is
+//! built on the metric set.
 
 use std::ops::Range;
 
@@ -13,15 +13,15 @@ use crate::model::MetricSetFilter;
 /// Edit to the condition of a metric set.
 #[derive(Debug)]
 pub struct FilterEdit<'m> {
-    /// Condition of the set.
+    /// Condition of the metric set.
     pub filter: MetricSetFilter<'m>,
     /// New condition that produces the edited SQL, if only words, numbers, strings or signs were replaced.
     pub formula: Option<String>,
 }
 
 impl EditedModel<'_> {
-    /// Returns the edit to a set's condition, with the edited pieces that belong to the condition. `None` if no set's
-    /// condition was edited.
+    /// Returns the edit to the condition of a metric set, with the edited pieces that belong to the condition. `None`
+    /// if no condition of a metric set was edited.
     pub(super) fn filter_edit(
         &self,
         position: &FilePartPosition,
@@ -44,7 +44,7 @@ impl EditedModel<'_> {
                     .into_iter()
                     .map(|hunk| hunk.generated)
                     .collect();
-                // If no other condition exists, everything in the clause belongs to the set.
+                // If no other condition exists, the whole clause belongs to the metric set.
                 let is_whole = without.part_tokens(position).is_none()
                     || filter_tokens
                         .iter()

@@ -45,7 +45,7 @@ pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 
 /// Finds formulas that produce hand-edited SQL.
 ///
-/// The decompiler learns the SQL of a function by compiling the function when an edit may contain its SQL. Each
+/// To learn the SQL of a function, the decompiler compiles the function as soon as an edit may contain this SQL. Each
 /// function is compiled once per dialect and per combination of settings that affect it. Reuse a `Decompiler` for many
 /// files, because learning takes time.
 ///
@@ -336,8 +336,8 @@ impl Decompiler {
     }
 }
 
-/// Returns the patterns of the literals in an expression. Its numbers and strings may come from literals that look
-/// different in the formula. `None` if there are no such literals.
+/// Returns the patterns of the literals in an expression. The numbers and strings of the expression may come from
+/// literals that look different in the formula. `None` if there are no such literals.
 fn patterns_of_literals(
     case: &CandidateCheck<'_, '_>,
     trees: &Trees,

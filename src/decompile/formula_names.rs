@@ -1,4 +1,4 @@
-//! Replaces names and parts in a formula.
+//! Replaces names and subexpressions in a formula.
 
 use std::ops::Range;
 
@@ -63,8 +63,8 @@ pub fn with_relations(formula: &str, columns: &[(&str, &str)]) -> String {
     rename_names(formula, &names)
 }
 
-/// Replaces the parts of a formula that equal other formulas with the names of those formulas. Each pair contains a
-/// formula and its name. The first formula that matches is used.
+/// Replaces each subexpression of a formula that equals another formula with the name of that formula. Each pair
+/// contains a formula and its name. The first formula that matches is used.
 pub fn replace_formulas_with_names(formula: &str, named_formulas: &[(&str, &str)]) -> String {
     let tokens = formula_tokens(formula);
     let parts: Vec<(Vec<FormulaToken>, &str)> = named_formulas

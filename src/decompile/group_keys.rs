@@ -133,7 +133,7 @@ struct Grouping {
 }
 
 impl Grouping {
-    /// `None` if the select has no `group by`, or if it cannot be parsed.
+    /// Parses the `group by` of a select. `None` if the select has no `group by`, or if the clause cannot be parsed.
     fn read(file: &SqlFile<'_>, cte: Option<&str>, trees: &mut Trees) -> Option<Self> {
         let clause = file.clause(cte, "group by")?;
         let mut parse_tokens = |tokens: &std::ops::Range<usize>| {

@@ -66,8 +66,8 @@ impl Position {
         nulls: NullContext::Plain,
     };
 
-    /// Returns the position of a part of an expression. `part_index` is the index of the part among the arguments of a
-    /// call, or among all parts.
+    /// Returns the position of a child of an expression. `part_index` is the index among the arguments if the
+    /// expression is a call, or among all children otherwise.
     pub fn of_child(self, trees: &Trees, parent: SqlNodeId, label: &SqlLabel, part_index: usize) -> Self {
         let role = match label {
             SqlLabel::Call => Place::Argument,
@@ -119,7 +119,7 @@ pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, g
     guards.iter().all(|guard| inside.accepts(*guard))
 }
 
-/// Returns how an expression treats NULL in one of its parts. `None` if NULL results in NULL.
+/// Returns how an expression treats NULL in one of its children. `None` if NULL results in NULL.
 fn null_context(trees: &Trees, parent: SqlNodeId, part_index: usize) -> Option<NullContext> {
     match (trees.label(parent), trees.children(parent)) {
         (SqlLabel::Op(op), _) if op.starts_with("is ") => Some(NullContext::Tested),

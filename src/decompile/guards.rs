@@ -3,8 +3,8 @@
 //! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
 //!
 //! Guards are recognized by their form, and the templates of the catalogue show which functions have which guards. A
-//! guard is ignored only where it affects only the special cases. For example, a default for NULL inside an aggregate
-//! is not ignored, because it changes the result of other rows.
+//! guard is ignored only if it affects nothing but the special cases. For example, a default for NULL inside an
+//! aggregate is not ignored, because it changes the result of other rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -111,7 +111,7 @@ pub(super) struct Guards {
     date: &'static str,
     /// Whether the quotient of two integers is an integer, so that a conversion in a quotient changes the result.
     divides_integers: bool,
-    /// Equivalent expressions of the parts of edited expressions.
+    /// Equivalents of the subexpressions of edited expressions.
     alternatives: Alternatives,
     compared: FxHashMap<(SqlNodeId, SqlNodeId, Position), Option<GuardSet>>,
 }
@@ -134,7 +134,7 @@ impl Guards {
         }
     }
 
-    /// Also compares generated expressions with equivalents of parts of the edited expression.
+    /// Also compares generated expressions with equivalents of subexpressions of the edited expression.
     pub fn with_alternatives(self, alternatives: Alternatives) -> Self {
         Self {
             alternatives,
@@ -193,7 +193,7 @@ impl Guards {
         added_guards
     }
 
-    /// Compares the parts of two expressions with the same form.
+    /// Compares the children of two expressions with the same form.
     fn compare_parts(
         &mut self,
         trees: &Trees,
@@ -279,7 +279,7 @@ impl Guards {
         accepted.then_some((guard, inner))
     }
 
-    /// Returns a guard, the expression inside, and whether the guard returns a value where the expression may be NULL.
+    /// Returns a guard, the expression inside, and whether the guard may return a value if the expression is NULL.
     fn find_guard(&self, trees: &Trees, id: SqlNodeId, position: Position) -> Option<(Guard, SqlNodeId, bool)> {
         let parts = trees.children(id);
         if *trees.label(id) == SqlLabel::Case {

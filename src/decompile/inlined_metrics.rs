@@ -1,4 +1,5 @@
-//! Metrics whose formulas are inlined in a model, because the model reads them in one place and does not list them.
+//! Metrics whose formulas are inlined in a model. A metric is inlined if the model uses it only once and does not list
+//! it.
 
 use std::ops::Range;
 

@@ -65,8 +65,8 @@ pub(super) struct SharedCandidates<'r> {
     wanted: RefCell<Vec<String>>,
 }
 
-/// Maximum number of candidates of a definition that are compiled before its search runs again. The first candidate is
-/// compiled alone, because it is usually right.
+/// Maximum number of candidates that are compiled for a definition before the search for this definition runs again.
+/// The first candidate is compiled alone, because it is usually right.
 const MAX_NEXT: usize = 24;
 
 impl<'r> SharedCandidates<'r> {

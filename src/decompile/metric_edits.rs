@@ -1,5 +1,6 @@
-//! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, which
-//! contains the definitions of the sets. The formula is then rewritten for the set or for the model.
+//! Manual edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model,
+//! which contains the definitions of the metric sets. The formula is then rewritten for the metric set or for the
+//! model.
 
 use formulac_syntax::lex::quote_formula_name;
 use formulac_syntax::text::one_line;
@@ -20,7 +21,7 @@ use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
 use crate::model::{ExpandedModel, MetricSetFormula};
 
-/// Model built on metric sets whose SQL was edited by hand.
+/// Model that is built on metric sets and whose SQL was edited manually.
 #[derive(Debug)]
 pub struct EditedModel<'m> {
     pub(super) compiler: &'m Compiler,
@@ -44,7 +45,7 @@ pub enum EditOrigin<'m> {
 /// Edit to SQL that a metric set defines.
 #[derive(Debug)]
 pub struct MetricEdit<'m> {
-    /// The edited definition in the set.
+    /// The edited definition in the metric set.
     pub definition: MetricSetFormula<'m>,
     /// Column whose values the edit changes, with its CTE: the edited column, or the definition's column if a clause or
     /// a helper column was edited.
@@ -53,7 +54,7 @@ pub struct MetricEdit<'m> {
     pub listed_as: Option<String>,
     /// Formula in the expanded model that produces the edited SQL.
     pub formula: Result<String, NotAFormula>,
-    /// New formulas for the set's definition, best first. The caller must prove the formulas.
+    /// New formulas for the definition in the metric set, best first. The caller must prove the formulas.
     pub for_set: Vec<String>,
     /// Formulas for a definition in the model that overrides the metric, best first. The caller must prove the
     /// formulas.
@@ -149,8 +150,8 @@ impl<'m> EditedModel<'m> {
         Some(EditOrigin::Model(formulas))
     }
 
-    /// Returns another metric that reads a column because both metrics contain the same aggregate, although the other
-    /// metric's formula does not refer to the column's metric.
+    /// Returns another metric that is computed from a column, because both metrics contain the same aggregate. The
+    /// formula of the other metric does not refer to the column's own metric.
     fn other_metric_of_aggregate(
         &self,
         spec_position: &SpecPosition<'_>,
@@ -393,8 +394,8 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns formulas for the set's definition: one that refers to the set's other definitions by name, and one that
-    /// contains their formulas.
+    /// Returns formulas for the definition in the metric set: one that refers to other definitions of the metric set by
+    /// name, and one that contains their formulas.
     fn formulas_for_metric_set(&self, definition: &MetricSetFormula<'_>, actual: &str) -> Vec<String> {
         let Some(part) = definition.part() else {
             return Vec::new();
@@ -435,7 +436,7 @@ impl<'m> EditedModel<'m> {
     }
 
     /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a
-    /// model over several sets, each aggregate of a formula has its own column.
+    /// model built on several metric sets, each aggregate of a formula has its own column.
     fn aggregates_of(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
         let Ok(spec_position) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
             return Vec::new();

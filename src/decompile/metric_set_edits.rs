@@ -1,5 +1,5 @@
 //! Edits to clauses that metric sets define: joins and windows that compute a metric, `group by` items, and the
-//! conditions and relations of the sets.
+//! conditions and relations of the metric sets.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ use crate::model::shared_definitions::relation_identity;
 pub struct MetricSetEdit<'m> {
     /// Origin of the part.
     pub owner: EditedSetPart<'m>,
-    /// Replacements in the edited SQL that restore the set's definition.
+    /// Replacements in the edited SQL that restore the SQL of the metric set.
     pub restorations: Vec<Substitution>,
 }
 
@@ -31,13 +31,13 @@ pub struct MetricSetEdit<'m> {
 pub enum EditedSetPart<'m> {
     /// A metric or dimension.
     Definition(Box<MetricEdit<'m>>),
-    /// The condition of the set.
+    /// The condition of the metric set.
     Filter(FilterEdit<'m>),
-    /// The relation of the set, or a relation that is joined to it.
+    /// The relation of the metric set, or a relation that the metric set joins.
     Relation(MetricSetRelation<'m>),
 }
 
-/// Expression of a definition in a file, with its parts in the file.
+/// Expression of a definition in a file, with the position and the tokens that compute it.
 struct DefinitionParts {
     expression: Result<SqlNodeId, String>,
     site: Option<ColumnExpression>,
@@ -73,7 +73,7 @@ impl EditedModel<'_> {
         })
     }
 
-    /// Finds the first definition of a set that the edited pieces change.
+    /// Finds the first definition of a metric set that the edited pieces change.
     fn definition_edit(
         &self,
         decompiler: &Decompiler,
@@ -133,7 +133,7 @@ impl EditedModel<'_> {
         None
     }
 
-    /// Finds the relation in a set that the edited pieces of a `from` clause change.
+    /// Finds the relation of a metric set that the edited pieces of a `from` clause change.
     fn relation_edit(
         &self,
         position: &FilePartPosition,

@@ -112,7 +112,7 @@ struct Parser<'p> {
 /// Parsed part of an expression.
 struct ParsedPart<'p> {
     node: SqlNodeId,
-    /// Binding strength. A part in brackets binds as tightly as a single name.
+    /// Binding strength. An expression in brackets binds as tightly as a single name.
     strength: u8,
     operator: Option<Cow<'p, str>>,
 }

@@ -20,7 +20,7 @@ use crate::dialect::Dialect;
 
 const INDEX: &str = include_str!("probe_index.txt");
 
-/// Represents an empty set.
+/// Word in the index that represents an empty set of parts.
 const ANY: &str = "any";
 
 /// Names, operators and other parts of an expression.

@@ -14,7 +14,7 @@ use crate::ast::BinaryOp;
 use crate::catalog::{Function, Lowering, Param, ParamType, functions};
 use crate::schema::{Column, Relation};
 
-/// The relation that holds the columns of probes.
+/// Name of the relation that contains the columns of probes.
 pub(super) const RELATION: &str = "fx_probe";
 
 /// An argument of a probe.

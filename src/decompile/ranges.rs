@@ -96,7 +96,8 @@ pub(super) fn find_windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
     windows
 }
 
-/// Returns the parts of an expression that use this window. Each part is mapped to the same part without the window.
+/// Returns the subexpressions that use this window. Each of them is mapped to the same subexpression without the
+/// window.
 pub(super) fn parts_without_window(
     trees: &mut Trees,
     id: SqlNodeId,

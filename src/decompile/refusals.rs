@@ -25,7 +25,7 @@ fn listed_advice(names: &[String]) -> Option<String> {
     Some((*advice).to_owned())
 }
 
-/// Returns the reason why no formula was found for a part of an expression.
+/// Returns the reason why no formula was found for a subexpression.
 pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
     let named_node = named_part(trees, expression, part);
     let names = construct_names(trees, named_node);
@@ -35,7 +35,7 @@ pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNode
     not_a_formula(format!("no formula expresses {construct}; {advice}"))
 }
 
-/// Returns the outermost part for which the list contains advice.
+/// Returns the outermost subexpression for which the list contains advice.
 pub(super) fn listed_part(trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
     let parts = trees.descendants(expression).into_iter().rev();
     let mut listed_parts = parts.filter(|part| listed_advice(&construct_names(trees, *part)).is_some());
@@ -117,7 +117,7 @@ fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeI
     }
 }
 
-/// Returns whether a part is `value as type`.
+/// Returns whether a subexpression is `value as type`.
 fn is_conversion(trees: &Trees, part: SqlNodeId) -> bool {
     let as_type = |word: &SqlNodeId| matches!(trees.label(*word), SqlLabel::Word(word) if word == "as");
     *trees.label(part) == SqlLabel::Row && trees.children(part).get(1).is_some_and(as_type)

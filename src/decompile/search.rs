@@ -17,8 +17,7 @@ use crate::check::literals_from_sql::wildcards_from_like;
 
 /// Maximum number of formulas kept that differ only in literals.
 const MAX_SIMILAR: usize = 5;
-/// Maximum number of formulas kept for each part of an expression. `MAX_KEPT_WHOLE` is the maximum for the whole
-/// expression.
+/// Maximum number of formulas kept for each subexpression. `MAX_KEPT_WHOLE` is the maximum for the whole expression.
 const MAX_KEPT: usize = 8;
 const MAX_KEPT_WHOLE: usize = 100;
 /// Maximum number of combinations of argument formulas to try for one pattern.
@@ -30,7 +29,7 @@ const OMISSION_COST: u32 = 6;
 /// Cost of a number as a condition, such as `IF(quantity, 1)` for `IF(quantity <> 0, 1)`.
 const HIDDEN_COMPARISON_COST: u32 = 4;
 
-/// Formulas for parts of the expression that are known before the search starts.
+/// Formulas that are known before the search starts, by the subexpression that they express.
 pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
 
 pub(super) struct FormulaSearch<'s> {
@@ -43,7 +42,7 @@ pub(super) struct FormulaSearch<'s> {
     range: Option<&'s str>,
     /// Columns that a formula may refer to although the SQL does not contain them.
     hidden_columns: &'s [(String, Type)],
-    /// Equivalent expressions of parts. A formula for an equivalent expression is also a formula for the part.
+    /// Equivalents of subexpressions. A formula for an equivalent is also a formula for the subexpression.
     alternatives: Option<&'s Alternatives>,
     forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
     pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
@@ -64,7 +63,7 @@ impl<'s> FormulaSearch<'s> {
         }
     }
 
-    /// Sets the formulas that are already known for some parts of the expression.
+    /// Sets the formulas that are already known for some subexpressions.
     pub fn with_input(self, input: &'s SearchInput) -> Self {
         Self {
             input: Some(input),
@@ -101,12 +100,12 @@ impl<'s> FormulaSearch<'s> {
         }
     }
 
-    /// Returns the formulas that were found for a part.
+    /// Returns the formulas that were found for a subexpression.
     pub fn found_formulas(&self, id: SqlNodeId) -> &[ExpressionText] {
         self.forms.get(&id).map_or(&[], |forms| forms)
     }
 
-    /// Returns formulas for an expression. Parts are processed after their children, so no recursion is needed.
+    /// Returns formulas for an expression. Nodes are processed after their children, so no recursion is needed.
     pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
         let parts = match self.alternatives {
             Some(alternatives) => alternatives.parts(self.trees, id),
@@ -138,7 +137,7 @@ impl<'s> FormulaSearch<'s> {
         self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
     }
 
-    /// Returns the smallest part of an expression for which no formula was found.
+    /// Returns the smallest subexpression for which no formula was found.
     pub fn smallest_part_without_formula(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let empty = |id: &SqlNodeId| self.forms.get(id).is_none_or(|forms| forms.is_empty());
         let is_word = |id: SqlNodeId| self.trees.children(id).is_empty();

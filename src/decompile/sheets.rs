@@ -309,8 +309,8 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
         .collect()
 }
 
-/// Returns keys that are not columns of the sheet itself, so that the key of a lookup can be distinguished from
-/// the column that it searches.
+/// Returns keys that are not columns of the sheet itself, so that the key of a lookup can be distinguished from the
+/// column that the lookup searches.
 pub(super) fn artificial_lookup_keys(name: &str) -> [String; 2] {
     [format!("{name} & \"{}\"", TEXTS[2]), format!("{name} + {}", NUMBERS[2])]
 }

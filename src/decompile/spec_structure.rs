@@ -25,8 +25,8 @@ const KEYS_WITH_NAMES: [&str; 7] = [
 
 /// Returns versions of a spec in which a definition has a new name. Each version renames the last definition with the
 /// old name and the columns of later steps that repeat it, and uses the new name in other definitions and in the
-/// column's properties. The second version also uses it in other keys such as `order_by`. In these keys, the old name
-/// may be the name of an input column instead.
+/// column's properties. The second version also uses the new name in other keys, such as `order_by`, in which the old
+/// name may refer to an input column instead.
 ///
 /// ```
 /// use formulac_decompile::with_renamed_definition;

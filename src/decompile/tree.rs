@@ -1,4 +1,5 @@
-//! SQL expressions as trees in which equal parts share a node, so that expressions can be compared by their node ids.
+//! SQL expressions as trees in which equal subexpressions share a node, so that expressions can be compared by their
+//! node ids.
 
 use std::collections::BTreeSet;
 
@@ -40,9 +41,9 @@ pub(super) enum SqlLabel {
     In,
     Between,
     Subscript,
-    /// Adjacent parts that are not separated by commas.
+    /// Adjacent expressions that are not separated by commas.
     Row,
-    /// Parts in parentheses that are separated by commas or consist of more than one word.
+    /// Expressions in parentheses that are separated by commas or consist of more than one word.
     Group,
     Bracket,
     /// Value from joined rows: the value, the join condition, and the definition of the joined rows.

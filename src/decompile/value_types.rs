@@ -1,4 +1,4 @@
-//! Types of parts of edited SQL, if they are known from the columns, the literals and a few functions.
+//! Types of subexpressions in edited SQL. A type is derived from columns, literals and a few functions.
 
 use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashMap;
@@ -9,7 +9,7 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::dialect::Dialect;
 
-/// Maximum depth of an expression whose type is derived from its parts.
+/// Maximum depth of an expression whose type is derived from its operands.
 const MAX_DEPTH: usize = 8;
 
 /// Types of subexpressions, in the step that contains a definition.
@@ -27,7 +27,7 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
         }
     }
 
-    /// Returns the type of a part. `None` if the type is not known.
+    /// Returns the type of a subexpression. `None` if the type is not known.
     pub fn type_of(&mut self, trees: &Trees, part: SqlNodeId) -> Option<ValueType> {
         self.of_part(trees, part, MAX_DEPTH)
     }
@@ -112,8 +112,8 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
         let check = self.check;
         let of_formula = |formula: &str| check.formula_type(formula).filter(|(ty, _)| *ty != Type::Unknown);
         let column_type = of_formula(&name).or_else(|| of_formula(&format!("MAX({name})")));
-        // If other definitions need a different type, the formula is rejected in place of this definition, so use the
-        // type that the column has in the step's relation.
+        // The formula does not compile in place of this definition if other definitions need a different type. In this
+        // case, use the column's type in the step's relation.
         let value_type = column_type.or_else(|| check.base_column_type(&name).filter(|(ty, _)| *ty != Type::Unknown));
         self.columns.insert(name, value_type);
         value_type

@@ -149,7 +149,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         return Err("the spec has errors".to_owned());
     }
     // For a model built on a metric set, the interpreter reads the expanded spec, which contains the definitions of the
-    // set.
+    // metric set.
     let expanded = compiled.expanded().map(str::to_owned);
     let (source, compiled) = match &expanded {
         Some(expanded) => (expanded.as_str(), compiler.compile_spec(expanded)),

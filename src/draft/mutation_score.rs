@@ -116,7 +116,7 @@ impl<'a> MutationScorer<'a> {
         scorer
     }
 
-    /// Returns random rows with values from the slots.
+    /// Returns random rows that contain the values to try for each column.
     pub fn generate_random_rows(&self, chance: &mut RandomGenerator, count: usize) -> RelationRows {
         let mut data: RelationRows = vec![Vec::new(); self.slots.len()];
         for _ in 0..count {

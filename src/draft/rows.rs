@@ -2,7 +2,7 @@
 
 use crate::interpret::value::Value;
 
-/// Rows of each relation. A row contains the values of the relation's slots.
+/// Rows of each relation. A row contains one value for each column that has values to try.
 pub type RelationRows = Vec<Vec<Vec<Value>>>;
 
 /// `SplitMix64` random number generator.

@@ -315,7 +315,7 @@ impl DataSimplifier<'_> {
         }
     }
 
-    /// Renames placeholder strings, so that their letters start with A.
+    /// Renames placeholder strings so that their lettering starts at A.
     fn rename_placeholders(&mut self) {
         let mut renamed = self.data.clone();
         let words: BTreeSet<&String> = self

@@ -6,7 +6,7 @@ use formulac_syntax::text::split_words;
 
 use super::graph::SpecModel;
 
-/// Returns the names, in lower case, of a model's columns that depend on a definition. Definitions are compared only by
+/// Returns the lower-case names of the model's columns that depend on a definition. Definitions are compared only by
 /// name. If several steps define the same name, the result includes the columns of all these definitions.
 pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
     let mut readers: HashMap<String, Vec<String>> = HashMap::new();

@@ -58,8 +58,8 @@ impl serde::Serialize for ReadColumn {
 /// Subset of the source's columns that a definition reads.
 #[derive(Clone, Debug)]
 pub(super) enum DefinitionReads {
-    /// Number of columns, counted from the first column of the source. A source with a single definition always uses
-    /// this variant.
+    /// The first columns of the source, given by their number. A source with a single definition always uses this
+    /// variant.
     First(usize),
     /// Columns by index, in the order of first use.
     Indices(Vec<u32>),
@@ -111,7 +111,7 @@ impl Definition {
         self.ty
     }
 
-    /// Returns the level at which the definition is computed.
+    /// Returns the level of the definition: constant, per row, per group, or per row of the grouped result.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level

@@ -99,9 +99,9 @@ pub fn column_path(column: &ColumnUse) -> String {
     }
 }
 
-/// Returns the alternative types to test for a column with an inferred type. For a number of unknown type, no other
-/// numeric types are tested, because the SQL is correct for every numeric type. If a time zone is set, instants are
-/// also tested, because they are converted to dates in this time zone.
+/// Returns the alternative types to test for a column with an inferred type. If the column is known to be numeric, no
+/// other numeric types are tested, because the SQL is correct for every numeric type. If a time zone is set, instants
+/// are also tested, because they are converted to dates in this time zone.
 fn alternative_types(assumed: Type, has_timezone: bool) -> Vec<Type> {
     let mut types = match assumed {
         Type::Date => vec![Type::Timestamp],

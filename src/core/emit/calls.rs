@@ -186,7 +186,7 @@ impl Emitter<'_> {
                 format!("`{}` has no SQL in dialect `{}`", function.name, self.dialect),
             ),
         };
-        // Several functions may replace a call. Keep only the last error for the call.
+        // A call can be lowered to several functions, each with its own error. Keep only the last error for the call.
         let is_of_same_call = |last: &mut Diagnostic| last.span() == span && last.kind() == Code::UnsupportedFunction;
         self.diagnostics.pop_if(is_of_same_call);
         self.report(diagnostic);
@@ -203,9 +203,9 @@ impl Emitter<'_> {
         names.get(&span).copied()
     }
 
-    /// Specifies the aggregates of the definition that is emitted next, because each definition is a separate
-    /// expression. Reports aggregates that are in conflict only because of the definitions that it uses. Returns
-    /// whether the definition can be emitted.
+    /// Sets the aggregates of the definition that is emitted next: its own aggregates, and all aggregates including
+    /// those of the definitions that it uses. Reports a conflict between aggregates if none of the definition's own
+    /// aggregates sorts its values. Returns whether the definition can be emitted.
     pub fn separate_definition(&mut self, [own, all]: [SortedAggregates; 2], span: Span) -> bool {
         let conflict = all.conflict();
         self.sorts_different_values = conflict.is_some();

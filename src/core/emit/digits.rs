@@ -40,8 +40,8 @@ fn node_digits(
     match node {
         Ir::Column(column) => {
             let column = &program.columns[column as usize];
-            // The digits of a merged column are unknown, because the columns that a full join merges may have different
-            // scales.
+            // The precision and scale of a merged column are unknown, because the columns that a full join merges may
+            // have different scales.
             column.digits.filter(|_| column.merged.is_empty())
         }
         Ir::Case(arms) | Ir::Switch { arms, .. } => union_of(program.branches(arms).map(digits_of)),

@@ -1,4 +1,4 @@
-//! Operators in templates whose operands are literals.
+//! Template operators whose operands are literals in the emitted SQL.
 
 use super::Emitter;
 use crate::dialect::op::Op;
@@ -27,7 +27,7 @@ impl Emitter<'_> {
         self.literal_text(id)?.parse().ok()
     }
 
-    /// Returns whether a literal is greater than 0. BigQuery's decimals round to nine digits.
+    /// Returns whether a literal is greater than 0, even after BigQuery rounds decimals to nine decimal places.
     pub(super) fn is_positive_literal(&self, id: SqlId) -> bool {
         let Some(text) = self.literal_text(id) else {
             return false;

@@ -361,8 +361,8 @@ impl Emitter<'_> {
     }
 
     /// Replaces `nullif(coalesce(x, 0), 0)` with `nullif(x, 0)`. Simplifies the divisor of a safe division in the same
-    /// way, because its result is NULL for both 0 and NULL. `index` is the index of the argument for which 0 and NULL
-    /// are equivalent.
+    /// way, because a safe division returns NULL if the divisor is 0 or NULL. `index` is the index of the argument for
+    /// which 0 and NULL are equivalent.
     fn remove_coalesce(&mut self, args: SqlSlice, index: u32) {
         let tree = &mut self.work.tree;
         if let Some(x) = tree.args(args).get(index as usize)

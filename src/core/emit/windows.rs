@@ -30,7 +30,7 @@ pub struct WindowKeys {
     pub groups: Vec<SqlId>,
     /// Name of the window in the select's `window` clause that defines the partition and the order.
     pub name: Option<SqlId>,
-    /// Keys for looking up values of other periods in a single expression. `None` if this requires a join.
+    /// Keys for looking up values of other periods in a single expression. `None` if the lookups require a join.
     pub period_lookup_keys: Option<PeriodLookupKeys>,
 }
 
@@ -222,7 +222,8 @@ impl Emitter<'_> {
         let nullable = self.program.meta(value).nullable;
         let key = self.work.sql[value.index()];
         if nullable {
-            // The SQL of a ranking also tests the value for NULL outside of the window.
+            // The SQL of a ranking contains the value twice, because it also tests the value for NULL outside of the
+            // window.
             self.count_repetition(&[2], &[value], span);
         }
         if nullable && apart {

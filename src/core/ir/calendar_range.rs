@@ -115,7 +115,7 @@ impl CalendarEnd {
     /// Key of the current row.
     pub const HERE: Self = Self::Moved(0, CalendarUnit::Day);
 
-    /// Returns the same end if the rows are sorted in the opposite direction.
+    /// Returns this end for rows that are sorted in the opposite direction.
     fn reversed(self) -> Self {
         match self {
             Self::Partition(FrameBound::First) => Self::Partition(FrameBound::Last),
@@ -126,7 +126,7 @@ impl CalendarEnd {
         }
     }
 
-    /// Returns whether this end is never before the other end and may be after it, in every calendar.
+    /// Returns whether, in every calendar, this end is never before the other end and may be after it.
     fn is_after(self, other: Self) -> bool {
         use PeriodSide::{End, Start};
         match (self, other) {
@@ -249,7 +249,8 @@ impl CalendarRange {
         (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(calendar_end))
     }
 
-    /// Returns whether the window frame sorts the rows. If so, the last value in `parted_by` is the sort key.
+    /// Returns whether the window frame sorts the rows. If so, the window's last additional partition key is the sort
+    /// key.
     pub fn is_sorted(self) -> bool {
         self.frame().is_some_and(|frame| frame.order != FrameOrder::Nothing)
     }

@@ -94,7 +94,7 @@ pub enum Ir {
         over: WindowFrameId,
     },
     /// Window over the rows of each group, computed before grouping, for aggregates that the dialect does not support.
-    /// The first argument is the call. In some roles, the other arguments are additional partition keys.
+    /// The first argument is the call. For some kinds, the other arguments are additional partition keys.
     GroupWindow {
         args: PoolRange,
         role: GroupWindowKind,
@@ -143,13 +143,13 @@ pub struct NodeMeta {
     pub ty: Type,
     pub nullable: bool,
     pub level: Level,
-    /// Whether the node reads no columns per row except for grouping keys, and can therefore be combined with
-    /// aggregates.
+    /// Whether the only columns in the node outside of aggregates are grouping keys, so that the node can be combined
+    /// with aggregates.
     pub reads_only_keys: bool,
     /// Whether each evaluation can return a different value.
     pub volatile: bool,
-    /// Whether the node contains an aggregate that reads no column. In a subquery, that aggregate would aggregate the
-    /// rows of the subquery.
+    /// Whether the node contains an aggregate without a column, such as `count(*)`. In a subquery, this aggregate would
+    /// aggregate the rows of the subquery.
     pub columnless: bool,
     pub span: Span,
 }
@@ -170,7 +170,7 @@ impl NodeMeta {
         self.columnless |= operand.columnless;
     }
 
-    /// Returns whether an aggregate over the node reads a column. Volatile values do not read columns.
+    /// Returns whether an aggregate over the node contains a column. Volatile values count as values without columns.
     pub fn reads_columns(&self) -> bool {
         self.level > Level::Const && !self.volatile
     }

@@ -14,13 +14,13 @@ pub fn sorts_values(overload: OverloadId) -> bool {
 /// Aggregates of a program or a definition that may not be allowed in the same select.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SortedAggregates {
-    /// First aggregate that sorts its values, and its value.
+    /// First aggregate that sorts its values, and the value that it sorts.
     sorted: Option<(FunctionId, Ir)>,
-    /// Whether another aggregate sorts other values.
+    /// Whether a second aggregate sorts different values.
     has_others: bool,
     /// Whether there is an aggregate of distinct values.
     has_distinct: bool,
-    /// Whether a conflict was reported for a definition that is used.
+    /// Whether a conflict was already reported for another definition that this definition uses.
     pub is_reported: bool,
 }
 
@@ -42,8 +42,8 @@ impl SortedAggregates {
         self.sorted.is_some()
     }
 
-    /// Returns an aggregate that sorts its values, next to an aggregate that sorts different values or that aggregates
-    /// distinct values. `None` if all aggregates are allowed in the same select.
+    /// Returns an aggregate that sorts its values and conflicts with another aggregate, because the other aggregate
+    /// sorts different values or aggregates distinct values. `None` if all aggregates are allowed in the same select.
     pub fn conflict(&self) -> Option<FunctionId> {
         let (function, _) = self.sorted?;
         (self.has_others || self.has_distinct).then_some(function)
@@ -57,8 +57,8 @@ impl Program {
         self.sorted_aggregates(self.nodes()).conflict().is_some()
     }
 
-    /// Returns the aggregates of a definition: its own, and all, including those of the definitions that it uses.
-    /// `earlier` contains all aggregates of these definitions.
+    /// Returns two sets of aggregates: the definition's own aggregates, and all aggregates including those of the
+    /// definitions that it uses. `earlier` contains all aggregates of these definitions.
     pub fn sorted_aggregates_of(
         &self,
         definition: u32,

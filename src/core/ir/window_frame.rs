@@ -49,11 +49,11 @@ pub enum WindowFrame {
     },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,
-    /// Rows of the partition whose key is within a calendar range. The last value in `parted_by` is the sort key of the
-    /// frame, unless the frame contains all rows of the partition.
+    /// Rows of the partition whose key is within a calendar range. The window's last additional partition key is the
+    /// sort key of the frame, unless the frame contains all rows of the partition.
     Calendar(CalendarRange),
-    /// Rows before the current row, sorted by the last value in `parted_by`. If `own` is set, rows with the same value
-    /// as the current row are included.
+    /// Rows before the current row, sorted by the window's last additional partition key. If `own` is set, rows with
+    /// the same value as the current row are included.
     Ahead { descending: bool, own: bool },
     /// Cells in one row of a pivoted sheet, one cell per column.
     Across(CellFrame),
@@ -115,8 +115,8 @@ impl WindowFrame {
         }
     }
 
-    /// Returns whether the window can be partitioned by an additional value, which requires that each of its bounds is
-    /// the current row or an end of the partition.
+    /// Returns whether the window can be partitioned by an additional value. Each bound of such a window must be the
+    /// current row or an end of the partition.
     pub fn is_valid_in_partitions(self) -> bool {
         use FrameBound::{At, First, Last};
         match self {

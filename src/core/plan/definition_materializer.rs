@@ -281,7 +281,7 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Returns the helper that a value refers to, with its name. A helper is a row-level definition of a grouped step
+    /// Returns the helper that a value refers to, with its name. In a grouped step, a helper is a row-level definition
     /// that is not an output.
     fn key_helper(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
         let Ir::Definition(index) = self.program.node(value) else {

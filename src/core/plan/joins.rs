@@ -41,7 +41,7 @@ impl ColumnsForLaterSelects {
 }
 
 impl JoinedInput {
-    /// Returns a column with its known properties.
+    /// Returns the known properties of a column.
     pub fn column(&self, column: &InputColumn) -> Option<&Column> {
         self.relations.get(*column.relations.first()?)?.column(&column.name)
     }
@@ -137,7 +137,7 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// Returns a column of the input with its known properties.
+    /// Returns the known properties of an input column.
     fn find_input_column(&self, column: &InputColumn) -> Option<&Column> {
         match self.input.joined {
             Some(joined) => joined.column(column),

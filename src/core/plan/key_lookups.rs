@@ -1,4 +1,4 @@
-//! Lookups by key of a step, and the properties that lookups must have in common to share a join or a CTE.
+//! The lookups by key in a step, and the properties that lookups must have in common to share a join or a CTE.
 
 use rustc_hash::FxHashMap;
 
@@ -150,7 +150,7 @@ pub(super) struct LookupParts {
     pub second_sought: Option<IrId>,
 }
 
-/// Lookup with the select that reads its row.
+/// Lookup, and the select that reads the row that the lookup finds.
 #[derive(Clone, Copy)]
 pub(super) struct LookupSelect<'a> {
     pub parts: LookupParts,

@@ -289,7 +289,7 @@ fn share_equal_values(
                 used_names.column(&preferred_name, text)
             }
         };
-        // A node that occurs more than once is in the list twice.
+        // If the first node occurs several times in the SQL, the list contains it again.
         for id in others.iter().filter(|id| *id != first) {
             cuts.reuse_value(*id, *first);
         }

@@ -10,8 +10,8 @@ pub(super) struct MaterializedValues {
     names: FxHashMap<IrId, String>,
     /// Nodes that are not computed, each with the equal node that is computed instead.
     same: FxHashMap<IrId, IrId>,
-    /// Definitions over grouping keys that become columns of the groups. Maps each definition to the reference that is
-    /// computed.
+    /// Definitions that are computed from grouping keys and become columns of the groups. Maps each definition to the
+    /// reference that is computed.
     pub helpers: FxHashMap<usize, IrId>,
 }
 
@@ -42,7 +42,7 @@ impl MaterializedValues {
         !self.helpers.is_empty()
     }
 
-    /// Returns the node of a definition over grouping keys that is a column of the groups.
+    /// Returns the node that computes a definition from grouping keys, if the definition is a column of the groups.
     pub fn helper_node(&self, definition: usize) -> Option<IrId> {
         self.helpers.get(&definition).map(|id| self.representative(*id))
     }

@@ -60,7 +60,8 @@ impl Planner<'_> {
         } else {
             self.input_grain().into_iter().map(|g| (g, None)).collect()
         };
-        // Compare entire columns if relations are joined, because joined relations can have columns with the same name.
+        // If relations are joined, compare the columns and not only their names, because two relations can have columns
+        // with the same name.
         let is_used = |(g, root): &(InputColumn, Option<IrId>)| match root {
             None if self.input.joined.is_some() => columns.iter().any(|c| c.is_same_column(g)),
             _ => key_names.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),

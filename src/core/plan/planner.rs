@@ -52,7 +52,7 @@ pub(super) struct Planner<'p> {
     pub finds: KeyLookups,
     /// Numbered holidays, as tabs. The name of a tab is empty until a stratum reads the tab.
     pub holidays: Vec<TabSource>,
-    /// Times of the rows that the first select reads. Empty unless the caller requested these times.
+    /// Time columns of the rows that the first select reads. Empty unless the caller requested them.
     pub times: Vec<TimeColumn>,
     pub cte_names: &'p mut CteNames,
     pub star_conflict: Option<String>,
@@ -196,7 +196,7 @@ fn place_values(
     (cuts, stages)
 }
 
-/// Returns the names of the columns that keep their letter case.
+/// Returns the names of the columns whose letter case is significant.
 fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn]) -> FxHashSet<String> {
     let program = step.program;
     let names = program
@@ -321,7 +321,7 @@ impl Planner<'_> {
         self.materialized.representative(self.program().resolve_names(id))
     }
 
-    /// Returns the helper over grouping keys that a node refers to. `None` if the groups have no column for a helper.
+    /// Returns the helper that a node refers to, if a column of the groups contains the helper.
     fn key_helper_node(&self, id: IrId) -> Option<IrId> {
         if !self.materialized.has_helpers() {
             return None;

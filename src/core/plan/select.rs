@@ -337,8 +337,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns a column with the given name, in its SQL form. The column has an alias unless its expression already has
-    /// that name. For example, `revenue.shop` has the name `shop`.
+    /// Returns a select item with the given column name, as written in SQL. The item has an alias unless its expression
+    /// already has that name. For example, `revenue.shop` has the name `shop`.
     pub(super) fn item(&mut self, expr: SqlId, name: String) -> Item {
         let has_name = implicit_name(self.emitter.tree(), expr) == name;
         Item::new(expr, (!has_name).then_some(name))

@@ -169,8 +169,8 @@ pub struct StepOutput {
     pub grain: Vec<String>,
     /// Whether the step returns at most one row.
     pub single: bool,
-    /// Times of the rows that the step reads, in a form that the first select can test. Empty unless the caller
-    /// requested these times.
+    /// Time columns of the rows that the step reads, in a form that the first select can test. Empty unless the caller
+    /// requested them.
     pub times: Vec<TimeColumn>,
     /// Index of the first select in `ctes`. `None` if the first select is `body`.
     pub first_select: Option<usize>,

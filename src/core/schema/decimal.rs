@@ -11,7 +11,7 @@ const MAX_PRECISION: u32 = 38;
 /// Largest scale of a product. A larger scale would leave too few digits for the integer part.
 const MAX_PRODUCT_SCALE: u32 = MAX_PRECISION / 2;
 
-/// Precision and scale of a decimal. A type with these digits can store the value without rounding.
+/// Precision and scale of a decimal. A decimal type with this precision and scale can store the value without rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DecimalDigits {
@@ -22,16 +22,17 @@ pub struct DecimalDigits {
 }
 
 impl DecimalDigits {
-    /// Digits of NULL, which fits any decimal.
+    /// Precision and scale of NULL, which fits any decimal.
     pub const NULL: Self = Self { precision: 0, scale: 0 };
 
-    /// Digits of an integer. A sum of integers may have more than 64 bits.
+    /// Precision and scale of an integer. A sum of integers may have more than 64 bits.
     pub const INTEGER: Self = Self {
         precision: MAX_PRECISION,
         scale: 0,
     };
 
-    /// Returns the digits of a type such as `decimal(18, 8)`. `None` if the text does not specify the scale.
+    /// Returns the precision and scale of a type such as `decimal(18, 8)`. `None` if the text does not specify the
+    /// scale.
     pub fn from_type_text(text: &str) -> Option<Self> {
         let (_, rest) = text.split_once('(')?;
         let (inside, _) = rest.split_once(')')?;
@@ -41,7 +42,7 @@ impl DecimalDigits {
         (scale <= precision).then_some(Self { precision, scale })
     }
 
-    /// Returns the digits of a number literal. `None` for a literal with an exponent.
+    /// Returns the precision and scale of a number literal. `None` for a literal with an exponent.
     pub fn from_literal(text: &str) -> Option<Self> {
         let (integer_digits, fraction) = text.split_once('.').unwrap_or((text, ""));
         let integer_part = integer_digits.trim_start_matches('-');
@@ -84,7 +85,7 @@ impl DecimalDigits {
         )
     }
 
-    /// Returns the digits of a sum or difference of two decimals.
+    /// Returns the precision and scale of a sum or difference of two decimals.
     pub fn sum(self, other: Self) -> Option<Self> {
         Self::from_parts(
             self.integer_digits().max(other.integer_digits()).saturating_add(1),
@@ -93,9 +94,9 @@ impl DecimalDigits {
         )
     }
 
-    /// Returns the digits of a product. If `largest_scale` is known, the engine rounds the product to this scale, or to
-    /// the scale of a factor if that is larger. `None` if the scale would leave too few digits before the decimal
-    /// point.
+    /// Returns the precision and scale of a product. If `largest_scale` is known, the engine rounds the product to this
+    /// scale, or to the scale of a factor if that is larger. `None` if the scale would leave too few digits before the
+    /// decimal point.
     pub fn product(self, other: Self, largest_scale: Option<u32>) -> Option<Self> {
         let largest = largest_scale.map_or(u32::MAX, |largest| largest.max(self.scale).max(other.scale));
         let scale = self.scale.saturating_add(other.scale).min(largest);

@@ -75,7 +75,7 @@ impl Schema {
     #[must_use]
     pub fn completed_with(self, other: &Self) -> Self {
         self.merged_by(other, |relation, other| match relation.origin {
-            // The relation comes from dbt's artifacts, which list all facts.
+            // The relation comes from dbt's artifacts, which are complete.
             Some(_) => relation.merged_with(other),
             None => relation.completed_with(other),
         })

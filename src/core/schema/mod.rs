@@ -104,8 +104,8 @@ impl Schema {
             .map(|i| &self.relations[i])
     }
 
-    /// Returns a fingerprint of everything that is known about a relation. Equal facts have the same fingerprint in all
-    /// processes of one build.
+    /// Returns a fingerprint of everything that is known about a relation. All processes that run the same build
+    /// compute the same fingerprint for equal data.
     pub fn fingerprint(&self, name: &str) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.relation(name).hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! Parts of a file of an Omni model.
+//! Typed access to the files of an Omni model.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub struct OmniFile<'n> {
     pub root: &'n Node,
 }
 
-/// Kind of a file of an Omni model.
+/// Kind of file in an Omni model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OmniFileKind {
     /// View.

@@ -310,7 +310,7 @@ impl Relation {
         }
     }
 
-    /// Returns the relation's dbt resource. `None` if the facts do not come from dbt.
+    /// Returns the relation's dbt resource. `None` if the relation does not come from dbt.
     pub fn origin(&self) -> Option<&RelationOrigin> {
         self.origin.as_ref()
     }
@@ -414,7 +414,7 @@ impl Relation {
         self.position(name).map(|position| self.column_at(position))
     }
 
-    /// Returns whether a name is a field of a column of the relation, such as `device.category` if there is a column
+    /// Returns whether a name refers to a field of a STRUCT column, such as `device.category` if there is a column
     /// `device`.
     pub fn is_struct_field(&self, name: &str) -> bool {
         name.split_once('.')

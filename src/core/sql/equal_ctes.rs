@@ -70,7 +70,7 @@ fn last_input(select: &Select) -> u32 {
     select.inputs().max().unwrap_or(0)
 }
 
-/// Returns whether a select reads a relation together with others, or qualifies its columns.
+/// Returns whether a select joins a relation, or contains a `*` that is qualified with the relation's name.
 fn joins(select: &Select, name: &str) -> bool {
     let is_name = |source: &SelectSource| source.cte_name() == Some(name);
     select.branches().any(|branch| {

@@ -43,7 +43,7 @@ impl Join {
         }
     }
 
-    /// Gives the joined relation an alias, in its SQL form.
+    /// Gives the joined relation an alias, as written in SQL.
     #[must_use]
     pub fn aliased(mut self, alias: impl Into<Option<String>>) -> Self {
         self.alias = alias.into();
@@ -61,7 +61,7 @@ impl Select {
         }
     }
 
-    /// Reads a CTE. `name` is in its SQL form.
+    /// Reads a CTE. `name` is the name as written in SQL.
     #[must_use]
     pub fn scan_cte(name: impl Into<String>) -> Self {
         Self::scan(SelectSource::Name(name.into()))
@@ -139,7 +139,8 @@ impl Select {
         self
     }
 
-    /// Keeps all columns of one of the relations that the select reads. `relation` is in its SQL form.
+    /// Keeps all columns of one of the relations that the select reads. `relation` is the relation's name as written in
+    /// SQL.
     #[must_use]
     pub fn keep_all_of(mut self, relation: impl Into<String>) -> Self {
         self.star_of = Some(relation.into());

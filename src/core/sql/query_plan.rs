@@ -362,7 +362,7 @@ impl PartBuilder<'_> {
             Sql::Cast { x, .. } => x,
             _ => expr,
         };
-        // In a union, NULL represents the columns of other branches.
+        // A branch of `union all` contains NULL for each column that only other branches have.
         if *self.tree.node(value) == Sql::Word("null") || self.column_name(value, None) == alias {
             return None;
         }

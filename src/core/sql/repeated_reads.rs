@@ -1,5 +1,5 @@
-//! Finds calls that a warehouse evaluates several times, because it evaluates a CTE again for each select that reads
-//! it, and measures the parts of an expression that occur several times.
+//! Finds calls that a warehouse evaluates several times, because each select that reads a CTE may evaluate the CTE
+//! again. Also measures the subexpressions that occur several times in an expression.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ pub fn repeats_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str])
 }
 
 impl SqlTree {
-    /// Returns how many bytes of an expression's SQL are repetitions. A part is repeated if several parents share it.
-    /// Names and literals are not counted.
+    /// Returns how many bytes of an expression's SQL are repetitions. A subexpression is repeated if several parents
+    /// share its node. Names and literals are not counted.
     pub fn repeated_bytes(&self, root: SqlId) -> u64 {
         let mut open = vec![root];
         let mut seen = FxHashSet::default();

@@ -17,7 +17,7 @@ pub struct SqlText {
 #[derive(Debug)]
 pub(super) struct PrintedMacro {
     pub range: Range<usize>,
-    /// Part of the text that a query without macros does not contain. It may contain further macros.
+    /// Part of the text that is omitted in a query without macros. This part may contain further macros.
     pub optional: Range<usize>,
     /// SQL that a query without macros contains in place of the optional part.
     pub default: Option<SqlId>,

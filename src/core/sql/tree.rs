@@ -323,7 +323,7 @@ impl SqlTree {
         self.add(Sql::Macro { first, len, default }, span)
     }
 
-    /// Adds a qualified column. The names of the relation and the column must be in their SQL form.
+    /// Adds a qualified column. The names of the relation and the column must be as written in SQL.
     pub fn add_field(&mut self, relation: &str, column: &str) -> SqlId {
         let (qualifier, name) = (self.add_raw_text(relation), self.add_raw_text(column));
         self.add(Sql::Field { qualifier, name }, Span::default())

@@ -32,14 +32,14 @@ pub struct KeptParts {
 }
 
 impl KeptParts {
-    /// Keep the raw code of models.
+    /// Keeps the raw code of models.
     #[must_use]
     pub fn raw_code(mut self) -> Self {
         self.raw_code = true;
         self
     }
 
-    /// Keep the compiled SQL of models, or the raw code of models that dbt has not compiled.
+    /// Keeps the compiled SQL of models, or the raw code of models that dbt has not compiled.
     #[must_use]
     pub fn compiled_code(mut self) -> Self {
         self.compiled_code = true;

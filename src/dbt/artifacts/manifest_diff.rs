@@ -191,7 +191,7 @@ mod tests {
                     0 => serde_json::to_string(&root).unwrap(),
                     _ => serde_json::to_string_pretty(&root).unwrap(),
                 };
-                // Use the earlier manifest only if its format is the same, as between manifests from dbt, because most
+                // Pass the earlier manifest only if both manifests have the same layout, as manifests from dbt do. Most
                 // nodes then have equal texts.
                 let earlier = if round % 2 == 0 {
                     before.clone()

@@ -71,8 +71,8 @@ impl Manifest {
         }
     }
 
-    /// Returns the shortest reference to a node: the name of a model, or a `ref` or `source` call where the name is not
-    /// sufficient.
+    /// Returns the shortest reference to a node: a model's name or, if the name is not sufficient, a `ref` or `source`
+    /// call.
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest};

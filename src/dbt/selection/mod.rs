@@ -56,7 +56,7 @@ pub struct StateChange {
     pub has_new_relation: bool,
 }
 
-/// Unsupported part of a selection.
+/// Reason why a selection cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelectionError {

@@ -17,7 +17,7 @@ use crate::tree::{SqlLabel, SqlNodeId, Trees};
 /// Maximum number of unrelated definitions whose columns are searched for a definition that has no column of its own.
 const MAX_UNRELATED_DEFINITIONS: usize = 8;
 
-/// Part of a file that contains the SQL of a definition.
+/// Column or clause of a file that contains the SQL of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DefinitionSqlPart<'a> {
     /// The column of this definition, or of a definition that depends on it.
@@ -44,8 +44,8 @@ impl<'a> CandidateCheck<'a, '_> {
     }
 
     /// Finds the expression of a definition that has no column of its own. Searches the columns of other definitions
-    /// and the clauses that use the definition. Returns each of these parts with its whole expression and the
-    /// definition's subexpression.
+    /// and the clauses that use the definition. For each column or clause that was found, returns its position, its
+    /// whole expression and the definition's subexpression.
     pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.step() else {
             return Vec::new();
@@ -103,7 +103,8 @@ impl<'a> CandidateCheck<'a, '_> {
             let Some(sql) = self.compile_formula(&marker) else {
                 continue;
             };
-            // Compile the formula as the formula of another definition, to learn its SQL outside this expression.
+            // Also compile the formula in place of another definition's formula, to learn the SQL that it has outside
+            // of this expression.
             let others = self.step().into_iter().flat_map(|step| &step.definitions);
             let mut others = others
                 .filter(|other| other.name != self.definition.name)

@@ -45,12 +45,12 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub definition: &'a DefinitionWithPosition,
     pub definition_index: usize,
     pub path: Option<&'a str>,
-    /// Generated version of the file. `edited_file` is the version with hand edits.
+    /// Generated version of the file. `edited_file` is the version that users edited.
     pub generated_file: &'a SqlFile<'s>,
     pub edited_file: &'a SqlFile<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
-    /// Part of the file that contains the definition's SQL.
+    /// Column or clause of the file that contains the definition's SQL.
     pub definition_part: DefinitionSqlPart<'a>,
     /// `true` if a candidate must leave no differences at all, because this definition could have caused any of them.
     pub is_exact: bool,
@@ -208,7 +208,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.spec_position.outline.steps.get(self.definition_index)
     }
 
-    /// Returns the columns of a file, under the names that the definition's step uses.
+    /// Returns a resolver for the columns of a file, with the names that the definition's step uses.
     fn columns<'f, 't>(&self, file: &'f SqlFile<'t>) -> ColumnResolver<'f, 't> {
         self.spec_position
             .columns(file, self.definition_index, &self.definition.name)

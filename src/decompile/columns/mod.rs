@@ -103,7 +103,7 @@ pub(super) struct ColumnResolver<'f, 's> {
     rows: FxHashMap<String, SqlNodeId>,
     /// Tokens of the columns, joins and windows in the resolved expressions.
     pub visited: Vec<Range<usize>>,
-    /// Tokens that determine the rows of CTEs, each with the CTE.
+    /// Tokens that determine which rows a CTE returns, each paired with its CTE.
     visited_rows: Vec<(String, Range<usize>)>,
 }
 

@@ -27,7 +27,7 @@ const CLAUSES: [&str; 13] = [
     "except",
 ];
 
-/// Adds the parts of a text to its file.
+/// Splits the text of a file into parts, and adds the parts to the file.
 pub(super) struct Splitter<'f, 's> {
     /// Number of parts per name.
     pub counts: HashMap<(Option<String>, usize, FilePartKind), usize>,

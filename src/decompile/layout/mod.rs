@@ -1,5 +1,5 @@
 //! Writes a spec's new SQL in the layout of the existing file. CTEs, columns and clauses whose tokens do not change are
-//! copied from the file, so that hand edits in them are preserved.
+//! copied from the file, so that manual edits in them are preserved.
 
 mod clash;
 mod items;
@@ -21,7 +21,7 @@ pub use clash::{LayoutClash, layout_clashes};
 pub(super) use select::SelectLayout;
 
 /// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
-/// spec now produces, and `text` the version in the file. `None` if both the spec and a user changed the same part.
+/// spec now produces, and `actual` the version in the file. `None` if both the spec and a user changed the same part.
 pub fn merge(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let all_tokens = |file: &SqlFile<'_>| 0..file.tokens.len();

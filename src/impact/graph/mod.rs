@@ -83,8 +83,8 @@ impl<'a> Graph<'a> {
         let project = manifest.metadata.project_name.as_deref();
         let mut ranked: FxHashMap<String, ((bool, bool), usize)> = FxHashMap::default();
         for (index, node) in manifest.nodes.iter().enumerate() {
-            // A name without a version refers to a model of the project itself rather than a model of a package, and to
-            // the latest version among these.
+            // A name without a version refers to the project's own model in preference to a package's model, and to the
+            // latest version of that model.
             let rank = (Some(&*node.package) == project, node.is_latest());
             if rank == (false, false) || !node.resource_type.is_referenceable() {
                 continue;
@@ -251,8 +251,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns the relation of a node in `known.yml`. If several nodes have the same name, the short name refers to a
-    /// model of the project itself, or otherwise to a model of a package rather than to a source.
+    /// Returns the relation of a node in `known.yml`. If several nodes have the same name, the short name refers to the
+    /// project's own model if there is one, then to a model of a package, and last to a source.
     fn recorded_relation(&self, node: &ManifestNode) -> Option<&'a Relation> {
         let GraphSources { manifest, known, .. } = self.sources;
         let project = manifest.metadata.project_name.as_deref();

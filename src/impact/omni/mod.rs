@@ -82,7 +82,8 @@ pub(super) struct AffectedField {
     pub by_field: bool,
     /// Column that changes. `None` if the rows change.
     pub column: Option<String>,
-    /// Whether the field reads the column directly and in SQL.
+    /// Whether the field is computed by SQL, which can fail if the type of the column changes. Always `true` if
+    /// `by_field` is set.
     pub in_sql: bool,
     /// Reason why the lineage may contain more columns than the field reads.
     pub why_table_level: Option<String>,

@@ -10,7 +10,7 @@ use crate::ir::{CalendarRange, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Parts of a range, and the values by which their rows are also partitioned.
+/// The two parts of a range, and additional partition keys for the windows over them.
 type PartitionedParts<'b> = ([CalendarRange; 2], &'b [IrId]);
 
 impl Lowerer<'_> {

@@ -27,7 +27,8 @@ impl RangeRows {
     }
 }
 
-/// Range whose window frame contains additional rows. The row references are kept as written in the formula.
+/// Range that no window frame describes exactly, so that a condition selects the rows. Also contains the row references
+/// as written in the formula.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::check) struct PartialRange {
     pub rows: RangeRows,
@@ -112,7 +113,7 @@ impl Lowerer<'_> {
         self.window_call(internal::NTH_VALUE, &[value, number], over, true, span)
     }
 
-    /// Lowers a range of cells to one marker per column, which an aggregate consumes.
+    /// Lowers a range of cells to one marker per column. An aggregate consumes these markers.
     pub(in crate::check) fn lower_cell_range(&mut self, range: u32, span: Span) -> IrId {
         let Some(range) = self.names.cell_ranges.try_get(range as usize) else {
             return self.add_error(span);

@@ -1,4 +1,4 @@
-//! Columns of the sheet or another tab in the arguments of lookups.
+//! Resolves lookup arguments to columns of the sheet or of another tab.
 
 use crate::ast::ExprId;
 use crate::catalog::{Function, Lowering};

@@ -13,7 +13,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 impl Lowerer<'_> {
-    /// Lowers columns of another tab to one marker per column, which a lookup consumes.
+    /// Lowers columns of another tab to one marker per column. A lookup consumes these markers.
     pub(in crate::check) fn lower_tab_columns(&mut self, range: u32, span: Span) -> IrId {
         let Some(TabRange { tab, first, last }) = self.names.tab_ranges.get(range as usize).copied() else {
             return self.add_error(span);
@@ -57,8 +57,9 @@ impl Lowerer<'_> {
         self.add_error(span)
     }
 
-    /// Replaces the errors about columns of another tab in `XLOOKUP(A1 & B1, 'Tab'!A:A & 'Tab'!B:B, 'Tab'!C:C)`,
-    /// because these columns are in a lookup, but the lookup searches and returns only single columns.
+    /// Replaces the errors about columns outside of a lookup for calls such as
+    /// `XLOOKUP(A1 & B1, 'Tab'!A:A & 'Tab'!B:B, 'Tab'!C:C)`. These columns are inside a lookup, and the actual error is
+    /// that a lookup can search or return only a single column.
     #[cold]
     fn explain_computed_columns(&mut self, args: &[ExprId], function: &Function) {
         let columns = args.iter().skip(1).take(2);

@@ -131,8 +131,8 @@ pub(in crate::check) fn parse_cell(text: &str) -> Option<CellReference> {
 }
 
 impl Resolver<'_> {
-    /// Finds the ends of ranges such as `C:C`, which are letters even if a column is named `c`, as in spreadsheets.
-    /// Warns if the letter and the name belong to different columns.
+    /// Finds ranges such as `C:C` and marks their ends as column letters. As in spreadsheets, `C` is a letter even if a
+    /// column is named `c`. Warns if the letter and the name belong to different columns.
     pub(in crate::check) fn find_column_letters(&mut self, targets: &Arena<NameTarget>) {
         let ast = self.ast;
         for id in ast.ids() {
@@ -428,7 +428,8 @@ impl Resolver<'_> {
                     Some(NameTarget::Cell(cell)) => {
                         let mut moved = self.cells[*cell as usize];
                         moved.row = match moved.row {
-                            // `C$1` refers to the first cell if the range starts at this fixed row.
+                            // If the range starts at the fixed row `C$1`, then `C$1` in the condition refers to the
+                            // tested cell.
                             row if Some(row) == fixed => SheetRow::At(0),
                             SheetRow::At(row) => SheetRow::At(row.saturating_sub(first)),
                             row => row,
@@ -514,8 +515,8 @@ impl Resolver<'_> {
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);
         let cell = match *names.targets.try_get(reference_arg.index())? {
             NameTarget::Cell(cell) => self.cells[cell as usize],
-            // A name refers to the cell in the current row. Its neighbors are known if the sheet lists a column with
-            // that name.
+            // A name refers to the cell in the current row. The cells next to it are known if the sheet lists a column
+            // with that name.
             target @ (NameTarget::Column(_) | NameTarget::Definition(_)) if args.len() > 3 || columns != 0 => {
                 let text = self.ast.span(reference_arg).text(self.source);
                 let column = self.letters.position(text.into())?;

@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 
-/// Cells of an argument. A value that is not a range is one cell.
+/// Cells of an argument. A value that is not a range counts as one cell.
 type ArgumentCells = Vec<IrId>;
 
 impl Lowerer<'_> {
@@ -138,7 +138,7 @@ impl Lowerer<'_> {
         self.add_scalar_call(internal::ROW_LIST, cells, span, function.name)
     }
 
-    /// Builds the aggregate of a list. The first value is the list, whose type is the type of its items.
+    /// Builds the aggregate of a list. The list is the first value, and its node has the type of the list's items.
     pub(in crate::check) fn aggregate_list_of_cells(
         &mut self,
         id: FunctionId,

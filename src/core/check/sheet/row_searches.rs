@@ -12,7 +12,7 @@ use crate::{Level, Type};
 pub(in crate::check) struct RowSearch {
     pub tab: Option<u32>,
     pub value: IrId,
-    /// Column that is compared with the value. `None` if the value is a row number.
+    /// Column that is searched for the value. `None` if the value is a row number.
     pub by: Option<IrId>,
     pub matching: KeyMatching,
 }

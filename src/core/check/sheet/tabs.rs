@@ -68,8 +68,8 @@ impl Resolver<'_> {
                         let Expr::Tab { tab, base } = ast.expr(from) else {
                             continue;
                         };
-                        // The node of the range's start precedes the node of the range, so the start was already
-                        // resolved as a separate column. Replace this target.
+                        // In the tree, the start of a range precedes the range, so the start was already resolved as a
+                        // separate column. Replace this target.
                         names.targets[from.index()] = NameTarget::PartOfCells;
                         self.tab_range(tab, base, Some(to), ast.span(id))
                     }

@@ -110,7 +110,7 @@ pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
     masks
 }
 
-/// Returns the notation of a literal text inside a date mask.
+/// Returns literal text in the notation of a date mask.
 pub fn mask_literal_from_sql(text: &str) -> String {
     affix_mask(text, false)
 }
@@ -294,7 +294,7 @@ pub fn regexes_from_sql(sql_pattern: &str) -> Vec<String> {
     patterns
 }
 
-/// Returns one pattern per group, in which only that group captures.
+/// Returns one pattern for each group. In each pattern, only the respective group captures.
 fn with_one_group(pattern: &str) -> Vec<String> {
     let mut groups = Vec::new();
     let (mut is_escaped, mut in_class) = (false, false);

@@ -440,7 +440,7 @@ impl DatePart {
     }
 }
 
-/// Appends a literal for `TO_CHAR`. Omits the quotes if the text is only spaces and punctuation.
+/// Appends a literal for `TO_CHAR`. Omits the quotes if the text consists only of spaces and punctuation.
 fn push_literal(out: &mut String, text: &str, quote: &str) {
     if text.chars().all(|c| matches!(c, ' ' | '-' | '/' | ':' | '.' | ',')) {
         out.push_str(text);

@@ -10,7 +10,7 @@ pub(in crate::check) const MOST_ZEROS: u32 = 15;
 /// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
 /// the threshold for the next power of ten needs one digit more than the result.
 const MAX_EXPONENT_DECIMALS: u32 = 8;
-/// Number of decimals in the texts of decimals that are then cut to the digits of the mask.
+/// Number of decimal places in the text of a decimal, before the text is cut to the digits of the mask.
 const TEXT_DECIMALS: u32 = MOST_DECIMALS + 1;
 /// Number of digits before the decimal point in SQL formats.
 const WHOLE_DIGITS: u32 = 18;

@@ -58,7 +58,7 @@ fn is_number(text: &str) -> bool {
     }
 }
 
-/// Returns whether NUMBERVALUE converts the text to a number. The decimal separator is not empty.
+/// Returns whether NUMBERVALUE converts the text to a number. The decimal separator must not be empty.
 fn is_number_with_separators(text: &str, point: &str, group: &str) -> bool {
     let has_group = |text: &str| !group.is_empty() && text.contains(group);
     if text.split_once(point).is_some_and(|(_, fraction)| has_group(fraction)) {
@@ -91,7 +91,7 @@ fn without_sign(text: &str) -> &str {
     text.strip_prefix(['+', '-']).unwrap_or(text)
 }
 
-/// Returns the digits before an exponent up to 199, such as `e-12`.
+/// Removes an exponent such as `e-12` from a number. Keeps exponents above 199.
 fn without_exponent(text: &str) -> &str {
     let is_exponent = |exponent: &str| {
         let exponent = without_sign(exponent);

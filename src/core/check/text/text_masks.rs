@@ -262,8 +262,8 @@ impl Lowerer<'_> {
         self.append_mask_suffix(text, mask, span)
     }
 
-    /// Calls the formatting function of the engine. Integers and decimals have their own entries, because engines
-    /// without a format for decimals would convert them to floats.
+    /// Calls the formatting function of the engine. Integers and decimals have their own functions in the catalogue,
+    /// because engines without a format for decimals would convert them to floats.
     fn format_digits(&mut self, number: IrId, mask: &NumberMask, is_integer: bool, span: Span) -> IrId {
         let is_exact = matches!(self.program.meta(number).ty, Type::Integer | Type::Decimal);
         let is_plain = !mask.grouped && mask.zeros <= 1;

@@ -114,7 +114,7 @@ impl Lowerer<'_> {
         self.build_order_statistic(internal::MAX, &[null], function, among, span)
     }
 
-    /// Warns that no value has the given position, quartile or percentile, so that the result is always NULL.
+    /// Warns that no value has the given position, quartile or percentile, so the result is always NULL.
     #[cold]
     fn warn_of_position_outside(&mut self, lowering: Lowering, function: &Function, (parameter, number): (IrId, f64)) {
         let parameter_span = self.program.meta(parameter).span;
@@ -131,7 +131,7 @@ impl Lowerer<'_> {
         self.report(Diagnostic::new(Code::NoSuchChoice, parameter_span, message).with_help(help));
     }
 
-    /// Builds the value at position `n` of a group, where `n` is a grouping key.
+    /// Builds the value at position `nth` of a group, if `nth` is a grouping key.
     fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
         let nth = match self.program.meta(nth).ty {
             Type::Integer => nth,

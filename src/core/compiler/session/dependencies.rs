@@ -10,12 +10,12 @@ use crate::span::Span;
 /// Number of a chunk. A chunk keeps its number when chunks before it are added or removed.
 pub(super) type ChunkId = u32;
 
-/// Number that represents the keys of the compiler's options.
+/// Chunk number that stands for the grouping, partition and sort keys in the compiler's options.
 pub(super) const KEYS: ChunkId = ChunkId::MAX;
 /// Chunk number of definitions that only represent the start of the next chunk.
 pub(super) const NEXT_CHUNK_START: ChunkId = ChunkId::MAX - 1;
 
-/// Facts that are known after a chunk is compiled.
+/// Properties of a chunk that are known only after it is compiled.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CheckedFacts {
     links: Vec<Link>,
@@ -34,7 +34,7 @@ impl CheckedFacts {
         self.searches += definition.searches;
     }
 
-    /// Returns whether the types depend on the types of other chunks that use the same values.
+    /// Returns whether the types in the chunk depend on the types in other chunks that use the same values.
     pub fn is_open(&self) -> bool {
         self.is_open
     }
@@ -49,7 +49,7 @@ struct ChunkFacts {
     checked: CheckedFacts,
 }
 
-/// Chunks with a link to the same subject.
+/// Chunks with a link to the same subject, such as a string or a column.
 #[derive(Debug, Default)]
 struct LinkedChunks {
     decisive: Vec<ChunkId>,
@@ -129,7 +129,7 @@ impl Dependencies {
         self.unused.push(id);
     }
 
-    /// Replaces the facts that are known after a chunk is compiled.
+    /// Replaces the properties that are known only after the chunk is compiled.
     pub fn update(&mut self, id: ChunkId, facts: CheckedFacts) {
         let new_links = facts.links.clone();
         self.searches += facts.searches;
@@ -176,7 +176,7 @@ impl Dependencies {
         }
     }
 
-    /// Adds the links of the keys, which are part of every compilation.
+    /// Adds the links of the keys in the options. The keys are part of every compilation.
     pub fn add_keys(&mut self, facts: &CheckedFacts) {
         self.add_links(KEYS, &facts.links);
     }
@@ -204,7 +204,7 @@ impl Dependencies {
         self.users.get(&name).into_iter().flatten().copied()
     }
 
-    /// Adds the other chunks that are linked to a chunk, if the link of at least one of the chunks is decisive.
+    /// Adds the other chunks with a link to the same subject. Skips subjects to which no chunk has a decisive link.
     fn add_linked_chunks(&self, facts: &ChunkFacts, visited: &mut FxHashSet<u64>, chunks: &mut Vec<ChunkId>) {
         let links = facts.checked.links.iter();
         let new_links = links.filter(|link| visited.insert(link.subject));
@@ -220,7 +220,8 @@ impl Dependencies {
         for name in facts.defines.iter().filter(|name| visited.definers.insert(**name)) {
             chunks.extend(self.definers_of(*name).chain(self.users_of(*name)));
         }
-        // The types of open chunks depend on each other in both directions.
+        // The types in open chunks depend on each other in both directions, so also add the chunks that define the
+        // names in this chunk.
         if facts.checked.is_open {
             for name in facts
                 .mentions

@@ -105,8 +105,8 @@ impl CompiledFile {
         }
     }
 
-    /// Compiles the changes in a new version of the file. Returns the file as an error if the new text cannot be split
-    /// into definitions, and `None` if the whole file must be compiled again.
+    /// Compiles the changes in a new version of the file. Returns `Err(Some(file))` if the new text cannot be split
+    /// into definitions, and `Err(None)` if the whole file must be compiled again.
     pub fn apply_edit(mut self, compiler: &Compiler, source: &str) -> Result<Self, Option<Self>> {
         self.recompiled = 0;
         let Some(edit) = TextEdit::between(&self.text, source) else {

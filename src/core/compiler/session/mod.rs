@@ -24,8 +24,8 @@ use file::CompiledFile;
 /// lints that compare them. Without a schema, most definitions therefore depend on each other. If an edit changes a
 /// file at many positions, the definitions between these positions are also compiled again.
 ///
-/// In the following cases, a session compiles the whole file again, so the results are the same as the compiler's but
-/// are not faster:
+/// In the following cases, a session compiles the whole file again, so the call is not faster than a call to the
+/// compiler:
 ///
 /// - The compiler's options differ from the last call, or the context is a worksheet.
 /// - The file contains a syntax error that may affect the text after it, such as an unclosed string or SQL syntax, two

@@ -22,9 +22,9 @@ pub(super) struct PartChunk {
 pub(super) struct CompiledPart {
     pub compiled: Compiled,
     pub chunks: Vec<PartChunk>,
-    /// Facts about the chunks, in the order of `chunks`.
+    /// Properties of each chunk, in the order of `chunks`.
     pub facts: Vec<CheckedFacts>,
-    /// Facts about the keys of the options.
+    /// Properties of the grouping, partition and sort keys in the options.
     pub keys: CheckedFacts,
     /// First chunk that uses an aggregate, possibly `KEYS`.
     pub aggregate: Option<ChunkId>,

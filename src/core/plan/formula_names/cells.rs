@@ -168,7 +168,7 @@ pub(super) fn column_name_not_in_text(program: &Program, value: IrId, text: &str
             .name
             .as_deref()?
             .to_owned(),
-        // The compiler adds a number that marks the rows that exist.
+        // A number without source text is a constant that the compiler added to mark existing rows.
         Ir::Number(_) if text.is_empty() => "row".to_owned(),
         _ => return None,
     };

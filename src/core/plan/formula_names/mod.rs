@@ -18,7 +18,7 @@ use cells::{cell_name, column_name_not_in_text};
 use from_text::{name_from_aggregate, name_from_expression, name_from_offset, name_from_range};
 
 /// Maximum length in bytes of a formula from which a name is derived. The limit avoids quadratic time for nested calls,
-/// because a name is derived for each nested part.
+/// because a name is derived for each nested expression.
 const MAX_FORMULA_BYTES: usize = 300;
 
 /// Maximum length in bytes of a name with a condition.
@@ -42,7 +42,8 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
             .filter(|_| text.contains(':') && !text.ends_with(')'))?;
         name_from_range(&format!("{function}({text})"))
     };
-    // The partition and sort keys of a range have the same source as the range.
+    // Only windows are named after the text of a range, because the partition and sort keys of the range have the same
+    // text.
     let is_window = program.meta(id).level == Level::Window;
     cell_name(program, id, text)
         .or_else(|| name_from_offset(text).filter(|_| is_window))

@@ -1,5 +1,5 @@
-//! Lookups of values in the same earlier or later period. If the values are known in different strata, all lookups wait
-//! for the last value, so that one join reads all values.
+//! Lookups that refer to the same earlier or later period. If their values are computed in different strata, all of
+//! these lookups wait for the last value, so that one join reads all values.
 
 use rustc_hash::FxHashMap;
 

@@ -59,7 +59,7 @@ impl SqlTree {
             Sql::Case { subject, arms } => (self.width_of_case(subject, arms), ATOM),
             Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
             // An expression with surrounding keywords binds loosely, so it needs parentheses as an operand. Typed
-            // literals and ordered-set calls are exceptions, because readers recognize them as units.
+            // literals and ordered-set calls are exceptions, because readers recognize each of them as a single value.
             Sql::Spaced(args) => (list(args, 1), if self.reads_as_one(args) { ATOM } else { SPACED }),
             Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
             Sql::List(args) => (list(args, 2), SPACED),
