@@ -197,14 +197,14 @@ impl InterpreterStep {
             .collect()
     }
 
-    /// Returns the level of a definition or a column.
+    /// Returns the level at which a definition or column is evaluated.
     pub fn level_of(&self, name: &str) -> InterpreterLevel {
         self.definition(name)
             .map_or(InterpreterLevel::Row, |x| self.level(x, Some(name)))
     }
 
-    /// Returns the level of an expression. If `definition_name` is set, the expression belongs to this definition, so
-    /// the name refers to the input column and not to the definition.
+    /// Returns the level at which an expression is evaluated. If `definition_name` is set, the expression belongs to
+    /// this definition, so the name refers to the input column and not to the definition.
     pub fn level(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> InterpreterLevel {
         x.level(&|name| {
             if Some(name) == definition_name {

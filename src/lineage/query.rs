@@ -211,7 +211,8 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// Returns the columns by which `order by` sorts a set operation before a limit applies.
+    /// Returns the values of the `order by` keys of a set operation with a limit. They determine which rows the limit
+    /// keeps.
     fn sort_columns(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueIndex> {
         let item = ScopeItem {
             path: Vec::new(),
@@ -343,9 +344,9 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Records that a set operation needs two columns, even if they come from `*`, because both queries must have the
-    /// same number of columns. Columns of the same table are not recorded, because a removed column is then missing
-    /// from both queries.
+    /// Records that a set operation needs two columns even if they come from `*`, because both queries must have the
+    /// same number of columns. If both columns belong to the same table, they are not recorded, because a removed
+    /// column would then be missing from both queries.
     fn name_columns_of_several_tables(&mut self, value: ValueIndex, other: ValueIndex) {
         let table = |index: &ValueIndex| self.values.leaves.get(index).map(|leaf| leaf.table);
         if table(&value) != table(&other) {

@@ -43,7 +43,8 @@ impl ValueArena {
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
-    /// Adds the value that partitions and orders the windows of a column. `None` if there are no windows.
+    /// Adds one value that combines the expressions that partition and order the windows of a column. `None` if there
+    /// are no windows.
     pub fn add_windows(&mut self, parts: Vec<ValueIndex>) -> Option<ValueIndex> {
         (!parts.is_empty()).then(|| self.add_unordered(parts))
     }
