@@ -374,7 +374,8 @@ impl<'t> BatchFile<'t> {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
-                // Use the set that the models built on it use, even though more column types are known by now.
+                // Use the metric set as it was parsed for the models that are built on it, even though more column
+                // types are known by now.
                 let set = self.metric_set().cloned();
                 let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
                 compiler.compile_contents(file, contents)
@@ -512,8 +513,8 @@ fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, place
     diag::sort(&mut spec.diagnostics);
 }
 
-/// Moves the tests of each metric set to the alphabetically first of the first `count` models that reads the set, so
-/// that the tests are written only once.
+/// Moves the tests of each metric set to one model, so that the tests are written only once. The model is the
+/// alphabetically first of the models that read the set, among the first `count` models.
 fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, count: usize) {
     let tested: Vec<(String, Vec<ModelTest>)> = compiled_specs
         .iter()

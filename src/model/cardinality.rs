@@ -103,7 +103,8 @@ impl SpecCompilation<'_> {
                 ),
                 (_, None, _, columns) => format!("join on `{columns}` as well"),
             };
-            // A metric set cannot have a join that finds several rows.
+            // A metric set does not accept `cardinality: many`, so the help suggests a model that contains the joined
+            // rows.
             let is_in_set = self
                 .origins
                 .steps_of_sets

@@ -181,8 +181,8 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     row_origins
 }
 
-/// Returns whether an aggregate of a call's result counts each operand, because the result contains the operand
-/// unchanged. This holds for a sum, a concatenation and a choice between operands, but not for the factors of a product
+/// Returns whether the result of a call contains each operand unchanged, so that an aggregate of the result counts
+/// every operand. This is the case for the operands of a sum or a concatenation, but not for the factors of a product
 /// or the dates of a difference.
 fn contains_each_operand(program: &Program, overload: OverloadId, args: &[IrId]) -> bool {
     match catalog::overload_owner(overload) {

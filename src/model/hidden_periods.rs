@@ -1,5 +1,5 @@
-//! Warns about conditions on the time key that remove earlier periods needed by a look-back. `since` hides periods
-//! without removing them.
+//! Warns about conditions on the time key that remove earlier periods although a formula reads them. The key `since`
+//! hides periods without removing them.
 
 use crate::Type;
 use crate::catalog::{self, internal};
@@ -17,8 +17,8 @@ pub struct RowCondition {
     pub span: Span,
     /// Names of the columns that the condition reads, in lower case.
     pub columns: Vec<String>,
-    /// Keys of a step with the same effect on the displayed periods, such as `since: 2024-01-01`. Empty if no such keys
-    /// exist.
+    /// Step keys that have the same effect on the displayed periods, such as `since: 2024-01-01`. Empty if there are no
+    /// such keys.
     pub keys: Vec<String>,
 }
 
@@ -86,7 +86,8 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
     match function {
         _ if function == before || function == until => None,
         _ if function == from => Some(vec![format!("since: {bound}")]),
-        // A time on the day of the bound is later than the bound, which is midnight.
+        // The bound is midnight, so a later time on the same day is greater than the bound, and `since` selects the
+        // same rows.
         _ if function == after && time.ty == Type::Timestamp && time.period.is_none() => {
             Some(vec![format!("since: {bound}")])
         }
@@ -201,7 +202,7 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
     Some(program.meta(id).span)
 }
 
-/// Warns about conditions on the time key of a grouped step that has a look-back.
+/// Warns about conditions on the time key of a grouped step in which a formula reads earlier periods.
 pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let mut conditions = plan
@@ -240,7 +241,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
     }
 }
 
-/// Builds the warning about a condition that removes periods needed by a look-back. `keys` are the entries that select
+/// Builds the warning about a condition that removes periods that a formula reads. `keys` are the entries that select
 /// the same periods, such as `since: 2024-01-01`.
 pub fn hidden_periods(
     (condition, condition_text): (Span, &str),

@@ -15,7 +15,7 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::JoinKind;
 
-/// Facts about the output of a step that later steps need.
+/// Properties of a step's output on which later steps depend.
 #[derive(Debug)]
 pub(super) struct StepFacts {
     /// Columns of the step. `None` if the step has undeclared columns.
@@ -25,7 +25,7 @@ pub(super) struct StepFacts {
     pub single: bool,
 }
 
-/// Joined input of a step, with the facts that formulas and tests need.
+/// Joined input of a step, with the data that formulas and tests need.
 #[derive(Debug)]
 pub(super) struct JoinedStepInput<'y> {
     pub input: JoinedInput,

@@ -84,7 +84,7 @@ pub(super) enum TimeOrigin {
     Value(String),
 }
 
-/// Column or key as a time: the value before truncation, and the unit to which it is truncated.
+/// Column or key as a time: the value before truncation, and the calendar unit to which it is truncated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TruncatedValue {
     pub base: TimeOrigin,

@@ -44,9 +44,9 @@ impl TimeTracer<'_> {
         }
     }
 
-    /// Returns the time of a window's own partition key. The key may be a longer period of the step's sort key, such as
-    /// the month or the fiscal year of a week. In this case, the rows of a partition are within one period of the sort
-    /// key's time.
+    /// Returns a window's partition key as a time. The key may be a longer period of the date in the step's sort key,
+    /// such as the month or the fiscal year of a week. In this case, the time is that of the sort key, because all rows
+    /// of a partition are within one such period.
     fn period_key(&self, id: IrId, order: &[IrId]) -> TruncatedValue {
         let program = self.program();
         let of_sort_key = || {
@@ -321,7 +321,7 @@ impl TimeTracer<'_> {
         }
     }
 
-    /// Returns whether two keys are the same column, truncated to the same unit.
+    /// Returns whether two keys are the same column, truncated to the same calendar unit.
     fn is_same(&self, first_key: IrId, other: IrId) -> bool {
         self.time_key(first_key) == self.time_key(other)
     }
@@ -359,7 +359,7 @@ fn longest_lengths(
     (first_lengths.0.longer(other.0), first_lengths.1.longer(other.1))
 }
 
-/// Returns how far back and ahead in time a shift by a number of units reads.
+/// Returns how far back and ahead in time a shift by a number of calendar units reads.
 pub(super) fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
     let length = TimeLength::new(unit, count.saturating_abs());
     match count < 0 {

@@ -192,7 +192,8 @@ impl Compiler {
     }
 }
 
-/// Facts about the files from which a spec is generated. The name of a spec's only step is empty.
+/// Origins of a generated spec: the original formulas, and the steps that come from metric sets. The name of a spec's
+/// only step is empty.
 #[derive(Debug, Default)]
 pub(crate) struct GeneratedSpecOrigins {
     /// Formulas of definitions as written, by the name of the step and the lower-case name of the definition.
@@ -225,7 +226,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) inherited: OnceCell<InheritedAccess>,
     /// Whether every join is valid and the relations of each step have distinct names.
     joins_sound: bool,
-    /// Facts about each compiled step.
+    /// Output of each compiled step: its columns, its grain, and whether it has at most one row.
     pub(crate) facts: Vec<StepFacts>,
     /// Joins that are declared, but not proven, to find at most one row.
     pub(crate) unproven: Vec<SingleMatchTest>,
@@ -242,12 +243,12 @@ pub(crate) struct SpecCompilation<'r> {
     required_types: FxHashMap<usize, RequiredTypes>,
     /// Totals of the next step's input.
     pub(crate) totals: Vec<check::SheetTotal>,
-    /// Inputs of the steps that have been compiled so far, so that totals can compute a step again. Empty if the spec
-    /// has no worksheet.
+    /// Inputs of the steps that have been compiled so far, so that a step can be compiled again for a total. Empty if
+    /// the spec has no worksheet.
     pub(crate) inputs: Vec<PreviousStepInput>,
     /// Whether the spec requests an incremental model.
     pub(crate) incremental: bool,
-    /// Time columns of each step and the ranges that its values read, for incremental models.
+    /// Time columns of each step, and how far back or ahead in time its values read. Only incremental models need them.
     pub(crate) times: Vec<StepTimes>,
     /// Time columns that the first select reads. `first_select` is the index of this select in `ctes`, or `None` if it
     /// is the last select.

@@ -49,7 +49,8 @@ impl NextStepInput {
         }
     }
 
-    /// Returns the facts about the step that has this output. `single` specifies whether the step has at most one row.
+    /// Returns the properties of the step that has this output. `single` specifies whether the step has at most one
+    /// row.
     fn step_facts(&self, single: bool) -> StepFacts {
         StepFacts {
             relation: self.relation.clone(),

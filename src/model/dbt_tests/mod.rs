@@ -30,7 +30,7 @@ use crate::sql::{Query, SqlTree};
 use crate::verify::NamedColumns;
 use crate::yaml::Node;
 
-/// dbt tests and related facts, generated from rules, comparisons and examples.
+/// dbt tests that are generated from rules, comparisons and examples, with the related warnings and NOT NULL columns.
 #[derive(Debug, Default)]
 pub(super) struct SpecTests {
     /// Tests in separate files.

@@ -85,7 +85,8 @@ impl ProjectNames {
         names
     }
 
-    /// Returns whether a name in the model must have a different kind.
+    /// Returns whether a name in the model must have a different kind, because another semantic model uses the name for
+    /// that kind.
     pub(crate) fn contradicts(&self, model: &SemanticModel) -> bool {
         model
             .names
@@ -93,12 +94,12 @@ impl ProjectNames {
             .any(|(name, kind)| self.is_time(name, *kind) || self.is_entity(name, *kind))
     }
 
-    /// Returns whether a name of a kind other than time dimension is a time dimension in a semantic model.
+    /// Returns whether any semantic model uses the name for a time dimension, although `kind` is a different kind.
     pub(super) fn is_time(&self, name: &str, kind: NameKind) -> bool {
         kind != NameKind::TimeDimension && self.times.contains(name)
     }
 
-    /// Returns whether a categorical dimension has the name of an entity.
+    /// Returns whether any semantic model uses the name for an entity, although `kind` is a categorical dimension.
     pub(super) fn is_entity(&self, name: &str, kind: NameKind) -> bool {
         kind == NameKind::Categorical && self.entities.contains(name)
     }
