@@ -1,4 +1,4 @@
-//! Formulas of metric sets and of models built on sets, with the names that they use and their levels.
+//! Analyzes the formulas of metric sets and of models built on metric sets: their names, aggregates and windows.
 
 use std::ops::Range;
 
@@ -91,7 +91,7 @@ pub struct MetricFormula {
     pub aggregates: Vec<AggregateCall>,
     /// Whether the formula is a sort key in descending order.
     pub descending: bool,
-    /// Parts of a filter that may remove earlier rows. Their spans are in the file.
+    /// Parts of a filter that may remove earlier rows, with spans in the file.
     pub conditions: Vec<RowCondition>,
     /// Byte ranges of the formula's parts that read earlier periods.
     pub look_back: Option<Range<usize>>,
@@ -114,7 +114,7 @@ pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<Metri
     analyze_in(compiler, step, source, &scope)
 }
 
-/// Facts about a step whose formulas are analyzed.
+/// Information about the step whose formulas are analyzed.
 pub struct AnalysisScope<'a> {
     /// Relations of the columns. If there are none, names that the step does not define are columns of unknown
     /// relations.
@@ -132,8 +132,8 @@ pub fn analyze_in(
     source: &str,
     analysis_scope: &AnalysisScope<'_>,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    // Calendar ranges need a date as the sort key. `TODAY()` represents this date, which only the keys of a model
-    // determine.
+    // Calendar ranges need a date as the sort key. Only the keys of a model determine this date, so `TODAY()`
+    // represents it here.
     let date = if analysis_scope.is_descending {
         "TODAY() desc"
     } else {
@@ -413,7 +413,8 @@ fn look_back_length(program: &Program, nodes: impl Iterator<Item = IrId>) -> Opt
     Some(longest)
 }
 
-/// Records the outermost calls that aggregate rows: nodes at the aggregate level without an operand at that level.
+/// Records the calls that aggregate the rows of a group: aggregated nodes without aggregated operands. Of nested calls,
+/// only the outermost is recorded.
 fn record_aggregate_calls(
     program: &Program,
     nodes: Range<u32>,
