@@ -361,7 +361,7 @@ fn folders_by_schema(existing: &[Arc<ExistingView>]) -> FxHashMap<(Option<&str>,
     largest.collect()
 }
 
-/// Place of a new view file.
+/// Location of a new view file.
 #[derive(Clone, Copy)]
 struct NewPlace<'p> {
     schema: &'p str,

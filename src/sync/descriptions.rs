@@ -165,7 +165,8 @@ pub fn changed_descriptions(
 }
 
 /// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
-/// properties files since they changed. `facts` come from dbt's artifacts, and `committed` from `known.yml`.
+/// properties files since they changed. `facts` contains the descriptions from dbt's artifacts, and `committed`
+/// contains the descriptions from `known.yml`.
 #[must_use]
 pub fn unread_descriptions<R: Fn(&str) -> Option<String>>(
     manifest: &Manifest,
