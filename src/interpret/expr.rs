@@ -193,7 +193,7 @@ impl InterpreterExpr {
         (nodes, depth.max(own_size.1))
     }
 
-    /// Collects the names that the expression reads.
+    /// Collects the names to which the expression refers.
     pub fn collect_names(&self, results: &mut Vec<String>) {
         if let Self::Name(name) | Self::Period(name, _) = self {
             results.push(name.clone());

@@ -21,7 +21,7 @@ use crate::sql::JoinKind;
 pub(super) struct CardinalityQuery {
     /// Columns of the joined relation that must equal a value from other relations.
     pub equal: Vec<u32>,
-    /// Conditions that read only the joined relation.
+    /// Conditions that depend only on the joined relation.
     pub conditions_on_joined_relation: Vec<IrId>,
     /// Whether there are other conditions.
     pub has_other_conditions: bool,
@@ -246,7 +246,7 @@ fn without_conversion_to_timestamp(program: &Program, value: IrId) -> IrId {
     }
 }
 
-/// Returns whether a value reads columns of the relation, and whether it reads columns of other relations.
+/// Returns whether a value depends on columns of the relation, and whether it depends on columns of other relations.
 fn reads_this_and_other_relations(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     let (mut has_own_columns, mut others) = (false, false);
     for column in value_columns(program, root) {
@@ -322,7 +322,7 @@ pub(super) fn check_join_support(
     }
 }
 
-/// Reports join conditions that read relations joined later, and join conditions that use random values from
+/// Reports join conditions that refer to relations joined later, and join conditions that use random values from
 /// definitions.
 pub(super) fn check_join_visibility(
     plan: &StepPlan<'_>,

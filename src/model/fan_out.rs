@@ -163,7 +163,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
             Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a))),
             // A join does not repeat a value that is already aggregated.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
-            // A condition that reads the `many` relation selects rows of this relation.
+            // A condition on columns of the `many` relation selects rows of this relation.
             _ if program.meta(id).ty == Type::Boolean => {
                 let origin = combine_origins(program.operands(id).map(origin_of));
                 RowOrigin {

@@ -10,19 +10,20 @@ use crate::plan::{StepPlan, used_definitions};
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_names;
 
-/// Part of a condition on rows. All parts must be true.
+/// Operand of the `AND` in a condition on rows, or the whole condition if it is not an `AND`.
 #[derive(Clone, Debug)]
 pub struct RowCondition {
     /// Position in the formula text.
     pub span: Span,
-    /// Names of the columns that the condition reads, in lower case.
+    /// Names of the columns on which the condition depends, in lower case.
     pub columns: Vec<String>,
     /// Step keys that have the same effect on the displayed periods, such as `since: 2024-01-01`. Empty if there are no
     /// such keys.
     pub keys: Vec<String>,
 }
 
-/// Returns the parts of a condition that may remove earlier rows. Upper bounds and tests for NULL are omitted.
+/// Splits a condition at `AND`, and returns the operands that may remove earlier rows. Upper bounds and tests for NULL
+/// are omitted.
 pub fn row_conditions(program: &Program, root: IrId, text: &str) -> Vec<RowCondition> {
     let mut conditions = Vec::new();
     let mut stack = vec![root];
@@ -163,7 +164,7 @@ fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
     is_constant.then(|| program.meta(id).span.text(text).to_owned())
 }
 
-/// Returns the names of the columns that a value reads, in lower case.
+/// Returns the names of the columns on which a value depends, in lower case.
 fn columns_read(program: &Program, id: IrId) -> Vec<String> {
     let nodes = program.dependencies(id);
     let columns = nodes.filter_map(|id| match program.node(id) {

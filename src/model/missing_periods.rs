@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarPeriod, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, split_timeframe, used_definitions};
 
-/// Way in which a value reads other rows by counting rows.
+/// Reference to other rows that counts rows instead of periods.
 enum RowCountingKind {
     /// OFFSET by a number of rows, or INDEX of a row next to another row. `sign` is `-` for earlier rows.
     Offset {

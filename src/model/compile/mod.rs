@@ -248,7 +248,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) inputs: Vec<PreviousStepInput>,
     /// Whether the spec requests an incremental model.
     pub(crate) incremental: bool,
-    /// Time columns of each step, and how far back or ahead in time its values read. Only incremental models need them.
+    /// Time columns of each step, and the other rows on which its values depend. Only incremental models need them.
     pub(crate) times: Vec<StepTimes>,
     /// Time columns that the first select reads. `first_select` is the index of this select in `ctes`, or `None` if it
     /// is the last select.

@@ -51,7 +51,7 @@ impl WindowRows {
 #[derive(Clone, Debug)]
 pub struct MetricColumn {
     pub text: DefinitionText,
-    /// Columns that the formula reads, each with the byte range of its reference in the formula.
+    /// Columns to which the formula refers, each with the byte range of the reference.
     pub uses: Vec<ColumnUse>,
     /// Formula of the column, with replacements for some of its names. `text` contains the result of the replacements.
     /// `None` if the formula is generated.
@@ -66,7 +66,7 @@ pub struct MetricColumn {
     pub output_position: Option<usize>,
 }
 
-/// Column that a formula reads, and the byte range of the reference in the formula.
+/// Column to which a formula refers, and the byte range of the reference in the formula.
 #[derive(Clone, Debug)]
 pub struct ColumnUse {
     pub column: usize,
@@ -90,7 +90,8 @@ pub struct ModelColumns {
 }
 
 impl ModelColumns {
-    /// Returns how far back in time the columns read other periods. `None` if they may read rows from any time.
+    /// Returns the longest time by which a column looks back to earlier periods. `None` if a column may depend on rows
+    /// from any time.
     pub fn look_back_length(&self) -> Option<TimeLength> {
         let mut lengths: Arena<TimeLength> = Arena::new();
         for column in &self.all {
@@ -485,7 +486,7 @@ impl<'m> ColumnBuilder<'m> {
         self.columns.definitions.insert(index, column);
     }
 
-    /// Returns the replacements for the names in a model formula, and the columns that the formula reads.
+    /// Returns the replacements for the names in a model formula, and the columns to which the formula refers.
     pub fn replacements_and_column_uses(
         &self,
         own_definition: Option<usize>,

@@ -91,15 +91,15 @@ pub struct MetricFormula {
     pub aggregates: Vec<AggregateCall>,
     /// Whether the formula is a sort key in descending order.
     pub descending: bool,
-    /// Parts of a filter that may remove earlier rows, with spans in the file.
+    /// Conditions of a filter that may remove earlier rows, with spans in the file.
     pub conditions: Vec<RowCondition>,
-    /// Byte ranges of the formula's parts that read earlier periods.
+    /// Byte range of the first call or range in the formula that reads earlier periods.
     pub look_back: Option<Range<usize>>,
     /// Calendar units of the formula's windows.
     pub window_units: Vec<WindowUnit>,
     /// Windows that read rows of other periods, each with its byte range in the formula.
     pub window_reaches: Vec<(WindowReach, Range<usize>)>,
-    /// How far back in time the formula's windows read. `None` if they may read rows from any time.
+    /// Longest time by which the formula's windows look back. `None` if they may read rows from any time.
     pub look_back_length: Option<TimeLength>,
 }
 
@@ -383,7 +383,7 @@ fn record_window_kinds(
     }
 }
 
-/// Returns how far back in time the windows among the nodes read. `None` if they may read rows from any time.
+/// Returns the longest time by which the windows among the nodes look back. `None` if they may read rows from any time.
 fn look_back_length(program: &Program, nodes: impl Iterator<Item = IrId>) -> Option<TimeLength> {
     let mut lengths: FxHashMap<IrId, TimeLength> = FxHashMap::default();
     let mut longest = TimeLength::default();

@@ -543,7 +543,7 @@ fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagno
     let message = format!("the formula of `{}.{}` has an error", set.name, formula.name);
     let help = format!("correct the formula in {file}; `formulac check` shows the error");
     let fault = Diagnostic::new(Code::UnknownMetric, span, message).with_help(help);
-    // The error may be in another formula that this formula reads.
+    // The error may be in another formula to which this formula refers.
     fault.with_cause(set.path.as_deref(), Span::new(0, u32::MAX))
 }
 

@@ -132,9 +132,9 @@ impl ModelOverSets<'_> {
         groups
     }
 
-    /// Returns the replacements for the columns in a part of a metric. The name of the relation is added to columns
-    /// that have the name of a key. The name is removed in a formula that reads a step instead of the metric set's
-    /// relations.
+    /// Returns the replacements for the columns in a part of a metric's formula. The name of the relation is added to
+    /// columns that have the name of a key. The name is removed in a formula that reads a step instead of the metric
+    /// set's relations.
     pub fn column_replacements(
         &self,
         id: MetricId,

@@ -41,7 +41,7 @@ impl PeriodBound {
     }
 
     /// Returns the error message for a bound that is not a constant: text that looks like a date but is not a valid
-    /// date, a formula with a syntax error, or a formula that reads rows.
+    /// date, a formula with a syntax error, or a formula that depends on rows.
     pub fn bound_error(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
         let text = node.text()?.trim();
         let separators = text.chars().filter(|c| "-/.".contains(*c)).count();

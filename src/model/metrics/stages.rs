@@ -97,9 +97,9 @@ pub struct StepWriter<'m> {
     pub columns: ModelColumns,
     pub order_by: Option<Vec<TextWithPosition>>,
     pub partition_by: Option<Vec<TextWithPosition>>,
-    /// Condition, and the columns that it reads.
+    /// Condition, and the columns to which it refers.
     pub having: Option<(TextWithOrigins, Vec<usize>)>,
-    /// Columns that each entry of `order_by` reads.
+    /// Columns to which each entry of `order_by` refers.
     pub ordered_by: Vec<Vec<usize>>,
     /// Condition of `since`, if it is applied after the windows.
     late_since: Option<TextWithOrigins>,
@@ -198,7 +198,7 @@ impl<'m> StepWriter<'m> {
         steps
     }
 
-    /// Returns the column after which a step is named: the first column that another column reads. The query may
+    /// Returns the column after which a step is named: the first column on which another column depends. The query may
     /// compute the other columns in its last select.
     fn naming_column(&self, columns: &[usize]) -> Option<usize> {
         let uses = self.columns.all.iter().flat_map(|other| &other.uses);

@@ -232,7 +232,7 @@ impl ModelOverSets<'_> {
             let value = properties.get(key).filter(|_| is_free(key));
             pairs.extend(value.map(|value| (key, node_text(value))));
         }
-        // For these keys, the metric set provides the parts that the model does not specify.
+        // For these mappings, the metric set provides the entries that the model does not specify.
         for (mapping_key, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
             let own_pairs = own_node
                 .and_then(|column_node| column_node.get(mapping_key)?.pairs())

@@ -158,8 +158,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the given fields and all fields on which they depend, dependencies first. A field that depends on itself
-    /// follows a field that reads it.
+    /// Returns the given fields and all fields on which they depend, dependencies first. In a cycle, a field may come
+    /// before a field on which it depends.
     pub fn field_closure(&self, fields: &[FieldKey]) -> Vec<FieldKey> {
         enum ResolveStep {
             Enter(FieldKey),
@@ -357,8 +357,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the display settings of a field, and the access grants that are required by the field or by a field that
-    /// it reads.
+    /// Returns the display settings of a field, and the access grants that are required by the field or by a field on
+    /// which it depends.
     pub fn display_settings_with_grants(
         &self,
         key: &FieldKey,
