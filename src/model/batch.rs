@@ -334,8 +334,8 @@ impl<'t> Batch<'t> {
         }
     }
 
-    /// Recompiles the specs whose semantic models use a name that another semantic model uses for another kind of
-    /// element, because dbt rejects such names.
+    /// If several semantic models use the same name for different kinds of elements, recompiles the specs that must use
+    /// another kind, because dbt rejects such names.
     fn agree_on_semantic_names(&self, compiler: &mut Compiler, compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
         let models = compiled_specs.iter().flatten().filter_map(|spec| spec.semantic_model());
         let names = ProjectNames::from_models(models);
@@ -434,8 +434,8 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
     SpecInputs { name, reads, semantic }
 }
 
-/// Returns the indexes of the distinct specs that a spec reads. The spec itself is left out if it reads a relation with
-/// its own name: the relation is a table of the warehouse, or the error is reported elsewhere.
+/// Returns the indexes of the distinct specs that a spec reads. The spec itself is left out even if it reads a relation
+/// with its own name, because this relation is either a table of the warehouse, or an error that is reported elsewhere.
 fn spec_parents(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = reads
         .iter()

@@ -36,7 +36,7 @@ pub(super) struct JoinedStepInput<'y> {
     pub keys: Vec<Vec<String>>,
     /// Whether each joined relation has at most one row.
     pub single: Vec<bool>,
-    /// For each name in `using`, the relations that have a column with this name that is not merged.
+    /// For each name in `using`, the relations whose column with this name is not merged.
     pub relations_by_column: FxHashMap<String, Vec<usize>>,
 }
 

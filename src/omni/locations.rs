@@ -184,9 +184,9 @@ fn match_views(
 /// Returns the relation that each view shows, by the path of the view's file. Views without a known relation are
 /// omitted.
 ///
-/// The relation is the dbt node that `pull` would recognize. If there is none, the name of the view's table decides. A
-/// view without a schema shows the only dbt node with this name. A view with a schema shows a table that dbt does not
-/// know, provided that another view shows the dbt node with this name.
+/// The relation is the dbt node that `pull` would recognize. If there is none, the name of the view's table determines
+/// the relation. A view without a schema shows the only dbt node with this name. A view with a schema shows a table
+/// that dbt does not know, provided that another view shows the dbt node with this name.
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
@@ -257,8 +257,8 @@ fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
     }
 }
 
-/// Maps schemas of the warehouse to virtual schemas. A schema is included if Omni shows all its models in the same
-/// schema.
+/// Maps schemas of the warehouse to virtual schemas. A schema is included if Omni shows all models of the schema in the
+/// same virtual schema.
 fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
     let mut schemas: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
     for (node, location) in nodes.iter().zip(view_locations) {

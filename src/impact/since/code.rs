@@ -10,7 +10,8 @@ use crate::lineage::{self, ColumnChange, KnownRelationColumns, SqlLineage};
 use crate::propagate::NodeChanges;
 use crate::raw_code::{model_sql, reads_relation};
 
-/// Compares the results of a spec's SQL at two revisions. A rewritten formula with the same meaning is not a change.
+/// Compares what a spec's SQL computes at two revisions. A rewritten formula with the same meaning is therefore not a
+/// change.
 pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,

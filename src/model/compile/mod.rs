@@ -136,7 +136,7 @@ impl Compiler {
 pub(crate) enum SpecContents {
     Set(MetricSetWithErrors),
     OverSets(Box<UncompiledModelOverSets>),
-    /// Spec in which steps specify their periods.
+    /// Spec with steps that have `fill`, `since` or `until`.
     Periods,
     Plain,
 }

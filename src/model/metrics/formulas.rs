@@ -44,14 +44,14 @@ impl NameUse {
         self.range.start..self.range.end + after
     }
 
-    /// Returns the text that replaces the name's range if the name is replaced and the timeframe is kept.
+    /// Returns the replacement for the name's range that contains a new name and the same timeframe.
     pub fn replacement_text(&self, name: &str) -> String {
         let name = quote_formula_name(name);
         if self.contains_frame { name + &self.frame } else { name }
     }
 }
 
-/// Call in a formula that aggregates rows.
+/// Call that aggregates rows, in a formula.
 #[derive(Clone, Debug)]
 pub struct AggregateCall {
     pub range: Range<usize>,
