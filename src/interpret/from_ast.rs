@@ -154,7 +154,7 @@ impl AstReader<'_> {
                 }
                 self.convert_call(name, args)?
             }
-            // The enclosing call replaces an empty argument with a default value.
+            // An empty argument is NULL here. The enclosing call replaces it with a default value.
             Node::Blank => InterpreterExpr::Literal(Value::Null),
             Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{node_text}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),

@@ -148,7 +148,7 @@ impl InterpreterStep {
             InterpreterExpr::Literal(value) if !value.is_null() => NullSources::default(),
             InterpreterExpr::Binary(Divide, ..) => NullSources::ERROR,
             InterpreterExpr::Binary(op, a, b) => match (op, any(&[a, b])) {
-                // A blank operand is 0.
+                // A blank operand counts as 0, so a NULL result can only be an error.
                 (Add | Subtract | Multiply, NullSources { error: true, .. }) => NullSources::ERROR,
                 (Power, sources) if can_fail("POWER", &[(**a).clone(), (**b).clone()]) => {
                     sources.or(NullSources::ERROR)

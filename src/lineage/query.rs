@@ -454,7 +454,7 @@ impl<'k> QueryReader<'k> {
 /// Returns the parts of a name in lower case.
 pub(super) fn name_parts(name: &ObjectName) -> Vec<String> {
     let idents = name.0.iter().filter_map(|part| part.as_ident());
-    // In BigQuery, one pair of quotes may contain several parts.
+    // In BigQuery, one pair of quotes may enclose several parts of a name.
     let split = idents.flat_map(|ident| match ident.quote_style {
         Some('`') => ident.value.split('.').map(str::to_lowercase).collect(),
         _ => vec![ident.value.to_lowercase()],

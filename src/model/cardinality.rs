@@ -63,7 +63,8 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
-            // A condition on the period, or on the current version, can select one version.
+            // If the join has other conditions, such as a condition on the period or the current version, it may
+            // already select one version.
             let is_whole = cardinality_query.conditions_on_joined_relation.is_empty()
                 && !cardinality_query.has_other_conditions
                 && !equal.is_empty();
@@ -308,7 +309,8 @@ pub(super) fn check_join_support(
         let (message, help) = match join.kind {
             JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
             JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
-            // The generated test, which checks that the join finds at most one row, needs a left join.
+            // The generated test, which checks that the join finds at most one row, would need a left join without an
+            // equality.
             JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
                 format!(
                     "{dialect} cannot test that at most one row of `{name}` matches, because the join has no equality \

@@ -33,7 +33,7 @@ pub(super) fn check_fan_out(
 ) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
     for (join, many) in joins.filter(|(join, _)| join.many) {
-        // Without unmatched rows, the rows of the join are the rows of the `many` relation.
+        // In a join without unmatched rows, each joined row belongs to a different row of the `many` relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
         check_fan_out_of_join(plan, many, unmatched, joined, diagnostics);
     }

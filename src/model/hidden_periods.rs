@@ -216,7 +216,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
     let Some(key) = find_sort_key_to_shift(program, plan.roots_with_role(DefinitionRole::OrderBy)) else {
         return;
     };
-    // `since` needs a key that is a timeframe.
+    // The help suggests `since`, which needs a key that is a timeframe.
     if matches!(program.node(program.resolve_names(key)), Ir::Column(_)) {
         return;
     }

@@ -95,7 +95,7 @@ fn to_units(length: TimeLength, unit: CalendarUnit) -> i64 {
     let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
     let (each, months) = unit.unit_length();
     if months {
-        // A month has at least 28 days.
+        // A month has at least 28 days, so a division by 28 never results in too few months.
         return up(
             length.months + up(length.days, 28) + up(length.seconds, 28 * 86_400),
             each,

@@ -57,7 +57,7 @@ impl SpecCompilation<'_> {
                 descending,
             ));
         }
-        // The key columns break ties.
+        // Also sort by the key columns, so that the order of ties is defined.
         for name in &facts.key {
             let is_there = order.iter().any(|(column, _)| column.name().eq_ignore_ascii_case(name));
             if let (false, Some(column)) = (is_there, relation.and_then(|r| r.column(name))) {

@@ -216,7 +216,7 @@ fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<Pull
             if section == "dimensions" && was.is_some() != is.is_some() {
                 continue;
             }
-            // The timeframes of a field depend on the type of its column.
+            // The timeframes of a field depend on the type of its column, so ignore them if the type has changed.
             let derived: &[&str] = if was == is {
                 &["primary_key"]
             } else {

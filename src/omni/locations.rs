@@ -72,7 +72,8 @@ pub(super) fn view_locations(
         };
         let catalog = node.database.as_deref().filter(|_| needs_catalog);
         let folder = folders.get(&(catalog, schema.to_lowercase())).copied();
-        // A view without a record of its dbt model may come from an earlier pull.
+        // A view without a record of its dbt model may come from an earlier pull, so its path can be used for the
+        // table.
         let is_free = |path: &str| match by_path.get(path).and_then(|index| Some((index, existing.get(*index)?))) {
             Some((index, view)) => !claimed.contains(index) && !view.shows_any_model() && view.fits_database(node),
             None => true,
@@ -306,7 +307,7 @@ fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewL
 fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
     const ENDINGS: [&str; 3] = [".view.yaml", ".view.yml", ".view"];
     let count = |ending: &&str| existing.iter().filter(|view| view.path.ends_with(*ending)).count();
-    // If two endings are equally frequent, `max_by_key` returns the last.
+    // `max_by_key` returns the last of equally frequent endings, so the reversed list prefers the first.
     ENDINGS.into_iter().rev().max_by_key(count).unwrap_or(ENDINGS[0])
 }
 
@@ -389,7 +390,8 @@ fn new_location(
         None => of_schema,
     };
     let folder = folder.unwrap_or(&default);
-    // The names of two tables may differ only by characters that Omni's names cannot contain.
+    // The names of two tables may differ only in characters that Omni's names cannot contain, so other names are also
+    // tried.
     let database = node.database.as_deref().map(|name| format!("{}__", to_omni_name(name)));
     let files = [
         short.clone(),

@@ -286,7 +286,8 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
 }
 
 impl ModelPlan {
-    /// Adds the views and the records of descriptions that the push transfers from Omni to the model's spec.
+    /// Adds the changed records of Omni's views to the plan. The records contain the descriptions that the push
+    /// transfers to the model's spec.
     pub fn record_descriptions(&mut self, views: &[(String, PulledView)]) {
         let model = self.model.clone();
         for (_, view) in views.iter().filter(|(model_name, _)| *model_name == model) {

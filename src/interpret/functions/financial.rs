@@ -52,7 +52,7 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due_index: usize) -> Opti
         return None;
     }
     if rate.abs() < 1e-4 {
-        // The subtraction of 1 below loses digits.
+        // The subtraction of 1 below loses digits, so the result is uncertain.
         uncertainty::mark_uncertain();
     }
     let growth = with_float_noise((1.0 + rate).powf(periods));

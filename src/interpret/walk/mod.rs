@@ -385,7 +385,8 @@ impl StepEvaluation<'_> {
     /// Returns the value of a sort or partition key for a group or row.
     fn sort_value(&self, x: &InterpreterExpr, unit: usize) -> Value {
         match x {
-            // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
+            // If the step is not grouped, `order_by` and `partition_by` can also refer to input columns that are not
+            // outputs.
             InterpreterExpr::Name(name) if !self.grouped && self.step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| {
                     row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))

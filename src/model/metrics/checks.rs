@@ -176,7 +176,7 @@ impl ModelOverSets<'_> {
                 .iter()
                 .map(|definition| (&definition.name, definition.span)),
         ) {
-            // Formulas may also use the word in `group_by`, such as `month` for `ordered_at_month`.
+            // Formulas can also refer to a key by the word in `group_by`, such as `month` for `ordered_at_month`.
             let words = self.keys.iter().map(|key| &key.text);
             if keys.names.iter().chain(words).any(|key| key.eq_ignore_ascii_case(name)) {
                 let message = format!("`{name}` is the name of a key and of another column of the model");

@@ -464,9 +464,10 @@ impl<'m> ColumnBuilder<'m> {
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
             self.move_totals_to_columns(formula, (0, 0), &mut replaced, &mut uses);
         }
-        // The name would hide a column that a formula of the metric set reads in stage 0.
+        // In stage 0, the name would hide a column that a formula of the metric set reads.
         let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
-        // A grouped step evaluates formulas over its keys for each input row, and does not return their values.
+        // A grouped step evaluates formulas over its keys for each input row and does not return their values, so a
+        // later step must compute them.
         let reads_keys = uses.is_empty() && !formula.names.is_empty();
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {

@@ -412,7 +412,7 @@ impl Expansion {
     /// set are reported where the set is checked.
     fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let start = self.model_span(diagnostic.span()).start;
-        // Filters in expanded steps are checked in their original form.
+        // Filters in expanded steps have already been checked in their original form.
         let is_expanded = |step: &StepExpansion| (step.span.start..step.span.end).contains(&start);
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;

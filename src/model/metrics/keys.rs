@@ -201,7 +201,7 @@ impl ModelOverSets<'_> {
         let parts = set_indexes.iter().filter(|_| !key.mapping.is_empty());
         let parts: Vec<(usize, Option<&str>)> = parts.filter_map(part).collect();
         let (first, period) = parts.iter().find_map(|(set, period)| Some((*set, (*period)?)))?;
-        // A date without a timeframe is a day.
+        // A date without a timeframe counts as a day.
         let differs = |other: Option<&str>| other != Some(period) && (other.is_some() || period != "day");
         let (other, other_period) = *parts.iter().find(|(_, other)| differs(*other))?;
         let (first, other) = (&self.sets[first], &self.sets[other]);

@@ -164,7 +164,7 @@ pub fn read_model<'y>(
     }
     model.set_count = model.sets.len();
     model.add_combined_sets(sets, faults);
-    // The text after a comma in a formula is not the name of a metric set.
+    // If YAML cut a formula at a comma, the rest of the formula is not the name of a metric set, so skip this check.
     if !faults.iter().any(|fault| fault.kind() == Code::FormulaCut) {
         model.check_set_names(step_node, faults);
         if faults.iter().any(Diagnostic::is_error) {

@@ -63,7 +63,7 @@ impl PeriodBound {
         // bound.
         let syntax = faults.into_iter().find(|fault| fault.is_error() && fault.is_syntax());
         if syntax.is_some() {
-            // YAML ends the bound at a comma, which the loader reports.
+            // If YAML cut the bound at a comma, the loader reports it.
             let rest = source.get(node.span.end as usize..).unwrap_or_default();
             let is_cut = rest.starts_with(',') && text.matches('(').count() > text.matches(')').count();
             return syntax.filter(|_| !is_cut);

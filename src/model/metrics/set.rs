@@ -174,7 +174,7 @@ impl MetricSet {
         let is_declared = self.with_column(compiler, column, |column| !column.is_nullable()) == Some(true);
         let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
         let mut bounds = conditions.filter(|condition| !condition.keys.is_empty());
-        // A definition with the name of the column may be NULL.
+        // A definition with the name of the column may be NULL even if the filter compares the column.
         let is_bounded =
             self.position(column).is_none() && bounds.any(|bound| bound.columns.contains(&column.to_lowercase()));
         is_declared || is_bounded
@@ -280,7 +280,8 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         is_descending: false,
     };
     let (formulas, diagnostics) = analyze_in(compiler, &step, text, &analysis_scope);
-    // The probe finds the other errors, because it is compiled with the columns.
+    // Only these errors are final. The other errors are found again when the metric set is checked with the types of
+    // the columns.
     let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
     let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
     let (of_formulas, errors_in_formulas) = errors.partition::<Vec<_>, _>(is_final);

@@ -153,7 +153,7 @@ impl<'m> StepWriter<'m> {
     /// steps that read `base`.
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
         let mut stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by);
-        // A condition on windows and on columns of later steps filters the rows at the end.
+        // A condition on windows or on columns of later steps cannot be applied in `base`.
         let is_late =
             |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
         if let Some((condition, _)) = self.having.take_if(|(_, uses)| !uses.iter().any(is_late)) {

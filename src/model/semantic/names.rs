@@ -151,7 +151,7 @@ mod tests {
             if let Some(yml) = yml.get(1) {
                 assert!(yml.contains("name: customer\n        type: primary"), "{yml}");
             }
-            // The name is a date in another model.
+            // In another model, the name is a date.
             if let Some(spec) = compiled.get(2) {
                 let left_out = spec.semantic_model().unwrap().left_out();
                 assert!(left_out.iter().any(|(column, _)| column == "period"), "{left_out:?}");

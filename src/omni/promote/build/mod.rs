@@ -351,7 +351,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             }
             self.remove_faulty_definitions(&faulty);
         };
-        // Without any content, the spec could only report that it has no columns.
+        // An empty spec could only report that it has no columns, so its diagnostics are omitted.
         let is_empty = self.spec.steps.iter().all(SpecStep::is_empty) && !self.gaps.is_empty();
         let diagnostics = if is_empty { Vec::new() } else { diagnostics };
         Promotion {

@@ -237,7 +237,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
     pub fn resolved_field(&self, key: &FieldKey) -> Result<ResolvedField, String> {
         match self.resolved.get(key) {
             Some(resolved) => resolved.clone(),
-            // A field is converted after the fields on which it depends.
+            // Fields are converted after the fields on which they depend, so a field that is not converted yet depends
+            // on itself.
             None if self.field(key).is_some() => Err(format!("`{}` depends on itself", display_key(key))),
             None => Err(format!("there is no field `{}`", display_key(key))),
         }
