@@ -30,7 +30,7 @@ pub(super) fn grade_data_test(
         return state.raise_severity(ChangeSeverity::Changing, reason, Some((parent, None)));
     }
     let mut columns = test.map(|test| tested_columns(graph, test)).unwrap_or_default();
-    // The columns of a built-in dbt test are known without its SQL.
+    // The columns of a built-in dbt test are known even without the SQL of the test.
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, TestCheck::Other(_) | TestCheck::Singular) && test.node.config_text("where").is_none()
     });

@@ -64,7 +64,7 @@ pub struct CompiledSpec {
     pub(crate) never_null: BTreeSet<String>,
     /// dbt access level of the model, and its group.
     pub(crate) access: Option<(Access, Option<String>)>,
-    /// Relation columns that formulas read.
+    /// Columns of relations to which formulas refer.
     #[doc(hidden)]
     pub columns_read: Vec<ColumnUse>,
     /// Relations of the schema that the spec reads, each with only the columns that the spec reads.

@@ -140,7 +140,7 @@ impl SchemaWriter {
                 properties.insert(key.name.to_owned(), self.key_schema(key));
             }
         }
-        // An earlier table may specify that a key is optional.
+        // A key is required only if the first table that contains it specifies this.
         let is_first = |key: &&Key| {
             tables
                 .iter()

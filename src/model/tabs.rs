@@ -96,7 +96,7 @@ fn known_column(
     Column::new(name, Type::Unknown)
 }
 
-/// Returns the tabs in the form that formulas need.
+/// Converts the tabs to the form in which formulas refer to them.
 pub(super) fn named_tabs(step: &Step<'_>, tabs: &[TabSource]) -> Vec<Tab> {
     let keys = step.sheet.iter().flat_map(|sheet| &sheet.tabs);
     let tab_list = keys.zip(tabs).map(|(keys, tab)| Tab {

@@ -234,7 +234,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) tests: SpecTests,
     /// Definitions to compute if a step is recomputed for totals. `None` for all definitions.
     pub(crate) computed_definitions: Option<Vec<String>>,
-    /// Relation columns that formulas read.
+    /// Columns of relations to which formulas refer.
     columns_read: Vec<ColumnUse>,
     pub(crate) names_used: NamesUsed,
     /// Whether to compile only the query, without writing a model.
