@@ -30,7 +30,7 @@ pub(super) fn grade_data_test(
         return state.raise_severity(ChangeSeverity::Changing, reason, Some((parent, None)));
     }
     let mut columns = test.map(|test| tested_columns(graph, test)).unwrap_or_default();
-    // The columns of a built-in dbt test are known without its SQL.
+    // The columns of a built-in dbt test are known even without the SQL of the test.
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, TestCheck::Other(_) | TestCheck::Singular) && test.node.config_text("where").is_none()
     });
@@ -111,8 +111,8 @@ fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<PlacedColumn> {
     columns
 }
 
-/// Returns the changed columns that the SQL of a test reads, and the changed column or relation that determines its
-/// rows.
+/// Returns the changed columns that the SQL of a test reads, and the changed column or relation that determines the
+/// rows of the test.
 fn traced_columns(
     graph: &Graph<'_>,
     index: usize,
@@ -122,8 +122,8 @@ fn traced_columns(
     let relation = |parts: &[String]| graph.find_relation(index, parts);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     let named_columns = affected.named.iter().map(|(source, _)| source);
-    // Only columns that the test names explicitly can make the test fail. If `*` returns other columns or types, the
-    // result is the same.
+    // Besides changed values, only changes to columns that the test names explicitly matter. The result of the test
+    // does not depend on the columns and types that `*` returns.
     let has_other_values = |change: &ColumnChange| *change == ColumnChange::Values;
     let touched = affected
         .columns

@@ -45,7 +45,8 @@ pub fn evaluate_scalar(
             let variant_name = functions::function_variant_name(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
-                // The result of `T(NULL)` depends on the column's type, which the value NULL does not contain.
+                // The result of `T(NULL)` depends on the column's type, which the value NULL does not contain, so the
+                // result is uncertain.
                 uncertainty::mark_uncertain();
             }
             let Some(result) = functions::call(variant_name, &values) else {
@@ -298,7 +299,7 @@ fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
         return unsupported_operands(op, date, days);
     };
     let day_count = if op == InterpreterOp::Earlier { -shift } else { shift };
-    // No calendar contains a date at this offset.
+    // No engine supports a date at this offset, so an engine may fail.
     if day_count.abs() > 1e7 {
         uncertainty::mark_result_too_large();
         return Value::Null;

@@ -80,7 +80,7 @@ pub enum RangeEndPosition {
 }
 
 impl RangeEndPosition {
-    /// Returns whether a range with this end is a calendar range.
+    /// Returns whether a range that starts or ends here is a calendar range.
     pub fn is_by_calendar(self) -> bool {
         matches!(self, Self::InPeriod(..) | Self::Moved(..))
     }
@@ -176,7 +176,7 @@ impl InterpreterExpr {
         }
     }
 
-    /// Returns the number of nodes and the depth of the expression. The function `size_of` returns these two numbers
+    /// Returns the number of nodes in the expression, and its depth. The function `size_of` returns these two numbers
     /// for a name. Recursion is safe because the depth of formulas is limited.
     pub fn size(&self, size_of: impl Fn(&str) -> Option<(usize, usize)> + Copy) -> (usize, usize) {
         let mut own_size = (1, 1);
@@ -193,7 +193,7 @@ impl InterpreterExpr {
         (nodes, depth.max(own_size.1))
     }
 
-    /// Collects the names that the expression reads.
+    /// Collects the names to which the expression refers.
     pub fn collect_names(&self, results: &mut Vec<String>) {
         if let Self::Name(name) | Self::Period(name, _) = self {
             results.push(name.clone());
@@ -220,7 +220,8 @@ impl InterpreterExpr {
         })
     }
 
-    /// Returns the level of the expression. The function `level_of` returns the level of a name.
+    /// Returns the level at which the expression is evaluated: constant, row, group or window. The function `level_of`
+    /// returns the level of a name.
     pub fn level(&self, level_of: &dyn Fn(&str) -> InterpreterLevel) -> InterpreterLevel {
         let child_level = self
             .children()
@@ -329,7 +330,8 @@ fn write_literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
             let (year, month, day) = civil_date(*d);
             write!(f, "DATE({year}, {month}, {day})")
         }
-        // Formulas have no literals for times. Write a date, which represents midnight in an expression with times.
+        // Formulas have no literals for times, so write a date. In an expression with times, a date represents
+        // midnight.
         Value::Time(seconds) => write_literal(f, &Value::Date(seconds.div_euclid(DAY))),
     }
 }

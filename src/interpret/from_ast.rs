@@ -9,7 +9,7 @@ use crate::parse::{reference, unquote};
 use crate::value::Value;
 use crate::{Level, Type};
 
-/// Part of a formula that the interpreter does not support.
+/// Description of the first part of a formula that the interpreter does not support.
 pub type UnsupportedFormula = String;
 
 /// Maximum depth of formulas. The interpreter is recursive, so deeper formulas could overflow the stack.
@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 100;
 /// Maximum number of nodes after names from LET are replaced with their values.
 const MAX_NODES: usize = 1000;
 
-/// Context for converting a formula: the meaning of its names, and the current day.
+/// Context in which a formula is converted: the input relation, the current day and the calendar.
 #[derive(Clone, Copy, Default)]
 pub struct FormulaContext<'a> {
     /// Name of the input relation if there is only one. A column qualifier with this name is redundant. `None` if there
@@ -154,7 +154,7 @@ impl AstReader<'_> {
                 }
                 self.convert_call(name, args)?
             }
-            // The enclosing call replaces an empty argument with a default value.
+            // An empty argument is NULL here. The enclosing call replaces it with a default value.
             Node::Blank => InterpreterExpr::Literal(Value::Null),
             Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{node_text}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),

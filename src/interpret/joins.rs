@@ -290,7 +290,7 @@ fn first_value(sides: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// Collects the names that an expression reads, directly or through the step's definitions.
+/// Collects the names to which an expression refers, directly or through the step's definitions.
 fn collect_names_read(step: &InterpreterStep, x: &InterpreterExpr, names: &mut Vec<String>) {
     let mut direct_names = Vec::new();
     x.collect_names(&mut direct_names);

@@ -148,7 +148,7 @@ impl InterpreterStep {
             InterpreterExpr::Literal(value) if !value.is_null() => NullSources::default(),
             InterpreterExpr::Binary(Divide, ..) => NullSources::ERROR,
             InterpreterExpr::Binary(op, a, b) => match (op, any(&[a, b])) {
-                // A blank operand is 0.
+                // A blank operand counts as 0, so a NULL result can only be an error.
                 (Add | Subtract | Multiply, NullSources { error: true, .. }) => NullSources::ERROR,
                 (Power, sources) if can_fail("POWER", &[(**a).clone(), (**b).clone()]) => {
                     sources.or(NullSources::ERROR)
@@ -197,14 +197,14 @@ impl InterpreterStep {
             .collect()
     }
 
-    /// Returns the level of a definition or a column.
+    /// Returns the level at which a definition or column is evaluated.
     pub fn level_of(&self, name: &str) -> InterpreterLevel {
         self.definition(name)
             .map_or(InterpreterLevel::Row, |x| self.level(x, Some(name)))
     }
 
-    /// Returns the level of an expression. If `definition_name` is set, the expression belongs to this definition, so
-    /// the name refers to the input column and not to the definition.
+    /// Returns the level at which an expression is evaluated. If `definition_name` is set, the expression belongs to
+    /// this definition, so the name refers to the input column and not to the definition.
     pub fn level(&self, x: &InterpreterExpr, definition_name: Option<&str>) -> InterpreterLevel {
         x.level(&|name| {
             if Some(name) == definition_name {

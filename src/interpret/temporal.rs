@@ -180,7 +180,7 @@ fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKi
                 (a, b) => a.max(b),
             }
         }
-        // `-x` is represented as `0 - x`.
+        // `-x` is represented as `0 - x`. The negation of a fraction of a day is a fraction of a day.
         InterpreterExpr::Binary(InterpreterOp::Subtract, a, b)
             if matches!(**a, InterpreterExpr::Literal(Value::Int(0))) && kind_of(b) == TemporalKind::Clock =>
         {

@@ -140,7 +140,8 @@ impl QueryReader<'_> {
         print: &mut FxHasher,
     ) -> Option<&'e Expr> {
         let argument = match argument {
-            // `key VALUE value` in a JSON constructor.
+            // In a JSON constructor such as `json_object(key VALUE value)`, the key is a value and not an argument
+            // name.
             FunctionArg::Named { name, arg, operator } if is_key(operator) => {
                 self.merge_column(&[name.value.to_lowercase()], scope, inputs);
                 arg

@@ -18,7 +18,7 @@ use super::values::ValueIndex;
 pub(super) type Stack<'e> = Vec<(bool, &'e Expr)>;
 
 impl QueryReader<'_> {
-    /// Returns the value of an expression.
+    /// Adds the value of an expression to the query's values, and returns it as a column with this name.
     pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumn {
         let (expression_inputs, print) = self.expression_sources(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
@@ -99,7 +99,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the columns that a node reads itself and not through its children: names, wildcards and subqueries.
+    /// Adds the columns that a node itself reads, such as a name, a wildcard or a subquery. The columns of its children
+    /// are not added.
     fn add_own_columns(
         &mut self,
         expr: &Expr,

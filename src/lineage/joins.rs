@@ -83,7 +83,7 @@ impl QueryReader<'_> {
         let before = scope.items.len();
         self.add_factor(&join.relation, scope, rows);
         self.add_join_condition(&kind, &join.join_operator, scope, rows);
-        // The columns of a semi-join's right side are accessible only in its condition.
+        // The columns of a semi-join's right side are accessible only in its condition, so remove them from the scope.
         while !kind.returns_columns && scope.items.len() > before {
             rows.extend(scope.pop().into_iter().flat_map(|item| item.relation.rows.clone()));
         }

@@ -211,7 +211,8 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// Returns the columns by which `order by` sorts a set operation before a limit applies.
+    /// Returns the values of the `order by` keys of a set operation with a limit. They determine which rows the limit
+    /// keeps.
     fn sort_columns(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueIndex> {
         let item = ScopeItem {
             path: Vec::new(),
@@ -343,9 +344,9 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Records that a set operation needs two columns, even if they come from `*`, because both queries must have the
-    /// same number of columns. Columns of the same table are not recorded, because a removed column is then missing
-    /// from both queries.
+    /// Records that a set operation needs two columns even if they come from `*`, because both queries must have the
+    /// same number of columns. If both columns belong to the same table, they are not recorded, because a removed
+    /// column would then be missing from both queries.
     fn name_columns_of_several_tables(&mut self, value: ValueIndex, other: ValueIndex) {
         let table = |index: &ValueIndex| self.values.leaves.get(index).map(|leaf| leaf.table);
         if table(&value) != table(&other) {
@@ -453,7 +454,7 @@ impl<'k> QueryReader<'k> {
 /// Returns the parts of a name in lower case.
 pub(super) fn name_parts(name: &ObjectName) -> Vec<String> {
     let idents = name.0.iter().filter_map(|part| part.as_ident());
-    // In BigQuery, one pair of quotes may contain several parts.
+    // In BigQuery, one pair of quotes may enclose several parts of a name.
     let split = idents.flat_map(|ident| match ident.quote_style {
         Some('`') => ident.value.split('.').map(str::to_lowercase).collect(),
         _ => vec![ident.value.to_lowercase()],

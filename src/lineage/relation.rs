@@ -11,9 +11,10 @@ use super::values::ValueIndex;
 pub(super) struct RelationColumn {
     /// Name of the column, as spelled in the SQL.
     pub name: Rc<str>,
-    /// Value of the column, without the values that partition and order its windows.
+    /// Value of the column. The values that partition and order its windows are not included.
     pub value: ValueIndex,
-    /// Value that partitions and orders the windows in the column. `None` if there are no windows.
+    /// Combined value of the expressions that partition and order the windows in the column. `None` if there are no
+    /// windows.
     pub window_value: Option<ValueIndex>,
 }
 
@@ -33,7 +34,7 @@ impl RelationColumn {
     }
 }
 
-/// Columns of a table with unknown columns: all columns except the columns in `excluded`.
+/// Unknown columns of a table: all its columns except the columns in `excluded`.
 #[derive(Clone, Debug)]
 pub(super) struct UnknownColumns {
     pub table: u32,

@@ -248,7 +248,7 @@ impl SqlLineage {
                 }
                 Some((kind, value_index))
             });
-            // If a column is removed or its type changes, the values of the expressions that read it change.
+            // If a column is removed or its type changes, the values of the expressions that refer to it change.
             let parts = self
                 .values
                 .parts_at(value_index)

@@ -101,7 +101,7 @@ impl QueryReader<'_> {
             let mut excluded_names: FxHashSet<String> = (*passed.excluded).clone();
             let changed_names = changes.renames.keys().chain(changes.replaced_columns.keys());
             excluded_names.extend(changes.excluded.iter().chain(changed_names).cloned());
-            // A renamed column of a relation with unknown columns is a known column.
+            // If the SQL renames a column of a relation with unknown columns, the column is known by its new name.
             for (name, new) in &changes.renames {
                 if relation.column(name).is_none() {
                     let value = self.add_leaf(Leaf {

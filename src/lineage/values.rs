@@ -21,8 +21,8 @@ pub(super) struct ValueArena {
     /// For each value, the range in `parts` of the values from which it is computed.
     pub(super) part_ranges: Vec<(u32, u32)>,
     pub(super) parts: Vec<ValueIndex>,
-    /// Fingerprint of each value, which covers the value's parts. Values that are computed in the same way have equal
-    /// fingerprints.
+    /// Fingerprint of each value, which also covers the values from which it is computed. Values that are computed in
+    /// the same way have equal fingerprints.
     pub(super) fingerprints: Vec<u64>,
     pub leaves: FxHashMap<ValueIndex, Leaf>,
     leaf_indices: FxHashMap<Leaf, ValueIndex>,
@@ -31,7 +31,8 @@ pub(super) struct ValueArena {
 }
 
 impl ValueArena {
-    /// Adds a value. `print` is a fingerprint of the computation without the parts.
+    /// Adds a value. `parts` contains the values from which it is computed, and `print` is a fingerprint of the
+    /// computation without these values.
     pub fn add(&mut self, parts: &[ValueIndex], print: u64) -> ValueIndex {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
@@ -43,12 +44,13 @@ impl ValueArena {
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
-    /// Adds the value that partitions and orders the windows of a column. `None` if there are no windows.
+    /// Adds one value that combines the expressions that partition and order the windows of a column. `None` if there
+    /// are no windows.
     pub fn add_windows(&mut self, parts: Vec<ValueIndex>) -> Option<ValueIndex> {
         (!parts.is_empty()).then(|| self.add_unordered(parts))
     }
 
-    /// Adds a value whose fingerprint does not depend on the order of its parts.
+    /// Adds a value whose fingerprint does not depend on the order of the values in `parts`.
     pub fn add_unordered(&mut self, mut parts: Vec<ValueIndex>) -> ValueIndex {
         parts.sort_unstable();
         parts.dedup();

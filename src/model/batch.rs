@@ -334,8 +334,8 @@ impl<'t> Batch<'t> {
         }
     }
 
-    /// Recompiles the specs whose semantic models use a name that another semantic model uses for another kind of
-    /// element, because dbt rejects such names.
+    /// If several semantic models use the same name for different kinds of elements, recompiles the specs that must use
+    /// another kind, because dbt rejects such names.
     fn agree_on_semantic_names(&self, compiler: &mut Compiler, compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
         let models = compiled_specs.iter().flatten().filter_map(|spec| spec.semantic_model());
         let names = ProjectNames::from_models(models);
@@ -374,7 +374,8 @@ impl<'t> BatchFile<'t> {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
-                // Use the set that the models built on it use, even though more column types are known by now.
+                // Use the metric set as it was parsed for the models that are built on it, even though more column
+                // types are known by now.
                 let set = self.metric_set().cloned();
                 let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
                 compiler.compile_contents(file, contents)
@@ -433,8 +434,8 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
     SpecInputs { name, reads, semantic }
 }
 
-/// Returns the indexes of the distinct specs that a spec reads. The spec itself is left out if it reads a relation with
-/// its own name: the relation is a table of the warehouse, or the error is reported elsewhere.
+/// Returns the indexes of the distinct specs that a spec reads. The spec itself is left out even if it reads a relation
+/// with its own name, because this relation is either a table of the warehouse, or an error that is reported elsewhere.
 fn spec_parents(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = reads
         .iter()
@@ -512,8 +513,8 @@ fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, place
     diag::sort(&mut spec.diagnostics);
 }
 
-/// Moves the tests of each metric set to the alphabetically first of the first `count` models that reads the set, so
-/// that the tests are written only once.
+/// Moves the tests of each metric set to one model, so that the tests are written only once. The model is the
+/// alphabetically first of the models that read the set, among the first `count` models.
 fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, count: usize) {
     let tested: Vec<(String, Vec<ModelTest>)> = compiled_specs
         .iter()

@@ -21,7 +21,7 @@ use crate::sql::JoinKind;
 pub(super) struct CardinalityQuery {
     /// Columns of the joined relation that must equal a value from other relations.
     pub equal: Vec<u32>,
-    /// Conditions that read only the joined relation.
+    /// Conditions that depend only on the joined relation.
     pub conditions_on_joined_relation: Vec<IrId>,
     /// Whether there are other conditions.
     pub has_other_conditions: bool,
@@ -63,7 +63,8 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
-            // A condition on the period, or on the current version, can select one version.
+            // If the join has other conditions, such as a condition on the period or the current version, it may
+            // already select one version.
             let is_whole = cardinality_query.conditions_on_joined_relation.is_empty()
                 && !cardinality_query.has_other_conditions
                 && !equal.is_empty();
@@ -103,7 +104,8 @@ impl SpecCompilation<'_> {
                 ),
                 (_, None, _, columns) => format!("join on `{columns}` as well"),
             };
-            // A metric set cannot have a join that finds several rows.
+            // A metric set does not accept `cardinality: many`, so the help suggests a model that contains the joined
+            // rows.
             let is_in_set = self
                 .origins
                 .steps_of_sets
@@ -245,7 +247,7 @@ fn without_conversion_to_timestamp(program: &Program, value: IrId) -> IrId {
     }
 }
 
-/// Returns whether a value reads columns of the relation, and whether it reads columns of other relations.
+/// Returns whether a value depends on columns of the relation, and whether it depends on columns of other relations.
 fn reads_this_and_other_relations(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     let (mut has_own_columns, mut others) = (false, false);
     for column in value_columns(program, root) {
@@ -307,7 +309,8 @@ pub(super) fn check_join_support(
         let (message, help) = match join.kind {
             JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
             JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
-            // The generated test, which checks that the join finds at most one row, needs a left join.
+            // The generated test, which checks that the join finds at most one row, would need a left join without an
+            // equality.
             JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
                 format!(
                     "{dialect} cannot test that at most one row of `{name}` matches, because the join has no equality \
@@ -321,7 +324,7 @@ pub(super) fn check_join_support(
     }
 }
 
-/// Reports join conditions that read relations joined later, and join conditions that use random values from
+/// Reports join conditions that refer to relations joined later, and join conditions that use random values from
 /// definitions.
 pub(super) fn check_join_visibility(
     plan: &StepPlan<'_>,

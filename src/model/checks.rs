@@ -155,7 +155,8 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<
         let is_literal = matches!(program.node(definition.root), Ir::Number(_) | Ir::Text(_));
         let (name, effect) = match role {
             DefinitionRole::GroupBy => ("group_by", "group"),
-            // A definition that sorts the rows may be a constant, for example in one of two environments.
+            // A definition that sorts the rows may be a constant, for example in one of two environments, so only
+            // literals are reported.
             DefinitionRole::OrderBy if is_literal => ("order_by", "sort"),
             _ => continue,
         };
@@ -366,7 +367,7 @@ pub(super) fn check_keep(
             .iter()
             .filter(|name| relation.column(name.text).is_none() && !is_defined(name.text))
         {
-            // A timeframe adds its name to the column: `ordered_at_month`.
+            // The column of a timeframe has the timeframe as a suffix, as in `ordered_at_month`.
             let frame = |column: &str| Some(column.get(name.text.len()..)?.strip_prefix('_')?.to_owned());
             let is_timeframe_of_name = |column: &&str| {
                 let start = column.get(..name.text.len());

@@ -64,7 +64,7 @@ pub struct CompiledSpec {
     pub(crate) never_null: BTreeSet<String>,
     /// dbt access level of the model, and its group.
     pub(crate) access: Option<(Access, Option<String>)>,
-    /// Relation columns that formulas read.
+    /// Columns of relations to which formulas refer.
     #[doc(hidden)]
     pub columns_read: Vec<ColumnUse>,
     /// Relations of the schema that the spec reads, each with only the columns that the spec reads.
@@ -87,7 +87,7 @@ pub struct CompiledSpec {
     pub(crate) expanded: Option<String>,
     /// Whether the spec has `metrics`, even if the metrics could not be found.
     pub(crate) is_over_sets: bool,
-    /// Metric sets that the model reads, and the sets on which these sets are built.
+    /// Metric sets that the model reads, and the metric sets on which those are built.
     #[serde(skip)]
     pub(crate) sets: Vec<Arc<MetricSet>>,
     /// Metrics that the model reads, as `set.metric`.
@@ -193,12 +193,13 @@ impl CompiledSpec {
         self.is_over_sets
     }
 
-    /// Returns the names of the metric sets that the model reads, and of the sets on which these sets are built.
+    /// Returns the names of the metric sets that the model reads, and of the metric sets on which those are built.
     pub fn sets(&self) -> impl Iterator<Item = &str> {
         self.sets.iter().map(|set| set.name.as_str())
     }
 
-    /// Returns the files that define these sets, each with its path and text. Sets without a path are omitted.
+    /// Returns the files of the metric sets that `sets` returns, each with its path and text. Metric sets without a
+    /// path are omitted.
     pub fn metric_set_files(&self) -> impl Iterator<Item = (&str, &str)> {
         let sets = self.sets.iter();
         sets.filter_map(|set| Some((set.path.as_deref()?, set.text.as_str())))
@@ -228,8 +229,8 @@ impl CompiledSpec {
         &self.metrics_read
     }
 
-    /// Returns the columns that are computed from a metric (`orders.revenue`) or from any metric of a set (`orders`),
-    /// directly or through other metrics.
+    /// Returns the columns that are computed from a metric (`orders.revenue`) or from any metric of a metric set
+    /// (`orders`), directly or through other metrics.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -261,8 +262,8 @@ impl CompiledSpec {
         column_metrics.map_or(&[], |(_, metrics)| metrics)
     }
 
-    /// Returns whether a condition of the model reads a metric, `set.metric`, or any metric of a set. Metrics in
-    /// conditions determine which rows the model has.
+    /// Returns whether a condition of the model reads a metric, such as `orders.revenue`, or any metric of a metric
+    /// set, such as `orders`. Metrics in conditions determine which rows the model has.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -276,7 +277,7 @@ impl CompiledSpec {
         self.metrics_of_rows.iter().any(|metric| is_metric_of(metric, name))
     }
 
-    /// Returns the names of the sets on which a metric set is built.
+    /// Returns the names of the metric sets on which this metric set is built. Empty for models.
     #[must_use]
     pub fn combined_sets(&self) -> &[String] {
         self.metric_set.as_ref().map_or(&[], |set| &set.sets)
@@ -603,7 +604,7 @@ impl CompiledSpec {
     }
 }
 
-/// Returns whether `name` is a metric, `set.metric`, or the metric's set.
+/// Returns whether `name` is the metric itself (`set.metric`) or its metric set (`set`).
 fn is_metric_of(metric: &str, name: &str) -> bool {
     let set = metric.split_once('.').map_or(metric, |(set, _)| set);
     metric.eq_ignore_ascii_case(name) || set.eq_ignore_ascii_case(name)

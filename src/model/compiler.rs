@@ -59,7 +59,7 @@ pub struct SpecOptions {
     pub semantic_models: SemanticModels,
     /// Names in the semantic models of all specs that are compiled together.
     pub semantic_names: ProjectNames,
-    /// Metric sets that specs may read.
+    /// Metric sets that specs can read.
     pub sets: MetricSets,
     /// Current date, `YYYY-MM-DD`, which determines whether deprecated metrics can still be used.
     pub current_date: Option<String>,

@@ -43,8 +43,8 @@ impl SpecCompilation<'_> {
         self.compiler.enforces_contract(&self.spec.dbt)
     }
 
-    /// Reports missing parts of an enforced contract, and constraints that have no effect. `open` is `true` if the
-    /// model may have unknown columns.
+    /// Reports what an enforced contract lacks, such as the type of a column, and constraints that have no effect.
+    /// `open` is `true` if the model may have unknown columns.
     pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
         let materialized = config_text(dbt, "materialized");

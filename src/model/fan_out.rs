@@ -33,7 +33,7 @@ pub(super) fn check_fan_out(
 ) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
     for (join, many) in joins.filter(|(join, _)| join.many) {
-        // Without unmatched rows, the rows of the join are the rows of the `many` relation.
+        // In a join without unmatched rows, each joined row belongs to a different row of the `many` relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
         check_fan_out_of_join(plan, many, unmatched, joined, diagnostics);
     }
@@ -163,7 +163,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
             Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a))),
             // A join does not repeat a value that is already aggregated.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
-            // A condition that reads the `many` relation selects rows of this relation.
+            // A condition on columns of the `many` relation selects rows of this relation.
             _ if program.meta(id).ty == Type::Boolean => {
                 let origin = combine_origins(program.operands(id).map(origin_of));
                 RowOrigin {
@@ -181,8 +181,8 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     row_origins
 }
 
-/// Returns whether an aggregate of a call's result counts each operand, because the result contains the operand
-/// unchanged. This holds for a sum, a concatenation and a choice between operands, but not for the factors of a product
+/// Returns whether the result of a call contains each operand unchanged, so that an aggregate of the result counts
+/// every operand. This is the case for the operands of a sum or a concatenation, but not for the factors of a product
 /// or the dates of a difference.
 fn contains_each_operand(program: &Program, overload: OverloadId, args: &[IrId]) -> bool {
     match catalog::overload_owner(overload) {

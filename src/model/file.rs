@@ -33,7 +33,7 @@ impl<'t> SpecFile<'t> {
             return file;
         }
         match yaml::read(source, &mut file.diagnostics) {
-            // In a spec, the reason is often a formula that is not in a text block.
+            // Invalid YAML in a spec is often caused by a formula that is not in a text block.
             Err(diagnostic) if diagnostic.help() == Some(yaml::INVALID_YAML_HELP) => file.diagnostics.push(
                 diagnostic.with_help("check the indentation, and put formulas in a text block: `definitions: |`"),
             ),

@@ -1,4 +1,5 @@
-//! Formulas among the keys of a step. A key is a column, a definition or a timeframe, so that its column has a name.
+//! Reports formulas in `group_by`. A key must be a column, a definition or a timeframe, so that its output column has a
+//! name.
 
 use formulac_syntax::lex::name_needs_quotes;
 
@@ -8,7 +9,7 @@ use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{StepPlan, snake_case};
 
-/// Longest name that is derived from a formula.
+/// Maximum length, in bytes, of a name that is derived from a formula.
 const MAX_NAME: usize = 24;
 
 /// Returns whether the key at an index of the step's formulas is a formula.

@@ -1,5 +1,5 @@
-//! Warns about conditions on the time key that remove earlier periods needed by a look-back. `since` hides periods
-//! without removing them.
+//! Warns about conditions on the time key that remove earlier periods although a formula reads them. The key `since`
+//! hides periods without removing them.
 
 use crate::Type;
 use crate::catalog::{self, internal};
@@ -10,19 +10,20 @@ use crate::plan::{StepPlan, used_definitions};
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_names;
 
-/// Part of a condition on rows. All parts must be true.
+/// Operand of the `AND` in a condition on rows, or the whole condition if it is not an `AND`.
 #[derive(Clone, Debug)]
 pub struct RowCondition {
     /// Position in the formula text.
     pub span: Span,
-    /// Names of the columns that the condition reads, in lower case.
+    /// Names of the columns on which the condition depends, in lower case.
     pub columns: Vec<String>,
-    /// Keys of a step with the same effect on the displayed periods, such as `since: 2024-01-01`. Empty if no such keys
-    /// exist.
+    /// Step keys that have the same effect on the displayed periods, such as `since: 2024-01-01`. Empty if there are no
+    /// such keys.
     pub keys: Vec<String>,
 }
 
-/// Returns the parts of a condition that may remove earlier rows. Upper bounds and tests for NULL are omitted.
+/// Splits a condition at `AND`, and returns the operands that may remove earlier rows. Upper bounds and tests for NULL
+/// are omitted.
 pub fn row_conditions(program: &Program, root: IrId, text: &str) -> Vec<RowCondition> {
     let mut conditions = Vec::new();
     let mut stack = vec![root];
@@ -86,7 +87,8 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
     match function {
         _ if function == before || function == until => None,
         _ if function == from => Some(vec![format!("since: {bound}")]),
-        // A time on the day of the bound is later than the bound, which is midnight.
+        // The bound is midnight, so a later time on the same day is greater than the bound, and `since` selects the
+        // same rows.
         _ if function == after && time.ty == Type::Timestamp && time.period.is_none() => {
             Some(vec![format!("since: {bound}")])
         }
@@ -162,7 +164,7 @@ fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
     is_constant.then(|| program.meta(id).span.text(text).to_owned())
 }
 
-/// Returns the names of the columns that a value reads, in lower case.
+/// Returns the names of the columns on which a value depends, in lower case.
 fn columns_read(program: &Program, id: IrId) -> Vec<String> {
     let nodes = program.dependencies(id);
     let columns = nodes.filter_map(|id| match program.node(id) {
@@ -201,7 +203,7 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
     Some(program.meta(id).span)
 }
 
-/// Warns about conditions on the time key of a grouped step that has a look-back.
+/// Warns about conditions on the time key of a grouped step in which a formula reads earlier periods.
 pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let mut conditions = plan
@@ -214,7 +216,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
     let Some(key) = find_sort_key_to_shift(program, plan.roots_with_role(DefinitionRole::OrderBy)) else {
         return;
     };
-    // `since` needs a key that is a timeframe.
+    // The help suggests `since`, which needs a key that is a timeframe.
     if matches!(program.node(program.resolve_names(key)), Ir::Column(_)) {
         return;
     }
@@ -240,7 +242,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
     }
 }
 
-/// Builds the warning about a condition that removes periods needed by a look-back. `keys` are the entries that select
+/// Builds the warning about a condition that removes periods that a formula reads. `keys` are the entries that select
 /// the same periods, such as `since: 2024-01-01`.
 pub fn hidden_periods(
     (condition, condition_text): (Span, &str),

@@ -141,8 +141,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Splits a length of time into counts of units, in the order in which they are subtracted. An instant is shifted by
-/// days, because all engines support day intervals.
+/// Splits a length of time into numbers of calendar units, in the order in which they are subtracted. An instant is
+/// shifted by days, because all engines support day intervals.
 fn length_in_units(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let TimeLength {
         mut months,

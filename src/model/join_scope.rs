@@ -15,7 +15,7 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::JoinKind;
 
-/// Facts about the output of a step that later steps need.
+/// Properties of a step's output on which later steps depend.
 #[derive(Debug)]
 pub(super) struct StepFacts {
     /// Columns of the step. `None` if the step has undeclared columns.
@@ -25,7 +25,7 @@ pub(super) struct StepFacts {
     pub single: bool,
 }
 
-/// Joined input of a step, with the facts that formulas and tests need.
+/// Joined input of a step, with the data that formulas and tests need.
 #[derive(Debug)]
 pub(super) struct JoinedStepInput<'y> {
     pub input: JoinedInput,
@@ -36,7 +36,7 @@ pub(super) struct JoinedStepInput<'y> {
     pub keys: Vec<Vec<String>>,
     /// Whether each joined relation has at most one row.
     pub single: Vec<bool>,
-    /// For each name in `using`, the relations that have a column with this name that is not merged.
+    /// For each name in `using`, the relations whose column with this name is not merged.
     pub relations_by_column: FxHashMap<String, Vec<usize>>,
 }
 

@@ -37,7 +37,7 @@ impl SpecCompilation<'_> {
         output: &StepOutput,
         work: &mut emit::EmitBuffers,
     ) {
-        // The test belongs to the metric set, so that models built on the set do not repeat it.
+        // The tests of the metric set check these joins, so models that are built on the set do not repeat the tests.
         let unproven = if self.spec.kind == SpecKind::OverSets {
             &[]
         } else {
@@ -47,7 +47,7 @@ impl SpecCompilation<'_> {
             let Some(relation) = joined.input.relations.get(index + 1).map(formulac_core::Relation::name) else {
                 continue;
             };
-            // All steps of a set share its joins, so test the joins only once.
+            // All steps that are generated from a metric set share its joins, so test the joins only once.
             let is_of_set = self.spec.kind == SpecKind::WholeSet;
             let of_step = step.name.filter(|_| self.spec.steps.len() > 1 && !is_of_set);
             let of_step = of_step.map_or("", |n| n.text);
@@ -70,7 +70,8 @@ impl SpecCompilation<'_> {
                 self.repeated_keys_query(*index, cardinality_query, plan.program, joined, work)
             };
             let model = self.spec.model.text;
-            // The spec of a whole set has the set's name with a suffix, which the explanation omits.
+            // The spec that checks a whole metric set has the name of the set with a suffix, which the explanation
+            // omits.
             let reader = match model.strip_suffix(CHECK_MODEL_SUFFIX).filter(|_| is_of_set) {
                 Some(set) => format!("the metric set {set}"),
                 None => model.to_owned(),

@@ -134,13 +134,13 @@ impl SchemaWriter {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut properties: Map<String, Value> = Map::new();
         for key in keys() {
-            // If several tables contain a key, use the entry from the first table: the key of a model also accepts all
-            // values that the key of a step accepts.
+            // If several tables contain a key, use the entry from the first table, because the key of a model accepts
+            // all values that the key of a step accepts.
             if !properties.contains_key(key.name) {
                 properties.insert(key.name.to_owned(), self.key_schema(key));
             }
         }
-        // An earlier table may specify that a key is optional.
+        // A key is required only if the first table that contains it specifies this.
         let is_first = |key: &&Key| {
             tables
                 .iter()

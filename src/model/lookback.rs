@@ -11,7 +11,8 @@ use crate::schema::Column;
 use crate::yaml::Node;
 
 impl SpecCompilation<'_> {
-    /// Returns the maximum delay of late rows according to the spec, in whole units of the time column's truncation.
+    /// Returns the maximum delay of late rows according to the spec, in whole calendar units. The unit is that to which
+    /// the time column is truncated.
     pub(super) fn read_lookback(
         &self,
         time: &Column,
@@ -66,19 +67,20 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the approximate number of seconds in a unit.
+/// Returns the approximate number of seconds in a calendar unit.
 pub(super) fn unit_seconds(unit: CalendarUnit) -> i64 {
     let (length, months) = unit.unit_length();
     if months { length * 2_592_000 } else { length }
 }
 
-/// Returns whether one unit may extend beyond the other unit. Also returns `true` if there is no other unit.
+/// Returns whether a period of a calendar unit may extend beyond a period of the unit `than`. Also returns `true` if
+/// `than` is `None`.
 pub(super) fn is_coarser(unit: CalendarUnit, than: Option<CalendarUnit>) -> bool {
     than.is_none_or(|than| !is_nested(unit, than))
 }
 
-/// Returns whether each instance of one unit is within a single instance of the other unit. For example, each month is
-/// within one year.
+/// Returns whether each period of a calendar unit is within a single period of the unit `within`. For example, each
+/// month is within one year.
 pub(super) fn is_nested(unit: CalendarUnit, within: CalendarUnit) -> bool {
     match (unit.unit_length(), within.unit_length()) {
         ((length, true), (other, true)) => other % length == 0,
@@ -88,12 +90,12 @@ pub(super) fn is_nested(unit: CalendarUnit, within: CalendarUnit) -> bool {
     }
 }
 
-/// Returns the number of whole units that cover a length.
+/// Returns the number of whole calendar units that cover a length of time.
 fn to_units(length: TimeLength, unit: CalendarUnit) -> i64 {
     let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
     let (each, months) = unit.unit_length();
     if months {
-        // A month has at least 28 days.
+        // A month has at least 28 days, so a division by 28 never results in too few months.
         return up(
             length.months + up(length.days, 28) + up(length.seconds, 28 * 86_400),
             each,

@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarPeriod, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, split_timeframe, used_definitions};
 
-/// Way in which a value reads other rows by counting rows.
+/// Reference to other rows that counts rows instead of periods.
 enum RowCountingKind {
     /// OFFSET by a number of rows, or INDEX of a row next to another row. `sign` is `-` for earlier rows.
     Offset {
@@ -24,15 +24,16 @@ enum RowCountingKind {
     },
 }
 
-/// Key that orders the rows, with the names for messages.
+/// Key that orders the rows, with the names that messages use for it.
 struct OrderKey<'k> {
     text: &'k str,
     unit: &'k str,
-    /// Timeframe that `fill` names.
+    /// Timeframe for the key `fill` in help texts.
     timeframe: &'k str,
-    /// Whether the step groups by a column, so that it must group by the timeframe instead before `fill` can name it.
+    /// Whether the step groups by a plain column. `fill` can name a timeframe only if the step groups by the timeframe
+    /// instead.
     is_column: bool,
-    /// Whether the formula belongs to a metric set. The models that use the set have keys with other units.
+    /// Whether the formula belongs to a metric set. The models that use the set may group by other calendar units.
     is_of_set: bool,
 }
 
@@ -64,7 +65,7 @@ impl OrderKey<'_> {
         }
     }
 
-    /// Returns help text that suggests a formula. `formula` returns the formula for a unit.
+    /// Returns help text that suggests a formula. `formula` returns the formula for a calendar unit.
     fn calendar_help(&self, formula: impl Fn(&str) -> String, purpose: &str) -> String {
         let (unit, which) = match self.is_of_set {
             true => (

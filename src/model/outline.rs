@@ -79,7 +79,7 @@ pub struct DefinitionWithPosition {
 /// Returns the outline of a spec, which may be a metric set or a model built on metric sets. `None` if the text is none
 /// of these. An expanded model may have keys that are not allowed in hand-written specs.
 pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Compiler) -> Option<SpecOutline> {
-    // The settings of metric sets are ignored, because formulas over metric sets are compiled in the expanded model.
+    // The settings of metric sets are ignored, because their formulas are compiled in the expanded model.
     if is_metric_set(root) || find_step_over_metric_sets(root).is_some() {
         return Some(SpecOutline {
             steps: step_outlines(&load::load_steps(root, source), source, compiler),

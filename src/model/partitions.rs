@@ -11,8 +11,8 @@ use crate::yaml;
 use formulac_syntax::diag::lists::join_names;
 
 /// Warns once per step about windows that read only a single row because each group is a separate partition. Also warns
-/// about look-backs that leave the partition, and about look-backs along a date if `order_by` also contains a shorter
-/// timeframe of this date.
+/// about windows that would have to read periods outside the partition, and about windows that count periods of a date
+/// if `order_by` also contains a shorter timeframe of this date.
 pub(super) fn check_partitions(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
@@ -106,7 +106,7 @@ impl StepKeys<'_> {
         self.program.meta(id).span.text(self.text).trim()
     }
 
-    /// Returns the date that look-backs shift, and the timeframe of the date.
+    /// Returns the sort key from which windows count periods, with its date and timeframe.
     fn ordering_date(&self) -> Option<(IrId, DatePart)> {
         let key = find_sort_key_to_shift(self.program, self.order.iter().copied())?;
         Some((key, date_part(self.program, key)?))
@@ -153,8 +153,8 @@ impl StepKeys<'_> {
         )
     }
 
-    /// Returns a warning if a key of the default partition cuts a look-back short, because the key is a longer period
-    /// or a label of the date by which the rows are ordered.
+    /// Returns a warning if a window would have to read periods outside the default partition, because a partition key
+    /// is a longer period or a label of the date by which the rows are ordered.
     fn period_of_partition(&self) -> Option<Diagnostic> {
         let program = self.program;
         let (key, of_key) = self.ordering_date()?;
@@ -200,7 +200,7 @@ impl StepKeys<'_> {
         )
     }
 
-    /// Returns a warning if a look-back runs along a date in `order_by` and `order_by` also contains a shorter
+    /// Returns a warning if a window counts periods of a date in `order_by` and `order_by` also contains a shorter
     /// timeframe of the same date.
     fn longer_period_in_order(&self) -> Option<Diagnostic> {
         let program = self.program;
@@ -240,7 +240,7 @@ impl StepKeys<'_> {
     }
 }
 
-/// Returns the column of a key, and the unit if the key is truncated.
+/// Returns the column of a key, and the calendar unit if the key is truncated.
 fn key_timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
     let (operand, unit) = split_truncation(program, id);
     match program.node(operand) {

@@ -153,7 +153,7 @@ impl Project {
         self.access_grants
     }
 
-    /// Returns the first part of the names of Omni's virtual schemas. `None` if `pull` derives the schemas from the
+    /// Returns the common prefix of the names of Omni's virtual schemas. `None` if `pull` derives the schemas from the
     /// existing views.
     #[must_use]
     pub fn virtual_schema(&self) -> Option<&str> {

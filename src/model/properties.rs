@@ -1,4 +1,4 @@
-//! Properties of the dbt model: facts about its columns, and keys copied from the spec.
+//! Properties of the dbt model: the properties of its columns, and keys copied from the spec.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -48,8 +48,8 @@ impl SpecCompilation<'_> {
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
                                 .filter(|u: &Vec<_>| !u.is_empty());
                         if let Some(units) = units {
-                            // All rows of a window are within one instance of its finest unit, so one more unit is
-                            // sufficient.
+                            // All rows of a window are within one period of its finest calendar unit, so it is
+                            // sufficient to write and read one more period.
                             let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
                             let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
                             if let Some(Some(unit)) = finest {

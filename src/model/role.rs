@@ -82,7 +82,7 @@ impl Rights {
         self.0 & right.bit() != 0
     }
 
-    /// Returns the rights that are in either set.
+    /// Returns the rights that are included in at least one of the two values.
     #[must_use]
     pub fn union(self, others: Self) -> Self {
         Self(self.0 | others.0)

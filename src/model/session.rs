@@ -176,7 +176,7 @@ impl SpecSession {
     }
 }
 
-/// Results of earlier stages of a spec. `None` if the stage has not run.
+/// Results of the stages in which a spec is compiled. `None` if the stage has not run.
 #[derive(Debug, Default)]
 pub(crate) struct CachedFile {
     /// Metric set, if the file contains one.

@@ -9,8 +9,8 @@ use crate::ir::CalendarUnit;
 use crate::schema::Column;
 use crate::span::Span;
 
-/// Value in the first step from which a time column originates, and the units to which this value is truncated. The
-/// last truncation comes first.
+/// Value in the first step from which a time column originates, and the calendar units to which this value is
+/// truncated. The last truncation comes first.
 pub(super) struct SourceTimeColumn {
     pub base: TimeOrigin,
     pub name: String,

@@ -3,8 +3,8 @@
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Definition of a spec. The SQL of the definition is part of the query, in the clause that the definition's level
-/// requires.
+/// Definition of a spec. The SQL of the definition is part of the query. The level of the definition, such as row or
+/// group, determines in which clause.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct SpecDefinition {
     pub(crate) name: String,
@@ -42,7 +42,7 @@ impl SpecDefinition {
         self.ty
     }
 
-    /// Returns the level at which the definition is computed.
+    /// Returns the level at which the definition is computed, such as per row or per group.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level

@@ -57,7 +57,7 @@ impl SpecCompilation<'_> {
                 descending,
             ));
         }
-        // The key columns break ties.
+        // Also sort by the key columns, so that the order of ties is defined.
         for name in &facts.key {
             let is_there = order.iter().any(|(column, _)| column.name().eq_ignore_ascii_case(name));
             if let (false, Some(column)) = (is_there, relation.and_then(|r| r.column(name))) {
@@ -96,7 +96,7 @@ fn known_column(
     Column::new(name, Type::Unknown)
 }
 
-/// Returns the tabs in the form that formulas need.
+/// Converts the tabs to the form in which formulas refer to them.
 pub(super) fn named_tabs(step: &Step<'_>, tabs: &[TabSource]) -> Vec<Tab> {
     let keys = step.sheet.iter().flat_map(|sheet| &sheet.tabs);
     let tab_list = keys.zip(tabs).map(|(keys, tab)| Tab {

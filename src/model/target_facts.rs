@@ -1,4 +1,4 @@
-//! Facts about the relations that joins and tabs read.
+//! Properties of the relations that joins and tabs read.
 
 use super::compile::SpecCompilation;
 use super::sources::JoinTarget;
@@ -6,7 +6,7 @@ use crate::dbt::RelationReference;
 use crate::schema::Relation;
 use crate::sql::SelectSource;
 
-/// Facts about a relation that a join or tab reads.
+/// Properties of a relation that a join or tab reads.
 pub(super) struct TargetFacts<'s> {
     pub target: JoinTarget,
     /// Known columns of the relation.
@@ -20,7 +20,7 @@ pub(super) struct TargetFacts<'s> {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the facts about a relation that a join or tab of the step at this index reads.
+    /// Returns the properties of a relation that a join or tab of the step at this index reads.
     pub(super) fn target_facts<'s>(&'s self, step: usize, reference: &'s RelationReference) -> TargetFacts<'s> {
         let target = self.sources.resolve_join_target(self.spec, step, reference);
         match target {

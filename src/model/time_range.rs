@@ -1,5 +1,5 @@
-//! Determines from which dates and times the columns of a step are computed, and how far back or ahead in time the
-//! step's values read.
+//! Determines from which dates and times the columns of a step are computed, and the distance in time to the other rows
+//! on which the step's values depend.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -84,7 +84,7 @@ pub(super) enum TimeOrigin {
     Value(String),
 }
 
-/// Column or key as a time: the value before truncation, and the unit to which it is truncated.
+/// Column or key as a time: the value before truncation, and the calendar unit to which it is truncated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TruncatedValue {
     pub base: TimeOrigin,
@@ -100,11 +100,11 @@ pub(super) struct ColumnOrigin {
     pub span: Span,
 }
 
-/// Value that reads rows other than its own row or group.
+/// Dependency of a value on rows other than its own row or group.
 #[derive(Clone, Debug)]
 pub(super) enum CrossRowRead {
-    /// All rows with equal values in the columns `parted_by`. The values in these rows may themselves read rows that
-    /// are earlier or later by up to the lengths in `inner`.
+    /// All rows with equal values in the columns `parted_by`. The values in these rows may themselves depend on rows
+    /// that are earlier or later by up to the lengths in `inner`.
     Window {
         span: Span,
         parted_by: Vec<TruncatedValue>,
@@ -130,7 +130,7 @@ pub(super) enum CrossRowRead {
     Unbounded { span: Span, why: &'static str },
 }
 
-/// Time columns of a step, and how far back or ahead in time the step's values read.
+/// Time columns of a step, and the distance in time to the other rows on which the step's values depend.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepTimes {
     /// Origins of the output columns, by lower-case column name.
@@ -144,7 +144,8 @@ pub(super) struct StepTimes {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the time columns of a step in an incremental model, and how far the step's values read.
+    /// Returns the time columns of a step in an incremental model, and the distance in time to the other rows on which
+    /// the step's values depend.
     pub(super) fn step_times(
         &self,
         step: &Step<'_>,

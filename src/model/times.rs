@@ -1,5 +1,5 @@
-//! Determines from which dates and times the values of a step are computed, and how far back or ahead in time they
-//! read.
+//! Determines from which dates and times the values of a step are computed, and the distance in time to the other rows
+//! on which they depend.
 
 use rustc_hash::FxHashMap;
 
@@ -44,9 +44,9 @@ impl TimeTracer<'_> {
         }
     }
 
-    /// Returns the time of a window's own partition key. The key may be a longer period of the step's sort key, such as
-    /// the month or the fiscal year of a week. In this case, the rows of a partition are within one period of the sort
-    /// key's time.
+    /// Returns a window's partition key as a time. The key may be a longer period of the date in the step's sort key,
+    /// such as the month or the fiscal year of a week. In this case, the time is that of the sort key, because all rows
+    /// of a partition are within one such period.
     fn period_key(&self, id: IrId, order: &[IrId]) -> TruncatedValue {
         let program = self.program();
         let of_sort_key = || {
@@ -258,7 +258,7 @@ impl TimeTracer<'_> {
         looks
     }
 
-    /// Returns how a value reads other rows, if it reads only rows within a limited distance from its own row.
+    /// Returns the other rows on which a value depends, if all of them are within a limited distance from its own row.
     fn period_read(
         &self,
         id: IrId,
@@ -277,7 +277,7 @@ impl TimeTracer<'_> {
         })
     }
 
-    /// Returns how far back and ahead in time the operands of a value read.
+    /// Returns how much earlier and how much later the rows can be on which the operands of a value depend.
     fn operand_time_lengths(
         &self,
         id: IrId,
@@ -298,7 +298,8 @@ impl TimeTracer<'_> {
         }
     }
 
-    /// Records how far back and ahead in time a value reads. `inner` contains the lengths for its operands.
+    /// Records how much earlier and how much later the rows can be on which a value depends. `inner` contains the
+    /// lengths for its operands.
     fn record_time_lengths(
         &self,
         id: IrId,
@@ -321,7 +322,7 @@ impl TimeTracer<'_> {
         }
     }
 
-    /// Returns whether two keys are the same column, truncated to the same unit.
+    /// Returns whether two keys are the same column, truncated to the same calendar unit.
     fn is_same(&self, first_key: IrId, other: IrId) -> bool {
         self.time_key(first_key) == self.time_key(other)
     }
@@ -359,7 +360,7 @@ fn longest_lengths(
     (first_lengths.0.longer(other.0), first_lengths.1.longer(other.1))
 }
 
-/// Returns how far back and ahead in time a shift by a number of units reads.
+/// Returns the maximum lengths of time by which a shift by a number of calendar units leads back and ahead.
 pub(super) fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
     let length = TimeLength::new(unit, count.saturating_abs());
     match count < 0 {
@@ -368,7 +369,7 @@ pub(super) fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) 
     }
 }
 
-/// Returns how far back and ahead in time a calendar range reads. `None` if the range begins or ends at an end of the
+/// Returns how far back and ahead in time a calendar range extends. `None` if the range begins or ends at an end of the
 /// partition.
 pub(super) fn calendar_reach(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
     let of_end = |end: CalendarEnd| match end {

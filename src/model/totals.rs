@@ -369,7 +369,7 @@ impl SheetAndTotals<'_> {
         let mut expr = tree.add_field(&self.totals, &self.total_columns.column(&source.column));
         let is_null = self.total_columns.is_nullable(&source.column);
         if source.is_zero_without_rows && (is_null || !finds_all) {
-            // A period that `fill` adds has no rows, so its total may be missing.
+            // A period that `fill` adds has no rows, so its total may be missing and is replaced with 0.
             let zero = tree.add_word("0", Span::default());
             expr = tree.add_call("coalesce", &[expr, zero], Span::default());
         }

@@ -24,7 +24,7 @@ pub enum WindowReach {
 }
 
 impl WindowReach {
-    /// Returns how a node reads rows of other periods. `None` if it reads only the current row or all rows of the
+    /// Returns which rows of other periods a node reads. `None` if it reads only the current row or all rows of the
     /// partition.
     pub fn from_node(program: &Program, id: IrId) -> Option<Self> {
         let (call, over) = match program.node(id) {

@@ -1,4 +1,4 @@
-//! Checks sort keys that read other rows.
+//! Checks sort keys whose values depend on other rows.
 
 use crate::Level;
 use crate::check::DefinitionRole;
@@ -6,8 +6,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrDefinition, IrId, Program};
 use crate::plan::StepPlan;
 
-/// Reports sort keys that read other rows if a definition of the step depends on the order of the rows. Other windows,
-/// such as ranks, are computed before the rows are sorted.
+/// Reports sort keys whose values depend on other rows, if a definition of the step depends on the order of the rows.
+/// Other windows, such as ranks, are computed before the rows are sorted.
 pub(super) fn check_window_sort_keys(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let mut definitions = program.definitions.iter().filter(|definition| !definition.failed);

@@ -146,7 +146,8 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     }
     for (name, was) in &old {
         let is = now.get(name).cloned().flatten();
-        // A type that is known only before or only after depends on the catalog, and is no change to the column.
+        // If the type is known only before or only after the change, the catalogs differ, but the column may be the
+        // same.
         if let Some((was, is)) = was.clone().zip(is).filter(|(was, is)| was != is) {
             let change = PullChange::new(view, ChangeSubject::Type, ChangeKind::Changed).with_name(name);
             changes.push(PullChange {
@@ -215,7 +216,7 @@ fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<Pull
             if section == "dimensions" && was.is_some() != is.is_some() {
                 continue;
             }
-            // The timeframes of a field depend on the type of its column.
+            // The timeframes of a field depend on the type of its column, so ignore them if the type has changed.
             let derived: &[&str] = if was == is {
                 &["primary_key"]
             } else {
@@ -265,8 +266,8 @@ fn is_same_mapping(old: Option<&YamlValue>, now: Option<&YamlValue>, without: &[
     })
 }
 
-/// Returns the changes that the first pull makes to a view that exists in Omni: the view's key, and a change to its
-/// text.
+/// Returns the change that the first pull makes to a view that already exists in Omni: a new key if the view has none,
+/// otherwise a change to its text.
 pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<PullChange> {
     let view = view.strip_suffix(".topic").unwrap_or(view);
     if after.is_topic() {

@@ -11,7 +11,7 @@ use crate::yaml_edit::{Edit, Path, apply_edits};
 /// Name of the record. Names of views contain no `.`, so no view has a record with this name.
 pub(super) const FILE: &str = "handwritten.parts";
 
-/// Key of a view that lists the fields of a key.
+/// Key of a view file that lists the fields of a compound primary key.
 const COMPOUND_KEY: &str = "custom_compound_primary_key_sql";
 
 /// First line of the record.
@@ -82,7 +82,7 @@ impl HandwrittenParts {
         parts.is_some_and(|parts| parts.iter().any(|part| part.starts_with(path)))
     }
 
-    /// Records that people wrote a key for the view, because its key differs from the generated key.
+    /// Records that people wrote the primary key of the view, because it differs from the generated key.
     pub fn add_key(&mut self, file: &str) {
         self.0
             .entry(file.to_owned())
@@ -90,15 +90,15 @@ impl HandwrittenParts {
             .insert(COMPOUND_KEY.to_owned());
     }
 
-    /// Returns whether people wrote the key of a view.
+    /// Returns whether people wrote the primary key of a view.
     pub fn has_key(&self, file: &str) -> bool {
         let is_key = |part: &String| part.starts_with(COMPOUND_KEY) || part.ends_with(".primary_key");
         self.0.get(file).is_some_and(|parts| parts.iter().any(is_key))
     }
 }
 
-/// Returns whether the text of a view has a key that differs from the generated key and that no pull wrote. `previous`
-/// is the text that the last pull generated, unless people also wrote its key.
+/// Returns whether the text of a view has a primary key that differs from the generated key and that no pull wrote.
+/// `previous` is the text that the last pull generated. `None` if people wrote the key even then.
 pub(super) fn has_other_key(file: &str, new: &str, previous: Option<&str>) -> bool {
     let (key, generated) = (key_fields(file), key_fields(new));
     let previous = previous.map(key_fields);
@@ -106,7 +106,7 @@ pub(super) fn has_other_key(file: &str, new: &str, previous: Option<&str>) -> bo
     !key.is_empty() && !generated.is_empty() && key != generated && !previous.as_ref().is_some_and(is_of_pull)
 }
 
-/// Returns the fields of a view's key, without columns that no longer exist in dbt.
+/// Returns the fields of a view's primary key, without columns that no longer exist in dbt.
 fn key_fields(view: &str) -> BTreeSet<String> {
     let Some(root) = yaml::parse_root(view) else {
         return BTreeSet::new();
@@ -118,7 +118,7 @@ fn key_fields(view: &str) -> BTreeSet<String> {
     keys.chain(root.texts_at(COMPOUND_KEY)).collect()
 }
 
-/// Returns the generated text of a view without its key, because a view has only one key.
+/// Returns the generated text of a view without its primary key, because a view has only one key.
 pub(super) fn without_key(view: &str) -> String {
     let fields: Vec<String> = key_fields(view).into_iter().collect();
     let at = match fields.as_slice() {

@@ -10,9 +10,9 @@
 //! | promote | `*.view.yaml`, `*.query.view.yaml` | a spec, and gaps |
 //!
 //! Both directions only convert text and neither read nor write files. The caller writes the files, and uses
-//! `formulac-yaml-edit` to preserve hand edits. The format follows Omni's documentation for view files and for the dbt
-//! integration. Descriptions, labels and permissions that were changed in Omni are kept, and changes from dbt are
-//! merged.
+//! `formulac-yaml-edit` to keep changes that users made by hand. The format follows Omni's documentation for view files
+//! and for the dbt integration. Descriptions, labels and permissions that were changed in Omni are kept, and changes
+//! from dbt are merged.
 //!
 //! `promote` compiles the generated spec. Definitions that do not compile are also omitted and reported as gaps.
 

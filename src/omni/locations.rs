@@ -72,7 +72,8 @@ pub(super) fn view_locations(
         };
         let catalog = node.database.as_deref().filter(|_| needs_catalog);
         let folder = folders.get(&(catalog, schema.to_lowercase())).copied();
-        // A view without a record of its dbt model may come from an earlier pull.
+        // A view without a record of its dbt model may come from an earlier pull, so its path can be used for the
+        // table.
         let is_free = |path: &str| match by_path.get(path).and_then(|index| Some((index, existing.get(*index)?))) {
             Some((index, view)) => !claimed.contains(index) && !view.shows_any_model() && view.fits_database(node),
             None => true,
@@ -184,9 +185,9 @@ fn match_views(
 /// Returns the relation that each view shows, by the path of the view's file. Views without a known relation are
 /// omitted.
 ///
-/// The relation is the dbt node that `pull` would recognize. If there is none, the name of the view's table decides. A
-/// view without a schema shows the only dbt node with this name. A view with a schema shows a table that dbt does not
-/// know, provided that another view shows the dbt node with this name.
+/// The relation is the dbt node that `pull` would recognize. If there is none, the name of the view's table determines
+/// the relation. A view without a schema shows the only dbt node with this name. A view with a schema shows a table
+/// that dbt does not know, provided that another view shows the dbt node with this name.
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
@@ -257,8 +258,8 @@ fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
     }
 }
 
-/// Maps schemas of the warehouse to virtual schemas. A schema is included if Omni shows all its models in the same
-/// schema.
+/// Maps schemas of the warehouse to virtual schemas. A schema is included if Omni shows all models of the schema in the
+/// same virtual schema.
 fn virtual_schemas(nodes: &[&ManifestNode], view_locations: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
     let mut schemas: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
     for (node, location) in nodes.iter().zip(view_locations) {
@@ -306,7 +307,7 @@ fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewL
 fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
     const ENDINGS: [&str; 3] = [".view.yaml", ".view.yml", ".view"];
     let count = |ending: &&str| existing.iter().filter(|view| view.path.ends_with(*ending)).count();
-    // If two endings are equally frequent, `max_by_key` returns the last.
+    // `max_by_key` returns the last of equally frequent endings, so the reversed list prefers the first.
     ENDINGS.into_iter().rev().max_by_key(count).unwrap_or(ENDINGS[0])
 }
 
@@ -361,7 +362,7 @@ fn folders_by_schema(existing: &[Arc<ExistingView>]) -> FxHashMap<(Option<&str>,
     largest.collect()
 }
 
-/// Place of a new view file.
+/// Location of a new view file.
 #[derive(Clone, Copy)]
 struct NewPlace<'p> {
     schema: &'p str,
@@ -389,7 +390,8 @@ fn new_location(
         None => of_schema,
     };
     let folder = folder.unwrap_or(&default);
-    // The names of two tables may differ only by characters that Omni's names cannot contain.
+    // The names of two tables may differ only in characters that Omni's names cannot contain, so other names are also
+    // tried.
     let database = node.database.as_deref().map(|name| format!("{}__", to_omni_name(name)));
     let files = [
         short.clone(),

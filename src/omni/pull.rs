@@ -85,10 +85,10 @@ pub struct Pull {
     pub removes: Vec<PulledFileLocation>,
     /// Changes to dbt since the last pull.
     pub changes: Vec<PullChange>,
-    /// Hand edits that differ from dbt's current values and are kept, by file.
+    /// Values that users changed by hand and that are kept although they differ from dbt's current values, by file.
     pub kept: Vec<(String, KeptValue)>,
-    /// Files that the pull does not create again because users removed them. With `prune`, also files that the pull
-    /// does not remove because users edited them.
+    /// Files that the pull does not create again because users removed them. With `prune`, the list also contains files
+    /// that the pull does not remove because users edited them.
     pub left_out: Vec<String>,
     /// Files that cannot be edited in place, each with the reason. If there are any, the caller must not write any
     /// files.
@@ -240,7 +240,7 @@ impl Pull {
         let mut record = facts.to_record();
         let previous = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read);
         let file = files.read_omni_file(&record.path);
-        // People may have chosen a key that differs from the key that dbt's tests prove.
+        // People may have chosen a different primary key than the key that dbt's tests verify.
         let of_pull = previous.as_ref().filter(|_| !self.handwritten.has_key(&record.path));
         let of_pull = of_pull.map(|previous| previous.view.as_str());
         if file.is_some_and(|file| handwritten::has_other_key(&file, &record.view, of_pull)) {

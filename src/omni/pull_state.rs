@@ -1,5 +1,5 @@
 //! Records of generated views and topics. A record contains the text and the metadata from the last pull. A merge
-//! compares the record with the file to detect hand edits.
+//! compares the record with the file to detect changes that users made by hand.
 
 use super::pull::OmniFiles;
 use super::topics::Topic;

@@ -22,7 +22,7 @@ pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
     for (node_index, node) in nodes {
         let name = relation_name(node);
         let lower = name.to_lowercase();
-        // Quoted names may differ only in case.
+        // Quoted names that differ only in case are different tables.
         let relation_nodes = indices
             .get(&lower)
             .and_then(|index| groups.get_mut(*index))

@@ -10,7 +10,7 @@ use super::pull::{Pull, PulledFileLocation};
 use crate::schema::{OmniViewNames, omni_references};
 use crate::yaml;
 
-/// Dimension that a pull marks or removes, with the places that still read it.
+/// Dimension that a pull marks or removes, with the remaining references to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemovedDimension {
@@ -18,11 +18,11 @@ pub struct RemovedDimension {
     pub file: String,
     /// Name of the dimension.
     pub name: String,
-    /// Places that read the dimension, each with the path of a file and a line.
+    /// References to the dimension, each as the path of a file and a line.
     pub readers: Vec<String>,
 }
 
-/// Place that reads a field.
+/// Reference to a field in one of the files.
 struct FieldReader<'t> {
     /// Path of the file.
     path: &'t str,
@@ -33,7 +33,7 @@ struct FieldReader<'t> {
 
 impl Pull {
     /// Finds the dimensions that this pull marks or removes and that other parts of the Omni model still read. `files`
-    /// are the files before the pull. The readers are in the files after the pull.
+    /// are the files before the pull. References are searched in the files after the pull.
     pub fn find_removed_dimensions(&mut self, files: &ExistingFiles) {
         let before: BTreeMap<&str, &str> = files.paths_and_texts().collect();
         let mut removed: Vec<(&str, String)> = Vec::new();
@@ -117,7 +117,7 @@ fn dimensions(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the places that read each field, by the name of the field in lower case. Skips the lines that are comments.
+/// Returns the references to each field, by the name of the field in lower case. Comment lines are skipped.
 fn field_readers<'t>(files: &BTreeMap<&'t str, &'t str>) -> FxHashMap<String, Vec<FieldReader<'t>>> {
     let mut readers: FxHashMap<String, Vec<FieldReader<'t>>> = FxHashMap::default();
     for (path, text) in files {

@@ -1,8 +1,9 @@
 //! Binary format that is much faster to read than the text from which the data was parsed. The format contains each
 //! string once, and stores all other data as numbers.
 //!
-//! The bytes are valid only for this build and this machine. The bytes start with a fingerprint of the data's shape and
-//! end with a checksum, so that truncated or damaged data, and data from other builds, is rejected.
+//! The bytes are valid only for this build and this machine. The bytes start with a fingerprint of the names of the
+//! stored fields, and end with a checksum. Truncated or damaged data, and data from other builds, is therefore
+//! rejected.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -13,7 +14,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 /// Maximum nesting depth of values. Parsed JSON never has a greater nesting depth.
 pub const DEPTH: usize = 200;
 
-/// Writes a value as bytes for [`read`], which must be called with the same `shape`.
+/// Writes a value as bytes for [`read`], which must be called with the same `shape`. The shape is a string that
+/// identifies the stored types.
 pub fn to_bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     let mut writer = CodecWriter::default();
     value.write(&mut writer);
@@ -34,8 +36,8 @@ pub fn to_bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     out
 }
 
-/// Reads a value from bytes. Returns `None` if the bytes are truncated or damaged, or if the data has a different
-/// shape.
+/// Reads a value from bytes. Returns `None` if the bytes are truncated or damaged, or were written with a different
+/// `shape`.
 pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     let (all, checksum) = bytes.split_last_chunk::<8>()?;
     if fingerprint(all) != u64::from_le_bytes(*checksum) {

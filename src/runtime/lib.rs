@@ -10,9 +10,9 @@
 //! assert_eq!(squares, [0, 1, 4, 9]);
 //! ```
 //!
-//! Cached bytes are valid only for the build that wrote them. The bytes start with a fingerprint of the data's shape
-//! and end with a checksum. [`codec::read`] returns `None` for bytes that are truncated, damaged or from another build.
-//! The caller then computes the data again without reporting an error.
+//! Cached bytes are valid only for the build that wrote them. The bytes start with a fingerprint of the names of the
+//! stored fields, and end with a checksum. [`codec::read`] returns `None` for bytes that are truncated, damaged or from
+//! another build. The caller then computes the data again without reporting an error.
 //!
 //! The crate does not access files. The command reads and writes the bytes. The modules are internal to formulac and
 //! may change in any release. In other projects, use rayon and serde instead of this crate.

@@ -1,4 +1,4 @@
-//! Conflicts that a user must resolve: parts that both the spec and a file changed since the last push.
+//! Conflicts that a user must resolve: parts that were changed in both the spec and a file since the last push.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::structure_edits::step_with_condition;
 use crate::decompile::{LayoutClash, Substitution};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
-/// Conflict: the two sides made different changes to the same part.
+/// Conflict between different changes to the same part, in the spec and in a file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Conflict {
@@ -16,11 +16,11 @@ pub struct Conflict {
     pub definition: Option<String>,
     /// Name of the step that contains the definition, if any.
     pub step: Option<String>,
-    /// Property that both sides changed.
+    /// Property that was changed on both sides.
     pub property: Property,
     /// Key under the property, or list item.
     pub detail: String,
-    /// Value in the base.
+    /// Value before both changes.
     pub base: Option<String>,
     /// Value in the spec.
     pub ours: Option<String>,
@@ -38,10 +38,10 @@ pub struct Conflict {
     pub line: usize,
     /// Edit to the file. `None` if the conflict concerns a complete file.
     pub edit: Option<HandEdit>,
-    /// Parts that both sides changed. Empty if the conflict does not concern a file.
+    /// Parts of the file that were changed on both sides. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
     /// Definitions and conditions of the spec that would read the edited column, although they do not name it. Empty if
-    /// the spec and the file changed the same part.
+    /// the same part was changed in the spec and in the file.
     pub readers: Vec<String>,
     /// Replacements of byte ranges in a model's SQL that undo the edit. Line breaks in the file are `\n`. Empty if the
     /// edit is removed by other means.

@@ -165,7 +165,8 @@ pub fn changed_descriptions(
 }
 
 /// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
-/// properties files since they changed. `facts` come from dbt's artifacts, and `committed` from `known.yml`.
+/// properties files since they changed. `facts` contains the descriptions from dbt's artifacts, and `committed`
+/// contains the descriptions from `known.yml`.
 #[must_use]
 pub fn unread_descriptions<R: Fn(&str) -> Option<String>>(
     manifest: &Manifest,
@@ -285,7 +286,8 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
 }
 
 impl ModelPlan {
-    /// Adds the views and the records of descriptions that the push transfers from Omni to the model's spec.
+    /// Adds the changed records of Omni's views to the plan. The records contain the descriptions that the push
+    /// transfers to the model's spec.
     pub fn record_descriptions(&mut self, views: &[(String, PulledView)]) {
         let model = self.model.clone();
         for (_, view) in views.iter().filter(|(model_name, _)| *model_name == model) {

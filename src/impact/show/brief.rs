@@ -11,8 +11,8 @@ use crate::{ChangeSeverity, Effect, Impact};
 /// Maximum number of names that are listed per kind.
 const MAX_LISTED: usize = 8;
 
-/// Lists the effects, highest severity first. The list for each severity starts with exposures and Omni fields and
-/// their owners, followed by models and the number of tests.
+/// Lists the effects, highest severity first. Within each severity, exposures and Omni fields come first, with their
+/// owners. Models and the number of tests follow.
 #[must_use]
 pub fn format_brief(impact: &Impact) -> String {
     let mut by_grade: BTreeMap<ChangeSeverity, Vec<&Effect>> = BTreeMap::new();

@@ -88,7 +88,7 @@ impl GraphDrawing {
         self.edges.extend(other.edges);
     }
 
-    /// Removes duplicate edges. If several nodes have the same id, keeps the first.
+    /// Removes duplicate edges, and all but the first of the nodes with the same id.
     pub(crate) fn remove_repeated(&mut self) {
         let mut ids = BTreeSet::new();
         self.nodes.retain(|node| ids.insert(node.id.clone()));

@@ -174,7 +174,7 @@ fn page_title(impact: &Impact) -> String {
     }
 }
 
-/// Returns the origin of the page: the name of the tool, the project, and the time of the manifest.
+/// Returns the line that identifies the source of the page: the tool, the project, and the time of the manifest.
 fn describe_graph_source(graph: &Graph<'_>) -> String {
     let metadata = &graph.sources.manifest.metadata;
     let project = metadata
@@ -189,8 +189,8 @@ fn describe_graph_source(graph: &Graph<'_>) -> String {
     format!("formulac impact{project}{}", time.unwrap_or_default())
 }
 
-/// Returns the impact graph plus the nodes that the changed nodes read. The changed nodes therefore appear in the
-/// middle.
+/// Returns the impact graph and the nodes that the changed nodes read, so that the page shows the changed nodes between
+/// their inputs and the affected nodes.
 fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut drawing = from_impact(impact);
     let mut ids: BTreeSet<String> = drawing.nodes.iter().map(|dot| dot.id.clone()).collect();

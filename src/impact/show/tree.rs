@@ -39,7 +39,7 @@ pub fn impact_tree(impact: &Impact) -> String {
             write_children(impact, &children, &changed.id, &mut out);
         }
     }
-    // Also list effects whose previous node is not shown.
+    // Also list the effects that come from a node that is not in the tree.
     for (via, places) in &children {
         if !roots.contains(via) && !ids.contains(via) {
             for effect_index in places {
@@ -121,7 +121,7 @@ fn write_line(impact: &Impact, effect_index: usize, before: &str, output: &mut S
     output.push('\n');
 }
 
-/// Returns the lineage of a node: the upstream nodes, then the downstream nodes.
+/// Returns the lineage of a node, with the upstream nodes before the downstream nodes.
 #[must_use]
 pub fn lineage_tree(
     name: &str,

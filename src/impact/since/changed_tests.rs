@@ -104,7 +104,7 @@ impl<'n> DeclaredTest<'n> {
         self.settings.get(key).map_or(usual, String::as_str)
     }
 
-    /// Compares a test at two revisions. `None` if the test has no relevant difference.
+    /// Compares a test at two revisions. `None` if nothing that affects the result of the test has changed.
     fn compare_states(&self, now: &Self) -> Option<TestVerdict> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {

@@ -10,7 +10,8 @@ use crate::lineage::{self, ColumnChange, KnownRelationColumns, SqlLineage};
 use crate::propagate::NodeChanges;
 use crate::raw_code::{model_sql, reads_relation};
 
-/// Compares the results of a spec's SQL at two revisions. A rewritten formula with the same meaning is not a change.
+/// Compares what a spec's SQL computes at two revisions. A rewritten formula with the same meaning is therefore not a
+/// change.
 pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,
@@ -33,7 +34,7 @@ pub(super) fn compare_specs(
         let label = format!("{name}.{}", definition.name());
         match old.compiled.definitions().iter().find(has_same_name) {
             None => differences.push(new_difference(&label, "added", "", definition.formula())),
-            // A metric of a set is reported once for all models.
+            // `compare_metrics` reports a changed metric only once for all models that use it.
             Some(was) if is_metric_change(was, definition) => {}
             Some(was) if was.formula() != definition.formula() => {
                 differences.push(new_difference(&label, "formula", was.formula(), definition.formula()));
@@ -192,13 +193,13 @@ pub(super) fn compare_models(
 ) {
     let (was, now) = match (ComparableSql::new(old), ComparableSql::new(new)) {
         (Ok(was), Ok(now)) => (was, now),
-        // Layout and comments do not change the Jinja that only dbt can evaluate.
+        // The files differ only in layout and comments, so the Jinja that only dbt can evaluate is the same.
         _ if canonical_text(old) == canonical_text(new) => {
             return differences.push(new_difference(name, "layout", "", ""));
         }
         (Err(jinja), _) | (_, Err(jinja)) => return add_unknown_jinja(name, &jinja, start, differences),
     };
-    // Jinja that is the same in both revisions has the same result.
+    // If the Jinja is the same in both revisions, its result is assumed to be the same.
     if was.unknown != now.unknown {
         let changed = now.unknown.iter().find(|jinja| !was.unknown.contains(jinja));
         let jinja = changed.or(was.unknown.first()).map(String::as_str).unwrap_or_default();
@@ -241,7 +242,7 @@ impl ComparableSql {
     }
 }
 
-/// Adds a change to code that cannot be compared column by column, so all values may change.
+/// Reports changed code that cannot be compared column by column. All values of the node may therefore change.
 pub(super) fn add_untraced(
     name: &str,
     reason: &str,

@@ -2,7 +2,7 @@
 
 use crate::dbt::{JinjaBlock, JinjaKind, call_arguments, jinja_blocks, jinja_parts, normalized_jinja, split_arguments};
 
-/// Returns the Jinja blocks of a file with code, in order.
+/// Returns the macros, tests, snapshots and materializations in a file, in order.
 pub(super) fn parse_blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     jinja_blocks(text, &["macro", "test", "snapshot", "materialization"])
 }

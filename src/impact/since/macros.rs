@@ -22,7 +22,7 @@ impl RevisionComparer<'_, '_> {
         let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));
         let changed = jinja::changed_blocks(&old, &new);
         if changed.is_empty() && before != now {
-            // Only comments or other text outside of macros changed.
+            // Only text outside of macros, such as a comment, changed.
             self.report_change(&file.path, "layout", "", "");
         }
         for (name, was, is) in changed {

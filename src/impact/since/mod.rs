@@ -96,7 +96,7 @@ pub struct RevisionDifference {
     pub before: String,
     /// Value after the change.
     pub now: String,
-    /// Models that change because a metric of a set changes. Empty for other differences.
+    /// Models that use the changed metric of a metric set. Empty for other differences.
     pub models: Vec<String>,
     /// Reason why the exact difference is not known. `None` if the difference is known.
     pub whole: Option<String>,
@@ -164,7 +164,7 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    /// Reports each changed formula of a metric set once, with the models that read it.
+    /// Reports each changed formula of a metric set only once, with the models that use the formula.
     fn compare_metrics(&mut self, before: &[SpecModel]) {
         let mut changed: BTreeMap<String, RevisionDifference> = BTreeMap::new();
         for spec in self.graph.sources.specs {
@@ -241,7 +241,7 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    /// Returns the changes to the node at an index. The changes are empty at first.
+    /// Returns the changes recorded so far for the node at an index, which are empty at first.
     fn node_changes_mut(&mut self, index: usize) -> &mut NodeChanges {
         self.starts.entry(index).or_insert_with(|| NodeChanges {
             node_index: index,

@@ -9,8 +9,8 @@ use crate::yaml::{self, Node};
 
 /// Lists whose items describe tables.
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
-/// Other lists whose changes are reported. Each entry contains the key, the name in the report, and whether changes are
-/// traced. Changes are traced if the items compute values.
+/// Other lists whose changes are reported. Each entry contains the key of the list, the name for its items in the
+/// report, and whether changes are traced to other nodes. Only items that compute values are traced.
 const OTHER_LISTS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),

@@ -57,8 +57,8 @@ fn all_digits(text: &str) -> bool {
 }
 
 /// Parses a number: an optional sign, digits, a decimal point, digits and an exponent, optionally surrounded by
-/// whitespace. The maximums are 100 digits before the decimal point, 100 digits after the decimal point, and an
-/// exponent of 199.
+/// whitespace. The number can have up to 100 digits before the decimal point, up to 100 digits after it, and an
+/// exponent of up to 199.
 fn parse_plain_number(text: &str) -> Option<Value> {
     let number_text = text.trim_matches(is_blank_char);
     let unsigned = |text: &str| text.strip_prefix(['-', '+']).unwrap_or(text).to_owned();

@@ -160,7 +160,7 @@ fn second_of_day(value: &Value) -> Option<i64> {
         Value::Text(text) => parse_clock(text),
         Value::Int(_) | Value::Number(_) | Value::Decimal(_) => {
             let days = value.number()?;
-            // 9999-12-31 is the last date with a serial number.
+            // 9999-12-31 is the last date with a serial number, so larger numbers are invalid.
             (0.0..2_958_466.0)
                 .contains(&days)
                 .then(|| (days * DAY as f64).round() as i64 % DAY)
@@ -274,7 +274,7 @@ fn networkdays(args: CallArgs<'_>, weekend: i64, holidays: Vec<i64>) -> Option<V
 
 fn workday(args: CallArgs<'_>, weekend: i64, holidays: Vec<i64>) -> Option<Value> {
     let (mut date, count) = (value_day_number(&args[0]), truncate_days(&args[1])?);
-    // The offset exceeds the range of any calendar.
+    // The offset exceeds the range of any engine's calendar.
     if count.abs() > 3_660_000 {
         uncertainty::mark_result_too_large();
         return None;

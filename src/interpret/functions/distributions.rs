@@ -32,9 +32,9 @@ fn z_score(args: CallArgs<'_>) -> Option<f64> {
     (deviation > 0.0).then(|| (value - mean) / deviation)
 }
 
-/// Returns the probability of a value below a z-score, or the density at the z-score. Far from 0, the SQL limits the
-/// score because some engines reject an exponential that is almost 0. There, only the first 290 decimal places are
-/// reliable.
+/// Returns the probability of a value below a z-score, or the density at the z-score. For scores far from 0, the SQL
+/// limits the score, because some engines reject an exponential that is almost 0. The result is therefore reliable only
+/// to 290 decimal places.
 fn distribution(z: f64, cumulative: &Value) -> f64 {
     let value = if cumulative.as_condition() == Some(true) {
         cumulative_probability(z)

@@ -52,7 +52,7 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due_index: usize) -> Opti
         return None;
     }
     if rate.abs() < 1e-4 {
-        // The subtraction of 1 below loses digits.
+        // The subtraction of 1 below loses digits, so the result is uncertain.
         uncertainty::mark_uncertain();
     }
     let growth = with_float_noise((1.0 + rate).powf(periods));
@@ -105,8 +105,8 @@ fn interest(args: CallArgs<'_>) -> Option<f64> {
     let interest = -rate * noisy_sum(to_number(&args[3]) * growth, payment * factor);
     Some(match (optional(args, 5) == 0.0, period == 1.0) {
         (true, _) => interest,
-        // The first payment is due immediately, so its interest is 0. The SQL of PPMT subtracts the interest again,
-        // which leaves a rounding error if the interest is much larger.
+        // The first payment is due immediately, so its interest is 0. The SQL of PPMT adds and subtracts the interest,
+        // which leaves a rounding error in proportion to the interest.
         (false, true) => add_noise(0.0, interest.abs()),
         (false, false) => interest / (1.0 + rate),
     })

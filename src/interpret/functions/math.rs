@@ -157,13 +157,13 @@ fn integer_value(digits: i128) -> Value {
 
 fn round_value(value: &Value, places: i64, towards: RoundingDirection) -> Value {
     if places.abs() > 20 {
-        // The maximum number of places differs between warehouses.
+        // The maximum number of decimal places differs between warehouses, so the result is uncertain.
         uncertainty::mark_uncertain();
     }
     let Some(exact) = ExactDecimal::from_value(value) else {
         // The number is either too large to have a fraction or small enough to round to 0.
         uncertainty::mark_uncertain();
-        // No number has that many digits before the point.
+        // No number has that many digits before the point, so the result is 0.
         let is_zero = places < -i64::from(f64::MAX_10_EXP) - 1 && towards != RoundingDirection::Away;
         return match is_zero {
             true => to_type_of_value(value, ExactDecimal { digits: 0, scale: 0 }),
@@ -395,7 +395,7 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let product = (1..=n as i64).fold(1.0, |product, factor| product * factor as f64);
-    // Factorials of numbers below 18 are exact in a float.
+    // Only factorials of numbers below 18 are exact in a float.
     Some(Value::Number(if n < 18.0 {
         check_size(product)
     } else {
@@ -406,7 +406,7 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
 /// Truncates the arguments to non-negative integers.
 fn natural_arguments(args: CallArgs<'_>) -> Option<Vec<i64>> {
     let natural = |value: &Value| match value {
-        // An integer is not converted to a float because it would lose digits.
+        // Keep an integer unchanged, because a float would lose digits.
         Value::Int(int) => Some(*int),
         _ => truncate_number(value),
     };

@@ -7,8 +7,8 @@ use crate::functions::text::{evaluate_strict, first_matching_position, text};
 use crate::uncertainty;
 use crate::value::Value;
 
-/// Names of function variants for arguments that are not literals. These variants of `SEARCH` and `REGEXREPLACE`
-/// support no wildcards or groups.
+/// Names of the variants of `SEARCH` and `REGEXREPLACE` for arguments that are not literals. These variants support no
+/// wildcards or groups.
 const SEARCH_AS_IS: &str = "SEARCH as it is";
 const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 

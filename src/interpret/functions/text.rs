@@ -226,7 +226,7 @@ fn substitute(args: CallArgs<'_>) -> Option<Value> {
 
 fn rept(args: CallArgs<'_>) -> Option<Value> {
     let (text, times) = (&text(&args[0]), usize::try_from(position_argument(args, 1)).ok()?);
-    // An empty string is treated as one character.
+    // Treat an empty string as one character, so that a count that is too large is always an error.
     let length = text.chars().count().max(1).checked_mul(times)?;
     if length > MAX_REPEATED_LENGTH {
         None

@@ -139,7 +139,7 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
     })
 }
 
-/// Unit over which window functions iterate: a group of rows or a single row.
+/// Item over which window functions iterate: a group of rows in a grouped step, otherwise a single row.
 struct RowUnit<'a> {
     rows: Vec<&'a ValueRow>,
     /// Values of the group keys, by the text of the `group_by` entries.
@@ -150,18 +150,18 @@ struct StepEvaluation<'a> {
     step: &'a InterpreterStep,
     grouped: bool,
     units: Vec<RowUnit<'a>>,
-    /// Indexes of the units, in the order of the step. `partition` contains the partition of each unit, and
-    /// `own_partition` contains its partition according to `partition_by` alone.
+    /// Indexes of the units, in the order of the step. `partition` contains each unit's partition key as text, and
+    /// `own_partition` contains the key without the columns of the default partition.
     order: Vec<usize>,
     partition: Vec<String>,
     own_partition: Vec<String>,
-    /// Date by which each unit is ordered.
+    /// Date by which each group or row is ordered.
     date: Vec<Value>,
-    /// Other values of each unit's key.
+    /// Values of the other keys of each group or row, as one string.
     other_key_values: Vec<String>,
     /// Whether the dates are sorted in descending order.
     descending: bool,
-    /// Whether two units have the same sort key, which makes their order undefined.
+    /// Whether two groups or rows have the same sort key, which makes their order undefined.
     tied: bool,
 }
 
@@ -281,8 +281,8 @@ pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, se
 }
 
 impl StepEvaluation<'_> {
-    /// Sorts the units and computes the partitions. Units with the same sort key are ordered by the remaining columns
-    /// of the grain.
+    /// Sorts the groups or rows and computes their partitions. If the sort keys are equal, the remaining columns of the
+    /// grain determine the order.
     fn arrange_units(&mut self, input: &StepRows) {
         let step = self.step;
         // If the step is not grouped, resolve the qualified and unqualified spellings of a column to the same name.
@@ -326,8 +326,8 @@ impl StepEvaluation<'_> {
                 .collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
-        // Store the partitions before the sort keys are evaluated, because sort keys may contain ranks and ranges over
-        // all rows.
+        // Store the partitions before evaluating the sort keys, because sort keys may contain ranks and ranges over all
+        // rows.
         (self.partition, self.own_partition) = (partitions, own_partitions);
         self.order = (0..self.units.len()).collect();
         let keys: Vec<Vec<Value>> = (0..self.units.len())
@@ -382,10 +382,11 @@ impl StepEvaluation<'_> {
         self.order = arranged;
     }
 
-    /// Returns the value of a sort or partition key for a unit.
+    /// Returns the value of a sort or partition key for a group or row.
     fn sort_value(&self, x: &InterpreterExpr, unit: usize) -> Value {
         match x {
-            // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
+            // If the step is not grouped, `order_by` and `partition_by` can also refer to input columns that are not
+            // outputs.
             InterpreterExpr::Name(name) if !self.grouped && self.step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| {
                     row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
@@ -399,7 +400,7 @@ impl StepEvaluation<'_> {
         self.units.get(unit)?.rows.first().copied()
     }
 
-    /// Evaluates an expression for a unit.
+    /// Evaluates an expression for a group or row.
     fn evaluate(&self, x: &InterpreterExpr, unit: usize, definition_name: Option<&str>) -> Value {
         let Some(row_unit) = self.units.get(unit) else {
             return Value::Null;
@@ -456,7 +457,8 @@ impl StepEvaluation<'_> {
         }
     }
 
-    /// Returns the units in a unit's partition, in order, and the unit's position among them.
+    /// Returns the indexes of all groups or rows in the partition of a unit, in order, and the unit's position among
+    /// them.
     fn partition_units(&self, unit: usize) -> (Vec<usize>, usize) {
         if self.tied {
             uncertainty::mark_uncertain();
@@ -531,7 +533,7 @@ impl StepEvaluation<'_> {
     }
 }
 
-/// Returns the units in the order of their keys, and whether some units have the same keys.
+/// Returns the indexes of the groups or rows in the order of their keys, and whether any of them have the same keys.
 fn sort_units(keys: &[Vec<Value>], order: &[(InterpreterExpr, bool)]) -> (Vec<usize>, bool) {
     let mut arranged: Vec<usize> = (0..keys.len()).collect();
     arranged.sort_by(|a, b| {

@@ -6,7 +6,8 @@ use crate::expr::{InterpreterExpr, RangeEndPosition, WindowRows as RangeRows};
 use crate::value::{DAY, Value};
 
 impl StepEvaluation<'_> {
-    /// Evaluates an aggregate over a range of units whose bounds are relative to a unit.
+    /// Evaluates an aggregate over a range of groups or rows. The ends of the range are relative to the group or row
+    /// `unit`.
     pub(super) fn evaluate_range_aggregate(
         &self,
         x: &InterpreterExpr,
@@ -47,7 +48,7 @@ impl StepEvaluation<'_> {
         evaluate_aggregate(x, name, values.collect(), false)
     }
 
-    /// Returns the seconds of a unit's date or time.
+    /// Returns the date or time of a group or row in seconds.
     pub(super) fn key_seconds(&self, unit: usize) -> Option<i64> {
         match self.date.get(unit) {
             Some(Value::Date(date)) => Some(date * DAY),
@@ -56,8 +57,9 @@ impl StepEvaluation<'_> {
         }
     }
 
-    /// Returns the units of the partition whose dates are between the ends of a calendar range, inclusive. Empty if the
-    /// unit has no date. If the second end is always before the first end, the ends are swapped.
+    /// Returns the indexes of the groups or rows in the partition whose dates are between the ends of a calendar range,
+    /// inclusive. Empty if the group or row `unit` has no date. If the second end is always before the first end, the
+    /// ends are swapped.
     pub(super) fn units_by_calendar(&self, unit: usize, from: RangeEndPosition, to: RangeEndPosition) -> Vec<usize> {
         let Some(unit_seconds) = self.key_seconds(unit) else {
             return Vec::new();

@@ -73,7 +73,7 @@ impl StepEvaluation<'_> {
                     self.date.get(*other) == Some(&target_date)
                         && self.other_key_values.get(*other) == self.other_key_values.get(unit)
                 };
-                // The result is NULL if no unit or several units match.
+                // The result is NULL unless exactly one group or row matches.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
                     [matching_unit] => self.evaluate(x, *matching_unit, definition_name),
                     _ => {
@@ -94,7 +94,8 @@ impl StepEvaluation<'_> {
         }
     }
 
-    /// Returns an expression's value for a unit, and all its non-NULL values in the unit's partition.
+    /// Returns an expression's value for a group or row, and all non-NULL values of the expression in the same
+    /// partition.
     pub(super) fn partition_values(
         &self,
         x: &InterpreterExpr,

@@ -99,7 +99,7 @@ pub(super) fn classify_arithmetic(
     let has_total = classes.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
         return match combine_classes(&mut classes.into_iter(), NonAdditiveReason::Function) {
-            // The call that truncates the value determines the unit.
+            // The call itself may truncate the value, which determines the calendar unit.
             ValueClass::Dimension(_) => ValueClass::Dimension(truncation_unit(program, id)),
             other => other,
         };

@@ -1,11 +1,11 @@
 //! Additivity: whether a column's values can still be computed after the rows of the model are aggregated again. A
 //! column's values can be summed, can be computed from other columns that can be aggregated, or cannot be aggregated.
 //!
-//! The aggregated column must have the same values as its formula with fewer grouping keys. Values of `SUM` and
-//! `COUNT`, and their sums, differences and constant multiples, can be summed. For `MIN` and `MAX`, the result is the
-//! minimum or maximum of the values. For quotients, products and sums of these columns, the formula is applied to the
-//! aggregated columns. All other columns cannot be aggregated, because the rows lack the necessary data: the count for
-//! an average, the values for a distinct count, the other rows for a window.
+//! Aggregating a column must give the same values as computing its formula with fewer grouping keys. Values of `SUM`
+//! and `COUNT`, and their sums, differences and constant multiples, can be summed. For `MIN` and `MAX`, the result is
+//! the minimum or maximum of the values. For quotients, products and sums of these columns, the formula is applied to
+//! the aggregated columns. All other columns cannot be aggregated, because the rows lack the necessary data: the count
+//! for an average, the values for a distinct count, the other rows for a window.
 
 mod arithmetic;
 mod classes;

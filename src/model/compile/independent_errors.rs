@@ -89,9 +89,9 @@ impl SpecCompilation<'_> {
         diagnostics.append(&mut new_diagnostics);
     }
 
-    /// Returns the columns that a step after the failed step would read. The columns come from a relation, from several
-    /// steps, or from the previous step. `None` if the columns cannot be determined. `outputs` contains the columns of
-    /// the failed step and of all later steps.
+    /// Returns the input columns of the step that follows the steps in `outputs`. `outputs` contains the columns of the
+    /// failed step and of the later steps that have been checked so far. The input is a relation, several steps, or the
+    /// previous step. `None` if its columns cannot be determined.
     fn possible_input(&self, failed: usize, outputs: &[Option<Relation>]) -> Option<Relation> {
         let output = |index: usize| match index.checked_sub(failed) {
             Some(index) => outputs.get(index)?.as_ref(),

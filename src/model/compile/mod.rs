@@ -136,7 +136,7 @@ impl Compiler {
 pub(crate) enum SpecContents {
     Set(MetricSetWithErrors),
     OverSets(Box<UncompiledModelOverSets>),
-    /// Spec in which steps specify their periods.
+    /// Spec with steps that have `fill`, `since` or `until`.
     Periods,
     Plain,
 }
@@ -192,7 +192,8 @@ impl Compiler {
     }
 }
 
-/// Facts about the files from which a spec is generated. The name of a spec's only step is empty.
+/// Origins of a generated spec: the original formulas, and the steps that come from metric sets. The name of a spec's
+/// only step is empty.
 #[derive(Debug, Default)]
 pub(crate) struct GeneratedSpecOrigins {
     /// Formulas of definitions as written, by the name of the step and the lower-case name of the definition.
@@ -225,7 +226,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) inherited: OnceCell<InheritedAccess>,
     /// Whether every join is valid and the relations of each step have distinct names.
     joins_sound: bool,
-    /// Facts about each compiled step.
+    /// Output of each compiled step: its columns, its grain, and whether it has at most one row.
     pub(crate) facts: Vec<StepFacts>,
     /// Joins that are declared, but not proven, to find at most one row.
     pub(crate) unproven: Vec<SingleMatchTest>,
@@ -233,7 +234,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) tests: SpecTests,
     /// Definitions to compute if a step is recomputed for totals. `None` for all definitions.
     pub(crate) computed_definitions: Option<Vec<String>>,
-    /// Relation columns that formulas read.
+    /// Columns of relations to which formulas refer.
     columns_read: Vec<ColumnUse>,
     pub(crate) names_used: NamesUsed,
     /// Whether to compile only the query, without writing a model.
@@ -242,12 +243,12 @@ pub(crate) struct SpecCompilation<'r> {
     required_types: FxHashMap<usize, RequiredTypes>,
     /// Totals of the next step's input.
     pub(crate) totals: Vec<check::SheetTotal>,
-    /// Inputs of the steps that have been compiled so far, so that totals can compute a step again. Empty if the spec
-    /// has no worksheet.
+    /// Inputs of the steps that have been compiled so far, so that a step can be compiled again for a total. Empty if
+    /// the spec has no worksheet.
     pub(crate) inputs: Vec<PreviousStepInput>,
     /// Whether the spec requests an incremental model.
     pub(crate) incremental: bool,
-    /// Time columns of each step and the ranges that its values read, for incremental models.
+    /// Time columns of each step, and the other rows on which its values depend. Only incremental models need them.
     pub(crate) times: Vec<StepTimes>,
     /// Time columns that the first select reads. `first_select` is the index of this select in `ctes`, or `None` if it
     /// is the last select.

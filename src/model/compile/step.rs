@@ -144,8 +144,8 @@ impl SpecCompilation<'_> {
         let keep = work.columns_to_keep(diagnostics);
         let unproven_joins = self.check_rows(&work, &plan, &step_diagnostics, diagnostics);
         if step.has_invalid_keys {
-            // Do not report an unknown name that resembles no other name, because the key or definition with an error
-            // may define it.
+            // A key or definition with an error may define an unknown name, so report the name only if it is similar to
+            // a known name.
             step_diagnostics.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
         }
         let new_diagnostics = step_diagnostics.into_iter().map(|diagnostic| work.in_file(diagnostic));
@@ -296,7 +296,8 @@ impl SpecCompilation<'_> {
             .iter()
             .skip(before)
             .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition);
-        // Otherwise, skip `check_gaps`: its help suggests PERIODOFFSET, which the partition would limit as well.
+        // After a warning about the partition, skip `check_gaps`, because its help suggests PERIODOFFSET, which the
+        // partition would limit as well.
         if !has_period_outside_partition {
             check_gaps(
                 plan,

@@ -1,4 +1,4 @@
-//! Plans the selects of a checked step, and records facts about its output.
+//! Plans the selects of a checked step, and records the properties of its output.
 
 use super::SpecCompilation;
 use super::step::StepToCompile;
@@ -15,7 +15,7 @@ use crate::schema::{ColumnProvenance, Relation};
 use crate::time_range::CrossRowRead;
 use crate::worksheet::sheet_column_indexes;
 
-/// Step without errors, with the facts that its output needs.
+/// Step without errors, with the data that is needed to plan its output.
 pub(super) struct CheckedStep<'s> {
     pub work: StepToCompile<'s>,
     pub plan: StepPlan<'s>,
@@ -35,8 +35,8 @@ impl CheckedStep<'_> {
             relation.record_provenance(name, provenance.unwrap_or_default());
         }
         if work.last {
-            // Other specs can rely only on facts that dbt also provides, and dbt does not know which columns contain
-            // month starts.
+            // Other specs can rely only on column properties that dbt also provides, and dbt does not know which
+            // columns contain month starts.
             relation.clear_month_starts();
         } else {
             record_possible_values(plan, input_relations(work.input), relation);
@@ -91,7 +91,7 @@ impl SpecCompilation<'_> {
         plan_step(plan, &spec, &input, options.dialect, &options.limits, emit, names)
     }
 
-    /// Records facts about the output of a step, for later steps, tests and the lineage.
+    /// Records the properties of a step's output, for later steps, tests and the lineage.
     pub(super) fn record_output(
         &mut self,
         checked: &CheckedStep<'_>,
@@ -116,7 +116,7 @@ impl SpecCompilation<'_> {
             self.times.push(times);
         }
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| work.in_file(d)));
-        // Do not record these facts again if the step is recomputed for a total.
+        // Do not record this data again if the step is recomputed for a total.
         if self.computed_definitions.is_none() {
             if let Some(joined) = work.joined {
                 self.add_tests_of_unproven_joins(&checked.unproven_joins, plan, step, joined, output, emit);

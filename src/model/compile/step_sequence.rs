@@ -49,7 +49,8 @@ impl NextStepInput {
         }
     }
 
-    /// Returns the facts about the step that has this output. `single` specifies whether the step has at most one row.
+    /// Returns the properties of the step that has this output. `single` specifies whether the step has at most one
+    /// row.
     fn step_facts(&self, single: bool) -> StepFacts {
         StepFacts {
             relation: self.relation.clone(),
@@ -303,7 +304,8 @@ impl SpecCompilation<'_> {
         let before = diagnostics.len();
         let output = self.compile_step((index, step), &input, joined.as_ref(), last, memory, diagnostics);
         if let Some(with) = &totals {
-            // The spec does not contain the CTE that adds the totals to the rows of the earlier step.
+            // The CTE that adds the totals to the rows of the earlier step is not in the spec, so messages name the
+            // earlier step instead.
             let [cte, step_name] = [&with.name, &from.name].map(|name| format!("`{name}`"));
             let rename = |text: &str| text.replace(&cte, &step_name);
             let of_step: Vec<Diagnostic> = diagnostics.drain(before..).collect();

@@ -41,8 +41,8 @@ impl SpecCompilation<'_> {
         self.tests.nullable_keys = nullable_keys;
         match tested.grain {
             [] => {}
-            // The test for a single key column is `unique`. dbt's test ignores NULL, but the step has only one group
-            // for NULL.
+            // The test for a single key column is `unique`. dbt's test ignores NULL, which is correct because the step
+            // has only one group for NULL.
             [_] => self.tests.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain

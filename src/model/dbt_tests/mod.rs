@@ -30,7 +30,7 @@ use crate::sql::{Query, SqlTree};
 use crate::verify::NamedColumns;
 use crate::yaml::Node;
 
-/// dbt tests and related facts, generated from rules, comparisons and examples.
+/// dbt tests that are generated from rules, comparisons and examples, with the related warnings and NOT NULL columns.
 #[derive(Debug, Default)]
 pub(super) struct SpecTests {
     /// Tests in separate files.
@@ -311,7 +311,7 @@ impl<'y> Rule<'y> {
 
 pub(super) fn no_column(name: &str, span: Span, output: &Relation) -> Diagnostic {
     let names = || output.columns().iter().map(Column::name);
-    // A model over a metric set that groups by `month` has a column such as `ordered_at_month`.
+    // If a model built on a metric set groups by `month`, its column has a name such as `ordered_at_month`.
     let end = format!("_{}", name.to_lowercase());
     let mut keys = names().filter(|column| column.to_lowercase().ends_with(&end));
     let key = keys.next().filter(|_| keys.next().is_none());

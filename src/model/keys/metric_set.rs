@@ -197,8 +197,8 @@ pub(super) static FILL: KeyTable = KeyTable {
     ],
 };
 
-/// Keys in the first step of a model built on metric sets that do not exist in other steps or have a different shape
-/// there.
+/// Keys that are valid only in the first step of a model built on metric sets, or that have a different shape there
+/// than in other steps.
 pub static OVER_SETS: KeyTable = KeyTable {
     title: "model built on metric sets",
     doc: "Metrics of metric sets, in place of `from` and `joins`.",

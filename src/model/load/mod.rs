@@ -229,7 +229,7 @@ pub enum SpecKind {
     Written,
     /// Expansion of a model built on metric sets.
     OverSets,
-    /// Expansion of all metrics of a set, to check the set.
+    /// Expansion of all metrics of a metric set, to check the metric set.
     WholeSet,
     /// Expansion of steps with `fill`, `since` or `until`.
     Periods,

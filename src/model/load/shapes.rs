@@ -67,7 +67,7 @@ impl Loader<'_, '_> {
             self.check_shape(text, known_key, value);
         }
         for key in keys() {
-            // An earlier table may specify that the key is optional.
+            // A key is required only if the first table that contains it specifies this.
             let is_first = find(key.name).is_some_and(|first| std::ptr::eq(first, key));
             let is_present = node.get(key.name).is_some() || suggested_keys.contains(&key.name);
             if let (Some(requirement), false, true) = (key.required, is_present, is_first) {

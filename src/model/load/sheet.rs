@@ -157,7 +157,8 @@ impl<'y> Loader<'y, '_> {
             );
             step.has_invalid_keys = true;
         }
-        // In a pivoted sheet, windows read only rows of the same pivot column.
+        // In a pivoted sheet, windows read only rows of the same pivot column, so the rows are partitioned by the
+        // pivot's columns.
         step.partition_by = Some(pivot_columns.clone());
         let values = values_node.and_then(|values| match (values.items(), values.text()) {
             (Some(items), _) => Some(

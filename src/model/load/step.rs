@@ -123,7 +123,7 @@ impl<'y> Loader<'y, '_> {
         places.any(|span| self.has_error_in(span, 0))
     }
 
-    /// Returns whether an error at this place was reported after the first `since` diagnostics.
+    /// Returns whether any diagnostic after the first `since` diagnostics is an error in this span.
     fn has_error_in(&self, span: Span, since: usize) -> bool {
         let later = self.diagnostics.iter().skip(since);
         let mut faults = later.filter(|d| d.is_error()).map(Diagnostic::span);

@@ -1,4 +1,4 @@
-//! Returns the values of keys. Values with the wrong shape are skipped, because `shapes` has already reported them.
+//! Reads the values of keys. Values with the wrong shape are skipped, because `shapes` has already reported them.
 
 use super::{Loader, SpannedText};
 use crate::diag::{Code, Diagnostic};

@@ -10,10 +10,10 @@ use super::graph::MetricId;
 use super::step_text::DefinitionText;
 use super::text_with_origins::TextWithOrigins;
 
-/// Aggregate of a set's rows.
+/// Aggregate over the rows of a metric set.
 #[derive(Clone, Debug)]
 pub struct SetAggregate {
-    /// Index of the group of rows.
+    /// Index of the row group that the aggregate reads.
     pub group: usize,
     pub text: DefinitionText,
 }
@@ -46,12 +46,13 @@ impl ColumnBuilder<'_> {
         }
     }
 
-    /// Returns whether the aggregates of a metric are columns of a step over its set.
+    /// Returns whether a separate step, which reads the rows of the metric set, computes the aggregates of a metric.
     pub fn has_separate_aggregates(&self, id: MetricId) -> bool {
         !self.is_single && self.model.sets[id.0].sets.is_empty()
     }
 
-    /// Returns an aggregate from a metric's formula, in the form that the step over the metric's set computes.
+    /// Returns an aggregate from a metric's formula, as it is written in the step that reads the rows of the metric
+    /// set.
     fn aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, TextWithOrigins) {
         let group = self.model.row_group(id);
         let group = self
@@ -68,7 +69,7 @@ impl ColumnBuilder<'_> {
         ((group, text.text.clone()), text)
     }
 
-    /// Adds the aggregates of a metric to the step over its set, with a column for each aggregate.
+    /// Adds a column for each aggregate of a metric to the step that reads the rows of the metric set.
     pub fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
         let formula = self.model.formula(id);
         let file = self.model.file_number_of_set(id.0);

@@ -37,8 +37,8 @@ impl ModelOverSets<'_> {
         Some(Diagnostic::new(Code::UnboundedInTime, node.span, message).with_help("write `materialized: table`"))
     }
 
-    /// Returns an error if an aggregate in `having` would count or aggregate the rows of a generated step instead of
-    /// the rows of the set. The generated step combines the results of several groups of rows.
+    /// Returns an error if an aggregate in `having` would aggregate the rows of a generated step instead of the rows of
+    /// the metric set. Such a step combines the results of several metric sets or row groups.
     pub fn having_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
         let is_combined = self.sets.len() > 1 || groups.iter().any(|group| group.rule.is_some());
         let having = self.having.as_ref().filter(|_| is_combined)?;
@@ -176,7 +176,7 @@ impl ModelOverSets<'_> {
                 .iter()
                 .map(|definition| (&definition.name, definition.span)),
         ) {
-            // Formulas may also use the word in `group_by`, such as `month` for `ordered_at_month`.
+            // Formulas can also refer to a key by the word in `group_by`, such as `month` for `ordered_at_month`.
             let words = self.keys.iter().map(|key| &key.text);
             if keys.names.iter().chain(words).any(|key| key.eq_ignore_ascii_case(name)) {
                 let message = format!("`{name}` is the name of a key and of another column of the model");
@@ -187,7 +187,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports settings that differ between the sets and the model.
+    /// Reports settings that differ between the metric sets and the model.
     pub fn check_settings(&self, compiler: &Compiler, faults: &mut Vec<Diagnostic>) {
         let options = &compiler.options;
         let in_project = |key: &str| match key {

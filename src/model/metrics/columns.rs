@@ -22,7 +22,7 @@ use crate::span::Span;
 use crate::time_range::TimeLength;
 use crate::write;
 
-/// Order and partition of the windows in a stage.
+/// Order and partition of the windows in a stage, which is one of the generated steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowRows {
     /// Ordered by the time key, partitioned by the other keys.
@@ -51,12 +51,13 @@ impl WindowRows {
 #[derive(Clone, Debug)]
 pub struct MetricColumn {
     pub text: DefinitionText,
-    /// Columns that the formula reads, each with the byte range of its reference in the formula.
+    /// Columns to which the formula refers, each with the byte range of the reference.
     pub uses: Vec<ColumnUse>,
     /// Formula of the column, with replacements for some of its names. `text` contains the result of the replacements.
     /// `None` if the formula is generated.
     pub source: Option<(MetricFormula, Vec<Replacement>)>,
-    /// Whether the formula aggregates rows. If `true`, only the step over the rows can compute the column.
+    /// Whether the formula aggregates rows. If `true`, only the step that reads the rows of the metric set can compute
+    /// the column.
     pub aggregates: bool,
     pub windows: Option<WindowRows>,
     /// First stage that can compute the column. Stage 0 aggregates the rows.
@@ -65,7 +66,7 @@ pub struct MetricColumn {
     pub output_position: Option<usize>,
 }
 
-/// Column that a formula reads, and the byte range of the reference in the formula.
+/// Column to which a formula refers, and the byte range of the reference in the formula.
 #[derive(Clone, Debug)]
 pub struct ColumnUse {
     pub column: usize,
@@ -89,7 +90,8 @@ pub struct ModelColumns {
 }
 
 impl ModelColumns {
-    /// Returns how far back in time the columns read other periods. `None` if they may read rows from any time.
+    /// Returns the longest time by which a column looks back to earlier periods. `None` if a column may depend on rows
+    /// from any time.
     pub fn look_back_length(&self) -> Option<TimeLength> {
         let mut lengths: Arena<TimeLength> = Arena::new();
         for column in &self.all {
@@ -119,12 +121,12 @@ pub struct ColumnBuilder<'m> {
     pub describes_formulas: bool,
     pub columns: ModelColumns,
     pub faults: Vec<Diagnostic>,
-    /// Groups of rows that the aggregates read.
+    /// Row groups that the aggregates read.
     pub groups: Arena<RowGroup>,
     needed: &'m [MetricId],
     /// Positions of each metric in `metrics`. Metrics that the model overrides are not included.
     positions: FxHashMap<MetricId, Vec<usize>>,
-    /// Lower-case names of the columns, dimensions and metrics that formulas of the sets read.
+    /// Lower-case names of the columns, dimensions and metrics that the formulas of the metric sets read.
     names_of_sets: FxHashSet<String>,
     pub aggregates: AggregateColumns,
 }
@@ -191,9 +193,9 @@ impl<'m> ColumnBuilder<'m> {
         self.model.order_by.is_some() || self.model.partition_by.is_some()
     }
 
-    /// Returns whether `order_by` or `partition_by` partitions the rows of totals such as `SUM(x:x)`. In a model over
-    /// sets, an `order_by` without keys, such as `revenue desc`, only sorts the result, because otherwise each row
-    /// would be a separate partition.
+    /// Returns whether `order_by` or `partition_by` partitions the rows of totals such as `SUM(x:x)`. In a model built
+    /// on metric sets, an `order_by` without keys, such as `revenue desc`, only sorts the result, because otherwise
+    /// each row would be a separate partition.
     fn partitions_totals(&self) -> bool {
         let order = self.model.order_by.as_ref();
         let has_key = |order: &Vec<MetricFormula>| !self.model.keys_in(self.keys, order).is_empty();
@@ -351,7 +353,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns the name of a metric's column: the name in `metrics`, or another name if the metric is not listed. If a
-    /// formula of the set reads a column with the new name, the new name is assigned in a later stage.
+    /// formula of the metric set reads a column with the new name, the new name is assigned in a later stage.
     pub fn metric_column_name(&mut self, id: MetricId) -> String {
         let metric_name = self.model.formula(id).name.clone();
         let Some(first) = self.listed_as(id).first() else {
@@ -364,7 +366,7 @@ impl<'m> ColumnBuilder<'m> {
         name
     }
 
-    /// Returns whether a formula of a set reads a column or dimension with this name.
+    /// Returns whether a formula of a metric set reads a column or dimension with this name.
     fn is_read_by_sets(&self, name: &str) -> bool {
         self.names_of_sets.contains(&name.to_ascii_lowercase())
     }
@@ -462,9 +464,10 @@ impl<'m> ColumnBuilder<'m> {
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
             self.move_totals_to_columns(formula, (0, 0), &mut replaced, &mut uses);
         }
-        // The name would hide a column that a formula of a set reads in stage 0.
+        // In stage 0, the name would hide a column that a formula of the metric set reads.
         let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
-        // A grouped step evaluates formulas over its keys for each input row, and does not return their values.
+        // A grouped step evaluates formulas over its keys for each input row and does not return their values, so a
+        // later step must compute them.
         let reads_keys = uses.is_empty() && !formula.names.is_empty();
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
@@ -484,7 +487,7 @@ impl<'m> ColumnBuilder<'m> {
         self.columns.definitions.insert(index, column);
     }
 
-    /// Returns the replacements for the names in a model formula, and the columns that the formula reads.
+    /// Returns the replacements for the names in a model formula, and the columns to which the formula refers.
     pub fn replacements_and_column_uses(
         &self,
         own_definition: Option<usize>,

@@ -115,8 +115,8 @@ impl Compiler {
         compiled.map_places(
             |diagnostic| {
                 let mapped = expansion.to_model(diagnostic)?;
-                // If no key of the spec has the column's name, the span is the model's name, which must not replace the
-                // key.
+                // A warning at the model's name means that no key of the spec has the column's name. In this case, the
+                // text at the span is not a key.
                 let is_key = mapped.span() != name_span;
                 Some(if is_key {
                     with_original_key(mapped, source)
@@ -128,7 +128,7 @@ impl Compiler {
         );
         compiled.restore_definitions(&expansion);
         expansion.remove_repeated_errors(&mut compiled.diagnostics);
-        // Keep only one of the warnings, because the expansion has the same windows.
+        // The expansion has the same windows as the spec, so do not report these warnings for both.
         for code in [Code::PeriodOutsidePartition, Code::PartitionOfOne] {
             if faults.iter().any(|diagnostic| diagnostic.kind() == code) {
                 compiled.diagnostics.retain(|diagnostic| diagnostic.kind() != code);
@@ -187,7 +187,7 @@ impl Compiler {
         let plain = self.compile_query(file, kind);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
-            // Without `fill`, the spec may lack periods, so this warning does not apply.
+            // The spec was compiled without `fill`, so the warning about missing periods does not apply.
             if has_fill {
                 compiled
                     .diagnostics
@@ -243,7 +243,7 @@ impl Compiler {
         compiled
             .diagnostics
             .append(&mut set.check_outdated_metrics(metric_sets, today));
-        // Do not probe a set that has neither rows nor other sets, because every name would be unknown.
+        // Compile the probe only if the metric set has either `from` or `sets`. Otherwise, every name would be unknown.
         let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
         let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
         compiled
@@ -258,9 +258,9 @@ impl Compiler {
         compiled
     }
 
-    /// Compiles a model with all metrics and dimensions of a set. Adds the errors that do not result from earlier
-    /// errors, and the inputs of the set. Returns `false` if the model cannot be compiled, because of errors in the
-    /// keys of the sets.
+    /// Checks a metric set by compiling a probe: a model with all its metrics and dimensions. Adds the errors that do
+    /// not result from earlier errors, and the inputs of the metric set. Returns `false` if errors in the keys of the
+    /// metric sets prevent the probe from being compiled.
     fn check_by_probe(
         &self,
         set: &MetricSet,
@@ -274,7 +274,8 @@ impl Compiler {
         let mut diagnostics = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut diagnostics));
         if !had_errors {
-            // The probe's generated text has no position in the file, so report its diagnostics at the name of the set.
+            // The probe's generated text has no position in the file, so report its diagnostics at the name of the
+            // metric set.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             let probe_errors = diagnostics.into_iter().filter(Diagnostic::is_error).map(at_set);
             compiled.diagnostics.extend(probe_errors);
@@ -284,7 +285,7 @@ impl Compiler {
         let origins = expanded.expansion.origins_in_sets();
         let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, origins);
         let text = &expansion.text;
-        // In the generated text of the probe, only the time of the set can be wrong.
+        // In the generated text of the probe, only the time of the metric set can be wrong.
         let time = set.time.as_ref();
         let of_time = |fault: &&Diagnostic| {
             let reported_text = text.text.get(fault.span().start as usize..fault.span().end as usize);
@@ -314,8 +315,8 @@ impl Compiler {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
         compiled.diagnostics.append(&mut set_faults);
-        // An error in a dimension or in all aggregates may cause the error about the time. Report the latter only if
-        // there are no such errors.
+        // An error in a dimension or in all aggregates may cause an error about the time. Report the error about the
+        // time only if there are no such errors.
         if let (Some(fault), Some(time)) = (of_time, time)
             && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_about_level(&fault)))
         {
@@ -336,10 +337,10 @@ impl Compiler {
     }
 }
 
-/// Returns whether a diagnostic about a generated step may result from another error. A column of the step is missing
-/// if its metric or aggregate contains an error. The level of the step is wrong if all its aggregates contain errors,
-/// or if a set without rows contains aggregates. In a formula of the set, only a name that the set does not define can
-/// be unknown.
+/// Returns whether a diagnostic about a generated step may result from another error. If a metric or aggregate contains
+/// an error, the step lacks its column. If all aggregates contain errors, or if a metric set without rows contains
+/// aggregates, the step seems to mix row-level and aggregated values. In a formula of the metric set, only a name that
+/// the metric set does not define can be unknown.
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
     let is_in_formula =
         |formula: &MetricFormula| formula.span.start <= fault.span().start && fault.span().end <= formula.span.end;
@@ -365,14 +366,14 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
     fault.kind() == Code::UnknownName && !set.definitions.iter().any(is_name) && set.definitions.iter().any(is_whole)
 }
 
-/// Returns whether a diagnostic reports values of different levels in a step.
+/// Returns whether a diagnostic reports that a step mixes row-level and aggregated values.
 fn is_about_level(fault: &Diagnostic) -> bool {
     matches!(fault.kind(), Code::KeepInGroupedStep | Code::MixedLevels)
 }
 
 impl Expansion {
-    /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that contain the
-    /// formulas as written are omitted.
+    /// Returns the original formulas, from the metric sets and the spec, of the generated steps that contain rewritten
+    /// formulas.
     fn formulas_as_written(&self) -> FxHashMap<(String, String), String> {
         let mut formulas = FxHashMap::default();
         for step in self.steps.iter().filter(|step| !step.is_as_written) {
@@ -407,11 +408,11 @@ impl Expansion {
         }
     }
 
-    /// Converts a diagnostic about the expanded text to a diagnostic about the model's spec. Warnings about a set are
-    /// reported where the set is checked.
+    /// Converts a diagnostic about the expanded text to a diagnostic about the model's spec. Warnings about a metric
+    /// set are reported where the set is checked.
     fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let start = self.model_span(diagnostic.span()).start;
-        // Filters in expanded steps are checked in their original form.
+        // Filters in expanded steps have already been checked in their original form.
         let is_expanded = |step: &StepExpansion| (step.span.start..step.span.end).contains(&start);
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;
@@ -425,7 +426,7 @@ impl Expansion {
         let (file, in_set) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
         // Show these warnings for the model. Its keys and order determine the rows in a partition, and a query does not
-        // run the tests of a set's joins.
+        // run the tests of a metric set's joins.
         let is_shown = diagnostic.is_error()
             || matches!(
                 diagnostic.kind(),
@@ -440,7 +441,7 @@ impl Expansion {
             });
             mapped = mapped.with_help(help);
         }
-        // A step over metric sets cannot define row-level formulas.
+        // A step that reads metric sets cannot define row-level formulas, so the help suggests a dimension.
         if mapped.kind() == Code::StrayFormula
             && self.steps.iter().any(is_expanded)
             && let Some(set) = self.sets.first()
@@ -473,8 +474,8 @@ impl Expansion {
         });
     }
 
-    /// Converts a diagnostic about the expanded text to a diagnostic about the set's file. Returns `None` for other
-    /// positions, and for warnings about keys and names that exist only in the probe.
+    /// Converts a diagnostic about the expanded text to a diagnostic about the metric set's file. Returns `None` for
+    /// other positions, and for warnings about keys and names that exist only in the probe.
     fn to_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
         let is_about_use = matches!(
             diagnostic.kind(),

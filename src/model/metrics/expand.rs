@@ -29,13 +29,14 @@ use crate::yaml::Node;
 #[derive(Clone, Debug)]
 pub struct Expansion {
     pub text: TextWithOrigins,
-    /// Metric sets of the text, in the order of their file numbers, starting at 1.
+    /// Metric sets from which the text is generated, in the order of their file numbers. The file numbers start at 1.
     pub sets: Vec<Arc<MetricSet>>,
-    /// Position in the model's spec for diagnostics about the sets.
+    /// Position in the model's spec at which diagnostics about the metric sets are reported.
     pub span: Span,
     /// Positions of the steps that have a row for every period. Empty if there is no such step.
     pub filled_steps: Range<u32>,
-    /// Whether `partition_by` and the ordering key identify the rows in a way that later steps cannot infer.
+    /// Whether `partition_by` and the ordering key identify the model's rows, although the checks of later steps cannot
+    /// infer this.
     pub is_row_identified: bool,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
@@ -43,9 +44,9 @@ pub struct Expansion {
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Metrics that determine which rows the model has.
     pub metrics_of_rows: Vec<String>,
-    /// Columns that contain metrics, each with the indexes of the set and the definition.
+    /// Columns that contain metrics, each with the indexes of the metric set and the definition.
     pub metric_columns: Vec<(String, usize, usize)>,
-    /// Columns in `metrics`, each with the indexes of the set and the definition.
+    /// Columns in `metrics`, each with the indexes of the metric set and the definition.
     pub listed_columns: Vec<(String, usize, usize)>,
     /// Steps of the spec that are expanded.
     pub steps: Vec<StepExpansion>,
@@ -60,7 +61,7 @@ pub struct StepExpansion {
     pub names: Vec<String>,
     /// Names of the steps that find the last or first rows of each group for metrics with `non_additive`.
     pub last_row_steps: Vec<String>,
-    /// Definitions as written in the sets and in the step, by name.
+    /// Definitions as written in the metric sets and in the step, by name.
     pub formulas: Vec<(String, String)>,
     /// Whether the steps contain the formulas as written.
     pub is_as_written: bool,
@@ -77,7 +78,7 @@ pub struct ExpandedStep<'y> {
     metrics: Vec<String>,
     metric_columns: Vec<(String, usize, usize)>,
     listed_columns: Vec<(String, usize, usize)>,
-    /// Keys that are dimensions of the sets.
+    /// Keys that are dimensions of the metric sets.
     pub key_dimensions: Vec<ListedMetric>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
     metrics_of_rows: Vec<String>,
@@ -180,8 +181,8 @@ impl Expansion {
     }
 }
 
-/// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains an error at or
-/// after the index `before`.
+/// Expands a step that reads metric sets or is treated like a metric set. Returns `None` if `faults` contains an error
+/// at or after the index `before`.
 fn expand_step<'y>(
     compiler: &Compiler,
     model: ModelOverSets<'y>,
@@ -194,11 +195,11 @@ fn expand_step<'y>(
         .iter()
         .map(|listed_metric| ((listed_metric.set, listed_metric.metric), listed_metric.span));
     let mut first: Vec<(MetricId, Span)> = listed_spans.collect();
-    // The names of keys are assigned later, when the sets are known, but the metrics that the model needs do not depend
-    // on these names.
+    // The names of keys are assigned later, when the metric sets are known. The metrics that the model needs do not
+    // depend on these names.
     let formula_metrics = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
     first.extend(formula_metrics);
-    // If the set itself is checked, `check_outdated_metrics` reports the outdated metrics in its formulas.
+    // If the metric set itself is checked, `check_outdated_metrics` reports the outdated metrics in its formulas.
     for (id, span) in first.iter().filter(|_| model.kind != SpecKind::WholeSet) {
         let today = compiler.specs.current_date.as_deref();
         faults.extend(model.sets[id.0].deprecation(id.1, *span, today));
@@ -289,8 +290,8 @@ impl ModelOverSets<'_> {
             .collect()
     }
 
-    /// Returns the definitions of the model's columns as written. For a step that is treated like a set, the result
-    /// also contains the step's dimensions.
+    /// Returns the definitions of the model's columns as written. For a step that is treated like a metric set, the
+    /// result also contains the step's dimensions.
     fn written_formulas(&self) -> Vec<(String, String)> {
         let model_formulas = self
             .sets
@@ -335,7 +336,7 @@ impl ModelOverSets<'_> {
         listed_columns.chain(defined).collect()
     }
 
-    /// Returns whether `having` may remove some of the periods, because its condition reads more than keys.
+    /// Returns whether `having` may remove some of the periods, because its condition depends on more than keys.
     fn removes_periods(&self) -> bool {
         let formulas = self.written_formulas();
         let mut names = self.having.iter().flat_map(|formula| &formula.names);
@@ -410,7 +411,8 @@ impl ModelOverSets<'_> {
         steps
     }
 
-    /// Returns the steps of a model built on several sets: one for each set, and the steps that combine their results.
+    /// Returns the steps of a model built on several metric sets: one step for each metric set, and the steps that
+    /// combine their results.
     fn steps_over_sets(
         &self,
         compiler: &Compiler,

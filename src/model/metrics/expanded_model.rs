@@ -23,7 +23,7 @@ pub struct ExpandedModel {
     expansion: Expansion,
 }
 
-/// Definition of a metric set that a definition of the expanded spec computes in full or in part.
+/// Definition in a metric set. A definition of the expanded spec computes it in full or in part.
 #[derive(Clone, Debug)]
 pub struct MetricSetFormula<'e> {
     set: &'e MetricSet,
@@ -47,7 +47,7 @@ pub struct MetricSetRelation<'e> {
     name: String,
 }
 
-/// Position of a metric set's part in the set's file.
+/// Position of a definition, condition or relation in the file of its metric set.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricSetPosition<'e> {
     set: &'e MetricSet,
@@ -95,8 +95,8 @@ impl ExpandedModel {
         &self.expansion.text.text
     }
 
-    /// Returns the definition of a set that a formula of the text computes. `None` if the model's own spec defines the
-    /// formula.
+    /// Returns the definition of a metric set that a formula of the text computes. `None` if the model's own spec
+    /// defines the formula.
     #[must_use]
     pub fn metric_set_formula(&self, formula: Span) -> Option<MetricSetFormula<'_>> {
         // Look up the origin of the byte before the formula. This byte belongs to the name or to a key, and its origin
@@ -122,8 +122,8 @@ impl ExpandedModel {
         })
     }
 
-    /// Returns the definitions of sets whose formulas are inlined into a formula of the text, each with its byte range
-    /// in that formula.
+    /// Returns the definitions of metric sets whose formulas are inlined into a formula of the text, each with its byte
+    /// range in that formula.
     #[must_use]
     pub fn inlined_formulas(&self, formula: Span) -> Vec<(MetricSetFormula<'_>, Range<usize>)> {
         let owner = self.metric_set_formula(formula);
@@ -161,7 +161,7 @@ impl ExpandedModel {
         formulas
     }
 
-    /// Returns the conditions of the sets, each with its byte range in the expanded text.
+    /// Returns the conditions of the metric sets, each with its byte range in the expanded text.
     #[must_use]
     pub fn filters(&self) -> Vec<(MetricSetFilter<'_>, Range<usize>)> {
         let mut filters = Vec::new();
@@ -176,7 +176,7 @@ impl ExpandedModel {
         filters
     }
 
-    /// Returns the relations that the sets read and join.
+    /// Returns the relations that the metric sets read and join.
     #[must_use]
     pub fn relations(&self) -> Vec<MetricSetRelation<'_>> {
         let mut relations = Vec::new();
@@ -213,12 +213,13 @@ impl ExpandedModel {
         })
     }
 
-    /// Returns the columns of the expanded spec that contain metrics, each with the metric's set and name.
+    /// Returns the columns of the expanded spec that contain metrics, each with the names of the metric set and the
+    /// metric.
     pub fn metric_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.named_columns(&self.expansion.metric_columns)
     }
 
-    /// Returns the columns in `metrics`, each with the metric's set and name.
+    /// Returns the columns in `metrics`, each with the names of the metric set and the metric.
     pub fn listed_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.named_columns(&self.expansion.listed_columns)
     }
@@ -236,13 +237,13 @@ impl ExpandedModel {
 }
 
 impl<'e> MetricSetFilter<'e> {
-    /// Returns the condition of a set.
+    /// Returns the condition of a metric set.
     pub(crate) fn new(set: &'e MetricSet) -> Option<Self> {
         let formula = set.filter.as_ref()?;
         Some(Self { set, formula })
     }
 
-    /// Returns the condition as written in the set.
+    /// Returns the condition as written in the metric set.
     #[must_use]
     pub fn text(self) -> &'e str {
         &self.formula.text
@@ -259,19 +260,19 @@ impl<'e> MetricSetFilter<'e> {
 }
 
 impl<'e> MetricSetRelation<'e> {
-    /// Returns the key of the set that specifies the relation: `from` or `joins`.
+    /// Returns the key of the metric set that specifies the relation: `from` or `joins`.
     #[must_use]
     pub fn key(&self) -> &'static str {
         self.key
     }
 
-    /// Returns the relation as written in the set, such as `ref('orders')`.
+    /// Returns the relation as written in the metric set, such as `ref('orders')`.
     #[must_use]
     pub fn relation(&self) -> &'e str {
         self.relation
     }
 
-    /// Returns the name of the relation in the set's formulas.
+    /// Returns the name of the relation in the metric set's formulas.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -285,25 +286,25 @@ impl<'e> MetricSetRelation<'e> {
 }
 
 impl<'e> MetricSetPosition<'e> {
-    /// Returns the name of the set.
+    /// Returns the name of the metric set.
     #[must_use]
     pub fn set(self) -> &'e str {
         &self.set.name
     }
 
-    /// Returns the path of the set's file, if it is known.
+    /// Returns the path of the metric set's file, if it is known.
     #[must_use]
     pub fn path(self) -> Option<&'e str> {
         self.set.path.as_deref()
     }
 
-    /// Returns the text of the set's file.
+    /// Returns the text of the metric set's file.
     #[must_use]
     pub fn set_text(self) -> &'e str {
         &self.set.text
     }
 
-    /// Returns the line in the set's file, starting at 1.
+    /// Returns the line in the metric set's file, starting at 1.
     #[must_use]
     pub fn line(self) -> usize {
         let before = self.set.text.get(..self.span.start as usize);
@@ -312,7 +313,7 @@ impl<'e> MetricSetPosition<'e> {
 }
 
 impl<'e> MetricSetFormula<'e> {
-    /// Returns the definition of a set with this name.
+    /// Returns the definition of a metric set with this name.
     pub(crate) fn new(set: &'e MetricSet, name: &str) -> Option<Self> {
         let formula = set.definitions.try_get(set.position(name)?)?;
         Some(Self {
@@ -337,20 +338,20 @@ impl<'e> MetricSetFormula<'e> {
         &self.formula.name
     }
 
-    /// Returns the formula as written in the set.
+    /// Returns the formula as written in the metric set.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.formula.text
     }
 
     /// Returns the byte range of the part of the formula that the definition in the expanded spec computes. `None` if
-    /// the formula of the expanded spec is generated, for example to combine several sets.
+    /// the formula of the expanded spec is generated, for example to combine several metric sets.
     #[must_use]
     pub fn part(&self) -> Option<Range<usize>> {
         self.part.clone()
     }
 
-    /// Returns whether the set is built on the metrics of other sets.
+    /// Returns whether the metric set is built on other metric sets.
     #[must_use]
     pub fn is_over_sets(&self) -> bool {
         !self.set.sets.is_empty()
@@ -362,7 +363,7 @@ impl<'e> MetricSetFormula<'e> {
         self.set.is_metric(self.formula)
     }
 
-    /// Returns the definitions of the set to which the formula refers, each with its formula.
+    /// Returns the definitions in the same metric set to which the formula refers, each with its formula.
     pub fn used_definitions(&self) -> impl Iterator<Item = (&str, &str)> {
         let names = self.formula.names.iter().filter(|name| name.qualifier.is_none());
         names.filter_map(|name| {

@@ -1,4 +1,4 @@
-//! Key `fill`, which adds rows for periods without any rows in the sets.
+//! Key `fill`, which adds rows for periods without any rows in the metric sets.
 
 use std::ops::Range;
 
@@ -18,12 +18,12 @@ use crate::plan::{shorten_name, split_timeframe};
 use crate::span::Span;
 use crate::yaml;
 
-/// Periods for which the model has rows.
+/// Value of the key `fill`: the periods for which the model has rows.
 #[derive(Clone, Debug)]
 pub struct Fill {
-    /// Index of the key.
+    /// Index of the filled key.
     key: usize,
-    /// Timeframe of the key, such as `month`.
+    /// Timeframe of the filled key, such as `month`.
     frame: String,
     from: Option<PeriodBound>,
     to: Option<PeriodBound>,
@@ -42,8 +42,8 @@ impl ColumnBuilder<'_> {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns whether the expanded step can keep `fill`, because the filled key specifies its timeframe and remains a
-    /// date without metric sets.
+    /// Returns whether the expanded step can keep `fill`. The filled key must specify its timeframe, and must not be a
+    /// fiscal year, which is a date in a model built on metric sets but a number in other steps.
     pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
         let mut of_sets = keys.set_keys.iter().filter_map(|keys| keys.try_get(fill.key));
@@ -237,7 +237,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the keys to which a name in `fill` may refer: the key or output name if there is one, otherwise the same
-    /// period of the same column, the period of the sets' time, or any key with the timeframe.
+    /// period of the same column, the period of the metric sets' time, or any key with the timeframe.
     fn filled_keys(&self, keys: &ModelKeys, fill_name: &str) -> Vec<usize> {
         let is_same_name = |name: &str| {
             let ((name, frame), (fill_base, fill_frame)) = (split_timeframe(name), split_timeframe(fill_name));
@@ -267,7 +267,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the steps that list the periods. The last of these steps has a row for each period and combination of
-    /// the other keys. `rows` contains the steps with the rows of the sets.
+    /// the other keys. `rows` contains the names of the steps that read the rows of the metric sets.
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
         let is_determined = |index: usize| {
@@ -358,8 +358,8 @@ impl ModelOverSets<'_> {
         steps
     }
 
-    /// Returns the step that adds the keys that the period determines. `others` are the keys that it does not
-    /// determine.
+    /// Returns the step that adds the keys that the filled period determines. `others` are the keys that the period
+    /// does not determine.
     fn determined_step(&self, fill: &Fill, keys: &ModelKeys, others: Vec<String>) -> StepText {
         let key = &keys.names[fill.key];
         let name_of = |determined: &KeyWithinPeriod| keys.names[determined.key_index].clone();

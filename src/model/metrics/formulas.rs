@@ -1,4 +1,4 @@
-//! Formulas of metric sets and of models built on sets, with the names that they use and their levels.
+//! Analyzes the formulas of metric sets and of models built on metric sets: their names, aggregates and windows.
 
 use std::ops::Range;
 
@@ -44,14 +44,14 @@ impl NameUse {
         self.range.start..self.range.end + after
     }
 
-    /// Returns the text that replaces the name's range if the name is replaced and the timeframe is kept.
+    /// Returns the replacement for the name's range that contains a new name and the same timeframe.
     pub fn replacement_text(&self, name: &str) -> String {
         let name = quote_formula_name(name);
         if self.contains_frame { name + &self.frame } else { name }
     }
 }
 
-/// Call in a formula that aggregates rows.
+/// Call that aggregates rows, in a formula.
 #[derive(Clone, Debug)]
 pub struct AggregateCall {
     pub range: Range<usize>,
@@ -91,15 +91,15 @@ pub struct MetricFormula {
     pub aggregates: Vec<AggregateCall>,
     /// Whether the formula is a sort key in descending order.
     pub descending: bool,
-    /// Parts of a filter that may remove earlier rows. Their spans are in the file.
+    /// Conditions of a filter that may remove earlier rows, with spans in the file.
     pub conditions: Vec<RowCondition>,
-    /// Byte ranges of the formula's parts that read earlier periods.
+    /// Byte range of the first call or range in the formula that reads earlier periods.
     pub look_back: Option<Range<usize>>,
     /// Calendar units of the formula's windows.
     pub window_units: Vec<WindowUnit>,
     /// Windows that read rows of other periods, each with its byte range in the formula.
     pub window_reaches: Vec<(WindowReach, Range<usize>)>,
-    /// How far back in time the formula's windows read. `None` if they may read rows from any time.
+    /// Longest time by which the formula's windows look back. `None` if they may read rows from any time.
     pub look_back_length: Option<TimeLength>,
 }
 
@@ -114,7 +114,7 @@ pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<Metri
     analyze_in(compiler, step, source, &scope)
 }
 
-/// Facts about a step whose formulas are analyzed.
+/// Information about the step whose formulas are analyzed.
 pub struct AnalysisScope<'a> {
     /// Relations of the columns. If there are none, names that the step does not define are columns of unknown
     /// relations.
@@ -132,8 +132,8 @@ pub fn analyze_in(
     source: &str,
     analysis_scope: &AnalysisScope<'_>,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    // Calendar ranges need a date as the sort key. `TODAY()` represents this date, which only the keys of a model
-    // determine.
+    // Calendar ranges need a date as the sort key. Only the keys of a model determine this date, so `TODAY()`
+    // represents it here.
     let date = if analysis_scope.is_descending {
         "TODAY() desc"
     } else {
@@ -383,7 +383,7 @@ fn record_window_kinds(
     }
 }
 
-/// Returns how far back in time the windows among the nodes read. `None` if they may read rows from any time.
+/// Returns the longest time by which the windows among the nodes look back. `None` if they may read rows from any time.
 fn look_back_length(program: &Program, nodes: impl Iterator<Item = IrId>) -> Option<TimeLength> {
     let mut lengths: FxHashMap<IrId, TimeLength> = FxHashMap::default();
     let mut longest = TimeLength::default();
@@ -413,7 +413,8 @@ fn look_back_length(program: &Program, nodes: impl Iterator<Item = IrId>) -> Opt
     Some(longest)
 }
 
-/// Records the outermost calls that aggregate rows: nodes at the aggregate level without an operand at that level.
+/// Records the calls that aggregate the rows of a group: aggregated nodes without aggregated operands. Of nested calls,
+/// only the outermost is recorded.
 fn record_aggregate_calls(
     program: &Program,
     nodes: Range<u32>,

@@ -15,16 +15,16 @@ use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::span::Span;
 
-/// Metric of a set: the index of the set, and the index of the definition in the set.
+/// Identifies a metric: the index of its metric set, and the index of its definition in the set.
 pub type MetricId = (usize, usize);
 
-/// Target of a name in a set's formula.
+/// Target of a name in a formula of a metric set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetNameTarget {
     Metric(MetricId),
-    /// Dimension of the set.
+    /// Dimension of the metric set.
     Dimension(usize),
-    /// Column of the set's relations.
+    /// Column of one of the metric set's relations.
     Column,
     Unknown,
 }
@@ -44,12 +44,12 @@ impl ModelOverSets<'_> {
         &self.sets[id.0].definitions[id.1]
     }
 
-    /// Returns the name of a metric with its set, such as `orders.revenue`.
+    /// Returns the qualified name of a metric, such as `orders.revenue`.
     pub fn metric_name(&self, id: MetricId) -> String {
         format!("{}.{}", self.sets[id.0].name, self.formula(id).name)
     }
 
-    /// Resolves a name in a formula of a set.
+    /// Resolves a name in a formula of a metric set.
     pub fn resolve_in_set(&self, set: usize, formula_name: &str, name: &NameUse) -> SetNameTarget {
         let metric_set = &self.sets[set];
         match metric_set.resolve(formula_name, name, |name| self.find_set(name)) {
@@ -119,7 +119,7 @@ impl ModelOverSets<'_> {
             .with_help("compute one of the metrics from columns only")
     }
 
-    /// Returns the metrics with this name in the sets to which the model refers.
+    /// Returns the metrics with this name in the metric sets to which the model refers.
     fn owners(&self, name: &str) -> Vec<MetricId> {
         let named_sets = self.sets.iter().take(self.set_count).enumerate();
         named_sets
@@ -287,7 +287,7 @@ impl ModelOverSets<'_> {
                         self.check_former_name(id, name, span, faults);
                         metrics.push((id, span));
                     }
-                    // The names of a step that is treated like a set are checked by compiling the step.
+                    // The names of a step that is treated like a metric set are checked by compiling the step.
                     Err(fault) if self.kind != SpecKind::Periods => faults.push(fault),
                     _ => {}
                 }

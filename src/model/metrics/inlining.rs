@@ -112,7 +112,7 @@ impl ColumnBuilder<'_> {
         column
             .uses
             .retain(|column_use| !column_uses.iter().any(|part| part.column == column_use.column));
-        // The parts of an inlined formula no longer have separate positions.
+        // The names in an inlined formula have no positions in the formula into which it is inlined.
         column.uses.extend(inner.into_iter().map(|inner| ColumnUse {
             column: inner.column,
             range: usize::MAX..usize::MAX,

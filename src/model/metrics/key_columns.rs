@@ -18,10 +18,11 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 
 impl ModelOverSets<'_> {
-    /// Returns an error if a key is not a column, dimension or period of a set. `None` if a set may have the key.
+    /// Returns an error if none of the metric sets has a column, dimension or period for a key. `None` if at least one
+    /// metric set may have it.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, set_indexes: &[usize]) -> Option<Diagnostic> {
-        // If a set itself is checked, its keys are its time and its dimensions. The check of its formulas already
-        // covers the time.
+        // If a metric set itself is checked, its keys are its time and its dimensions. The check of its formulas
+        // already covers the time.
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }
@@ -62,7 +63,7 @@ impl ModelOverSets<'_> {
         unknown
     }
 
-    /// Reports names and relations that only some of the sets have, in a filter that applies to all sets.
+    /// Reports a filter for all metric sets if only some of the metric sets have the names and relations in it.
     pub fn check_shared_filters(&self, compiler: &Compiler, set_indexes: &[usize], faults: &mut Vec<Diagnostic>) {
         let shared = self.filters.iter().filter(|(set, _)| set.is_none());
         for (formula, name) in shared.flat_map(|(_, formula)| formula.names.iter().map(move |name| (formula, name))) {
@@ -99,15 +100,15 @@ impl ModelOverSets<'_> {
 }
 
 impl MetricSet {
-    /// Returns whether formulas can use the name for the set's relation or a joined relation.
+    /// Returns whether the name refers to the metric set's relation or a joined relation in formulas.
     fn has_input(&self, name: &str) -> bool {
         let joins = self.root.items_at("joins").iter();
         let mut aliases = joins.filter_map(|join| Some(joined_relation(join)?.0));
         self.input_name().eq_ignore_ascii_case(name) || aliases.any(|alias| alias.eq_ignore_ascii_case(name))
     }
 
-    /// Returns an error if a metric or dimension is qualified by the set's name. In a filter or key, this name refers
-    /// to the relation, which may have the same name.
+    /// Returns an error if a metric or dimension is qualified by the name of the metric set. In a filter or key, a
+    /// qualifier refers to a relation, which may have the same name.
     fn qualified_name_error(&self, compiler: &Compiler, qualifier: &str, name: &str, span: Span) -> Option<Diagnostic> {
         let definition = &self.definitions[self.position_by_any_name(name)?];
         let relation = self.relation(compiler)?;
@@ -132,8 +133,9 @@ impl MetricSet {
         Some(Diagnostic::new(code, span, message).with_help(help))
     }
 
-    /// Returns the relations of the set, starting with the relation of the rows. `None` if the relations or the set
-    /// have a column or dimension with this name, or may have one because not all columns of the relations are known.
+    /// Returns the relations of the metric set, starting with the relation of the rows. `None` if the metric set has a
+    /// definition with this name, or if a relation has such a column or may have it because not all its columns are
+    /// known.
     fn relations_without_column<'c>(&self, compiler: &'c Compiler, name: &str) -> Option<Vec<&'c Relation>> {
         if self.position_by_any_name(name).is_some() {
             return None;

@@ -24,7 +24,7 @@ pub enum FormulaWithinPeriod {
 
 impl MetricSet {
     /// Returns the column and the timeframe of a key. The key may be a dimension such as `month = ordered_at[month]`,
-    /// or the set's time if it has a grain. `None` if the key does not truncate a time.
+    /// or the metric set's time if it has a grain. `None` if the key does not truncate a time.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         let date_part = self.date_part_of(key);
         date_part.filter(|(_, frame)| timeframe_unit(frame).is_some())
@@ -140,7 +140,7 @@ impl MetricSet {
         (input_timeframe.frame == frame).then_some(input_timeframe.origin.as_str())
     }
 
-    /// Returns the grain of the set's time, if the time is this column and has a grain.
+    /// Returns the grain of the metric set's time, if the time is this column and has a grain.
     pub fn grain_of(&self, column: &str) -> Option<&str> {
         let time = self
             .time
@@ -160,7 +160,7 @@ impl MetricSet {
         frame == of_other && self.is_same_column(first_column, other)
     }
 
-    /// Returns whether two names are the same column. One of them may be qualified with the set's relation.
+    /// Returns whether two names are the same column. One of them may be qualified with the metric set's relation.
     fn is_same_column(&self, left_name: &str, other: &str) -> bool {
         let (first_name, other) = (parse_name_use(left_name), parse_name_use(other));
         let is_input = |name: &str| {

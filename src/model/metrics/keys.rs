@@ -17,12 +17,13 @@ use crate::load::SpecKind;
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 
-/// Returns the unit of a period, which is used to compare the lengths of periods.
+/// Returns the calendar unit of a period. Calendar units are used to compare the lengths of periods.
 pub fn period_unit(word: &str) -> Option<CalendarUnit> {
     CalendarPeriod::named(word).map(CalendarPeriod::unit)
 }
 
-/// Returns the unit of a timeframe that truncates a time. Unlike a period, such a timeframe may be shorter than a day.
+/// Returns the calendar unit of a timeframe that truncates a time. Unlike a period, such a timeframe may be shorter
+/// than a day.
 pub fn timeframe_unit(word: &str) -> Option<CalendarUnit> {
     let of_clock = match word.to_ascii_lowercase().as_str() {
         "hour" => Some(CalendarUnit::Hour),
@@ -33,13 +34,13 @@ pub fn timeframe_unit(word: &str) -> Option<CalendarUnit> {
     of_clock.or_else(|| period_unit(word))
 }
 
-/// Key in one set.
+/// Key of a model, as resolved in one metric set.
 #[derive(Clone, Debug)]
 pub struct MetricSetKey {
     /// Entry of `group_by`.
     pub entry: TextWithPosition,
     pub definition: Option<DefinitionText>,
-    /// Unit of the timeframe, if the key is the set's time or a timeframe that truncates it.
+    /// Calendar unit of the timeframe, if the key is the time of the metric set or a timeframe that truncates it.
     pub period: Option<CalendarUnit>,
     /// Column or dimension, with its timeframe if it has one, such as `ordered_at[month]`.
     pub column: String,
@@ -51,7 +52,7 @@ pub struct MetricSetKey {
 }
 
 impl MetricSetKey {
-    /// Returns the timeframe if the key is a period of the set's time.
+    /// Returns the timeframe if the key is a period of the metric set's time.
     pub fn timeframe(&self) -> Option<&str> {
         self.period?;
         self.frame.as_deref()
@@ -66,7 +67,7 @@ pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
     }
 }
 
-/// Key that is the same for all dates of another key's period, such as the year of a month.
+/// Key with the same value for all dates of another key's period, such as the year of a month.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyWithinPeriod {
     pub key_index: usize,
@@ -98,21 +99,21 @@ impl KeyWithinPeriod {
 pub struct ModelKeys {
     /// Output name of each key.
     pub names: Arena<String>,
-    /// Keys of each set that has rows, by the index of the set.
+    /// Keys of each metric set that has rows, by the index of the set.
     pub set_keys: Arena<Arena<MetricSetKey>>,
-    /// Key with the shortest period among the times of the sets.
+    /// Key with the shortest period among the times of the metric sets.
     pub time: Option<usize>,
 }
 
 impl ModelKeys {
-    /// Returns a key in the first set that has rows.
+    /// Returns a key in the first metric set that has rows.
     pub fn key_in_first_set(&self, index: usize) -> Option<&MetricSetKey> {
         self.set_keys.iter().find_map(|keys| keys.try_get(index))
     }
 }
 
 impl ModelOverSets<'_> {
-    /// Resolves the keys in the sets that have rows. `is_single` is `true` if the model reads only one set.
+    /// Resolves the keys in the metric sets that have rows. `is_single` is `true` if the model reads only one set.
     pub fn resolve_keys(
         &self,
         compiler: &Compiler,
@@ -147,7 +148,7 @@ impl ModelOverSets<'_> {
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
         }
-        // The time key is a period, such as a month, of the time column of each set.
+        // The time key is a period, such as a month, of the time column of each metric set.
         let period = |index: usize| {
             set_indexes
                 .iter()
@@ -167,7 +168,7 @@ impl ModelOverSets<'_> {
         keys
     }
 
-    /// Returns the other keys that a period determines in every set.
+    /// Returns the other keys that a period determines in every metric set.
     pub fn keys_within(&self, compiler: &Compiler, keys: &ModelKeys, period: usize) -> Vec<KeyWithinPeriod> {
         let within = |index: usize| {
             let mut of_sets = self.sets.iter().zip(&keys.set_keys).filter_map(|(set, of_set)| {
@@ -187,7 +188,8 @@ impl ModelOverSets<'_> {
         others.filter_map(within).collect()
     }
 
-    /// Reports a mapped key whose parts are different periods. The `time` of a set has no period unless it has a grain.
+    /// Reports a mapped key for which the metric sets have different periods. The `time` of a metric set has no period
+    /// unless it has a grain.
     fn different_periods_error(&self, index: usize, set_indexes: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
         let key = &self.keys[index];
         let part = |set: &usize| {
@@ -199,7 +201,7 @@ impl ModelOverSets<'_> {
         let parts = set_indexes.iter().filter(|_| !key.mapping.is_empty());
         let parts: Vec<(usize, Option<&str>)> = parts.filter_map(part).collect();
         let (first, period) = parts.iter().find_map(|(set, period)| Some((*set, (*period)?)))?;
-        // A date without a timeframe is a day.
+        // A date without a timeframe counts as a day.
         let differs = |other: Option<&str>| other != Some(period) && (other.is_some() || period != "day");
         let (other, other_period) = *parts.iter().find(|(_, other)| differs(*other))?;
         let (first, other) = (&self.sets[first], &self.sets[other]);
@@ -217,8 +219,8 @@ impl ModelOverSets<'_> {
         Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help(help))
     }
 
-    /// If a key is the time column of every set, makes this key the time key. `finest` is the period of the time key so
-    /// far.
+    /// If a key is the time column of every metric set, makes this key the time key. `finest` is the period of the
+    /// current time key.
     fn make_column_the_time_key(
         &self,
         compiler: &Compiler,
@@ -249,8 +251,8 @@ impl ModelOverSets<'_> {
         keys.time = Some(index);
     }
 
-    /// Returns the keys that are dimensions. If a key is a dimension in several sets, returns the dimension of the
-    /// first set.
+    /// Returns the keys that are dimensions. If a key is a dimension in several metric sets, returns the dimension of
+    /// the first set.
     pub fn key_dimensions(&self, keys: &ModelKeys) -> Vec<ListedMetric> {
         let dimension = |(index, name): (usize, &String)| {
             let mut parts = keys.set_keys.iter().enumerate();
@@ -286,8 +288,8 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns whether a word is a period of the set's time rather than a column or dimension of the set. In a model
-    /// over several sets, a word is a period of each set's time, even if the time column has this name.
+    /// Returns whether a word is a period of the metric set's time rather than a column or dimension. In a model built
+    /// on several metric sets, a word is a period of each metric set's time, even if the time column has this name.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
         let is_column = || match set.is_time(word) {
@@ -300,8 +302,8 @@ impl ModelOverSets<'_> {
             && !is_column()
     }
 
-    /// Returns whether a key of several sets is a period of the set's `time` and has the same name as the `time`. In
-    /// this case, formulas must qualify the `time`.
+    /// Returns whether a key hides the `time` of a metric set: the model reads several metric sets, and the key is a
+    /// period of the `time` but has the same name. In this case, formulas must qualify the `time`.
     fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
         let name = match key.mapped_column(set) {
             Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
@@ -323,7 +325,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the key of one set.
+    /// Returns the key of one metric set.
     fn key_in_metric_set(
         &self,
         compiler: &Compiler,
@@ -394,7 +396,7 @@ impl ModelOverSets<'_> {
             (None, Some(time)) => metric_set.with_qualified_time(compiler, time, &text),
             (None, None) => text,
         };
-        // In a step with `from`, `ordered_at[fiscal_year]` is the number of the year.
+        // In a step with `from`, `ordered_at[fiscal_year]` is a year number instead of a date.
         let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
         let fiscal_offset = period
             .filter(|_| is_year)
@@ -420,7 +422,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns a key of several sets, qualified with the relation's name in one of the sets.
+    /// Returns a key that applies to several metric sets, qualified with the relation's name in one of them.
     fn relation_column_of_shared_key(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> Option<String> {
         let is_shared = self.sets_with_rows().count() > 1 && key.mapping.is_empty();
         let metric_set = self.sets.try_get(set).filter(|_| is_shared)?;
@@ -437,7 +439,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports a plain key that is not the same column of the same relation in each set.
+    /// Reports a key without a mapping that is not the same column of the same relation in each metric set.
     fn check_shared_column(
         &self,
         compiler: &Compiler,
@@ -477,16 +479,16 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Column of a relation that a set reads or joins, as a key.
+/// Key that is a column of a relation that a metric set reads or joins.
 struct RelationColumn {
-    /// Relation, column and timeframe. They are equal if two sets have the same key.
+    /// Relation, column and timeframe. Two metric sets have the same key if all three are equal.
     identity: [String; 3],
-    /// Key, qualified with the name of the relation in the set.
+    /// Key, qualified with the name of the relation in the metric set.
     text: String,
 }
 
-/// Returns the column of a key in a set. The key may use the name of the relation instead of its alias, or no name if
-/// only one joined relation is known to have the column. `None` if the key is a dimension of the set.
+/// Returns the column of a key in a metric set. The key may use the name of the relation instead of its alias, or no
+/// name if only one joined relation is known to have the column. `None` if the key is a dimension of the set.
 fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<RelationColumn> {
     let (base, frame) = split_timeframe(key);
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));

@@ -19,9 +19,9 @@ use crate::yaml::Node;
 /// Metric in the list `metrics`, or dimension in `group_by`.
 #[derive(Clone, Debug)]
 pub struct ListedMetric {
-    /// Index of the set in [`ModelOverSets::sets`].
+    /// Index of the metric set in [`ModelOverSets::sets`].
     pub set: usize,
-    /// Index of the definition in the set.
+    /// Index of the definition in the metric set.
     pub metric: usize,
     /// Name of the column.
     pub name: String,
@@ -33,12 +33,12 @@ pub struct ListedMetric {
 pub struct ModelKey {
     /// Text of the entry, or name of a mapped key.
     pub text: String,
-    /// Key of each set, by the set's name. Empty if the entry is not a mapping.
+    /// Key of each metric set, by the set's name. Empty if the entry is not a mapping.
     pub mapping: Vec<MappedColumn>,
     pub span: Span,
 }
 
-/// Column of one set in a mapped key.
+/// Column of one metric set in a mapped key.
 #[derive(Clone, Debug)]
 pub struct MappedColumn {
     pub set: String,
@@ -48,7 +48,7 @@ pub struct MappedColumn {
 }
 
 impl ModelKey {
-    /// Returns the column of a set, if the key is a mapping that names the set.
+    /// Returns the column of a metric set, if the key is a mapping that names the set.
     pub fn mapped_column(&self, set: &MetricSet) -> Option<&MappedColumn> {
         let mut parts = self.mapping.iter();
         parts.find(|part| part.set.eq_ignore_ascii_case(&set.name))
@@ -61,17 +61,17 @@ pub struct ModelOverSets<'y> {
     /// Node of the first step, which is the root if the spec has no `steps`.
     pub step: &'y Node,
     pub source: &'y str,
-    /// Sets to which the model refers, and the sets on which these sets are built.
+    /// Metric sets to which the model refers, and the metric sets on which those are built.
     pub sets: Arena<Arc<MetricSet>>,
-    /// Number of sets to which the model refers.
+    /// Number of metric sets to which the model refers.
     pub set_count: usize,
     pub listed_metrics: Arena<ListedMetric>,
     pub keys: Arena<ModelKey>,
     pub overrides: Vec<(String, Span)>,
     pub definitions: Arena<MetricFormula>,
     pub having: Option<MetricFormula>,
-    /// Filters, each with the name of the set to which it applies. The name is `None` if the filter applies to all
-    /// sets.
+    /// Filters, each with the name of the metric set to which it applies. The name is `None` if the filter applies to
+    /// all sets.
     pub filters: Vec<(Option<String>, MetricFormula)>,
     pub order_by: Option<Vec<MetricFormula>>,
     pub partition_by: Option<Vec<MetricFormula>>,
@@ -121,8 +121,8 @@ pub fn read_model<'y>(
     }
     loader.kind = SpecKind::OverSets;
     report_other_inputs(&mut loader, root, step_node);
-    // The model's formulas read metrics, which have one value per row at this point. Keys are resolved in the sets. The
-    // names of the step's keys have already been checked.
+    // Read the step without `group_by`, because its formulas read metrics, which already have one value per row. The
+    // keys in `group_by` are resolved in the metric sets. The names of the step's keys have already been checked.
     let step = Step {
         group_by: Vec::new(),
         ..loader.read_step(step_node, true)
@@ -164,7 +164,7 @@ pub fn read_model<'y>(
     }
     model.set_count = model.sets.len();
     model.add_combined_sets(sets, faults);
-    // The text after a comma in a formula is not the name of a set.
+    // If YAML cut a formula at a comma, the rest of the formula is not the name of a metric set, so skip this check.
     if !faults.iter().any(|fault| fault.kind() == Code::FormulaCut) {
         model.check_set_names(step_node, faults);
         if faults.iter().any(Diagnostic::is_error) {
@@ -314,7 +314,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports wrong keys of a model with other errors. Mapped keys are skipped, because their sets may be unknown.
+    /// Reports wrong keys in a model that has other errors. Mapped keys are skipped, because their metric sets may be
+    /// unknown.
     fn report_unknown_keys(&self, compiler: &Compiler, faults: &mut Vec<Diagnostic>) {
         let sets: Vec<usize> = self.sets_with_rows().filter(|set| *set < self.set_count).collect();
         let plain_keys = self.keys.iter().filter(|key| key.mapping.is_empty());
@@ -337,7 +338,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the index of a set, after adding the set if it is new.
+    /// Returns the index of a metric set, and adds the metric set if it is new.
     fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
         let is_same_set = |metric_set: &Arc<MetricSet>| metric_set.name.eq_ignore_ascii_case(&set.name);
         self.sets.iter().position(is_same_set).unwrap_or_else(|| {
@@ -380,7 +381,7 @@ impl ModelOverSets<'_> {
         let index = self.add_set(set);
         if metric == "*" {
             for (metric, formula) in set.definitions.iter().enumerate() {
-                // These errors are reported when the set itself is checked.
+                // These errors are reported when the metric set itself is checked.
                 if formula.is_broken && self.kind != SpecKind::WholeSet {
                     faults.push(broken_metric(set, formula, *span));
                 } else if set.is_metric(formula) {
@@ -432,7 +433,7 @@ impl ModelOverSets<'_> {
         });
     }
 
-    /// Converts an error in a set to an error in the model.
+    /// Converts an error in a metric set to an error in the model.
     pub fn to_model_error(&self, set: &MetricSet, fault: Diagnostic) -> Diagnostic {
         let in_set = fault.span();
         let fault = fault.map_spans(|_| self.span).without_fix();
@@ -440,12 +441,12 @@ impl ModelOverSets<'_> {
         fault.with_context(&context).with_cause(set.path.as_deref(), in_set)
     }
 
-    /// Adds the sets on which other sets are built, and reports errors in the keys of all sets. An invalid key could
-    /// affect which rows a metric reads.
+    /// Adds the metric sets on which the model's metric sets are built, and reports errors in the keys of all of them,
+    /// because an invalid key could affect which rows a metric reads.
     fn add_combined_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.try_get(next).cloned() {
-            // The errors in the set itself have already been reported.
+            // The errors in the metric set itself have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let set_faults = set.faults.iter().filter(|_| !is_checked).cloned();
             faults.extend(set_faults.map(|fault| self.to_model_error(&set, fault)));
@@ -478,7 +479,7 @@ impl ModelOverSets<'_> {
                 let help = format!("write the sets that have rows: {}", with_rows.join(", "));
                 faults.push(Diagnostic::new(Code::MetricKey, span, message).with_help(help));
             }
-            // Without any set, the error about the missing set is enough.
+            // Without any metric set, the error about the missing set is enough.
             if metric_set.is_none() && !self.sets.is_empty() {
                 let names = quote_names(self.sets.iter().map(|set| &set.name));
                 faults.push(
@@ -496,8 +497,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the file number of a set in a [`TextWithOrigins`](super::text_with_origins::TextWithOrigins). A step
-    /// that is treated like a set is in the spec, which is file 0.
+    /// Returns the file number of a metric set in a [`TextWithOrigins`](super::text_with_origins::TextWithOrigins). A
+    /// step that is treated like a set is in the spec, which is file 0.
     pub fn file_number_of_set(&self, set: usize) -> u16 {
         match self.kind {
             SpecKind::Periods => 0,
@@ -505,18 +506,18 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the index of a set to which the model refers, directly or through the sets on which its sets are built.
+    /// Returns the index of a metric set to which the model refers, directly or through other metric sets.
     pub fn index_of_metric_set(&self, name: &str) -> Option<usize> {
         self.sets.iter().position(|set| set.name.eq_ignore_ascii_case(name))
     }
 
-    /// Returns the sets that have rows.
+    /// Returns the metric sets that have rows.
     pub fn sets_with_rows(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.sets.len()).filter(|set| self.sets[*set].sets.is_empty())
     }
 }
 
-/// Reports a set that does not exist. `user` is the set that refers to it.
+/// Reports a metric set that does not exist. `user` is the set that refers to it.
 pub fn unknown_set(name: &str, span: Span, sets: &MetricSets, user: Option<&MetricSet>) -> Diagnostic {
     let fault = Diagnostic::new(Code::UnknownMetric, span, format!("there is no metric set `{name}`"));
     let is_other = |name: &&str| user.is_none_or(|user| !user.name.eq_ignore_ascii_case(name));
@@ -542,11 +543,11 @@ fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagno
     let message = format!("the formula of `{}.{}` has an error", set.name, formula.name);
     let help = format!("correct the formula in {file}; `formulac check` shows the error");
     let fault = Diagnostic::new(Code::UnknownMetric, span, message).with_help(help);
-    // The error may be in another formula that this formula reads.
+    // The error may be in another formula to which this formula refers.
     fault.with_cause(set.path.as_deref(), Span::new(0, u32::MAX))
 }
 
-/// Reports a metric that a set does not contain.
+/// Reports a metric that a metric set does not contain.
 pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
     let names = || set.metrics().map(|metric| metric.name.as_str());
     if set.position_by_any_name(name).is_some() {

@@ -19,7 +19,7 @@ use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 use std::ops::Range;
 
-/// Rows of a group that are aggregated.
+/// Rule that selects the rows of a group that a metric with `non_additive` aggregates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonAdditiveRule {
     pub time: RuleColumn,
@@ -27,11 +27,11 @@ pub struct NonAdditiveRule {
     pub per: Vec<RuleColumn>,
 }
 
-/// Column in a rule.
+/// Column in a `non_additive` rule.
 #[derive(Clone, Debug)]
 pub struct RuleColumn {
     pub name: String,
-    /// Position in the set's file.
+    /// Position in the file of the metric set.
     pub span: Span,
 }
 
@@ -51,14 +51,15 @@ impl RuleColumn {
         }
     }
 
-    /// Returns the name of the output column, with a suffix if another definition of the set has this name.
+    /// Returns the name of the output column, with a suffix if another definition of the metric set has this name.
     fn free_name(&self, column: &NameUse, set: &MetricSet) -> String {
         let name = self.output_name(column);
         let is_other = self.name.contains('[') && set.position(&name).is_some();
         if is_other { format!("{name}_of_rule") } else { name }
     }
 
-    /// Returns the name of the column or timeframe after the relations of the set are joined. `name` is the column.
+    /// Returns the name of the column or timeframe after the relations of the metric set are joined. `name` is the
+    /// column.
     fn output_name(&self, name: &NameUse) -> String {
         let name = name_after_joins(name);
         match split_timeframe(&self.name) {
@@ -77,7 +78,7 @@ impl PartialEq for RuleColumn {
 
 impl Eq for RuleColumn {}
 
-/// Rows that metrics aggregate: all rows of a set, or the last or first rows of each group.
+/// Rows that metrics aggregate: all rows of a metric set, or the last or first rows of each group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowGroup {
     pub set: usize,
@@ -112,7 +113,8 @@ impl ModelOverSets<'_> {
         RowGroup { set: id.0, rule }
     }
 
-    /// Returns the groups of rows that the needed metrics read. A model without aggregates reads the rows of its sets.
+    /// Returns the row groups that the needed metrics read. A model without aggregates reads all rows of its metric
+    /// sets.
     pub fn row_groups(&self, metric_ids: &[MetricId]) -> Vec<RowGroup> {
         let mut groups: Vec<RowGroup> = Vec::new();
         for id in metric_ids {
@@ -130,8 +132,9 @@ impl ModelOverSets<'_> {
         groups
     }
 
-    /// Returns the replacements for the columns in a part of a metric. The name of the relation is added to columns
-    /// with the name of a key, and removed in a formula that reads a step instead of the set's relations.
+    /// Returns the replacements for the columns in a part of a metric's formula. The name of the relation is added to
+    /// columns that have the name of a key. The name is removed in a formula that reads a step instead of the metric
+    /// set's relations.
     pub fn column_replacements(
         &self,
         id: MetricId,
@@ -150,8 +153,8 @@ impl ModelOverSets<'_> {
         replaced
     }
 
-    /// Splits a grouped step over the rows of a set into a step that finds the last or first rows of each group and a
-    /// step that aggregates these rows. `end_of_name` distinguishes the steps of similar rules.
+    /// Splits a grouped step that reads the rows of a metric set into two steps: one finds the last or first rows of
+    /// each group, and one aggregates these rows. `end_of_name` distinguishes the steps of similar rules.
     pub fn split_by_non_additive_rule(
         &self,
         compiler: &Compiler,
@@ -263,7 +266,7 @@ impl ModelOverSets<'_> {
         [rows, step]
     }
 
-    /// Returns whether a definition of a step over a set's rows is a key or dimension.
+    /// Returns whether a definition is a key or dimension, in a step that reads the rows of a metric set.
     fn is_row_level(&self, set: usize, keys: &Arena<MetricSetKey>, definition: &DefinitionText) -> bool {
         let is_key = keys
             .iter()
@@ -277,7 +280,7 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns the name of a column after the relations of a set are joined.
+/// Returns the name of a column after the relations of a metric set are joined.
 pub fn name_after_joins(name: &NameUse) -> String {
     match &name.qualifier {
         Some(qualifier) => format!("{qualifier}_{}", name.name),

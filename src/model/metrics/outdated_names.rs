@@ -1,5 +1,5 @@
 //! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and
-//! `renamed_from`. Models and sets can still use them, but cause a warning.
+//! `renamed_from`. Models and metric sets can still use them, but cause a warning.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -63,13 +63,13 @@ impl MetricSet {
         Diagnostic::new(Code::DeprecatedMetric, span, message)
     }
 
-    /// Warns about formulas of the set that use deprecated metrics or former names of metrics. `today` is the current
-    /// date.
+    /// Warns about formulas of the metric set that use deprecated metrics or former names of metrics. `today` is the
+    /// current date.
     pub fn check_outdated_metrics(&self, sets: &MetricSets, today: Option<&str>) -> Vec<Diagnostic> {
         self.outdated_metrics_in(&self.definitions, |set| sets.get(set).map(|set| &**set), today)
     }
 
-    /// Warns about outdated metrics in formulas of the set. `find` returns the set with a name.
+    /// Warns about outdated metrics in formulas of the metric set. `find` returns the set with a name.
     fn outdated_metrics_in<'m>(
         &'m self,
         formulas: impl IntoIterator<Item = &'m MetricFormula>,
@@ -108,8 +108,8 @@ impl MetricSet {
             .is_some_and(|node| node.get("deprecated").is_some())
     }
 
-    /// Warns about a use of a metric or dimension that the set marks as deprecated. On and after the `until` date, the
-    /// use is an error.
+    /// Warns about a use of a metric or dimension that the metric set marks as deprecated. On and after the `until`
+    /// date, the use is an error.
     pub fn deprecation(&self, index: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
         let definition = self.definitions.try_get(index)?;
         let kind = if self.is_metric(definition) {
@@ -145,8 +145,8 @@ impl MetricSet {
 }
 
 impl ModelOverSets<'_> {
-    /// Reports deprecated metrics whose `until` date has passed but that formulas of the sets use to compute the needed
-    /// metrics.
+    /// Reports deprecated metrics whose `until` date has passed, if formulas of the metric sets use them to compute the
+    /// needed metrics.
     pub fn check_metrics_used_in_sets(
         &self,
         metric_ids: &[MetricId],
@@ -191,7 +191,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Warns about deprecated dimensions, and about former names of dimensions, in the model's keys and filters.
-    /// `set_indexes` contains the sets that have rows.
+    /// `set_indexes` contains the metric sets that have rows.
     pub fn check_outdated_dimensions(&self, set_indexes: &[usize], today: Option<&str>, faults: &mut Vec<Diagnostic>) {
         for set in set_indexes {
             let metric_set = &self.sets[*set];
@@ -248,10 +248,10 @@ impl ModelOverSets<'_> {
         self.keys.iter().position(|key| is_key(&key.text))
     }
 
-    /// Returns the spelling that the step over a set's rows needs for a name in the set's formula. A key may have the
-    /// name of a column from which the set computes other values, for example after `region` has been renamed to
-    /// `sales_region`. In this case, the relation's name distinguishes the column from the key. `formula_name` is the
-    /// name of the formula.
+    /// Returns the spelling of a name in a formula of a metric set that the step that reads the set's rows needs. A key
+    /// may have the name of a column from which the metric set computes other values, for example after `region` has
+    /// been renamed to `sales_region`. In this case, the column is qualified with the name of its relation.
+    /// `formula_name` is the name of the formula.
     pub fn column_name_distinct_from_keys(
         &self,
         set: usize,
@@ -271,7 +271,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports a key that has the name of its set's time, but a different value.
+    /// Reports a key that has the name of its metric set's time, but a different value.
     pub fn report_keys_hiding_time(&self, set_indexes: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
         for set in set_indexes {
             let metric_set = &self.sets[*set];
@@ -279,7 +279,7 @@ impl ModelOverSets<'_> {
             let set_keys = &keys.set_keys[*set];
             let is_column = metric_set.position(&time.column).is_none();
             let hiding = position_of_hiding_key(&time.column, set_keys);
-            // In a model over several sets, the period of a time is computed from the qualified time.
+            // In a model built on several metric sets, the period of a time is computed from the qualified time.
             let is_period = |index: &usize| self.sets.len() > 1 && set_keys[*index].period.is_some();
             if is_column && let Some(index) = hiding.filter(|index| !is_period(index)) {
                 let (name, column) = (&time.column, &set_keys[index].column);
@@ -296,7 +296,7 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns the position of a key that is a definition with this name in the step over a set's rows.
+/// Returns the position of a key that is a definition with this name in the step that reads the metric set's rows.
 fn position_of_hiding_key(name: &str, keys: &Arena<MetricSetKey>) -> Option<usize> {
     keys.iter().position(|key| {
         let definition = key.definition.as_ref();

@@ -41,7 +41,7 @@ impl PeriodBound {
     }
 
     /// Returns the error message for a bound that is not a constant: text that looks like a date but is not a valid
-    /// date, a formula with a syntax error, or a formula that reads rows.
+    /// date, a formula with a syntax error, or a formula that depends on rows.
     pub fn bound_error(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
         let text = node.text()?.trim();
         let separators = text.chars().filter(|c| "-/.".contains(*c)).count();
@@ -63,7 +63,7 @@ impl PeriodBound {
         // bound.
         let syntax = faults.into_iter().find(|fault| fault.is_error() && fault.is_syntax());
         if syntax.is_some() {
-            // YAML ends the bound at a comma, which the loader reports.
+            // If YAML cut the bound at a comma, the loader reports it.
             let rest = source.get(node.span.end as usize..).unwrap_or_default();
             let is_cut = rest.starts_with(',') && text.matches('(').count() > text.matches(')').count();
             return syntax.filter(|_| !is_cut);
@@ -205,7 +205,8 @@ impl ModelOverSets<'_> {
             Some(order) => {
                 let ordered = self.keys_in(keys, order);
                 let is_period = |index: &usize| keys.key_in_first_set(*index).is_some_and(|key| key.frame.is_some());
-                // A descending order is taken into account only when the formulas of a step with periods are analyzed.
+                // The formulas of a step with periods were analyzed with the step's own order. For all other models,
+                // the lengths assume an ascending order.
                 let is_ascending = self.kind == SpecKind::Periods || order.iter().all(|entry| !entry.descending);
                 let are_keys = ordered.len() == order.len();
                 is_ascending && are_keys && ordered.into_iter().find(is_period) == keys.time
@@ -215,8 +216,9 @@ impl ModelOverSets<'_> {
         self.step.get("fill").is_none().then_some(length)
     }
 
-    /// Returns the conditions on the rows of a set. A bound that the set cannot apply is omitted. The conditions
-    /// compare the column itself if it is known to be a date or time, so that warehouses can skip partitions.
+    /// Returns the conditions on the rows of a metric set. A bound that the metric set cannot apply is omitted. The
+    /// conditions compare the column itself if it is known to be a date or time, so that warehouses can skip
+    /// partitions.
     pub fn period_filters(
         &self,
         compiler: &Compiler,
@@ -228,7 +230,7 @@ impl ModelOverSets<'_> {
         let Some(time) = &self.sets[set].time else {
             return Vec::new();
         };
-        // Without a time key, a row of a set with `grain: month` represents its whole month.
+        // Without a time key, a row of a metric set with `grain: month` represents its whole month.
         let frame = frame.or(time.grain.as_deref()).unwrap_or("day");
         let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
         // In a condition on rows, the name refers to the column, so the formula of a definition with this name is
@@ -282,7 +284,7 @@ impl ModelOverSets<'_> {
         Some(TextWithOrigins::generated(&condition, 0, bound.span))
     }
 
-    /// Reports bounds that no set can apply, and bounds that are not constants.
+    /// Reports bounds that no metric set can apply, and bounds that are not constants.
     pub fn check_bounds(
         &self,
         compiler: &Compiler,

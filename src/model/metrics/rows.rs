@@ -22,7 +22,7 @@ use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Names of columns and dimensions that a step over a set's rows uses.
+/// Names of the columns and dimensions that a step reads from the rows of a metric set.
 #[derive(Default)]
 struct NamesUsed {
     /// Columns: qualifier and name, in lower case.
@@ -31,8 +31,8 @@ struct NamesUsed {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns a grouped step that computes `columns` over the rows of a set. `formulas` contains the set's formulas in
-    /// these columns, and `rule` is the rule that selects the rows.
+    /// Returns a grouped step that computes `columns` from the rows of a metric set. `formulas` contains the formulas
+    /// of the set that these columns use, and `rule` is the rule that selects the rows.
     pub fn rows_step(
         &self,
         compiler: &Compiler,
@@ -98,7 +98,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the model's filters that apply to a set.
+    /// Returns the model's filters that apply to a metric set.
     pub fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
         let name = &self.sets[set].name;
         self.filters.iter().filter(move |(filter_set, _)| {
@@ -128,7 +128,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the replacements for those columns in a set's formula that have the same name as a key.
+    /// Returns the replacements for the columns that have the same name as a key, in a formula of a metric set.
     pub fn replacements_for_key_names(
         &self,
         set: usize,
@@ -141,8 +141,9 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns the replacements for those names in a set's formula that `spell` changes. The arguments of `spell` are
-    /// the name as written, and the name that the step needs, which has a qualifier if a key has the same name.
+    /// Returns the replacements for the names that `spell` changes, in a formula of a metric set. The arguments of
+    /// `spell` are the name as written, and the name that the step needs. The latter has a qualifier if a key has the
+    /// same name.
     pub fn name_replacements(
         &self,
         set: usize,
@@ -190,7 +191,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Combines the filter of the set with the model's filters. A period such as `month` refers to the set's key.
+    /// Combines the filter of the metric set with the model's filters. A period such as `month` refers to the set's
+    /// key.
     fn filter_text(
         &self,
         set: usize,
@@ -291,7 +293,7 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
             }
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
-        // If the whole set is compiled, keep all joins, because the set contains their tests.
+        // If the whole metric set is compiled, keep all joins, because the set contains their tests.
         let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods) || join.text_at("type") == Some("inner");
         if is_inner || columns.iter().any(is_column) {
             required_joins.push(join);

@@ -25,10 +25,10 @@ use crate::span::Span;
 use crate::yaml::Node;
 use crate::{Level, SpecText, Type};
 
-/// Settings of a set that apply wherever the set is used.
+/// Settings of a metric set that also apply to the models that use it.
 pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
 
-/// Date or time column of a set's rows.
+/// Date or time column of the rows of a metric set.
 #[derive(Clone, Debug)]
 pub struct SetTime {
     /// Name without `${}`.
@@ -48,7 +48,8 @@ impl SetTime {
         format!("{}[{frame}]", self.reference())
     }
 
-    /// Returns a key in which a qualified name replaces the name of the time. Other keys are not changed.
+    /// Returns a key in which the qualified name of the time column replaces its plain name. Other keys are not
+    /// changed.
     pub fn qualified(key: &str, time: &str, qualified: &str) -> String {
         let (name, frame) = split_timeframe(key);
         match name.eq_ignore_ascii_case(time) && qualified != time {
@@ -75,7 +76,7 @@ pub struct MetricSet {
     pub path: Option<String>,
     pub text: String,
     pub root: Node,
-    /// Sets on whose metrics this set is built. Empty if the set has `from`.
+    /// Metric sets on which this metric set is built. Empty if the metric set has `from`.
     pub sets: Vec<String>,
     pub time: Option<SetTime>,
     pub filter: Option<MetricFormula>,
@@ -115,7 +116,7 @@ impl MetricSet {
         known_relation(&compiler.options, &RelationReference::read(from)?)
     }
 
-    /// Returns a column in the set's keys, such as its time. The column is qualified with the name of the set's
+    /// Returns a column in the metric set's keys, such as its time. The column is qualified with the name of the set's
     /// relation if a join makes it ambiguous: not all columns of the relations are known, and no relation is known to
     /// have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
@@ -135,36 +136,37 @@ impl MetricSet {
         }
     }
 
-    /// Returns a key or formula for a period of the set's time. The time is qualified if a join makes it ambiguous.
+    /// Returns a key or formula for a period of the metric set's time. The time is qualified if a join makes it
+    /// ambiguous.
     pub fn with_qualified_time(&self, compiler: &Compiler, time: &SetTime, key: &str) -> String {
         SetTime::qualified(key, &time.column, &self.qualified_column(compiler, &time.column))
     }
 
-    /// Returns whether a name is a column of the set's relation that is known to be a date or time.
+    /// Returns whether a name is a column of the metric set's relation that is known to be a date or time.
     pub fn is_temporal(&self, compiler: &Compiler, name: &str) -> bool {
         self.column_type(compiler, name).is_some_and(Type::is_temporal)
     }
 
-    /// Returns whether a key is the column or dimension of the set's time.
+    /// Returns whether a key is the column or dimension of the metric set's time.
     pub fn is_time(&self, key: &str) -> bool {
         let time = self.time.as_ref();
         time.is_some_and(|time| time.column.eq_ignore_ascii_case(key))
     }
 
-    /// Returns whether a key is the set's time, and is known to be a date.
+    /// Returns whether a key is the metric set's time, and is known to be a date.
     pub fn is_date_of_time(&self, compiler: &Compiler, key: &str) -> bool {
         self.is_time(key) && self.column_type(compiler, key) == Some(Type::Date)
     }
 
-    /// Returns the definition that has the name of the set's time column and reads this column.
+    /// Returns the definition that has the name of the metric set's time column and reads this column.
     pub fn definition_hiding_time(&self) -> Option<&MetricFormula> {
         let formula = &self.definitions[self.position(&self.time.as_ref()?.column)?];
         let is_own = |name: &NameUse| name.name.eq_ignore_ascii_case(&formula.name);
         formula.names.iter().any(is_own).then_some(formula)
     }
 
-    /// Returns whether the set's rows have a time, because the column is never NULL or the filter compares it with a
-    /// constant.
+    /// Returns whether the metric set's rows have a time, because the column is never NULL or the filter compares it
+    /// with a constant.
     pub fn has_time_in_every_row(&self, compiler: &Compiler) -> bool {
         let Some(SetTime { column, .. }) = &self.time else {
             return false;
@@ -172,7 +174,7 @@ impl MetricSet {
         let is_declared = self.with_column(compiler, column, |column| !column.is_nullable()) == Some(true);
         let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
         let mut bounds = conditions.filter(|condition| !condition.keys.is_empty());
-        // A definition with the name of the column may be NULL.
+        // A definition with the name of the column may be NULL even if the filter compares the column.
         let is_bounded =
             self.position(column).is_none() && bounds.any(|bound| bound.columns.contains(&column.to_lowercase()));
         is_declared || is_bounded
@@ -207,8 +209,8 @@ impl MetricSet {
         self.definitions.iter().filter(|formula| self.is_metric(formula))
     }
 
-    /// Returns whether a definition is a metric rather than a dimension. All definitions of a set built on other sets
-    /// are metrics.
+    /// Returns whether a definition is a metric rather than a dimension. In a metric set built on other metric sets,
+    /// all definitions are metrics.
     pub fn is_metric(&self, formula: &MetricFormula) -> bool {
         formula.level > Level::Row || !self.sets.is_empty()
     }
@@ -234,11 +236,11 @@ pub fn is_metric_set(root: &Node) -> bool {
 /// Metric set of a file, with the errors in the file.
 #[derive(Clone, Debug)]
 pub struct MetricSetWithErrors {
-    /// `None` if the set has no name.
+    /// Parsed metric set. `None` if it has no name.
     pub set: Option<Arc<MetricSet>>,
     pub faults: Vec<Diagnostic>,
     /// Errors in formulas that can be found without the types of columns. These errors are also found when a model that
-    /// is built on the set is compiled.
+    /// is built on the metric set is compiled.
     pub errors_in_formulas: Vec<Diagnostic>,
 }
 
@@ -278,7 +280,8 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         is_descending: false,
     };
     let (formulas, diagnostics) = analyze_in(compiler, &step, text, &analysis_scope);
-    // The probe finds the other errors, because it is compiled with the columns.
+    // Only these errors are final. The other errors are found again when the metric set is checked with the types of
+    // the columns.
     let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
     let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
     let (of_formulas, errors_in_formulas) = errors.partition::<Vec<_>, _>(is_final);
@@ -349,7 +352,8 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     }
 }
 
-/// Returns the types of the columns that a set can read, by lower-case name. A name with several types is omitted.
+/// Returns the types of the columns that a metric set can read, by lower-case name. A name with several types is
+/// omitted.
 pub fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
     let joins = root.items_at("joins");
     let joined = joins.iter().filter_map(|join| join.get("to"));
@@ -390,14 +394,15 @@ impl MetricSets {
         self.by_name.entry(set.name.to_lowercase()).or_insert(set);
     }
 
-    /// Adds another set to these sets and returns the result. The new set replaces any existing set with the same name.
+    /// Adds a metric set and returns the result. The new metric set replaces any existing metric set with the same
+    /// name.
     pub fn with(&self, set: Arc<MetricSet>) -> Self {
         let mut sets = self.clone();
         sets.replace(set);
         sets
     }
 
-    /// Adds a set, replacing any existing set with the same name.
+    /// Adds a metric set, replacing any existing set with the same name.
     pub fn replace(&mut self, set: Arc<MetricSet>) {
         self.by_name.insert(set.name.to_lowercase(), set);
     }

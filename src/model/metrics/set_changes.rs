@@ -5,15 +5,15 @@ use formulac_syntax::text::one_line;
 use super::expanded_model::{MetricSetFilter, MetricSetFormula};
 use crate::{CompiledSpec, write};
 
-/// Formula of a metric, a dimension or a set's condition that differs between two versions of the set. Formulas are on
+/// Formula of a metric or dimension, or condition of a metric set, that differs between two versions. Formulas are on
 /// one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricChange {
-    /// The metric or dimension with its set, such as `orders.revenue`, or `orders.where` for the condition.
+    /// Qualified name of the metric or dimension, such as `orders.revenue`, or `orders.where` for the condition.
     pub metric: String,
-    /// Formula in the earlier version. `None` if the set had no condition.
+    /// Formula in the earlier version. `None` if the metric set had no condition.
     pub before: Option<String>,
-    /// Formula in the later version. `None` if the set has no condition.
+    /// Formula in the later version. `None` if the metric set has no condition.
     pub after: Option<String>,
 }
 
@@ -54,8 +54,8 @@ impl CompiledSpec {
         )
     }
 
-    /// Returns the changes to the parts of the metric sets that the model reads in both versions: metrics, dimensions
-    /// and the conditions of the sets. `self` is the later version.
+    /// Returns the changes to the metrics, dimensions and conditions of metric sets that the model reads in both
+    /// versions. `self` is the later version.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};

@@ -1,5 +1,5 @@
-//! Model with all metrics and dimensions of a set. The model is compiled to check the set, and the help of its
-//! diagnostics is adapted to sets.
+//! Checks a metric set with a generated model that contains all its metrics and dimensions. The help of the model's
+//! diagnostics is adapted to metric sets.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -7,9 +7,9 @@ use super::keys::period_unit;
 use super::set::{MetricSet, MetricSets, SetTime};
 use crate::yaml;
 
-/// Returns a key for the shortest period that is available in all sets with rows on which the set is built. `None` if
-/// one of these sets has no time. The key names the columns, because a set may have a column with the name of a period,
-/// such as `month`.
+/// Returns a key for the shortest period that is available in all metric sets that provide the rows. These are the
+/// metric set itself or the metric sets on which it is built. `None` if one of them has no time. The key names the
+/// columns, because a metric set may have a column with the name of a period, such as `month`.
 fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut metric_sets = vec![set];
     let mut next = 0;
@@ -43,7 +43,7 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
                 .iter()
                 .map(|(set, time)| format!("{set}: {}", part(time)))
                 .collect();
-            // A key must not have the name of a set's time column.
+            // A key must not have the name of a metric set's time column.
             let mut name = period.clone();
             while times.iter().any(|(_, time)| time.column.eq_ignore_ascii_case(&name)) {
                 name.push_str("_of_sets");
@@ -53,10 +53,10 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     }
 }
 
-/// Suffix of the name of the model that checks a set.
+/// Suffix of the name of the model that checks a metric set.
 pub const CHECK_MODEL_SUFFIX: &str = "_metrics";
 
-/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
+/// Returns the text of the model that checks a metric set by using all its metrics and dimensions.
 pub fn write_set_check_model(set: &MetricSet, sets: &MetricSets) -> String {
     let mut keys: Vec<String> = time_key(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
@@ -69,7 +69,7 @@ pub fn write_set_check_model(set: &MetricSet, sets: &MetricSets) -> String {
     )
 }
 
-/// Parts of help texts about steps, each with the corresponding text for a set, which has no steps.
+/// Parts of help texts about steps, each with the corresponding text for a metric set, which has no steps.
 const STEPS_IN_HELP: [(&str, &str); 7] = [
     (" and `partition_by: []`", ""),
     (

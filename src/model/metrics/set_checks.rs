@@ -31,12 +31,12 @@ impl MetricSet {
         );
     }
 
-    /// Returns whether a formula aggregates rows although the set combines other sets and therefore has no rows.
+    /// Returns whether a formula aggregates rows although the metric set combines other sets and therefore has no rows.
     pub(super) fn aggregates_other_sets(&self) -> bool {
         !self.sets.is_empty() && self.definitions.iter().any(|formula| !formula.aggregates.is_empty())
     }
 
-    /// Returns the errors about aggregates in a set that combines other sets and therefore has no rows.
+    /// Returns the errors about aggregates in a metric set that combines other sets and therefore has no rows.
     pub(super) fn aggregate_errors(&self) -> Vec<Diagnostic> {
         let [first, ..] = self.sets.as_slice() else {
             return Vec::new();
@@ -90,7 +90,7 @@ impl MetricSet {
     }
 }
 
-/// Reports a set without rows and without other sets, and keys that do not fit the set's input.
+/// Reports a metric set without rows and without other sets, and keys that do not fit the set's input.
 pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
     match (root.get("from"), root.get("sets")) {
         (None, None) => loader.report_missing_key(
@@ -128,8 +128,8 @@ pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
     }
 }
 
-/// Reports joins that may change the number of the set's rows, because all metrics of the set are computed over these
-/// rows.
+/// Reports joins that may change the number of the metric set's rows, because all metrics of the set are computed over
+/// these rows.
 pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
     let joins = root.items_at("joins");
     for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
@@ -149,7 +149,7 @@ pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>)
     }
 }
 
-/// Reports a timeframe as the `time` of a set. The keys of models determine the timeframe.
+/// Reports a timeframe as the `time` of a metric set. The keys of models determine the timeframe.
 pub(super) fn report_time_with_timeframe(root: &Node, loader: &mut Loader<'_, '_>) {
     let Some(time) = root.get("time") else { return };
     let column = time.get("column").unwrap_or(time);
@@ -185,8 +185,8 @@ pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
 }
 
 impl MetricSet {
-    /// Returns an error if the set does not define the replacement of a deprecated definition. A metric of another set
-    /// has a qualified name.
+    /// Returns an error if the metric set does not define the replacement of a deprecated definition. A metric of
+    /// another set has a qualified name.
     pub(super) fn replacement_error(&self, keys: &Node) -> Option<Diagnostic> {
         let node = keys.get("deprecated")?.get("use")?;
         let text = node.text()?;

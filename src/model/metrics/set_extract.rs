@@ -14,7 +14,7 @@ use crate::checks::is_plain_name;
 use crate::span::Span;
 use crate::yaml;
 
-/// Keys of a set that do not change the SQL of models.
+/// Keys of a metric set that have no effect on the SQL of models.
 const WITHOUT_SQL: [&str; 6] = ["description", "semantic_model", "owner", "approvers", "tags", "meta"];
 
 impl CompiledSpec {
@@ -79,7 +79,7 @@ impl CompiledSpec {
         text
     }
 
-    /// Returns the dimensions of the sets that the model needs, as `set.dimension`.
+    /// Returns the dimensions that the model needs from its metric sets, as `set.dimension`.
     pub(super) fn find_dimensions_read(&self, source: &str) -> Vec<String> {
         let of_set = |set: &Arc<MetricSet>| {
             let need_flags = self.needed_definitions(set, source);
@@ -91,8 +91,8 @@ impl CompiledSpec {
         self.sets.iter().flat_map(of_set).collect()
     }
 
-    /// Returns, for each definition of a set, whether the model needs it. The model needs the metrics that it reads,
-    /// and the dimensions to which its text or a needed formula may refer.
+    /// Returns, for each definition of a metric set, whether the model needs it. The model needs the metrics that it
+    /// reads, and the dimensions to which its text or a needed formula may refer.
     fn needed_definitions(&self, set: &MetricSet, source: &str) -> Arena<bool> {
         let is_read = |name: &str| {
             let full = format!("{}.{name}", set.name);

@@ -7,19 +7,19 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_names;
 
-/// Meaning of a name in a formula of a set.
+/// Meaning of a name in a formula of a metric set.
 pub enum SetName<'s> {
-    /// Definition of the set itself.
+    /// Definition of the metric set itself.
     Own(usize),
-    /// Column of the set's relations.
+    /// Column of the metric set's relations.
     Column,
-    /// Definitions with this name in the sets on which the set is built. The name is valid if there is only one such
-    /// definition.
+    /// Definitions with this name in the metric sets on which the set is built. The name is valid only if there is
+    /// exactly one such definition.
     OfSets(Vec<(&'s MetricSet, usize)>),
 }
 
 impl MetricSet {
-    /// Resolves a name in the formula of the set's definition `formula_name`. `find` looks up a set by name.
+    /// Resolves a name in the formula of the metric set's definition `formula_name`. `find` looks up a set by name.
     pub fn resolve<'s>(
         &'s self,
         formula_name: &str,
@@ -28,7 +28,7 @@ impl MetricSet {
     ) -> SetName<'s> {
         let qualifier = name.qualifier.as_deref();
         let is_of = |set: &str| qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(set));
-        // In a set with rows, a qualifier refers to a relation, even if the set has the same name.
+        // In a metric set with rows, a qualifier refers to a relation, even if the set has the same name.
         let may_be_own = match self.sets.is_empty() {
             true => qualifier.is_none(),
             false => is_of(&self.name),
@@ -47,7 +47,7 @@ impl MetricSet {
         )
     }
 
-    /// Reports missing sets and metrics to which a set built on other sets refers.
+    /// In a metric set built on other metric sets, reports references to metric sets and metrics that do not exist.
     pub fn check_names_of_other_sets(&self, sets: &MetricSets) -> Vec<Diagnostic> {
         let mut faults = Vec::new();
         let nodes = self.root.get("sets").into_iter();
@@ -68,7 +68,7 @@ impl MetricSet {
                 faults.push(unknown_set(name, node.span, sets, Some(self)));
             }
         }
-        // If a set does not exist, an unknown name may be one of its metrics, so it is not reported.
+        // If a metric set does not exist, an unknown name may be one of its metrics, so it is not reported.
         let is_complete = faults.is_empty();
         let find = |set: &str| sets.get(set).map(|set| &**set);
         for formula in &self.definitions {
@@ -95,8 +95,8 @@ impl MetricSet {
         faults
     }
 
-    /// Reports a name in the formula `formula` that is not a metric of exactly one of the sets on which the set is
-    /// built.
+    /// Reports a name in the formula `formula` that is not a metric of exactly one of the metric sets on which the set
+    /// is built.
     pub fn metric_of_no_set<'s>(
         &'s self,
         formula: &str,

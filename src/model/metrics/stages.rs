@@ -21,7 +21,7 @@ struct Stage {
     windows: Option<WindowRows>,
 }
 
-/// Distributes the columns over steps. A step has one order and one partition for its windows.
+/// Assigns each column to the first step that can compute it. All windows in a step share one order and one partition.
 fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
     let mut stages = Arena::filled(Stage::default(), 1);
     for index in 0..columns.len() {
@@ -53,7 +53,7 @@ fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
     stages
 }
 
-/// Distributes the columns over steps. Windows in the model's order follow the columns by which they are sorted.
+/// Assigns each column to a step. Windows in the model's order come after the columns by which they are sorted.
 fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]) -> Arena<Stage> {
     // The windows in the sort keys themselves are not ordered, so every window that is ordered by these keys reads all
     // rows.
@@ -97,13 +97,13 @@ pub struct StepWriter<'m> {
     pub columns: ModelColumns,
     pub order_by: Option<Vec<TextWithPosition>>,
     pub partition_by: Option<Vec<TextWithPosition>>,
-    /// Condition, and the columns that it reads.
+    /// Condition, and the columns to which it refers.
     pub having: Option<(TextWithOrigins, Vec<usize>)>,
-    /// Columns that each entry of `order_by` reads.
+    /// Columns to which each entry of `order_by` refers.
     pub ordered_by: Vec<Vec<usize>>,
     /// Condition of `since`, if it is applied after the windows.
     late_since: Option<TextWithOrigins>,
-    /// `since` of a step with `fill`, which the step keeps if no later step computes windows.
+    /// Value of `since` in a step with `fill`. The step keeps the key if no later step computes windows.
     kept_since: Option<TextWithPosition>,
 }
 
@@ -149,11 +149,11 @@ impl<'m> StepWriter<'m> {
         }
     }
 
-    /// Returns the steps that follow the rows of each set: first `base`, which aggregates the rows, then the steps that
-    /// read `base`.
+    /// Returns the steps that compute the columns: first `base`, which aggregates the rows of the metric sets, then the
+    /// steps that read `base`.
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
         let mut stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by);
-        // A condition on windows and on columns of later steps filters the rows at the end.
+        // A condition on windows or on columns of later steps cannot be applied in `base`.
         let is_late =
             |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
         if let Some((condition, _)) = self.having.take_if(|(_, uses)| !uses.iter().any(is_late)) {
@@ -198,7 +198,7 @@ impl<'m> StepWriter<'m> {
         steps
     }
 
-    /// Returns the column after which a step is named: the first column that another column reads. The query may
+    /// Returns the column after which a step is named: the first column on which another column depends. The query may
     /// compute the other columns in its last select.
     fn naming_column(&self, columns: &[usize]) -> Option<usize> {
         let uses = self.columns.all.iter().flat_map(|other| &other.uses);
@@ -207,8 +207,9 @@ impl<'m> StepWriter<'m> {
         first_read.or_else(|| columns.first()).copied()
     }
 
-    /// Moves windows after the columns of the condition, so that the windows read only the groups that the condition
-    /// keeps. Returns the stage that filters. `None` if the condition reads windows or no stage follows it.
+    /// Moves windows to stages after the columns of `having`, so that the windows read only the groups that this
+    /// condition keeps. Returns the stage that applies the condition. `None` if the condition reads windows, or if no
+    /// stage follows its columns.
     fn delay_windows(&mut self, stages: &mut Arena<Stage>) -> Option<usize> {
         let (_, uses) = self.having.as_ref()?;
         let mut reads_windows: Arena<bool> = Arena::new();
@@ -275,7 +276,7 @@ impl<'m> StepWriter<'m> {
                     Some(partition) => Some(partition.clone()),
                     None if is_grouped => None,
                     None if step.order_by.is_empty() => Some(Vec::new()),
-                    // Look-backs without a partition compare the other keys, as in a grouped step.
+                    // Without `partition_by`, windows read only rows with the same other keys, as in a grouped step.
                     None => Some(default()).filter(|names: &Vec<TextWithPosition>| !names.is_empty()),
                 };
             }
@@ -380,7 +381,7 @@ impl<'m> StepWriter<'m> {
     }
 }
 
-/// Returns the step that combines the aggregates of several sets by key.
+/// Returns the step that combines the aggregates of several metric sets by key.
 pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
     let entry = |(name, key): (&String, &ModelKey)| TextWithPosition::new(quote_formula_name(name), 0, key.span);
     StepText {

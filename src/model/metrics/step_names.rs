@@ -22,7 +22,7 @@ pub fn names_of_steps(root: &Node) -> FxHashSet<String> {
     names.map(str::to_lowercase).collect()
 }
 
-/// Returns the name of a step that groups the rows of sets by keys.
+/// Returns the name of a step that groups the rows of metric sets by keys.
 pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
     let from = match sets {
         [set_name] => (*set_name).to_owned(),

@@ -19,7 +19,8 @@ pub struct AggregatingStep {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the step without groups that filters the rows of a measure before the given step reads them.
+    /// Goes back from a step through the steps that are not grouped, and returns the first of these steps that filters
+    /// the rows of a measure.
     pub(crate) fn filtering_step(&self, step: usize, measure: &str) -> Option<usize> {
         let (mut step, mut column) = (step, measure.to_owned());
         loop {

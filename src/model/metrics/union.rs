@@ -113,7 +113,7 @@ impl SpecCompilation<'_> {
         self.unions
             .push((steps.iter().map(|step| step.text.to_owned()).collect(), union));
         self.ctes.push(Cte::new(dialect.name_text(&name, true), body));
-        // The columns of a step with an error are unknown.
+        // The columns of a step with an error are unknown, so the columns of the union are unknown too.
         let relation = match relation_count == steps.len() {
             true => Relation::new(name),
             false => Relation::unknown(name),

@@ -28,8 +28,8 @@ struct WindowKeys {
 }
 
 impl ModelOverSets<'_> {
-    /// Reports windows whose unit does not fit the periods of the time key. In the expanded spec, these windows may
-    /// be computed by a later step, which has no information about the periods.
+    /// Reports windows whose calendar unit does not fit the periods of the time key. In the expanded spec, these
+    /// windows may be computed by a later step, which has no information about the periods.
     pub fn check_window_units(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some((time, frame)) = keys
             .time
@@ -71,8 +71,9 @@ impl ModelOverSets<'_> {
         list_entry.map_or(self.span, |listed_metric| listed_metric.span)
     }
 
-    /// Warns about a look-back that another key cuts short, because this key is a longer period or a label of the date
-    /// that orders the rows. Also warns about a look-back along a key if `order_by` also contains a shorter period.
+    /// Warns about a window that would have to read periods outside its partition, because another key is a longer
+    /// period or a label of the date that orders the rows. Also warns about a window that counts periods of a key if
+    /// `order_by` also contains a shorter period.
     pub fn check_partitions(
         &self,
         compiler: &Compiler,
@@ -132,7 +133,8 @@ impl ModelOverSets<'_> {
         if indexes.is_empty() || !indexes.all(|index| entries.contains(&index) == is_in_partition) {
             return None;
         }
-        // PERIODOFFSET does not read a partition, and totals of a model over sets ignore an `order_by` without keys.
+        // PERIODOFFSET does not read a partition. In a model built on metric sets, totals ignore an `order_by` without
+        // keys.
         let mut reaches = formula.window_reaches.iter();
         let ordered = reaches.find(|(reach, _)| !matches!(reach, WindowReach::Offset { .. }));
         let totals = formula.totals.first();
@@ -268,8 +270,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Warns about filters on the time key that remove periods needed by a look-back. `metric_ids` are the metrics that
-    /// the model reads.
+    /// Warns about filters on the time key that remove earlier periods although a formula reads them. `metric_ids` are
+    /// the metrics that the model reads.
     pub fn check_hidden_periods(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some(time) = keys.time else { return };
         let of_metrics = metric_ids.iter().map(|id| {

@@ -99,8 +99,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Copies the keys of the model, except keys that concern its sets. `first` is the index of the first expanded
-    /// step.
+    /// Copies the keys of the model, except keys that concern its metric sets. `first` is the index of the first
+    /// expanded step.
     fn copy_model_keys(&self, first: usize, out: &mut TextWithOrigins) {
         let at_top = std::ptr::eq(self.step, self.root);
         let is_own = self.kind == SpecKind::Periods;
@@ -124,7 +124,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Writes the settings of the sets that the model does not specify, and their key `semantic_model`.
+    /// Writes the settings that the metric sets specify and the model does not, and the metric sets' key
+    /// `semantic_model`.
     fn write_settings(&self, out: &mut TextWithOrigins) {
         let semantic = self.sets.iter().find_map(|set| set.root.get("semantic_model"));
         if let Some(semantic) = semantic.filter(|_| self.root.get("semantic_model").is_none()) {
@@ -169,8 +170,8 @@ impl ModelOverSets<'_> {
         listed_metrics.iter().copied().filter(is_column).collect()
     }
 
-    /// Writes the properties of columns: the properties in the model, and the properties that the sets specify for
-    /// their metrics and for the dimensions that are keys.
+    /// Writes the properties of columns: the properties in the model, and the properties that the metric sets specify
+    /// for their metrics and for the dimensions that are keys.
     fn write_columns(&self, compiler: &Compiler, keys: &[ListedMetric], out: &mut TextWithOrigins) {
         let listed_metrics: Vec<&ListedMetric> = keys.iter().chain(&self.listed_metrics).collect();
         let column_map = self.root.get("columns").filter(|node| node.pairs().is_some());
@@ -214,8 +215,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the properties that a set specifies for a metric or dimension, each with its value as YAML. Properties
-    /// in `own_node` take precedence.
+    /// Returns the properties that a metric set specifies for a metric or dimension, each with its value as YAML.
+    /// Properties in `own_node` take precedence.
     fn properties_from_set(
         &self,
         listed_metric: &ListedMetric,
@@ -231,7 +232,7 @@ impl ModelOverSets<'_> {
             let value = properties.get(key).filter(|_| is_free(key));
             pairs.extend(value.map(|value| (key, node_text(value))));
         }
-        // For these keys, the set provides the parts that the model does not specify.
+        // For these mappings, the metric set provides the entries that the model does not specify.
         for (mapping_key, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
             let own_pairs = own_node
                 .and_then(|column_node| column_node.get(mapping_key)?.pairs())

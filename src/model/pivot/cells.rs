@@ -300,7 +300,8 @@ impl CellColumns {
         Select::scan_cte(sources.rows).join([columns, filled]).project(items)
     }
 
-    /// Returns the total of a cell's column, because a cell without a row also needs the total.
+    /// Returns the total of a cell's column: the maximum over all cells of the column, because cells without a row
+    /// contain no total.
     fn total_of_column(
         &self,
         total: SqlId,

@@ -221,9 +221,9 @@ impl SpecCompilation<'_> {
         classified_columns
     }
 
-    /// Returns the element for a column so that its name has the same kind in all semantic models of the project. A
-    /// dimension becomes an entity if another model has an entity with its name. `None` if the name is a time dimension
-    /// of another model.
+    /// Changes the element for a column so that a name has the same kind in all semantic models of the project. A
+    /// dimension becomes an entity if another model has an entity with the same name. Returns `None` if another model
+    /// has a time dimension with the same name.
     fn with_kind_of_project(&self, column: &str, element: SemanticElement) -> Option<SemanticElement> {
         let project = &self.compiler.specs.semantic_names;
         let (name, kind) = element.name_and_kind(column);

@@ -85,7 +85,8 @@ impl ProjectNames {
         names
     }
 
-    /// Returns whether a name in the model must have a different kind.
+    /// Returns whether a name in the model must have a different kind, because another semantic model uses the name for
+    /// that kind.
     pub(crate) fn contradicts(&self, model: &SemanticModel) -> bool {
         model
             .names
@@ -93,12 +94,12 @@ impl ProjectNames {
             .any(|(name, kind)| self.is_time(name, *kind) || self.is_entity(name, *kind))
     }
 
-    /// Returns whether a name of a kind other than time dimension is a time dimension in a semantic model.
+    /// Returns whether any semantic model uses the name for a time dimension, although `kind` is a different kind.
     pub(super) fn is_time(&self, name: &str, kind: NameKind) -> bool {
         kind != NameKind::TimeDimension && self.times.contains(name)
     }
 
-    /// Returns whether a categorical dimension has the name of an entity.
+    /// Returns whether any semantic model uses the name for an entity, although `kind` is a categorical dimension.
     pub(super) fn is_entity(&self, name: &str, kind: NameKind) -> bool {
         kind == NameKind::Categorical && self.entities.contains(name)
     }
@@ -150,7 +151,7 @@ mod tests {
             if let Some(yml) = yml.get(1) {
                 assert!(yml.contains("name: customer\n        type: primary"), "{yml}");
             }
-            // The name is a date in another model.
+            // In another model, the name is a date.
             if let Some(spec) = compiled.get(2) {
                 let left_out = spec.semantic_model().unwrap().left_out();
                 assert!(left_out.iter().any(|(column, _)| column == "period"), "{left_out:?}");

@@ -60,7 +60,7 @@ pub struct FirstStep {
 pub struct FirstStepJoin {
     /// Name that qualifies the relation's columns, in lower case.
     pub name: String,
-    /// Description of the join. Joins with equal descriptions are the same.
+    /// Text that identifies the join. Joins with equal texts are the same.
     pub identity: String,
     /// Join as a YAML flow mapping.
     pub text: String,
@@ -99,7 +99,7 @@ pub struct FirstStepDefinition {
     pub origin: FirstStepOrigin,
     /// ID of the formula's tree.
     pub tree: u32,
-    /// Level of the formula.
+    /// Level at which the formula is evaluated, such as per row or per group.
     pub level: Level,
     /// Formula as written.
     pub formula: String,
@@ -132,9 +132,9 @@ pub struct FirstStepDefinition {
 pub enum FirstStepOrigin {
     /// The spec contains the definition.
     Spec,
-    /// The spec lists a metric of a set.
+    /// The spec lists a metric of a metric set.
     Listed,
-    /// A formula of the spec uses a metric of a set that the spec does not list.
+    /// A formula of the spec uses a metric of a metric set, but the spec does not list the metric.
     Used,
 }
 
@@ -172,8 +172,8 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     }))
 }
 
-/// Reads a metric set over a relation as a step without keys. Returns `None` for a file that is not such a set, or
-/// whose definitions cannot be compared with those of specs.
+/// Reads a metric set with `from` as a step without keys. Returns `None` if the file is not such a metric set, or if
+/// its definitions cannot be compared with those of specs.
 pub fn read_metric_set_as_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<FirstStep> {
     let root = yaml::parse_root(text)?;
     let model = root.text_at("metric_set")?;
@@ -193,7 +193,7 @@ pub fn read_metric_set_as_step(compiler: &Compiler, trees: &mut FormulaTrees, te
 struct StepSource<'s> {
     root: &'s Node,
     text: &'s str,
-    /// Name of the model or set.
+    /// Name of the model or metric set.
     model: &'s str,
     from: &'s RelationReference,
     is_last: bool,
@@ -324,7 +324,7 @@ fn read_group_key(
     }
 }
 
-/// Reads the definitions of a step. `definitions` contains metrics of a set, to which the formulas may refer.
+/// Reads the definitions of a step. `definitions` contains metrics of a metric set, to which the formulas can refer.
 pub(super) fn read_definitions(
     compiler: &Compiler,
     trees: &mut FormulaTrees,

@@ -1,4 +1,5 @@
-//! Reads models over a metric set. Their formulas may repeat metrics of the set, or formulas of other models.
+//! Reads models that are built on a metric set. Their formulas may repeat metrics of the set, or formulas of other
+//! models.
 
 use super::FormulaTrees;
 use super::first_step::{FirstStep, FirstStepDefinition, FirstStepOrigin, read_definitions};
@@ -10,8 +11,9 @@ use crate::load::{StepDefinitions, load_steps};
 use crate::metrics::{MetricFormula, analyze, find_step_over_metric_sets, listed_metrics};
 use crate::yaml::{self, Node};
 
-/// Reads the first step of a model over a single metric set. `set` returns the step of a set by its name. Returns
-/// `None` for other files, for models that list all metrics of a set with `*`, and for models with `overrides`.
+/// Reads the first step of a model that is built on a single metric set. `set` returns the step that represents the
+/// metric set with a name. Returns `None` for other files, for models that list all metrics of a metric set with `*`,
+/// and for models with `overrides`.
 pub fn read_step_over_metric_set<'s>(
     compiler: &Compiler,
     trees: &mut FormulaTrees,
@@ -41,7 +43,8 @@ pub fn read_step_over_metric_set<'s>(
     add_used_metrics(set, &formulas, &mut definitions);
     let source = (text, set.relation_name.as_str());
     let mut definitions = read_definitions(compiler, trees, step, source, &formulas, definitions).ok()?;
-    // The formulas were analyzed without the set, so metrics look like columns. Correct the levels.
+    // The formulas were analyzed without the metric set, so metrics were treated like columns of single rows. Set the
+    // correct level.
     for definition in &mut definitions {
         definition.level = definition.level.max(Level::Aggregate);
         definition.has_aggregates = false;
@@ -64,7 +67,7 @@ pub fn read_step_over_metric_set<'s>(
     })
 }
 
-/// Adds the metrics of the set that the model's formulas use but the model does not list.
+/// Adds the metrics of the metric set that the model does not list but its formulas use.
 fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &mut Arena<FirstStepDefinition>) {
     let is_own_name = |name: &str| {
         let of_model = |formula: &MetricFormula| {
@@ -84,7 +87,7 @@ fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &m
     }
 }
 
-/// Returns a metric of a set under the name that a model assigns to it.
+/// Returns a metric of a metric set under the name that a model assigns to it.
 fn metric_of_set(
     set: &FirstStep,
     metric: &str,

@@ -70,8 +70,8 @@ impl<'m> ViewAccess<'m> {
         access
     }
 
-    /// Adds the settings of the view or topic that `subject` describes. `base` is the view at which the topic starts,
-    /// and `view` is the promoted view.
+    /// Adds the settings of the view or topic that `subject` describes. `base` is the base view of the topic, and
+    /// `view` is the promoted view.
     fn add_settings(
         &mut self,
         model: &'m ParsedOmniModel<'_>,
@@ -104,7 +104,8 @@ impl<'m> ViewAccess<'m> {
                 ),
                 is_carried: true,
             });
-            // A key from another view would repeat the rows, unless the topic starts at the promoted view.
+            // A key column from another view would repeat the rows, unless the promoted view is the base view of the
+            // topic.
             if of_view == view || base == view {
                 field.view = Some(of_view);
                 self.filters.push(AccessFilter {
@@ -126,7 +127,7 @@ impl<'m> ViewAccess<'m> {
         }
     }
 
-    /// Adds the settings of a query's topic that a spec cannot express.
+    /// Adds the settings in a query's topic that a spec cannot express.
     pub fn add_topic_gaps(&mut self, model: &'m ParsedOmniModel<'_>, topic: &str) {
         let Some((file, root)) = model.topic(topic) else {
             return;

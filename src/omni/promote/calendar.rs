@@ -24,8 +24,8 @@ pub(super) struct OmniCalendar {
     fiscal_shift: Option<i64>,
 }
 
-/// Setting without a fixed value that a spec can contain: the index of its file, its key, its YAML node, and the
-/// timeframes that depend on it.
+/// Setting that cannot be copied to a spec because it has no fixed value: the index of its file, its key, its YAML
+/// node, and the timeframes that depend on it.
 pub(super) type UserSetting<'m> = (usize, &'static str, &'m Node, &'static [&'static str]);
 
 impl OmniCalendar {

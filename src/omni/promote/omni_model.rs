@@ -395,7 +395,7 @@ fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource
                 view.order.push(name.to_owned());
                 entry.insert(field);
             }
-            // The column of a dimension can also be read without the dimension.
+            // The column of a dimension can also be read without the dimension, so the measure replaces the dimension.
             Entry::Occupied(mut entry) if kind == OmniFieldKind::Measure && is_column(entry.get()) => {
                 entry.insert(field);
             }

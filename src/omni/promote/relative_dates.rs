@@ -171,7 +171,7 @@ impl RelativePeriod {
             }
             [count, unit, "ago"] => {
                 let (count, unit) = parse_count(count, unit).ok_or_else(|| missing_unit_message(text))?;
-                // The current unit is included in the count.
+                // The count includes the current unit, such as the current month.
                 (unit, count - 1)
             }
             _ => return Err(format!("`{text}` is not a supported date")),

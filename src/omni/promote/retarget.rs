@@ -107,8 +107,8 @@ impl TargetModel {
     }
 
     /// Returns the edits that make a field read the model of a spec that was promoted from the field. If several specs
-    /// were promoted from the field, the error states why the field can never read this model. If there is no such
-    /// reason, the error asks for one spec.
+    /// were promoted from the field, returns an error: the reason why the field can never read this model or, if there
+    /// is none, a request to remove `promoted_from` from all but one of these specs.
     pub(super) fn edits_for(
         spec: usize,
         specs: &[(String, String)],

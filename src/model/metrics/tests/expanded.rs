@@ -1,4 +1,4 @@
-//! Tests of the specs to which models over one set are expanded.
+//! Tests the specs to which models built on one metric set are expanded.
 
 use super::compile_last;
 use crate::Compiler;

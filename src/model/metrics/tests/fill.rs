@@ -145,7 +145,7 @@ fn constant_bounds_need_no_count_of_rows_for_each_combination_of_keys() {
     let all = spec_with_fill("[month, region]", &format!("{{by: month, {bounds}}}"));
     assert_eq!(each, all);
     assert!(!all.contains("row_count") && !all.contains("combinations"), "{all}");
-    // Without another key, the count makes one row even if there are no orders.
+    // Without another key, `row_count` ensures that the step has one row even if there are no orders.
     let total = spec_with_fill("month", &format!("{{by: month, {bounds}}}"));
     assert!(total.contains("row_count"), "{total}");
 }

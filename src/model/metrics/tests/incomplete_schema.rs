@@ -43,7 +43,7 @@ fn a_join_does_not_make_the_time_of_a_set_ambiguous() {
 const SALES: &str = "metric_set: sales\nfrom: orders\njoins: [{to: customers, using: customer_id}]\ntime: ordered_at\n\
     definitions: |\n  n = COUNT()\n  revenue = SUM(orders.amount)\n  spent = SUM(spend)\n";
 
-/// All columns of the set's relation are known, so other columns are columns of the joined relation.
+/// All columns of the metric set's relation are known, so other columns are columns of the joined relation.
 #[test]
 fn a_join_remains_if_only_its_relation_may_have_a_column() {
     let orders = ["customer_id", "amount", "spend"]

@@ -92,7 +92,7 @@ fn names_of_metrics_may_look_like_cells_or_functions() {
     }
 }
 
-/// Models that use a set may group by units that differ from those of the model with which the set is checked.
+/// Models that use a metric set may group by other calendar units than the model with which the metric set is checked.
 #[test]
 fn the_help_about_ranges_of_rows_names_no_unit_in_a_set() {
     let set = |formula: &str| {

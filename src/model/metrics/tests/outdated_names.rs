@@ -20,7 +20,7 @@ columns:
 #[test]
 fn a_key_with_the_former_name_of_a_dimension_groups_by_the_dimension() {
     let model = "model: m\nmetrics: [orders.net, orders.regions]\ngroup_by: region\n";
-    // In the set's own formulas, the name refers to the column.
+    // In the metric set's own formulas, the name refers to the column.
     assert_eq!(
         sql(&[ORDERS, model]),
         "\
@@ -201,7 +201,7 @@ fn a_deprecated_metric_that_nothing_uses_is_valid() {
     assert_eq!(fault_lines(&[set, over]), ["F0850 o.n"]);
     let inside = set.replace(", twice: {deprecated: {use: rows}}", "");
     assert_eq!(fault_lines(&[&inside]), ["F0850 n"]);
-    // A query reports no other diagnostics of the set.
+    // A query reports no other diagnostics of the metric set.
     let indirect = compile_last_with(&compiler, &[&inside, "model: m\nmetrics: o.twice\n"]);
     let fault = indirect.diagnostics().first().expect("an error");
     assert_eq!(

@@ -68,7 +68,7 @@ struct PromotionPlan<'m> {
     sorts_at: Option<&'m Node>,
     limit: Option<u64>,
     calculations: Vec<Calculation<'m>>,
-    /// Columns that separate the rows for calculations.
+    /// Columns by which the rows are partitioned for the calculations.
     partitions: Vec<OmniReference>,
     /// Names of the query's columns and calculations in Omni, in the order of their letters.
     omni_columns: Vec<String>,
@@ -169,7 +169,7 @@ struct BuiltColumn {
     is_there: bool,
     is_measure: bool,
     known_as: String,
-    /// Name of the field in the query. `known_as` contains the canonical name of the view.
+    /// Name of the field as written in the query. `known_as` is the same name with the canonical name of the view.
     written_as: String,
 }
 
@@ -351,7 +351,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             }
             self.remove_faulty_definitions(&faulty);
         };
-        // Without any content, the spec could only report that it has no columns.
+        // An empty spec could only report that it has no columns, so its diagnostics are omitted.
         let is_empty = self.spec.steps.iter().all(SpecStep::is_empty) && !self.gaps.is_empty();
         let diagnostics = if is_empty { Vec::new() } else { diagnostics };
         Promotion {

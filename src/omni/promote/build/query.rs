@@ -218,8 +218,8 @@ fn read_calculations(query: &Node) -> (Vec<Calculation<'_>>, Vec<Gap<'_>>) {
 }
 
 /// Returns the output columns of a query, and the names of all its columns and calculations in the order of their
-/// letters. Names and sorts the calculations as in the query's field list. Calculations that are missing from the list
-/// come last.
+/// letters. The names and the order of the calculations are taken from the query's field list. Calculations that are
+/// missing from the list come last.
 fn read_outputs(
     model: &ParsedOmniModel<'_>,
     base: &str,

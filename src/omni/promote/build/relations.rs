@@ -54,8 +54,9 @@ impl SpecBuilder<'_, '_> {
         Joins::find(self.model, base, &names, self.plan.topic)
     }
 
-    /// Leaves out the measures of a view that need a join with several matching rows, if the other measures do not need
-    /// it. Otherwise, the join would repeat the rows for all measures. Returns whether measures were left out.
+    /// If only some of the measures need a join with several matching rows, leaves out these measures, because the join
+    /// would repeat the rows of the other measures. Applies only to the promotion of a view. Returns whether measures
+    /// were left out.
     fn leave_out_repeating_measures(&mut self) -> bool {
         if !self.plan.takes_over || self.plan.of_rows {
             return false;

@@ -438,7 +438,7 @@ impl SpecBuilder<'_, '_> {
         self.write_calculation_filters();
     }
 
-    /// Reports the sort gaps that have not been reported yet. Returns their comments.
+    /// Reports the gaps in the sort keys that have not been reported yet, and returns their comments.
     pub(super) fn report_sort_gaps(&mut self, gaps: Vec<(String, String, bool)>) -> Vec<String> {
         let Some(node) = self.plan.sorts_at else {
             return Vec::new();

@@ -158,8 +158,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the given fields and all fields on which they depend, dependencies first. A field that depends on itself
-    /// follows a field that reads it.
+    /// Returns the given fields and all fields on which they depend, dependencies first. In a cycle, a field may come
+    /// before a field on which it depends.
     pub fn field_closure(&self, fields: &[FieldKey]) -> Vec<FieldKey> {
         enum ResolveStep {
             Enter(FieldKey),
@@ -237,7 +237,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
     pub fn resolved_field(&self, key: &FieldKey) -> Result<ResolvedField, String> {
         match self.resolved.get(key) {
             Some(resolved) => resolved.clone(),
-            // A field is converted after the fields on which it depends.
+            // Fields are converted after the fields on which they depend, so a field that is not converted yet depends
+            // on itself.
             None if self.field(key).is_some() => Err(format!("`{}` depends on itself", display_key(key))),
             None => Err(format!("there is no field `{}`", display_key(key))),
         }
@@ -357,8 +358,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the display settings of a field, and the access grants that are required by the field or by a field that
-    /// it reads.
+    /// Returns the display settings of a field, and the access grants that are required by the field or by a field on
+    /// which it depends.
     pub fn display_settings_with_grants(
         &self,
         key: &FieldKey,

@@ -15,7 +15,7 @@ fn or_false(condition: FormulaTerm) -> FormulaTerm {
     FormulaTerm::call("COALESCE", &[condition, FormulaTerm::boolean_literal(false)])
 }
 
-/// Converts the parts of an expression.
+/// State for converting the syntax tree of an expression.
 pub(super) struct SqlReader<'n> {
     pub dialect: Dialect,
     pub names: &'n dyn SqlNames,
