@@ -142,8 +142,8 @@ impl ModelReconciler<'_> {
             return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), reconciled);
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
-            // The column does not belong to a definition. The column may be a helper column or a column that is passed
-            // on.
+            // The column does not belong to a definition. It may be a helper column, or pass a column of the input
+            // through unchanged.
             edit.why = Some("the column is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;

@@ -93,7 +93,7 @@ pub(super) const KEEP_COMMENT: &str = "formulac: keep";
 const HINT_REASON: &str = "a spec cannot contain an optimizer hint or a comment with Jinja";
 
 impl HandEdit {
-    /// Returns `true` if a comment in the file requests that the edited SQL is kept, although a spec may be able to
+    /// Returns `true` if a comment in the file requests that the edited SQL be kept, although a spec may be able to
     /// express it.
     #[must_use]
     pub fn is_kept_by_comment(&self) -> bool {
@@ -125,7 +125,8 @@ impl HandEdit {
         }
     }
 
-    /// Returns the part of the file that an edit to the text of the file concerns, such as `` the column `revenue` ``.
+    /// Returns the part of the file that a text edit changes, such as `` the column `revenue` ``. `None` for other
+    /// edits.
     #[must_use]
     pub fn part_of_text(&self) -> Option<&str> {
         Some(self.detail.as_str()).filter(|detail| self.property == Property::Text && !detail.is_empty())
@@ -372,7 +373,7 @@ pub(super) fn whole_file_edit(path: &str, before: &str, after: &str, property: P
     }
 }
 
-/// Returns the edit of a file that cannot be compared with the generated file, for this reason.
+/// Returns an edit to a file that cannot be compared with the generated file. `why` is the reason.
 fn unreadable_file_edit((path, before, after): (&str, &str, &str), line: usize, reason: &str) -> HandEdit {
     HandEdit {
         line,
@@ -402,7 +403,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         .filter(|rest| hints(&rest.after) > hints(&rest.before))
         .map(|rest| rest.after.clone())
         .collect();
-    // A hint before a column also hides the name of the column.
+    // A hint before a column also makes the column itself seem to be removed.
     let is_caused_by_hint = |rest: &OtherEdit| {
         with_hint.contains(&rest.after)
             || rest.after.is_empty() && with_hint.iter().any(|one| one.ends_with(&rest.before))

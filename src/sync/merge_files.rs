@@ -220,7 +220,7 @@ pub(super) fn with_generated_columns<'p>(
         let versions = versions.into_iter().flatten();
         let mut restored = versions.map(|version| restore_column(version, current, dialect, position));
         if let Some(restored) = restored.find(|restored| !restored.is_empty()) {
-            // Another range may overlap this one: restoring a column also restores its item of `group by`.
+            // Ranges may overlap, because restoring a column also restores its item in `group by`.
             text = apply_replacements(current, restored.iter().collect()).or(text);
         }
     }

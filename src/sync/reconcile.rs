@@ -57,7 +57,7 @@ pub struct ReconcileTools<'t> {
     pub decompiler: &'t Decompiler,
     /// Folders for models and tests, relative to the project's folder.
     pub folders: (&'t str, &'t str),
-    /// New paths of moved files, by their default paths in these folders.
+    /// New paths of moved files, by their default paths in `folders`.
     pub moved_paths: &'t BTreeMap<String, String>,
 }
 
@@ -101,7 +101,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     let base = base.and_then(|base| tools().compile_base(base));
     let changes = base.as_ref().zip(sides.ours);
     let changes = changes.and_then(|(base, ours)| SpecChanges::new(base, ours));
-    // The result must never lose a change of the spec.
+    // The result must never lose a change to the spec.
     let keeps_changes = |done: &Reconciled| {
         changes.as_ref().zip(sides.ours).is_none_or(|(changes, ours)| {
             let new = tools().compile(&ours.spec, done.source.as_deref().unwrap_or_default());

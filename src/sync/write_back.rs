@@ -57,7 +57,7 @@ pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit
                     vec!["config".to_owned(), hand.detail.clone()],
                 ],
             };
-            // Some keys of a spec contain text, others contain Jinja for dbt.
+            // Some keys of a spec contain text, and others contain Jinja for dbt, so try both forms of the value.
             let text = after
                 .as_ref()
                 .and_then(rendered_value)
@@ -222,8 +222,8 @@ fn key_path<'k>(keys: impl IntoIterator<Item = &'k String>) -> Path {
     keys.into_iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
-/// Returns the edits that may set a key: an edit at the key itself or, if a parent key is missing, an edit that adds
-/// the parent key with the keys under it.
+/// Returns the possible edits that set a key: an edit at the key itself or, if a parent key is missing, an edit that
+/// adds the parent key with the keys under it.
 fn set_edits(root: Option<&YamlValue>, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();

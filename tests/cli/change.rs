@@ -407,7 +407,7 @@ fn commits_may_have_to_be_signed() {
     commit(&project, "unsigned");
     let (_, report) = run_authorize(&project);
     assert_eq!(report["not_allowed"][0]["why"], "the commit has no valid signature");
-    // Key of a user whom the git configuration trusts.
+    // SSH key of a user whom the git configuration trusts.
     let key = project.path("key");
     let exit_status = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])

@@ -1,4 +1,4 @@
-//! Tests which recorded facts `formulac authorize` checks: evidence, states and known facts.
+//! Tests how `formulac authorize` checks the files that formulac records: evidence, state files and `known.yml`.
 
 use crate::change::{create_proposal, run_as, run_authorize};
 use crate::repository::{commit, edit, git, switch_user};

@@ -183,7 +183,8 @@ fn specs_are_in_a_folder_that_dbt_does_not_read() {
     assert_eq!(check.exit, 0, "{}{}", check.out, check.err);
 }
 
-/// An environment for an adapter without a dialect would get the SQL of another dialect.
+/// `init` creates no environment for an output with an unsupported adapter, because its models would get the SQL of
+/// another dialect.
 #[test]
 fn outputs_of_unsupported_adapters_are_no_environments() {
     let project = create_project("init_adapters");

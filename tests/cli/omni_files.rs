@@ -370,7 +370,7 @@ fn resolve_keeps_the_file_that_the_option_names() {
             saved_versions(&project);
         }
     }
-    // A committed text is not saved.
+    // A committed version is not saved.
     git(&project, &["checkout", "--quiet", "."]);
     edit(&project, view, "Before tax.", "In Omni.");
     edit(&project, spec, "Before tax.", "In the spec.");

@@ -90,7 +90,7 @@ fn check_reports_errors_after_each_change() {
     watch.wait_for("no problems");
 }
 
-/// Facts, the dbt profile and Omni's files are read as well.
+/// A run also reads `known.yml`, the dbt profile and Omni's files.
 #[test]
 fn changes_to_all_files_that_a_run_reads_are_detected() {
     let project = project("watch_facts");

@@ -31,7 +31,7 @@ pub fn proofs(dialect: Dialect) -> &'static [Proof] {
     })
 }
 
-/// Looks up the constructs of the statements that `prove` generates for these proofs.
+/// Looks up the SQL constructs of the statements that `prove` generates for these proofs.
 pub fn look_up_proofs(statements: &mut Statements, dialect: Dialect, proofs: &[Proof]) {
     let stored = StoredRows::new(proofs);
     let table = Relation::new(STATEMENTS_TABLE);

@@ -271,7 +271,7 @@ proptest! {
             1 => format!("{before}{after}"),
             _ => format!("{before}{word} + {word}{after}"),
         };
-        // The name of a column does not need `as`.
+        // `as` before a column name is optional, so its removal is not an edit.
         prop_assume!(what != 1 || word != "as");
         prop_assert!(!Edits::from_texts(&body, &found, dialect).is_empty(), "{}", found);
     }

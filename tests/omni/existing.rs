@@ -363,7 +363,7 @@ measures:
     assert_eq!(files.omni["main/orders.view"], edited);
 }
 
-/// Omni may not record the dbt model of a view.
+/// Omni does not always record the dbt model of a view.
 #[test]
 fn a_view_in_a_virtual_schema_is_recognized_by_its_table() {
     let view = "schema: omni_dbt\ntable_name: order_facts\n";
@@ -435,7 +435,7 @@ fn fields_that_read_a_removed_column_are_reported() {
     }
 }
 
-/// The pull that marks a dimension also removes the joins that read it. Comments read nothing.
+/// The pull that marks a dimension also removes the joins that read it. A name in a comment is not a reference.
 #[test]
 fn joins_that_a_pull_removes_and_comments_are_not_reported() {
     let users = node("model", "db", "main", "dim_users", false);

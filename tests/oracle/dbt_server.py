@@ -58,8 +58,8 @@ def import_dbt():
     adapters = importlib.import_module("dbt.adapters").__path__
     for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
         importlib.import_module(module.name)
-    # This setting, which dbt uses in its own tests, avoids parsing the macros again on each call. The small project has
-    # already parsed them.
+    # This setting, which dbt uses in its own tests, avoids parsing the macros again on each call. The call with
+    # `PROJECT` has already parsed them.
     importlib.import_module("dbt_common.tests").enable_test_caching()
 
 

@@ -41,9 +41,9 @@ def copy():
             target.write_bytes(content)
 
 
-# The test that finds a fault, the variable that selects the cases, and for each attempt its value and the engines. A few random
-# cases on the engine that starts fastest find most faults; many random cases on both engines find the others. `cases` always
-# run on all engines.
+# The test that finds a fault, the variable that selects the cases, and for each attempt its value and the engines. A
+# few random cases on the engine that starts fastest find most faults. Many random cases on both engines find the
+# others. `cases` always run on all engines.
 FINDS = {
     "specs": ("reference", "random_specs_match_the_interpreter", "FORMULAC_RANDOM_SPECS",
               [("400", "duckdb"), ("2000", "duckdb,postgres")]),
@@ -61,7 +61,7 @@ FINDS = {
 # Text in the output if a test or the build found the fault.
 FOUND = ("answers differ", "must compile", "the engine fails", "fault    ", "Test failed:", "some break rules", "are not in dialects/facts")
 REFUSED = ("inside the scope of", "has no entry for")
-# Entry of a warehouse's facts that no template uses after the fault.
+# Message about an entry in `dialects/facts` that no template uses because of the fault.
 UNUSED_FACT = re.compile(r"error: .*?(/\S+/facts/\w+\.toml):(\d+): no template, .* remove the entry")
 
 

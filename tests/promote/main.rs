@@ -319,7 +319,7 @@ fn weeks_of_raw_sql_start_on_monday() {
     }
 }
 
-/// Omni adds the months of its setting to a date. The setting of the spec counts from January.
+/// Omni adds the number of months in its setting to a date. The number in the spec's setting counts from January.
 #[test]
 fn fiscal_years_start_in_the_same_month_as_in_omni() {
     let compiler = compiler_for("duckdb").build();

@@ -66,7 +66,7 @@ pub struct Gap {
     pub why: String,
 }
 
-/// Facts about the functions in addition to their signatures.
+/// Information about functions that their signatures do not contain.
 pub struct Known {
     pub forms: Vec<Form>,
     /// Functions that are not tested, each with the reason.

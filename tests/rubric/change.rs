@@ -180,7 +180,8 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
                 .filter(|item| !(known.contains(item) || frame && is_frame(item)))
             {
                 let mentions = changed.iter().any(|d| item.contains(&format!("name{d}x")));
-                // The row that a formula looks up is named after its period.
+                // Joins and names with `month` belong to rows that formulas look up, which are named after their
+                // period.
                 let looks_up = periods && (item.contains("join ") || item.contains("month"));
                 prop_assert!(
                     mentions || looks_up,

@@ -9,8 +9,8 @@ use super::merge_files::TextChange;
 
 pub use model_plan::{Action, ModelPlan, PlannedModel};
 
-/// Path, relative to the project's folder, of the file that records which facts about the data were used when models
-/// were last generated.
+/// Path of `known.yml`, relative to the project's folder. The file records which facts about the data were used when
+/// models were last generated.
 pub const KNOWN: &str = ".formulac/state/known.yml";
 
 /// Plan for a push.

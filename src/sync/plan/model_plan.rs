@@ -75,7 +75,7 @@ pub struct ModelPlan {
     pub files: Vec<TextChange>,
     /// All files of the model that the commit must contain.
     pub paths: Vec<String>,
-    /// Files that move to the folders of the project file: the current path of each file, by its new path.
+    /// Files that move to the folders that the project file specifies. Maps each new path to the current path.
     pub moved: BTreeMap<String, String>,
     /// Uncommitted files of the model with hand edits.
     pub uncommitted: Vec<String>,
@@ -279,7 +279,7 @@ impl ModelPlan {
         if action != Action::Nothing && action != Action::Keep {
             if let Some(ours) = sides.ours {
                 paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
-                // A change to a metric set is part of the change to each model built on the set.
+                // A change to a metric set also changes each model built on it.
                 paths.extend(ours.compiled.metric_set_files().map(|(path, _)| path.to_owned()));
             }
             // `generate` or a user may have removed files that the spec no longer generates.
@@ -309,7 +309,7 @@ impl ModelPlan {
     #[must_use]
     pub fn for_models<'t>(models: &[PlannedModel<'_>], compiler: impl Fn() -> &'t Compiler + Sync) -> Vec<Self> {
         let bases: Vec<Option<&PushState>> = models.iter().map(PlannedModel::changed_base).collect();
-        // Models that read the same definitions of the same sets share a compiler.
+        // Models that read the same definitions of the same metric sets share a compiler.
         let changed = bases.iter().flatten();
         let compilers: BTreeMap<_, OnceLock<Compiler>> = changed.map(|base| (&base.sets, OnceLock::new())).collect();
         let plan = |number: usize| {

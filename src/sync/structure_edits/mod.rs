@@ -68,7 +68,7 @@ impl StructureEdit {
     }
 }
 
-/// Progress of transferring the edits to the structure of a model. Hand edits are identified by their indices.
+/// Progress of transferring the edits to the structure of a model's SQL. Hand edits are identified by their indices.
 struct TransferProgress {
     /// The edited SQL, with generated SQL in place of the transferred edits.
     edited_sql: String,
@@ -185,7 +185,7 @@ impl ModelReconciler<'_> {
         progress: &TransferProgress,
         reconciled: &mut Reconciled,
     ) {
-        // A new name also changes the formulas that refer to the column.
+        // Compare again after all edits, because a new column name also changes the formulas that refer to the column.
         let differences = self.differences(&self.ours, &progress.edited_sql);
         // The spec may have been changed in the same way.
         let is_produced = self.ours.source != self.base.source && differences.is_empty();

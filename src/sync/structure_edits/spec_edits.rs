@@ -74,8 +74,8 @@ fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
     Some((path(names.get(index)?), apply_edits(spec, &edits).ok()?))
 }
 
-/// Returns a spec that selects the input rows of the last step's condition and has no definitions. Keys that depend on
-/// the result of the condition are removed.
+/// Returns a spec without definitions, whose rows are the input of the last step's condition. Keys that depend on the
+/// result of the condition are removed.
 pub(super) fn without_results(spec: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
@@ -87,7 +87,7 @@ pub(super) fn without_results(spec: &str) -> Option<String> {
     apply_edits(spec, &edits).ok()
 }
 
-/// Returns edits that remove the keys of a mapping that depend on the result of `where`.
+/// Returns edits that remove those keys of a mapping that depend on the result of `where`.
 pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
     let YamlValue::Map(pairs, _) = mapping else {
         return Vec::new();

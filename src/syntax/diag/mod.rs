@@ -34,7 +34,7 @@ pub struct Label {
     pub text: String,
 }
 
-/// Edit of the source that fixes the error.
+/// Edit to the source that fixes the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fix {

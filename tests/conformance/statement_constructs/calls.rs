@@ -1,4 +1,4 @@
-//! Constructs of calls: functions with their arguments and windows.
+//! Looks up the SQL constructs of calls: functions with their arguments and windows.
 
 use sqlparser::ast::{
     AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
@@ -14,7 +14,7 @@ const PARTITION: &str = " over (partition by)";
 const ORDERED: &str = " over (order by)";
 
 impl Reader<'_> {
-    /// Reads calls, and forms that sqlparser does not represent as calls.
+    /// Looks up calls, including special forms such as `extract(… from …)` that sqlparser does not represent as calls.
     pub(super) fn call_form(&mut self, expr: &Expr) -> Class {
         match expr {
             Expr::Function(call) => self.call(call),
@@ -226,7 +226,7 @@ impl Reader<'_> {
         keys.iter().map(|key| self.class(&key.expr)).collect()
     }
 
-    /// Reads `x[1]` and `f(x).field`.
+    /// Looks up `x[1]` and `f(x).field`, and returns the class of the value.
     pub(super) fn access(&mut self, root: &Expr, chain: &[AccessExpr]) -> Class {
         let mut class = self.class(root);
         for access in chain {
