@@ -1,4 +1,4 @@
-//! Hand edits to generated files, grouped by definition and property.
+//! Manual edits to generated files, grouped by definition and property.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +25,8 @@ pub enum Property {
     Tests,
     /// Tags, meta and similar settings.
     Config,
-    /// Key of a spec or step that determines the rows or checks them, such as `where`. No hand edit has this property.
+    /// Key of a spec or step that determines the rows or checks them, such as `where`. No manual edit has this
+    /// property.
     Clause(&'static str),
     /// Any other part of a file that no spec can express.
     Text,
@@ -52,7 +53,7 @@ impl fmt::Display for Property {
     }
 }
 
-/// Hand edit to a generated file.
+/// Manual edit to a generated file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HandEdit {

@@ -1,4 +1,4 @@
-//! Conflicts over hand edits that no spec can express. Without the conflict, a push would keep these edits in the
+//! Conflicts over manual edits that no spec can express. Without the conflict, a push would keep these edits in the
 //! files.
 
 use std::cell::LazyCell;

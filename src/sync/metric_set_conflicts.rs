@@ -1,5 +1,5 @@
-//! Conflicts between hand edits and metric sets. A hand edit to SQL that a set defines is a conflict, because other
-//! models may use the same definition.
+//! Conflicts between manual edits and metric sets. A manual edit to SQL that a metric set defines is a conflict,
+//! because other models may use the same definition.
 
 use formulac_syntax::text::one_line;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ pub enum SetPart {
     Relation,
 }
 
-/// Model built on metric sets, as of the last push, and its SQL with hand edits.
+/// Model built on metric sets, as of the last push, and its SQL with manual edits.
 pub(super) struct EditedMetricColumn<'e> {
     /// Compiler that uses the metric sets of the last push.
     pub compiler: &'e Compiler,
@@ -233,7 +233,7 @@ impl MetricSetConflict {
 }
 
 impl ModelReconciler<'_> {
-    /// Reports a conflict if a metric set defines the edited SQL, unless the set already contains the edit.
+    /// Reports a conflict if a metric set defines the edited SQL, unless the metric set already contains the edit.
     pub fn add_metric_set_conflict(
         &self,
         edit: &HandEdit,

@@ -32,7 +32,7 @@ pub struct ModelSides<'a> {
     pub files: &'a BTreeMap<String, String>,
 }
 
-/// Result of reconciling the hand edits in a model's files.
+/// Result of reconciling the manual edits in a model's files.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Reconciled {
@@ -293,7 +293,7 @@ pub(super) fn edited_files(sides: ModelSides<'_>, generated: &BTreeMap<String, S
     let edited_files = generated.iter().filter_map(|(path, generated)| {
         let theirs = sides.files.get(path)?;
         let text = normalize_lines(theirs);
-        // The hash is computed last, because a comparison of texts is faster.
+        // The hash is computed last, because comparing the contents is faster.
         let is_ours = is_known(path, &text) || is_unmodified(theirs);
         Some((path.clone(), if is_ours { generated.clone() } else { text }))
     });

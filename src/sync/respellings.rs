@@ -1,4 +1,4 @@
-//! Hand edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
+//! Manual edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
 
 use formulac_runtime::halves::apply_with_bisection;
 

@@ -1,4 +1,4 @@
-//! Transfers hand edits from generated files to the spec that generates them.
+//! Transfers manual edits from generated files to the spec that generates them.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
 /// Maximum number of data tests in a list that are examined for the test that a user removed.
 const MAX_TRIED_TESTS: usize = 20;
 
-/// Edit to a spec that may transfer a hand edit.
+/// Edit to a spec that may transfer a manual edit.
 pub(super) enum SpecEdit {
     /// Edit to a value of the spec.
     Value(Edit),
@@ -26,7 +26,7 @@ pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     candidates.flatten().collect()
 }
 
-/// Returns edits to the spec, each of which may transfer a hand edit, best first. `root` is the value of the spec.
+/// Returns edits to the spec, each of which may transfer a manual edit, best first. `root` is the value of the spec.
 pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit) -> Vec<SpecEdit> {
     let (before, after) = &hand.values;
     let column = hand.definition.as_deref();

@@ -34,7 +34,7 @@ fn a_plan_without_changes_is_one_sentence() {
         assert_eq!(project.succeed(&["plan", "--markdown"]).out, expected);
     };
     agreement("Specs and dbt agree.\n");
-    // A hand edit that is already committed remains.
+    // A manual edit that is already committed remains.
     edit(
         &project,
         "models/formulac/revenue.sql",

@@ -176,7 +176,7 @@ fn generated_files_contain_exactly_what_a_push_writes() {
     assert_eq!(run_authorize(&project).1["generated_by_hand"], serde_json::json!([]));
 }
 
-/// If no approvals are required, comments and layout need no review. Hand edits need no review either.
+/// If no approvals are required, comments and layout need no review. Manual edits need no review either.
 #[test]
 fn comments_need_no_review_without_approvals() {
     let project = crate::push::create_project("change_comments");

@@ -425,7 +425,7 @@ fn a_set_over_the_same_relation_is_named() {
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
 
-/// A hand edit to a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
+/// A manual edit to a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
 #[test]
 fn hand_edits_of_moved_definitions_are_conflicts() {
     let project = project("hand_edits", &[("revenue_by_month", BY_MONTH), ("totals", TOTALS)]);

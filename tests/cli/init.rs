@@ -227,7 +227,7 @@ fn names_of_outputs_are_quoted_or_reported() {
     assert_eq!(shown.exit, 0, "{}", shown.err);
 }
 
-/// The first spec does not read a time spine, because users ask no questions about it.
+/// The first spec does not read a time spine, because nobody analyzes a time spine.
 #[test]
 fn the_first_spec_reads_no_time_spine() {
     let project = create_project("init_time_spine");

@@ -104,7 +104,7 @@ fn all_commands_use_the_types_of_the_project() {
     of(&["generate"]);
     assert!(in_one_line(&project.read("models/formulac/second_order.sql")).contains(expected));
     assert_eq!(of(&["model", spec, "--out", "models/formulac", "--check"]), "");
-    // `--no-project` ignores all facts about the project, and the command reports the effect on the SQL.
+    // `--no-project` ignores dbt's artifacts and `known.yml`, and the command reports the effect on the SQL.
     let bare = project.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
     assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
     assert!(bare.err.contains("unknown types: `ordered_at`"), "{}", bare.err);
@@ -384,7 +384,7 @@ fn a_spec_can_read_the_models_of_other_specs() {
     );
 }
 
-/// Messages name the dbt command that provides the missing relations and columns, and do not ask for a schema file.
+/// Messages name the dbt command that provides the missing relations and columns, and do not suggest a schema file.
 #[test]
 fn missing_relations_and_columns_name_the_command_of_dbt() {
     let project = project("knowledge_missing");

@@ -170,7 +170,7 @@ const COMMANDS: [&[&str]; 16] = [
 ];
 
 /// No command writes outside of the project. Each case changes the project so that a path leads outside, and lists the
-/// first words of the commands that would write to that path.
+/// commands, by their first words, that would write to that path.
 #[test]
 #[allow(
     clippy::too_many_lines,

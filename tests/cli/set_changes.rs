@@ -1,4 +1,4 @@
-//! Tests changes to metric sets: hand edits to SQL that a metric set defines, effects in plans, impact and approvers.
+//! Tests changes to metric sets: manual edits to SQL that a metric set defines, effects in plans, impact and approvers.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Tests help texts and incorrect calls.
+//! Tests the help of commands, and incorrect calls.
 
 use insta::assert_snapshot;
 

@@ -1,5 +1,5 @@
-//! Statements of `formulac prove`: the table with the rows of all cases, and each case over this table and over
-//! literals.
+//! Statements of `formulac prove`: the table with the rows of all cases, and each case, once with this table and once
+//! with literals.
 
 use std::sync::OnceLock;
 

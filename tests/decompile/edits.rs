@@ -1,4 +1,4 @@
-//! Tests hand edits to generated files: `Edits` reports exactly the edited column, and no column if the meaning is
+//! Tests manual edits to generated files: `Edits` reports exactly the edited column, and no column if the meaning is
 //! unchanged.
 
 use formulac::decompile::{Decompiler, Edits, with_formula};

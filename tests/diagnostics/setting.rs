@@ -111,8 +111,9 @@ impl Setting {
     }
 }
 
-/// Case file: `#! ` and the words of the setting, the input, then `#! reports` and one report per diagnostic. If the
-/// input reads metric sets, the input comes after the line `#! input`, preceded by `#! set` and the text of each set.
+/// Case file: `#! ` and the words that specify the setting, the input, then `#! reports` and one report per diagnostic.
+/// If the input reads metric sets, the input comes after the line `#! input`, preceded by `#! set` and the text of each
+/// metric set.
 pub struct Case {
     pub name: String,
     pub setting: Setting,

@@ -351,7 +351,7 @@ fn duckdb_answers_as_expected() {
     queries_answer_as_expected("duckdb", Names::Exact);
 }
 
-/// Runs every spec as a plain query of this dialect over the seeds.
+/// Runs every spec as a plain query of this dialect that reads the seeds.
 fn queries_answer_as_expected(dialect: &str, names: Names) {
     let Some(python) = tool("FORMULAC_PYTHON") else {
         return;

@@ -123,7 +123,7 @@ fn calls(name: &str, overload: &Overload) -> Vec<String> {
     found
 }
 
-/// Returns the words of an SQL statement outside of strings, each with a flag that is `true` if a bracket follows.
+/// Returns the words outside of strings in an SQL statement, each with a flag that is `true` if a bracket follows.
 fn words(sql: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for part in sql.split('\'').step_by(2) {

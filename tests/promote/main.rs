@@ -32,7 +32,7 @@ fn compiler_for(dialect: &str) -> Builder {
     Compiler::builder().dialect(dialect).schema(schema)
 }
 
-/// A case: its files, the words of the call, and the SQL.
+/// A case: its files, the arguments of the call, and the SQL.
 struct Case {
     files: Vec<(String, String)>,
     request: Request<'static>,
@@ -376,7 +376,7 @@ fn groups_use_the_calendar_of_the_omni_model() {
     );
 }
 
-/// Promotes a saved query over the view `events`. `model` is the rest of the model file.
+/// Promotes a saved query that reads the view `events`. `model` is the rest of the model file.
 fn promotion_of_query(model: &str, keys: &str) -> Promotion {
     let view = "table_name: events\ndimensions:\n  day: {}\n  n: {}\n  account: {}\nmeasures:\n  \
                 total: {sql: '${n}', aggregate_type: sum}\n  last_day: {sql: '${day}', aggregate_type: max}\n";

@@ -45,7 +45,7 @@ pub struct Draw<'a> {
 type Letters = Vec<(char, Type)>;
 
 impl Draw<'_> {
-    /// Generates a call in this form at the given level, with arguments nested up to the given depth.
+    /// Generates a call in this form for a formula of the given level, with arguments nested up to the given depth.
     pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> InterpreterExpr {
         let scope = match level {
             Level::Aggregate => Scope::Group,

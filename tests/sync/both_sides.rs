@@ -1,4 +1,4 @@
-//! Conflicts between a hand edit that removes or renames a column and a change to the same definition in the spec.
+//! Conflicts between a manual edit that removes or renames a column and a change to the same definition in the spec.
 
 use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
 

@@ -1,4 +1,4 @@
-//! Tests hand edits to generated properties files that a spec cannot express, or that dbt does not interpret as plain
+//! Tests manual edits to generated properties files that a spec cannot express, or that dbt does not interpret as plain
 //! text.
 
 use formulac::sync::Plan;

@@ -1,4 +1,4 @@
-//! Two simultaneous hand edits to the same file. If a push can transfer each edit separately, a single push must
+//! Two simultaneous manual edits to the same file. If a push can transfer each edit separately, a single push must
 //! transfer both.
 
 use formulac::decompile::Decompiler;

@@ -78,8 +78,8 @@ impl<'r> ExtractionRun<'r> {
     }
 
     /// Returns the metric set that reads the same rows as the group and contains the most formulas of the group's
-    /// specs. If there is no such set, returns a set without `where` that contains metrics of the specs. The specs then
-    /// keep their own `where`. If the request names a set, only this set is considered.
+    /// specs. If there is no such metric set, returns a metric set without `where` that contains formulas of the specs.
+    /// The specs then keep their own `where`. If the request names a metric set, only this metric set is considered.
     fn best_metric_set(&self, group: &[usize]) -> Option<usize> {
         let steps = group.iter().map(|candidate| &self.candidates[*candidate].step);
         let first = steps.clone().next()?;

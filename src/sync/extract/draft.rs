@@ -22,7 +22,7 @@ pub(super) struct Candidate {
 /// Existing metric set of the project, with the same rows as some specs, so that they can read the metric set instead.
 #[derive(Debug)]
 pub(super) struct ExistingMetricSet {
-    /// Index of the set's file among the specs.
+    /// Index of the metric set's file among the specs.
     pub spec: usize,
     pub step: FirstStep,
     /// Time column of the metric set.
@@ -129,7 +129,7 @@ fn filter_tree(step: &FirstStep) -> Option<u32> {
 ///
 /// # Errors
 ///
-/// Returns the specs that cannot read the set.
+/// Returns the specs that cannot read the metric set.
 pub(super) fn draft_metric_set(
     candidates: &Arena<Candidate>,
     group: &[usize],
@@ -243,7 +243,7 @@ fn check_joins(
 }
 
 /// Determines which definitions move to the metric set: shared definitions, definitions that read columns, and the
-/// definitions that these two kinds use. A model built on sets cannot contain definitions that read columns.
+/// definitions that these two kinds use. A model built on metric sets cannot contain definitions that read columns.
 /// Definitions before a moved column also move, because metrics are the first columns of a model.
 fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Arena<bool> {
     let definitions = &step.definitions;
@@ -326,9 +326,9 @@ fn formulas_in_dependency_order(
     order
 }
 
-/// Returns the definition from which the formula is copied: if possible, a definition that has the name in the set and
-/// refers to other definitions by name instead of repeating their formulas. A definition that only refers to another
-/// definition with the same formula cannot be the source.
+/// Returns the definition from which the formula is copied: if possible, a definition that has the name in the metric
+/// set and refers to other definitions by name instead of repeating their formulas. A definition that only refers to
+/// another definition with the same formula cannot be the source.
 fn source_of(candidates: &Arena<Candidate>, name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
     let rank = |(candidate, index): &(usize, usize)| {
         let step = &candidates[*candidate].step;

@@ -1,9 +1,9 @@
 //! Extracts metric sets from definitions that several specs contain.
 //!
 //! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
-//! same formula, the group gets a metric set that contains the formula, and the specs read the set. If the project has
-//! a metric set over the same rows, the group's definitions are added to this set. Models that already read this set
-//! share their formulas with the group. A spec is changed only if compiling the project again proves that its SQL
+//! same formula, the group gets a metric set that contains the formula, and the specs read the metric set. If the
+//! project already has a metric set with the same rows, the group's definitions are added to it, and models that read
+//! it share their formulas with the group. A spec is changed only if compiling the project again proves that its SQL
 //! remains the same.
 
 mod candidates;

@@ -45,7 +45,7 @@ pub(super) struct ExtractionRun<'r> {
     pub candidates: Arena<Candidate>,
     /// Parsed specs of the candidates.
     pub entries: Arena<SpecEntries>,
-    /// Candidates that may share a set, in the order of their first spec.
+    /// Candidates that may share a metric set, in the order of their first spec.
     pub groups: Arena<Vec<usize>>,
     pub sets: Arena<ExistingMetricSet>,
     /// Existing metric set of each group.

@@ -1,5 +1,5 @@
-//! Hand edits to the structure of the SQL in models built on metric sets: conditions that restrict the rows of a metric
-//! set in one model, and columns that are computed from its metrics.
+//! Manual edits to the structure of the SQL in models built on metric sets: conditions that restrict the rows of a
+//! metric set in one model, and columns that are computed from its metrics.
 
 use super::candidates::SpecWithStructure;
 use super::conditions::CONDITION;

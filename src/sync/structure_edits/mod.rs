@@ -1,5 +1,6 @@
-//! Hand edits to the structure of a model's SQL: columns that are added to, renamed in or removed from the last select,
-//! different dbt relations, and different conditions in `where` or `having`. These edits are transferred to the spec.
+//! Manual edits to the structure of a model's SQL: columns that are added to, renamed in or removed from the last
+//! select, different dbt relations, and different conditions in `where` or `having`. These edits are transferred to the
+//! spec.
 
 mod candidates;
 mod conditions;
@@ -68,7 +69,7 @@ impl StructureEdit {
     }
 }
 
-/// Progress of transferring the edits to the structure of a model's SQL. Hand edits are identified by their indices.
+/// Progress of transferring the edits to the structure of a model's SQL. Manual edits are identified by their indices.
 struct TransferProgress {
     /// The edited SQL, with generated SQL in place of the transferred edits.
     edited_sql: String,
@@ -129,7 +130,7 @@ impl ModelReconciler<'_> {
         self.separate_transferred_edits(edits, &progress, reconciled);
     }
 
-    /// Transfers one edit to the spec, or adds its conflict. `places` are the indices of its hand edits, and `added`
+    /// Transfers one edit to the spec, or adds its conflict. `places` are the indices of its manual edits, and `added`
     /// are the names of all added columns.
     fn apply_structure_edit(
         &mut self,

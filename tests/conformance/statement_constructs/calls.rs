@@ -182,7 +182,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the class of an argument. A unit, as in `dateadd(month, …)`, remains a word.
+    /// Returns the class of an argument. A date unit, such as `month` in `dateadd(month, …)`, is returned unchanged.
     fn argument(&mut self, arg: &FunctionArg, is_unit: bool) -> String {
         let (FunctionArg::Unnamed(value)
         | FunctionArg::Named { arg: value, .. }
@@ -243,8 +243,8 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the position of the unit among the arguments of a date function: first on Snowflake, last on BigQuery. Other
-/// warehouses write the unit as a string.
+/// Returns the position of the date unit among the arguments of a date function: first on Snowflake, last on BigQuery.
+/// Other warehouses write the unit as a string.
 fn unit_position(name: &str, args: &[FunctionArg]) -> Option<usize> {
     let is_unit = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name))) => {

@@ -336,7 +336,7 @@ impl Reader<'_> {
         self.class_of_type(ty)
     }
 
-    /// Returns the class of a type in the dialect's words. `timestamp` is an instant on BigQuery.
+    /// Returns the class of a type name of the dialect. `timestamp` is an instant on BigQuery.
     fn class_of_type(&self, ty: &str) -> Class {
         let is_it = |known: &Type| without_spaces(self.facts.dialect.type_name(*known)) == without_spaces(ty);
         match TYPES.iter().find(|ty| is_it(ty)) {

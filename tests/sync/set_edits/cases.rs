@@ -1,4 +1,4 @@
-//! Metric sets, models built on these sets, and edits to the models' SQL.
+//! Metric sets, models built on them, and edits to the models' SQL.
 
 pub const ORDERS: &str = "\
 metric_set: orders

@@ -1,4 +1,4 @@
-//! Hand edits to SQL that a metric set defines: a table of edits, each with the formulas that resolve the conflict.
+//! Manual edits to SQL that a metric set defines: a table of edits, each with the formulas that resolve the conflict.
 
 use std::collections::BTreeMap;
 
@@ -367,7 +367,7 @@ fn conflicts_of_conditions_have_formulas() {
 }
 
 /// The condition of a model that is built on several metric sets is repeated in the select of each metric set. If a
-/// user removes the condition in only one of them, the edit remains a hand edit.
+/// user removes the condition in only one of them, the edit remains a manual edit.
 #[test]
 fn a_condition_that_is_removed_for_one_set_remains_a_hand_edit() {
     let decompiler = Decompiler::default();
@@ -500,7 +500,7 @@ fn other_edits_of_a_clause_are_kept() {
     }
 }
 
-/// Hand edits that are kept, because no metric set defines the edited SQL. Each entry contains the model, and the SQL
+/// Manual edits that are kept, because no metric set defines the edited SQL. Each entry contains the model, and the SQL
 /// before and after the edit.
 const KEPT: &[(&str, &str, &str)] = &[
     (REGIONS, "amount > 3", "amount > 3 and is_paid"),
@@ -530,8 +530,8 @@ fn edits_of_the_models_own_sql_are_kept() {
     }
 }
 
-/// If all conflicts of a file are resolved with `--ours`, the file is the generated one, except for the hand edits that
-/// are not conflicts. The test combines each pair of edits to a model.
+/// If all conflicts of a file are resolved with `--ours`, the file is the generated one, except for the manual edits
+/// that are not conflicts. The test combines each pair of edits to a model.
 #[test]
 fn resolving_all_conflicts_with_ours_restores_the_generated_file() {
     let decompiler = Decompiler::default();
