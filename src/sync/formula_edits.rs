@@ -1,4 +1,4 @@
-//! Edits of SQL columns whose formulas are transferred to the spec.
+//! Edited SQL columns, whose formulas are transferred to the spec.
 
 use std::collections::{HashMap, HashSet};
 
@@ -189,8 +189,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns the formula of an edited column. The formula belongs to the base's spec, because the file was generated
-    /// from that spec. The current spec may generate a completely different file.
+    /// Returns the formula of an edited column. The formula is written for the spec of the last push, because the file
+    /// was generated from that spec. The current spec may generate a completely different file.
     fn formula_of_edit(
         &self,
         edit: &HandEdit,

@@ -63,7 +63,7 @@ pub struct HandEdit {
     pub cte: Option<String>,
     /// Changed property.
     pub property: Property,
-    /// Key under the property, or list item.
+    /// Key of a setting, such as `meta`, or the data test itself.
     pub detail: String,
     /// Path of the file, relative to the project's folder.
     pub file: String,

@@ -19,7 +19,7 @@ use crate::Compiler;
 use crate::decompile::{EditedModel, LayoutClash, Substitution, rename_names};
 use crate::yaml_edit::YamlValue;
 
-/// Model with its base, its spec and the edits to transfer to the spec.
+/// Model with its base (the state of the last push), its spec, and the edits to transfer to the spec.
 pub(super) struct ModelReconciler<'a> {
     pub sides: ModelSides<'a>,
     pub base: &'a PushState,

@@ -13,7 +13,7 @@ pub(super) struct PropertyTarget {
     /// Name of the column. `None` for the model.
     pub column: Option<String>,
     pub property: Property,
-    /// Key under the property, or list item. Empty if the property has only one value.
+    /// Key of a setting, such as `meta`, or the data test itself. Empty if the property has only one value.
     pub detail: String,
 }
 

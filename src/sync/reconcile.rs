@@ -127,8 +127,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     done
 }
 
-/// Marks the edits that the spec already contained before the transfer, because the files that the spec generates
-/// contain these edits.
+/// Marks the edits that the spec already contained before the transfer: the files that the spec generates contain these
+/// edits.
 fn mark_edits_in_spec(sides: ModelSides<'_>, carried: &mut [HandEdit]) {
     let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
         return;
@@ -162,7 +162,7 @@ fn reconcile_remaining_edits<'t>(
     done.kept.iter().find(|edit| is_in_model_file(sides.model)(edit))?;
     let ours = tools().compile(&sides.ours?.spec, source)?;
     let base = PushState::from_pushed(sides.model, &ours);
-    // The files of the next push also contain the changes of the spec since the last push. Without these changes, a
+    // The files of the next push also contain the changes to the spec since the last push. Without these changes, a
     // file would seem to undo them.
     let current = ModelSides {
         ours: Some(&ours),

@@ -460,7 +460,7 @@ fn projects_in_subfolders_are_named() {
     assert_snapshot!(project.transcript());
 }
 
-/// The example is complete: `check` accepts its specs, and it runs without further settings.
+/// The example is complete: `check` accepts its specs, and the example runs without further settings.
 #[test]
 fn the_example_is_ready() {
     let project = TestProject::new("init_example");

@@ -395,7 +395,8 @@ fn queries_answer_as_expected(dialect: &str, names: Names) {
 }
 
 const PROJECT: &str = "subscription_business";
-/// Name of the test that formulac generates for the join in `revenue_by_country`, which no key guarantees.
+/// Name of the test that formulac generates for the join in `revenue_by_country`, because no key guarantees a single
+/// match.
 const JOIN_TEST: &str = "assert_revenue_by_country_by_country_finds_one_of_june_lines";
 
 fn spec_path(model: &str) -> String {

@@ -95,7 +95,7 @@ fn arguments(ty: ParamType, at: usize) -> Vec<String> {
 }
 
 /// Returns calls to an overload: one with the first choice for each argument, one with the second choice, and so on.
-/// Optional arguments are included or omitted.
+/// Optional arguments are included in some calls and omitted in others.
 fn calls(name: &str, overload: &Overload) -> Vec<String> {
     let mut params: Vec<ParamType> = overload.params.iter().map(|param| param.ty).collect();
     if overload.repeated {

@@ -75,7 +75,7 @@ def parse_project():
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         options = ["--project-dir", folder, "--profiles-dir", folder, "--log-path", os.path.join(folder, "logs")]
-        # The static parser starts threads, which a fork does not have.
+        # The static parser starts threads, which do not exist in a fork.
         options += ["--quiet", "--no-send-anonymous-usage-stats", "--no-static-parser"]
         for _ in range(2):
             done = runner.invoke(["parse", *options])

@@ -431,7 +431,7 @@ fn doubts_belong_to_one_calculation() {
     assert_eq!(items, [("second", true), ("third", true), ("first", false)]);
 }
 
-/// Every view has a count, so its name is not a misspelling of a similar name.
+/// Every view has a measure `count`, so this name is not reported as a misspelling of a similar name.
 #[test]
 fn the_count_of_a_view_is_not_a_misspelling() {
     let promotion = promotion_of_query("", "      fields: [events.day, events.count]\n");

@@ -17,8 +17,8 @@ use crate::model::shared_definitions::{
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
 
-/// Maximum number of compilations of the project. After each compilation, specs whose SQL changes are rewritten
-/// differently or omitted.
+/// Maximum number of compilations of the project. After each compilation, specs whose SQL has changed are rewritten in
+/// a different way or left out.
 const MAX_COMPILATIONS: usize = 12;
 
 /// Proposes a metric set for each relation whose specs contain the same definitions.
@@ -55,7 +55,7 @@ pub(super) struct ExtractionRun<'r> {
     pub changed_properties: HashSet<usize>,
 }
 
-/// Metric set for a group, with the new texts of the group's specs.
+/// Metric set for a group, with the new contents of the group's specs.
 struct Proposal {
     draft: MetricSetDraft,
     name: String,

@@ -25,8 +25,8 @@ pub struct Plan {
     pub known: Option<KnownFactsChange>,
     /// Uncommitted files of metric sets whose change affects no model. A push commits them.
     pub metric_sets: Vec<String>,
-    /// Files to commit in the repository of the Omni model. `None` if the model has no repository of its own, or if
-    /// its files are committed.
+    /// Files to commit in the repository of the Omni model. `None` if the model has no repository of its own, or if all
+    /// files are already committed.
     pub omni: Option<OmniChange>,
 }
 

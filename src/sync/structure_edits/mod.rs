@@ -104,7 +104,7 @@ impl ModelReconciler<'_> {
         let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);
         let mut candidates: Vec<(StructureEdit, Vec<usize>)> =
             keys.chain(structure_edits(edits, output.as_deref())).collect();
-        // Edits of relations and keys rename CTEs, so the positions of other edits would no longer be found.
+        // Edits to relations and keys rename CTEs, so the positions of other edits would no longer be found.
         candidates.sort_by_key(|(edit, _)| match edit {
             StructureEdit::Condition { .. } => 0,
             StructureEdit::Relation { .. } => 2,

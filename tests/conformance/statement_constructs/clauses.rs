@@ -199,7 +199,7 @@ impl Reader<'_> {
                 (named(alias).unwrap_or_default(), columns)
             }
             TableFactor::UNNEST { alias, array_exprs, .. } => {
-                // A list in a template, or the series of periods that `series` lists.
+                // A list in a template, or a series of periods, which the entry `series` of `dialects/facts` covers.
                 self.lists(array_exprs);
                 (named(alias).unwrap_or_default(), Columns::new())
             }
