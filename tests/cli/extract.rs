@@ -176,7 +176,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(x)\n",
         "no definition is in two specs",
     ),
-    // Names with two formulas are never merged.
+    // A name that has different formulas in the two specs is never merged.
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
         "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",

@@ -370,7 +370,7 @@ fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
     assert!(!project.read(path).contains("round(avg(amount), 2)"));
 }
 
-/// No command that discards the edits is proposed.
+/// The messages suggest no command that would discard the edits.
 #[test]
 fn yaml_that_is_not_valid_is_reported_with_its_line() {
     let project = create_project("push_invalid_yaml");

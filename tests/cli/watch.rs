@@ -84,7 +84,7 @@ fn check_reports_errors_after_each_change() {
     watch.wait_for("formulac.yml");
     project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
     watch.wait_for("F0301");
-    // Editors write such files next to the edited file.
+    // Editors write swap files next to the edited file.
     project.write("specs/.sales.yml.swp", "");
     project.write("specs/sales.yml", CORRECT);
     watch.wait_for("no problems");

@@ -66,7 +66,7 @@ UNUSED_FACT = re.compile(r"error: .*?(/\S+/facts/\w+\.toml):(\d+): no template, 
 
 
 def cargo(*arguments, **drawn):
-    # All other crates are those that the tests have built.
+    # All other crates are reused from the builds of the tests.
     settings = dict(os.environ, CARGO_TARGET_DIR=str(ROOT / "target"), RUST_BACKTRACE="0", **drawn,
                     FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_INCREMENTAL="1")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))

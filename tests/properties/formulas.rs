@@ -115,7 +115,7 @@ pub fn text_with_literal() -> impl Strategy<Value = (String, String)> {
     })
 }
 
-/// Generates an aggregate over the columns of `orders`.
+/// Generates an aggregate of the columns of `orders`.
 pub fn measure() -> impl Strategy<Value = String> {
     let n = number();
     let one = prop_oneof![

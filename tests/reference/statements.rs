@@ -11,7 +11,7 @@ use crate::{compiled_statements, prove_statements};
 
 /// Number of specs. The formulas come from `metamorphic.rs`.
 const COUNT: u64 = 200;
-/// Series of the specs.
+/// Series of seeds for the specs.
 const SERIES: u64 = 2;
 /// Number of specs for which the `prove` statements with drafted rows are checked, too.
 const DRAFTED: u64 = 8;
