@@ -12,7 +12,7 @@ use crate::yaml::{self, Node};
 pub const EVIDENCE: &str = ".formulac/evidence";
 /// First line of an evidence file.
 const HEADER: &str = "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
-/// Placeholder for the formula. Other comparisons contain the name of a relation instead.
+/// Text for the model's formula as a side of a comparison. Other comparisons contain the name of a relation instead.
 const FORMULA: &str = "its formula";
 /// Maximum number of rows that a merge request quotes.
 const QUOTED: usize = 3;
@@ -57,7 +57,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Returns the name of the verdict in files.
+    /// Returns the verdict's name in evidence files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ pub struct Proof {
     pub verdict: Verdict,
     /// Reason why the comparison was not possible. `None` if the comparison was possible.
     pub why: Option<String>,
-    /// `true` if the formula's rows replaced the model's rows in the comparison because the model is not built.
+    /// `true` if the model is not built, so the comparison uses the rows of its formula instead.
     pub of_formula: bool,
     /// Columns that identify a row.
     pub keys: Vec<String>,
@@ -240,8 +240,8 @@ impl VerificationEvidence {
         format!("{HEADER}{}", write_value(&map(pairs)))
     }
 
-    /// Returns `true` if the file has exactly the text that formulac writes for some results. This check does not prove
-    /// that a verification produced these results.
+    /// Returns `true` if formulac could have written exactly this text. This does not prove that a verification
+    /// produced these results.
     #[must_use]
     pub fn is_as_generated(path: &str, text: &str) -> bool {
         match Self::versions(text).as_slice() {
@@ -292,7 +292,7 @@ impl Proof {
             YamlOutput::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
         };
         pairs.extend([("rows", sides(counts.rows)), ("matched", count(counts.matched))]);
-        // Counts of zero are not written.
+        // Omit counts of zero.
         for (key, side_counts) in [("only", counts.only_on_side), ("repeated", counts.repeated)] {
             if side_counts != [0, 0] {
                 pairs.push((key, sides(side_counts)));

@@ -1,4 +1,4 @@
-//! Edits of SQL columns whose formulas are transferred to the spec.
+//! Edited SQL columns, whose formulas are transferred to the spec.
 
 use std::collections::{HashMap, HashSet};
 
@@ -142,8 +142,8 @@ impl ModelReconciler<'_> {
             return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), reconciled);
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
-            // The column does not belong to a definition. The column may be a helper column or a column that is passed
-            // on.
+            // The column does not belong to a definition. It may be a helper column, or pass a column of the input
+            // through unchanged.
             edit.why = Some("the column is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
@@ -189,8 +189,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns the formula of an edited column. The formula belongs to the base's spec, because the file was generated
-    /// from that spec. The current spec may generate a completely different file.
+    /// Returns the formula of an edited column. The formula is written for the spec of the last push, because the file
+    /// was generated from that spec. The current spec may generate a completely different file.
     fn formula_of_edit(
         &self,
         edit: &HandEdit,

@@ -1,4 +1,4 @@
-//! Hand edits to generated files, grouped by definition and property.
+//! Manual edits to generated files, grouped by definition and property.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +25,8 @@ pub enum Property {
     Tests,
     /// Tags, meta and similar settings.
     Config,
-    /// Key of a spec or step that determines the rows or checks them, such as `where`. No hand edit has this property.
+    /// Key of a spec or step that determines the rows or checks them, such as `where`. No manual edit has this
+    /// property.
     Clause(&'static str),
     /// Any other part of a file that no spec can express.
     Text,
@@ -52,7 +53,7 @@ impl fmt::Display for Property {
     }
 }
 
-/// Hand edit to a generated file.
+/// Manual edit to a generated file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HandEdit {
@@ -62,7 +63,7 @@ pub struct HandEdit {
     pub cte: Option<String>,
     /// Changed property.
     pub property: Property,
-    /// Key under the property, or list item.
+    /// Key of a setting, such as `meta`, or the data test itself.
     pub detail: String,
     /// Path of the file, relative to the project's folder.
     pub file: String,
@@ -93,7 +94,7 @@ pub(super) const KEEP_COMMENT: &str = "formulac: keep";
 const HINT_REASON: &str = "a spec cannot contain an optimizer hint or a comment with Jinja";
 
 impl HandEdit {
-    /// Returns `true` if a comment in the file requests that the edited SQL is kept, although a spec may be able to
+    /// Returns `true` if a comment in the file requests that the edited SQL be kept, although a spec may be able to
     /// express it.
     #[must_use]
     pub fn is_kept_by_comment(&self) -> bool {
@@ -125,7 +126,8 @@ impl HandEdit {
         }
     }
 
-    /// Returns the part of the file that an edit to the text of the file concerns, such as `` the column `revenue` ``.
+    /// Returns the part of the file that a text edit changes, such as `` the column `revenue` ``. `None` for other
+    /// edits.
     #[must_use]
     pub fn part_of_text(&self) -> Option<&str> {
         Some(self.detail.as_str()).filter(|detail| self.property == Property::Text && !detail.is_empty())
@@ -372,7 +374,7 @@ pub(super) fn whole_file_edit(path: &str, before: &str, after: &str, property: P
     }
 }
 
-/// Returns the edit of a file that cannot be compared with the generated file, for this reason.
+/// Returns an edit to a file that cannot be compared with the generated file. `why` is the reason.
 fn unreadable_file_edit((path, before, after): (&str, &str, &str), line: usize, reason: &str) -> HandEdit {
     HandEdit {
         line,
@@ -402,7 +404,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         .filter(|rest| hints(&rest.after) > hints(&rest.before))
         .map(|rest| rest.after.clone())
         .collect();
-    // A hint before a column also hides the name of the column.
+    // A hint before a column also makes the column itself seem to be removed.
     let is_caused_by_hint = |rest: &OtherEdit| {
         with_hint.contains(&rest.after)
             || rest.after.is_empty() && with_hint.iter().any(|one| one.ends_with(&rest.before))

@@ -1,4 +1,4 @@
-//! Conflicts over hand edits that no spec can express. Without the conflict, a push would keep these edits in the
+//! Conflicts over manual edits that no spec can express. Without the conflict, a push would keep these edits in the
 //! files.
 
 use std::cell::LazyCell;
@@ -17,8 +17,8 @@ use crate::yaml::{self, Node};
 /// Reason to keep an edit that does not change the values of a metric.
 pub(super) const SAME_VALUES: &str = "the edited SQL computes the same values";
 
-/// Adds a conflict for each kept edit to SQL that a metric set defines in the current spec but did not define in the
-/// last push. The next push would report these conflicts.
+/// Adds a conflict for each kept edit to SQL that a metric set defines now but did not define at the last push.
+/// Otherwise, only the next push would report these conflicts.
 pub(super) fn add_conflicts_of_new_metrics<'t>(
     sides: ModelSides<'_>,
     done: &mut Reconciled,
@@ -56,9 +56,8 @@ pub(super) fn add_conflicts_of_new_metrics<'t>(
     }
 }
 
-/// Adds a conflict for each kept edit to a column that a new or changed definition reads without naming the column. The
-/// SQL computes the common expression only once, so with the edit, the definition would no longer compute its own
-/// formula.
+/// Adds a conflict for each kept edit to a column that a new or changed definition uses although its formula does not
+/// name the column. The SQL computes the common expression only once, so the edit would also change the definition.
 pub(super) fn add_conflicts_of_shared_columns<'t>(
     sides: ModelSides<'_>,
     reconciled: &mut Reconciled,
@@ -189,8 +188,8 @@ impl<'s> NamesInSpec<'s> {
         texts.any(|text| self.contains_name(&text))
     }
 
-    /// Returns the definition or condition of a part that reads the column. `None` if the formula of the definition or
-    /// condition names the column, or if the part only passes the column on or helps to compute another part.
+    /// Returns the definition or condition that this part of the SQL computes from the column. `None` if its formula
+    /// names the column, or if the part only passes the column on or helps to compute another part.
     fn unnamed_reader(&self, part: &FilePartPosition) -> Option<String> {
         if part.is_from_clause() || part.is_group_by() {
             return None;

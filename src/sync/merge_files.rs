@@ -37,8 +37,8 @@ impl TextChange {
     }
 
     /// Undoes this change in the current text of the file, and keeps other changes. Returns `None` if another change
-    /// affected the same lines. If the file is generated for a model, the texts of this change are treated as generated
-    /// texts, so that hand edits are kept, as in a push.
+    /// affected the same lines. If the file is generated for a model, `before` and `after` are treated as generated
+    /// contents, so that manual edits are kept, as in a push.
     ///
     /// ```
     /// use formulac_sync::TextChange;
@@ -143,7 +143,7 @@ fn merge_file(
 ) -> Result<Option<String>, Vec<LayoutClash>> {
     let Some(found) = theirs else { return Ok(ours.cloned()) };
     let found = normalize_lines(found);
-    // The file has no hand edits, so its layout and comments also come from formulac.
+    // The file has no manual edits, so its layout and comments also come from formulac.
     if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
         return Ok(ours.map(|ours| {
             if is_same_except_path(&found, ours) {
@@ -220,7 +220,7 @@ pub(super) fn with_generated_columns<'p>(
         let versions = versions.into_iter().flatten();
         let mut restored = versions.map(|version| restore_column(version, current, dialect, position));
         if let Some(restored) = restored.find(|restored| !restored.is_empty()) {
-            // Another range may overlap this one: restoring a column also restores its item of `group by`.
+            // Ranges may overlap, because restoring a column also restores its item in `group by`.
             text = apply_replacements(current, restored.iter().collect()).or(text);
         }
     }

@@ -87,7 +87,7 @@ pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialec
 }
 
 /// Merges properties by value. Columns that are no longer generated are removed with their comments. The hashes of the
-/// newly generated properties are written to all three versions, so that the hashes never differ.
+/// newly generated properties are written to all three versions, so that the hashes never cause a conflict.
 fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     // The name of the file can differ from the name of the model.
     let described =
@@ -103,8 +103,8 @@ fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<Strin
     merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))
 }
 
-/// Replaces the key `tests` of the model and its columns with `data_tests` if the new file has this key, because dbt
-/// rejects files with both.
+/// Replaces the key `tests` of the model and its columns with `data_tests` if the new file uses `data_tests`, because
+/// dbt rejects files with both keys.
 fn with_test_keys_of(text: &str, other: &str, model: &str) -> String {
     fn entry<'n>(list: &'n Node, name: &str) -> Option<&'n Node> {
         list.items()?.iter().find(|entry| entry.text_at("name") == Some(name))

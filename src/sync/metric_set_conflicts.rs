@@ -1,5 +1,5 @@
-//! Conflicts between hand edits and metric sets. A hand edit to SQL that a set defines is a conflict, because other
-//! models may use the same definition.
+//! Conflicts between manual edits and metric sets. A manual edit to SQL that a metric set defines is a conflict,
+//! because other models may use the same definition.
 
 use formulac_syntax::text::one_line;
 use serde_json::{Value, json};
@@ -23,17 +23,17 @@ use crate::{CompiledSpec, Compiler};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MetricSetConflict {
-    /// Name of the set.
+    /// Name of the metric set.
     pub set: String,
-    /// Name of the metric or dimension, or key of the set: `where`, `from` or `joins`.
+    /// Name of the metric or dimension, or key of the metric set: `where`, `from` or `joins`.
     pub name: String,
-    /// Part of the set that defines the edited SQL.
+    /// Part of the metric set that defines the edited SQL.
     pub part: SetPart,
-    /// Path of the set's file.
+    /// Path of the metric set's file.
     pub file: String,
-    /// Line of the definition in the set's file, starting at 1.
+    /// Line of the definition in the metric set's file, starting at 1.
     pub line: usize,
-    /// New formula for the set's definition, or the reason why no formula exists.
+    /// New formula for the metric set's definition, or the reason why no formula produces the edited SQL.
     pub to_set: Result<String, String>,
     /// SQL of the new formula, if it differs from the edited SQL.
     pub to_set_sql: Option<RewrittenSql>,
@@ -41,7 +41,8 @@ pub struct MetricSetConflict {
     pub models: Vec<String>,
     /// Name of the metric in the model's `metrics`. `None` if the model uses the definition only in other definitions.
     pub listed_as: Option<String>,
-    /// Formula of a definition that overrides the metric in the model, or the reason why no formula exists.
+    /// Formula of a definition that overrides the metric in the model, or the reason why no formula produces the edited
+    /// SQL.
     pub to_model: Result<String, String>,
     /// SQL of the definition in the model, if it differs from the edited SQL.
     pub to_model_sql: Option<RewrittenSql>,
@@ -58,7 +59,7 @@ pub enum SetPart {
     Relation,
 }
 
-/// Base of a model built on metric sets, and its SQL with hand edits.
+/// Model built on metric sets, as of the last push, and its SQL with manual edits.
 pub(super) struct EditedMetricColumn<'e> {
     /// Compiler that uses the metric sets of the last push.
     pub compiler: &'e Compiler,
@@ -119,7 +120,7 @@ impl MetricSetConflict {
         }
     }
 
-    /// Finds the models whose SQL would change with the new formula of the set, and stores their names in `models`.
+    /// Finds the models whose SQL would change with the metric set's new formula, and stores their names in `models`.
     pub fn set_changed_models<'s>(
         &mut self,
         specs: impl Iterator<Item = (&'s String, &'s CurrentSpec)>,
@@ -193,7 +194,7 @@ impl MetricSetConflict {
         }
     }
 
-    /// Returns the text of the set with the new formula.
+    /// Returns the text of the metric set with the new formula.
     ///
     /// # Errors
     ///
@@ -224,7 +225,7 @@ impl MetricSetConflict {
         })
     }
 
-    /// Returns the name of the definition with its set, such as `orders.revenue`.
+    /// Returns the name of the definition with its metric set, such as `orders.revenue`.
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}.{}", self.set, self.name)
@@ -232,7 +233,7 @@ impl MetricSetConflict {
 }
 
 impl ModelReconciler<'_> {
-    /// Reports a conflict if a metric set defines the edited SQL, unless the set already contains the edit.
+    /// Reports a conflict if a metric set defines the edited SQL, unless the metric set already contains the edit.
     pub fn add_metric_set_conflict(
         &self,
         edit: &HandEdit,
@@ -252,7 +253,7 @@ impl ModelReconciler<'_> {
         self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
     }
 
-    /// Reports a conflict if a metric set defines the edited clause. Returns whether a set defines the clause.
+    /// Reports a conflict if a metric set defines the edited clause. Returns whether a metric set defines the clause.
     pub fn reconcile_metric_set_part(&self, edit: &HandEdit, reconciled: &mut Reconciled) -> bool {
         let position = edit
             .position
@@ -346,7 +347,7 @@ impl ModelReconciler<'_> {
 const NO_FORMULA: &str = "no formula produces exactly this SQL";
 
 impl EditedMetricColumn<'_> {
-    /// Compiles the base with other sets or another spec, and finds the edit in the resulting SQL.
+    /// Compiles the base with other metric sets or another spec, and finds the edit in the resulting SQL.
     fn find_edit_in_recompiled_sql(&self, compiler: &Compiler, spec: Option<&str>) -> Result<EditMatch, String> {
         let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
         let sql = compiled
@@ -364,7 +365,8 @@ impl EditedMetricColumn<'_> {
     }
 }
 
-/// Formula that resolves a conflict, with the edit in its SQL, or the reason why no formula resolves it.
+/// Formula that resolves a conflict, and the match between its SQL and the edit. If no formula resolves the conflict,
+/// the reason.
 type ValidFormula = Result<(String, EditMatch), Option<String>>;
 
 /// Returns the first formula for which the check succeeds, or the reason why the first formula fails.

@@ -19,7 +19,7 @@ use crate::Compiler;
 use crate::decompile::{EditedModel, LayoutClash, Substitution, rename_names};
 use crate::yaml_edit::YamlValue;
 
-/// Model with its base, its spec and the edits to transfer to the spec.
+/// Model with its base (the state of the last push), its spec, and the edits to transfer to the spec.
 pub(super) struct ModelReconciler<'a> {
     pub sides: ModelSides<'a>,
     pub base: &'a PushState,
@@ -28,9 +28,9 @@ pub(super) struct ModelReconciler<'a> {
     pub tools: ReconcileTools<'a>,
     /// Compiler that uses the metric sets of the last push.
     pub base_compiler: &'a Compiler,
-    /// The model's SQL with hand edits. `None` if the SQL has no hand edits.
+    /// The model's SQL with manual edits. `None` if the SQL has no manual edits.
     pub edited_sql: Option<&'a str>,
-    /// The model with hand edits, if it is a model built on metric sets.
+    /// The model with manual edits, if it is a model built on metric sets.
     pub edited_model: Option<&'a EditedModel<'a>>,
     /// The spec of the base, compiled again. `None` if the spec is not needed.
     pub base_spec: Option<CurrentSpec>,

@@ -27,7 +27,7 @@ pub struct PlannedChange {
     /// New value. `None` if the property is removed.
     pub after: Option<String>,
     /// Metric or dimension whose formula changes in a metric set, such as `orders.revenue`, or `orders.where` for the
-    /// set's condition. `None` for definitions of the spec.
+    /// metric set's condition. `None` for definitions of the spec.
     pub metric: Option<String>,
 }
 
@@ -124,8 +124,8 @@ pub(super) fn changes(
             before.get(about).map(LocatedPropertyValue::text),
             after.get(about).map(LocatedPropertyValue::text),
         );
-        // A column without a description has its formula as the description, and the change to the formula may already
-        // be listed.
+        // If a column has no description, its formula serves as the description, so the change may already be listed as
+        // a change to the formula.
         let is_told = changes.iter().any(|planned_change| {
             let of_set = planned_change
                 .metric

@@ -13,7 +13,7 @@ pub(super) struct PropertyTarget {
     /// Name of the column. `None` for the model.
     pub column: Option<String>,
     pub property: Property,
-    /// Key under the property, or list item. Empty if the property has only one value.
+    /// Key of a setting, such as `meta`, or the data test itself. Empty if the property has only one value.
     pub detail: String,
 }
 
@@ -241,12 +241,12 @@ pub(super) fn line_at(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-/// Returns the offsets of the line breaks in a text.
+/// Returns the offsets of the line breaks in a string.
 fn line_ends(text: &str) -> Vec<usize> {
     text.match_indices('\n').map(|(at, _)| at).collect()
 }
 
-/// Returns the line number of a byte offset, starting at 1, in a text with these line breaks.
+/// Returns the line number of a byte offset, starting at 1, in a string with these line breaks.
 fn line_in(line_ends: &[usize], at: usize) -> usize {
     1 + line_ends.partition_point(|end| *end < at)
 }

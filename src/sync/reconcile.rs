@@ -32,7 +32,7 @@ pub struct ModelSides<'a> {
     pub files: &'a BTreeMap<String, String>,
 }
 
-/// Result of reconciling the hand edits in a model's files.
+/// Result of reconciling the manual edits in a model's files.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Reconciled {
@@ -57,7 +57,7 @@ pub struct ReconcileTools<'t> {
     pub decompiler: &'t Decompiler,
     /// Folders for models and tests, relative to the project's folder.
     pub folders: (&'t str, &'t str),
-    /// New paths of moved files, by their default paths in these folders.
+    /// New paths of moved files, by their default paths in `folders`.
     pub moved_paths: &'t BTreeMap<String, String>,
 }
 
@@ -101,7 +101,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     let base = base.and_then(|base| tools().compile_base(base));
     let changes = base.as_ref().zip(sides.ours);
     let changes = changes.and_then(|(base, ours)| SpecChanges::new(base, ours));
-    // The result must never lose a change of the spec.
+    // The result must never lose a change to the spec.
     let keeps_changes = |done: &Reconciled| {
         changes.as_ref().zip(sides.ours).is_none_or(|(changes, ours)| {
             let new = tools().compile(&ours.spec, done.source.as_deref().unwrap_or_default());
@@ -127,8 +127,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     done
 }
 
-/// Marks the edits that the spec already contained before the transfer, because the files that the spec generates
-/// contain these edits.
+/// Marks the edits that the spec already contained before the transfer: the files that the spec generates contain these
+/// edits.
 fn mark_edits_in_spec(sides: ModelSides<'_>, carried: &mut [HandEdit]) {
     let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
         return;
@@ -162,7 +162,7 @@ fn reconcile_remaining_edits<'t>(
     done.kept.iter().find(|edit| is_in_model_file(sides.model)(edit))?;
     let ours = tools().compile(&sides.ours?.spec, source)?;
     let base = PushState::from_pushed(sides.model, &ours);
-    // The files of the next push also contain the changes of the spec since the last push. Without these changes, a
+    // The files of the next push also contain the changes to the spec since the last push. Without these changes, a
     // file would seem to undo them.
     let current = ModelSides {
         ours: Some(&ours),
@@ -293,7 +293,7 @@ pub(super) fn edited_files(sides: ModelSides<'_>, generated: &BTreeMap<String, S
     let edited_files = generated.iter().filter_map(|(path, generated)| {
         let theirs = sides.files.get(path)?;
         let text = normalize_lines(theirs);
-        // The hash is computed last, because a comparison of texts is faster.
+        // The hash is computed last, because comparing the contents is faster.
         let is_ours = is_known(path, &text) || is_unmodified(theirs);
         Some((path.clone(), if is_ours { generated.clone() } else { text }))
     });

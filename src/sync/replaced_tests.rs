@@ -36,7 +36,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns `true` if the spec contains a removed test, so that the test can also be removed from the spec.
+    /// Returns `true` if the spec contains the test that a user removed from the file, so that the spec can remove it,
+    /// too.
     fn can_remove_test(&self, removed: &HandEdit) -> bool {
         let candidates = write_back::spec_candidates(&self.ours.source, removed);
         candidates

@@ -50,7 +50,7 @@ pub fn restore_parts(file: &str, restored: &[Substitution]) -> Option<String> {
     apply_replacements(&normalize_lines(file), restored.iter().collect())
 }
 
-/// Returns the YAML edit that undoes a hand edit to a properties file.
+/// Returns the YAML edit that undoes a manual edit to a properties file.
 fn undo_edit(edit: &HandEdit, model: &str, file: &str) -> Option<Edit> {
     let node = Path::root().key("models").item("name", model);
     let node = match &edit.definition {

@@ -1,4 +1,4 @@
-//! Hand edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
+//! Manual edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
 
 use formulac_runtime::halves::apply_with_bisection;
 
@@ -45,7 +45,7 @@ impl ModelReconciler<'_> {
         let Some(carried) = self.tools.compile(&self.ours.spec, &text) else {
             return;
         };
-        // Two changes can merge line by line and still belong to the same formula.
+        // Changes on different lines can belong to the same formula, so a merge by lines is not enough.
         let changes = self.base_spec.as_ref().zip(self.sides.ours);
         let changes = changes.and_then(|(base, ours)| SpecChanges::new(base, ours));
         if changes.is_some_and(|changes| !changes.are_in(&carried, &[])) {

@@ -65,8 +65,7 @@ impl<'s> SpecChanges<'s> {
     }
 }
 
-/// Returns a text in which definitions have their new names. Each list of names applies to the result of the list
-/// before it.
+/// Returns the text with the new names of definitions. Each list of names applies to the result of the list before it.
 fn with_new_names(text: &str, lists: &[&[RenamedDefinition]]) -> String {
     lists.iter().fold(text.to_owned(), |text, renamed| match renamed {
         [] => text,

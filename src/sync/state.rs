@@ -1,4 +1,4 @@
-//! State of a model after the last push. The state is the base for comparisons with the spec and with the files.
+//! State of a model after the last push. The current spec and the current files are compared with this state.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use crate::dbt::{YamlOutput, is_same_content, write_value};
 use crate::yaml;
 use crate::{Compiler, parallel};
 
-/// Folder for the models' bases, relative to the project's folder.
+/// Folder for the state files of models, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
 
-/// Returns the path of a model's base, relative to the project's folder.
+/// Returns the path of a model's state file, relative to the project's folder.
 #[must_use]
 pub fn state_path(model: &str) -> String {
     format!("{STATES}/{}", PushState::file_name(model))
@@ -19,7 +19,7 @@ pub fn state_path(model: &str) -> String {
 /// First line of a state file.
 const HEADER: &str = "# State of this model after the last `formulac push`; formulac updates this file.\n";
 
-/// Base of a model.
+/// State of a model after a push: the base of the next merge.
 ///
 /// ```
 /// use formulac_sync::PushState;

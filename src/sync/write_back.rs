@@ -1,4 +1,4 @@
-//! Transfers hand edits from generated files to the spec that generates them.
+//! Transfers manual edits from generated files to the spec that generates them.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
 /// Maximum number of data tests in a list that are examined for the test that a user removed.
 const MAX_TRIED_TESTS: usize = 20;
 
-/// Edit to a spec that may transfer a hand edit.
+/// Edit to a spec that may transfer a manual edit.
 pub(super) enum SpecEdit {
     /// Edit to a value of the spec.
     Value(Edit),
@@ -26,7 +26,7 @@ pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     candidates.flatten().collect()
 }
 
-/// Returns edits to the spec, each of which may transfer a hand edit, best first. `root` is the value of the spec.
+/// Returns edits to the spec, each of which may transfer a manual edit, best first. `root` is the value of the spec.
 pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit) -> Vec<SpecEdit> {
     let (before, after) = &hand.values;
     let column = hand.definition.as_deref();
@@ -57,7 +57,7 @@ pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit
                     vec!["config".to_owned(), hand.detail.clone()],
                 ],
             };
-            // Some keys of a spec contain text, others contain Jinja for dbt.
+            // Some keys of a spec contain text, and others contain Jinja for dbt, so try both forms of the value.
             let text = after
                 .as_ref()
                 .and_then(rendered_value)
@@ -222,8 +222,8 @@ fn key_path<'k>(keys: impl IntoIterator<Item = &'k String>) -> Path {
     keys.into_iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
-/// Returns the edits that may set a key: an edit at the key itself or, if a parent key is missing, an edit that adds
-/// the parent key with the keys under it.
+/// Returns the possible edits that set a key: an edit at the key itself or, if a parent key is missing, an edit that
+/// adds the parent key with the keys under it.
 fn set_edits(root: Option<&YamlValue>, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();

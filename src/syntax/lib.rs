@@ -1,6 +1,6 @@
 //! Lexer, syntax tree and YAML parser on which the other crates of formulac build.
 //!
-//! This crate is independent of functions, types and dialects. Its modules analyze only the syntax of texts:
+//! This crate is independent of functions, types and dialects. Its modules analyze only syntax:
 //!
 //! - [`span`]: positions in a string, by bytes and by line and column.
 //! - [`diag`]: a [`diag::Diagnostic`] has a message, a span and a fix. Each diagnostic has a [`diag::Code`] from the
@@ -15,7 +15,7 @@
 //! - [`yaml`]: YAML with the position of every byte, so that an error in a formula can be displayed in the file that
 //!   contains it.
 //! - [`markdown`]: escaping of strings for Markdown, so that no name becomes markup.
-//! - [`text`]: words, names and counts in texts.
+//! - [`text`]: helper functions for words, names and counts in messages.
 //!
 //! The parser never fails completely and never panics: errors are reported, and all other text is parsed. Parsing takes
 //! linear time, and its recursion depth does not depend on the input.

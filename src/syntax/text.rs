@@ -1,4 +1,4 @@
-//! Words, names and counts in texts.
+//! Helper functions for words, names and counts in messages.
 
 use std::fmt::Display;
 
@@ -32,7 +32,7 @@ pub fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Splits a text at all characters that are not part of a word. The words may be empty.
+/// Splits a string at all characters that are not part of a word. The words may be empty.
 ///
 /// ```
 /// use formulac_syntax::text::split_words;

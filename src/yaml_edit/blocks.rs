@@ -1,4 +1,4 @@
-//! Managed blocks: comments between two markers, generated as a unit.
+//! Managed blocks: generated comments between two markers. Each block is replaced as a whole.
 
 use super::YamlRefusal;
 use super::lines;

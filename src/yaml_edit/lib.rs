@@ -1,6 +1,6 @@
 //! Edits handwritten YAML files. The comments, order, quotes and line breaks of all other parts are kept.
 //!
-//! [`apply_edits`] sets, adds and removes values. [`merge`] transfers the changes in a generated text to a file that
+//! [`apply_edits`] sets, adds and removes values. [`merge`] transfers the changes in generated text to a file that
 //! users have edited in the meantime. Both functions return the new text, or a [`YamlRefusal`] with a reason. Both
 //! functions parse the new text and compare its values with the expected values, so they never return text with an
 //! unexpected meaning.

@@ -55,7 +55,7 @@ pub(super) fn column_at(source: &str, at: usize) -> usize {
     at - line_start(source, at)
 }
 
-/// Returns `true` if the line contains only blanks before the byte offset.
+/// Returns `true` if the line contains only whitespace before the byte offset.
 pub(super) fn is_first_in_line(source: &str, at: usize) -> bool {
     source
         .get(line_start(source, at)..at)
@@ -72,7 +72,7 @@ pub(super) fn line_break(source: &str) -> &'static str {
     }
 }
 
-/// Returns the offset after blanks, line breaks and comments.
+/// Returns the offset after whitespace, line breaks and comments.
 pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
     let mut at = from;
     loop {

@@ -114,7 +114,7 @@ impl RenderStyle {
         }
     }
 
-    /// Formats a value that follows a dash, with enough blanks to place the value in this column.
+    /// Formats a value that follows a dash, with enough spaces to start the value in this column.
     pub fn format_after_dash(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {

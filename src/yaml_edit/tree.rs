@@ -364,8 +364,8 @@ impl<'s> TreeReader<'s> {
             ScalarStyle::SingleQuoted => (YamlStyle::Single, lines::quoted_end(source, text)),
             ScalarStyle::DoubleQuoted => (YamlStyle::Double, lines::quoted_end(source, text)),
             ScalarStyle::Plain => (YamlStyle::Plain, span.start + written.trim_end().len()),
-            // Only blanks follow the last character of a block scalar on its line, so the scalar ends at the end of the
-            // line.
+            // Only whitespace follows the last character of a block scalar on its line, so the scalar ends at the end
+            // of the line.
             ScalarStyle::Literal | ScalarStyle::Folded => (
                 YamlStyle::Block,
                 lines::line_end(source, span.start + written.trim_end().len()),

@@ -88,8 +88,7 @@ impl YamlValue {
         }
     }
 
-    /// Returns `true` if both values have the same meaning, or are strings that differ only in invisible blanks at
-    /// their end.
+    /// Returns `true` if both values have the same meaning, or are strings that differ only in trailing whitespace.
     pub(super) fn is_same_except_final_blanks(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.trim_end() == b.trim_end(),

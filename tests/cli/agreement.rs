@@ -34,7 +34,7 @@ fn a_plan_without_changes_is_one_sentence() {
         assert_eq!(project.succeed(&["plan", "--markdown"]).out, expected);
     };
     agreement("Specs and dbt agree.\n");
-    // A hand edit that is already committed remains.
+    // A manual edit that is already committed remains.
     edit(
         &project,
         "models/formulac/revenue.sql",
@@ -70,7 +70,8 @@ fn project_with_manifest(name: &str) -> TestProject {
     project
 }
 
-/// A push does not commit the Omni model of the project's folder, so Omni does not agree until a person commits it.
+/// A push does not commit the Omni model of the project's folder, so `plan` reports that Omni agrees only after a
+/// person commits it.
 #[test]
 fn the_files_of_a_pull_are_committed_before_omni_agrees() {
     let project = project_with_manifest("agreement_pulled");

@@ -188,7 +188,7 @@ fn pull_results(project: &TestProject) -> Vec<String> {
 }
 
 /// Checks that `pull` parses a view again after an edit that keeps the length of the file, and that a cache file with
-/// results for other texts is ignored.
+/// results for other file contents is ignored.
 #[test]
 fn edited_views_are_parsed_again() {
     let (place, fresh) = (pulled_project("kept_views"), pulled_project("kept_views_fresh"));

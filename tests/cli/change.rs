@@ -176,7 +176,7 @@ fn generated_files_contain_exactly_what_a_push_writes() {
     assert_eq!(run_authorize(&project).1["generated_by_hand"], serde_json::json!([]));
 }
 
-/// If no approvals are required, comments and layout need no review. Hand edits need no review either.
+/// If no approvals are required, comments and layout need no review. Manual edits need no review either.
 #[test]
 fn comments_need_no_review_without_approvals() {
     let project = crate::push::create_project("change_comments");
@@ -407,7 +407,7 @@ fn commits_may_have_to_be_signed() {
     commit(&project, "unsigned");
     let (_, report) = run_authorize(&project);
     assert_eq!(report["not_allowed"][0]["why"], "the commit has no valid signature");
-    // Key of a user whom the git configuration trusts.
+    // SSH key of a user whom the git configuration trusts.
     let key = project.path("key");
     let exit_status = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])

@@ -1,4 +1,4 @@
-//! Tests which recorded facts `formulac authorize` checks: evidence, states and known facts.
+//! Tests how `formulac authorize` checks the files that formulac records: evidence, state files and `known.yml`.
 
 use crate::change::{create_proposal, run_as, run_authorize};
 use crate::repository::{commit, edit, git, switch_user};
@@ -132,7 +132,8 @@ fn authorize_checks_the_known_facts() {
     refused(&format!("{}# looked at by hand\n", known("float")), &[not_pushed]);
 }
 
-/// Facts that affect SQL need the same approvals as changes to the affected specs. Other facts need no approvals.
+/// Facts in `known.yml` that affect SQL need the same approvals as changes to the affected specs. Other facts need no
+/// approvals.
 #[test]
 fn facts_that_alter_sql_need_approval() {
     let project = create_project("change_facts");
@@ -189,7 +190,7 @@ fn facts_that_alter_sql_need_approval() {
             &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"],
         );
     }
-    // Approvals of facts are valid until the facts change again.
+    // An approval of changed facts is valid until the facts change again.
     project.succeed(&["change", "propose", "Dates"]);
     for name in ["dan", "fay", "gus"] {
         assert_eq!(run_as(&project, name, &["change", "approve", "dates"]).exit, 0);

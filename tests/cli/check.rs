@@ -188,8 +188,8 @@ fn messages_about_columns_name_the_version_of_a_model() {
     assert!(run.out.contains(expected), "{}{}", run.out, run.err);
 }
 
-/// `generate` and `plan` print one line per kind. If the advice is the same for each position, `check` does so for four
-/// or more warnings, and `query` and `preview` for two or more.
+/// `generate` and `plan` print one line per kind of warning. If the warnings give the same advice, `check` also
+/// combines four or more of them on one line, and `query` and `preview` combine two or more.
 #[test]
 fn repeated_warnings_are_one_line() {
     let project = TestProject::new("check_repeated");
@@ -218,7 +218,7 @@ fn repeated_warnings_are_one_line() {
     assert_eq!(project.succeed(&["query", "m"]).err, line(2));
 }
 
-/// A spec with many promoted columns repeats the same advice for each column.
+/// The warnings about several promoted columns of a spec give the same advice, so they are printed as one line.
 #[test]
 fn fields_that_omni_also_defines_are_one_line_per_spec() {
     let project = TestProject::new("check_duplicates");

@@ -76,7 +76,7 @@ fn run_and_read_dbt_call(project: &TestProject, args: &[&str]) -> (Run, String) 
     (run, project.read("asked.txt"))
 }
 
-/// Commits a different formula if the command is `push`, because there would otherwise be no change to push.
+/// Commits a different formula if the command is `push`, because otherwise there would be nothing to push.
 fn change(project: &TestProject, args: &[&str], number: usize) {
     if args[0] == "push" {
         let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)";

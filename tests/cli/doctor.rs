@@ -175,7 +175,8 @@ fn doctor_reports_what_prevents_a_commit() {
     assert_eq!(without_user(&both).exit, 0);
 }
 
-/// Without the profile, dbt cannot run. The warehouse is not the problem.
+/// If the dbt profile is missing or incomplete, dbt cannot run, so the message is about the profile and not about the
+/// warehouse.
 #[test]
 fn problems_of_the_profile_are_named_with_their_fixes() {
     let project = create_project("doctor_profile", GOOD);
@@ -275,7 +276,7 @@ fn an_unreachable_warehouse_is_reported_with_the_reason() {
         .find(|line| line.contains("warehouse cannot be reached"));
     let expected = "○ warehouse      the warehouse cannot be reached, so its version and its session parameters are unknown: dbt failed: 403 Access denied";
     assert_eq!(line, Some(expected), "{}", run.out);
-    // The warehouse is asked last, so that the other results are shown while `doctor` waits.
+    // The warehouse is queried last, so that the other results are shown while `doctor` waits.
     assert!(
         run.out.find("dbt artifacts") < run.out.find("○ warehouse"),
         "{}",

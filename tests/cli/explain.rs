@@ -70,7 +70,8 @@ fn large_formulas() {
     );
 }
 
-/// Specs for the plans: joins, groups and windows; a pivoted worksheet; an incremental model; metrics of two sets.
+/// Specs for the plans: joins, groups and windows; a pivoted worksheet; an incremental model; metrics of two metric
+/// sets.
 const PLANNED: [(&str, &str); 6] = [
     (
         "growth",

@@ -117,7 +117,7 @@ fn nothing_is_written_without_a_confirmation() {
     }
 }
 
-/// Runs `extract` on a terminal, where somebody answers the question.
+/// Runs `extract` in a terminal, and enters `answer` at its prompt.
 #[cfg(target_os = "linux")]
 fn extract_with_answer(project: &TestProject, answer: &str) -> String {
     use std::io::Write as _;
@@ -168,7 +168,7 @@ fn json_lists_sets_and_specs() {
 }
 
 /// Each case contains two specs without their model and relation, and part of the message that reports why the specs
-/// cannot share a set.
+/// cannot share a metric set.
 const NOT_SHARED: &[(&str, &str, &str)] = &[
     // Different filters select different rows.
     (
@@ -176,7 +176,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(x)\n",
         "no definition is in two specs",
     ),
-    // Names with two formulas are never merged.
+    // A name that has different formulas in the two specs is never merged.
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
         "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",
@@ -209,7 +209,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(x)\n",
         "a metric set can contain only left and inner joins that match at most one row",
     ),
-    // Steps that a set cannot replace.
+    // Steps that a metric set cannot replace.
     (
         "columns: [x, y]\norder_by: x\ncalculations: n = A1\n",
         "definitions: n = SUM(x)\n",
@@ -225,7 +225,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(x)\n",
         "the spec has errors; `formulac check` shows the errors",
     ),
-    // A condition in a spec on columns that are not available in the set.
+    // A condition in a spec on columns that the metric set does not have.
     (
         "having: SUM(y) > 1\ngroup_by: k\ndefinitions: n = SUM(x)\n",
         "group_by: k\ndefinitions: n = SUM(x)\n",
@@ -233,7 +233,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A set contains each formula only once, so `extract` skips specs that define a formula under two names.
+/// A metric set contains each formula only once, so `extract` skips specs that define a formula under two names.
 #[test]
 fn specs_with_a_repeated_formula_are_left_out() {
     let spec = |model: &str, more: &str| {
@@ -274,7 +274,7 @@ fn specs_that_share_no_set_are_left_out() {
     }
 }
 
-/// Each case contains two specs without their model and relation, and lines that the set and the specs contain
+/// Each case contains two specs without their model and relation, and lines that the metric set and the specs contain
 /// afterwards.
 const SHARED: &[(&str, &str, &[&str])] = &[
     // Left joins are combined, because a model omits the joins that it does not use.
@@ -287,7 +287,7 @@ const SHARED: &[(&str, &str, &[&str])] = &[
             "metrics: [orders.n]",
         ],
     ),
-    // Settings that both specs have become settings of the set.
+    // Settings in both specs become settings of the metric set.
     (
         "blanks: zero\ngroup_by: k\ndefinitions: n = SUM(x + y)\n",
         "blanks: zero\ngroup_by: l\ndefinitions: n = SUM(x + y)\n",
@@ -299,7 +299,7 @@ const SHARED: &[(&str, &str, &[&str])] = &[
         "definitions: n = SUM(x)\n",
         &["  large = x > 10", "group_by: large"],
     ),
-    // If the specs group by different date columns, none of these columns becomes the time of the set.
+    // If the specs group by different date columns, none of these columns becomes the time column of the metric set.
     (
         "group_by: a[month]\norder_by: a[month] desc\ndefinitions: n = SUM(x)\n",
         "group_by: b[month]\ndefinitions: n = SUM(x)\n",
@@ -321,7 +321,7 @@ const SHARED: &[(&str, &str, &[&str])] = &[
         "definitions: |\n  a = SUM(x)\n  c = SUM(x) / COUNT()\n",
         &["  b = a / COUNT()", "metrics: [orders.a, {c: orders.b}]"],
     ),
-    // Tests and properties that differ remain in their spec.
+    // Tests and properties that differ between the specs remain in their spec.
     (
         "definitions:\n  sum: {formula: SUM(x), data_tests: [not_null]}\ncolumns: {sum: {tags: [a]}}\n",
         "definitions: sum = SUM(x)\ncolumns: {sum: {tags: [a], description: The sum.}}\n",
@@ -425,7 +425,7 @@ fn a_set_over_the_same_relation_is_named() {
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
 
-/// A hand edit to a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
+/// A manual edit to a definition that moves to a metric set is a conflict at the first push, as it is at later pushes.
 #[test]
 fn hand_edits_of_moved_definitions_are_conflicts() {
     let project = project("hand_edits", &[("revenue_by_month", BY_MONTH), ("totals", TOTALS)]);

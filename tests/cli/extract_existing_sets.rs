@@ -1,11 +1,11 @@
-//! Tests `formulac extract` in projects that have metric sets: which specs and models read an existing set.
+//! Tests `formulac extract` in projects that have metric sets: which specs and models read an existing metric set.
 
 use insta::assert_snapshot;
 use serde_json::Value;
 
 use crate::extract::{BY_MONTH, BY_REGION, TOTALS, project, sql};
 
-/// A metric set over the rows of the three specs, and a model that reads it.
+/// A metric set with the same rows as the three specs, and a model that reads the metric set.
 const SET: &str = "\
 metric_set: orders
 description: Facts about orders   # by hand
@@ -44,17 +44,17 @@ fn definitions_are_added_to_a_set_over_the_same_rows() {
     assert_snapshot!(place.transcript());
 }
 
-/// Each case: a set and a spec without their name and relation, lines that the set and the spec contain afterwards, and
-/// a part of the message.
+/// Each case: a metric set and a spec without their name and relation, lines that both contain afterwards, and a part
+/// of the message.
 const ADDED: &[(&str, &str, &[&str], &str)] = &[
-    // A set that has all definitions stays unchanged.
+    // A metric set that has all definitions stays unchanged.
     (
         "definitions: n = SUM(x)\n",
         "definitions: total = sum(x)\n",
         &["definitions: n = SUM(x)", "metrics: [{total: orders.n}]"],
         "1 definition of 1 spec; the set already has all of these definitions",
     ),
-    // The definitions of a set, as text on one line and as a mapping.
+    // The definitions of a metric set, as text on one line and as a mapping.
     (
         "definitions: n = SUM(x)\n",
         "definitions: |\n  n = SUM(x)\n  // rows\n  m = COUNT()\n",
@@ -94,7 +94,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
         ],
         "the set already has all of these definitions",
     ),
-    // The set has all rows, so the spec keeps its condition, which may use a dimension.
+    // The metric set has no condition, so the spec keeps its own condition, which may use a dimension.
     (
         "definitions: n = SUM(x)\n",
         "where: paid   # only these\ngroup_by: k\ndefinitions: total = SUM(x)\n",
@@ -111,7 +111,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
         &["  large = x > 10", "where: AND(large, paid)", "metrics: [orders.n]"],
         "1 of these definitions is added to the set",
     ),
-    // The spec keeps a description that differs from that of the set.
+    // The spec keeps a description that differs from the description in the metric set.
     (
         "definitions: |\n  /// The sum.\n  n = SUM(x)\n",
         "definitions: |\n  /// Another sum.\n  n = SUM(x)\n",
@@ -143,8 +143,8 @@ fn a_spec_reads_a_set_over_its_rows() {
     }
 }
 
-/// Each case: a set and a spec without their name and relation, and a part of the message that reports why the spec
-/// does not read the set.
+/// Each case: a metric set and a spec without their name and relation, and a part of the message that reports why the
+/// spec does not read the metric set.
 const NOT_ADDED: &[(&str, &str, &str)] = &[
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
@@ -161,7 +161,7 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
         "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
         "the join `p` differs from the join in the set orders",
     ),
-    // The formula is the same, but the metric in the set is not additive.
+    // The formula is the same, but the metric in the metric set is not additive.
     (
         "definitions: n = SUM(x)\ncolumns: {n: {non_additive: {over: day, take: last}}}\n",
         "group_by: k\ndefinitions: n = SUM(x)\n",
@@ -193,7 +193,7 @@ fn a_spec_that_cannot_read_a_set_is_left_out() {
     }
 }
 
-/// Specs with different conditions, or without one, can read a set that has all rows.
+/// Specs with different conditions, or without one, can read a metric set without a condition.
 #[test]
 fn specs_with_their_own_conditions_read_one_set() {
     let set = "metric_set: orders\nfrom: orders\ndefinitions: n = SUM(x)\n";
@@ -231,8 +231,8 @@ fn specs_with_their_own_conditions_read_one_set() {
     }
 }
 
-/// Models over a set read metrics of the set instead of repeating their formulas, and share formulas with other models
-/// and with specs that read the relation.
+/// Models that are built on a metric set read its metrics instead of repeating their formulas. They share formulas with
+/// other models and with specs that read the relation.
 #[test]
 fn models_over_a_set_share_metrics() {
     let specs = [

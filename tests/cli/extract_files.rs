@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::extract::{BY_MONTH, BY_REGION, project, with_comments};
 use crate::run::TestProject;
 
-/// Files in a folder, for a transaction.
+/// Disk whose files are in the project's folder, for a transaction.
 struct FolderDisk<'p>(&'p TestProject);
 
 impl Disk for FolderDisk<'_> {
@@ -99,7 +99,8 @@ fn comments_in_formulas_are_kept() {
     );
 }
 
-/// A comment directly above a definition describes this definition, so it moves to the set. Other comments stay.
+/// A comment directly above a definition describes this definition, so the comment moves to the metric set. Other
+/// comments stay in the spec.
 #[test]
 fn comments_above_definitions_move_with_them() {
     let spec = |model: &str, own: &str| {

@@ -327,7 +327,7 @@ fn duplicate_declarations_are_reported() {
     );
     let run = project.run(&["generate", "--schema", "orders.yml", "--select", "uses"]);
     assert!(run.exit == 3 && run.err.contains("uses.md"), "{}", run.err);
-    // The time spine belongs to the first folder of models.
+    // The message suggests a path for the time spine in the first models folder.
     project
         .write(
             "dbt_project.yml",

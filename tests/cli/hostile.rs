@@ -25,7 +25,7 @@ const PAYLOADS: [&str; 9] = [
     "'; drop table injected; --\" */",
     "../../pwned",
 ];
-/// Fields that connect parts of the artifacts, or that can have only a few values in dbt.
+/// Fields that link entries of the artifacts, or that can have only a few values in dbt.
 const STRUCTURAL: [&str; 15] = [
     "unique_id",
     "resource_type",
@@ -56,7 +56,7 @@ const NAMES: [&str; 8] = [
     "acme_analytics",
 ];
 
-/// Replaces every string with the payload, except in fields that connect parts.
+/// Replaces every string with the payload, except in fields that link entries.
 fn insert_payload(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
     match value {
         Value::String(text) if !STRUCTURAL.contains(&key) && !text.contains('.') => {

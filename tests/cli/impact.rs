@@ -131,7 +131,8 @@ fn output_formats() {
     }
 }
 
-/// Upstream of a metric are the columns that it reads, and downstream of it are the models that use it.
+/// The upstream lineage of a metric contains the columns that it reads, and the downstream lineage contains the models
+/// that use it.
 #[test]
 fn lineage_of_metrics() {
     let project = create_project("lineage_metrics");
@@ -164,7 +165,7 @@ fn lineage_of_metrics() {
     ));
 }
 
-/// The path of a spec or of a model's file is the name of the model.
+/// The path of a spec or of a model's file can be used instead of the model's name.
 #[test]
 fn files_are_names_of_models() {
     let project = create_project("impact_files");
@@ -849,9 +850,9 @@ fn shop(name: &str, nodes: &[Value], sources: &Value) -> TestProject {
     project
 }
 
-/// Before `dbt docs generate`, a model with `select *` has the columns that `known.yml` lists, and possibly others. For
-/// the same name, a known column takes precedence over a metric, and a metric takes precedence over a column that is
-/// only possible.
+/// Before `dbt docs generate`, a model with `select *` has the columns that `known.yml` lists, and possibly others. If
+/// a name is ambiguous, a known column takes precedence over a metric, and a metric takes precedence over a column that
+/// may not exist.
 #[test]
 fn columns_are_known_from_earlier_commands() {
     let nodes: Vec<Value> = ["customers", "orders"]
@@ -960,7 +961,7 @@ fn tables_named_without_ref() {
     ));
 }
 
-/// A `ref` without a version refers to the latest version, and a `ref` with a version to exactly this version, also in
+/// A `ref` without a version refers to the latest version, and a `ref` with a version to exactly this version, even in
 /// models that dbt has not parsed yet.
 #[test]
 fn versions_of_models_are_distinguished_before_dbt_parse() {

@@ -26,7 +26,7 @@ fn node(name: &str, code: &str, compiled: Option<&str>, parents: &[&str], column
     (id(name), node)
 }
 
-/// Sets the time of the last change to a file, in minutes before now.
+/// Sets the modification time of a file to this number of minutes before now.
 fn set_age(project: &TestProject, file: &str, minutes: u64) {
     let time = SystemTime::now() - Duration::from_secs(60 * minutes);
     File::options()

@@ -183,7 +183,8 @@ fn specs_are_in_a_folder_that_dbt_does_not_read() {
     assert_eq!(check.exit, 0, "{}{}", check.out, check.err);
 }
 
-/// An environment for an adapter without a dialect would get the SQL of another dialect.
+/// `init` creates no environment for an output with an unsupported adapter, because its models would get the SQL of
+/// another dialect.
 #[test]
 fn outputs_of_unsupported_adapters_are_no_environments() {
     let project = create_project("init_adapters");
@@ -226,7 +227,7 @@ fn names_of_outputs_are_quoted_or_reported() {
     assert_eq!(shown.exit, 0, "{}", shown.err);
 }
 
-/// The first spec does not read a time spine, because users ask no questions about it.
+/// The first spec does not read a time spine, because nobody analyzes a time spine.
 #[test]
 fn the_first_spec_reads_no_time_spine() {
     let project = create_project("init_time_spine");
@@ -459,7 +460,7 @@ fn projects_in_subfolders_are_named() {
     assert_snapshot!(project.transcript());
 }
 
-/// The example is complete: `check` accepts its specs, and it runs without further settings.
+/// The example is complete: `check` accepts its specs, and the example runs without further settings.
 #[test]
 fn the_example_is_ready() {
     let project = TestProject::new("init_example");

@@ -156,7 +156,7 @@ fn measures_of_semantic_models_become_metric_sets() {
         &["query", "--metrics", "sales.*", "--by", "month", "--quiet"],
     );
     assert_eq!(checked.exit, 0, "{}", checked.err);
-    // The set is not created again if its name has quotes, a comment or different capitalization.
+    // The metric set is not created again if its name has quotes, a comment or different capitalization.
     let text = project.read("shop/metrics/sales.yml");
     project.write(
         "shop/metrics/sales.yml",
@@ -170,7 +170,7 @@ fn measures_of_semantic_models_become_metric_sets() {
     );
 }
 
-/// A set converts times to dates itself, so the cast is not necessary.
+/// A metric set converts times to dates, so the cast in the dimension's expression is not necessary.
 #[test]
 fn time_dimensions_that_are_cast_to_dates_are_the_time_of_the_set() {
     let project = semantic_project("init_cast_times");
@@ -204,7 +204,7 @@ fn time_dimensions_that_are_cast_to_dates_are_the_time_of_the_set() {
     );
 }
 
-/// The first `init` reports all omitted measures and metrics. The sets belong to the user afterwards.
+/// The first `init` reports all omitted measures and metrics. Afterwards, the metric sets belong to the user.
 #[test]
 fn omitted_metrics_are_reported_only_when_the_sets_are_created() {
     let project = semantic_project("init_reported_once");

@@ -48,7 +48,7 @@ pub fn check(args: &[&str], out: &str) {
         .find(|command| called.contains(&format!(" {command} ")));
     let value: Value = serde_json::from_str(out).unwrap_or_else(|fault| panic!("{args:?}: {fault}: {out}"));
     assert!(out.starts_with("{\n  \"version\": 1"), "{args:?}: {out}");
-    // A command that stops with an error prints the same error object as every other command.
+    // All commands print the same error object if they stop with an error.
     let command = match value.get("error") {
         Some(_) => "error".to_owned(),
         None => command.unwrap_or_else(|| panic!("{args:?} prints JSON, and there is no schema")),

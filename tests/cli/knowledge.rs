@@ -104,7 +104,7 @@ fn all_commands_use_the_types_of_the_project() {
     of(&["generate"]);
     assert!(in_one_line(&project.read("models/formulac/second_order.sql")).contains(expected));
     assert_eq!(of(&["model", spec, "--out", "models/formulac", "--check"]), "");
-    // `--no-project` ignores all facts about the project, and the command reports the effect on the SQL.
+    // `--no-project` ignores dbt's artifacts and `known.yml`, and the command reports the effect on the SQL.
     let bare = project.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
     assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
     assert!(bare.err.contains("unknown types: `ordered_at`"), "{}", bare.err);
@@ -129,7 +129,8 @@ fn the_sql_is_a_function_of_the_commit() {
     assert!(in_one_line(&place.run(&["query", "metrics/second_order.yml"]).out).contains("date_diff('microsecond'"));
 }
 
-/// `query` reads all metrics of a set, so the facts about its columns are kept although no model reads the set.
+/// `query` reads all metrics of a metric set, so `known.yml` keeps the columns of the metric set although no model
+/// reads it.
 #[test]
 fn the_columns_of_sets_without_models_are_kept() {
     let project = project("knowledge_sets");
@@ -145,7 +146,7 @@ fn the_columns_of_sets_without_models_are_kept() {
     assert!(sql.contains("cast(max(amount) as varchar)"), "{sql}");
     std::fs::remove_dir_all(project.path("target")).unwrap();
     assert_eq!(query(), sql);
-    // Changing a model does not remove these facts.
+    // Changing a model does not remove these columns.
     project.write("metrics/second_order.yml", DAYS.replace("MIN", "MAX"));
     project.run(&["generate"]);
     assert_eq!(query(), sql);
@@ -168,7 +169,7 @@ fn a_lost_key_contradicts_the_known_facts() {
     assert!(status.out.contains("dbt contradicts known.yml"), "{}", status.out);
 }
 
-/// `release` names the file if only known facts are out of date.
+/// `release` names the file if only `known.yml` is out of date.
 #[test]
 fn a_release_names_known_facts_that_are_out_of_date() {
     let project = project("knowledge_release");
@@ -210,7 +211,8 @@ fn updated_facts_are_listed_and_contradictions_are_reported() {
     assert!(place.read(".formulac/state/known.yml").contains("ordered_at: date\n"));
 }
 
-/// `dbt parse` in a new target folder knows only the documented type, which is less precise than the catalog's.
+/// After `dbt parse` in a new target folder, only the documented type is available, which is less precise than the
+/// catalog's.
 #[test]
 fn types_of_a_catalog_stay_without_the_catalog() {
     let place = project("knowledge_parse");
@@ -277,7 +279,7 @@ fn status_and_check_report_the_same_errors() {
         "target/catalog.json",
         catalog(&[ORDERS]).replace("TIMESTAMP", "VARCHAR"),
     );
-    // With the types in the catalog, the formula subtracts texts, which is an error.
+    // With the types in the catalog, the formula subtracts strings, which is an error.
     assert_eq!(project.run(&["plan"]).exit, 1);
     let check = project.run(&["check"]);
     assert!(check.exit == 0 && check.out.contains("W0824"), "{}", check.out);
@@ -382,7 +384,7 @@ fn a_spec_can_read_the_models_of_other_specs() {
     );
 }
 
-/// Messages name the dbt command that provides the missing relations and columns, and do not ask for a schema file.
+/// Messages name the dbt command that provides the missing relations and columns, and do not suggest a schema file.
 #[test]
 fn missing_relations_and_columns_name_the_command_of_dbt() {
     let project = project("knowledge_missing");

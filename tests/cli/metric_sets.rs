@@ -141,7 +141,7 @@ fn metrics_are_queried_without_a_spec() {
             run.err
         );
     }
-    // A set next to a model is only read.
+    // A metric set can be passed together with a model. The command then only reads the metric set.
     project.succeed(&["model", "specs/orders.yml", "specs/total.yml"]);
 }
 
@@ -161,9 +161,9 @@ fn expanded_specs_compile_to_the_same_sql() {
     assert!(written.contains("left join customers"), "{written}");
 }
 
-/// If a model groups by a dimension, its key column gets the properties that the set specifies for the dimension. This
-/// also applies to the last of several steps, and to a key that a mapping gives another name. Properties in the model
-/// take precedence.
+/// If a model groups by a dimension, its key column gets the properties that the metric set specifies for the
+/// dimension. This also applies to the last of several steps, and to a key that a mapping gives another name.
+/// Properties in the model take precedence.
 #[test]
 fn properties_of_dimensions_become_properties_of_keys() {
     let project = project("sets_properties_of_dimensions");
@@ -410,7 +410,7 @@ fn the_log_finds_changes_to_a_metric() {
     project.succeed(&["push", "--yes"]);
     project.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUM(amount) * 2"));
     project.succeed(&["push", "--yes"]);
-    // The first push created columns from the other metrics of the set.
+    // The first push created columns from the other metrics of the metric set.
     for (name, count) in [
         ("metric:orders.revenue", 1),
         ("metric_set:orders", 2),
@@ -451,7 +451,7 @@ fn changes_of_sets_that_affect_no_model_are_committed() {
     let project = project("sets_changes_that_affect_no_model");
     repository::begin(&project);
     project.succeed(&["push", "--yes"]);
-    // No model uses `revenue` alone, and no model reads the set `returns`.
+    // No model uses `revenue` alone, and no model reads the metric set `returns`.
     project.write(
         "specs/orders.yml",
         ORDERS.replace("/// Money", "/// Money of all orders"),
@@ -608,7 +608,8 @@ fn an_error_of_a_set_is_printed_once() {
     assert!(run.err.contains("4 files checked: 1 error"), "{}", run.err);
     let run = project.run(&["generate"]);
     assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
-    // A command for a single model shows the error, because it does not report on the set.
+    // `model` shows the metric set's error, because the command reports only on the model and not on the metric set
+    // itself.
     let run = project.run(&["model", "specs/by_month.yml"]);
     assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
     // JSON contains all errors.

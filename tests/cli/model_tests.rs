@@ -299,8 +299,8 @@ fn a_grain_is_tested_even_if_its_types_are_unknown() {
     assert_eq!(made(&[]).2, ["W0610"]);
 }
 
-/// dbt combines the expected rows in a union without changes, so each row needs the columns of all rows in the same
-/// order.
+/// dbt combines the expected rows with `union all` and does not reorder their columns, so each row needs the columns of
+/// all rows in the same order.
 #[test]
 fn expected_rows_have_the_same_columns() {
     let project = TestProject::new("model_expected");

@@ -330,7 +330,7 @@ fn resolve_keeps_the_file_that_the_option_names() {
             project.write(file, text);
         }
     }
-    // All three texts differ.
+    // All three versions of the description differ.
     edit(&project, yml, "Before tax.", "In dbt.");
     let plan = project.run(&["plan"]);
     for name in ["revenue.revenue:description:dbt", "revenue.revenue:description:omni"] {
@@ -370,7 +370,7 @@ fn resolve_keeps_the_file_that_the_option_names() {
             saved_versions(&project);
         }
     }
-    // A committed text is not saved.
+    // A committed version is not saved.
     git(&project, &["checkout", "--quiet", "."]);
     edit(&project, view, "Before tax.", "In Omni.");
     edit(&project, spec, "Before tax.", "In the spec.");

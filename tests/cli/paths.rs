@@ -58,8 +58,8 @@ fn manifest() -> String {
     .to_string()
 }
 
-/// Returns a project in a subfolder of its repository that was pushed once. Since that push, the spec and the generated
-/// files have changed.
+/// Returns a project that was pushed once and is in a subfolder of its repository. Since that push, the spec and the
+/// generated files have changed.
 fn template() -> &'static TestProject {
     static PLACE: std::sync::OnceLock<TestProject> = std::sync::OnceLock::new();
     PLACE.get_or_init(|| {
@@ -170,7 +170,7 @@ const COMMANDS: [&[&str]; 16] = [
 ];
 
 /// No command writes outside of the project. Each case changes the project so that a path leads outside, and lists the
-/// first words of the commands that would write to that path.
+/// commands, by their first words, that would write to that path.
 #[test]
 #[allow(
     clippy::too_many_lines,
@@ -441,7 +441,7 @@ fn folders_that_dbt_does_not_read_are_refused() {
     crate::repository::snapshot(&project, "paths__unread");
 }
 
-/// Generated files in folders that the project file no longer contains are reported until they are removed.
+/// Generated files in folders that the project file no longer names are reported until they are removed.
 #[test]
 fn files_in_former_folders_are_named() {
     let project = TestProject::new("paths_former");

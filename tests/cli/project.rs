@@ -78,8 +78,8 @@ fn errors_in_the_project_file_are_reported() {
     }
 }
 
-/// The time zone, treatment of blanks and warnings of the project apply to all formulas and specs that do not override
-/// them.
+/// The project's time zone, its setting for blank cells and its warning settings apply to all formulas and specs that
+/// do not override them.
 #[test]
 fn project_settings_apply_to_all_formulas() {
     let project = TestProject::new("project_settings");

@@ -57,7 +57,7 @@ fn replaced_words_are_transferred_to_the_spec() {
     let spec = REVENUE.replace("group_by:", "where: amount > 5  # not the small ones\ngroup_by:");
     project.write("metrics/revenue.yml", spec);
     project.run(&["push", "--yes"]);
-    // Hand edits change the bound of a filter and the counted column, while an analyst changes a formula.
+    // Manual edits change the bound of a filter and the counted column, while an analyst changes a formula.
     edit(&project, "models/formulac/revenue.sql", "amount > 5", "amount >= 7");
     edit(
         &project,

@@ -252,7 +252,7 @@ fn a_lock_of_git_is_named() {
     assert_eq!(left(&project), expected);
 }
 
-/// A push cannot be completed if somebody changed one of its files after it was interrupted.
+/// A push cannot be completed if somebody changed one of its files after the interruption.
 #[test]
 fn an_interrupted_push_is_undone_if_a_file_has_changed_since() {
     let template = template_once();

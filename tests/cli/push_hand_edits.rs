@@ -1,4 +1,4 @@
-//! Tests hand edits to generated files in real git repositories: formatted files, comments, and edits that become
+//! Tests manual edits to generated files in real git repositories: formatted files, comments, and edits that become
 //! formulas.
 
 use crate::repository::{begin, commit, edit, git};
@@ -235,7 +235,7 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
         edited = edited.replace(formula, new_formula);
         assert_eq!(project.read("metrics/revenue.yml"), edited);
     }
-    // The spec cannot express this edit of the date, so the edit remains a hand edit.
+    // The spec cannot express this edit of the date, so the edit remains a manual edit.
     edit(&project, sql, "date '2024-01-01'", "date '2024-03-01'");
     let run = project.run(&["push", "--yes"]);
     assert!(
@@ -280,7 +280,8 @@ fn comments_move_to_a_new_name() {
     assert!(plan.out.contains("agree"), "{}", plan.out);
 }
 
-/// `plan` explains why it lists a model without changed files, and a commit does not contain hand edits that are kept.
+/// `plan` explains why it lists a model without changed files, and a commit does not contain manual edits that are
+/// kept.
 #[test]
 fn a_new_layout_of_a_spec_is_named() {
     let project = create_project("push_spec_layout");
@@ -369,7 +370,7 @@ fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
     assert!(!project.read(path).contains("round(avg(amount), 2)"));
 }
 
-/// No command that discards the edits is proposed.
+/// The messages suggest no command that would discard the edits.
 #[test]
 fn yaml_that_is_not_valid_is_reported_with_its_line() {
     let project = create_project("push_invalid_yaml");

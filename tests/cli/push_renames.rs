@@ -1,4 +1,4 @@
-//! Tests hand edits to generated files if the spec renames a definition.
+//! Tests manual edits to generated files if the spec renames a definition.
 
 use crate::repository::{begin, edit, git};
 use crate::run::TestProject;

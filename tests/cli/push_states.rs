@@ -28,7 +28,7 @@ fn a_removed_or_changed_state_is_restored() {
     ];
     for (harm, what) in harms {
         harm();
-        // A hand edit and a different change to the spec are merged, with the restored state as the base.
+        // A manual edit and a different change to the spec are merged, with the restored state as the base.
         edit(
             &project,
             "models/formulac/revenue.sql",

@@ -1,4 +1,4 @@
-//! Tests that comments which no commit contains are saved before a command removes them.
+//! Tests that a command saves uncommitted comments before it removes them.
 
 use std::fs;
 

@@ -121,7 +121,7 @@ fn commands_about_models_accept_a_selection() {
         ["revenue", "share"]
     );
     assert_eq!(place.run(&["impact", "--select", "revenue", "--since", "main"]).exit, 2);
-    // Two models have hand edits, but only one of the two models is selected.
+    // Two models have manual edits, but only one of the two models is selected.
     for model in ["revenue", "counts"] {
         let path = format!("models/formulac/{model}.sql");
         place.write(

@@ -1,4 +1,4 @@
-//! Tests changes to metric sets: hand edits to SQL that a set defines, effects in plans, impact and approvers.
+//! Tests changes to metric sets: manual edits to SQL that a metric set defines, effects in plans, impact and approvers.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ definitions: |
 const BY_MONTH: &str = "model: by_month\nmetrics: [orders.revenue, orders.aov]\ngroup_by: month\ncolumns: {ordered_at_month: {data_tests: [not_null]}}\n";
 const TOTAL: &str = "model: total\nmetrics: [orders.order_count, orders.aov]\n";
 
-/// Creates a repository with a set and two models built on it.
+/// Creates a repository with a metric set and two models built on it.
 fn project(name: &str) -> TestProject {
     let project = TestProject::new(name);
     project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
@@ -130,8 +130,8 @@ fn an_edit_without_a_formula_can_only_be_removed() {
     assert_eq!(project.files(".formulac/local/undone").len(), 1);
 }
 
-/// A model may read a metric that it does not list. The edited column can then have a name that differs from that of
-/// the metric.
+/// A model may read a metric that it does not list. Then the name of the edited column can differ from the name of the
+/// metric.
 #[test]
 fn a_metric_that_the_model_does_not_list_is_resolved_in_the_set() {
     let project = project("set_changes_unlisted");
@@ -162,7 +162,7 @@ fn a_metric_that_the_model_does_not_list_is_resolved_in_the_set() {
     }
 }
 
-/// Each edited clause of a set has a separate name, so that the clauses can be resolved separately.
+/// Each edited clause of a metric set has a separate name, so that the clauses can be resolved separately.
 #[test]
 fn clauses_of_a_set_are_resolved_one_by_one() {
     let project = project("set_changes_clauses");
@@ -329,7 +329,8 @@ fn impact_names_a_changed_metric_once() {
     assert!(!run.out.contains("total.order_count"), "{}", run.out);
 }
 
-/// A change to a set requires the approvers of the set and of each model whose SQL changes.
+/// A change to a metric set requires the approval of its approvers and of the approvers of each model whose SQL
+/// changes.
 #[test]
 fn a_change_to_a_set_needs_the_approvers_of_the_set_and_of_each_changed_model() {
     let project = roles::create_project("set_changes_approvers");

@@ -8,7 +8,7 @@ fn unverified() -> impl Iterator<Item = (&'static str, &'static str)> {
     Dialect::all().filter_map(|dialect| Some((dialect.name(), dialect.unverified()?)))
 }
 
-/// Each command that shows or writes such SQL reports that the SQL is unverified.
+/// Each command that shows or writes SQL of an unverified dialect reports that the SQL is unverified.
 #[test]
 fn commands_report_that_the_sql_is_unverified() {
     for (dialect, reason) in unverified() {

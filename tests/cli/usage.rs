@@ -1,4 +1,4 @@
-//! Tests help texts and incorrect calls.
+//! Tests the help of commands, and incorrect calls.
 
 use insta::assert_snapshot;
 
@@ -82,7 +82,7 @@ fn wrong_usage() {
     assert_snapshot!(project.transcript());
 }
 
-/// For a command name from another tool, formulac suggests one of its own commands. All commands are implemented.
+/// For a command name from another tool, formulac suggests one of its own commands.
 #[test]
 fn unknown_commands_name_a_command() {
     let project = TestProject::new("unknown_commands");
@@ -127,7 +127,7 @@ fn short_help_is_short() {
     }
 }
 
-/// The examples of commands that need no project run, and print SQL or documentation.
+/// The examples of commands that need no project succeed, and print SQL or documentation.
 #[test]
 fn examples_run() {
     let project = TestProject::new("examples");

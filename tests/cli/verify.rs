@@ -365,7 +365,7 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     project.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
     verify(&project, &[]);
     output.push_str(&values());
-    // A spec with a different text is a different spec, even if its meaning is the same.
+    // A spec with different contents is a different spec, even if its meaning is the same.
     project.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
     output.push_str(&values());
     mask_settings().bind(|| assert_snapshot!(output));

@@ -84,13 +84,13 @@ fn check_reports_errors_after_each_change() {
     watch.wait_for("formulac.yml");
     project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
     watch.wait_for("F0301");
-    // Editors write such files next to the edited file.
+    // Editors write swap files next to the edited file.
     project.write("specs/.sales.yml.swp", "");
     project.write("specs/sales.yml", CORRECT);
     watch.wait_for("no problems");
 }
 
-/// Facts, the dbt profile and Omni's files are read as well.
+/// A run also reads `known.yml`, the dbt profile and Omni's files.
 #[test]
 fn changes_to_all_files_that_a_run_reads_are_detected() {
     let project = project("watch_facts");

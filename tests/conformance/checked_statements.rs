@@ -1,8 +1,8 @@
 //! Statements that an earlier run checked without finding a problem (`tests/oracle/answers/statements.bin`), so that a
 //! run only checks statements that have changed.
 //!
-//! The key of a statement is a hash of the statement, its tables, and the rules and facts that it is checked against.
-//! One in 20 of these statements is checked again. `FORMULAC_ANSWERS=none` checks all statements, and
+//! The key of a statement is a hash of the statement, its tables, and the files with which it is checked (`RULES`). One
+//! in 20 of these statements is checked again. `FORMULAC_ANSWERS=none` checks all statements, and
 //! `FORMULAC_RECORD=FOLDER` writes the keys to this folder.
 
 use std::collections::{BTreeSet, HashSet};
@@ -44,7 +44,7 @@ static KNOWN: LazyLock<HashSet<StatementKey>> = LazyLock::new(|| {
     record.as_chunks().0.iter().copied().collect()
 });
 
-/// Hash of the rules and facts.
+/// Hash of the files in `RULES`.
 static RULES_HASH: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     for path in RULES {

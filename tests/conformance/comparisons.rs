@@ -293,7 +293,7 @@ fn check_result(case: &Case, comparison: &Comparison, counts: &Table, rows: &Tab
     (!same).then(|| format!("expected {expected:?}\ngot      {got:?}"))
 }
 
-/// Looks up the constructs of all comparisons.
+/// Looks up the SQL constructs of all comparisons in `dialects/facts`.
 pub fn look_up(statements: &mut Statements, dialect: Dialect) {
     let cases = read_all().unwrap_or_else(|error| panic!("comparisons.yml: {error}"));
     for case in cases.iter().filter(|case| case.is_run_in(dialect)) {

@@ -8,8 +8,8 @@ use formulac::{CompiledSpec, Dialect, Relation, Schema, Type};
 use crate::warehouse_rules::Statements;
 use crate::yaml::{self, Node};
 
-/// Adds the query of a compiled spec, and looks up the constructs of the spec's other statements. `schema` contains the
-/// tables that the spec reads.
+/// Adds the query of a compiled spec, and looks up the constructs of the spec's other statements in `dialects/facts`.
+/// `schema` contains the tables that the spec reads.
 pub fn add(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
     add_query(statements, from, dialect, compiled, schema);
     look_up(statements, from, dialect, compiled, schema);
@@ -24,8 +24,8 @@ pub fn add_query(statements: &mut Statements, from: &str, dialect: Dialect, comp
     statements.add(from, dialect, query, schema, &outputs);
 }
 
-/// Looks up the constructs of a compiled spec's statements, except for the query. `schema` contains the tables that the
-/// spec reads.
+/// Looks up the constructs of a compiled spec's statements, except for the query, in `dialects/facts`. `schema`
+/// contains the tables that the spec reads.
 pub fn look_up(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
     if compiled.has_errors() {
         return;

@@ -1,5 +1,5 @@
-//! Checks that every column of every model has a description: a text, the column's formula, or the columns from which
-//! it is computed.
+//! Checks that every column of every model has a description: a written description, the column's formula, or the
+//! columns from which it is computed.
 
 use std::path::Path;
 

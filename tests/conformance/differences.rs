@@ -24,7 +24,7 @@ const UNKNOWN: &str = "unknown";
 /// Word after a value that is derived from the generated SQL.
 const INFERRED: &str = "inferred";
 
-/// Formula or spec over a table with a few rows.
+/// Formula or spec that reads a table with a few rows.
 struct Question {
     line: usize,
     /// Text of the first column. Empty for a formula that is displayed with its values.

@@ -51,8 +51,8 @@ fn weakest_verdict(facts: &[&ConstructFact]) -> FactVerdict {
     verdicts.max().unwrap_or(FactVerdict::Run)
 }
 
-/// Returns the facts of a function's templates. For a function without templates, its SQL is searched for calls, and
-/// the facts for all argument types of each call are included.
+/// Returns the entries of `dialects/facts` for a function's templates. For a function without templates, its SQL is
+/// searched for calls, and the entries for all argument types of each call are included.
 fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static ConstructFact> {
     let facts = dialect.function_facts(function);
     if !facts.is_empty() || function.lower.is_none() {
@@ -71,7 +71,7 @@ fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static Construc
     dialect.support_of_constructs().iter().filter(is_called).collect()
 }
 
-/// Fails unless the facts specify the versions of the engines that `tests/setup.sh` installs.
+/// Fails unless `dialects/facts` specifies the versions of the engines that `tests/setup.sh` installs.
 pub fn versions() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/requirements.txt");
     let requirements = std::fs::read_to_string(path).expect("the requirements can be read");

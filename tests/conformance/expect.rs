@@ -147,7 +147,7 @@ fn dialect_name(node: &Node, name: &str) -> Result<String> {
 }
 
 impl TestTable {
-    /// Returns the facts about the table that the compiler receives.
+    /// Returns the relation, with its known key, for the compiler's schema.
     pub fn relation(&self) -> Relation {
         let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
         self.columns.iter().fold(relation, |relation, column| {

@@ -49,7 +49,8 @@ pub fn each_rule_reports_its_example() {
     assert!(missed.is_empty(), "{missed}");
 }
 
-/// Fails if a construct without a fact is not reported, or if a known construct is reported.
+/// Fails if a construct without an entry in `dialects/facts` is not reported, or if a construct with an entry is
+/// reported.
 pub fn each_construct_is_looked_up() {
     let columns = [
         ("n", Type::Integer),
@@ -62,7 +63,7 @@ pub fn each_construct_is_looked_up() {
         relation.with(Column::new(*name, *ty))
     });
     let schema = Schema::new().with(relation);
-    // A dialect, a statement, and the constructs that have no fact.
+    // A dialect, a statement, and the constructs that have no entry in `dialects/facts`.
     let table: [(&str, &str, &[&str]); 22] = [
         ("duckdb", "select no_such(n) as x from t", &["calls: no_such(integer)"]),
         ("duckdb", "select round(d, 2) as x, round(n, 2) as y from t", &[]),
@@ -160,7 +161,7 @@ fn models<C: ModelCase>(statements: &mut Statements, dialect: Dialect, files: &[
             if dialect.unverified().is_some() && case.rejection_code().is_none() {
                 let mut errors = compiled.diagnostics().iter().filter(|diagnostic| diagnostic.is_error());
                 let other = errors.find(|error| !UNSUPPORTED.contains(&error.code()));
-                // Some specs need a key.
+                // Some specs need a key, so they have errors without constraints.
                 let has_facts = schema.relations() == case.schema().relations();
                 assert!(other.is_none() || !has_facts, "{from}, {dialect}: {other:?}");
             }
@@ -172,7 +173,7 @@ fn models<C: ModelCase>(statements: &mut Statements, dialect: Dialect, files: &[
     }
 }
 
-/// Looks up the constructs in the tests of the metric sets that spec cases read.
+/// Looks up the SQL constructs of the tests of the metric sets that spec cases read.
 fn metric_sets(statements: &mut Statements, dialect: Dialect) {
     for case in spec_case::read_all().iter().flat_map(|file| &file.cases) {
         let compiler = Compiler::builder().dialect(dialect).schema(case.schema()).build();
@@ -182,8 +183,8 @@ fn metric_sets(statements: &mut Statements, dialect: Dialect) {
     }
 }
 
-/// Looks up the constructs in the models of projects, some of which are incremental or have rules and comparisons, and
-/// in specs with joins for which no key guarantees a single match.
+/// Looks up the SQL constructs of the models of projects, some of which are incremental or have rules and comparisons,
+/// and of specs with joins for which no key guarantees a single match.
 fn projects(statements: &mut Statements, dialect: Dialect) {
     let mut specs = Vec::new();
     for folder in ["tests/example_project/incremental", "tests/example_project/proofs"] {
@@ -227,7 +228,7 @@ const UNSUPPORTED: [&str; 3] = ["F0501", "F0507", "F0508"];
 /// Specs of projects that a dialect rejects.
 const REFUSED: [(&str, &str); 1] = [("bigquery", "weekly_growth.yml")];
 
-/// Looks up the constructs of formula cases. The rules check operators, which are not in the list of functions.
+/// Looks up the SQL constructs of formula cases. The rules check operators, which are not in the list of functions.
 fn formulas(statements: &mut Statements, dialect: Dialect) {
     for file in function_cases::read_all() {
         for case in &file.cases {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use formulac::Dialect;
 
-/// Returns the names before brackets in a statement, outside of quotes. Keywords have a space before their bracket. A
-/// name after `as` is the alias of a relation with columns, as in `as parts_(part_)`.
+/// Returns the names directly before brackets in a statement, outside of quotes. Keywords are not included, because
+/// they have a space before the bracket. A name after `as` is not included, because it is the alias of a relation, as
+/// in `as parts_(part_)`.
 pub fn called_names(sql: &str, dialect: Dialect) -> BTreeSet<String> {
     let escapes = dialect.has_backslash_escapes();
     let mut names = BTreeSet::new();

@@ -145,7 +145,7 @@ fn differences(files: &[CaseFile]) -> String {
 pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Dialect) -> Cell {
     let takes_arguments = function.arity().1 != Some(0);
     let mut cases = file.map(|file| facts(&file.cases)).unwrap_or_default();
-    // Functions that an expression cannot compute in every dialect also have spec cases with their name.
+    // A function that some dialects cannot compute in a single expression also has spec cases under its name.
     let topics = if function.level == Level::Window {
         spec_case::read_all()
     } else {

@@ -24,7 +24,7 @@ pub trait ModelCase {
     fn compile(&self, compiler: &Compiler) -> CompiledSpec {
         compiler.compile_spec(&self.spec())
     }
-    /// Returns the facts about the tables that the compiler receives.
+    /// Returns the schema that the compiler receives.
     fn schema(&self) -> Schema;
     /// Returns the tables in the form that the engine loads.
     fn tables(&self) -> Vec<Json>;
@@ -154,7 +154,7 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
     }
 }
 
-/// Plans the case without facts about keys and NULLs, because most dbt projects do not declare these facts, and joins
+/// Plans the case without declared keys and NOT NULL columns, because most dbt projects do not declare them, and joins
 /// on keys that may be NULL have different conditions. The rows of the result can depend on the key. Returns `None` if
 /// the spec needs a key.
 fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Option<Plan> {

@@ -14,7 +14,7 @@ use crate::{function_cases, generated};
 
 const FILE: &str = "../src/cli/commands/prove/cases.jsonl";
 
-/// Compares the file with the cases, or writes it with `FORMULAC_WRITE=1`.
+/// Compares the file with the cases, or writes the file if `FORMULAC_WRITE=1` is set.
 pub fn run() {
     let (mut tables, mut cases) = (Vec::new(), Vec::new());
     let mut add = |line: Option<Map<String, Json>>, of: &[TestTable]| {

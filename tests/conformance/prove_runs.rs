@@ -1,5 +1,5 @@
 //! Runs statements of `formulac prove` with their rows as literals on every engine: one statement per type, and one
-//! over a table without rows. `tests/example_project` runs all of them through dbt.
+//! that reads a table without rows. `tests/example_project` runs all of them through dbt.
 
 use formulac::{Dialect, Type};
 
@@ -58,7 +58,7 @@ pub fn run() {
     fail_on(SUITE, &failures, asked.len());
 }
 
-/// Returns the first proof with a value of each type, and the first proof over a table without rows.
+/// Returns the first proof with a value of each type, and the first proof that reads a table without rows.
 fn choose_proofs(proofs: &[Proof]) -> Vec<&Proof> {
     // `None` represents a table without rows.
     let mut ties: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();

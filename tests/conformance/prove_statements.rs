@@ -1,5 +1,5 @@
-//! Statements of `formulac prove`: the table with the rows of all cases, and each case over this table and over
-//! literals.
+//! Statements of `formulac prove`: the table with the rows of all cases, and each case, once with this table and once
+//! with literals.
 
 use std::sync::OnceLock;
 
@@ -31,7 +31,7 @@ pub fn proofs(dialect: Dialect) -> &'static [Proof] {
     })
 }
 
-/// Looks up the constructs of the statements that `prove` generates for these proofs.
+/// Looks up the SQL constructs of the statements that `prove` generates for these proofs.
 pub fn look_up_proofs(statements: &mut Statements, dialect: Dialect, proofs: &[Proof]) {
     let stored = StoredRows::new(proofs);
     let table = Relation::new(STATEMENTS_TABLE);

@@ -21,7 +21,7 @@ const SUITE: &str = "stock_questions";
 /// Dialects on which the handwritten SQL runs. The rows from the first dialect are the expected rows of all dialects.
 const HAND_WRITTEN: [&str; 2] = ["duckdb", "postgres"];
 
-/// Tables of the shop, the metric sets over them, and the questions.
+/// Tables of the shop, the metric sets that read them, and the questions.
 struct Shop {
     tables: Vec<TestTable>,
     sets: Vec<String>,
@@ -36,14 +36,14 @@ struct Question {
     spec: String,
     /// Equivalent options of `formulac query`.
     options: Vec<String>,
-    /// For a question with two aggregations: the model that contains the first aggregation, and the metric set over
-    /// this model that the options use. Both are files of the project.
+    /// For a question with two aggregations: the model that contains the first aggregation, and the metric set that
+    /// reads this model and that the options use. Both are files of the project.
     between: Option<ModelBetween>,
     /// Handwritten SQL.
     sql: String,
 }
 
-/// Model between two aggregations, and the metric set over the model.
+/// Model between two aggregations, and the metric set that reads the model.
 #[derive(Clone)]
 struct ModelBetween {
     model: String,
@@ -182,7 +182,7 @@ impl Shop {
         checks
     }
 
-    /// Writes a project with the sets and the schema of the shop. Returns the project's folder.
+    /// Writes a project with the metric sets and the schema of the shop. Returns the project's folder.
     fn write_project(&self) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance").join(SUITE);
         let _ = fs::remove_dir_all(&folder);

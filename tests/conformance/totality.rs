@@ -43,7 +43,7 @@ struct Asked<'a> {
 
 /// Contents of `totality.yml`.
 struct Exempt {
-    /// Names of functions whose results overflow or are outside the calendar.
+    /// Names of functions whose results would overflow or leave the calendar if their arguments were extreme.
     moderate: Vec<String>,
     /// Names of functions for which an emulator does not support very large or very small numbers, by dialect.
     moderate_on: Vec<(Dialect, Vec<String>)>,

@@ -31,14 +31,14 @@ pub struct Statements {
     known_statements: BTreeSet<StatementKey>,
     looked_up: BTreeSet<StatementKey>,
     facts: BTreeMap<&'static str, Facts>,
-    /// Constructs that `dialects/facts` does not list, each with the number of statements that contain it and the first
-    /// of these statements.
+    /// Constructs that `dialects/facts` does not list, each with the number of statements that contain it, and the
+    /// first such statement.
     unknown: BTreeMap<String, (usize, String)>,
 }
 
 impl Statements {
-    /// Adds a statement over the tables in a schema. `outputs` contains the statement's columns with the types that the
-    /// compiler reports.
+    /// Adds a statement that reads the tables in a schema. `outputs` contains the statement's columns with the types
+    /// that the compiler reports.
     pub fn add(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema, outputs: &[(&str, Type)]) {
         let column = |c: &Column| json!({"name": c.name(), "type": c.ty().name(), "quoted": c.is_quoted(), "nullable": c.is_nullable()});
         let table = |relation: &Relation| json!({"name": relation.name(), "columns": relation.columns().iter().map(column).collect::<Vec<_>>()});

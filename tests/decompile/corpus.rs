@@ -127,7 +127,7 @@ pub fn specs() -> Vec<Cell> {
     let compiled = compiler(&shop).compile_specs(&texts);
     for ((path, text), compiled) in example.iter().zip(compiled) {
         let name = path.file_stem().unwrap().to_string_lossy();
-        // The definitions of a metric set are written out.
+        // Replace references to metric sets with their definitions.
         let spec = compiled.expanded().map_or_else(|| text.clone(), str::to_owned);
         definitions(&format!("example {name}"), spec, &shop, &mut cells);
     }

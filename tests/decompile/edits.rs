@@ -1,4 +1,4 @@
-//! Tests hand edits to generated files: `Edits` reports exactly the edited column, and no column if the meaning is
+//! Tests manual edits to generated files: `Edits` reports exactly the edited column, and no column if the meaning is
 //! unchanged.
 
 use formulac::decompile::{Decompiler, Edits, with_formula};
@@ -271,7 +271,7 @@ proptest! {
             1 => format!("{before}{after}"),
             _ => format!("{before}{word} + {word}{after}"),
         };
-        // The name of a column does not need `as`.
+        // `as` before a column name is optional, so its removal is not an edit.
         prop_assume!(what != 1 || word != "as");
         prop_assert!(!Edits::from_texts(&body, &found, dialect).is_empty(), "{}", found);
     }

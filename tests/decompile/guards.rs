@@ -181,8 +181,8 @@ fn calls_without_guards_become_formulas() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Edits remain hand edits if the formula function with the same name returns different values, or if the edit removes
-/// guards on purpose.
+/// Edits remain manual edits if the formula function with the same name returns different values, or if the edit
+/// removes guards on purpose.
 #[test]
 fn other_calls_remain_hand_edits() {
     let summed = GROUPED.replace("COUNT()", "SUM(amount)");

@@ -1,4 +1,4 @@
-//! Tests hand edits as analysts write them. `hand_edits.txt` lists the edits and their formulas.
+//! Tests manual edits as analysts write them. `hand_edits.txt` lists the edits and their formulas.
 
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
@@ -62,7 +62,7 @@ struct Case<'t> {
     column: &'static str,
     warehouses: Vec<&'t str>,
     edit: &'t str,
-    /// Expected formula. `None` if the edit remains a hand edit.
+    /// Expected formula. `None` if the edit remains a manual edit.
     formula: Option<&'t str>,
 }
 

@@ -1,5 +1,5 @@
 //! For every form that the generator writes, converts the SQL back to a formula. The test generates the file from a
-//! different formula and treats the SQL of the definition as a hand edit.
+//! different formula and treats the SQL of the definition as a manual edit.
 
 use std::sync::OnceLock;
 
@@ -24,7 +24,7 @@ const OTHERS: [&str; 6] = ["1", "COUNT()", "TODAY()", "\"x\"", "1.5", "TRUE"];
 /// Cells that are not converted back yet, each with its dialect, its formula and a part of its spec. A cell that is
 /// converted back must not be listed here.
 const LOST: &[(&str, &str, &str)] = &[
-    // The SQL is NULL for every text.
+    // The SQL is NULL for every value of `x`.
     ("*", "TEXTSPLIT(x, \"\", 1)", ""),
     ("*", "TEXTSPLIT(x, \"-\", 0)", ""),
     // If these arguments are literals, the interest compiles to a conditional logarithm.
@@ -109,7 +109,7 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     )
 }
 
-/// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. Such
+/// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a manual edit. Such
 /// cells contain calendar ranges, FIRST or LAST with a unit, values of a step with `since` or `until`, or `1/0` for
 /// NULL.
 fn is_not_decompiled(cell: &Cell) -> bool {

@@ -7,7 +7,7 @@ use formulac::{Code, Diagnostic};
 use crate::setting::Setting;
 
 /// A formula, the codes of its errors, a part of the help, and the formula after the help has been applied by hand. The
-/// last text is empty if the help is advice without a formula.
+/// last string is empty if the help is advice without a formula.
 type Mistake = (&'static str, &'static [&'static str], &'static str, &'static str);
 
 const MISTAKES: &[Mistake] = &[
@@ -363,7 +363,7 @@ fn one_mistake_has_one_error_with_help_that_compiles() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A fix must not turn an error into another meaning, so these formulas either keep an error or become the expected
+/// A fix must not give a formula an unintended meaning, so these formulas either keep an error or become the expected
 /// text.
 #[test]
 fn fixes_do_not_change_the_meaning() {

@@ -6,7 +6,8 @@ use formulac::diag::Example;
 
 use crate::setting::Setting;
 
-/// Returns the words of the setting and the text of an example. `None` if the example is not compiled alone.
+/// Returns the words that specify the setting of an example, and the example's text. `None` if the example is not
+/// compiled alone.
 pub fn setting(example: Example) -> Option<(&'static str, &'static str)> {
     Some(match example {
         Example::Formula(text) => ("measure", text),

@@ -47,9 +47,9 @@ pub struct Outcome {
 }
 
 impl Setting {
-    /// The words are `measure`, `row`, `orders`, `events`, `two` (relations), `ordered` (by month), `monthly` (ordered
-    /// by the month of a date), `bigquery`, `snowflake`, `redshift`, `spec`, and `model`, which also reports the
-    /// diagnostics of the model.
+    /// Creates a setting from words: `measure`, `row`, `orders`, `events`, `two` (relations), `ordered` (by month),
+    /// `monthly` (ordered by the month of a date), `bigquery`, `snowflake`, `redshift`, `spec`, and `model`, which also
+    /// reports the diagnostics of the model.
     pub fn from_words(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
         let mut builder = Compiler::builder();
@@ -111,8 +111,9 @@ impl Setting {
     }
 }
 
-/// Case file: `#! ` and the words of the setting, the input, then `#! reports` and one report per diagnostic. If the
-/// input reads metric sets, the input comes after the line `#! input`, preceded by `#! set` and the text of each set.
+/// Case file: `#! ` and the words that specify the setting, the input, then `#! reports` and one report per diagnostic.
+/// If the input reads metric sets, the input comes after the line `#! input`, preceded by `#! set` and the text of each
+/// metric set.
 pub struct Case {
     pub name: String,
     pub setting: Setting,

@@ -106,7 +106,7 @@ fn messages_keep_to_the_style() {
     }
 }
 
-/// Each code that an input can trigger occurs in at least one snapshot, or is triggered in `shown.rs`.
+/// Each code that an input can trigger occurs in at least one snapshot, or is triggered in `triggers.rs`.
 #[test]
 fn every_code_is_covered() {
     let mut seen: Vec<&str> = crate::triggers::codes();

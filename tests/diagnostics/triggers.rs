@@ -88,14 +88,14 @@ fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
         .to_vec()
 }
 
-/// Compares a type in `known.yml` with dbt's facts.
+/// Compares a type in `known.yml` with the type in dbt's artifacts.
 fn contradictions(ty: &str) -> Vec<Diagnostic> {
     let text = |ty: &str| format!("relations: {{orders: {{columns: {{amount: \"{ty}\"}}}}}}\n");
     let (facts, _) = formulac::KnownFacts::from_text(&text("integer"));
     facts.report_contradictions(&text(ty))
 }
 
-/// Compiles a model over two metric sets.
+/// Compiles a model that is built on two metric sets.
 fn compile_from_metric_sets(keys: &str) -> Vec<Diagnostic> {
     let sets = [
         "metric_set: orders\nfrom: orders\ntime: ordered_on\ntimezone: Europe/Berlin\ndefinitions:\n  \

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::pages::{code_spans, manual, parts, root};
 use crate::project::read;
 
-/// Help texts of commands. Each help text is requested only once.
+/// Help of each command, which is requested only once.
 #[derive(Default)]
 struct Helps(BTreeMap<String, Option<String>>);
 

@@ -1,6 +1,6 @@
 //! After new and late rows arrive, incremental models must contain the same rows as after a full refresh. The test runs
-//! on DuckDB and on Postgres, with each strategy, with values from other periods, and with contracts. A row that is
-//! later than the look-back period is not read, which shows that the runs are incremental.
+//! on DuckDB and on Postgres, with each strategy, with values from other periods, and with contracts. A row that
+//! arrives after the look-back period is not read, which shows that the runs are incremental.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

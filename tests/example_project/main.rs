@@ -351,7 +351,7 @@ fn duckdb_answers_as_expected() {
     queries_answer_as_expected("duckdb", Names::Exact);
 }
 
-/// Runs every spec as a plain query of this dialect over the seeds.
+/// Runs every spec as a plain query of this dialect that reads the seeds.
 fn queries_answer_as_expected(dialect: &str, names: Names) {
     let Some(python) = tool("FORMULAC_PYTHON") else {
         return;
@@ -395,7 +395,8 @@ fn queries_answer_as_expected(dialect: &str, names: Names) {
 }
 
 const PROJECT: &str = "subscription_business";
-/// Name of the test that formulac generates for the join in `revenue_by_country`, which no key guarantees.
+/// Name of the test that formulac generates for the join in `revenue_by_country`, because no key guarantees a single
+/// match.
 const JOIN_TEST: &str = "assert_revenue_by_country_by_country_finds_one_of_june_lines";
 
 fn spec_path(model: &str) -> String {

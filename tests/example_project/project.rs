@@ -1,4 +1,4 @@
-//! Reads the files of the example: its seeds, the facts about them, and the expected rows.
+//! Reads the files of the example: its seeds, their column types and keys, and the expected rows.
 
 use std::fs;
 use std::path::{Path, PathBuf};

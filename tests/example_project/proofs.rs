@@ -232,7 +232,7 @@ const EXPECTED: [&str; 36] = [
     "unique_numbered_id fail 1",
 ];
 
-/// Runs the tests' queries on the test engine of every warehouse, over the same rows.
+/// Runs the tests' queries on the test engine of every warehouse, with the same rows.
 #[test]
 #[allow(
     clippy::too_many_lines,

@@ -135,7 +135,7 @@ fn formulas_are_proven_on_duckdb() {
         return;
     };
     let project = project("prove_duckdb");
-    // Without a terminal, the command says how many statements it would send before it fails.
+    // Without a terminal, the command reports how many statements it would send, and then fails.
     let asked = try_with_input(prove(&project, &dbt, &[]).arg("ROUND"), "");
     let err = String::from_utf8_lossy(&asked.stderr);
     assert_eq!(asked.status.code(), Some(2), "{err}");

@@ -195,7 +195,7 @@ fn check_texts_are_as_written(manifest: &Value) {
     );
 }
 
-/// Returns the metrics that dbt has for the model, by column, each as SQL over the model's rows.
+/// Returns dbt's metrics for the model, by column, each as SQL that reads the model's rows.
 fn metrics(manifest: &Value, form: &str) -> BTreeMap<String, String> {
     let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
     let models = list(&manifest["semantic_models"]);

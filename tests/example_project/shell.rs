@@ -98,7 +98,7 @@ pub fn mask_output(output: &str) -> String {
         let parts = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !"-:".contains(c));
         let all = parts.flat_map(|part| {
             let end = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
-            // A dash precedes a hash in the name of a branch. Times and dates also contain dashes.
+            // In a branch name, the hash follows a dash. Times and dates also contain dashes.
             let is_date = part
                 .get(..5)
                 .is_some_and(|year| year.ends_with('-') && year.starts_with("20"));

@@ -36,8 +36,7 @@ fn run_dbt_successfully(dbt: &Path, path: &Path, environment: Environment<'_>, a
     run(dbt_settings(command.arg("--no-use-colors").args(args), path).envs(environment.iter().copied()));
 }
 
-/// Creates the project in the state of its authors, built and documented. The catalog contains the types of all
-/// columns.
+/// Creates the project as its authors left it, built and documented. The catalog contains the types of all columns.
 fn create_project(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
     let project = project_at(name);
     run_dbt_successfully(

@@ -69,7 +69,7 @@ impl Evening {
         self.transcript.push_str(&format!("\n## {title}\n\n"));
     }
 
-    /// Runs a command that must end with this status and print lines with these parts. Returns its output.
+    /// Runs a command that must exit with this status and print lines that contain these strings. Returns its output.
     pub fn runs(&mut self, command: &str, status: i32, parts: &[&str]) -> String {
         let printed = self.runs_quietly(command, status, parts);
         let masked = mask_output(&printed);
@@ -97,7 +97,7 @@ impl Evening {
         printed
     }
 
-    /// Checks that the output of a command does not contain these parts.
+    /// Checks that the output of a command does not contain these strings.
     pub fn check_absent(&mut self, output: &str, parts: &[&str]) {
         for part in parts.iter().filter(|part| output.contains(**part)) {
             self.problems.push(format!("`{part}` is printed:\n{output}"));
@@ -110,7 +110,7 @@ impl Evening {
         write(&self.project.join(file), text);
     }
 
-    /// Checks that a file contains these parts.
+    /// Checks that a file contains these strings.
     pub fn check_file(&mut self, file: &str, parts: &[&str]) {
         let path = self.project.join(file);
         if !path.is_file() {

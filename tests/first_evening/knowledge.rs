@@ -53,7 +53,7 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
         scratch,
         problems: Vec::new(),
     };
-    // Files with hand edits that no spec can express are generated again.
+    // Files with manual edits that no spec can express are generated again.
     for folder in ["models/formulac", "dbt/models/formulac"].map(|folder| project.join(folder)) {
         if folder.is_dir() {
             fs::remove_dir_all(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));

@@ -1,4 +1,5 @@
-//! Tests which levels can be combined: `levels.yml` has pairs of levels, each with the resulting SQL or code.
+//! Tests which levels of formulas, such as row and aggregate, can be combined. `levels.yml` contains pairs of levels,
+//! each with the resulting SQL or error code.
 
 use formulac::{Column, Compiler, Context, Relation, Schema, Type};
 use saphyr::{LoadableYamlNode, Yaml};

@@ -95,7 +95,7 @@ fn arguments(ty: ParamType, at: usize) -> Vec<String> {
 }
 
 /// Returns calls to an overload: one with the first choice for each argument, one with the second choice, and so on.
-/// Optional arguments are included or omitted.
+/// Optional arguments are included in some calls and omitted in others.
 fn calls(name: &str, overload: &Overload) -> Vec<String> {
     let mut params: Vec<ParamType> = overload.params.iter().map(|param| param.ty).collect();
     if overload.repeated {
@@ -123,7 +123,7 @@ fn calls(name: &str, overload: &Overload) -> Vec<String> {
     found
 }
 
-/// Returns the words of an SQL statement outside of strings, each with a flag that is `true` if a bracket follows.
+/// Returns the words outside of strings in an SQL statement, each with a flag that is `true` if a bracket follows.
 fn words(sql: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for part in sql.split('\'').step_by(2) {

@@ -1,6 +1,6 @@
 //! Queries that can be generated in any size.
 
-/// Returns a query of this size.
+/// Function that returns a query of the given size.
 type Query = fn(usize) -> String;
 
 /// Names of queries, and functions that return them.

@@ -1,4 +1,4 @@
-//! Tests in-place edits of users' files, and merges with newly generated texts.
+//! Tests in-place edits of users' files, and merges with newly generated text.
 
 #![allow(clippy::indexing_slicing, reason = "tests fail by panicking")]
 

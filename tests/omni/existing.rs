@@ -247,7 +247,7 @@ fn a_virtual_schema_can_be_set() {
     let before = files.clone();
     assert_eq!(files.pull(&nodes, Some("omni_dbt")), [""; 0]);
     assert_eq!(files.omni, before.omni);
-    // The existing view of a model is found even if the name of the view's file differs from that of the table.
+    // The existing view of a model is found even if the view's file name differs from the table's name.
     let users = "schema: dbt_core_marts\ntable_name: dim_users\n";
     let mut files = Files::new(&[("core/users.view.yaml", users)]);
     files.pull(&nodes, Some("dbt_core"));
@@ -304,7 +304,7 @@ fn databases_distinguish_views() {
     assert!(files.omni["relationships.yaml"].contains("join_from_view: orders\n"));
 }
 
-/// A source may be declared over the table of a seed.
+/// A project may declare the table of a seed as a source, too.
 #[test]
 fn a_source_over_a_seed_is_one_view() {
     let mut files = Files::default();
@@ -363,7 +363,7 @@ measures:
     assert_eq!(files.omni["main/orders.view"], edited);
 }
 
-/// Omni may not record the dbt model of a view.
+/// Omni does not always record the dbt model of a view.
 #[test]
 fn a_view_in_a_virtual_schema_is_recognized_by_its_table() {
     let view = "schema: omni_dbt\ntable_name: order_facts\n";
@@ -435,7 +435,7 @@ fn fields_that_read_a_removed_column_are_reported() {
     }
 }
 
-/// The pull that marks a dimension also removes the joins that read it. Comments read nothing.
+/// The pull that marks a dimension also removes the joins that read it. A name in a comment is not a reference.
 #[test]
 fn joins_that_a_pull_removes_and_comments_are_not_reported() {
     let users = node("model", "db", "main", "dim_users", false);

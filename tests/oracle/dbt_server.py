@@ -58,8 +58,8 @@ def import_dbt():
     adapters = importlib.import_module("dbt.adapters").__path__
     for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
         importlib.import_module(module.name)
-    # This setting, which dbt uses in its own tests, avoids parsing the macros again on each call. The small project has
-    # already parsed them.
+    # This setting, which dbt uses in its own tests, avoids parsing the macros again on each call. The call with
+    # `PROJECT` has already parsed them.
     importlib.import_module("dbt_common.tests").enable_test_caching()
 
 
@@ -75,7 +75,7 @@ def parse_project():
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         options = ["--project-dir", folder, "--profiles-dir", folder, "--log-path", os.path.join(folder, "logs")]
-        # The static parser starts threads, which a fork does not have.
+        # The static parser starts threads, which do not exist in a fork.
         options += ["--quiet", "--no-send-anonymous-usage-stats", "--no-static-parser"]
         for _ in range(2):
             done = runner.invoke(["parse", *options])

@@ -81,8 +81,8 @@ class Runner:
             columns, types, rows = engine.query(sql)
             return {"columns": columns, "types": types, "rows": rows}
         except Exception as error:      # whatever an engine raises is the answer to this query
-            # The stand-in for BigQuery makes one catalog of all loaded tables. If it makes no catalog, it rejected one
-            # of the tables, so all later queries would fail.
+            # The stand-in for BigQuery builds one catalog of all loaded tables. If it does not produce a catalog, it
+            # has rejected one of the tables, so all later queries would fail.
             if self.name == "bigquery" and engine.catalog is None:
                 for table in tables:
                     self.loaded.pop(table["name"], None)

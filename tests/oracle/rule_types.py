@@ -291,7 +291,7 @@ def arithmetic(node, left, right):
         if isinstance(node, exp.Mul):
             return Number(min(left.scale + right.scale, max(left.scale, right.scale, 12)))
         return max(left, right)
-    # Arithmetic on dates and times with days.
+    # The difference between two dates is a number of days. Otherwise, the result has the type of the date or time.
     if isinstance(node, exp.Sub) and left == right == "date":
         return WHOLE
     return left if left in ("date", "timestamp", "time") else right

@@ -41,9 +41,9 @@ def copy():
             target.write_bytes(content)
 
 
-# The test that finds a fault, the variable that selects the cases, and for each attempt its value and the engines. A few random
-# cases on the engine that starts fastest find most faults; many random cases on both engines find the others. `cases` always
-# run on all engines.
+# The test that finds a fault, the variable that selects the cases, and for each attempt its value and the engines. A
+# few random cases on the engine that starts fastest find most faults. Many random cases on both engines find the
+# others. `cases` always run on all engines.
 FINDS = {
     "specs": ("reference", "random_specs_match_the_interpreter", "FORMULAC_RANDOM_SPECS",
               [("400", "duckdb"), ("2000", "duckdb,postgres")]),
@@ -61,12 +61,12 @@ FINDS = {
 # Text in the output if a test or the build found the fault.
 FOUND = ("answers differ", "must compile", "the engine fails", "fault    ", "Test failed:", "some break rules", "are not in dialects/facts")
 REFUSED = ("inside the scope of", "has no entry for")
-# Entry of a warehouse's facts that no template uses after the fault.
+# Message about an entry in `dialects/facts` that no template uses because of the fault.
 UNUSED_FACT = re.compile(r"error: .*?(/\S+/facts/\w+\.toml):(\d+): no template, .* remove the entry")
 
 
 def cargo(*arguments, **drawn):
-    # All other crates are those that the tests have built.
+    # All other crates are reused from the builds of the tests.
     settings = dict(os.environ, CARGO_TARGET_DIR=str(ROOT / "target"), RUST_BACKTRACE="0", **drawn,
                     FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_INCREMENTAL="1")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
@@ -94,7 +94,7 @@ def state(by, only_few=False):
     target, _, _, tries = FINDS[by]
     build = ("--test", target, "--no-run")
     built = cargo(*build)
-    # A test must find the fault, not the build, which rejects unused facts.
+    # A test must find the fault, but the build already fails on unused entries of `dialects/facts`.
     facts = remove_unused_facts(built.stdout)
     if facts:
         built = cargo(*build)

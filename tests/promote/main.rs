@@ -32,7 +32,7 @@ fn compiler_for(dialect: &str) -> Builder {
     Compiler::builder().dialect(dialect).schema(schema)
 }
 
-/// A case: its files, the words of the call, and the SQL.
+/// A case: its files, the arguments of the call, and the SQL.
 struct Case {
     files: Vec<(String, String)>,
     request: Request<'static>,
@@ -319,7 +319,7 @@ fn weeks_of_raw_sql_start_on_monday() {
     }
 }
 
-/// Omni adds the months of its setting to a date. The setting of the spec counts from January.
+/// Omni adds the number of months in its setting to a date. The number in the spec's setting counts from January.
 #[test]
 fn fiscal_years_start_in_the_same_month_as_in_omni() {
     let compiler = compiler_for("duckdb").build();
@@ -376,7 +376,7 @@ fn groups_use_the_calendar_of_the_omni_model() {
     );
 }
 
-/// Promotes a saved query over the view `events`. `model` is the rest of the model file.
+/// Promotes a saved query that reads the view `events`. `model` is the rest of the model file.
 fn promotion_of_query(model: &str, keys: &str) -> Promotion {
     let view = "table_name: events\ndimensions:\n  day: {}\n  n: {}\n  account: {}\nmeasures:\n  \
                 total: {sql: '${n}', aggregate_type: sum}\n  last_day: {sql: '${day}', aggregate_type: max}\n";
@@ -431,7 +431,7 @@ fn doubts_belong_to_one_calculation() {
     assert_eq!(items, [("second", true), ("third", true), ("first", false)]);
 }
 
-/// Every view has a count, so its name is not a misspelling of a similar name.
+/// Every view has a measure `count`, so this name is not reported as a misspelling of a similar name.
 #[test]
 fn the_count_of_a_view_is_not_a_misspelling() {
     let promotion = promotion_of_query("", "      fields: [events.day, events.count]\n");

@@ -54,7 +54,7 @@ fn reference() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Generates an expression over references.
+/// Generates an expression whose operands are references.
 pub fn formula() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![6 => reference(), 1 => Just("1".to_owned()), 1 => Just("\">5\"".to_owned())];
     leaf.prop_recursive(5, 24, 4, |inner| {

@@ -106,7 +106,7 @@ fn joins() {
     });
 }
 
-/// The length of the SQL for nested calls is linear: beyond a certain level, all levels have the same indent.
+/// The length of the SQL for nested calls is linear: beyond a certain depth, the indent no longer increases.
 #[test]
 fn the_length_of_nested_calls_is_linear() {
     for dialect in Dialect::all() {

@@ -23,7 +23,7 @@ const NAMES: &[&str] = &[
     "paid_share",
 ];
 
-/// Formulas. `@` is replaced by a name.
+/// Formulas. `@` is replaced with a name.
 const FORMULAS: &[&str] = &[
     "SUM(amount)",
     "@ + 1",
@@ -134,7 +134,7 @@ enum Edit {
     Remove(prop::sample::Index),
     Replace(prop::sample::Index, Line),
     Swap(prop::sample::Index, prop::sample::Index),
-    /// Renames a definition or changes a reference: replaces the first letters of a line by a name.
+    /// Renames a definition or changes a reference: replaces the first letters of a line with a name.
     Rename(prop::sample::Index, &'static str),
     Characters(Vec<Change>),
     /// Returns to the text before the last edit.

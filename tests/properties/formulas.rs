@@ -1,4 +1,4 @@
-//! Generates random formulas, both over the whole grammar and over the part that compiles.
+//! Generates random formulas, both for the whole grammar and for the part of it that compiles.
 
 use proptest::prelude::*;
 
@@ -78,7 +78,8 @@ pub fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// Generates a number. A separate generator for each kind of value avoids most type and level errors.
+/// Generates a number. A separate generator for each kind of value avoids most errors in types and in the nesting of
+/// aggregates.
 fn number() -> impl Strategy<Value = String> + Clone {
     let leaf = prop_oneof![pick(&["amount", "id", "1", "2.5", "customer_id"])];
     leaf.prop_recursive(4, 24, 3, |x| {
@@ -114,7 +115,7 @@ pub fn text_with_literal() -> impl Strategy<Value = (String, String)> {
     })
 }
 
-/// Generates an aggregate over the columns of `orders`.
+/// Generates an aggregate of the columns of `orders`.
 pub fn measure() -> impl Strategy<Value = String> {
     let n = number();
     let one = prop_oneof![

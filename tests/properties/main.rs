@@ -1,5 +1,5 @@
-//! Tests of properties that hold for every input: no crash, correct spans, source texts that round-trip, and linear
-//! growth.
+//! Tests of properties that hold for every input: no crash, correct spans, round trips from source to tree and back,
+//! and linear growth.
 
 #![allow(clippy::indexing_slicing, reason = "tests fail by panicking")]
 

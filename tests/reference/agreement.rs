@@ -67,7 +67,7 @@ impl Formula {
     }
 }
 
-/// Formulas at one level over one table.
+/// Formulas of one level, such as row or aggregate, that read the same table.
 #[derive(Clone)]
 pub struct Sheet {
     pub database: Database,
@@ -174,7 +174,7 @@ fn is_unwieldy(value: &Value) -> bool {
     }
 }
 
-/// Returns the levels at which a form can be the outermost call.
+/// Returns the levels, such as row or aggregate, of formulas in which a form can be the outermost call.
 fn levels(form: &Form) -> Vec<Level> {
     match form.level {
         Level::Window => vec![Level::Window],

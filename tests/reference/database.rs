@@ -63,7 +63,7 @@ impl Database {
         }
     }
 
-    /// Returns the interpreter's result for a spec over these tables.
+    /// Returns the interpreter's result for a spec that reads these tables.
     pub fn interpret(&self, spec: &InterpreterSpec) -> StepRows {
         self.interpreted_by(spec, str::to_owned)
     }

@@ -7,7 +7,7 @@ use crate::kind::Kind;
 use crate::value::{DAY, Value};
 
 impl Maker<'_> {
-    /// Generates an expression over groups.
+    /// Generates an expression with one value per group.
     pub fn group_expr(&mut self, kind: Kind, scope: &Scope) -> InterpreterExpr {
         self.expr(kind, scope, 2)
     }

@@ -45,7 +45,7 @@ pub struct Draw<'a> {
 type Letters = Vec<(char, Type)>;
 
 impl Draw<'_> {
-    /// Generates a call in this form at the given level, with arguments nested up to the given depth.
+    /// Generates a call in this form for a formula of the given level, with arguments nested up to the given depth.
     pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> InterpreterExpr {
         let scope = match level {
             Level::Aggregate => Scope::Group,
@@ -202,7 +202,7 @@ impl Draw<'_> {
             Scope::Group => Level::Aggregate,
             Scope::Sheet => Level::Window,
         };
-        // Windows over groups are separate steps. An aggregate in a sheet is an aggregate over a range.
+        // A window over groups would be a separate step, and in a sheet, aggregates compute over ranges.
         let fitting = |form: &&Form| {
             let ranged = scope != Scope::Sheet || form.level != Level::Aggregate || form.ranges;
             form.level <= highest && form.may_give(ty) && !form.takes.is_empty() && ranged

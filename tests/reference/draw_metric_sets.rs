@@ -23,7 +23,7 @@ pub struct MetricSet {
     pub rows: Vec<(InterpreterExpr, Kind)>,
 }
 
-/// Formula of a metric in a set, or of a definition in a model.
+/// Formula of a metric in a metric set, or of a definition in a model.
 #[derive(Clone)]
 pub struct MetricFormula {
     pub name: String,
@@ -44,10 +44,10 @@ pub enum WindowForm {
 
 #[derive(Clone)]
 pub enum ModelKey {
-    /// Period of each set's time column. If `is_spelled` is set, the key is written as a mapping, or as the column with
-    /// a timeframe if there is only one set.
+    /// Period of each metric set's time column. If `is_spelled` is set, the key is written as a mapping, or as the
+    /// column with a timeframe if there is only one metric set.
     Time { frame: PeriodFrame, is_spelled: bool },
-    /// Column or dimension of each set. `name` is the name of a mapping.
+    /// Column or dimension of each metric set. `name` is the name of a mapping.
     Column {
         name: Option<String>,
         of: Vec<InterpreterExpr>,
@@ -71,7 +71,7 @@ pub struct ModelOverSets {
     pub sets: Vec<MetricSet>,
     pub keys: Vec<ModelKey>,
     pub listed_metrics: Vec<Listed>,
-    /// Filter of each set.
+    /// Filter of each metric set.
     pub filters: Vec<Option<InterpreterExpr>>,
     pub having: Option<InterpreterExpr>,
     /// Descending or ascending order of the first keys. Empty if the model has no `order_by`.
@@ -130,8 +130,8 @@ impl ModelOverSets {
         })
     }
 
-    /// Returns the key that orders windows: the time itself, as it is finer than any of its periods, or a period. With
-    /// `fill`, the filled key orders them.
+    /// Returns the key that orders windows: the time itself if it is a key, because it is finer than its periods,
+    /// otherwise a period. With `fill`, windows are ordered by the filled key.
     pub fn window_key(&self) -> Option<(usize, Option<PeriodFrame>)> {
         let (index, frame) = self.time_key()?;
         let is_time = |key: &ModelKey| match key {

@@ -89,7 +89,7 @@ pub const COMPARED: [Kind; 5] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date,
 pub const GROUPED: [Kind; 5] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date, Kind::Time];
 
 impl<'a> Maker<'a> {
-    /// Generates expressions over the columns that a scope lists.
+    /// Creates a generator for expressions that use the columns of a scope.
     pub fn of_expressions(random: &'a mut Random, relation: Relation) -> Self {
         Self {
             random,

@@ -118,7 +118,7 @@ impl Maker<'_> {
                 };
             }
             let name = self.name();
-            // A window over a window must be computed in another stratum.
+            // A window over another window must be computed in a later stratum, which is a separate layer of the query.
             scope.windowed.push((InterpreterExpr::name(&name), made));
             self.define(name, made, x);
         }

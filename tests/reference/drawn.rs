@@ -93,7 +93,7 @@ pub fn dialects() -> Vec<Dialect> {
 }
 
 /// Compiles a spec that may read these metric sets. Returns the query, or the codes and messages of the errors. A model
-/// over one set must compile like the equivalent spec that contains the definitions of the set.
+/// built on one metric set must compile like the equivalent spec that contains the definitions of the metric set.
 pub fn compile_query(
     sets: &[String],
     text: &str,

@@ -54,7 +54,7 @@ pub struct Form {
     pub gives: Gives,
     /// Name of the outer function, such as `COUNT` in `COUNT(DISTINCT(x))`.
     pub outer_function: Option<&'static str>,
-    /// `true` if the aggregate can be computed over the rows of ranges.
+    /// `true` if the aggregate can also compute over ranges of cells.
     pub ranges: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct Gap {
     pub why: String,
 }
 
-/// Facts about the functions in addition to their signatures.
+/// Information about functions that their signatures do not contain.
 pub struct Known {
     pub forms: Vec<Form>,
     /// Functions that are not tested, each with the reason.

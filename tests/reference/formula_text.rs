@@ -1,4 +1,4 @@
-//! Parses a formula with the grammar crate and evaluates it over a row with the interpreter.
+//! Parses a formula with the grammar crate and evaluates it for a row with the interpreter.
 
 use formulac::Type;
 use formulac::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_case};
@@ -46,7 +46,7 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, UnsupportedFormula> {
     })
 }
 
-/// Returns the value of a formula over a row. The values of the row must be in the order of the columns, and the parsed
+/// Returns the value of a formula for a row. The values of the row must be in the order of the columns, and the parsed
 /// source must have exactly one definition.
 pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -> Result<Value, UnsupportedFormula> {
     let [definition] = parsed.ast().definitions.as_slice() else {

@@ -186,7 +186,7 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         rows.push(row);
     }
     let columns: Vec<(String, Type)> = named.iter().map(|pool| (pool.name.clone(), pool.ty)).collect();
-    // Start the formula with `=`; otherwise, `day = finish` is parsed as a definition.
+    // Start the formula with `=`, because `day = finish` would otherwise be parsed as a definition.
     let formula = format!("={formula}");
     let (parsed, _) = parse(&formula);
     let value = |row: &Vec<Json>| {

@@ -23,7 +23,8 @@ use crate::rewritten::{Names, in_other_layout, rename_columns, rewritten};
 const COUNT: u64 = 5000;
 const SHOWN: u64 = 5;
 
-/// Returns the generated formulas and the facts about their functions. The formulas are generated once for all tests.
+/// Returns the generated formulas and the information about their functions. The formulas are generated once for all
+/// tests.
 pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     static SHEETS: OnceLock<(Known, Vec<Sheet>)> = OnceLock::new();
     SHEETS.get_or_init(|| {
@@ -170,8 +171,8 @@ pub fn run() {
         for dialect in Dialect::all() {
             let make = || compiler(sheet, dialect);
             let combines = dialect.facts().sorted_aggregates_combine;
-            // If the dialect lacks this fact, sorted aggregates are not compared: two of them in the same select are an
-            // error if they sort by different values.
+            // If the dialect rejects aggregates in the same select that sort by different values, sorted aggregates are
+            // not compared.
             let right: BTreeMap<String, String> = lines
                 .iter()
                 .flat_map(|line| sql(&make(), std::slice::from_ref(line)))

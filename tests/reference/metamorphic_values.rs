@@ -190,8 +190,8 @@ impl Asking {
 }
 
 /// Checks that formulas return the same values in each of these forms: with other column names, with a separate
-/// definition for a part, with literals instead of columns, through `compile` instead of a spec, and without facts
-/// about keys and NULLs.
+/// definition for a part, with literals instead of columns, through `compile` instead of a spec, and without declared
+/// keys and NOT NULL columns.
 pub fn run() {
     let (known, sheets) = sheets();
     let chosen = env::var("FORMULAC_WAY").ok();

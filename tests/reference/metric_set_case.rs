@@ -82,7 +82,7 @@ impl Drawn for Case {
         for index in 0..self.model.definitions.len() {
             with(&|m| drop(m.definitions.remove(index)));
         }
-        // A model must list at least one metric of each set, so that it reads the set.
+        // A model must list at least one metric of each metric set, because it would otherwise not read the metric set.
         let set_of = |entry: &Listed| match entry {
             Listed::All(set) | Listed::One { set, .. } => *set,
         };

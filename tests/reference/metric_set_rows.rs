@@ -1,5 +1,5 @@
 //! The rows that a model built on metric sets must return, computed without the compiler: the interpreter aggregates
-//! each set separately, the results are joined by key, and each further column is interpreted over these rows.
+//! each metric set separately, the results are joined by key, and each further column is interpreted over these rows.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub struct ModelRows {
     error_columns: Vec<String>,
 }
 
-/// Aggregates of a set's rows.
+/// Aggregates of a metric set's rows.
 struct Aggregates {
     formulas: Vec<InterpreterExpr>,
     prefix: &'static str,
@@ -67,7 +67,7 @@ fn date(day: i64) -> InterpreterExpr {
     InterpreterExpr::Literal(Value::Date(day))
 }
 
-/// Returns a spec that aggregates the rows of one set to the keys of the model.
+/// Returns a spec that aggregates the rows of one metric set by the model's keys.
 fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> InterpreterSpec {
     let set = &model.sets[at];
     let mut conditions: Vec<InterpreterExpr> = set.filter.iter().chain(&model.filters[at]).cloned().collect();
@@ -116,8 +116,8 @@ fn values(rows: &StepRows, columns: &[String]) -> Vec<Vec<Value>> {
     rows.rows.iter().map(row).collect()
 }
 
-/// Returns the rows of all sets, joined by key. NULL equals NULL, and a set without rows for a key has the aggregates
-/// of no rows.
+/// Returns the rows of all metric sets, joined by key. NULL equals NULL. A metric set without rows for a key gets the
+/// aggregates of zero rows.
 fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Database) -> ModelRows {
     let key_count = model.keys.len();
     let names = |of: &Aggregates| (0..of.formulas.len()).map(|index| of.name(index)).collect::<Vec<_>>();

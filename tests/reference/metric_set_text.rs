@@ -7,7 +7,7 @@ use crate::expr::InterpreterExpr;
 use crate::value::Value;
 use crate::written::write_join;
 
-/// A metric set, and the model's setting for blanks. The text of the set contains this setting.
+/// A metric set, and the model's setting for blanks, which the text of the metric set also contains.
 struct WrittenSet<'a>(&'a MetricSet, bool);
 
 struct WrittenModel<'a>(&'a ModelOverSets);

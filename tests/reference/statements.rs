@@ -11,9 +11,9 @@ use crate::{compiled_statements, prove_statements};
 
 /// Number of specs. The formulas come from `metamorphic.rs`.
 const COUNT: u64 = 200;
-/// Series of the specs.
+/// Series of seeds for the specs.
 const SERIES: u64 = 2;
-/// Number of specs whose drafted rows are looked up.
+/// Number of specs for which the `prove` statements with drafted rows are checked, too.
 const DRAFTED: u64 = 8;
 /// Number of formula sheets.
 const SHEETS: usize = 40;
@@ -55,7 +55,7 @@ fn add(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
     }
 }
 
-/// Looks up the constructs of the statements with which `prove` compares the drafted rows of a spec.
+/// Looks up the SQL constructs of the statements with which `prove` compares the drafted rows of a spec.
 fn add_drafted_rows(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
     for dialect in Dialect::verified() {
         let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();

@@ -15,7 +15,7 @@ struct Part {
     uses: prop::sample::Index,
 }
 
-/// Definitions in each step: over groups, over windows of these groups, and over groups of the windows.
+/// Definitions in each step: aggregates of groups, windows over these groups, and aggregates of the windows' values.
 type Steps = [Vec<Part>; 3];
 
 fn parts(least: usize, most: usize) -> impl Strategy<Value = Vec<Part>> {
@@ -30,7 +30,7 @@ fn steps() -> impl Strategy<Value = Steps> {
     (parts(2, 6), parts(0, 6), parts(0, 3)).prop_map(|(groups, windows, last)| [groups, windows, last])
 }
 
-/// Returns a formula over a group, and whether the formula uses the name `used`.
+/// Returns a formula with one value per group, and whether it uses the name `used`.
 fn of_groups(shape: usize, n: u32, used: Option<&str>) -> (String, bool) {
     match (shape % 7, used) {
         (0, _) => (format!("SUM(amount * {n})"), false),
@@ -180,7 +180,8 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
                 .filter(|item| !(known.contains(item) || frame && is_frame(item)))
             {
                 let mentions = changed.iter().any(|d| item.contains(&format!("name{d}x")));
-                // The row that a formula looks up is named after its period.
+                // Joins and names with `month` belong to rows that formulas look up, which are named after their
+                // period.
                 let looks_up = periods && (item.contains("join ") || item.contains("month"));
                 prop_assert!(
                     mentions || looks_up,

@@ -1,4 +1,4 @@
-//! Specs and the facts about their data, from the example project and from `specs/`.
+//! Specs with their schemas, from the example project and from `specs/`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! Computes the results of a sheet cell by cell. Each reference is a row and a column of the grid.
 //!
 //! A pivot consists of several adjacent grids, one for each of its columns. With `partition_by`, there is one grid per
-//! part. Otherwise, a sheet is a single grid.
+//! partition. Otherwise, a sheet is a single grid.
 
 use std::cmp::Ordering;
 

@@ -42,7 +42,7 @@ fn layered_calculations(layers: usize, count: usize) -> Vec<String> {
         .map(|at| {
             let column = letters(1 + at % (COLUMNS - 1));
             if at < in_layer {
-                // All calculations are different, because equal calculations would be computed once, in a stratum
+                // All calculations are different, because equal calculations would be computed only once, in a CTE
                 // before the other calculations.
                 return format!("{column}1 - {column}0 + {at}");
             }
@@ -109,7 +109,7 @@ fn sql_grows_with_the_calculations() {
             twice.len(),
             four_times.len()
         );
-        // Values that several calculations share are computed in a separate stratum before each depth.
+        // Values that several calculations share are computed in a separate CTE before each nesting depth.
         for written in [&once, &four_times] {
             assert!(
                 ctes(written) <= 2 * 4,

@@ -1,4 +1,4 @@
-//! Positions of a table's rows in a sheet: in the sheet's order, in separate grids if the sheet has parts, and in
+//! Positions of a table's rows in a sheet: in the sheet's order, in separate grids if the sheet has partitions, and in
 //! adjacent grids for a pivot.
 
 use std::cmp::Ordering;

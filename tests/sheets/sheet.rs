@@ -14,7 +14,7 @@ pub struct Sheet {
     pub columns: Vec<(String, Kind)>,
     /// Names of the table's columns, each with a flag that is `true` for descending order.
     pub order_by: Vec<(String, bool)>,
-    /// Columns whose values divide the sheet into parts. Empty for a pivot.
+    /// Columns whose values divide the sheet into partitions. Empty for a pivot.
     pub partition_by: Vec<String>,
     /// Row for which the formulas are written.
     pub anchor: i64,

@@ -1,4 +1,4 @@
-//! Conflicts between a hand edit that removes or renames a column and a change to the same definition in the spec.
+//! Conflicts between a manual edit that removes or renames a column and a change to the same definition in the spec.
 
 use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
 
@@ -296,7 +296,7 @@ columns:
     let compiler = compiler();
     for (sql, edited, in_spec) in edits {
         for (before, after, generated) in changes {
-            // The definition and the property name the column.
+            // Both the definition and the property contain the column's name.
             let change = match before {
                 "n1 =" => ("n1", "n2"),
                 _ => (before, after),

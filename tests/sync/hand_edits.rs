@@ -1,4 +1,4 @@
-//! Tests forty hand edits to generated files. After each edit, another part of the model's spec changes.
+//! Tests forty manual edits to generated files. After each edit, another part of the model's spec changes.
 
 use formulac::Compiler;
 
@@ -30,7 +30,7 @@ pub const CHANGES: [(&str, &str); 3] = [
     ("  largest = MAX(amount)\n", ""),
 ];
 
-/// Result of a hand edit.
+/// Result of a manual edit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outcome {
     /// The change is not an edit, and the file stays byte-for-byte identical after the spec changes.

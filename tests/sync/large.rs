@@ -1,4 +1,4 @@
-//! A model whose files contain a hand edit to every column.
+//! A model whose files contain a manual edit to every column.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Tests hand edits to generated properties files that a spec cannot express, or that dbt does not interpret as plain
+//! Tests manual edits to generated properties files that a spec cannot express, or that dbt does not interpret as plain
 //! text.
 
 use formulac::sync::Plan;
@@ -87,7 +87,8 @@ fn the_entry_of_another_model_is_kept() {
     assert!(pushed.text(YML).ends_with(other));
 }
 
-/// The entry may have a different name, so that only the other entry could belong to the model.
+/// If the properties file has no entry for the model, for example because a user renamed the entry, the spec keeps its
+/// properties.
 #[test]
 fn a_missing_entry_removes_nothing_from_the_spec() {
     for project in [

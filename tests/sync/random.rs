@@ -20,7 +20,7 @@ const TEXTS: [&str; 6] = [
     "Größe in €",
 ];
 
-/// Facts about the model, each as a small number.
+/// Contents of the model's spec, each as a small number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SpecContents {
     formulas: [usize; 3],
@@ -103,7 +103,7 @@ fn column(number: usize) -> Path {
         .item("name", NAMES[number])
 }
 
-/// Applies the edits to the files, and returns the facts in the edited files.
+/// Applies the edits to the files, and returns the contents of the spec that would generate the edited files.
 fn apply_hand_edits(
     project: &mut TestProject,
     compiler: &Compiler,

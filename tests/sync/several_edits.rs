@@ -1,4 +1,4 @@
-//! Two simultaneous hand edits to the same file. If a push can transfer each edit separately, a single push must
+//! Two simultaneous manual edits to the same file. If a push can transfer each edit separately, a single push must
 //! transfer both.
 
 use formulac::decompile::Decompiler;
@@ -170,7 +170,7 @@ fn an_edit_becomes_a_formula_next_to_an_edit_without_formula() {
         let kept = pushed.text(SQL).replacen(from, to, 1);
         assert_ne!(kept, pushed.text(SQL), "{from}");
         for (from, to) in *edits {
-            // Skip edits of the period. They change the name of a CTE in the lines next to the added column, so the two
+            // Skip edits to the period. They change the name of a CTE in the lines next to the added column, so the two
             // edits conflict.
             if !kept.contains(from) || from.starts_with("interval") {
                 continue;

@@ -1,4 +1,4 @@
-//! Hand edits that a push keeps, to columns that the SQL of other definitions reads.
+//! Manual edits that a push keeps, to columns that the SQL of other definitions reads.
 
 use crate::test_project::{SPEC, SQL, TestProject, compiler};
 
@@ -12,7 +12,7 @@ definitions: |
   quantity = AVERAGE(pieces)
 ";
 
-/// Returns the pushed project with a hand edit that no formula expresses, and that the last push kept.
+/// Returns the pushed project with a manual edit that no formula expresses, and that the last push kept.
 fn project_with_kept_edit((before, after): (&str, &str)) -> TestProject {
     let mut project = TestProject::from_spec(BY_CHANNEL).push(&compiler());
     let sql = project.text(SQL).to_owned();

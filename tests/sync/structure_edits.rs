@@ -1,4 +1,4 @@
-//! Hand edits to the structure of a model's SQL, which become changes to the spec: new, renamed and removed columns,
+//! Manual edits to the structure of a model's SQL, which become changes to the spec: new, renamed and removed columns,
 //! other relations, and another period. Each edit is tested in each dialect.
 
 use formulac::Compiler;
@@ -876,7 +876,7 @@ fn selects_that_formulac_cannot_read_are_kept() {
         let (ctes, select) = sql.rsplit_once(")\n\nselect").unwrap();
         let quote = if dialect == "bigquery" { "`" } else { "\"" };
         let nested = |text: &str| {
-            // A plain select directly follows the CTEs. All other texts begin with another CTE.
+            // A plain select directly follows the CTEs. All other replacements begin with another CTE.
             let separator = if text.starts_with("select") { ")" } else { ")," };
             let text = text.replace("{select}", &format!("select{select}")).replace('"', quote);
             format!("{ctes}{separator}\n\n{text}\n")

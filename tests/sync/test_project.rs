@@ -32,7 +32,7 @@ pub fn compile_current(compiler: &Compiler, spec: &str) -> Option<CurrentSpec> {
     CurrentSpec::new(SPEC, spec, compile_spec(compiler, spec), "models", "tests")
 }
 
-/// Replaces the first occurrence of a text, which must exist.
+/// Replaces the first occurrence of a string, which must exist.
 pub fn sub(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from}\n{text}");
     text.replacen(from, to, 1)
@@ -84,8 +84,8 @@ impl TestProject {
         let named: Vec<(String, String)> = state.iter().map(|text| ("m".to_owned(), text.clone())).collect();
         let all = PushState::versions_of_models(&named, &BTreeMap::from([("m".to_owned(), now.clone())]));
         let bases = all.into_iter().next().unwrap_or_default();
-        // `versions_of_models` does not parse a state that equals the current spec. Its result must equal the parsed
-        // state.
+        // `versions_of_models` does not parse a state file that matches the current spec. Its result must equal the
+        // parsed state.
         assert_eq!(bases, state.as_deref().map(PushState::versions).unwrap_or_default());
         let sides = ModelSides {
             model: "m",

@@ -1,4 +1,4 @@
-//! Reads the specs and metric sets of a project, and groups the specs that can share a set.
+//! Reads the specs and metric sets of a project, and groups the specs that can share a metric set.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -77,9 +77,9 @@ impl<'r> ExtractionRun<'r> {
         run
     }
 
-    /// Returns the set over the group's rows that contains the most formulas of the group's specs. If there is no such
-    /// set, returns a set without `where` that contains metrics of the specs. The specs then keep their own `where`. If
-    /// the request names a set, only this set is considered.
+    /// Returns the metric set that reads the same rows as the group and contains the most formulas of the group's
+    /// specs. If there is no such metric set, returns a metric set without `where` that contains formulas of the specs.
+    /// The specs then keep their own `where`. If the request names a metric set, only this metric set is considered.
     fn best_metric_set(&self, group: &[usize]) -> Option<usize> {
         let steps = group.iter().map(|candidate| &self.candidates[*candidate].step);
         let first = steps.clone().next()?;
@@ -108,7 +108,7 @@ impl<'r> ExtractionRun<'r> {
             .or_else(|| first_with_highest_count(of_all_rows, |set| count(*set)))
     }
 
-    /// Merges the groups that read the same set, because the set's file is written once.
+    /// Merges groups that use the same metric set, because the file of a metric set is written only once.
     fn merge_groups_by_set(&mut self) {
         let mut first_group: HashMap<usize, usize> = HashMap::new();
         for group in 0..self.groups.len() {
@@ -128,7 +128,7 @@ impl<'r> ExtractionRun<'r> {
     }
 }
 
-/// Reads an existing metric set. `None` if specs over a relation cannot read the set.
+/// Reads an existing metric set. `None` if specs that now read a relation could not read the metric set instead.
 fn read_set(compiler: &Compiler, trees: &mut FormulaTrees, (spec, text): (usize, &str)) -> Option<ExistingMetricSet> {
     let step = read_metric_set_as_step(compiler, trees, text)?;
     let root = value(text)?;

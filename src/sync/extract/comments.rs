@@ -1,4 +1,4 @@
-//! Keeps the YAML comments that belong to removed parts of a spec.
+//! Keeps the YAML comments of a spec whose parts move to a metric set.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,8 @@ use crate::yaml::{self, Node, NodeKind};
 /// Keys whose values are formulas.
 const FORMULAS: [&str; 3] = ["definitions", "on", "where"];
 
-/// Returns the new text of a spec with the lost comments: the comments that are in the old text, but neither in the new
-/// text nor in the set. They are added above the key `metrics`. Comments from formulas become YAML comments.
+/// Adds the lost comments to the new text of a spec, above the key `metrics`. Lost comments are in the old text, but
+/// neither in the new text nor in the metric set. Comments from formulas become YAML comments.
 pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: bool) -> String {
     let (Some(before), Some(after)) = (yaml::parse_root(old), yaml::parse_root(&new)) else {
         return new;
@@ -42,7 +42,7 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
     format!("{head}{}{indent}{tail}", comments.concat())
 }
 
-/// Returns the comments that were not kept. Each occurrence of a repeated comment is counted separately.
+/// Returns the comments that are not in `kept_comments`. Each occurrence of a repeated comment is counted separately.
 fn unkept_comments(comments: impl Iterator<Item = String>, kept_comments: impl Iterator<Item = String>) -> Vec<String> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     kept_comments.for_each(|comment| *counts.entry(comment).or_default() += 1);

@@ -7,7 +7,7 @@ use crate::Level;
 use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepOrigin};
 
-/// Spec whose definitions may move to a set.
+/// Spec whose definitions may move to a metric set.
 #[derive(Debug)]
 pub(super) struct Candidate {
     /// Index of the spec.
@@ -19,18 +19,18 @@ pub(super) struct Candidate {
     pub has_bare_keys: bool,
 }
 
-/// Metric set of the project. Specs that read the same rows can read it.
+/// Existing metric set of the project, with the same rows as some specs, so that they can read the metric set instead.
 #[derive(Debug)]
 pub(super) struct ExistingMetricSet {
-    /// Index of the set's file among the specs.
+    /// Index of the metric set's file among the specs.
     pub spec: usize,
     pub step: FirstStep,
-    /// Column that contains the time of the set's rows.
+    /// Time column of the metric set.
     pub time: Option<String>,
     pub entries: SpecEntries,
     /// Formulas of the definitions by lower-case name.
     pub trees_by_name: HashMap<String, u32>,
-    /// Index of the first definition with each formula.
+    /// Index of the first definition with each formula, by the id of the formula's tree.
     by_tree: HashMap<u32, usize>,
 }
 
@@ -51,7 +51,7 @@ impl ExistingMetricSet {
         }
     }
 
-    /// Returns the definition with a formula.
+    /// Returns the definition that has this formula.
     pub fn definition(&self, tree: u32) -> Option<&FirstStepDefinition> {
         self.step.definitions.try_get(*self.by_tree.get(&tree)?)
     }
@@ -63,30 +63,30 @@ pub(super) struct MetricSetDraft {
     pub members: Vec<Member>,
     /// Definitions, in dependency order.
     pub definitions: Arena<DraftDefinition>,
-    /// Column that contains the time of the set's rows.
+    /// Time column of the metric set.
     pub time: Option<String>,
 }
 
 impl MetricSetDraft {
-    /// Returns the step of the first spec that reads the set.
+    /// Returns the first step of the first spec that reads the metric set.
     pub fn first_step<'c>(&self, candidates: &'c Arena<Candidate>) -> Option<&'c FirstStep> {
         self.members.first().map(|member| &candidates[member.candidate].step)
     }
 }
 
-/// Spec that reads the set.
+/// Spec that reads the metric set.
 #[derive(Debug)]
 pub(super) struct Member {
     /// Index of the candidate.
     pub candidate: usize,
-    /// For each definition of the spec, the index of the set's definition that replaces it. `None` if the spec keeps
-    /// the definition.
+    /// For each definition of the spec, the index of the metric set's definition that replaces it. `None` if the spec
+    /// keeps the definition.
     pub moved_definitions: Vec<Option<usize>>,
-    /// Whether the spec keeps its `where`, because the set has no `where` of its own.
+    /// Whether the spec keeps its `where`, because the metric set has no `where` of its own.
     pub keeps_filter: bool,
 }
 
-/// Definition of a set.
+/// Definition in the draft of a metric set.
 #[derive(Debug)]
 pub(super) struct DraftDefinition {
     pub name: String,
@@ -94,14 +94,14 @@ pub(super) struct DraftDefinition {
     pub source: (usize, usize),
     /// All spec definitions that this definition replaces.
     pub replaced_definitions: Vec<(usize, usize)>,
-    /// Whether the set does not have the definition yet.
+    /// Whether the definition is missing from the existing metric set.
     pub is_new: bool,
 }
 
-/// Specs of a group that cannot read the set, each with the reason.
+/// Specs of a group that cannot read the metric set, each with the reason.
 pub(super) type Rejected = Vec<(usize, String)>;
 
-/// Returns a description of the rows that a step reads. Specs with equal descriptions can share a set.
+/// Returns a description of the rows that a step reads. Specs with equal descriptions can share a metric set.
 pub(super) fn group_key(step: &FirstStep) -> String {
     if let Some(set) = &step.metric_set {
         return format!("metric set {}", set.to_lowercase());
@@ -124,12 +124,12 @@ fn filter_tree(step: &FirstStep) -> Option<u32> {
     step.filter.as_ref().map(|filter| filter.tree)
 }
 
-/// Returns the draft for a group, whose specs may read an existing set. `None` if no definition is in two specs, or in
-/// a spec and the set.
+/// Returns the draft of a metric set for a group of specs. `set` is the existing metric set with the same rows, if any.
+/// `None` if no definition is in two specs, or in a spec and the existing metric set.
 ///
 /// # Errors
 ///
-/// Returns the specs that cannot read the set.
+/// Returns the specs that cannot read the metric set.
 pub(super) fn draft_metric_set(
     candidates: &Arena<Candidate>,
     group: &[usize],
@@ -209,7 +209,8 @@ pub(super) fn draft_metric_set(
     }))
 }
 
-/// Rejects specs that join a relation under a name that the set or an earlier spec already uses for another relation.
+/// Rejects specs that join a relation under a name that the metric set or an earlier spec already uses for another
+/// relation.
 fn check_joins(
     candidates: &Arena<Candidate>,
     members: &[usize],
@@ -241,9 +242,9 @@ fn check_joins(
     if rejected.is_empty() { Ok(()) } else { Err(rejected) }
 }
 
-/// Determines which definitions move to the set: shared definitions, definitions that read columns, and the definitions
-/// that these two kinds use. A model built on sets cannot contain definitions that read columns. Definitions before a
-/// moved column also move, because metrics are the first columns of a model.
+/// Determines which definitions move to the metric set: shared definitions, definitions that read columns, and the
+/// definitions that these two kinds use. A model built on metric sets cannot contain definitions that read columns.
+/// Definitions before a moved column also move, because metrics are the first columns of a model.
 fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Arena<bool> {
     let definitions = &step.definitions;
     let is_column = |index: usize| definitions[index].level > Level::Row;
@@ -268,7 +269,7 @@ fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) 
     moved
 }
 
-/// Returns the definitions that move to the set, keyed by the tree of their formula.
+/// Returns the definitions that move to the metric set, by the id of the formula's tree.
 fn moved_formulas_by_tree(
     candidates: &Arena<Candidate>,
     members: &[usize],
@@ -325,9 +326,9 @@ fn formulas_in_dependency_order(
     order
 }
 
-/// Returns the definition from which the formula is copied: if possible, a definition that has the name in the set and
-/// refers to other definitions by name instead of repeating their formulas. A definition that only refers to another
-/// definition with the same formula cannot be the source.
+/// Returns the definition from which the formula is copied: if possible, a definition that has the name in the metric
+/// set and refers to other definitions by name instead of repeating their formulas. A definition that only refers to
+/// another definition with the same formula cannot be the source.
 fn source_of(candidates: &Arena<Candidate>, name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
     let rank = |(candidate, index): &(usize, usize)| {
         let step = &candidates[*candidate].step;

@@ -1,9 +1,9 @@
 //! Extracts metric sets from definitions that several specs contain.
 //!
 //! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
-//! same formula, the group gets a metric set that contains the formula, and the specs read the set. If the project has
-//! a metric set over the same rows, the group's definitions are added to this set. Models that already read this set
-//! share their formulas with the group. A spec is changed only if compiling the project again proves that its SQL
+//! same formula, the group gets a metric set that contains the formula, and the specs read the metric set. If the
+//! project already has a metric set with the same rows, the group's definitions are added to it, and models that read
+//! it share their formulas with the group. A spec is changed only if compiling the project again proves that its SQL
 //! remains the same.
 
 mod candidates;
@@ -31,28 +31,28 @@ pub struct ExtractRequest<'t> {
     pub specs: &'t [formulac_model::SpecText<'t>],
     /// Whether each spec may be changed.
     pub may_change: &'t [bool],
-    /// Name of the set. By default, definitions are added to the existing set over the same rows. If there is none, the
-    /// new set has the name of its relation.
+    /// Name of the metric set. By default, definitions are added to the existing metric set with the same rows. If
+    /// there is none, the new metric set has the name of its relation.
     pub name: Option<&'t str>,
-    /// Folder for the files of the sets, relative to the project's folder.
+    /// Folder for the files of metric sets, relative to the project's folder.
     pub folder: &'t str,
 }
 
 /// Proposed metric sets, and the specs that read them.
 #[derive(Clone, Debug, Default)]
 pub struct Extraction {
-    /// Metric sets to write, and existing sets that specs read.
+    /// Metric sets to write, and existing metric sets that specs read.
     pub sets: Vec<ExtractedMetricSet>,
     /// Specs to change.
     pub specs: Vec<RewrittenSpec>,
-    /// Specs that remain unchanged although they could share definitions with a set.
+    /// Specs that remain unchanged although they could share definitions with a metric set.
     pub left_out: Vec<SkippedSpec>,
-    /// Names with different formulas over the same relation.
+    /// Names that have different formulas in specs with the same relation.
     pub differing: Vec<NameConflict>,
 }
 
 impl Extraction {
-    /// Returns the number of specs that read a set.
+    /// Returns the number of specs that read a metric set.
     #[must_use]
     pub fn specs_of(&self, set: &ExtractedMetricSet) -> usize {
         self.specs.iter().filter(|spec| spec.set == set.name).count()
@@ -62,21 +62,21 @@ impl Extraction {
 /// Metric set to write.
 #[derive(Clone, Debug)]
 pub struct ExtractedMetricSet {
-    /// Name of the set.
+    /// Name of the metric set.
     pub name: String,
-    /// Path of the set's file, relative to the project's folder.
+    /// Path of the metric set's file, relative to the project's folder.
     pub path: String,
     /// Text of the file.
     pub text: String,
-    /// Names of the definitions that several specs, or a spec and the existing set, contain.
+    /// Names of the definitions that occur in several specs, or in a spec and the existing metric set.
     pub shared: Vec<String>,
-    /// Number of other definitions that the specs need in the set.
+    /// Number of other definitions that the specs need in the metric set.
     pub others: usize,
-    /// Index of the set's file among the specs, if the set exists.
+    /// Index of the metric set's file among the specs. `None` if the metric set is new.
     pub spec: Option<usize>,
-    /// Names of the definitions that the set does not have yet.
+    /// Names of the definitions that the metric set does not have yet.
     pub added: Vec<String>,
-    /// Names of the project's metric sets over the same relation, if the set is new.
+    /// Names of the project's other metric sets with the same relation, if the metric set is new.
     pub other_sets: Vec<String>,
 }
 
@@ -87,9 +87,9 @@ pub struct RewrittenSpec {
     pub spec: usize,
     /// New text of the spec.
     pub text: String,
-    /// Name of the set that the spec reads.
+    /// Name of the metric set that the spec reads.
     pub set: String,
-    /// Whether the model's properties or test files change, because descriptions and tests come from the set.
+    /// Whether the model's properties or test files change, because descriptions and tests come from the metric set.
     pub changes_properties: bool,
 }
 

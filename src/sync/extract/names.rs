@@ -24,8 +24,8 @@ pub(super) fn first_with_highest_count<T>(items: impl Iterator<Item = T>, count:
     items.reduce(|best, item| if count(&item) > count(&best) { item } else { best })
 }
 
-/// Chooses a name for each formula: the name in the existing set, otherwise the name that most specs use or, if there
-/// is a tie, the first name. Rejects specs whose formulas would need a name that another formula has.
+/// Chooses a name for each formula: the name in the existing metric set, otherwise the name that most specs use or, if
+/// there is a tie, the first name. Rejects specs whose formulas would need a name that another formula has.
 pub(super) fn choose_names(
     candidates: &Arena<Candidate>,
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
@@ -72,8 +72,8 @@ pub(super) fn choose_names(
     }
 }
 
-/// Returns the names that have different formulas in specs and sets over the same relation. Each step is paired with
-/// the index of its file.
+/// Returns the names that have different formulas in specs and metric sets with the same relation. Each step is paired
+/// with the index of its file.
 pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstStep)>) -> Vec<NameConflict> {
     type Formulas = Vec<(u32, String, Vec<usize>)>;
     let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();

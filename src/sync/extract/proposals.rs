@@ -17,8 +17,8 @@ use crate::model::shared_definitions::{
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
 
-/// Maximum number of compilations of the project. After each compilation, specs whose SQL changes are rewritten
-/// differently or omitted.
+/// Maximum number of compilations of the project. After each compilation, specs whose SQL has changed are rewritten in
+/// a different way or left out.
 const MAX_COMPILATIONS: usize = 12;
 
 /// Proposes a metric set for each relation whose specs contain the same definitions.
@@ -43,25 +43,25 @@ pub(super) struct ExtractionRun<'r> {
     /// All specs of the project.
     pub specs: Arena<SpecText<'r>>,
     pub candidates: Arena<Candidate>,
-    /// Values of the candidates' specs.
+    /// Parsed specs of the candidates.
     pub entries: Arena<SpecEntries>,
-    /// Candidates that may share a set, in the order of their first spec.
+    /// Candidates that may share a metric set, in the order of their first spec.
     pub groups: Arena<Vec<usize>>,
     pub sets: Arena<ExistingMetricSet>,
-    /// Existing set of each group.
+    /// Existing metric set of each group.
     pub set_of_group: Arena<Option<usize>>,
     pub left_out: BTreeMap<usize, String>,
     /// Specs whose properties files change.
     pub changed_properties: HashSet<usize>,
 }
 
-/// Metric set for a group, with the new texts of the group's specs.
+/// Metric set for a group, with the new contents of the group's specs.
 struct Proposal {
     draft: MetricSetDraft,
     name: String,
     path: String,
     set: MetricSetText,
-    /// Index of the set's file among the specs, if the set exists.
+    /// Index of the metric set's file among the specs. `None` if the metric set is new.
     spec: Option<usize>,
     /// New text of each member.
     texts: Vec<String>,
@@ -90,7 +90,7 @@ impl ExtractionRun<'_> {
                 };
                 let spec = existing.map(|set| set.spec);
                 let Some((name, path, set)) = set_text else {
-                    // The file of the set cannot be edited.
+                    // The metric set's file cannot be edited.
                     self.set_of_group[group] = None;
                     continue;
                 };
@@ -109,7 +109,7 @@ impl ExtractionRun<'_> {
                 let texts: Result<Vec<String>, (usize, String)> = texts.collect();
                 match texts {
                     Err((candidate, reason)) => {
-                        // The next draft of the group may have the same name and path.
+                        // Allow the next draft of the group to use the same name and path.
                         if spec.is_none() {
                             used_names.remove(&name.to_lowercase());
                             paths.remove(&path.to_lowercase());
@@ -146,7 +146,7 @@ impl ExtractionRun<'_> {
         }
     }
 
-    /// Returns the name, path and new text of an existing set. `None` if its file cannot be edited.
+    /// Returns the name, path and new text of an existing metric set. `None` if its file cannot be edited.
     fn extended_metric_set(
         &self,
         set: &ExistingMetricSet,
@@ -177,8 +177,8 @@ impl ExtractionRun<'_> {
         self.left_out.insert(self.candidates[candidate].spec, reason);
     }
 
-    /// Returns an unused name for a set: the name of the relation, combined with the name of a definition if several
-    /// sets read that relation.
+    /// Returns an unused name for a metric set: the name of the relation, combined with the name of a definition if
+    /// several metric sets read that relation.
     fn set_name(&self, draft: &MetricSetDraft, used_names: &mut HashSet<String>, is_first: bool) -> String {
         let first = draft.first_step(&self.candidates);
         let relation = first.map_or("", |step| step.relation_name.as_str());
@@ -271,8 +271,8 @@ impl ExtractionRun<'_> {
         is_same
     }
 
-    /// Returns the reason why a spec cannot read a set: two of the spec's definitions have the same formula, but the
-    /// set contains each formula only once. `None` if no formula is repeated.
+    /// Returns the reason why a spec cannot read a metric set: two of the spec's definitions have the same formula, but
+    /// the metric set contains each formula only once. `None` if no formula is repeated.
     fn repeated_formula(&self, member: &Member) -> Option<String> {
         let definitions = &self.candidates[member.candidate].step.definitions;
         let moved = || member.moved_definitions.iter().enumerate();
@@ -285,8 +285,8 @@ impl ExtractionRun<'_> {
         })
     }
 
-    /// Returns the specs whose definitions cannot be added to an existing set, because a model that already reads the
-    /// set would change. For example, `metrics: [orders.*]` contains all metrics of a set.
+    /// Returns the specs whose definitions cannot be added to an existing metric set, because a model that already
+    /// reads the metric set would change. For example, `metrics: [orders.*]` selects all metrics of a metric set.
     fn dependent_spec_failures(&self, proposals: &[Proposal], after: &[CompiledSpec]) -> Vec<(usize, String)> {
         let rewritten = proposals.iter().flat_map(|proposal| {
             let members = proposal.draft.members.iter();
@@ -319,7 +319,7 @@ impl ExtractionRun<'_> {
         failures
     }
 
-    /// Returns the specs whose definitions cause an error in the set.
+    /// Returns the specs whose definitions cause an error in the metric set.
     fn metric_set_failures(&self, proposal: &Proposal, set: &CompiledSpec) -> Vec<(usize, String)> {
         let Some(fault) = set.diagnostics().iter().find(|fault| fault.is_error()) else {
             return Vec::new();
@@ -347,7 +347,7 @@ impl ExtractionRun<'_> {
             .collect()
     }
 
-    /// Returns the names of the project's metric sets over a relation.
+    /// Returns the names of the project's metric sets that read a relation.
     fn metric_sets_over_relation(&self, relation: &str) -> Vec<String> {
         let specs = self.request.specs.iter().zip(self.compiled_before);
         let names = specs.filter_map(|(spec, compiled)| {
@@ -359,7 +359,7 @@ impl ExtractionRun<'_> {
         names.collect()
     }
 
-    /// Returns the steps of all specs and sets, each with the index of its file.
+    /// Returns the steps of all specs and metric sets, each with the index of its file.
     fn steps(&self) -> impl Iterator<Item = (usize, &FirstStep)> {
         let specs = self
             .candidates
@@ -433,7 +433,7 @@ impl ExtractionRun<'_> {
     }
 }
 
-/// Returns a path that no other spec has.
+/// Returns a path that no spec uses yet.
 fn unused_metric_set_path(folder: &str, name: &str, used_paths: &mut HashSet<String>) -> String {
     let folder = if folder.is_empty() {
         String::new()

@@ -11,7 +11,7 @@ use crate::model::shared_definitions::{FirstStepDefinition, FirstStepJoin};
 use crate::yaml::{flow_text, format_scalar, key_text};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlRefusal, YamlValue, apply_edits, value};
 
-/// Contents of a set's file.
+/// Contents of a metric set's file.
 #[derive(Debug, Default)]
 pub(super) struct MetricSetText {
     pub text: String,
@@ -20,7 +20,7 @@ pub(super) struct MetricSetText {
 }
 
 impl MetricSetDraft {
-    /// Writes the set's file. `shared` contains the properties of each definition.
+    /// Returns the text of the metric set's file. `shared` contains the properties of each definition.
     pub fn text(&self, name: &str, candidates: &Arena<Candidate>, shared: &[SharedProperties]) -> MetricSetText {
         let mut out = MetricSetText::default();
         let Some(first) = self.first_step(candidates) else {
@@ -65,7 +65,7 @@ impl MetricSetDraft {
         out
     }
 
-    /// Adds the new definitions to the file of an existing set, with their joins and properties.
+    /// Adds the new definitions to the file of an existing metric set, with their joins and properties.
     ///
     /// # Errors
     ///
@@ -135,8 +135,8 @@ impl MetricSetDraft {
         self.members.iter().map(|member| (member.candidate, member)).collect()
     }
 
-    /// The source formula of `definition` refers to another definition of its spec, with the index `used_index`.
-    /// Returns the name that the set uses for this other definition.
+    /// Returns the name that the metric set uses for the definition `used_index` of a spec, to which the source formula
+    /// of `definition` refers.
     fn name_of_used_definition(
         &self,
         members: &HashMap<usize, &Member>,
@@ -154,7 +154,7 @@ impl MetricSetDraft {
             .map(|definition| definition.name.as_str())
     }
 
-    /// Returns the joins of the specs, except joins whose names are already known.
+    /// Returns the joins of the specs, except joins with the same name as one of `step_joins`.
     fn joins<'c>(&self, candidates: &'c Arena<Candidate>, step_joins: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
         let mut joins: Vec<&FirstStepJoin> = Vec::new();
         for member in &self.members {
@@ -172,8 +172,8 @@ impl MetricSetDraft {
         joins
     }
 
-    /// Returns the properties that the set specifies. For each new definition, these are the description that most
-    /// specs specify, and the properties that all specs specify.
+    /// Returns the properties that the metric set specifies. For each new definition: the description that occurs in
+    /// most specs, and the properties that occur in all specs.
     pub fn shared_properties(
         &self,
         entries: &Arena<SpecEntries>,
@@ -213,15 +213,15 @@ impl MetricSetDraft {
     }
 }
 
-/// Properties that a set specifies for a definition.
+/// Properties that a metric set specifies for a definition.
 #[derive(Debug)]
 pub(super) struct SharedProperties {
     pub description: Option<String>,
-    /// Other properties.
+    /// All properties except the description.
     pub properties: Vec<(String, YamlValue)>,
 }
 
-/// Returns whether a mapping has a key with the same value.
+/// Returns whether a mapping contains the key with an equal value.
 pub(super) fn has_pair(pairs: &[(String, YamlValue)], (key, value): &(String, YamlValue)) -> bool {
     pairs
         .iter()
@@ -279,7 +279,7 @@ impl MetricSetText {
     }
 }
 
-/// Returns the formula of a definition, in which other definitions have the names that the set uses.
+/// Returns the formula of a definition, in which other definitions have the names that the metric set uses.
 fn formula_with_set_names<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
     let mut formula = String::new();
     let mut offset = 0;

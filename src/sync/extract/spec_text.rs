@@ -16,7 +16,7 @@ const DESCRIPTION: &str = "description";
 /// Minimum length of a list that is written with one line per item.
 const MIN_WRAPPED_LIST_LENGTH: usize = 90;
 
-/// Values of a spec, and the properties that the spec specifies for its columns.
+/// Parsed spec, with the properties that it specifies for its columns.
 #[derive(Debug)]
 pub(super) struct SpecEntries {
     root: YamlValue,
@@ -27,7 +27,7 @@ pub(super) struct SpecEntries {
 }
 
 impl SpecEntries {
-    /// Reads a spec. `columns` contains the columns of its model.
+    /// Reads a spec. `columns` contains the columns of the spec's model.
     pub fn new<'c>(text: &str, step: &FirstStep, columns: impl Iterator<Item = &'c str>) -> Self {
         let keys = step.definitions.iter().filter(|definition| !definition.keys.is_empty());
         let keys = keys.map(|definition| {
@@ -42,7 +42,7 @@ impl SpecEntries {
         }
     }
 
-    /// Returns the properties in `columns` under a name, and the spelling of the name in the spec.
+    /// Returns the properties of a column from the key `columns`, and the spelling of the column's name there.
     fn column_properties(&self, name: &str) -> Option<(&str, &YamlValue)> {
         match self.root.get("columns") {
             Some(YamlValue::Map(pairs, _)) => {
@@ -85,7 +85,8 @@ impl SpecEntries {
         self.root.get("columns").is_some()
     }
 
-    /// Returns the keys of the spec, or those of its first step.
+    /// Returns the key-value pairs of the spec if `is_at_top` is set or there are no steps, otherwise those of its
+    /// first step.
     fn pairs(&self, is_at_top: bool) -> &[(String, YamlValue)] {
         let node = match self.root.get("steps") {
             Some(YamlValue::List(steps, _)) if !is_at_top => steps.first(),
@@ -98,7 +99,7 @@ impl SpecEntries {
     }
 }
 
-/// Returns the text of a spec that reads the set instead of its relation.
+/// Returns the text of a spec that reads the metric set instead of its relation.
 pub(super) fn rewrite_spec(
     text: &str,
     draft: &MetricSetDraft,
@@ -126,8 +127,8 @@ pub(super) fn rewrite_spec(
     apply_edits(&rest, &writer.edits).map(|edited| with_lost_comments(text, edited, set_text, candidate.step.is_at_top))
 }
 
-/// Removes the YAML comments above the definitions that move to the set. Otherwise, they would describe the definitions
-/// that follow.
+/// Removes the YAML comments above the definitions that move to the metric set. Otherwise, they would describe the
+/// definitions that follow.
 fn without_moved_comments(text: &str, step: &FirstStep, member: &Member) -> String {
     let moved = step.definitions.iter().zip(&member.moved_definitions);
     let moved = moved.filter(|(definition, moved)| definition.origin == FirstStepOrigin::Spec && moved.is_some());
@@ -179,7 +180,7 @@ impl SpecWriter<'_> {
             .any(|(entry_key, _)| entry_key == key)
     }
 
-    /// Returns the entries for the definitions that move to the set and are columns of the model.
+    /// Returns the entries of `metrics` for the definitions that move to the metric set and are columns of the model.
     fn metric_entries(&self, draft: &MetricSetDraft, member: &Member, set: &str) -> Vec<(FirstStepOrigin, YamlValue)> {
         let is_key = |index: usize| self.step.keys.iter().any(|key| key.definition == Some(index));
         let definitions = self.step.definitions.iter().zip(&member.moved_definitions).enumerate();
@@ -199,7 +200,7 @@ impl SpecWriter<'_> {
         metrics.collect()
     }
 
-    /// Adds metrics to the list in a model that is built on the set.
+    /// Adds metrics to the list `metrics` of a model that is built on the metric set.
     fn add_metrics(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
         let path = self.first_step_path.clone().key("metrics");
         let entries = self.metric_entries(draft, member, set);
@@ -219,7 +220,7 @@ impl SpecWriter<'_> {
         }
     }
 
-    /// Replaces the relation, the joins and the set's filter with the list of metrics.
+    /// Replaces the relation, the joins and the metric set's filter with the list of metrics.
     fn replace_input(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
         self.remove(Path::root().key("from"));
         for key in ["joins", "where"] {
@@ -242,8 +243,9 @@ impl SpecWriter<'_> {
         self.set(self.first_step_path.clone().key("metrics"), metrics, after);
     }
 
-    /// Shortens keys and references to them. A timeframe of the set's time column becomes the name of the timeframe,
-    /// such as `month`. In `order_by` and `partition_by`, other timeframes become the names of their output columns.
+    /// Shortens keys and references to them. A timeframe of the metric set's time column becomes the name of the
+    /// timeframe, such as `month`. In `order_by` and `partition_by`, other timeframes become the names of their output
+    /// columns.
     fn replace_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
         let column_name = |key: &FirstStepGroupKey| {
             let (column, period) = key.period.as_ref().filter(|_| key.definition.is_none())?;
@@ -275,7 +277,7 @@ impl SpecWriter<'_> {
             .as_ref()
             .map(replaced)
             .filter(|new| Some(new) != partition.as_ref());
-        // A model built on sets is sorted by its time key unless it specifies another order.
+        // A model built on metric sets is sorted by its time key unless it specifies another order.
         let time_keys: Vec<&String> = self
             .step
             .keys
@@ -301,7 +303,7 @@ impl SpecWriter<'_> {
         }
     }
 
-    /// Removes the definitions that moved to the set.
+    /// Removes the definitions that moved to the metric set.
     fn remove_definitions(&mut self, member: &Member) {
         let all = self.step.definitions.iter().zip(&member.moved_definitions);
         let definition_pairs = all.filter(|(definition, _)| definition.origin == FirstStepOrigin::Spec);
@@ -326,7 +328,7 @@ impl SpecWriter<'_> {
         }
     }
 
-    /// Removes the properties that move to the set, and keeps properties that differ.
+    /// Removes the properties that the metric set now specifies, and keeps properties with different values.
     fn change_columns(&mut self, member: &Member, shared: &[SharedProperties]) {
         let columns = Path::root().key("columns");
         let mut removed = Vec::new();

@@ -186,7 +186,8 @@ fn is_current(catalog: &Catalog, manifest: &Manifest) -> bool {
 }
 
 /// Returns the columns in the warehouse with their documentation, then the documented columns that are missing from the
-/// catalog, because they may have been added later. If `is_current` is `true`, these missing columns are excluded.
+/// catalog, because they may have been added later. If `is_current` is `true`, the catalog is complete, so these
+/// columns are excluded.
 fn relation_facts(
     node: &ManifestNode,
     (table, is_current): (Option<&CatalogTable>, bool),
@@ -259,7 +260,7 @@ fn add_documentation(facts: &mut RelationMetadata, column: &NodeColumn, is_physi
     column_metadata.tags = column.tags.iter().map(ToString::to_string).collect();
 }
 
-/// Adds the facts from a constraint to its columns.
+/// Adds a constraint to the metadata of its columns, for example that they are never NULL.
 fn add_constraint(facts: &mut RelationMetadata, constraint: &Constraint, columns: &[Arc<str>]) {
     let mut each = |mark: fn(&mut ColumnMetadata)| {
         columns
@@ -279,7 +280,7 @@ fn add_constraint(facts: &mut RelationMetadata, constraint: &Constraint, columns
     }
 }
 
-/// Adds the facts about a relation that a passing test proves.
+/// Adds the properties of a relation that a passing test proves, for example that a column is unique.
 fn add_test_facts(facts: &mut RelationMetadata, test: &DataTest<'_>) {
     if let TestCheck::UniqueTogether(names) = &test.check {
         facts

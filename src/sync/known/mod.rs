@@ -1,5 +1,5 @@
-//! Reads and writes `known.yml`. The file records the facts about the data that were used when models were last
-//! generated. As a result, the SQL depends only on the commit.
+//! Reads and writes `known.yml`. The file records the facts about the data, such as column types and keys, that were
+//! used when models were last generated, so that the SQL depends only on the commit.
 
 mod manifest;
 
@@ -46,7 +46,7 @@ pub struct KnownFacts {
 }
 
 impl From<Schema> for KnownFacts {
-    /// Creates facts from a schema, without facts about dbt.
+    /// Takes the facts about relations from a schema, without facts about dbt.
     fn from(schema: Schema) -> Self {
         Self {
             schema,
@@ -58,7 +58,7 @@ impl From<Schema> for KnownFacts {
 /// Fact about a relation or a column that contradicts dbt's artifacts.
 struct Contradiction {
     relation: String,
-    /// `None` for a fact about the relation.
+    /// Column that the fact describes. `None` if the fact describes the relation.
     column: Option<String>,
     /// The old fact and the new one.
     text: String,
@@ -141,7 +141,8 @@ impl KnownFacts {
         Self {
             schema: self.schema.merged_with(&other.schema),
             dialect: self.dialect.or(other.dialect),
-            // The tests from packages and the version of dbt come from the same manifest.
+            // Take the package tests and the version of dbt from the same side, because they come from the same
+            // manifest.
             generic_tests: if self.dbt_version.is_some() {
                 self.generic_tests
             } else {
@@ -435,7 +436,7 @@ fn column_facts(column: &Column) -> String {
     if !column.is_nullable() {
         facts.push("nullable: false".to_owned());
     }
-    // A quoted key is interpreted as a quoted name.
+    // A quoted YAML key implies a quoted name, so `quoted` is written only if the key would imply the wrong value.
     if column.is_quoted() != yaml::key_text(column.name()).starts_with('"') {
         facts.push(format!("quoted: {}", column.is_quoted()));
     }

@@ -9,8 +9,8 @@ use super::merge_files::TextChange;
 
 pub use model_plan::{Action, ModelPlan, PlannedModel};
 
-/// Path, relative to the project's folder, of the file that records which facts about the data were used when models
-/// were last generated.
+/// Path of `known.yml`, relative to the project's folder. The file records which facts about the data were used when
+/// models were last generated.
 pub const KNOWN: &str = ".formulac/state/known.yml";
 
 /// Plan for a push.
@@ -25,8 +25,8 @@ pub struct Plan {
     pub known: Option<KnownFactsChange>,
     /// Uncommitted files of metric sets whose change affects no model. A push commits them.
     pub metric_sets: Vec<String>,
-    /// Files to commit in the repository of the Omni model. `None` if the model has no repository of its own, or if
-    /// its files are committed.
+    /// Files to commit in the repository of the Omni model. `None` if the model has no repository of its own, or if all
+    /// files are already committed.
     pub omni: Option<OmniChange>,
 }
 

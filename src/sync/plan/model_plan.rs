@@ -28,7 +28,7 @@ pub enum Action {
     Update,
     /// Delete the model's files, because its spec was removed.
     Delete,
-    /// Change nothing, because all differences are hand edits. Hand edits are kept.
+    /// Change nothing, because all differences are manual edits. Manual edits are kept.
     Keep,
     /// Change no file, but commit an edit to comments or layout that has not been committed yet.
     Commit,
@@ -65,9 +65,9 @@ pub struct ModelPlan {
     pub changes: Vec<PlannedChange>,
     /// Effects of the changes. `None` if the model's rows do not change.
     pub effects: Option<ModelEffects>,
-    /// Hand edits that were transferred to the spec, except edits that the spec already contained.
+    /// Manual edits that were transferred to the spec, except edits that the spec already contained.
     pub carried: Vec<HandEdit>,
-    /// Hand edits that exist only in the files.
+    /// Manual edits that exist only in the files.
     pub kept: Vec<HandEdit>,
     /// Conflicts that a user must resolve. Files are written only if there are no conflicts.
     pub conflicts: Vec<Conflict>,
@@ -75,9 +75,9 @@ pub struct ModelPlan {
     pub files: Vec<TextChange>,
     /// All files of the model that the commit must contain.
     pub paths: Vec<String>,
-    /// Files that move to the folders of the project file: the current path of each file, by its new path.
+    /// Files that move to the folders that the project file specifies. Maps each new path to the current path.
     pub moved: BTreeMap<String, String>,
-    /// Uncommitted files of the model with hand edits.
+    /// Uncommitted files of the model with manual edits.
     pub uncommitted: Vec<String>,
     /// Version of formulac that pushed the model, if the files change only because the current version is different.
     /// Empty if the log does not record the version.
@@ -124,7 +124,7 @@ impl ModelPlan {
         }
     }
 
-    /// Records uncommitted files with hand edits. The push commits these files.
+    /// Records uncommitted files with manual edits. The push commits these files.
     #[must_use]
     pub fn with_uncommitted(mut self, files: Vec<String>) -> Self {
         if self.action == Action::Nothing && !files.is_empty() {
@@ -185,7 +185,7 @@ impl ModelPlan {
         }
     }
 
-    /// Adds the moves of files to other folders. The moved files keep their hand edits. Each move consists of the
+    /// Adds the moves of files to other folders. The moved files keep their manual edits. Each move consists of the
     /// current path, the current contents and the new path. `state` is the change to the model's state.
     pub fn move_files(&mut self, moves: Vec<TextChange>, state: TextChange) {
         for TextChange { path, before, after } in moves {
@@ -279,7 +279,7 @@ impl ModelPlan {
         if action != Action::Nothing && action != Action::Keep {
             if let Some(ours) = sides.ours {
                 paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
-                // A change to a metric set is part of the change to each model built on the set.
+                // A change to a metric set also changes each model built on it.
                 paths.extend(ours.compiled.metric_set_files().map(|(path, _)| path.to_owned()));
             }
             // `generate` or a user may have removed files that the spec no longer generates.
@@ -309,7 +309,7 @@ impl ModelPlan {
     #[must_use]
     pub fn for_models<'t>(models: &[PlannedModel<'_>], compiler: impl Fn() -> &'t Compiler + Sync) -> Vec<Self> {
         let bases: Vec<Option<&PushState>> = models.iter().map(PlannedModel::changed_base).collect();
-        // Models that read the same definitions of the same sets share a compiler.
+        // Models that read the same definitions of the same metric sets share a compiler.
         let changed = bases.iter().flatten();
         let compilers: BTreeMap<_, OnceLock<Compiler>> = changed.map(|base| (&base.sets, OnceLock::new())).collect();
         let plan = |number: usize| {
@@ -352,7 +352,7 @@ impl ModelPlan {
     }
 }
 
-/// Returns whether a state file differs from a state only in its layout.
+/// Returns whether two versions of a state file differ only in their layout.
 fn is_same_state(state: Option<&str>, before: Option<&str>) -> bool {
     let versions = before.map(PushState::versions).unwrap_or_default();
     matches!(versions.as_slice(), [one] if Some(one.text().as_str()) == state)

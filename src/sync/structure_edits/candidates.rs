@@ -1,4 +1,4 @@
-//! Versions of a spec that may generate an edit to the structure of the SQL.
+//! Versions of a spec that may generate SQL with the edited structure.
 
 use super::StructureEdit;
 use super::conditions::without_jinja_block;
@@ -52,7 +52,7 @@ impl ModelReconciler<'_> {
     /// the end.
     fn with_added_column(&self, name: &str, text: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
-        // The formula is determined as for a changed definition with this name.
+        // Find the formula as for a changed definition: temporarily define the name with a placeholder formula.
         let placeholders = placeholder_formulas(source).iter();
         let mut specs = placeholders.filter_map(|formula| with_definition(source, name, formula));
         let before = specs.find(|spec| self.tools.compile(&self.ours.spec, spec).is_some());

@@ -1,4 +1,4 @@
-//! Conditions that a user edited in the SQL of a model, and formulas for SQL over the rows of a step.
+//! Conditions that a user edited in the SQL of a model, and formulas for SQL that is computed from the rows of a step.
 
 use formulac_syntax::text::one_line;
 
@@ -14,9 +14,9 @@ use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 pub(super) const CONDITION: &str = "fx_condition";
 
 impl ModelReconciler<'_> {
-    /// Returns an edited condition without the conditions that the model's clause does not contain: those of metric
-    /// sets, which come first, and those of keys such as `since`, which come last. `None` if there are no such
-    /// conditions, or if the user edited them.
+    /// Returns an edited condition without the generated conditions, which do not come from the model's `where` or
+    /// `having`: those of metric sets, which come first, and those of keys such as `since`, which come last. `None` if
+    /// there are no such conditions, or if the user edited them.
     pub fn without_generated_condition(
         &self,
         (cte, clause): (Option<&str>, &str),
@@ -34,7 +34,7 @@ impl ModelReconciler<'_> {
         let differences = self.differences(&without, actual);
         let generated = match differences.iter().find(|(_, after)| after == edited) {
             Some((before, _)) => one_line(before),
-            // The user removed the other part of the clause.
+            // The user removed the model's own condition.
             None => return Some(String::new()),
         };
         let generated = without_jinja_block(&generated, dialect).to_owned();
@@ -47,7 +47,7 @@ impl ModelReconciler<'_> {
         Some(first().or_else(last)?.trim().to_owned())
     }
 
-    /// Returns the spec in which `where` or `having` of a step has the condition of the edited SQL.
+    /// Returns the spec with the condition of the edited SQL in `where` or `having` of a step.
     pub fn with_condition(
         &self,
         clause: &'static str,
@@ -82,13 +82,14 @@ impl ModelReconciler<'_> {
         Some(Ok((apply_edits(source, &[edit]).ok()?, rewritten)))
     }
 
-    /// Returns the formula for SQL over the rows that the last step reads. `None` if the step cannot be edited.
+    /// Returns the formula for SQL that is computed from the rows that the last step reads. `None` if the step cannot
+    /// be edited.
     pub fn formula_of_rows(&self, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         self.formula_in_rows(&without_results(&self.ours.source)?, sql)
     }
 
-    /// Returns the formula for SQL over the rows that the spec `rows` selects. This spec has no definitions. `None` if
-    /// the spec cannot be edited.
+    /// Returns the formula for SQL that is computed from the rows that the spec `rows` selects. This spec has no
+    /// definitions. `None` if the spec cannot be edited.
     pub fn formula_in_rows(&self, rows: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let spec = with_definition(rows, CONDITION, "TRUE")?;
         self.formula_beside(&spec, "true", sql)

@@ -1,5 +1,5 @@
-//! Conflicts between hand edits to the structure of a model's SQL and changes to its spec: conditions, and columns that
-//! are added, removed or renamed.
+//! Conflicts between manual edits to the structure of a model's SQL and changes to its spec: conditions, and columns
+//! that are added, removed or renamed.
 
 use super::StructureEdit;
 use crate::conflict::Conflict;
@@ -261,7 +261,7 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns the spec of the last push with the hand edits. `None` if this spec cannot express the edit.
+    /// Returns the spec of the last push with the manual edits. `None` if this spec cannot express the edit.
     fn transferred_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
         let ModelReconciler { sides, tools, .. } = self.with_base_spec(base);
         let done = reconcile(sides, Vec::new(), || tools);

@@ -1,4 +1,4 @@
-//! Finds edits to the structure of a model's SQL among its hand edits.
+//! Finds edits to the structure of a model's SQL among its manual edits.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,9 @@ use crate::hand_edits::HandEdit;
 /// Maximum number of pairs of removed and added columns that are examined for renamed columns.
 const MAX_RENAMED_PAIRS: usize = 16;
 
-/// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several
-/// edits may explain the same hand edits. `output` is the name of a CTE if the last select returns all columns of this
-/// CTE.
+/// Returns the possible edits to the structure of a model's SQL, each with the positions of its manual edits. Several
+/// edits may explain the same manual edits. `output` is the name of a CTE if the last select returns all columns of
+/// this CTE.
 pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
     let column = |edit: &HandEdit| Some(edit.position.as_ref()?.output_column_name(output)?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);

@@ -11,7 +11,7 @@ use crate::model_reconciler::ModelReconciler;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits, value};
 
 impl ModelReconciler<'_> {
-    /// Returns the edit that adds group keys, with the positions of its hand edits: the columns of the keys, and the
+    /// Returns the edit that adds group keys, with the positions of its manual edits: the columns of the keys, and the
     /// `group by`.
     pub fn added_keys(&self, edits: &[HandEdit], text: &str) -> Option<(StructureEdit, Vec<usize>)> {
         let is_grouping = |edit: &&HandEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_group_by);

@@ -1,5 +1,5 @@
-//! Hand edits to the structure of the SQL in models built on metric sets: conditions that restrict the rows of a set in
-//! one model, and columns that are computed from its metrics.
+//! Manual edits to the structure of the SQL in models built on metric sets: conditions that restrict the rows of a
+//! metric set in one model, and columns that are computed from its metrics.
 
 use super::candidates::SpecWithStructure;
 use super::conditions::CONDITION;
@@ -63,7 +63,7 @@ impl ModelReconciler<'_> {
         specs
     }
 
-    /// Returns the formula for a condition on the rows of a set, if the SQL of these rows omits the set's joins because
+    /// Returns the formula for a condition on the rows of a metric set, if the SQL of these rows omits joins because
     /// nothing uses them. The names in the formula are qualified, because a joined relation may have columns with the
     /// same names.
     fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
@@ -146,8 +146,7 @@ fn step_with_metrics(root: &YamlValue) -> Option<(Path, &YamlValue)> {
     Some((Path::root().key("steps").item("name", name), step))
 }
 
-/// Returns the name of a metric set, and a spec that selects the rows of the set. `None` if the set has no rows of its
-/// own.
+/// Returns the name of a metric set, and a spec that selects its rows. `None` if the metric set has no rows of its own.
 fn rows_of_set(text: &str) -> Option<(String, String)> {
     let root = value(text)?;
     let name = root.get("metric_set").and_then(YamlValue::as_text)?;

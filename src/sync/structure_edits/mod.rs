@@ -1,5 +1,6 @@
-//! Hand edits to the structure of a model's SQL: columns that are added to, renamed in or removed from the last select,
-//! different dbt relations, and different conditions in `where` or `having`. These edits are transferred to the spec.
+//! Manual edits to the structure of a model's SQL: columns that are added to, renamed in or removed from the last
+//! select, different dbt relations, and different conditions in `where` or `having`. These edits are transferred to the
+//! spec.
 
 mod candidates;
 mod conditions;
@@ -68,7 +69,7 @@ impl StructureEdit {
     }
 }
 
-/// Progress of transferring the edits to the structure of a model. Hand edits are identified by their indices.
+/// Progress of transferring the edits to the structure of a model's SQL. Manual edits are identified by their indices.
 struct TransferProgress {
     /// The edited SQL, with generated SQL in place of the transferred edits.
     edited_sql: String,
@@ -103,7 +104,7 @@ impl ModelReconciler<'_> {
         let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);
         let mut candidates: Vec<(StructureEdit, Vec<usize>)> =
             keys.chain(structure_edits(edits, output.as_deref())).collect();
-        // Edits of relations and keys rename CTEs, so the positions of other edits would no longer be found.
+        // Edits to relations and keys rename CTEs, so the positions of other edits would no longer be found.
         candidates.sort_by_key(|(edit, _)| match edit {
             StructureEdit::Condition { .. } => 0,
             StructureEdit::Relation { .. } => 2,
@@ -129,7 +130,7 @@ impl ModelReconciler<'_> {
         self.separate_transferred_edits(edits, &progress, reconciled);
     }
 
-    /// Transfers one edit to the spec, or adds its conflict. `places` are the indices of its hand edits, and `added`
+    /// Transfers one edit to the spec, or adds its conflict. `places` are the indices of its manual edits, and `added`
     /// are the names of all added columns.
     fn apply_structure_edit(
         &mut self,
@@ -185,7 +186,7 @@ impl ModelReconciler<'_> {
         progress: &TransferProgress,
         reconciled: &mut Reconciled,
     ) {
-        // A new name also changes the formulas that refer to the column.
+        // Compare again after all edits, because a new column name also changes the formulas that refer to the column.
         let differences = self.differences(&self.ours, &progress.edited_sql);
         // The spec may have been changed in the same way.
         let is_produced = self.ours.source != self.base.source && differences.is_empty();

@@ -6,7 +6,7 @@ use crate::model::determines_rows;
 use crate::model::shared_definitions::{is_plain_name, relation_identity};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
 
-/// For each join of a `from` clause, returns whether it is a left join.
+/// Returns whether each join of a `from` clause is a left join.
 pub(super) fn join_types(from: &str) -> Vec<bool> {
     let from = from.to_lowercase();
     let words: Vec<&str> = from.split_whitespace().filter(|word| *word != "outer").collect();
@@ -74,8 +74,8 @@ fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
     Some((path(names.get(index)?), apply_edits(spec, &edits).ok()?))
 }
 
-/// Returns a spec that selects the input rows of the last step's condition and has no definitions. Keys that depend on
-/// the result of the condition are removed.
+/// Returns a spec without definitions, whose rows are the input of the last step's condition. Keys that depend on the
+/// result of the condition are removed.
 pub(super) fn without_results(spec: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
@@ -87,7 +87,7 @@ pub(super) fn without_results(spec: &str) -> Option<String> {
     apply_edits(spec, &edits).ok()
 }
 
-/// Returns edits that remove the keys of a mapping that depend on the result of `where`.
+/// Returns edits that remove those keys of a mapping that depend on the result of `where`.
 pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
     let YamlValue::Map(pairs, _) = mapping else {
         return Vec::new();
@@ -152,7 +152,7 @@ pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, other
 }
 
 /// Returns formulas that can temporarily define an output column in a spec's last step. If the step has `group_by`,
-/// `COUNT()` comes first, but it does not compile with a join of several rows.
+/// `COUNT()` comes first, but it does not compile if a join can match several rows.
 pub(super) fn placeholder_formulas(spec: &str) -> &'static [&'static str] {
     let root = value(spec);
     match root.as_ref().and_then(last_step) {

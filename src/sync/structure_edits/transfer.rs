@@ -90,7 +90,7 @@ impl ModelReconciler<'_> {
     ) -> Option<TransferredEdit> {
         let dialect = carried.compiled.dialect();
         let sql = carried.compiled.model_sql().unwrap_or_default().to_owned();
-        // The names of CTEs depend on the name of the relation and on the keys.
+        // A new relation or key may rename CTEs, because their names depend on both.
         let renamed = match edit {
             StructureEdit::Relation { .. } | StructureEdit::GroupKeys(_) => {
                 with_cte_names_of(edited_sql, &sql, dialect)

@@ -9,7 +9,7 @@ use crate::yaml;
 use crate::{content_hash, short_hash};
 use formulac_model::email_address;
 
-/// Folder of the changes, relative to the project's folder.
+/// Folder for proposed changes, relative to the project's folder.
 pub const CHANGES: &str = ".formulac/approvals";
 /// Maximum number of characters of a change's title that are used in its identifier.
 const MAX_ID_LENGTH: usize = 48;

@@ -15,8 +15,7 @@ pub struct ContentDifference {
     pub now: Option<String>,
     /// Current contents, or previous contents if the file was removed. `None` if the contents are not needed.
     pub text: Option<String>,
-    /// `true` if the file is `known.yml` and its change affects the SQL of models. People are responsible for such a
-    /// change.
+    /// `true` if the file is `known.yml` and its change affects the SQL of models. Such a change counts as handwritten.
     pub alters_sql: bool,
 }
 

@@ -1,8 +1,8 @@
 //! Registry of diagnostics. Each diagnostic has a number, a name, a severity and a page that explains it. Numbers are
 //! never reused.
 //!
-//! Number ranges: 01xx lexing, 02xx parsing, 03xx names, 04xx types and levels, 05xx dialects, 06xx dbt, 07xx sync,
-//! 08xx specs and project files, 09xx internal.
+//! Number ranges: 01xx lexing, 02xx parsing, 03xx names, 04xx types and aggregation levels, 05xx dialects, 06xx dbt,
+//! 07xx sync, 08xx specs and project files, 09xx internal.
 
 use super::Severity;
 

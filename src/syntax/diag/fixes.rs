@@ -1,4 +1,4 @@
-//! Suggested edits to a text. The fixes of one compilation never overlap.
+//! Suggested edits to a source text. The fixes of one compilation never overlap.
 
 use super::{Diagnostic, Fix};
 use crate::span::Span;

@@ -18,9 +18,9 @@ use crate::span::Span;
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Severity {
-    /// The affected part produces no output.
+    /// The formula, spec or file with the error produces no output.
     Error,
-    /// Output is produced, but may not be as intended.
+    /// Output is produced, but it might not be what the user intended.
     Warning,
 }
 
@@ -34,7 +34,7 @@ pub struct Label {
     pub text: String,
 }
 
-/// Edit of the source that fixes the error.
+/// Edit to the source that fixes the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fix {

@@ -45,7 +45,7 @@ impl LayoutPass<'_, '_> {
         is_name.then_some(equal)
     }
 
-    /// Returns whether a text of definitions begins with a name that is not an identifier. `my-metric = 1` alone is a
+    /// Returns whether a text with definitions begins with a name that is not an identifier. `my-metric = 1` alone is a
     /// comparison.
     #[cold]
     pub(super) fn begins_with_wrong_name(&self, at: usize) -> bool {

@@ -216,8 +216,8 @@ impl LayoutPass<'_, '_> {
         1
     }
 
-    /// Returns the index of the last token of a text in doubled single quotes, as in `''text''`. Returns the index of
-    /// the first token for other texts.
+    /// Returns the index of the last token of a string in doubled single quotes, as in `''text''`. For other tokens,
+    /// returns `at`.
     fn end_of_doubled_quotes(&self, at: usize) -> usize {
         const MAX_TOKENS: usize = 8;
         let is_empty = |at: usize| self.token_at(at) == Some(Token::Tab) && self.text_at(at) == "''";

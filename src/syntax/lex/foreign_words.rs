@@ -215,8 +215,8 @@ impl LayoutPass<'_, '_> {
         end - infix.at
     }
 
-    /// Reports a comparison that is a word. The comparison becomes an error, so the type of its left operand is not
-    /// reported.
+    /// Reports a comparison that is a word. The comparison becomes an error, so no type error is reported for its left
+    /// operand.
     fn report_predicate(&mut self, words: Span, message: &str, help: String) {
         self.report_syntax(words, message, help);
         self.mark_operand_as_faulty(words);
@@ -348,7 +348,7 @@ impl LayoutPass<'_, '_> {
         1
     }
 
-    /// Returns `OR(x = a, x = b)` for a list.
+    /// Returns `IN` with a list as `OR(x = a, x = b)`.
     fn in_list_as_or(&self, open: usize, infix: &InfixWord) -> String {
         const MOST: usize = 12;
         let x = &infix.operand_text;

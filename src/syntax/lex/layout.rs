@@ -74,7 +74,7 @@ pub fn layout_text(
     out
 }
 
-/// Part of a source text.
+/// Part of a source text that is laid out separately, such as a single formula.
 #[derive(Clone, Copy, Debug)]
 pub struct LayoutPart {
     /// Expected content of the part.

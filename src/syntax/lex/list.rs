@@ -1,4 +1,4 @@
-//! Lists of formulas in one text.
+//! Lists of formulas in one string.
 
 use super::{Token, lex};
 

@@ -13,7 +13,7 @@ enum NonAsciiNameKind {
     Name,
 }
 
-/// Returns whether the lexer reads a text as one name.
+/// Returns whether the lexer parses a string as a single name.
 ///
 /// ```
 /// use formulac_syntax::lex::is_name;
@@ -25,8 +25,8 @@ pub fn is_name(text: &str) -> bool {
     lexer.next() == Some(Ok(NonAsciiNameKind::Name)) && lexer.remainder().is_empty()
 }
 
-/// Returns whether a formula must refer to a column as `${name}`, because formulas do not read the name as a column:
-/// it is not one word, or it looks like a constant, a cell or a worksheet's total.
+/// Returns whether a formula must refer to a column as `${name}`, because the bare name would not be parsed as a
+/// column: it is not one word, or it looks like a constant, a cell or a worksheet's total.
 ///
 /// ```
 /// use formulac_syntax::lex::name_needs_quotes;
@@ -73,7 +73,7 @@ pub fn looks_like_cell(name: &str) -> bool {
     is_cell_or_column(name) && name.ends_with(|c: char| c.is_ascii_digit())
 }
 
-/// Returns whether a text consists of one to three letters, optionally followed by up to seven digits.
+/// Returns whether a string consists of one to three letters, optionally followed by up to seven digits.
 fn is_cell_or_column(text: &str) -> bool {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let digits = text.get(letters..).unwrap_or_default();

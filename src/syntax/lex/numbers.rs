@@ -54,7 +54,7 @@ impl LayoutPass<'_, '_> {
     /// comma between digits is a decimal comma.
     #[cold]
     pub(super) fn report_semicolons(&mut self, frame: usize) {
-        // The tokens of a number such as `1.234.567,8`.
+        // Maximum number of tokens in a number such as `1.234.567,8`.
         const MAX_TOKENS: usize = 16;
         let tokens = self.layout.tokens.split_off(frame);
         let is_text = |token: &(Token, Span), text: &str| token.0 == Token::Comma && token.1.text(self.source) == text;
@@ -85,7 +85,7 @@ impl LayoutPass<'_, '_> {
                 faults.push((span, "`;` does not separate arguments", ",".to_owned()));
             }
             is_mixed |= is_text(&(token, span), ",");
-            // `1.000` may be a thousand.
+            // `1.000` could mean one thousand.
             is_ambiguous |= token == Token::Number && has_groups(span.text(self.source), '.');
             self.push(token, span);
             at += 1;

@@ -303,7 +303,7 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// Returns the blanks after a dash.
+    /// Returns the whitespace after a dash.
     fn gap(&self, child: &Child) -> String {
         let node = self.tree.node(child.value);
         let between = self.tree.source.get(child.value_offset..node.start).unwrap_or_default();

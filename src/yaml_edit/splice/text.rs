@@ -44,7 +44,7 @@ pub(super) fn is_wrapped(node: &EditNode, rendered: &Rendered) -> bool {
     !is_block && !rendered.lines.is_empty()
 }
 
-/// Returns the comment on the last line of a scalar, with the blanks before it.
+/// Returns the comment on the last line of a scalar, with the whitespace before it.
 pub(super) fn comment_after<'s>(source: &'s str, node: &EditNode) -> Option<&'s str> {
     let is_scalar = matches!(node.kind, YamlKind::Scalar { .. });
     source

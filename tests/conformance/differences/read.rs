@@ -175,7 +175,8 @@ fn read_statement(node: &Node, dialect: Option<Dialect>) -> Result<Statement> {
     }
 }
 
-/// Returns the address of a source such as `functions:to_char`. The file or the dialect's facts contain the addresses.
+/// Returns the address of a source such as `functions:to_char`. The addresses are in `differences.yml` or in the
+/// dialect's file in `dialects/facts`.
 fn source_text(node: &Node, dialect: Dialect, source: &str, own: &BTreeMap<String, String>) -> Result<String> {
     let (key, page) = source.split_once(':').unwrap_or((source, ""));
     let path = format!("dialects/facts/{dialect}.toml");

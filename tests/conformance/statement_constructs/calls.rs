@@ -1,4 +1,4 @@
-//! Constructs of calls: functions with their arguments and windows.
+//! Looks up the SQL constructs of calls: functions with their arguments and windows.
 
 use sqlparser::ast::{
     AccessExpr, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
@@ -14,7 +14,7 @@ const PARTITION: &str = " over (partition by)";
 const ORDERED: &str = " over (order by)";
 
 impl Reader<'_> {
-    /// Reads calls, and forms that sqlparser does not represent as calls.
+    /// Looks up calls, including special forms such as `extract(… from …)` that sqlparser does not represent as calls.
     pub(super) fn call_form(&mut self, expr: &Expr) -> Class {
         match expr {
             Expr::Function(call) => self.call(call),
@@ -182,7 +182,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the class of an argument. A unit, as in `dateadd(month, …)`, remains a word.
+    /// Returns the class of an argument. A date unit, such as `month` in `dateadd(month, …)`, is returned unchanged.
     fn argument(&mut self, arg: &FunctionArg, is_unit: bool) -> String {
         let (FunctionArg::Unnamed(value)
         | FunctionArg::Named { arg: value, .. }
@@ -226,7 +226,7 @@ impl Reader<'_> {
         keys.iter().map(|key| self.class(&key.expr)).collect()
     }
 
-    /// Reads `x[1]` and `f(x).field`.
+    /// Looks up `x[1]` and `f(x).field`, and returns the class of the value.
     pub(super) fn access(&mut self, root: &Expr, chain: &[AccessExpr]) -> Class {
         let mut class = self.class(root);
         for access in chain {
@@ -243,8 +243,8 @@ impl Reader<'_> {
     }
 }
 
-/// Returns the position of the unit among the arguments of a date function: first on Snowflake, last on BigQuery. Other
-/// warehouses write the unit as a string.
+/// Returns the position of the date unit among the arguments of a date function: first on Snowflake, last on BigQuery.
+/// Other warehouses write the unit as a string.
 fn unit_position(name: &str, args: &[FunctionArg]) -> Option<usize> {
     let is_unit = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name))) => {

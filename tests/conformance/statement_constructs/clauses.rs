@@ -1,4 +1,4 @@
-//! Constructs of queries: joins, groups, windows and sort orders.
+//! Looks up the SQL constructs of queries: joins, groups, windows and sort orders.
 
 use sqlparser::ast::{
     BinaryOperator, Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Join, JoinConstraint, JoinOperator,
@@ -10,7 +10,7 @@ use super::{Class, Columns, Reader, common_class, unquoted_name};
 use crate::known_calls::called_names;
 
 impl Reader<'_> {
-    /// Reads a query, and returns its columns.
+    /// Looks up the constructs of a query, and returns the query's columns.
     pub(super) fn query(&mut self, query: &Query) -> Vec<(String, Class)> {
         if let Some(with) = &query.with {
             self.need("clauses", "with");
@@ -199,7 +199,7 @@ impl Reader<'_> {
                 (named(alias).unwrap_or_default(), columns)
             }
             TableFactor::UNNEST { alias, array_exprs, .. } => {
-                // A list in a template, or the series of periods that `series` lists.
+                // A list in a template, or a series of periods, which the entry `series` of `dialects/facts` covers.
                 self.lists(array_exprs);
                 (named(alias).unwrap_or_default(), Columns::new())
             }
@@ -216,7 +216,7 @@ impl Reader<'_> {
                 self.lists(lists);
                 (named(alias).unwrap_or_default(), Columns::new())
             }
-            // A series of periods. Its fact is `series`.
+            // A series of periods, which the entry `series` of `dialects/facts` covers.
             TableFactor::Table { alias, .. }
             | TableFactor::Function { alias, .. }
             | TableFactor::TableFunction { alias, .. } => {
@@ -233,7 +233,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the arguments of `unnest`.
+    /// Looks up the constructs in the arguments of `unnest`.
     fn lists<'e>(&mut self, lists: impl IntoIterator<Item = &'e Expr>) {
         for list in lists {
             match list {

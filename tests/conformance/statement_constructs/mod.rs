@@ -1,8 +1,8 @@
 //! Reads the constructs of a generated statement from its SQL tree, in the same way as `dialects/build/constructs`
 //! reads the constructs of templates, and looks up these constructs in `dialects/facts`.
 //!
-//! The types of arguments are inferred from the columns of the tables. A construct of an unknown type matches every
-//! fact of its form.
+//! The types of arguments are inferred from the columns of the tables. If the type of an argument is unknown, a
+//! construct matches every entry with the same form.
 
 mod calls;
 #[allow(dead_code, reason = "only the build uses the complete module")]
@@ -31,7 +31,7 @@ type Class = String;
 /// Columns of a relation, with their classes.
 type Columns = BTreeMap<String, Class>;
 
-/// Facts about the constructs of a dialect, prepared for lookups of the constructs in statements.
+/// Entries of `dialects/facts` for a dialect, prepared for looking up the constructs of statements.
 pub struct Facts {
     dialect: Dialect,
     patterns: Patterns,
@@ -39,8 +39,8 @@ pub struct Facts {
     series: BTreeSet<String>,
 }
 
-/// Returns the functions in the SQL that lists periods. These functions have no facts of their own, because the fact
-/// `series` covers them.
+/// Returns the functions in the SQL that lists periods. These functions have no entries of their own in
+/// `dialects/facts`, because the entry `series` covers them.
 fn functions_of_series(dialect: Dialect) -> BTreeSet<String> {
     let facts = dialect.facts();
     let texts = [facts.series, facts.series_value];
@@ -57,7 +57,7 @@ impl Facts {
         }
     }
 
-    /// Returns the constructs of a statement that have no fact, as `section: construct`.
+    /// Returns the constructs of a statement that have no entry in `dialects/facts`, as `section: construct`.
     ///
     /// # Errors
     ///
@@ -113,8 +113,8 @@ struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    /// Looks up a construct, and records it if no fact matches. A class in the text also matches a broader class in a
-    /// fact.
+    /// Looks up a construct, and records it if no entry matches. A class in the construct also matches a broader class
+    /// in an entry.
     fn need(&mut self, section: &str, text: &str) {
         if !self.facts.patterns.has_fact(section, text) {
             self.missing.insert(format!("{section}: {text}"));
@@ -336,7 +336,7 @@ impl Reader<'_> {
         self.class_of_type(ty)
     }
 
-    /// Returns the class of a type in the dialect's words. `timestamp` is an instant on BigQuery.
+    /// Returns the class of a type name of the dialect. `timestamp` is an instant on BigQuery.
     fn class_of_type(&self, ty: &str) -> Class {
         let is_it = |known: &Type| without_spaces(self.facts.dialect.type_name(*known)) == without_spaces(ty);
         match TYPES.iter().find(|ty| is_it(ty)) {

@@ -1,5 +1,5 @@
-//! Facts as patterns, which consist of the words of a construct. A class name in a pattern also matches narrower
-//! classes.
+//! Patterns from the entries of `dialects/facts`. A pattern consists of the words of a construct, and a class name in a
+//! pattern also matches narrower classes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ const WIDENED: [(&str, &[&str]); 3] = [
 /// Constructs of a dialect, by section.
 pub struct Patterns {
     by_section: BTreeMap<&'static str, Vec<Vec<String>>>,
-    /// Whether a construct has a fact, by section and text.
+    /// Whether a construct has an entry, by section and text.
     known: std::cell::RefCell<BTreeMap<(String, String), bool>>,
 }
 
@@ -71,7 +71,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Returns whether a construct has the form of a fact.
+/// Returns whether a construct matches an entry of `dialects/facts`.
 fn matches_fact(fact: &[String], found: &[String]) -> bool {
     let (mut fact, mut found) = (fact.iter().peekable(), found.iter().peekable());
     while let Some(word) = fact.next() {
@@ -97,7 +97,7 @@ fn matches_fact(fact: &[String], found: &[String]) -> bool {
     found.next().is_none()
 }
 
-/// Returns whether a word of a construct matches the word of a fact. A value without a type matches every class.
+/// Returns whether a word of a construct matches the word of an entry. A value without a type matches every class.
 fn class_fits(fact: &str, own: &str) -> bool {
     let is_class = |word: &str| CLASSES.contains(&word);
     if fact == own || (is_class(fact) && matches!(own, "any" | "null")) {

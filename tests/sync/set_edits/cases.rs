@@ -1,4 +1,4 @@
-//! Metric sets, models built on these sets, and edits to the models' SQL.
+//! Metric sets, models built on them, and edits to the models' SQL.
 
 pub const ORDERS: &str = "\
 metric_set: orders
@@ -20,7 +20,8 @@ definitions: |
 pub const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund - tax) / 2\n  mean = refunded / COUNT(refund_id)\n  twice_refunded = SUM(refund) * 2\n";
 pub const HEALTH: &str = "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n  rate = refunds.mean / orders.aov\n";
 
-/// A set over dbt relations. The spelling of these relations in the spec differs from their spelling in generated SQL.
+/// A metric set that reads dbt relations. The spelling of these relations in the spec differs from their spelling in
+/// generated SQL.
 pub const VISITS: &str = "\
 metric_set: visits
 from: source('raw','visits')
@@ -50,9 +51,9 @@ const SHARED: &str = "model: m\nmetrics: [orders.revenue, refunds.twice_refunded
 const RUNNING: &str = "model: m\nmetrics: [orders.revenue, refunds.refunded]\ngroup_by: month\norder_by: month\ndefinitions: running = SUM(FIRST(revenue):revenue)\n";
 pub const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
-/// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
-/// and the formula that overrides the metric in the model. Text in brackets is part of the reason why no formula
-/// exists.
+/// Edits: the model, the SQL before and after the edit, the name of the definition in its metric set, the metric set's
+/// new formula, and the formula that overrides the metric in the model. Text in brackets is part of the reason why no
+/// formula exists.
 pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
     (
         BY_MONTH,
@@ -170,7 +171,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "SUM(amount - tax)",
         "[cannot aggregate rows itself]",
     ),
-    // A metric that the model reads only through a set over sets.
+    // A metric that the model reads only through a metric set that is built on other metric sets.
     (
         RATE,
         "count(order_id) as order_count",
@@ -227,7 +228,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "amount > 200",
         "[is a dimension]",
     ),
-    // The rows of each set are aggregated separately.
+    // The rows of each metric set are aggregated separately.
     (
         SEVERAL,
         "coalesce(sum(amount), 0) as revenue",
@@ -270,7 +271,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "orders.revenue - refunds.refunded * 2",
         "revenue - refunded * 2",
     ),
-    // The condition of the set.
+    // The condition of the metric set.
     (
         BY_MONTH,
         "where status <> 'test'",
@@ -312,7 +313,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[]",
         "[]",
     ),
-    // The relation that the set joins.
+    // The relation that the metric set joins.
     (
         REGIONS,
         "on orders.customer_id = customers.customer_id",
@@ -321,7 +322,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[change `joins` in the set]",
         "[cannot override the `joins`]",
     ),
-    // The set's condition, combined with a condition of the model.
+    // The metric set's condition, combined with a condition of the model.
     (
         REGIONS,
         "status <> 'test'",
@@ -364,7 +365,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[change `joins` in the set]",
         "[cannot override the `joins`]",
     ),
-    // Additions inside SQL that the set defines.
+    // Additions inside SQL that the metric set defines.
     (
         PLANS,
         "on visits.user_id = users.id",

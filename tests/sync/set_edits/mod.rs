@@ -1,4 +1,4 @@
-//! Hand edits to SQL that a metric set defines: a table of edits, each with the formulas that resolve the conflict.
+//! Manual edits to SQL that a metric set defines: a table of edits, each with the formulas that resolve the conflict.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ fn compile_current(compiler: &Compiler, spec: &str) -> CurrentSpec {
     CurrentSpec::new("m.yml", spec, compiled, "models", "tests").unwrap_or_else(|| panic!("{spec}{diagnostics}"))
 }
 
-/// Reconciles a model whose SQL was partly edited after it was pushed. `orders` is the current text of the set.
+/// Reconciles a model whose SQL was partly edited after the push. `orders` is the current text of the metric set.
 fn reconcile_edit(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders: &str) -> Reconciled {
     let sql = sql_of(spec);
     assert!(sql.contains(from), "{from} is not in\n{sql}");
@@ -45,7 +45,8 @@ fn edited_text(decompiler: &Decompiler, spec: &str, sql: &str, orders: &str) -> 
     edited_by(decompiler, compilers, spec, |_| sql.to_owned())
 }
 
-/// Reconciles a model whose SQL was edited. The compilers have the sets of the last push and the current sets.
+/// Reconciles a model whose SQL was edited. The compilers have the metric sets of the last push and the current metric
+/// sets.
 fn edited_by(
     decompiler: &Decompiler,
     (before, compiler): (&Compiler, &Compiler),
@@ -167,7 +168,7 @@ fn the_sql_of_a_resolution_is_described() {
     assert!(set.to_model.is_ok() && set.to_model_sql.is_none(), "{set:#?}");
 }
 
-/// The types of the set's columns are known when the SQL of a resolution is compared with the edit.
+/// The types of the metric set's columns are known when the SQL of a resolution is compared with the edit.
 #[test]
 fn spellings_of_known_types_change_the_set() {
     let decompiler = Decompiler::default();
@@ -203,7 +204,8 @@ fn own_definitions_may_lack_guards() {
     assert_eq!(rewritten.describe(), "NULL for a division by 0");
 }
 
-/// A condition that a user adds restricts the rows of the set in this model, and an added column is a definition.
+/// A condition that a user adds restricts the rows of the metric set in this model, and an added column is a
+/// definition.
 #[test]
 fn added_conditions_and_columns_become_part_of_the_spec() {
     let decompiler = Decompiler::default();
@@ -225,7 +227,7 @@ fn added_conditions_and_columns_become_part_of_the_spec() {
             "where: AND(STARTSWITH(status, \"x\"), tax > 0)\n",
         ),
         (total, vec![column], "cents = refunded * 100"),
-        // The condition of the model, after the condition of the set.
+        // The condition of the model, after the condition of the metric set.
         (
             REGIONS,
             vec![("amount > 3", "amount > 3 and is_paid")],
@@ -313,7 +315,7 @@ fn added_conditions_do_not_depend_on_unused_joins() {
     );
 }
 
-/// Both sides changed the same condition in a model that is built on a set. Each side can be kept.
+/// Both sides changed the same condition in a model that is built on a metric set. Each side can be kept.
 #[test]
 fn conflicts_of_conditions_have_formulas() {
     let decompiler = Decompiler::default();
@@ -364,8 +366,8 @@ fn conflicts_of_conditions_have_formulas() {
     }
 }
 
-/// The condition of a model over several sets is repeated in the select of each set. If a user removes the condition in
-/// only one of them, the edit remains a hand edit.
+/// The condition of a model that is built on several metric sets is repeated in the select of each metric set. If a
+/// user removes the condition in only one of them, the edit remains a manual edit.
 #[test]
 fn a_condition_that_is_removed_for_one_set_remains_a_hand_edit() {
     let decompiler = Decompiler::default();
@@ -388,8 +390,8 @@ fn own_definitions_refer_to_metrics_by_name() {
     assert!(source.contains("per_order = revenue / order_count * 100"), "{source}");
 }
 
-/// If the set already contains the edit, there is no conflict. If the set has a different change, the conflict shows
-/// both changes.
+/// If the metric set already contains the edit, there is no conflict. If the metric set has a different change, the
+/// conflict shows both changes.
 #[test]
 fn an_edit_is_compared_with_the_change_of_its_set() {
     let decompiler = Decompiler::default();
@@ -459,7 +461,8 @@ fn a_metric_with_spaces_is_overridden_in_a_mapping() {
     assert!(refused.contains("write `definitions` as a mapping"), "{refused}");
 }
 
-/// In addition to an edit to SQL that a set defines, the same clause contains an edit to SQL that the model defines.
+/// In addition to an edit to SQL that a metric set defines, the same clause contains an edit to SQL that the model
+/// defines.
 #[test]
 fn other_edits_of_a_clause_are_kept() {
     let decompiler = Decompiler::default();
@@ -497,8 +500,8 @@ fn other_edits_of_a_clause_are_kept() {
     }
 }
 
-/// Hand edits to SQL that no set defines, which are kept. Each entry contains the model, and the SQL before and after
-/// the edit.
+/// Manual edits that are kept, because no metric set defines the edited SQL. Each entry contains the model, and the SQL
+/// before and after the edit.
 const KEPT: &[(&str, &str, &str)] = &[
     (REGIONS, "amount > 3", "amount > 3 and is_paid"),
     (REGIONS, "- interval '12 months'", "- interval '13 months'"),
@@ -527,8 +530,8 @@ fn edits_of_the_models_own_sql_are_kept() {
     }
 }
 
-/// If all conflicts of a file are resolved with `--ours`, the file is the generated one, except for the hand edits that
-/// are not conflicts. The test combines each pair of edits to a model.
+/// If all conflicts of a file are resolved with `--ours`, the file is the generated one, except for the manual edits
+/// that are not conflicts. The test combines each pair of edits to a model.
 #[test]
 fn resolving_all_conflicts_with_ours_restores_the_generated_file() {
     let decompiler = Decompiler::default();
