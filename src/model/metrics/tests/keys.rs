@@ -338,7 +338,7 @@ fn a_name_of_two_relations_is_ambiguous_even_if_the_join_is_not_used() {
         ),
         (
             "metrics: [orders.in_eu]\n",
-            Some(ambiguous.replace("F0303 ", "F0303 in the metric set `orders`: ")),
+            Some(ambiguous.replace("F0303 ", "F0303 in the metric set `orders`, ")),
         ),
         ("metrics: [orders.revenue]\ngroup_by: orders.region\n", None),
         // `using` makes one column of both.
