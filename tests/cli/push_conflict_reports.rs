@@ -130,7 +130,7 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
     for expected in [
         "the SQL of `twice` would read the edited column `revenue`, but the spec does not refer to it there\n",
         "next    formulac resolve revenue.revenue --ours\n",
-        "or name `revenue` in `twice` in metrics/revenue.yml to use the edited SQL there\n",
+        "or refer to `revenue` in `twice` in metrics/revenue.yml to use the edited SQL there\n",
     ] {
         assert!(run.out.contains(expected), "{}", run.out);
     }

@@ -231,7 +231,7 @@ impl ModelOverSets<'_> {
         let warning = |index: usize| {
             let (key, period, unit) = (&keys.names[index], &keys.names[fill.key], &fill.frame);
             let message = format!(
-                "`{key}` is not the same for all days of a {unit} in `{period}`, so `fill` combines it with every {unit}"
+                "`{key}` may differ between days of the same {unit} in `{period}`, so `fill` combines each `{key}` with every {unit}"
             );
             let help = format!("fill a shorter period, or remove `{key}` from `group_by`");
             Diagnostic::new(Code::KeyOfFilledDate, self.keys[index].span, message).with_help(help)
