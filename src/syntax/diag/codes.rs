@@ -199,8 +199,8 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
     LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in lower case", "write TRUE and FALSE in capitals")
-        "`TRUE` and `FALSE` are written in upper case. In lower case, they are names, which are interpreted as \
-        booleans unless a column has the name."
+        "`TRUE` and `FALSE` are written in upper case. In lower case, they are names. formulac interprets these names \
+        as booleans, unless a column has the same name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
     LooksLikeComparison "W0314" "looks-like-comparison" Warning("define a name that is also a column", "begin the line with `=` if you mean a comparison")
         "`status = \"open\"` at the start of a line defines `status`. If there is a column with that name, a comparison may be intended."
@@ -213,9 +213,10 @@ codes! {
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
     UnqualifiedName "W0317" "unqualified-name" Warning("use unqualified names that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
-        "A step with joins uses a name without its relation, and no schema lists the columns of at least two of the \
-        relations. The SQL contains the name as written, so the warehouse rejects the query if several relations have such a \
-        column. In `on`, a name that is compared with a column of the joined relation belongs to the other relation."
+        "A step with joins uses a name without its relation, and at least two of the relations may have columns that \
+        no schema lists. The SQL contains the name as written, so the warehouse rejects the query if several relations \
+        have such a column. In `on`, a name that is compared with a column of the joined relation belongs to the other \
+        relation."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: country\ndefinitions: customers = COUNT(customers.id)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: customers.country\ndefinitions: customers = COUNT(customers.id)\n");
     FieldOfArray "F0318" "field-of-array" Error
@@ -283,8 +284,8 @@ codes! {
     CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning("have a criterion that ignores case", "compare with `=` if case matters")
         "A criterion in quotes ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, as \
         does the criterion `\"=open\"`. The condition `status = \"open\"` is case-sensitive, as in the warehouse. This \
-        warning is reported if a criterion begins with `=`, or if a spec or file compares a column with the same text \
-        in both ways, which would give two different numbers."
+        warning is reported if a criterion begins with `=`, or if one spec or file compares a column with the same \
+        text both in a criterion and in a condition, because the two results could differ."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
     NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name of the function that you mean")
         "A spreadsheet function with this name has a different meaning; here the function works as in Omni. Use the \
@@ -316,11 +317,11 @@ codes! {
         Spec("model: m\nfrom: t\nwhere: day >= DATE(2024, 1, 1)\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PeriodKey "F0430" "period-key" Error
-        "PERIODOFFSET looks up the row whose key is a number of calendar periods before or after the key of this row. \
-        The key is the first date or time of `order_by`. Text and numbers cannot be shifted. An instant must first be \
-        converted to wall-clock time, and a date cannot be shifted by hours. A key that is truncated to months cannot \
-        be shifted by days or weeks because no row has the resulting key. The same applies to calendar ranges and to \
-        `FIRST(x, unit)`."
+        "PERIODOFFSET looks up the row whose key is the given number of calendar periods before or after the key of \
+        this row. The key is the first date or time of `order_by`. Text and numbers cannot be shifted. An instant must \
+        first be converted to wall-clock time, and a date cannot be shifted by hours. A key that is truncated to \
+        months cannot be shifted by days or weeks because no row has the resulting key. The same applies to calendar \
+        ranges and to `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET even though several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
@@ -332,14 +333,15 @@ codes! {
         `group_by` names that are not in `order_by`. If one of these names is a longer period or a label of the date \
         in `order_by`, such as its year, the look-back ends with this period: January has no previous month, and a \
         running total begins again each year. Write `partition_by` with the other names, or group only by the shorter \
-        timeframe and compute the longer one in a later step. In a model built on metric sets, compute it with \
-        a definition, such as `year = month[year]`. A look-back also misses rows if `order_by` begins with the longer \
-        timeframe, because it moves along the first date."
+        timeframe and compute the longer one in a later step. In a model built on metric sets, compute the longer \
+        timeframe with a definition, such as `year = month[year]`. A look-back also misses rows if `order_by` begins \
+        with the longer timeframe, because the look-back moves along the first date."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     MonthsOfWeeks "W0433" "months-of-weeks" Warning("move weeks by months", "move by weeks")
-        "PERIODOFFSET looks up the row whose key is a number of months before or after the key of this row. The first \
-        day of a week, moved by a month, is rarely the first day of a week, so the value is empty in nearly all rows."
+        "PERIODOFFSET looks up the row whose key is the given number of months before or after the key of this row. \
+        The first day of a week, moved by a month, is rarely the first day of a week, so the value is empty in nearly \
+        all rows."
         Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -4, \"week\")\n");
     KeyOfFilledDate "W0434" "key-of-filled-date" Warning("fill periods together with a finer key of the same date", "fill the shorter period, or remove the key")
@@ -350,7 +352,9 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\nfill: year\ndefinitions: total = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\nfill: month\ndefinitions: total = SUM(x)\n");
     FanOut "F0440" "fan-out" Error
-        "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so a sum or count of their columns counts them repeatedly. Aggregate the repeated rows in an earlier step, and join its result, which has one row per key."
+        "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so a sum or \
+        count over those relations includes the same values several times. Aggregate the joined relation to one row \
+        per key in an earlier step, and join this step."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(items.price)\n");
     JoinMayMultiply "W0441" "join-may-multiply" Warning("have a join that may match several rows", "declare the key in the schema, or set `cardinality: many`")
@@ -365,8 +369,8 @@ codes! {
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
     PartialKeyJoin "W0443" "partial-key-join" Warning("have a join that compares only a part of the key", "compare the whole key, or set `cardinality: many`")
         "A join must match at most one row unless it has `cardinality: many`. This join compares only a part of the \
-        joined relation's key, or the joined relation has a column such as `valid_from`: it may contain several \
-        versions of a row, and the join finds all of them."
+        joined relation's key, or the joined relation has a column such as `valid_from`. With such a column, the \
+        relation may contain several versions of a row, and the join finds all of them."
         Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, on: orders.product = prices.product}], definitions: total = SUM(prices.price)}\n")
         => Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, using: [product, day]}], definitions: total = SUM(prices.price)}\n");
     OneCell "W0451" "one-cell" Warning("aggregate a single cell", "use the letters of the column")
@@ -374,7 +378,7 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
     RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
-        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If its input has a different \
+        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If the input has a different \
         key, the cell of the previous row may belong to another customer or region."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
@@ -450,8 +454,9 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n");
     UnfitForPivot "F0481" "unfit-for-pivot" Error
-        "The row and column keys of a pivoted worksheet must be columns of its input, so that cells without a row are \
-        known, because a formula may read an adjacent cell. The wide form requires one key and distinct values."
+        "The row and column keys of a pivoted worksheet must be columns of its input. Otherwise, formulac cannot \
+        determine which cells have no row, and a formula may read such a cell. The wide form requires one key and \
+        distinct values."
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\nwhere: revenue > 0\ncalculations: growth = C1 / C0 - 1\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: sold, keep: all, where: revenue > 0}\n  - {name: sheet, columns: [month, channel, revenue], order_by: month, pivot_by: channel, calculations: growth = C1 / C0 - 1}\n");
     TotalOfNothing "F0482" "total-of-nothing" Error
@@ -559,16 +564,16 @@ codes! {
         the same column."
         Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
     DrawnAgain "W0513" "drawn-again" Warning("draw a random number again for each read", "build the random numbers in a model of their own")
-        "BigQuery computes a CTE again for each part of the query that reads it, so a random number in such a CTE has \
-        several values, and the same is true for answers of AI functions. Compute the values in a separate model that \
-        dbt builds as a table, and read this model."
+        "BigQuery computes a CTE again for each part of the query that reads it, so a random number or an answer of an \
+        AI function in such a CTE has several values. Compute the values in a separate model that dbt builds as a \
+        table, and read this model."
         Shown("`draw = RAND()` in a step, and a later step that joins the rows of this step to themselves, on BigQuery") => Shown("a model with `draw = RAND()`, and a second model that reads the first");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelReadsItself "F0602" "model-reads-itself" Error
-        "A name without dots in `from` is a dbt model, as is the output of the spec. If both names were the same, the \
-        model would read itself. A query may read a table with its own name."
+        "A name without dots in `from` refers to a dbt model, and the output of the spec is also a dbt model. If both \
+        names were the same, the model would read itself. A query may read a table with its own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
         "An enforced contract needs the data type of every column. formulac derives the data type from the type of the column's \
@@ -609,13 +614,15 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  before = PERIODOFFSET(n, -1, \"month\")\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalKey "F0633" "incremental-key" Error
-        "dbt replaces the row of the table with the same `unique_key`. If the key has too few columns to identify a row, rows are lost. If the key has too many, rows are duplicated. `delete+insert` may use fewer columns if the time column is one of them, because it then replaces whole periods."
+        "dbt replaces the existing row that has the same `unique_key`. If the key has too few columns to identify a \
+        row, rows are lost. If the key has too many, rows are duplicated. `delete+insert` may use fewer columns if the \
+        time column is one of them, because it then replaces whole periods."
         Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
     IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
         "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds it again, and a \
-        row without a time is not read. Each generated test of these columns includes dbt's `not_null`. Declare a \
-        column that never contains NULL, or define it without NULL."
+        row without a time is not read. Each generated test of these columns includes dbt's `not_null`. Declare that \
+        the column never contains NULL, or define the column so that it never contains NULL."
         Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the same by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
         "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing \
@@ -672,7 +679,9 @@ codes! {
         "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains no view, query view or saved query, or does not contain the field."
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
     NotCarried "W0711" "not-carried" Warning("have parts that were not converted from Omni", "check the `# gap:` comments")
-        "Some parts of Omni's files have no formula, or have a formula that needs a review. The spec contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
+        "Some parts of Omni's files cannot be expressed as formulas, or become formulas that need a review. The spec \
+        contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in \
+        Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "remove the field in Omni or make the field read the column, as the help explains")
         "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` changes the field so that it reads the column, if this does not change any result. Without `promoted_from` in the spec, the column and the field are treated as different."
@@ -700,7 +709,8 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = 1}\n");
     StepNamedLikeRelation "F0807" "step-named-like-relation" Error
-        "A step cannot have the name of a relation that the spec reads, because it would hide that relation in SQL."
+        "A step cannot have the name of a relation that the spec reads, because the step would hide that relation in \
+        SQL."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: t, definitions: x = 1}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: first_step, definitions: x = 1}\n");
     UnnamedStep "F0808" "unnamed-step" Error
@@ -727,7 +737,8 @@ codes! {
         "Two specs define a model with the same name, so one would overwrite the other's files. Names of models must be unique in a project."
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
     ColumnsNotKnown "F0814" "columns-not-known" Error
-        "`keep: all` is `select *` if no schema lists the columns. It would also return intermediate columns of the step, and the old value of a column that the step redefines."
+        "`keep: all` is `select *` if no schema lists the columns. The `*` would also return intermediate columns of \
+        the step, and the old value of a column that the step redefines."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use the definition or remove it")
