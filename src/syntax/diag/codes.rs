@@ -166,7 +166,7 @@ codes! {
         "No function has this name. `formulac functions` lists all functions."
         Formula("SUMIFF(amount > 1, amount)") => Formula("SUMIF(amount > 1, amount)");
     UnknownName "F0302" "unknown-name" Error
-        "The schema has no column with this name, and the text does not define it."
+        "The schema has no column with this name, and no definition has this name."
         Orders("SUM(amuont)") => Orders("SUM(amount)");
     AmbiguousName "F0303" "ambiguous-name" Error
         "Two relations have a column with this name, and neither `--from` nor a view selects one."
@@ -220,9 +220,9 @@ codes! {
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: country\ndefinitions: customers = COUNT(customers.id)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: customers.country\ndefinitions: customers = COUNT(customers.id)\n");
     FieldOfArray "F0318" "field-of-array" Error
-        "The column is an array (a repeated field in BigQuery), which has several values per row, so a formula cannot read a field \
-        of its elements. Select the element in a dbt model, for example `(select value.int_value from unnest(event_params) \
-        where key = 'ga_session_id') as ga_session_id`, and read its column."
+        "The column is an array (a repeated field in BigQuery), which has several values per row, so a formula cannot \
+        read a field of its elements. Select the element in a dbt model, for example `(select value.int_value from \
+        unnest(event_params) where key = 'ga_session_id') as ga_session_id`, and use this column in the formula."
         Shown("COUNTUNIQUE(event_params.value) where the type of event_params is ARRAY<STRUCT<key STRING, value INT64>>")
         => Shown("COUNTUNIQUE(ga_session_id), with a dbt model that selects the column ga_session_id");
     ArgumentCount "F0401" "argument-count" Error
@@ -325,7 +325,9 @@ codes! {
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET even though several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
-        "PERIODOFFSET finds one row by its date and its partition columns. If these columns are not known to identify a row, several rows may match, and the value is then empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
+        "PERIODOFFSET finds one row by its date and its partition columns. If these columns are not known to identify \
+        a row, several rows may match, and the value is then empty. Group by these columns in an earlier step, add a \
+        `primary_key` to the schema, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
     PeriodOutsidePartition "W0432" "period-outside-partition" Warning("look back from a partition that does not contain the period", "partition by other keys, or group by the shorter timeframe only")
@@ -401,17 +403,17 @@ codes! {
         hours or seconds, `mm` means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
         Formula("TEXT(amount, \"# ?/?\")") => Formula("TEXT(amount, \"#,##0.00\")");
     NotAKnownValue "W0470" "not-a-known-value" Warning("compare with text that is not a known value of its column", "correct the text, or add it to the known values")
-        "The possible values of a column are known: from `values:` in the schema file, dbt's `accepted_values` test, \
-        an ENUM in the warehouse, or the branches of an IF that returns only text. The text is not one of these \
+        "formulac knows the possible values of a column from `values:` in the schema file, dbt's `accepted_values` \
+        test, an ENUM in the warehouse, or the branches of an IF that returns only text. The text is not one of these \
         values, so `=` is never true. Often only the case is wrong: `=` is case-sensitive, as in warehouses but unlike \
         in spreadsheets."
         Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"large\")")
         => Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"Large\")");
     NumbersAsText "W0471" "numbers-as-text" Warning("compare text as numbers", "remove the quotes, or use VALUE(column)")
         "Text is ordered by characters, so `\"9\"` is greater than `\"30\"`. Write the number without quotes if the \
-        column contains numbers, and use `VALUE(column)` if it contains numbers as text. A criterion with a number, such as \
-        `COUNTIF(code, \">=30\")`, compares a text column in the same way. In a spreadsheet, such a criterion finds only numbers. \
-        Write `COUNTIF(VALUE(code), \">=30\")`."
+        column contains numbers, and use `VALUE(column)` if the column contains numbers as text. A criterion with a \
+        number, such as `COUNTIF(code, \">=30\")`, compares a text column in the same way. In a spreadsheet, such a \
+        criterion finds only numbers. Write `COUNTIF(VALUE(code), \">=30\")`."
         Row("points > \"30\"") => Row("points > 30");
     EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which means midnight at the start of the day", "compare the day, `column[date]`")
         "In a comparison with a timestamp, a date means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true only at midnight. Compare with `<` and the next day, or compare the day, `created_at[date]`."
@@ -460,9 +462,9 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\nwhere: revenue > 0\ncalculations: growth = C1 / C0 - 1\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: sold, keep: all, where: revenue > 0}\n  - {name: sheet, columns: [month, channel, revenue], order_by: month, pivot_by: channel, calculations: growth = C1 / C0 - 1}\n");
     TotalOfNothing "F0482" "total-of-nothing" Error
-        "A total computes the measure again from its rows, so that distinct counts and ratios are correct. The input \
-        of the worksheet must be a grouped step of the same spec that defines the measure and removes no groups. \
-        Row totals exist only in a pivot."
+        "A total computes the measure again from the underlying rows, so that distinct counts and ratios are correct. \
+        The input of the worksheet must be a grouped step of the same spec that defines the measure and removes no \
+        groups. Row totals exist only in a pivot."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / B_TOTAL\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: month, definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, revenue], calculations: share = revenue / B_TOTAL}\n");
     TextIsNoDate "W0483" "text-is-no-date" Warning("convert text that is not a valid date or number", "write dates as `2024-01-31` and numbers as `1234.5`")
@@ -476,8 +478,8 @@ codes! {
         shows #VALUE! or #NUM!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
-        "A date has no time of day, so the fraction is ignored if a number of days is added to it. Add TIME(12, 0, 0) \
-        for a timestamp half a day later, or add the fraction to a timestamp."
+        "A date has no time of day, so the fraction of a number of days that is added to a date is ignored. Add \
+        TIME(12, 0, 0) for a timestamp half a day later, or add the fraction to a timestamp."
         Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
     RoundedTwice "W0486" "rounded-twice" Warning("round a number twice", "round once, to the digits that you need")
         "The first rounding can change the result of the second rounding. 2.4449 rounded to 3 digits is 2.445, and \
@@ -516,7 +518,8 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 3)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 0)\n");
     TabNotLookedUp "F0494" "tab-not-looked-up" Error
-        "The rows of another tab are not rows of the sheet. A lookup finds one of them per row of the sheet, and NETWORKDAYS and WORKDAY read holidays from one of its columns. Other functions cannot read another tab."
+        "The rows of another tab are not rows of the sheet. A lookup finds one row of the tab per row of the sheet, \
+        and NETWORKDAYS and WORKDAY read holidays from a column of the tab. Other functions cannot read another tab."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / SUM('Targets'!B:B)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
@@ -576,8 +579,8 @@ codes! {
         names were the same, the model would read itself. A query may read a table with its own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
-        "An enforced contract needs the data type of every column. formulac derives the data type from the type of the column's \
-        formula. If this type is unknown, declare the data type with the warehouse's name for it."
+        "An enforced contract needs the data type of every column. formulac derives the data type from the type of the \
+        column's formula. If this type is unknown, declare the data type with the warehouse's name for the type."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column, and filter by it when you read the model")
@@ -620,8 +623,8 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
     IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
-        "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds it again, and a \
-        row without a time is not read. Each generated test of these columns includes dbt's `not_null`. Declare that \
+        "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds the row again, and \
+        a row without a time is not read. Each generated test of these columns includes dbt's `not_null`. Declare that \
         the column never contains NULL, or define the column so that it never contains NULL."
         Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the same by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
@@ -654,8 +657,8 @@ codes! {
         "Models of several specs depend on each other in a cycle, so none can be built first."
         Shown("`model: a` with `from: b`, and `model: b` with `from: a`") => Shown("`model: b` with `from: orders`");
     NameTaken "F0661" "name-taken" Error
-        "Another model, seed, snapshot or test in dbt has this name. It may be disabled, or its name may differ only \
-        in case. Names must be unique in a project, across all folders."
+        "Another model, seed, snapshot or test in dbt has this name. The other node may be disabled, or its name may \
+        differ only in case. Names must be unique in a project, across all folders."
         Shown("`model: orders` next to the seed `orders`") => Shown("`model: orders_by_month`");
     DeclaredTwice "F0675" "declared-twice" Error
         "Names of docs blocks, exposures, metrics and semantic models must be unique in a dbt project. An exposure that uses several models belongs in one spec, with the other models in `depends_on`. All other names are derived from the model and the column."
@@ -689,8 +692,8 @@ codes! {
     NotRepointed "F0713" "not-repointed" Error
         "The field would have different values if it read the column. A field of a view can be grouped by all \
         dimensions of the view, but a model's column has the grain of the model. The column has one value per row of \
-        the view only if the grain of the model is the view's primary key. A measure can read the column only if it is \
-        a sum, count, minimum or maximum, because other aggregates cannot be aggregated again."
+        the view only if the grain of the model is the view's primary key. A measure can read the column only if the \
+        measure is a sum, count, minimum or maximum, because other aggregates cannot be aggregated again."
         Shown("`--repoint` of a measure whose model has one row per month") => Shown("`--repoint` of the same measure with one row per order");
     InvalidYaml "F0801" "invalid-yaml" Error
         "The file is not valid YAML, or has a duplicate key. Put a formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` in a text block (`|`) or in quotes."
@@ -750,8 +753,8 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error
-        "In YAML, an unquoted name or formula is a number, a date, a boolean or null, and YAML parsers differ in how \
-        they interpret it."
+        "YAML reads this unquoted name or formula as a number, a date, a boolean or null, and YAML parsers differ in \
+        how they interpret such values."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
     NotASchema "F0820" "not-a-schema" Error
