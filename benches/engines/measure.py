@@ -161,7 +161,7 @@ def page(results, count):
     lines = [
         "# Cost of the generated SQL", "",
         f"Generated SQL compared with handwritten SQL, on {count:,} orders. A ratio of 1.1 means that the generated query takes 10 % longer",
-        "than the query by hand. *Types*: the schema contains only types. *Facts*: in addition, tests prove which columns are unique or never NULL.",
+        "than the handwritten query. *Types*: the schema contains only types. *Facts*: in addition, tests prove which columns are unique or never NULL.",
         "Both queries return the same rows.", "",
         "`benches/engines/measure.py` writes this page; the queries are in `benches/engines/metrics.yml`. Each engine uses one core.", "",
         "| metric | " + " | ".join(f"{name}: types | facts | by hand" for name in results) + " |",
@@ -181,7 +181,7 @@ def page(results, count):
         cells.append("")
     lines.append("| **median** | " + " | ".join(cells) + " |")
     lines += ["", "Criteria such as `SUMIFS(amount, status, \"paid\")` ignore case, so the SQL compares `lower(status)`, which is slow on Postgres. The",
-              "condition in `SUM(IF(status = \"paid\", amount))` does not ignore case and costs as much as by hand."]
+              "condition in `SUM(IF(status = \"paid\", amount))` does not ignore case, so it costs as much as the handwritten SQL."]
     return "\n".join(lines) + "\n"
 
 

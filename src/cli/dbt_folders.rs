@@ -81,7 +81,7 @@ impl Workspace {
         let outside = orphans::files_outside_folders(self);
         for (files, advice) in [
             (outside.moved_by_push, "`formulac push` moves them to these folders"),
-            (outside.obsolete, "remove them, because no push does"),
+            (outside.obsolete, "remove them, because `push` does not"),
         ] {
             let remaining = files.iter().map(|path| self.relative_path(path));
             let remaining: Vec<String> = remaining.filter(|path| !removed.contains(path.as_str())).collect();

@@ -245,7 +245,7 @@ pub fn writable_folders_with_omni(project: &Project, root: &Path) -> Result<Writ
         (Err(_), Some(path)) => {
             let message = format!("`{path}`, specified under `omni:`, is outside the project");
             let help = format!(
-                "move the folder into the folder of formulac.yml and set its new path, the model path, in Omni's git \
+                "move the folder into the folder of formulac.yml, and set its new path as the model path in Omni's git \
                  settings; or, if it is the root of its own git repository, write `omni: {{path: {path}}}` in formulac.yml"
             );
             Err(Failure::new(Exit::Failed, message).with_help(help))

@@ -60,7 +60,7 @@ pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
 pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
     let sql = one_line(sql);
     not_a_formula(format!(
-        "the formula `{formula}` would set the value in periods that `fill` adds to `{sql}`"
+        "in periods that `fill` adds, the formula `{formula}` would have the value `{sql}`"
     ))
 }
 
@@ -265,7 +265,9 @@ impl FilePartPosition {
         };
         Some(match clause.as_str() {
             "where" | "having" => "no condition of the spec generates this SQL",
-            "group by" => "an edit of `group by` becomes a key of `group_by` only together with the column of the key",
+            "group by" => {
+                "an edit of `group by` is copied to `group_by` only if the column of the key is edited as well"
+            }
             "from" => "a spec joins relations with `joins`",
             "qualify" => "a spec filters the result of a window with `where` in the next step",
             "order by" => "a model has no order; `order_by` with `limit` selects the first rows",

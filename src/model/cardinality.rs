@@ -353,9 +353,7 @@ pub(super) fn check_join_visibility(
                 Diagnostic::new(
                     Code::JoinedLater,
                     definition.span,
-                    format!(
-                        "`{later}` is joined after `{joined_name}`, so the condition of the join of `{joined_name}` cannot read it"
-                    ),
+                    format!("the join condition of `{joined_name}` cannot refer to `{later}`, which is joined later"),
                 )
                 .with_help(format!("move the join of `{later}` before the join of `{joined_name}`")),
             );

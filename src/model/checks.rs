@@ -414,7 +414,7 @@ pub(super) fn check_helpers(
             );
             diagnostics.push(
                 Diagnostic::new(Code::UnusedHelper, name, message)
-                    .with_help("compute it in a following step, add it to `group_by`, aggregate it, or remove it"),
+                    .with_help("aggregate the value, add it to `group_by`, compute it in a later step, or remove it"),
             );
         }
     }

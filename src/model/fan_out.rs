@@ -93,7 +93,7 @@ fn repeated_rows_diagnostic(
         return Diagnostic::new(
             Code::FanOut,
             span,
-            format!("because many rows of `{many}` may match, an aggregate must specify the relation of `{name}`"),
+            format!("an aggregate must specify the relation of `{name}`, because several rows of `{many}` may match"),
         )
         .with_help(format!(
             "write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"

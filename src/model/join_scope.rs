@@ -334,7 +334,7 @@ impl<'y> JoinedStepInput<'y> {
             Diagnostic::new(
                 Code::AmbiguousName,
                 name_span(name),
-                format!("`{text}` may be a column of {owner_list}"),
+                format!("`{text}` is ambiguous: it may be a column of {owner_list}"),
             )
             .with_help(format!(
                 "specify the column with `on` instead of `using`, for example `on: {example}`"

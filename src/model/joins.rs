@@ -202,7 +202,7 @@ impl<'y> Loader<'y, '_> {
         }
         let (message, help) = match pairs.iter().any(|(key, _)| key.text() == Some("using")) {
             true => (
-                format!("`using` of `{name}` is empty"),
+                format!("`using` in the join of `{name}` is empty"),
                 "list columns that both relations have",
             ),
             false => (

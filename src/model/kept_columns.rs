@@ -150,7 +150,7 @@ impl JoinedStepInput<'_> {
                     Diagnostic::new(
                         Code::AmbiguousName,
                         name_span(name),
-                        format!("`{inner}` is a column of {owner_list}"),
+                        format!("`{inner}` is ambiguous: {owner_list} have a column with this name"),
                     )
                     .with_help(format!("specify the relation, for example `{first}.{inner}`")),
                 );

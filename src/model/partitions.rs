@@ -81,8 +81,10 @@ pub(super) fn partition_of_one<'k>(
     span: Span,
     is_explicit: bool,
 ) -> Diagnostic {
-    let names = join_names(keys, "and");
-    let message = format!("each combination of {names} is a separate partition, so `{window}` reads only one row");
+    let keys: Vec<&str> = keys.collect();
+    let names = join_names(&keys, "and");
+    let value = if keys.len() == 1 { "value" } else { "combination" };
+    let message = format!("each {value} of {names} is a separate partition, so `{window}` reads only one row");
     let help = if is_explicit {
         format!("remove {names} from `partition_by`, or write `partition_by: []` to include all groups")
     } else {

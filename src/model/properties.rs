@@ -84,7 +84,7 @@ impl SpecCompilation<'_> {
             for (key, node) in [("data_tests", keys.data_tests), ("meta", keys.meta)] {
                 if node.is_some() {
                     let message = format!(
-                        "`{}` is not a column of the model, so its `{key}` has no effect",
+                        "`{}` is not a column of the model, so its key `{key}` has no effect",
                         name.text
                     );
                     diagnostics.push(

@@ -187,7 +187,7 @@ pub(super) fn too_many_months(node: &Node) -> Option<(String, String)> {
         fiscal year starts in April"
         .to_owned();
     Some((
-        format!("`fiscal_month_offset` must be less than a year, found `{text}`"),
+        format!("`fiscal_month_offset` must be a number from 0 to 11, found `{text}`"),
         help,
     ))
 }

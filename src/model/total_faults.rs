@@ -10,7 +10,8 @@ use crate::span::Span;
 /// Builds the error for measures that cannot be computed with fewer keys. `fault` is the error that the computation
 /// causes.
 pub(super) fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: Span) -> Diagnostic {
-    let message = format!("`{measures}` cannot be computed for fewer keys than the previous step has");
+    let message =
+        format!("a total of `{measures}` cannot be computed, because a total has fewer keys than the previous step");
     let help = "compute the measure from aggregates only, without the keys that its total ignores";
     let diagnostic = total_diagnostic(span, message).with_help(help);
     match fault {
@@ -24,7 +25,7 @@ pub(super) fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: S
 pub(super) fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
     let message =
         format!("`{measure}` is computed from columns of an earlier step, so its total cannot be computed from rows");
-    let help = "compute it from the totals of these columns, such as `B_ROW_TOTAL / C_ROW_TOTAL`";
+    let help = "compute the total from the totals of these columns, such as `B_ROW_TOTAL / C_ROW_TOTAL`";
     total_diagnostic(span, message).with_help(help)
 }
 
@@ -59,7 +60,7 @@ pub(super) fn total_faults(
     let fault = |total: &TotalUse| {
         let Some(kind) = total.kind else {
             let help = "write `column_total`, `row_total` or `grand_total`";
-            return Some(total_diagnostic(total.span, "unknown total").with_help(help));
+            return Some(total_diagnostic(total.span, "unknown kind of total").with_help(help));
         };
         let is_key = input.grain.iter().any(|key| key.eq_ignore_ascii_case(&total.measure));
         let is_there = input

@@ -177,12 +177,15 @@ impl SpecCompilation<'_> {
                 help.to_owned(),
             )
         };
-        total_diagnostic(span, format!("{message}, so the rows of the total are not clear"))
-            .with_secondary_label(
-                filter.node.span,
-                "it is unclear whether the total includes the groups that this filter removes",
-            )
-            .with_help(help)
+        total_diagnostic(
+            span,
+            format!("{message}, so it is unclear which rows the total includes"),
+        )
+        .with_secondary_label(
+            filter.node.span,
+            "it is unclear whether the total includes the groups that this filter removes",
+        )
+        .with_help(help)
     }
 
     /// Adds a CTE that computes measures of one step again, grouped by the keys that one kind of total needs. The input

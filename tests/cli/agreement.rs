@@ -134,7 +134,7 @@ fn a_pull_names_the_omni_model_that_it_does_not_read() {
     project.write("bi/omni/orders.view.yaml", "schema: main\ntable_name: orders\n");
     commit(&project, "an Omni model");
     let warning = "warning: the repository already has 1 view file of an Omni model, which this pull does not read: \
-                   bi/omni; to use that model, move its folder into the project unless it is there, and write \
+                   bi/omni; to use that model, move its folder into the project, unless it is already there, and write \
                    `omni: FOLDER` in formulac.yml\n";
     let pulled = project.succeed(&["pull"]).err;
     assert!(pulled.contains(warning) && pulled.contains(" in omni/\n"), "{pulled}");

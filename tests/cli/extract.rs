@@ -421,7 +421,8 @@ fn a_set_over_the_same_relation_is_named() {
     let set = "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount)\n";
     let project = project("existing_set", &[("a", one), ("b", other), ("set", set)]);
     let run = project.run(&["extract", "--dry-run"]);
-    let wanted = "orders also reads the relation of orders_revenue, but has other rows, joins or settings";
+    let wanted =
+        "orders also reads the relation of orders_revenue, but differs in its rows, joins or settings, or has errors";
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
 

@@ -128,9 +128,9 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
     let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 3, "{}", run.out);
     for expected in [
-        "the SQL of `twice` would read the edited column `revenue`, but the spec does not name it there\n",
+        "the SQL of `twice` would read the edited column `revenue`, but the spec does not refer to it there\n",
         "next    formulac resolve revenue.revenue --ours\n",
-        "or name `revenue` in `twice` in metrics/revenue.yml to use the edited SQL there\n",
+        "or refer to `revenue` in `twice` in metrics/revenue.yml to use the edited SQL there\n",
     ] {
         assert!(run.out.contains(expected), "{}", run.out);
     }

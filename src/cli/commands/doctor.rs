@@ -178,8 +178,7 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
         return HealthCheck {
             name,
             problems,
-            fix: "upgrade the warehouse; set parameters in the dbt profile, or for the role of the warehouse"
-                .to_owned(),
+            fix: "upgrade the warehouse; set parameters in the dbt profile, or for the warehouse role".to_owned(),
             ..HealthCheck::default()
         };
     }

@@ -204,7 +204,7 @@ impl ShownExtraction<'_> {
         }
         for set in self.extraction.sets.iter().filter(|set| !set.other_sets.is_empty()) {
             lines.push(format!(
-                "{} also reads the relation of {}, but has other rows, joins or settings, or errors",
+                "{} also reads the relation of {}, but differs in its rows, joins or settings, or has errors",
                 set.other_sets.join(", "),
                 set.name
             ));

@@ -201,13 +201,13 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
     push_lines("marks", marked.collect());
     let read = pull.removed.iter().map(|dimension| {
         format!(
-            "{}: `{}` has no column in dbt any more, but is read in {}; change these places",
+            "{}: `{}` has no column in dbt any more, but is still used in {}; change these places",
             dimension.file,
             dimension.name,
             join_first(&dimension.readers, MAX_LISTED_NAMES)
         )
     });
-    push_lines("dimensions without a column that are still read", read.collect());
+    push_lines("dimensions without a column that are still used", read.collect());
     push_lines(
         "excluded views",
         pull.excluded.iter().map(excluded_views_line).collect(),

@@ -225,7 +225,7 @@ impl Emitter<'_> {
     #[cold]
     fn report_sorted_aggregate(&mut self, function: catalog::FunctionId, span: Span) -> SqlId {
         let message = format!(
-            "dialect `{}` sorts only one column per step, and cannot count distinct values next to it",
+            "dialect `{}` can sort by only one column per step, and cannot count distinct values in the same step",
             self.dialect
         );
         let help = match function {

@@ -325,7 +325,12 @@ fn type_mismatch(column: &Column, value: &Node) -> Option<Diagnostic> {
         Type::Text => "text in quotes",
         _ => "a number",
     };
-    let message = format!("`{}` is {}, found {}", column.name(), ty.describe(), value.describe());
+    let message = format!(
+        "`{}` must be {}, found {}",
+        column.name(),
+        ty.describe(),
+        value.describe()
+    );
     Some(Diagnostic::new(Code::TypeMismatch, value.span, message).with_help(format!("write {example}")))
 }
 

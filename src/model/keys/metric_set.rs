@@ -158,7 +158,7 @@ static NON_ADDITIVE: KeyTable = KeyTable {
             KeyShape::Choice(&["last", "first"]),
             "Whether the last or the first rows are aggregated.",
         )
-        .required("the rows to aggregate, such as `take: last`"),
+        .required("`take`, which selects the rows to aggregate, such as `take: last`"),
         Key::new(
             "per",
             KeyShape::Names,

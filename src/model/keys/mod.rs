@@ -181,7 +181,7 @@ impl KeyShape {
             Self::Each(_) => "a mapping of names".to_owned(),
             Self::List(_) | Self::Joins | Self::Steps => "a list".to_owned(),
             Self::Either(first_shape, other) => format!("{} or {}", first_shape.expected(), other.expected()),
-            Self::DataTest => "a test name, or a mapping from one test name to its arguments".to_owned(),
+            Self::DataTest => "a test name, or a mapping from a single test name to its arguments".to_owned(),
             Self::Definitions => "a text block or a mapping".to_owned(),
             Self::Rule => "`name: formula`, or a mapping with `name` and `check`".to_owned(),
             Self::Lint => "a list of warnings".to_owned(),

@@ -148,9 +148,9 @@ static PULL: KeyTable = KeyTable {
         Key::new(
             "metrics",
             KeyShape::Choice(&["formulac", "dbt"]),
-            "Source of a measure that both a generated semantic model and a metric in another file of dbt define for \
-             the same model. Default: a simple metric replaces the measure, and other metrics are added under a \
-             different name.",
+            "Source of a measure that is defined for the same model both by a generated semantic model and by a metric \
+            in another dbt file. Default: a simple metric replaces the measure, and other metrics are added under a \
+            different name.",
         ),
         Key::new(
             "virtual_schema",

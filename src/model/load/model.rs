@@ -176,8 +176,8 @@ impl<'y> Loader<'y, '_> {
             let others = || names().filter(|step_name| !is_listed(step_name));
             let help = match (suggest::nearest_name(name.text, others()), others().next_back()) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
-                (None, Some(last)) => format!("name a step that precedes this step, such as `{last}`"),
-                (None, None) => "name steps that precede this step".to_owned(),
+                (None, Some(last)) => format!("use the name of an earlier step, such as `{last}`"),
+                (None, None) => "use the names of earlier steps".to_owned(),
             };
             self.report(Diagnostic::new(Code::UnknownRelation, name.node.span, message).with_help(help));
         }

@@ -119,7 +119,7 @@ impl<'y> Loader<'y, '_> {
                         node.span,
                         format!(
                             "a rule must be `name: formula`, or a mapping with `name` and `check`, found {}",
-                            node.kind_name()
+                            node.pairs().map_or(node.kind_name(), |_| "a mapping with other keys")
                         ),
                     )
                     .with_help("write `- name: formula`, with one rule after each `-`"),

@@ -244,8 +244,9 @@ impl ModelOverSets<'_> {
             if let (Some((set, first_value)), Some((span, value))) = (first, model_setting)
                 && !first_value.eq_ignore_ascii_case(value)
             {
-                let message =
-                    format!("`{key}` is `{first_value}` in the set `{set}`, which applies wherever the set is used");
+                let message = format!(
+                    "`{key}` must be `{first_value}`, as in the set `{set}`, because the settings of a set apply wherever it is used"
+                );
                 faults.push(
                     Diagnostic::new(Code::SettingsDiffer, span, message)
                         .with_help(format!("remove `{key}` here, or change it in the set `{set}`")),

@@ -242,7 +242,7 @@ impl<'m> ColumnBuilder<'m> {
                     time.grain.as_deref().unwrap_or("month")
                 ),
                 None => format!(
-                    "add `time: column` to the set `{}` and a period such as `month` to `group_by`",
+                    "add `time: …` to the set `{}` and a period such as `month` to `group_by`",
                     self.model.sets[id.0].name
                 ),
             };

@@ -161,7 +161,7 @@ impl ModelOverSets<'_> {
                 .key_in_first_set(key)
                 .is_some_and(|key| key.fiscal_offset.is_none());
         if is_number {
-            let message = format!("`fill` needs dates, but `{}` is the number of a year", keys.names[key]);
+            let message = format!("`fill` needs dates, but `{}` is a year number", keys.names[key]);
             faults.push(
                 Diagnostic::new(Code::FillKey, node.span, message)
                     .with_help("fill the periods of `fiscal_quarter`, and group by the fiscal year in the next step"),
@@ -169,7 +169,10 @@ impl ModelOverSets<'_> {
             return None;
         }
         let Some(frame) = frame else {
-            let message = format!("`fill` needs periods, but `{}` is not a period", keys.names[key]);
+            let message = format!(
+                "`fill` needs a key that is a timeframe, but `{}` is not",
+                keys.names[key]
+            );
             let frames = "day, week, month, quarter, year, fiscal_quarter or fiscal_year";
             let help = match self.date_with_timeframe(compiler, keys, key..key + 1, "day") {
                 Some(timed) => format!("group by `{timed}`, or another timeframe: {frames}"),
@@ -228,7 +231,7 @@ impl ModelOverSets<'_> {
         let warning = |index: usize| {
             let (key, period, unit) = (&keys.names[index], &keys.names[fill.key], &fill.frame);
             let message = format!(
-                "`{key}` is not the same for all days of a {unit} in `{period}`, so `fill` combines it with every {unit}"
+                "`{key}` may differ between days of the same {unit} in `{period}`, so `fill` combines each `{key}` with every {unit}"
             );
             let help = format!("fill a shorter period, or remove `{key}` from `group_by`");
             Diagnostic::new(Code::KeyOfFilledDate, self.keys[index].span, message).with_help(help)

@@ -202,7 +202,7 @@ impl ModelOverSets<'_> {
                 // A former name of the metric causes only a warning.
                 Some(listed_metric) if !listed_metric.name.eq_ignore_ascii_case(&self.formula(*metric_id).name) => {
                     let message = format!(
-                        "the model lists the metric `{}` as `{}`",
+                        "the metric `{}` is called `{}` in this model",
                         self.metric_name(*metric_id),
                         listed_metric.name
                     );
@@ -217,7 +217,10 @@ impl ModelOverSets<'_> {
                     .iter()
                     .map(|(set, _)| format!("`{}.{}`", self.sets[*set].name, name.name))
                     .collect();
-                let message = format!("several metric sets have a metric `{}`", name.name);
+                let message = format!(
+                    "`{}` is ambiguous: several metric sets have a metric with this name",
+                    name.name
+                );
                 Err(Diagnostic::new(Code::UnknownMetric, span, message)
                     .with_help(format!("write {}", join_words(&sets, "or"))))
             }

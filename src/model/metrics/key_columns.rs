@@ -120,12 +120,12 @@ impl MetricSet {
         let (code, kind, help) = match self.is_metric(definition) {
             true => (
                 Code::AggregateNotAllowed,
-                "metric, which has one value per group",
+                "metric, but a filter or key needs one value per row",
                 "filter groups with `having`".to_owned(),
             ),
             false => (
                 Code::UnknownName,
-                "dimension, which is named without its set",
+                "dimension, and dimensions are written without the name of their set",
                 format!("write `{name}`"),
             ),
         };

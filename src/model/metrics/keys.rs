@@ -344,7 +344,7 @@ impl ModelOverSets<'_> {
                     key.span,
                     format!("the key `{}` has no column for the set `{}`", key.text, metric_set.name),
                 )
-                .with_help(format!("add `{}: column` to the key's mapping", metric_set.name)));
+                .with_help(format!("add `{}: …` to the key's mapping", metric_set.name)));
             };
             text.clone_from(&part.column);
         } else if is_period {
@@ -358,7 +358,7 @@ impl ModelOverSets<'_> {
                     ),
                 )
                 .with_help(format!(
-                    "add `time: column` to the set `{}`, or group by one of its columns",
+                    "add `time: …` to the set `{}`, or group by one of its columns",
                     metric_set.name
                 )));
             };

@@ -362,11 +362,11 @@ impl ModelOverSets<'_> {
                     (format!("`{text}` is a metric set, not a metric"), help)
                 }
                 (None, Some(set)) => (
-                    format!("`{text}` does not name its metric set"),
+                    format!("`{text}` lacks the name of its metric set"),
                     format!("write `{}.{text}`", set.name),
                 ),
                 (None, None) => (
-                    format!("`{text}` does not name a metric set"),
+                    format!("`{text}` lacks the name of a metric set"),
                     "write the set and the metric, such as `orders.revenue`".to_owned(),
                 ),
             };
@@ -476,7 +476,7 @@ impl ModelOverSets<'_> {
                 let message = format!("the metric set `{name}` combines other sets, so it has no rows");
                 let with_rows = self.sets.iter().filter(|set| set.sets.is_empty());
                 let with_rows: Vec<&str> = with_rows.map(|set| set.name.as_str()).collect();
-                let help = format!("write the sets that have rows: {}", with_rows.join(", "));
+                let help = format!("use a set that has rows: {}", with_rows.join(", "));
                 faults.push(Diagnostic::new(Code::MetricKey, span, message).with_help(help));
             }
             // Without any metric set, the error about the missing set is enough.

@@ -304,7 +304,7 @@ impl ModelOverSets<'_> {
                         node.span,
                         format!("`{key}` needs a time column, but the set `{name}` has no `time`"),
                     )
-                    .with_help(format!("add `time: column` to the set `{name}`")),
+                    .with_help(format!("add `time: …` to the set `{name}`")),
                 );
             }
         }

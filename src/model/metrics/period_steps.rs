@@ -169,7 +169,7 @@ fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Spa
             Diagnostic::new(
                 Code::PeriodRange,
                 range.span,
-                format!("`{word}` selects periods, but {why}"),
+                format!("`{word}` needs a single time column, but {why}"),
             )
             .with_help(help),
         ),
@@ -182,16 +182,16 @@ fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
     let (code, why, help) = match word {
         "fill" => (
             Code::FillKey,
-            "because it fills the periods of a key",
+            "because it adds the missing periods of a grouping column",
             "group by a timeframe, such as `group_by: \"ordered_at[month]\"`",
         ),
         _ => (
             Code::PeriodRange,
-            "because it selects periods of a key",
+            "because it selects periods of a grouping column",
             GROUP_BY_TIMEFRAME,
         ),
     };
-    Diagnostic::new(code, span, format!("`{word}` needs a grouped step, {why}")).with_help(help)
+    Diagnostic::new(code, span, format!("`{word}` needs a step with `group_by`, {why}")).with_help(help)
 }
 
 /// Returns the column whose periods are keys of a step. If several columns qualify, `fill` determines the column, or
@@ -246,7 +246,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         .ok_or_else(|| match candidates.as_slice() {
             [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME.to_owned()),
             several => (
-                "the keys are periods of several columns",
+                "the step groups by periods of several columns",
                 format!("begin `order_by` with the key of {}", join_names(several, "or")),
             ),
         })

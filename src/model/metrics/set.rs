@@ -295,7 +295,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     };
     if !is_plain_name(name.text) {
         let message = format!(
-            "`{}` is not a valid name for a metric set, because formulas use the name",
+            "`{}` is not a valid name for a metric set, because the name is used in formulas",
             name.text
         );
         faults.push(

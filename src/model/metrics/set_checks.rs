@@ -27,7 +27,7 @@ impl MetricSet {
         };
         faults.push(
             Diagnostic::new(Code::WrongShape, node.span, message)
-                .with_help("move the key to the metrics with an aggregate from which this one is computed"),
+                .with_help("move `non_additive` to the aggregates from which this definition is computed"),
         );
     }
 
@@ -82,7 +82,7 @@ impl MetricSet {
                 Diagnostic::new(Code::KeyWithoutEffect, node.span, message)
                     .with_secondary_label(formula.file_span(&name.range), "aggregates all rows")
                     .with_help(format!(
-                        "add `non_additive` to `{}` as well, or write its formula in `{}`",
+                        "add `non_additive` to `{0}` as well, or write the formula of `{0}` in `{1}`",
                         name.name, formula.name
                     )),
             );
@@ -96,12 +96,12 @@ pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
         (None, None) => loader.report_missing_key(
             root,
             "from",
-            "add the table that the rows come from, such as `from: orders`, or `sets` with other metric sets"
+            "add the table that the rows come from, such as `from: orders`, or combine other metric sets with `sets`"
                 .to_owned(),
         ),
         (None, Some(sets)) if sets.texts().is_empty() => {
-            let help = "name the sets whose metrics this set uses, such as `sets: [orders, refunds]`";
-            loader.report(Diagnostic::new(Code::WrongShape, sets.span, "`sets` names no metric set").with_help(help));
+            let help = "list the sets whose metrics this set uses, such as `sets: [orders, refunds]`";
+            loader.report(Diagnostic::new(Code::WrongShape, sets.span, "`sets` lists no metric set").with_help(help));
         }
         (Some(_), Some(sets)) => loader.report(
             Diagnostic::new(

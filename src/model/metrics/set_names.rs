@@ -130,7 +130,11 @@ impl MetricSet {
                     .map(|(set, _)| format!("{}.{name_text}", set.name))
                     .collect();
                 let help = format!("write {}", join_names(&names, "or"));
-                (name_text.as_str(), "is a metric of several of the combined sets", help)
+                (
+                    name_text.as_str(),
+                    "is ambiguous: several of the combined sets have a metric with this name",
+                    help,
+                )
             }
         };
         let message = format!("`{subject}` in the metric `{}.{formula}` {problem}", self.name);

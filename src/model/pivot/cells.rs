@@ -183,7 +183,7 @@ impl SpecCompilation<'_> {
                 .is_some_and(|sheet| sheet.totals.as_ref().is_some_and(|totals| !totals.is_empty()));
             let help = match has_totals {
                 true => {
-                    "move the condition to `where` of the grouped step, so that its rows are not in the totals either"
+                    "move the condition to `where` of the grouped step, so that the totals exclude these rows as well"
                 }
                 false => "filter in an earlier step with `keep: all` and `where: …`",
             };
@@ -400,6 +400,6 @@ fn several_rows_in_cell_diagnostic(step: &Step<'_>, columns: &CellColumns, sourc
         .and_then(|pivot| pivot.columns.first())
         .map_or(Span::default(), |key| key.span(source));
     Diagnostic::new(Code::SeveralInCell, span, message).with_help(
-        "aggregate them in an earlier step, which groups by these columns, or add a `primary_key` to the schema",
+        "aggregate the rows in an earlier step that groups by these columns, or add a `primary_key` to the schema",
     )
 }

@@ -166,7 +166,7 @@ codes! {
         "No function has this name. `formulac functions` lists all functions."
         Formula("SUMIFF(amount > 1, amount)") => Formula("SUMIF(amount > 1, amount)");
     UnknownName "F0302" "unknown-name" Error
-        "The schema has no column with this name, and the text does not define it."
+        "The schema has no column with this name, and no definition has this name."
         Orders("SUM(amuont)") => Orders("SUM(amount)");
     AmbiguousName "F0303" "ambiguous-name" Error
         "Two relations have a column with this name, and neither `--from` nor a view selects one."
@@ -199,8 +199,8 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
     LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in lower case", "write TRUE and FALSE in capitals")
-        "`TRUE` and `FALSE` are written in upper case. In lower case, they are names, which are interpreted as \
-        booleans unless a column has the name."
+        "`TRUE` and `FALSE` are written in upper case. In lower case, they are names. formulac interprets these names \
+        as booleans, unless a column has the same name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
     LooksLikeComparison "W0314" "looks-like-comparison" Warning("define a name that is also a column", "begin the line with `=` if you mean a comparison")
         "`status = \"open\"` at the start of a line defines `status`. If there is a column with that name, a comparison may be intended."
@@ -213,15 +213,16 @@ codes! {
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
     UnqualifiedName "W0317" "unqualified-name" Warning("use unqualified names that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
-        "A step with joins uses a name without its relation, and no schema lists the columns of at least two of the \
-        relations. The SQL contains the name as written, so the warehouse rejects the query if several relations have such a \
-        column. In `on`, a name that is compared with a column of the joined relation belongs to the other relation."
+        "A step with joins uses a name without its relation, and at least two of the relations may have columns that \
+        no schema lists. The SQL contains the name as written, so the warehouse rejects the query if several relations \
+        have such a column. In `on`, a name that is compared with a column of the joined relation belongs to the other \
+        relation."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: country\ndefinitions: customers = COUNT(customers.id)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: customers.country\ndefinitions: customers = COUNT(customers.id)\n");
     FieldOfArray "F0318" "field-of-array" Error
-        "The column is an array (a repeated field in BigQuery), which has several values per row, so a formula cannot read a field \
-        of its elements. Select the element in a dbt model, for example `(select value.int_value from unnest(event_params) \
-        where key = 'ga_session_id') as ga_session_id`, and read its column."
+        "The column is an array (a repeated field in BigQuery), which has several values per row, so a formula cannot \
+        read a field of its elements. Select the element in a dbt model, for example `(select value.int_value from \
+        unnest(event_params) where key = 'ga_session_id') as ga_session_id`, and use this column in the formula."
         Shown("COUNTUNIQUE(event_params.value) where the type of event_params is ARRAY<STRUCT<key STRING, value INT64>>")
         => Shown("COUNTUNIQUE(ga_session_id), with a dbt model that selects the column ga_session_id");
     ArgumentCount "F0401" "argument-count" Error
@@ -283,8 +284,8 @@ codes! {
     CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning("have a criterion that ignores case", "compare with `=` if case matters")
         "A criterion in quotes ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, as \
         does the criterion `\"=open\"`. The condition `status = \"open\"` is case-sensitive, as in the warehouse. This \
-        warning is reported if a criterion begins with `=`, or if a spec or file compares a column with the same text \
-        in both ways, which would give two different numbers."
+        warning is reported if a criterion begins with `=`, or if one spec or file compares a column with the same \
+        text both in a criterion and in a condition, because the two results could differ."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
     NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name of the function that you mean")
         "A spreadsheet function with this name has a different meaning; here the function works as in Omni. Use the \
@@ -316,15 +317,17 @@ codes! {
         Spec("model: m\nfrom: t\nwhere: day >= DATE(2024, 1, 1)\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PeriodKey "F0430" "period-key" Error
-        "PERIODOFFSET looks up the row whose key is a number of calendar periods before or after the key of this row. \
-        The key is the first date or time of `order_by`. Text and numbers cannot be shifted. An instant must first be \
-        converted to wall-clock time, and a date cannot be shifted by hours. A key that is truncated to months cannot \
-        be shifted by days or weeks because no row has the resulting key. The same applies to calendar ranges and to \
-        `FIRST(x, unit)`."
+        "PERIODOFFSET looks up the row whose key is the given number of calendar periods before or after the key of \
+        this row. The key is the first date or time of `order_by`. Text and numbers cannot be shifted. An instant must \
+        first be converted to wall-clock time, and a date cannot be shifted by hours. A key that is truncated to \
+        months cannot be shifted by days or weeks because no row has the resulting key. The same applies to calendar \
+        ranges and to `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET even though several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
-        "PERIODOFFSET finds one row by its date and its partition columns. If these columns are not known to identify a row, several rows may match, and the value is then empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
+        "PERIODOFFSET finds one row by its date and its partition columns. If these columns are not known to identify \
+        a row, several rows may match, and the value is then empty. Group by these columns in an earlier step, add a \
+        `primary_key` to the schema, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
     PeriodOutsidePartition "W0432" "period-outside-partition" Warning("look back from a partition that does not contain the period", "partition by other keys, or group by the shorter timeframe only")
@@ -332,14 +335,15 @@ codes! {
         `group_by` names that are not in `order_by`. If one of these names is a longer period or a label of the date \
         in `order_by`, such as its year, the look-back ends with this period: January has no previous month, and a \
         running total begins again each year. Write `partition_by` with the other names, or group only by the shorter \
-        timeframe and compute the longer one in a later step. In a model built on metric sets, compute it with \
-        a definition, such as `year = month[year]`. A look-back also misses rows if `order_by` begins with the longer \
-        timeframe, because it moves along the first date."
+        timeframe and compute the longer one in a later step. In a model built on metric sets, compute the longer \
+        timeframe with a definition, such as `year = month[year]`. A look-back also misses rows if `order_by` begins \
+        with the longer timeframe, because the look-back moves along the first date."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     MonthsOfWeeks "W0433" "months-of-weeks" Warning("move weeks by months", "move by weeks")
-        "PERIODOFFSET looks up the row whose key is a number of months before or after the key of this row. The first \
-        day of a week, moved by a month, is rarely the first day of a week, so the value is empty in nearly all rows."
+        "PERIODOFFSET looks up the row whose key is the given number of months before or after the key of this row. \
+        The first day of a week, moved by a month, is rarely the first day of a week, so the value is empty in nearly \
+        all rows."
         Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -4, \"week\")\n");
     KeyOfFilledDate "W0434" "key-of-filled-date" Warning("fill periods together with a finer key of the same date", "fill the shorter period, or remove the key")
@@ -350,7 +354,9 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\nfill: year\ndefinitions: total = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\nfill: month\ndefinitions: total = SUM(x)\n");
     FanOut "F0440" "fan-out" Error
-        "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so a sum or count of their columns counts them repeatedly. Aggregate the repeated rows in an earlier step, and join its result, which has one row per key."
+        "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so a sum or \
+        count over those relations includes the same values several times. Aggregate the joined relation to one row \
+        per key in an earlier step, and join this step."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(items.price)\n");
     JoinMayMultiply "W0441" "join-may-multiply" Warning("have a join that may match several rows", "declare the key in the schema, or set `cardinality: many`")
@@ -365,8 +371,8 @@ codes! {
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
     PartialKeyJoin "W0443" "partial-key-join" Warning("have a join that compares only a part of the key", "compare the whole key, or set `cardinality: many`")
         "A join must match at most one row unless it has `cardinality: many`. This join compares only a part of the \
-        joined relation's key, or the joined relation has a column such as `valid_from`: it may contain several \
-        versions of a row, and the join finds all of them."
+        joined relation's key, or the joined relation has a column such as `valid_from`. With such a column, the \
+        relation may contain several versions of a row, and the join finds all of them."
         Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, on: orders.product = prices.product}], definitions: total = SUM(prices.price)}\n")
         => Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, using: [product, day]}], definitions: total = SUM(prices.price)}\n");
     OneCell "W0451" "one-cell" Warning("aggregate a single cell", "use the letters of the column")
@@ -374,7 +380,7 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
     RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
-        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If its input has a different \
+        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If the input has a different \
         key, the cell of the previous row may belong to another customer or region."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
@@ -397,17 +403,17 @@ codes! {
         hours or seconds, `mm` means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
         Formula("TEXT(amount, \"# ?/?\")") => Formula("TEXT(amount, \"#,##0.00\")");
     NotAKnownValue "W0470" "not-a-known-value" Warning("compare with text that is not a known value of its column", "correct the text, or add it to the known values")
-        "The possible values of a column are known: from `values:` in the schema file, dbt's `accepted_values` test, \
-        an ENUM in the warehouse, or the branches of an IF that returns only text. The text is not one of these \
+        "formulac knows the possible values of a column from `values:` in the schema file, dbt's `accepted_values` \
+        test, an ENUM in the warehouse, or the branches of an IF that returns only text. The text is not one of these \
         values, so `=` is never true. Often only the case is wrong: `=` is case-sensitive, as in warehouses but unlike \
         in spreadsheets."
         Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"large\")")
         => Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"Large\")");
     NumbersAsText "W0471" "numbers-as-text" Warning("compare text as numbers", "remove the quotes, or use VALUE(column)")
         "Text is ordered by characters, so `\"9\"` is greater than `\"30\"`. Write the number without quotes if the \
-        column contains numbers, and use `VALUE(column)` if it contains numbers as text. A criterion with a number, such as \
-        `COUNTIF(code, \">=30\")`, compares a text column in the same way. In a spreadsheet, such a criterion finds only numbers. \
-        Write `COUNTIF(VALUE(code), \">=30\")`."
+        column contains numbers, and use `VALUE(column)` if the column contains numbers as text. A criterion with a \
+        number, such as `COUNTIF(code, \">=30\")`, compares a text column in the same way. In a spreadsheet, such a \
+        criterion finds only numbers. Write `COUNTIF(VALUE(code), \">=30\")`."
         Row("points > \"30\"") => Row("points > 30");
     EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which means midnight at the start of the day", "compare the day, `column[date]`")
         "In a comparison with a timestamp, a date means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true only at midnight. Compare with `<` and the next day, or compare the day, `created_at[date]`."
@@ -450,14 +456,15 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n");
     UnfitForPivot "F0481" "unfit-for-pivot" Error
-        "The row and column keys of a pivoted worksheet must be columns of its input, so that cells without a row are \
-        known, because a formula may read an adjacent cell. The wide form requires one key and distinct values."
+        "The row and column keys of a pivoted worksheet must be columns of its input. Otherwise, formulac cannot \
+        determine which cells have no row, and a formula may read such a cell. The wide form requires one key and \
+        distinct values."
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\nwhere: revenue > 0\ncalculations: growth = C1 / C0 - 1\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: sold, keep: all, where: revenue > 0}\n  - {name: sheet, columns: [month, channel, revenue], order_by: month, pivot_by: channel, calculations: growth = C1 / C0 - 1}\n");
     TotalOfNothing "F0482" "total-of-nothing" Error
-        "A total computes the measure again from its rows, so that distinct counts and ratios are correct. The input \
-        of the worksheet must be a grouped step of the same spec that defines the measure and removes no groups. \
-        Row totals exist only in a pivot."
+        "A total computes the measure again from the underlying rows, so that distinct counts and ratios are correct. \
+        The input of the worksheet must be a grouped step of the same spec that defines the measure and removes no \
+        groups. Row totals exist only in a pivot."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / B_TOTAL\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: month, definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, revenue], calculations: share = revenue / B_TOTAL}\n");
     TextIsNoDate "W0483" "text-is-no-date" Warning("convert text that is not a valid date or number", "write dates as `2024-01-31` and numbers as `1234.5`")
@@ -471,8 +478,8 @@ codes! {
         shows #VALUE! or #NUM!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
-        "A date has no time of day, so the fraction is ignored if a number of days is added to it. Add TIME(12, 0, 0) \
-        for a timestamp half a day later, or add the fraction to a timestamp."
+        "A date has no time of day, so the fraction of a number of days that is added to a date is ignored. Add \
+        TIME(12, 0, 0) for a timestamp half a day later, or add the fraction to a timestamp."
         Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
     RoundedTwice "W0486" "rounded-twice" Warning("round a number twice", "round once, to the digits that you need")
         "The first rounding can change the result of the second rounding. 2.4449 rounded to 3 digits is 2.445, and \
@@ -511,7 +518,8 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 3)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 0)\n");
     TabNotLookedUp "F0494" "tab-not-looked-up" Error
-        "The rows of another tab are not rows of the sheet. A lookup finds one of them per row of the sheet, and NETWORKDAYS and WORKDAY read holidays from one of its columns. Other functions cannot read another tab."
+        "The rows of another tab are not rows of the sheet. A lookup finds one row of the tab per row of the sheet, \
+        and NETWORKDAYS and WORKDAY read holidays from a column of the tab. Other functions cannot read another tab."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / SUM('Targets'!B:B)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
@@ -559,20 +567,20 @@ codes! {
         the same column."
         Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
     DrawnAgain "W0513" "drawn-again" Warning("draw a random number again for each read", "build the random numbers in a model of their own")
-        "BigQuery computes a CTE again for each part of the query that reads it, so a random number in such a CTE has \
-        several values, and the same is true for answers of AI functions. Compute the values in a separate model that \
-        dbt builds as a table, and read this model."
+        "BigQuery computes a CTE again for each part of the query that reads it, so a random number or an answer of an \
+        AI function in such a CTE has several values. Compute the values in a separate model that dbt builds as a \
+        table, and read this model."
         Shown("`draw = RAND()` in a step, and a later step that joins the rows of this step to themselves, on BigQuery") => Shown("a model with `draw = RAND()`, and a second model that reads the first");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelReadsItself "F0602" "model-reads-itself" Error
-        "A name without dots in `from` is a dbt model, as is the output of the spec. If both names were the same, the \
-        model would read itself. A query may read a table with its own name."
+        "A name without dots in `from` refers to a dbt model, and the output of the spec is also a dbt model. If both \
+        names were the same, the model would read itself. A query may read a table with its own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
-        "An enforced contract needs the data type of every column. formulac derives the data type from the type of the column's \
-        formula. If this type is unknown, declare the data type with the warehouse's name for it."
+        "An enforced contract needs the data type of every column. formulac derives the data type from the type of the \
+        column's formula. If this type is unknown, declare the data type with the warehouse's name for the type."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column, and filter by it when you read the model")
@@ -609,13 +617,15 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  before = PERIODOFFSET(n, -1, \"month\")\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalKey "F0633" "incremental-key" Error
-        "dbt replaces the row of the table with the same `unique_key`. If the key has too few columns to identify a row, rows are lost. If the key has too many, rows are duplicated. `delete+insert` may use fewer columns if the time column is one of them, because it then replaces whole periods."
+        "dbt replaces the existing row that has the same `unique_key`. If the key has too few columns to identify a \
+        row, rows are lost. If the key has too many, rows are duplicated. `delete+insert` may use fewer columns if the \
+        time column is one of them, because it then replaces whole periods."
         Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
     IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
-        "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds it again, and a \
-        row without a time is not read. Each generated test of these columns includes dbt's `not_null`. Declare a \
-        column that never contains NULL, or define it without NULL."
+        "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds the row again, and \
+        a row without a time is not read. Each generated test of these columns includes dbt's `not_null`. Declare that \
+        the column never contains NULL, or define the column so that it never contains NULL."
         Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the same by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
         "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing \
@@ -647,8 +657,8 @@ codes! {
         "Models of several specs depend on each other in a cycle, so none can be built first."
         Shown("`model: a` with `from: b`, and `model: b` with `from: a`") => Shown("`model: b` with `from: orders`");
     NameTaken "F0661" "name-taken" Error
-        "Another model, seed, snapshot or test in dbt has this name. It may be disabled, or its name may differ only \
-        in case. Names must be unique in a project, across all folders."
+        "Another model, seed, snapshot or test in dbt has this name. The other node may be disabled, or its name may \
+        differ only in case. Names must be unique in a project, across all folders."
         Shown("`model: orders` next to the seed `orders`") => Shown("`model: orders_by_month`");
     DeclaredTwice "F0675" "declared-twice" Error
         "Names of docs blocks, exposures, metrics and semantic models must be unique in a dbt project. An exposure that uses several models belongs in one spec, with the other models in `depends_on`. All other names are derived from the model and the column."
@@ -672,7 +682,9 @@ codes! {
         "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains no view, query view or saved query, or does not contain the field."
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
     NotCarried "W0711" "not-carried" Warning("have parts that were not converted from Omni", "check the `# gap:` comments")
-        "Some parts of Omni's files have no formula, or have a formula that needs a review. The spec contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
+        "Some parts of Omni's files cannot be expressed as formulas, or become formulas that need a review. The spec \
+        contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in \
+        Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "remove the field in Omni or make the field read the column, as the help explains")
         "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` changes the field so that it reads the column, if this does not change any result. Without `promoted_from` in the spec, the column and the field are treated as different."
@@ -680,8 +692,8 @@ codes! {
     NotRepointed "F0713" "not-repointed" Error
         "The field would have different values if it read the column. A field of a view can be grouped by all \
         dimensions of the view, but a model's column has the grain of the model. The column has one value per row of \
-        the view only if the grain of the model is the view's primary key. A measure can read the column only if it is \
-        a sum, count, minimum or maximum, because other aggregates cannot be aggregated again."
+        the view only if the grain of the model is the view's primary key. A measure can read the column only if the \
+        measure is a sum, count, minimum or maximum, because other aggregates cannot be aggregated again."
         Shown("`--repoint` of a measure whose model has one row per month") => Shown("`--repoint` of the same measure with one row per order");
     InvalidYaml "F0801" "invalid-yaml" Error
         "The file is not valid YAML, or has a duplicate key. Put a formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` in a text block (`|`) or in quotes."
@@ -700,7 +712,8 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = 1}\n");
     StepNamedLikeRelation "F0807" "step-named-like-relation" Error
-        "A step cannot have the name of a relation that the spec reads, because it would hide that relation in SQL."
+        "A step cannot have the name of a relation that the spec reads, because the step would hide that relation in \
+        SQL."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: t, definitions: x = 1}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: first_step, definitions: x = 1}\n");
     UnnamedStep "F0808" "unnamed-step" Error
@@ -727,7 +740,8 @@ codes! {
         "Two specs define a model with the same name, so one would overwrite the other's files. Names of models must be unique in a project."
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
     ColumnsNotKnown "F0814" "columns-not-known" Error
-        "`keep: all` is `select *` if no schema lists the columns. It would also return intermediate columns of the step, and the old value of a column that the step redefines."
+        "`keep: all` is `select *` if no schema lists the columns. The `*` would also return intermediate columns of \
+        the step, and the old value of a column that the step redefines."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use the definition or remove it")
@@ -739,8 +753,8 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error
-        "In YAML, an unquoted name or formula is a number, a date, a boolean or null, and YAML parsers differ in how \
-        they interpret it."
+        "YAML reads this unquoted name or formula as a number, a date, a boolean or null, and YAML parsers differ in \
+        how they interpret such values."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
     NotASchema "F0820" "not-a-schema" Error

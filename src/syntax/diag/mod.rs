@@ -188,7 +188,7 @@ impl Diagnostic {
     /// Prepends a context to the message, such as "in the metric set `orders`".
     #[must_use]
     pub fn with_context(mut self, context: &str) -> Self {
-        self.message = sanitize_message(format!("{context}: {}", self.message));
+        self.message = sanitize_message(format!("{context}, {}", self.message));
         self
     }
 

@@ -422,7 +422,7 @@ impl LayoutPass<'_, '_> {
                 false => column.to_owned(),
             };
             let message = format!(
-                "`{}` refers to a column of a spreadsheet's table",
+                "references to spreadsheet tables, such as `{}`, are not part of the language",
                 whole.text(self.source)
             );
             self.report_syntax(whole, message, format!("write `{name}`"));

@@ -338,7 +338,7 @@ impl LayoutPass<'_, '_> {
         }
         self.report(
             Diagnostic::new(Code::UnexpectedToken, span, "a second formula starts here").with_help(
-                "give each formula a name, as in `name = …`: if there are several formulas, each must be a definition",
+                "give each formula a name, as in `name = …`, because several formulas must all be definitions",
             ),
         );
         self.push(Token::Odd, Span::new(span.start, span.start));

@@ -114,7 +114,7 @@ impl SpecialTokenLexer<'_> {
         }
         *span = Span::new(start, span.end + length as u32);
         let message = format!(
-            "`{}` refers to a column of a spreadsheet's table",
+            "references to spreadsheet tables, such as `{}`, are not part of the language",
             span.text(self.source)
         );
         self.diagnostics.push(

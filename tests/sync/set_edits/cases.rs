@@ -117,8 +117,8 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "coalesce(max(revenue), 0) as revenue",
         "max(revenue) as revenue",
         "orders.revenue",
-        "[would set the value in periods that `fill` adds to `coalesce(max(revenue), 0)`]",
-        "[would set the value in periods that `fill` adds to `coalesce(max(revenue), 0)`]",
+        "[would have the value `coalesce(max(revenue), 0)`]",
+        "[would have the value `coalesce(max(revenue), 0)`]",
     ),
     // A definition that the model does not list.
     (

@@ -55,7 +55,7 @@ pub fn describe_other_views(root: &Path) -> Option<String> {
     (!files.is_empty()).then(|| {
         format!(
             "the repository already has {} of an Omni model, which this pull does not read: {}; to use that model, \
-             move its folder into the project unless it is there, and write `omni: FOLDER` in formulac.yml",
+             move its folder into the project, unless it is already there, and write `omni: FOLDER` in formulac.yml",
             format_count(files.len(), "view file", "view files"),
             list_names(&folders)
         )

@@ -152,7 +152,7 @@ fn write_readers(out: &mut String, conflict: &Conflict) {
     let readers = quoted_list(&conflict.readers);
     let _ = writeln!(
         out,
-        "  the SQL of {readers} would read the edited {column}, but the spec does not name it there"
+        "  the SQL of {readers} would read the edited {column}, but the spec does not refer to it there"
     );
 }
 

@@ -314,7 +314,7 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("ZN", Formula("IFNA(x, 0)")),
 ];
 
-const ITERATION: &str = "compute it outside of the warehouse, because SQL expressions cannot search for a rate";
+const ITERATION: &str = "compute this value outside the warehouse, because SQL expressions cannot search for a rate";
 const REGRESSION: &str = "INTERCEPT(y, x) + SLOPE(y, x) * new_x";
 const QUANTILE: &str = "write the quantile as a number, because no warehouse can compute it: `mean + 1.644854 * sd` for 95 %, \
     `mean + 1.959964 * sd` for 97.5 %, `mean + 2.326348 * sd` for 99 %";

@@ -92,12 +92,12 @@ impl Lowerer<'_> {
         };
         match display_name {
             "DATEVALUE" if ty == Type::Date => Some(format!("`{text}` is already a date: remove `DATEVALUE`")),
-            "DATEVALUE" => Some(format!("the date of a time is `{date}`")),
+            "DATEVALUE" => Some(format!("write `{date}` for the date")),
             "VALUE" => Some(format!(
                 "a date is not a number here; for a spreadsheet's number of days, write `{date} - DATE(1899, 12, 30)`"
             )),
             _ if function.discontinuous && !function.internal && ty != Type::Date => Some(format!(
-                "the date of a time is `{date}`, and the time of day in days is `{text} - {date}`"
+                "write `{date}` for the date, or `{text} - {date}` for the time of day as a fraction of a day"
             )),
             _ => None,
         }

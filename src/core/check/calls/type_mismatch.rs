@@ -77,11 +77,20 @@ impl Lowerer<'_> {
         let diagnostic = Diagnostic::new(
             Code::TypeMismatch,
             b.span,
-            format!(
-                "{rule_text}: `{left}` is {}, `{right}` is {}",
-                a.ty.describe(),
-                b.ty.describe()
-            ),
+            // A range of several columns may contain several types.
+            if left == right {
+                format!(
+                    "{rule_text}: `{left}` contains {} and {}",
+                    a.ty.describe(),
+                    b.ty.describe()
+                )
+            } else {
+                format!(
+                    "{rule_text}: `{left}` is {}, `{right}` is {}",
+                    a.ty.describe(),
+                    b.ty.describe()
+                )
+            },
         )
         .with_secondary_label(a.span, a.ty.describe())
         .with_label(b.ty.describe())

@@ -48,7 +48,7 @@ impl Lowerer<'_> {
             };
             let help = warning.help().unwrap_or_default();
             let first = first.without_fix();
-            let first = first.with_help(format!("the arguments are in the wrong order: {help}"));
+            let first = first.with_help(format!("the arguments are in the wrong order; {help}"));
             faults.push(match warning.fix() {
                 Some(fix) => first.with_fix(fix.span, fix.text.clone()),
                 None => first,

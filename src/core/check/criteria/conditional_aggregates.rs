@@ -303,7 +303,7 @@ impl Lowerer<'_> {
     #[cold]
     fn report_moving_range(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
-            "`{}` cannot search for this row's value in only some of the rows",
+            "`{}` cannot search only part of the rows for a value of the current row",
             function.name
         );
         let help = "search the complete column, `B:B`, or the rows up to this one, `B$1:B1`";

@@ -179,7 +179,7 @@ impl Lowerer<'_> {
     #[cold]
     pub(in crate::check) fn report_partial_comparison(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
-            "`{}` cannot compare this row's value with only some of the rows",
+            "`{}` can compare the current row's value only with a complete column",
             function.name
         );
         let help = "compare with the complete column, as in `C:C`, or join the step to itself on that comparison";

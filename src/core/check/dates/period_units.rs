@@ -96,7 +96,7 @@ pub fn unit_warning(unit: WindowUnit, span: Span, (key, key_text): (Span, &str))
     let weeks = if unit.unit == CalendarUnit::Quarter { 13 } else { 4 };
     let unit = unit.unit.name();
     let message = format!(
-        "`PERIODOFFSET` moves by {unit}s, but `{key_text}` has only one value per week, so only few rows have a match"
+        "`PERIODOFFSET` moves by {unit}s, but `{key_text}` has only one value per week, so only a few rows have a match"
     );
     Diagnostic::new(Code::MonthsOfWeeks, span, message)
         .with_secondary_label(key, "one value per week")
@@ -123,7 +123,7 @@ pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, key_t
             format!(
                 "`PERIODOFFSET` moves by {unit}s, but `{key_text}` has only one value per {frame}, so no row matches"
             ),
-            format!("move by \"{frame}\", or group and order by the {unit}"),
+            format!("use \"{frame}\" as the unit, or group and order by the {unit}"),
         ),
         None => (
             format!("the range is measured in {unit}s, but `{key_text}` has only one value per {frame}"),

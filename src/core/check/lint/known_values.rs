@@ -233,8 +233,8 @@ impl Lints<'_> {
             return;
         }
         let (letter_kind, call) = match letters {
-            CaseConversion::Capital => ("uppercase letters", "UPPER"),
-            _ => ("lowercase letters", "LOWER"),
+            CaseConversion::Capital => ("lowercase letters", "UPPER"),
+            _ => ("uppercase letters", "LOWER"),
         };
         let right = letters.convert_case(text);
         let name = self.excerpt(operand);
@@ -242,7 +242,7 @@ impl Lints<'_> {
             Diagnostic::new(
                 Code::NeverVaries,
                 span,
-                format!("`{call}({name})` contains only {letter_kind}, so it is never `\"{text}\"`"),
+                format!("`{call}({name})` never contains {letter_kind}, so it never equals `\"{text}\"`"),
             )
             .with_help(format!("write `\"{right}\"`"))
             .with_fix(span, format!("\"{}\"", right.replace('"', "\"\""))),

@@ -44,7 +44,10 @@ impl Lowerer<'_> {
                 Diagnostic::new(
                     Code::NumberTooLarge,
                     span,
-                    format!("`{}` is too large for a number", self.source_text(span)),
+                    format!(
+                        "`{}` is too large to be represented as a number",
+                        self.source_text(span)
+                    ),
                 )
                 .with_help("use a number below 1.8e308 with at most 60 digits"),
             );

@@ -43,7 +43,10 @@ impl Resolver<'_> {
                     .iter()
                     .map(|relation_index| scope.relation(*relation_index).name())
                     .collect();
-                let message = format!("`{path}` may be a field of a column of {}", join_names(&names, "and"));
+                let message = format!(
+                    "`{path}` is ambiguous: it may be a field of a column of {}",
+                    join_names(&names, "or")
+                );
                 let help = format!(
                     "specify the relation, for example `{}.{path}`",
                     names.first().copied().unwrap_or_default()

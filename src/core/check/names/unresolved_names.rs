@@ -103,14 +103,17 @@ impl<'a> Resolver<'a> {
         let first = owners.first().copied().unwrap_or_default();
         let is_one_name = owners.iter().all(|owner| *owner == first);
         self.diagnostics.push(if is_one_name {
-            let message = format!("`{text}` is a column of two relations called `{first}`");
+            let message = format!("`{text}` is ambiguous: two relations called `{first}` have a column with this name");
             Diagnostic::new(Code::AmbiguousName, span, message)
                 .with_help("give one of the relations another name with `as`")
         } else {
             Diagnostic::new(
                 Code::AmbiguousName,
                 span,
-                format!("`{text}` is a column of {}", join_names(&owners, "and")),
+                format!(
+                    "`{text}` is ambiguous: {} have a column with this name",
+                    join_names(&owners, "and")
+                ),
             )
             .with_help(if self.scope.chosen {
                 let qualified_names = quote_names(owners.iter().map(|owner| format!("{owner}.{text}")));
@@ -512,7 +515,10 @@ fn ambiguous_column_diagnostic(text: &str, span: Span, relations: &[&str]) -> Di
     Diagnostic::new(
         Code::AmbiguousName,
         span,
-        format!("`{text}` may be a column of {}", join_names(relations, "and")),
+        format!(
+            "`{text}` is ambiguous: it may be a column of {}",
+            join_names(relations, "or")
+        ),
     )
     .with_help(format!(
         "specify the relation, for example `{first}.{text}`, or provide the columns of each relation with \

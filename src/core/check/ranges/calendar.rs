@@ -176,7 +176,7 @@ impl Lowerer<'_> {
     fn report_crossing_ends(&mut self, range: CalendarRange, text: &str, span: Span) -> IrId {
         let message = format!("SQL cannot express `{text}`, because either end of the range may be the earlier end");
         let help = if range.has_frame_if_exchanged() {
-            "swap the ends; the range is then empty in rows in which its first end is after its last end"
+            "swap the ends; the range is then empty in rows where the first end is after the last end"
         } else {
             "make the range contain the current row, as `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does"
         };

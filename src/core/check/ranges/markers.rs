@@ -32,7 +32,8 @@ impl Lowerer<'_> {
         if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
             // With `B-1:B1`, the author probably means a row before the first row.
             let text = self.source_text(span);
-            let message = format!("`{text}` is not a range: no row is before row 1, and a `-` before a cell subtracts");
+            let message =
+                format!("`{text}` is not a range: the `-` before it is a subtraction, because no row is before row 1");
             let help = "write the formula for a later row, for example `B1:B3` with `row: 3`, or use `OFFSET(B1, -2, 0, \
                 3, 1)`";
             return self.report_range(span, &message, help);

@@ -109,17 +109,17 @@ impl Lowerer<'_> {
     #[cold]
     fn report_inseparable(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
-            "`{}` cannot aggregate a range that extends beyond the period at one end",
+            "`{}` cannot aggregate a range in which one end may be outside the period of the other end",
             function.name
         );
-        let help = "begin or end the range at the current row, or at an end of the same period";
+        let help = "begin or end the range at the current row, or at the start or end of the current period";
         self.report_range(span, &message, help)
     }
 
     #[cold]
     fn report_list_in_expression(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
-            "a single expression cannot compute `{}` of a range that extends beyond the period at one end",
+            "a single expression cannot compute `{}` of a range in which one end may be outside the period of the other end",
             function.name
         );
         let help = "write the formula in a spec, where `formulac query` and `formulac model` compute it in two steps";

@@ -327,9 +327,11 @@ impl Resolver<'_> {
             Diagnostic::new(
                 Code::NoSuchCell,
                 span,
-                format!("the first row of a sheet is 1; `{text}` is not a row"),
+                format!("`{text}` is not a row, because the first row of a sheet is row 1"),
             )
-            .with_help("write `$1` for the first row, or a row without `$` for a row relative to the formula"),
+            .with_help(
+                "write `$1` for the first row, or a row number without `$` for a position relative to the formula",
+            ),
         );
         NameTarget::Error
     }

@@ -156,7 +156,7 @@ impl Resolver<'_> {
                     "declare the tab with its model and the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
                 )
             }
-            (None, tab_names) => format!("use one of the tabs: {}", join_names(tab_names, "and")),
+            (None, tab_names) => format!("use an existing tab: {}", join_names(tab_names, "and")),
         };
         let diagnostic = Diagnostic::new(Code::UnknownTab, name_span, format!("there is no tab `{name}`"));
         self.diagnostics.push(diagnostic.with_help(help));

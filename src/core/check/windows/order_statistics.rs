@@ -121,7 +121,7 @@ impl Lowerer<'_> {
         let text = self.source_text(parameter_span);
         let position_noun = if lowering == Lowering::Nth { "position" } else { "share" };
         let (noun, help) = match lowering {
-            Lowering::Nth => (position_noun, "write a position from 1".to_owned()),
+            Lowering::Nth => (position_noun, "write a position of 1 or more".to_owned()),
             Lowering::Quartile => ("quartile", "write a quartile from 0 to 4".to_owned()),
             _ if number > 1.0 && number < 100.0 => (position_noun, format!("write `{text}%`")),
             Lowering::PercentileWithin => (position_noun, "write a share between 0 and 1".to_owned()),

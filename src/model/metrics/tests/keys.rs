@@ -326,7 +326,7 @@ fn a_name_of_two_relations_is_ambiguous_even_if_the_join_is_not_used() {
         customers: {columns: {customer_id: integer, region: text, tier: text}, primary_key: [customer_id]}\n";
     let set = "metric_set: orders\nfrom: orders\njoins: [{to: customers, using: customer_id}]\ntime: ordered_on\n\
         definitions: |\n  revenue = SUM(amount)\n  in_eu = COUNTIF(region = \"eu\")\n";
-    let ambiguous = "F0303 `region` is a column of `orders` and `customers`";
+    let ambiguous = "F0303 `region` is ambiguous: `orders` and `customers` have a column with this name";
     for (model, expected) in [
         (
             "metrics: [orders.revenue]\ngroup_by: region\n",
@@ -338,7 +338,7 @@ fn a_name_of_two_relations_is_ambiguous_even_if_the_join_is_not_used() {
         ),
         (
             "metrics: [orders.in_eu]\n",
-            Some(ambiguous.replace("F0303 ", "F0303 in the metric set `orders`: ")),
+            Some(ambiguous.replace("F0303 ", "F0303 in the metric set `orders`, ")),
         ),
         ("metrics: [orders.revenue]\ngroup_by: orders.region\n", None),
         // `using` merges both columns.

@@ -206,6 +206,6 @@ fn a_deprecated_metric_that_nothing_uses_is_valid() {
     let fault = indirect.diagnostics().first().expect("an error");
     assert_eq!(
         fault.message(),
-        "in the metric set `o`: the metric `o.n` is deprecated, and using it has been an error since 2024-01-01"
+        "in the metric set `o`, the metric `o.n` is deprecated, and using it has been an error since 2024-01-01"
     );
 }

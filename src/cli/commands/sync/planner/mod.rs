@@ -338,7 +338,7 @@ fn explain_new_errors(
         for fault in found.diagnostics.iter_mut().filter(|fault| fault.is_error()) {
             let help = fault.help().map(|help| format!("{help}; ")).unwrap_or_default();
             *fault = fault.clone().with_help(format!(
-                "{help}the plan copies edits in generated files to {}: make the same changes there and here",
+                "{help}the plan copies edits in generated files to {}, so make the same changes in this file",
                 specs.join(", ")
             ));
         }

@@ -105,7 +105,7 @@ pub fn manual_resolution(conflict: &Conflict) -> String {
         "" => format!("restore the spec that generated {}", conflict.file),
         spec if let (Some(name), [_, ..]) = (&conflict.definition, conflict.readers.as_slice()) => {
             let readers = quoted_list(&conflict.readers);
-            format!("name `{name}` in {readers} in {spec} to use the edited SQL there")
+            format!("refer to `{name}` in {readers} in {spec} to use the edited SQL there")
         }
         spec => format!("edit {spec} and {} so that they agree", conflict.file),
     }
