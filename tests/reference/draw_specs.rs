@@ -169,8 +169,8 @@ impl Maker<'_> {
         self.step.definitions.push((name, x));
     }
 
-    /// Generates a row-level definition. Sometimes the definition has the name of a column and replaces the column's
-    /// NULLs.
+    /// Generates a row-level definition. Sometimes the definition has the name of a column, and replaces the column's
+    /// values or its NULLs.
     fn row_definition(&mut self, rows: &mut Scope) {
         let kind = self.any_kind(rows);
         let x = self.with_name(kind, rows);
@@ -191,11 +191,17 @@ impl Maker<'_> {
                     .iter()
                     .all(|(_, other)| !contains_column(other, &name))
                 {
-                    let cleaned = InterpreterExpr::Call(
-                        "COALESCE",
-                        vec![InterpreterExpr::Name(name.clone()), self.literal(kind)],
-                    );
-                    self.define(name, kind, cleaned);
+                    // A definition with the name of a grain's column keeps its values, because rows are ordered by it.
+                    let is_replaced = !self.input.relation.grain.contains(&name) && self.random.chance(50);
+                    let value = if is_replaced {
+                        x
+                    } else {
+                        InterpreterExpr::Call(
+                            "COALESCE",
+                            vec![InterpreterExpr::Name(name.clone()), self.literal(kind)],
+                        )
+                    };
+                    self.define(name, kind, value);
                 }
             }
             _ => {
