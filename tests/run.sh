@@ -77,15 +77,15 @@ else
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-250} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-250}
     export FORMULAC_RANDOM_SETS=${FORMULAC_RANDOM_SETS:-200} FORMULAC_RULED_SPECS=${FORMULAC_RULED_SPECS:-50}
     export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-250} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-400}
-    # The quarter of the round trips, git failures, hostile names, schemas without keys, statements next to queries, faults in
+    # The eighth of the round trips, git failures, hostile names, schemas without keys, statements next to queries, faults in
     # models, calls with extreme values, complete proofs and long builds that this commit tests.
-    export FORMULAC_QUARTER=${FORMULAC_QUARTER:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 4))}
+    export FORMULAC_EIGHTH=${FORMULAC_EIGHTH:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 8))}
 fi
 if [ "$task" = record ]; then
     export FORMULAC_RECORD=$root/target/answers
     rm -rf "$FORMULAC_RECORD"
     # All cases are recorded.
-    unset FORMULAC_QUARTER
+    unset FORMULAC_EIGHTH
     cargo test --all-features --test conformance --test reference --test sheets
     exec "$FORMULAC_PYTHON" tests/oracle/answers.py merge "$FORMULAC_RECORD"
 fi
@@ -95,17 +95,21 @@ python=(-k "not published_crates")
 [ -z "$full" ] || python=()
 [ "$everything" ] || exec cargo test --all-features "$@"
 
-# Builds with dbt that take minutes each. A run with a quarter skips those of the other quarters, and prints them as filtered out.
-quarters=(
-    "shop::older_dbt_versions_build_the_files_generated_for_them incremental::incremental_runs_equal_full_refreshes_on_postgres"
+# Builds with dbt that take minutes each. A run skips those of the other eighths, and prints them as filtered out.
+eighths=(
+    "shop::older_dbt_versions_build_the_files_generated_for_them"
+    "incremental::incremental_runs_equal_full_refreshes_on_postgres"
     "served::the_dbt_server_returns_the_output_of_dbt shop::models_are_added_to_a_handwritten_project_on_postgres"
-    "story::from_a_proposal_to_production_on_postgres story::from_omni_to_dbt_on_postgres incremental::incremental_runs_equal_full_refreshes_on_duckdb"
-    "semantic::dbt_accepts_both_formats_and_metrics_match_the_formulas verify::built_models_are_verified_on_postgres"
+    "story::from_a_proposal_to_production_on_postgres"
+    "story::from_omni_to_dbt_on_postgres"
+    "incremental::incremental_runs_equal_full_refreshes_on_duckdb"
+    "semantic::dbt_accepts_both_formats_and_metrics_match_the_formulas"
+    "verify::built_models_are_verified_on_postgres"
 )
 skipped=()
-if [ "${FORMULAC_QUARTER-}" ]; then
-    for quarter in "${!quarters[@]}"; do
-        [ "$quarter" = "$FORMULAC_QUARTER" ] || for test in ${quarters[quarter]}; do skipped+=(--skip "$test"); done
+if [ "${FORMULAC_EIGHTH-}" ]; then
+    for eighth in "${!eighths[@]}"; do
+        [ "$eighth" = "$FORMULAC_EIGHTH" ] || for test in ${eighths[eighth]}; do skipped+=(--skip "$test"); done
     done
 fi
 

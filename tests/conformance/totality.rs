@@ -59,7 +59,11 @@ pub fn run() {
     let mut asked = Vec::new();
     for dialect in &dialects {
         let mut batch = Batch::default();
-        for (_, probe) in probes.iter().enumerate().filter(|(number, _)| !is_left_out(*number)) {
+        for (_, probe) in probes
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| !is_left_out(*number, probes.len()))
+        {
             let Ok(written) = compile(&probe.formula, &probe.columns, probe.level, *dialect) else {
                 let query = Some(probe).filter(|p| p.level == Level::Aggregate);
                 if let Some(query) = query.and_then(|p| query_of(&p.formula, &p.columns, *dialect)) {

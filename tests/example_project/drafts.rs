@@ -37,7 +37,10 @@ fn drafted_unit_tests_pass_on_duckdb_and_detect_faults() {
             "no unit test of {model} ran"
         );
     }
-    let groups = FAULTS.iter().enumerate().filter(|(number, _)| !is_left_out(*number));
+    let groups = FAULTS
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| !is_left_out(*number, FAULTS.len()));
     groups.for_each(|(_, faults)| check_faults_are_reported(&dbt, &project, faults));
 }
 
