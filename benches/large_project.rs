@@ -49,7 +49,8 @@ fn call(folder: &Path, args: &[&str]) -> (f64, usize) {
     (start.elapsed().as_secs_f64(), output.stdout.len())
 }
 
-/// Returns commands, each with two times in seconds: on many specs without dbt's artifacts, and with them.
+/// Measures commands on many specs. Returns each command with two times in seconds: without dbt's artifacts, and with
+/// them.
 fn specs(large: &Path, manifest: &str) -> Vec<(&'static str, f64, f64)> {
     const COMMANDS: [&str; 4] = ["check", "generate", "plan", "status"];
     let folder = large.with_file_name("many_specs");
@@ -86,7 +87,7 @@ fn git(folder: &Path, args: &[&str]) {
     assert!(status.is_ok_and(|status| status.success()), "git {args:?} must succeed");
 }
 
-/// Writes a project with metric sets, and returns the text of the first set.
+/// Writes a project with metric sets, and returns the text of the first metric set.
 fn write_metric_sets(folder: &Path) -> String {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder.join("metrics")).expect("the folder must be made");

@@ -243,8 +243,8 @@ fn write_construct_facts(output: &mut String, dialect: &Dialect) {
     output.push_str("] ");
 }
 
-/// Returns the lengths of the words as bit sets with one bit per length. The index of a bit set is the low five bits of
-/// a word's first letter, which are the same in upper and lower case.
+/// Returns the lengths of the words as bit sets with one bit per length. The low five bits of a word's first letter,
+/// which are the same in upper and lower case, are the index into the array of bit sets.
 fn word_lengths(words: &[String]) -> [u32; 32] {
     let mut lengths = [0; 32];
     for word in words {

@@ -62,11 +62,11 @@ pub enum NamedPart<'c> {
 
 /// Metric, or all metrics of a metric set.
 pub struct KnownMetric<'c> {
-    /// Compiled set.
+    /// Compiled metric set.
     pub set: &'c CompiledSpec,
-    /// Name of the set, or `set.metric`.
+    /// Name of the metric set, or `set.metric`.
     pub name: String,
-    /// Names of the metrics in the set.
+    /// Names of the metrics in the metric set.
     pub metrics: Vec<&'c str>,
 }
 

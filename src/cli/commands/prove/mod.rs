@@ -50,8 +50,8 @@ pub struct ProofOutcome {
     /// Cases and models without a successful proof.
     pub problems: Vec<ProofProblem>,
     pub unproven: Vec<UnprovenModel>,
-    /// Sentences about an outdated version, and about session parameters that differ from the values that generated SQL
-    /// requires.
+    /// Sentences about an outdated version of the warehouse, and about session parameters whose values differ from the
+    /// values that generated SQL requires.
     pub wrong_parameters: Vec<String>,
     pub is_dry: bool,
 }

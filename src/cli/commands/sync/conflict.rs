@@ -139,8 +139,8 @@ pub fn write_conflict(
     }
 }
 
-/// Prints the definitions and conditions whose SQL would read an edited column although the spec does not name the
-/// column there.
+/// Prints the definitions and conditions whose SQL would use an edited column although their formulas do not refer to
+/// the column.
 fn write_readers(out: &mut String, conflict: &Conflict) {
     if conflict.readers.is_empty() {
         return;

@@ -41,7 +41,7 @@ struct VerifiedModel<'m> {
     tables: Vec<String>,
     /// Columns whose values must not be written to any file.
     hidden: BTreeSet<String>,
-    /// Query whose duration is measured, together with the first comparison.
+    /// Query whose duration is measured. The query runs together with the first comparison.
     timed: Option<String>,
     verified: VerificationResult,
     /// Comparisons that an engine evaluates, each with the index of its proof.

@@ -400,8 +400,8 @@ impl Lowerer<'_> {
         self.apply_to(id, args, operands, display_name)
     }
 
-    /// Adds a call to a scalar function. Works like [`Self::add_scalar_call`], but accepts operands that are already
-    /// summarized.
+    /// Adds a call to a scalar function. Works like [`Self::add_scalar_call`], but accepts a summary of the operands
+    /// that the caller has already computed.
     #[inline(always)]
     pub(in crate::check) fn apply_to(
         &mut self,

@@ -30,7 +30,7 @@ pub struct ModelInputs {
 }
 
 impl ModelInputs {
-    /// Reads the states and files of models. Returns an error if a state has a spec in another folder.
+    /// Reads the states and files of models. Returns an error if the spec of a model with a state is in another folder.
     pub fn read(
         session: &Session,
         workspace: &Workspace,

@@ -216,8 +216,8 @@ fn is_named_conflict(workspace: &Workspace, name: &str, model: &ModelPlan, confl
     [target, property, full].iter().any(|other| other == name) || model.model == name
 }
 
-/// Returns whether a name refers to a conflict by the metric in its set. The edited column may have a different name
-/// than the metric.
+/// Returns whether a name consists of the conflict's model and metric, such as `revenue.orders.amount`. The name of the
+/// edited column can differ from the metric's name.
 fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
     let Some(metric) = name.strip_prefix(&model.model).and_then(|rest| rest.strip_prefix('.')) else {
         return false;
