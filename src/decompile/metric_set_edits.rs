@@ -37,7 +37,7 @@ pub enum EditedSetPart<'m> {
     Relation(MetricSetRelation<'m>),
 }
 
-/// Expression of a definition in a file, with the position and the tokens that compute it.
+/// Expression of a definition in a file, with the expression's position and the tokens that compute it.
 struct DefinitionParts {
     expression: Result<SqlNodeId, String>,
     site: Option<ColumnExpression>,

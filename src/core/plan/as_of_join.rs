@@ -269,9 +269,9 @@ impl Planner<'_> {
         lookup_join.how = LookupJoinKind::ByValues(vec![(rows.sheet_column, (rows.cte_column, quoted_there))]);
     }
 
-    /// Adds a CTE with the distinct lookup values, because the next select repeats each of them for all rows on the
-    /// requested side. Returns the name and the source of the rows with the lookup values: the sheet itself if its
-    /// lookup values are already distinct.
+    /// Adds a CTE with the distinct lookup values, because the next select repeats each value for all rows whose keys
+    /// are on the requested side of the value. Returns the name and the source of the rows with the lookup values: the
+    /// sheet itself if its lookup values are already distinct.
     fn add_lookup_values_cte(
         &mut self,
         (name, quoted): &QuotableColumnName,
@@ -300,8 +300,8 @@ impl Planner<'_> {
         (values, SelectSource::Name(cte_name))
     }
 
-    /// Returns the select that joins each lookup value to the rows on the requested side, and numbers these rows
-    /// starting with the nearest row.
+    /// Returns the select that joins each lookup value to the rows whose keys are on the requested side of the value,
+    /// and that numbers these rows, starting with the nearest row.
     fn candidates_select(
         &mut self,
         rows: &CandidateColumns,

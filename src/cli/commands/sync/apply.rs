@@ -23,9 +23,9 @@ pub struct PushCommit {
     pub paths: Vec<String>,
     /// Hash of the log entry, which identifies the commit.
     pub entry: String,
-    /// Branch that is checked out before the commit. `begins` is the branch to create for the commit, or `None` if the
-    /// branch exists.
+    /// Branch that is checked out before the commit.
     pub branch: String,
+    /// Branch to create for the commit. `None` if no new branch is needed.
     pub begins: Option<String>,
     /// Last commit before this commit. `None` if this commit is the first.
     pub parent: Option<String>,

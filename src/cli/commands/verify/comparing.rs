@@ -169,7 +169,8 @@ impl ModelComparer<'_> {
         hidden.map(|(name, _)| name.to_lowercase()).collect()
     }
 
-    /// Adds a comparison for the engine, or the reason why the comparison is impossible.
+    /// Adds a comparison to the model: a pair of relations that the engine compares, or the reason why the comparison
+    /// is impossible.
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.with_default_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
@@ -284,7 +285,7 @@ impl ModelComparer<'_> {
 }
 
 impl VerificationResult {
-    /// Adds the result of a comparison, or the reason why the comparison was impossible.
+    /// Adds the result of a comparison to the evidence, or the reason why the comparison was impossible.
     fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
         self.compared.push(super::ComparedColumn::default());
