@@ -18,7 +18,7 @@ impl Emitter<'_> {
         let id = self.program.definition_root(index);
         let span = self.program.meta(id).span;
         let width = u64::from(self.work.tree.width(root));
-        // SQL that is hardly longer than its formula contains few repetitions, so it is not searched for them.
+        // SQL that is hardly longer than its formula contains few repetitions, so do not search for repetitions.
         if width <= UNNOTICED_BYTES.max(2 * u64::from(span.end - span.start)) {
             return true;
         }

@@ -114,8 +114,8 @@ pub struct Program {
     /// Whether constant folding left unused nodes in the definitions. During lowering, this is the state of the current
     /// definition.
     pub has_unused_nodes: bool,
-    /// Whether several nodes may have the same operand, because the program contains LET or functions with a
-    /// definition.
+    /// Whether the program contains LET or functions with a definition, so that several nodes may have the same
+    /// operand.
     pub shares_nodes: bool,
     /// Indices into `definitions`, in dependency order.
     pub order: Vec<u32>,

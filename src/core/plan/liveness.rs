@@ -24,8 +24,8 @@ impl Liveness {
     }
 }
 
-/// Returns whether repeating a value costs nothing, because the value is simple or is a reference to a definition that
-/// is computed elsewhere.
+/// Returns `true` if a value is simple, or is a reference to a definition that is computed elsewhere, so that repeating
+/// the value costs nothing.
 pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
     program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }

@@ -160,7 +160,7 @@ impl Relation {
         columns.fold(empty, Self::with)
     }
 
-    /// Adds the properties of `other` that `self` does not have.
+    /// Returns the relation, completed with the properties that only `other` has.
     fn completed_with(&self, other: &Self) -> Self {
         let columns = self.columns().iter().map(|column| match other.column(column.name()) {
             Some(other_column) => column.completed_with(other_column),
@@ -235,7 +235,7 @@ impl Column {
         }
     }
 
-    /// Adds the properties of `other` that `self` does not have.
+    /// Returns the column, completed with the properties that only `other` has.
     fn completed_with(&self, other: &Self) -> Self {
         let column = self.merged_with(other);
         Self {

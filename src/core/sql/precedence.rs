@@ -38,8 +38,8 @@ fn operand_strengths(op: Op) -> (u8, u8) {
     }
 }
 
-/// Returns whether an operand needs parentheses, because it binds too loosely or because engines disagree on the
-/// precedence of the two operators.
+/// Returns `true` if an operand needs parentheses: if it binds too loosely, or if engines disagree on the precedence of
+/// the two operators.
 pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bool {
     let (parent, least) = match side {
         OperandSide::Left(op) => (Some(op), operand_strengths(op).0),

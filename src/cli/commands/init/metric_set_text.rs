@@ -361,7 +361,7 @@ fn long_period(dimension: &Dimension) -> Option<&str> {
 }
 
 /// Returns the column of a time dimension such as `cast(ordered_at as date)`. Metric sets convert times to dates, so
-/// the column itself is the time dimension of a set.
+/// the column itself is the time dimension of a metric set.
 fn column_cast_to_date(dimension: &Dimension) -> Option<&str> {
     let expression = dimension.expr.as_deref().filter(|_| &*dimension.kind == "time")?;
     let is_cast = |words: [&str; 3]| words.join(" ").eq_ignore_ascii_case("cast as date");

@@ -138,7 +138,7 @@ impl ProofPlan {
         Ok(plan)
     }
 
-    /// Adds the proofs of the project's models.
+    /// Adds the proofs of the project's models to the plan.
     fn add_models(&mut self, session: &Session, workspace: &Workspace, dialect: Dialect) -> Result<(), Failure> {
         let target = TargetOptions {
             dialect: Some(dialect),

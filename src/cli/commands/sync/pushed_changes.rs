@@ -161,7 +161,7 @@ fn add_changes_of_models(
     Ok((changes, sets))
 }
 
-/// Adds an entry without changes for the spec and for each generated file of a model.
+/// Adds to `pushed` an entry without changes for the spec and for each generated file of a model.
 fn add_files(state: &PushState, pushed: &mut BTreeMap<String, PushedChanges>) {
     pushed.entry(state.spec.clone()).or_default();
     for path in state.files.keys() {

@@ -195,8 +195,8 @@ impl ModelComparer<'_> {
         model.verified.add(proof);
     }
 
-    /// Checks that both sides exist, and restricts the comparison to the columns that both sides have. Returns messages
-    /// about missing columns, or an error with the reason why the sides cannot be compared.
+    /// Checks that both relations exist, and restricts the comparison to the columns that both of them have. Returns
+    /// messages about missing columns, or an error with the reason why the relations cannot be compared.
     fn restrict_to_common_columns(
         &self,
         compiled: &CompiledSpec,

@@ -141,7 +141,7 @@ pub(in crate::check) struct Resolver<'a> {
     pub unknown_names: Vec<u32>,
     /// Grouping columns of the step that have been resolved so far.
     key_columns: Vec<u32>,
-    /// Whether names are case-sensitive because a relation has columns whose names differ only in case.
+    /// Whether a relation has columns whose names differ only in case, so that names are case-sensitive.
     has_case_variants: bool,
     /// Definition that caused each search for similar names.
     pub searches: Vec<u32>,
