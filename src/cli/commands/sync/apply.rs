@@ -91,8 +91,9 @@ impl PushCommit {
     }
 }
 
-/// Writes all files, then creates the commit, and the commit in the Omni model's repository. If a step before the first
-/// commit fails, undoes the previous steps. If the second commit fails, the next command creates it.
+/// Writes all files, then creates the commit in dbt's repository and, if needed, the commit in the Omni model's
+/// repository. If a step before the first commit fails, undoes the previous steps. If the second commit fails, the next
+/// command creates it.
 pub fn apply_and_commit(
     workspace: &Workspace,
     repository: &Repository,

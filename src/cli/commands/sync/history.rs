@@ -72,7 +72,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 /// which remains in this work tree.
 pub const REFUSALS: &str = ".formulac/local/log";
 
-/// Returns the log of the project, with the rejected commands of this work tree.
+/// Returns the log of the project, including the rejected commands of this work tree.
 pub fn read_log(workspace: &Workspace) -> Log {
     Log::read(
         [LOG, REFUSALS]

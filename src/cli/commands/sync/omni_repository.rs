@@ -15,9 +15,9 @@ use crate::cli::commands::pull::{RECORDS, pull_records};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::workspace::{Workspace, omni_repository};
 
-/// Trailer of a message in dbt's repository that names the Omni model's repository.
+/// Trailer that names the Omni model's repository in a message in dbt's repository.
 pub const OMNI_TRAILER: &str = "Formulac-Omni";
-/// Trailer of a message in the Omni model's repository that names the commit in dbt's repository.
+/// Trailer that names the commit in dbt's repository in a message in the Omni model's repository.
 pub const DBT_TRAILER: &str = "Formulac-Dbt";
 
 /// Repository of the Omni model.

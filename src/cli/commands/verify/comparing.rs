@@ -28,8 +28,8 @@ pub struct ModelComparer<'c> {
     pub workspace: &'c Workspace,
     pub engine: &'c Engine,
     pub presences: Vec<(Read, RelationPresence)>,
-    /// Whether each relation is built in this environment, as verified models must be. Set only if `presences` may
-    /// refer to relations of another environment.
+    /// Whether each relation is built in this environment. Verified models must be built there. Set only if `presences`
+    /// may refer to relations of another environment.
     pub built: Option<Vec<(Read, RelationPresence)>>,
     pub typed: Option<&'c Schema>,
     pub args: &'c VerifyArgs,

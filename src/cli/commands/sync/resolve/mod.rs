@@ -190,8 +190,8 @@ fn file_kind(workspace: &Workspace, file: &str) -> PreferredFile {
     }
 }
 
-/// Returns the edits in other files to the description that has a conflict. Only descriptions appear in several files.
-/// The plan transfers these edits to the spec, or reports other conflicts.
+/// Returns the edits that other files contain to the description in a conflict. Only descriptions appear in several
+/// files. The plan transfers these edits to the spec, or reports other conflicts.
 fn edits_of_same_part<'p>(model: &'p ModelPlan, conflict: &'p Conflict) -> impl Iterator<Item = &'p HandEdit> {
     let in_conflict = model.conflicts.iter().filter_map(|other| other.edit.as_ref());
     let is_same_part = |edit: &&HandEdit| {
