@@ -270,8 +270,8 @@ impl Planner<'_> {
     }
 
     /// Adds a CTE with the distinct lookup values, because the next select repeats each value for all rows whose keys
-    /// are on the requested side of the value. Returns the name and the source of the rows with the lookup values: the
-    /// sheet itself if its lookup values are already distinct.
+    /// are on the requested side of the value. Returns the name and the source of the rows that contain the lookup
+    /// values. If the lookup values of the sheet are already distinct, adds no CTE and returns the sheet itself.
     fn add_lookup_values_cte(
         &mut self,
         (name, quoted): &QuotableColumnName,

@@ -228,8 +228,8 @@ impl<'p> Planner<'p> {
         self.emitter.renamed = renamed;
     }
 
-    /// Returns the name of the output column that is unchanged from the given column of the joined input. `None` if
-    /// there is no such output.
+    /// Returns the name of the output column that contains the given column of the joined input without changes. `None`
+    /// if there is no such output.
     pub(super) fn input_output_name(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {

@@ -50,7 +50,7 @@ pub(super) fn computed_nodes(
         arena[node_index as usize - base] &= !is_column(IrId(node_index));
         if arena[node_index as usize - base] {
             program.operands(IrId(node_index)).for_each(|o| {
-                // If the node refers to another definition, its operands are outside of this definition's range.
+                // If the node refers to another definition, the ids of its operands are not between `first` and `root`.
                 if let Some(mark) = o.index().checked_sub(base).and_then(|i| arena.try_get_mut(i)) {
                     *mark = true;
                 }

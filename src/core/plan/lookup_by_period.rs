@@ -117,7 +117,8 @@ impl Planner<'_> {
         let own_qualifier = self.emitter.qualifier.replace(alias);
         let sql = self.emit_current_row_value(id, stage);
         self.emitter.qualifier = own_qualifier;
-        // Emit the value for the current row again, because other values use the same operands.
+        // Emit the value for the current row again, because other values contain the same operands and must read them
+        // from the current row.
         self.emit_current_row_value(id, stage);
         sql
     }
@@ -212,7 +213,7 @@ impl Planner<'_> {
             .having(is_single)
             .project(items);
         self.restore_qualifier(saved);
-        // Emit the values again, because other values use the same operands and need a qualifier.
+        // Emit the values again, because other values contain the same operands and must read them with a qualifier.
         for id in compared
             .iter()
             .chain([key])

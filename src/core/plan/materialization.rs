@@ -289,7 +289,7 @@ fn share_equal_values(
                 used_names.column(&preferred_name, text)
             }
         };
-        // If the first node occurs several times in the SQL, the list contains it again.
+        // If the first node occurs several times in the SQL, `others` also contains it.
         for id in others.iter().filter(|id| *id != first) {
             cuts.reuse_value(*id, *first);
         }

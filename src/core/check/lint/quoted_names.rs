@@ -1,4 +1,4 @@
-//! Lint for the name of a column in quotes, which SQL reads as the column, but a formula reads as text.
+//! Lint for the name of a column in quotes, which is the column in SQL, but a text in a formula.
 
 use formulac_syntax::lex::quote_formula_name;
 
