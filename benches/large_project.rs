@@ -31,7 +31,7 @@ const GOALS: [f64; 5] = [5.0, 1.0, 0.5, 1.0, 0.5];
 /// Goals in seconds: `generate` for all models built on metric sets, and `plan` after one metric changed.
 const SET_GOALS: [f64; 2] = [2.0, 0.3];
 const SPECS: usize = 1_000;
-/// Number of metric sets, with ten metrics each, and of models built on them.
+/// Number of metric sets, each with ten metrics. `METRIC_SET_MODELS` is the number of models built on them.
 const SETS: usize = 200;
 const METRIC_SET_MODELS: usize = 500;
 /// Number of calls per command. Only the fastest call counts.

@@ -75,8 +75,8 @@ impl<'r> SharedCandidates<'r> {
         !self.wanted.borrow().is_empty()
     }
 
-    /// Requests candidates to compile together with the candidate for which the search waits. `are_needed` is `false`
-    /// if the search needs these candidates only if the awaited candidate is wrong.
+    /// Requests candidates to compile together with the candidate for which the search waits. If `are_needed` is
+    /// `false`, the search needs these candidates only if the awaited candidate is wrong.
     pub fn want_next<'f>(&self, formulas: impl Iterator<Item = &'f str>, are_needed: bool) {
         let mut wanted = self.wanted.borrow_mut();
         if are_needed || !self.results.borrow().differences.is_empty() {

@@ -46,8 +46,8 @@ pub struct ColumnUse {
     pub is_uuid: bool,
     /// Whether the type is inferred from the column's use instead of being specified in a schema.
     pub assumed: bool,
-    /// Whether the column is not part of any known relation. If `relation` is set nevertheless, its name comes from the
-    /// source and not from a schema.
+    /// Whether the column is not part of any known relation. If `relation` is also set, the formula names the relation,
+    /// but no schema contains it.
     pub unknown: bool,
     /// Columns from both sides of a full join that the join merges into this column. The merged value is the first
     /// non-NULL value.

@@ -170,7 +170,8 @@ impl Planner<'_> {
         let preferred_name = format!("{side}_{}", to_name_part(&rows.key_name));
         let next = self.free_name(&preferred_name, &rows.columns, parts.find.tab);
         let one = self.emitter.tree().add_raw_text("1");
-        // In this order, the row to choose is the first row with its key, so the preceding row has the next key.
+        // If several rows have the same key, the first of them is the row to choose, so the row before it has the next
+        // key.
         rows.items.push(Item::named(
             self.window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
             self.quoted_name(&next),

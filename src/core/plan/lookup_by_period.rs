@@ -1,5 +1,5 @@
-//! Lookups of values from other periods. A stratum joins the previous stratum to itself on the sort key shifted by a
-//! period.
+//! Lookups of values from other periods. The select of a stratum reads the previous stratum twice: it joins each row to
+//! the row whose sort key is shifted by a period.
 //!
 //! Each row matches at most one other row. Either the compared columns identify the rows of the stratum, or the join
 //! reads only the rows that these columns identify.

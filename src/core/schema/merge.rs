@@ -63,8 +63,8 @@ impl Schema {
         self.merged_by(other, Relation::merged_with)
     }
 
-    /// Like [`merged_with`](Self::merged_with), but also keeps the type details that only `other` specifies if no
-    /// catalog contains the relation, so that the relation may have unlisted columns.
+    /// Like [`merged_with`](Self::merged_with), but also keeps the type details that only `other` specifies for a
+    /// relation that is in no catalog and therefore may have unlisted columns.
     #[must_use]
     pub fn merged_with_type_details(self, other: &Self) -> Self {
         self.merged_by(other, Relation::merged_with_type_details)

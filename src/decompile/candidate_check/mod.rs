@@ -116,8 +116,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.shared.filter(|_| is_own && !self.is_exact && self.compares_file)
     }
 
-    /// Requests candidates to compile together with the candidate for which the search waits. `are_needed` is `false`
-    /// if the search needs these candidates only if the awaited candidate is wrong.
+    /// Requests candidates to compile together with the candidate for which the search waits. If `are_needed` is
+    /// `false`, the search needs these candidates only if the awaited candidate is wrong.
     pub fn want_next(&self, forms: &[ExpressionText], are_needed: bool) {
         if let Some(shared) = self.shared {
             shared.want_next(forms.iter().map(|form| form.text.as_str()), are_needed);

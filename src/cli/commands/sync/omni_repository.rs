@@ -66,8 +66,8 @@ impl OmniRepository {
         }))
     }
 
-    /// Returns the commit that belongs to dbt's commit, unless the current branch of this repository contains the
-    /// commit. `None` if a push was interrupted, because the next push creates the commit.
+    /// Returns the commit that follows the last commit of a push in dbt's repository, if the current branch of this
+    /// repository lacks it. `None` if a push was interrupted, because the next push creates the commit.
     pub fn find_missing_commit(&self, workspace: &Workspace) -> Result<Option<MissingCommit>, Failure> {
         let pair = Repository::find(&workspace.root)?.last_paired_commit()?;
         let Some((entry, dbt)) = pair.filter(|(entry, _)| !entry.is_empty()) else {

@@ -65,7 +65,8 @@ pub(in crate::check) enum NameTarget {
 pub(in crate::check) struct ResolvedNames {
     /// Target of each node.
     pub targets: Arena<NameTarget>,
-    /// Dependencies between definitions, as pairs `(user, used)` sorted by user.
+    /// Dependencies between definitions, as pairs `(user, used)` of a definition and a definition that it uses, sorted
+    /// by the first.
     pub uses: Arena<(u32, u32)>,
     /// Whether each definition already has an error.
     pub failed: Arena<bool>,
