@@ -344,7 +344,7 @@ impl<'p> Generation<'p> {
         let not_made = self.models.iter().enumerate().filter(|(index, _)| !is_made(*index));
         let kept_specs: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.workspace.specs_folder();
-        // The tests of a metric set are among the files of the first model that reads the set.
+        // The tests of a metric set are among the files of the first model that reads the metric set.
         let sets = self.sets.iter().map(|set| set.path.as_str()).filter(|_| everything);
         let generated_paths: BTreeSet<&str> = generated.map(|(_, model)| model.path.as_str()).chain(sets).collect();
         let is_left = |path: &Path, spec: &str| {

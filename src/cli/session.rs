@@ -234,7 +234,8 @@ impl Session {
         !self.global.verbose && self.global.output_format == DiagnosticFormat::Human
     }
 
-    /// Formats the warnings of some kinds as one line per kind, and returns this text after the other diagnostics.
+    /// Returns two texts: the diagnostics that `is_grouped` does not select, in full, and the selected warnings, with
+    /// one line per kind.
     fn format_groups(
         &self,
         file_diagnostics: &[FileDiagnostics],

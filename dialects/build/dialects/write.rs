@@ -282,7 +282,7 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
 }
 
 /// Returns the number of occurrences of an argument in the SQL of a template. If a mode calls an internal function on
-/// the argument, `of_mode` returns how often that function's SQL repeats it.
+/// the argument, `of_mode` returns how often that function's SQL contains the argument.
 fn count_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     let uses = |node: &Node| match node {
         Node::Arg { index, mode } | Node::ArgList { index, mode } | Node::ArgJoin { index, mode, .. }

@@ -144,8 +144,8 @@ pub struct CheckScope<'a> {
     pub merged: &'a [MergedColumn],
     /// Whether names that no relation contains resolve to columns of unknown type.
     pub open: bool,
-    /// Whether a name is also a column of unknown type if it looks like a cell (`Q1`) or a function (`SUM`). Formulas
-    /// over metrics are analyzed before the names of the metrics are known.
+    /// Whether an unknown name that looks like a cell (`Q1`) or a function (`SUM`) is also treated as a column of
+    /// unknown type. Formulas over metrics are analyzed before the names of the metrics are known.
     pub are_unknown_names_columns: bool,
     /// Whether the user chose the relation with `--from` or `from:`. If `true`, columns of other relations are errors.
     pub chosen: bool,

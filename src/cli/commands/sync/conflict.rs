@@ -365,7 +365,7 @@ pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// Returns the conflict with a metric set, if the conflict concerns a clause of the set.
+/// Returns the conflict with a metric set, if the conflict concerns a clause of the metric set.
 fn metric_set_clause_conflict(conflict: &Conflict) -> Option<&MetricSetConflict> {
     conflict.set.as_ref().filter(|set| set.part != SetPart::Definition)
 }

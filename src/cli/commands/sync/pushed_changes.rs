@@ -67,8 +67,8 @@ pub fn find(
     Ok((states, pushed))
 }
 
-/// Removes the former paths of generated files that another commit moved and that a push then removed. The state of the
-/// model still contains these paths, but undoing the push restores the moved files.
+/// Removes from `pushed` the former paths of generated files: another commit moved the files, and the push then removed
+/// the former paths. The state of the model still contains these paths, but undoing the push restores the moved files.
 fn drop_former_paths(
     repository: &Repository,
     commit: &str,
