@@ -26,7 +26,7 @@ RECORD = ROOT / "benches" / "instructions.toml"
 TOLERANCE = 1.05
 # Largest allowed growth of a count if the input grows by a factor of four. Quadratic growth gives a factor of 16.
 GROWTH = 5.5
-# Settings of `.ci/run`, so that its build is used.
+# The same environment variables as in `.ci/run`, so that cargo reuses its build.
 BUILD = {"CARGO_INCREMENTAL": "0", "CARGO_PROFILE_DEV_CODEGEN_UNITS": "1"}
 
 FORMULAS = """\

@@ -31,7 +31,7 @@ const GOALS: [f64; 5] = [5.0, 1.0, 0.5, 1.0, 0.5];
 /// Goals in seconds: `generate` for all models built on metric sets, and `plan` after one metric changed.
 const SET_GOALS: [f64; 2] = [2.0, 0.3];
 const SPECS: usize = 1_000;
-/// Number of metric sets, with ten metrics each, and of models built on them.
+/// Number of metric sets, each with ten metrics. `METRIC_SET_MODELS` is the number of models built on them.
 const SETS: usize = 200;
 const METRIC_SET_MODELS: usize = 500;
 /// Number of calls per command. Only the fastest call counts.
@@ -49,7 +49,8 @@ fn call(folder: &Path, args: &[&str]) -> (f64, usize) {
     (start.elapsed().as_secs_f64(), output.stdout.len())
 }
 
-/// Returns commands, each with two times in seconds: on many specs without dbt's artifacts, and with them.
+/// Measures commands on many specs. Returns each command with two times in seconds: without dbt's artifacts, and with
+/// them.
 fn specs(large: &Path, manifest: &str) -> Vec<(&'static str, f64, f64)> {
     const COMMANDS: [&str; 4] = ["check", "generate", "plan", "status"];
     let folder = large.with_file_name("many_specs");
@@ -86,7 +87,7 @@ fn git(folder: &Path, args: &[&str]) {
     assert!(status.is_ok_and(|status| status.success()), "git {args:?} must succeed");
 }
 
-/// Writes a project with metric sets, and returns the text of the first set.
+/// Writes a project with metric sets, and returns the text of the first metric set.
 fn write_metric_sets(folder: &Path) -> String {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder.join("metrics")).expect("the folder must be made");

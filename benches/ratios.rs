@@ -93,7 +93,7 @@ fn after_one_edit(compiler: &Compiler, texts: &[SpecText<'_>], rounds: usize) ->
     after[0].text = &edited;
     let session = RefCell::new(SpecSession::default());
     let compile = |texts: &[SpecText<'_>]| drop(black_box(session.borrow_mut().compile_specs(compiler, texts)));
-    // Both calls compile one spec, because a session keeps only the last version of each spec.
+    // Both calls compile the changed spec, because a session keeps only the last version of each spec.
     let times = Race::new()
         .with("edit", || compile(&after))
         .with("undo", || compile(texts))

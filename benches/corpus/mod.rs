@@ -443,7 +443,7 @@ pub fn specs(count: usize) -> Vec<String> {
     (0..count).map(&mut spec).collect()
 }
 
-/// Returns metric sets with ten metrics each, and models that are each built on one set.
+/// Returns metric sets with ten metrics each, and models, each built on one metric set.
 pub fn models_over_sets(sets: usize, models: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED);
     let mut texts = Vec::new();

@@ -48,8 +48,8 @@ impl Section {
 
 pub type Construct = (Section, String);
 
-/// Type class of each function's result, from `[results]` in the facts files. It determines the argument classes of
-/// nested calls.
+/// Type class of each function's result, from `[results]` in the facts files. The type class determines the argument
+/// classes of nested calls.
 pub type Results = Vec<(String, String)>;
 
 pub struct Scope<'a> {

@@ -24,7 +24,7 @@ pub struct Fact {
     pub verdict: usize,
     /// Engine with its version, or the address of a page with the date of its copy. Empty if nothing is known.
     pub source: String,
-    /// Session parameters that change the value.
+    /// Session parameters that change the result of the construct.
     pub parameters: Vec<String>,
     /// `true` if the entry belongs to the dialect that this dialect extends.
     pub inherited: bool,

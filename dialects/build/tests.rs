@@ -294,7 +294,7 @@ fn build_errors_after_edit(name: &str, change: impl Fn(&str) -> String) -> Strin
     written_tables(&folder).err().unwrap_or_default()
 }
 
-/// Adds a dialect that extends DuckDB. Returns its part of the tables, or the errors.
+/// Adds a dialect that extends DuckDB. Returns the dialect's part of the generated tables, or the errors.
 fn with_new_dialect(name: &str, text: &str) -> Result<String, String> {
     let folder = copied_dialects(name);
     let position = std::fs::read_dir(&folder).unwrap().count() - 2;
@@ -315,7 +315,7 @@ text = [\"varchar\"]
 UPPER = \"to_upper({value})\"
 ";
 
-/// The file needs no facts, because nothing is known about the constructs of an unverified dialect.
+/// A new dialect needs no facts file if it is unverified, because nothing is known about its constructs.
 #[test]
 fn a_file_is_a_dialect() {
     let dialect_tables = with_new_dialect("new", NEW_DIALECT).unwrap();

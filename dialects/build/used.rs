@@ -124,7 +124,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
         .fact_texts()
         .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name) && !CALLED_FUNCTIONS.contains(name))
     {
-        // Omit the value of a fact that is SQL, because the dialect's file already contains it.
+        // If the value of a fact is SQL, omit the value, because the dialect's file already contains it.
         let text = if value.contains(' ') {
             name.to_owned()
         } else {

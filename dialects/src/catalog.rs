@@ -71,7 +71,7 @@ pub fn find_internal(name: &str) -> Option<FunctionId> {
     tables::FUNCTIONS.iter().find(is_named).and_then(id_of)
 }
 
-/// Looks up a dotted name with whitespace around its dot.
+/// Looks up a dotted name that is written with whitespace around its dot.
 #[cold]
 fn find_spaced(name: &str) -> Option<FunctionId> {
     let name: String = name

@@ -165,7 +165,7 @@ pub const MAX_DECIMAL_DIGITS: u32 = u32::MAX;
 #[error("no type is specified")]
 pub struct UnknownType;
 
-/// Level at which an expression is computed, earliest first.
+/// Levels at which expressions are computed, earliest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "serde",

@@ -54,7 +54,7 @@ impl AstBuilder<'_> {
             && span.text(self.source).starts_with(['<', '>', '=', '!'])
     }
 
-    /// Reports an unknown operator such as `><`. The span is the position of its second part.
+    /// Reports an unknown operator such as `><`. `span` is the position of the operator's second part.
     fn report_unknown_operator(&mut self, span: Span) {
         let before = self.source.get(..span.start as usize).unwrap_or_default();
         let start = before.trim_end_matches(['<', '>', '=', '!']).len() as u32;

@@ -64,7 +64,7 @@ impl PendingFileChanges {
         self.created.is_empty() && self.updated.is_empty() && self.removed.is_empty()
     }
 
-    /// Adds a file that replaces any existing file at its path.
+    /// Adds a file to the pending changes. The file replaces any existing file at its path.
     pub fn add(&mut self, planned: PlannedFile) -> Result<(), Failure> {
         match planned.read_current_content()? {
             CurrentContent::Same => self.unchanged.push(planned.path),

@@ -1,6 +1,6 @@
-//! Atomic writes of several files within the bounds of a command. Each file is first written to a temporary file, then
-//! all temporary files are moved to their destinations. In a project, the temporary files are in a folder that git
-//! ignores, because a killed run leaves them behind. Elsewhere, they are next to their destinations.
+//! Atomic writes of several files in the folders that a command is allowed to change. Each file is first written to a
+//! temporary file, then all temporary files are moved to their destinations. In a project, the temporary files are in a
+//! folder that git ignores, because a killed run leaves them behind. Elsewhere, they are next to their destinations.
 
 use std::collections::HashSet;
 use std::fs;

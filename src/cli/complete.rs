@@ -71,7 +71,7 @@ fn complete_spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     }
 }
 
-/// Completes the last entry of a list that is separated by commas.
+/// Completes the last entry of a comma-separated list.
 fn complete_last_entry(typed: &OsStr, complete: impl Fn(&str) -> Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
     let (before, start) = typed

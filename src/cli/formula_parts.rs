@@ -26,7 +26,7 @@ pub struct TokenWord {
 pub struct FormulaPart {
     pub id: ExprId,
     pub depth: usize,
-    /// Operator, function, or source of a leaf.
+    /// Name of the operator or function, or the source text of a leaf.
     pub label: String,
     pub span: Span,
     /// Result of compiling the part as a separate formula, or `None` if the part is not a formula by itself.

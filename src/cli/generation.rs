@@ -37,7 +37,7 @@ pub struct Generation<'p> {
     pub diagnostics: Vec<FileDiagnostics>,
 }
 
-/// Data that was needed to check the names of models.
+/// Moved files and nodes of the project, which `check_names` needed and other checks use too.
 pub struct NameCheck {
     moved: MovedFilePaths,
     nodes: Vec<GraphNode>,
@@ -139,7 +139,7 @@ impl<'p> Generation<'p> {
         )
     }
 
-    /// Removes the diagnostics of specs that are neither selected nor read by a selected model.
+    /// Removes the diagnostics of specs on which no selected model depends.
     pub fn drop_other_diagnostics(&mut self, selected_models: &SelectedModels) {
         for (file_diagnostics, is_needed) in self.diagnostics.iter_mut().zip(&selected_models.specs) {
             if !is_needed {
@@ -273,7 +273,7 @@ impl<'p> Generation<'p> {
         self.workspace.update_known_facts(self.compiled_specs(), is_whole)
     }
 
-    /// Returns the models that could be built, and the metric sets, including sets that no model reads.
+    /// Returns the models that could be built, and the metric sets, including metric sets that no model reads.
     pub fn compiled_specs(&self) -> impl Iterator<Item = &CompiledSpec> {
         let models = models::built_models(&self.models).map(|(_, built)| &built.compiled);
         models.chain(self.sets.iter().map(|set| &set.compiled))
@@ -344,7 +344,7 @@ impl<'p> Generation<'p> {
         let not_made = self.models.iter().enumerate().filter(|(index, _)| !is_made(*index));
         let kept_specs: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.workspace.specs_folder();
-        // The tests of a metric set are among the files of the first model that reads the set.
+        // The tests of a metric set are among the files of the first model that reads the metric set.
         let sets = self.sets.iter().map(|set| set.path.as_str()).filter(|_| everything);
         let generated_paths: BTreeSet<&str> = generated.map(|(_, model)| model.path.as_str()).chain(sets).collect();
         let is_left = |path: &Path, spec: &str| {

@@ -45,7 +45,7 @@ pub fn name_in_id(id: &str) -> &str {
     })
 }
 
-/// Adds the results that another command has overwritten to the results in a target folder.
+/// Adds to the results in a target folder the results that another command has overwritten.
 pub fn with_overwritten_results(
     root: &Path,
     dbt: &DbtProject,

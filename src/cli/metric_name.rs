@@ -8,7 +8,7 @@ pub struct MetricName<'n> {
     /// `metric` or `metric_set`, if the name has a prefix.
     pub prefix: Option<&'n str>,
     pub set: &'n str,
-    /// `None` if the name refers to the set.
+    /// `None` if the name refers to the metric set.
     pub metric: Option<&'n str>,
 }
 

@@ -46,7 +46,7 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
     let specs = workspace.specs_folder();
     let pushed_specs = OnceCell::new();
     // Whether the spec of a file exists and the file is outside of the folders in the project file. `None` if formulac
-    // did not generate the file, or if the next push removes it because its pushed spec does not exist any more.
+    // did not generate the file, or if the next push removes it because the pushed spec no longer exists.
     let is_current = |path: &Path| {
         let mut head = Vec::new();
         let outcome = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));

@@ -1,5 +1,5 @@
-//! Diagnostics that repeat an error of another file, such as an error in a metric set, in each model that reads the
-//! metric.
+//! Diagnostics that repeat an error of another file. For example, an error in a metric set is repeated in each model
+//! that uses the metric.
 
 use formulac_syntax::text::format_count;
 

@@ -93,7 +93,7 @@ impl SchemaOption {
     }
 }
 
-/// Returns the file itself, or the views of a folder, sorted by name.
+/// Returns the path itself if it is a file, otherwise the views in the folder, sorted by name.
 fn schema_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);

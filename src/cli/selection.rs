@@ -120,7 +120,7 @@ pub fn apply_selection(
     })
 }
 
-/// Applies a selection to metric sets. Returns one entry per set: whether the set is selected.
+/// Applies a selection to metric sets. Returns one entry per metric set: whether the metric set is selected.
 pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[String]) -> Result<Vec<bool>, Failure> {
     let is_named = |set: &CompiledSet, name: &str| {
         set.compiled

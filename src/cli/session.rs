@@ -159,7 +159,7 @@ impl Session {
     }
 
     /// Prints diagnostics as messages, without warnings if `--quiet` is set. An error in a metric set is printed once,
-    /// in the set.
+    /// at its position in the metric set.
     pub fn report(&self, file_diagnostics: &[FileDiagnostics]) {
         let summary = self.shown_diagnostics(file_diagnostics);
         let diagnostics = &summary.diagnostics;
@@ -186,8 +186,8 @@ impl Session {
         }
     }
 
-    /// Formats the diagnostics of `check` for standard output. Many warnings of one kind are one line. `--quiet`
-    /// removes warnings, unless `--deny warnings` makes them failures or the format is for programs.
+    /// Formats the diagnostics of `check` for standard output. Many warnings of one kind are combined into one line.
+    /// `--quiet` removes warnings, unless `--deny warnings` makes them failures or the format is for programs.
     pub fn format_checked(&self, file_diagnostics: &[FileDiagnostics], denies_warnings: bool) -> String {
         let reports = to_reports(file_diagnostics);
         let hides_warnings = self.global.quiet && !denies_warnings;
@@ -211,8 +211,8 @@ impl Session {
         self.report_with_groups(file_diagnostics, |_| true);
     }
 
-    /// Prints the diagnostics of a command whose subject is the rows or the SQL: repeated warnings with the same advice
-    /// as one line per kind, and all other diagnostics in full.
+    /// Prints the diagnostics of a command whose output is rows or SQL: repeated warnings with the same advice as one
+    /// line per kind, and all other diagnostics in full.
     pub fn report_repeated(&self, file_diagnostics: &[FileDiagnostics]) {
         let repeated = repeated_kinds(&to_reports(file_diagnostics), 2);
         self.report_with_groups(file_diagnostics, |kind| repeated.contains(&kind));
@@ -234,7 +234,8 @@ impl Session {
         !self.global.verbose && self.global.output_format == DiagnosticFormat::Human
     }
 
-    /// Formats the warnings of some kinds as one line per kind, and returns this text after the other diagnostics.
+    /// Returns two texts: the diagnostics that `is_grouped` does not select, in full, and the selected warnings, with
+    /// one line per kind.
     fn format_groups(
         &self,
         file_diagnostics: &[FileDiagnostics],

@@ -93,7 +93,8 @@ impl Spec {
         diag::sort(&mut self.file_diagnostics.diagnostics);
     }
 
-    /// Adds only the model warning about a key that may be NULL. Used if a spec of a project runs as a query.
+    /// Of the warnings that apply only to models, adds the one about a key that may be NULL. Used if a spec of a
+    /// project runs as a query.
     pub fn add_model_warnings(&mut self) {
         if self.model_fault.is_none() {
             self.model_warnings

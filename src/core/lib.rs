@@ -5,10 +5,10 @@
 //!                                           ╰─ plan ─ emit ─ sql    (a step of a model, for the crate above)
 //! ```
 //!
-//! The crate does not access files, the clock, the environment or the network. It does not panic on any input, and its
-//! recursion depth does not grow with the input. A compilation always returns a result: everything that could be
-//! compiled, and diagnostics with exact spans. Use this crate if you only need to compile formulas, for example in an
-//! editor, a web page or a language server.
+//! The crate does not access files, the clock, the environment or the network. The crate does not panic on any input,
+//! and its recursion depth does not grow with the input. A compilation always returns a result: everything that could
+//! be compiled, and diagnostics with exact spans. Use this crate if you only need to compile formulas, for example in
+//! an editor, a web page or a language server.
 //!
 //! ```
 //! use formulac_core::{Column, Compiler, Dialect, Relation, Schema, Type};

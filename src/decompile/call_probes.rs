@@ -1,4 +1,4 @@
-//! Probes of function calls, for each overload and number of arguments.
+//! Probes that consist of a function call, for each overload and number of arguments.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{
@@ -39,7 +39,7 @@ pub(super) fn add_overload_probes(
     }
 }
 
-/// Probes of a function that is called with `count` arguments.
+/// Probes that call a function with `count` arguments.
 struct CallProbes<'p> {
     name: &'static str,
     params: Vec<&'p Param>,
@@ -78,7 +78,7 @@ impl CallProbes<'_> {
         }
     }
 
-    /// Adds calls with literals only, with quotients, with negated numbers and with NULL.
+    /// Adds calls whose arguments are all literals, and calls with quotients, negated numbers or NULL.
     fn add_literals(&mut self) {
         let params = self.params.clone();
         // Each call contains either only large numbers (`NUMBERS`) or only small numbers (`SMALL`).

@@ -14,7 +14,7 @@ use crate::dialect::{Cell, Dialect};
 /// Maximum number of values in a list that is parsed as comparisons.
 const MAX_VALUES: usize = 100;
 
-/// Adds `x in (list)` or `x not in (list)` as comparisons. `None` if no comparisons have the same result.
+/// Adds `x in (list)` or `x not in (list)` to the trees, as comparisons. `None` if no comparisons have the same result.
 pub(super) fn expand_in_list(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId], negated: bool) -> Option<SqlNodeId> {
     let (compare, combine) = if negated { ("<>", "and") } else { ("=", "or") };
     let comparisons = list.iter().map(|value| (compare, *value)).collect();
@@ -22,8 +22,8 @@ pub(super) fn expand_in_list(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId]
     is_compared.then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
-/// Adds `x between low and high` or `x not between low and high` as comparisons. `None` if no comparisons have the same
-/// result.
+/// Adds `x between low and high` or `x not between low and high` to the trees, as comparisons. `None` if no comparisons
+/// have the same result.
 pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2], negated: bool) -> Option<SqlNodeId> {
     let [low, high] = ends;
     let (comparisons, combine) = match negated {
@@ -33,7 +33,7 @@ pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2],
     is_compared(trees, x).then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
-/// Adds comparisons of a value, combined with `and` or `or`. `None` if there are no comparisons.
+/// Adds comparisons of a value to the trees, combined with `and` or `or`. `None` if there are no comparisons.
 fn add_comparisons(
     trees: &mut Trees,
     x: SqlNodeId,
@@ -49,9 +49,9 @@ fn add_comparisons(
         .reduce(|combination, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![combination, next]))
 }
 
-/// Returns whether `in` and `between` are replaced with comparisons if they test this value. They are kept for string
-/// and date literals, because generated SQL also tests such literals with `between`. An example is the holidays of
-/// NETWORKDAYS: the formula with the holidays is easier to read than comparisons.
+/// Returns whether `in` and `between` are replaced with comparisons if they test this value. `in` and `between` are
+/// kept for string and date literals, because generated SQL also tests such literals with `between`. An example is the
+/// holidays of NETWORKDAYS: the formula with the holidays is easier to read than comparisons.
 fn is_compared(trees: &Trees, x: SqlNodeId) -> bool {
     !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_repeatable(trees, x)
 }

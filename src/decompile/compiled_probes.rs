@@ -40,9 +40,9 @@ pub(super) struct ProbesWithCachedSql {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ProbeStep {
     Rows,
-    /// A group always has at least one row, so conditional sums compile to different SQL.
+    /// Step with groups. A group always has at least one row, so conditional sums compile to different SQL.
     Groups,
-    /// Another formula of the step shows that columns of unknown type are numbers.
+    /// Step without groups, in which another formula shows that columns of unknown type are numbers.
     RowsOfNumbers,
 }
 

@@ -115,7 +115,7 @@ pub fn changed_part(before: &str, after: &str, part: &Range<usize>) -> Option<St
     let start = old.partition_point(|(_, range, _)| range.start < part.start);
     let end = old.partition_point(|(_, range, _)| range.end <= part.end);
     let changed = head..old.len() - tail;
-    // Text that is added next to the part may belong to the formula around it.
+    // Text that is added directly before or after the part may belong to the rest of the formula.
     let is_inside = start <= changed.start && changed.end <= end;
     let is_added = changed.is_empty() && (changed.start == start || changed.start == end);
     if !is_inside || is_added {

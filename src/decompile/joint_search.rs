@@ -75,8 +75,8 @@ impl<'r> SharedCandidates<'r> {
         !self.wanted.borrow().is_empty()
     }
 
-    /// Requests candidates that the search will need after the candidate that it needs next. `are_needed` is `false` if
-    /// the search needs them only if that candidate is wrong.
+    /// Requests candidates to compile together with the candidate for which the search waits. If `are_needed` is
+    /// `false`, the search needs these candidates only if the awaited candidate is wrong.
     pub fn want_next<'f>(&self, formulas: impl Iterator<Item = &'f str>, are_needed: bool) {
         let mut wanted = self.wanted.borrow_mut();
         if are_needed || !self.results.borrow().differences.is_empty() {
@@ -85,7 +85,8 @@ impl<'r> SharedCandidates<'r> {
         }
     }
 
-    /// Returns the number of differences that a candidate leaves. `None` also if the candidate must be compiled first.
+    /// Returns the number of differences that a candidate leaves. Also returns `None` if the candidate must be compiled
+    /// first.
     pub fn differences(&self, formula: &str, count: impl FnOnce(&CandidateFile<'_>) -> Option<usize>) -> Option<usize> {
         let known = self.results.borrow().differences.get(formula).copied();
         known.unwrap_or_else(|| {
@@ -95,7 +96,8 @@ impl<'r> SharedCandidates<'r> {
         })
     }
 
-    /// Returns the guards that a candidate adds, and its SQL. `None` also if the candidate must be compiled first.
+    /// Returns the guards that a candidate adds, and its SQL. Also returns `None` if the candidate must be compiled
+    /// first.
     pub fn guards(
         &self,
         formula: &str,

@@ -150,8 +150,9 @@ impl<'m> EditedModel<'m> {
         Some(EditOrigin::Model(formulas))
     }
 
-    /// Returns another metric that is computed from a column, because both metrics contain the same aggregate. The
-    /// formula of the other metric does not refer to the column's own metric.
+    /// Returns another metric whose formula in the expanded model refers to the column, although its formula in the
+    /// metric set does not refer to the column's own metric. The column then contains an aggregate that both metrics
+    /// use.
     fn other_metric_of_aggregate(
         &self,
         spec_position: &SpecPosition<'_>,

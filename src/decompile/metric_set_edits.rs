@@ -37,7 +37,7 @@ pub enum EditedSetPart<'m> {
     Relation(MetricSetRelation<'m>),
 }
 
-/// Expression of a definition in a file, with the position and the tokens that compute it.
+/// Expression of a definition in a file, with the expression's position and the tokens that compute it.
 struct DefinitionParts {
     expression: Result<SqlNodeId, String>,
     site: Option<ColumnExpression>,
@@ -73,7 +73,7 @@ impl EditedModel<'_> {
         })
     }
 
-    /// Finds the first definition of a metric set that the edited pieces change.
+    /// Finds the first definition that is in a metric set and that the edited pieces change.
     fn definition_edit(
         &self,
         decompiler: &Decompiler,
@@ -133,7 +133,7 @@ impl EditedModel<'_> {
         None
     }
 
-    /// Finds the relation of a metric set that the edited pieces of a `from` clause change.
+    /// Finds the relation that a metric set reads and that the edited pieces of a `from` clause change.
     fn relation_edit(
         &self,
         position: &FilePartPosition,

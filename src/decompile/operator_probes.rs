@@ -1,4 +1,4 @@
-//! Probes of operators, and of columns with a suffix or in a short formula.
+//! Probes that consist of an operator, of a column with a suffix, or of a short formula with a column.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, ProbeFormula, TYPES, literal_args, probe_column};
@@ -21,7 +21,7 @@ pub(super) const INFIX_OPERATORS: [BinaryOp; 12] = [
     BinaryOp::GreaterEqual,
 ];
 
-/// Adds the probes of columns, and of formulas without columns.
+/// Adds the probes that test columns, and the probes that contain no columns.
 pub(super) fn add_column_probes(probes: &mut Vec<ProbeFormula>) {
     for (ty, _) in TYPES {
         for nullable in [true, false] {
@@ -41,7 +41,7 @@ pub(super) fn add_column_probes(probes: &mut Vec<ProbeFormula>) {
     }
 }
 
-/// Adds the probes of an operator: two columns, a column and a literal, two literals.
+/// Adds the probes that test an operator, with two columns, with a column and a literal, and with two literals.
 pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
     const CONSTANTS: [&str; 17] = [
         "TRUE",

@@ -26,7 +26,8 @@ const ANY: &str = "any";
 /// Names, operators and other parts of an expression.
 pub(super) type ExpressionParts = BTreeSet<String>;
 
-/// Sets of parts. Every expression that matches one of the group's patterns contains at least one of these sets.
+/// Sets of parts. Every expression that matches one of the group's patterns contains all parts of at least one of these
+/// sets.
 type PartSets = Vec<Vec<&'static str>>;
 
 /// Returns whether an expression with these parts may match a pattern in a group of probes.

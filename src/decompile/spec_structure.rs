@@ -23,10 +23,10 @@ const KEYS_WITH_NAMES: [&str; 7] = [
     "rules",
 ];
 
-/// Returns versions of a spec in which a definition has a new name. Each version renames the last definition with the
-/// old name and the columns of later steps that repeat it, and uses the new name in other definitions and in the
-/// column's properties. The second version also uses the new name in other keys, such as `order_by`, in which the old
-/// name may refer to an input column instead.
+/// Returns versions of a spec in which a definition has a new name. In each version, the last definition with the old
+/// name has the new name, and so have the columns of later steps that repeat it. Other definitions and the column's
+/// properties use the new name. The second version also uses the new name in other keys, such as `order_by`, in which
+/// the old name may refer to an input column instead.
 ///
 /// ```
 /// use formulac_decompile::with_renamed_definition;

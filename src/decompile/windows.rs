@@ -38,7 +38,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
             });
         }
     }
-    // Probe functions over rows with the same value as the current row.
+    // Also probe the functions that read the rows with the same value as the current row.
     for (name_index, name) in names.iter().enumerate().take(MAX_NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
             probes.push(ProbeFormula {

@@ -118,7 +118,7 @@ impl Draft {
         &self.text
     }
 
-    /// Returns whether the text can be appended to the spec unchanged, because the spec has no `examples:` yet.
+    /// Returns `true` if the spec has no `examples:` yet, so that the text can be appended to the spec unchanged.
     #[must_use]
     pub fn includes_key(&self) -> bool {
         self.appends

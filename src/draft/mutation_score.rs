@@ -18,9 +18,10 @@ use super::coverage::{needs_additional_row, prune_spec};
 use super::mutants::spec_mutants;
 
 pub struct MutationScorer<'a> {
-    /// The spec on each day to try, main day first, reduced to the output columns in `columns`.
+    /// Versions of the spec, one for each day to try, starting with the main day. Each version computes only the output
+    /// columns in `columns`.
     pub specs: Vec<InterpreterSpec>,
-    /// The spec on each day to try, main day first, with all output columns.
+    /// Like `specs`, but with all output columns.
     pub specs_by_day: Vec<&'a InterpreterSpec>,
     /// Relations. Each entry contains the name, the columns, the key columns among these columns, and the number of
     /// columns in the complete key.

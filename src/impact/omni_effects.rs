@@ -100,8 +100,8 @@ fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeS
     }
 }
 
-/// Adds the effect on a field. `before` is the path to its table, and `from` is the id of the table or field that the
-/// field reads.
+/// Adds the effect on a field to the report. `before` is the path to its table, and `from` is the id of the table or
+/// field that the field reads.
 fn add_field_effect(
     field: &AffectedField,
     (grade, reason): (ChangeSeverity, String),
@@ -139,7 +139,7 @@ fn add_field_effect(
     });
 }
 
-/// Adds the effect on a topic or join that uses an affected field.
+/// Adds the effect on a topic or join that uses an affected field to the report.
 fn add_user_effect(
     (kind, name, file, field): (OmniItemKind, String, String, String),
     places: &FxHashMap<String, usize>,

@@ -90,7 +90,8 @@ pub struct Impact {
     /// Changed models whose SQL cannot be compared column by column, each with the reason. Their removed and renamed
     /// columns are unknown.
     pub untraced: Vec<(String, String)>,
-    /// Whether effects are reported for whole models only because the last dbt run compiled only some models.
+    /// Whether the last dbt run compiled only some models, so that effects are reported for whole models instead of
+    /// columns.
     pub is_partly_compiled: bool,
     /// Number of differences between two revisions.
     pub differences: usize,

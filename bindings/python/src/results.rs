@@ -125,7 +125,7 @@ result_class! {
         name: String,
         /// Name of the SQL dialect.
         dialect: String,
-        /// SQL that reads the tables directly.
+        /// SQL query that contains the names of the tables instead of dbt's `ref` and `source`.
         query: String,
         /// Text of the dbt model's `.sql` file. `None` if the spec cannot be a dbt model.
         model_sql: Option<String>,

@@ -210,7 +210,7 @@ def test_the_github_action(repository, api, tmp_path):
     def step(of):
         env = {name: value(text) for name, text in of["env"].items()}
         places = {"RUNNER_TEMP": str(tmp_path), "GITHUB_PATH": str(tmp_path / "path")}
-        # The wheel of this run replaces the wheel from PyPI.
+        # Install the wheel that this run built instead of the wheel from PyPI.
         index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(BIN.parent)}
         return repository.run(of["run"], **{**repository.request(api, "github"), **env, **places, **index})
 

@@ -89,7 +89,7 @@ def test_the_command_is_built_of_the_published_crates(tmp_path):
     patches = [word for name, folder in members.items() if name != "formulac"
                for word in ("--config", f'patch.crates-io.{name}.path="{folder}"')]
     assert len(patches) >= 8, members
-    # The folder of the other builds, so that the dependencies are checked only once.
+    # Use the target folder of the other builds, so that cargo checks the dependencies only once.
     build = ["cargo", "check", "--quiet", "--offline", "--bin", "formulac", "--target-dir", ROOT / "target"]
     ran = subprocess.run([*build, *patches], cwd=members["formulac"], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]

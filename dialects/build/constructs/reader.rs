@@ -57,7 +57,7 @@ pub(super) struct Reader<'a> {
     nodes: &'a [Node],
     signature: &'a Signature,
     scope: &'a Scope<'a>,
-    /// Text after each call, such as ` within group (order by)`. Several texts are separated by `|`.
+    /// Text after each call, such as ` within group (order by)`. Alternative texts are separated by `|`.
     suffixes: Vec<String>,
     described: Vec<NodeDescription>,
     found: BTreeSet<Construct>,

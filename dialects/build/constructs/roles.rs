@@ -1,11 +1,11 @@
-//! Places in a query where the compiler uses an aggregate's template: with `group by`, or over a kind of window.
+//! Ways in which a query uses an aggregate's template: with `group by`, or over a kind of window.
 
 use crate::catalogue::Function;
 
 /// Aggregates that are never computed over a window: TEXTJOIN joins only the rows of a group (F0420).
 const GROUPED_ONLY: [&str; 1] = ["string_agg"];
 
-/// Places in a query where an aggregate's template is used.
+/// Ways in which a query uses an aggregate's template.
 #[derive(Clone, Copy, Default)]
 pub struct AggregateUses {
     /// In `group by`.
@@ -19,8 +19,8 @@ pub struct AggregateUses {
 }
 
 impl AggregateUses {
-    /// Returns where the compiler uses a function's template. An entry that another function refers to in `window` or
-    /// `over` is computed over partitions, and an entry in `framed` over frames.
+    /// Returns the ways in which queries use a function's template. An entry that another function refers to in
+    /// `window` or `over` is computed over partitions, and an entry in `framed` over frames.
     pub fn find_aggregate_uses(function: &Function, functions: &[Function]) -> Self {
         let is_referenced = |field: fn(&Function) -> &Option<String>| {
             functions.iter().any(|f| field(f).as_ref() == Some(&function.name))

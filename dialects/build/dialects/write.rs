@@ -243,8 +243,8 @@ fn write_construct_facts(output: &mut String, dialect: &Dialect) {
     output.push_str("] ");
 }
 
-/// Returns the lengths of the words as bit sets with one bit per length. The index of a bit set is the low five bits of
-/// a word's first letter, which are the same in upper and lower case.
+/// Returns the lengths of the words as bit sets with one bit per length. The low five bits of a word's first letter,
+/// which are the same in upper and lower case, are the index into the array of bit sets.
 fn word_lengths(words: &[String]) -> [u32; 32] {
     let mut lengths = [0; 32];
     for word in words {
@@ -282,7 +282,7 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
 }
 
 /// Returns the number of occurrences of an argument in the SQL of a template. If a mode calls an internal function on
-/// the argument, `of_mode` returns how often that function's SQL repeats it.
+/// the argument, `of_mode` returns how often that function's SQL contains the argument.
 fn count_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     let uses = |node: &Node| match node {
         Node::Arg { index, mode } | Node::ArgList { index, mode } | Node::ArgJoin { index, mode, .. }

@@ -1,7 +1,8 @@
 //! Names that a template introduces: subquery aliases and lambda parameters.
 //!
 //! An argument inside the scope of such a name can be a user's column. If the column had the same name, SQL would
-//! resolve it to the template's value instead. The names in templates therefore end in `_`, unlike column names.
+//! resolve the argument to the template's value instead. The names in templates therefore end in `_`, unlike column
+//! names.
 
 use super::Token;
 

@@ -275,8 +275,8 @@ impl Dialect {
     }
 }
 
-/// Returns `true` if a raw literal can contain all characters of the string and is easier to read, because the string
-/// contains backslashes.
+/// Returns `true` if the string contains backslashes and a raw literal, which is easier to read, can contain all of its
+/// characters.
 fn is_plainly_raw(value: &str) -> bool {
     let mut escaped = value.bytes().filter(|b| is_escaped(*b));
     !value.ends_with('\\') && value.contains('\\') && escaped.all(|b| b == b'\\')

@@ -115,8 +115,8 @@ pub struct DialectData {
     pub reserved: &'static [&'static str],
     /// Hash table of the reserved words.
     pub reserved_slots: &'static [u16],
-    /// Lengths of the reserved words, as bit sets with one bit per length. The index of a bit set is the low five bits
-    /// of a word's first letter.
+    /// Lengths of the reserved words, as bit sets with one bit per length. The low five bits of a word's first letter
+    /// are the index into the array.
     pub reserved_lengths: [u32; 32],
     /// `true` if a backslash in a string must be doubled.
     pub backslash: bool,
@@ -185,7 +185,7 @@ pub struct ConstructFact {
     pub verdict: FactVerdict,
     /// Engine with its version, or the address of a page with the date of its copy. Empty if no source was found.
     pub source: &'static str,
-    /// Session parameters that change the value.
+    /// Session parameters that change the result of the construct.
     pub parameters: &'static [&'static str],
     /// `true` if the entry is inherited from the dialect that this dialect extends, so that it is no evidence for this
     /// dialect.

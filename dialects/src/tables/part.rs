@@ -49,7 +49,7 @@ pub enum Part {
     /// Parts separated by spaces.
     Spaced(&'static [u16]),
     /// Parts of a call that are separated by spaces, as in `x order by y desc`. The parts from `first` to `until` are
-    /// the sort order. They are omitted if the argument that they sort by is the same in every row.
+    /// the sort order. The sort order is omitted if the argument to sort by is the same in every row.
     Ordered {
         parts: &'static [u16],
         first: u8,

@@ -113,7 +113,7 @@ pub fn inode(data: &fs::Metadata) -> String {
     format!("{} {}", data.dev(), data.ino())
 }
 
-/// Returns the creation time of a file, because the system has no inode numbers.
+/// Returns the creation time of a file, on systems that have no inode numbers.
 #[cfg(not(unix))]
 pub fn inode(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())

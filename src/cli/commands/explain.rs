@@ -70,7 +70,7 @@ fn reject_formula(subject: &OsStr) -> Result<(), Failure> {
         .with_help("write a spec with `from` and the formula, and specify the spec's file or the name of its model"))
 }
 
-/// Prints the spec of a model that is built on metric sets, with the definitions from the sets written out.
+/// Prints the spec of a model that is built on metric sets, with the definitions from the metric sets written out.
 fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let sources = knowledge.read_sources(&[args.subject.clone().into()]);

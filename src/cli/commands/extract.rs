@@ -140,7 +140,7 @@ struct ShownExtraction<'s> {
     changes: Vec<TextChange>,
 }
 
-/// Returns the changes to the files: first the sets, then the specs.
+/// Returns the changes to the files: first the metric sets, then the specs.
 fn changes(sources: &[(SourceText, Option<String>)], extraction: &Extraction) -> Vec<TextChange> {
     let sets = extraction.sets.iter().filter_map(|set| {
         let before = set
@@ -180,7 +180,7 @@ impl ShownExtraction<'_> {
         out
     }
 
-    /// Returns messages about the sets, the skipped specs, and the names with different formulas.
+    /// Returns messages about the metric sets, the skipped specs, and the names with different formulas.
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for set in &self.extraction.sets {

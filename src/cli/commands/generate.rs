@@ -123,8 +123,8 @@ fn compile_selected(
     })
 }
 
-/// Writes the planned files, and returns notes about them. If a file has hand edits, or if dbt rejects a model, no file
-/// changes.
+/// Writes the planned files, and returns notes about them. Changes no files if a file was edited by hand or if dbt
+/// rejects a model.
 fn write_files(
     session: &Session,
     args: &GenerateArgs,
@@ -237,8 +237,8 @@ fn validate_files(
     validate::run(session, &args.dbt, workspace, models, file_diagnostics)
 }
 
-/// Merges the specs' changes into files with hand edits, as a push does, if the edits exist only in the files. Returns
-/// an error if a push would report a conflict or copy an edit to a spec.
+/// Merges the specs' changes into files that were edited by hand, as a push does, if the edits exist only in these
+/// files. Returns an error if a push would report a conflict or copy an edit to a spec.
 fn merge_into_edited_files(
     session: &Session,
     workspace: &Workspace,

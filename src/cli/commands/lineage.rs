@@ -56,8 +56,8 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Returns the columns from which a metric, or the metrics of a set, are computed, and the models and columns that use
-/// the metrics.
+/// Returns the columns from which a metric, or each metric of a metric set, is computed, and the models and columns
+/// that use the metrics.
 fn neighbors(context: &ImpactContext, metric: &KnownMetric<'_>) -> MetricNeighbors {
     let lineage = metric.set.lineage().into_iter();
     let is_own = |column: &str| {

@@ -50,7 +50,7 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     Ok(json!({"relations": relations}).to_string())
 }
 
-/// Finds the decimals among the CSV columns that were read as floats, and records their types with the files.
+/// Finds the decimals among the CSV columns that were read as floats, and records their types in `files`.
 fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], dialect: Dialect) -> Result<(), Failure> {
     let mut requested_columns: Vec<(&mut DataFile, Vec<&str>)> = Vec::new();
     let mut script = String::new();

@@ -31,7 +31,8 @@ pub use command::{CommandKnowledge, DataFileKnowledge, FormulaSettings};
 pub use formulac::sync::KNOWN;
 pub use notes::report_undecided_types;
 
-/// Maximum number of specs in a project for which types are probed. The limit keeps `generate` fast.
+/// Maximum number of specs in a project for which the compiler finds the columns whose unknown type affects the SQL.
+/// The limit keeps `generate` fast.
 const MAX_PROBED_SPECS: usize = 500;
 
 /// Source of facts that takes precedence: `known.yml` or dbt's artifacts.

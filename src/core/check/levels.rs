@@ -138,8 +138,8 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns whether an aggregate or window function is not allowed here, because groups or windows are computed
-    /// later. Reports the error once per definition.
+    /// Returns `true` if an aggregate or window function is not allowed in the current role or context, which is
+    /// evaluated before groups or windows. Reports the error once per definition.
     pub(super) fn is_level_forbidden(&mut self, level: Level, span: Span) -> bool {
         match (
             level,

@@ -85,7 +85,7 @@ pub enum DefinitionRole {
 }
 
 impl DefinitionRole {
-    /// Returns the role's name if the role does not allow window functions because it is evaluated before them.
+    /// Returns the role's name if the role is evaluated before window functions and therefore does not allow them.
     fn name_of_role_without_windows(self) -> Option<&'static str> {
         match self {
             Self::Where => Some("`where`"),
@@ -99,7 +99,7 @@ impl DefinitionRole {
         }
     }
 
-    /// Returns whether names resolve to input columns first, because the role is a condition on input rows.
+    /// Returns `true` if the role is a condition on input rows, in which names resolve to input columns first.
     fn resolves_input_columns_first(self) -> bool {
         matches!(self, Self::Where | Self::On(_))
     }
@@ -144,8 +144,8 @@ pub struct CheckScope<'a> {
     pub merged: &'a [MergedColumn],
     /// Whether names that no relation contains resolve to columns of unknown type.
     pub open: bool,
-    /// Whether a name is also a column of unknown type if it looks like a cell (`Q1`) or a function (`SUM`). Formulas
-    /// over metrics are analyzed before the names of the metrics are known.
+    /// Whether an unknown name that looks like a cell (`Q1`) or a function (`SUM`) is also treated as a column of
+    /// unknown type. Formulas over metrics are analyzed before the names of the metrics are known.
     pub are_unknown_names_columns: bool,
     /// Whether the user chose the relation with `--from` or `from:`. If `true`, columns of other relations are errors.
     pub chosen: bool,
@@ -163,8 +163,8 @@ pub struct CheckScope<'a> {
     pub calendar: Calendar,
     /// Replacement for the current date.
     pub today: Option<&'a Today>,
-    /// Whether nested window functions are supported, because a later query level (stratum) can compute the outer
-    /// function.
+    /// Whether nested window functions are supported, which requires that a later query level (stratum) can compute the
+    /// outer function.
     pub strata: bool,
     /// Whether a group may have no rows, as in a model that combines several metric sets, or with `fill`.
     pub has_empty_groups: bool,
@@ -216,8 +216,8 @@ impl CheckScope<'_> {
             .unwrap_or(DefinitionRole::Definitions)
     }
 
-    /// Returns the name of a context or role that does not allow aggregates because it evaluates each row separately.
-    /// `None` if aggregates are allowed.
+    /// Returns the name of the context or role if it evaluates each row separately and therefore does not allow
+    /// aggregates. `None` if aggregates are allowed.
     fn name_of_context_without_aggregates(&self, role: DefinitionRole) -> Option<&'static str> {
         match role {
             DefinitionRole::Definitions if self.context == Context::Row => Some("a dimension"),

@@ -21,7 +21,8 @@ pub(super) fn order_definitions(
         order.extend(0..count as u32);
         return;
     }
-    // The uses are sorted by user. `starts` contains the index of each user's first use.
+    // The uses are sorted by the definition that contains the use. `starts` contains the index of the first use in each
+    // definition.
     let mut starts = Arena::filled(0u32, count + 1);
     for (user, _) in &names.uses {
         starts[*user as usize + 1] += 1;

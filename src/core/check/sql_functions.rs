@@ -58,9 +58,9 @@ macro_rules! functions {
     };
 }
 
-/// Warehouse functions with two names, and the minimum number of arguments for which the names are synonyms. The table
-/// of functions does not contain these functions, because the formula function with the second name has other arguments
-/// or limits.
+/// Warehouse functions with two names, and the minimum number of arguments for which the names are synonyms.
+/// `FUNCTIONS` does not contain them, because the corresponding formula functions, such as `CEILING`, have other
+/// arguments or limits.
 const SYNONYMS: &[(&str, &str, usize)] = &[("ceiling", "ceil", 1), ("substring", "substr", 2)];
 
 const INTEGER: SqlResultType = SqlResultType::Of(Type::Integer);

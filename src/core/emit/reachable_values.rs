@@ -9,8 +9,8 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
 impl Emitter<'_> {
-    /// Returns the parts of `coalesce(least(a, b), a, b)` that can be reached, because some arguments are never NULL.
-    /// `None` for other parts.
+    /// Returns the parts of `coalesce(least(a, b), a, b)` that can be reached. A part after an argument that is never
+    /// NULL cannot be reached. `None` for other parts.
     pub(super) fn reachable_values(&self, template: &Template, part: &Part, args: &[IrId]) -> Option<Vec<u16>> {
         let Part::Call {
             name: "coalesce",

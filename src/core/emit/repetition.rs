@@ -11,14 +11,14 @@ use crate::sql::{Sql, SqlId};
 const UNNOTICED_BYTES: u64 = 1 << 10;
 
 impl Emitter<'_> {
-    /// Reports the parts that an emitted definition repeats, because the SQL of a definition or of a name in LET is
-    /// inserted wherever the name is used. If the repeated parts exceed the limit, reports an error and returns
-    /// `false`. The definitions that use this definition are then skipped.
+    /// Reports the parts that the SQL of a definition repeats. Parts are repeated because the SQL of another definition
+    /// or of a name in LET is inserted wherever the name is used. If the repeated parts exceed the limit, reports an
+    /// error and returns `false`. The definitions that use this definition are then skipped.
     pub fn check_repetition(&mut self, index: u32, root: SqlId) -> bool {
         let id = self.program.definition_root(index);
         let span = self.program.meta(id).span;
         let width = u64::from(self.work.tree.width(root));
-        // SQL that is hardly longer than its formula contains few repetitions, so it is not searched for them.
+        // SQL that is hardly longer than its formula contains few repetitions, so do not search for repetitions.
         if width <= UNNOTICED_BYTES.max(2 * u64::from(span.end - span.start)) {
             return true;
         }

@@ -134,7 +134,7 @@ impl Emitter<'_> {
         replaced
     }
 
-    /// Restores the SQL of arguments after the call that reads them is emitted.
+    /// Restores the SQL of arguments after the call that uses the arguments is emitted.
     #[inline]
     pub(super) fn restore_arguments(&mut self, replaced: Vec<(IrId, SqlId)>) {
         for (id, sql) in replaced {

@@ -21,7 +21,7 @@ impl NodeMeta {
 }
 
 impl Program {
-    /// Adds NULL.
+    /// Adds a NULL constant.
     pub fn add_null(&mut self, ty: Type, span: Span) -> IrId {
         let meta = NodeMeta {
             nullable: true,

@@ -149,8 +149,8 @@ impl CalendarEnd {
     }
 }
 
-/// Returns the smallest change that a shift makes to a time, in months if both units are months, otherwise in seconds.
-/// Negative for backward shifts.
+/// Returns the smallest change that a shift by `count` units makes to a time. The result is in months if `unit` and
+/// `other` are a number of months, otherwise in seconds. Negative for backward shifts.
 fn least_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
     change(count, unit, other, if count < 0 { 31 } else { 28 })
 }

@@ -46,8 +46,8 @@ pub struct ColumnUse {
     pub is_uuid: bool,
     /// Whether the type is inferred from the column's use instead of being specified in a schema.
     pub assumed: bool,
-    /// Whether the column is not part of any known relation. If `relation` is set nevertheless, its name comes from the
-    /// source and not from a schema.
+    /// Whether the column is not part of any known relation. If `relation` is also set, the formula names the relation,
+    /// but no schema contains it.
     pub unknown: bool,
     /// Columns from both sides of a full join that the join merges into this column. The merged value is the first
     /// non-NULL value.
@@ -109,13 +109,13 @@ pub struct Program {
     pub lowered_calls: Vec<(Span, &'static str)>,
     /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
-    /// Meaning of each node's NULL with `blanks: zero`, up to the last evaluated node.
+    /// With `blanks: zero`, what a NULL in each node means. The list ends at the last evaluated node.
     pub null_meanings: Vec<super::NullMeaning>,
     /// Whether constant folding left unused nodes in the definitions. During lowering, this is the state of the current
     /// definition.
     pub has_unused_nodes: bool,
-    /// Whether several nodes may have the same operand, because the program contains LET or functions with a
-    /// definition.
+    /// Whether the program contains LET or functions with a definition, so that several nodes may have the same
+    /// operand.
     pub shares_nodes: bool,
     /// Indices into `definitions`, in dependency order.
     pub order: Vec<u32>,
@@ -279,7 +279,8 @@ impl Program {
             .map_or(&[], |(_, partition)| self.args(*partition))
     }
 
-    /// Returns the distance of a window frame's bound, with the arguments that its template needs.
+    /// Returns the distance from the current row to a bound of a window frame, with the arguments that the distance's
+    /// template needs.
     pub fn distance(&self, count: i64, unit: CalendarUnit) -> Option<CalendarOffset> {
         let is_same = |distance: &&CalendarOffset| (distance.count, distance.unit) == (count, unit);
         self.distances.iter().find(is_same).copied()
@@ -392,8 +393,8 @@ impl Program {
         }
     }
 
-    /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first and last value of
-    /// such dates are also first days of a month.
+    /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first or last of several
+    /// first days is also the first day of a month.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         const MONTHS: [FunctionId; 4] = [

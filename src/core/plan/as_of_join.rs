@@ -170,7 +170,8 @@ impl Planner<'_> {
         let preferred_name = format!("{side}_{}", to_name_part(&rows.key_name));
         let next = self.free_name(&preferred_name, &rows.columns, parts.find.tab);
         let one = self.emitter.tree().add_raw_text("1");
-        // In this order, the row to choose is the first row with its key, so the preceding row has the next key.
+        // If several rows have the same key, the first of them is the row to choose, so the row before it has the next
+        // key.
         rows.items.push(Item::named(
             self.window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
             self.quoted_name(&next),
@@ -269,9 +270,9 @@ impl Planner<'_> {
         lookup_join.how = LookupJoinKind::ByValues(vec![(rows.sheet_column, (rows.cte_column, quoted_there))]);
     }
 
-    /// Adds a CTE with the distinct lookup values, because the next select repeats each of them for all rows on the
-    /// requested side. Returns the name and the source of the rows with the lookup values: the sheet itself if its
-    /// lookup values are already distinct.
+    /// Adds a CTE with the distinct lookup values, because the next select repeats each value for all rows whose keys
+    /// are on the requested side of the value. Returns the name and the source of the rows that contain the lookup
+    /// values. If the lookup values of the sheet are already distinct, adds no CTE and returns the sheet itself.
     fn add_lookup_values_cte(
         &mut self,
         (name, quoted): &QuotableColumnName,
@@ -300,8 +301,8 @@ impl Planner<'_> {
         (values, SelectSource::Name(cte_name))
     }
 
-    /// Returns the select that joins each lookup value to the rows on the requested side, and numbers these rows
-    /// starting with the nearest row.
+    /// Returns the select that joins each lookup value to the rows whose keys are on the requested side of the value,
+    /// and that numbers these rows, starting with the nearest row.
     fn candidates_select(
         &mut self,
         rows: &CandidateColumns,

@@ -166,8 +166,8 @@ impl DefinitionMaterializer<'_> {
             self.finish(value, target);
             return;
         }
-        // The SQL contains a ranked value twice because it also tests the value for NULL. A count of equal values
-        // contains the value twice: as the argument and as a partition key.
+        // The SQL contains a ranked value twice because it also tests the value for NULL. The SQL of a count of equal
+        // values, `count(x) over (partition by x)`, contains the value twice too.
         let over = program.window_frame(over);
         let is_tested = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
         if is_tested && !self.is_column_already(value, target) {
@@ -175,8 +175,8 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Materializes the value of another period. A helper that is computed from grouping keys becomes a column of the
-    /// groups, because a lookup can read only columns of the other row.
+    /// Materializes the value of another period. A helper definition that is computed from grouping keys becomes a
+    /// column of the groups, because a lookup can read only columns of the other row.
     fn materialize_period_lookup(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
         if self.is_column(value, target.shared.step) {
             return;

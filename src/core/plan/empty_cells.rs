@@ -8,7 +8,7 @@ use crate::arena::Arena;
 use crate::catalog::{self, Nulls, internal};
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
-/// Returns whether the step needs one row per cell, because a window counts empty cells or reads a value from them.
+/// Returns `true` if a window counts empty cells or reads a value from them, so that the step needs one row per cell.
 /// LAG, for example, reads empty cells.
 pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     let program = step.program;

@@ -1,4 +1,4 @@
-//! Selects that read several relations: their joins, and the columns that are read in later stages of the step.
+//! Selects that read several relations: their joins, and the columns that later strata of the step read.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -176,7 +176,7 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// Determines which columns of a joined input later stages of the step read, and how these columns are named.
+    /// Determines the columns of a joined input that later strata of the step read, and chooses a name for each column.
     pub(super) fn choose_columns_for_later_selects(&mut self, used_names: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;
@@ -228,7 +228,8 @@ impl<'p> Planner<'p> {
         self.emitter.renamed = renamed;
     }
 
-    /// Returns the name of the output that is the given column of the joined input. `None` if there is no such output.
+    /// Returns the name of the output column that contains the given column of the joined input without changes. `None`
+    /// if there is no such output.
     pub(super) fn input_output_name(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {

@@ -21,8 +21,7 @@ pub(super) struct LookupJoinKey {
 /// Lookups of a step, grouped by the join that they can share.
 #[derive(Debug, Default)]
 pub(super) struct KeyLookups {
-    /// Lookups that find the same rows. A key without `sought` also covers lookups that differ only in the lookup
-    /// value.
+    /// Lookups that find the same rows. If a key has no `sought`, its lookups can have different lookup values.
     pub lookups_by_join: FxHashMap<LookupJoinKey, Vec<IrId>>,
     /// Value number of each node.
     numbers: Arena<u32>,

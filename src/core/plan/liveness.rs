@@ -24,8 +24,8 @@ impl Liveness {
     }
 }
 
-/// Returns whether repeating a value costs nothing, because the value is simple or is a reference to a definition that
-/// is computed elsewhere.
+/// Returns `true` if a value is simple, or is a reference to a definition that is computed elsewhere, so that repeating
+/// the value costs nothing.
 pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
     program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }
@@ -50,7 +50,7 @@ pub(super) fn computed_nodes(
         arena[node_index as usize - base] &= !is_column(IrId(node_index));
         if arena[node_index as usize - base] {
             program.operands(IrId(node_index)).for_each(|o| {
-                // If the node refers to another definition, its operands are outside of this definition's range.
+                // If the node refers to another definition, the ids of its operands are not between `first` and `root`.
                 if let Some(mark) = o.index().checked_sub(base).and_then(|i| arena.try_get_mut(i)) {
                     *mark = true;
                 }

@@ -1,5 +1,5 @@
-//! Lookups of values from other periods. A stratum joins the previous stratum to itself on the sort key shifted by a
-//! period.
+//! Lookups of values from other periods. The select of a stratum reads the previous stratum twice: it joins each row to
+//! the row whose sort key is shifted by a period.
 //!
 //! Each row matches at most one other row. Either the compared columns identify the rows of the stratum, or the join
 //! reads only the rows that these columns identify.
@@ -117,7 +117,8 @@ impl Planner<'_> {
         let own_qualifier = self.emitter.qualifier.replace(alias);
         let sql = self.emit_current_row_value(id, stage);
         self.emitter.qualifier = own_qualifier;
-        // Emit the value for the current row again, because other values use the same operands.
+        // Emit the value for the current row again, because other values contain the same operands and must read them
+        // from the current row.
         self.emit_current_row_value(id, stage);
         sql
     }
@@ -212,7 +213,7 @@ impl Planner<'_> {
             .having(is_single)
             .project(items);
         self.restore_qualifier(saved);
-        // Emit the values again, because other values use the same operands and need a qualifier.
+        // Emit the values again, because other values contain the same operands and must read them with a qualifier.
         for id in compared
             .iter()
             .chain([key])

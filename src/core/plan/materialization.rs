@@ -29,8 +29,8 @@ struct ReadCounts {
     groups: u32,
 }
 
-/// Materializes each output whose lookups find the same rows as the lookups of another materialized definition, so that
-/// one select joins the rows for both.
+/// If a materialized definition looks up rows, also materializes each output that looks up the same rows, so that one
+/// select joins the rows for both.
 fn share_lookup_joins(
     step: &StepPlan<'_>,
     live: &Arena<bool>,
@@ -67,8 +67,8 @@ fn share_lookup_joins(
     }
 }
 
-/// Materializes each output that is a value of another period if another materialized definition is a value of the same
-/// period, so that one select joins the rows for both.
+/// If a materialized definition reads a value of another period, also materializes each output that reads a value of
+/// the same period, so that one select joins the rows for both.
 fn share_period_joins(
     step: &StepPlan<'_>,
     live: &Arena<bool>,
@@ -289,7 +289,7 @@ fn share_equal_values(
                 used_names.column(&preferred_name, text)
             }
         };
-        // If the first node occurs several times in the SQL, the list contains it again.
+        // If the first node occurs several times in the SQL, `others` also contains it.
         for id in others.iter().filter(|id| *id != first) {
             cuts.reuse_value(*id, *first);
         }

@@ -11,7 +11,7 @@ pub(super) struct MaterializedValues {
     /// Nodes that are not computed, each with the equal node that is computed instead.
     same: FxHashMap<IrId, IrId>,
     /// Definitions that are computed from grouping keys and become columns of the groups. Maps each definition to the
-    /// reference that is computed.
+    /// node that is computed, which refers to the definition.
     pub helpers: FxHashMap<usize, IrId>,
 }
 

@@ -126,8 +126,8 @@ impl StepPlan<'_> {
         self.has_lookups() || self.has_own_row_lookups() || self.program.nodes().any(ordered)
     }
 
-    /// Returns whether the definition is a sort or partition key to which the SQL refers only by name, because no
-    /// window uses its expression.
+    /// Returns `true` if the definition is a sort or partition key whose expression no window uses. The SQL refers to
+    /// such a key only by name.
     fn is_unused_window_key(&self, definition: usize, windows: bool, ordered: bool) -> bool {
         match self.roles[definition] {
             DefinitionRole::OrderBy => !ordered,

@@ -16,7 +16,8 @@ use crate::ir::{Ir, IrId, Program};
 const MAX_REPEATED_CASE: usize = 4;
 
 /// Maximum number of calls, operators and branches in a condition that the SQL may repeat. Conditions of several
-/// aggregates are often equal. The limit prevents exponential SQL if LET names a condition that contains others.
+/// aggregates are often equal. Without the limit, the SQL would grow exponentially if each name in LET is a condition
+/// that contains the previous name twice.
 const MAX_REPEATED_CONDITION: usize = 16;
 
 /// Equal values that can share a column.

@@ -113,7 +113,7 @@ pub struct StepSpec<'a> {
     pub descending: &'a [bool],
     /// Whether each definition's name is quoted, which means that the name is case-sensitive.
     pub quoted: &'a [bool],
-    /// Whether windows use the default partition, because the spec specifies no partition keys.
+    /// Whether the spec specifies no partition keys, so that windows use the default partition.
     pub default_partition: bool,
     /// Text with the formulas of all definitions, from which names of grouping keys are derived.
     pub source: &'a str,

@@ -35,7 +35,7 @@ pub struct RelationMetadata {
     pub unique_together: Vec<Vec<String>>,
     pub access: Option<Access>,
     pub group: Option<String>,
-    /// Whether the relation may have unlisted columns, because only described columns are listed.
+    /// Whether only described columns are listed, so that the relation may have other columns.
     pub partial: bool,
 }
 

@@ -118,7 +118,7 @@ impl DecimalDigits {
     }
 
     /// Returns the dialect's decimal type with this precision and scale. `None` if the dialect has no decimal type with
-    /// a precision and scale, or if its largest decimal has fewer digits.
+    /// a precision and scale, or if its largest precision is smaller than this precision.
     fn type_text(self, dialect: Dialect) -> Option<String> {
         let facts = dialect.facts();
         let with_scale = [facts.contract_decimal, dialect.type_name(Type::Decimal)];

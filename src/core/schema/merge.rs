@@ -63,8 +63,8 @@ impl Schema {
         self.merged_by(other, Relation::merged_with)
     }
 
-    /// Like [`merged_with`](Self::merged_with), but keeps the type details that only `other` specifies if the relation
-    /// may have unlisted columns because no catalog contains it.
+    /// Like [`merged_with`](Self::merged_with), but also keeps the type details that only `other` specifies for a
+    /// relation that is in no catalog and therefore may have unlisted columns.
     #[must_use]
     pub fn merged_with_type_details(self, other: &Self) -> Self {
         self.merged_by(other, Relation::merged_with_type_details)
@@ -160,7 +160,7 @@ impl Relation {
         columns.fold(empty, Self::with)
     }
 
-    /// Adds the properties of `other` that `self` does not have.
+    /// Returns the relation, completed with the properties that only `other` has.
     fn completed_with(&self, other: &Self) -> Self {
         let columns = self.columns().iter().map(|column| match other.column(column.name()) {
             Some(other_column) => column.completed_with(other_column),
@@ -235,7 +235,7 @@ impl Column {
         }
     }
 
-    /// Adds the properties of `other` that `self` does not have.
+    /// Returns the column, completed with the properties that only `other` has.
     fn completed_with(&self, other: &Self) -> Self {
         let column = self.merged_with(other);
         Self {

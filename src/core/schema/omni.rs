@@ -254,7 +254,7 @@ mod tests {
             ("users", Some(0)),
             ("shop_prod_raw__items", Some(1)),
             ("raw__items", Some(1)),
-            // A query view with the same name takes precedence over a name that is not in the file.
+            // If the name of a view is not written in its file, a query view with the same name takes precedence.
             ("raw__users", Some(5)),
             ("orders", Some(3)),
             ("old__orders", Some(4)),

@@ -217,7 +217,8 @@ impl Relation {
         self.partial
     }
 
-    /// Returns whether the relation may have unlisted columns, because it is incomplete or no column is known.
+    /// Returns `true` if the relation is incomplete or no column is known, so that the relation may have unlisted
+    /// columns.
     pub fn may_have_unlisted_columns(&self) -> bool {
         self.open || self.partial
     }

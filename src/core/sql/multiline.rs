@@ -164,7 +164,7 @@ fn write_subquery(value: SqlId, name: &'static str, from: SqlId, indent: usize, 
     ]);
 }
 
-/// Prints a chain of operators with the same strength, broken at each operator. A subquery begins on the line of its
+/// Prints a chain of operators with the same precedence, broken at each operator. A subquery begins on the line of its
 /// operator.
 fn write_chain(tree: &SqlTree, id: SqlId, op: Op, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
     if let (Sql::Binary { left, right, .. }, meta) = *tree.entry(id)

@@ -11,7 +11,7 @@ impl Item {
         Self { expr, alias }
     }
 
-    /// Returns a column without an alias, because the expression already has the column's name.
+    /// Returns a column that needs no alias, because its expression already has the column's name.
     #[must_use]
     pub fn unnamed(expr: SqlId) -> Self {
         Self { expr, alias: None }

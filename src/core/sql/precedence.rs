@@ -4,14 +4,14 @@
 use super::Sql;
 use crate::dialect::op::Op;
 
-/// Strength of expressions with keywords, which need parentheses as operands of any operator.
+/// Binding strength of expressions with keywords, which need parentheses as operands of any operator.
 pub(super) const SPACED: u8 = 0;
 const OR: u8 = 1;
 const AND: u8 = 2;
 pub(super) const NOT: u8 = 3;
 pub(super) const COMPARE: u8 = 4;
-/// Strength of `||` and of operators whose precedence differs between engines. Parentheses separate these operators
-/// from arithmetic.
+/// Binding strength of `||` and of operators whose precedence differs between engines. Parentheses separate these
+/// operators from arithmetic.
 pub(super) const OTHER: u8 = 5;
 const ADD: u8 = 6;
 const MULTIPLY: u8 = 7;
@@ -23,11 +23,13 @@ pub(super) const ATOM: u8 = 10;
 pub(super) enum OperandSide {
     Left(Op),
     Right(Op),
-    /// Operand of a node that is not a binary operator, with the minimum strength of an operand without parentheses.
+    /// Operand of a node that is not a binary operator, and the minimum binding strength of an operand that needs no
+    /// parentheses.
     Of(u8),
 }
 
-/// Returns the minimum strengths of the left and right operand of a binary operator.
+/// Returns the minimum binding strengths that the left and the right operand of a binary operator need to be written
+/// without parentheses.
 fn operand_strengths(op: Op) -> (u8, u8) {
     match op.strength() {
         // `a and b or c` is correct without parentheses, but parentheses make it clearer.
@@ -38,8 +40,8 @@ fn operand_strengths(op: Op) -> (u8, u8) {
     }
 }
 
-/// Returns whether an operand needs parentheses, because it binds too loosely or because engines disagree on the
-/// precedence of the two operators.
+/// Returns `true` if an operand needs parentheses: if it binds too loosely, or if engines disagree on the precedence of
+/// the two operators.
 pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bool {
     let (parent, least) = match side {
         OperandSide::Left(op) => (Some(op), operand_strengths(op).0),

@@ -1,5 +1,5 @@
-//! Finds calls that a warehouse evaluates several times, because each select that reads a CTE may evaluate the CTE
-//! again. Also measures the subexpressions that occur several times in an expression.
+//! Finds calls that a warehouse may evaluate several times: each select that reads a CTE may evaluate the CTE again.
+//! Also measures the subexpressions that occur several times in an expression.
 
 use std::collections::HashMap;
 

@@ -179,8 +179,8 @@ impl StackPrinter<'_> {
 }
 
 impl PieceSink for StackPrinter<'_> {
-    /// Prints a string directly. No earlier piece is on the stack, because only nodes that consist of a single text
-    /// call this method.
+    /// Prints a string directly. No earlier piece is on the stack, because this method is called only for nodes that
+    /// consist of a single text.
     fn write_str(&mut self, text: &str) {
         self.out.text.push_str(text);
     }

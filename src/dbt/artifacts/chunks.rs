@@ -220,8 +220,8 @@ impl<'o> PieceSplitter<'o> {
         ManifestPieces { nodes, rest: self.rest }
     }
 
-    /// Moves past the next part, and returns the chunk if the part is a node. Returns `None` and leaves the splitter
-    /// unchanged if the text is invalid or ends within the part.
+    /// Moves past the next bracket, comma or entry, and returns the chunk if it is the entry of a node. If the text is
+    /// invalid or ends inside the entry, returns `None` and leaves the splitter unchanged.
     fn step<'t>(&mut self, walk: &mut TextWalk<'t>) -> Option<Option<ManifestChunk<'t>>> {
         walk.skip_whitespace();
         let section = self.state.section;

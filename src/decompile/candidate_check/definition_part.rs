@@ -103,8 +103,8 @@ impl<'a> CandidateCheck<'a, '_> {
             let Some(sql) = self.compile_formula(&marker) else {
                 continue;
             };
-            // Also compile the formula in place of another definition's formula, to learn the SQL that it has outside
-            // of this expression.
+            // Also compile the marker in place of another definition's formula, to learn the SQL of the marker without
+            // the rest of this expression.
             let others = self.step().into_iter().flat_map(|step| &step.definitions);
             let mut others = others
                 .filter(|other| other.name != self.definition.name)

@@ -116,8 +116,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.shared.filter(|_| is_own && !self.is_exact && self.compares_file)
     }
 
-    /// Requests the candidates that the search will need after the candidate that it needs next. `are_needed` is
-    /// `false` if the search needs them only if that candidate is wrong.
+    /// Requests candidates to compile together with the candidate for which the search waits. If `are_needed` is
+    /// `false`, the search needs these candidates only if the awaited candidate is wrong.
     pub fn want_next(&self, forms: &[ExpressionText], are_needed: bool) {
         if let Some(shared) = self.shared {
             shared.want_next(forms.iter().map(|form| form.text.as_str()), are_needed);
@@ -169,8 +169,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         best.map(|(_, text)| text)
     }
 
-    /// Returns whether a candidate is the formula that [`Self::first_proven`] would return, because it leaves no
-    /// differences of its own.
+    /// Returns whether a candidate leaves no differences of its own, which means that [`Self::first_proven`] would
+    /// return it.
     pub fn is_proven(&self, formula: &str) -> bool {
         let (name, mut trees) = (&self.definition.name, Trees::default());
         let step = self.definition_index;

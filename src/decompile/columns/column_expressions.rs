@@ -16,7 +16,8 @@ pub struct ColumnExpression {
 }
 
 impl ColumnResolver<'_, '_> {
-    /// Finds the site where a column of a CTE is computed, skipping CTEs that only forward it.
+    /// Finds the expression that computes a column of a CTE. If the CTE only passes the column on, the expression is in
+    /// an earlier CTE.
     pub fn find_site(&self, cte: Option<&str>, column: &str) -> Option<ColumnExpression> {
         let mut site = ColumnExpression {
             cte: cte.map(str::to_owned),
@@ -32,8 +33,8 @@ impl ColumnResolver<'_, '_> {
         None
     }
 
-    /// For a step with `fill`, returns the site that computes a column before rows are added. After the `union` with
-    /// the added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the site has a different
+    /// For a step with `fill`, returns the expression of a column before rows are added. After the `union` with the
+    /// added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the expression has a different
     /// form.
     pub(super) fn site_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
         let tokens = self.file.tokens.get(site.tokens.clone()).filter(|_| self.is_filled)?;
@@ -62,8 +63,8 @@ impl ColumnResolver<'_, '_> {
         })
     }
 
-    /// Returns the preceding site that defines a column if this site only refers to the column. `None` if this site
-    /// computes the column itself.
+    /// If an expression only refers to a column of an earlier CTE, returns the expression of that column. `None` if the
+    /// expression computes the column itself.
     fn follow_column_reference(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
         let qualifier = match tokens {
@@ -101,7 +102,7 @@ impl ColumnResolver<'_, '_> {
     }
 
     /// Finds the relation that supplies a name to a CTE, if this relation is a helper CTE. Returns the position of the
-    /// relation in the CTE's `from` clause, and the site that defines the name.
+    /// relation in the CTE's `from` clause, and the expression that defines the name.
     pub fn find_source(
         &self,
         cte: Option<&str>,

@@ -202,7 +202,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         of_others.map(|(_, tokens)| tokens.clone()).collect()
     }
 
-    /// Returns the expression at a site, with its names resolved.
+    /// Returns the expression of a column, with its names resolved.
     pub fn resolve_expression(&mut self, site: &ColumnExpression, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_relation_of(site.cte.as_deref());
         let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;

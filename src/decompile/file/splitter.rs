@@ -155,7 +155,7 @@ impl Splitter<'_, '_> {
             && at > 1
             && self.is_word(at - 1, "distinct")
             && (self.is_word(at - 2, "is") || self.is_word(at - 2, "not"));
-        // A word such as `limit` may also be a name. It begins a clause only if a word or a number follows.
+        // A word such as `limit` may also be a name. The word begins a clause only if a word or a number follows.
         let may_be_name = matches!(clause, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + words);
         let continues = next.is_some_and(|t| {

@@ -19,7 +19,7 @@ pub(super) enum NodeLineage {
 pub(super) const EPHEMERAL: &str = "__dbt__cte__";
 
 impl Graph<'_> {
-    /// Adds lineage of queries from an earlier run, so that unchanged SQL is not parsed again.
+    /// Adds the lineage of queries from an earlier run to the graph, so that unchanged SQL is not parsed again.
     #[must_use]
     pub fn with_stored_lineages(self, stored_lineages: LineageCache) -> Self {
         Self {

@@ -56,7 +56,7 @@ impl<'a> ImpactGraphNode<'a> {
         self.node.map_or(ResourceType::Model, |node| node.resource_type)
     }
 
-    /// Returns whether the SQL comes from the spec, because the model is missing, outdated or not compiled in dbt's
+    /// Returns `true` if the SQL comes from the spec: if the model is missing, outdated or not compiled in dbt's
     /// manifest.
     pub(super) fn has_spec_sql(&self) -> bool {
         let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());

@@ -33,8 +33,8 @@ impl NodeState {
         self.rows.is_some() || self.fails.is_some() || !self.columns.is_empty() || !self.reason.is_empty()
     }
 
-    /// Adds the effect of other changes. Of two changes to a column, the more severe change is kept with its origin. If
-    /// they are equally severe, the existing origin takes precedence.
+    /// Adds the effect of other changes to this state. Of two changes to a column, the more severe change is kept with
+    /// its origin. If they are equally severe, the existing origin takes precedence.
     fn merge(&mut self, other: Self) {
         self.rows = self.rows.take().or(other.rows);
         self.fails = self.fails.take().or(other.fails);

@@ -81,7 +81,7 @@ const STYLES: [(&str, &str, &str); 4] = [
 ];
 
 impl GraphDrawing {
-    /// Adds another graph, without the styles of its nodes.
+    /// Adds another graph to the drawing, without the styles of its nodes.
     pub(crate) fn add_unmarked(&mut self, other: Self) {
         let nodes = other.nodes.into_iter();
         self.nodes.extend(nodes.map(|node| DrawnNode { class: "", ..node }));

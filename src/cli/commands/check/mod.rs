@@ -134,7 +134,7 @@ impl CheckInputs<'_> {
     }
 }
 
-/// Returns the files to check, with the schema and the settings: the named files or, by default, the project's specs.
+/// Returns the schema, the settings and the files to check: the named files or, by default, the project's specs.
 fn load_check_inputs<'s>(
     session: &Session,
     args: &CheckArgs,

@@ -26,7 +26,7 @@ use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 
-/// Row comparisons of the models that exist on both sides, by model name.
+/// Row comparisons of the models that exist in both environments, by model name.
 pub struct RowComparisonsByModel(BTreeMap<String, ComparisonResult>);
 
 /// Compares the tables built for these models.
@@ -217,8 +217,8 @@ impl RelationNamePair<'_> {
         Ok(comparison.between_relations(ours, theirs))
     }
 
-    /// Restricts the comparison to the columns that exist on both sides, and records the columns that are missing on
-    /// one side.
+    /// Restricts the comparison to the columns that both relations have, and records the columns that one of the
+    /// relations lacks.
     fn restrict_to_common_columns(
         &self,
         model: &str,
@@ -226,7 +226,7 @@ impl RelationNamePair<'_> {
         presences: [RelationPresence; 2],
         proof: &mut Proof,
     ) -> Result<Comparison, String> {
-        // If both sides are the same relation, the dbt profile probably ignores the environment's schema.
+        // If both names refer to the same relation, the dbt profile probably ignores the environment's schema.
         if let [
             RelationPresence::There(_, Some(our_relation)),
             RelationPresence::There(_, Some(their_relation)),
@@ -294,7 +294,8 @@ impl RowComparisonsByModel {
         };
         let message = proof.message();
         let _ = writeln!(out, "    {}", escape_hidden(message.lines().next().unwrap_or_default()));
-        // If both sides have the same rows, the sums of floats can differ merely because the order of addition differs.
+        // If both relations have the same rows, the sums of floats can differ merely because the order of addition
+        // differs.
         let counts = &proof.counts;
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only_on_side != [0, 0] || counts.unmatched > 0;
         let differs =

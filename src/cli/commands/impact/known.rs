@@ -62,11 +62,11 @@ pub enum NamedPart<'c> {
 
 /// Metric, or all metrics of a metric set.
 pub struct KnownMetric<'c> {
-    /// Compiled set.
+    /// Compiled metric set.
     pub set: &'c CompiledSpec,
-    /// Name of the set, or `set.metric`.
+    /// Name of the metric set, or `set.metric`.
     pub name: String,
-    /// Names of the metrics in the set.
+    /// Names of the metrics in the metric set.
     pub metrics: Vec<&'c str>,
 }
 
@@ -233,7 +233,7 @@ impl ImpactContext {
 
     /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the
     /// same without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set. Also
-    /// `None` if a model has the same name as the set and the set does not contain the metric.
+    /// `None` if a model has the same name as the metric set and the metric set does not contain the metric.
     pub fn find_metric(&self, name: &str) -> Option<Result<KnownMetric<'_>, Failure>> {
         let MetricName {
             prefix,

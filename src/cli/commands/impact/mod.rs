@@ -119,7 +119,7 @@ fn targets_from_names(
 }
 
 /// Returns a selection without the metrics and metric sets that no model reads, and reports the removed metrics and
-/// sets. `None` if no part of `--select` remains, because an empty `--select` would select all models.
+/// metric sets. `None` if no part of `--select` remains, because an empty `--select` would select all models.
 fn without_unread_metrics(session: &Session, context: &ImpactContext, selection: &Selection) -> Option<Selection> {
     let parts = selection.select.iter().flat_map(|text| text.split_whitespace());
     let is_read = |part: &&str| {

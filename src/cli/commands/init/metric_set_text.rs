@@ -11,7 +11,7 @@ use formulac_syntax::text::split_words;
 use super::dbt_metrics::{self, MetricProperties, ModelMetrics};
 use super::semantic_sets::SemanticMetricSet;
 
-/// Builds the set of a semantic model. `refused` contains the dimensions, measures and metrics with errors.
+/// Builds the metric set for a semantic model. `refused` contains the dimensions, measures and metrics with errors.
 pub fn build_metric_set(
     (node, model): (&ManifestNode, &DbtSemanticModel),
     metrics: &ModelMetrics,
@@ -243,7 +243,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Op
     })
 }
 
-/// Returns the names of the definitions in the set of a semantic model.
+/// Returns the names of the definitions in the metric set for a semantic model.
 fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) -> Vec<&'m str> {
     let measures = model.measures.iter().map(|measure| &*measure.name);
     let renamed = model
@@ -257,9 +257,9 @@ fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) 
         .collect()
 }
 
-/// Returns the reference by which the formula of `definition` reads a column of the semantic model's relation. The
-/// reference includes the name of the relation if another definition in `names` has the same name as the column, or if
-/// the column's name looks like a cell.
+/// Returns the reference with which the formula of `definition` refers to a column of the semantic model's relation.
+/// The reference includes the name of the relation if another definition in `names` has the same name as the column, or
+/// if the column's name looks like a cell.
 fn column_reference(model: &DbtSemanticModel, names: &[&str], definition: &str, column: &str) -> String {
     let is_other = |name: &&str| *name != definition && name.eq_ignore_ascii_case(column);
     let relation = RelationReference::read(&model.model);
@@ -361,7 +361,7 @@ fn long_period(dimension: &Dimension) -> Option<&str> {
 }
 
 /// Returns the column of a time dimension such as `cast(ordered_at as date)`. Metric sets convert times to dates, so
-/// the column itself is the time dimension of a set.
+/// the column itself is the time dimension of a metric set.
 fn column_cast_to_date(dimension: &Dimension) -> Option<&str> {
     let expression = dimension.expr.as_deref().filter(|_| &*dimension.kind == "time")?;
     let is_cast = |words: [&str; 3]| words.join(" ").eq_ignore_ascii_case("cast as date");

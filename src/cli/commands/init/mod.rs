@@ -42,7 +42,7 @@ struct InitPlan {
     added: Option<usize>,
     kept: Vec<String>,
     /// Messages about an outdated version of dbt, about possible metric sets, and about measures that are missing from
-    /// all sets.
+    /// all metric sets.
     notes: Vec<String>,
     /// Next steps. Set only if the project is new to formulac.
     next: Option<String>,
@@ -195,7 +195,7 @@ fn plan_semantic_metric_sets(
     };
     let source_names: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
     let is_existing = |name: &str| source_names.contains(&name.to_lowercase());
-    // If an earlier `init` created all sets, it also reported the omitted measures and metrics.
+    // If an earlier `init` created all metric sets, it also reported the omitted measures and metrics.
     let is_reported = !metric_sets.is_empty() && metric_sets.iter().all(|set| is_existing(&set.name));
     for set in metric_sets {
         if is_existing(&set.name) {

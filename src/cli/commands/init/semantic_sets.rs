@@ -10,7 +10,7 @@ use super::metric_set_text::build_metric_set;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 
-/// Maximum number of times that a set is built again without the measures that have errors.
+/// Maximum number of times that a metric set is built again without the measures that have errors.
 const MAX_ATTEMPTS: usize = 4;
 
 /// Metric set for a semantic model.

@@ -96,7 +96,7 @@ fn promotion_summary(promotion: &Promotion) -> String {
     format!("{}: {}", promotion.name, parts.join(", "))
 }
 
-/// Converts gaps to warnings at their positions in Omni's files.
+/// Returns a warning for each part of Omni's files that is missing from the spec or may differ in the spec.
 pub fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiagnostics> {
     let texts: BTreeMap<&str, &str> = files
         .iter()

@@ -50,8 +50,8 @@ pub struct ProofOutcome {
     /// Cases and models without a successful proof.
     pub problems: Vec<ProofProblem>,
     pub unproven: Vec<UnprovenModel>,
-    /// Sentences about an outdated version, and about session parameters that differ from the values that generated SQL
-    /// requires.
+    /// Sentences about an outdated version of the warehouse, and about session parameters whose values differ from the
+    /// values that generated SQL requires.
     pub wrong_parameters: Vec<String>,
     pub is_dry: bool,
 }
@@ -138,7 +138,7 @@ impl ProofPlan {
         Ok(plan)
     }
 
-    /// Adds the proofs of the project's models.
+    /// Adds the proofs of the project's models to the plan.
     fn add_models(&mut self, session: &Session, workspace: &Workspace, dialect: Dialect) -> Result<(), Failure> {
         let target = TargetOptions {
             dialect: Some(dialect),

@@ -38,8 +38,8 @@ pub fn commit_command(root: &Path, project: Option<&Project>) -> Option<String> 
     (!names.is_empty()).then(|| format!("git add {} && git commit", names.join(" ")))
 }
 
-/// Describes the committed view files outside the folder to which the first pull of a project without `omni:` writes.
-/// `None` if there are no such files.
+/// Describes the committed view files outside the default folder of the Omni model, which the first pull of a project
+/// without `omni:` creates. `None` if there are no such files.
 pub fn describe_other_views(root: &Path) -> Option<String> {
     let repository = Repository::find(root).ok()?;
     let listed = repository

@@ -227,8 +227,8 @@ fn check_approvals(
                     .map(|approver| format!("the approval by {approver}, who rejected the change")),
             );
             let description = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
-            // The changes on a branch are determined by comparison with another revision, so the commit needs its own
-            // branch.
+            // A change consists of all commits between a base revision and its branch, so this single commit needs a
+            // branch of its own.
             let fix = format!(
                 "git switch -c approve-{short} {short} && formulac change propose TITLE --base {short}~1, then approve \
                  the change and merge the branch"

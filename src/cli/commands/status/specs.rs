@@ -92,7 +92,7 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
 }
 
 /// Reports what a push would change. `known.yml` takes precedence over dbt's artifacts, as in `check`, so that both
-/// commands show the same errors. Contradictions between the two are reported separately.
+/// commands show the same errors. Contradictions between `known.yml` and the artifacts are reported separately.
 fn pending_push_health(
     session: &Session,
     workspace: &Workspace,

@@ -1,4 +1,4 @@
-//! `formulac adopt`: transfers hand edits to generated files to the specs, in the work tree.
+//! `formulac adopt`: copies users' edits from generated files to the specs, in the work tree.
 
 use formulac::sync::{CurrentSpec, HandEdit, ModelPlan, STATES, TextChange};
 use serde_json::{Value, json};

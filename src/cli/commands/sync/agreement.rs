@@ -1,4 +1,4 @@
-//! Sentence for a plan without changes: which of specs, dbt and Omni agree.
+//! Sentence that says, for a plan without changes, that specs, dbt and Omni agree.
 
 use formulac_syntax::text::format_count;
 

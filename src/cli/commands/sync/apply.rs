@@ -23,9 +23,9 @@ pub struct PushCommit {
     pub paths: Vec<String>,
     /// Hash of the log entry, which identifies the commit.
     pub entry: String,
-    /// Branch that is checked out before the commit. `begins` is the branch to create for the commit, or `None` if the
-    /// branch exists.
+    /// Branch that is checked out before the commit.
     pub branch: String,
+    /// Branch to create for the commit. `None` if no new branch is needed.
     pub begins: Option<String>,
     /// Last commit before this commit. `None` if this commit is the first.
     pub parent: Option<String>,
@@ -91,8 +91,9 @@ impl PushCommit {
     }
 }
 
-/// Writes all files, then creates the commit, and the commit in the Omni model's repository. If a step before the first
-/// commit fails, undoes the previous steps. If the second commit fails, the next command creates it.
+/// Writes all files, then creates the commit in dbt's repository and, if needed, the commit in the Omni model's
+/// repository. If a step before the first commit fails, undoes the previous steps. If the second commit fails, the next
+/// command creates it.
 pub fn apply_and_commit(
     workspace: &Workspace,
     repository: &Repository,

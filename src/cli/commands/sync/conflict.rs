@@ -139,8 +139,8 @@ pub fn write_conflict(
     }
 }
 
-/// Prints the definitions and conditions whose SQL would read an edited column although the spec does not name the
-/// column there.
+/// Prints the definitions and conditions whose SQL would use an edited column although their formulas do not refer to
+/// the column.
 fn write_readers(out: &mut String, conflict: &Conflict) {
     if conflict.readers.is_empty() {
         return;
@@ -365,7 +365,7 @@ pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// Returns the conflict with a metric set, if the conflict concerns a clause of the set.
+/// Returns the conflict with a metric set, if the conflict concerns a clause of the metric set.
 fn metric_set_clause_conflict(conflict: &Conflict) -> Option<&MetricSetConflict> {
     conflict.set.as_ref().filter(|set| set.part != SetPart::Definition)
 }

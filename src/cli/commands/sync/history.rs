@@ -72,7 +72,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 /// which remains in this work tree.
 pub const REFUSALS: &str = ".formulac/local/log";
 
-/// Returns the log of the project, with the rejected commands of this work tree.
+/// Returns the log of the project, including the rejected commands of this work tree.
 pub fn read_log(workspace: &Workspace) -> Log {
     Log::read(
         [LOG, REFUSALS]
@@ -82,8 +82,8 @@ pub fn read_log(workspace: &Workspace) -> Log {
 }
 
 /// Returns the name. If the name refers to a metric or a metric set, also returns the model columns for that metric, or
-/// for all metrics of the set. These are the columns that specs list under `metrics`. Log entries record a change to
-/// one of these metrics as a change to the model's column.
+/// for all metrics of the metric set. These are the columns that specs list under `metrics`. Log entries record a
+/// change to one of these metrics as a change to the model's column.
 fn names_in_log(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let mut names = vec![name.to_owned()];
     let metric = MetricName::read(name)?;

@@ -278,7 +278,7 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
             (Some(metric), Some(ours)) => ours.compiled.columns_of_metric(metric).collect(),
             _ => change.definition.as_deref().into_iter().collect(),
         };
-        // The dimensions and the condition of a set determine which rows are aggregated.
+        // The dimensions and the condition of a metric set determine which rows are aggregated.
         if columns.is_empty() {
             return model_change(ColumnChange::Values);
         }

@@ -15,9 +15,9 @@ use crate::cli::commands::pull::{RECORDS, pull_records};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::workspace::{Workspace, omni_repository};
 
-/// Trailer of a message in dbt's repository that names the Omni model's repository.
+/// Trailer that names the Omni model's repository in a message in dbt's repository.
 pub const OMNI_TRAILER: &str = "Formulac-Omni";
-/// Trailer of a message in the Omni model's repository that names the commit in dbt's repository.
+/// Trailer that names the commit in dbt's repository in a message in the Omni model's repository.
 pub const DBT_TRAILER: &str = "Formulac-Dbt";
 
 /// Repository of the Omni model.
@@ -66,8 +66,8 @@ impl OmniRepository {
         }))
     }
 
-    /// Returns the commit that belongs to dbt's commit, unless the current branch of this repository contains the
-    /// commit. `None` if a push was interrupted, because the next push creates the commit.
+    /// Returns the commit that follows the last commit of a push in dbt's repository, if the current branch of this
+    /// repository lacks it. `None` if a push was interrupted, because the next push creates the commit.
     pub fn find_missing_commit(&self, workspace: &Workspace) -> Result<Option<MissingCommit>, Failure> {
         let pair = Repository::find(&workspace.root)?.last_paired_commit()?;
         let Some((entry, dbt)) = pair.filter(|(entry, _)| !entry.is_empty()) else {

@@ -190,7 +190,8 @@ impl CopyTree<'_> {
         Ok(())
     }
 
-    /// Returns whether a folder must be a real folder in the copy, because dbt searches it or a file in it changes.
+    /// Returns `true` if dbt searches a folder or if a file in the folder changes. The folder must then be a real
+    /// folder in the copy instead of a link.
     fn is_real(&self, folder: &Path) -> bool {
         let is_walked = self
             .inside

@@ -67,8 +67,8 @@ pub fn find(
     Ok((states, pushed))
 }
 
-/// Removes the former paths of generated files that another commit moved and that a push then removed. The state of the
-/// model still contains these paths, but undoing the push restores the moved files.
+/// Removes from `pushed` the former paths of generated files: another commit moved the files, and the push then removed
+/// the former paths. The state of the model still contains these paths, but undoing the push restores the moved files.
 fn drop_former_paths(
     repository: &Repository,
     commit: &str,
@@ -161,7 +161,7 @@ fn add_changes_of_models(
     Ok((changes, sets))
 }
 
-/// Adds an entry without changes for the spec and for each generated file of a model.
+/// Adds to `pushed` an entry without changes for the spec and for each generated file of a model.
 fn add_files(state: &PushState, pushed: &mut BTreeMap<String, PushedChanges>) {
     pushed.entry(state.spec.clone()).or_default();
     for path in state.files.keys() {

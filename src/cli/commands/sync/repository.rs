@@ -141,7 +141,7 @@ impl Repository {
         Ok(self.run(&["check-ref-format", "--branch", name])?.succeeded)
     }
 
-    /// Returns the author of commits, as `Name <email>`.
+    /// Returns the author that git records in new commits, as `Name <email>`.
     pub fn author(&self) -> Result<String, Failure> {
         identity::current_user(&self.folder).ok_or_else(|| {
             Failure::new(Exit::Failed, "git has no user name or email address")

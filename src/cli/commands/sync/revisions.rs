@@ -123,7 +123,7 @@ impl Repository {
             .collect())
     }
 
-    /// Returns the same files with the hashes of their contents.
+    /// Returns the path and the content hash of each file that `files_in_commit` returns.
     fn file_hashes(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
         // Format of a line: `100644 blob <hash>`, a tab, and the path.
         let parse_line = |line: &str| {

@@ -151,8 +151,8 @@ impl RollbackTarget {
 }
 
 /// Returns the commit with the state after an entry. A squash merge adds several entries in one commit, which contains
-/// only the state after the last of them. The states after the others are in the commits of the pushes, if these still
-/// exist and contain the same earlier entries.
+/// only the state after the last of them. The states after the other entries are in the commits of the pushes, if these
+/// commits still exist and contain the same earlier entries.
 fn commit_after_entry(
     log: &Log,
     repository: &Repository,

@@ -295,7 +295,7 @@ fn write_file(out: &mut String, file: &TextChange, brief: bool) {
     );
 }
 
-/// Prints the first lines of a diff, and the number of the other lines.
+/// Prints the first lines of a diff, and the number of remaining lines.
 pub fn write_diff(out: &mut String, diff: &str, limit: usize) {
     for line in diff.lines().take(limit) {
         let _ = writeln!(out, "    {line}");

@@ -28,8 +28,8 @@ pub struct ModelComparer<'c> {
     pub workspace: &'c Workspace,
     pub engine: &'c Engine,
     pub presences: Vec<(Read, RelationPresence)>,
-    /// Whether each relation is built in this environment, as verified models must be. Set only if `presences` may
-    /// refer to relations of another environment.
+    /// Whether each relation is built in this environment. Verified models must be built there. Set only if `presences`
+    /// may refer to relations of another environment.
     pub built: Option<Vec<(Read, RelationPresence)>>,
     pub typed: Option<&'c Schema>,
     pub args: &'c VerifyArgs,
@@ -41,7 +41,7 @@ struct VerifiedModel<'m> {
     tables: Vec<String>,
     /// Columns whose values must not be written to any file.
     hidden: BTreeSet<String>,
-    /// Query whose duration is measured, together with the first comparison.
+    /// Query whose duration is measured. The query runs together with the first comparison.
     timed: Option<String>,
     verified: VerificationResult,
     /// Comparisons that an engine evaluates, each with the index of its proof.
@@ -169,7 +169,8 @@ impl ModelComparer<'_> {
         hidden.map(|(name, _)| name.to_lowercase()).collect()
     }
 
-    /// Adds a comparison for the engine, or the reason why the comparison is impossible.
+    /// Adds a comparison to the model: a pair of relations that the engine compares, or the reason why the comparison
+    /// is impossible.
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.with_default_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
@@ -194,8 +195,8 @@ impl ModelComparer<'_> {
         model.verified.add(proof);
     }
 
-    /// Checks that both sides exist, and restricts the comparison to the columns that both sides have. Returns messages
-    /// about missing columns, or an error with the reason why the sides cannot be compared.
+    /// Checks that both relations exist, and restricts the comparison to the columns that both of them have. Returns
+    /// messages about missing columns, or an error with the reason why the relations cannot be compared.
     fn restrict_to_common_columns(
         &self,
         compiled: &CompiledSpec,
@@ -284,7 +285,7 @@ impl ModelComparer<'_> {
 }
 
 impl VerificationResult {
-    /// Adds the result of a comparison, or the reason why the comparison was impossible.
+    /// Adds the result of a comparison to the evidence, or the reason why the comparison was impossible.
     fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
         self.compared.push(super::ComparedColumn::default());

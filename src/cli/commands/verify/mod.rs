@@ -36,8 +36,8 @@ use comparing::{ModelComparer, SpecToVerify};
 use freshness::{BuildState, EnvironmentBuilds};
 use run_comparisons::ComparedColumn;
 
-/// Tags that mark a column as personal, so that its values are never written to a file, even if the project does not
-/// inherit these tags.
+/// Tags that mark a column as personal even if the project does not inherit these tags. The values of such a column are
+/// never written to a file.
 const PERSONAL_TAGS: [&str; 2] = ["pii", "PII"];
 
 /// Result of a verification for one model.
@@ -60,7 +60,7 @@ pub struct VerificationResult {
 }
 
 impl VerificationResult {
-    /// Adds the states of the model in each environment, and the environment of the verification.
+    /// Records the states of the model in each environment, and the environment of the verification.
     fn add_builds(&mut self, builds: &EnvironmentBuilds, subject: &SpecToVerify<'_>, environment: Option<&str>) {
         self.standings = builds.build_states(subject.compiled.name().unwrap_or_default());
         self.evidence.environment = environment.unwrap_or_default().to_owned();

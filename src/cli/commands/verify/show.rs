@@ -98,7 +98,7 @@ fn verdict_symbol(proof: &Proof) -> &'static str {
     }
 }
 
-/// Formats both sides of a comparison, and its result.
+/// Formats the names of both relations in a comparison, and the result of the comparison.
 fn proof_line(proof: &Proof) -> String {
     let ours = if proof.of_formula {
         "its formula, because nothing is built, and "
@@ -108,7 +108,7 @@ fn proof_line(proof: &Proof) -> String {
     format!("{ours}{}", proof_label(proof))
 }
 
-/// Formats the other side of a comparison, and its result.
+/// Formats the name of the relation with which the model is compared, and the result of the comparison.
 fn proof_label(proof: &Proof) -> String {
     let message = proof.message();
     // One line of the engine's message is sufficient here.

@@ -80,8 +80,8 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Returns the internal function for a call whose SQL needs no guards, because the possible values of an argument
-    /// are known. Returns `id` for other calls.
+    /// Returns the internal function without guards if the known values of an argument make the guards unnecessary.
+    /// Returns `id` for other calls.
     fn entry_without_guards(&self, function: &Function, id: FunctionId, args: &[IrId]) -> FunctionId {
         match (id, args) {
             (internal::LEFT, [_, count]) if self.is_length_before_match(*count) => internal::LEFT_PART,
@@ -400,8 +400,8 @@ impl Lowerer<'_> {
         self.apply_to(id, args, operands, display_name)
     }
 
-    /// Adds a call to a scalar function. Works like [`Self::add_scalar_call`], but accepts operands that are already
-    /// summarized.
+    /// Adds a call to a scalar function. Works like [`Self::add_scalar_call`], but accepts a summary of the operands
+    /// that the caller has already computed.
     #[inline(always)]
     pub(in crate::check) fn apply_to(
         &mut self,
@@ -503,8 +503,8 @@ impl Lowerer<'_> {
         Some(self.program.add(Ir::Null, meta))
     }
 
-    /// Returns whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero
-    /// literal.
+    /// Returns `true` if the denominator of a division is a nonzero literal, so that the division returns NULL only if
+    /// its numerator is NULL.
     fn has_nonzero_divisor(&self, id: FunctionId, args: &[IrId]) -> bool {
         let by_number = |id: &IrId| matches!(self.program.node(*id), Ir::Number(_)) && !self.is_zero(*id);
         id == internal::DIVIDE && args.get(1).is_some_and(by_number)

@@ -167,7 +167,7 @@ impl Lowerer<'_> {
             Self::is_internal(function, internal::ADD) || Self::is_internal(function, internal::SUBTRACT);
         let arithmetic = arithmetic_rule(display_name).filter(|_| is_arithmetic);
         let help = match (meta.ty, expected_types.first().map_or("", String::as_str), display_name) {
-            // The user may be used to SQL, where double quotes enclose names.
+            // The author may know SQL, in which double quotes enclose names.
             (Type::Text, ..) if self.is_quoted_column(&text) => {
                 let name = text.trim_matches('"');
                 format!("write `{name}` without quotes for the column, because quotes enclose text")

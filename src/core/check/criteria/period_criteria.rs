@@ -53,7 +53,8 @@ impl Lowerer<'_> {
         })
     }
 
-    /// Returns the period if the value is the start of the period that contains the current row's value of a column.
+    /// If the value is the start of a period, and the period contains the current row's value of the column, returns
+    /// the period.
     pub(in crate::check) fn unit_of_period_start(&self, column: IrId, value: ExprId) -> Option<&'static str> {
         if let Expr::Binary {
             op: BinaryOp::Add,

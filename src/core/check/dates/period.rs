@@ -93,7 +93,8 @@ impl Lowerer<'_> {
         self.program.periods.len() as u32 - 1
     }
 
-    /// Adds the distance between the current row and a bound of a window frame.
+    /// Adds the distance between the current row and a bound of a window frame to the program, unless the program
+    /// already contains this distance.
     pub(in crate::check) fn add_distance(&mut self, count: i64, unit: CalendarUnit, span: Span) {
         if self.program.distance(count, unit).is_none() {
             let distance = self.calendar_offset(count, unit, span);

@@ -135,7 +135,7 @@ pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, key_t
         .with_help(help)
 }
 
-/// Returns the unit of a calendar offset, or the shorter unit of a calendar range.
+/// Returns the unit of a calendar offset, or the shorter of the units at the two ends of a calendar range.
 pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
     match program.node(id) {
         Ir::PeriodLookup { period, .. } => program.periods.try_get(period as usize).map(|period| WindowUnit {

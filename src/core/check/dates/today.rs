@@ -25,8 +25,8 @@ pub enum Today {
 
 impl Lowerer<'_> {
     /// Replaces `TODAY()` with the date in the spec, and `NOW()` with midnight on that date. If the spec does not set
-    /// the current date, computes `TODAY()` in the time zone of the spec or project. `None` if neither the date nor the
-    /// time zone is set.
+    /// the current date, the date of `TODAY()` is computed in the time zone of the spec or project. `None` if neither
+    /// the date nor the time zone is set.
     pub(in crate::check) fn replace_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {

@@ -187,8 +187,8 @@ impl TypeInference<'_> {
         }
     }
 
-    /// Returns whether SUMIF's arguments may be a condition and a value, because the first one is a column of unknown
-    /// type and the second one is an expression. A criterion is usually a literal.
+    /// Returns `true` if the first argument of SUMIF is a column of unknown type and the second argument is an
+    /// expression. The arguments may then be a condition and a value. A criterion is usually a literal.
     fn may_be_condition_of_value(&mut self, first: ExprId, second: ExprId) -> bool {
         let is_name = |expr| matches!(expr, Expr::Name | Expr::Field);
         let is_value = match self.ast.expr(second) {

@@ -110,8 +110,7 @@ impl InferBuffers {
     }
 
     /// Returns the type of an empty argument: the type that its parameter or the other values require. If all types are
-    /// possible, returns the unknown type for an argument that must have the type of an untyped column, and a number
-    /// for other arguments.
+    /// possible, returns the unknown type if the argument must have the type of an untyped column, otherwise a number.
     fn infer_empty_argument_type(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
         match self.resolve_term(self.terms[id.index()]) {
             InferTerm::Type(ty) => ty,

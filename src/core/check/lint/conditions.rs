@@ -390,7 +390,8 @@ impl<'p> SubjectConditions<'p> {
         covering_span(bound, if upper { self.upper } else { self.lower }, upper)
     }
 
-    /// Adds a test. Keeps the narrowest bound if all conditions must be true, otherwise the widest bound.
+    /// Adds a test to the conditions. Keeps the narrowest bound if all conditions must be true, otherwise the widest
+    /// bound.
     fn add(&mut self, test: &ConditionTest<'p>, span: Span, narrowest: bool) {
         match test.comparison {
             BinaryOp::Equal if self.equals.len() < MAX_LITERALS => self.equals.push((test.literal, span)),

@@ -35,8 +35,8 @@ impl CaseConversion {
     }
 }
 
-/// Returns all strings that a value can be, apart from NULL: the known values of a column, or the results of all
-/// branches. `None` if the values are not known.
+/// Returns all possible values of a text expression, apart from NULL: the known values of a column, or the results of
+/// all branches. `None` if the values are not known.
 pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     // Return early in the most common case, a column without known values.
     if let Ir::Column(column) = program.node(id) {

@@ -28,7 +28,7 @@ pub(super) use conditions::NameComparison;
 pub use known_values::possible_values;
 pub(super) use weeks::WeekCallKind;
 
-/// Returns the comparison after swapping its sides.
+/// Returns the equivalent comparison with swapped operands.
 fn swap_sides(comparison: BinaryOp) -> BinaryOp {
     match comparison {
         BinaryOp::Less => BinaryOp::Greater,
@@ -153,7 +153,7 @@ impl Lints<'_> {
 
     fn check_comparison(&mut self, id: IrId, comparison: BinaryOp, a: IrId, b: IrId) {
         self.warn_of_redundant_comparison(id, comparison, a, b);
-        // Swap the sides if necessary, so that the literal or date is on the right-hand side.
+        // Swap the operands if necessary, so that the literal or date is on the right-hand side.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned {
             (b, a, swap_sides(comparison))

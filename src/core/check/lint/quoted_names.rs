@@ -1,4 +1,4 @@
-//! Lint for the name of a column in quotes, which SQL reads as the column, but a formula reads as text.
+//! Lint for the name of a column in quotes, which is the column in SQL, but a text in a formula.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -7,8 +7,8 @@ use crate::diag::Code;
 use crate::ir::{Ir, IrId};
 
 impl Lints<'_> {
-    /// Warns about a literal that is the name of a known column. The caller has checked that a text is useless in this
-    /// place, because its value is the same in all rows. Returns whether there was a warning.
+    /// Warns about a literal that is the name of a known column. The caller has checked that a text literal makes no
+    /// sense at this position, because its value is the same in all rows. Returns whether there was a warning.
     pub(super) fn warn_of_quoted_name(&mut self, literal: IrId) -> bool {
         let program = self.program;
         let Ir::Text(text) = program.node(literal) else {

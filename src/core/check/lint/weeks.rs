@@ -131,7 +131,7 @@ impl Lints<'_> {
     }
 }
 
-/// Returns whether a call uses the default week type because the formula does not specify a type.
+/// Returns `true` if a call does not specify the week type and therefore uses the default.
 fn has_default_week_type(program: &Program, args: PoolRange) -> bool {
     matches!(program.args(args), [_, kind] if program.meta(*kind).span == Span::default())
 }

@@ -1,4 +1,4 @@
-//! Names that are not NULL where a condition is TRUE, because the condition tests them for NULL.
+//! Names that are never NULL in rows for which a condition is TRUE, because the condition tests the names for NULL.
 
 use rustc_hash::FxHashSet;
 

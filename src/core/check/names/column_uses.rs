@@ -1,4 +1,4 @@
-//! Columns that a program uses: columns of known relations, columns of open relations, and columns that a full join
+//! Columns that a program uses: columns of known relations, columns that no schema lists, and columns that a full join
 //! merges. If possible, each column has a single entry.
 
 use std::sync::Arc;

@@ -65,7 +65,8 @@ pub(in crate::check) enum NameTarget {
 pub(in crate::check) struct ResolvedNames {
     /// Target of each node.
     pub targets: Arena<NameTarget>,
-    /// Dependencies between definitions, as pairs `(user, used)` sorted by user.
+    /// Dependencies between definitions, as pairs `(user, used)` of a definition and a definition that it uses, sorted
+    /// by the first.
     pub uses: Arena<(u32, u32)>,
     /// Whether each definition already has an error.
     pub failed: Arena<bool>,
@@ -141,7 +142,7 @@ pub(in crate::check) struct Resolver<'a> {
     pub unknown_names: Vec<u32>,
     /// Grouping columns of the step that have been resolved so far.
     key_columns: Vec<u32>,
-    /// Whether names are case-sensitive because a relation has columns whose names differ only in case.
+    /// Whether a relation has columns whose names differ only in case, so that names are case-sensitive.
     has_case_variants: bool,
     /// Definition that caused each search for similar names.
     pub searches: Vec<u32>,

@@ -489,8 +489,8 @@ impl Resolver<'_> {
 /// Maximum edit distance between a typo and the name of a known column.
 const MAX_TYPO_DISTANCE: usize = 2;
 
-/// Returns the diagnostic for a column that a relation does not list. The diagnostic is a warning if only some
-/// columns of the relation are known and none of them has a similar name; otherwise it is an error.
+/// Returns the diagnostic for a column that a relation does not list. The diagnostic is an error, unless only some
+/// columns of the relation are known and none of them has a similar name. It is then a warning.
 pub fn no_column_diagnostic(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
     let message = format!("`{}` has no column `{name}`", relation.name());
     let diagnostic = Diagnostic::new(Code::UnknownName, span, message);

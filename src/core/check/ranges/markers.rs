@@ -12,7 +12,7 @@ impl Lowerer<'_> {
     /// Lowers a call such as `FIRST(x)`, at an end of a range, to the name in the call's argument. The range itself
     /// determines the row.
     pub(in crate::check) fn lower_range_end(&mut self, call: Call, span: Span) -> IrId {
-        // The value does not use the node of the row offset.
+        // The node of the row offset remains unused, because the value is only the name.
         self.program.has_unused_nodes = true;
         match self.ast.arguments(call).first() {
             Some(name) => self.lower_value(*name),

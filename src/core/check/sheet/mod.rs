@@ -393,7 +393,7 @@ impl Resolver<'_> {
                 names.targets[node_index] = target;
             }
         }
-        // Later passes require `uses` to be sorted by user.
+        // Later passes require `uses` to be sorted by the definition that contains the use.
         names.uses.as_mut_slice().sort_by_key(|(user, _)| *user);
         names.cells = std::mem::take(&mut self.cells);
         names.cell_ranges = std::mem::take(&mut self.cell_ranges);

@@ -262,7 +262,7 @@ impl RegexReader<'_> {
         });
     }
 
-    /// Adds the next piece, after completing the previous one.
+    /// Completes the previous piece, and begins the next one.
     fn add(&mut self, piece: RegexPiece) {
         self.finish_piece();
         self.piece = Some(piece);
@@ -568,8 +568,8 @@ fn unsupported_escape_reason(c: char) -> String {
     }
 }
 
-/// Returns whether engines could choose different alternatives, because the first alternative can match a shorter
-/// string than the later alternative. Some engines choose the first alternative that matches. Other engines choose the
+/// Returns `true` if the first alternative can match a shorter string than the later alternative, so that engines could
+/// choose different alternatives. Some engines choose the first alternative that matches. Other engines choose the
 /// longest match.
 fn may_choose_different_alternative(first: &Alternative, later: &Alternative) -> bool {
     match (&first.literal, &later.literal) {

@@ -422,8 +422,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Formats consecutive parts that a plain `TO_CHAR` supports in a single call, formats all other parts separately,
-    /// and concatenates the results.
+    /// Uses a single call to format consecutive parts that a plain `TO_CHAR` supports, formats all other parts
+    /// separately, and concatenates the results.
     fn format_date_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let mut texts = self.take_list();
         let mut run: Vec<&DatePart> = Vec::new();

@@ -96,8 +96,8 @@ pub(super) fn mentioned_names(formula: &str) -> Vec<u64> {
     mentions
 }
 
-/// Adds the hashes of the names that a token may refer to. For a reference such as `${view.field[month]}`, adds the
-/// hash of each part.
+/// Adds to `mentions` the hashes of the names that a token may refer to. For a reference such as
+/// `${view.field[month]}`, adds the hash of each part.
 fn add_mentions(token: Token, text: &str, mentions: &mut Vec<u64>) {
     match token {
         Token::Name => mentions.push(hash_name(text)),

@@ -214,7 +214,8 @@ impl Dependencies {
         chunks.extend(members.filter(|id| **id != KEYS));
     }
 
-    /// Adds the chunks whose results depend directly on a chunk, except for groups of chunks that were visited before.
+    /// Adds to `chunks` the chunks whose results depend directly on a chunk, except for groups of chunks that were
+    /// visited before.
     fn find_dependents(&self, id: ChunkId, visited: &mut VisitedGroups, chunks: &mut Vec<ChunkId>) {
         let facts = &self.chunks[id as usize];
         for name in facts.defines.iter().filter(|name| visited.definers.insert(**name)) {
@@ -246,7 +247,7 @@ impl Dependencies {
         chunks.into_iter().collect()
     }
 
-    /// Adds all chunks whose results depend on one of the chunks.
+    /// Adds to `affected` all chunks whose results depend on one of its chunks.
     pub fn add_dependents(&self, affected: &mut FxHashSet<ChunkId>) {
         let (mut visited, mut chunks) = (VisitedGroups::default(), Vec::new());
         let mut queue: Vec<ChunkId> = affected.iter().copied().collect();

@@ -162,7 +162,7 @@ impl CompiledFile {
         (unbalanced <= 1).then_some(region)
     }
 
-    /// Removes chunks at both ends of the region that have the same text as before.
+    /// Removes from both ends of the region the chunks whose text has not changed.
     fn skip_unchanged_chunks(&self, region: &mut ChangedRegion, source: &str) {
         let pairs = (region.first..region.last).zip(&region.new);
         let unchanged_count = pairs

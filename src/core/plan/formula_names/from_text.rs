@@ -57,7 +57,7 @@ pub(super) fn name_from_expression(text: &str) -> Option<String> {
     }
 }
 
-/// Returns whether a name ends with a number. Readers would mistake the number for a counter: `amount_2` looks like the
+/// Returns whether a name ends with a number, which readers would mistake for a counter: `amount_2` looks like the
 /// second of several columns.
 pub(super) fn has_counter_suffix(name: &str) -> bool {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with('_')

@@ -161,7 +161,8 @@ pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: Nam
         (_, "left" | "right") => format!("{param}_side_of_{owner}"),
         _ => format!("{param}_for_{owner}"),
     };
-    // A name that already occurs in the text, as in `region & " "`, is the name of a column.
+    // A derived name that is also a word of the formula, such as `region` for `region & " "`, is already the name of a
+    // column.
     let text = program.meta(id).span.text(source);
     let is_in_text = |name: &String| {
         let mut words = split_words(text);

@@ -28,7 +28,7 @@ impl StratumAssignment<'_> {
                 *stratum = (*stratum).max(self.stratum[id.index()]);
             }
         }
-        // Last stratum that can compute each node, so that no other node moves to a later stratum than `last`.
+        // Last stratum that can compute each node without moving another node past the stratum `last`.
         let mut latest = Arena::filled(last, program.len());
         // Visit each node after the nodes that use it.
         for (id, owner) in nodes.into_iter().rev() {

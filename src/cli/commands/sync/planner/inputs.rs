@@ -30,7 +30,8 @@ pub struct ModelInputs {
 }
 
 impl ModelInputs {
-    /// Reads the states and files of models. Returns an error if a state has a spec in another folder.
+    /// Reads the states and files of models. Returns an error if a model has a state but its spec is outside the specs
+    /// folder.
     pub fn read(
         session: &Session,
         workspace: &Workspace,

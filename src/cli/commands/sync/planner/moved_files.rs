@@ -78,8 +78,8 @@ fn move_files_of_removed_models(
     old_paths
 }
 
-/// Adds the moves of the model's files to a plan: from folders that an earlier version of the project file specified to
-/// the current folders.
+/// Adds to a plan the moves of the model's files into the current folders. The files are in folders that an earlier
+/// version of the project file specified.
 pub fn move_out_of_former_folders(plan: &mut ModelPlan, moves: &BTreeMap<&str, &str>, inputs: &ModelInputs) {
     let specs_and_files = inputs.specs.get(&plan.model).zip(inputs.files.get(&plan.model));
     let Some((ours, texts)) = specs_and_files else { return };

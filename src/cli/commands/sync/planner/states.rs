@@ -49,7 +49,7 @@ pub fn require_specs_of_states(
     require_missing_specs(workspace, bases)
 }
 
-/// Like [`require_specs_of_states`], for the pushed models that have no spec any more.
+/// Like [`require_specs_of_states`], for the pushed models that no longer have a spec.
 pub fn require_specs_of_pushed_models(workspace: &Workspace, has_spec: impl Fn(&str) -> bool) -> Result<(), Failure> {
     let gone = state_files(workspace).into_iter().filter(|(model, _)| !has_spec(model));
     let bases = gone.flat_map(|(model, path)| {

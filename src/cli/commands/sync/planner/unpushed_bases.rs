@@ -16,7 +16,7 @@ use crate::cli::workspace::Workspace;
 /// generated.
 const MAX_EARLIER_SPECS: usize = 20;
 
-/// Adds the bases of models that were never pushed but whose files a user edited.
+/// Adds to `inputs` the bases of models that were never pushed but whose files a user edited.
 pub fn add_unpushed_bases(workspace: &Workspace, tools: &PlannerTools, inputs: &mut ModelInputs) {
     for (name, texts) in &inputs.files {
         let never_pushed = inputs.specs.get(name).filter(|_| !inputs.states.contains_key(name));

@@ -89,8 +89,8 @@ pub fn find_wrong_branch(
     }
 }
 
-/// Returns the message about the current branch, which is not the branch of the environment. `None` if a push would
-/// create the branch of the environment.
+/// Returns a message that the current branch is not the branch of the environment. `None` if a push would create the
+/// branch of the environment.
 fn wrong_branch_message(
     repository: &Repository,
     environment: &Environment,

@@ -190,8 +190,8 @@ fn file_kind(workspace: &Workspace, file: &str) -> PreferredFile {
     }
 }
 
-/// Returns the edits in other files to the description that has a conflict. Only descriptions appear in several files.
-/// The plan transfers these edits to the spec, or reports other conflicts.
+/// Returns the edits that other files contain to the description in a conflict. Only descriptions appear in several
+/// files. The plan transfers these edits to the spec, or reports other conflicts.
 fn edits_of_same_part<'p>(model: &'p ModelPlan, conflict: &'p Conflict) -> impl Iterator<Item = &'p HandEdit> {
     let in_conflict = model.conflicts.iter().filter_map(|other| other.edit.as_ref());
     let is_same_part = |edit: &&HandEdit| {
@@ -216,8 +216,8 @@ fn is_named_conflict(workspace: &Workspace, name: &str, model: &ModelPlan, confl
     [target, property, full].iter().any(|other| other == name) || model.model == name
 }
 
-/// Returns whether a name refers to a conflict by the metric in its set. The edited column may have a different name
-/// than the metric.
+/// Returns whether a name consists of the conflict's model and metric, such as `revenue.orders.amount`. The name of the
+/// edited column can differ from the metric's name.
 fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
     let Some(metric) = name.strip_prefix(&model.model).and_then(|rest| rest.strip_prefix('.')) else {
         return false;

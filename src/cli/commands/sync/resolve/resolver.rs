@@ -163,7 +163,7 @@ impl<'w> ConflictResolver<'w> {
     }
 
     /// Resolves a conflict between a hand edit and a metric set. The file is always restored, because a push generates
-    /// it from the set and the spec.
+    /// it from the metric set and the spec.
     fn resolve_metric_set_conflict(
         &mut self,
         model: &ModelPlan,
