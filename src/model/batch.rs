@@ -40,7 +40,7 @@ struct Batch<'t> {
     is_session: bool,
 }
 
-/// Spec of a batch, with the results of its stages.
+/// Spec of a batch, with the results of each compilation stage.
 struct BatchFile<'t> {
     spec: SpecText<'t>,
     cache: CachedFile,
@@ -306,8 +306,8 @@ impl<'t> Batch<'t> {
         }
     }
 
-    /// Compiles the metric sets with joins that the first `count` specs read, because the tests of these joins belong
-    /// to the sets.
+    /// Compiles the metric sets with joins that the first `count` specs read, because the tests of these joins are
+    /// generated for the metric sets.
     fn compile_joining_sets(
         &mut self,
         compiler: &Compiler,
@@ -374,8 +374,8 @@ impl<'t> BatchFile<'t> {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
-                // Use the metric set as it was parsed for the models that are built on it, even though more column
-                // types are known by now.
+                // Do not parse the metric set again, even though more column types are known by now: the models built
+                // on it have read this version.
                 let set = self.metric_set().cloned();
                 let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
                 compiler.compile_contents(file, contents)

@@ -197,9 +197,9 @@ pub(crate) struct CachedResult<T> {
 /// Compiled spec. At least one of the fields is not `None`.
 #[derive(Debug)]
 pub(crate) struct CachedSpec {
-    /// Empty for a stored spec that has not been needed yet.
+    /// Decoded spec. Empty for a stored spec that has not been needed yet.
     pub decoded: OnceLock<Arc<CompiledSpec>>,
-    /// `None` for a spec that has not been stored yet.
+    /// Spec as bytes. `None` for a spec that has not been stored yet.
     pub encoded: Option<EncodedSpec>,
 }
 

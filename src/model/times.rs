@@ -277,7 +277,7 @@ impl TimeTracer<'_> {
         })
     }
 
-    /// Returns how much earlier and how much later the rows can be on which the operands of a value depend.
+    /// Returns the maximum distances in time to the earlier and later rows on which the operands of a value depend.
     fn operand_time_lengths(
         &self,
         id: IrId,
@@ -298,8 +298,8 @@ impl TimeTracer<'_> {
         }
     }
 
-    /// Records how much earlier and how much later the rows can be on which a value depends. `inner` contains the
-    /// lengths for its operands.
+    /// Records the maximum distances in time to the earlier and later rows on which a value depends. `inner` contains
+    /// the lengths for its operands.
     fn record_time_lengths(
         &self,
         id: IrId,

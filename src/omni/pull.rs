@@ -191,7 +191,7 @@ impl Pull {
         pull
     }
 
-    /// Returns `true` if the pull writes and removes no files.
+    /// Returns `true` if the pull neither writes nor removes files.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.removes.is_empty()

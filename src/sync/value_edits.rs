@@ -8,7 +8,7 @@ use super::write_back::{self, with_spec_edits};
 use crate::yaml_edit::value as yaml_value;
 use formulac_runtime::halves::apply_with_bisection;
 
-/// Maximum number of ways to write each edit in the spec that are tried if several edits are transferred together.
+/// When several edits are transferred together, at most this many ways to write each edit in the spec are tried.
 const MAX_WAYS: usize = 4;
 
 impl ModelReconciler<'_> {

@@ -241,7 +241,7 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    /// Returns the changes recorded so far for the node at an index, which are empty at first.
+    /// Returns the changes recorded so far for the node at an index. Empty if none have been recorded.
     fn node_changes_mut(&mut self, index: usize) -> &mut NodeChanges {
         self.starts.entry(index).or_insert_with(|| NodeChanges {
             node_index: index,

@@ -172,8 +172,8 @@ impl ComparedColumns<'_> {
         !relation_key.is_some_and(|known_key| known_key.iter().all(is_key)) && !self.keys.iter().any(is_float)
     }
 
-    /// Returns the columns that are added to the rows of a side: whether the row exists, and the number of rows with
-    /// its keys.
+    /// Returns the columns that are added to one side of the comparison: whether the row exists, and the number of rows
+    /// with the same keys.
     pub(super) fn added_columns(
         &self,
         side: usize,

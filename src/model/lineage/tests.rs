@@ -120,7 +120,8 @@ steps:
         "customers.customer_id orders.order_id / ",
         "customers.country orders.email / pii",
     ];
-    // Kept and computed columns inherit the tag of one union branch, whichever branch comes first.
+    // Only one branch of the union has a tag. Kept and computed columns inherit the tag regardless of the order of the
+    // branches.
     for union in ["[sold, people]", "[people, sold]"] {
         for keep in ["[order_id, who]", "all"] {
             let spec = format!(

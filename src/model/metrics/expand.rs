@@ -275,7 +275,7 @@ fn expand_step<'y>(
 }
 
 impl ModelOverSets<'_> {
-    /// Returns the possible names of the keys in formulas.
+    /// Returns the names by which formulas may refer to the keys.
     pub fn possible_key_names(&self) -> Vec<String> {
         self.keys
             .iter()

@@ -21,8 +21,8 @@ impl ModelOverSets<'_> {
     /// Returns an error if none of the metric sets has a column, dimension or period for a key. `None` if at least one
     /// metric set may have it.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, set_indexes: &[usize]) -> Option<Diagnostic> {
-        // If a metric set itself is checked, its keys are its time and its dimensions. The check of its formulas
-        // already covers the time.
+        // If a metric set itself is checked, its keys are its `time` and its dimensions. The check of its formulas
+        // already covers `time`.
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }

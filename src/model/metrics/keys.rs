@@ -40,7 +40,7 @@ pub struct MetricSetKey {
     /// Entry of `group_by`.
     pub entry: TextWithPosition,
     pub definition: Option<DefinitionText>,
-    /// Calendar unit of the timeframe, if the key is the time of the metric set or a timeframe that truncates it.
+    /// Calendar unit of the timeframe, if the key is the `time` of the metric set or a timeframe that truncates it.
     pub period: Option<CalendarUnit>,
     /// Column or dimension, with its timeframe if it has one, such as `ordered_at[month]`.
     pub column: String,
@@ -52,7 +52,7 @@ pub struct MetricSetKey {
 }
 
 impl MetricSetKey {
-    /// Returns the timeframe if the key is a period of the metric set's time.
+    /// Returns the timeframe if the key is a period of the metric set's `time`.
     pub fn timeframe(&self) -> Option<&str> {
         self.period?;
         self.frame.as_deref()
@@ -101,7 +101,7 @@ pub struct ModelKeys {
     pub names: Arena<String>,
     /// Keys of each metric set that has rows, by the index of the set.
     pub set_keys: Arena<Arena<MetricSetKey>>,
-    /// Key with the shortest period among the times of the metric sets.
+    /// Among the keys that are periods of the metric sets' `time`, the key with the shortest period.
     pub time: Option<usize>,
 }
 
@@ -288,8 +288,9 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns whether a word is a period of the metric set's time rather than a column or dimension. In a model built
-    /// on several metric sets, a word is a period of each metric set's time, even if the time column has this name.
+    /// Returns whether a word is a period of the metric set's `time` rather than a column or dimension. In a model
+    /// built on several metric sets, a word is a period of each metric set's `time`, even if the time column has this
+    /// name.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
         let is_column = || match set.is_time(word) {

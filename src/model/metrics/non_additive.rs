@@ -19,7 +19,7 @@ use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 use std::ops::Range;
 
-/// Rule that selects the rows of a group that a metric with `non_additive` aggregates.
+/// Rule that determines which rows of a group a metric with `non_additive` aggregates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonAdditiveRule {
     pub time: RuleColumn,
@@ -132,9 +132,9 @@ impl ModelOverSets<'_> {
         groups
     }
 
-    /// Returns the replacements for the columns in a part of a metric's formula. The name of the relation is added to
-    /// columns that have the name of a key. The name is removed in a formula that reads a step instead of the metric
-    /// set's relations.
+    /// Returns the replacements for the columns in a part of a metric's formula. A column that has the name of a key is
+    /// qualified with the name of its relation. In a formula that reads a step instead of the metric set's relations,
+    /// the qualifier is removed.
     pub fn column_replacements(
         &self,
         id: MetricId,

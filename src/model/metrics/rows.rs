@@ -212,7 +212,8 @@ impl ModelOverSets<'_> {
             for name in &filter.names {
                 let key = self.key_of_filter(name);
                 if let Some(key) = key.and_then(|index| keys.try_get(index)) {
-                    // In a condition on rows, the name of a time refers to the column.
+                    // In a condition on rows, the name of the time column refers to the column and not to a key with
+                    // the same name.
                     let hiding = key.definition.as_ref().filter(|key| metric_set.is_time(&key.name));
                     let text = hiding.map_or(&key.entry.text, |key| &key.formula.text);
                     let text = TextWithOrigins::generated(text, 0, filter.file_span(&name.range));

@@ -136,8 +136,8 @@ impl MetricSet {
         }
     }
 
-    /// Returns a key or formula for a period of the metric set's time. The time is qualified if a join makes it
-    /// ambiguous.
+    /// Returns a key or formula for a period of the metric set's `time`. The time column is qualified if a join makes
+    /// it ambiguous.
     pub fn with_qualified_time(&self, compiler: &Compiler, time: &SetTime, key: &str) -> String {
         SetTime::qualified(key, &time.column, &self.qualified_column(compiler, &time.column))
     }
@@ -147,13 +147,13 @@ impl MetricSet {
         self.column_type(compiler, name).is_some_and(Type::is_temporal)
     }
 
-    /// Returns whether a key is the column or dimension of the metric set's time.
+    /// Returns whether a key is the column or dimension in the metric set's `time`.
     pub fn is_time(&self, key: &str) -> bool {
         let time = self.time.as_ref();
         time.is_some_and(|time| time.column.eq_ignore_ascii_case(key))
     }
 
-    /// Returns whether a key is the metric set's time, and is known to be a date.
+    /// Returns whether a key is the metric set's `time`, and is known to be a date.
     pub fn is_date_of_time(&self, compiler: &Compiler, key: &str) -> bool {
         self.is_time(key) && self.column_type(compiler, key) == Some(Type::Date)
     }
@@ -165,8 +165,8 @@ impl MetricSet {
         formula.names.iter().any(is_own).then_some(formula)
     }
 
-    /// Returns whether the metric set's rows have a time, because the column is never NULL or the filter compares it
-    /// with a constant.
+    /// Returns whether the time column has a value in every row of the metric set: the column is never NULL, or the
+    /// filter compares it with a constant.
     pub fn has_time_in_every_row(&self, compiler: &Compiler) -> bool {
         let Some(SetTime { column, .. }) = &self.time else {
             return false;

@@ -94,12 +94,12 @@ impl ProjectNames {
             .any(|(name, kind)| self.is_time(name, *kind) || self.is_entity(name, *kind))
     }
 
-    /// Returns whether any semantic model uses the name for a time dimension, although `kind` is a different kind.
+    /// Returns whether `kind` is not a time dimension and any semantic model uses the name for a time dimension.
     pub(super) fn is_time(&self, name: &str, kind: NameKind) -> bool {
         kind != NameKind::TimeDimension && self.times.contains(name)
     }
 
-    /// Returns whether any semantic model uses the name for an entity, although `kind` is a categorical dimension.
+    /// Returns whether `kind` is a categorical dimension and any semantic model uses the name for an entity.
     pub(super) fn is_entity(&self, name: &str, kind: NameKind) -> bool {
         kind == NameKind::Categorical && self.entities.contains(name)
     }

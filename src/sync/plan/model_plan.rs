@@ -77,7 +77,7 @@ pub struct ModelPlan {
     pub paths: Vec<String>,
     /// Files that move to the folders that the project file specifies. Maps each new path to the current path.
     pub moved: BTreeMap<String, String>,
-    /// Uncommitted files of the model with manual edits.
+    /// The model's uncommitted files that contain manual edits.
     pub uncommitted: Vec<String>,
     /// Version of formulac that pushed the model, if the files change only because the current version is different.
     /// Empty if the log does not record the version.
