@@ -165,7 +165,8 @@ impl SqlDialect for BigQuery {
     }
 }
 
-/// Returns the parser dialect for a formulac dialect (the fact `sql_parser`). `None` selects the most tolerant dialect.
+/// Returns the parser dialect that a formulac dialect specifies as `sql_parser`. `None` selects the most tolerant
+/// dialect.
 pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     match dialect.map_or("", |dialect| dialect.facts().sql_parser) {
         "bigquery" => Box::new(BigQuery),

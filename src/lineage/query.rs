@@ -55,7 +55,7 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Returns whether a fact of the dialect is true. `false` if the dialect is unknown.
+    /// Returns the value of a boolean property of the dialect. `false` if the dialect is unknown.
     pub fn has_fact(&self, fact: fn(&Facts) -> bool) -> bool {
         self.dialect.is_some_and(|dialect| fact(dialect.facts()))
     }
@@ -211,8 +211,8 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// Returns the values of the `order by` keys of a set operation with a limit. They determine which rows the limit
-    /// keeps.
+    /// Returns the values of the `order by` keys of a set operation with a limit. These values determine which rows the
+    /// limit keeps.
     fn sort_columns(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueIndex> {
         let item = ScopeItem {
             path: Vec::new(),

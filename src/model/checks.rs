@@ -220,7 +220,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, diagnostics: &mut V
     };
     for ((_, definition), _) in with_roles().filter(|(_, role)| **role == DefinitionRole::GroupBy) {
         let definition_text = definition.span.text(text);
-        // `key` is a text that is equal for equal grouping keys.
+        // `key` is a string that is the same for equal grouping keys.
         let (name, key) = match program.node(definition.root) {
             Ir::Definition(definition_index) => {
                 let name = program.definitions[definition_index as usize]

@@ -36,7 +36,7 @@ pub struct StepOutline {
     pub definitions: Vec<DefinitionWithPosition>,
     /// Columns in `group_by`.
     pub keys: Vec<String>,
-    /// Whether the step has a row for every period, because of the key `fill`.
+    /// Whether the step has the key `fill`, so that it has a row for every period.
     pub is_filled: bool,
     /// Names available to worksheet formulas, if the step is a worksheet.
     pub sheet: Option<SheetOutline>,

@@ -197,7 +197,7 @@ impl Project {
         &self.inherit
     }
 
-    /// Adds tags that columns inherit.
+    /// Adds tags to the list of tags that columns inherit.
     pub fn add_inherited_tags(&mut self, tags: impl IntoIterator<Item = String>) {
         self.inherit.extend(tags);
     }

@@ -23,8 +23,8 @@ pub struct TimeLength {
     pub months: i64,
     pub days: i64,
     pub seconds: i64,
-    /// Additional days to subtract if the length is a sum, because months differ in length: 31 March minus one month
-    /// minus one month is 28 January, but minus two months it is 31 January.
+    /// Additional days to subtract if the length is a sum, because months differ in length. For example, subtracting
+    /// one month twice from 31 March gives 28 January, but subtracting two months at once gives 31 January.
     pub clamped_days: i64,
 }
 

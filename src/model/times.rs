@@ -1,5 +1,5 @@
 //! Determines from which dates and times the values of a step are computed, and the distance in time to the other rows
-//! on which they depend.
+//! on which these values depend.
 
 use rustc_hash::FxHashMap;
 

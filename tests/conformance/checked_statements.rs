@@ -84,7 +84,7 @@ pub fn statement_key(parts: &[&str]) -> StatementKey {
     hash.finalize().first_chunk().copied().unwrap_or_default()
 }
 
-/// Returns whether this run skips a statement, because an earlier run checked it.
+/// Returns `true` if an earlier run checked the statement and this run skips it.
 pub fn is_checked(key: &StatementKey) -> bool {
     KNOWN.contains(key) && usize::from(key[0] % SHARE) != skipped_cases::number().unwrap_or(0)
 }

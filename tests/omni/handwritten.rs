@@ -53,8 +53,8 @@ enum Tests {
     None,
 }
 
-/// Returns the nodes of a project with two models that people wrote views for, and one model, `payments`, that only
-/// pulls write. `is_described` is `false` after dbt's descriptions and tags were removed.
+/// Returns the nodes of a project with two models for which people wrote views, and one model, `payments`, whose view
+/// only pulls write. `is_described` is `false` after dbt's descriptions and tags were removed.
 fn nodes(tests: Tests, is_described: bool) -> Vec<Value> {
     let text = |text: &str| if is_described { text.to_owned() } else { String::new() };
     let model = |name: &str, columns: &[&str]| {

@@ -261,7 +261,7 @@ fn day(random: &mut Random) -> i64 {
     crate::calendar::day_number(2023, 1, 1) + random.next_between(0, 900)
 }
 
-/// Adds the order, the definitions and the conditions of a model.
+/// Adds an order, definitions and conditions to a model.
 fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
     if !model.keys.is_empty() && random.chance(25) {
         model.order_by = model.keys.iter().map(|_| random.chance(30)).collect();

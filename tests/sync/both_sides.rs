@@ -205,7 +205,7 @@ fn conflicts_in_descriptions_of_renamed_columns_are_resolved() {
 }
 
 /// The SQL of a column contains the formula of a helper. An edit to this SQL and a change to the helper's formula
-/// affect the same part.
+/// affect the same SQL.
 #[test]
 fn a_helper_that_both_sides_change_is_a_conflict() {
     const HELPER: &str = "\

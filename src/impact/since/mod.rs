@@ -249,7 +249,7 @@ impl RevisionComparer<'_, '_> {
         })
     }
 
-    /// Adds a note about a change that does not affect the node's values.
+    /// Adds a note to the node at `index` about a change that does not affect the node's values.
     fn add_note(&mut self, index: usize, name: &str, description: String, grade: ChangeSeverity, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),

@@ -135,7 +135,7 @@ impl SpecCompilation<'_> {
         positions
     }
 
-    /// Adds the kept columns with their lineage.
+    /// Adds the kept columns and their lineage to `step_columns`.
     fn add_kept_columns(
         &mut self,
         step: &Step<'_>,

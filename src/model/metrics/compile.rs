@@ -259,9 +259,9 @@ impl Compiler {
         compiled
     }
 
-    /// Checks a metric set by compiling a check model, which contains all metrics and dimensions of the set. Adds the
-    /// errors that do not result from earlier errors, and the inputs of the metric set. Returns `false` if errors in
-    /// the keys of the metric sets prevent the check model from being compiled.
+    /// Checks a metric set by compiling a check model, which contains all metrics and dimensions of the set. Adds to
+    /// `compiled` the errors that do not result from earlier errors, and the inputs of the metric set. Returns `false`
+    /// if errors in the keys of the metric sets prevent the check model from being compiled.
     fn check_by_probe(
         &self,
         set: &MetricSet,

@@ -336,7 +336,8 @@ impl ModelOverSets<'_> {
         listed_columns.chain(defined).collect()
     }
 
-    /// Returns whether `having` may remove some of the periods, because its condition depends on more than keys.
+    /// Returns whether `having` may remove some of the periods. This is the case if its condition depends on more than
+    /// keys.
     fn removes_periods(&self) -> bool {
         let formulas = self.written_formulas();
         let mut names = self.having.iter().flat_map(|formula| &formula.names);

@@ -1,4 +1,4 @@
-//! Keys of a model built on metric sets: the columns by which the model groups each set.
+//! Keys of a model built on metric sets: the columns by which the model groups each metric set.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -113,7 +113,8 @@ impl ModelKeys {
 }
 
 impl ModelOverSets<'_> {
-    /// Resolves the keys in the metric sets that have rows. `is_single` is `true` if the model reads only one set.
+    /// Resolves the keys in the metric sets that have rows. `is_single` is `true` if the model reads only one metric
+    /// set.
     pub fn resolve_keys(
         &self,
         compiler: &Compiler,

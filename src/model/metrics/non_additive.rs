@@ -36,8 +36,8 @@ pub struct RuleColumn {
 }
 
 impl RuleColumn {
-    /// Adds the definition of a timeframe, which becomes a separate column, unless the step already has this
-    /// definition.
+    /// Adds the definition of a timeframe to the step, unless the step already has this definition. The timeframe
+    /// becomes a separate column.
     fn add_timeframe(&self, rows: &mut StepText, own_name: &str, column: &NameUse, file: u16) {
         let base = match &column.qualifier {
             Some(qualifier) => format!("{qualifier}.{}", column.name),

@@ -69,7 +69,7 @@ impl MetricSet {
         self.outdated_metrics_in(&self.definitions, |set| sets.get(set).map(|set| &**set), today)
     }
 
-    /// Warns about outdated metrics in formulas of the metric set. `find` returns the set with a name.
+    /// Warns about outdated metrics in formulas of the metric set. `find` returns the metric set with a given name.
     fn outdated_metrics_in<'m>(
         &'m self,
         formulas: impl IntoIterator<Item = &'m MetricFormula>,
@@ -296,7 +296,8 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns the position of a key that is a definition with this name in the step that reads the metric set's rows.
+/// Returns the position of the key that hides this name. In the step that reads the metric set's rows, this key is a
+/// definition with the same name.
 fn position_of_hiding_key(name: &str, keys: &Arena<MetricSetKey>) -> Option<usize> {
     keys.iter().position(|key| {
         let definition = key.definition.as_ref();

@@ -189,8 +189,8 @@ impl ModelOverSets<'_> {
         PeriodBound::read(self.step.get(key)?)
     }
 
-    /// Returns whether the step that reads the rows cannot filter by `since`, because windows or `fill` read earlier
-    /// periods.
+    /// Returns whether `since` must be applied after the windows. This is the case if windows or `fill` read earlier
+    /// periods, so the step that reads the rows must not remove these periods.
     pub fn is_since_applied_after_windows(&self, keys: &ModelKeys, columns: &ModelColumns) -> bool {
         keys.time.is_some()
             && self.step.get("since").is_some()

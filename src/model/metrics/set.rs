@@ -116,9 +116,9 @@ impl MetricSet {
         known_relation(&compiler.options, &RelationReference::read(from)?)
     }
 
-    /// Returns a column in the metric set's keys, such as its time. The column is qualified with the name of the set's
-    /// relation if a join makes it ambiguous: not all columns of the relations are known, and no relation is known to
-    /// have the column.
+    /// Returns a column that a key of the metric set names, such as `time`. The column is qualified with the name of
+    /// the set's relation if a join makes it ambiguous: not all columns of the relations are known, and no relation is
+    /// known to have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
         let joins = self.root.items_at("joins").iter();
         let find_relation = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
@@ -189,7 +189,7 @@ impl MetricSet {
         Some(property(relation.columns().get(relation.position(name)?)?))
     }
 
-    /// Adds the filter and the definitions of analyzed formulas.
+    /// Adds analyzed formulas to the metric set: its filter and its definitions.
     pub fn add_formulas(&mut self, formulas: Vec<MetricFormula>) {
         for formula in formulas {
             match formula.role {
@@ -394,8 +394,8 @@ impl MetricSets {
         self.by_name.entry(set.name.to_lowercase()).or_insert(set);
     }
 
-    /// Adds a metric set and returns the result. The new metric set replaces any existing metric set with the same
-    /// name.
+    /// Returns a copy that also contains this metric set. The new metric set replaces any existing metric set with the
+    /// same name.
     pub fn with(&self, set: Arc<MetricSet>) -> Self {
         let mut sets = self.clone();
         sets.replace(set);

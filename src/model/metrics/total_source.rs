@@ -104,8 +104,8 @@ impl SpecCompilation<'_> {
         is_input.then(|| column.to_owned())
     }
 
-    /// Returns whether a step reads only the rows of the last or first period of each group, because its measures are
-    /// not additive over time. With fewer keys, the step would read other rows.
+    /// Returns whether a step reads only the rows of the last or first period of each group. The measures of such a
+    /// step are not additive over time. With fewer keys, the step would read other rows.
     fn reads_only_one_period(&self, step: usize) -> bool {
         let steps = &self.spec.steps;
         let before = step.checked_sub(1).and_then(|before| steps.get(before));

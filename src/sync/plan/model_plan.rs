@@ -167,9 +167,9 @@ impl ModelPlan {
         self
     }
 
-    /// Adds a change that restores the model's state after somebody removed or changed it by hand. `text_on_disk` is
-    /// the content of the state's file. `restored` is the content that the last push wrote, on which this plan is
-    /// based.
+    /// Adds a change to the plan that restores the model's state after somebody removed or changed it by hand.
+    /// `text_on_disk` is the content of the state's file. `restored` is the content that the last push wrote, on which
+    /// this plan is based.
     pub fn restore_state(&mut self, text_on_disk: Option<String>, restored: String) {
         let path = state_path(&self.model);
         match self.files.iter_mut().find(|file| file.path == path) {
@@ -305,7 +305,7 @@ impl ModelPlan {
     }
 
     /// Creates the plans for many models, in the order of `models`. `compiler` returns a compiler with all current
-    /// models. It is called only if a model has changed since its base.
+    /// models. `compiler` is called only if a model has changed since its base.
     #[must_use]
     pub fn for_models<'t>(models: &[PlannedModel<'_>], compiler: impl Fn() -> &'t Compiler + Sync) -> Vec<Self> {
         let bases: Vec<Option<&PushState>> = models.iter().map(PlannedModel::changed_base).collect();

@@ -78,7 +78,7 @@ impl ModelReconciler<'_> {
         Some(formula)
     }
 
-    /// Returns the spec of a model built on metric sets with a definition for an added column.
+    /// Adds a definition for an added column to the spec of a model built on metric sets, and returns the spec.
     pub fn with_column_of_metrics(&self, name: &str, text: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
         let listed = self.edited_model?.first_listed_metric()?;

@@ -136,7 +136,7 @@ impl SpecBuilder<'_, '_> {
         }
     }
 
-    /// Adds the relation of a view under the name that formulas use.
+    /// Records the relation of a view, and the name that formulas use for the relation.
     fn add_relation(&mut self, view: usize, view_name: String, name: String) {
         let relation = self.model.views.get(view).and_then(|view| view.table.relation.as_ref());
         let known_relation = match relation {
