@@ -181,7 +181,8 @@ impl SpecSession {
 pub(crate) struct CachedFile {
     /// Metric set, if the file contains one.
     pub set: Option<CachedResult<Option<MetricSetWithErrors>>>,
-    /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a metric set.
+    /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a metric
+    /// set.
     pub set_fingerprint: Option<u64>,
     pub inputs: Option<CachedResult<SpecInputs>>,
     pub compiled: Option<CachedResult<CachedSpec>>,
