@@ -158,7 +158,7 @@ impl QueryReader<'_> {
         inputs.window_values.extend(&relation.rows);
     }
 
-    /// Adds all columns that `*` represents to `inputs`.
+    /// Adds to `inputs` all columns that `*` represents.
     pub(super) fn add_all_columns(&mut self, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         for item in &scope.items {
             item.relation

@@ -344,9 +344,9 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Records that a set operation needs two columns even if they come from `*`, because both queries must have the
-    /// same number of columns. If both columns belong to the same table, they are not recorded, because a removed
-    /// column would then be missing from both queries.
+    /// Records that a set operation needs the columns of both values, even if they come from `*`, because both queries
+    /// must have the same number of columns. If both columns belong to the same table, they are not recorded, because a
+    /// removed column would then be missing from both queries.
     fn name_columns_of_several_tables(&mut self, value: ValueIndex, other: ValueIndex) {
         let table = |index: &ValueIndex| self.values.leaves.get(index).map(|leaf| leaf.table);
         if table(&value) != table(&other) {

@@ -90,7 +90,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the columns of a relation whose names are unknown to `output`.
+    /// Adds to `output` the columns of a relation whose names are unknown.
     fn expand_unknown_columns(
         &mut self,
         relation: &LineageRelation,

@@ -513,8 +513,8 @@ fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, place
     diag::sort(&mut spec.diagnostics);
 }
 
-/// Moves the tests of each metric set to one model, so that the tests are written only once. The model is the
-/// alphabetically first of the models that read the set, among the first `count` models.
+/// Moves the tests of each metric set to one model, so that the tests are written only once. This model is the
+/// alphabetically first of those models among the first `count` models that read the metric set.
 fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, count: usize) {
     let tested: Vec<(String, Vec<ModelTest>)> = compiled_specs
         .iter()

@@ -180,7 +180,8 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<
     }
 }
 
-/// Returns the output column at a position, as SQL counts columns: first the grouping keys, then the definitions.
+/// Returns the output column at a position. Positions are counted as in SQL: first the grouping keys, then the
+/// definitions.
 fn column_at(plan: &StepPlan<'_>, text: &str, position: &str) -> Option<String> {
     let definitions = || plan.program.definitions.iter().zip(&plan.roles);
     let keys = definitions()

@@ -216,7 +216,7 @@ impl<'y> StepFormulas<'y> {
         self.quoted.push(false);
     }
 
-    /// Adds a formula that consists of several parts to the combined text, on its own line. The positions in each part
+    /// Adds to the combined text a formula that consists of several parts, on its own line. The positions in each part
     /// map to the text from which the part was generated.
     fn add_generated_formula(&mut self, parts: &[FormulaPartWithSource<'y>]) -> Span {
         self.new_line();

@@ -133,8 +133,8 @@ fn step_outlines(spec_steps: &[Step<'_>], source: &str, compiler: &Compiler) -> 
         let limits = &compiler.options.limits;
         let mut faults = Vec::new();
         formulas.parse(limits, &mut ParseBuffers::default(), &mut ast, &mut faults);
-        // The parts start with the timeframes of the sheet, if any, followed by the definitions in the order of their
-        // scalars.
+        // The formulas start with the timeframes of the sheet, if any, followed by the definitions in the order of
+        // their scalars.
         let sheet_frames = formulas
             .roles
             .iter()

@@ -45,8 +45,8 @@ impl TimeTracer<'_> {
     }
 
     /// Returns a window's partition key as a time. The key may be a longer period of the date in the step's sort key,
-    /// such as the month or the fiscal year of a week. In this case, the time is that of the sort key, because all rows
-    /// of a partition are within one such period.
+    /// such as the month or the fiscal year of a week. In this case, the function returns the time of the sort key,
+    /// because all rows of a partition are within one such period.
     fn period_key(&self, id: IrId, order: &[IrId]) -> TruncatedValue {
         let program = self.program();
         let of_sort_key = || {

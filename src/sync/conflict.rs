@@ -8,7 +8,7 @@ use super::structure_edits::step_with_condition;
 use crate::decompile::{LayoutClash, Substitution};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
-/// Conflict between different changes to the same part, in the spec and in a file.
+/// Conflict between a change in the spec and a different change to the same part in a file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Conflict {

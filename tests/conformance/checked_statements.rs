@@ -1,5 +1,5 @@
-//! Statements that an earlier run checked without finding a problem (`tests/oracle/answers/statements.bin`), so that a
-//! run only checks statements that have changed.
+//! Statements in which an earlier run found no problem (`tests/oracle/answers/statements.bin`). Later runs check only
+//! the statements that have changed since then.
 //!
 //! The key of a statement is a hash of the statement, its tables, and the files with which it is checked (`RULES`). One
 //! in 20 of these statements is checked again. `FORMULAC_ANSWERS=none` checks all statements, and

@@ -88,7 +88,7 @@ fn texts(compiled: &CompiledSpec, dialect: Dialect) -> Result<Vec<(String, Strin
     Ok(texts)
 }
 
-/// Adds the conditions on the rows that a test on a column reads to `filters`.
+/// Adds to `filters` the conditions on the rows that a test on a column reads.
 fn add_filters(node: &Node, filters: &mut Vec<String>) -> yaml::Result<()> {
     if let Ok(items) = node.list() {
         return items.iter().try_for_each(|item| add_filters(item, filters));

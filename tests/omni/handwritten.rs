@@ -45,7 +45,7 @@ const JOINS: &str = "- join_from_view: shop__orders
   on_sql: ${shop__orders.id} = ${earlier.id} + 1
 ";
 
-/// Settings of the tests: tests that prove a condition, tests that do not, and no tests.
+/// Which dbt tests the project has: tests that prove a condition, tests that do not, or no tests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Tests {
     Proving,

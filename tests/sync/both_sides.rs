@@ -22,7 +22,7 @@ definitions: |
 having: n > 0
 ";
 
-/// Returns the project with changes in the spec and in the SQL after a push.
+/// Returns a pushed project in which the given files, such as the spec and the SQL, have been changed since the push.
 fn edited_project(spec: &str, changes: &[(&str, &str, &str)]) -> TestProject {
     let mut project = TestProject::from_spec(spec).push(&compiler());
     for (path, before, after) in changes {

@@ -155,7 +155,7 @@ impl CompareEntry<'_> {
 }
 
 impl ComparedColumns<'_> {
-    /// Returns a key that is never NULL on at least one side, so that it shows which rows exist.
+    /// Returns a key column that is never NULL on at least one side and therefore shows which rows exist.
     pub(super) fn never_null_key(&self) -> Option<&ComparedPair<'_>> {
         self.keys.iter().find(|key| key.never_null)
     }
@@ -236,8 +236,8 @@ impl ComparedColumns<'_> {
         condition
     }
 
-    /// Returns the condition that a row is missing from one side, that another row on the same side has the same keys,
-    /// or that a compared column differs.
+    /// Returns the condition for a difference: a row is missing from one side, another row on the same side has the
+    /// same keys, or a compared column differs.
     pub(super) fn difference(
         &self,
         sides: &[ComparisonSide; 2],

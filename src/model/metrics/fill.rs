@@ -90,7 +90,8 @@ impl ModelOverSets<'_> {
         period_keys
     }
 
-    /// Returns the first of these keys that is a date or a time without a timeframe, with the timeframe `frame`.
+    /// Returns the first of these keys that is a date or a time without a timeframe. The result has the timeframe
+    /// `frame`.
     fn date_with_timeframe(
         &self,
         compiler: &Compiler,

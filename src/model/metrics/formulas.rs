@@ -44,7 +44,7 @@ impl NameUse {
         self.range.start..self.range.end + after
     }
 
-    /// Returns the replacement for the name's range that contains a new name and the same timeframe.
+    /// Returns the text that replaces the name's range: a new name with the same timeframe.
     pub fn replacement_text(&self, name: &str) -> String {
         let name = quote_formula_name(name);
         if self.contains_frame { name + &self.frame } else { name }

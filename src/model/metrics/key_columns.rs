@@ -100,7 +100,7 @@ impl ModelOverSets<'_> {
 }
 
 impl MetricSet {
-    /// Returns whether the name refers to the metric set's relation or a joined relation in formulas.
+    /// Returns whether formulas use the name for the metric set's relation or for a joined relation.
     fn has_input(&self, name: &str) -> bool {
         let joins = self.root.items_at("joins").iter();
         let mut aliases = joins.filter_map(|join| Some(joined_relation(join)?.0));

@@ -101,7 +101,7 @@ pub struct ModelKeys {
     pub names: Arena<String>,
     /// Keys of each metric set that has rows, by the index of the set.
     pub set_keys: Arena<Arena<MetricSetKey>>,
-    /// Among the keys that are periods of the metric sets' `time`, the key with the shortest period.
+    /// Index of the key with the shortest period, among the keys that are periods of the metric sets' `time`.
     pub time: Option<usize>,
 }
 

@@ -347,7 +347,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Adds the metrics that an entry of `metrics` names to the model, or reports an invalid entry.
+    /// Adds to the model the metrics that an entry of `metrics` names, or reports an invalid entry.
     fn add_listed_metric(&mut self, sets: &MetricSets, entry: &MetricEntry, faults: &mut Vec<Diagnostic>) {
         let (renamed, text, span) = entry;
         let Some((set_name, metric)) = text.split_once('.') else {
@@ -441,8 +441,8 @@ impl ModelOverSets<'_> {
         fault.with_context(&context).with_cause(set.path.as_deref(), in_set)
     }
 
-    /// Adds the metric sets on which the model's metric sets are built to the model. Reports errors in the keys of all
-    /// these metric sets, because an invalid key could affect which rows a metric reads.
+    /// Adds to the model the metric sets on which its metric sets are built. Reports errors in the keys of all these
+    /// metric sets, because an invalid key could affect which rows a metric reads.
     fn add_combined_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.try_get(next).cloned() {

@@ -176,7 +176,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Adds the dimensions and columns from which the used dimensions are computed to `names_used`.
+    /// Adds to `names_used` the dimensions and columns from which the used dimensions are computed.
     fn add_inputs_of_dimensions(&self, set: usize, names_used: &mut NamesUsed) {
         let mut next: Vec<usize> = names_used.dimensions.iter().copied().collect();
         while let Some(index) = next.pop() {

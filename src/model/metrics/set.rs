@@ -97,7 +97,8 @@ impl MetricSet {
         self.definitions.iter().position(has_name)
     }
 
-    /// Returns the definition that is a key without a timeframe, such as `month_of_order` or `${month of order}`.
+    /// Returns the definition to which a key without a timeframe refers, such as `month_of_order` or `${month of
+    /// order}`.
     pub fn definition_of_key(&self, key: &str) -> Option<&MetricFormula> {
         let (name, frame) = split_timeframe(key);
         let index = self.position(name).filter(|_| frame.is_empty())?;

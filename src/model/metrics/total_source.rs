@@ -64,8 +64,8 @@ impl SpecCompilation<'_> {
             let members = step.union.iter().filter_map(|member| self.spec.step_named(member.text));
             let Some((reference, empty)) = combined else { break };
             let column = referenced_name(reference)?;
-            // If this step has the same keys as the step with the column, each group contains only one row of that
-            // step.
+            // If this step has the same keys as the step that computes the column, each group contains only one row of
+            // that step.
             let has_column = |member: &usize| {
                 let member = self.spec.steps.get(*member);
                 member.is_some_and(|member| {

@@ -145,7 +145,7 @@ impl WideForm {
         self.items.push(item);
     }
 
-    /// Adds a column to the wide form that has one value per row of the pivot. `is_computed` specifies whether the
+    /// Adds to the wide form a column that has one value per row of the pivot. `is_computed` specifies whether the
     /// column is a value that must be aggregated instead of a key of the rows.
     fn add_column_of_row(&mut self, cell: &CellColumn<'_>, is_computed: bool, emitter: &mut Emitter<'_>) {
         let plain = emitter.tree().add_raw_text(&cell.sql_name);

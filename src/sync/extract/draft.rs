@@ -1,4 +1,4 @@
-//! Drafts of metric sets: for each group of specs, the definitions to move from the specs to a shared set.
+//! Drafts of metric sets: for each group of specs, the definitions to move from the specs to a shared metric set.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

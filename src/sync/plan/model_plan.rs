@@ -167,7 +167,7 @@ impl ModelPlan {
         self
     }
 
-    /// Adds a change to the plan that restores the model's state after somebody removed or changed it by hand.
+    /// Adds to the plan a change that restores the model's state after somebody removed or changed it by hand.
     /// `text_on_disk` is the content of the state's file. `restored` is the content that the last push wrote, on which
     /// this plan is based.
     pub fn restore_state(&mut self, text_on_disk: Option<String>, restored: String) {

@@ -42,7 +42,7 @@ impl SpecBuilder<'_, '_> {
         outputs.chain(filters).chain(sqls).collect()
     }
 
-    /// Finds the joins to the views of the fields and of the fields on which they depend.
+    /// Finds the joins to the views that contain these fields and the fields on which they depend.
     fn find_joins(&self, fields: &[FieldKey]) -> (Joins, Vec<(String, String)>) {
         let base = &self.fields.base_name;
         let mut names: Vec<String> = Vec::new();
