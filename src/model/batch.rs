@@ -467,8 +467,8 @@ fn flag_needed_specs(
     is_needed
 }
 
-/// Reports metric sets with the same name. `sets` contains the index and lower-case name of each set. If none of these
-/// sets is one of the first `count` specs, the error is reported for the specs that read the sets.
+/// Reports metric sets with the same name. `sets` contains the index and lower-case name of each metric set. If none of
+/// these metric sets is one of the first `count` specs, the error is reported for the specs that read the metric sets.
 fn report_duplicate_metric_sets(
     specs: &[SpecText<'_>],
     sets: &[(usize, String)],

@@ -83,7 +83,7 @@ pub struct CompiledSpec {
     pub(crate) column_formats: Vec<(String, ColumnFormat)>,
     pub(crate) lineage: Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
-    /// Spec with the definitions of its metric sets written out. `None` if the spec reads no sets.
+    /// Spec with the definitions of its metric sets written out. `None` if the spec reads no metric sets.
     pub(crate) expanded: Option<String>,
     /// Whether the spec has `metrics`, even if the metrics could not be found.
     pub(crate) is_over_sets: bool,

@@ -58,7 +58,7 @@ impl Conflict {
         self.property == Property::Description && self.edit.is_none()
     }
 
-    /// Returns `true` if the file cannot be compared with the spec, because the file is not valid YAML or SQL.
+    /// Returns `true` if the file is not valid YAML or SQL and therefore cannot be compared with the spec.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.edit

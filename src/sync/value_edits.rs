@@ -37,8 +37,9 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Transfers edits, each written in the way with the index `way`. If the spec with all of them also has other
-    /// changes, transfers each half of the edits separately. Returns the edits that were not transferred.
+    /// Transfers edits. `way` is the index of the way in which each edit is written in the spec. If the spec with all
+    /// of them also has other changes, transfers each half of the edits separately. Returns the edits that were not
+    /// transferred.
     fn transfer_values(&mut self, edits: Vec<HandEdit>, way: usize) -> Vec<HandEdit> {
         let mut without_way = Vec::new();
         let mut left = apply_with_bisection(edits, |edits| {

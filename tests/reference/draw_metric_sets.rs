@@ -130,8 +130,8 @@ impl ModelOverSets {
         })
     }
 
-    /// Returns the key that orders windows: the time itself if it is a key, because it is finer than its periods,
-    /// otherwise a period. With `fill`, windows are ordered by the filled key.
+    /// Returns the key that orders windows. If the time itself is a key, returns the time, because it is finer than its
+    /// periods; otherwise, returns a period. With `fill`, windows are ordered by the filled key.
     pub fn window_key(&self) -> Option<(usize, Option<PeriodFrame>)> {
         let (index, frame) = self.time_key()?;
         let is_time = |key: &ModelKey| match key {

@@ -463,7 +463,7 @@ impl Expansion {
     }
 
     /// Keeps the first error at each position in the model, because the expansion contains a condition of the model
-    /// once per metric set. All errors in the sets have the same position. The expansion may also contain a join
+    /// once per metric set. All errors in the metric sets have the same position. The expansion may also contain a join
     /// several times.
     fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();

@@ -490,7 +490,7 @@ struct RelationColumn {
 }
 
 /// Returns the column of a key in a metric set. The key may use the name of the relation instead of its alias, or no
-/// name if only one joined relation is known to have the column. `None` if the key is a dimension of the set.
+/// name if only one joined relation is known to have the column. `None` if the key is a dimension of the metric set.
 fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<RelationColumn> {
     let (base, frame) = split_timeframe(key);
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));

@@ -71,7 +71,7 @@ pub struct ModelOverSets<'y> {
     pub definitions: Arena<MetricFormula>,
     pub having: Option<MetricFormula>,
     /// Filters, each with the name of the metric set to which it applies. The name is `None` if the filter applies to
-    /// all sets.
+    /// all metric sets.
     pub filters: Vec<(Option<String>, MetricFormula)>,
     pub order_by: Option<Vec<MetricFormula>>,
     pub partition_by: Option<Vec<MetricFormula>>,
@@ -100,7 +100,7 @@ pub fn find_step_over_metric_sets(root: &Node) -> Option<&Node> {
     (has_metrics || is_misspelled()).then_some(step)
 }
 
-/// Reads a model built on metric sets, and reports errors. Returns `None` if the sets cannot be determined.
+/// Reads a model built on metric sets, and reports errors. Returns `None` if the metric sets cannot be determined.
 pub fn read_model<'y>(
     compiler: &Compiler,
     sets: &MetricSets,

@@ -32,7 +32,7 @@ struct NamesUsed {
 
 impl ModelOverSets<'_> {
     /// Returns a grouped step that computes `columns` from the rows of a metric set. `formulas` contains the formulas
-    /// of the set that these columns use, and `rule` is the rule that selects the rows.
+    /// of the metric set that these columns use, and `rule` is the rule that selects the rows.
     pub fn rows_step(
         &self,
         compiler: &Compiler,
@@ -191,8 +191,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Combines the filter of the metric set with the model's filters. A period such as `month` refers to the set's
-    /// key.
+    /// Combines the filter of the metric set with the model's filters. A period such as `month` refers to the metric
+    /// set's key.
     fn filter_text(
         &self,
         set: usize,

@@ -118,8 +118,8 @@ impl MetricSet {
     }
 
     /// Returns a column that a key of the metric set names, such as `time`. The column is qualified with the name of
-    /// the set's relation if a join makes it ambiguous: not all columns of the relations are known, and no relation is
-    /// known to have the column.
+    /// the metric set's relation if a join makes it ambiguous: not all columns of the relations are known, and no
+    /// relation is known to have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
         let joins = self.root.items_at("joins").iter();
         let find_relation = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
