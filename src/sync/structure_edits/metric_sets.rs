@@ -63,8 +63,8 @@ impl ModelReconciler<'_> {
         specs
     }
 
-    /// Returns the formula for a condition on the rows of a metric set, for SQL that omits unused joins. The names in the
-    /// formula are qualified, because a joined relation may have columns with the same names.
+    /// Returns the formula for a condition on the rows of a metric set, for SQL that omits unused joins. The names in
+    /// the formula are qualified, because a joined relation may have columns with the same names.
     fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
         let at = Path::root().key("joins");
         let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;
