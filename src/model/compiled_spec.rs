@@ -289,8 +289,8 @@ impl CompiledSpec {
         self.name_span
     }
 
-    /// Returns the relations of the schema that the spec reads. Each relation has its key and only the columns that the
-    /// spec reads.
+    /// Returns the schema relations that the spec reads. Each relation has its key and only the columns that the spec
+    /// reads.
     ///
     /// ```
     /// use formulac_core::{Column, Relation, Schema, Type};

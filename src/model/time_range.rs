@@ -208,7 +208,7 @@ impl SpecCompilation<'_> {
             meta.level <= Level::Row && !meta.volatile && times.input_columns(root).into_iter().all(of_column)
         };
         let mut defined = FxHashSet::default();
-        // In each group, the last or first rows of `non_additive` metrics remain, so no group disappears.
+        // `non_additive` metrics keep the first or last rows of each group, so no group disappears.
         let keeps_groups = times.plan.grouped && self.origins.last_row_steps.contains(times.input.name);
         for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
             let role = times.plan.roles.try_get(index);

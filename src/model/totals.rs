@@ -332,7 +332,7 @@ struct SheetAndTotals<'i> {
 }
 
 impl SheetAndTotals<'_> {
-    /// Returns the join with the totals on these keys.
+    /// Returns the join that adds the totals to the sheet by these keys.
     fn join(&self, keys: &[String], emitter: &mut Emitter<'_>) -> Join {
         let equalities: Vec<SqlId> = keys
             .iter()

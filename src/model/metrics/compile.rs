@@ -476,7 +476,8 @@ impl Expansion {
     }
 
     /// Converts a diagnostic about the expanded text to a diagnostic about the metric set's file. Returns `None` for
-    /// other positions, and for warnings about keys and names that exist only in the check model.
+    /// diagnostics about text from another file, and for warnings about keys and names that exist only in the check
+    /// model.
     fn to_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
         let is_about_use = matches!(
             diagnostic.kind(),

@@ -93,7 +93,7 @@ pub struct MetricFormula {
     pub descending: bool,
     /// Conditions of a filter that may remove earlier rows, with spans in the file.
     pub conditions: Vec<RowCondition>,
-    /// Byte range of the first call or range in the formula that reads earlier periods.
+    /// Byte range of the formula's first call or range that reads earlier periods.
     pub look_back: Option<Range<usize>>,
     /// Calendar units of the formula's windows.
     pub window_units: Vec<WindowUnit>,

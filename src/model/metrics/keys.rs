@@ -441,7 +441,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports a key without a mapping that is not the same column of the same relation in each metric set.
+    /// Reports an unmapped key, unless it is the same column of the same relation in each metric set.
     fn check_shared_column(
         &self,
         compiler: &Compiler,

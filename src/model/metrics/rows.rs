@@ -142,8 +142,8 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the replacements for the names that `spell` changes, in a formula of a metric set. The arguments of
-    /// `spell` are the name as written, and the name that the step needs. The latter has a qualifier if a key has the
-    /// same name.
+    /// `spell` are the name as written, and the name that the step needs. The name that the step needs has a qualifier
+    /// if a key has the same name.
     pub fn name_replacements(
         &self,
         set: usize,

@@ -33,7 +33,7 @@ struct WideForm {
     long_names: Vec<Diagnostic>,
 }
 
-/// Column of a sheet that has one value per cell.
+/// Sheet column that has one value per cell.
 struct CellColumn<'c> {
     column: &'c Column,
     /// Name of the column in SQL.

@@ -19,7 +19,7 @@ pub(super) struct Candidate {
     pub has_bare_keys: bool,
 }
 
-/// Existing metric set of the project that has the same rows as some specs, so the specs can read the metric set
+/// Existing metric set that has the same rows as some specs of the project, so that these specs can read the metric set
 /// instead.
 #[derive(Debug)]
 pub(super) struct ExistingMetricSet {
