@@ -281,7 +281,8 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
                 let has_column = |relation: &Relation| relation.position(name.as_str()).is_some();
                 let is_in_from = from.is_some_and(has_column);
                 match relation {
-                    // A column of both relations is ambiguous, so the step needs the join to report it.
+                    // A column that both relations have is ambiguous, so the step keeps the join, and the compiler
+                    // reports the ambiguous name.
                     Some(relation) if has_column(relation) => {
                         !is_in_from || !merged.iter().any(|column| column.eq_ignore_ascii_case(name))
                     }

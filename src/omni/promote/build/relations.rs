@@ -149,7 +149,7 @@ impl SpecBuilder<'_, '_> {
         self.fields.relations.insert(view_name, name);
     }
 
-    /// Converts all fields that the spec reads to definitions.
+    /// Converts fields to definitions: all fields that the spec reads.
     pub(super) fn resolve_fields(&mut self) {
         let mut fields_to_visit = self.requested_fields();
         for join in &self.fields.joins.all {
