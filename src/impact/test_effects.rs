@@ -122,8 +122,8 @@ fn traced_columns(
     let relation = |parts: &[String]| graph.find_relation(index, parts);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     let named_columns = affected.named.iter().map(|(source, _)| source);
-    // Besides changed values, only changes to columns that the test names explicitly matter. The result of the test
-    // does not depend on the columns and types that `*` returns.
+    // Apart from changed values, only changes to columns that the test names explicitly matter, because the result of
+    // the test does not depend on which columns `*` returns or on their types.
     let has_other_values = |change: &ColumnChange| *change == ColumnChange::Values;
     let touched = affected
         .columns

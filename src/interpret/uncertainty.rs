@@ -32,7 +32,8 @@ pub struct CheckedResult<T> {
     pub is_uncertain: bool,
     /// Whether a number was so large that the contract allows engines to fail.
     pub is_too_large: bool,
-    /// Description of the first part that the interpreter could not evaluate. `None` if all parts were evaluated.
+    /// Description of the first expression that the interpreter could not evaluate. `None` if all expressions were
+    /// evaluated.
     pub unsupported_part: Option<String>,
     /// Whether engines may display a decimal with different numbers of digits.
     pub has_unknown_digits: bool,
@@ -89,8 +90,8 @@ pub fn mark_unknown_digits() {
     UNSHOWN.set(true);
 }
 
-/// Records a part that the interpreter cannot evaluate. The value of the part is NULL, and the caller must discard
-/// the result.
+/// Records an expression that the interpreter cannot evaluate. The value of the expression is NULL, and the caller must
+/// discard the result.
 pub fn report_unsupported(description: impl FnOnce() -> String) {
     UNKNOWN.with_borrow_mut(|unknown_part| {
         unknown_part.get_or_insert_with(description);

@@ -53,7 +53,7 @@ impl Value {
             Self::Null => String::new(),
             Self::Bool(b) => if *b { "TRUE" } else { "FALSE" }.to_owned(),
             Self::Int(i) => i.to_string(),
-            // Negative zero prints as 0.
+            // Negative zero is printed as 0.
             Self::Number(n) => {
                 let number_text = (n + 0.0).to_string();
                 // The last digit may differ between engines if the number has more than 15 digits.

@@ -100,8 +100,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the column that precedes a function name, if the dialect allows function calls on columns. In other
-    /// dialects, the prefix is a schema.
+    /// Adds to `inputs` the column that precedes a function name, if the dialect allows function calls on columns. In
+    /// other dialects, the prefix is a schema.
     pub(super) fn add_receiver_column(
         &mut self,
         parts: &[String],

@@ -78,7 +78,8 @@ impl SqlDialect for DuckDb {
 }
 
 /// Replaces joins that sqlparser cannot parse: `asof join … on` with a plain join, and `positional join` with a cross
-/// join. Returns the replaced words, because these joins return different rows.
+/// join. Also returns the replaced words, which the fingerprint of the query must include, because these joins return
+/// different rows than the joins that replace them.
 pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpan]) -> Vec<&'static str> {
     let mut replaced = Vec::new();
     if !dialect.is_some_and(|dialect| dialect.facts().as_of_join) {
@@ -165,7 +166,8 @@ impl SqlDialect for BigQuery {
     }
 }
 
-/// Returns the parser dialect for a formulac dialect (the fact `sql_parser`). `None` selects the most tolerant dialect.
+/// Returns the parser dialect that a formulac dialect specifies as `sql_parser`. `None` selects the most tolerant
+/// dialect.
 pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     match dialect.map_or("", |dialect| dialect.facts().sql_parser) {
         "bigquery" => Box::new(BigQuery),

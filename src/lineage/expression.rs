@@ -99,8 +99,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the columns that a node itself reads, such as a name, a wildcard or a subquery. The columns of its children
-    /// are not added.
+    /// Adds to `inputs` the columns that a node itself reads, for example as a name, a wildcard or a subquery. The
+    /// columns of its children are not added.
     fn add_own_columns(
         &mut self,
         expr: &Expr,
@@ -158,7 +158,7 @@ impl QueryReader<'_> {
         inputs.window_values.extend(&relation.rows);
     }
 
-    /// Adds all columns that `*` represents.
+    /// Adds to `inputs` all columns that `*` represents.
     pub(super) fn add_all_columns(&mut self, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         for item in &scope.items {
             item.relation

@@ -211,7 +211,7 @@ pub(super) fn accessed_name(root: &Expr, access_chain: &[AccessExpr]) -> Option<
     (name.len() > 1).then_some(name)
 }
 
-/// Adds the parts of a node that are not expressions to the fingerprint: operators, types, negations and counts.
+/// Adds to the fingerprint the parts of a node that are not expressions: operators, types, negations and counts.
 pub(super) fn hash_attributes(expr: &Expr, print: &mut FxHasher) {
     match expr {
         Expr::CompoundFieldAccess { access_chain, .. } => {

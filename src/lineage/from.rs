@@ -124,8 +124,8 @@ impl QueryReader<'_> {
         self.add_relation(name_parts(name), relation, alias, scope);
     }
 
-    /// Adds a column for each name in the alias if the names of a relation's columns are unknown, as for a pivot. The
-    /// added columns come last.
+    /// If the names of a relation's columns are unknown, as for a pivot, adds a column to the relation for each name in
+    /// the alias. The added columns come last.
     fn name_unknown_columns(
         &mut self,
         mut relation: LineageRelation,

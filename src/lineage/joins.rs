@@ -89,7 +89,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the values that determine which rows match in a join.
+    /// Adds to `rows` the values that determine which rows match in a join.
     fn add_join_condition(
         &mut self,
         kind: &JoinProperties<'_>,

@@ -55,7 +55,7 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Returns whether a fact of the dialect is true. `false` if the dialect is unknown.
+    /// Returns the value of a boolean property of the dialect. `false` if the dialect is unknown.
     pub fn has_fact(&self, fact: fn(&Facts) -> bool) -> bool {
         self.dialect.is_some_and(|dialect| fact(dialect.facts()))
     }
@@ -211,8 +211,8 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// Returns the values of the `order by` keys of a set operation with a limit. They determine which rows the limit
-    /// keeps.
+    /// Returns the values of the `order by` keys of a set operation with a limit. These values determine which rows the
+    /// limit keeps.
     fn sort_columns(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueIndex> {
         let item = ScopeItem {
             path: Vec::new(),
@@ -344,9 +344,9 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Records that a set operation needs two columns even if they come from `*`, because both queries must have the
-    /// same number of columns. If both columns belong to the same table, they are not recorded, because a removed
-    /// column would then be missing from both queries.
+    /// Records that a set operation needs the columns of both values, even if they come from `*`, because both queries
+    /// must have the same number of columns. If both columns belong to the same table, they are not recorded, because a
+    /// removed column would then be missing from both queries.
     fn name_columns_of_several_tables(&mut self, value: ValueIndex, other: ValueIndex) {
         let table = |index: &ValueIndex| self.values.leaves.get(index).map(|leaf| leaf.table);
         if table(&value) != table(&other) {

@@ -64,7 +64,7 @@ impl LineageRelation {
         self.columns.push(column);
     }
 
-    /// Returns the column with a name. The name must be in lower case.
+    /// Returns the column with the given name. The name must be in lower case.
     pub fn column(&self, name: &str) -> Option<&RelationColumn> {
         self.columns.get(*self.index.get(name)?)
     }

@@ -72,12 +72,12 @@ impl<'s> QueryScope<'s> {
         })
     }
 
-    /// Returns the relation with a name in this scope or an outer scope.
+    /// Returns the relation with the given name in this scope or an outer scope.
     pub fn item(&self, parts: &[String]) -> Option<&ScopeItem> {
         self.own_item(parts).or_else(|| self.outer?.item(parts))
     }
 
-    /// Returns the known columns with a name in the innermost scope that contains such columns.
+    /// Returns the known columns with the given name, from the innermost scope that contains at least one of them.
     fn columns_with_name(&self, name: &str) -> Vec<&RelationColumn> {
         if let Some(merged) = self.merged_columns.get(name) {
             return vec![merged];
@@ -155,7 +155,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds a column of a relation that may have unknown columns.
+    /// Adds to `inputs` a column that may be one of a relation's unknown columns.
     pub(super) fn unknown_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
         for table in relation.tables_that_may_have_column(name) {
             let value_index = self.add_leaf(Leaf {

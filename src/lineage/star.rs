@@ -90,7 +90,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the columns of a relation that are not known by name.
+    /// Adds to `output` the columns of a relation whose names are unknown.
     fn expand_unknown_columns(
         &mut self,
         relation: &LineageRelation,

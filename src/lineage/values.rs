@@ -31,8 +31,8 @@ pub(super) struct ValueArena {
 }
 
 impl ValueArena {
-    /// Adds a value. `parts` contains the values from which it is computed, and `print` is a fingerprint of the
-    /// computation without these values.
+    /// Adds a value to the arena. `parts` contains the values from which it is computed, and `print` is a fingerprint
+    /// of the computation without these values.
     pub fn add(&mut self, parts: &[ValueIndex], print: u64) -> ValueIndex {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
@@ -44,13 +44,13 @@ impl ValueArena {
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
-    /// Adds one value that combines the expressions that partition and order the windows of a column. `None` if there
-    /// are no windows.
+    /// Combines the expressions by which the windows of a column are partitioned and ordered into one value, and adds
+    /// this value to the arena. `None` if there are no windows.
     pub fn add_windows(&mut self, parts: Vec<ValueIndex>) -> Option<ValueIndex> {
         (!parts.is_empty()).then(|| self.add_unordered(parts))
     }
 
-    /// Adds a value whose fingerprint does not depend on the order of the values in `parts`.
+    /// Adds a value to the arena. The fingerprint of the value does not depend on the order of the values in `parts`.
     pub fn add_unordered(&mut self, mut parts: Vec<ValueIndex>) -> ValueIndex {
         parts.sort_unstable();
         parts.dedup();

@@ -136,8 +136,8 @@ impl<'r> SpecCompilation<'r> {
         })
     }
 
-    /// Returns a diagnostic if a test cannot read both relations, because the relations are private to different
-    /// groups.
+    /// Returns a diagnostic if the two relations of a test are private to different groups, so that the test cannot
+    /// read both.
     pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;

@@ -17,8 +17,8 @@ pub(super) fn input_relations<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
     }
 }
 
-/// Returns whether the origins of the step's values are needed. They are needed if a later step reads the values or if
-/// an input column is a rate.
+/// Returns whether the origins of the step's values are needed. The origins are needed if a later step reads the values
+/// or if an input column is a rate.
 pub(super) fn is_provenance_needed(relations: &[Relation], last: bool) -> bool {
     !last
         || relations

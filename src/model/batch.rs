@@ -40,7 +40,7 @@ struct Batch<'t> {
     is_session: bool,
 }
 
-/// Spec of a batch, with the results of its stages.
+/// Spec of a batch, with the results of each compilation stage.
 struct BatchFile<'t> {
     spec: SpecText<'t>,
     cache: CachedFile,
@@ -306,8 +306,8 @@ impl<'t> Batch<'t> {
         }
     }
 
-    /// Compiles the metric sets with joins that the first `count` specs read, because the tests of these joins belong
-    /// to the sets.
+    /// Compiles the metric sets with joins that the first `count` specs read, because the tests of these joins are
+    /// generated for the metric sets.
     fn compile_joining_sets(
         &mut self,
         compiler: &Compiler,
@@ -374,8 +374,8 @@ impl<'t> BatchFile<'t> {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
-                // Use the metric set as it was parsed for the models that are built on it, even though more column
-                // types are known by now.
+                // Do not parse the metric set again, even though more column types are known by now: the models built
+                // on it have read this version.
                 let set = self.metric_set().cloned();
                 let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
                 compiler.compile_contents(file, contents)
@@ -467,8 +467,8 @@ fn flag_needed_specs(
     is_needed
 }
 
-/// Reports metric sets with the same name. `sets` contains the index and lower-case name of each set. If none of these
-/// sets is one of the first `count` specs, the error is reported for the specs that read the sets.
+/// Reports metric sets with the same name. `sets` contains the index and lower-case name of each metric set. If none of
+/// these metric sets is one of the first `count` specs, the error is reported for the specs that read the metric sets.
 fn report_duplicate_metric_sets(
     specs: &[SpecText<'_>],
     sets: &[(usize, String)],
@@ -513,8 +513,8 @@ fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, place
     diag::sort(&mut spec.diagnostics);
 }
 
-/// Moves the tests of each metric set to one model, so that the tests are written only once. The model is the
-/// alphabetically first of the models that read the set, among the first `count` models.
+/// Moves the tests of each metric set to one model, so that the tests are written only once. This model is the
+/// alphabetically first of those models among the first `count` models that read the metric set.
 fn move_metric_set_tests(compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>, count: usize) {
     let tested: Vec<(String, Vec<ModelTest>)> = compiled_specs
         .iter()

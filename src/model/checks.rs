@@ -180,7 +180,8 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<
     }
 }
 
-/// Returns the output column at a position, as SQL counts columns: first the grouping keys, then the definitions.
+/// Returns the output column at a position. Positions are counted as in SQL: first the grouping keys, then the
+/// definitions.
 fn column_at(plan: &StepPlan<'_>, text: &str, position: &str) -> Option<String> {
     let definitions = || plan.program.definitions.iter().zip(&plan.roles);
     let keys = definitions()
@@ -220,7 +221,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, diagnostics: &mut V
     };
     for ((_, definition), _) in with_roles().filter(|(_, role)| **role == DefinitionRole::GroupBy) {
         let definition_text = definition.span.text(text);
-        // `key` is a text that is equal for equal grouping keys.
+        // `key` is a string that is the same for equal grouping keys.
         let (name, key) = match program.node(definition.root) {
             Ir::Definition(definition_index) => {
                 let name = program.definitions[definition_index as usize]

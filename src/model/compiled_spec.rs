@@ -83,7 +83,7 @@ pub struct CompiledSpec {
     pub(crate) column_formats: Vec<(String, ColumnFormat)>,
     pub(crate) lineage: Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
-    /// Spec with the definitions of its metric sets written out. `None` if the spec reads no sets.
+    /// Spec with the definitions of its metric sets written out. `None` if the spec reads no metric sets.
     pub(crate) expanded: Option<String>,
     /// Whether the spec has `metrics`, even if the metrics could not be found.
     pub(crate) is_over_sets: bool,
@@ -289,8 +289,8 @@ impl CompiledSpec {
         self.name_span
     }
 
-    /// Returns the relations of the schema that the spec reads. Each relation has its key and only the columns that the
-    /// spec reads.
+    /// Returns the schema relations that the spec reads. Each relation has its key and only the columns that the spec
+    /// reads.
     ///
     /// ```
     /// use formulac_core::{Column, Relation, Schema, Type};

@@ -169,7 +169,7 @@ impl Builder {
         fiscal_month_offset(months: u8);
         /// Suppresses warnings with these codes. Errors are always reported.
         without_warnings(codes: impl IntoIterator<Item = Code>);
-        /// Sets whether each definition contains a map from the parts of the SQL to the parts of the formula.
+        /// Sets whether each definition contains a map from spans of the SQL to spans of the formula.
         map_spans(yes: bool);
     }
 
@@ -262,8 +262,8 @@ impl Builder {
         self
     }
 
-    /// Sets the current date, `YYYY-MM-DD`. A metric whose set has `deprecated: {until: …}` cannot be used on or after
-    /// that date. Without a current date, the metric causes only a warning.
+    /// Sets the current date, `YYYY-MM-DD`. A metric that its metric set marks with `deprecated: {until: …}` cannot be
+    /// used on or after that date. Without a current date, the metric causes only a warning.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};

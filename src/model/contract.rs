@@ -213,8 +213,8 @@ mod tests {
 
     use crate::Compiler;
 
-    /// Returns the types that the contract of a model over `rates` declares, one `column: type` per column. The column
-    /// `rate` is `decimal(18, 8)`, `price` is `decimal(12, 2)`, and the scale of `amount` is unknown.
+    /// Returns the types that the contract of a model that reads `rates` declares, one `column: type` per column. The
+    /// column `rate` is `decimal(18, 8)`, `price` is `decimal(12, 2)`, and the scale of `amount` is unknown.
     fn contract_types(dialect: &str, spec: &str) -> Vec<String> {
         let rates = Relation::new("rates")
             .with(Column::new("currency", Type::Text))

@@ -165,12 +165,13 @@ impl<'y> StepFormulas<'y> {
         }
     }
 
-    /// Adds a condition on the rows of the model, with the role `DefinitionRole::Check` or `DefinitionRole::Rule`.
+    /// Adds a condition on the rows of the model to the combined text, with the role `DefinitionRole::Check` or
+    /// `DefinitionRole::Rule`.
     pub fn add_condition(&mut self, text: SpannedText<'y>, role: DefinitionRole) {
         self.add_part(text, LayoutMode::Formula, role, None, None);
     }
 
-    /// Adds a key. A name that contains spaces needs no `${}`, because it is not a formula.
+    /// Adds a key to the combined text. A key whose name contains spaces needs no `${}`, because it is not a formula.
     fn add_key(&mut self, key: SpannedText<'y>, role: DefinitionRole) {
         let end = key.text.find('[').unwrap_or(key.text.len());
         let (name, timeframe) = key.text.split_at(end);
@@ -215,8 +216,8 @@ impl<'y> StepFormulas<'y> {
         self.quoted.push(false);
     }
 
-    /// Adds a formula that consists of parts, on its own line. The positions in each part map to the text from which
-    /// the part was generated.
+    /// Adds to the combined text a formula that consists of several parts, on its own line. The positions in each part
+    /// map to the text from which the part was generated.
     fn add_generated_formula(&mut self, parts: &[FormulaPartWithSource<'y>]) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
@@ -232,7 +233,7 @@ impl<'y> StepFormulas<'y> {
         }
     }
 
-    /// Adds text from the spec on its own line and returns its span.
+    /// Adds text from the spec to the combined text, on its own line, and returns its span.
     fn append_line(&mut self, text: SpannedText<'y>) -> Span {
         self.new_line();
         self.add_segment(text.text, text, true)

@@ -70,8 +70,8 @@ impl SpecCompilation<'_> {
                 self.repeated_keys_query(*index, cardinality_query, plan.program, joined, work)
             };
             let model = self.spec.model.text;
-            // The spec that checks a whole metric set has the name of the set with a suffix, which the explanation
-            // omits.
+            // The name of the spec that checks a whole metric set is the name of the set with a suffix. The explanation
+            // omits the suffix.
             let reader = match model.strip_suffix(CHECK_MODEL_SUFFIX).filter(|_| is_of_set) {
                 Some(set) => format!("the metric set {set}"),
                 None => model.to_owned(),

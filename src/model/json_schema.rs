@@ -106,8 +106,8 @@ impl SchemaWriter {
         format!("{:#}\n", Value::Object(document))
     }
 
-    /// Returns the schema of a model built on metric sets. The first step reads the sets, and each later step reads the
-    /// previous step.
+    /// Returns the schema of a model built on metric sets. The first step reads the metric sets, and each later step
+    /// reads the previous step.
     fn model_over_sets_schema(&mut self) -> Map<String, Value> {
         let mut model = self.object_schema(&[&OVER_SETS, &MODEL, &STEP]);
         forbid_beside_steps(&mut model, &[&OVER_SETS, &STEP]);

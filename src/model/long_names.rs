@@ -135,8 +135,9 @@ pub(super) fn check_lengths(
     }
 }
 
-/// Returns an error if the warehouse rejects a column name because of one of its characters or, in the last step,
-/// because of how the name begins. `help` returns the help for a name that the warehouse accepts.
+/// Returns an error if the warehouse rejects a column name because of one of its characters. In the last step, also
+/// returns an error if the warehouse rejects the beginning of the name. `help` returns the help for a name that the
+/// warehouse accepts.
 fn refused_name(
     name: &str,
     span: Span,

@@ -11,8 +11,8 @@ use crate::schema::Column;
 use crate::yaml::Node;
 
 impl SpecCompilation<'_> {
-    /// Returns the maximum delay of late rows according to the spec, in whole calendar units. The unit is that to which
-    /// the time column is truncated.
+    /// Returns the maximum delay of late rows according to the spec, in whole calendar units. The unit is the one to
+    /// which the time column is truncated.
     pub(super) fn read_lookback(
         &self,
         time: &Column,

@@ -33,7 +33,8 @@ struct OrderKey<'k> {
     /// Whether the step groups by a plain column. `fill` can name a timeframe only if the step groups by the timeframe
     /// instead.
     is_column: bool,
-    /// Whether the formula belongs to a metric set. The models that use the set may group by other calendar units.
+    /// Whether the formula belongs to a metric set. The models that use the metric set may group by other calendar
+    /// units.
     is_of_set: bool,
 }
 

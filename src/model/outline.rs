@@ -36,7 +36,7 @@ pub struct StepOutline {
     pub definitions: Vec<DefinitionWithPosition>,
     /// Columns in `group_by`.
     pub keys: Vec<String>,
-    /// Whether the step has a row for every period, because of the key `fill`.
+    /// Whether the step has the key `fill`, so that it has a row for every period.
     pub is_filled: bool,
     /// Names available to worksheet formulas, if the step is a worksheet.
     pub sheet: Option<SheetOutline>,
@@ -133,8 +133,8 @@ fn step_outlines(spec_steps: &[Step<'_>], source: &str, compiler: &Compiler) -> 
         let limits = &compiler.options.limits;
         let mut faults = Vec::new();
         formulas.parse(limits, &mut ParseBuffers::default(), &mut ast, &mut faults);
-        // The parts start with the timeframes of the sheet, if any, followed by the definitions in the order of their
-        // scalars.
+        // The formulas start with the timeframes of the sheet, if any, followed by the definitions in the order of
+        // their scalars.
         let sheet_frames = formulas
             .roles
             .iter()

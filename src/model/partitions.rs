@@ -73,7 +73,7 @@ pub(super) fn check_partitions(
     diagnostics.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
 }
 
-/// Reports a window whose partitions contain one row each, because the partition contains all keys. `is_explicit` is
+/// Reports a window that is partitioned by all keys, so that each partition contains only one row. `is_explicit` is
 /// `true` if the step has `partition_by`.
 pub(super) fn partition_of_one<'k>(
     keys: impl Iterator<Item = &'k str>,
@@ -155,8 +155,8 @@ impl StepKeys<'_> {
         )
     }
 
-    /// Returns a warning if a window would have to read periods outside the default partition, because a partition key
-    /// is a longer period or a label of the date by which the rows are ordered.
+    /// Returns a warning if a partition key is a longer period or a label of the date by which the rows are ordered, so
+    /// that a window would have to read periods outside the default partition.
     fn period_of_partition(&self) -> Option<Diagnostic> {
         let program = self.program;
         let (key, of_key) = self.ordering_date()?;

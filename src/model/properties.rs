@@ -224,7 +224,7 @@ struct ColumnPropertySources<'k> {
     dialect: Dialect,
     column_keys: FxHashMap<String, &'k ColumnKeys<'k>>,
     definition_properties: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
-    /// Tests on the model that refer to one column: the name of the test, and the column.
+    /// Tests on the model that refer to one column, each with its name and the column.
     of_model: FxHashSet<(&'static str, String)>,
     proofs: FxHashMap<String, Vec<&'k ColumnTest>>,
     unique_column: bool,

@@ -60,8 +60,7 @@ impl SpecCompilation<'_> {
         names_used.reads_all |= input.source.is_some() && takes_all;
     }
 
-    /// Returns the relations of the schema that a spec reads, each with the columns that may affect the generated
-    /// files.
+    /// Returns the schema relations that a spec reads, each with the columns that may affect the generated files.
     pub(super) fn relations_read(&mut self, output: &[Column]) -> Vec<Relation> {
         let spec = self.spec;
         let mut names_used = std::mem::take(&mut self.names_used);

@@ -93,13 +93,13 @@ impl Rights {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// May comment on changes, and approve changes on request.
+    /// Can comment on changes, and approve changes on request.
     Business,
-    /// May develop, test and propose changes.
+    /// Can develop, test and propose changes.
     Analyst,
-    /// May do everything except change the settings.
+    /// Can do everything except change the settings.
     Engineer,
-    /// May do everything.
+    /// Can do everything.
     Admin,
 }
 

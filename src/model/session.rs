@@ -147,7 +147,7 @@ impl SpecSession {
         );
         let (options, files): (u64, Vec<(u64, StoredFile)>) = postcard::from_bytes(bytes).ok()?;
         let file = |(set_fingerprint, inputs, compiled): StoredFile| CachedFile {
-            // If the file contains a metric set, the set is parsed again.
+            // If the file contains a metric set, the metric set is parsed again.
             set: set_fingerprint.is_none().then(|| CachedResult {
                 value: None,
                 lookups: Vec::new(),
@@ -181,7 +181,8 @@ impl SpecSession {
 pub(crate) struct CachedFile {
     /// Metric set, if the file contains one.
     pub set: Option<CachedResult<Option<MetricSetWithErrors>>>,
-    /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a set.
+    /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a metric
+    /// set.
     pub set_fingerprint: Option<u64>,
     pub inputs: Option<CachedResult<SpecInputs>>,
     pub compiled: Option<CachedResult<CachedSpec>>,
@@ -197,9 +198,9 @@ pub(crate) struct CachedResult<T> {
 /// Compiled spec. At least one of the fields is not `None`.
 #[derive(Debug)]
 pub(crate) struct CachedSpec {
-    /// Empty for a stored spec that has not been needed yet.
+    /// Decoded spec. Empty for a stored spec that has not been needed yet.
     pub decoded: OnceLock<Arc<CompiledSpec>>,
-    /// `None` for a spec that has not been stored yet.
+    /// Spec as bytes. `None` for a spec that has not been stored yet.
     pub encoded: Option<EncodedSpec>,
 }
 
@@ -311,7 +312,7 @@ impl<'c> KnownInputs<'c> {
 }
 
 impl CachedResult<Option<MetricSetWithErrors>> {
-    /// Returns a fingerprint of the metric set in `spec`. `None` if the file is not a set.
+    /// Returns a fingerprint of the metric set in `spec`. `None` if the file is not a metric set.
     pub fn set_fingerprint(&self, spec: SpecText<'_>) -> Option<u64> {
         let fingerprint = || fingerprint_of(&(spec_fingerprint(spec), &self.lookups));
         self.value.is_some().then(fingerprint)

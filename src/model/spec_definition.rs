@@ -4,7 +4,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// Definition of a spec. The SQL of the definition is part of the query. The level of the definition, such as row or
-/// group, determines in which clause.
+/// group, determines the clause that contains this SQL.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct SpecDefinition {
     pub(crate) name: String,

@@ -23,8 +23,8 @@ pub struct TimeLength {
     pub months: i64,
     pub days: i64,
     pub seconds: i64,
-    /// Additional days to subtract if the length is a sum, because months differ in length: 31 March minus one month
-    /// minus one month is 28 January, but minus two months it is 31 January.
+    /// Additional days to subtract if the length is a sum, because months differ in length. For example, subtracting
+    /// one month twice from 31 March gives 28 January, but subtracting two months at once gives 31 January.
     pub clamped_days: i64,
 }
 
@@ -208,7 +208,7 @@ impl SpecCompilation<'_> {
             meta.level <= Level::Row && !meta.volatile && times.input_columns(root).into_iter().all(of_column)
         };
         let mut defined = FxHashSet::default();
-        // In each group, the last or first rows of `non_additive` metrics remain, so no group disappears.
+        // `non_additive` metrics keep the first or last rows of each group, so no group disappears.
         let keeps_groups = times.plan.grouped && self.origins.last_row_steps.contains(times.input.name);
         for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
             let role = times.plan.roles.try_get(index);

@@ -1,5 +1,5 @@
 //! Determines from which dates and times the values of a step are computed, and the distance in time to the other rows
-//! on which they depend.
+//! on which these values depend.
 
 use rustc_hash::FxHashMap;
 
@@ -45,8 +45,8 @@ impl TimeTracer<'_> {
     }
 
     /// Returns a window's partition key as a time. The key may be a longer period of the date in the step's sort key,
-    /// such as the month or the fiscal year of a week. In this case, the time is that of the sort key, because all rows
-    /// of a partition are within one such period.
+    /// such as the month or the fiscal year of a week. In this case, the function returns the time of the sort key,
+    /// because all rows of a partition are within one such period.
     fn period_key(&self, id: IrId, order: &[IrId]) -> TruncatedValue {
         let program = self.program();
         let of_sort_key = || {
@@ -277,7 +277,7 @@ impl TimeTracer<'_> {
         })
     }
 
-    /// Returns how much earlier and how much later the rows can be on which the operands of a value depend.
+    /// Returns the maximum distances in time to the earlier and later rows on which the operands of a value depend.
     fn operand_time_lengths(
         &self,
         id: IrId,
@@ -298,8 +298,8 @@ impl TimeTracer<'_> {
         }
     }
 
-    /// Records how much earlier and how much later the rows can be on which a value depends. `inner` contains the
-    /// lengths for its operands.
+    /// Records the maximum distances in time to the earlier and later rows on which a value depends. `inner` contains
+    /// the lengths for its operands.
     fn record_time_lengths(
         &self,
         id: IrId,

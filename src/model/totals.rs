@@ -43,8 +43,8 @@ struct TotalColumns {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the input of a worksheet extended with the totals that its formulas use. Reports totals that cannot be
-    /// computed.
+    /// Returns the input of a worksheet, extended with the totals that the worksheet's formulas use. Reports totals
+    /// that cannot be computed.
     pub(super) fn with_totals(
         &mut self,
         step: &Step<'_>,
@@ -326,13 +326,13 @@ struct SheetAndTotals<'i> {
     /// Name of the sheet's input in SQL.
     sheet: String,
     sheet_columns: ColumnSql<'i>,
-    /// Name of the CTE with the totals in SQL.
+    /// SQL name of the CTE that contains the totals.
     totals: String,
     total_columns: ColumnSql<'i>,
 }
 
 impl SheetAndTotals<'_> {
-    /// Returns the join with the totals on these keys.
+    /// Returns the join that adds the totals to the sheet by these keys.
     fn join(&self, keys: &[String], emitter: &mut Emitter<'_>) -> Join {
         let equalities: Vec<SqlId> = keys
             .iter()

@@ -115,7 +115,7 @@ impl<'a> Grants<'a> {
     }
 }
 
-/// Returns whether a table is hidden because it is private and `meta.omni` does not set `hidden`.
+/// Returns whether a table is hidden by default: it is private, and `meta.omni` does not set `hidden`.
 pub(super) fn is_hidden(node: &ManifestNode) -> bool {
     let says = meta::omni_meta(&node.meta).is_some_and(|omni| omni.get("hidden").is_some());
     node.access.as_deref() == Some("private") && !says

@@ -98,7 +98,7 @@ impl HandwrittenParts {
 }
 
 /// Returns whether the text of a view has a primary key that differs from the generated key and that no pull wrote.
-/// `previous` is the text that the last pull generated. `None` if people wrote the key even then.
+/// `previous` is the text that the last pull generated. `None` if people had already written the key before that pull.
 pub(super) fn has_other_key(file: &str, new: &str, previous: Option<&str>) -> bool {
     let (key, generated) = (key_fields(file), key_fields(new));
     let previous = previous.map(key_fields);

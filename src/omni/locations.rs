@@ -187,7 +187,7 @@ fn match_views(
 ///
 /// The relation is the dbt node that `pull` would recognize. If there is none, the name of the view's table determines
 /// the relation. A view without a schema shows the only dbt node with this name. A view with a schema shows a table
-/// that dbt does not know, provided that another view shows the dbt node with this name.
+/// that is unknown to dbt, provided that another view shows the dbt node with this name.
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
@@ -311,8 +311,8 @@ fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
     ENDINGS.into_iter().rev().max_by_key(count).unwrap_or(ENDINGS[0])
 }
 
-/// For each table, returns whether its view must specify the database, because another table has the same schema and
-/// name. This is not necessary for tables in the database that contains most models.
+/// Returns, for each table, whether its view must specify the database. This is the case if another table has the same
+/// schema and name, except for tables in the database that contains most models.
 fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
     let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut databases: FxHashMap<(String, String), FxHashSet<&str>> = FxHashMap::default();

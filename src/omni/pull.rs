@@ -119,7 +119,7 @@ impl Pull {
         self.written_omni_files().chain(self.removed_omni_files())
     }
 
-    /// Plans the changes that update the files to the current state of dbt.
+    /// Plans the changes that make the files match dbt's current artifacts.
     #[must_use]
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: PullOptions) -> Self {
         let handwritten_record = files.read_record(handwritten::FILE);
@@ -191,7 +191,7 @@ impl Pull {
         pull
     }
 
-    /// Returns `true` if the pull writes and removes no files.
+    /// Returns `true` if the pull neither writes nor removes files.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.removes.is_empty()

@@ -52,8 +52,8 @@ impl PullRecord {
         self.vanished = candidates.filter(|(name, _)| is_gone(name)).collect();
     }
 
-    /// Keeps the previous descriptions of the view and its dimensions if they have since changed both in dbt and in
-    /// Omni's `file`. A push that compares the file with this record then reports a conflict instead of overwriting
+    /// Keeps the previous descriptions of the view and its dimensions if they have since changed both in dbt and in the
+    /// Omni file `file`. A push that compares the file with this record then reports a conflict instead of overwriting
     /// dbt's description. Returns whether there is such a description.
     pub(super) fn keep_conflicting_descriptions(&mut self, before: &Self, file: &str) -> bool {
         if before.view == self.view || before.view == file {

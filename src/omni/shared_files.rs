@@ -15,7 +15,7 @@ use super::{OmniModel, STATUS_FILE};
 use crate::yaml_edit::Rules;
 
 /// Returns the paths, relative to the Omni model's folder, of the files that exist once in the model and that a pull
-/// may write: joins, access grants and the state of dbt.
+/// may write: joins, access grants and dbt's status.
 pub fn shared_file_paths() -> impl Iterator<Item = String> {
     let names = [RELATIONSHIPS, access::FILE].into_iter().flat_map(shared_file_names);
     names.chain([STATUS_FILE.to_owned()])

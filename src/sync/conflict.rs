@@ -8,7 +8,7 @@ use super::structure_edits::step_with_condition;
 use crate::decompile::{LayoutClash, Substitution};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
-/// Conflict between different changes to the same part, in the spec and in a file.
+/// Conflict between a change in the spec and a different change to the same part in a file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Conflict {
@@ -58,7 +58,7 @@ impl Conflict {
         self.property == Property::Description && self.edit.is_none()
     }
 
-    /// Returns `true` if the file cannot be compared with the spec, because the file is not valid YAML or SQL.
+    /// Returns `true` if the file is not valid YAML or SQL and therefore cannot be compared with the spec.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.edit

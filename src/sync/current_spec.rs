@@ -82,7 +82,7 @@ impl CurrentSpec {
         Some((definition.step().map(str::to_owned), formula))
     }
 
-    /// Returns `true` if the spec's value of a property of the model equals the edited value.
+    /// Returns `true` if the value that the spec specifies for a model property equals the edited value.
     pub(super) fn has_edited_value(&self, model: &str, edit: &HandEdit) -> bool {
         self.properties(model)
             .get(&edit.property_target())

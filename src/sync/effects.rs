@@ -13,7 +13,7 @@ use crate::artifacts::{Manifest, ResourceType};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModelEffects {
-    /// Whether the model needs a full refresh, because its table is incremental and existing rows keep their old
+    /// `true` if the model needs a full refresh: its table is incremental, and existing rows would keep their old
     /// values.
     pub full_refresh: bool,
     /// Columns that are removed from the enforced contract or change their type, each as a phrase such as "loses

@@ -88,7 +88,7 @@ impl TestCounts {
         promised
     }
 
-    /// Adds two counts.
+    /// Returns the sum of both counts.
     #[must_use]
     pub fn combine(self, other: Self) -> Self {
         Self {

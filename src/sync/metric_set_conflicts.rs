@@ -19,7 +19,7 @@ use crate::model::shared_definitions::is_plain_name;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 use crate::{CompiledSpec, Compiler};
 
-/// Definition in a metric set, whose SQL was edited in a model's file, with the possible ways to resolve the conflict.
+/// Definition in a metric set whose SQL was edited in a model's file, and the possible ways to resolve the conflict.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MetricSetConflict {
@@ -398,12 +398,12 @@ fn first_error_message(compiled: &CompiledSpec) -> Option<String> {
     error.map(|error| error.message().to_owned())
 }
 
-/// Returns the text of a metric set with a different formula for a definition.
+/// Returns the text of a metric set in which a definition has a different formula.
 fn with_metric_set_formula(set: &str, name: &str, formula: &str) -> Result<String, String> {
     with_formula(set, None, name, formula).map_err(|refusal| refusal.to_string())
 }
 
-/// Returns the spec of a model built on metric sets with a definition that overrides a metric.
+/// Adds a definition that overrides a metric to the spec of a model built on metric sets, and returns the spec.
 ///
 /// ```
 /// use formulac_sync::with_override;

@@ -203,8 +203,8 @@ fn format_clause(value: &YamlValue) -> String {
     }
 }
 
-/// Adds the changed formulas of the metric sets that the model reads. A change to a metric that is a column of the
-/// model is already listed under the name of the column.
+/// Adds to `changes` the changed formulas of the metric sets that the model reads. A change to a metric that is a
+/// column of the model is already listed under the name of the column.
 fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Vec<PlannedChange>) {
     for metric in ours.metric_changes_since(base) {
         let is_shown = |change: &&mut PlannedChange| {

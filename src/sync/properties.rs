@@ -95,7 +95,7 @@ impl PropertiesReader {
         }
     }
 
-    /// Adds the property of a model or column (`of`) that is stored under `key`.
+    /// Adds the property that a model or column (`of`) has under `key`.
     fn add_property(&mut self, column: Option<&str>, of: &Node, key: &str, value: &Node) {
         match key {
             "description" => self.description(column, value),
@@ -218,8 +218,8 @@ fn canonical_string(string: &str) -> String {
     unescape_raw(string).map_or_else(|| string.to_owned(), |text| escape_raw(&text))
 }
 
-/// Returns a value with its strings as dbt renders them. Returns `None` if a string contains Jinja, which is code.
-/// Recursion is safe because the parser limits the nesting depth.
+/// Returns a value in which the strings are rendered as dbt would render them. Returns `None` if a string contains
+/// Jinja, which is code. Recursion is safe because the parser limits the nesting depth.
 pub(super) fn rendered_value(value: &YamlValue) -> Option<YamlValue> {
     Some(match value {
         YamlValue::Text(string) => YamlValue::Text(unescape_raw(string)?),

@@ -109,9 +109,9 @@ pub(super) fn find_by_name<'v>(list: &'v YamlValue, name: &str) -> Option<&'v Ya
     items.iter().find(is_named)
 }
 
-/// Returns the spec with its own version replaced by the file's version. If no spec can express the file's formula,
-/// reverts the spec's own change, so that the edit remains in the file. Returns `None` if neither is possible, or if
-/// the conflict concerns other definitions that read the edited column.
+/// Returns the spec in which the file's version of the conflicting part replaces the spec's version. If no spec can
+/// express the file's formula, reverts the spec's own change, so that the edit remains in the file. Returns `None` if
+/// neither is possible, or if the conflict concerns other definitions that read the edited column.
 #[must_use]
 pub fn apply_edit_to_spec(
     conflict: &Conflict,

@@ -98,7 +98,7 @@ impl ModelReconciler<'_> {
         for edit in edits {
             let position: &FilePartPosition = edit.position.as_ref()?;
             let generated = self.base.files.get(&edit.file)?;
-            // The part must still be the part that the user edited.
+            // The current spec must generate the same SQL for this column as at the last push.
             let mut same = restore_column(generated, sql, dialect, position).into_iter();
             same.all(|(at, text)| sql.get(at) == Some(&text)).then_some(())?;
             let edited = restore_column(edited_sql, sql, dialect, position);

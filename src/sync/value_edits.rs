@@ -8,7 +8,7 @@ use super::write_back::{self, with_spec_edits};
 use crate::yaml_edit::value as yaml_value;
 use formulac_runtime::halves::apply_with_bisection;
 
-/// Maximum number of ways to write each edit in the spec that are tried if several edits are transferred together.
+/// When several edits are transferred together, at most this many ways to write each edit in the spec are tried.
 const MAX_WAYS: usize = 4;
 
 impl ModelReconciler<'_> {
@@ -37,8 +37,9 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Transfers edits, each written in the way with the index `way`. If the spec with all of them also has other
-    /// changes, transfers each half of the edits separately. Returns the edits that were not transferred.
+    /// Transfers edits. `way` is the index of the way in which each edit is written in the spec. If the spec with all
+    /// of them also has other changes, transfers each half of the edits separately. Returns the edits that were not
+    /// transferred.
     fn transfer_values(&mut self, edits: Vec<HandEdit>, way: usize) -> Vec<HandEdit> {
         let mut without_way = Vec::new();
         let mut left = apply_with_bisection(edits, |edits| {

@@ -14,7 +14,7 @@ const MAX_TRIED_TESTS: usize = 20;
 pub(super) enum SpecEdit {
     /// Edit to a value of the spec.
     Value(Edit),
-    /// `///` comment above a definition in a text block, in place of its existing `///` comment.
+    /// New `///` comment above a definition in a text block. It replaces the existing `///` comment.
     Comment { definition: String, text: String },
 }
 

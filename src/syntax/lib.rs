@@ -1,4 +1,4 @@
-//! Lexer, syntax tree and YAML parser on which the other crates of formulac build.
+//! Lexer, syntax tree and YAML parser on which formulac's other crates are based.
 //!
 //! This crate is independent of functions, types and dialects. Its modules analyze only syntax:
 //!

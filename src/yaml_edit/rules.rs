@@ -73,8 +73,8 @@ impl Rules {
         self
     }
 
-    /// Sets the values that users wrote before these values were generated. A merge does not remove them. They are the
-    /// [`MergedText::handwritten`](super::MergedText::handwritten) of the previous merge.
+    /// Sets the values that users wrote before these values were generated. A merge does not remove them. These values
+    /// are the [`MergedText::handwritten`](super::MergedText::handwritten) of the previous merge.
     #[must_use]
     pub fn handwritten(mut self, paths: BTreeSet<String>) -> Self {
         self.handwritten = paths;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use formulac::Schema;
 use formulac::artifacts::{LastResult, Manifest, ManifestNode, NodeDetail, TestCheck};
 
-/// Formats a part as ` name=text`. Returns an empty string if the text is empty.
+/// Formats a name and its text as ` name=text`. Returns an empty string if the text is empty.
 fn format_part(name: &str, text: impl std::fmt::Display) -> String {
     let text = text.to_string();
     if text.is_empty() {

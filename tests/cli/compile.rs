@@ -390,8 +390,8 @@ fn unknown_types_that_affect_the_sql_are_named() {
     assert!(run.err.contains("unknown types: `x`"), "{}", run.err);
 }
 
-/// Without types, `SUMIF(flag, value)` has a condition and a value. If another use of the column shows that it is a
-/// number, the second argument is its criterion.
+/// Without types, the arguments of `SUMIF(flag, value)` are a condition and a value. If another use of the first column
+/// shows that it is a number, the second argument is a criterion for that column.
 #[test]
 fn a_flag_without_a_type_is_a_condition() {
     let project = TestProject::new("flag_without_type");

@@ -308,7 +308,7 @@ fn duplicate_declarations_are_reported() {
     project.write("formulac.yml", format!("{PROJECT}semantic_model: true\n"));
     let call = ["generate", "--schema", "orders.yml", "--output-format", "concise"];
     project.show(&call);
-    // The spec is fixed, the project has a calendar, and the properties have the format of dbt 1.12.
+    // The spec has been corrected, the project has a calendar, and the properties have the format of dbt 1.12.
     let mended = long("used", "used_weekly")
         .replace("used", "uses")
         .replace("revenue =", "revenue_of_month =");

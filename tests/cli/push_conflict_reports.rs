@@ -175,7 +175,7 @@ fn every_offered_resolution_is_possible() {
     const SQL: &str = "models/formulac/revenue.sql";
     const YML: &str = "models/formulac/revenue.yml";
     type TextEdit = (&'static str, &'static str);
-    /// Name, the edits to the spec and to a generated file, and the sides that `plan` offers.
+    /// Name of the case, the edits to the spec and to a generated file, and the sides that `plan` offers.
     type ConflictCase = (
         &'static str,
         TextEdit,

@@ -130,8 +130,8 @@ fn an_edit_without_a_formula_can_only_be_removed() {
     assert_eq!(project.files(".formulac/local/undone").len(), 1);
 }
 
-/// A model may read a metric that it does not list. Then the name of the edited column can differ from the name of the
-/// metric.
+/// A model may read a metric that it does not list. In this case, the name of the edited column can differ from the
+/// name of the metric.
 #[test]
 fn a_metric_that_the_model_does_not_list_is_resolved_in_the_set() {
     let project = project("set_changes_unlisted");

@@ -1,5 +1,5 @@
-//! Statements that an earlier run checked without finding a problem (`tests/oracle/answers/statements.bin`), so that a
-//! run only checks statements that have changed.
+//! Statements in which an earlier run found no problem (`tests/oracle/answers/statements.bin`). Later runs check only
+//! the statements that have changed since then.
 //!
 //! The key of a statement is a hash of the statement, its tables, and the files with which it is checked (`RULES`). One
 //! in 20 of these statements is checked again. `FORMULAC_ANSWERS=none` checks all statements, and
@@ -84,7 +84,7 @@ pub fn statement_key(parts: &[&str]) -> StatementKey {
     hash.finalize().first_chunk().copied().unwrap_or_default()
 }
 
-/// Returns whether this run skips a statement, because an earlier run checked it.
+/// Returns `true` if an earlier run checked the statement and this run skips it.
 pub fn is_checked(key: &StatementKey) -> bool {
     KNOWN.contains(key) && usize::from(key[0] % SHARE) != skipped_cases::number().unwrap_or(0)
 }

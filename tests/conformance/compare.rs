@@ -21,7 +21,7 @@ pub fn values_equal(expected: &Json, got: &Json) -> bool {
 /// Returns the reason why the engine's type is not in the expected class. Returns `None` if the type is in the class.
 ///
 /// Engines that widen sums may return integers as exact numerics. Postgres keeps `numeric`, which is at least as exact
-/// as the float of other engines. The emulator of Snowflake does not distinguish between number types.
+/// as the float of other engines. The Snowflake emulator does not distinguish between number types.
 pub fn type_fault(dialect: Dialect, expected: &str, engine_type: &str) -> Option<String> {
     let class = match (dialect.name(), engine_type) {
         ("bigquery", "TIMESTAMP") => "timestamptz",

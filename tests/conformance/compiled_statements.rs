@@ -8,14 +8,14 @@ use formulac::{CompiledSpec, Dialect, Relation, Schema, Type};
 use crate::warehouse_rules::Statements;
 use crate::yaml::{self, Node};
 
-/// Adds the query of a compiled spec, and looks up the constructs of the spec's other statements in `dialects/facts`.
-/// `schema` contains the tables that the spec reads.
+/// Adds the query of a compiled spec to `statements`, and looks up the constructs of the spec's other statements in
+/// `dialects/facts`. `schema` contains the tables that the spec reads.
 pub fn add(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
     add_query(statements, from, dialect, compiled, schema);
     look_up(statements, from, dialect, compiled, schema);
 }
 
-/// Adds the query of a compiled spec. `schema` contains the tables that the spec reads.
+/// Adds the query of a compiled spec to `statements`. `schema` contains the tables that the spec reads.
 pub fn add_query(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
     let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
         return;
@@ -88,7 +88,7 @@ fn texts(compiled: &CompiledSpec, dialect: Dialect) -> Result<Vec<(String, Strin
     Ok(texts)
 }
 
-/// Adds the conditions on the rows that a test on a column reads.
+/// Adds to `filters` the conditions on the rows that a test on a column reads.
 fn add_filters(node: &Node, filters: &mut Vec<String>) -> yaml::Result<()> {
     if let Ok(items) = node.list() {
         return items.iter().try_for_each(|item| add_filters(item, filters));

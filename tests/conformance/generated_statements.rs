@@ -185,8 +185,8 @@ fn metric_sets(statements: &mut Statements, dialect: Dialect) {
     }
 }
 
-/// Looks up the SQL constructs of the models of projects, some of which are incremental or have rules and comparisons,
-/// and of specs with joins for which no key guarantees a single match.
+/// Looks up the SQL constructs of the projects' models, some of which are incremental or have rules and comparisons.
+/// Also looks up the SQL constructs of specs with joins for which no key guarantees a single match.
 fn projects(statements: &mut Statements, dialect: Dialect) {
     let mut specs = Vec::new();
     for folder in ["tests/example_project/incremental", "tests/example_project/proofs"] {

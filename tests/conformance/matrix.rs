@@ -1,5 +1,5 @@
-//! Generates `docs/matrix.md`, which shows the verification of each function in each dialect, counted from the case
-//! files.
+//! Generates `docs/matrix.md`, which shows how each function is verified in each dialect. The numbers are counts of the
+//! cases in the case files.
 //!
 //! This test binary also runs the cases and fails if a case fails, so the matrix lists only verified cases.
 

@@ -154,9 +154,9 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
     }
 }
 
-/// Plans the case without declared keys and NOT NULL columns, because most dbt projects do not declare them, and joins
-/// on keys that may be NULL have different conditions. The rows of the result can depend on the key. Returns `None` if
-/// the spec needs a key.
+/// Compiles the case without declared keys and NOT NULL columns, because most dbt projects do not declare them, and
+/// because a join on keys that may be NULL has a different condition. The rows of the result can depend on the key.
+/// Returns `None` if the spec needs a key.
 fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Option<Plan> {
     let schema = without_constraints(&case.schema());
     let compiled = case.compile(&Compiler::builder().dialect(dialect).schema(schema).build());

@@ -126,7 +126,7 @@ fn first_fields(subject: &str, path: &str, name: &str) -> Map<String, Json> {
     line
 }
 
-/// Adds a list, unless it is empty.
+/// Adds a list to the line, unless the list is empty.
 fn put<T: serde::Serialize>(line: &mut Map<String, Json>, key: &str, list: T) {
     let list = json!(list);
     if list.as_array().is_some_and(|list| !list.is_empty()) {

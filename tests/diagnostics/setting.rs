@@ -85,7 +85,7 @@ impl Setting {
         }
     }
 
-    /// Adds metric sets that the input reads.
+    /// Adds to the compiler the metric sets that the input reads.
     fn with_sets(mut self, sets: &[&str]) -> Self {
         let texts: Vec<SpecText<'_>> = sets.iter().map(|text| SpecText { text, path: None }).collect();
         self.compiler = self.compiler.with_models(&self.compiler.compile_specs(&texts));

@@ -159,7 +159,7 @@ fn dependencies_have_allowed_licences() {
     }
 }
 
-/// Adds the Rust files and grammars in a folder, without the crates in its subfolders.
+/// Appends the contents of the Rust files and grammars in a folder to `sources`, without the crates in its subfolders.
 fn add_sources(folder: &Path, sources: &mut String) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("a file").path();

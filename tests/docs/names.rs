@@ -84,7 +84,8 @@ fn words(call: &str) -> Vec<String> {
     words
 }
 
-/// Returns the calls to formulac on a page with their line numbers. Calls are in blocks of commands and in backticks.
+/// Returns the calls to formulac on a page, each with its line number. Calls are in blocks of commands and in
+/// backticks.
 fn calls(page: &str) -> Vec<(usize, String)> {
     let (blocks, prose) = parts(page);
     let mut calls = Vec::new();

@@ -1,6 +1,6 @@
 //! Tests each kind of file that formulac generates for dbt. Snapshots show each file in each dialect, and dbt 1.12 with
-//! the checks of dbt 2 reports no problems. The relations come from a manifest with a private parent, a column with
-//! personal data, and a package whose model has versions.
+//! dbt 2's checks reports no problems. The relations come from a manifest with a private parent, a column with personal
+//! data, and a package whose model has versions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +36,7 @@ fn create_project(dbt: &Path) -> PathBuf {
 fn every_kind_of_file_follows_the_style() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = create_project(&dbt);
-    // The manifest names the adapter of DuckDB, so type names are interpreted as types of DuckDB for all dialects here.
+    // The manifest names the DuckDB adapter, so type names are interpreted as DuckDB types for all dialects here.
     let manifest = project::read(&place.join("target/manifest.json"));
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
         let schema = format!("{dialect}.json");

@@ -32,7 +32,7 @@ const ROWS: [(&str, f64, Option<f64>); 10] = [
     ("2024-07-01", 200.0, Some(-60.0)),
 ];
 
-/// Checks the rows of the model in the output of dbt.
+/// Checks the rows of the model in dbt's output.
 fn check_rows_of_model(story: &mut Run) {
     story.command("dbt --quiet build --select mrr_growth");
     let shown = story.command("dbt --quiet show --select mrr_growth --limit 100 --output json");

@@ -50,7 +50,7 @@ impl Evening {
         })
     }
 
-    /// Prepares the project in its initial state, and runs the first command of formulac in it.
+    /// Creates the project in its initial state, and runs the first formulac command in it.
     pub fn first_command(&mut self, builds: &[&str]) {
         self.part("The project builds, as it did before");
         for build in builds {
@@ -173,7 +173,7 @@ impl Evening {
         self.check_value(&format!("the preview of {model}"), &json!(shown), &json!(built));
     }
 
-    /// Checks that the last run of dbt had no failures, and that it ran every test in these files.
+    /// Checks that the last dbt run had no failures, and that it ran every test in these files.
     pub fn ran_all_of(&mut self, target: &str, folder: &str) {
         let json = |file: &str| -> Value {
             serde_json::from_str(&read(&self.project.join(target).join(file))).expect("an artifact is JSON")

@@ -236,7 +236,7 @@ const NO_CALLS: &[&str] = &[
     "extract",
 ];
 
-/// Calls SQL functions by name, to check that a first argument is not mistaken for a named argument.
+/// Calls each of the named SQL functions, and checks that the first argument is not mistaken for a named argument.
 fn calls_of_sql(dialect: &str, names: &BTreeSet<String>) {
     let columns = ["k", "a", "b", "c"].map(str::to_owned);
     let dialect: Dialect = dialect.parse().unwrap();

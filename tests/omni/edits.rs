@@ -1,4 +1,5 @@
-//! Checks that edits to written files are preserved by any number of pulls, regardless of changes to dbt's artifacts.
+//! Checks that any number of pulls preserve edits to the files that pulls wrote, regardless of changes to dbt's
+//! artifacts.
 
 use std::collections::BTreeMap;
 use std::sync::RwLock;

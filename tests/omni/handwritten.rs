@@ -45,7 +45,7 @@ const JOINS: &str = "- join_from_view: shop__orders
   on_sql: ${shop__orders.id} = ${earlier.id} + 1
 ";
 
-/// Settings of the tests: tests that prove a condition, tests that do not, and no tests.
+/// Which dbt tests the project has: tests that prove a condition, tests that do not, or no tests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Tests {
     Proving,
@@ -53,8 +53,8 @@ enum Tests {
     None,
 }
 
-/// Returns the nodes of a project with two models that people wrote views for, and one model, `payments`, that only
-/// pulls write. `is_described` is `false` after dbt's descriptions and tags were removed.
+/// Returns the nodes of a project with two models for which people wrote views, and one model, `payments`, whose view
+/// only pulls write. `is_described` is `false` after dbt's descriptions and tags were removed.
 fn nodes(tests: Tests, is_described: bool) -> Vec<Value> {
     let text = |text: &str| if is_described { text.to_owned() } else { String::new() };
     let model = |name: &str, columns: &[&str]| {

@@ -1,4 +1,4 @@
-//! Tests which measure is written if both a metric of dbt and a generated semantic model define it.
+//! Tests which measure is written if both a dbt metric and a generated semantic model define it.
 
 use formulac::MetricSource;
 use formulac::artifacts::{KeptParts, Manifest};

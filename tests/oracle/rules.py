@@ -417,7 +417,7 @@ def typed_unions(statement):
             yield selects[0].selects[at].alias_or_name
 
 
-# Error of sqlglot for syntax that it cannot parse, but that the BigQuery evaluator of the tests accepts.
+# sqlglot's error for syntax that it cannot parse, but that the BigQuery evaluator of the tests accepts.
 UNREAD = "INTERVAL expression expected but got"
 # An operator that Redshift has, but sqlglot's parser for Redshift does not.
 XOR = " # "

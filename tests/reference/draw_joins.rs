@@ -35,7 +35,7 @@ impl Relation {
     }
 }
 
-/// Relation joined with many rows. The step may only aggregate the columns of this relation.
+/// Joined relation in which a row can match several rows. The step may only aggregate the columns of this relation.
 #[derive(Clone)]
 pub struct Many {
     relation: String,

@@ -130,8 +130,8 @@ impl ModelOverSets {
         })
     }
 
-    /// Returns the key that orders windows: the time itself if it is a key, because it is finer than its periods,
-    /// otherwise a period. With `fill`, windows are ordered by the filled key.
+    /// Returns the key that orders windows. If the time itself is a key, returns the time, because it is finer than its
+    /// periods; otherwise, returns a period. With `fill`, windows are ordered by the filled key.
     pub fn window_key(&self) -> Option<(usize, Option<PeriodFrame>)> {
         let (index, frame) = self.time_key()?;
         let is_time = |key: &ModelKey| match key {
@@ -261,7 +261,7 @@ fn day(random: &mut Random) -> i64 {
     crate::calendar::day_number(2023, 1, 1) + random.next_between(0, 900)
 }
 
-/// Adds the order, the definitions and the conditions of a model.
+/// Adds an order, definitions and conditions to a model.
 fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
     if !model.keys.is_empty() && random.chance(25) {
         model.order_by = model.keys.iter().map(|_| random.chance(30)).collect();

@@ -18,7 +18,7 @@ pub struct Input {
     pub leaves: Vec<(InterpreterExpr, Kind)>,
     /// All columns that can be read. Formulas read some of them.
     pub every: Vec<(InterpreterExpr, Kind)>,
-    /// Relations joined with many rows.
+    /// Joined relations in which a row can match several rows.
     pub many: Vec<Many>,
 }
 
@@ -121,7 +121,8 @@ impl Maker<'_> {
             let filter = self.with_name(Kind::Bool, &rows);
             self.step.filter = Some(filter);
         }
-        // If two relations are joined with many rows, each relation repeats the rows of the other relation.
+        // If a row can match several rows in each of two joined relations, each relation repeats the rows of the other
+        // relation.
         let aggregates = match self.input.many.as_slice() {
             [] => true,
             [one] => !one.leaves.is_empty(),

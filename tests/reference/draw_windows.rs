@@ -217,7 +217,7 @@ impl Maker<'_> {
         if !matches!(inner, InterpreterExpr::Name(_) | InterpreterExpr::Period(..)) {
             return None;
         }
-        // With joins, only the rows of the relation that is joined with many rows occur exactly once.
+        // If a row can match several rows of a joined relation, only the rows of this relation occur exactly once.
         let is_repeated = |many: &Many| many.leaves.iter().all(|(x, _)| x != inner);
         if !self.step.is_grouped() && self.input.many.iter().any(is_repeated) {
             return None;

@@ -1,5 +1,6 @@
-//! Tests a relation that holds for every formula in the catalogue: a formula with a different spelling, or next to
-//! other definitions, gives the same SQL. The tests in `metamorphic_values.rs` cover relations between values.
+//! Tests a property of formulas with every function of the catalogue: a formula with a different spelling, or next to
+//! other definitions, gives the same SQL. The tests in `metamorphic_values.rs` compare the values of equivalent
+//! formulas.
 //!
 //! `FORMULAC_METAMORPHIC=100000` sets the number of formulas, `FORMULAC_SEED=7` generates different formulas, and
 //! `FORMULAC_FUNCTION=MOD` generates formulas with one function.
@@ -171,8 +172,8 @@ pub fn run() {
         for dialect in Dialect::all() {
             let make = || compiler(sheet, dialect);
             let combines = dialect.facts().sorted_aggregates_combine;
-            // If the dialect rejects aggregates in the same select that sort by different values, sorted aggregates are
-            // not compared.
+            // If the dialect rejects a select in which aggregates sort by different values, sorted aggregates are not
+            // compared.
             let right: BTreeMap<String, String> = lines
                 .iter()
                 .flat_map(|line| sql(&make(), std::slice::from_ref(line)))

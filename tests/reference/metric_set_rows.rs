@@ -167,7 +167,7 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
     }
 }
 
-/// Adds the rows of `fill`, which ignores the periods after `until`.
+/// Adds the rows that `fill` creates. `fill` ignores the periods after `until`.
 fn add_filled_rows(model: &ModelOverSets, rows: &mut Vec<Vec<Value>>, of_no_rows: &[Value]) {
     let Some((fill, (time, frame))) = model.fill.zip(model.time_key()) else {
         return;
@@ -260,7 +260,7 @@ impl ModelRows {
         });
     }
 
-    /// Adds a column.
+    /// Computes a further column of the model over its rows.
     fn define(&mut self, model: &ModelOverSets, metric: &MetricFormula, formula: InterpreterExpr, is_of_model: bool) {
         let time = model.window_key().map(|(index, _)| index);
         let others = (0..self.keys).filter(|index| Some(*index) != time).map(key_name);

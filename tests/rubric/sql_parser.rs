@@ -6,7 +6,7 @@ use sqlparser::dialect::{Dialect as SqlDialect, PostgreSqlDialect, dialect_from_
 use sqlparser::parser::Parser;
 
 pub fn parser_of(dialect: Dialect, sql: &str) -> Box<dyn SqlDialect> {
-    // DuckDB supports the escapes of Postgres, but sqlparser's DuckDB dialect does not.
+    // DuckDB supports Postgres escapes, but sqlparser's DuckDB dialect does not.
     if dialect.name() == "duckdb" && sql.contains("E'") {
         return Box::new(PostgreSqlDialect {});
     }

@@ -29,8 +29,8 @@ fn insert_blanks(random: &mut Random, values: &mut [Value], columns: &[TableColu
 }
 
 impl Table {
-    /// Returns the table in which a sheet of this table looks up keys. The lookup table has many of this table's keys,
-    /// some of them twice, and other keys.
+    /// Returns the table in which a sheet that is based on this table looks up keys. The lookup table has many of this
+    /// table's keys, some of them twice, and other keys.
     pub fn looked_up(&self) -> Self {
         let mut random = Random::new(self.seed ^ 0x7ab);
         let named = |plain, hostile| if self.seed % 3 == 1 { hostile } else { plain };

@@ -22,7 +22,7 @@ definitions: |
 having: n > 0
 ";
 
-/// Returns the project with changes in the spec and in the SQL after a push.
+/// Returns a pushed project in which the given files, such as the spec and the SQL, have been changed since the push.
 fn edited_project(spec: &str, changes: &[(&str, &str, &str)]) -> TestProject {
     let mut project = TestProject::from_spec(spec).push(&compiler());
     for (path, before, after) in changes {
@@ -205,7 +205,7 @@ fn conflicts_in_descriptions_of_renamed_columns_are_resolved() {
 }
 
 /// The SQL of a column contains the formula of a helper. An edit to this SQL and a change to the helper's formula
-/// affect the same part.
+/// affect the same SQL.
 #[test]
 fn a_helper_that_both_sides_change_is_a_conflict() {
     const HELPER: &str = "\

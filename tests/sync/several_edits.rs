@@ -170,8 +170,8 @@ fn an_edit_becomes_a_formula_next_to_an_edit_without_formula() {
         let kept = pushed.text(SQL).replacen(from, to, 1);
         assert_ne!(kept, pushed.text(SQL), "{from}");
         for (from, to) in *edits {
-            // Skip edits to the period. They change the name of a CTE in the lines next to the added column, so the two
-            // edits conflict.
+            // Skip edits to the period. Such an edit changes the name of a CTE in the lines next to the added column,
+            // so the two edits conflict.
             if !kept.contains(from) || from.starts_with("interval") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Manual edits that a push keeps, to columns that the SQL of other definitions reads.
+//! Manual edits to columns that the SQL of other definitions reads. A push keeps these edits.
 
 use crate::test_project::{SPEC, SQL, TestProject, compiler};
 

@@ -219,7 +219,7 @@ struct ComparableSql {
 }
 
 impl ComparableSql {
-    /// Returns the first Jinja that cannot be replaced with a name, as an error.
+    /// Returns an error with the first Jinja expression that cannot be replaced with a name.
     fn new(code: &str) -> Result<Self, String> {
         let mut unknown: Vec<String> = Vec::new();
         let sql = model_sql(code, |call| {

@@ -241,7 +241,7 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    /// Returns the changes recorded so far for the node at an index, which are empty at first.
+    /// Returns the changes recorded so far for the node at an index. Empty if none have been recorded.
     fn node_changes_mut(&mut self, index: usize) -> &mut NodeChanges {
         self.starts.entry(index).or_insert_with(|| NodeChanges {
             node_index: index,
@@ -249,7 +249,7 @@ impl RevisionComparer<'_, '_> {
         })
     }
 
-    /// Adds a note about a change that does not affect the node's values.
+    /// Adds a note to the node at `index` about a change that does not affect the node's values.
     fn add_note(&mut self, index: usize, name: &str, description: String, grade: ChangeSeverity, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),

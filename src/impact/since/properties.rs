@@ -1,5 +1,5 @@
 //! Compares properties files at two revisions. Changed descriptions are harmless. Changed contracts and types may break
-//! nodes that read the table. If tests are removed or relaxed, the table guarantees less.
+//! nodes that read the table. If tests are removed or relaxed, downstream nodes can rely on fewer guarantees.
 
 use super::{FileText, RevisionComparer, jinja, yaml_text};
 use crate::artifacts::ResourceType;
@@ -155,7 +155,8 @@ impl RevisionComparer<'_, '_> {
         }
     }
 
-    /// Compares the constraints of a table or column. If a constraint is removed, the table guarantees less.
+    /// Compares the constraints of a table or column. If a constraint is removed, downstream nodes can rely on fewer
+    /// guarantees.
     fn compare_constraints(&mut self, index: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed_constraints = |node: Option<&Node>| {
             let items = node.map(|node| node.items_at("constraints")).unwrap_or_default();

@@ -305,8 +305,8 @@ fn displayed_digits(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, St
 }
 
 /// Multiplies a printed number by a power of ten and rounds the result to a number of decimal places, with halves
-/// rounded away from zero. Returns whether the number is negative, the digits before the point, and the digits after
-/// the point.
+/// rounded away from zero. Returns a flag that is `true` for a negative number, the digits before the point, and the
+/// digits after the point.
 fn round_digits(number: &str, power: i32, places: usize) -> (bool, String, String) {
     let unsigned = number.trim_start_matches('-');
     let (integer_part, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));

@@ -150,8 +150,8 @@ struct StepEvaluation<'a> {
     step: &'a InterpreterStep,
     grouped: bool,
     units: Vec<RowUnit<'a>>,
-    /// Indexes of the units, in the order of the step. `partition` contains each unit's partition key as text, and
-    /// `own_partition` contains the key without the columns of the default partition.
+    /// Indexes of the groups or rows in `units`, in the step's sort order. `partition` contains the partition key of
+    /// each group or row as text, and `own_partition` contains the key without the columns of the default partition.
     order: Vec<usize>,
     partition: Vec<String>,
     own_partition: Vec<String>,
@@ -457,8 +457,8 @@ impl StepEvaluation<'_> {
         }
     }
 
-    /// Returns the indexes of all groups or rows in the partition of a unit, in order, and the unit's position among
-    /// them.
+    /// Returns the indexes of all groups or rows in the same partition as `unit`, in order, and the position of `unit`
+    /// among them.
     fn partition_units(&self, unit: usize) -> (Vec<usize>, usize) {
         if self.tied {
             uncertainty::mark_uncertain();

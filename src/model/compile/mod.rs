@@ -255,7 +255,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) first_times: Vec<TimeColumn>,
     pub(crate) first_select: Option<usize>,
     pub(crate) lineage: Lineage,
-    /// Existing unions of steps, each with the names of the steps.
+    /// Unions that have been created so far, each with the names of the combined steps.
     pub(crate) unions: Vec<(Vec<String>, Relation)>,
     /// Additivity of each step's columns.
     pub(crate) additivity: Vec<StepColumns>,

@@ -318,8 +318,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the joined input. Returns `None` if a relation is missing or ambiguous, because the error is already
-    /// reported.
+    /// Returns the joined input. Returns `None` if a relation is missing or ambiguous. This error is already reported.
     fn sound_joins<'c>(&self, work: &StepToCompile<'c>) -> Option<&'c JoinedStepInput<'c>> {
         work.joined.filter(|_| self.joins_sound && !work.step.has_invalid_keys)
     }

@@ -35,8 +35,8 @@ impl CheckedStep<'_> {
             relation.record_provenance(name, provenance.unwrap_or_default());
         }
         if work.last {
-            // Other specs can rely only on column properties that dbt also provides, and dbt does not know which
-            // columns contain month starts.
+            // Other specs can rely only on column properties that dbt also provides, and dbt's artifacts do not show
+            // which columns contain month starts.
             relation.clear_month_starts();
         } else {
             record_possible_values(plan, input_relations(work.input), relation);

@@ -102,7 +102,7 @@ impl SpecCompilation<'_> {
         self.joins_sound = self.check_joins(diagnostics);
     }
 
-    /// Reports a step of an incremental model that reads something other than the previous step.
+    /// Reports an incremental model in which a step reads something other than the previous step.
     fn check_inputs_of_incremental_model(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         let mut inputs = self.spec.steps.iter().skip(1).filter_map(|step| {
             // The loader changes a `from` with the name of an earlier step into a `union` of this step.

@@ -95,7 +95,7 @@ fn fields_of_structs_are_columns() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    // Only some fields of `geo` may be known.
+    // The schema may list only some of the fields of `geo`.
     assert_eq!(codes, ["W0316"]);
     let (of_duckdb, _) = compile(spec, "duckdb", &[events()]);
     assert!(of_duckdb.contains("group by device.category"), "{of_duckdb}");

@@ -155,7 +155,7 @@ impl CompareEntry<'_> {
 }
 
 impl ComparedColumns<'_> {
-    /// Returns a key that is never NULL on at least one side, so that it shows which rows exist.
+    /// Returns a key column that is never NULL on at least one side and therefore shows which rows exist.
     pub(super) fn never_null_key(&self) -> Option<&ComparedPair<'_>> {
         self.keys.iter().find(|key| key.never_null)
     }
@@ -172,8 +172,8 @@ impl ComparedColumns<'_> {
         !relation_key.is_some_and(|known_key| known_key.iter().all(is_key)) && !self.keys.iter().any(is_float)
     }
 
-    /// Returns the columns that are added to the rows of a side: whether the row exists, and the number of rows with
-    /// its keys.
+    /// Returns the columns that are added to one side of the comparison: whether the row exists, and the number of rows
+    /// with the same keys.
     pub(super) fn added_columns(
         &self,
         side: usize,
@@ -236,8 +236,8 @@ impl ComparedColumns<'_> {
         condition
     }
 
-    /// Returns the condition that a row is missing from one side, that another row on the same side has the same keys,
-    /// or that a compared column differs.
+    /// Returns the condition for a difference: a row is missing from one side, another row on the same side has the
+    /// same keys, or a compared column differs.
     pub(super) fn difference(
         &self,
         sides: &[ComparisonSide; 2],

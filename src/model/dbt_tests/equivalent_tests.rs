@@ -91,7 +91,7 @@ fn find_column_tests(program: &Program, root: IrId, ranges: bool) -> Option<(u32
         return Some((column, vec![ColumnTest::AcceptedValues(values, quoted)]));
     }
     if let Some((column, values, quoted)) = recognize_switch(program, root) {
-        // SWITCH returns FALSE if no case matches or the value is NULL, so the rule is also a `not_null` test.
+        // SWITCH returns FALSE if no case matches or the value is NULL, so the rule also implies a `not_null` test.
         return Some((
             column,
             vec![ColumnTest::AcceptedValues(values, quoted), ColumnTest::NotNull],

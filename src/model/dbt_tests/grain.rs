@@ -87,8 +87,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns whether a column is never NULL, because the compiler inferred this or because the spec has a test or an
-    /// enforced constraint.
+    /// Returns whether a column is never NULL: either the compiler inferred this, or the spec has a test or an enforced
+    /// constraint.
     pub(super) fn never_null(&self, column: &str, tested: &TestedModel<'_>) -> bool {
         tested.is_never_null(column) || self.tests.never_null.contains(&column.to_lowercase())
     }
@@ -259,8 +259,8 @@ pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnos
     }
 }
 
-/// Returns the formula for the value of an entry of `group_by`, which may be in YAML quotes and may have a timeframe.
-/// A name that is not a single word is enclosed in `${…}`.
+/// Returns the formula for the value of an entry of `group_by`. The entry may be in YAML quotes and may have a
+/// timeframe. A name that is not a single word is enclosed in `${…}`.
 fn key_as_formula(entry: &str) -> String {
     let entry = entry.trim();
     let unquoted = ['"', '\'']

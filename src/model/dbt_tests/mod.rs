@@ -145,8 +145,8 @@ impl SpecCompilation<'_> {
         self.unit_tests(&tested, diagnostics);
     }
 
-    /// Adds a test, or reports an error if another test has the same name. dbt names a test after its file, so names
-    /// must be unique.
+    /// Adds a test in a separate file, or reports an error if another test has the same name. dbt names a test after
+    /// its file, so names must be unique.
     fn add_test(&mut self, test: Option<SingularTest>, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let Some(test) = test else { return };
         if !self.tests.names.insert(test.name.to_lowercase()) {

@@ -110,7 +110,7 @@ impl SpecCompilation<'_> {
         config.extend(filter.map(|sql| ("where".to_owned(), YamlOutput::Dbt(sql))));
         if let Some(message) = rule.message {
             if self.compiler.specs.needs_flat_test_arguments() {
-                // Before dbt 1.10.5, tests have no description, so the message goes to `meta`.
+                // Before dbt 1.10.5, tests have no description, so the message is written to `meta`.
                 config.push((
                     "meta".to_owned(),
                     YamlOutput::Map(vec![("message".to_owned(), text(message))]),

@@ -246,8 +246,8 @@ fn plan_violations(program: &mut Program, places: RuleFormulaIndexes, nulls_fail
     }
 }
 
-/// Adds a definition that is true for violations: `not (check)`, combined with the filter. NULL is a violation if
-/// `nulls_fail` is true.
+/// Adds to the program a definition that is true for violations: `not (check)`, combined with the filter. NULL is a
+/// violation if `nulls_fail` is true.
 fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
     let meta_and_span = |program: &Program, index: usize| {

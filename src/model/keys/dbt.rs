@@ -162,7 +162,7 @@ pub(super) static VERSION: KeyTable = KeyTable {
     ],
 };
 
-/// Keys of formulac in a model's `meta`.
+/// Keys under `formulac` in a model's `meta`.
 pub static FORMULAC_META: KeyTable = KeyTable {
     title: "formulac",
     doc: "Settings of formulac in the model's `meta`.",

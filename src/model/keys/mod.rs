@@ -145,7 +145,7 @@ pub struct KeyTable {
     pub title: &'static str,
     pub doc: &'static str,
     pub keys: &'static [Key],
-    /// Whether the mapping may have keys that are not in the table, because dbt defines the mapping.
+    /// `true` if dbt defines the mapping, so the mapping may have keys that are not in the table.
     pub open: bool,
 }
 

@@ -110,7 +110,7 @@ impl Lineage {
         position
     }
 
-    /// Adds a column for the total of a measure, with the same lineage as the measure.
+    /// Records the column that contains the total of a measure. The column has the same lineage as the measure.
     pub fn add_total(&mut self, measure: &str, column: &str) {
         if let Some(step) = self.steps.last_mut()
             && let Some(position) = step.get(&measure.to_lowercase()).copied()

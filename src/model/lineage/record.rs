@@ -135,7 +135,7 @@ impl SpecCompilation<'_> {
         positions
     }
 
-    /// Adds the kept columns with their lineage.
+    /// Adds the kept columns and their lineage to `step_columns`.
     fn add_kept_columns(
         &mut self,
         step: &Step<'_>,
@@ -257,7 +257,7 @@ impl SpecCompilation<'_> {
         self.known_relation(sources.find(|from| from.name() == column.relation)?)
     }
 
-    /// Marks the dates and times among the model's columns that were converted from instants to a time zone.
+    /// Marks the model's date and time columns whose values were converted from instants to a time zone.
     pub fn mark_converted_times(&self, columns: &mut [Column]) {
         let is_wall_clock = |column: &Column| matches!(column.ty(), Type::Date | Type::Timestamp);
         if !columns.iter().any(is_wall_clock) {

@@ -120,7 +120,8 @@ steps:
         "customers.customer_id orders.order_id / ",
         "customers.country orders.email / pii",
     ];
-    // Kept and computed columns inherit the tag of one union branch, whichever branch comes first.
+    // Only one branch of the union has a tag. Kept and computed columns inherit the tag regardless of the order of the
+    // branches.
     for union in ["[sold, people]", "[people, sold]"] {
         for keep in ["[order_id, who]", "all"] {
             let spec = format!(
@@ -217,7 +218,7 @@ fn times_in_the_projects_time_zone_are_not_converted_again() {
     let filled = "model: m\nfrom: orders\ngroup_by: \"created_at[month]\"\nfill: month\ndefinitions: n = COUNT()\n";
     assert_eq!(columns_in_timezone(&compiler, filled), ["created_at_month"]);
 
-    // Test a model that reads this model, and settings in the spec.
+    // Also test settings in the spec, and a model that reads this model.
     let base = compiler.compile_spec(one_step);
     let reading = compiler.with_models(std::slice::from_ref(&base));
     let spec = "model: later\nfrom: m\nkeep: [next]\ndefinitions: month = created_at_date[month]\n";

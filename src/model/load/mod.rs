@@ -25,7 +25,7 @@ use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// Text and its YAML node, which is used to convert positions in the text to positions in the file.
+/// Text with its YAML node. The node is used to convert positions in the text to positions in the file.
 #[derive(Clone, Copy, Debug)]
 pub struct SpannedText<'y> {
     pub text: &'y str,
@@ -168,7 +168,7 @@ pub struct Spec<'y> {
 }
 
 impl Spec<'_> {
-    /// Returns the index of the first step with a name.
+    /// Returns the index of the first step with the given name.
     pub fn step_named(&self, name: &str) -> Option<usize> {
         let is_named = |step: &Step<'_>| step.name.is_some_and(|step_name| step_name.text == name);
         self.steps.iter().position(is_named)
@@ -259,7 +259,7 @@ pub fn load_steps<'y>(root: &'y Node, source: &'y str) -> Vec<Step<'y>> {
     }
 }
 
-/// Reader of a spec's keys, which collects diagnostics.
+/// Reader that parses a spec's keys and collects diagnostics.
 pub(super) struct Loader<'y, 'd> {
     pub source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,

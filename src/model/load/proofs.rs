@@ -24,7 +24,7 @@ pub struct Rule<'y> {
     pub nulls_fail: bool,
 }
 
-/// Column of another relation that must contain all values in a column of the model.
+/// Column of another relation. This column must contain all values in a column of the model.
 #[derive(Clone, Debug)]
 pub struct FoundIn<'y> {
     pub to: RelationReference,

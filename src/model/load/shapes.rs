@@ -44,7 +44,7 @@ impl Loader<'_, '_> {
                 continue;
             };
             let Some(known_key) = find(text) else {
-                // An open mapping may have other keys of dbt.
+                // An open mapping may contain other dbt keys.
                 let is_open = tables.iter().any(|table| table.open);
                 if !is_open || suggest::nearest_name(text, keys().map(|key| key.name)).is_some() {
                     suggested_keys.extend(self.report_unknown_key(text, key, keys()));

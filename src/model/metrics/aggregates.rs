@@ -51,8 +51,8 @@ impl ColumnBuilder<'_> {
         !self.is_single && self.model.sets[id.0].sets.is_empty()
     }
 
-    /// Returns an aggregate from a metric's formula, as it is written in the step that reads the rows of the metric
-    /// set.
+    /// Returns an aggregate from a metric's formula, as the formula of a column in the step that reads the metric set's
+    /// rows.
     fn aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, TextWithOrigins) {
         let group = self.model.row_group(id);
         let group = self

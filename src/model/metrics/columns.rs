@@ -162,7 +162,7 @@ impl<'m> ColumnBuilder<'m> {
         }
     }
 
-    /// Adds the columns of all needed metrics and of the model's definitions.
+    /// Builds the columns of all needed metrics and of the model's definitions.
     pub fn build(&mut self) {
         self.find_metrics_of_aggregates(self.needed);
         for id in self.needed.iter().copied() {
@@ -555,7 +555,8 @@ impl<'m> ColumnBuilder<'m> {
         }
     }
 
-    /// Returns the column of a listed metric. Adds the column if the metric's own column has a different name.
+    /// Returns the column of a listed metric. If the metric's own column has a different name, adds a column with the
+    /// listed name.
     fn output_column(&mut self, index: usize) -> Option<usize> {
         let listed_metric = &self.model.listed_metrics[index];
         let id = (listed_metric.set, listed_metric.metric);

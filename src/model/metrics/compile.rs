@@ -102,7 +102,7 @@ impl Compiler {
     }
 
     /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec.
-    /// `origins` describes the original spec, if it is itself generated.
+    /// `origins` is set if the original spec is itself generated, and describes its origins.
     fn compile_and_map_to_original(
         &self,
         expanded: ExpandedFile,
@@ -243,7 +243,8 @@ impl Compiler {
         compiled
             .diagnostics
             .append(&mut set.check_outdated_metrics(metric_sets, today));
-        // Compile the probe only if the metric set has either `from` or `sets`. Otherwise, every name would be unknown.
+        // Compile the check model only if the metric set has either `from` or `sets`. Otherwise, every name would be
+        // unknown.
         let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
         let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
         compiled
@@ -258,9 +259,9 @@ impl Compiler {
         compiled
     }
 
-    /// Checks a metric set by compiling a probe: a model with all its metrics and dimensions. Adds the errors that do
-    /// not result from earlier errors, and the inputs of the metric set. Returns `false` if errors in the keys of the
-    /// metric sets prevent the probe from being compiled.
+    /// Checks a metric set by compiling a check model, which contains all metrics and dimensions of the set. Adds to
+    /// `compiled` the errors that do not result from earlier errors, and the inputs of the metric set. Returns `false`
+    /// if errors in the keys of the metric sets prevent the check model from being compiled.
     fn check_by_probe(
         &self,
         set: &MetricSet,
@@ -274,8 +275,8 @@ impl Compiler {
         let mut diagnostics = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut diagnostics));
         if !had_errors {
-            // The probe's generated text has no position in the file, so report its diagnostics at the name of the
-            // metric set.
+            // The check model's text is generated and has no position in the file, so report its diagnostics at the
+            // name of the metric set.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             let probe_errors = diagnostics.into_iter().filter(Diagnostic::is_error).map(at_set);
             compiled.diagnostics.extend(probe_errors);
@@ -285,7 +286,7 @@ impl Compiler {
         let origins = expanded.expansion.origins_in_sets();
         let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, origins);
         let text = &expansion.text;
-        // In the generated text of the probe, only the time of the metric set can be wrong.
+        // The check model's text is generated, so an error in it can only come from the metric set's `time`.
         let time = set.time.as_ref();
         let of_time = |fault: &&Diagnostic| {
             let reported_text = text.text.get(fault.span().start as usize..fault.span().end as usize);
@@ -315,8 +316,8 @@ impl Compiler {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
         compiled.diagnostics.append(&mut set_faults);
-        // An error in a dimension or in all aggregates may cause an error about the time. Report the error about the
-        // time only if there are no such errors.
+        // An error in a dimension or in all aggregates may cause an error about `time`. Report the error about `time`
+        // only if there are no such errors.
         if let (Some(fault), Some(time)) = (of_time, time)
             && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_about_level(&fault)))
         {
@@ -462,7 +463,7 @@ impl Expansion {
     }
 
     /// Keeps the first error at each position in the model, because the expansion contains a condition of the model
-    /// once per metric set. All errors in the sets have the same position. The expansion may also contain a join
+    /// once per metric set. All errors in the metric sets have the same position. The expansion may also contain a join
     /// several times.
     fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
@@ -475,7 +476,8 @@ impl Expansion {
     }
 
     /// Converts a diagnostic about the expanded text to a diagnostic about the metric set's file. Returns `None` for
-    /// other positions, and for warnings about keys and names that exist only in the probe.
+    /// diagnostics about text from another file, and for warnings about keys and names that exist only in the check
+    /// model.
     fn to_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
         let is_about_use = matches!(
             diagnostic.kind(),

@@ -275,7 +275,7 @@ fn expand_step<'y>(
 }
 
 impl ModelOverSets<'_> {
-    /// Returns the possible names of the keys in formulas.
+    /// Returns the names by which formulas may refer to the keys.
     pub fn possible_key_names(&self) -> Vec<String> {
         self.keys
             .iter()
@@ -336,7 +336,8 @@ impl ModelOverSets<'_> {
         listed_columns.chain(defined).collect()
     }
 
-    /// Returns whether `having` may remove some of the periods, because its condition depends on more than keys.
+    /// Returns whether `having` may remove some of the periods. This is the case if its condition depends on more than
+    /// keys.
     fn removes_periods(&self) -> bool {
         let formulas = self.written_formulas();
         let mut names = self.having.iter().flat_map(|formula| &formula.names);

@@ -344,8 +344,8 @@ impl<'e> MetricSetFormula<'e> {
         &self.formula.text
     }
 
-    /// Returns the byte range of the part of the formula that the definition in the expanded spec computes. `None` if
-    /// the formula of the expanded spec is generated, for example to combine several metric sets.
+    /// Returns the byte range, within the formula, of the part that the definition in the expanded spec computes.
+    /// `None` if the formula of the expanded spec is generated, for example to combine several metric sets.
     #[must_use]
     pub fn part(&self) -> Option<Range<usize>> {
         self.part.clone()
@@ -363,7 +363,7 @@ impl<'e> MetricSetFormula<'e> {
         self.set.is_metric(self.formula)
     }
 
-    /// Returns the definitions in the same metric set to which the formula refers, each with its formula.
+    /// Returns the definitions of the same metric set that the formula uses, each with its formula.
     pub fn used_definitions(&self) -> impl Iterator<Item = (&str, &str)> {
         let names = self.formula.names.iter().filter(|name| name.qualifier.is_none());
         names.filter_map(|name| {

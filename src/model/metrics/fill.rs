@@ -90,7 +90,8 @@ impl ModelOverSets<'_> {
         period_keys
     }
 
-    /// Returns the first of these keys that is a date or a time without a timeframe, with the timeframe `frame`.
+    /// Returns the first of these keys that is a date or a time without a timeframe. The result has the timeframe
+    /// `frame`.
     fn date_with_timeframe(
         &self,
         compiler: &Compiler,
@@ -240,7 +241,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the keys to which a name in `fill` may refer: the key or output name if there is one, otherwise the same
-    /// period of the same column, the period of the metric sets' time, or any key with the timeframe.
+    /// period of the same column, the period of the metric sets' `time`, or any key with the timeframe.
     fn filled_keys(&self, keys: &ModelKeys, fill_name: &str) -> Vec<usize> {
         let is_same_name = |name: &str| {
             let ((name, frame), (fill_base, fill_frame)) = (split_timeframe(name), split_timeframe(fill_name));
@@ -252,7 +253,7 @@ impl ModelOverSets<'_> {
         };
         let is_named = |index: usize| is_same_name(&self.keys[index].text) || is_same_name(&keys.names[index]);
         let is_same_period = |index: usize| in_sets(index).any(|(set, key)| set.is_same_period(&key.column, fill_name));
-        // A step with `from` has no time of its own.
+        // A step with `from` has no `time` of its own.
         let is_of_time = |index: usize| {
             let is_period = |(_, key): (_, &MetricSetKey)| key.timeframe().is_some_and(is_same_name);
             self.kind != SpecKind::Periods && in_sets(index).all(is_period)

@@ -44,7 +44,7 @@ impl NameUse {
         self.range.start..self.range.end + after
     }
 
-    /// Returns the replacement for the name's range that contains a new name and the same timeframe.
+    /// Returns the text that replaces the name's range: a new name with the same timeframe.
     pub fn replacement_text(&self, name: &str) -> String {
         let name = quote_formula_name(name);
         if self.contains_frame { name + &self.frame } else { name }
@@ -93,7 +93,7 @@ pub struct MetricFormula {
     pub descending: bool,
     /// Conditions of a filter that may remove earlier rows, with spans in the file.
     pub conditions: Vec<RowCondition>,
-    /// Byte range of the first call or range in the formula that reads earlier periods.
+    /// Byte range of the formula's first call or range that reads earlier periods.
     pub look_back: Option<Range<usize>>,
     /// Calendar units of the formula's windows.
     pub window_units: Vec<WindowUnit>,

@@ -21,8 +21,8 @@ impl ModelOverSets<'_> {
     /// Returns an error if none of the metric sets has a column, dimension or period for a key. `None` if at least one
     /// metric set may have it.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, set_indexes: &[usize]) -> Option<Diagnostic> {
-        // If a metric set itself is checked, its keys are its time and its dimensions. The check of its formulas
-        // already covers the time.
+        // If a metric set itself is checked, its keys are its `time` and its dimensions. The check of its formulas
+        // already covers `time`.
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }
@@ -100,7 +100,7 @@ impl ModelOverSets<'_> {
 }
 
 impl MetricSet {
-    /// Returns whether the name refers to the metric set's relation or a joined relation in formulas.
+    /// Returns whether formulas use the name for the metric set's relation or for a joined relation.
     fn has_input(&self, name: &str) -> bool {
         let joins = self.root.items_at("joins").iter();
         let mut aliases = joins.filter_map(|join| Some(joined_relation(join)?.0));

@@ -24,7 +24,7 @@ pub enum FormulaWithinPeriod {
 
 impl MetricSet {
     /// Returns the column and the timeframe of a key. The key may be a dimension such as `month = ordered_at[month]`,
-    /// or the metric set's time if it has a grain. `None` if the key does not truncate a time.
+    /// or the metric set's `time` if it has a grain. `None` if the key does not truncate a time.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         let date_part = self.date_part_of(key);
         date_part.filter(|(_, frame)| timeframe_unit(frame).is_some())
@@ -33,7 +33,7 @@ impl MetricSet {
     /// Returns the column and the timeframe of a key like [`Self::timeframe_of`]. The timeframe may be a part of a date
     /// that is not a period, such as `month_name`.
     pub fn date_part_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        // The time may be a dimension that is computed from a number, such as a year.
+        // The time column can be a dimension that is computed from a number, for example from a year.
         if let ((column, ""), Some(grain)) = (split_timeframe(key), self.grain_of(split_timeframe(key).0)) {
             return Some((column, grain.to_owned()));
         }
@@ -140,7 +140,7 @@ impl MetricSet {
         (input_timeframe.frame == frame).then_some(input_timeframe.origin.as_str())
     }
 
-    /// Returns the grain of the metric set's time, if the time is this column and has a grain.
+    /// Returns the grain of the metric set's `time`, if `time` names this column and has a grain.
     pub fn grain_of(&self, column: &str) -> Option<&str> {
         let time = self
             .time
@@ -177,13 +177,14 @@ impl MetricSet {
     }
 }
 
-/// Returns the period that contains all times of a timeframe: the period itself, or the day of an hour.
+/// Returns the shortest period that contains a timeframe: the timeframe itself if it is a period, or the day for a
+/// timeframe that is shorter than a day, such as an hour.
 fn containing_period(frame: &str) -> Option<CalendarPeriod> {
     let of_clock = timeframe_unit(frame).filter(|unit| unit.is_shorter_than_day());
     CalendarPeriod::named(frame).or(of_clock.map(|_| CalendarPeriod::Day))
 }
 
-/// Returns the longest period whose days all have the same value of the call around a name, such as a year for
+/// Returns the longest period in which the call around a name has the same value for all days, such as a year for
 /// `YEAR(name)` and a month for `TEXT(name, "yyyy-mm")`. Also returns whether the value contains the year.
 fn constant_period_of_call(text: &str, name: &Range<usize>) -> Option<(CalendarPeriod, bool)> {
     let before = text.get(..name.start)?.trim_end().strip_suffix('(')?.trim_end();

@@ -1,4 +1,4 @@
-//! Keys of a model built on metric sets: the columns by which the model groups each set.
+//! Keys of a model built on metric sets: the columns by which the model groups each metric set.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -40,7 +40,7 @@ pub struct MetricSetKey {
     /// Entry of `group_by`.
     pub entry: TextWithPosition,
     pub definition: Option<DefinitionText>,
-    /// Calendar unit of the timeframe, if the key is the time of the metric set or a timeframe that truncates it.
+    /// Calendar unit of the timeframe, if the key is the `time` of the metric set or a timeframe that truncates it.
     pub period: Option<CalendarUnit>,
     /// Column or dimension, with its timeframe if it has one, such as `ordered_at[month]`.
     pub column: String,
@@ -52,7 +52,7 @@ pub struct MetricSetKey {
 }
 
 impl MetricSetKey {
-    /// Returns the timeframe if the key is a period of the metric set's time.
+    /// Returns the timeframe if the key is a period of the metric set's `time`.
     pub fn timeframe(&self) -> Option<&str> {
         self.period?;
         self.frame.as_deref()
@@ -101,7 +101,7 @@ pub struct ModelKeys {
     pub names: Arena<String>,
     /// Keys of each metric set that has rows, by the index of the set.
     pub set_keys: Arena<Arena<MetricSetKey>>,
-    /// Key with the shortest period among the times of the metric sets.
+    /// Index of the key with the shortest period, among the keys that are periods of the metric sets' `time`.
     pub time: Option<usize>,
 }
 
@@ -113,7 +113,8 @@ impl ModelKeys {
 }
 
 impl ModelOverSets<'_> {
-    /// Resolves the keys in the metric sets that have rows. `is_single` is `true` if the model reads only one set.
+    /// Resolves the keys in the metric sets that have rows. `is_single` is `true` if the model reads only one metric
+    /// set.
     pub fn resolve_keys(
         &self,
         compiler: &Compiler,
@@ -288,8 +289,9 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns whether a word is a period of the metric set's time rather than a column or dimension. In a model built
-    /// on several metric sets, a word is a period of each metric set's time, even if the time column has this name.
+    /// Returns whether a word is a period of the metric set's `time` rather than a column or dimension. In a model
+    /// built on several metric sets, a word is a period of each metric set's `time`, even if the time column has this
+    /// name.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
         let is_column = || match set.is_time(word) {
@@ -439,7 +441,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports a key without a mapping that is not the same column of the same relation in each metric set.
+    /// Reports an unmapped key, unless it is the same column of the same relation in each metric set.
     fn check_shared_column(
         &self,
         compiler: &Compiler,
@@ -488,7 +490,7 @@ struct RelationColumn {
 }
 
 /// Returns the column of a key in a metric set. The key may use the name of the relation instead of its alias, or no
-/// name if only one joined relation is known to have the column. `None` if the key is a dimension of the set.
+/// name if only one joined relation is known to have the column. `None` if the key is a dimension of the metric set.
 fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<RelationColumn> {
     let (base, frame) = split_timeframe(key);
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));

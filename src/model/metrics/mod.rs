@@ -1,10 +1,10 @@
 //! Metric sets, and models built on them.
 //!
-//! A metric set defines metrics and dimensions once, without a grain. A model built on sets lists metrics and keys. The
-//! model is expanded to an ordinary spec with the definitions of the sets written out, and the expanded spec is
-//! compiled. A step with `fill`, `since` or `until` is expanded like a model built on a set that consists of the step's
-//! definitions. The expansion of a filled model over one set keeps these keys, so that it is a spec that an author
-//! could have written. This spec is then expanded as well.
+//! A metric set defines metrics and dimensions once, without a grain. A model built on metric sets lists metrics and
+//! keys. The model is expanded to an ordinary spec with the definitions of the metric sets written out, and the
+//! expanded spec is compiled. A step with `fill`, `since` or `until` is expanded like a model built on a metric set
+//! that consists of the step's definitions. The expansion of a filled model over one metric set keeps these keys, so
+//! that it is a spec that an author could have written. This spec is then expanded as well.
 //!
 //! ```text
 //! spec with `metrics` ─ request ─ graph, keys ─ columns ─ stages ─ step_text ─ spec with `from` and `definitions`

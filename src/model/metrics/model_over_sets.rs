@@ -71,7 +71,7 @@ pub struct ModelOverSets<'y> {
     pub definitions: Arena<MetricFormula>,
     pub having: Option<MetricFormula>,
     /// Filters, each with the name of the metric set to which it applies. The name is `None` if the filter applies to
-    /// all sets.
+    /// all metric sets.
     pub filters: Vec<(Option<String>, MetricFormula)>,
     pub order_by: Option<Vec<MetricFormula>>,
     pub partition_by: Option<Vec<MetricFormula>>,
@@ -100,7 +100,7 @@ pub fn find_step_over_metric_sets(root: &Node) -> Option<&Node> {
     (has_metrics || is_misspelled()).then_some(step)
 }
 
-/// Reads a model built on metric sets, and reports errors. Returns `None` if the sets cannot be determined.
+/// Reads a model built on metric sets, and reports errors. Returns `None` if the metric sets cannot be determined.
 pub fn read_model<'y>(
     compiler: &Compiler,
     sets: &MetricSets,
@@ -300,7 +300,7 @@ pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
 }
 
 impl ModelOverSets<'_> {
-    /// Adds the formulas of the step by their roles.
+    /// Stores the formulas of the step in the model's fields, depending on their roles.
     fn add_formulas(&mut self, formulas: Vec<MetricFormula>) {
         for formula in formulas {
             match formula.role {
@@ -347,7 +347,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Adds an entry of `metrics`.
+    /// Adds to the model the metrics that an entry of `metrics` names, or reports an invalid entry.
     fn add_listed_metric(&mut self, sets: &MetricSets, entry: &MetricEntry, faults: &mut Vec<Diagnostic>) {
         let (renamed, text, span) = entry;
         let Some((set_name, metric)) = text.split_once('.') else {
@@ -441,8 +441,8 @@ impl ModelOverSets<'_> {
         fault.with_context(&context).with_cause(set.path.as_deref(), in_set)
     }
 
-    /// Adds the metric sets on which the model's metric sets are built, and reports errors in the keys of all of them,
-    /// because an invalid key could affect which rows a metric reads.
+    /// Adds to the model the metric sets on which its metric sets are built. Reports errors in the keys of all these
+    /// metric sets, because an invalid key could affect which rows a metric reads.
     fn add_combined_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.try_get(next).cloned() {
@@ -462,7 +462,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports sets in `where` and in mapped keys that the model does not read.
+    /// Reports metric sets that `where` or a mapped key names but that the model does not read.
     fn check_set_names(&self, step: &Node, faults: &mut Vec<Diagnostic>) {
         let filters = step.pairs_at("where");
         let filters = filters.iter().filter_map(|(set, _)| Some((set.text()?, set.span)));
@@ -479,7 +479,7 @@ impl ModelOverSets<'_> {
                 let help = format!("use a set that has rows: {}", with_rows.join(", "));
                 faults.push(Diagnostic::new(Code::MetricKey, span, message).with_help(help));
             }
-            // Without any metric set, the error about the missing set is enough.
+            // If the model reads no metric set, the error about the missing metric set is sufficient.
             if metric_set.is_none() && !self.sets.is_empty() {
                 let names = quote_names(self.sets.iter().map(|set| &set.name));
                 faults.push(
@@ -498,7 +498,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the file number of a metric set in a [`TextWithOrigins`](super::text_with_origins::TextWithOrigins). A
-    /// step that is treated like a set is in the spec, which is file 0.
+    /// step that is treated like a metric set is in the spec, which is file 0.
     pub fn file_number_of_set(&self, set: usize) -> u16 {
         match self.kind {
             SpecKind::Periods => 0,
@@ -517,7 +517,7 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Reports a metric set that does not exist. `user` is the set that refers to it.
+/// Reports a metric set that does not exist. `user` is the metric set that refers to it.
 pub fn unknown_set(name: &str, span: Span, sets: &MetricSets, user: Option<&MetricSet>) -> Diagnostic {
     let fault = Diagnostic::new(Code::UnknownMetric, span, format!("there is no metric set `{name}`"));
     let is_other = |name: &&str| user.is_none_or(|user| !user.name.eq_ignore_ascii_case(name));

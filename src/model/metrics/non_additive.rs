@@ -19,7 +19,7 @@ use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 use std::ops::Range;
 
-/// Rule that selects the rows of a group that a metric with `non_additive` aggregates.
+/// Rule that determines which rows of a group a metric with `non_additive` aggregates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonAdditiveRule {
     pub time: RuleColumn,
@@ -36,8 +36,8 @@ pub struct RuleColumn {
 }
 
 impl RuleColumn {
-    /// Adds the definition of a timeframe, which becomes a separate column, unless the step already has this
-    /// definition.
+    /// Adds the definition of a timeframe to the step, unless the step already has this definition. The timeframe
+    /// becomes a separate column.
     fn add_timeframe(&self, rows: &mut StepText, own_name: &str, column: &NameUse, file: u16) {
         let base = match &column.qualifier {
             Some(qualifier) => format!("{qualifier}.{}", column.name),
@@ -132,9 +132,9 @@ impl ModelOverSets<'_> {
         groups
     }
 
-    /// Returns the replacements for the columns in a part of a metric's formula. The name of the relation is added to
-    /// columns that have the name of a key. The name is removed in a formula that reads a step instead of the metric
-    /// set's relations.
+    /// Returns the replacements for the columns in a part of a metric's formula. A column that has the name of a key is
+    /// qualified with the name of its relation. In a formula that reads a step instead of the metric set's relations,
+    /// the qualifier is removed.
     pub fn column_replacements(
         &self,
         id: MetricId,

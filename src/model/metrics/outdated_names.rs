@@ -1,5 +1,5 @@
 //! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and
-//! `renamed_from`. Models and metric sets can still use them, but cause a warning.
+//! `renamed_from`. Models and metric sets can still use these names, but each use causes a warning.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -69,7 +69,7 @@ impl MetricSet {
         self.outdated_metrics_in(&self.definitions, |set| sets.get(set).map(|set| &**set), today)
     }
 
-    /// Warns about outdated metrics in formulas of the metric set. `find` returns the set with a name.
+    /// Warns about outdated metrics in formulas of the metric set. `find` returns the metric set with a given name.
     fn outdated_metrics_in<'m>(
         &'m self,
         formulas: impl IntoIterator<Item = &'m MetricFormula>,
@@ -248,7 +248,7 @@ impl ModelOverSets<'_> {
         self.keys.iter().position(|key| is_key(&key.text))
     }
 
-    /// Returns the spelling of a name in a formula of a metric set that the step that reads the set's rows needs. A key
+    /// Returns how the step that reads the metric set's rows must spell a name from one of the set's formulas. A key
     /// may have the name of a column from which the metric set computes other values, for example after `region` has
     /// been renamed to `sales_region`. In this case, the column is qualified with the name of its relation.
     /// `formula_name` is the name of the formula.
@@ -271,7 +271,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports a key that has the name of its metric set's time, but a different value.
+    /// Reports a key that has the name of its metric set's `time`, but a different value.
     pub fn report_keys_hiding_time(&self, set_indexes: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
         for set in set_indexes {
             let metric_set = &self.sets[*set];
@@ -279,7 +279,7 @@ impl ModelOverSets<'_> {
             let set_keys = &keys.set_keys[*set];
             let is_column = metric_set.position(&time.column).is_none();
             let hiding = position_of_hiding_key(&time.column, set_keys);
-            // In a model built on several metric sets, the period of a time is computed from the qualified time.
+            // In a model built on several metric sets, a period of `time` is computed from the qualified time column.
             let is_period = |index: &usize| self.sets.len() > 1 && set_keys[*index].period.is_some();
             if is_column && let Some(index) = hiding.filter(|index| !is_period(index)) {
                 let (name, column) = (&time.column, &set_keys[index].column);
@@ -296,7 +296,8 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns the position of a key that is a definition with this name in the step that reads the metric set's rows.
+/// Returns the position of the key that hides this name. In the step that reads the metric set's rows, this key is a
+/// definition with the same name.
 fn position_of_hiding_key(name: &str, keys: &Arena<MetricSetKey>) -> Option<usize> {
     keys.iter().position(|key| {
         let definition = key.definition.as_ref();

@@ -189,8 +189,8 @@ impl ModelOverSets<'_> {
         PeriodBound::read(self.step.get(key)?)
     }
 
-    /// Returns whether the step that reads the rows cannot filter by `since`, because windows or `fill` read earlier
-    /// periods.
+    /// Returns whether `since` must be applied after the windows. This is the case if windows or `fill` read earlier
+    /// periods, so the step that reads the rows must not remove these periods.
     pub fn is_since_applied_after_windows(&self, keys: &ModelKeys, columns: &ModelColumns) -> bool {
         keys.time.is_some()
             && self.step.get("since").is_some()
@@ -233,8 +233,8 @@ impl ModelOverSets<'_> {
         // Without a time key, a row of a metric set with `grain: month` represents its whole month.
         let frame = frame.or(time.grain.as_deref()).unwrap_or("day");
         let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
-        // In a condition on rows, the name refers to the column, so the formula of a definition with this name is
-        // written out.
+        // In a condition on rows, the name refers to the column, so a reference to a definition with this name is
+        // replaced with the definition's formula.
         let defined = self.sets[set].definition_hiding_time();
         let column = defined.map_or_else(|| time.reference(), |formula| format!("({})", formula.text));
         let is_plain = defined.is_some() || self.sets[set].is_temporal(compiler, &time.column);

@@ -32,7 +32,7 @@ struct NamesUsed {
 
 impl ModelOverSets<'_> {
     /// Returns a grouped step that computes `columns` from the rows of a metric set. `formulas` contains the formulas
-    /// of the set that these columns use, and `rule` is the rule that selects the rows.
+    /// of the metric set that these columns use, and `rule` is the rule that selects the rows.
     pub fn rows_step(
         &self,
         compiler: &Compiler,
@@ -142,8 +142,8 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the replacements for the names that `spell` changes, in a formula of a metric set. The arguments of
-    /// `spell` are the name as written, and the name that the step needs. The latter has a qualifier if a key has the
-    /// same name.
+    /// `spell` are the name as written, and the name that the step needs. The name that the step needs has a qualifier
+    /// if a key has the same name.
     pub fn name_replacements(
         &self,
         set: usize,
@@ -176,7 +176,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Adds the dimensions and columns from which the used dimensions are computed.
+    /// Adds to `names_used` the dimensions and columns from which the used dimensions are computed.
     fn add_inputs_of_dimensions(&self, set: usize, names_used: &mut NamesUsed) {
         let mut next: Vec<usize> = names_used.dimensions.iter().copied().collect();
         while let Some(index) = next.pop() {
@@ -191,8 +191,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Combines the filter of the metric set with the model's filters. A period such as `month` refers to the set's
-    /// key.
+    /// Combines the filter of the metric set with the model's filters. A period such as `month` refers to the metric
+    /// set's key.
     fn filter_text(
         &self,
         set: usize,
@@ -212,7 +212,8 @@ impl ModelOverSets<'_> {
             for name in &filter.names {
                 let key = self.key_of_filter(name);
                 if let Some(key) = key.and_then(|index| keys.try_get(index)) {
-                    // In a condition on rows, the name of a time refers to the column.
+                    // In a condition on rows, the name of the time column refers to the column and not to a key with
+                    // the same name.
                     let hiding = key.definition.as_ref().filter(|key| metric_set.is_time(&key.name));
                     let text = hiding.map_or(&key.entry.text, |key| &key.formula.text);
                     let text = TextWithOrigins::generated(text, 0, filter.file_span(&name.range));
@@ -280,7 +281,8 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
                 let has_column = |relation: &Relation| relation.position(name.as_str()).is_some();
                 let is_in_from = from.is_some_and(has_column);
                 match relation {
-                    // A column of both relations is ambiguous, so the step needs the join to report it.
+                    // A column that both relations have is ambiguous, so the step keeps the join, and the compiler
+                    // reports the ambiguous name.
                     Some(relation) if has_column(relation) => {
                         !is_in_from || !merged.iter().any(|column| column.eq_ignore_ascii_case(name))
                     }

@@ -97,7 +97,8 @@ impl MetricSet {
         self.definitions.iter().position(has_name)
     }
 
-    /// Returns the definition that is a key without a timeframe, such as `month_of_order` or `${month of order}`.
+    /// Returns the definition to which a key without a timeframe refers, such as `month_of_order` or `${month of
+    /// order}`.
     pub fn definition_of_key(&self, key: &str) -> Option<&MetricFormula> {
         let (name, frame) = split_timeframe(key);
         let index = self.position(name).filter(|_| frame.is_empty())?;
@@ -116,9 +117,9 @@ impl MetricSet {
         known_relation(&compiler.options, &RelationReference::read(from)?)
     }
 
-    /// Returns a column in the metric set's keys, such as its time. The column is qualified with the name of the set's
-    /// relation if a join makes it ambiguous: not all columns of the relations are known, and no relation is known to
-    /// have the column.
+    /// Returns a column that a key of the metric set names, such as `time`. The column is qualified with the name of
+    /// the metric set's relation if a join makes it ambiguous: not all columns of the relations are known, and no
+    /// relation is known to have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
         let joins = self.root.items_at("joins").iter();
         let find_relation = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
@@ -136,8 +137,8 @@ impl MetricSet {
         }
     }
 
-    /// Returns a key or formula for a period of the metric set's time. The time is qualified if a join makes it
-    /// ambiguous.
+    /// Returns a key or formula for a period of the metric set's `time`. The time column is qualified if a join makes
+    /// it ambiguous.
     pub fn with_qualified_time(&self, compiler: &Compiler, time: &SetTime, key: &str) -> String {
         SetTime::qualified(key, &time.column, &self.qualified_column(compiler, &time.column))
     }
@@ -147,13 +148,13 @@ impl MetricSet {
         self.column_type(compiler, name).is_some_and(Type::is_temporal)
     }
 
-    /// Returns whether a key is the column or dimension of the metric set's time.
+    /// Returns whether a key is the column or dimension in the metric set's `time`.
     pub fn is_time(&self, key: &str) -> bool {
         let time = self.time.as_ref();
         time.is_some_and(|time| time.column.eq_ignore_ascii_case(key))
     }
 
-    /// Returns whether a key is the metric set's time, and is known to be a date.
+    /// Returns whether a key is the metric set's `time`, and is known to be a date.
     pub fn is_date_of_time(&self, compiler: &Compiler, key: &str) -> bool {
         self.is_time(key) && self.column_type(compiler, key) == Some(Type::Date)
     }
@@ -165,8 +166,8 @@ impl MetricSet {
         formula.names.iter().any(is_own).then_some(formula)
     }
 
-    /// Returns whether the metric set's rows have a time, because the column is never NULL or the filter compares it
-    /// with a constant.
+    /// Returns whether the time column has a value in every row of the metric set: the column is never NULL, or the
+    /// filter compares it with a constant.
     pub fn has_time_in_every_row(&self, compiler: &Compiler) -> bool {
         let Some(SetTime { column, .. }) = &self.time else {
             return false;
@@ -189,7 +190,7 @@ impl MetricSet {
         Some(property(relation.columns().get(relation.position(name)?)?))
     }
 
-    /// Adds the filter and the definitions of analyzed formulas.
+    /// Adds analyzed formulas to the metric set: its filter and its definitions.
     pub fn add_formulas(&mut self, formulas: Vec<MetricFormula>) {
         for formula in formulas {
             match formula.role {
@@ -394,8 +395,8 @@ impl MetricSets {
         self.by_name.entry(set.name.to_lowercase()).or_insert(set);
     }
 
-    /// Adds a metric set and returns the result. The new metric set replaces any existing metric set with the same
-    /// name.
+    /// Returns a copy that also contains this metric set. The new metric set replaces any existing metric set with the
+    /// same name.
     pub fn with(&self, set: Arc<MetricSet>) -> Self {
         let mut sets = self.clone();
         sets.replace(set);

@@ -18,8 +18,8 @@ pub struct MetricChange {
 }
 
 impl MetricChange {
-    /// Returns whether a column of the model already shows the change, because the column's formula changes in the same
-    /// way.
+    /// Returns whether a column of the model already shows the change. This is the case if the column's formula changes
+    /// in the same way.
     #[must_use]
     pub fn is_reflected_in(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
         let is_same = |formula: Option<&str>, column_formula: &Option<String>| formula.map(one_line) == *column_formula;

@@ -8,7 +8,7 @@ use super::set::{MetricSet, MetricSets, SetTime};
 use crate::yaml;
 
 /// Returns a key for the shortest period that is available in all metric sets that provide the rows. These are the
-/// metric set itself or the metric sets on which it is built. `None` if one of them has no time. The key names the
+/// metric set itself or the metric sets on which it is built. `None` if one of them has no `time`. The key names the
 /// columns, because a metric set may have a column with the name of a period, such as `month`.
 fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut metric_sets = vec![set];

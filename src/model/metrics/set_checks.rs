@@ -186,7 +186,7 @@ pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
 
 impl MetricSet {
     /// Returns an error if the metric set does not define the replacement of a deprecated definition. A metric of
-    /// another set has a qualified name.
+    /// another metric set has a qualified name.
     pub(super) fn replacement_error(&self, keys: &Node) -> Option<Diagnostic> {
         let node = keys.get("deprecated")?.get("use")?;
         let text = node.text()?;

@@ -1,5 +1,5 @@
 //! An extract from a metric set contains only the definitions that a model reads. An extract remains the same if other
-//! definitions of the set change.
+//! definitions of the metric set change.
 
 use std::sync::Arc;
 

@@ -19,7 +19,8 @@ pub enum SetName<'s> {
 }
 
 impl MetricSet {
-    /// Resolves a name in the formula of the metric set's definition `formula_name`. `find` looks up a set by name.
+    /// Resolves a name in the formula of the metric set's definition `formula_name`. `find` looks up a metric set by
+    /// name.
     pub fn resolve<'s>(
         &'s self,
         formula_name: &str,

@@ -391,7 +391,7 @@ pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String])
     }
 }
 
-/// Returns the definitions of the aggregates in the step over a group of rows.
+/// Returns the definitions of the aggregates in the step that reads a row group.
 pub fn aggregates_of(columns: &ModelColumns, group: usize) -> Vec<DefinitionText> {
     let group_aggregates = columns.aggregates.iter().filter(|aggregate| aggregate.group == group);
     group_aggregates.map(|aggregate| aggregate.text.clone()).collect()

@@ -64,8 +64,8 @@ impl SpecCompilation<'_> {
             let members = step.union.iter().filter_map(|member| self.spec.step_named(member.text));
             let Some((reference, empty)) = combined else { break };
             let column = referenced_name(reference)?;
-            // If this step has the same keys as the step with the column, each group contains only one row of that
-            // step.
+            // If this step has the same keys as the step that computes the column, each group contains only one row of
+            // that step.
             let has_column = |member: &usize| {
                 let member = self.spec.steps.get(*member);
                 member.is_some_and(|member| {
@@ -104,8 +104,8 @@ impl SpecCompilation<'_> {
         is_input.then(|| column.to_owned())
     }
 
-    /// Returns whether a step reads only the rows of the last or first period of each group, because its measures are
-    /// not additive over time. With fewer keys, the step would read other rows.
+    /// Returns whether a step reads only the rows of the last or first period of each group. The measures of such a
+    /// step are not additive over time. With fewer keys, the step would read other rows.
     fn reads_only_one_period(&self, step: usize) -> bool {
         let steps = &self.spec.steps;
         let before = step.checked_sub(1).and_then(|before| steps.get(before));

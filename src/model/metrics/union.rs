@@ -295,8 +295,8 @@ mod tests {
 
     use crate::{Compiler, SpecText};
 
-    /// Returns the SQL of a model that contains one metric from each of three sets. `ty` is the type of the column in
-    /// the third set.
+    /// Returns the SQL of a model that contains one metric from each of three metric sets. `ty` is the type of the
+    /// column in the third metric set.
     fn query_over_three_sets(dialect: &str, ty: &str, aggregate: &str) -> String {
         let relation = |name: &str, ty: &str| {
             let value = Column::new("value", Type::Decimal).with_declared_type(ty);

@@ -143,8 +143,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the metrics and key dimensions of the first step that are columns of the model, because the later steps
-    /// return them.
+    /// Returns the metrics and key dimensions of the first step that the later steps keep as columns of the model.
     fn columns_of_sets<'l>(&self, compiler: &Compiler, listed_metrics: &[&'l ListedMetric]) -> Vec<&'l ListedMetric> {
         let steps = self.root.items_at("steps");
         let mut faults = Vec::new();

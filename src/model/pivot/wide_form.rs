@@ -33,7 +33,7 @@ struct WideForm {
     long_names: Vec<Diagnostic>,
 }
 
-/// Column of a sheet that has one value per cell.
+/// Sheet column that has one value per cell.
 struct CellColumn<'c> {
     column: &'c Column,
     /// Name of the column in SQL.
@@ -133,7 +133,7 @@ impl WideForm {
         }
     }
 
-    /// Adds an output column. Reports an error if another column has the same name.
+    /// Adds an output column to the wide form. Reports an error if another column has the same name.
     fn add(&mut self, item: Item, column: Column, origin: String) {
         let name = column.name();
         if let Some(other) = self.origins.insert(name.to_ascii_lowercase(), origin.clone()) {
@@ -145,8 +145,8 @@ impl WideForm {
         self.items.push(item);
     }
 
-    /// Adds a column that has one value per row of the pivot. `is_computed` specifies whether the column is a value
-    /// that must be aggregated instead of a key of the rows.
+    /// Adds to the wide form a column that has one value per row of the pivot. `is_computed` specifies whether the
+    /// column is a value that must be aggregated instead of a key of the rows.
     fn add_column_of_row(&mut self, cell: &CellColumn<'_>, is_computed: bool, emitter: &mut Emitter<'_>) {
         let plain = emitter.tree().add_raw_text(&cell.sql_name);
         let item = match is_computed {
@@ -156,8 +156,8 @@ impl WideForm {
         self.add(item, cell.column.clone(), format!("`{}`", cell.column.name()));
     }
 
-    /// Adds the column with the cells of one pivot value, and returns its name. Reports an error if the name is too
-    /// long. `key` is the SQL of the pivot's key.
+    /// Adds the column that contains the cells of one pivot value, and returns its name. Reports an error if the name
+    /// is too long. `key` is the SQL of the pivot's key.
     fn add_column_of_value(
         &mut self,
         cell: &CellColumn<'_>,
@@ -218,7 +218,7 @@ fn columns_of_sheet(step: &Step<'_>, cells: &PivotCells, keys: &[String], output
         .collect()
 }
 
-/// Adds a node for each column, so that `max` uses the template for the column's type.
+/// Adds a node to the program for each column, so that `max` uses the template for the column's type.
 fn typed_nodes(program: &mut Program, columns: &[Column]) -> Vec<IrId> {
     let add = |column: &Column| {
         let meta = NodeMeta {

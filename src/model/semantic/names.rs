@@ -85,8 +85,7 @@ impl ProjectNames {
         names
     }
 
-    /// Returns whether a name in the model must have a different kind, because another semantic model uses the name for
-    /// that kind.
+    /// Returns whether another semantic model uses one of the model's names for a different kind that takes precedence.
     pub(crate) fn contradicts(&self, model: &SemanticModel) -> bool {
         model
             .names
@@ -94,12 +93,12 @@ impl ProjectNames {
             .any(|(name, kind)| self.is_time(name, *kind) || self.is_entity(name, *kind))
     }
 
-    /// Returns whether any semantic model uses the name for a time dimension, although `kind` is a different kind.
+    /// Returns whether `kind` is not a time dimension and any semantic model uses the name for a time dimension.
     pub(super) fn is_time(&self, name: &str, kind: NameKind) -> bool {
         kind != NameKind::TimeDimension && self.times.contains(name)
     }
 
-    /// Returns whether any semantic model uses the name for an entity, although `kind` is a categorical dimension.
+    /// Returns whether `kind` is a categorical dimension and any semantic model uses the name for an entity.
     pub(super) fn is_entity(&self, name: &str, kind: NameKind) -> bool {
         kind == NameKind::Categorical && self.entities.contains(name)
     }
@@ -151,7 +150,7 @@ mod tests {
             if let Some(yml) = yml.get(1) {
                 assert!(yml.contains("name: customer\n        type: primary"), "{yml}");
             }
-            // In another model, the name is a date.
+            // In another model, the column with this name contains dates.
             if let Some(spec) = compiled.get(2) {
                 let left_out = spec.semantic_model().unwrap().left_out();
                 assert!(left_out.iter().any(|(column, _)| column == "period"), "{left_out:?}");

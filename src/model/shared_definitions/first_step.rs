@@ -25,7 +25,7 @@ use crate::yaml::{self, Node};
 pub struct FirstStep {
     /// Name of the spec's model.
     pub model: String,
-    /// Whether the keys of the step are at the top level because the spec has no `steps`.
+    /// `true` if the spec has no `steps`, so the keys of the step are at the top level.
     pub is_at_top: bool,
     /// Whether the rows of the step are the rows of the model.
     pub is_last: bool,
@@ -448,8 +448,8 @@ fn dependency_order(definitions: &Arena<FirstStepDefinition>) -> Option<Vec<usiz
     (order.len() == definitions.len()).then_some(order)
 }
 
-/// Splits a text block into the lines of each definition, with the comments above it. `places` contains the bytes of
-/// the definitions.
+/// Splits a text block into the lines of each definition, with the comments above it. `places` contains the byte ranges
+/// of the definitions.
 fn split_block_by_definition<'d>(
     text: &str,
     places: &[Range<usize>],

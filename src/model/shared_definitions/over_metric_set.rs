@@ -12,8 +12,8 @@ use crate::metrics::{MetricFormula, analyze, find_step_over_metric_sets, listed_
 use crate::yaml::{self, Node};
 
 /// Reads the first step of a model that is built on a single metric set. `set` returns the step that represents the
-/// metric set with a name. Returns `None` for other files, for models that list all metrics of a metric set with `*`,
-/// and for models with `overrides`.
+/// metric set with a given name. Returns `None` for other files, for models that list all metrics of a metric set with
+/// `*`, and for models with `overrides`.
 pub fn read_step_over_metric_set<'s>(
     compiler: &Compiler,
     trees: &mut FormulaTrees,
@@ -44,7 +44,7 @@ pub fn read_step_over_metric_set<'s>(
     let source = (text, set.relation_name.as_str());
     let mut definitions = read_definitions(compiler, trees, step, source, &formulas, definitions).ok()?;
     // The formulas were analyzed without the metric set, so metrics were treated like columns of single rows. Set the
-    // correct level.
+    // correct level, such as row or group.
     for definition in &mut definitions {
         definition.level = definition.level.max(Level::Aggregate);
         definition.has_aggregates = false;
@@ -67,7 +67,7 @@ pub fn read_step_over_metric_set<'s>(
     })
 }
 
-/// Adds the metrics of the metric set that the model does not list but its formulas use.
+/// Adds to `definitions` the metrics of the metric set that the model's formulas use but the model does not list.
 fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &mut Arena<FirstStepDefinition>) {
     let is_own_name = |name: &str| {
         let of_model = |formula: &MetricFormula| {

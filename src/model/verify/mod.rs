@@ -388,8 +388,8 @@ impl CompiledSpec {
         model.compared_relations.iter().map(comparison).collect()
     }
 
-    /// Returns a query that computes every column of the formula and counts the values in one row. The duration of this
-    /// query is the time that the formula takes, without the transfer of its rows.
+    /// Returns a query that computes every column of the formula, and returns the counts of the values in one row. The
+    /// duration of this query is the time that the formula takes, without the transfer of its rows.
     #[must_use]
     pub fn formula_count_sql(&self, reader: ComparisonReader) -> Option<String> {
         Some(sql::count_sql(

@@ -70,8 +70,8 @@ impl<'m> ViewAccess<'m> {
         access
     }
 
-    /// Adds the settings of the view or topic that `subject` describes. `base` is the base view of the topic, and
-    /// `view` is the promoted view.
+    /// Collects the access settings of the view or topic that `subject` describes. `base` is the base view of the
+    /// topic, and `view` is the promoted view.
     fn add_settings(
         &mut self,
         model: &'m ParsedOmniModel<'_>,
@@ -127,7 +127,7 @@ impl<'m> ViewAccess<'m> {
         }
     }
 
-    /// Adds the settings in a query's topic that a spec cannot express.
+    /// Records the settings of a query's topic that a spec cannot express.
     pub fn add_topic_gaps(&mut self, model: &'m ParsedOmniModel<'_>, topic: &str) {
         let Some((file, root)) = model.topic(topic) else {
             return;

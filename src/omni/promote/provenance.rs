@@ -96,8 +96,8 @@ impl PromotedSpecs {
 }
 
 /// Finds fields that are defined both in a spec and in Omni's files. Returns the index of the spec and a warning for
-/// each field. `compile` returns the compiled spec with an index, or `None` if the spec has errors. The model's key
-/// determines whether `promote --repoint` is possible. The help for a warning recommends this command only if it is
+/// each field. `compile` returns the compiled spec with a given index, or `None` if the spec has errors. The model's
+/// key determines whether `promote --repoint` is possible. The help for a warning recommends this command only if it is
 /// possible.
 ///
 /// ```

@@ -94,7 +94,7 @@ impl DayStart {
         matches!(self.base, DateOrigin::Today(_)) && (self.months, self.days) != (0, 0)
     }
 
-    /// Adds a duration, such as `30 days` or `1 year`.
+    /// Returns the date that is later by a duration, such as `30 days` or `1 year`.
     pub fn add_length(self, length: &str) -> Result<Self, String> {
         let words: Vec<String> = split_words(length);
         let words: Vec<&str> = words

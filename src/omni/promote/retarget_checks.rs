@@ -10,8 +10,8 @@ use crate::model::CompiledSpec;
 pub struct RetargetRefusal {
     /// Reason, without a final period.
     pub reason: String,
-    /// Instruction for the user. After following it, the field can read the model. `None` if the values of the field
-    /// would always be different.
+    /// Instruction for the user. Once the user has followed it, the field can read the model. `None` if the values of
+    /// the field would always be different.
     pub remedy: Option<String>,
     /// Alternative to the field, as an instruction.
     pub alternative: Option<String>,

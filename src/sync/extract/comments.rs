@@ -56,7 +56,7 @@ fn unkept_comments(comments: impl Iterator<Item = String>, kept_comments: impl I
     comments.filter(is_lost).collect()
 }
 
-/// Returns the comments in the formulas of a spec or set, without the descriptions of definitions.
+/// Returns the comments in the formulas of a spec or metric set, without the descriptions of definitions.
 fn formula_comments(root: &Node) -> Vec<String> {
     let mut lines = Vec::new();
     let mut next = vec![(root, false)];

@@ -1,4 +1,4 @@
-//! Drafts of metric sets: for each group of specs, the definitions to move from the specs to a shared set.
+//! Drafts of metric sets: for each group of specs, the definitions to move from the specs to a shared metric set.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -19,7 +19,8 @@ pub(super) struct Candidate {
     pub has_bare_keys: bool,
 }
 
-/// Existing metric set of the project, with the same rows as some specs, so that they can read the metric set instead.
+/// Existing metric set that has the same rows as some specs of the project, so that these specs can read the metric set
+/// instead.
 #[derive(Debug)]
 pub(super) struct ExistingMetricSet {
     /// Index of the metric set's file among the specs.
@@ -82,7 +83,7 @@ pub(super) struct Member {
     /// For each definition of the spec, the index of the metric set's definition that replaces it. `None` if the spec
     /// keeps the definition.
     pub moved_definitions: Vec<Option<usize>>,
-    /// Whether the spec keeps its `where`, because the metric set has no `where` of its own.
+    /// `true` if the metric set has no `where`, so the spec keeps its own.
     pub keeps_filter: bool,
 }
 

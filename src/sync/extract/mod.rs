@@ -1,10 +1,10 @@
 //! Extracts metric sets from definitions that several specs contain.
 //!
-//! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
-//! same formula, the group gets a metric set that contains the formula, and the specs read the metric set. If the
-//! project already has a metric set with the same rows, the group's definitions are added to it, and models that read
-//! it share their formulas with the group. A spec is changed only if compiling the project again proves that its SQL
-//! remains the same.
+//! Specs form a group if they read the same relation with the same filter. If two specs of a group contain the same
+//! formula, the group gets a metric set that contains the formula, and the specs read the metric set. If the project
+//! already has a metric set with the same rows, the group's definitions are added to it, and models that read it share
+//! their formulas with the group. A spec is changed only if compiling the project again proves that its SQL remains the
+//! same.
 
 mod candidates;
 mod comments;
@@ -89,7 +89,8 @@ pub struct RewrittenSpec {
     pub text: String,
     /// Name of the metric set that the spec reads.
     pub set: String,
-    /// Whether the model's properties or test files change, because descriptions and tests come from the metric set.
+    /// `true` if the model's properties or test files change. They can change because descriptions and tests come from
+    /// the metric set.
     pub changes_properties: bool,
 }
 

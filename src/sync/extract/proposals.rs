@@ -285,8 +285,8 @@ impl ExtractionRun<'_> {
         })
     }
 
-    /// Returns the specs whose definitions cannot be added to an existing metric set, because a model that already
-    /// reads the metric set would change. For example, `metrics: [orders.*]` selects all metrics of a metric set.
+    /// Returns the specs whose definitions cannot be added to an existing metric set without changing a model that
+    /// already reads the metric set. For example, `metrics: [orders.*]` selects all metrics of a metric set.
     fn dependent_spec_failures(&self, proposals: &[Proposal], after: &[CompiledSpec]) -> Vec<(usize, String)> {
         let rewritten = proposals.iter().flat_map(|proposal| {
             let members = proposal.draft.members.iter();

@@ -135,8 +135,8 @@ impl MetricSetDraft {
         self.members.iter().map(|member| (member.candidate, member)).collect()
     }
 
-    /// Returns the name that the metric set uses for the definition `used_index` of a spec, to which the source formula
-    /// of `definition` refers.
+    /// Returns the metric set's name for the spec definition at `used_index`, to which the source formula of
+    /// `definition` refers.
     fn name_of_used_definition(
         &self,
         members: &HashMap<usize, &Member>,

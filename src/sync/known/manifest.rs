@@ -280,7 +280,7 @@ fn add_constraint(facts: &mut RelationMetadata, constraint: &Constraint, columns
     }
 }
 
-/// Adds the properties of a relation that a passing test proves, for example that a column is unique.
+/// Adds to a relation's metadata the properties that a passing test proves, for example that a column is unique.
 fn add_test_facts(facts: &mut RelationMetadata, test: &DataTest<'_>) {
     if let TestCheck::UniqueTogether(names) = &test.check {
         facts

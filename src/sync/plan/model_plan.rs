@@ -77,7 +77,7 @@ pub struct ModelPlan {
     pub paths: Vec<String>,
     /// Files that move to the folders that the project file specifies. Maps each new path to the current path.
     pub moved: BTreeMap<String, String>,
-    /// Uncommitted files of the model with manual edits.
+    /// The model's uncommitted files that contain manual edits.
     pub uncommitted: Vec<String>,
     /// Version of formulac that pushed the model, if the files change only because the current version is different.
     /// Empty if the log does not record the version.
@@ -167,9 +167,9 @@ impl ModelPlan {
         self
     }
 
-    /// Adds a change that restores the model's state after somebody removed or changed it by hand. `text_on_disk` is
-    /// the content of the state's file. `restored` is the content that the last push wrote, on which this plan is
-    /// based.
+    /// Adds to the plan a change that restores the model's state after somebody removed or changed it by hand.
+    /// `text_on_disk` is the content of the state's file. `restored` is the content that the last push wrote, on which
+    /// this plan is based.
     pub fn restore_state(&mut self, text_on_disk: Option<String>, restored: String) {
         let path = state_path(&self.model);
         match self.files.iter_mut().find(|file| file.path == path) {
@@ -305,7 +305,7 @@ impl ModelPlan {
     }
 
     /// Creates the plans for many models, in the order of `models`. `compiler` returns a compiler with all current
-    /// models. It is called only if a model has changed since its base.
+    /// models. `compiler` is called only if a model has changed since its base.
     #[must_use]
     pub fn for_models<'t>(models: &[PlannedModel<'_>], compiler: impl Fn() -> &'t Compiler + Sync) -> Vec<Self> {
         let bases: Vec<Option<&PushState>> = models.iter().map(PlannedModel::changed_base).collect();

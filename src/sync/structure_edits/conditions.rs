@@ -15,8 +15,8 @@ pub(super) const CONDITION: &str = "fx_condition";
 
 impl ModelReconciler<'_> {
     /// Returns an edited condition without the generated conditions, which do not come from the model's `where` or
-    /// `having`: those of metric sets, which come first, and those of keys such as `since`, which come last. `None` if
-    /// there are no such conditions, or if the user edited them.
+    /// `having`. The conditions of metric sets come first, and the conditions of keys such as `since` come last. `None`
+    /// if there are no such conditions, or if the user edited them.
     pub fn without_generated_condition(
         &self,
         (cte, clause): (Option<&str>, &str),
@@ -47,7 +47,7 @@ impl ModelReconciler<'_> {
         Some(first().or_else(last)?.trim().to_owned())
     }
 
-    /// Returns the spec with the condition of the edited SQL in `where` or `having` of a step.
+    /// Returns the spec in which `where` or `having` of a step contains the condition from the edited SQL.
     pub fn with_condition(
         &self,
         clause: &'static str,

@@ -16,7 +16,7 @@ use crate::reconcile::{ModelSides, ReconcileTools, reconcile};
 use crate::resolve::with_formula_in_conflict;
 use crate::yaml::{self, Node};
 
-/// Comparison of an edit with the spec's change to the same part.
+/// Result of comparing an edit with the spec's change to the same part.
 pub(super) enum SpecChange {
     /// The spec already generates the edited SQL.
     Same,
@@ -261,7 +261,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns the spec of the last push with the manual edits. `None` if this spec cannot express the edit.
+    /// Transfers the manual edits to the spec of the last push, and returns the result. `None` if the spec cannot
+    /// express the edit `hand`.
     fn transferred_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
         let ModelReconciler { sides, tools, .. } = self.with_base_spec(base);
         let done = reconcile(sides, Vec::new(), || tools);

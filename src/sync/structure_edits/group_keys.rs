@@ -1,4 +1,4 @@
-//! Group keys that a user added to the SQL of a model. They become keys of the spec.
+//! Group keys that a user added to the SQL of a model. These group keys become keys of the spec.
 
 use formulac_syntax::text::one_line;
 

@@ -63,9 +63,8 @@ impl ModelReconciler<'_> {
         specs
     }
 
-    /// Returns the formula for a condition on the rows of a metric set, if the SQL of these rows omits joins because
-    /// nothing uses them. The names in the formula are qualified, because a joined relation may have columns with the
-    /// same names.
+    /// Returns the formula for a condition on the rows of a metric set, for SQL that omits unused joins. The names in
+    /// the formula are qualified, because a joined relation may have columns with the same names.
     fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
         let at = Path::root().key("joins");
         let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;
@@ -78,7 +77,7 @@ impl ModelReconciler<'_> {
         Some(formula)
     }
 
-    /// Returns the spec of a model built on metric sets with a definition for an added column.
+    /// Adds a definition for an added column to the spec of a model built on metric sets, and returns the spec.
     pub fn with_column_of_metrics(&self, name: &str, text: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
         let listed = self.edited_model?.first_listed_metric()?;

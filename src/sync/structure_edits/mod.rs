@@ -75,7 +75,7 @@ struct TransferProgress {
     edited_sql: String,
     /// Edits that the spec now contains.
     carried: BTreeSet<usize>,
-    /// Edits to columns that also changed in the spec. They are never transferred.
+    /// Edits to columns that also changed in the spec. These edits are never transferred.
     both_sided: BTreeSet<usize>,
     /// Conflicts with changes to the spec, each with the edits that it concerns.
     conflicts: Vec<(Vec<usize>, Conflict)>,

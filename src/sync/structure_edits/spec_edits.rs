@@ -74,8 +74,8 @@ fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
     Some((path(names.get(index)?), apply_edits(spec, &edits).ok()?))
 }
 
-/// Returns a spec without definitions, whose rows are the input of the last step's condition. Keys that depend on the
-/// result of the condition are removed.
+/// Returns a spec without definitions that returns the rows to which the last step's condition applies. Keys that
+/// depend on the result of the condition are removed.
 pub(super) fn without_results(spec: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
@@ -162,7 +162,7 @@ pub(super) fn placeholder_formulas(spec: &str) -> &'static [&'static str] {
     }
 }
 
-/// Returns the key with the definitions of a step. Worksheets have a key of their own.
+/// Returns the key that contains the definitions of a step. Worksheets have a key of their own.
 fn definitions_key(step: &YamlValue) -> &'static str {
     let is_worksheet = step.get("calculations").is_some() || matches!(step.get("columns"), Some(YamlValue::List(..)));
     if is_worksheet { "calculations" } else { "definitions" }

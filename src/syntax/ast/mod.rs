@@ -218,7 +218,7 @@ impl Ast {
         definitions.clear();
     }
 
-    /// Adds a node. Its children must already be in the tree.
+    /// Adds a node to the tree. Its children must already be in the tree.
     #[inline]
     pub fn add(&mut self, expr: Expr, span: Span) -> ExprId {
         self.ranges |= matches!(expr, Expr::Range { .. } | Expr::Tab { .. });
@@ -270,7 +270,7 @@ impl Ast {
         self.nodes.get(id.index()).map_or_else(Span::default, |n| n.1)
     }
 
-    /// Returns the nodes of a definition with their spans.
+    /// Returns the nodes of a definition, each with its span.
     pub fn nodes_of(&self, definition: &Definition) -> &[(Expr, Span)] {
         self.nodes
             .get(definition.first.index()..definition.body.index() + 1)

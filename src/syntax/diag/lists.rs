@@ -15,7 +15,7 @@ pub fn join_words<T: AsRef<str>>(words: &[T], conjunction: &str) -> String {
     }
 }
 
-/// Joins the first words, and the number of words after the limit: `a, b and 3 more`.
+/// Joins the words up to the limit, and the number of the remaining words: `a, b and 3 more`.
 ///
 /// ```
 /// use formulac_syntax::diag::lists::join_first;

@@ -82,7 +82,7 @@ pub fn similar_name_help_or<'c>(
     nearest_name(word, candidates).map_or_else(other, similar_name_help)
 }
 
-/// Returns a set of letters, in which some letters share a bit.
+/// Returns the letters of a word as a bit set in which some letters share a bit.
 fn letter_set(word: &[char]) -> u64 {
     word.iter().fold(0, |set, letter| set | 1 << (u32::from(*letter) % 64))
 }

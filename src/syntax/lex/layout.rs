@@ -85,7 +85,7 @@ pub struct LayoutPart {
     pub index: u32,
 }
 
-/// Adds the tokens and formulas of one part.
+/// Adds the tokens and formulas of one part to the layout.
 pub fn layout_part(
     source: &str,
     lexed: &Lexed,

@@ -59,7 +59,7 @@ fn report_nul_characters(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diag
 }
 
 /// Lexes the part. If `cuts_strings` is set, every string that contains a line such as `name = …` ends at the end of
-/// its line. Returns whether the part must be lexed again in this way, because a closing quote is missing.
+/// its line. Returns whether a closing quote is missing, so that the part must be lexed again in this way.
 fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> bool {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();

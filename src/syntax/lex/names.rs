@@ -25,8 +25,8 @@ pub fn is_name(text: &str) -> bool {
     lexer.next() == Some(Ok(NonAsciiNameKind::Name)) && lexer.remainder().is_empty()
 }
 
-/// Returns whether a formula must refer to a column as `${name}`, because the bare name would not be parsed as a
-/// column: it is not one word, or it looks like a constant, a cell or a worksheet's total.
+/// Returns whether a formula must refer to a column as `${name}`. This is the case if the bare name is not one word, or
+/// looks like a constant, a cell or a worksheet's total, so that it would not be parsed as a column.
 ///
 /// ```
 /// use formulac_syntax::lex::name_needs_quotes;

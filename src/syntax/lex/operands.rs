@@ -194,7 +194,7 @@ impl LayoutPass<'_, '_> {
                 self.is_word(at, word) || (word == "AND" && self.token_at(at) == Some(Token::DoubleAmpersand))
             });
             if parts.len() > 1 && !tokens.clone().any(|at| self.is_word(at, "between")) {
-                // `AND` is below `OR`, so the depth of this recursion is at most 3.
+                // Conditions are split first at `OR`, then at `AND`, so the depth of this recursion is at most 3.
                 let parts: Vec<String> = parts.into_iter().map(|part| self.condition(part)).collect();
                 return format!("{word}({})", parts.join(", "));
             }

@@ -31,7 +31,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
     if let Some(tab) = line.next().tab_span().filter(|_| description.contains("found a tab")) {
         return tab_indentation_diagnostic(tab);
     }
-    // The parser reports a tab in the first line of a text block at the `|`.
+    // If the first line of a text block contains a tab, the parser reports the tab at the `|`.
     if let Some(tab) = line.next().tab_span().filter(|_| line.begins_a_block()) {
         return tab_indentation_diagnostic(tab);
     }
@@ -432,8 +432,8 @@ fn text_after_bracket(value: &str, close: char) -> Option<&str> {
     }
 }
 
-/// Returns the span of a bracket in the lines above that opens a list or mapping and is still unclosed at this
-/// position.
+/// Searches the lines above for a bracket that opens a list or mapping and is still unclosed at this position. Returns
+/// the span of the bracket.
 fn unclosed_bracket(source: &str, before: u32) -> Option<Span> {
     let from = char_boundary(source, (before as usize).saturating_sub(MAX_EXAMINED_BYTES));
     let mut start = from;

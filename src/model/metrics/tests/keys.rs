@@ -62,7 +62,7 @@ fn a_column_that_is_the_time_of_a_set_may_be_named_like_a_period() {
             "period",
             "year",
         ),
-        // The time is a dimension.
+        // `time` is a dimension.
         (
             "time: {column: first_day, grain: year}\ndimension",
             "year: integer",

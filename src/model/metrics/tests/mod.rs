@@ -28,7 +28,7 @@ fn sql(texts: &[&str]) -> String {
     compiled.query().expect("a query").to_owned()
 }
 
-/// Returns the warnings with a code in the last file, each as `text: message; help`.
+/// Returns the warnings with the given code in the last file, each as `text: message; help`.
 fn reports(texts: &[&str], code: &str) -> Vec<String> {
     let compiled = compile_last(texts);
     let last_text = texts.last().copied().unwrap_or_default();

@@ -201,7 +201,7 @@ fn a_deprecated_metric_that_nothing_uses_is_valid() {
     assert_eq!(fault_lines(&[set, over]), ["F0850 o.n"]);
     let inside = set.replace(", twice: {deprecated: {use: rows}}", "");
     assert_eq!(fault_lines(&[&inside]), ["F0850 n"]);
-    // A query reports no other diagnostics of the metric set.
+    // A query reports no other diagnostics about the metric set.
     let indirect = compile_last_with(&compiler, &[&inside, "model: m\nmetrics: o.twice\n"]);
     let fault = indirect.diagnostics().first().expect("an error");
     assert_eq!(

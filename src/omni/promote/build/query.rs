@@ -261,7 +261,7 @@ fn read_outputs(
     (outputs, field_names.chain(unlisted).collect())
 }
 
-/// Returns the filters of a query and its topic, each with the YAML nodes of the filter and its name.
+/// Returns the filters of a query and its topic, each with the YAML nodes of the filter and of the filter's name.
 fn read_filters<'m>(query: &'m Node, topic: Option<&'m Node>) -> Vec<(OmniReference, &'m Node, &'m Node)> {
     let of_topic = |key: &str| topic.and_then(|topic| topic.get(key));
     [

@@ -42,7 +42,7 @@ impl SpecBuilder<'_, '_> {
         outputs.chain(filters).chain(sqls).collect()
     }
 
-    /// Finds the joins to the views of the fields and of the fields on which they depend.
+    /// Finds the joins to the views that contain these fields and the fields on which they depend.
     fn find_joins(&self, fields: &[FieldKey]) -> (Joins, Vec<(String, String)>) {
         let base = &self.fields.base_name;
         let mut names: Vec<String> = Vec::new();
@@ -136,7 +136,7 @@ impl SpecBuilder<'_, '_> {
         }
     }
 
-    /// Adds the relation of a view under the name that formulas use.
+    /// Records the relation of a view, and the name that formulas use for the relation.
     fn add_relation(&mut self, view: usize, view_name: String, name: String) {
         let relation = self.model.views.get(view).and_then(|view| view.table.relation.as_ref());
         let known_relation = match relation {
@@ -149,7 +149,7 @@ impl SpecBuilder<'_, '_> {
         self.fields.relations.insert(view_name, name);
     }
 
-    /// Converts all fields that the spec reads to definitions.
+    /// Converts fields to definitions: all fields that the spec reads.
     pub(super) fn resolve_fields(&mut self) {
         let mut fields_to_visit = self.requested_fields();
         for join in &self.fields.joins.all {

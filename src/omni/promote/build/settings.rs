@@ -7,8 +7,8 @@ use super::super::spec_text::SpecColumnMetadata;
 use super::{BuiltColumn, SpecBuilder};
 
 impl SpecBuilder<'_, '_> {
-    /// Copies the descriptions and display settings that a query view specifies for its columns. They override the
-    /// descriptions and settings of the fields that the query reads.
+    /// Copies the descriptions and display settings that a query view specifies for its columns. The copies override
+    /// the descriptions and settings of the fields that the query reads.
     pub(super) fn write_own_settings(&mut self, built_columns: &[BuiltColumn]) {
         for field in std::mem::take(&mut self.plan.own_fields) {
             let calculated = self.plan.calculations.iter().map(|calculation| &calculation.name);

@@ -57,8 +57,8 @@ impl SqlReader<'_> {
     }
 }
 
-/// Returns whether the denominator is 0 or NULL if the sum is empty, because the denominator counts or adds the same
-/// values in the same rows or in fewer rows.
+/// Returns whether the denominator is 0 or NULL whenever the sum is empty. This is the case if the denominator counts
+/// or adds the same values in the same rows or in fewer rows.
 fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
     let Some(divisor) = multiplied_call(denominator, &["sum", "count"]) else {
         return false;

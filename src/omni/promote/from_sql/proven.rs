@@ -72,8 +72,8 @@ impl ProvenFormulas {
         }
     }
 
-    /// Returns the spec's first day of the week if this setting is the only reason why an expression has no formula,
-    /// because the expression assumes that weeks start on Monday.
+    /// Returns the spec's first day of the week if the expression would have a formula with weeks that start on Monday,
+    /// but has none with this setting.
     fn other_week_start(&self, sql: &str, names: &NamedTerms) -> Option<Weekday> {
         let week_start = self.compiler.options.calendar.week_start;
         let lower = sql.to_ascii_lowercase();
