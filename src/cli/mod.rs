@@ -44,6 +44,7 @@ mod phrase;
 mod program;
 mod progress;
 mod project;
+mod project_of_files;
 mod repeated_diagnostics;
 mod schema;
 mod schema_fetch;
@@ -81,8 +82,9 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(fault) => return usage::report(&fault).into(),
     };
-    let session = Session::new(cli.global, as_json);
-    run(&session, &cli.command)
+    let mut session = Session::new(cli.global, as_json);
+    project_of_files::use_project_of_files(&mut session.global, &cli.command)
+        .and_then(|()| run(&session, &cli.command))
         .unwrap_or_else(|failure| session.report_failure(&failure))
         .into()
 }

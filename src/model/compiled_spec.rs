@@ -98,6 +98,8 @@ pub struct CompiledSpec {
     pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Metrics that determine which rows the model has, as `set.metric`.
     pub(crate) metrics_of_rows: Vec<String>,
+    /// Keys that are periods because the columns of the metric set's relation are unknown, each with the relation.
+    pub(crate) assumed_periods: Vec<(String, String)>,
     /// Metric set that the file defines instead of a model.
     #[serde(skip)]
     pub(crate) metric_set: Option<Arc<MetricSet>>,
@@ -312,6 +314,13 @@ impl CompiledSpec {
     #[must_use]
     pub fn undecided_types(&self) -> &[TypeSensitiveColumn] {
         &self.undecided_types
+    }
+
+    /// Returns the keys in `group_by`, such as `ordered_at[year]`, that were written as `year` and would be a column if
+    /// the relation of the metric set had a column `year`. The columns of the relation, the second name, are unknown.
+    #[doc(hidden)]
+    pub fn assumed_periods(&self) -> &[(String, String)] {
+        &self.assumed_periods
     }
 
     /// Returns plain SQL that reads tables directly, without dbt's Jinja, or `None` if there is an error.

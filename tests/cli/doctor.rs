@@ -243,15 +243,18 @@ fn a_push_reports_why_dbt_cannot_run() {
     };
     let run = push();
     assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
-    let advice =
-        "error: dbt has no adapter for bigquery; installed: duckdb 1.9.0\nhelp: pip install dbt-core dbt-bigquery\n";
-    assert!(run.err.contains(advice), "{}", run.err);
+    let without_parsing = "; or add `--no-parse` to push without parsing the project with dbt\n";
+    let advice = format!(
+        "error: dbt has no adapter for bigquery; installed: duckdb 1.9.0\nhelp: pip install dbt-core \
+         dbt-bigquery{without_parsing}"
+    );
+    assert!(run.err.contains(&advice), "{}", run.err);
     fs::remove_file(project.path("profiles.yml")).unwrap();
     let run = push();
     assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
+    let problem = "error: there is no profiles.yml with the dbt profile `shop`";
     assert!(
-        run.err
-            .contains("error: there is no profiles.yml with the dbt profile `shop`"),
+        run.err.contains(problem) && run.err.contains(without_parsing),
         "{}",
         run.err
     );

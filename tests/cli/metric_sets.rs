@@ -616,3 +616,37 @@ fn an_error_of_a_set_is_printed_once() {
     let run = project.run(&["check", "--output-format", "json"]);
     assert_eq!(run.out.matches("\"severity\": \"error\"").count(), 3, "{}", run.out);
 }
+
+/// Without dbt's artifacts, `year` is a period of the set's time. A note says so, because a column `year` would take
+/// precedence.
+#[test]
+fn keys_that_would_be_columns_are_noted() {
+    let project = project("sets_keys_that_would_be_columns");
+    let note = "note: keys are read as periods, because the columns of their relations are unknown: `ordered_at[month]` \
+                of `stg_orders`, `ordered_at[year]` of `stg_orders`; columns with the same names would take precedence; \
+                `dbt docs generate`, `formulac schema fetch` or `--schema` provides the columns\n";
+    let columns = "order_id: integer, customer_id: integer, amount: decimal, ordered_at: timestamp, year: integer";
+    project.write(
+        "schema.yml",
+        format!(
+            "relations:\n  customers: {{columns: {{customer_id: integer, region: text}}}}\n  \
+             stg_orders: {{columns: {{{columns}}}}}\n"
+        ),
+    );
+    for args in [["check"], ["generate"]] {
+        let run = project.succeed(&args);
+        assert!(
+            run.err.contains(note) && !run.out.contains("W0859"),
+            "{}{}",
+            run.out,
+            run.err
+        );
+    }
+    let run = project.run(&["check", "--schema", "schema.yml"]);
+    assert!(
+        run.out.contains("W0859") && !run.err.contains("note: keys"),
+        "{}{}",
+        run.out,
+        run.err
+    );
+}

@@ -461,7 +461,14 @@ fn a_description_reaches_the_models_that_pass_the_column_on() {
         manifest.replacen("What was paid.", "Dollars.", 1),
     );
     edit(&project, "models/shop.yml", "Euros.", "Dollars.");
-    assert!(project.run(&["status"]).out.contains("contradicts known.yml"));
+    for command in ["status", "check"] {
+        assert!(
+            !project.run(&[command]).out.contains("contradicts known.yml"),
+            "{command}"
+        );
+    }
+    project.succeed(&["generate"]);
+    assert!(project.read(".formulac/state/known.yml").contains("Dollars."));
 }
 
 /// A rollback of a push that transferred a description from Omni also restores the view, if the push committed it. If

@@ -193,3 +193,55 @@ fn other_versions_are_refused() {
     let (exit, text) = run("newest");
     assert!(exit == 1 && text.contains("F0804"), "{text}");
 }
+
+/// Hooks and editors run commands in the root of a repository, so the project is the one that contains the named file.
+#[test]
+fn named_files_are_compiled_in_their_project() {
+    let project = TestProject::new("project_of_files");
+    project
+        .write("dbt/formulac.yml", "dialect: duckdb\n")
+        .write(
+            "dbt/metrics/orders.yml",
+            "metric_set: orders\nfrom: orders\ndefinitions: revenue = SUM(amount)\n",
+        )
+        .write("dbt/metrics/revenue.yml", "model: revenue\nmetrics: orders.revenue\n")
+        .write("dbt/metrics/revenue.fx", "SUM(amount)\n")
+        .write("other/dbt_project.yml", "name: other\n")
+        .write("other/n.yml", "model: n\nfrom: t\ndefinitions: n = COUNT()\n")
+        .write("notes/m.yml", "model: m\nfrom: t\ndefinitions: n = COUNT()\n");
+    let spec = "dbt/metrics/revenue.yml";
+    let commands: [&[&str]; 6] = [
+        &["query", spec, "--json"],
+        &["model", spec, "--json"],
+        &["model", spec, "notes/m.yml", "--json"],
+        &["check", spec, "--json"],
+        &["explain", spec, "--plan", "--json"],
+        &["compile", "--file", "dbt/metrics/revenue.fx", "--json"],
+    ];
+    for args in commands {
+        let of_file = project.succeed(args);
+        let given = project.succeed(&[args, &["--project-dir", "dbt"]].concat());
+        assert_eq!((&of_file.out, &of_file.err), (&given.out, &given.err), "{args:?}");
+        let dialect = of_file.json()["dialect"].clone();
+        assert!(dialect == "duckdb" || args[0] == "check", "{args:?}: {}", of_file.out);
+    }
+    let missing = project.run(&["query", spec, "--no-project"]);
+    assert!(
+        missing.exit == 1 && missing.err.contains("there is no metric set `orders`"),
+        "{}",
+        missing.err
+    );
+    // The project of the file takes precedence over the project of the working directory.
+    let mut from_other = project.command(&["query", "../dbt/metrics/revenue.yml", "--json"]);
+    from_other.current_dir(project.path("other"));
+    assert_eq!(crate::run::finish(from_other).json()["dialect"], "duckdb");
+    let run = project.run(&["check", spec, "other/n.yml"]);
+    assert_eq!(
+        (run.exit, run.err.as_str()),
+        (
+            2,
+            "error: the files are in different projects: `dbt`, `other`\n\
+             help: run `formulac check` once per project, or specify the project, for example with `--project-dir dbt`\n"
+        )
+    );
+}

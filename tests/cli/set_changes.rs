@@ -329,6 +329,21 @@ fn impact_names_a_changed_metric_once() {
     assert!(!run.out.contains("total.order_count"), "{}", run.out);
 }
 
+/// `impact` with a name assumes that only values change, so it refers to the commands that analyze uncommitted changes.
+#[test]
+fn impact_of_a_name_mentions_uncommitted_changes() {
+    let project = project("set_changes_uncommitted");
+    let note = "the report assumes that only values change, but specs/orders.yml has uncommitted changes; run `formulac \
+                impact --since HEAD` or `formulac plan` to see the effects of these changes\n";
+    let reports = |args: &[&str]| project.succeed(args).err.contains(note);
+    assert!(!reports(&["impact", "metric:orders.revenue"]));
+    edit(&project, "specs/orders.yml", "SUM(amount)", "SUM(amount) + 0.5");
+    assert!(reports(&["impact", "metric:orders.revenue"]));
+    assert!(reports(&["impact", "by_month.revenue"]));
+    assert!(!reports(&["impact", "metric:orders.revenue", "--type-changed"]));
+    assert!(!reports(&["impact", "--since", "HEAD"]));
+}
+
 /// A change to a metric set requires the approval of its approvers and of the approvers of each model whose SQL
 /// changes.
 #[test]

@@ -112,6 +112,17 @@ fn compile_from_metric_sets(keys: &str) -> Vec<Diagnostic> {
         .to_vec()
 }
 
+/// Compiles a model that is built on a metric set whose relation has a column `year`.
+fn compile_with_year_column(key: &str) -> Vec<Diagnostic> {
+    let schema = Schema::new().with(orders().with(Column::new("year", Type::Integer)));
+    let set = "metric_set: orders\nfrom: orders\ntime: ordered_on\ndefinitions: revenue = SUM(amount)\n";
+    let model = format!("model: m\nmetrics: orders.revenue\ngroup_by: {key}\n");
+    let texts = [set, &model].map(|text| SpecText { text, path: None });
+    let compiler = Compiler::builder().schema(schema).build();
+    let model = compiler.compile_specs(&texts).pop();
+    model.map_or_else(Vec::new, |model| model.diagnostics().to_vec())
+}
+
 fn compile_private(keys: &str) -> Vec<Diagnostic> {
     let schema = Schema::new().with(orders().with_access(Access::Private, Some("finance")));
     let text = format!("model: m\nfrom: orders\ndefinitions: n = COUNT()\n{keys}\n");
@@ -232,6 +243,11 @@ const TRIGGERS: &[Trigger] = &[
                 "model: m\nfrom: t\ngroup_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01\ndefinitions: n = COUNT()\n",
             )
         },
+    ),
+    (
+        "W0859",
+        || compile_with_year_column("year"),
+        || compile_with_year_column("\"ordered_on[year]\""),
     ),
     #[cfg(feature = "cli")]
     ("F0710", || promote_field("revenu"), || promote_field("revenue")),

@@ -79,7 +79,7 @@ pub struct GlobalOptions {
     /// Never prompt; exit with status 2 if an answer is needed
     #[arg(long, global = true, hide_short_help = true)]
     pub no_input: bool,
-    /// Folder of the project [default: the working directory or the nearest parent that contains one]
+    /// Folder of the project [default: the project of the named files or the working directory]
     #[arg(long, global = true, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project_dir: Option<PathBuf>,
     /// Ignore the project's settings and the facts known about its data

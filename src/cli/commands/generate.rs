@@ -13,7 +13,7 @@ use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{FactPrecedence, KNOWN, report_undecided_types};
+use crate::cli::knowledge::{FactPrecedence, KNOWN, report_assumed_periods, report_undecided_types};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
@@ -97,6 +97,8 @@ fn compile_selected(
     generation.drop_other_diagnostics(&selected_models);
     let can_write = Exit::from_failures(&generation.diagnostics) == Exit::Done || args.keep_going;
     report_undecided_types(session, generation.undecided_types());
+    let compiled = models::built_models(&generation.models).map(|(_, built)| &built.compiled);
+    report_assumed_periods(session, Some(workspace), compiled);
     let (mut delivery, mut fact_changes) = (PendingFileChanges::default(), Vec::new());
     if can_write {
         let is_made =

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::args::QueryArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
+use crate::cli::knowledge::{CommandKnowledge, report_assumed_periods, report_undecided_types};
 use crate::cli::metrics_query::replace_keys_with_options;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::spec::Spec;
@@ -89,5 +89,6 @@ fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec),
     } else if knowledge.workspace.is_some() {
         spec.add_model_warnings();
     }
+    report_assumed_periods(session, knowledge.workspace.as_ref(), &spec.compiled);
     Ok((knowledge.dialect, spec))
 }

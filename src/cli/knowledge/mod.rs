@@ -29,7 +29,7 @@ use super::workspace::{FETCHED, Workspace};
 
 pub use command::{CommandKnowledge, DataFileKnowledge, FormulaSettings};
 pub use formulac::sync::KNOWN;
-pub use notes::report_undecided_types;
+pub use notes::{report_assumed_periods, report_undecided_types};
 
 /// Maximum number of specs in a project for which the compiler finds the columns whose unknown type affects the SQL.
 /// The limit keeps `generate` fast.

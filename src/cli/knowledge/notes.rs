@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use formulac::diag::lists::join_first;
-use formulac::{Type, TypeSensitiveColumn};
+use formulac::{CompiledSpec, Type, TypeSensitiveColumn};
 
 use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
 
 /// Maximum number of columns that a note names. The remaining columns are only counted.
 const MAX_LISTED_COLUMNS: usize = 6;
@@ -54,6 +55,33 @@ pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterato
     session.report_action(&format!(
         "note: the SQL depends on unknown types: {}; `dbt docs generate`, `formulac schema fetch` or \
          `--schema` provides them",
+        join_first(&names, MAX_LISTED_COLUMNS)
+    ));
+}
+
+/// Reports keys that are read as periods and that become columns if dbt's artifacts list columns with the same names,
+/// in a single note. Without a dbt project, no artifacts can change the keys, so there is no note.
+pub fn report_assumed_periods<'s>(
+    session: &Session,
+    workspace: Option<&Workspace>,
+    specs: impl IntoIterator<Item = &'s CompiledSpec>,
+) {
+    if workspace.is_none_or(|workspace| workspace.dbt.is_none()) {
+        return;
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (period, relation) in specs.into_iter().flat_map(CompiledSpec::assumed_periods) {
+        let name = format!("`{period}` of `{relation}`");
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return;
+    }
+    session.report_action(&format!(
+        "note: keys are read as periods, because the columns of their relations are unknown: {}; columns with the same \
+         names would take precedence; `dbt docs generate`, `formulac schema fetch` or `--schema` provides the columns",
         join_first(&names, MAX_LISTED_COLUMNS)
     ));
 }

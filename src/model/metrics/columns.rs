@@ -235,13 +235,20 @@ impl<'m> ColumnBuilder<'m> {
                 "`{}` reads other periods, but the model has no time key",
                 self.model.metric_name(id)
             );
-            let help = match &self.model.sets[id.0].time {
-                Some(time) => format!(
+            let column = self.keys.named_as_periods.first();
+            let column = column.filter(|_| self.model.sets.len() == 1);
+            let help = match (&self.model.sets[id.0].time, column) {
+                (Some(time), Some(key)) => {
+                    let word = &self.model.keys[*key].text;
+                    let period = time.period(word);
+                    format!("`{word}` is a column, so write `{period}` in `group_by` for the period")
+                }
+                (Some(time), None) => format!(
                     "add a period of `{}` to `group_by`, such as `{}`",
                     time.column,
                     time.grain.as_deref().unwrap_or("month")
                 ),
-                None => format!(
+                (None, _) => format!(
                     "add `time: …` to the set `{}` and a period such as `month` to `group_by`",
                     self.model.sets[id.0].name
                 ),

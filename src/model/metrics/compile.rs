@@ -97,6 +97,7 @@ impl Compiler {
         compiled.dimensions_read = compiled.find_dimensions_read(source);
         compiled.metrics_of_columns = expansion.metrics_of_columns;
         compiled.metrics_of_rows = expansion.metrics_of_rows;
+        compiled.assumed_periods = expansion.assumed_periods;
         compiled.expanded = Some(expansion.text.text);
         compiled
     }

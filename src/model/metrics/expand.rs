@@ -44,6 +44,8 @@ pub struct Expansion {
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Metrics that determine which rows the model has.
     pub metrics_of_rows: Vec<String>,
+    /// Keys that are periods because the columns of the metric set's relation are unknown, each with the relation.
+    pub assumed_periods: Vec<(String, String)>,
     /// Columns that contain metrics, each with the indexes of the metric set and the definition.
     pub metric_columns: Vec<(String, usize, usize)>,
     /// Columns in `metrics`, each with the indexes of the metric set and the definition.
@@ -82,6 +84,7 @@ pub struct ExpandedStep<'y> {
     pub key_dimensions: Vec<ListedMetric>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
     metrics_of_rows: Vec<String>,
+    assumed_periods: Vec<(String, String)>,
     /// Whether all columns are computed from the same rows, so that the steps contain the formulas as written.
     is_single: bool,
 }
@@ -176,6 +179,7 @@ impl Expansion {
             listed_columns: first.listed_columns,
             metrics_of_columns: first.metrics_of_columns,
             metrics_of_rows: first.metrics_of_rows,
+            assumed_periods: first.assumed_periods,
             steps,
         })
     }
@@ -269,6 +273,7 @@ fn expand_step<'y>(
         key_dimensions: model.key_dimensions(&keys),
         metrics_of_columns: model.metrics_of_columns(keys.names.as_slice()),
         metrics_of_rows: model.metrics_of_rows(keys.names.as_slice()),
+        assumed_periods: model.assumed_periods(compiler, &set_indexes),
         is_single,
         model,
     })

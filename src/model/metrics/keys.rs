@@ -103,6 +103,8 @@ pub struct ModelKeys {
     pub set_keys: Arena<Arena<MetricSetKey>>,
     /// Index of the key with the shortest period, among the keys that are periods of the metric sets' `time`.
     pub time: Option<usize>,
+    /// Keys that are columns with the name of a period.
+    pub named_as_periods: Vec<usize>,
 }
 
 impl ModelKeys {
@@ -132,9 +134,13 @@ impl ModelOverSets<'_> {
                 _ if key.mapping.is_empty() => key_name(&key.text),
                 _ => key.text.clone(),
             };
-            match self.unknown_key_error(compiler, key, set_indexes) {
-                Some(fault) => faults.push(fault),
-                None => self.check_shared_column(compiler, key, set_indexes, faults),
+            if let Some(fault) = self.unknown_key_error(compiler, key, set_indexes) {
+                faults.push(fault);
+            } else if let Some(fault) = self.different_columns_error(compiler, key, set_indexes) {
+                faults.push(fault);
+            } else if let Some(warning) = self.column_named_as_period_warning(compiler, key, set_indexes) {
+                keys.named_as_periods.push(index);
+                faults.push(warning);
             }
             let is_named = self.is_named_key(&key.text, &name);
             for set in set_indexes {
@@ -441,29 +447,28 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports an unmapped key, unless it is the same column of the same relation in each metric set.
-    fn check_shared_column(
+    /// Returns the error for an unmapped key that is not the same column of the same relation in each metric set.
+    fn different_columns_error(
         &self,
         compiler: &Compiler,
         key: &ModelKey,
         set_indexes: &[usize],
-        faults: &mut Vec<Diagnostic>,
-    ) {
+    ) -> Option<Diagnostic> {
         if !key.mapping.is_empty() || set_indexes.len() < 2 {
-            return;
+            return None;
         }
         if set_indexes.iter().all(|set| {
             let set = &self.sets[*set];
             self.is_period(compiler, set, &key.text) || set.grain_of(&key.text) == Some(&key.text)
         }) {
-            return;
+            return None;
         }
         let columns = set_indexes
             .iter()
             .map(|set| relation_column(compiler, &self.sets[*set], &key.text));
         let columns: Option<Vec<[String; 3]>> = columns.map(|column| Some(column?.identity)).collect();
         if columns.is_some_and(|columns| columns.iter().all(|column| Some(column) == columns.first())) {
-            return;
+            return None;
         }
         let parts: Vec<String> = set_indexes
             .iter()
@@ -474,10 +479,10 @@ impl ModelOverSets<'_> {
             "`{}` is not the same column of the same relation in each metric set",
             key.text
         );
-        faults.push(Diagnostic::new(Code::MetricKey, key.span, message).with_help(format!(
+        Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help(format!(
             "specify the column of each set: `- {name}: {{{}}}`",
             parts.join(", ")
-        )));
+        )))
     }
 }
 

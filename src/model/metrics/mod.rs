@@ -29,6 +29,7 @@ mod keys;
 mod model_over_sets;
 mod non_additive;
 mod outdated_names;
+mod period_columns;
 mod period_range;
 mod period_steps;
 mod rows;

@@ -255,13 +255,13 @@ impl KnownFacts {
             for column in relation.columns() {
                 let facts = match now.column(column.name()) {
                     Some(found) if now.may_have_unlisted_columns() => {
-                        column_facts(&found.merged_with(column).with_type_details_of(column))
+                        structural_facts(&found.merged_with(column).with_type_details_of(column))
                     }
-                    Some(found) => column_facts(&found.merged_with(column)),
+                    Some(found) => structural_facts(&found.merged_with(column)),
                     None if now.may_have_unlisted_columns() => continue,
                     None => "does not exist".to_owned(),
                 };
-                let before = column_facts(column);
+                let before = structural_facts(column);
                 if facts != before {
                     contradictions.push(Contradiction {
                         relation: relation.schema_name().to_owned(),
@@ -431,6 +431,16 @@ fn relation_facts(relation: &Relation) -> Vec<String> {
 
 /// Returns the facts about a column as a YAML value.
 fn column_facts(column: &Column) -> String {
+    let description = column.description_text().map(yaml::flow_text);
+    facts_with(column, description.map(|text| format!("description: {text}")))
+}
+
+/// Returns the facts about a column that can change the SQL or the tests of a model: all facts except the description.
+fn structural_facts(column: &Column) -> String {
+    facts_with(column, None)
+}
+
+fn facts_with(column: &Column, description: Option<String>) -> String {
     let ty = column.type_text();
     let mut facts = Vec::new();
     if !column.is_nullable() {
@@ -448,11 +458,7 @@ fn column_facts(column: &Column) -> String {
     if !column.tags().is_empty() {
         facts.push(format!("tags: {}", flow_list(column.tags())));
     }
-    facts.extend(
-        column
-            .description_text()
-            .map(|text| format!("description: {}", yaml::flow_text(text))),
-    );
+    facts.extend(description);
     let ty_in_flow = yaml::flow_text(&ty);
     if facts.is_empty() {
         ty
@@ -577,6 +583,25 @@ relations:
             let contradicted = artifacts.contradicted_facts(&committed);
             assert_eq!(contradicted.is_empty(), expected == same, "{contradicted:?}");
         }
+    }
+
+    /// A new description changes no SQL, so it is not a contradiction, but known.yml records it.
+    #[test]
+    fn descriptions_are_no_contradictions() {
+        let facts =
+            |amount: &str| parse_known_facts(&format!("relations: {{orders: {{columns: {{amount: {amount}}}}}}}"));
+        let committed = facts("{type: decimal, description: In cents}");
+        let described = facts("{type: decimal, description: In euros}");
+        assert_eq!(described.contradicted_facts(&committed), Vec::<String>::new());
+        assert_eq!(
+            described.changes_since(&committed),
+            ["orders.amount: decimal, description: In cents → decimal, description: In euros"]
+        );
+        let retyped = facts("{type: integer, description: In euros}");
+        assert_eq!(
+            retyped.contradicted_facts(&committed),
+            ["orders.amount: decimal → integer"]
+        );
     }
 
     #[test]

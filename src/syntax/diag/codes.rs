@@ -807,6 +807,9 @@ codes! {
     PeriodRange "F0858" "period-range" Error
         "`since` and `until` limit the periods of a grouping column, so a step with `from` must be grouped by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The same applies to `from` and `to` of `fill`."
         Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
+    PeriodOrColumn "W0859" "period-or-column" Warning("group by a column that has the name of a period", "write the column with its relation, or the period with its time")
+        "The relation of a metric set has a column with the name of a period, such as `year`. In `group_by`, the name is this column and not the year of the set's `time`."
+        Shown("group_by: year, where the set has `time: ordered_on` and its relation has a column `year`") => Shown("group_by: \"ordered_on[year]\"");
     Internal "F0901" "internal" Error
         "This is an internal error of formulac. Please report it together with the input."
         Shown("none known") => Shown("none known");

@@ -16,7 +16,7 @@ use crate::cli::commands::pull;
 use crate::cli::environment::quote_for_shell;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::{Generation, check_names};
-use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
+use crate::cli::knowledge::{CommandKnowledge, report_assumed_periods, report_undecided_types};
 use crate::cli::missing_versions;
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::omni_files;
@@ -250,6 +250,8 @@ impl CheckInputs<'_> {
             specs.map(|((_, source), path)| (source.clone(), path)).collect();
         let compiled = self.knowledge.compile_specs(compiler, specs.clone())?;
         report_undecided_types(session, compiled.iter().flat_map(Spec::undecided_types));
+        let compiled_specs = compiled.iter().filter_map(|spec| spec.compiled.as_ref());
+        report_assumed_periods(session, self.knowledge.workspace.as_ref(), compiled_specs);
         let knowing = if fix {
             self.knowledge.with_project_models(compiler)?
         } else {

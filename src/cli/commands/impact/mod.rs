@@ -10,6 +10,7 @@ use std::collections::btree_map::Entry;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
+use formulac::diag::lists::join_words;
 use formulac::impact::{
     ChangeSeverity, ColumnChange, Graph, Impact, ImpactTarget, NodeChanges, RevisionDifference, show,
 };
@@ -51,7 +52,11 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
                 names.extend(Generation::selected_model_names(session, &selection)?);
             }
             let targets = targets_from_names(session, &context, &graph, names, change)?;
-            (initial_node_changes(&graph, &targets), Vec::new())
+            let starts = initial_node_changes(&graph, &targets);
+            if change == ColumnChange::Values {
+                report_uncommitted_specs(session, &since::uncommitted_specs(&context, &graph, &starts));
+            }
+            (starts, Vec::new())
         }
     };
     let impact = formulac::impact::compute_impact(&graph, &starts, &context.status).with_differences(&differences);
@@ -81,6 +86,19 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         None => session.print_data(&text)?,
     }
     Ok(exit_status(session, args.fail_on, &impact))
+}
+
+/// Reports that uncommitted changes to specs may also change types or columns, which the report does not assume.
+fn report_uncommitted_specs(session: &Session, specs: &[String]) {
+    let subject = match specs {
+        [] => return,
+        [spec] => format!("{spec} has"),
+        specs => format!("{} have", join_words(specs, "and")),
+    };
+    session.report_action(&format!(
+        "the report assumes that only values change, but {subject} uncommitted changes; run `formulac impact --since \
+         HEAD` or `formulac plan` to see the effects of these changes"
+    ));
 }
 
 /// Returns the targets with these names and their changes. A metric is replaced by the columns and models that use the

@@ -72,6 +72,30 @@ pub fn compare(
     Ok(changes_since(graph, &before))
 }
 
+/// Returns the specs of these nodes and of the metric sets that they read, if git has an older version of the specs.
+/// Empty if there is no git repository.
+pub fn uncommitted_specs(context: &ImpactContext, graph: &Graph<'_>, changes: &[NodeChanges]) -> Vec<String> {
+    let mut paths = Vec::new();
+    for change in changes {
+        let Some(spec) = graph.parts.get(change.node_index).and_then(|part| part.spec) else {
+            continue;
+        };
+        paths.push(PathBuf::from(&spec.path));
+        paths.extend(spec.compiled.metric_set_files().map(|(path, _)| PathBuf::from(path)));
+    }
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    let changed = Revision::resolve_revision(&context.root, "HEAD").and_then(|head| head.differing_files(&paths));
+    let edited = changed
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|file| file.before.is_some());
+    edited
+        .map(|file| folder::display_path(&context.root.join(file.path)))
+        .collect()
+}
+
 /// Returns the files and folders that dbt reads, relative to the root, with the kind of their contents.
 fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
     let relative_path = |path: &str| Some(normalize_folder(dbt.folder.join(path).strip_prefix(root).ok()?));

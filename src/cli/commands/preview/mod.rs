@@ -11,7 +11,7 @@ use crate::cli::args::{PreviewArgs, TargetOptions};
 use crate::cli::engine::{Answer, Engine, EngineRequest};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
+use crate::cli::knowledge::{CommandKnowledge, report_assumed_periods, report_undecided_types};
 use crate::cli::metrics_query::{self, replace_keys_with_options};
 use crate::cli::project;
 use crate::cli::session::{Session, Stream, diagnostics_json};
@@ -151,6 +151,7 @@ fn run_preview(
         spec.add_model_warnings();
     }
     report_undecided_types(session, spec.undecided_types());
+    report_assumed_periods(session, knowledge.workspace.as_ref(), &spec.compiled);
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // Without `--schema`, the schema is inferred from the data files, so an unknown relation means a missing file.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.starts_with("did you mean"));

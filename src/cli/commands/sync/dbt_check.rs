@@ -72,7 +72,8 @@ pub fn check(
         Some(&copy.root),
         &planned_models.models,
         &planned_models.diagnostics,
-    )?;
+    )
+    .map_err(with_no_parse_help)?;
     let manifest = TargetFolder::read(copy.root.join("target/manifest.json"))
         .ok()
         .flatten();
@@ -95,5 +96,18 @@ pub fn check(
         ParsedProject::Yes
     } else {
         ParsedProject::Refused(refused, copy.into_kept_path())
+    })
+}
+
+/// Adds to the help that `push` can skip dbt, because a computer without the warehouse's settings cannot run dbt.
+fn with_no_parse_help(failure: Failure) -> Failure {
+    failure.map_message(|message| {
+        let advice = message
+            .help
+            .as_deref()
+            .map_or(String::new(), |help| format!("{help}; or "));
+        message.help = Some(format!(
+            "{advice}add `--no-parse` to push without parsing the project with dbt"
+        ));
     })
 }

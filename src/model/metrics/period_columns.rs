@@ -1,0 +1,68 @@
+//! Keys such as `year`, which are a period of a metric set's `time` unless the relation of the set has a column with
+//! this name.
+
+use super::keys::period_unit;
+use super::model_over_sets::{ModelKey, ModelOverSets};
+use super::set::MetricSet;
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic};
+use crate::load::SpecKind;
+
+impl ModelOverSets<'_> {
+    /// Warns about a key that is a column, although it has the name of a period of the set's `time`.
+    pub fn column_named_as_period_warning(
+        &self,
+        compiler: &Compiler,
+        key: &ModelKey,
+        set_indexes: &[usize],
+    ) -> Option<Diagnostic> {
+        let has_column = |set: &&MetricSet| {
+            let relation = set.relation(compiler);
+            relation.is_some_and(|relation| relation.position(&*key.text).is_some())
+        };
+        let set = self.sets_with_period(key, set_indexes).find(has_column)?;
+        let (word, input, period) = (&key.text, set.input_name(), set.time.as_ref()?.period(&key.text));
+        let message = format!("`{word}` is the column `{input}.{word}`, not the period `{period}`");
+        let help = match set_indexes {
+            [_] => format!("write `{period}` for the period, or `{input}.{word}` for the column"),
+            _ => {
+                let names = set_indexes.iter().map(|set| format!("{}: …", self.sets[*set].name));
+                let names: Vec<String> = names.collect();
+                format!(
+                    "specify the period or the column of each set: `- {word}: {{{}}}`",
+                    names.join(", ")
+                )
+            }
+        };
+        Some(Diagnostic::new(Code::PeriodOrColumn, key.span, message).with_help(help))
+    }
+
+    /// Returns the keys that are periods, but would be columns if the relation of their set had a column with the same
+    /// name. The columns of these relations are unknown. Each key comes with its relation.
+    pub fn assumed_periods(&self, compiler: &Compiler, set_indexes: &[usize]) -> Vec<(String, String)> {
+        let is_unknown = |set: &&MetricSet| {
+            let relation = set.relation(compiler);
+            relation.is_none_or(|relation| relation.columns().is_empty() && relation.may_have_unlisted_columns())
+        };
+        let mut periods = Vec::new();
+        for key in &self.keys {
+            let sets = self.sets_with_period(key, set_indexes).filter(is_unknown);
+            periods.extend(sets.filter_map(|set| Some((set.time.as_ref()?.period(&key.text), set.input_name()))));
+        }
+        periods
+    }
+
+    /// Returns the sets with a `time` of which a key is a period, if no column has the name of the key.
+    fn sets_with_period<'s>(
+        &'s self,
+        key: &'s ModelKey,
+        set_indexes: &'s [usize],
+    ) -> impl Iterator<Item = &'s MetricSet> {
+        let is_word = self.kind == SpecKind::OverSets && key.mapping.is_empty() && period_unit(&key.text).is_some();
+        let sets = set_indexes.iter().map(|set| &*self.sets[*set]);
+        sets.filter(move |set| {
+            let has_no_name = !set.is_time(&key.text) && set.position_by_any_name(&key.text).is_none();
+            is_word && has_no_name && set.time.is_some()
+        })
+    }
+}
