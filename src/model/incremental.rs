@@ -364,3 +364,19 @@ fn scalar_text(node: &Node) -> Option<SpannedText<'_>> {
 pub(super) fn is_incremental(run: &SpecCompilation<'_>) -> bool {
     config_text(&run.spec.dbt, "materialized") == Some("incremental")
 }
+
+/// Reports a key of a step that an incremental model cannot have.
+pub(super) fn incremental_input_error(key: &str, span: Span) -> Diagnostic {
+    let message = format!(
+        "a model with `{key}` in a step cannot be incremental, because a run reads only the new and late rows of one \
+         relation"
+    );
+    Diagnostic::new(Code::UnboundedInTime, span, message).with_help("write `materialized: table`")
+}
+
+/// Returns an error if an incremental model has a step with `fill`. `periods` contains the steps that specify periods.
+pub(super) fn incremental_fill_error(root: &Node, periods: &[(usize, &Node)]) -> Option<Diagnostic> {
+    let is_incremental = root.get("config")?.text_at("materialized") == Some("incremental");
+    let fill = periods.iter().find_map(|(_, step)| step.get("fill"))?;
+    is_incremental.then(|| incremental_input_error("fill", fill.get("by").unwrap_or(fill).span))
+}

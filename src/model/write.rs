@@ -1,7 +1,7 @@
 //! Writes the results of compiling a spec: the query, and the model's SQL file and properties.
 
 use formulac_syntax::text::one_line;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
@@ -49,7 +49,8 @@ impl SpecCompilation<'_> {
             if formulas.roles.get(part) == Some(&DefinitionRole::GroupBy) {
                 // The text of a timeframe in `group_by` serves as its description.
                 let text = definition.span.text(&formulas.text);
-                self.written_keys.push((key_name(text), text.to_owned()));
+                let step_name = step.name.map(|name| name.text.to_owned());
+                self.written_keys.push((key_name(text), text.to_owned(), step_name));
             }
             let Some(name) = definition
                 .name
@@ -140,39 +141,45 @@ impl SpecCompilation<'_> {
             let step = definition.step.clone().unwrap_or_default();
             self.origins.formulas.get(&(step, definition.name.to_lowercase()))
         };
-        let united: FxHashSet<&str> = self
-            .spec
-            .steps
-            .iter()
-            .flat_map(|step| &step.union)
-            .map(|name| name.text)
-            .collect();
-        let is_united = |step: Option<&str>| step.is_some_and(|step| united.contains(step));
+        let united = self.spec.steps.iter().flat_map(|step| &step.union);
+        let united: FxHashMap<&str, usize> = united.enumerate().map(|(index, name)| (name.text, index)).collect();
+        let position = |step: Option<&str>| united.get(step?).copied();
         let formulas = self.definitions.iter().map(|d| {
             let formula = as_written(d).map_or(d.formula(), String::as_str);
-            (d.name(), formula, is_united(d.step()))
+            (d.name(), formula, position(d.step()))
         });
         let keys = self
             .written_keys
             .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str(), false));
-        let telling = formulas
-            .chain(keys)
-            .filter(|(name, formula, _)| !name.eq_ignore_ascii_case(formula));
-        let mut formula_lists: FxHashMap<String, (Vec<String>, bool)> = FxHashMap::default();
-        for (name, formula, is_united) in telling {
-            let (formulas, were_united) = formula_lists.entry(name.to_ascii_lowercase()).or_default();
-            if !(is_united && *were_united) {
+            .map(|(name, text, step)| (name.as_str(), text.as_str(), position(step.as_deref())));
+        // Each formula of a name has the position of its step in the union, if the step is part of a union.
+        let mut formula_lists: FxHashMap<String, Vec<(Option<usize>, String)>> = FxHashMap::default();
+        for (name, formula, united) in formulas.chain(keys) {
+            let is_repeated = name.eq_ignore_ascii_case(formula);
+            if is_repeated && united.is_none() {
+                continue;
+            }
+            let formulas = formula_lists.entry(name.to_ascii_lowercase()).or_default();
+            if united.is_none() || formulas.iter().any(|(other, _)| other.is_none()) {
                 formulas.clear();
             }
-            let formula = one_line(formula);
-            if !formulas.contains(&formula) {
-                formulas.push(formula);
+            // A key that is a definition of the same step only repeats the name of the definition.
+            if united.is_none() || !formulas.iter().any(|(other, _)| *other == united) {
+                formulas.push((united, one_line(formula)));
             }
-            *were_united = is_united;
         }
-        let text = |(name, (formulas, _)): (String, (Vec<String>, bool))| (name, formulas.join(" or "));
-        formula_lists.into_iter().map(text).collect()
+        let text = |(name, mut formulas): (String, Vec<(Option<usize>, String)>)| {
+            formulas.sort_by_key(|(position, _)| *position);
+            let mut texts: Vec<String> = Vec::new();
+            for (_, text) in formulas {
+                if !texts.contains(&text) {
+                    texts.push(text);
+                }
+            }
+            let is_known = texts.iter().any(|text| !name.eq_ignore_ascii_case(text));
+            is_known.then(|| (name, texts.join(" or ")))
+        };
+        formula_lists.into_iter().filter_map(text).collect()
     }
 
     /// Returns the inputs of a plain query.

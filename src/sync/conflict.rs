@@ -1,5 +1,6 @@
 //! Conflicts that a user must resolve: parts that were changed in both the spec and a file since the last push.
 
+use formulac_syntax::yaml::CONFLICT_MARKER;
 use serde_json::{Value, json};
 
 use super::hand_edits::{HandEdit, Property};
@@ -64,6 +65,13 @@ impl Conflict {
         self.edit
             .as_ref()
             .is_some_and(|edit| edit.is_whole_file() && edit.why.is_some())
+    }
+
+    /// Returns `true` if the file contains a conflict marker of git.
+    #[must_use]
+    pub fn has_conflict_marker(&self) -> bool {
+        let why = self.edit.as_ref().and_then(|edit| edit.why.as_deref());
+        self.is_unreadable() && why == Some(CONFLICT_MARKER)
     }
 
     /// Returns `where` or `having` if the conflict concerns this condition of the spec.

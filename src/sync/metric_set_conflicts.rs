@@ -100,7 +100,19 @@ impl MetricSetConflict {
                 let base = with_override(&column.base.source, listed, formula)?;
                 let shown = column.find_edit_in_recompiled_sql(column.compiler, Some(&base))?;
                 let text = with_override(&ours.source, listed, formula)?;
-                first_error(tools.compiler, ours, &text).map(|()| shown)
+                let compiled = tools.compiler.compile_spec_at(&text, Some(&ours.spec));
+                if let Some(error) = first_error_message(&compiled) {
+                    return Err(error);
+                }
+                // If the set's formula has changed, its name in the new formula has another value than in the edit.
+                if one_line(now.text()) == one_line(edit.definition.text()) {
+                    return Ok(shown);
+                }
+                compiled.model_sql().and_then(|sql| column.find_edit_in_sql(sql)).ok_or_else(|| {
+                    format!(
+                        "`{set}.{name}` has changed since the last push, so `{formula}` would not produce the edited SQL"
+                    )
+                })
             }),
         };
         let (to_set, to_set_sql) = split_formula(to_set);
@@ -353,9 +365,13 @@ impl EditedMetricColumn<'_> {
         let sql = compiled
             .model_sql()
             .ok_or_else(|| first_error_message(&compiled).unwrap_or_else(|| NO_FORMULA.to_owned()))?;
+        self.find_edit_in_sql(sql).ok_or_else(|| NO_FORMULA.to_owned())
+    }
+
+    /// Finds the edit in a version of the model's SQL.
+    fn find_edit_in_sql(&self, sql: &str) -> Option<EditMatch> {
         let (cte, column) = &self.edit.column_with_cte;
-        let edit_match = self.model.find_edit_in(self.decompiler, sql, (cte.as_deref(), column));
-        edit_match.ok_or_else(|| NO_FORMULA.to_owned())
+        self.model.find_edit_in(self.decompiler, sql, (cte.as_deref(), column))
     }
 
     /// Returns whether a version of the model's SQL contains the edit.

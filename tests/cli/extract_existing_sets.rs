@@ -317,6 +317,45 @@ fn a_set_does_not_change_for_the_models_that_read_it() {
     assert_eq!(sql(&project, &["more", "same", "whole"]), before);
 }
 
+/// The new metric `share` of one spec would break a model that defines `share`, but the new metric of another spec would
+/// not.
+#[test]
+fn only_the_spec_that_would_break_a_model_is_left_out() {
+    let specs = [
+        (
+            "largest",
+            "model: largest\nfrom: orders\ngroup_by: k\ndefinitions: |\n  n = SUM(x)\n  m = MAX(x)\n",
+        ),
+        (
+            "shares",
+            "model: shares\nfrom: orders\ngroup_by: k\ndefinitions: |\n  n = SUM(x)\n  share = n / COUNT()\n",
+        ),
+        (
+            "whole",
+            "model: whole\nmetrics: [orders.n]\ngroup_by: k\ndefinitions: share = n / SUM(n:n)\n",
+        ),
+        ("set", "metric_set: orders\nfrom: orders\ndefinitions: n = SUM(x)\n"),
+    ];
+    let names = ["largest", "shares", "whole"];
+    let project = project("one_reader_of_the_set", &specs);
+    let before = sql(&project, &names);
+    let run = project.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let skipped = "metrics/shares.yml is skipped: moving definitions of the spec to the set orders would change \
+                   metrics/whole.yml: the spec would have an error if it read the set: `share` is a metric";
+    assert!(run.err.contains(skipped), "{}", run.err);
+    assert!(!run.err.contains("metrics/largest.yml is skipped"), "{}", run.err);
+    for (name, text) in [
+        ("largest", "metrics: [orders.n, orders.m]"),
+        ("shares", "from: orders"),
+        ("set", "  m = MAX(x)"),
+    ] {
+        let spec = project.read(&format!("metrics/{name}.yml"));
+        assert!(spec.lines().any(|line| line == text), "{text}\n{spec}");
+    }
+    assert_eq!(sql(&project, &names), before);
+}
+
 #[test]
 fn the_name_selects_the_set() {
     let spec = "from: orders\ndefinitions: |\n  n = SUM(x)\n  m = COUNT()\n";

@@ -522,7 +522,13 @@ fn help_of_queries_names_options() {
     let before = "before = PERIODOFFSET(revenue, -1, \"month\")";
     let previous = "previous = OFFSET(revenue, -1)";
     let revenue = ["--metrics", "orders.revenue", "--by", "month"];
-    let cases: [(&[&str], &str); 5] = [
+    let mapped = "day: {orders: ordered_at, refunds: refunded_on}";
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &["--metrics", both, "--by", mapped],
+            "the key `day: {orders: ordered_at, refunds: refunded_on}` is a string instead of a mapping; help: write the \
+             key as a mapping: `- day: {orders: ordered_at, refunds: refunded_on}` in a spec",
+        ),
         (
             &["--metrics", "orders.revenue,orders.revenue"],
             "rename one of the columns: `orders.revenue as other_name`",

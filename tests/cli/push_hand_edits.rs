@@ -424,9 +424,45 @@ fn sql_that_cannot_be_split_is_reported_with_its_line() {
             let text = format!("{}{}", run.out, run.err);
             let next = format!("next    correct line {line} of {sql}\n");
             assert!(text.contains(reason) && text.contains(&next), "{command:?} {text}");
+            // Only git's versions of a generated file may be replaced without a look at them.
+            assert_eq!(text.contains("--ours"), new.contains("<<<<"), "{command:?} {text}");
         }
         assert_eq!(project.read("metrics/revenue.yml"), spec);
     }
+}
+
+/// A merge in git may leave markers in several generated files, but the specs already contain the result.
+#[test]
+fn files_with_conflict_markers_can_be_written_from_the_spec() {
+    let project = create_project("push_conflict_markers");
+    let files = ["models/formulac/revenue.sql", "models/formulac/revenue.yml"];
+    let generated = files.map(|file| project.read(file));
+    for (file, text) in files.iter().zip(&generated) {
+        project.write(file, format!("<<<<<<< HEAD\n{text}"));
+    }
+    let plan = project.run(&["plan"]);
+    assert_eq!(plan.exit, 3, "{}{}", plan.out, plan.err);
+    for file in files {
+        let next = format!(
+            "  next    correct line 1 of {file}\n          or formulac resolve revenue:{file} --ours, which writes the \
+             file from the spec and saves a copy of it\n"
+        );
+        assert!(plan.out.contains(&next), "{}", plan.out);
+    }
+    let status = project.run(&["status"]);
+    let found = "2 conflicts are to resolve: revenue\n";
+    let fix = format!(
+        "correct line 1 of {0} (or formulac resolve revenue:{0} --ours)",
+        files[0]
+    );
+    assert!(
+        status.out.contains(found) && status.out.contains(&fix),
+        "{}",
+        status.out
+    );
+    project.succeed(&["resolve", &format!("revenue:{}", files[0]), "--ours"]);
+    project.succeed(&["resolve", "revenue", "--ours"]);
+    assert_eq!(files.map(|file| project.read(file)), generated);
 }
 
 /// In the SQL, a column is renamed and gets an expression that no formula can express. Meanwhile, other parts of the

@@ -219,8 +219,8 @@ pub(crate) struct SpecCompilation<'r> {
     /// All definitions, for the header of generated SQL and for callers.
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) origins: GeneratedSpecOrigins,
-    /// Name of each grouping key, and its text in the spec.
-    pub(crate) written_keys: Vec<(String, String)>,
+    /// Name of each grouping key, its text in the spec, and the name of its step.
+    pub(crate) written_keys: Vec<(String, String, Option<String>)>,
     pub(crate) sources: SpecSources,
     /// Access level and group that the inputs require, once computed.
     pub(crate) inherited: OnceCell<InheritedAccess>,

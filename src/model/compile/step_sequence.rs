@@ -5,7 +5,7 @@ use crate::CompiledSpec;
 use crate::checks::{check_cte_names, check_keep};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::is_incremental;
+use crate::incremental::{incremental_input_error, is_incremental};
 use crate::join_scope::StepFacts;
 use crate::load::{PeriodSeries, SpannedText, SpecKind, Step, StepRead};
 use crate::plan::{StepInput, StepOutput, TabSource};
@@ -115,12 +115,7 @@ impl SpecCompilation<'_> {
             let is_filled =
                 self.spec.kind != SpecKind::Written && self.spec.steps.iter().any(|step| step.series.is_some());
             let key = if is_filled { "fill" } else { key };
-            let message = format!(
-                "a model with `{key}` in a step cannot be incremental, because a run reads only the new and late rows \
-                 of one relation"
-            );
-            let help = "write `materialized: table`";
-            diagnostics.push(Diagnostic::new(Code::UnboundedInTime, span, message).with_help(help));
+            diagnostics.push(incremental_input_error(key, span));
             // Skip the other checks of incremental models for filled steps: the errors would refer to generated steps,
             // which the spec does not contain.
             self.incremental = !is_filled;

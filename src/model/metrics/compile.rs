@@ -16,6 +16,7 @@ use crate::dbt_tests::with_original_key;
 use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
 use crate::graph::{self, ModelRead};
+use crate::incremental::incremental_fill_error;
 use crate::load::{SpecKind, load};
 use crate::schema::Column;
 use crate::span::Span;
@@ -185,7 +186,14 @@ impl Compiler {
             .and_then(|root| expand_periods(self, (root, source), &periods, &mut faults));
         let has_fill = periods.iter().any(|(_, step)| step.get("fill").is_some());
         // Compile the spec without these keys to find errors that are unrelated to them.
-        let plain = self.compile_query(file, kind);
+        let filled_error = file.root().and_then(|root| incremental_fill_error(root, &periods));
+        let mut plain = self.compile_query(file, kind);
+        if filled_error.is_some() {
+            // No key could make a filled model incremental.
+            plain
+                .diagnostics
+                .retain(|fault| fault.kind() != Code::IncrementalWithoutKey);
+        }
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
             // The spec was compiled without `fill`, so the warning about missing periods does not apply.
@@ -195,6 +203,7 @@ impl Compiler {
                     .retain(|diagnostic| diagnostic.kind() != Code::RowsNotPeriods);
             }
             compiled.diagnostics.append(&mut faults);
+            compiled.diagnostics.extend(filled_error);
             diag::sort(&mut compiled.diagnostics);
             (compiled.query, compiled.model) = (None, None);
             return compiled;

@@ -26,6 +26,11 @@ impl ModelOverSets<'_> {
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }
+        if key.mapping.is_empty() && key.text.contains(": {") {
+            let message = format!("the key `{}` is a string instead of a mapping", key.text);
+            let help = format!("write the key as a mapping: `- {}`", key.text);
+            return Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help(help));
+        }
         let mut unknown = None;
         for set in set_indexes.iter().map(|set| &self.sets[*set]) {
             let mapped = key.mapped_column(set);

@@ -20,6 +20,7 @@ mod compile;
 mod expand;
 mod expanded_model;
 mod fill;
+mod filter_names;
 mod formulas;
 mod graph;
 mod inlining;

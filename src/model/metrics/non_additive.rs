@@ -2,6 +2,7 @@
 //! group are aggregated.
 
 use formulac_syntax::lex::quote_formula_name;
+use rustc_hash::FxHashSet;
 
 use super::columns::Replacement;
 use super::formulas::{MetricFormula, NameUse};
@@ -182,8 +183,8 @@ impl ModelOverSets<'_> {
             ..grouped.clone()
         };
         rows.group_by = Vec::new();
-        rows.definitions
-            .retain(|definition| self.is_row_level(set, keys, definition));
+        let row_level = self.row_level_names(compiler, set, keys);
+        rows.definitions.retain(|text| row_level.contains(&text.name));
         let mut column_names: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
@@ -266,17 +267,23 @@ impl ModelOverSets<'_> {
         [rows, step]
     }
 
-    /// Returns whether a definition is a key or dimension, in a step that reads the rows of a metric set.
-    fn is_row_level(&self, set: usize, keys: &Arena<MetricSetKey>, definition: &DefinitionText) -> bool {
-        let is_key = keys
-            .iter()
-            .filter_map(|key| key.definition.as_ref())
-            .any(|key| key.name == definition.name);
+    /// Returns the names of keys and dimensions that a step may define if it reads the rows of a metric set.
+    fn row_level_names(&self, compiler: &Compiler, set: usize, keys: &Arena<MetricSetKey>) -> FxHashSet<String> {
+        let keys_with_definitions = keys.iter().filter_map(|key| key.definition.as_ref());
         let metric_set = &self.sets[set];
-        let is_dimension = metric_set
-            .position(&definition.name)
-            .is_some_and(|index| !metric_set.is_metric(&metric_set.definitions[index]));
-        is_key || is_dimension
+        let dimensions = metric_set
+            .definitions
+            .iter()
+            .filter(|formula| !metric_set.is_metric(formula));
+        let names = keys_with_definitions.map(|key| key.name.clone());
+        names
+            .chain(dimensions.map(|formula| formula.name.clone()))
+            .chain(
+                self.second_names_of_dimensions(compiler, set, keys)
+                    .into_iter()
+                    .map(|definition| definition.name),
+            )
+            .collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::columns::Replacement;
+use super::filter_names::FilterName;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetNameTarget;
 use super::keys::{MetricSetKey, joined_relation};
@@ -83,6 +84,7 @@ impl ModelOverSets<'_> {
             .iter()
             .filter_map(|key| key.definition.clone())
             .chain(dimensions)
+            .chain(self.second_names_of_dimensions(compiler, set, keys))
             .chain(columns);
         StepText {
             from: from.map(|(node, text)| TextWithPosition::new(text, file, node.span)),
@@ -91,7 +93,7 @@ impl ModelOverSets<'_> {
                 .into_iter()
                 .map(|join| TextWithPosition::new(node_text(join), file, join.span))
                 .collect(),
-            filter: self.filter_text(set, keys, bounds),
+            filter: self.filter_text(compiler, set, keys, bounds),
             group_by: keys.iter().map(|key| key.entry.clone()).collect(),
             definitions: definitions.collect(),
             ..StepText::default()
@@ -195,6 +197,7 @@ impl ModelOverSets<'_> {
     /// set's key.
     fn filter_text(
         &self,
+        compiler: &Compiler,
         set: usize,
         keys: &Arena<MetricSetKey>,
         bounds: Vec<TextWithOrigins>,
@@ -210,20 +213,9 @@ impl ModelOverSets<'_> {
         for (_, filter) in self.filters_of(set) {
             let mut replaced = Vec::new();
             for name in &filter.names {
-                let key = self.key_of_filter(name);
-                if let Some(key) = key.and_then(|index| keys.try_get(index)) {
-                    // In a condition on rows, the name of the time column refers to the column and not to a key with
-                    // the same name.
-                    let hiding = key.definition.as_ref().filter(|key| metric_set.is_time(&key.name));
-                    let text = hiding.map_or(&key.entry.text, |key| &key.formula.text);
-                    let text = TextWithOrigins::generated(text, 0, filter.file_span(&name.range));
+                if let Some(FilterName { text, .. }) = self.filter_name(compiler, set, keys, name) {
+                    let text = TextWithOrigins::generated(&text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
-                } else if let Some(current) = self.current_name_in_filter(set, name) {
-                    let span = filter.file_span(&name.range);
-                    replaced.push((
-                        name.range.clone(),
-                        TextWithOrigins::generated(&name.replacement_text(current), 0, span),
-                    ));
                 }
             }
             filters.push(filter.with_replacements(0, &replaced));

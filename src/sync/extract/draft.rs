@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::spec_text::SpecEntries;
 use crate::Level;
 use crate::arena::Arena;
-use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepOrigin};
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepOrigin, is_plain_name};
 
 /// Spec whose definitions may move to a metric set.
 #[derive(Debug)]
@@ -72,6 +72,24 @@ impl MetricSetDraft {
     /// Returns the first step of the first spec that reads the metric set.
     pub fn first_step<'c>(&self, candidates: &'c Arena<Candidate>) -> Option<&'c FirstStep> {
         self.members.first().map(|member| &candidates[member.candidate].step)
+    }
+
+    /// Returns the names of added definitions that occur in a spec, which may conflict with the names of the spec.
+    /// Empty if the spec names none of them or, with `orders.*`, reads all of them. `text` is in lower case.
+    pub fn added_names_in(&self, text: &str) -> HashSet<&String> {
+        let words: HashSet<&str> = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+        let is_named = |name: &String| match is_plain_name(name) {
+            true => words.contains(name.to_lowercase().as_str()),
+            false => text.contains(&name.to_lowercase()),
+        };
+        let added = self
+            .definitions
+            .iter()
+            .filter(|definition| definition.is_new && !text.contains(".*"));
+        added
+            .map(|definition| &definition.name)
+            .filter(|name| is_named(name))
+            .collect()
     }
 }
 

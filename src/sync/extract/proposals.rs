@@ -302,9 +302,16 @@ impl ExtractionRun<'_> {
         for (spec, reason) in changed {
             let SpecText { text, path } = self.specs[spec];
             let path = path.unwrap_or_default();
+            let text = text.to_lowercase();
             for Proposal { draft, name, .. } in proposals.iter().filter(|proposal| proposal.spec.is_some()) {
-                let reads_set = text.to_lowercase().contains(&name.to_lowercase());
-                let adds = |moved: &Option<usize>| moved.is_some_and(|index| draft.definitions[index].is_new);
+                let reads_set = text.contains(&name.to_lowercase());
+                let causes = draft.added_names_in(&text);
+                let adds = |moved: &Option<usize>| {
+                    moved.is_some_and(|index| {
+                        let definition = &draft.definitions[index];
+                        definition.is_new && (causes.is_empty() || causes.contains(&definition.name))
+                    })
+                };
                 for member in draft
                     .members
                     .iter()

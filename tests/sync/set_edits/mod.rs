@@ -423,6 +423,29 @@ fn an_edit_is_compared_with_the_change_of_its_set() {
     assert_eq!((conflict.spec.as_str(), conflict.spec_line), ("orders.yml", Some(7)));
 }
 
+/// In a formula of the model, the name of a metric has the value of the changed set, which the edit does not have.
+#[test]
+fn an_edit_of_a_changed_metric_is_not_resolved_with_its_name() {
+    let decompiler = Decompiler::default();
+    let edit = (
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount), 0) + 7 as revenue",
+    );
+    let refused = "`orders.revenue` has changed since the last push, so `revenue + 7` would not produce the edited SQL";
+    for (set, to_model) in [
+        (ORDERS.to_owned(), Ok("revenue + 7")),
+        (ORDERS.replace("SUM(amount)\n", "SUM(amount) * 2\n"), Err(refused)),
+    ] {
+        let done = reconcile_edit(&decompiler, BY_MONTH, edit, &set);
+        let [conflict] = done.conflicts.as_slice() else {
+            panic!("{:#?}", done.conflicts)
+        };
+        let resolutions = conflict.set.as_ref().expect("a conflict with a set");
+        assert_eq!(resolutions.to_set.as_deref(), Ok("SUM(amount) + 7"));
+        assert_eq!(resolutions.to_model.as_deref().map_err(String::as_str), to_model);
+    }
+}
+
 /// Renames a helper column and the alias of a join. The definitions remain the same.
 #[test]
 fn new_names_of_helpers_are_kept() {

@@ -154,7 +154,7 @@ fn pending_push_health(
         }
     }
     if !conflicts.is_empty() {
-        let places: Vec<String> = conflicts
+        let mut places: Vec<String> = conflicts
             .iter()
             .flat_map(|model| {
                 model.conflicts.iter().map(|conflict| {
@@ -165,11 +165,9 @@ fn pending_push_health(
                 })
             })
             .collect();
-        problems.push(format!(
-            "{} to resolve: {}",
-            format_count(places.len(), "conflict is", "conflicts are"),
-            list_names(&places)
-        ));
+        let count_text = format_count(places.len(), "conflict is", "conflicts are");
+        places.dedup();
+        problems.push(format!("{count_text} to resolve: {}", list_names(&places)));
     }
     let kept_count: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
     let well = match kept_count {

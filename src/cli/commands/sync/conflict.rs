@@ -165,7 +165,16 @@ fn write_resolutions(
     sides: &[ConflictSide],
 ) {
     let edit = manual_resolution(conflict);
-    // Do not show the commands for an unreadable file, because they would discard all edits to the file.
+    if conflict.has_conflict_marker() && sides.contains(&ConflictSide::Ours) {
+        let command = resolve_command(workspace, model, conflict, ConflictSide::Ours);
+        let _ = writeln!(out, "  next    {edit}");
+        let _ = writeln!(
+            out,
+            "          or {command}, which writes the file from the spec and saves a copy of it\n"
+        );
+        return;
+    }
+    // Do not show the commands for other unreadable files, because they would discard all edits to the file.
     let sides = if conflict.is_unreadable() { &[] } else { sides };
     let Some((first, others)) = sides.split_first() else {
         let _ = writeln!(out, "  next    {edit}\n");
@@ -292,6 +301,10 @@ pub fn resolution_hint(
     conflict: &Conflict,
 ) -> String {
     match possible_sides(workspace, planned_models, model, conflict).split_first() {
+        Some((ConflictSide::Ours, _)) if conflict.has_conflict_marker() => {
+            let command = resolve_command(workspace, model, conflict, ConflictSide::Ours);
+            format!("{} (or {command})", manual_resolution(conflict))
+        }
         _ if conflict.is_unreadable() => manual_resolution(conflict),
         None => manual_resolution(conflict),
         Some((first, [])) => resolve_command(workspace, model, conflict, *first),

@@ -185,19 +185,43 @@ impl Lowerer<'_> {
             return Some(self.report_nested_aggregate(function, late, span));
         }
         let text = self.source_text(meta.span);
+        let mut late_span = self.program.meta(self.late_operand(late)).span;
+        let mut message = format!(
+            "the condition `{text}` of `{}` is computed after grouping",
+            function.name
+        );
+        if meta.span.start <= late_span.start && late_span.end <= meta.span.end {
+            late_span = meta.span;
+        } else {
+            // The condition is a criterion, and its range is the value that is computed after grouping.
+            let range = self.source_text(late_span);
+            message = format!(
+                "the condition `{text}` on `{range}` in `{}` is computed after grouping",
+                function.name
+            );
+        }
+        let help = self.help_with_column_hidden_in(late).unwrap_or_else(|| {
+            "compute the condition in an earlier step with `group_by`, and test it in the next step".to_owned()
+        });
         self.report(
-            Diagnostic::new(
-                Code::NestedAggregate,
-                span,
-                format!(
-                    "the condition `{text}` of `{}` is computed after grouping",
-                    function.name
-                ),
-            )
-            .with_secondary_label(meta.span, "already one value per group")
-            .with_help("compute the condition in an earlier step with `group_by`, and test it in the next step"),
+            Diagnostic::new(Code::NestedAggregate, span, message)
+                .with_secondary_label(late_span, "already one value per group")
+                .with_help(help),
         );
         Some(self.add_error(span))
+    }
+
+    /// Returns the definition or aggregate that causes a condition to be computed after grouping.
+    fn late_operand(&self, condition: IrId) -> IrId {
+        let mut late = condition;
+        while !matches!(self.program.node(late), Ir::Definition(_)) {
+            let mut operands = self.program.operands(late);
+            match operands.find(|id| self.program.meta(*id).level >= Level::Aggregate) {
+                Some(operand) => late = operand,
+                None => break,
+            }
+        }
+        late
     }
 
     /// Aggregates the rows that satisfy all conditions: the rows of a group, or the rows of a window.

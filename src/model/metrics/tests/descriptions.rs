@@ -50,6 +50,25 @@ fn descriptions_in_a_model_over_several_sets_show_the_formulas_of_the_sets() {
 }
 
 #[test]
+fn descriptions_of_mapped_keys_show_the_column_of_each_set() {
+    for (mapping, description) in [
+        (
+            "{orders: orders.status, refunds: refunds.reason}",
+            "orders.status or refunds.reason",
+        ),
+        ("{orders: status, refunds: reason}", "status or reason"),
+        ("{orders: reason, refunds: refunds.status}", "reason or refunds.status"),
+        ("{orders: status, refunds: refunds.status}", "status or refunds.status"),
+    ] {
+        let model = format!("model: m\nmetrics: [orders.n, refunds.refunded]\ngroup_by:\n- status: {mapping}\n");
+        let compiled = compile_last(&[ORDERS, REFUNDS, &model]);
+        assert!(!compiled.has_errors(), "{mapping}: {:#?}", compiled.diagnostics());
+        let key = compiled.columns().iter().next().expect("a key");
+        assert_eq!(key.description_text(), Some(description), "{mapping}");
+    }
+}
+
+#[test]
 fn descriptions_in_a_step_with_fill_show_the_formulas_of_the_step() {
     let model = "\
 model: m

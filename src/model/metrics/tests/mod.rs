@@ -4,6 +4,7 @@ mod balances;
 mod descriptions;
 mod expanded;
 mod fill;
+mod filters;
 mod incomplete_schema;
 mod keys;
 mod outdated_names;

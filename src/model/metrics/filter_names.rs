@@ -1,0 +1,126 @@
+//! Names in the filters of a model built on metric sets. A name that is both a dimension and a column means the
+//! dimension, as in `group_by`. In the `where` of a step, such a name would mean the column.
+
+use std::collections::BTreeSet;
+
+use formulac_syntax::lex::quote_formula_name;
+
+use super::formulas::NameUse;
+use super::keys::{MetricSetKey, joined_relation};
+use super::model_over_sets::ModelOverSets;
+use super::set::MetricSet;
+use super::step_text::DefinitionText;
+use crate::arena::Arena;
+use crate::catalog_lookup::known_relation;
+use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
+use crate::plan::split_timeframe;
+
+/// Text that replaces a name in a filter.
+pub struct FilterName {
+    pub text: String,
+    /// Dimension to which the text refers by its second name.
+    dimension: Option<usize>,
+}
+
+impl ModelOverSets<'_> {
+    /// Returns the text that replaces a name in a filter of the model. `None` if the name remains unchanged.
+    pub fn filter_name(
+        &self,
+        compiler: &Compiler,
+        set: usize,
+        keys: &Arena<MetricSetKey>,
+        name: &NameUse,
+    ) -> Option<FilterName> {
+        let metric_set = &self.sets[set];
+        let hidden = |name: &str| metric_set.dimension_hidden_by_column(compiler, name);
+        let key = self.key_of_filter(name).and_then(|index| keys.try_get(index));
+        if let Some(key) = key {
+            // In a condition on rows, the name of a time refers to the column.
+            let hiding = key.definition.as_ref().filter(|key| metric_set.is_time(&key.name));
+            let entry = hiding.map_or(&key.entry.text, |key| &key.formula.text);
+            let (base, frame) = split_timeframe(entry);
+            let dimension = hidden(base).filter(|_| key.definition.is_none());
+            let text = match dimension.map(|index| self.second_name(compiler, set, index)) {
+                None => entry.clone(),
+                Some(name) if frame.is_empty() => quote_formula_name(&name),
+                Some(name) => format!("{}[{frame}]", quote_formula_name(&name)),
+            };
+            return Some(FilterName { text, dimension });
+        }
+        let current = self.current_name_in_filter(set, name);
+        let plain = name.qualifier.is_none().then(|| current.unwrap_or(&name.name));
+        let dimension = plain.and_then(hidden);
+        let text = match dimension {
+            Some(index) => name.replacement_text(&self.second_name(compiler, set, index)),
+            None => name.replacement_text(current?),
+        };
+        Some(FilterName { text, dimension })
+    }
+
+    /// Returns definitions that give a second name to the dimensions in the model's filters that columns hide.
+    pub fn second_names_of_dimensions(
+        &self,
+        compiler: &Compiler,
+        set: usize,
+        keys: &Arena<MetricSetKey>,
+    ) -> Vec<DefinitionText> {
+        let names = self.filters_of(set).flat_map(|(_, filter)| &filter.names);
+        let hidden: BTreeSet<usize> = names
+            .filter_map(|name| self.filter_name(compiler, set, keys, name)?.dimension)
+            .collect();
+        let span = self.step.get("where").map_or(self.span, |node| node.span);
+        let definition = |index: usize| {
+            let formula = quote_formula_name(&self.sets[set].definitions[index].name);
+            DefinitionText::generated(self.second_name(compiler, set, index), &formula, 0, span)
+        };
+        hidden.into_iter().map(definition).collect()
+    }
+
+    /// Returns the second name of a dimension, which differs from all other names of the model and its set.
+    fn second_name(&self, compiler: &Compiler, set: usize, index: usize) -> String {
+        let metric_set = &self.sets[set];
+        let listed_names = || self.listed_metrics.iter().map(|metric| &metric.name);
+        let own_names = || self.definitions.iter().map(|formula| &formula.name);
+        let is_taken = |name: &str| {
+            let mut names = listed_names().chain(own_names());
+            metric_set.position_by_any_name(name).is_some()
+                || metric_set.has_known_column(compiler, name)
+                || names.any(|other| other.eq_ignore_ascii_case(name))
+                || self
+                    .possible_key_names()
+                    .iter()
+                    .any(|key| key.eq_ignore_ascii_case(name))
+        };
+        let mut name = format!("{}_dimension", metric_set.definitions[index].name);
+        while is_taken(&name) {
+            name.push('_');
+        }
+        name
+    }
+}
+
+impl MetricSet {
+    /// Returns the index of a dimension that has the name of a column, so that a filter would read the column. Its own
+    /// formula may be the only text that shows that the column exists.
+    fn dimension_hidden_by_column(&self, compiler: &Compiler, name: &str) -> Option<usize> {
+        let index = self.position(name)?;
+        let formula = &self.definitions[index];
+        let mut names = formula.names.iter();
+        let reads_column =
+            names.any(|other| other.qualifier.is_none() && other.name.eq_ignore_ascii_case(&formula.name));
+        let is_hidden = !self.is_metric(formula) && (reads_column || self.has_known_column(compiler, name));
+        is_hidden.then_some(index)
+    }
+
+    /// Returns whether a relation that the metric set reads or joins is known to have a column.
+    fn has_known_column(&self, compiler: &Compiler, name: &str) -> bool {
+        let joins = self.root.items_at("joins").iter();
+        let joined = joins.filter_map(|join| {
+            let (_, to) = joined_relation(join)?;
+            known_relation(&compiler.options, &RelationReference::read(to)?)
+        });
+        let mut relations = self.relation(compiler).into_iter().chain(joined);
+        relations.any(|relation| relation.position(name).is_some())
+    }
+}
