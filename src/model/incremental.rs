@@ -331,7 +331,8 @@ impl SpecCompilation<'_> {
             } else {
                 (
                     format!(
-                        "`{name}` may be NULL, and NULLs are never equal, so each run inserts the rows with a NULL `{name}` again"
+                        "`{name}` may be NULL, and NULLs are never equal, so each run inserts the rows with a NULL \
+                         `{name}` again"
                     ),
                     format!(
                         "replace NULL in its definition, as in `{name} = COALESCE({name}, …)`, or add `columns: \

@@ -64,8 +64,8 @@ static SERIES: KeyTable = KeyTable {
         Key::new(
             "first",
             KeyShape::Text,
-            "Column of the input with the first day of the first period. Unless the unit is `day` or `week`, the value must \
-             be the first day of a month.",
+            "Column of the input with the first day of the first period. Unless the unit is `day` or `week`, the value \
+             must be the first day of a month.",
         )
         .required("the column with the first period, such as `first: first_month`"),
         Key::new(
