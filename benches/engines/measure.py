@@ -160,7 +160,7 @@ def page(results, count):
     """Returns docs/performance.md."""
     lines = [
         "# Cost of the generated SQL", "",
-        f"Generated SQL compared with handwritten SQL, on {count:,} orders. A ratio of 1.1 means that the generated query takes 10 % longer",
+        f"This page compares generated SQL with handwritten SQL, on {count:,} orders. A ratio of 1.1 means that the generated query takes 10 % longer",
         "than the handwritten query. *Types*: the schema contains only types. *Facts*: in addition, tests prove which columns are unique or never NULL.",
         "Both queries return the same rows.", "",
         "`benches/engines/measure.py` writes this page; the queries are in `benches/engines/metrics.yml`. Each engine uses one core.", "",

@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn faults_are_found() {
         let cases = [
-            ("a\n<<<<<<< HEAD\nb", "2: the file contains a conflict marker of git"),
+            ("a\n<<<<<<< HEAD\nb", "2: the file contains a Git conflict marker"),
             ("with a as ((\nselect f(b))\nselect c", "1: `(` is never closed"),
             ("select f(a\nfrom b", "1: `(` is never closed"),
             ("{# generated #}\nselect f((a)\nfrom b", "2: `(` is never closed"),

@@ -326,11 +326,14 @@ impl SpecCompilation<'_> {
             let (message, help) = if is_time {
                 (
                     format!("`{name}` may be NULL, but incremental runs skip rows without a time"),
-                    format!("remove such rows with `where`, and add `columns: {{{name}: {{data_tests: [not_null]}}}}`"),
+                    format!("filter out NULLs with `where`, and add `columns: {{{name}: {{data_tests: [not_null]}}}}`"),
                 )
             } else {
                 (
-                    format!("`{name}` may be NULL, and NULLs are never equal, so each run adds such a row again"),
+                    format!(
+                        "`{name}` may be NULL, and NULLs are never equal, so each run inserts the rows with a NULL \
+                         `{name}` again"
+                    ),
                     format!(
                         "replace NULL in its definition, as in `{name} = COALESCE({name}, …)`, or add `columns: \
                             {{{name}: {{data_tests: [not_null]}}}}`"

@@ -26,8 +26,8 @@ pub(super) fn check_window_sort_keys(plan: &StepPlan<'_>, text: &str, diagnostic
                 format!("`{key}` depends on the order of the rows, so it cannot be used in `order_by` of the same step")
             }
             false => format!(
-                "`{key}` reads other rows, so it cannot be used in `order_by` of a step in which `{ordered_name}` depends \
-                 on the order of the rows"
+                "the step cannot sort by `{key}`, because `{key}` reads other rows and `{ordered_name}` depends on the \
+                 order of the rows"
             ),
         };
         diagnostics.push(

@@ -410,7 +410,7 @@ fn sql_that_cannot_be_split_is_reported_with_its_line() {
         (
             "\nselect",
             "\n<<<<<<< HEAD\nselect",
-            "the file contains a conflict marker of git",
+            "the file contains a Git conflict marker",
         ),
     ] {
         assert!(generated.contains(old), "{old}: {generated}");

@@ -237,7 +237,7 @@ const HEAD: &str = "\
 This page is generated from `tests/conformance/differences.yml`. To update it, run `FORMULAC_WRITE=1 cargo test --test conformance docs`.
 
 The same formula returns the same value on every warehouse, except for the formulas on this page. formulac keeps these differences
-because SQL with equal results would be slower or too long to read, or because users expect the rule of their warehouse.
+because SQL with equal results would be slower or too long to read, or because users expect their warehouse's own rule.
 
 A value without a source was computed by the engine: by Postgres, by DuckDB, or for BigQuery by the GoogleSQL reference evaluator. A
 test computes all these values, with columns in place of the literals. No formula on this page was run on Snowflake. *Inferred* means that the

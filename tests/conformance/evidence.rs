@@ -27,9 +27,9 @@ pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     let facts = facts(function, dialect);
     let why = match weakest_verdict(&facts) {
         FactVerdict::Run => return String::new(),
-        FactVerdict::Cited => "; the warehouse's documentation describes the SQL",
+        FactVerdict::Cited => "; the SQL follows the warehouse's documentation",
         FactVerdict::Emulated => "; the warehouse's documentation does not describe all of the SQL",
-        _ => "; no source confirms part of the SQL",
+        _ => "; part of the SQL is not confirmed by any source",
     };
     why.to_owned() + &list_doubtful(&facts)
 }

@@ -94,9 +94,9 @@ fn matrix(files: &[CaseFile]) -> String {
          updates it.\n\n\
          - *verified n*: n cases ran on the engine, or on its evaluator, and returned the expected values.\n\
          - *emulated n*: n cases ran on an emulator of the warehouse and returned the expected values.\n\
-         - *n cases, no …*: the cases pass, but a case with a value, with NULL or with an edge case, or a third case, is missing.\n\
-         - *unverified*: no test engine runs the function, or any SQL of the dialect. The function's page gives the reason.\n\
-         - *unsupported*: a compile error whose help shows an alternative.\n\
+         - *n cases, no …*: the cases pass, but a required case is missing: a case with a value, with NULL or with an edge case, or a third case.\n\
+         - *unverified*: no test engine runs the function, or the tests have no engine for the dialect. The function's page gives the reason.\n\
+         - *unsupported*: formulac reports an error, and its help shows an alternative.\n\
          - *SQL cited*, *SQL emulated*, *SQL unsure*: the weakest evidence for a construct of the function's SQL \
          ([warehouses](warehouses.md)). Without these words, every construct ran on the warehouse's own engine or \
          evaluator.\n\n\

@@ -88,7 +88,7 @@ fn page() -> String {
             .collect();
         let others: Vec<&String> = of_step.into_iter().filter(|name| *name != "columns").collect();
         let note = if of == "spec" {
-            " A spec with one step may have the keys of the [step](#step) at its top."
+            " A spec with one step can have the [step](#step)'s keys at the top level."
         } else {
             ""
         };

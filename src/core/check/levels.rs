@@ -66,9 +66,11 @@ impl Lowerer<'_> {
         let range = format!("{aggregate}({row_text}:{row_text})");
         let of_all_rows = match is_of_column {
             true if self.is_in_aggregate(group.span.to(row_span)) => {
-                format!("for the value of all rows, define `{range}` in an earlier step with `keep: all`; otherwise, ")
+                format!(
+                    "for the result over all rows, define `{range}` in an earlier step with `keep: all`; otherwise, "
+                )
             }
-            true => format!("for the value of all rows, write `{range}`; otherwise, "),
+            true => format!("for the result over all rows, write `{range}`; otherwise, "),
             false => String::new(),
         };
         let hidden = self.help_with_column_hidden_in(group_id);

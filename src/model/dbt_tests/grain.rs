@@ -226,7 +226,7 @@ impl SpecCompilation<'_> {
                     format!("add `columns: {{{}}}`", entries.join(", "))
                 }
                 _ => format!(
-                    "add a `not_null` test as for `{}`",
+                    "add a `not_null` test like the one on `{}`",
                     keys.first().map_or("", |first| first.as_str())
                 ),
             };
@@ -243,7 +243,7 @@ fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: S
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
 }
 
-const REMOVE_ROWS: &str = ", or remove such rows with `where: NOT(ISBLANK(";
+const REMOVE_ROWS: &str = ", or filter out NULLs with `where: NOT(ISBLANK(";
 
 /// In the help of a warning about a nullable key, replaces the key of the expanded spec with its spelling in the
 /// `group_by` of the original spec, because conditions in the original spec use that spelling.

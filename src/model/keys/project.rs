@@ -211,7 +211,7 @@ pub static LOCAL: KeyTable = KeyTable {
         Key::new(
             "user",
             KeyShape::Text,
-            "Value of `${user}`. Default: git's e-mail address up to the `@`.",
+            "Value of `${user}`. Default: the part of git's e-mail address before the `@`.",
         ),
         Key::new(
             "environments",

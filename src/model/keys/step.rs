@@ -64,7 +64,8 @@ static SERIES: KeyTable = KeyTable {
         Key::new(
             "first",
             KeyShape::Text,
-            "Column of the input with the first period: the first day of a month, unless the unit is `day` or `week`.",
+            "Column of the input with the first day of the first period. Unless the unit is `day` or `week`, the value \
+             must be the first day of a month.",
         )
         .required("the column with the first period, such as `first: first_month`"),
         Key::new(
@@ -128,8 +129,9 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "since",
             KeyShape::Text,
-            "First day of the periods to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. A step \
-            with `from` needs a key that is a timeframe. Windows and `fill` still read earlier periods.",
+            "First day of the periods to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. If \
+             the step reads a relation, one of its keys must be a timeframe. Windows and `fill` still read earlier \
+             periods.",
         )
         .foreign_words(&["from_date", "start", "start_date"]),
         Key::new(

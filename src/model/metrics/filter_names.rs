@@ -36,7 +36,8 @@ impl ModelOverSets<'_> {
         let hidden = |name: &str| metric_set.dimension_hidden_by_column(compiler, name);
         let key = self.key_of_filter(name).and_then(|index| keys.try_get(index));
         if let Some(key) = key {
-            // In a condition on rows, the name of a time refers to the column.
+            // In a condition on rows, the name of the time column refers to the column and not to a key
+            // with the same name.
             let hiding = key.definition.as_ref().filter(|key| metric_set.is_time(&key.name));
             let entry = hiding.map_or(&key.entry.text, |key| &key.formula.text);
             let (base, frame) = split_timeframe(entry);

@@ -169,7 +169,8 @@ codes! {
         "The schema has no column with this name, and no definition has this name."
         Orders("SUM(amuont)") => Orders("SUM(amount)");
     AmbiguousName "F0303" "ambiguous-name" Error
-        "Two relations have a column with this name, and neither `--from` nor a view selects one."
+        "Two relations have a column with this name, and neither `--from` nor a qualifier such as `orders.` selects \
+         one of the relations."
         Shown("SUM(id) where both orders and customers have id") => Shown("SUM(orders.id)");
     DuplicateDefinition "F0304" "duplicate-definition" Error
         "Two definitions have the same name. Names that differ only in case are the same."
@@ -194,8 +195,8 @@ codes! {
         "`DISTINCT(x)` is allowed only as the argument of COUNT, SUM or AVERAGE."
         Formula("MAX(DISTINCT(amount))") => Formula("COUNT(DISTINCT(amount))");
     NoSuchCell "F0312" "no-such-cell" Error
-        "A cell or a range is outside the columns of the worksheet, or in a fixed row 0. Ranges may extend beyond the \
-        worksheet's rows, and are then truncated."
+        "A cell or a range is outside the columns of the worksheet, or refers to a fixed row 0, such as `A$0`. Ranges \
+         may extend beyond the worksheet's rows, and are then truncated."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
     LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in lower case", "write TRUE and FALSE in capitals")
@@ -209,14 +210,19 @@ codes! {
         "A definition has the name of a cell, in upper case as in sheets, such as `Q1` or `FY24`. In a worksheet and in Omni, the name refers to the cell. Here it refers to the definition, which may confuse readers. Choose a name that is not a cell."
         Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
     UnlistedColumn "W0316" "unlisted-column" Warning("use columns that are not known", "run `dbt docs generate` or `formulac schema fetch`")
-        "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (in dbt 2.0 or later, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if the columns of several relations are not all known. `check --deny warnings` makes the warning an error in CI."
+        "Only some columns of the relation are known, such as the columns in a properties file, and this column is not \
+         among them. Its type is inferred from its use. Run `dbt docs generate` (in dbt 2.0 or later, `dbt build \
+         --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the \
+         warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a \
+         similar name, or if several relations may have other unknown columns. In CI, `check --deny warnings` makes the \
+         warning an error."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
     UnqualifiedName "W0317" "unqualified-name" Warning("use unqualified names that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
         "A step with joins uses a name without its relation, and at least two of the relations may have columns that \
-        no schema lists. The SQL contains the name as written, so the warehouse rejects the query if several relations \
-        have such a column. In `on`, a name that is compared with a column of the joined relation belongs to the other \
-        relation."
+         no schema lists. The SQL contains the name as written, so the warehouse rejects the query if several relations \
+         have a column with this name. In `on`, a name that is compared with a column of the joined relation belongs to \
+         the other relation."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: country\ndefinitions: customers = COUNT(customers.id)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: customers.country\ndefinitions: customers = COUNT(customers.id)\n");
     FieldOfArray "F0318" "field-of-array" Error
@@ -252,7 +258,7 @@ codes! {
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, -1)\n");
     OrderNeeded "F0410" "order-needed" Error
-        "A function that reads another row, such as the previous row, requires a row order."
+        "A function that reads another row, such as the previous row, requires ordered rows: add `order_by`."
         Spec("model: m\nfrom: t\ndefinitions: a = OFFSET(x, -1)\n")
         => Spec("model: m\nfrom: t\norder_by: month\ndefinitions: a = OFFSET(x, -1)\n");
     BadCriterion "F0411" "bad-criterion" Error
@@ -425,8 +431,8 @@ codes! {
         Formula("COUNTIF(\"open\", status)") => Formula("COUNTIF(status, \"open\")");
     WeekBegins "W0474" "week-begins" Warning("count weeks from Sunday as well as from Monday", "pass 2 as the type, so that weeks start on Monday")
         "WEEKDAY and WEEKNUM without a type start weeks on Sunday, as in spreadsheets. The timeframes `week` and \
-        `day_of_week_num` start weeks on Monday, or on the day in `week_start`. `WEEKDAY(d) > 5` then means Friday and \
-        Saturday. Add the type, such as 2 for weeks that start on Monday."
+         `day_of_week_num` start weeks on Monday, or on the day in `week_start`. Without a type, `WEEKDAY(d) > 5` \
+         therefore means Friday and Saturday. Add the type, such as 2 for weeks that start on Monday."
         Row("is_weekend = WEEKDAY(ordered_on) > 5") => Row("is_weekend = WEEKDAY(ordered_on, 2) > 5");
     NeverBlank "W0475" "never-blank" Warning("test for NULL although the value is never NULL", "remove the test")
         "ISERROR, ISNA and ISBLANK test for NULL, which also represents errors in formulac. A count or a sum always \
@@ -478,8 +484,8 @@ codes! {
         shows #VALUE! or #NUM!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
-        "A date has no time of day, so the fraction of a number of days that is added to a date is ignored. Add \
-        TIME(12, 0, 0) for a timestamp half a day later, or add the fraction to a timestamp."
+        "A date has no time of day, so if you add a number of days to a date, the fraction of the number is ignored. \
+         Add TIME(12, 0, 0) for a timestamp half a day later, or add the fraction to a timestamp."
         Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
     RoundedTwice "W0486" "rounded-twice" Warning("round a number twice", "round once, to the digits that you need")
         "The first rounding can change the result of the second rounding. 2.4449 rounded to 3 digits is 2.445, and \
@@ -567,9 +573,9 @@ codes! {
         the same column."
         Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
     DrawnAgain "W0513" "drawn-again" Warning("draw a random number again for each read", "build the random numbers in a model of their own")
-        "BigQuery computes a CTE again for each part of the query that reads it, so a random number or an answer of an \
-        AI function in such a CTE has several values. Compute the values in a separate model that dbt builds as a \
-        table, and read this model."
+        "BigQuery computes a CTE again for each part of the query that reads it, so a random number or an answer from \
+         an AI function in such a CTE has several values. Compute the values in a separate model that dbt builds as a \
+         table, and read this model."
         Shown("`draw = RAND()` in a step, and a later step that joins the rows of this step to themselves, on BigQuery") => Shown("a model with `draw = RAND()`, and a second model that reads the first");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
@@ -624,8 +630,8 @@ codes! {
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
     IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
         "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds the row again, and \
-        a row without a time is not read. Each generated test of these columns includes dbt's `not_null`. Declare that \
-        the column never contains NULL, or define the column so that it never contains NULL."
+         a row without a time is not read. The generated tests of these columns include dbt's `not_null`. Declare that \
+         the column never contains NULL, or define the column so that it never contains NULL."
         Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the same by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
         "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing \
@@ -668,7 +674,10 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard}]\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard, owner: {name: Sales}}]\n");
     NotASemanticName "W0680" "not-a-semantic-name" Warning("have names that dbt's semantic layer does not accept", "use names that the semantic layer accepts")
-        "Names in dbt's semantic layer have at least two characters: lower-case letters, digits and single `_`, beginning with a letter and not ending with `_`; units of time and `metric_time` are reserved. A column with any other name, or with a name that SQL must quote, does not become a dimension or metric. A model with any other name has no semantic model."
+        "Names in dbt's semantic layer have at least two characters, which can be lower-case letters, digits and \
+         single `_`. They begin with a letter and do not end with `_`. Units of time and `metric_time` are reserved. A \
+         column with any other name, or with a name that SQL must quote, does not become a dimension or metric. A model \
+         with any other name has no semantic model."
         Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
         => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
     NoTimeSpine "W0681" "no-time-spine" Warning("have a semantic model in a project without a time spine", "add a time spine model")
@@ -740,8 +749,8 @@ codes! {
         "Two specs define a model with the same name, so one would overwrite the other's files. Names of models must be unique in a project."
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
     ColumnsNotKnown "F0814" "columns-not-known" Error
-        "`keep: all` is `select *` if no schema lists the columns. The `*` would also return intermediate columns of \
-        the step, and the old value of a column that the step redefines."
+        "`keep: all` compiles to `select *` if no schema lists the columns. The `*` would also return intermediate \
+         columns of the step, and the old value of a column that the step redefines."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use the definition or remove it")
@@ -749,7 +758,8 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
     KeyWithoutEffect "W0816" "key-without-effect" Warning("have a key without effect", "remove the key")
-        "The key is valid but has no effect here: its subject does not exist, this version of dbt does not support it, or it looks like a misspelled setting of dbt in `config`."
+        "The key is valid but has no effect here: the object that it describes does not exist, this version of dbt \
+         does not support the key, or the key looks like a misspelled dbt setting in `config`."
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error
@@ -805,7 +815,9 @@ codes! {
         "`fill` adds rows for the periods of a key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
         Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
     PeriodRange "F0858" "period-range" Error
-        "`since` and `until` limit the periods of a grouping column, so a step with `from` must be grouped by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The same applies to `from` and `to` of `fill`."
+        "`since` and `until` limit the periods of a grouping column, so a step that reads a relation must be grouped \
+         by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The same applies to \
+         `from` and `to` of `fill`."
         Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
     PeriodOrColumn "W0859" "period-or-column" Warning("group by a column that has the name of a period", "write the column with its relation, or the period with its time")
         "The relation of a metric set has a column with the name of a period, such as `year`. In `group_by`, the name is this column and not the year of the set's `time`."

@@ -79,7 +79,7 @@ pub const INVALID_YAML_HELP: &str =
     "check the indentation, the brackets and the quotes of this line and the line before";
 
 /// Message about a line that git writes for a merge conflict.
-pub const CONFLICT_MARKER: &str = "the file contains a conflict marker of git";
+pub const CONFLICT_MARKER: &str = "the file contains a Git conflict marker";
 
 /// Returns the first line that git writes for a merge conflict.
 pub fn conflict_marker_span(source: &str) -> Option<Span> {

@@ -289,7 +289,7 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     (
         "UNIQUE",
         Advice(
-            "write `COUNT(DISTINCT(x))` for the number of different values, or add the column to `group_by` for a row per value",
+            "write `COUNT(DISTINCT(x))` for the number of distinct values, or add the column to `group_by` for one row per value",
         ),
     ),
     (

@@ -58,16 +58,19 @@ impl Lints<'_> {
             false => format!("write `{time_text} {symbol} {next}`"),
         };
         let (effect, help) = match comparison {
-            BinaryOp::LessEqual => ("excludes all of that day except midnight", comparison_help("<")),
-            BinaryOp::Greater => ("includes all of that day except midnight", comparison_help(">=")),
-            BinaryOp::NotEqual => ("excludes only midnight of that day", whole_day),
-            _ => ("matches only midnight of that day", whole_day),
+            BinaryOp::LessEqual => ("excludes the whole day except midnight", comparison_help("<")),
+            BinaryOp::Greater => ("includes the whole day except midnight", comparison_help(">=")),
+            BinaryOp::NotEqual => ("excludes only midnight", whole_day),
+            _ => ("matches only midnight", whole_day),
         };
-        let test_text = if is_criterion { date } else { format!("{symbol} {date}") };
+        let test = match is_criterion {
+            true => format!("the criterion `{date}`"),
+            false => format!("the comparison `{symbol} {date}`"),
+        };
         self.warn(
             Code::EndOfDay,
             id,
-            format!("`{time_text}` contains a time of day, so `{test_text}` {effect}"),
+            format!("`{time_text}` contains a time of day, so {test} {effect}"),
             help,
         );
     }

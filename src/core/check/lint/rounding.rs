@@ -37,7 +37,7 @@ impl Lints<'_> {
         };
         let excerpt = self.excerpt(inner);
         let message =
-            format!("`{excerpt}` is rounded again, and the result can differ from the result of a single rounding");
+            format!("the result of `{excerpt}` is rounded again, so the final value can differ from a single rounding");
         let diagnostic = Diagnostic::new(Code::RoundedTwice, self.program.meta(inner).span, message);
         self.found.push(diagnostic.with_help(format!("round once: `{once}`")));
     }

@@ -144,7 +144,7 @@ impl Lowerer<'_> {
                 self.source_text(self.program.meta(value).span),
             );
             let message = format!(
-                "`{}` can rank `{value_text}` only among all values of `{value_text}`, but the range is `{text}`",
+                "`{}` ranks a value among all values of its column, but the value is `{value_text}` and the range is `{text}`",
                 function.name
             );
             // In a worksheet, the column of the cell `B1` is `B:B`.
