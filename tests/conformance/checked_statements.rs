@@ -1,8 +1,9 @@
 //! Statements in which an earlier run found no problem (`tests/oracle/answers/statements.bin`). Later runs check only
 //! the statements that have changed since then.
 //!
-//! The key of a statement is a hash of the statement, its tables, and the files with which it is checked (`RULES`). One
-//! in 20 of these statements is checked again. `FORMULAC_ANSWERS=none` checks all statements, and
+//! The key of a statement is a hash of the statement, its tables, and the rules or facts that it is checked against,
+//! without comments.
+//! One in 20 of these statements is checked again. `FORMULAC_ANSWERS=none` checks all statements, and
 //! `FORMULAC_RECORD=FOLDER` writes the keys to this folder.
 
 use std::collections::{BTreeSet, HashSet};
@@ -19,18 +20,21 @@ use crate::skipped_cases;
 const KEY_BYTES: usize = 8;
 /// One in `SHARE` recorded statements is checked again.
 const SHARE: u8 = 20;
-/// Files and folders that determine whether a statement is correct.
-const RULES: [&str; 10] = [
+/// Files that contain the rules of the warehouses, with the program that applies them.
+const RULES: [&str; 4] = [
+    "tests/oracle/requirements.txt",
+    "tests/oracle/rule_types.py",
+    "tests/oracle/rules.py",
+    "tests/oracle/rules.toml",
+];
+/// Files and folders that contain the facts about each dialect, with the code that finds the constructs of a statement.
+const FACTS: [&str; 6] = [
     "dialects",
     "dialects/build/constructs",
     "dialects/facts",
     "tests/conformance/known_calls.rs",
     "tests/conformance/statement_constructs",
     "tests/conformance/warehouse_rules.rs",
-    "tests/oracle/requirements.txt",
-    "tests/oracle/rule_types.py",
-    "tests/oracle/rules.py",
-    "tests/oracle/rules.toml",
 ];
 
 /// Key of a statement.
@@ -44,23 +48,10 @@ static KNOWN: LazyLock<HashSet<StatementKey>> = LazyLock::new(|| {
     record.as_chunks().0.iter().copied().collect()
 });
 
-/// Hash of the files in `RULES`.
-static RULES_HASH: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut hash = Sha256::new();
-    for path in RULES {
-        let path = root().join(path);
-        let mut files: Vec<PathBuf> = match fs::read_dir(&path) {
-            Ok(entries) => entries
-                .filter_map(|entry| Some(entry.ok()?.path()))
-                .filter(|path| path.is_file())
-                .collect(),
-            Err(_) => vec![path],
-        };
-        files.sort();
-        for file in files {
-            hash.update(fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
-        }
-    }
+static RULES_HASH: LazyLock<Vec<u8>> = LazyLock::new(|| hash_of_files(&RULES).finalize().to_vec());
+
+static FACTS_HASH: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut hash = hash_of_files(&FACTS);
     let lock = fs::read_to_string(root().join("Cargo.lock")).expect("the file can be read");
     let parser = lock
         .split("\n\n")
@@ -69,14 +60,48 @@ static RULES_HASH: LazyLock<Vec<u8>> = LazyLock::new(|| {
     hash.finalize().to_vec()
 });
 
+/// Returns a hash of the files, without their comments.
+fn hash_of_files(paths: &[&str]) -> Sha256 {
+    let mut hash = Sha256::new();
+    for path in paths {
+        let path = root().join(path);
+        let mut files: Vec<PathBuf> = match fs::read_dir(&path) {
+            Ok(entries) => entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|path| path.is_file() && path.extension().is_some_and(|extension| extension != "md"))
+                .collect(),
+            Err(_) => vec![path],
+        };
+        files.sort();
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            for line in text.lines().filter(|line| !line.trim_start().starts_with(['#', '/'])) {
+                hash.update(line);
+                hash.update("\n");
+            }
+        }
+    }
+    hash
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns the key of a statement. `parts` contains the kind of check, the statement and its tables.
-pub fn statement_key(parts: &[&str]) -> StatementKey {
+/// Returns the key of a statement whose constructs are looked up in the facts about a dialect.
+pub fn key_for_facts(dialect: &str, sql: &str) -> StatementKey {
+    statement_key(&FACTS_HASH, &[dialect, sql])
+}
+
+/// Returns the key of a statement that is checked against the rules of the warehouses. `statement` contains the SQL and
+/// the tables.
+pub fn key_for_rules(statement: &str) -> StatementKey {
+    statement_key(&RULES_HASH, &[statement])
+}
+
+fn statement_key(rules: &[u8], parts: &[&str]) -> StatementKey {
     let mut hash = Sha256::new();
-    hash.update(&*RULES_HASH);
+    hash.update(rules);
     for part in parts {
         hash.update(part.len().to_le_bytes());
         hash.update(part);

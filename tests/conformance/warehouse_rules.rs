@@ -9,7 +9,7 @@ use std::process::Command;
 use formulac::{Column, Dialect, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
 
-use crate::checked_statements::{self, StatementKey, statement_key};
+use crate::checked_statements::{self, StatementKey};
 use crate::engine::{NOT_INSTALLED, python, require};
 use crate::files::output_folder;
 use crate::statement_constructs::Facts;
@@ -45,7 +45,7 @@ impl Statements {
         let tables: Vec<Json> = schema.relations().iter().map(table).collect();
         let outputs: Vec<Json> = outputs.iter().map(|(name, ty)| json!([name, ty.name()])).collect();
         let asked = json!({"dialect": dialect.name(), "sql": sql, "tables": tables, "outputs": outputs});
-        let key = statement_key(&["rules", &asked.to_string()]);
+        let key = checked_statements::key_for_rules(&asked.to_string());
         if self.known_statements.insert(key) {
             self.look_up(from, dialect, sql, schema);
             if !checked_statements::is_checked(&key) {
@@ -59,7 +59,7 @@ impl Statements {
     /// Looks up the constructs of a statement in `dialects/facts`. Once per dialect is sufficient, because constructs
     /// do not depend on the schema.
     pub fn look_up(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema) {
-        let key = statement_key(&["constructs", dialect.name(), sql]);
+        let key = checked_statements::key_for_facts(dialect.name(), sql);
         if !self.looked_up.insert(key) || checked_statements::is_checked(&key) {
             return;
         }
