@@ -131,6 +131,18 @@ impl Emitter<'_> {
         self.column(index, Span::default())
     }
 
+    /// Emits the column with the given index in the program. Emits the STRUCT column in place of one of its fields, so
+    /// that later selects can read the field.
+    pub fn emit_column_with_fields(&mut self, index: u32) -> SqlId {
+        let column = &self.program.columns[index as usize];
+        match column.name.split_once('.') {
+            Some((column_name, _)) if self.has_struct_path(&column.name) => {
+                self.emit_column_by_name(column_name, column.quoted)
+            }
+            _ => self.column(index, Span::default()),
+        }
+    }
+
     /// Emits a column that is qualified with its relation. Used in selects that read several relations.
     pub fn emit_field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
         let span = Span::default();

@@ -165,6 +165,16 @@ impl<'p> Planner<'p> {
         self.emitter.dialect.name_text(name, known_column.is_none())
     }
 
+    /// Emits a kept column of a stratum that reads a single relation.
+    pub(super) fn emit_kept_column(&mut self, name: &str) -> SqlId {
+        let sql_name = self.kept_name(&InputColumn {
+            relations: Vec::new(),
+            name: name.to_owned(),
+        });
+        let column_sql = self.emitter.tree().add_raw_text(&sql_name);
+        self.emitter.qualify_if_shadowed(column_sql, Span::default())
+    }
+
     pub(super) fn input_is_nullable(&self, column: &InputColumn) -> bool {
         match self.input.joined {
             Some(joined) => joined.is_nullable(column),
@@ -286,7 +296,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Returns the columns of the program that later strata read.
-    fn columns_read_later(&self) -> Vec<u32> {
+    pub(super) fn columns_read_later(&self) -> Vec<u32> {
         let program = self.step.program;
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::PeriodLookup { .. });
         let mut read_columns: FxHashSet<u32> = FxHashSet::default();

@@ -11,6 +11,7 @@ mod common_subexpressions;
 mod definition_materializer;
 mod empty_cells;
 mod first_row_of_key;
+mod first_select_columns;
 mod formula_names;
 mod holidays;
 mod identifying_columns;

@@ -125,14 +125,23 @@ fn names_of_step(
     dialect: Dialect,
 ) -> UsedNames {
     let mut used_names = UsedNames::new(dialect.max_bytes());
-    step.program.columns.iter().for_each(|c| used_names.reserve(&c.name));
+    for column in &step.program.columns {
+        used_names.reserve(&column.name);
+        // The first select may pass on a STRUCT column in place of its fields.
+        if let Some((struct_column, _)) = column.name.split_once('.') {
+            used_names.reserve(struct_column);
+        }
+    }
     if !step.grouped {
         input
             .relation
             .iter()
             .for_each(|relation| used_names.reserve_columns(relation));
-        if let KeepColumns::Joined(kept_columns) = &spec.keep {
-            kept_columns.iter().for_each(|c| used_names.reserve(&c.name));
+        match &spec.keep {
+            KeepColumns::Joined(kept_columns) => kept_columns.iter().for_each(|c| used_names.reserve(&c.name)),
+            // An output replaces the kept column with the same name.
+            KeepColumns::Some(names) => names.iter().for_each(|name| used_names.reserve_name(name)),
+            KeepColumns::All | KeepColumns::Nothing => {}
         }
     }
     for output in outputs {

@@ -123,6 +123,10 @@ impl Planner<'_> {
             items.append(&mut select.items);
             select.items = items;
             select.star = matches!(self.spec.keep, KeepColumns::All);
+        } else if stage == 0 && !grouping && self.may_star_hide_value() {
+            let mut items = self.items_in_place_of_star();
+            items.append(&mut select.items);
+            (select.items, select.star) = (items, false);
         }
         (select, first_new)
     }
@@ -186,12 +190,7 @@ impl Planner<'_> {
             }
         };
         let item = |name: String| {
-            let sql_name = self.kept_name(&InputColumn {
-                relations: Vec::new(),
-                name: name.clone(),
-            });
-            let column_sql = self.emitter.tree().add_raw_text(&sql_name);
-            let expr = self.emitter.qualify_if_shadowed(column_sql, Span::default());
+            let expr = self.emit_kept_column(&name);
             (name, Item::unnamed(expr))
         };
         Some(names.into_iter().filter(|name| !is_replaced(name)).map(item).collect())

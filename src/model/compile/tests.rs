@@ -261,3 +261,29 @@ fn random_numbers_that_are_read_twice_cause_a_warning() {
         );
     }
 }
+
+#[test]
+fn a_select_lists_its_columns_if_a_column_may_have_the_name_of_a_definition() {
+    let spec = "model: m\nfrom: orders\ngroup_by: region\ndefinitions: |\n  amount = qty * 2\n  total = SUM(amount)\n  largest = MAX(amount)\n";
+    let orders = Relation::new("orders")
+        .with(Column::new("region", Type::Text))
+        .with(Column::new("qty", Type::Integer));
+    let listed = "select\n        region,\n        qty * 2 as amount\n    from orders\n";
+    let star = "select\n        *,\n        qty * 2 as amount\n    from orders\n";
+    let with_amount = orders.clone().with(Column::new("amount", Type::Decimal));
+    for (relations, select) in [
+        (vec![orders.clone()], star),
+        (vec![with_amount], listed),
+        (vec![orders.mark_incomplete()], listed),
+        (vec![], listed),
+    ] {
+        let (text, codes) = compile(spec, "duckdb", &relations);
+        assert!(text.contains(select) && codes.is_empty(), "{text} {codes:?}");
+    }
+    // Later selects read the fields of STRUCT columns by their paths.
+    let spec = "model: m\nfrom: events\ngroup_by: device.category\ndefinitions: |\n  params = geo.country & \"!\"\n  \
+        longest = MAX(LEN(params))\n  countries = COUNTUNIQUE(params)\n";
+    let (text, _) = compile(spec, "bigquery", &[events()]);
+    assert!(text.contains("select\n        device,\n"), "{text}");
+    assert!(text.contains("device.category as category"), "{text}");
+}

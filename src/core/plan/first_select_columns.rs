@@ -1,0 +1,59 @@
+//! Columns that the first select of a step lists in place of `*`, because the relation that it reads has, or may have, a
+//! column with the name of a value that the select computes. Later selects would read that column in place of the value.
+
+use rustc_hash::FxHashSet;
+
+use super::planner::Planner;
+use super::step::KeepColumns;
+use crate::sql::{Item, SqlId, implicit_name};
+
+impl Planner<'_> {
+    /// Returns whether the input may have a column with the name of a value that an early select computes.
+    pub(super) fn may_star_hide_value(&self) -> bool {
+        let end = if self.step.grouped {
+            self.strata.main
+        } else {
+            self.strata.last
+        };
+        let values = self.materialized_by_stratum.iter().take(end as usize).flatten();
+        let mut names = values.filter_map(|id| self.materialized.name(*id));
+        match self.input.relation.filter(|r| !r.may_have_unlisted_columns()) {
+            Some(relation) => names.any(|name| relation.column(name).is_some()),
+            // A step that keeps unknown columns cannot list them.
+            None => (self.step.grouped || !matches!(self.spec.keep, KeepColumns::All)) && names.next().is_some(),
+        }
+    }
+
+    /// Returns the input columns that later selects return or read.
+    pub(super) fn items_in_place_of_star(&mut self) -> Vec<Item> {
+        let grouped = self.step.grouped;
+        let mut columns: Vec<SqlId> = Vec::new();
+        if let (KeepColumns::Some(names), false) = (&self.spec.keep, grouped) {
+            let outputs = self.output_names();
+            for name in names
+                .iter()
+                .filter(|name| !outputs.contains(&name.to_ascii_lowercase()))
+            {
+                columns.push(self.emit_kept_column(name));
+            }
+        }
+        let is_ordered = !self.roles.order.is_empty() || !self.roles.partition.is_empty();
+        if !grouped && (is_ordered || !self.step.program.lookups.is_empty()) {
+            for column in self.input_grain() {
+                columns.push(self.emit_input(&column, 0));
+            }
+        }
+        let mut read_columns = match self.step.has_own_row_lookups() {
+            // A lookup in the sheet itself reads columns of other rows.
+            true => (0..self.step.program.columns.len() as u32).collect(),
+            false => self.columns_read_later(),
+        };
+        read_columns.sort_unstable();
+        for column in read_columns {
+            columns.push(self.emitter.emit_column_with_fields(column));
+        }
+        let mut seen = FxHashSet::default();
+        columns.retain(|column| seen.insert(implicit_name(self.emitter.tree(), *column).to_lowercase()));
+        columns.into_iter().map(Item::unnamed).collect()
+    }
+}
