@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let context = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
     let graph = ManuallyDrop::new(context.graph());
     let change = match (args.removed, args.type_changed) {
-        (true, _) => ColumnChange::Gone,
+        (true, _) => ColumnChange::Removed,
         (_, true) => ColumnChange::Type,
         _ => ColumnChange::Values,
     };
@@ -54,7 +54,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             (initial_node_changes(&graph, &targets), Vec::new())
         }
     };
-    let impact = formulac::impact::compute_impact(&graph, &starts, &context.status).with_differences(&differences);
+    let impact =
+        formulac::impact::compute_impact(&graph, &starts, &context.status_by_node).with_differences(&differences);
     let impact = ManuallyDrop::new(impact);
     context.cache_lineage(&graph);
     let text = match format {
@@ -72,7 +73,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         GraphFormat::Html => show::html_page(
             &impact,
             &graph,
-            &context.status,
+            &context.status_by_node,
             &context.base_revision_messages(args.since.as_deref()),
         ),
     };
@@ -179,7 +180,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
         before,
         now,
         models,
-        whole,
+        reason_for_unknown_difference: whole,
         ..
     } = difference;
     let is_whole = matches!(*aspect, "added" | "removed");

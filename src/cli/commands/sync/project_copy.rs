@@ -171,7 +171,7 @@ impl CopyTree<'_> {
                     continue;
                 }
                 let kind = entry.file_type()?;
-                if kind.is_dir() && self.is_real(&path) {
+                if kind.is_dir() && self.is_copied_folder(&path) {
                     folders.push(path);
                 } else if kind.is_symlink() {
                     self.recreate_link(&path)?;
@@ -191,7 +191,7 @@ impl CopyTree<'_> {
     }
 
     /// Returns whether a folder must be a real folder in the copy, because dbt searches it or a file in it changes.
-    fn is_real(&self, folder: &Path) -> bool {
+    fn is_copied_folder(&self, folder: &Path) -> bool {
         let is_walked = self
             .inside
             .iter()
