@@ -40,7 +40,7 @@ fn main() {
         black_box(serde_json::from_str::<IgnoredAny>(black_box(text)).unwrap());
     };
     let read = |text: &str, keep: KeptParts| Manifest::from_text(black_box(text), keep).unwrap();
-    let code = KeptParts::default().raw_code().compiled_code();
+    let code = KeptParts::default().with_raw_code().with_compiled_code();
     let (memory, manifest) = measure_memory(|| read(&text, KeptParts::default()));
     let (with_code, ()) = measure_memory(|| drop(read(&text, code)));
     let (of_schema, schema) = measure_memory(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));

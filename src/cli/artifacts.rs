@@ -21,7 +21,7 @@ use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, FileDiagnostics};
 use super::folder;
 use super::session::Session;
-use super::source::{LIMIT, SourceText, read_text};
+use super::source::{MAX_ARTIFACT_BYTES, SourceText, read_text};
 
 /// Maximum number of files listed by name; the remaining files are only counted.
 const MAX_LISTED_FILES: usize = 3;
@@ -45,7 +45,7 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
     if !path.is_file() {
         return Ok(None);
     }
-    let source = SourceText::from_large_file(path, LIMIT);
+    let source = SourceText::from_large_file(path, MAX_ARTIFACT_BYTES);
     if let Some(fault) = source.fault.clone() {
         return Err(diagnose_artifact(source, fault));
     }
@@ -140,7 +140,12 @@ impl TargetFolder {
             let manifest = cache::read_manifest(&path, keep, folder, |outline, before| {
                 let file = (!outline.is_empty()).then(|| File::open(&path).ok()).flatten();
                 let updated = file.and_then(|file| {
-                    Manifest::from_reader_and_earlier_manifest(file.take(LIMIT as u64), keep, outline, &mut *before)
+                    Manifest::from_reader_and_earlier_manifest(
+                        file.take(MAX_ARTIFACT_BYTES as u64),
+                        keep,
+                        outline,
+                        &mut *before,
+                    )
                 });
                 match updated {
                     Some(updated) => Ok(Some(updated)),

@@ -15,7 +15,7 @@ use super::source::read_bytes;
 use super::writable_folders::WritableFolders;
 
 /// Prefix of the names of temporary files.
-const TEMPORARY: &str = ".formulac-";
+const TEMPORARY_FILE_PREFIX: &str = ".formulac-";
 
 /// Age at which a temporary file no longer belongs to a running command.
 const MAX_TEMPORARY_AGE: Duration = Duration::from_secs(3600);
@@ -159,7 +159,7 @@ fn stage_and_move(
             make_folder(folder, folders).map_err(|error| write_failure("write", folder, &error))?;
             paths.insert(folder.to_owned());
         }
-        let name = format!("{TEMPORARY}{}-{number}.tmp", std::process::id());
+        let name = format!("{TEMPORARY_FILE_PREFIX}{}-{number}.tmp", std::process::id());
         let temporary = local.map_or_else(|| destination.with_file_name(&name), |local| local.join(&name));
         staged.push(StagedFile {
             destination,
@@ -182,7 +182,7 @@ pub fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             let name = to.file_name().unwrap_or_default().to_string_lossy();
-            let beside = to.with_file_name(format!("{TEMPORARY}{name}.tmp"));
+            let beside = to.with_file_name(format!("{TEMPORARY_FILE_PREFIX}{name}.tmp"));
             fs::copy(from, &beside)?;
             fs::File::open(&beside)?.sync_all()?;
             fs::rename(&beside, to)?;
@@ -195,7 +195,7 @@ pub fn move_file(from: &Path, to: &Path) -> io::Result<()> {
 /// Removes temporary files that killed runs left behind.
 fn remove_old_temporary_files(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_temporary = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        let is_temporary = entry.file_name().to_string_lossy().starts_with(TEMPORARY_FILE_PREFIX);
         let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
         if is_temporary && age().is_some_and(|age| age > MAX_TEMPORARY_AGE) {
             let _ = fs::remove_file(entry.path());

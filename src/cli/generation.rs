@@ -268,7 +268,7 @@ impl<'p> Generation<'p> {
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
     pub fn plan_known_file(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
-        let is_whole = self.models.iter().all(|model| model.built.is_some())
+        let is_whole = self.models.iter().all(|model| model.files.is_some())
             && Exit::from_failures(&self.diagnostics) == Exit::Done;
         self.workspace.update_known_facts(self.compiled_specs(), is_whole)
     }
@@ -288,7 +288,7 @@ impl<'p> Generation<'p> {
             .map(|file_diagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done)
             .collect();
         let has_errors = |model: &CompiledModel| {
-            (faulty.get(model.spec) != Some(&false) || model.built.is_none()).then(|| "the spec has errors".to_owned())
+            (faulty.get(model.spec) != Some(&false) || model.files.is_none()).then(|| "the spec has errors".to_owned())
         };
         let mut out: Vec<Option<String>> = self.models.iter().map(has_errors).collect();
         let with_out = self.models.iter().zip(&out).filter(|(_, out)| out.is_some());

@@ -20,7 +20,7 @@ pub struct HealthCheck {
     /// Problems of the part. Empty if there are no problems.
     pub problems: Vec<String>,
     /// Message to print if the part has no problems.
-    pub well: String,
+    pub success_message: String,
     /// Command that fixes the problems.
     pub fix: String,
     /// Whether formulac works without this part.
@@ -50,7 +50,7 @@ pub fn health_text(parts: &[HealthCheck], width: usize) -> String {
     for part in parts {
         if part.problems.is_empty() {
             let sign = if part.is_optional { OPTIONAL } else { '✓' };
-            out.push_str(&format!("{sign} {:width$}  {}\n", part.name, part.well));
+            out.push_str(&format!("{sign} {:width$}  {}\n", part.name, part.success_message));
             continue;
         }
         for (number, line) in part.problems.iter().enumerate() {

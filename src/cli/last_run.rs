@@ -14,7 +14,7 @@ use super::atomic_write::{PlannedFile, write_all};
 use super::dbt_project::DbtProject;
 use super::exit::Failure;
 use super::folder;
-use super::source::{LIMIT, SourceText};
+use super::source::{MAX_ARTIFACT_BYTES, SourceText};
 use super::writable_folders::WritableFolders;
 use crate::cli::commands::sync::create_local_folder;
 
@@ -69,7 +69,7 @@ fn save_last_run(root: &Path, folder: &Path, current: &RunArtifacts) {
     if changed(&path) >= changed(&source) {
         return;
     }
-    let SourceText { text, fault: None, .. } = SourceText::from_large_file(&source, LIMIT) else {
+    let SourceText { text, fault: None, .. } = SourceText::from_large_file(&source, MAX_ARTIFACT_BYTES) else {
         return;
     };
     let _ = WritableFolders::from_project(root).and_then(|bounds| {
@@ -112,7 +112,7 @@ fn results_from_log(
     run_time: SystemTime,
 ) -> Option<RunResults> {
     let first_write = current.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
-    let read_log = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
+    let read_log = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), MAX_ARTIFACT_BYTES).text;
     let log = read_log("dbt.log.1") + &read_log("dbt.log");
     let is_here = |target_path: Option<&str>| {
         let path = target_path.map_or_else(|| dbt.target_folder(), |target_path| dbt.folder.join(target_path));
@@ -130,7 +130,7 @@ fn results_from_log(
 
 /// Returns the saved results of the last run in a target folder.
 fn cached_results(root: &Path, folder: &Path) -> Option<RunResults> {
-    RunResults::from_text(&SourceText::from_large_file(&cache_path(root, folder), LIMIT).text).ok()
+    RunResults::from_text(&SourceText::from_large_file(&cache_path(root, folder), MAX_ARTIFACT_BYTES).text).ok()
 }
 
 fn cache_path(root: &Path, folder: &Path) -> PathBuf {

@@ -19,7 +19,7 @@ pub struct CompiledModel {
     /// Path of the spec, relative to the project.
     pub path: String,
     /// Contents of the model's files; `None` if the spec has errors.
-    pub built: Option<ModelFiles>,
+    pub files: Option<ModelFiles>,
     /// Index of the spec.
     pub spec: usize,
     /// Position of the model's name in the spec.
@@ -140,7 +140,7 @@ pub fn models_from_specs(
             models.push(CompiledModel {
                 name,
                 path: path.clone().unwrap_or_default(),
-                built,
+                files: built,
                 spec: diagnostics.len(),
                 name_span: spec.name_span,
                 reads: spec.reads,
@@ -160,7 +160,7 @@ pub fn built_specs(models: &[CompiledModel]) -> impl Iterator<Item = (usize, &Co
 
 /// Returns the models that could be built.
 pub fn built_models(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &ModelFiles)> {
-    models.iter().filter_map(|model| Some((model, model.built.as_ref()?)))
+    models.iter().filter_map(|model| Some((model, model.files.as_ref()?)))
 }
 
 impl CompiledModel {
@@ -170,7 +170,7 @@ impl CompiledModel {
             path: folder.join(format!("{name}.{end}")),
             text: text.to_owned(),
         };
-        self.built.iter().flat_map(move |built| {
+        self.files.iter().flat_map(move |built| {
             let model_files = [
                 file(models, &self.name, "sql", &built.sql),
                 file(models, &self.name, "yml", &built.yml),

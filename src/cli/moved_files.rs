@@ -16,7 +16,7 @@ use super::source::read_text;
 use super::workspace::{Workspace, output_folders};
 
 /// Maximum number of committed versions of the project file that are searched for former folders.
-const SEARCHED_VERSIONS: usize = 20;
+const MAX_SEARCHED_VERSIONS: usize = 20;
 
 /// Current paths of moved files. The keys are the paths of the files in the project's standard folders. All paths are
 /// relative to the project's folder.
@@ -158,7 +158,8 @@ fn describes_model(text: &str, path: &str) -> bool {
 /// named, and the default folders. Current folders are omitted.
 pub fn former_output_folders(workspace: &Workspace) -> BTreeSet<[String; 2]> {
     let repository = Repository::find(&workspace.root);
-    let versions = repository.map(|repository| repository.last_committed_versions(project::FILE, SEARCHED_VERSIONS));
+    let versions =
+        repository.map(|repository| repository.last_committed_versions(project::FILE, MAX_SEARCHED_VERSIONS));
     let versions = versions.unwrap_or_default();
     let projects = versions.iter().map(|text| Project::from_text(text).0);
     let folders = projects

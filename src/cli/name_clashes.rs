@@ -72,7 +72,7 @@ pub fn check(
                 "give the model another name",
             );
         }
-        for (name, _) in model.built.iter().flat_map(|built| &built.tests) {
+        for (name, _) in model.files.iter().flat_map(|built| &built.tests) {
             if let Some(node) = tests
                 .get(&name.to_lowercase())
                 .filter(|node| others(node, folders[1], name))
@@ -144,7 +144,7 @@ fn report_name_clashes(
         }
     }
     for model in models {
-        for declared in model.built.iter().flat_map(|built| &built.declared) {
+        for declared in model.files.iter().flat_map(|built| &built.declared) {
             let kind = match declared.kind() {
                 "doc" => "docs block".to_owned(),
                 kind => kind.replace('_', " "),

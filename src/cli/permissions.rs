@@ -22,7 +22,7 @@ enum RequiredRight {
     Nothing,
     One(Right),
     /// Permission to change the chosen environment.
-    OfEnvironment,
+    ChangeEnvironment,
     /// Permission to run tests or, if the environment is protected, to change settings.
     ProofInEnvironment,
 }
@@ -57,7 +57,7 @@ fn required_right(command: &Command) -> RequiredRight {
         Command::Extract(args) => unless(args.dry_run, Right::Develop),
         Command::Check(args) => unless(!args.fix, Right::Develop),
         Command::Resolve(_) | Command::Adopt(_) => RequiredRight::One(Right::Develop),
-        Command::Push(_) | Command::Rollback(_) => RequiredRight::OfEnvironment,
+        Command::Push(_) | Command::Rollback(_) => RequiredRight::ChangeEnvironment,
         Command::Verify(_) => RequiredRight::One(Right::Test),
         Command::Prove(_) => RequiredRight::ProofInEnvironment,
         Command::Release(_) => RequiredRight::One(Right::Deploy),
@@ -88,7 +88,7 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
     }
     let workspace = Workspace::find(session)?;
     let (right, environment) = match takes {
-        RequiredRight::OfEnvironment => {
+        RequiredRight::ChangeEnvironment => {
             let environment = environment::selected_environment(&session.global, &workspace.project)?;
             let changed = environment
                 .filter(formulac::Environment::is_reviewed)
@@ -225,9 +225,9 @@ pub fn log_refusal(
     let mut entry = LogEntry::default();
     // The entry does not record its parents, because they may not exist on other branches. The entry's time determines
     // its position in the log.
-    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-    who.clone_into(&mut entry.by);
-    entry.did = REFUSED.to_owned();
+    entry.timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    who.clone_into(&mut entry.author);
+    entry.action = REFUSED.to_owned();
     entry.environment = environment
         .map(|environment| environment.name.clone())
         .unwrap_or_default();

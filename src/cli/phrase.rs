@@ -31,11 +31,11 @@ pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, a
             speaker,
             names: &names,
             args,
-            all_from: None,
+            repeated_from: None,
             otherwise: None,
         };
         let Some(first) = in_group.first().copied() else {
-            filling.all_from = argument_positions(template, &names)
+            filling.repeated_from = argument_positions(template, &names)
                 .last()
                 .copied()
                 .filter(|_| is_variadic);
@@ -55,7 +55,7 @@ pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, a
                 speaker,
                 names: &group_names,
                 args,
-                all_from: None,
+                repeated_from: None,
                 otherwise: None,
             }
             .fill_template(repeated)
@@ -91,7 +91,7 @@ struct PhraseFiller<'a> {
     names: &'a [&'a str],
     args: &'a [ExprId],
     /// Position of the repeated parameter. Its placeholder lists the argument at this position and all later arguments.
-    all_from: Option<usize>,
+    repeated_from: Option<usize>,
     otherwise: Option<ExprId>,
 }
 
@@ -164,7 +164,7 @@ impl PhraseFiller<'_> {
             return self.otherwise.as_ref().map(std::slice::from_ref);
         }
         let index = self.names.iter().position(|known_name| *known_name == name)?;
-        let end = if self.all_from == Some(index) {
+        let end = if self.repeated_from == Some(index) {
             self.args.len()
         } else {
             index + 1

@@ -9,7 +9,7 @@ use formulac::{Dialect, KnownFacts};
 use super::artifacts::TargetFolder;
 use super::exit::{Failure, FileDiagnostics};
 use super::session::Session;
-use super::source::{LIMIT, SourceText};
+use super::source::{MAX_ARTIFACT_BYTES, SourceText};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -35,7 +35,7 @@ pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
 fn read_schema_option(path: &Path) -> Result<SchemaOption, Failure> {
     let sources: Vec<SourceText> = schema_files(path)?
         .iter()
-        .map(|p| SourceText::from_large_file(p, LIMIT))
+        .map(|p| SourceText::from_large_file(p, MAX_ARTIFACT_BYTES))
         .collect();
     if sources.iter().any(|s| s.fault.is_some()) {
         let faulty = sources

@@ -182,7 +182,7 @@ fn selection_failure(fault: &SelectionError) -> Failure {
 /// Reads the manifest of an earlier state, with the code of its models.
 fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
-    let target_folder = TargetFolder::read_parts(path.clone(), KeptParts::default().raw_code());
+    let target_folder = TargetFolder::read_parts(path.clone(), KeptParts::default().with_raw_code());
     let read_folder = target_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     read_folder
         .map(|earlier_folder| earlier_folder.manifest)
@@ -223,7 +223,7 @@ fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&
     };
     // `generate` does not change a file if only its layout differs.
     let is_same = |now: &str, earlier: &str| now.trim() == earlier.trim() || is_same_except_layout(earlier, now);
-    let now = model.built.as_ref().map(|built| built.sql.as_str());
+    let now = model.files.as_ref().map(|built| built.sql.as_str());
     let has_same_body = now
         .zip(earlier.raw_code.as_deref())
         .is_some_and(|(now, earlier)| is_same(now, earlier));
@@ -389,7 +389,7 @@ fn model_node(model: &CompiledModel, package: &str, folder: &str) -> SelectableN
     // dbt ignores the outermost folder, which contains all models.
     let folders = path.iter().skip(1).map(|part| (*part).to_owned());
     let files = path.join("/");
-    let compiled = model.built.as_ref().map(|built| &built.compiled);
+    let compiled = model.files.as_ref().map(|built| &built.compiled);
     let mut node = SelectableNode::default();
     (node.name, node.kind, node.package) = (model.name.clone(), "model".to_owned(), package.to_owned());
     node.is_own = true;

@@ -21,7 +21,7 @@ const MIN_REPEATED_IN_CHECK: usize = 4;
 pub struct Session {
     pub global: GlobalOptions,
     /// Whether the user requested JSON and the command has not printed it yet.
-    owes_json: Cell<bool>,
+    must_print_json: Cell<bool>,
     /// Whether the reader of standard output closed the pipe.
     is_closed: Cell<bool>,
 }
@@ -69,7 +69,7 @@ impl Session {
     pub fn new(global: GlobalOptions, as_json: bool) -> Self {
         Self {
             global,
-            owes_json: Cell::new(as_json),
+            must_print_json: Cell::new(as_json),
             is_closed: Cell::new(false),
         }
     }
@@ -106,7 +106,7 @@ impl Session {
 
     /// Prints the JSON object of a command.
     pub fn print_json(&self, value: &serde_json::Value) -> Result<(), Failure> {
-        self.owes_json.set(false);
+        self.must_print_json.set(false);
         self.print_styled(&json::to_text(value))
     }
 
@@ -282,7 +282,7 @@ impl Session {
     /// Reports why a command stopped. Also prints the reason as JSON if the command should print JSON but has not done
     /// so yet.
     pub fn report_failure(&self, failure: &Failure) -> Exit {
-        if self.owes_json.get() {
+        if self.must_print_json.get() {
             let _ = self.print_json(&failure.to_json());
         }
         match failure {

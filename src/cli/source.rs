@@ -160,7 +160,7 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
 const MIN_PARALLEL_BYTES: usize = 16 << 20;
 
 /// Maximum size of an artifact, in bytes: 1 GiB. The manifest of a large project has several hundred million bytes.
-pub const LIMIT: usize = 1 << 30;
+pub const MAX_ARTIFACT_BYTES: usize = 1 << 30;
 /// Maximum number of bytes that are read from a device or a pipe, which may never end: 64 MiB.
 const MAX_STREAM_BYTES: usize = 64 << 20;
 /// Maximum size in bytes of a project file that is not a dbt artifact: 64 MiB, the maximum output of one compilation.
@@ -188,7 +188,7 @@ fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 
 /// Reads a file that formulac writes or copies.
 pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    read_bounded(path.as_ref(), LIMIT)
+    read_bounded(path.as_ref(), MAX_ARTIFACT_BYTES)
 }
 
 /// Reads a text file of a project: a generated file, dbt code, or a record such as evidence of a test run.

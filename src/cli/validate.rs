@@ -143,7 +143,7 @@ fn model_match_rank(message: &str, model: &CompiledModel) -> Option<u8> {
     let is_file = [".sql", ".yml"]
         .iter()
         .any(|end| message.contains(&format!("/{name}{end}")));
-    let tests = model.built.iter().flat_map(|built| &built.tests);
+    let tests = model.files.iter().flat_map(|built| &built.tests);
     let is_test = tests.clone().any(|(test, _)| message.contains(&format!("/{test}.sql")));
     let is_id = message.contains(&format!(".{name} ")) || message.contains(&format!(".{name}'"));
     let is_quoted = message.contains(&format!("'{name}'")) || message.contains(&format!("\"{name}\""));

@@ -24,7 +24,7 @@ pub struct ModelDoc {
     /// Properties of the model for dbt's semantic layer.
     pub semantic: Vec<(String, YamlOutput)>,
     /// Top-level lists after the model: unit tests, exposures.
-    pub beside: Vec<(String, Vec<YamlOutput>)>,
+    pub other_lists: Vec<(String, Vec<YamlOutput>)>,
 }
 
 /// Properties of a column.
@@ -74,7 +74,7 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
         .into_iter()
         .for_each(|(key, value)| say(&key, Some(value)));
     let beside: Vec<(String, YamlOutput)> = model
-        .beside
+        .other_lists
         .into_iter()
         .filter_map(|(key, items)| Some((key, list(items)?)))
         .collect();

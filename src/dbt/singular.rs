@@ -33,7 +33,7 @@ pub fn sql_comment(text: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct TestConfig {
     /// Whether failures of the test are warnings instead of errors.
-    pub only_warns: bool,
+    pub has_severity_warn: bool,
     /// Group of the test. In dbt, only tests in the same group can read a private model.
     pub group: Option<String>,
 }
@@ -42,7 +42,7 @@ impl TestConfig {
     /// Returns the `config` call, or an empty string if there is nothing to configure.
     pub fn config_call(&self) -> String {
         let options = [
-            ("severity", self.only_warns.then_some("warn")),
+            ("severity", self.has_severity_warn.then_some("warn")),
             ("group", self.group.as_deref()),
         ];
         let settings = options
@@ -60,7 +60,7 @@ mod tests {
     fn unset_options_are_omitted() {
         let config_text = |only_warns, group: Option<&str>| {
             TestConfig {
-                only_warns,
+                has_severity_warn: only_warns,
                 group: group.map(str::to_owned),
             }
             .config_call()

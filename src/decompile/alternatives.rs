@@ -54,23 +54,23 @@ pub(super) type ValueType = (Type, bool);
 /// Maps subexpressions to their equivalent expressions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Alternatives {
-    of_part: FxHashMap<SqlNodeId, Vec<(SqlNodeId, GuardSet)>>,
+    equivalents_by_part: FxHashMap<SqlNodeId, Vec<(SqlNodeId, GuardSet)>>,
 }
 
 impl Alternatives {
     /// Returns the equivalents of a subexpression, each with the guards that it adds.
     pub fn equivalents_of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
-        self.of_part.get(&part).map_or(&[], Vec::as_slice)
+        self.equivalents_by_part.get(&part).map_or(&[], Vec::as_slice)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.of_part.is_empty()
+        self.equivalents_by_part.is_empty()
     }
 
     /// Adds a parent node for an expression and all equivalent expressions, so that one node leads to all of them.
-    pub fn root(&self, trees: &mut Trees, expression: SqlNodeId) -> SqlNodeId {
+    pub fn add_common_parent(&self, trees: &mut Trees, expression: SqlNodeId) -> SqlNodeId {
         let mut children = vec![expression];
-        children.extend(self.of_part.values().flatten().map(|(other, _)| *other));
+        children.extend(self.equivalents_by_part.values().flatten().map(|(other, _)| *other));
         children.sort_unstable();
         trees.add(SqlLabel::Row, children)
     }
@@ -103,7 +103,7 @@ impl Alternatives {
 
 impl Alternatives {
     fn add(&mut self, part: SqlNodeId, other: SqlNodeId, guards: GuardSet) {
-        let equivalents = self.of_part.entry(part).or_default();
+        let equivalents = self.equivalents_by_part.entry(part).or_default();
         if equivalents.iter().all(|(equivalent, _)| *equivalent != other) {
             equivalents.push((other, guards));
         }

@@ -2,8 +2,8 @@
 
 use super::expression_text::ExpressionShape;
 use super::probes::{
-    Arg, NUMBERS, PLACES, ProbeFormula, SMALL, column_args, literal_at, nth_types_of_parameters, parameter_args,
-    parameter_literal, probe_column, shortest_literal, type_assignments, with_value_at,
+    ARGUMENT_POSITIONS, Arg, NUMBERS, ProbeFormula, SMALL_NUMBERS, column_args, literal_at, nth_types_of_parameters,
+    parameter_args, parameter_literal, probe_column, shortest_literal, type_assignments, with_value_at,
 };
 use crate::Type;
 use crate::catalog::{Overload, Param};
@@ -18,7 +18,7 @@ pub(super) fn add_overload_probes(
     probes: &mut Vec<ProbeFormula>,
 ) {
     let most = if overload.repeated {
-        widest.clamp(overload.params.len() + 2, PLACES)
+        widest.clamp(overload.params.len() + 2, ARGUMENT_POSITIONS)
     } else {
         overload.params.len()
     };
@@ -81,8 +81,8 @@ impl CallProbes<'_> {
     /// Adds calls whose arguments are all literals, and calls with quotients, negated numbers or NULL.
     fn add_literals(&mut self) {
         let params = self.params.clone();
-        // Each call contains either only large numbers (`NUMBERS`) or only small numbers (`SMALL`).
-        for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
+        // Each call contains either only large numbers (`NUMBERS`) or only small numbers (`SMALL_NUMBERS`).
+        for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL_NUMBERS, true)] {
             self.put(
                 params
                     .iter()

@@ -216,7 +216,10 @@ impl CompiledProbes {
     ) -> Option<&'p Arc<SqlPattern>> {
         let pattern = probe.without_guards.get_or_init(|| {
             let formula = source.probes().get(probe.probe_index)?;
-            let is_value = !matches!(formula.shape, ExpressionShape::Pair | ExpressionShape::AsText);
+            let is_value = !matches!(
+                formula.shape,
+                ExpressionShape::RangeWithCriterion | ExpressionShape::TextOperand
+            );
             let pattern = is_value.then(|| learn_probe(&self.compiler, formula, &probe.sql, true));
             pattern?.map(Arc::new)
         });
@@ -273,7 +276,7 @@ impl CompiledProbes {
             let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql, false));
             let pattern_pair = pattern
                 .into_iter()
-                .flat_map(|sql_pattern| sql_pattern.without_brackets().into_iter().chain([sql_pattern]));
+                .flat_map(|sql_pattern| sql_pattern.without_default().into_iter().chain([sql_pattern]));
             pattern_pair.map(Arc::new).collect()
         })
     }
@@ -283,7 +286,7 @@ impl CompiledProbes {
 impl CompiledProbes {
     /// Returns the patterns of every `step`th probe, with and without guards. Also checks that each pattern contains
     /// the calls that its probe requires.
-    pub fn all_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
+    pub fn check_and_collect_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
         let dialect = self.compiler.options.dialect;
         let mut patterns = Vec::new();
         for CompiledGroup { source, .. } in &self.groups {
@@ -317,7 +320,7 @@ fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dia
         // computes this day.
         Some(formula) if formula.args.iter().any(|arg| matches!(arg, Arg::MonthStart(_))) => "",
         // The pattern does not contain the outermost call.
-        Some(formula) if formula.shape == ExpressionShape::Pair || sql.starts_with("coalesce(") => {
+        Some(formula) if formula.shape == ExpressionShape::RangeWithCriterion || sql.starts_with("coalesce(") => {
             sql.split_once('(').map_or("", |(_, inner)| inner)
         }
         _ => sql,

@@ -10,10 +10,10 @@ use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
 use crate::check::is_iso_date;
 
-/// Maximum number of numeric constants in an expression to try in calls. `TEXTS` is the maximum number of text
+/// Maximum number of numeric constants in an expression to try in calls. `MAX_TEXTS` is the maximum number of text
 /// constants.
-const NUMBERS: usize = 16;
-const TEXTS: usize = 6;
+const MAX_NUMBERS: usize = 16;
+const MAX_TEXTS: usize = 6;
 /// Maximum number of probes to generate from the constants of one expression.
 const MAX_PROBES: usize = 6000;
 /// Number of functions to try first with two constants: the functions that are most similar to the expression.
@@ -115,13 +115,13 @@ pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstan
         .filter(|difference| *difference > 0);
     words
         .numbers
-        .extend(apart.take(NUMBERS).map(|difference| difference.to_string()));
+        .extend(apart.take(MAX_NUMBERS).map(|difference| difference.to_string()));
     words.numbers.extend(powers);
     words
         .numbers
         .extend(integers.iter().map(|number| number.saturating_neg().to_string()));
-    deduplicate(&mut words.numbers, NUMBERS);
-    deduplicate(&mut words.texts, TEXTS);
+    deduplicate(&mut words.numbers, MAX_NUMBERS);
+    deduplicate(&mut words.texts, MAX_TEXTS);
     words
 }
 
@@ -169,7 +169,7 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
             for (index, param) in params.iter().enumerate() {
                 for word in args_from_constants(param, words) {
                     for sign in ["", "-"] {
-                        let word = Arg::Fixed(format!("{sign}{}", word.text()));
+                        let word = Arg::Fixed(format!("{sign}{}", word.to_formula()));
                         add_probe(with_value_at(&base, index, word));
                     }
                 }

@@ -29,14 +29,14 @@ const MAX_DEFINITIONS_WITHOUT_COLUMN: usize = 8;
 /// Maximum number of column names to examine in an expression.
 const MAX_COLUMN_NAMES: usize = 16;
 /// Maximum number of numeric constants from an expression to try in compiled formulas.
-const NUMBERS: usize = 6;
+const MAX_NUMBERS: usize = 6;
 /// Maximum number of names in compiled formulas that stand for any expression.
 const MAX_NAMES: usize = 4;
 
 /// Returns the most likely numbers. The other numbers are omitted because each number is compiled with many formulas.
 fn likely_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut numbers = find_constants(trees, expression).numbers;
-    numbers.truncate(NUMBERS);
+    numbers.truncate(MAX_NUMBERS);
     numbers
 }
 
@@ -53,7 +53,7 @@ impl CandidateCheck<'_, '_> {
             let none = vec![None; probe.args.len()];
             if let Some(pattern) = build_pattern(trees, root, &probe, none) {
                 pattern
-                    .without_brackets()
+                    .without_default()
                     .into_iter()
                     .for_each(|sql_pattern| patterns.add_pattern(sql_pattern));
                 patterns.add_pattern(pattern);
@@ -328,12 +328,12 @@ impl CandidateCheck<'_, '_> {
     /// Adds the other definitions of this step: maps the expression of each definition to the definition's name, and
     /// the name to the formula.
     pub fn add_definitions(&self, trees: &mut Trees, input: &mut SearchInput) {
-        let Some(step) = self.spec_position.outline.steps.get(self.definition_index) else {
+        let Some(step) = self.spec_position.outline.steps.get(self.step_index) else {
             return;
         };
         let mut columns = self
             .spec_position
-            .columns(self.edited_file, self.definition_index, &self.definition.name);
+            .column_resolver(self.edited_file, self.step_index, &self.definition.name);
         if let DefinitionSqlPart::Column(column_name) = self.definition_part {
             let column_site = self
                 .spec_position
@@ -350,7 +350,9 @@ impl CandidateCheck<'_, '_> {
         }
         // A key that exists in several relations is qualified with the step's own relation.
         for key in &step.keys {
-            let mut columns = self.spec_position.columns(self.edited_file, self.definition_index, key);
+            let mut columns = self
+                .spec_position
+                .column_resolver(self.edited_file, self.step_index, key);
             let site = self.spec_position.find_site(&columns, self.edited_file, self.cte, key);
             let tree = site.and_then(|site| columns.resolve_expression(&site, trees).ok());
             if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
@@ -408,7 +410,7 @@ impl CandidateCheck<'_, '_> {
     /// Returns the names that occur in an expression, followed by other names in its step. A few names are enough
     /// because each name represents any expression.
     pub fn candidate_names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
-        let step = self.spec_position.outline.steps.get(self.definition_index);
+        let step = self.spec_position.outline.steps.get(self.step_index);
         let columns = step
             .into_iter()
             .filter_map(|step| step.sheet.as_ref())

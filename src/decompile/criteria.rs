@@ -1,7 +1,7 @@
 //! Probes criteria and the functions that accept criteria.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, NUMBERS, OTHER, POINTS, ProbeFormula, TEXTS, TYPES, WILD, probe_column};
+use super::probes::{Arg, NON_ASCII_TEXT, NUMBERS, POINTS, ProbeFormula, TEXTS, TYPES, WILD, probe_column};
 use crate::Type;
 
 /// Adds probes that call each SUMIF-like function with one condition, to learn what each criterion means for values of
@@ -29,7 +29,7 @@ pub(super) fn add_criterion_probes(probes: &mut Vec<ProbeFormula>) {
             let range = || Arg::Column(probe_column(ty, nullable, 0));
             let mut add_probe = |criterion: Arg| {
                 probes.push(ProbeFormula {
-                    shape: ExpressionShape::Pair,
+                    shape: ExpressionShape::RangeWithCriterion,
                     args: vec![range(), criterion],
                 });
             };
@@ -39,7 +39,7 @@ pub(super) fn add_criterion_probes(probes: &mut Vec<ProbeFormula>) {
                 }
             }
             for (before, after) in texts {
-                for text in [TEXTS[1], OTHER] {
+                for text in [TEXTS[1], NON_ASCII_TEXT] {
                     add_probe(Arg::Text(before, text, after));
                 }
             }

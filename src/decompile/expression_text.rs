@@ -6,7 +6,7 @@ use crate::ast::{BinaryOp, Expr};
 use crate::catalog::Function;
 
 /// Binding strength of expressions that never need brackets: names, numbers and calls.
-pub(super) const WHOLE: u8 = 9;
+pub(super) const ATOM_STRENGTH: u8 = 9;
 const SIGN_STRENGTH: u8 = 6;
 /// Cost of a call such as `SUMIF(paid, amount)`, whose first argument is a condition instead of a range.
 const CONDITION_COST: u32 = 8;
@@ -39,7 +39,7 @@ impl ExpressionText {
     pub fn atom(text: impl Into<String>, cost: u32) -> Self {
         Self {
             text: text.into(),
-            strength: WHOLE,
+            strength: ATOM_STRENGTH,
             cost,
             is_name: false,
             range: RangeUse::None,
@@ -53,7 +53,7 @@ impl ExpressionText {
         let ast = parsed.ast();
         let strength = match ast.definitions.first().map(|definition| ast.expr(definition.body)) {
             Some(Expr::Binary { op, .. }) => op.strength(),
-            Some(Expr::Name | Expr::Number | Expr::Text | Expr::Call { .. }) => WHOLE,
+            Some(Expr::Name | Expr::Number | Expr::Text | Expr::Call { .. }) => ATOM_STRENGTH,
             _ => 0,
         };
         Self {
@@ -80,7 +80,7 @@ impl ExpressionText {
     /// Returns the arguments if the formula is a call of this function.
     fn arguments_of_call(&self, function: &str) -> Option<&str> {
         let arguments = self.text.strip_prefix(function)?.strip_prefix('(')?.strip_suffix(')')?;
-        (self.strength == WHOLE).then_some(arguments)
+        (self.strength == ATOM_STRENGTH).then_some(arguments)
     }
 }
 
@@ -102,16 +102,16 @@ pub(super) enum ExpressionShape {
     /// `NAME(DISTINCT(0))`
     Unique(&'static str),
     /// Several arguments in the text of a single argument, such as `range, criterion`.
-    Pair,
+    RangeWithCriterion,
     /// A value of another type that is used as a string without an explicit conversion.
-    AsText,
+    TextOperand,
     /// A string in which `{0}` is the placeholder for the first argument and `{1}` for the second.
-    Words(String),
+    Template(String),
 }
 
 impl ExpressionShape {
     pub fn named(words: impl Into<String>) -> Self {
-        Self::Words(words.into())
+        Self::Template(words.into())
     }
 
     pub fn infix(op: BinaryOp) -> Self {
@@ -122,7 +122,7 @@ impl ExpressionShape {
     pub fn with_args(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
         let range = args.iter().map(|arg| arg.range).max().unwrap_or(RangeUse::None);
         let range = match self {
-            Self::Pair => range,
+            Self::RangeWithCriterion => range,
             Self::Call(name) if range == RangeUse::Whole => {
                 let is_aggregate = |function: &Function| {
                     function.level == Level::Aggregate
@@ -209,7 +209,9 @@ impl ExpressionShape {
                 }
             }
             // People usually write `x / 100` instead of `x%`.
-            (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost + PERCENT_COST),
+            (Self::Percent, [x]) => {
+                ExpressionText::atom(format!("{}%", bracketed(x, ATOM_STRENGTH)), cost + PERCENT_COST)
+            }
             // Prefer the calendar timeframe, because a fiscal timeframe has the same SQL if the fiscal year begins in
             // January.
             (Self::Frame(frame), [x]) if x.is_name => ExpressionText::atom(
@@ -217,13 +219,13 @@ impl ExpressionShape {
                 cost + u32::from(frame.starts_with("fiscal")),
             ),
             (Self::Unique(name), [x]) => ExpressionText::atom(format!("{name}(DISTINCT({}))", x.text), cost),
-            (Self::Pair, _) => ExpressionText::atom(texts(), cost - 2),
-            (Self::AsText, [x]) => ExpressionText {
+            (Self::RangeWithCriterion, _) => ExpressionText::atom(texts(), cost - 2),
+            (Self::TextOperand, [x]) => ExpressionText {
                 cost,
                 is_name: false,
                 ..x.clone()
             },
-            (Self::Words(words), args) => {
+            (Self::Template(words), args) => {
                 let fill_argument = |text: String, (arg_index, arg): (usize, &ExpressionText)| {
                     text.replace(&format!("{{{arg_index}}}"), &arg.text)
                 };

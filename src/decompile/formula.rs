@@ -67,7 +67,7 @@ pub struct Decompiler {
     /// needs them.
     compiled: RecentlyUsedCache<OnceLock<CompiledProbes>>,
     /// Probes that are compiled in each dialect to learn the patterns.
-    tried: RecentlyUsedCache<Vec<Arc<ProbesWithCachedSql>>>,
+    probes_by_dialect: RecentlyUsedCache<Vec<Arc<ProbesWithCachedSql>>>,
     /// Words that occur in generated SQL of each dialect, except names.
     words: RecentlyUsedCache<FxHashSet<&'static str>>,
     /// Spellings of each dialect.
@@ -142,7 +142,7 @@ impl Decompiler {
     pub(super) fn find_exact_formula(&self, mut case: CandidateCheck<'_, '_>) -> Result<String, NotAFormula> {
         let mut trees = Trees::default();
         let (spec_position, name) = (case.spec_position, &case.definition.name);
-        match spec_position.definition_expression(case.edited_file, case.cte, case.definition_index, name, &mut trees) {
+        match spec_position.definition_expression(case.edited_file, case.cte, case.step_index, name, &mut trees) {
             Ok(expression) => self.find_formula_of_part(&case, &mut trees, expression, expression),
             Err(reason) => {
                 for (sql_part, expected, part) in case.surrounding_candidates(&mut trees) {
@@ -323,7 +323,7 @@ impl Decompiler {
                 }
                 let compiled = get_or_insert_with(&self.compiled, settings_key, OnceLock::new);
                 compiled.get_or_init(|| {
-                    let tried = get_or_insert_with(&self.tried, key, || {
+                    let tried = get_or_insert_with(&self.probes_by_dialect, key, || {
                         let group = |group| Arc::new(ProbesWithCachedSql::of_group(group, is_wide, is_temporal));
                         ProbeGroup::all().map(group).collect()
                     });
@@ -388,7 +388,7 @@ impl SpecPosition<'_> {
         name: &str,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        let mut columns = self.columns(file, step, name);
+        let mut columns = self.column_resolver(file, step, name);
         self.resolve_definition(&mut columns, file, cte, (step, name), trees)
     }
 
@@ -419,7 +419,12 @@ impl SpecPosition<'_> {
     }
 
     /// Creates the resolver that converts a file's expressions to names that the definition's formula may use.
-    pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnResolver<'f, 's> {
+    pub(super) fn column_resolver<'f, 's>(
+        &self,
+        file: &'f SqlFile<'s>,
+        step: usize,
+        name: &str,
+    ) -> ColumnResolver<'f, 's> {
         let mut columns = ColumnResolver::new(file);
         columns.definition_name = name.to_owned();
         columns.is_filled = self.outline.steps.get(step).is_some_and(|step| step.is_filled);
@@ -438,7 +443,7 @@ impl SpecPosition<'_> {
             columns
                 .tabs
                 .extend(tabs.map(|(_, relation)| relation.to_ascii_lowercase()));
-            columns.bounds.extend(
+            columns.visible_ctes.extend(
                 outline
                     .name
                     .iter()

@@ -11,9 +11,9 @@ pub(super) struct FromClauseRelation {
     pub alias: String,
     /// Type of the join, such as `left join`, without the optional words `inner` and `outer`. Empty for the first
     /// relation.
-    pub how: String,
+    pub join_type: String,
     /// The tokens of the join condition.
-    pub on: Range<usize>,
+    pub condition: Range<usize>,
     /// All tokens of the relation: the type of the join, the name, the alias and the condition.
     pub tokens: Range<usize>,
 }
@@ -71,8 +71,8 @@ pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) ->
         clause_relations.push(FromClauseRelation {
             alias: alias.unwrap_or_else(|| relation.clone()),
             relation,
-            how: join_kind,
-            on: condition,
+            join_type: join_kind,
+            condition,
             tokens: place_of(*words)..place_of(end),
         });
     }

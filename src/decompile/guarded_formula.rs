@@ -138,13 +138,7 @@ impl Decompiler {
     ) -> Result<Option<FoundFormula>, NotAFormula> {
         let (spec_position, mut trees) = (case.spec_position, Trees::default());
         let mut expression = |file| {
-            spec_position.definition_expression(
-                file,
-                case.cte,
-                case.definition_index,
-                &case.definition.name,
-                &mut trees,
-            )
+            spec_position.definition_expression(file, case.cte, case.step_index, &case.definition.name, &mut trees)
         };
         let (Ok(expected), generated_tree) = (expression(case.edited_file), expression(case.generated_file)) else {
             return Ok(None);
@@ -163,7 +157,7 @@ impl Decompiler {
         if let Some(removed) = removed.filter(|removed| removed.count > 0) {
             return Err(only_removes_guards(&case.definition.formula, removed));
         }
-        let root = alternatives.root(&mut trees, expected);
+        let root = alternatives.add_common_parent(&mut trees, expected);
         let compiled = self.compiled_probes(case.compiler, spec_position, &trees, root);
         let mut pattern_sets: Vec<Arc<Patterns>> = Vec::new();
         for probes in compiled.iter().filter_map(|cell| cell.get()) {
@@ -306,7 +300,7 @@ impl CandidateCheck<'_, '_> {
             ours == theirs || guards.added_guards(trees, ours, theirs).is_some() || is_other_edit(column)
         };
         let is_proven = has_only_other_edits || are_equivalent_by(file, self.edited_file, trees, &mut is_same);
-        let columns = self.spec_position.columns(file, self.definition_index, name);
+        let columns = self.spec_position.column_resolver(file, self.step_index, name);
         let site = self.spec_position.find_site(&columns, file, self.cte, name)?;
         let text = one_line(file.text(&site.tokens));
         is_proven.then_some((added, text))

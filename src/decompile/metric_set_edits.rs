@@ -174,7 +174,7 @@ impl EditedModel<'_> {
 impl SpecPosition<'_> {
     fn definition_parts(&self, file: &SqlFile<'_>, (step, name): (usize, &str), trees: &mut Trees) -> DefinitionParts {
         let cte = self.step_cte(step);
-        let mut columns: ColumnResolver<'_, '_> = self.columns(file, step, name);
+        let mut columns: ColumnResolver<'_, '_> = self.column_resolver(file, step, name);
         let site = self.find_site(&columns, file, cte, name);
         let expression = self.resolve_definition(&mut columns, file, cte, (step, name), trees);
         let mut tokens = std::mem::take(&mut columns.visited);

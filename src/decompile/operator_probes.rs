@@ -109,7 +109,7 @@ fn add_probes_of_column(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>
     };
     add_probe(ExpressionShape::Minus);
     if ty != Type::Text {
-        add_probe(ExpressionShape::AsText);
+        add_probe(ExpressionShape::TextOperand);
     }
     add_probe(ExpressionShape::Percent);
     // Formulas that consist of several functions but compile to a single SQL expression.

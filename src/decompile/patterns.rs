@@ -95,7 +95,7 @@ impl Patterns {
         let root = PatternRoot(label.clone(), first.filter(|_| *label == SqlLabel::Call), parts.len());
         let map = match pattern.shape {
             _ if pattern.args.iter().any(|arg| matches!(arg, Arg::HiddenColumn(_))) => &mut self.hidden_columns,
-            ExpressionShape::Pair => &mut self.criteria,
+            ExpressionShape::RangeWithCriterion => &mut self.criteria,
             _ => &mut self.values,
         };
         map.entry(root).or_default().push(pattern);
@@ -153,13 +153,13 @@ pub(super) fn learn_probe(
     let arg_sql = |arg: &Arg| match arg {
         // The SQL for the first day of a month depends on the dialect.
         Arg::MonthStart(_) => {
-            let compiled = compiler.compile(&format!("start = {}", arg.text()));
+            let compiled = compiler.compile(&format!("start = {}", arg.to_formula()));
             compiled
                 .definitions()
                 .first()
                 .map(|definition| definition.sql().to_owned())
         }
-        _ => arg.to_text(),
+        _ => arg.to_sql(),
     };
     let arg_nodes: Vec<Option<SqlNodeId>> = probe
         .args
@@ -167,9 +167,9 @@ pub(super) fn learn_probe(
         .map(|arg| arg_sql(arg).and_then(|sql| parse_sql(&sql, &mut trees)))
         .collect();
     match probe.shape {
-        ExpressionShape::Pair => root = condition_inside_count(&trees, root)?,
+        ExpressionShape::RangeWithCriterion => root = condition_inside_count(&trees, root)?,
         // The root is `text || fx_sv1`, so keep only its left operand.
-        ExpressionShape::AsText => {
+        ExpressionShape::TextOperand => {
             root = *trees
                 .children(root)
                 .first()
@@ -331,7 +331,7 @@ impl PatternBuilder<'_> {
 impl SqlPattern {
     /// Removes the default from `coalesce(sum(x), 0)`. The compiler omits the default if a NULL has no effect or
     /// cannot occur.
-    pub fn without_brackets(&self) -> Option<Self> {
+    pub fn without_default(&self) -> Option<Self> {
         let PatternPart::Node(SqlLabel::Call, parts) = &self.root else {
             return None;
         };

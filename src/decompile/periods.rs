@@ -19,7 +19,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<ProbeFormula>
         let mut add_probe = |number: Arg, unit: &str| {
             let args = vec![name.clone(), number];
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")),
+                shape: ExpressionShape::Template(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")),
                 args,
             });
         };

@@ -150,7 +150,7 @@ mod tests {
             let has_setting = compiler.options.timezone.is_some()
                 || compiler.options.calendar != Compiler::default().options.calendar;
             let patterns = if is_temporal || !has_setting {
-                probes.all_patterns(step)
+                probes.check_and_collect_patterns(step)
             } else {
                 Vec::new()
             };

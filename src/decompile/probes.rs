@@ -55,12 +55,12 @@ pub(super) struct ProbeFormula {
 /// Numbers that rarely occur in formulas, one for each argument position.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
 /// Numbers that are also valid parts of a time of day.
-pub(super) const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
+pub(super) const SMALL_NUMBERS: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
 /// String with a non-ASCII letter, which is converted to lower case by the warehouse instead of the compiler.
-pub(super) const OTHER: &str = "qzjé";
+pub(super) const NON_ASCII_TEXT: &str = "qzjé";
 
 /// Strings with wildcards. The second string contains a character that must be escaped, and the third string contains
 /// a non-ASCII letter.
@@ -89,14 +89,14 @@ const MAX_TRIED_POSITIONS: usize = 4;
 /// programs support, such as `AND(x >= 1, x <= 5)`.
 const SINGLE_SPREADSHEET_FUNCTIONS: [&str; 1] = ["ISBETWEEN"];
 /// Number of argument positions for which columns of each type exist.
-pub(super) const PLACES: usize = 16;
+pub(super) const ARGUMENT_POSITIONS: usize = 16;
 
 /// Returns the relation that the probes read. For each type and argument position, the relation has a nullable and a
 /// non-nullable column.
 pub(super) fn probe_relation() -> Relation {
     let mut relation = Relation::new(RELATION);
     for (ty, _) in TYPES {
-        for index in 0..PLACES {
+        for index in 0..ARGUMENT_POSITIONS {
             for nullable in [true, false] {
                 relation = relation.with(Column::new(probe_column(ty, nullable, index), ty).nullable(nullable));
             }
@@ -119,7 +119,7 @@ pub(super) fn column_args(types: &[Type], nullable: bool) -> Vec<Arg> {
 /// Returns the columns of unknown type.
 pub(super) fn unknown_columns() -> Vec<String> {
     let of_place = |index| [true, false].map(|nullable| probe_column(Type::Unknown, nullable, index));
-    (0..PLACES).flat_map(of_place).collect()
+    (0..ARGUMENT_POSITIONS).flat_map(of_place).collect()
 }
 
 /// Returns the type of a probe's column.
@@ -214,7 +214,7 @@ impl ProbeGroup {
                 }
                 // Also probe aggregates that have several arguments, because they aggregate the values of one row
                 // instead of a column.
-                let counts = 2..=widest.clamp(3, PLACES);
+                let counts = 2..=widest.clamp(3, ARGUMENT_POSITIONS);
                 for count in counts.filter(|_| function.is_row_combination(2)) {
                     for values in argument_type_combinations(count) {
                         let value_arg = |(index, (ty, nullable)): (usize, &(Type, bool))| {
@@ -404,7 +404,7 @@ fn quotient_text(index: usize) -> String {
 
 impl Arg {
     /// Returns the argument in formula syntax.
-    pub fn text(&self) -> String {
+    pub fn to_formula(&self) -> String {
         match self {
             Self::Column(name) | Self::Fixed(name) | Self::Named(name, _) => name.clone(),
             Self::Number(digits) => (*digits).to_owned(),
@@ -420,7 +420,7 @@ impl Arg {
 
     /// Returns the SQL of an argument that compiles to more than one node: the condition of a criterion, or a quotient.
     /// The SQL of these arguments is the same in all dialects.
-    pub fn to_text(&self) -> Option<String> {
+    pub fn to_sql(&self) -> Option<String> {
         match self {
             Self::Criterion(index) => Some(format!("fx_in{} > {}", index + 8, NUMBERS[0])),
             Self::Quotient(index) => Some(quotient_text(*index)),
@@ -457,14 +457,14 @@ impl ProbeFormula {
             | Arg::HiddenColumn(_) => false,
         };
         let of_shape = match &self.shape {
-            ExpressionShape::Frame(_) | ExpressionShape::Words(_) => true,
+            ExpressionShape::Frame(_) | ExpressionShape::Template(_) => true,
             ExpressionShape::Call(name) => of_call(name),
             ExpressionShape::Infix(..)
             | ExpressionShape::Minus
             | ExpressionShape::Percent
             | ExpressionShape::Unique(_)
-            | ExpressionShape::Pair
-            | ExpressionShape::AsText => false,
+            | ExpressionShape::RangeWithCriterion
+            | ExpressionShape::TextOperand => false,
         };
         of_shape || self.args.iter().any(of_arg)
     }
@@ -475,11 +475,11 @@ impl ProbeFormula {
         let args: Vec<ExpressionText> = self
             .args
             .iter()
-            .map(|arg| ExpressionText::name(arg.text(), 1))
+            .map(|arg| ExpressionText::name(arg.to_formula(), 1))
             .collect();
         match self.shape {
-            ExpressionShape::Pair => Some(format!("COUNTIF({})", self.shape.with_args(&args)?.text)),
-            ExpressionShape::AsText => Some(format!(
+            ExpressionShape::RangeWithCriterion => Some(format!("COUNTIF({})", self.shape.with_args(&args)?.text)),
+            ExpressionShape::TextOperand => Some(format!(
                 "{} & {}",
                 self.shape.with_args(&args)?.text,
                 probe_column(Type::Text, false, 1)

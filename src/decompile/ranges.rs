@@ -37,7 +37,7 @@ pub(super) fn row_count_probes(name: &Arg, is_pivoted: bool) -> Vec<ProbeFormula
         let numbers = NUMBERS.iter().take(*numbers).map(|number| Arg::Number(number));
         let args = [name.clone()].into_iter().chain(numbers).collect();
         ProbeFormula {
-            shape: ExpressionShape::Words(format!("COUNT({range})")),
+            shape: ExpressionShape::Template(format!("COUNT({range})")),
             args,
         }
     };
@@ -52,7 +52,7 @@ pub(super) struct LearnedRanges {
 
 /// Learns which window a range compiles to, from the SQL that counts the rows in the range.
 pub(super) fn learn_window(trees: &Trees, count_tree: SqlNodeId, probe: &ProbeFormula) -> Option<LearnedRanges> {
-    let ExpressionShape::Words(words) = &probe.shape else {
+    let ExpressionShape::Template(words) = &probe.shape else {
         return None;
     };
     let range = words.strip_prefix("COUNT(")?.strip_suffix(')')?.to_owned();

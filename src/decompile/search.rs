@@ -392,7 +392,7 @@ fn number_formula(digits: &str) -> ExpressionText {
     let strength = if digits.starts_with('-') {
         6
     } else {
-        super::expression_text::WHOLE
+        super::expression_text::ATOM_STRENGTH
     };
     ExpressionText {
         strength,

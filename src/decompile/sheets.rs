@@ -57,7 +57,7 @@ pub(super) fn block_probes(names: &[Arg]) -> Vec<ProbeFormula> {
                 for (columns, width) in [(-1, 2), (0, 2), (-1, 3), (-1, 1), (1, 1)] {
                     let words = format!("{call}(PIVOTOFFSET({{0}}, {rows}, {columns}, {height}, {width}))");
                     probes.push(ProbeFormula {
-                        shape: ExpressionShape::Words(words),
+                        shape: ExpressionShape::Template(words),
                         args: vec![name.clone()],
                     });
                 }
@@ -72,7 +72,7 @@ pub(super) fn probes_for_totals(sheet: &SheetOutline) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
     let mut add_probe = |words: String| {
         probes.push(ProbeFormula {
-            shape: ExpressionShape::Words(words),
+            shape: ExpressionShape::Template(words),
             args: Vec::new(),
         });
     };
@@ -117,7 +117,7 @@ pub(super) struct SheetLookup {
     condition_names: Vec<String>,
     /// Match modes that `MATCH` may use: an exact match, the largest value below the key, or the smallest value above
     /// it.
-    ways: Vec<&'static str>,
+    match_modes: Vec<&'static str>,
 }
 
 impl SheetLookup {
@@ -148,7 +148,7 @@ impl SheetLookup {
                 .any(|part| matches!(trees.label(*part), SqlLabel::Op(other) if other == op))
         };
         let ways = [(true, ""), (has("<="), ", 1"), (has(">="), ", -1")];
-        looked.ways = ways
+        looked.match_modes = ways
             .into_iter()
             .filter(|(is_there, _)| *is_there)
             .map(|(_, match_mode)| match_mode)
@@ -176,7 +176,7 @@ impl SheetLookup {
             .map(|returned_range| format!("INDEX({returned_range}, {{0}})"))
             .collect();
         for sought in self.write_ranges(&self.condition_names) {
-            for match_mode in &self.ways {
+            for match_mode in &self.match_modes {
                 let match_call = format!("MATCH({{0}}, {sought}{match_mode})");
                 forms.extend(
                     returned_ranges
@@ -204,14 +204,14 @@ impl SheetLookup {
                 for days in both_signs(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
                     let args = vec![start.clone(), days];
                     probes.push(ProbeFormula {
-                        shape: ExpressionShape::Words(format!("WORKDAY({{0}}, {{1}}, {holidays})")),
+                        shape: ExpressionShape::Template(format!("WORKDAY({{0}}, {{1}}, {holidays})")),
                         args,
                     });
                 }
                 for end in &self.keys {
                     let args = vec![start.clone(), end.clone()];
                     probes.push(ProbeFormula {
-                        shape: ExpressionShape::Words(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")),
+                        shape: ExpressionShape::Template(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")),
                         args,
                     });
                 }
@@ -235,7 +235,7 @@ impl SheetLookup {
                 .filter(|returned_range| **returned_range != sought)
             {
                 for (wild, other) in wildcard_texts().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
-                    let words = ExpressionShape::Words(format!("XLOOKUP({{0}}, {sought}, {range}, {{1}}, 2)"));
+                    let words = ExpressionShape::Template(format!("XLOOKUP({{0}}, {sought}, {range}, {{1}}, 2)"));
                     probes.push(ProbeFormula {
                         shape: words,
                         args: vec![Arg::Wild("", wild), other.clone()],
@@ -259,7 +259,7 @@ pub(super) fn with_defaults(probe_formulas: &[ProbeFormula], others: &[Arg]) -> 
     let others: Vec<Arg> = literals.iter().chain(others).cloned().collect();
     let mut probes = Vec::new();
     for ProbeFormula { shape, args } in probe_formulas {
-        let (ExpressionShape::Words(words), [key, ..]) = (shape, args.as_slice()) else {
+        let (ExpressionShape::Template(words), [key, ..]) = (shape, args.as_slice()) else {
             continue;
         };
         let parts = words.strip_prefix("INDEX(").and_then(|rest| rest.strip_suffix("))"));
@@ -274,7 +274,7 @@ pub(super) fn with_defaults(probe_formulas: &[ProbeFormula], others: &[Arg]) -> 
         for other in &others {
             let words = format!("XLOOKUP({{0}}, {sought}, {returned_range}, {{1}}{match_mode})");
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Words(words),
+                shape: ExpressionShape::Template(words),
                 args: vec![key.clone(), other.clone()],
             });
         }

@@ -42,7 +42,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     for (name_index, name) in names.iter().enumerate().take(MAX_NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Words(format!("COUNTIF({range}, {{0}})")),
+                shape: ExpressionShape::Template(format!("COUNTIF({range}, {{0}})")),
                 args: vec![name.clone()],
             });
             for (_, value) in names
@@ -54,7 +54,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
                 for call in ["SUMIF", "AVERAGEIF"] {
                     let words = format!("{call}({range}, {{0}}, {})", range.replace("{0}", "{1}"));
                     probes.push(ProbeFormula {
-                        shape: ExpressionShape::Words(words),
+                        shape: ExpressionShape::Template(words),
                         args: vec![name.clone(), value.clone()],
                     });
                 }
@@ -184,7 +184,7 @@ fn add_total_probes(name: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFor
     for call in RANGE_AGGREGATES {
         for (range, count) in ranges {
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Words(format!("{call}({})", range.replace("{n}", "{1}"))),
+                shape: ExpressionShape::Template(format!("{call}({})", range.replace("{n}", "{1}"))),
                 args: [name.clone()].into_iter().chain(range_number(*count)).collect(),
             });
         }
@@ -206,7 +206,7 @@ fn add_percentile_probes(name: &Arg, numbers: &[String], ranges: &[String], prob
             let fixed = of_call.iter().map(|number| Arg::Fixed(number.clone()));
             for number in [Arg::Number(NUMBERS[0])].into_iter().chain(fixed) {
                 probes.push(ProbeFormula {
-                    shape: ExpressionShape::Words(format!("{call}({range}, {{1}})")),
+                    shape: ExpressionShape::Template(format!("{call}({range}, {{1}})")),
                     args: vec![name.clone(), number],
                 });
             }
@@ -219,7 +219,10 @@ fn add_pair_probes(first: &Arg, second: &Arg, ranges: &[ProbeRange], probes: &mu
         for (range, count) in ranges {
             let first_range = range.replace("{n}", "{2}");
             probes.push(ProbeFormula {
-                shape: ExpressionShape::Words(format!("{call}({first_range}, {})", first_range.replace("{0}", "{1}"))),
+                shape: ExpressionShape::Template(format!(
+                    "{call}({first_range}, {})",
+                    first_range.replace("{0}", "{1}")
+                )),
                 args: [first.clone(), second.clone()]
                     .into_iter()
                     .chain(range_number(*count))

@@ -16,7 +16,7 @@ pub struct DraftedExample {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
     /// Omitted columns, each with the reason.
-    pub left_out: Vec<(String, &'static str)>,
+    pub omissions: Vec<(String, &'static str)>,
     pub events: TraceEvents,
 }
 
@@ -44,7 +44,7 @@ pub fn draft_example(scorer: &MutationScorer<'_>, data: &RelationRows) -> Option
         data: data.clone(),
         columns,
         rows: (0..count).map(row).collect(),
-        left_out,
+        omissions: left_out,
         events: seen,
     })
 }

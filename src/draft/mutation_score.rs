@@ -36,16 +36,16 @@ pub struct MutationScorer<'a> {
     /// Mutants: copies of the spec with one mistake each.
     pub mutants: Vec<InterpreterSpec>,
     /// Number of interpreter steps that the draft has used.
-    spent: Cell<u64>,
+    used_steps: Cell<u64>,
 }
 
 /// Result of evaluating a set of rows.
 pub struct MutationScore {
     pub events: TraceEvents,
     /// Whether the results are deterministic and the same on every day.
-    pub certain: bool,
+    pub is_deterministic: bool,
     /// Number of results with many digits.
-    pub long: usize,
+    pub long_value_count: usize,
 }
 
 /// Maximum number of interpreter steps for a draft.
@@ -85,7 +85,7 @@ impl<'a> MutationScorer<'a> {
             output_names: Vec::new(),
             unknown: Vec::new(),
             mutants: Vec::new(),
-            spent: Cell::new(0),
+            used_steps: Cell::new(0),
         };
         let last = main.spec.steps.len().saturating_sub(1);
         let mut chance = RandomGenerator::new(1);
@@ -193,8 +193,8 @@ impl<'a> MutationScorer<'a> {
         let run = with_noise(noise, || interpret(spec, &tables));
         // Add ten steps per row, because preparing a row also takes time.
         let rows: usize = data.iter().map(Vec::len).sum();
-        self.spent
-            .set(self.spent.get().saturating_add(run.steps + 10 * rows as u64));
+        self.used_steps
+            .set(self.used_steps.get().saturating_add(run.steps + 10 * rows as u64));
         run
     }
 
@@ -217,7 +217,7 @@ impl<'a> MutationScorer<'a> {
     /// Returns whether the draft has used more than `percent` of its maximum number of steps. The search then stops,
     /// because the user is waiting for the draft.
     pub fn is_budget_spent(&self, percent: u64) -> bool {
-        self.spent.get() > MAX_STEPS / 100 * percent
+        self.used_steps.get() > MAX_STEPS / 100 * percent
     }
 
     /// Evaluates a set of rows. Returns `None` for invalid rows: rows with a duplicate key, or with several matches for
@@ -263,8 +263,8 @@ impl<'a> MutationScorer<'a> {
         let long = results.iter().flatten().filter(|value| is_long(value)).count();
         Some(MutationScore {
             events: seen,
-            certain,
-            long,
+            is_deterministic: certain,
+            long_value_count: long,
         })
     }
 }

@@ -63,9 +63,9 @@ fn score_data(
         .filter(|outcome| !coverage.events.contains(*outcome))
         .count();
     Some(DataScore {
-        certain: score.certain,
+        certain: score.is_deterministic,
         new,
-        digits: Reverse(score.long),
+        digits: Reverse(score.long_value_count),
     })
 }
 

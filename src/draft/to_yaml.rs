@@ -46,7 +46,7 @@ pub fn write_draft(
     );
     for (example_index, example) in examples.iter().enumerate() {
         let left_out = example
-            .left_out
+            .omissions
             .iter()
             .map(|(name, why)| format!("`{name}` is not covered: {why}"));
         let general_notes = if example_index == 0 { notes.clone() } else { Vec::new() };
@@ -68,7 +68,7 @@ pub fn write_draft(
         let names: Vec<String> = example
             .columns
             .iter()
-            .map(|column| column_text(scorer, column))
+            .map(|column| column_to_yaml(scorer, column))
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         write_rows(&mut text, &names, &example.rows, false);
@@ -94,12 +94,16 @@ fn drafted_rows(scorer: &MutationScorer<'_>, main: &InterpreterInput, example: &
                 rows: values(rows),
             })
             .collect(),
-        columns: example.columns.iter().map(|name| column_text(scorer, name)).collect(),
+        columns: example
+            .columns
+            .iter()
+            .map(|name| column_to_yaml(scorer, name))
+            .collect(),
         rows: values(&example.rows),
     }
 }
 
-fn column_text(scorer: &MutationScorer<'_>, column: &str) -> String {
+fn column_to_yaml(scorer: &MutationScorer<'_>, column: &str) -> String {
     let output_name = scorer.output_names.iter().find(|(name, _)| name == column);
     output_name
         .map_or(column, |(_, original_name)| original_name)

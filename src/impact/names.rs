@@ -63,7 +63,7 @@ impl Graph<'_> {
                     name,
                     matching_nodes
                         .iter()
-                        .filter_map(|node_index| Some(self.parts.get(*node_index)?.id())),
+                        .filter_map(|node_index| Some(self.nodes.get(*node_index)?.id())),
                 ));
             }
             [] => {}
@@ -129,7 +129,7 @@ impl Graph<'_> {
                 }
             }
         }
-        let names: Vec<String> = self.parts.iter().map(super::ImpactGraphNode::name).collect();
+        let names: Vec<String> = self.nodes.iter().map(super::ImpactGraphNode::name).collect();
         let first = name.split('.').next().unwrap_or_default();
         let near = suggest::nearest_name(name, names.iter().map(String::as_str))
             .or_else(|| suggest::nearest_name(first, names.iter().map(String::as_str)));
@@ -157,7 +157,7 @@ impl Graph<'_> {
             let (index, column) = owners.next().filter(|_| owners.next().is_none())?;
             let KnownRelationColumns { columns, is_complete } = self.columns(index);
             let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();
-            if is_complete || !self.parts.get(index)?.is_relation() || is_misspelled() {
+            if is_complete || !self.nodes.get(index)?.is_relation() || is_misspelled() {
                 return None;
             }
             let warning = format!(
@@ -182,7 +182,7 @@ impl Graph<'_> {
             return vec![index];
         }
         let is_called = |node_index: &usize| {
-            self.parts.get(*node_index).is_some_and(|part| {
+            self.nodes.get(*node_index).is_some_and(|part| {
                 let in_package = || {
                     let node = part.node?;
                     name.strip_prefix(&*node.package)?
@@ -192,12 +192,12 @@ impl Graph<'_> {
                 part.name().eq_ignore_ascii_case(name) || in_package() == Some(true) || is_latest(part, name)
             })
         };
-        let called_parts: Vec<usize> = (0..self.parts.len()).filter(is_called).collect();
+        let called_parts: Vec<usize> = (0..self.nodes.len()).filter(is_called).collect();
         let called_relations: Vec<usize> = called_parts
             .iter()
             .copied()
             .filter(|node_index| {
-                self.parts
+                self.nodes
                     .get(*node_index)
                     .is_some_and(super::ImpactGraphNode::is_relation)
             })
@@ -210,8 +210,8 @@ impl Graph<'_> {
     }
 
     fn relations(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.parts.len()).filter(|node_index| {
-            self.parts
+        (0..self.nodes.len()).filter(|node_index| {
+            self.nodes
                 .get(*node_index)
                 .is_some_and(super::ImpactGraphNode::is_relation)
         })
@@ -252,7 +252,7 @@ impl Graph<'_> {
             .any(|known_column| known_column.eq_ignore_ascii_case(column));
         // If the column list of a source or seed is incomplete, accept any column name that does not look like a
         // misspelling. If the SQL of a model cannot be traced, accept any column name.
-        let has_sql = self.parts.get(index)?.has_sql();
+        let has_sql = self.nodes.get(index)?.has_sql();
         let is_unread = has_sql && matches!(self.lineage(index), Some(Err(_)));
         let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();
         let may_be = !is_complete && (is_unread || (!has_sql && (is_known || !is_misspelled())));
@@ -264,7 +264,7 @@ impl Graph<'_> {
     }
 
     fn definition_names(&self, index: usize) -> Vec<String> {
-        let spec = self.parts.get(index).and_then(|part| part.spec);
+        let spec = self.nodes.get(index).and_then(|part| part.spec);
         spec.into_iter()
             .flat_map(|spec| spec.compiled.definitions())
             .map(|d| d.name().to_owned())

@@ -85,7 +85,7 @@ impl Graph<'_> {
 
     fn node_or_column_id(&self, (index, column): &NodeOrColumn) -> String {
         let id = self
-            .parts
+            .nodes
             .get(*index)
             .map(super::ImpactGraphNode::id)
             .unwrap_or_default();
@@ -95,7 +95,7 @@ impl Graph<'_> {
     }
 
     fn node_or_column_name(&self, (index, column): &NodeOrColumn) -> String {
-        let Some(part) = self.parts.get(*index) else {
+        let Some(part) = self.nodes.get(*index) else {
             return String::new();
         };
         match column {
@@ -121,7 +121,10 @@ impl Graph<'_> {
                 let Some(lineage_column) = sql_lineage.column(column) else {
                     return Vec::new();
                 };
-                let column_sources = lineage_column.made_of.into_iter().chain(lineage_column.windowed_by);
+                let column_sources = lineage_column
+                    .source_columns
+                    .into_iter()
+                    .chain(lineage_column.window_columns);
                 let sources = column_sources
                     .filter_map(|source| Some((self.find_relation(*index, &source.relation)?, Some(source.column))));
                 sources.filter(|(source_index, _)| source_index != index).collect()
@@ -139,7 +142,7 @@ impl Graph<'_> {
     fn downstream_step(&self, (index, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let mut neighbors = Vec::new();
         for child in self.children.get(*index).into_iter().flatten() {
-            let is_relation = self.parts.get(*child).is_some_and(super::ImpactGraphNode::is_relation);
+            let is_relation = self.nodes.get(*child).is_some_and(super::ImpactGraphNode::is_relation);
             let (Some(column), true) = (column, is_relation) else {
                 // Tests and exposures do not read individual columns.
                 if column.is_none() {
@@ -183,7 +186,7 @@ impl Graph<'_> {
         lineage: Option<Result<&lineage::SqlLineage, &lineage::LineageError>>,
         notes: &mut BTreeSet<String>,
     ) {
-        if let (Some(part), Some(Err(why))) = (self.parts.get(index), lineage) {
+        if let (Some(part), Some(Err(why))) = (self.nodes.get(index), lineage) {
             notes.insert(format!("`{}` has no column-level lineage: {why}", part.name()));
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn add_omni_effects(
     // Position of the first effect on each field.
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for (index, state) in spread.states.iter() {
-        let Some(part) = graph.parts.get(index).filter(|part| part.is_relation()) else {
+        let Some(part) = graph.nodes.get(index).filter(|part| part.is_relation()) else {
             continue;
         };
         let table = part
@@ -74,14 +74,14 @@ fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeS
             ChangeSeverity::Breaking,
             format!("the view shows `{}`, which fails or was removed", table.name()),
         ),
-        Some(ColumnChange::Gone) if field.by_field => (
+        Some(ColumnChange::Removed) if field.by_field => (
             ChangeSeverity::Breaking,
             format!(
                 "the field reads `{}`, which depends on a removed column",
                 field.reached_by
             ),
         ),
-        Some(ColumnChange::Gone) => (
+        Some(ColumnChange::Removed) => (
             ChangeSeverity::Breaking,
             format!("the field reads the removed column `{}`", field.reached_by),
         ),
@@ -129,9 +129,9 @@ fn add_field_effect(
         columns: Vec::new(),
         path,
         via: Some(from),
-        grade,
+        severity: grade,
         reason,
-        why_node_level: field.why_table_level.clone(),
+        reason_for_whole_node: field.reason_for_whole_table.clone(),
         gaps: Vec::new(),
         owner: None,
         status: None,
@@ -153,9 +153,9 @@ fn add_user_effect(
     path.push(format!("Omni {kind} {name}").into());
     let via = Some(field_effect.id.clone());
     let (verb, grade) = if kind == OmniItemKind::Join {
-        ("the join uses", field_effect.grade)
+        ("the join uses", field_effect.severity)
     } else {
-        ("the topic shows", ChangeSeverity::Changing.min(field_effect.grade))
+        ("the topic shows", ChangeSeverity::Changing.min(field_effect.severity))
     };
     impact.edges.push(GraphEdge {
         from: field_effect.id.clone(),
@@ -168,9 +168,9 @@ fn add_user_effect(
         columns: Vec::new(),
         path,
         via,
-        grade,
+        severity: grade,
         reason: format!("{verb} `{field}`"),
-        why_node_level: None,
+        reason_for_whole_node: None,
         gaps: Vec::new(),
         owner: None,
         status: None,
@@ -185,7 +185,7 @@ fn keep_most_severe_effects(effects: &mut Vec<Effect>) {
         let worst_index = worst.entry(&effect.id).or_insert(effect_index);
         if effects
             .get(*worst_index)
-            .is_some_and(|existing_effect| existing_effect.grade < effect.grade)
+            .is_some_and(|existing_effect| existing_effect.severity < effect.severity)
         {
             *worst_index = effect_index;
         }

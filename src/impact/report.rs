@@ -28,7 +28,7 @@ pub struct ChangedNode {
     /// Description of the change, such as `the values change` or `the column is removed`.
     pub description: String,
     /// Severity of the change's effect on the node itself.
-    pub grade: ChangeSeverity,
+    pub severity: ChangeSeverity,
     /// Reason for the severity, or cause of the change. `None` if neither is known.
     pub reason: Option<String>,
 }
@@ -50,11 +50,11 @@ pub struct Effect {
     /// Id of the previous node on the path.
     pub via: Option<String>,
     /// Severity of the effect.
-    pub grade: ChangeSeverity,
+    pub severity: ChangeSeverity,
     /// Reason for the severity.
     pub reason: String,
     /// Reason why lineage is known only for the whole node. `None` if the columns are known.
-    pub why_node_level: Option<String>,
+    pub reason_for_whole_node: Option<String>,
     /// Reasons why the effect may be smaller than reported.
     pub gaps: Vec<String>,
     /// Owner of the node.
@@ -111,7 +111,12 @@ impl Impact {
             .count();
         let sql = differences.iter().filter(|difference| difference.what == "sql");
         self.untraced = sql
-            .filter_map(|difference| Some((difference.name.clone(), difference.whole.clone()?)))
+            .filter_map(|difference| {
+                Some((
+                    difference.name.clone(),
+                    difference.reason_for_unknown_difference.clone()?,
+                ))
+            })
             .collect();
         self
     }
@@ -119,9 +124,9 @@ impl Impact {
     /// Returns the highest severity of all changes and effects.
     #[must_use]
     pub fn worst_severity(&self) -> ChangeSeverity {
-        let changed = self.changed.iter().map(|changed| changed.grade);
+        let changed = self.changed.iter().map(|changed| changed.severity);
         changed
-            .chain(self.effects.iter().map(|effect| effect.grade))
+            .chain(self.effects.iter().map(|effect| effect.severity))
             .max()
             .unwrap_or_default()
     }
@@ -142,7 +147,7 @@ impl Graph<'_> {
             node_index: target.node_index,
             ..NodeChanges::default()
         };
-        let spec = self.parts.get(target.node_index).and_then(|part| part.spec);
+        let spec = self.nodes.get(target.node_index).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
             // A change to a definition that is not a column affects the columns that depend on the definition.
             let reached = definitions::definition_columns(spec, definition);
@@ -172,7 +177,7 @@ impl Graph<'_> {
                 start.columns.insert(column.clone(), change);
             }
             None => match change {
-                ColumnChange::Gone => start.is_removed = true,
+                ColumnChange::Removed => start.is_removed = true,
                 ColumnChange::Type => {
                     let columns = self.columns_known_without_sql(target.node_index).columns.into_iter();
                     start.columns = columns
@@ -199,7 +204,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     let of_tests = test_status(graph, status);
     let mut steps = StepNames::new(graph, &spread);
     for index in &spread.order {
-        let Some(part) = graph.parts.get(*index) else { continue };
+        let Some(part) = graph.nodes.get(*index) else { continue };
         match spread.states.get(index) {
             Some(_) if start_nodes.contains(index) => {}
             Some(state) => impact
@@ -211,7 +216,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     }
     let listed_nodes: FxHashSet<usize> = spread.order.iter().copied().chain(start_nodes).collect();
     for index in &spread.order {
-        let Some(part) = graph.parts.get(*index) else { continue };
+        let Some(part) = graph.nodes.get(*index) else { continue };
         if part.kind() == ResourceType::Test && spread.states.get(index).is_none() {
             continue;
         }
@@ -222,7 +227,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
             .flatten()
             .filter(|parent| listed_nodes.contains(parent))
         {
-            if let Some(parent) = graph.parts.get(*parent) {
+            if let Some(parent) = graph.nodes.get(*parent) {
                 impact.edges.push(GraphEdge {
                     from: parent.id(),
                     to: part.id(),
@@ -233,13 +238,13 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     omni_effects::add_omni_effects(graph, &spread, &mut steps, &mut impact);
     impact.effects.sort_by_cached_key(|effect| {
         let position = display_position(&effect.kind);
-        (Reverse(effect.grade), effect.path.len(), position, effect.id.clone())
+        (Reverse(effect.severity), effect.path.len(), position, effect.id.clone())
     });
     impact.edges.sort();
     impact.edges.dedup();
-    let mut nodes = graph.parts.iter().filter_map(|part| part.node);
+    let mut nodes = graph.nodes.iter().filter_map(|part| part.node);
     let needs_compile = |effect: &Effect| {
-        let why = effect.why_node_level.as_deref();
+        let why = effect.reason_for_whole_node.as_deref();
         effect.kind == ResourceType::Model.name() && why.is_some_and(|why| why.ends_with(NEEDS_COMPILE))
     };
     impact.is_partly_compiled =
@@ -248,7 +253,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
 }
 
 fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeState>) -> Vec<ChangedNode> {
-    let Some(part) = graph.parts.get(start.node_index) else {
+    let Some(part) = graph.nodes.get(start.node_index) else {
         return Vec::new();
     };
     let grade = state.map(|state| state.grade).unwrap_or_default();
@@ -266,7 +271,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
         name,
         id: part.id(),
         description: description.to_owned(),
-        grade,
+        severity: grade,
         reason: reason.clone(),
     };
     let mut changed_nodes = Vec::new();
@@ -282,7 +287,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
     }
     for (column, change) in &start.columns {
         let description = match change {
-            ColumnChange::Gone => "the column is removed",
+            ColumnChange::Removed => "the column is removed",
             ColumnChange::Type => "the type changes",
             ColumnChange::Values if start.rows => continue,
             ColumnChange::Values => "the values change",
@@ -293,7 +298,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
         name: note.name.clone(),
         id: part.id(),
         description: note.description.clone(),
-        grade: note.grade,
+        severity: note.severity,
         reason: Some(note.reason.clone()),
     }));
     changed_nodes
@@ -328,10 +333,10 @@ fn build_effect(
         via: state
             .origin
             .as_ref()
-            .and_then(|(source_index, _)| Some(graph.parts.get(*source_index)?.id())),
-        grade: state.grade,
+            .and_then(|(source_index, _)| Some(graph.nodes.get(*source_index)?.id())),
+        severity: state.grade,
         reason: state.reason.clone(),
-        why_node_level: state.why_model_level.clone(),
+        reason_for_whole_node: state.why_model_level.clone(),
         gaps: state.gaps.clone(),
         owner: part.node.and_then(|node| node_owner(graph, node)),
         status: of_tests.get(&index).cloned().or(node_status),

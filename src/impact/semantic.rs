@@ -44,7 +44,7 @@ fn semantic_elements(
 /// Grades a semantic model based on its elements that read changed columns.
 pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::SemanticModel(model)) = graph
-        .parts
+        .nodes
         .get(index)
         .and_then(|part| part.node)
         .map(|node| &node.detail)
@@ -93,7 +93,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
             let via = Some((*parent, column.clone()));
             let source_name = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
             let (grade, reason) = match change {
-                ColumnChange::Gone => (
+                ColumnChange::Removed => (
                     ChangeSeverity::Breaking,
                     format!("`{element}` reads `{source_name}`, which was removed"),
                 ),
@@ -114,7 +114,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
 
 /// Returns the measure that is defined inside a metric.
 fn own_measure(graph: &Graph<'_>, index: usize) -> Option<Measure> {
-    let node = graph.parts.get(index)?.node?;
+    let node = graph.nodes.get(index)?.node?;
     match &node.detail {
         NodeDetail::Metric(metric) => Some(metric.own_measure(&node.name)?.1),
         _ => None,
@@ -123,7 +123,7 @@ fn own_measure(graph: &Graph<'_>, index: usize) -> Option<Measure> {
 
 /// Grades a metric based on its measures and input metrics.
 pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates, state: &mut NodeState) {
-    let Some(node) = graph.parts.get(index).and_then(|part| part.node) else {
+    let Some(node) = graph.nodes.get(index).and_then(|part| part.node) else {
         return;
     };
     let NodeDetail::Metric(metric) = &node.detail else {
@@ -135,7 +135,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
         };
-        let Some(part) = graph.parts.get(*parent) else { continue };
+        let Some(part) = graph.nodes.get(*parent) else { continue };
         let name = part.name();
         let is_semantic = part
             .node

@@ -26,17 +26,17 @@ impl Impact {
         let breaking = format_kinds(
             self.effects
                 .iter()
-                .filter(|effect| effect.grade == ChangeSeverity::Breaking),
+                .filter(|effect| effect.severity == ChangeSeverity::Breaking),
         );
         let changing = format_kinds(
             self.effects
                 .iter()
-                .filter(|effect| effect.grade == ChangeSeverity::Changing),
+                .filter(|effect| effect.severity == ChangeSeverity::Changing),
         );
         let has_own_change = self
             .changed
             .iter()
-            .any(|changed| changed.grade == ChangeSeverity::Breaking);
+            .any(|changed| changed.severity == ChangeSeverity::Breaking);
         let s = verb_ending(count);
         match (breaking.as_str(), changing.as_str()) {
             ("", "") if has_own_change => {

@@ -56,7 +56,7 @@ pub(super) fn grade_data_test(
         };
         let label = format!("{}.{column}", graph.node_name(node_index));
         let (grade, reason) = match change {
-            ColumnChange::Gone => (
+            ColumnChange::Removed => (
                 ChangeSeverity::Breaking,
                 format!("the test checks `{label}`, which was removed"),
             ),
@@ -149,7 +149,7 @@ pub(super) fn grade_unit_test(
     starts: &[NodeChanges],
     state: &mut NodeState,
 ) {
-    let model = graph.parts.get(index).and_then(|part| match &part.node?.detail {
+    let model = graph.nodes.get(index).and_then(|part| match &part.node?.detail {
         NodeDetail::UnitTest(test) => Some(&*test.model),
         _ => None,
     });
@@ -158,7 +158,7 @@ pub(super) fn grade_unit_test(
         let name = graph.node_name(*parent);
         let via = Some((*parent, None));
         let is_tested = graph
-            .parts
+            .nodes
             .get(*parent)
             .and_then(|part| part.node)
             .is_some_and(|n| Some(&*n.name) == model);
@@ -171,7 +171,7 @@ pub(super) fn grade_unit_test(
         } else if let Some((column, _)) = before
             .columns
             .iter()
-            .find(|(_, (change, _))| *change == ColumnChange::Gone)
+            .find(|(_, (change, _))| *change == ColumnChange::Removed)
         {
             let via = Some((*parent, Some(column.clone())));
             state.raise_severity(

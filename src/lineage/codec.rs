@@ -22,7 +22,7 @@ pub struct LineageCache {
 #[derive(Debug)]
 struct CachedLineage {
     /// Fingerprint of the query's text and dialect.
-    print: u64,
+    fingerprint: u64,
     /// Fingerprints of the known columns of each relation that the query reads.
     known: Vec<u64>,
     lineage: SqlLineage,
@@ -58,7 +58,7 @@ impl LineageCache {
         let places = entries
             .iter()
             .enumerate()
-            .map(|(index, entry)| (entry.print, index))
+            .map(|(index, entry)| (entry.fingerprint, index))
             .collect();
         Some(Self { entries, places })
     }
@@ -97,7 +97,7 @@ impl LineageCache {
         let mut entries = Vec::new();
         for (print, fingerprints, lineage) in queries {
             entries.extend(lineage.without_intermediate_values().map(|lineage| CachedLineage {
-                print,
+                fingerprint: print,
                 known: fingerprints,
                 lineage,
             }));
@@ -115,7 +115,7 @@ impl SqlLineage {
             tables,
             output,
             index,
-            passed,
+            unknown_column_tables: passed,
             unnamed_values: rest,
             rows,
             gaps,
@@ -143,7 +143,7 @@ impl SqlLineage {
             tables: tables.clone(),
             output: new,
             index: index.clone(),
-            passed: passed.clone(),
+            unknown_column_tables: passed.clone(),
             unnamed_values: rest,
             rows: places.collect(),
             gaps: gaps.clone(),
@@ -152,7 +152,7 @@ impl SqlLineage {
 }
 
 structs! {
-    CachedLineage { print, known, lineage }
+    CachedLineage { fingerprint, known, lineage }
     Leaf { table, column }
 }
 
@@ -163,7 +163,7 @@ impl Stored for SqlLineage {
             tables,
             output,
             index: _,
-            passed,
+            unknown_column_tables: passed,
             unnamed_values: rest,
             rows,
             gaps,
@@ -197,7 +197,7 @@ impl Stored for SqlLineage {
             tables,
             output,
             index,
-            passed: Stored::read(from)?,
+            unknown_column_tables: Stored::read(from)?,
             unnamed_values: Stored::read(from)?,
             rows: Stored::read(from)?,
             gaps: Stored::read(from)?,
@@ -287,11 +287,11 @@ mod tests {
             let source_columns: Vec<ColumnSource> = lineage
                 .columns()
                 .into_iter()
-                .flat_map(|column| column.made_of)
+                .flat_map(|column| column.source_columns)
                 .chain(lineage.rows())
                 .collect();
             for changed in &source_columns {
-                for change in [ColumnChange::Values, ColumnChange::Type, ColumnChange::Gone] {
+                for change in [ColumnChange::Values, ColumnChange::Type, ColumnChange::Removed] {
                     let change_of = |parts: &[String], column: Option<&str>| {
                         (parts == changed.relation && column == Some(&*changed.column)).then_some(change)
                     };

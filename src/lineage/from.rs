@@ -132,7 +132,7 @@ impl QueryReader<'_> {
         alias: Option<&TableAlias>,
     ) -> Rc<LineageRelation> {
         let alias_count = alias.map_or(0, |alias| alias.columns.len());
-        if relation.passed.is_empty() && alias_count > relation.columns.len() {
+        if relation.unknown_column_tables.is_empty() && alias_count > relation.columns.len() {
             let parts = std::mem::take(&mut relation.unnamed_values);
             let value = self.values.add_unordered(parts);
             while relation.columns.len() < alias_count {

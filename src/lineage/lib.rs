@@ -13,7 +13,7 @@
 //! use formulac_lineage::{self as lineage, KnownRelationColumns};
 //! let sql = "with o as (select * from shop.orders where paid) select customer, sum(amount) as revenue from o group by 1";
 //! let lineage = lineage::lineage_of_sql(sql, "postgres".parse().ok(), &|_| KnownRelationColumns::default()).unwrap();
-//! let sources = |name: &str| lineage.column(name).unwrap().made_of.iter().map(ToString::to_string).collect::<Vec<_>>();
+//! let sources = |name: &str| lineage.column(name).unwrap().source_columns.iter().map(ToString::to_string).collect::<Vec<_>>();
 //! assert_eq!(sources("revenue"), ["shop.orders.amount"]);
 //! let rows: Vec<_> = lineage.rows().iter().map(ToString::to_string).collect();
 //! assert_eq!(rows, ["shop.orders.customer", "shop.orders.paid"]);
@@ -132,9 +132,9 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
     let lineage = lineage_of_sql(&query, dialect, &|_| KnownRelationColumns::default()).ok()?;
     let column = lineage.columns().into_iter().next().filter(|_| lineage.len() == 1)?;
     let mut names: Vec<String> = column
-        .made_of
+        .source_columns
         .into_iter()
-        .chain(column.windowed_by)
+        .chain(column.window_columns)
         .map(|source| source.column)
         .collect();
     names.sort();

@@ -40,7 +40,9 @@ impl QueryReader<'_> {
             pivoted.rows.push(relation_column.value);
             pivoted.push(relation_column.clone());
         }
-        pivoted.passed.clone_from(&inner.relation.passed);
+        pivoted
+            .unknown_column_tables
+            .clone_from(&inner.relation.unknown_column_tables);
         pivoted.unnamed_values.clone_from(&inner.relation.unnamed_values);
         let value_index = self.values.add(&input_values, fingerprint_of("pivot"));
         pivoted.unnamed_values.push(value_index);
@@ -110,7 +112,7 @@ fn without_columns(relation: &LineageRelation, removed_columns: &FxHashSet<Strin
             excluded: Rc::new(but),
         }
     };
-    reduced_relation.passed = relation.passed.iter().map(passed).collect();
+    reduced_relation.unknown_column_tables = relation.unknown_column_tables.iter().map(passed).collect();
     reduced_relation
 }
 

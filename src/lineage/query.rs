@@ -130,7 +130,7 @@ impl<'k> QueryReader<'k> {
             self.push(&mut relation, RelationColumn::new(name.as_str(), value));
         }
         if !relation_columns.is_complete {
-            relation.passed.push(UnknownColumns {
+            relation.unknown_column_tables.push(UnknownColumns {
                 table,
                 excluded: Rc::default(),
             });
@@ -430,10 +430,12 @@ impl<'k> QueryReader<'k> {
                 }
             }
         }
-        united.passed.extend(lineage_relation.passed);
+        united
+            .unknown_column_tables
+            .extend(lineage_relation.unknown_column_tables);
         united.unnamed_values.extend(lineage_relation.unnamed_values);
         if is_union {
-            united.passed.extend(right.passed);
+            united.unknown_column_tables.extend(right.unknown_column_tables);
             united.unnamed_values.extend(right.unnamed_values);
         }
         if !matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName) || !is_union {

@@ -50,7 +50,7 @@ pub(super) struct LineageRelation {
     /// the first of them.
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns are also part of the relation.
-    pub passed: Vec<UnknownColumns>,
+    pub unknown_column_tables: Vec<UnknownColumns>,
     /// Values of columns whose names are unknown, such as the columns of a pivot.
     pub unnamed_values: Vec<ValueIndex>,
     /// Values that determine the rows.
@@ -71,12 +71,12 @@ impl LineageRelation {
 
     /// Returns whether all columns are known.
     pub fn is_complete(&self) -> bool {
-        self.passed.is_empty() && self.unnamed_values.is_empty()
+        self.unknown_column_tables.is_empty() && self.unnamed_values.is_empty()
     }
 
     /// Returns the tables to which an unknown column with this name may belong.
     pub fn tables_that_may_have_column<'r>(&'r self, name: &'r str) -> impl Iterator<Item = u32> + 'r {
-        self.passed
+        self.unknown_column_tables
             .iter()
             .filter(move |passed| !passed.excluded.contains(name))
             .map(|passed| passed.table)

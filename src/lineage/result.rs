@@ -29,11 +29,11 @@ pub struct LineageColumn {
     /// Name of the column, as spelled in the query.
     pub name: String,
     /// Columns from which the values are computed, sorted.
-    pub made_of: Vec<ColumnSource>,
-    /// Columns that partition and order the windows in the expression, sorted. Columns that are already in `made_of`
-    /// are omitted.
-    pub windowed_by: Vec<ColumnSource>,
-    /// Whether the column is an unchanged copy of the only column in `made_of`.
+    pub source_columns: Vec<ColumnSource>,
+    /// Columns that partition and order the windows in the expression, sorted. Columns that are already in
+    /// `source_columns` are omitted.
+    pub window_columns: Vec<ColumnSource>,
+    /// Whether the column is an unchanged copy of the only column in `source_columns`.
     pub is_copy: bool,
 }
 
@@ -45,7 +45,7 @@ pub struct SqlLineage {
     pub(super) output: Vec<(String, ValueIndex, Option<ValueIndex>)>,
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns the query returns, each with the names of columns that are excluded.
-    pub(super) passed: Vec<(u32, Vec<String>)>,
+    pub(super) unknown_column_tables: Vec<(u32, Vec<String>)>,
     pub(super) unnamed_values: Vec<ValueIndex>,
     pub(super) rows: Vec<ValueIndex>,
     pub(super) gaps: Vec<String>,
@@ -59,7 +59,7 @@ pub enum ColumnChange {
     /// The type changes.
     Type,
     /// The column is removed.
-    Gone,
+    Removed,
 }
 
 /// Effects that changed relations have on a query.
@@ -90,7 +90,7 @@ impl SqlLineage {
             output.push((column.name.to_string(), column.value, column.window_value));
         }
         let passed = relation
-            .passed
+            .unknown_column_tables
             .into_iter()
             .map(|passed| (passed.table, passed.excluded.iter().cloned().collect()));
         let passed = passed.collect();
@@ -99,7 +99,7 @@ impl SqlLineage {
             tables,
             output,
             index,
-            passed,
+            unknown_column_tables: passed,
             unnamed_values: relation.unnamed_values,
             rows: relation.rows,
             gaps,
@@ -132,7 +132,7 @@ impl SqlLineage {
     /// Returns whether all output columns are known.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.passed.is_empty() && self.unnamed_values.is_empty()
+        self.unknown_column_tables.is_empty() && self.unnamed_values.is_empty()
     }
 
     /// Returns the reasons why the lineage may contain columns that the query does not read. For example, a name may
@@ -163,7 +163,10 @@ impl SqlLineage {
             return Some(self.to_column(name, &[*value], window_value.as_slice()));
         }
         let mut lineage_column = self.to_column(name, &self.unnamed_values, &[]);
-        let passed = self.passed.iter().filter(|(_, but)| !but.contains(&lower));
+        let passed = self
+            .unknown_column_tables
+            .iter()
+            .filter(|(_, but)| !but.contains(&lower));
         let passed: Vec<ColumnSource> = passed
             .filter_map(|(table, _)| {
                 Some(ColumnSource {
@@ -176,9 +179,9 @@ impl SqlLineage {
             return None;
         }
         lineage_column.is_copy = passed.len() == 1 && self.unnamed_values.is_empty();
-        lineage_column.made_of.extend(passed);
-        lineage_column.made_of.sort();
-        lineage_column.made_of.dedup();
+        lineage_column.source_columns.extend(passed);
+        lineage_column.source_columns.sort();
+        lineage_column.source_columns.dedup();
         Some(lineage_column)
     }
 
@@ -219,8 +222,8 @@ impl SqlLineage {
                 .all(|value_index| self.values.leaves.contains_key(value_index));
         LineageColumn {
             name: name.to_owned(),
-            made_of,
-            windowed_by,
+            source_columns: made_of,
+            window_columns: windowed_by,
             is_copy,
         }
     }
@@ -286,7 +289,7 @@ impl SqlLineage {
     #[must_use]
     pub fn outputs_column_unchanged(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)
-            && self.passed.iter().any(|(table, but)| {
+            && self.unknown_column_tables.iter().any(|(table, but)| {
                 self.tables.get(*table as usize).is_some_and(|parts| parts == relation)
                     && !but.iter().any(|b| b == column)
             })

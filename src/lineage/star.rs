@@ -97,7 +97,7 @@ impl QueryReader<'_> {
         changes: &StarChanges<'_>,
         output: &mut LineageRelation,
     ) {
-        for passed in &relation.passed {
+        for passed in &relation.unknown_column_tables {
             let mut excluded_names: FxHashSet<String> = (*passed.excluded).clone();
             let changed_names = changes.renames.keys().chain(changes.replaced_columns.keys());
             excluded_names.extend(changes.excluded.iter().chain(changed_names).cloned());
@@ -112,7 +112,7 @@ impl QueryReader<'_> {
                     self.push(output, RelationColumn::new(*new, value));
                 }
             }
-            output.passed.push(UnknownColumns {
+            output.unknown_column_tables.push(UnknownColumns {
                 table: passed.table,
                 excluded: Rc::new(excluded_names),
             });

@@ -210,7 +210,7 @@ impl SpecCompilation<'_> {
             data_tests,
             columns,
             versions: versions_yaml(dbt, self.spec.model.text),
-            beside: vec![
+            other_lists: vec![
                 ("unit_tests".to_owned(), self.tests.unit_tests.clone()),
                 ("exposures".to_owned(), self.exposure_entries()),
             ],

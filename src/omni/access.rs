@@ -46,7 +46,7 @@ impl<'a> Grants<'a> {
         }
         let mut used_names = UsedOmniNames::default();
         for (group, name) in &mut grants.names {
-            *name = used_names.choose([format!("group_{}", to_omni_name(group))]);
+            *name = used_names.reserve([format!("group_{}", to_omni_name(group))]);
         }
         grants
     }

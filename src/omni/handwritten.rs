@@ -23,7 +23,7 @@ pub(super) struct HandwrittenParts(BTreeMap<String, BTreeSet<String>>);
 
 impl HandwrittenParts {
     /// Parses the record. A missing record contains no parts.
-    pub fn read(text: Option<&str>) -> Self {
+    pub fn from_text(text: Option<&str>) -> Self {
         let root = text.and_then(yaml::parse_root);
         let pairs = root.as_ref().and_then(Node::pairs).unwrap_or_default();
         let files = pairs.iter().filter_map(|(file, parts)| {

@@ -248,7 +248,7 @@ impl OmniModel {
     /// ```
     #[must_use]
     pub fn new(artifacts: Artifacts<'_>, omni_options: &OmniOptions, before: Option<&str>) -> Self {
-        let before = test_status::RecordedStatus::read(before);
+        let before = test_status::RecordedStatus::from_text(before);
         let groups = relations::group_by_relation(artifacts.manifest);
         let tests = TestsByNode::new(artifacts, &groups, &before);
         let tables = DbtTable::all_tables(artifacts, &groups, omni_options, &tests);

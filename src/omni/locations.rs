@@ -48,7 +48,7 @@ pub(super) fn view_locations(
     let ending = usual_ending(existing);
     let mut used_names = UsedOmniNames::default();
     for location in view_locations.iter().flatten() {
-        used_names.choose([location.view.clone()]);
+        used_names.reserve([location.view.clone()]);
     }
     let claimed: FxHashSet<usize> = view_indices.iter().flatten().copied().collect();
     let by_path: FxHashMap<&str, usize> = existing
@@ -404,7 +404,7 @@ fn new_location(
     if names.is_empty() {
         names.push(format!("{first}{short}"));
     }
-    let view = used_names.choose(names);
+    let view = used_names.reserve(names);
     let path = path(&view);
     ViewLocation {
         path,

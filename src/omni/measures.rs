@@ -176,10 +176,10 @@ impl<'a> MeasureConverter<'a> {
             let mut used_names = UsedOmniNames::default();
             fields
                 .iter()
-                .for_each(|field| drop(used_names.choose([field.name.clone()])));
+                .for_each(|field| drop(used_names.reserve([field.name.clone()])));
             used_names
         });
-        omni_names.choose(candidates)
+        omni_names.reserve(candidates)
     }
 
     fn add_dimensions(&mut self) {

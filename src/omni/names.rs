@@ -10,7 +10,7 @@ pub(super) struct UsedOmniNames(FxHashSet<String>);
 
 impl UsedOmniNames {
     /// Reserves and returns the first unused name. If all names are used, appends a number to the last name.
-    pub fn choose(&mut self, candidates: impl IntoIterator<Item = String>) -> String {
+    pub fn reserve(&mut self, candidates: impl IntoIterator<Item = String>) -> String {
         let mut last = String::new();
         for name in candidates {
             if self.0.insert(name.clone()) {
@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn used_names_are_not_chosen_again() {
         let mut used_names = UsedOmniNames::default();
-        let mut choose = |names: &[&str]| used_names.choose(names.iter().map(|name| (*name).to_owned()));
+        let mut choose = |names: &[&str]| used_names.reserve(names.iter().map(|name| (*name).to_owned()));
         assert_eq!(
             [choose(&["a"]), choose(&["a", "b"]), choose(&["a", "b"])],
             ["a", "b", "b_2"]

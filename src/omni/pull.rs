@@ -80,25 +80,25 @@ impl PullOptions {
 #[non_exhaustive]
 pub struct Pull {
     /// Files to write, each with its text.
-    pub writes: Vec<(PulledFileLocation, String)>,
+    pub files_to_write: Vec<(PulledFileLocation, String)>,
     /// Files to remove.
-    pub removes: Vec<PulledFileLocation>,
+    pub files_to_remove: Vec<PulledFileLocation>,
     /// Changes to dbt since the last pull.
     pub changes: Vec<PullChange>,
     /// Values that users changed by hand and that are kept although they differ from dbt's current values, by file.
-    pub kept: Vec<(String, KeptValue)>,
+    pub kept_edits: Vec<(String, KeptValue)>,
     /// Files that the pull does not create again because users removed them. With `prune`, the list also contains files
     /// that the pull does not remove because users edited them.
-    pub left_out: Vec<String>,
+    pub files_left_out: Vec<String>,
     /// Files that cannot be edited in place, each with the reason. If there are any, the caller must not write any
     /// files.
-    pub refused: Vec<(String, YamlRefusal)>,
+    pub refused_files: Vec<(String, YamlRefusal)>,
     /// Items that this pull marked because they no longer exist in dbt, each with its file and position.
-    pub marked: Vec<(String, String)>,
+    pub marked_items: Vec<(String, String)>,
     /// Dimensions that the pull marks or removes, but that the Omni model still reads.
-    pub removed: Vec<RemovedDimension>,
+    pub removed_dimensions: Vec<RemovedDimension>,
     /// Views that the pull writes, but that Omni does not show because of the model file.
-    pub excluded: Vec<ExcludedViews>,
+    pub excluded_views: Vec<ExcludedViews>,
     /// Parts of the files that people wrote before a pull generated the same parts.
     pub(super) handwritten: HandwrittenParts,
 }
@@ -106,12 +106,14 @@ pub struct Pull {
 impl Pull {
     /// Returns the paths of the Omni model's files that the pull writes.
     pub fn written_omni_files(&self) -> impl Iterator<Item = &str> {
-        self.writes.iter().filter_map(|(location, _)| location.omni_path())
+        self.files_to_write
+            .iter()
+            .filter_map(|(location, _)| location.omni_path())
     }
 
     /// Returns the paths of the Omni model's files that the pull removes.
     pub fn removed_omni_files(&self) -> impl Iterator<Item = &str> {
-        self.removes.iter().filter_map(PulledFileLocation::omni_path)
+        self.files_to_remove.iter().filter_map(PulledFileLocation::omni_path)
     }
 
     /// Returns the paths of the Omni model's files that the pull writes, then those that it removes.
@@ -124,7 +126,7 @@ impl Pull {
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: PullOptions) -> Self {
         let handwritten_record = files.read_record(handwritten::FILE);
         let mut pull = Self {
-            handwritten: HandwrittenParts::read(handwritten_record.as_deref()),
+            handwritten: HandwrittenParts::from_text(handwritten_record.as_deref()),
             ..Self::default()
         };
         let mark = RuleMark::new("formulac: dbt has no such column any more")
@@ -167,11 +169,11 @@ impl Pull {
                 file_plan.plan_own_file(name, facts, files.read_record(name), files, &rules, ways);
                 return Some(file_plan);
             };
-            file_plan.removes.push(PulledFileLocation::Record(old.clone()));
+            file_plan.files_to_remove.push(PulledFileLocation::Record(old.clone()));
             file_plan.plan_own_file(name, facts, Some(text.clone()), files, &rules, ways);
             let record = PulledFileLocation::Record(name.clone());
-            if !file_plan.writes.iter().any(|(index, _)| *index == record) {
-                file_plan.writes.push((record, text.clone()));
+            if !file_plan.files_to_write.iter().any(|(index, _)| *index == record) {
+                file_plan.files_to_write.push((record, text.clone()));
             }
             Some(file_plan)
         };
@@ -194,30 +196,30 @@ impl Pull {
     /// Returns `true` if the pull neither writes nor removes files.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.removes.is_empty()
+        self.files_to_write.is_empty() && self.files_to_remove.is_empty()
     }
 
     /// Merges another plan into this plan.
     fn merge_plan(&mut self, other: Self) {
         let Self {
-            writes,
-            removes,
+            files_to_write: writes,
+            files_to_remove: removes,
             changes,
-            kept: kept_edits,
-            left_out,
-            refused,
-            marked,
-            removed: _,
-            excluded: _,
+            kept_edits,
+            files_left_out: left_out,
+            refused_files: refused,
+            marked_items: marked,
+            removed_dimensions: _,
+            excluded_views: _,
             handwritten,
         } = other;
-        self.writes.extend(writes);
-        self.removes.extend(removes);
+        self.files_to_write.extend(writes);
+        self.files_to_remove.extend(removes);
         self.changes.extend(changes);
-        self.kept.extend(kept_edits);
-        self.left_out.extend(left_out);
-        self.refused.extend(refused);
-        self.marked.extend(marked);
+        self.kept_edits.extend(kept_edits);
+        self.files_left_out.extend(left_out);
+        self.refused_files.extend(refused);
+        self.marked_items.extend(marked);
         self.handwritten.extend(handwritten);
     }
 
@@ -238,7 +240,7 @@ impl Pull {
             return;
         }
         let mut record = facts.to_record();
-        let previous = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read);
+        let previous = before.as_deref().filter(|_| !is_same).and_then(PullRecord::from_text);
         let file = files.read_omni_file(&record.path);
         // People may have chosen a different primary key than the key that dbt's tests verify.
         let of_pull = previous.as_ref().filter(|_| !self.handwritten.has_key(&record.path));
@@ -272,11 +274,11 @@ impl Pull {
             }
             return;
         }
-        let before = before.as_deref().and_then(PullRecord::read);
+        let before = before.as_deref().and_then(PullRecord::from_text);
         let file = files.read_omni_file(&record.path);
-        let writes = self.writes.len();
+        let writes = self.files_to_write.len();
         self.plan_update(&record.path, before.as_ref(), &record.view, files, rules);
-        let is_written = self.writes.len() > writes;
+        let is_written = self.files_to_write.len() > writes;
         match (&before, file) {
             // The view exists, but no pull has updated it yet.
             (None, Some(file)) if is_written => {
@@ -287,7 +289,8 @@ impl Pull {
                 .changes
                 .extend(changes::view_changes(name, before.as_ref(), Some(&record))),
         }
-        self.writes.push((PulledFileLocation::Record(name.to_owned()), text));
+        self.files_to_write
+            .push((PulledFileLocation::Record(name.to_owned()), text));
     }
 
     /// Plans how to update a file to the newly generated text.
@@ -301,9 +304,9 @@ impl Pull {
     ) {
         let Some(file) = files.read_omni_file(path) else {
             match before {
-                Some(_) => self.left_out.push(path.to_owned()),
+                Some(_) => self.files_left_out.push(path.to_owned()),
                 None => self
-                    .writes
+                    .files_to_write
                     .push((PulledFileLocation::Omni(path.to_owned()), new.to_owned())),
             }
             return;
@@ -324,26 +327,26 @@ impl Pull {
         match merge(base, file, new, &rules) {
             Ok(merged) => {
                 self.handwritten.insert(path, merged.handwritten);
-                self.kept
+                self.kept_edits
                     .extend(merged.kept.into_iter().map(|kept_edit| (path.to_owned(), kept_edit)));
-                self.marked.extend(
+                self.marked_items.extend(
                     merged
                         .marked
                         .into_iter()
                         .map(|index| (path.to_owned(), index.to_string())),
                 );
                 if merged.changed {
-                    self.writes
+                    self.files_to_write
                         .push((PulledFileLocation::Omni(path.to_owned()), merged.text));
                 }
             }
-            Err(refusal) => self.refused.push((path.to_owned(), refusal)),
+            Err(refusal) => self.refused_files.push((path.to_owned(), refusal)),
         }
     }
 
     /// Plans the removal of a view or topic that no longer exists in dbt.
     fn plan_removal(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: PullOptions) {
-        let Some(record) = files.read_record(name).as_deref().and_then(PullRecord::read) else {
+        let Some(record) = files.read_record(name).as_deref().and_then(PullRecord::from_text) else {
             return;
         };
         if !record.gone {
@@ -353,13 +356,13 @@ impl Pull {
         if ways.prune {
             match file {
                 Some(file) if file != record.view || self.handwritten.has_parts(&record.path) => {
-                    self.left_out.push(record.path.clone());
+                    self.files_left_out.push(record.path.clone());
                 }
-                Some(_) => self.removes.push(PulledFileLocation::Omni(record.path.clone())),
+                Some(_) => self.files_to_remove.push(PulledFileLocation::Omni(record.path.clone())),
                 None => {}
             }
             self.handwritten.take(&record.path);
-            self.removes.push(PulledFileLocation::Record(name.to_owned()));
+            self.files_to_remove.push(PulledFileLocation::Record(name.to_owned()));
             return;
         }
         if record.gone {
@@ -390,13 +393,13 @@ impl Pull {
             return;
         };
         self.plan_update(&record.path, Some(&record), &marked, files, rules);
-        self.marked.push((record.path.clone(), String::new()));
+        self.marked_items.push((record.path.clone(), String::new()));
         let record = PullRecord {
             gone: true,
             view: marked,
             ..record
         };
-        self.writes
+        self.files_to_write
             .push((PulledFileLocation::Record(name.to_owned()), record.text()));
     }
 }

@@ -31,7 +31,7 @@ pub struct PullRecord {
     pub view: String,
     /// Columns that are marked as removed in the file because only earlier generated texts contain them. Each column
     /// has its last generated definition, including the mark.
-    pub vanished: Vec<(String, Fields)>,
+    pub removed_columns: Vec<(String, Fields)>,
 }
 
 impl PullRecord {
@@ -48,8 +48,8 @@ impl PullRecord {
         let marked = parse_columns(&before.view)
             .into_iter()
             .map(|(name, fields)| (name, with_tag(fields, mark)));
-        let candidates = marked.chain(before.vanished.iter().cloned());
-        self.vanished = candidates.filter(|(name, _)| is_gone(name)).collect();
+        let candidates = marked.chain(before.removed_columns.iter().cloned());
+        self.removed_columns = candidates.filter(|(name, _)| is_gone(name)).collect();
     }
 
     /// Keeps the previous descriptions of the view and its dimensions if they have since changed both in dbt and in the
@@ -145,11 +145,11 @@ impl PullRecord {
     /// Returns the base for a three-way merge: the last generated text, plus the removed columns that exist in both the
     /// new text and the file.
     pub(super) fn merge_base_text(&self, new: &str, file: &str) -> String {
-        if self.vanished.is_empty() {
+        if self.removed_columns.is_empty() {
             return self.view.clone();
         }
         let (had, texts_columns) = (parse_columns(&self.view), [parse_columns(new), parse_columns(file)]);
-        let back = self.vanished.iter().filter(|(name, _)| {
+        let back = self.removed_columns.iter().filter(|(name, _)| {
             texts_columns
                 .iter()
                 .all(|in_it| in_it.iter().any(|(column_name, _)| column_name == name))
@@ -186,12 +186,12 @@ impl PullRecord {
             tests,
             key,
             view,
-            vanished,
+            removed_columns: vanished,
         } = self;
         BorrowedPullRecord {
             node,
             path,
-            gone: *gone,
+            is_removed_from_dbt: *gone,
             columns,
             tests,
             key,
@@ -224,7 +224,7 @@ impl PullRecord {
 
     /// Parses the text of a record's file. `None` if the text is not a record.
     #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn from_text(text: &str) -> Option<Self> {
         let root = yaml::parse_root(text)?;
         let pairs = root.pairs_at("columns");
         let columns = pairs.iter().filter_map(|(name, ty)| {
@@ -241,7 +241,7 @@ impl PullRecord {
             tests: root.texts_at("tests"),
             key: root.texts_at("key"),
             view: format!("{}\n", root.text_at("view")?),
-            vanished: root.text_at("vanished").map(parse_fields).unwrap_or_default(),
+            removed_columns: root.text_at("vanished").map(parse_fields).unwrap_or_default(),
         })
     }
 }
@@ -251,7 +251,7 @@ impl PullRecord {
 pub(super) struct BorrowedPullRecord<'r> {
     node: &'r str,
     pub path: &'r str,
-    gone: bool,
+    is_removed_from_dbt: bool,
     columns: &'r [(String, Option<String>)],
     tests: &'r [String],
     key: &'r [String],
@@ -275,7 +275,7 @@ impl<'r> BorrowedPullRecord<'r> {
         Self {
             node,
             path,
-            gone: false,
+            is_removed_from_dbt: false,
             columns,
             tests,
             key,
@@ -290,7 +290,7 @@ impl<'r> BorrowedPullRecord<'r> {
         Self {
             node,
             path,
-            gone: false,
+            is_removed_from_dbt: false,
             columns: &[],
             tests: &[],
             key: &[],
@@ -304,7 +304,7 @@ impl<'r> BorrowedPullRecord<'r> {
         let Self {
             node,
             path,
-            gone,
+            is_removed_from_dbt: gone,
             columns,
             tests,
             key,
@@ -319,7 +319,7 @@ impl<'r> BorrowedPullRecord<'r> {
             tests: tests.to_vec(),
             key: key.to_vec(),
             view: view.to_owned(),
-            vanished: vanished.to_vec(),
+            removed_columns: vanished.to_vec(),
         }
     }
 
@@ -329,7 +329,7 @@ impl<'r> BorrowedPullRecord<'r> {
         out.push_str(HEADER);
         write_text(&mut out, "node", self.node, 0);
         write_text(&mut out, "path", self.path, 0);
-        if self.gone {
+        if self.is_removed_from_dbt {
             out.push_str("gone: true\n");
         }
         out.push_str(if self.columns.is_empty() {

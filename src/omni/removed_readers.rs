@@ -37,11 +37,11 @@ impl Pull {
     pub fn find_removed_dimensions(&mut self, files: &ExistingFiles) {
         let before: BTreeMap<&str, &str> = files.paths_and_texts().collect();
         let mut removed: Vec<(&str, String)> = Vec::new();
-        for (file, place) in &self.marked {
+        for (file, place) in &self.marked_items {
             let name = place.strip_prefix("dimensions.").filter(|name| !name.contains('.'));
             removed.extend(name.map(|name| (file.as_str(), name.to_owned())));
         }
-        for (location, text) in &self.writes {
+        for (location, text) in &self.files_to_write {
             let PulledFileLocation::Omni(path) = location else {
                 continue;
             };
@@ -77,13 +77,13 @@ impl Pull {
                 }));
             }
         }
-        self.removed = still_read;
+        self.removed_dimensions = still_read;
     }
 
     /// Returns the paths and the texts of the files after the pull.
     fn texts_after<'t>(&'t self, before: &BTreeMap<&'t str, &'t str>) -> BTreeMap<&'t str, &'t str> {
         let mut after = before.clone();
-        let written = self.writes.iter();
+        let written = self.files_to_write.iter();
         after.extend(written.filter_map(|(location, text)| Some((location.omni_path()?, text.as_str()))));
         for path in self.removed_omni_files() {
             after.remove(path);

@@ -24,7 +24,10 @@ impl RenamedRecords {
         };
         for name in recorded {
             let text = files.read_record(&name);
-            let path = text.as_deref().and_then(PullRecord::read).map(|record| record.path);
+            let path = text
+                .as_deref()
+                .and_then(PullRecord::from_text)
+                .map(|record| record.path);
             match (path, text) {
                 (Some(path), Some(text)) if paths.contains(path.as_str()) => {
                     records.by_path.insert(path, (name, text));

@@ -63,16 +63,16 @@ impl Pull {
         let text = new.unwrap_or(nothing);
         match (shared_file(name, files), &before) {
             (Some((path, file)), before) => self.merge(&path, before.as_deref(), &file, text, rules),
-            (None, Some(_)) => self.left_out.push(format!("{name}.yaml")),
+            (None, Some(_)) => self.files_left_out.push(format!("{name}.yaml")),
             (None, None) => self
-                .writes
+                .files_to_write
                 .push((PulledFileLocation::Omni(format!("{name}.yaml")), text.to_owned())),
         }
         match new {
             Some(new) => self
-                .writes
+                .files_to_write
                 .push((PulledFileLocation::Record(name.to_owned()), new.to_owned())),
-            None => self.removes.push(PulledFileLocation::Record(name.to_owned())),
+            None => self.files_to_remove.push(PulledFileLocation::Record(name.to_owned())),
         }
         Some(before)
     }
@@ -81,10 +81,12 @@ impl Pull {
         let before = files.read_omni_file(STATUS_FILE);
         match new {
             Some(new) if before.as_deref() != Some(new) => {
-                self.writes
+                self.files_to_write
                     .push((PulledFileLocation::Omni(STATUS_FILE.to_owned()), new.to_owned()));
             }
-            None if before.is_some() => self.removes.push(PulledFileLocation::Omni(STATUS_FILE.to_owned())),
+            None if before.is_some() => self
+                .files_to_remove
+                .push(PulledFileLocation::Omni(STATUS_FILE.to_owned())),
             _ => {}
         }
     }
@@ -96,15 +98,15 @@ impl Pull {
         };
         let written: FxHashSet<&str> = self.written_omni_files().collect();
         let views = model.views.iter().filter(|view| written.contains(view.path.as_str()));
-        self.excluded = excluded_views(&text, views);
+        self.excluded_views = excluded_views(&text, views);
     }
 
     /// Plans how to update the record of the handwritten parts.
     pub(super) fn plan_handwritten(&mut self, before: Option<String>) {
         let record = PulledFileLocation::Record(handwritten::FILE.to_owned());
         match self.handwritten.text() {
-            Some(text) if before.as_ref() != Some(&text) => self.writes.push((record, text)),
-            None if before.is_some() => self.removes.push(record),
+            Some(text) if before.as_ref() != Some(&text) => self.files_to_write.push((record, text)),
+            None if before.is_some() => self.files_to_remove.push(record),
             _ => {}
         }
     }

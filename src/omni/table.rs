@@ -159,7 +159,7 @@ fn fields<'a>(
             Some(view) => view.dimension(column, usual),
             None => (usual, None),
         };
-        let name = used_names.choose([name]);
+        let name = used_names.reserve([name]);
         // Omni derives the column from the name of the field. If the name or case of the column differs, `sql`
         // specifies the column.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && omni_options.dialect.is_folded(column);

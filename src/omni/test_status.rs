@@ -149,7 +149,7 @@ pub(super) struct RecordedStatus {
 
 impl RecordedStatus {
     /// Parses the previous status file. A file that cannot be parsed is treated as missing.
-    pub fn read(text: Option<&str>) -> Self {
+    pub fn from_text(text: Option<&str>) -> Self {
         let file: StatusFile = text
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();

@@ -198,7 +198,7 @@ fn build_topic(
     let short = requested_topic
         .name
         .map_or_else(|| to_omni_name(table.name), to_omni_name);
-    let name = used_names.choose([short.clone(), view.clone()]);
+    let name = used_names.reserve([short.clone(), view.clone()]);
     if !is_all {
         let reason = format!(
             "the topic would join more than {MAX_VIEWS} views, or {MAX_JOIN_CHAIN} joins in a row, so it contains \

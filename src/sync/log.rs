@@ -22,11 +22,11 @@ pub struct LogEntry {
     /// Hashes of the preceding entries, sorted.
     pub parents: Vec<String>,
     /// Timestamp, such as `2026-11-20T10:00:00.123456Z`.
-    pub at: String,
+    pub timestamp: String,
     /// User who performed the action, as `Name <address>`.
-    pub by: String,
+    pub author: String,
     /// Action: `push`, `rollback`, `release` or [`REFUSED`].
-    pub did: String,
+    pub action: String,
     /// Name of the environment.
     pub environment: String,
     /// Version of formulac. Empty in entries of versions that did not record it.
@@ -53,9 +53,9 @@ impl LogEntry {
             )
         });
         let mut pairs = vec![
-            ("did", word(&self.did)),
-            ("at", word(&self.at)),
-            ("by", word(&self.by)),
+            ("did", word(&self.action)),
+            ("at", word(&self.timestamp)),
+            ("by", word(&self.author)),
             ("environment", word(&self.environment)),
         ];
         pairs.extend((!self.version.is_empty()).then(|| ("version", word(&self.version))));
@@ -78,14 +78,14 @@ impl LogEntry {
     /// Returns the time without fractions of a second, which serve only to sort entries.
     #[must_use]
     pub fn time(&self) -> String {
-        let whole = self.at.split('.').next().unwrap_or_default();
+        let whole = self.timestamp.split('.').next().unwrap_or_default();
         format!("{}Z", whole.trim_end_matches('Z'))
     }
 
     /// Returns the name of the entry's file: the time and the first characters of the hash.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();
+        let time: String = self.timestamp.chars().filter(char::is_ascii_alphanumeric).collect();
         format!("{time}-{}.yml", short_hash(&self.hash()))
     }
 
@@ -94,7 +94,7 @@ impl LogEntry {
     #[must_use]
     pub fn read_verified_entry(name: &str, text: &str) -> Option<Self> {
         let text = text.replace('\r', "");
-        let entry = Self::read(&text)?;
+        let entry = Self::from_text(&text)?;
         has_hash_in_name(name, &entry.written_hash(name, &text)).then_some(entry)
     }
 
@@ -113,14 +113,14 @@ impl LogEntry {
         }
     }
 
-    fn read(text: &str) -> Option<Self> {
+    fn from_text(text: &str) -> Option<Self> {
         let root = yaml::parse_root(text)?;
         let files = root.pairs_at("files");
         Some(Self {
             parents: root.texts_at("parents"),
-            at: root.string_at("at")?,
-            by: root.string_at("by")?,
-            did: root.string_at("did")?,
+            timestamp: root.string_at("at")?,
+            author: root.string_at("by")?,
+            action: root.string_at("did")?,
             environment: root.string_at("environment").unwrap_or_default(),
             version: root.string_at("version").unwrap_or_default(),
             changes: root.texts_at("changes"),
@@ -183,20 +183,20 @@ impl Log {
     /// use formulac_sync::{LogEntry, Log};
     ///
     /// let mut first = LogEntry::default();
-    /// (first.did, first.at, first.by) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), "Ann".to_owned());
-    /// let log = Log::read([(first.file_name(), first.text())]);
+    /// (first.action, first.timestamp, first.author) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), "Ann".to_owned());
+    /// let log = Log::from_files([(first.file_name(), first.text())]);
     /// assert_eq!(log.entries[0].number, 1);
     /// let changed = first.text().replace("Ann", "Bob");
-    /// assert!(Log::read([(first.file_name(), changed)]).faults[0].1.contains("changed"));
+    /// assert!(Log::from_files([(first.file_name(), changed)]).faults[0].1.contains("changed"));
     /// ```
     #[must_use]
-    pub fn read(files: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub fn from_files(files: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut log = Self::default();
         let mut entries: BTreeMap<String, (String, LogEntry)> = BTreeMap::new();
         for (name, text) in files {
             // Line endings may have been converted, for example by git.
             let text = text.replace('\r', "");
-            let Some(entry) = LogEntry::read(&text) else {
+            let Some(entry) = LogEntry::from_text(&text) else {
                 log.faults.push((name, "the file is not a log entry".to_owned()));
                 continue;
             };
@@ -228,8 +228,8 @@ impl Log {
         log.entries = logged.collect();
         number_refusals(&mut log.entries);
         log.entries.sort_by(|one, other| {
-            let key = |entry: &NumberedEntry| (entry.number, entry.entry.did == REFUSED);
-            (key(one), &one.entry.at, &one.hash).cmp(&(key(other), &other.entry.at, &other.hash))
+            let key = |entry: &NumberedEntry| (entry.number, entry.entry.action == REFUSED);
+            (key(one), &one.entry.timestamp, &one.hash).cmp(&(key(other), &other.entry.timestamp, &other.hash))
         });
         log.faults.sort();
         log
@@ -242,7 +242,7 @@ impl Log {
         let changed: Vec<&NumberedEntry> = self
             .entries
             .iter()
-            .filter(|logged| logged.entry.did != REFUSED)
+            .filter(|logged| logged.entry.action != REFUSED)
             .collect();
         let parents: BTreeSet<&String> = changed.iter().flat_map(|logged| &logged.entry.parents).collect();
         let hashes = changed.iter().map(|logged| &logged.hash);
@@ -255,7 +255,7 @@ impl Log {
     #[must_use]
     pub fn find_entries(&self, id: &str) -> Vec<&NumberedEntry> {
         let is_meant = |logged: &&NumberedEntry| match id.parse::<usize>() {
-            Ok(number) if id.len() < ID_LENGTH => logged.number == number && logged.entry.did != REFUSED,
+            Ok(number) if id.len() < ID_LENGTH => logged.number == number && logged.entry.action != REFUSED,
             _ => id.len() >= 4 && logged.hash.starts_with(id),
         };
         self.entries.iter().filter(is_meant).collect()
@@ -311,10 +311,10 @@ fn number_entries(entries: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<St
 /// entries.
 fn number_refusals(entries: &mut [NumberedEntry]) {
     let (refused, mut changed): (Vec<&mut NumberedEntry>, Vec<&mut NumberedEntry>) =
-        entries.iter_mut().partition(|logged| logged.entry.did == REFUSED);
+        entries.iter_mut().partition(|logged| logged.entry.action == REFUSED);
     // Older entries have no fractions of a second, and `Z` would be sorted after a fraction.
     fn time_of(logged: &NumberedEntry) -> &str {
-        logged.entry.at.trim_end_matches('Z')
+        logged.entry.timestamp.trim_end_matches('Z')
     }
     changed.sort_by(|one, other| time_of(one).cmp(time_of(other)));
     let mut greatest = 0;
@@ -343,15 +343,15 @@ mod tests {
         parents.sort();
         LogEntry {
             parents,
-            at: at.to_owned(),
-            by: "Ann <a@example.com>".to_owned(),
-            did: "push".to_owned(),
+            timestamp: at.to_owned(),
+            author: "Ann <a@example.com>".to_owned(),
+            action: "push".to_owned(),
             ..LogEntry::default()
         }
     }
 
     fn log(entries: &[&LogEntry]) -> Log {
-        Log::read(entries.iter().map(|entry| (entry.file_name(), entry.text())))
+        Log::from_files(entries.iter().map(|entry| (entry.file_name(), entry.text())))
     }
 
     #[test]
@@ -381,7 +381,7 @@ mod tests {
     fn refused_entries_have_no_successors() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
         let refused = LogEntry {
-            did: REFUSED.to_owned(),
+            action: REFUSED.to_owned(),
             ..entry("2026-01-02T00:00:00Z", &[&first])
         };
         let second = entry("2026-01-03T00:00:00Z", &[&first]);
@@ -399,7 +399,7 @@ mod tests {
         // A rejection that was recorded in this work tree has no parents, and is listed after the entries that existed
         // at that time.
         let own = LogEntry {
-            did: REFUSED.to_owned(),
+            action: REFUSED.to_owned(),
             ..entry("2026-01-01T00:00:00.5Z", &[])
         };
         let all = log(&[&own, &first, &second]);
@@ -416,14 +416,14 @@ mod tests {
     fn changed_and_missing_entries_are_reported() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
         let second = entry("2026-01-02T00:00:00Z", &[&first]);
-        let forged = Log::read([
+        let forged = Log::from_files([
             (first.file_name(), first.text().replace("Ann", "Bob")),
             (second.file_name(), second.text()),
         ]);
         assert_eq!(forged.faults.len(), 2, "{:?}", forged.faults);
         assert_eq!(log(&[&second]).faults.len(), 1);
         assert_eq!(
-            Log::read([("x.yml".to_owned(), "nothing".to_owned())]).faults[0].1,
+            Log::from_files([("x.yml".to_owned(), "nothing".to_owned())]).faults[0].1,
             "the file is not a log entry"
         );
     }

@@ -14,7 +14,7 @@ const TIMINGS: &str = ".formulac/local/timings";
 ///
 /// let mut timing = Timing::default();
 /// (timing.engine, timing.formula_seconds) = ("DuckDB 1.5".to_owned(), Some(0.1234));
-/// assert_eq!(Timing::read(&timing.text()).unwrap().formula_seconds, Some(0.123));
+/// assert_eq!(Timing::from_text(&timing.text()).unwrap().formula_seconds, Some(0.123));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -24,7 +24,7 @@ pub struct Timing {
     /// Engine that ran the comparison, with its version.
     pub engine: String,
     /// Timestamp, such as `2026-11-20T10:00:00Z`.
-    pub at: String,
+    pub timestamp: String,
     /// Duration of the formula's query, in seconds.
     pub formula_seconds: Option<f64>,
     /// Duration of the model's build in dbt, in seconds.
@@ -44,7 +44,7 @@ impl Timing {
         let words = [
             ("environment", &self.environment),
             ("engine", &self.engine),
-            ("at", &self.at),
+            ("at", &self.timestamp),
         ];
         let words = words
             .into_iter()
@@ -63,13 +63,13 @@ impl Timing {
 
     /// Reads the contents of a timing file. Returns `None` if the text is not a timing file.
     #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn from_text(text: &str) -> Option<Self> {
         let root = yaml::parse_root(text)?;
         let seconds = |key: &str| root.text_at(key).and_then(|text| text.parse().ok());
         Some(Self {
             environment: root.string_at("environment")?,
             engine: root.string_at("engine")?,
-            at: root.string_at("at")?,
+            timestamp: root.string_at("at")?,
             formula_seconds: seconds("formula_seconds"),
             build_seconds: seconds("build_seconds"),
         })

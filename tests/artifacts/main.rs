@@ -97,10 +97,10 @@ fn code_is_kept_only_on_request() {
     };
     assert_eq!(code(KeptParts::default()), (None, None));
     assert_eq!(
-        code(KeptParts::default().raw_code()),
+        code(KeptParts::default().with_raw_code()),
         (Some("{# promoted from Omn".to_owned()), None)
     );
-    let both = code(KeptParts::default().raw_code().compiled_code());
+    let both = code(KeptParts::default().with_raw_code().with_compiled_code());
     assert_eq!(both.1.as_deref(), Some("\nwith fct_orders as "));
 }
 

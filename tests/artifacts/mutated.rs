@@ -20,7 +20,7 @@ const TEXTS: [&str; 6] = [
 fn parse_as_each_artifact(text: &str) -> usize {
     let mut taken = 0;
     let catalog = Catalog::from_text(text);
-    match Manifest::from_text(text, KeptParts::default().raw_code().compiled_code()) {
+    match Manifest::from_text(text, KeptParts::default().with_raw_code().with_compiled_code()) {
         Ok(manifest) => {
             taken += 1;
             let tests = manifest.data_tests();

@@ -149,7 +149,7 @@ fn read(sql: &str, dialect: Dialect, columns: &[String]) -> Result<BTreeSet<Stri
     let all = lineage
         .columns()
         .into_iter()
-        .flat_map(|column| column.made_of.into_iter().chain(column.windowed_by));
+        .flat_map(|column| column.source_columns.into_iter().chain(column.window_columns));
     Ok(all.chain(lineage.rows()).map(|of: ColumnSource| of.column).collect())
 }
 

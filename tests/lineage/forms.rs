@@ -31,9 +31,9 @@ pub fn format_lineage(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec
     let list = |columns: &[ColumnSource]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut out = String::new();
     for column in lineage.columns() {
-        let _ = write!(out, "{} <- {}", column.name, list(&column.made_of));
-        if !column.windowed_by.is_empty() {
-            let _ = write!(out, " over {}", list(&column.windowed_by));
+        let _ = write!(out, "{} <- {}", column.name, list(&column.source_columns));
+        if !column.window_columns.is_empty() {
+            let _ = write!(out, " over {}", list(&column.window_columns));
         }
         out.push('\n');
     }

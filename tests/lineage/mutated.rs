@@ -41,7 +41,7 @@ fn agrees(lineage: &SqlLineage) {
     let columns = lineage.columns();
     let mut all: Vec<_> = columns
         .iter()
-        .flat_map(|c| c.made_of.iter().chain(&c.windowed_by))
+        .flat_map(|c| c.source_columns.iter().chain(&c.window_columns))
         .cloned()
         .collect();
     all.extend(lineage.rows());
@@ -56,7 +56,7 @@ fn agrees(lineage: &SqlLineage) {
         let mut found: Vec<String> = affected.columns.into_iter().map(|(name, ..)| name).collect();
         let made = columns
             .iter()
-            .filter(|c| c.made_of.contains(&of) || c.windowed_by.contains(&of));
+            .filter(|c| c.source_columns.contains(&of) || c.window_columns.contains(&of));
         let mut expected: Vec<String> = made.map(|column| column.name.to_lowercase()).collect();
         found.sort();
         expected.sort();

@@ -29,8 +29,8 @@ fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnSource) -> Str
     let list = |columns: &[ColumnSource]| columns.iter().map(shown).collect::<Vec<_>>().join(" ");
     let mut out = String::new();
     for column in lineage.columns() {
-        let line = format!("{model}.{} <- {}", column.name, list(&column.made_of));
-        let by = list(&column.windowed_by);
+        let line = format!("{model}.{} <- {}", column.name, list(&column.source_columns));
+        let by = list(&column.window_columns);
         let by = if by.is_empty() {
             String::new()
         } else {
@@ -55,7 +55,7 @@ fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnSource) -> Str
 fn the_fixture_project() {
     for version in ["dbt_1_12", "dbt_1_10"] {
         let read = |file: &str| fs::read_to_string(root().join("tests/artifacts").join(version).join(file)).unwrap();
-        let manifest = Manifest::from_text(&read("manifest.json"), KeptParts::default().compiled_code()).unwrap();
+        let manifest = Manifest::from_text(&read("manifest.json"), KeptParts::default().with_compiled_code()).unwrap();
         let catalog = Catalog::from_text(&read("catalog.json")).unwrap();
         let by_relation: BTreeMap<Vec<String>, &str> = manifest
             .nodes
@@ -163,8 +163,8 @@ fn same_as_spec(dialect: Dialect, name: &str, spec: &CompiledSpec, lineage: &Sql
         let lineage_column = lineage
             .column(column.column())
             .unwrap_or_else(|| panic!("{name}.{}", column.column()));
-        let made_of: Vec<String> = lineage_column.made_of.iter().map(ToString::to_string).collect();
-        let by: Vec<String> = lineage_column.windowed_by.iter().map(ToString::to_string).collect();
+        let made_of: Vec<String> = lineage_column.source_columns.iter().map(ToString::to_string).collect();
+        let by: Vec<String> = lineage_column.window_columns.iter().map(ToString::to_string).collect();
         let shown = format!(
             "{} {name}.{}: spec {declared_sources:?}, SQL {made_of:?} over {by:?}",
             dialect.name(),

@@ -166,7 +166,7 @@ fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
         .collect();
     for name in names {
         let (own, by) = match lineage.column(&name) {
-            Some(column) => (set(&column.made_of), set(&column.windowed_by)),
+            Some(column) => (set(&column.source_columns), set(&column.window_columns)),
             None => {
                 found.push((name, "formulac: no such column".to_owned()));
                 continue;

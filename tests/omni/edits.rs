@@ -168,15 +168,15 @@ impl Folder {
 
     fn pull(&self, model: &OmniModel, prune: bool) -> Result<(), TestCaseError> {
         let pull = self.plan(model, prune);
-        prop_assert!(pull.refused.is_empty(), "{:?}", pull.refused);
-        for (location, text) in pull.writes {
+        prop_assert!(pull.refused_files.is_empty(), "{:?}", pull.refused_files);
+        for (location, text) in pull.files_to_write {
             match location {
                 PulledFileLocation::Omni(path) => self.omni.write().unwrap().insert(path, text),
                 PulledFileLocation::Record(name) => self.records.write().unwrap().insert(name, text),
                 _ => None,
             };
         }
-        for location in pull.removes {
+        for location in pull.files_to_remove {
             match location {
                 PulledFileLocation::Omni(path) => self.omni.write().unwrap().remove(&path),
                 PulledFileLocation::Record(name) => self.records.write().unwrap().remove(&name),

@@ -73,15 +73,15 @@ impl Files {
         let model = OmniModel::new(Artifacts::from_manifest(&manifest), &options, None);
         let mut pull = Pull::plan(&model, self, pull_options);
         pull.find_removed_dimensions(&existing);
-        assert_eq!(pull.refused, []);
-        for location in &pull.removes {
+        assert_eq!(pull.refused_files, []);
+        for location in &pull.files_to_remove {
             match location {
                 PulledFileLocation::Omni(path) => drop(self.omni.remove(path)),
                 PulledFileLocation::Record(name) => drop(self.records.remove(name)),
                 _ => {}
             }
         }
-        for (location, text) in pull.writes.clone() {
+        for (location, text) in pull.files_to_write.clone() {
             match location {
                 PulledFileLocation::Omni(path) => drop(self.omni.insert(path, text)),
                 PulledFileLocation::Record(name) => drop(self.records.insert(name, text)),
@@ -426,9 +426,12 @@ fn fields_that_read_a_removed_column_are_reported() {
             format!("main/orders.view.yaml:{}", measure.unwrap() + 1),
             "main/other.view.yaml:2".to_owned(),
         ];
-        assert_eq!(pull.removed.len(), 1, "{prune}");
+        assert_eq!(pull.removed_dimensions.len(), 1, "{prune}");
         assert_eq!(
-            (&*pull.removed[0].name, &pull.removed[0].readers[..]),
+            (
+                &*pull.removed_dimensions[0].name,
+                &pull.removed_dimensions[0].readers[..]
+            ),
             ("pages", &expected[..]),
             "{prune}"
         );
@@ -449,11 +452,13 @@ fn joins_that_a_pull_removes_and_comments_are_not_reported() {
     orders["columns"].as_object_mut().unwrap().remove("parent_id");
     let (_, pull) = files.pull_with(&[users, orders], None, PullOptions::default());
     assert!(
-        pull.marked.iter().any(|(_, place)| place == "dimensions.parent_id"),
+        pull.marked_items
+            .iter()
+            .any(|(_, place)| place == "dimensions.parent_id"),
         "{:?}",
-        pull.marked
+        pull.marked_items
     );
-    assert_eq!(pull.removed, []);
+    assert_eq!(pull.removed_dimensions, []);
 }
 
 /// The file already has everything that the pull would write.

@@ -210,12 +210,12 @@ fn handwritten_keys_and_joins_are_not_counted() {
         // Only the key of `payments` and its join to `customers` are counted. The view of `customers` already has a
         // key, which differs from the key that the tests prove.
         assert_eq!(plan.count_constraints_from_tests(&model), (1, 1), "pull {pull}");
-        assert_eq!(plan.kept, [], "pull {pull}");
+        assert_eq!(plan.kept_edits, [], "pull {pull}");
         assert!(!files.omni["shop/customers.view.yaml"].contains("primary_key: true"));
     }
     let (_, plan) = files.pull_with(&nodes(Tests::None, false), None, PullOptions::default());
     let mut kept: Vec<String> = plan
-        .kept
+        .kept_edits
         .iter()
         .map(|(file, kept)| format!("{file}: {}", kept.path))
         .collect();
@@ -243,5 +243,5 @@ fn pruning_keeps_handwritten_dimensions() {
     // A view that a person wrote stays as well.
     without.retain(|node| node["name"] != "orders");
     let (_, plan) = files.pull_with(&without, None, PullOptions::default().prune(true));
-    assert_eq!(plan.left_out, ["shop/orders.view.yaml"]);
+    assert_eq!(plan.files_left_out, ["shop/orders.view.yaml"]);
 }

@@ -143,7 +143,7 @@ fn cache_file_name(keep: KeptParts) -> String {
 /// Returns the manifest parts to retain for a command that needs the models' compiled SQL and the column names, but no
 /// other properties of columns.
 pub fn for_compiled_sql_and_column_names() -> KeptParts {
-    KeptParts::default().compiled_code().with_column_names_only()
+    KeptParts::default().with_compiled_code().with_column_names_only()
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ mod tests {
         let write = |name: &str, time: SystemTime| {
             write_with_time(&path, &text(name), time);
         };
-        let code = KeptParts::default().compiled_code();
+        let code = KeptParts::default().with_compiled_code();
         // Returns the name of the manifest's first node, and whether the manifest was parsed from JSON.
         let look = |keep: KeptParts| {
             let is_read = Cell::new(false);

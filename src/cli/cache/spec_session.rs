@@ -11,7 +11,7 @@ use super::fingerprint::{build_fingerprint, checksum_of};
 use super::{FOLDER, MIN_CACHED_ITEMS};
 
 /// Prefix of the names of files with compiled specs.
-const SPECS: &str = "specs_";
+const SESSION_FILE_PREFIX: &str = "specs_";
 
 /// Maximum number of files with compiled specs.
 const MAX_SESSIONS: usize = 4;
@@ -28,7 +28,7 @@ pub fn with_spec_session<T>(
     compile: impl FnOnce(&mut SpecSession) -> T,
 ) -> T {
     let options = SpecSession::options_fingerprint(compiler);
-    let file = folder.join(FOLDER).join(format!("{SPECS}{options:016x}"));
+    let file = folder.join(FOLDER).join(format!("{SESSION_FILE_PREFIX}{options:016x}"));
     let build = build_fingerprint().filter(|_| count >= MIN_CACHED_ITEMS);
     let stored = build.as_ref().and_then(|build| content_after_header(&file, build));
     let stored = stored.and_then(|bytes| {
@@ -48,7 +48,7 @@ pub fn with_spec_session<T>(
 
 /// Removes session files for combinations of options that are no longer used.
 fn remove_oldest_sessions(folder: &Path) {
-    let is_session = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(SPECS);
+    let is_session = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(SESSION_FILE_PREFIX);
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let changed = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
     let mut files: Vec<(SystemTime, PathBuf)> = entries.filter(is_session).filter_map(changed).collect();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::CompileArgs;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::knowledge::{CommandKnowledge, FormulaSettings};
+use crate::cli::knowledge::{CommandContext, FormulaSettings};
 use crate::cli::project;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::SourceText;
@@ -68,7 +68,7 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
 
 fn formula_settings(session: &Session, args: &CompileArgs, source: &SourceText) -> Result<FormulaSettings, Failure> {
     let settings = &args.settings;
-    CommandKnowledge::new(session, &settings.target)?.formula_compiler(session, settings, &source.text)
+    CommandContext::new(session, &settings.target)?.formula_compiler(session, settings, &source.text)
 }
 
 fn read_source(args: &CompileArgs) -> Result<SourceText, Failure> {

@@ -111,7 +111,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
 fn passed_check(name: &'static str, well: String) -> HealthCheck {
     HealthCheck {
         name,
-        well,
+        success_message: well,
         ..HealthCheck::default()
     }
 }
@@ -120,7 +120,7 @@ fn passed_check(name: &'static str, well: String) -> HealthCheck {
 fn unneeded_check(name: &'static str, well: String) -> HealthCheck {
     HealthCheck {
         name,
-        well,
+        success_message: well,
         is_optional: true,
         ..HealthCheck::default()
     }

@@ -16,7 +16,7 @@ use crate::cli::diagnostic_page::{self, wrap_text};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::formula_parts::{self, FormulaPart};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::CommandKnowledge;
+use crate::cli::knowledge::CommandContext;
 use crate::cli::project;
 use crate::cli::sentence::{self, Sentence};
 use crate::cli::session::{Session, diagnostics_json};
@@ -72,7 +72,7 @@ fn reject_formula(subject: &OsStr) -> Result<(), Failure> {
 
 /// Prints the spec of a model that is built on metric sets, with the definitions from the metric sets written out.
 fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
-    let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
+    let knowledge = CommandContext::new(session, &args.settings.target)?;
     let sources = knowledge.read_sources(&[args.subject.clone().into()]);
     let mut specs = knowledge.compile_specs(&knowledge.compiler(), sources)?;
     let mut spec = specs.pop().unwrap_or_default();
@@ -96,7 +96,7 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
 fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let target = &args.settings.target;
     let file = Generation::find_named_spec(session, target, Path::new(&args.subject))?;
-    let knowledge = CommandKnowledge::new(session, target)?;
+    let knowledge = CommandContext::new(session, target)?;
     let sources = knowledge.read_sources(&[file]);
     let compiler = knowledge.builder().plans(true).build();
     let mut spec = knowledge.compile_specs(&compiler, sources)?.pop().unwrap_or_default();
@@ -188,7 +188,7 @@ fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Fa
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let settings = &args.settings;
     let source = SourceText::from_argument(&args.subject);
-    let knowledge = CommandKnowledge::new(session, &settings.target)?;
+    let knowledge = CommandContext::new(session, &settings.target)?;
     let main = knowledge.dialect;
     let target_dialect = settings.target.dialect;
     let formulas = knowledge.formula_compiler(session, settings, &source.text)?;

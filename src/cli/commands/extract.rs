@@ -47,28 +47,28 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         workspace: &workspace,
         sources: &sources,
         extraction: &extraction,
-        changes: changes(&sources, &extraction),
+        spec_and_set_changes: changes(&sources, &extraction),
     };
     if !args.json {
         session.print_data(&shown_extraction.diffs())?;
         shown_extraction
-            .lines()
+            .message_lines()
             .iter()
             .for_each(|line| session.report_action(line));
     }
     let question = format!(
         "Write {}?",
-        format_count(shown_extraction.changes.len(), "file", "files")
+        format_count(shown_extraction.spec_and_set_changes.len(), "file", "files")
     );
     let is_written = !args.dry_run && !extraction.sets.is_empty() && session.confirm(args.yes, &question)?;
     if is_written {
-        apply_without_commit(&workspace, shown_extraction.changes.clone())?;
+        apply_without_commit(&workspace, shown_extraction.spec_and_set_changes.clone())?;
     }
     if args.json {
         session.print_json(&shown_extraction.json(is_written))?;
     } else if is_written {
         let paths = shown_extraction
-            .changes
+            .spec_and_set_changes
             .iter()
             .map(|change| workspace.display_path(&change.path));
         paths.for_each(|path| session.report_action(&format!("wrote {path}")));
@@ -137,7 +137,7 @@ struct ShownExtraction<'s> {
     workspace: &'s Workspace,
     sources: &'s [(SourceText, Option<String>)],
     extraction: &'s Extraction,
-    changes: Vec<TextChange>,
+    spec_and_set_changes: Vec<TextChange>,
 }
 
 /// Returns the changes to the files: first the metric sets, then the specs.
@@ -170,7 +170,7 @@ impl ShownExtraction<'_> {
 
     fn diffs(&self) -> String {
         let mut out = String::new();
-        for change in &self.changes {
+        for change in &self.spec_and_set_changes {
             let path = self.workspace.display_path(&change.path);
             let before = if change.before.is_some() { &path } else { "/dev/null" };
             let (old, new) = (change.before.as_deref(), change.after.as_deref());
@@ -181,7 +181,7 @@ impl ShownExtraction<'_> {
     }
 
     /// Returns messages about the metric sets, the skipped specs, and the names with different formulas.
-    fn lines(&self) -> Vec<String> {
+    fn message_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for set in &self.extraction.sets {
             let specs = self.extraction.specs_of(set);

@@ -288,7 +288,7 @@ fn missing_metric_notes(models: &[CompiledModel], selected_models: &SelectedMode
         .iter()
         .zip(&selected_models.models)
         .filter(|(_, is_chosen)| **is_chosen);
-    let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
+    let built = of_chosen.filter_map(|(model, _)| Some((model, model.files.as_ref()?)));
     let mut notes: Vec<String> = built
         .flat_map(|(model, built)| built.semantic_omissions(&model.name))
         .collect();
@@ -347,7 +347,7 @@ fn result_json(
     let file = |(path, change): &(&Path, &str)| json!({"path": path.to_string_lossy(), "change": change});
     let model = |model: &CompiledModel| {
         let mut object = json!({"name": model.name, "spec": model.path});
-        let built = model.built.as_ref().filter(|built| built.semantic.is_some());
+        let built = model.files.as_ref().filter(|built| built.semantic.is_some());
         if let (Some(built), Value::Object(fields)) = (built, &mut object) {
             fields.insert("semantic_model".to_owned(), built.semantics_json());
         }

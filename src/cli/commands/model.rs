@@ -13,7 +13,7 @@ use crate::cli::dbt_project;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{CommandKnowledge, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
 use crate::cli::models::{self, CompiledModel, ModelFiles};
 use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::orphans;
@@ -170,8 +170,8 @@ fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolde
 
 /// Returns the schema, models and settings for the command, the compiler, and whether the dbt project lacks a time
 /// spine.
-fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandKnowledge, Compiler, bool), Failure> {
-    let knowledge = CommandKnowledge::new(session, &args.target)?;
+fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandContext, Compiler, bool), Failure> {
+    let knowledge = CommandContext::new(session, &args.target)?;
     let workspace = knowledge.workspace.as_ref();
     let manifest = workspace.and_then(|workspace| workspace.manifest().ok().flatten());
     let lacks_spine = manifest.is_some_and(time_spine::is_missing);

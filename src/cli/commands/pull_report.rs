@@ -20,7 +20,7 @@ const MAX_LISTED_NAMES: usize = 10;
 pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = pull.count_constraints_from_tests(model);
     let text = |value: &Option<formulac::yaml_edit::YamlValue>| value.as_ref().map(ToString::to_string);
-    let kept_values = pull.kept.iter().map(|(file, kept_value)| {
+    let kept_values = pull.kept_edits.iter().map(|(file, kept_value)| {
         json!({"file": file, "place": kept_value.path.to_string(), "yours": text(&kept_value.file), "dbt": text(&kept_value.new)})
     });
     json!({
@@ -28,9 +28,9 @@ pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
         "written": pull.written_omni_files().collect::<Vec<_>>(),
         "removed": pull.removed_omni_files().collect::<Vec<_>>(),
         "kept": kept_values.collect::<Vec<_>>(),
-        "left_out": pull.left_out,
-        "excluded": pull.excluded.iter().map(|excluded| json!({"key": excluded.key, "views": excluded.views})).collect::<Vec<_>>(),
-        "marked": pull.marked.iter().map(|(file, location)| json!({"file": file, "place": location})).collect::<Vec<_>>(),
+        "left_out": pull.files_left_out,
+        "excluded": pull.excluded_views.iter().map(|excluded| json!({"key": excluded.key, "views": excluded.views})).collect::<Vec<_>>(),
+        "marked": pull.marked_items.iter().map(|(file, location)| json!({"file": file, "place": location})).collect::<Vec<_>>(),
         "unseen_by_omni": {"keys": keys, "joins": joins},
         "runs": model.health.runs.iter().map(run_trend_json).collect::<Vec<_>>(),
         "stale": model.health.stale.iter().map(|source| stale_source_json(source, now)).collect::<Vec<_>>(),
@@ -182,15 +182,18 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         notes.extend(lines.into_iter().take(MAX_LISTED_NAMES));
         notes.extend(more.map(|more| format!("{more} {noun}")));
     };
-    push_lines("edits that pull kept", pull.kept.iter().map(kept_value_line).collect());
+    push_lines(
+        "edits that pull kept",
+        pull.kept_edits.iter().map(kept_value_line).collect(),
+    );
     push_lines(
         "files that stay removed",
-        pull.left_out
+        pull.files_left_out
             .iter()
             .map(|file| format!("{file} was removed or edited by a user, so `pull` leaves it as it is"))
             .collect(),
     );
-    let marked = pull.marked.iter().map(|(file, location)| {
+    let marked = pull.marked_items.iter().map(|(file, location)| {
         let description = match location.as_str() {
             "" if file.ends_with(".topic.yaml") => "the topic is no longer requested".to_owned(),
             "" => "the view no longer exists in dbt".to_owned(),
@@ -199,7 +202,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         format!("{file}: {description}; `pull` marked this item, and `pull --prune` removes the item unless a person wrote it")
     });
     push_lines("marks", marked.collect());
-    let read = pull.removed.iter().map(|dimension| {
+    let read = pull.removed_dimensions.iter().map(|dimension| {
         format!(
             "{}: `{}` has no column in dbt any more, but is still used in {}; change these places",
             dimension.file,
@@ -210,7 +213,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
     push_lines("dimensions without a column that are still used", read.collect());
     push_lines(
         "excluded views",
-        pull.excluded.iter().map(excluded_views_line).collect(),
+        pull.excluded_views.iter().map(excluded_views_line).collect(),
     );
     push_lines("gaps", gap_lines(model));
     let (keys, joins) = pull.count_constraints_from_tests(model);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::args::QueryArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{CommandKnowledge, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
 use crate::cli::metrics_query::replace_keys_with_options;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::spec::Spec;
@@ -71,11 +71,11 @@ fn columns_json(compiled: &CompiledSpec) -> Vec<Value> {
 
 fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
     let (knowledge, sources) = if args.metrics.is_given() {
-        let knowledge = CommandKnowledge::new(session, &args.target)?;
+        let knowledge = CommandContext::new(session, &args.target)?;
         (knowledge, vec![(args.metrics.spec(args.limit), None)])
     } else {
         let file = Generation::single_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
-        let knowledge = CommandKnowledge::new(session, &args.target)?;
+        let knowledge = CommandContext::new(session, &args.target)?;
         let sources = knowledge.read_sources(&[file]);
         (knowledge, sources)
     };

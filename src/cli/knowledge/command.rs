@@ -18,7 +18,7 @@ use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
 
 /// Schema, models and settings for a command that can run with or without a project.
-pub struct CommandKnowledge {
+pub struct CommandContext {
     /// The project, which may be a dbt project without `formulac.yml`.
     pub workspace: Option<Workspace>,
     pub project: Project,
@@ -28,7 +28,7 @@ pub struct CommandKnowledge {
     facts: KnownFacts,
 }
 
-impl CommandKnowledge {
+impl CommandContext {
     /// Loads the schema, the models and the settings from the project and from `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
         let workspace = Workspace::find_workspace_or_dbt_project(session)?;
@@ -185,8 +185,8 @@ impl CommandKnowledge {
 
     /// Returns the compiler and the column types for relations whose rows are in data files. `schema` is the schema
     /// inferred from the files.
-    pub fn with_data_schema(&self, schema: Option<Schema>) -> DataFileKnowledge {
-        DataFileKnowledge::new(self.builder(), &self.facts, schema)
+    pub fn with_data_schema(&self, schema: Option<Schema>) -> DataFileContext {
+        DataFileContext::new(self.builder(), &self.facts, schema)
     }
 
     /// Reads the sources of specs. Each source comes with its path relative to the project.
@@ -254,13 +254,13 @@ impl FormulaSettings {
 
 /// Compiler and column types for data files. Column types of the project take precedence over types inferred from the
 /// files.
-pub struct DataFileKnowledge {
+pub struct DataFileContext {
     pub compiler: Compiler,
     /// Types to which columns are cast.
     pub typed: Schema,
 }
 
-impl DataFileKnowledge {
+impl DataFileContext {
     /// Combines the project's schema with the schema of data files. `schema` is the schema that is inferred from the
     /// files, or `None` if the engine reads its own relations.
     pub fn new(builder: Builder, facts: &KnownFacts, schema: Option<Schema>) -> Self {

@@ -27,7 +27,7 @@ use super::settings;
 use super::source::{SourceText, read_text};
 use super::workspace::{FETCHED, Workspace};
 
-pub use command::{CommandKnowledge, DataFileKnowledge, FormulaSettings};
+pub use command::{CommandContext, DataFileContext, FormulaSettings};
 pub use formulac::sync::KNOWN;
 pub use notes::{report_assumed_periods, report_undecided_types};
 
@@ -180,12 +180,12 @@ impl Workspace {
             .is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
     }
 
-    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` is `true`
+    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `has_all_specs` is `true`
     /// if `specs` contains all specs of the project. Otherwise, the facts that other specs need are preserved.
     pub fn update_known_facts<'s>(
         &self,
         specs: impl Iterator<Item = &'s CompiledSpec>,
-        is_whole: bool,
+        has_all_specs: bool,
     ) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
         let path = self.root.join(KNOWN);
         let committed = self.committed_facts()?;
@@ -193,7 +193,11 @@ impl Workspace {
         let now = dbt
             .with_missing_facts_from(&committed)
             .with_relations(specs.flat_map(CompiledSpec::known_relations));
-        let now = if is_whole { now } else { now.merged_with(&committed) };
+        let now = if has_all_specs {
+            now
+        } else {
+            now.merged_with(&committed)
+        };
         let is_new = !path.is_file();
         if is_new && now.schema.is_empty() {
             return Ok(None);

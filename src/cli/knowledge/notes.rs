@@ -12,8 +12,13 @@ use crate::cli::workspace::Workspace;
 const MAX_LISTED_COLUMNS: usize = 6;
 
 /// Reports that the relation of a formula is unknown, because no relation or more than one relation has all columns
-/// that the formula refers to. `is_whole` is `true` if the columns of all relations are known.
-pub fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
+/// that the formula refers to. `has_all_columns` is `true` if the columns of all relations are known.
+pub fn report_unknown_relation(
+    session: &Session,
+    names: &BTreeSet<String>,
+    candidates: &[String],
+    has_all_columns: bool,
+) {
     let names: Vec<String> = names
         .iter()
         .take(MAX_LISTED_COLUMNS)
@@ -22,7 +27,7 @@ pub fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, cand
     let all = if names.len() > 1 { "all of " } else { "" };
     let names = names.join(", ");
     if candidates.is_empty() {
-        let advice = match is_whole {
+        let advice = match has_all_columns {
             true => "specify the relation with `--from`",
             false => "run `dbt docs generate` or `formulac schema fetch` so that all columns are known",
         };

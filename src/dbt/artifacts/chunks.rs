@@ -98,7 +98,7 @@ impl Manifest {
             prints: self
                 .nodes
                 .iter()
-                .map(|node| (Arc::clone(&node.unique_id), node.print))
+                .map(|node| (Arc::clone(&node.unique_id), node.fingerprint))
                 .collect(),
         }
     }

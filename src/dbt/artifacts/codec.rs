@@ -78,7 +78,7 @@ impl ManifestOutline {
 }
 
 structs! {
-    NodeDifference { left, manifest }
+    NodeDifference { dropped_ids, manifest }
     PieceFingerprint { hash, length }
     KeptParts { raw_code, compiled_code, only_names }
     Metadata { version, dbt_version, generated_at, invocation_id, project_name, adapter_type, newer }
@@ -86,7 +86,7 @@ structs! {
         unique_id, name, resource_type, package, path, original_file_path, patch_path, patch_package, fqn, database,
         schema, alias, relation_name, description, doc_blocks, columns, tags, meta, config, access, group, version,
         latest_version, deprecation_date, has_time_spine, constraints, primary_key, contract_enforced, checksum,
-        raw_code, compiled_code, depends_on, macros, refs, detail, print,
+        raw_code, compiled_code, depends_on, macros, refs, detail, fingerprint,
     }
     NodeColumn { name, description, data_type, meta, tags, constraints, quote, granularity, doc_blocks }
     Constraint { kind, name, expression, columns, to, to_columns }

@@ -34,14 +34,14 @@ pub struct KeptParts {
 impl KeptParts {
     /// Keeps the raw code of models.
     #[must_use]
-    pub fn raw_code(mut self) -> Self {
+    pub fn with_raw_code(mut self) -> Self {
         self.raw_code = true;
         self
     }
 
     /// Keeps the compiled SQL of models, or the raw code of models that dbt has not compiled.
     #[must_use]
-    pub fn compiled_code(mut self) -> Self {
+    pub fn with_compiled_code(mut self) -> Self {
         self.compiled_code = true;
         self
     }
@@ -152,7 +152,7 @@ impl Manifest {
             manifest,
             ManifestChanges {
                 read: parsed_ids,
-                left: Vec::new(),
+                dropped_ids: Vec::new(),
             },
         ))
     }
@@ -229,13 +229,13 @@ impl Manifest {
         let mut nodes = std::mem::take(&mut self.nodes);
         let mut changes = ManifestChanges {
             read: new.iter().map(|node| Arc::clone(&node.unique_id)).collect(),
-            left: Vec::new(),
+            dropped_ids: Vec::new(),
         };
         let mut is_kept = is_kept.into_iter();
         nodes.retain(|node| {
             let is_kept = is_kept.next() == Some(true);
             if !is_kept {
-                changes.left.push(Arc::clone(&node.unique_id));
+                changes.dropped_ids.push(Arc::clone(&node.unique_id));
             }
             is_kept
         });
@@ -263,7 +263,7 @@ impl Manifest {
             && self
                 .nodes
                 .get(index)
-                .is_some_and(|node| node.print.is_equal(piece.print))
+                .is_some_and(|node| node.fingerprint.is_equal(piece.print))
         {
             return Some(PieceContent::Known(index));
         }
@@ -278,7 +278,7 @@ impl Manifest {
         .ok()?;
         json.end().ok()?;
         if let [node] = nodes.as_mut_slice() {
-            node.print = piece.print;
+            node.fingerprint = piece.print;
         }
         Some(PieceContent::Read(nodes))
     }

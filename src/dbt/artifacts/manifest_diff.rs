@@ -13,7 +13,7 @@ pub struct ManifestChanges {
     /// Ids of the parsed nodes.
     pub(super) read: Vec<Arc<str>>,
     /// Ids of the earlier manifest's nodes that the update did not reuse.
-    pub(super) left: Vec<Arc<str>>,
+    pub(super) dropped_ids: Vec<Arc<str>>,
 }
 
 /// Difference between a manifest and an earlier manifest.
@@ -31,7 +31,7 @@ pub struct ManifestChanges {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct NodeDifference {
-    pub(super) left: Vec<Arc<str>>,
+    pub(super) dropped_ids: Vec<Arc<str>>,
     /// The later manifest, without the nodes that the update reused.
     pub(super) manifest: Manifest,
 }
@@ -73,7 +73,7 @@ impl Manifest {
             places: FxHashMap::default(),
         };
         NodeDifference {
-            left: changes.left.clone(),
+            dropped_ids: changes.dropped_ids.clone(),
             manifest,
         }
     }
@@ -81,7 +81,10 @@ impl Manifest {
     /// Applies the difference to the earlier manifest and returns the later manifest.
     #[must_use]
     pub fn with_difference(self, difference: NodeDifference) -> Self {
-        let NodeDifference { left, manifest } = difference;
+        let NodeDifference {
+            dropped_ids: left,
+            manifest,
+        } = difference;
         let left: FxHashSet<Arc<str>> = left.into_iter().collect();
         let mut nodes = self.nodes;
         if !left.is_empty() {
@@ -116,7 +119,7 @@ mod tests {
         manifest
             .nodes
             .iter_mut()
-            .for_each(|node| node.print = PieceFingerprint::default());
+            .for_each(|node| node.fingerprint = PieceFingerprint::default());
         manifest.to_stored()
     }
 
@@ -176,7 +179,7 @@ mod tests {
     /// reuses and whether only the difference was stored.
     #[test]
     fn updated_manifest_equals_full_parse() {
-        let keep = KeptParts::default().compiled_code();
+        let keep = KeptParts::default().with_compiled_code();
         let (mut dice, mut reused_count, mut in_blocks) = (TestRandom(7), 0, 0);
         for text in manifest_fixtures() {
             let nothing = ManifestOutline::default();

@@ -173,7 +173,7 @@ pub struct ManifestNode {
     /// Properties specific to this resource type.
     pub detail: NodeDetail,
     /// Fingerprint of the node's JSON text.
-    pub(super) print: PieceFingerprint,
+    pub(super) fingerprint: PieceFingerprint,
 }
 
 impl ManifestNode {

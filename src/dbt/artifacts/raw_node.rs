@@ -321,7 +321,7 @@ impl<'a> RawNode<'a> {
             macros: interner.intern_texts(&self.depends_on.0.macros),
             refs: refs(&self.refs, &self.sources, interner),
             detail,
-            print: PieceFingerprint::default(),
+            fingerprint: PieceFingerprint::default(),
         }
     }
 

@@ -55,14 +55,14 @@ impl CandidateCheck<'_, '_> {
         formula: &str,
         trees: &mut Trees,
     ) -> Option<SqlNodeId> {
-        let remaining = self.remaining_bytes.get().checked_sub(MIN_COUNTED_BYTES)?;
-        self.remaining_bytes.set(remaining);
+        let remaining = self.remaining_learned_bytes.get().checked_sub(MIN_COUNTED_BYTES)?;
+        self.remaining_learned_bytes.set(remaining);
         let sql = self.compile_formula_at(definition, formula)?;
         let more = sql.len().saturating_sub(MIN_COUNTED_BYTES);
-        self.remaining_bytes.set(remaining.saturating_sub(more));
+        self.remaining_learned_bytes.set(remaining.saturating_sub(more));
         let file = SqlFile::read(&sql, self.edited_file.dialect);
         self.spec_position
-            .definition_expression(&file, self.cte, self.definition_index, &definition.name, trees)
+            .definition_expression(&file, self.cte, self.step_index, &definition.name, trees)
             .ok()
     }
 

@@ -37,9 +37,9 @@ impl<'a> CandidateCheck<'a, '_> {
         match sql_part {
             DefinitionSqlPart::Column(name) => {
                 self.spec_position
-                    .definition_expression(file, self.cte, self.definition_index, name, trees)
+                    .definition_expression(file, self.cte, self.step_index, name, trees)
             }
-            DefinitionSqlPart::Clause(cte, clause) => self.columns(file).resolve_clause(cte, clause, trees),
+            DefinitionSqlPart::Clause(cte, clause) => self.column_resolver(file).resolve_clause(cte, clause, trees),
         }
     }
 

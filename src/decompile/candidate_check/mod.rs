@@ -43,7 +43,7 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
     pub spec_position: &'a SpecPosition<'s>,
     pub definition: &'a DefinitionWithPosition,
-    pub definition_index: usize,
+    pub step_index: usize,
     pub path: Option<&'a str>,
     /// Generated version of the file. `edited_file` is the version that users edited.
     pub generated_file: &'a SqlFile<'s>,
@@ -57,13 +57,13 @@ pub(super) struct CandidateCheck<'a, 's> {
     /// `true` if the rest of the file must match the edited file, except for other edits.
     pub compares_file: bool,
     /// Number of bytes of SQL that may still be compiled for learning.
-    remaining_bytes: Cell<usize>,
+    remaining_learned_bytes: Cell<usize>,
     /// Formulas that were compiled but could not be proven.
-    tried: RefCell<HashSet<String>>,
+    rejected_formulas: RefCell<HashSet<String>>,
     /// Windows that ranges compile to, learned once and then reused.
     pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
     /// CTE in which the edited file computes the definition.
-    site_cte: OnceCell<Option<String>>,
+    cte_of_definition: OnceCell<Option<String>>,
     /// Candidates that are compiled together with candidates of other definitions. `None` if each candidate is compiled
     /// alone.
     pub shared: Option<&'a SharedCandidates<'a>>,
@@ -81,7 +81,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             compiler,
             spec_position: position,
             definition,
-            definition_index,
+            step_index: definition_index,
             path,
             generated_file,
             edited_file,
@@ -90,10 +90,10 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             definition_part: DefinitionSqlPart::Column(&definition.name),
             is_exact: false,
             compares_file: true,
-            remaining_bytes: Cell::new(MAX_LEARNED_BYTES),
-            tried: RefCell::default(),
+            remaining_learned_bytes: Cell::new(MAX_LEARNED_BYTES),
+            rejected_formulas: RefCell::default(),
             windows: OnceCell::new(),
-            site_cte: OnceCell::new(),
+            cte_of_definition: OnceCell::new(),
             shared: None,
         }
     }
@@ -101,7 +101,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Returns a new check for the same definition, with its own limits and without the formulas that were already
     /// tried.
     pub fn restart(&self) -> Self {
-        let definition = (self.definition_index, self.definition);
+        let definition = (self.step_index, self.definition);
         let files = (self.generated_file, self.edited_file, self.edits);
         Self {
             shared: self.shared,
@@ -134,7 +134,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
-        let mut tried = self.tried.borrow_mut();
+        let mut tried = self.rejected_formulas.borrow_mut();
         forms.retain(|form| !tried.contains(&form.text));
         let least_count = self.edits_of_other_definitions().unwrap_or_default();
         // If several formulas are proven, keep the formula that leaves the fewest other differences in the file.
@@ -173,7 +173,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// return it.
     pub fn is_proven(&self, formula: &str) -> bool {
         let (name, mut trees) = (&self.definition.name, Trees::default());
-        let step = self.definition_index;
+        let step = self.step_index;
         let expected = self
             .spec_position
             .definition_expression(self.edited_file, self.cte, step, name, &mut trees);
@@ -205,13 +205,13 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns the step that contains the definition.
     fn step(&self) -> Option<&'a StepOutline> {
-        self.spec_position.outline.steps.get(self.definition_index)
+        self.spec_position.outline.steps.get(self.step_index)
     }
 
     /// Returns a resolver for the columns of a file, with the names that the definition's step uses.
-    fn columns<'f, 't>(&self, file: &'f SqlFile<'t>) -> ColumnResolver<'f, 't> {
+    fn column_resolver<'f, 't>(&self, file: &'f SqlFile<'t>) -> ColumnResolver<'f, 't> {
         self.spec_position
-            .columns(file, self.definition_index, &self.definition.name)
+            .column_resolver(file, self.step_index, &self.definition.name)
     }
 
     /// Returns whether an edit belongs to the column that contains the definition's SQL.
@@ -219,7 +219,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
         let is_column =
             matches!(self.definition_part, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
-        is_column && same(item.cte.as_deref(), self.site_cte())
+        is_column && same(item.cte.as_deref(), self.cte_of_definition())
     }
 
     /// Returns an edit to the definition's column that concerns only the periods that a step with `fill` adds.
@@ -231,15 +231,15 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
-    fn site_cte(&self) -> Option<&str> {
+    fn cte_of_definition(&self) -> Option<&str> {
         let find = || {
-            let columns = self.columns(self.edited_file);
+            let columns = self.column_resolver(self.edited_file);
             let position = self.spec_position;
             position
                 .find_site(&columns, self.edited_file, self.cte, &self.definition.name)?
                 .cte
         };
-        self.site_cte.get_or_init(find).as_deref()
+        self.cte_of_definition.get_or_init(find).as_deref()
     }
 
     /// Sorts formulas by their similarity to the formula in the spec, the most similar formula first.
@@ -262,7 +262,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let names = &self.step()?.definitions;
         let names: HashSet<String> = names.iter().map(|other| other.name.to_ascii_lowercase()).collect();
         let is_of_definition = |item: &ColumnEdit| names.contains(&item.column.to_ascii_lowercase());
-        let is_of_step = |item: &ColumnEdit| item.cte.as_deref() == self.site_cte();
+        let is_of_step = |item: &ColumnEdit| item.cte.as_deref() == self.cte_of_definition();
         let own = |item: &ColumnEdit| item.column.eq_ignore_ascii_case(&self.definition.name);
         let edits = &self.edits;
         (edits.other_edits.is_empty()
@@ -314,7 +314,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns the relation that the step reads.
     pub fn base_relation(&self) -> String {
-        let columns = self.columns(self.edited_file);
+        let columns = self.column_resolver(self.edited_file);
         let lower = self.cte.map(str::to_ascii_lowercase);
         columns.base_relation_of(lower.as_deref())
     }

@@ -39,7 +39,7 @@ impl CandidateCheck<'_, '_> {
             if let Some(item) = self.difference_in_added_periods(&edits) {
                 return Some(refusals::added_periods(&form.text, &item.before));
             }
-            let columns = self.columns(&file);
+            let columns = self.column_resolver(&file);
             let Some(site) = self
                 .spec_position
                 .find_site(&columns, &file, self.cte, &self.definition.name)

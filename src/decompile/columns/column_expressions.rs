@@ -85,11 +85,11 @@ impl ColumnResolver<'_, '_> {
     /// Returns whether a relation is a CTE whose expressions can be resolved: a CTE that precedes the given CTE and
     /// reads a relation.
     pub(super) fn is_resolvable_cte(&self, relation: &str, cte: Option<&str>) -> bool {
-        let cte_index = |cte: &str| self.places.get(cte).copied();
+        let cte_index = |cte: &str| self.cte_positions.get(cte).copied();
         let Some(position) = cte_index(relation) else {
             return false;
         };
-        !self.bounds.contains(&relation.to_ascii_lowercase())
+        !self.visible_ctes.contains(&relation.to_ascii_lowercase())
             && cte.and_then(cte_index).is_none_or(|reader| position < reader)
             && self
                 .reads
@@ -130,7 +130,7 @@ impl ColumnResolver<'_, '_> {
                         },
                     ));
                 }
-                for alias in self.passing.get(relation).into_iter().flatten().rev() {
+                for alias in self.passthrough_columns.get(relation).into_iter().flatten().rev() {
                     let is_it = |source: &&FromClauseRelation| {
                         alias.as_ref().is_none_or(|alias| is_same_name(alias, &source.alias))
                     };

@@ -68,7 +68,7 @@ pub(super) const KEYWORDS: [&str; 44] = [
 ];
 
 /// Maximum depth to which expressions are resolved, across all CTEs.
-pub(super) const HIGHEST: u32 = 400;
+pub(super) const MAX_RESOLUTION_DEPTH: u32 = 400;
 /// Maximum number of CTEs in a chain.
 const MAX_CTE_CHAIN: usize = 100;
 
@@ -77,7 +77,7 @@ pub(super) struct ColumnResolver<'f, 's> {
     /// Names that formulas may use, in lower case.
     pub allowed_names: FxHashSet<String>,
     /// CTEs whose columns formulas may use, in lower case.
-    pub bounds: FxHashSet<String>,
+    pub visible_ctes: FxHashSet<String>,
     /// Relations that are tabs of the sheet, in lower case. Columns joined from these relations may come from
     /// lookups.
     pub tabs: FxHashSet<String>,
@@ -88,14 +88,14 @@ pub(super) struct ColumnResolver<'f, 's> {
     pub definition_name: String,
     reads: HashMap<Option<String>, Vec<FromClauseRelation>>,
     /// Position of each CTE. A CTE reads only CTEs that precede it.
-    places: FxHashMap<String, usize>,
+    cte_positions: FxHashMap<String, usize>,
     /// CTEs that select `*` or `alias.*`, each with the aliases before its `*`. The alias is `None` for a `*` without
     /// an alias.
-    passing: FxHashMap<String, Vec<Option<String>>>,
+    passthrough_columns: FxHashMap<String, Vec<Option<String>>>,
     /// Clauses of each CTE that determine its rows.
     clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
     /// Relation that supplies the rows of the step.
-    base: String,
+    base_relation: String,
     /// Columns that are looked up in the step's own relation or in a tab. Each joined value is paired with its
     /// qualified name, because the spec may also join the relation explicitly.
     pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
@@ -140,20 +140,20 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         let mut columns = Self {
             file,
             allowed_names: FxHashSet::default(),
-            bounds: FxHashSet::default(),
+            visible_ctes: FxHashSet::default(),
             tabs: FxHashSet::default(),
             is_filled: false,
             definition_name: String::new(),
             reads: HashMap::new(),
-            places: file
+            cte_positions: file
                 .ctes
                 .iter()
                 .enumerate()
                 .map(|(cte_index, cte)| (cte.clone(), cte_index))
                 .collect(),
-            passing: FxHashMap::default(),
+            passthrough_columns: FxHashMap::default(),
             clauses: FxHashMap::default(),
-            base: String::new(),
+            base_relation: String::new(),
             aliases: Vec::new(),
             resolved_columns: HashMap::new(),
             rows: FxHashMap::default(),
@@ -175,7 +175,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                     let tokens = file.tokens.get(part.tokens.clone()).unwrap_or_default();
                     let alias = tokens.first().filter(|_| tokens.len() > 1);
                     let alias = alias.and_then(|token| super::file::token_name(*token, file));
-                    columns.passing.entry(cte.clone()).or_default().push(alias);
+                    columns.passthrough_columns.entry(cte.clone()).or_default().push(alias);
                 }
                 _ => {}
             }
@@ -204,7 +204,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
 
     /// Returns the expression of a column, with its names resolved.
     pub fn resolve_expression(&mut self, site: &ColumnExpression, trees: &mut Trees) -> Result<SqlNodeId, String> {
-        self.base = self.base_relation_of(site.cte.as_deref());
+        self.base_relation = self.base_relation_of(site.cte.as_deref());
         let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
         self.inline_columns(
             ResolutionContext {
@@ -254,7 +254,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         id: SqlNodeId,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        if trees.height(id) + look.depth > HIGHEST {
+        if trees.height(id) + look.depth > MAX_RESOLUTION_DEPTH {
             return Err(too_deep());
         }
         let key = (look.cte.map(str::to_owned), id, look.row_relationship);
@@ -317,7 +317,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         };
         let is_known = !is_same_name(&name, &self.definition_name)
             && self.allowed_names.contains(&name.to_ascii_lowercase())
-            && !self.is_other_column(cte, &name);
+            && !self.renames_input_column(cte, &name);
         let is_joined = match within {
             RowRelationship::Condition(condition_index) if source_index > condition_index => return Ok(id),
             RowRelationship::Condition(condition_index) => source_index != 0 && source_index != condition_index,
@@ -329,7 +329,8 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 .joined_value(look.with_more_depth(), source_index, &site, known_name, trees)
                 .unwrap_or(id));
         }
-        let is_of_step = within == RowRelationship::Step || self.base_relation_of(site.cte.as_deref()) == self.base;
+        let is_of_step =
+            within == RowRelationship::Step || self.base_relation_of(site.cte.as_deref()) == self.base_relation;
         if is_known && is_of_step {
             // The columns of the select's own rows do not need a relation name.
             return Ok(trees.without_relation(id));
@@ -353,7 +354,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     }
 
     /// Returns whether a select gives this name to a different input column.
-    fn is_other_column(&self, cte: Option<&str>, name: &str) -> bool {
+    fn renames_input_column(&self, cte: Option<&str>, name: &str) -> bool {
         let tokens = self
             .file
             .column(cte, name)
@@ -369,9 +370,9 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         let is_it = |source: &FromClauseRelation| {
             is_same_name(alias, &source.alias)
                 && match self.is_resolvable_cte(&source.relation, cte) {
-                    true => self.base_relation_of(Some(&source.relation)) == self.base,
+                    true => self.base_relation_of(Some(&source.relation)) == self.base_relation,
                     false => {
-                        source.relation == self.base && source.alias != source.relation
+                        source.relation == self.base_relation && source.alias != source.relation
                             || self.tabs.contains(&source.relation.to_ascii_lowercase())
                     }
                 }
@@ -394,7 +395,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         let Some(source) = self.relations_read(look.cte).get(join_index) else {
             return Ok(id);
         };
-        let (relation, join_kind) = (source.relation.clone(), source.how.clone());
+        let (relation, join_kind) = (source.relation.clone(), source.join_type.clone());
         let rows = match self.is_resolvable_cte(&relation, look.cte) {
             true => self.row_operations(&relation, look.depth + 1, trees)?,
             false => trees.add_leaf(SqlLabel::Rows),
@@ -437,7 +438,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         if within == RowRelationship::Step {
             // If only helper CTEs are joined, names cannot come from another relation.
             let is_of_step = |source: &FromClauseRelation| {
-                self.is_resolvable_cte(&source.relation, cte) || source.relation == self.base
+                self.is_resolvable_cte(&source.relation, cte) || source.relation == self.base_relation
             };
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
             return if join_index == 0 && is_alone {
@@ -452,7 +453,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         };
         let name = trees.without_relation(id);
         let is_keyword = matches!(trees.label(id), SqlLabel::Word(word) if KEYWORDS.contains(&word.as_str()));
-        if base == self.base || is_keyword {
+        if base == self.base_relation || is_keyword {
             return name;
         }
         let base = trees.add_word(&base);
@@ -472,8 +473,8 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         let Some(source) = self.relations_read(look.cte).get(join_index) else {
             return Err("the file has no join at this position".to_owned());
         };
-        let (relation, join_kind) = (source.relation.clone(), source.how.clone());
-        let value = match known_name.filter(|_| self.base_relation_of(Some(&relation)) == self.base) {
+        let (relation, join_kind) = (source.relation.clone(), source.join_type.clone());
+        let value = match known_name.filter(|_| self.base_relation_of(Some(&relation)) == self.base_relation) {
             Some(name) => trees.add_word(name),
             None => {
                 let value = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
@@ -500,7 +501,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         let (condition_tokens, join) = self
             .relations_read(look.cte)
             .get(join_index)
-            .map_or((0..0, 0..0), |source| (source.on.clone(), source.tokens.clone()));
+            .map_or((0..0, 0..0), |source| (source.condition.clone(), source.tokens.clone()));
         match (look.row_relationship, look.cte) {
             (RowRelationship::Joined, Some(cte)) => self.visited_rows.push((cte.to_owned(), join)),
             _ => self.visited.push(join),
@@ -527,7 +528,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     /// Returns the operations that determine which rows a helper CTE has: all operations that remove rows or combine
     /// several rows into a single row.
     fn row_operations(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<SqlNodeId, String> {
-        if depth > HIGHEST {
+        if depth > MAX_RESOLUTION_DEPTH {
             return Err(too_deep());
         }
         if let Some(cached_node) = self.rows.get(relation) {
@@ -543,7 +544,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             let Some(source) = self.relations_read(look.cte).get(source_index) else {
                 break;
             };
-            let (input_name, join_kind) = (source.relation.clone(), source.how.clone());
+            let (input_name, join_kind) = (source.relation.clone(), source.join_type.clone());
             // Left joins and cross joins do not remove rows.
             if matches!(join_kind.as_str(), "left join" | "cross join") {
                 continue;
@@ -580,5 +581,5 @@ impl<'f, 's> ColumnResolver<'f, 's> {
 }
 
 fn too_deep() -> String {
-    format!("the SQL is nested more than {HIGHEST} levels deep")
+    format!("the SQL is nested more than {MAX_RESOLUTION_DEPTH} levels deep")
 }

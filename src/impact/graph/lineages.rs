@@ -37,7 +37,7 @@ impl Graph<'_> {
         if self.lineages.iter().filter(is_parsed).count() < many {
             return None;
         }
-        let queries = (0..self.parts.len()).filter_map(|index| {
+        let queries = (0..self.nodes.len()).filter_map(|index| {
             let sql = self.sql(index).ok()?;
             let print = lineage::sql_fingerprint(sql, self.sources.dialect);
             let fingerprint_of_columns = |parts: &[String]| self.columns_fingerprint(index, parts);
@@ -86,7 +86,7 @@ impl Graph<'_> {
     /// Returns the SQL of a node.
     fn sql(&self, index: usize) -> Result<&str, LineageError> {
         let part = self
-            .parts
+            .nodes
             .get(index)
             .ok_or_else(|| LineageError::new("the node does not exist"))?;
         match (part.known_sql(), part.raw_sql(), self.uncompiled_sql.get(index)) {

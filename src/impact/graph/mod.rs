@@ -43,13 +43,13 @@ pub struct GraphSources<'a> {
     pub variables: &'a [(String, String)],
 }
 
-/// Graph of a project. Nodes are indices into `parts`.
+/// Graph of a project. Nodes are indices into `nodes`.
 #[derive(Debug)]
 pub struct Graph<'a> {
     /// Inputs of the graph.
     pub sources: GraphSources<'a>,
     /// Nodes of the graph.
-    pub parts: Vec<ImpactGraphNode<'a>>,
+    pub nodes: Vec<ImpactGraphNode<'a>>,
     /// Nodes that each node reads.
     pub parents: Vec<Vec<usize>>,
     /// Nodes that read each node.
@@ -76,7 +76,7 @@ impl<'a> Graph<'a> {
             .map(|node| ImpactGraphNode {
                 node: Some(node),
                 spec: None,
-                is_newer: false,
+                has_newer_spec_sql: false,
             })
             .collect();
         let mut parents = manifest.parents();
@@ -104,7 +104,7 @@ impl<'a> Graph<'a> {
                     parts.push(ImpactGraphNode {
                         node: None,
                         spec: None,
-                        is_newer: true,
+                        has_newer_spec_sql: true,
                     });
                     parents.push(Vec::new());
                     by_name.insert(spec.name.to_lowercase(), parts.len() - 1);
@@ -114,12 +114,12 @@ impl<'a> Graph<'a> {
             spec_indexes.push(index);
             if let Some(part) = parts.get_mut(index) {
                 let raw_code = part.node.and_then(|node| node.raw_code.as_deref()).map(str::trim);
-                part.is_newer = raw_code != spec.compiled.model_sql().map(str::trim);
+                part.has_newer_spec_sql = raw_code != spec.compiled.model_sql().map(str::trim);
                 part.spec = Some(spec);
             }
         }
         for (spec, index) in sources.specs.iter().zip(spec_indexes) {
-            let is_newer = parts.get(index).is_some_and(|part| part.is_newer);
+            let is_newer = parts.get(index).is_some_and(|part| part.has_newer_spec_sql);
             if let Some(parents) = parents.get_mut(index).filter(|_| is_newer) {
                 let read = spec.compiled.reads().iter().filter_map(|from| match from {
                     RelationReference::Source { group, table } => {
@@ -154,7 +154,7 @@ impl<'a> Graph<'a> {
             lineages: empty_cells(parts.len()),
             fingerprints: empty_cells(parts.len()),
             sources,
-            parts,
+            nodes: parts,
             parents,
             children,
             relations,
@@ -167,7 +167,7 @@ impl<'a> Graph<'a> {
     pub fn index_of(&self, id: &str) -> Option<usize> {
         let node_index = self.sources.manifest.index_of(id);
         node_index.or_else(|| {
-            self.parts
+            self.nodes
                 .iter()
                 .position(|part| part.node.is_none() && part.id() == id)
         })
@@ -175,12 +175,12 @@ impl<'a> Graph<'a> {
 
     /// Returns the display name of a node.
     pub(super) fn node_name(&self, index: usize) -> String {
-        self.parts.get(index).map(ImpactGraphNode::name).unwrap_or_default()
+        self.nodes.get(index).map(ImpactGraphNode::name).unwrap_or_default()
     }
 
     /// Returns the node to which a relation name in a node's SQL refers.
     pub fn find_relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
-        let has_spec_sql = self.parts.get(reader)?.has_spec_sql();
+        let has_spec_sql = self.nodes.get(reader)?.has_spec_sql();
         if let Some(places) = self.relations.get(parts).filter(|_| !has_spec_sql) {
             // The node in `ref` or `source` takes precedence over another node of the same table.
             let is_parent = |index: &usize| self.parents.get(reader).is_some_and(|read| read.contains(index));
@@ -189,7 +189,7 @@ impl<'a> Graph<'a> {
         // Names may be spelled as in a spec, or have fewer parts than the names that dbt writes.
         let last = parts.last()?;
         let is_named = |index: &&usize| {
-            self.parts.get(**index).is_some_and(|part| match part.node {
+            self.nodes.get(**index).is_some_and(|part| match part.node {
                 Some(node) if !has_spec_sql => match node.relation_name.as_deref() {
                     Some(name) => relation_parts(name).ends_with(parts),
                     None => last
@@ -215,7 +215,7 @@ impl<'a> Graph<'a> {
     /// Returns the columns of a node that are known without parsing its SQL.
     #[must_use]
     pub fn columns_known_without_sql(&self, index: usize) -> KnownRelationColumns {
-        let Some(part) = self.parts.get(index) else {
+        let Some(part) = self.nodes.get(index) else {
             return KnownRelationColumns::default();
         };
         if let Some(spec) = part

@@ -22,7 +22,7 @@ pub struct ImpactGraphNode<'a> {
     /// Spec of the node, if it has one.
     pub spec: Option<&'a SpecModel>,
     /// Whether the SQL of the spec differs from the SQL in dbt's manifest.
-    pub is_newer: bool,
+    pub has_newer_spec_sql: bool,
 }
 
 impl<'a> ImpactGraphNode<'a> {
@@ -60,7 +60,7 @@ impl<'a> ImpactGraphNode<'a> {
     /// manifest.
     pub(super) fn has_spec_sql(&self) -> bool {
         let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());
-        self.spec.is_some() && (self.is_newer || !is_compiled)
+        self.spec.is_some() && (self.has_newer_spec_sql || !is_compiled)
     }
 
     /// Returns the SQL without Jinja: the query of the spec, or the code that dbt has compiled.

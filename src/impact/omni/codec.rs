@@ -35,7 +35,7 @@ impl OmniFields {
 structs! {
     OmniView { name, file, fields }
     OmniTable { schema, name }
-    OmniField { name, kind, columns, fields, has_sql, why_table_level }
+    OmniField { name, kind, columns, fields, has_sql, reason_for_whole_table }
     FieldUser { name, kind, file, views, fields }
 }
 

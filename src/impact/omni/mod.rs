@@ -35,7 +35,7 @@ pub struct OmniFields {
     /// `by_table`.
     by_field: FxHashMap<String, Vec<(usize, usize)>>,
     /// Maps the name of a view or field to the indices of the topics and joins that use it.
-    by_used: FxHashMap<String, Vec<usize>>,
+    users_by_name: FxHashMap<String, Vec<usize>>,
 }
 
 /// Table of the warehouse, in lower case.
@@ -66,7 +66,7 @@ struct OmniField {
     /// Whether the field is defined by SQL and not only by a column name.
     has_sql: bool,
     /// Reason why the lineage may contain more columns than the field reads.
-    why_table_level: Option<String>,
+    reason_for_whole_table: Option<String>,
 }
 
 /// Field that a change affects.
@@ -86,7 +86,7 @@ pub(super) struct AffectedField {
     /// `by_field` is set.
     pub in_sql: bool,
     /// Reason why the lineage may contain more columns than the field reads.
-    pub why_table_level: Option<String>,
+    pub reason_for_whole_table: Option<String>,
 }
 
 /// Kind of a field, or of a topic or join that uses fields.
@@ -272,7 +272,10 @@ impl OmniFields {
     fn index_field_users(&mut self) {
         for (user_index, user) in self.users.iter().enumerate() {
             for reference in user.views.iter().chain(&user.fields) {
-                self.by_used.entry(reference.clone()).or_default().push(user_index);
+                self.users_by_name
+                    .entry(reference.clone())
+                    .or_default()
+                    .push(user_index);
             }
         }
     }
@@ -313,7 +316,7 @@ impl OmniFields {
             let column = table_columns().flatten().find(|column| columns.contains(*column));
             // Any changed column affects a field whose lineage is known only for the whole table.
             let is_whole =
-                field.why_table_level.is_some() && !columns.is_empty() && table_columns().any(Option::is_none);
+                field.reason_for_whole_table.is_some() && !columns.is_empty() && table_columns().any(Option::is_none);
             if column.is_none() && !is_whole && !(rows && table_columns().next().is_some()) {
                 continue;
             }
@@ -353,7 +356,7 @@ impl OmniFields {
             let full = format!("{view}.{}", field.field.to_lowercase());
             for user in [view, full]
                 .iter()
-                .filter_map(|reference| self.by_used.get(reference))
+                .filter_map(|reference| self.users_by_name.get(reference))
                 .flatten()
             {
                 first_fields.entry(*user).or_insert(field_index);
@@ -392,6 +395,6 @@ fn affected_field(
         file: view.file.clone(),
         reached_by: origin,
         column,
-        why_table_level: field.why_table_level.clone(),
+        reason_for_whole_table: field.reason_for_whole_table.clone(),
     }
 }

@@ -44,7 +44,7 @@ fn fields_that_read_a_column() {
             "top.total column by orders.revenue",
         ]
     );
-    assert!(reached[1].why_table_level.is_some());
+    assert!(reached[1].reason_for_whole_table.is_some());
     let users: Vec<String> = model
         .field_users(&reached)
         .into_iter()
@@ -85,7 +85,7 @@ fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
                 "{}.{}{}",
                 affected_field.view,
                 affected_field.field,
-                if affected_field.why_table_level.is_some() {
+                if affected_field.reason_for_whole_table.is_some() {
                     "?"
                 } else {
                     ""

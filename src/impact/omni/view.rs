@@ -61,7 +61,7 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
             name: name.to_owned(),
             kind: OmniItemKind::Column,
             fields,
-            why_table_level: reason,
+            reason_for_whole_table: reason,
             ..OmniField::default()
         });
     };
@@ -145,7 +145,7 @@ pub(super) fn read_view(
     if let Some(missing) = &merged_file.missing {
         let why = format!("the view extends `{missing}`, which is not among the files");
         for field in &mut view.fields {
-            field.why_table_level.get_or_insert_with(|| why.clone());
+            field.reason_for_whole_table.get_or_insert_with(|| why.clone());
         }
     }
     view
@@ -185,7 +185,7 @@ fn read_field(
         fields.extend(sql.fields);
         columns.extend(sql.columns);
         if sql.is_guessed {
-            parsed_field.why_table_level =
+            parsed_field.reason_for_whole_table =
                 Some("the SQL cannot be analyzed, so every word in the SQL is treated as a column".to_owned());
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
             };
             for field in &mut view.fields {
                 add_to_field(field, &sources);
-                field.why_table_level.get_or_insert_with(|| why.clone());
+                field.reason_for_whole_table.get_or_insert_with(|| why.clone());
             }
         }
     }
@@ -125,7 +125,7 @@ fn apply_view_lineage(
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
         let mut column_sources = ViewColumnSources::default();
-        for source in column.made_of.iter().chain(&column.windowed_by) {
+        for source in column.source_columns.iter().chain(&column.window_columns) {
             read_source(source, tables, &mut column_sources);
         }
         // Add the columns to the field, because a field with its own SQL may have the same name as a column but read
@@ -141,7 +141,7 @@ fn apply_view_lineage(
         });
         if let Some(field) = view.fields.get_mut(index) {
             add_to_field(field, &column_sources);
-            field.why_table_level = field.why_table_level.take().or_else(|| gap.cloned());
+            field.reason_for_whole_table = field.reason_for_whole_table.take().or_else(|| gap.cloned());
         }
     }
     for field in &mut view.fields {

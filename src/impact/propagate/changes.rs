@@ -46,7 +46,7 @@ pub struct ChangeNote {
     /// Description of the change.
     pub description: String,
     /// Severity of the change.
-    pub grade: ChangeSeverity,
+    pub severity: ChangeSeverity,
     /// Reason for the severity.
     pub reason: String,
 }

@@ -31,7 +31,7 @@ pub(super) fn grade_exposure_or_saved_query(
                 format!("the input `{name}` fails or was removed"),
                 None,
             )
-        } else if let Some(column) = first(ColumnChange::Gone) {
+        } else if let Some(column) = first(ColumnChange::Removed) {
             (
                 ChangeSeverity::Breaking,
                 format!("the possible input `{name}.{column}` was removed"),

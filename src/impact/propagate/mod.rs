@@ -31,7 +31,7 @@ pub(super) struct Propagation {
 /// Propagates changes downstream.
 pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagation {
     let mut propagation = Propagation {
-        states: NodeStates::new(graph.parts.len()),
+        states: NodeStates::new(graph.nodes.len()),
         order: Vec::new(),
     };
     for start in starts {
@@ -101,14 +101,14 @@ fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize
 
 /// Grades the effect of a change on the changed node itself, based on its contract.
 fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
-    let Some(part) = graph.parts.get(start.node_index) else {
+    let Some(part) = graph.nodes.get(start.node_index) else {
         return;
     };
     let contract = part.node.is_some_and(|node| node.contract_enforced);
     for (column, change) in &start.columns {
         let is_listed = part.node.is_some_and(|node| node.column(column).is_some());
         match change {
-            ColumnChange::Gone if contract && is_listed => {
+            ColumnChange::Removed if contract && is_listed => {
                 state.raise_severity(
                     ChangeSeverity::Breaking,
                     format!("the contract contains `{column}`, which was removed"),
@@ -134,7 +134,7 @@ fn grade_node(
     starts: &[NodeChanges],
     tests: &BTreeMap<&str, DataTest<'_>>,
 ) -> NodeState {
-    let Some(part) = graph.parts.get(index) else {
+    let Some(part) = graph.nodes.get(index) else {
         return NodeState::default();
     };
     let mut state = NodeState::default();

@@ -16,7 +16,7 @@ pub(super) fn grade_model(
     let parents = graph.parents.get(index).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
         states.get(parent)?.fails.as_ref()?;
-        Some((*parent, graph.parts.get(*parent)?.name()))
+        Some((*parent, graph.nodes.get(*parent)?.name()))
     }) {
         let is_gone = starts
             .iter()
@@ -32,7 +32,7 @@ pub(super) fn grade_model(
     }
     // If the rows of a parent change, all columns change, regardless of the SQL.
     if let Some((parent, name)) = parent_with_changed_rows(graph, index, states)
-        .filter(|_| graph.parts.get(index).is_some_and(ImpactGraphNode::has_sql))
+        .filter(|_| graph.nodes.get(index).is_some_and(ImpactGraphNode::has_sql))
     {
         state.rows = Some(Some((parent, None)));
         state.raise_severity(
@@ -48,7 +48,7 @@ pub(super) fn grade_model(
         let is_start = starts.iter().any(|start| start.node_index == **parent);
         is_start
             && graph
-                .parts
+                .nodes
                 .get(**parent)
                 .is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
     });
@@ -113,7 +113,7 @@ fn grade_lost_columns(
         let name = graph.node_name(read);
         let via = Some((read, Some(column.column.clone())));
         let label = format!("{name}.{}", column.column);
-        if *change == ColumnChange::Gone {
+        if *change == ColumnChange::Removed {
             state.fails = Some(via.clone());
             state.raise_severity(
                 ChangeSeverity::Breaking,
@@ -151,13 +151,13 @@ pub(crate) fn parent_with_changed_rows(
     parents
         .iter()
         .all(is_plain)
-        .then(|| graph.parts.get(*parent).map(|part| (*parent, part.name())))
+        .then(|| graph.nodes.get(*parent).map(|part| (*parent, part.name())))
         .flatten()
 }
 
 /// Grades a model according to which of its columns change.
 fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
-    let node = graph.parts.get(index).and_then(|part| part.node);
+    let node = graph.nodes.get(index).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
     let columns: Vec<(String, ColumnChange, ChangeOrigin)> = state
         .columns
@@ -167,7 +167,7 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
     for (column, change, via) in columns {
         let is_listed = node.is_some_and(|node| node.column(&column).is_some());
         let source = via.as_ref().and_then(|(parent, column)| {
-            let name = graph.parts.get(*parent)?.name();
+            let name = graph.nodes.get(*parent)?.name();
             Some(
                 column
                     .as_ref()
@@ -176,7 +176,7 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
         });
         let source = source.unwrap_or_else(|| "its inputs".to_owned());
         let (grade, reason) = match change {
-            ColumnChange::Gone if contract && is_listed => (
+            ColumnChange::Removed if contract && is_listed => (
                 ChangeSeverity::Breaking,
                 format!("the contract contains `{column}`, which was removed"),
             ),
@@ -184,7 +184,7 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
                 ChangeSeverity::Breaking,
                 format!("the contract sets a type for `{column}`"),
             ),
-            ColumnChange::Gone => (ChangeSeverity::Changing, format!("the column `{column}` is removed")),
+            ColumnChange::Removed => (ChangeSeverity::Changing, format!("the column `{column}` is removed")),
             ColumnChange::Type => (
                 ChangeSeverity::Changing,
                 format!("`{column}` gets the type of {source}"),
@@ -207,7 +207,7 @@ fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates
         let via = Some((*parent, None));
         match gone {
             Some((column, (change, _))) => {
-                let what = if *change == ColumnChange::Gone {
+                let what = if *change == ColumnChange::Removed {
                     "was removed"
                 } else {
                     "has another type"

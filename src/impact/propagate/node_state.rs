@@ -126,10 +126,14 @@ mod tests {
         for (own, upstream, expected) in [
             (
                 ColumnChange::Values,
-                ColumnChange::Gone,
-                (ColumnChange::Gone, Some((1, None))),
+                ColumnChange::Removed,
+                (ColumnChange::Removed, Some((1, None))),
             ),
-            (ColumnChange::Gone, ColumnChange::Values, (ColumnChange::Gone, None)),
+            (
+                ColumnChange::Removed,
+                ColumnChange::Values,
+                (ColumnChange::Removed, None),
+            ),
             (ColumnChange::Type, ColumnChange::Type, (ColumnChange::Type, None)),
         ] {
             let mut merged = state(own, None, &[]);

@@ -17,7 +17,7 @@ const MAX_LISTED: usize = 8;
 pub fn format_brief(impact: &Impact) -> String {
     let mut by_grade: BTreeMap<ChangeSeverity, Vec<&Effect>> = BTreeMap::new();
     for effect in &impact.effects {
-        by_grade.entry(effect.grade).or_default().push(effect);
+        by_grade.entry(effect.severity).or_default().push(effect);
     }
     let counts: Vec<String> = by_grade
         .iter()
@@ -79,7 +79,7 @@ mod tests {
         let effect = |kind: &str, name: &str| Effect {
             kind: kind.to_owned(),
             name: name.to_owned(),
-            grade: ChangeSeverity::Changing,
+            severity: ChangeSeverity::Changing,
             ..Effect::default()
         };
         let effects = vec![

@@ -54,7 +54,7 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
         DrawnNode::new(
             effect.id.clone(),
             format!("{}\n{}", effect.name, display_kind(&effect.kind)),
-            grade_class(effect.grade),
+            grade_class(effect.severity),
         )
     });
     let dots: Vec<DrawnNode> = changed.chain(reached).collect();

@@ -43,7 +43,7 @@ pub fn node_details(
     status: &BTreeMap<String, String>,
 ) -> BTreeMap<String, HtmlNodeDetails> {
     let mut details: BTreeMap<String, HtmlNodeDetails> = BTreeMap::new();
-    for part in &graph.parts {
+    for part in &graph.nodes {
         let id = part.id();
         if !ids.contains(&id) {
             continue;
@@ -117,8 +117,8 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
         let reason = changed.reason.as_ref().map(|reason| {
             format!(
                 " <span class=\"grade {}\">{}</span> {}",
-                grade_class(changed.grade),
-                changed.grade.name(),
+                grade_class(changed.severity),
+                changed.severity.name(),
                 sentence_to_html(reason)
             )
         });
@@ -197,10 +197,10 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
     for index in changed.iter().filter_map(|id| graph.index_of(id)) {
-        let (Some(part), Some(parents)) = (graph.parts.get(index), graph.parents.get(index)) else {
+        let (Some(part), Some(parents)) = (graph.nodes.get(index), graph.parents.get(index)) else {
             continue;
         };
-        for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {
+        for parent in parents.iter().filter_map(|parent| graph.nodes.get(*parent)) {
             if ids.insert(parent.id()) {
                 upstream.push(DrawnNode::new(
                     parent.id(),
@@ -235,7 +235,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             .collect();
         let text_or_dash = |text: &Option<String>| text.as_deref().map_or_else(|| "–".to_owned(), escape_text);
         let model_level_note = effect
-            .why_node_level
+            .reason_for_whole_node
             .as_ref()
             .map(|why| format!("<br><small>no column-level lineage: {}</small>", sentence_to_html(why)));
         let gap = effect
@@ -257,13 +257,13 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             escape_text(&effect.name),
             escape_text(&display_kind(&effect.kind)),
             steps.join(" → "),
-            effect.grade.name(),
+            effect.severity.name(),
             sentence_to_html(&effect.reason),
             model_level_note.unwrap_or_default(),
             gap.unwrap_or_default(),
             text_or_dash(&effect.owner),
             text_or_dash(&effect.status),
-            grade = grade_class(effect.grade),
+            grade = grade_class(effect.severity),
         );
     }
     output.push_str("</tbody>\n</table></div>\n</section>\n");
@@ -276,7 +276,7 @@ fn write_notes(impact: &Impact, output: &mut String) {
         .effects
         .iter()
         .filter(|effect| is_model(&effect.kind))
-        .filter_map(|e| Some((&e.name, e.why_node_level.as_ref()?)))
+        .filter_map(|e| Some((&e.name, e.reason_for_whole_node.as_ref()?)))
         .collect();
     let count = impact.effects.iter().filter(|effect| is_model(&effect.kind)).count();
     output.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">Precision</h2>\n");
@@ -350,7 +350,7 @@ fn write_script_data(
     let nodes = drawing.nodes.iter().take(drawn_count).map(|dot| {
         let detail = details.get(&dot.id).cloned().unwrap_or_default();
         let effect = effects.get(dot.id.as_str());
-        let grade = effect.map(|effect| effect.grade);
+        let grade = effect.map(|effect| effect.severity);
         json!({
             "label": dot.label,
             "class": dot.class,

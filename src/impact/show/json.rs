@@ -74,14 +74,14 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         name: &changed.name,
         id: &changed.id,
         what: &changed.description,
-        grade: grade_class(changed.grade),
+        grade: grade_class(changed.severity),
         reason: changed.reason.as_deref(),
     });
     let effects = impact.effects.iter().map(|effect| EffectJson {
         name: &effect.name,
         id: &effect.id,
         kind: &effect.kind,
-        level: if effect.why_node_level.is_some() {
+        level: if effect.reason_for_whole_node.is_some() {
             "model"
         } else {
             "column"
@@ -89,9 +89,9 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         columns: &effect.columns,
         path: effect.path.iter().map(|step| &**step).collect(),
         via: effect.via.as_deref(),
-        grade: grade_class(effect.grade),
+        grade: grade_class(effect.severity),
         reason: &effect.reason,
-        why_model_level: effect.why_node_level.as_deref(),
+        why_model_level: effect.reason_for_whole_node.as_deref(),
         gaps: &effect.gaps,
         owner: effect.owner.as_deref(),
         status: effect.status.as_deref(),
@@ -103,7 +103,7 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         before: &revision_difference.before,
         now: &revision_difference.now,
         models: &revision_difference.models,
-        why_model_level: revision_difference.whole.as_deref(),
+        why_model_level: revision_difference.reason_for_unknown_difference.as_deref(),
     });
     JsonReport {
         summary: impact.summary_sentence(),

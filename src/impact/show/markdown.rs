@@ -18,7 +18,7 @@ pub fn impact_markdown(impact: &Impact) -> String {
         let reason = changed
             .reason
             .as_ref()
-            .map(|reason| format!(" ({}: {})", changed.grade.name(), text(reason)));
+            .map(|reason| format!(" ({}: {})", changed.severity.name(), text(reason)));
         let _ = writeln!(
             out,
             "- {}: {}{}",
@@ -35,8 +35,8 @@ pub fn impact_markdown(impact: &Impact) -> String {
     }
     for effect in &impact.effects {
         let path: Vec<String> = effect.path.iter().map(|step| inline_code(step)).collect();
-        let mut reason = format!("**{}**: {}", effect.grade.name(), text(&effect.reason));
-        if let Some(why) = &effect.why_node_level {
+        let mut reason = format!("**{}**: {}", effect.severity.name(), text(&effect.reason));
+        if let Some(why) = &effect.reason_for_whole_node {
             let _ = write!(reason, "; no column-level lineage: {}", text(why));
         }
         let text_or_dash = |text_of: &Option<String>| text_of.as_deref().map(text).unwrap_or_default();

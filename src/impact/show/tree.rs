@@ -32,7 +32,7 @@ pub fn impact_tree(impact: &Impact) -> String {
         let blank = if is_first { "\n" } else { "" };
         let _ = write!(out, "{blank}{}: {}", one_line(&changed.name), changed.description);
         if let Some(reason) = &changed.reason {
-            let _ = write!(out, " ({}: {})", changed.grade.name(), one_line(reason));
+            let _ = write!(out, " ({}: {})", changed.severity.name(), one_line(reason));
         }
         out.push('\n');
         if last_index.get(changed.id.as_str()) == Some(&index) {
@@ -93,7 +93,7 @@ fn write_line(impact: &Impact, effect_index: usize, before: &str, output: &mut S
     let Some(effect) = impact.effects.get(effect_index) else {
         return;
     };
-    let sign = match effect.grade {
+    let sign = match effect.severity {
         ChangeSeverity::Breaking => "breaking",
         ChangeSeverity::Changing => "changing",
         ChangeSeverity::Harmless => "harmless",
@@ -105,7 +105,7 @@ fn write_line(impact: &Impact, effect_index: usize, before: &str, output: &mut S
         display_kind(&effect.kind),
         one_line(&effect.reason)
     );
-    if let Some(why) = &effect.why_node_level {
+    if let Some(why) = &effect.reason_for_whole_node {
         let _ = write!(output, " [no column-level lineage: {}]", one_line(why));
     } else if let Some(gap) = effect.gaps.first() {
         let _ = write!(output, " [perhaps: {}]", one_line(gap));

@@ -71,7 +71,9 @@ pub(super) fn compare_specs(
             .find(|now| now.name().eq_ignore_ascii_case(column.name()))
         {
             None => {
-                start.columns.insert(column.name().to_lowercase(), ColumnChange::Gone);
+                start
+                    .columns
+                    .insert(column.name().to_lowercase(), ColumnChange::Removed);
                 let label = format!("{name}.{}", column.name());
                 if !differences.iter().any(|d| d.name == label) {
                     differences.push(new_difference(&label, "removed", "", ""));
@@ -103,7 +105,7 @@ pub(super) fn compare_specs(
             start.rows = true;
             let whole_reason = Some("the spec has errors before or after the change".to_owned());
             differences.push(RevisionDifference {
-                whole: whole_reason,
+                reason_for_unknown_difference: whole_reason,
                 ..new_difference(name, "sql", "", "")
             });
         }
@@ -121,7 +123,7 @@ fn compare_sql(
 ) {
     let known_columns = |parts: &[String]| {
         let last = parts.last();
-        let index = graph.parts.iter().position(|part| {
+        let index = graph.nodes.iter().position(|part| {
             part.is_relation()
                 && last.is_some_and(|l| {
                     part.node.is_some_and(|node| node.name.eq_ignore_ascii_case(l))
@@ -162,7 +164,7 @@ fn compare_lineages(
             }
             None if new.is_complete() => {
                 is_layout = false;
-                start.columns.insert(column.clone(), ColumnChange::Gone);
+                start.columns.insert(column.clone(), ColumnChange::Removed);
             }
             None => {}
         }
@@ -200,9 +202,15 @@ pub(super) fn compare_models(
         (Err(jinja), _) | (_, Err(jinja)) => return add_unknown_jinja(name, &jinja, start, differences),
     };
     // If the Jinja is the same in both revisions, its result is assumed to be the same.
-    if was.unknown != now.unknown {
-        let changed = now.unknown.iter().find(|jinja| !was.unknown.contains(jinja));
-        let jinja = changed.or(was.unknown.first()).map(String::as_str).unwrap_or_default();
+    if was.unresolved_jinja != now.unresolved_jinja {
+        let changed = now
+            .unresolved_jinja
+            .iter()
+            .find(|jinja| !was.unresolved_jinja.contains(jinja));
+        let jinja = changed
+            .or(was.unresolved_jinja.first())
+            .map(String::as_str)
+            .unwrap_or_default();
         return add_unknown_jinja(name, &format!("`{{{{ {jinja} }}}}`"), start, differences);
     }
     if !differences.iter().any(|d| d.name == name) {
@@ -215,7 +223,7 @@ pub(super) fn compare_models(
 struct ComparableSql {
     sql: String,
     /// Jinja expressions that only dbt can evaluate, in order.
-    unknown: Vec<String>,
+    unresolved_jinja: Vec<String>,
 }
 
 impl ComparableSql {
@@ -238,7 +246,10 @@ impl ComparableSql {
             };
             Some(name.replace(|c| !is_word_char(c), "_"))
         })?;
-        Ok(Self { sql, unknown })
+        Ok(Self {
+            sql,
+            unresolved_jinja: unknown,
+        })
     }
 }
 
@@ -252,7 +263,7 @@ pub(super) fn add_untraced(
     start.rows = true;
     start.redefined = true;
     differences.push(RevisionDifference {
-        whole: Some(reason.to_owned()),
+        reason_for_unknown_difference: Some(reason.to_owned()),
         ..new_difference(name, "sql", "", "")
     });
 }

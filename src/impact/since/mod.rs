@@ -99,7 +99,7 @@ pub struct RevisionDifference {
     /// Models that use the changed metric of a metric set. Empty for other differences.
     pub models: Vec<String>,
     /// Reason why the exact difference is not known. `None` if the difference is known.
-    pub whole: Option<String>,
+    pub reason_for_unknown_difference: Option<String>,
 }
 
 /// Returns the nodes that changed since the base revision, and all differences between the two revisions.
@@ -254,7 +254,7 @@ impl RevisionComparer<'_, '_> {
         let note = ChangeNote {
             name: name.to_owned(),
             description,
-            grade,
+            severity: grade,
             reason: reason.to_owned(),
         };
         self.node_changes_mut(index).notes.push(note);
@@ -266,14 +266,14 @@ impl RevisionComparer<'_, '_> {
 
     fn report_whole(&mut self, name: &str, description: &'static str, reason: &str) {
         self.differences.push(RevisionDifference {
-            whole: Some(reason.to_owned()),
+            reason_for_unknown_difference: Some(reason.to_owned()),
             ..new_difference(name, description, "", "")
         });
     }
 
     /// Returns the model, seed or snapshot with the given name.
     fn index_of(&self, name: &str) -> Option<usize> {
-        self.graph.parts.iter().position(|part| {
+        self.graph.nodes.iter().position(|part| {
             part.kind().is_referenceable()
                 && (part.name().eq_ignore_ascii_case(name) || part.spec.is_some_and(|spec| spec.name == name))
         })
@@ -287,6 +287,6 @@ fn new_difference(name: &str, description: &'static str, before: &str, now: &str
         before: before.to_owned(),
         now: now.to_owned(),
         models: Vec::new(),
-        whole: None,
+        reason_for_unknown_difference: None,
     }
 }

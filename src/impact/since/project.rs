@@ -60,7 +60,7 @@ impl RevisionComparer<'_, '_> {
                 &text_or_empty(now),
             );
             let mut count = 0;
-            for (index, part) in self.graph.parts.iter().enumerate() {
+            for (index, part) in self.graph.nodes.iter().enumerate() {
                 if part
                     .node
                     .and_then(|node| node.raw_code.as_deref())

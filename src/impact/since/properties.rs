@@ -222,7 +222,7 @@ impl RevisionComparer<'_, '_> {
             let is_it = |part: &crate::ImpactGraphNode<'_>| kinds.contains(&part.kind()) && part.name() == name;
             if let Some(index) = self
                 .graph
-                .parts
+                .nodes
                 .iter()
                 .position(is_it)
                 .filter(|_| is_computed && before.is_some())

@@ -27,7 +27,7 @@ impl RevisionComparer<'_, '_> {
         for column in gone {
             self.node_changes_mut(index)
                 .columns
-                .insert(column.clone(), ColumnChange::Gone);
+                .insert(column.clone(), ColumnChange::Removed);
         }
         // Assume that the rows change, because a comparison of lines does not show whether only columns were added or
         // removed.

@@ -92,7 +92,7 @@ impl RevisionComparer<'_, '_> {
         let is_it = |part: &crate::ImpactGraphNode<'_>| {
             part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name)
         };
-        self.graph.parts.iter().position(is_it)
+        self.graph.nodes.iter().position(is_it)
     }
 
     fn report_removed_source(&mut self, name: &str) {
@@ -139,7 +139,7 @@ impl RevisionComparer<'_, '_> {
         let now = yaml_text::named_items(Some(new), "columns");
         let index = self.find_source(name);
         let table = index.and_then(|index| {
-            let id = &self.graph.parts.get(index)?.node?.unique_id;
+            let id = &self.graph.nodes.get(index)?.node?.unique_id;
             self.graph.sources.catalog?.table(id)
         });
         for (column, _) in yaml_text::named_items(Some(old), "columns") {
@@ -165,7 +165,7 @@ impl RevisionComparer<'_, '_> {
             if let (Some(index), false) = (index, is_there == Some(true)) {
                 self.node_changes_mut(index)
                     .columns
-                    .insert(column.to_lowercase(), ColumnChange::Gone);
+                    .insert(column.to_lowercase(), ColumnChange::Removed);
             }
         }
     }

@@ -208,7 +208,7 @@ impl<'s> SemanticWriter<'s> {
         ] {
             out.extend((!items.is_empty()).then(|| (key.to_owned(), YamlOutput::List(items))));
         }
-        doc.beside
+        doc.other_lists
             .push(("semantic_models".to_owned(), vec![YamlOutput::Map(out)]));
         let metric = |metric: &ModelMetric| {
             let mut out = vec![
@@ -239,7 +239,7 @@ impl<'s> SemanticWriter<'s> {
             ]);
             YamlOutput::Map(out)
         };
-        doc.beside
+        doc.other_lists
             .push(("metrics".to_owned(), self.metrics.iter().map(metric).collect()));
     }
 }

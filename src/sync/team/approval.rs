@@ -72,8 +72,8 @@ impl RequiredApproval {
             .iter()
             .filter(|event| matches!(event.action, ChangeComment::Approved | ChangeComment::Rejected))
             .collect();
-        judged.sort_by(|one, other| one.at.cmp(&other.at));
-        let of = |event: &Event| formulac_model::email_address(&event.by).to_lowercase();
+        judged.sort_by(|one, other| one.timestamp.cmp(&other.timestamp));
+        let of = |event: &Event| formulac_model::email_address(&event.author).to_lowercase();
         let last: BTreeMap<String, &Event> = judged
             .iter()
             .filter(|event| event.content == content)
@@ -88,14 +88,14 @@ impl RequiredApproval {
         standing.void.extend(
             earlier
                 .into_values()
-                .map(|event| (event.by.clone(), "the change was edited after the approval")),
+                .map(|event| (event.author.clone(), "the change was edited after the approval")),
         );
         for event in last.into_values() {
-            let is_author = authors.iter().any(|author| is_same_person(author, &event.by));
-            let by = event.by.clone();
+            let is_author = authors.iter().any(|author| is_same_person(author, &event.author));
+            let by = event.author.clone();
             if is_author {
                 standing.void.push((by, "users cannot approve their own changes"));
-            } else if !self.can_be_reviewed_by(people, &event.by) {
+            } else if !self.can_be_reviewed_by(people, &event.author) {
                 standing.void.push((by, "the user's role is not permitted to approve"));
             } else if event.action == ChangeComment::Approved {
                 standing.approved.push(by);

@@ -1,7 +1,7 @@
 //! Checks whether the authors of a branch's commits were permitted to make them. The checks in commands cannot stop a
 //! person who edits the files directly. This check runs in CI, where the branch cannot affect the result.
 
-use super::change::{CHANGES, ChangeComment, Event, is_same_person};
+use super::change::{APPROVALS_FOLDER, ChangeComment, Event, is_same_person};
 use crate::model::{Environment, Project};
 use crate::{LOG, LogEntry, REFUSED};
 use formulac_model::Right;
@@ -73,9 +73,9 @@ impl Commit {
             return None;
         }
         self.files.iter().find_map(|file| {
-            let name = file.path.strip_prefix(CHANGES)?.rsplit('/').next()?;
+            let name = file.path.strip_prefix(APPROVALS_FOLDER)?.rsplit('/').next()?;
             let event = Event::read(name, file.text.as_deref()?).ok()?;
-            (event.action == ChangeComment::Approved).then_some(event.by)
+            (event.action == ChangeComment::Approved).then_some(event.author)
         })
     }
 }
@@ -164,10 +164,13 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
     if path == "formulac.yml" || OWNERS.contains(&path) {
         return has(Right::Settings);
     }
-    if let Some(inside) = path.strip_prefix(CHANGES).and_then(|path| path.strip_prefix('/')) {
+    if let Some(inside) = path
+        .strip_prefix(APPROVALS_FOLDER)
+        .and_then(|path| path.strip_prefix('/'))
+    {
         let event = new_record_text(file)
             .and_then(|text| Event::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned))?;
-        check_signed_by_author(&event.by, commit)?;
+        check_signed_by_author(&event.author, commit)?;
         return match event.action {
             ChangeComment::Proposed => has(Right::Propose),
             ChangeComment::Commented => has(Right::Comment),
@@ -179,10 +182,10 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
         let text = new_record_text(file)?;
         let entry = LogEntry::read_verified_entry(name, text)
             .ok_or("the file is not a log entry, or was changed after it was written")?;
-        if entry.did == REFUSED {
+        if entry.action == REFUSED {
             return Ok(());
         }
-        check_signed_by_author(&entry.by, commit)?;
+        check_signed_by_author(&entry.author, commit)?;
         let into = project
             .environments()
             .iter()
@@ -238,14 +241,15 @@ default_role: analyst
 
     fn record_entry(by: &str, environment: &str) -> (String, String) {
         let mut entry = LogEntry::default();
-        (entry.did, entry.at, entry.by) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), by.to_owned());
+        (entry.action, entry.timestamp, entry.author) =
+            ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), by.to_owned());
         environment.clone_into(&mut entry.environment);
         (format!("{LOG}/{}", entry.file_name()), entry.text())
     }
 
     fn record_event(comment: ChangeComment, by: &str) -> (String, String) {
         let event = Event::new(comment, "2026-11-20T10:00:00Z", by, "t");
-        (format!("{CHANGES}/t/{}", event.file_name()), event.text())
+        (format!("{APPROVALS_FOLDER}/t/{}", event.file_name()), event.text())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{content_hash, short_hash};
 use formulac_model::email_address;
 
 /// Folder for proposed changes, relative to the project's folder.
-pub const CHANGES: &str = ".formulac/approvals";
+pub const APPROVALS_FOLDER: &str = ".formulac/approvals";
 /// Maximum number of characters of a change's title that are used in its identifier.
 const MAX_ID_LENGTH: usize = 48;
 
@@ -56,13 +56,13 @@ pub struct Event {
     /// Kind of action.
     pub action: ChangeComment,
     /// Timestamp, such as `2026-11-20T10:00:00Z`.
-    pub at: String,
+    pub timestamp: String,
     /// Person, as `Name <address>`.
-    pub by: String,
+    pub author: String,
     /// Title of a proposal, or comment of another action. May be empty.
     pub text: String,
     /// Additional text.
-    pub more: String,
+    pub additional_text: String,
     /// Environment of a proposal. Empty if no environment is specified.
     pub environment: String,
     /// Branch or revision with which a proposal is compared. Empty for other actions.
@@ -79,10 +79,10 @@ impl Event {
         let empty = String::new;
         Self {
             action,
-            at,
-            by,
+            timestamp: at,
+            author: by,
             text,
-            more: empty(),
+            additional_text: empty(),
             environment: empty(),
             base: empty(),
             content: empty(),
@@ -92,7 +92,7 @@ impl Event {
     /// Adds additional text to the event.
     #[must_use]
     pub fn with_additional_text(mut self, more: &str) -> Self {
-        self.more = strip_control_characters(more);
+        self.additional_text = strip_control_characters(more);
         self
     }
 
@@ -101,10 +101,10 @@ impl Event {
     pub fn text(&self) -> String {
         let pairs = [
             ("did", self.action.name()),
-            ("at", &self.at),
-            ("by", &self.by),
+            ("at", &self.timestamp),
+            ("by", &self.author),
             ("text", &self.text),
-            ("more", &self.more),
+            ("more", &self.additional_text),
             ("environment", &self.environment),
             ("base", &self.base),
             ("content", &self.content),
@@ -120,7 +120,7 @@ impl Event {
     /// Returns the name of the event's file: the time and the first characters of the hash.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();
+        let time: String = self.timestamp.chars().filter(char::is_ascii_alphanumeric).collect();
         format!("{time}-{}.yml", short_hash(&content_hash(self.text().as_bytes())))
     }
 
@@ -139,10 +139,10 @@ impl Event {
             .ok_or("the file does not describe a change")?;
         let event = Self {
             action,
-            at: scalar("at"),
-            by: scalar("by"),
+            timestamp: scalar("at"),
+            author: scalar("by"),
             text: scalar("text"),
-            more: scalar("more"),
+            additional_text: scalar("more"),
             environment: scalar("environment"),
             base: scalar("base"),
             content: scalar("content"),
@@ -197,7 +197,7 @@ pub fn parse_changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<
         }
     }
     let change = |(id, mut events): (String, Vec<Event>)| {
-        events.sort_by(|one, other| (&one.at, one.file_name()).cmp(&(&other.at, other.file_name())));
+        events.sort_by(|one, other| (&one.timestamp, one.file_name()).cmp(&(&other.timestamp, other.file_name())));
         Change { id, events }
     };
     (found.into_iter().map(change).collect(), faults)
@@ -270,7 +270,7 @@ mod tests {
         )
         .with_additional_text("no\r\n\nmore");
         assert_eq!(
-            (event.text.as_str(), event.more.as_str()),
+            (event.text.as_str(), event.additional_text.as_str()),
             ("x\n- y: {{ z }} #", "no\n\nmore")
         );
         event.base = "main".to_owned();

@@ -1,7 +1,7 @@
 //! Content of a change: the handwritten files, and the verification evidence for them. An approval covers exactly these
 //! files.
 
-use super::change::CHANGES;
+use super::change::APPROVALS_FOLDER;
 use crate::dbt::is_unmodified;
 use crate::{EVIDENCE, KNOWN, LOG, PushState, content_hash};
 
@@ -42,7 +42,7 @@ impl ContentDifference {
     /// Returns `true` if the file is `known.yml`, the state of a model, evidence, a proposed change, or a log entry.
     fn is_own_record(&self) -> bool {
         let is_below = |folder: &str| self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        self.is_known() || self.state_model().is_some() || [EVIDENCE, CHANGES, LOG].into_iter().any(is_below)
+        self.is_known() || self.state_model().is_some() || [EVIDENCE, APPROVALS_FOLDER, LOG].into_iter().any(is_below)
     }
 
     /// Returns `true` if the file is `known.yml`. This file affects the SQL like a spec, and its facts cannot be

@@ -7,7 +7,7 @@ mod open_changes;
 pub mod show;
 
 use formulac::sync::{TextChange, content_hash};
-use formulac::team::{CHANGES, Change, ChangeComment, Event, Right, change_id, parse_changes};
+use formulac::team::{APPROVALS_FOLDER, Change, ChangeComment, Event, Right, change_id, parse_changes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let repository = Repository::find(&workspace.root)?;
     let (changes, faults) = read_changes(&workspace);
     for (path, fault) in &faults {
-        session.warn(&format!("{CHANGES}/{path}: {fault}, so the file is ignored"));
+        session.warn(&format!("{APPROVALS_FOLDER}/{path}: {fault}, so the file is ignored"));
     }
     let ground = ChangeContext {
         session,
@@ -53,7 +53,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
 
 /// Returns the changes in the project, and the files that are not valid change records.
 pub fn read_changes(workspace: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
-    parse_changes(folder::read_yaml_files(&workspace.root.join(CHANGES)))
+    parse_changes(folder::read_yaml_files(&workspace.root.join(APPROVALS_FOLDER)))
 }
 
 /// Data that all subcommands of `change` use.
@@ -147,21 +147,21 @@ impl ChangeContext<'_> {
         } else {
             "change reject"
         };
-        if !under_way.can_be_reviewed_by(&event.by) {
+        if !under_way.can_be_reviewed_by(&event.author) {
             return Err(permissions::report_missing_right(
                 self.session,
                 &self.workspace,
-                &event.by,
+                &event.author,
                 command,
                 Right::Approve,
                 None,
             ));
         }
-        if comment == ChangeComment::Approved && under_way.is_authored_by(&event.by, change) {
-            permissions::log_refusal(self.session, &self.workspace, &event.by, command, None);
+        if comment == ChangeComment::Approved && under_way.is_authored_by(&event.author, change) {
+            permissions::log_refusal(self.session, &self.workspace, &event.author, command, None);
             return Err(Failure::new(
                 Exit::NotAllowed,
-                format!("users cannot approve their own changes: {}", event.by),
+                format!("users cannot approve their own changes: {}", event.author),
             )
             .with_help("ask somebody who did not write any part of the change to approve it. This attempt is logged"));
         }
@@ -245,7 +245,7 @@ impl ChangeContext<'_> {
     /// Writes an event to its file and commits it.
     fn commit_event(&self, id: &str, event: &Event) -> Result<String, Failure> {
         let _lock = ProjectLock::acquire(self.session, &self.workspace)?;
-        let path = format!("{CHANGES}/{id}/{}", event.file_name());
+        let path = format!("{APPROVALS_FOLDER}/{id}/{}", event.file_name());
         let hash = content_hash(event.text().as_bytes());
         let first = event.text.lines().next().unwrap_or_default();
         let title = match event.action {
@@ -289,7 +289,7 @@ fn require_proposal(change: &Change) -> Result<&Event, Failure> {
 
 fn event_json(event: &Event) -> Value {
     json!({
-        "did": event.action.name(), "at": event.at, "by": event.by, "text": event.text, "more": event.more,
+        "did": event.action.name(), "at": event.timestamp, "by": event.author, "text": event.text, "more": event.additional_text,
         "environment": event.environment, "base": event.base, "content": event.content,
     })
 }

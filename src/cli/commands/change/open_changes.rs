@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use formulac::sync::KNOWN;
 use formulac::team::{
-    ApprovalState, CHANGES, Change, ChangeComment, Commit, ContentDifference, Event, RequiredApproval,
+    APPROVALS_FOLDER, ApprovalState, Change, ChangeComment, Commit, ContentDifference, Event, RequiredApproval,
     approved_content_hash, approved_files, is_same_person, required_approvers,
 };
 use formulac::{Environment, Project};
@@ -133,7 +133,9 @@ impl BranchDifferences {
         let events = changes.iter().flat_map(|change| &change.events);
         let is_this =
             |event: &&Event| event.action == ChangeComment::Proposed && Some(&event.content) == self.content.as_ref();
-        let owners: BTreeSet<&String> = authors.chain(events.filter(is_this).map(|event| &event.by)).collect();
+        let owners: BTreeSet<&String> = authors
+            .chain(events.filter(is_this).map(|event| &event.author))
+            .collect();
         owners.into_iter().cloned().collect()
     }
 
@@ -167,7 +169,7 @@ impl BranchDifferences {
 
     /// Returns whether an event of the change is recorded on this branch or refers to exactly this branch's content.
     pub fn is_for_change(&self, change: &Change) -> bool {
-        let folder = format!("{CHANGES}/{}/", change.id);
+        let folder = format!("{APPROVALS_FOLDER}/{}/", change.id);
         self.files.iter().any(|file| file.path.starts_with(&folder))
             || change
                 .events

@@ -74,15 +74,15 @@ pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) 
             _ => String::new(),
         };
         // Omit fractions of a second, because they serve only to order the events.
-        let timestamp = event.at.split('.').next().unwrap_or_default().replace('T', " ");
+        let timestamp = event.timestamp.split('.').next().unwrap_or_default().replace('T', " ");
         let _ = writeln!(
             text,
             "{}  {} {}  {verb}",
             timestamp.trim_end_matches('Z'),
-            event.by,
+            event.author,
             event.action
         );
-        for line in event.text.lines().chain(event.more.lines()) {
+        for line in event.text.lines().chain(event.additional_text.lines()) {
             let _ = writeln!(text, "    {line}");
         }
     }

@@ -16,7 +16,7 @@ use crate::cli::commands::pull;
 use crate::cli::environment::quote_for_shell;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::{Generation, check_names};
-use crate::cli::knowledge::{CommandKnowledge, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
 use crate::cli::missing_versions;
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::omni_files;
@@ -102,7 +102,7 @@ fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolde
 
 /// Files to check, and the schema, models and settings with which they are checked.
 struct CheckInputs<'s> {
-    knowledge: CommandKnowledge,
+    knowledge: CommandContext,
     files: Vec<PathBuf>,
     sessions: Option<&'s FormulaSessions>,
 }
@@ -140,7 +140,7 @@ fn load_check_inputs<'s>(
     args: &CheckArgs,
     sessions: Option<&'s FormulaSessions>,
 ) -> Result<CheckInputs<'s>, Failure> {
-    let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
+    let knowledge = CommandContext::new(session, &args.settings.target)?;
     let files = match &knowledge.workspace {
         _ if !args.files.is_empty() => Generation::find_named_specs(session, &args.settings.target, &args.files)?,
         Some(_) if !args.selection.selects_all_models() => {
@@ -261,7 +261,7 @@ impl CheckInputs<'_> {
         let clashes = self.name_clashes(&models, &of_specs)?;
         let built: BTreeMap<usize, CompiledSpec> = models
             .into_iter()
-            .filter_map(|model| Some((model.spec, model.built?.compiled)))
+            .filter_map(|model| Some((model.spec, model.files?.compiled)))
             .collect();
         let mut models = Vec::new();
         let mut of_specs = of_specs.into_iter().zip(clashes).enumerate();

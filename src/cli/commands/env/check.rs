@@ -98,10 +98,10 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
 }
 
 /// Checks the environment's output in the dbt profile. Only the output's name and adapter type are read.
-fn check_connection(workspace: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+fn check_connection(workspace: &Workspace, environment: &Environment, report_check: &mut impl FnMut(bool, String)) {
     let Some(dbt) = &workspace.dbt else { return };
     let Some(connection) = &environment.connection else {
-        tell(
+        report_check(
             false,
             "the environment specifies no connection, so dbt uses the profile's default target".to_owned(),
         );
@@ -109,10 +109,10 @@ fn check_connection(workspace: &Workspace, environment: &Environment, tell: &mut
     };
     let profile = match dbt.profile() {
         Ok(profile) => profile,
-        Err(why) => return tell(false, format!("the connection was not checked: {why}")),
+        Err(why) => return report_check(false, format!("the connection was not checked: {why}")),
     };
     let Some(output) = profile.outputs.iter().find(|output| output.name == *connection) else {
-        return tell(true, format!("the dbt profile has no output `{connection}`"));
+        return report_check(true, format!("the dbt profile has no output `{connection}`"));
     };
     let dialect = environment.dialect.or(workspace.project.dialect());
     if let (Some(expected_dialect), Some(adapter)) = (dialect, &output.adapter)
@@ -124,7 +124,7 @@ fn check_connection(workspace: &Workspace, environment: &Environment, tell: &mut
         } else {
             "the project's dialect"
         };
-        tell(
+        report_check(
             environment.protected || has_dialect,
             format!("`{connection}` is {adapter}, but {subject} is {expected_dialect}"),
         );

@@ -109,7 +109,7 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
     for model in &diffed_models {
         let _ = writeln!(text, "{}  {}", model.name, model.description());
         write_diff(&mut text, &model.diff().unwrap_or_default(), MAX_DIFF_LINES);
-        text.extend(rows.as_ref().map(|rows| rows.text(&model.name)));
+        text.extend(rows.as_ref().map(|rows| rows.to_text(&model.name)));
     }
     session.print_escaped(&text)?;
     let commit = commit.get(..7).unwrap_or_default();

@@ -20,14 +20,14 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
     match &args.command {
         EnvCommand::List(args) => show::print_environments(session, &workspace, args.json),
         EnvCommand::Show(args) => show::print_environment(session, &workspace, args),
-        EnvCommand::Use(args) => choose(session, &workspace, args),
+        EnvCommand::Use(args) => use_environment(session, &workspace, args),
         EnvCommand::Diff(args) => diff::run(session, &workspace, args),
         EnvCommand::Check(args) => check::run(session, &workspace, args),
     }
 }
 
 /// `env use`: writes one file in this work tree and changes nothing in any environment.
-fn choose(session: &Session, workspace: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
+fn use_environment(session: &Session, workspace: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
     let chosen_environment = environment::find_in_project(&workspace.project, &args.name, EnvironmentReason::Option)?;
     let _lock = ProjectLock::acquire(session, workspace)?;
     write_all(

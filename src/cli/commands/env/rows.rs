@@ -287,7 +287,7 @@ fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
 
 impl RowComparisonsByModel {
     /// Returns the result for a model, as lines below its name.
-    pub fn text(&self, model: &str) -> String {
+    pub fn to_text(&self, model: &str) -> String {
         let mut out = String::new();
         let Some(ComparisonResult { proof, compared, .. }) = self.0.get(model) else {
             return out;

@@ -48,7 +48,7 @@ pub struct ImpactContext {
     /// Variables that `dbt_project.yml` sets.
     variables: Vec<(String, String)>,
     /// Status of each node in the last run, by id.
-    pub status: BTreeMap<String, String>,
+    pub status_by_node: BTreeMap<String, String>,
     /// Cached lineage of SQL, read in a separate thread while the other data is read.
     lineages: Cell<Option<JoinHandle<LineageCache>>>,
 }
@@ -71,9 +71,9 @@ pub struct KnownMetric<'c> {
 }
 
 impl ImpactContext {
-    /// Reads the context. Also reads the source code of models and the descriptions of columns if `is_whole` is set, or
-    /// if the project has specs, because specs are compiled with this data.
-    pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
+    /// Reads the context. Also reads the source code of models and the descriptions of columns if `reads_code` is set,
+    /// or if the project has specs, because specs are compiled with this data.
+    pub fn read(session: &Session, reads_code: bool) -> Result<Self, Failure> {
         let given_folder = session.global.project_dir.as_deref();
         let found_project = project::read_project_with_folder(given_folder)?;
         let dbt = dbt_project::find(found_project.as_ref().map(|(_, root)| root.as_path()).or(given_folder))?;
@@ -91,8 +91,8 @@ impl ImpactContext {
         let folder = root.clone();
         let lineages = thread::Builder::new().spawn(move || cache::read_lineages(&folder)).ok();
         let texts = spec_texts(&project, &root)?;
-        let parts = KeptParts::default().raw_code().compiled_code();
-        let keep = if is_whole || !texts.is_empty() {
+        let parts = KeptParts::default().with_raw_code().with_compiled_code();
+        let keep = if reads_code || !texts.is_empty() {
             parts
         } else {
             cache::for_compiled_sql_and_column_names()
@@ -157,7 +157,7 @@ impl ImpactContext {
             omni,
             dialect,
             variables,
-            status,
+            status_by_node: status,
             lineages: Cell::new(lineages),
         })
     }

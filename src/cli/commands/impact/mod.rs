@@ -39,7 +39,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let context = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
     let graph = ManuallyDrop::new(context.graph());
     let change = match (args.removed, args.type_changed) {
-        (true, _) => ColumnChange::Gone,
+        (true, _) => ColumnChange::Removed,
         (_, true) => ColumnChange::Type,
         _ => ColumnChange::Values,
     };
@@ -59,7 +59,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             (starts, Vec::new())
         }
     };
-    let impact = formulac::impact::compute_impact(&graph, &starts, &context.status).with_differences(&differences);
+    let impact =
+        formulac::impact::compute_impact(&graph, &starts, &context.status_by_node).with_differences(&differences);
     let impact = ManuallyDrop::new(impact);
     context.cache_lineage(&graph);
     let text = match format {
@@ -77,7 +78,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         GraphFormat::Html => show::html_page(
             &impact,
             &graph,
-            &context.status,
+            &context.status_by_node,
             &context.base_revision_messages(args.since.as_deref()),
         ),
     };
@@ -198,7 +199,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
         before,
         now,
         models,
-        whole,
+        reason_for_unknown_difference: whole,
         ..
     } = difference;
     let is_whole = matches!(*aspect, "added" | "removed");

@@ -11,9 +11,9 @@ use formulac_syntax::text::is_word_char;
 pub struct ModelMetrics {
     pub definitions: Vec<MetricDefinition>,
     /// Properties of metrics that have the same name as their measure, by name.
-    pub of_measures: BTreeMap<String, MetricProperties>,
+    pub properties_by_measure: BTreeMap<String, MetricProperties>,
     /// Messages about omitted metrics.
-    pub left_out: Vec<String>,
+    pub omissions: Vec<String>,
 }
 
 /// Definition of a metric in a metric set.
@@ -34,7 +34,7 @@ pub struct MetricProperties {
 /// Reason why a metric has no formula yet.
 enum Refusal {
     /// An input is a metric that has not been read yet.
-    Waits(String),
+    UnreadInput(String),
     Final(String),
 }
 
@@ -55,7 +55,7 @@ pub fn add_measures_of_metrics<'n>(
         let Some((model, measure)) = metric.own_measure(&node.name) else {
             continue;
         };
-        if has_value(&metric.filter) || is_filled(&metric.type_params) {
+        if has_value(&metric.filter) || replaces_nulls(&metric.type_params) {
             continue;
         }
         if let Some((_, model)) = indexes.get(model).and_then(|index| models.get_mut(*index)) {
@@ -106,10 +106,10 @@ pub fn metrics_by_semantic_model<'n>(
                     } else if !reader.creates_metric(&name) {
                         // A metric with the same name as its measure needs no definition, because the metric is the
                         // measure itself.
-                        model_metrics.of_measures.insert(name, properties);
+                        model_metrics.properties_by_measure.insert(name, properties);
                     }
                 }
-                Err(Refusal::Waits(input)) => waiting.push((node, metric, input)),
+                Err(Refusal::UnreadInput(input)) => waiting.push((node, metric, input)),
                 Err(Refusal::Final(reason)) => left_out.push((node, metric, reason)),
             }
         }
@@ -120,7 +120,10 @@ pub fn metrics_by_semantic_model<'n>(
         pending = waiting.into_iter().map(|(node, metric, _)| (node, metric)).collect();
     }
     for (node, metric, reason) in left_out {
-        let notes = &mut metrics_by_model.entry(reader.home(metric)).or_default().left_out;
+        let notes = &mut metrics_by_model
+            .entry(reader.first_semantic_model(metric))
+            .or_default()
+            .omissions;
         notes.push(format!("the metric {} is skipped: {reason}", node.name));
     }
     metrics_by_model
@@ -202,7 +205,7 @@ impl MetricConverter<'_> {
     /// Returns the name of a simple metric's measure, which is the metric's own name if the metric defines its measure.
     fn measure(&self, name: &str, metric: &Metric) -> Result<String, Refusal> {
         let part = metric.type_params.get("measure").and_then(MetaValue::as_map);
-        if is_filled(&metric.type_params) || part.is_some_and(is_filled) {
+        if replaces_nulls(&metric.type_params) || part.is_some_and(replaces_nulls) {
             return Err(Refusal::Final(
                 "the metric has `fill_nulls_with`; use COALESCE in a formula instead".to_owned(),
             ));
@@ -230,7 +233,10 @@ impl MetricConverter<'_> {
     fn common_model(&self, metrics: &[String]) -> Result<String, Refusal> {
         let mut models: Vec<&String> = Vec::new();
         for metric in metrics {
-            let model = self.models.get(metric).ok_or_else(|| Refusal::Waits(metric.clone()))?;
+            let model = self
+                .models
+                .get(metric)
+                .ok_or_else(|| Refusal::UnreadInput(metric.clone()))?;
             if !models.contains(&model) {
                 models.push(model);
             }
@@ -250,7 +256,7 @@ impl MetricConverter<'_> {
     }
 
     /// Returns the first semantic model that a metric uses. Empty if no semantic model is known.
-    fn home(&self, metric: &Metric) -> String {
+    fn first_semantic_model(&self, metric: &Metric) -> String {
         let keys = ["measure", "numerator", "denominator", "metrics"];
         let parts = keys.iter().filter_map(|key| metric.type_params.get(key));
         let parts = parts.flat_map(|part| part.as_list().unwrap_or(std::slice::from_ref(part)));
@@ -276,7 +282,7 @@ fn has_value(value: &MetaValue) -> bool {
 }
 
 /// Returns whether the parameters of a metric or measure replace nulls.
-fn is_filled(parameters: &ValueFields) -> bool {
+fn replaces_nulls(parameters: &ValueFields) -> bool {
     parameters.get("fill_nulls_with").is_some_and(has_value)
 }
 

@@ -82,7 +82,7 @@ pub fn plan_example(folder: &Path) -> Result<InitPlan, Failure> {
 }
 
 /// Returns the commands to try next in the example project.
-pub fn next(folder: &Path) -> String {
+pub fn next_steps(folder: &Path) -> String {
     format!(
         "next, in {}:\n  \
          formulac preview metrics/customer_ltv_by_segment.yml --data seeds\n  \

@@ -132,7 +132,7 @@ fn time_spines(dbt: &DbtProject, manifest: Option<&Manifest>) -> BTreeSet<String
 struct ModelUses {
     has_exposure: bool,
     /// Whether no other model reads the model.
-    is_last: bool,
+    has_no_readers: bool,
     is_tested: bool,
     is_described: bool,
     is_ephemeral: bool,
@@ -148,7 +148,7 @@ fn model_uses(manifest: &Manifest) -> BTreeMap<&str, ModelUses> {
         };
         ModelUses {
             has_exposure: is_read_by(ResourceType::Exposure),
-            is_last: !is_read_by(ResourceType::Model),
+            has_no_readers: !is_read_by(ResourceType::Model),
             is_tested: tests.contains_key(&*node.unique_id),
             is_described: !node.description.is_empty(),
             is_ephemeral: node.materialized() == Some("ephemeral"),

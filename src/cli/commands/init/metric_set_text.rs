@@ -26,17 +26,17 @@ pub fn build_metric_set(
         definitions: String::new(),
         properties: String::new(),
         missing: BTreeSet::new(),
-        left_out: Vec::new(),
+        omissions: Vec::new(),
     };
     let mut text = format!(
         "# The measures of dbt's semantic model {}.\nmetric_set: {}\n",
         node.name,
-        flow(&node.name)
+        flow_scalar(&node.name)
     );
     if !node.description.trim().is_empty() {
-        text.push_str(&format!("description: {}\n", flow(node.description.trim())));
+        text.push_str(&format!("description: {}\n", flow_scalar(node.description.trim())));
     }
-    text.push_str(&format!("from: {}\n", flow(&model.model)));
+    text.push_str(&format!("from: {}\n", flow_scalar(&model.model)));
     text.push_str(&builder.time_yaml());
     builder.add_dimensions();
     builder.add_measures();
@@ -50,7 +50,7 @@ pub fn build_metric_set(
     SemanticMetricSet {
         name: node.name.to_string(),
         text,
-        left_out: builder.left_out,
+        omissions: builder.omissions,
         fault: (!has_measures).then(|| "no measure has a formula".to_owned()),
     }
 }
@@ -69,7 +69,7 @@ struct SetBuilder<'m> {
     /// Omitted measures and metrics.
     missing: BTreeSet<&'m str>,
     /// Messages about omitted dimensions, measures and metrics.
-    left_out: Vec<String>,
+    omissions: Vec<String>,
 }
 
 impl SetBuilder<'_> {
@@ -83,7 +83,7 @@ impl SetBuilder<'_> {
         let Some(dimension) = model.dimensions.iter().find(|dimension| &*dimension.name == time) else {
             let name = &self.node.name;
             let message = format!("{name} has no time dimension {time}, so its metric set has no `time`");
-            self.left_out.push(message);
+            self.omissions.push(message);
             return String::new();
         };
         // A dimension that is defined by SQL is reported with the other dimensions.
@@ -105,14 +105,14 @@ impl SetBuilder<'_> {
             match formula {
                 Ok(None) => {}
                 Ok(Some(formula)) => {
-                    let definition = definition_text(&dimension.name, &formula, &dimension.description);
+                    let definition = definition_yaml(&dimension.name, &formula, &dimension.description);
                     self.definitions.push_str(&definition);
                 }
                 Err(reason) => {
                     let is_time = self.model.agg_time_dimension.as_ref() == Some(&dimension.name);
                     let kind = if is_time { "time dimension" } else { "dimension" };
                     let message = format!("the {kind} {}.{} is skipped: {reason}", self.node.name, dimension.name);
-                    self.left_out.push(message);
+                    self.omissions.push(message);
                 }
             }
         }
@@ -130,7 +130,7 @@ impl SetBuilder<'_> {
                 Ok(formula) => formula,
                 Err(reason) => {
                     self.missing.insert(&*measure.name);
-                    self.left_out.push(format!(
+                    self.omissions.push(format!(
                         "the measure {}.{} is skipped: {reason}",
                         self.node.name, measure.name
                     ));
@@ -138,12 +138,12 @@ impl SetBuilder<'_> {
                 }
             };
             // Users know the metric rather than the measure, so the metric's properties take precedence.
-            let metric = self.metrics.of_measures.get(&*measure.name);
+            let metric = self.metrics.properties_by_measure.get(&*measure.name);
             let description = metric.map(|metric| metric.description.as_str());
             let description = description.filter(|text| !text.trim().is_empty());
             let description = description.unwrap_or(&measure.description);
             self.definitions
-                .push_str(&definition_text(&measure.name, &formula, description));
+                .push_str(&definition_yaml(&measure.name, &formula, description));
             let label = metric
                 .and_then(|metric| metric.label.as_deref())
                 .or(measure.label.as_deref());
@@ -153,21 +153,21 @@ impl SetBuilder<'_> {
     }
 
     fn add_metrics(&mut self) {
-        self.left_out.extend(self.metrics.left_out.iter().cloned());
+        self.omissions.extend(self.metrics.omissions.iter().cloned());
         for metric in &self.metrics.definitions {
             let mut words = split_words(&metric.formula);
             let reads_missing = words
                 .find(|word| self.missing.contains(word))
                 .map(dbt_metrics::omitted_input_reason);
             if let Some(reason) = reads_missing.as_ref().or_else(|| self.refused.get(&metric.name)) {
-                self.left_out
+                self.omissions
                     .push(format!("the metric {} is skipped: {reason}", metric.name));
                 self.missing.insert(&metric.name);
                 continue;
             }
             let MetricProperties { description, label } = &metric.properties;
             self.definitions
-                .push_str(&definition_text(&metric.name, &metric.formula, description));
+                .push_str(&definition_yaml(&metric.name, &metric.formula, description));
             self.properties
                 .push_str(&properties_yaml(&metric.name, label.as_deref(), None));
         }
@@ -175,7 +175,7 @@ impl SetBuilder<'_> {
 }
 
 /// Returns the lines of a definition, preceded by its description.
-fn definition_text(name: &str, formula: &str, description: &str) -> String {
+fn definition_yaml(name: &str, formula: &str, description: &str) -> String {
     let lines = description.trim().lines();
     let description: String = lines
         .map(|line| format!("{}\n", format!("  /// {}", line.trim()).trim_end()))
@@ -185,7 +185,7 @@ fn definition_text(name: &str, formula: &str, description: &str) -> String {
 
 /// Returns the line of a metric in `columns`. Empty if the metric has no properties.
 fn properties_yaml(name: &str, label: Option<&str>, non_additive: Option<String>) -> String {
-    let label = label.map(|label| format!("label: {}", flow(label)));
+    let label = label.map(|label| format!("label: {}", flow_scalar(label)));
     let properties: Vec<String> = label.into_iter().chain(non_additive).collect();
     match properties.is_empty() {
         true => String::new(),
@@ -194,7 +194,7 @@ fn properties_yaml(name: &str, label: Option<&str>, non_additive: Option<String>
 }
 
 /// Formats a string as YAML on one line.
-fn flow(text: &str) -> String {
+fn flow_scalar(text: &str) -> String {
     YamlValue::text(text).to_string()
 }
 
@@ -338,7 +338,7 @@ fn non_additive_key(measure: &Measure, model: &DbtSemanticModel, names: &[&str])
     };
     Ok(Some(format!(
         "non_additive: {{over: {}, take: {take}{per}}}",
-        flow(&over)
+        flow_scalar(&over)
     )))
 }
 

@@ -39,13 +39,13 @@ const SPECS: &str = "metrics/";
 struct InitPlan {
     files: Vec<PlannedFile>,
     /// Number of lines added to the existing `.gitignore`.
-    added: Option<usize>,
+    added_gitignore_lines: Option<usize>,
     kept: Vec<String>,
     /// Messages about an outdated version of dbt, about possible metric sets, and about measures that are missing from
     /// all metric sets.
     notes: Vec<String>,
     /// Next steps. Set only if the project is new to formulac.
-    next: Option<String>,
+    next_steps: Option<String>,
 }
 
 pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
@@ -82,7 +82,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     }
     write_all(&bounds, &plan.files)?;
     for file in &plan.files {
-        let added = plan.added.filter(|_| file.path.ends_with(GITIGNORE));
+        let added = plan.added_gitignore_lines.filter(|_| file.path.ends_with(GITIGNORE));
         session.report_action(&match added {
             Some(lines) => format!(
                 "added {} to {}",
@@ -96,8 +96,8 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         session.report_action("all files already exist");
     }
     match args.folder.as_deref().filter(|_| args.example) {
-        Some(folder) => session.report_action(&example::next(folder)),
-        None => plan.next.iter().for_each(|next| session.report_action(next)),
+        Some(folder) => session.report_action(&example::next_steps(folder)),
+        None => plan.next_steps.iter().for_each(|next| session.report_action(next)),
     }
     Ok(Exit::Done)
 }
@@ -150,7 +150,7 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
     }
     plan_semantic_metric_sets(dbt, dialect, &specs, &mut plan)?;
     let first = plan_first_spec(dbt, dialect, &specs, &mut plan)?;
-    plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));
+    plan.next_steps = is_new.then(|| next(dbt, &specs, first.as_deref()));
     plan_gitignore(&dbt.folder.join(GITIGNORE), &mut plan)?;
     Ok(plan)
 }
@@ -201,7 +201,7 @@ fn plan_semantic_metric_sets(
         if is_existing(&set.name) {
             continue;
         }
-        plan.notes.extend(set.left_out);
+        plan.notes.extend(set.omissions);
         if let Some(fault) = set.fault {
             plan.notes.push(format!(
                 "the semantic model {} does not become a metric set: {fault}",
@@ -297,7 +297,7 @@ fn plan_gitignore(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
         plan.kept.push(display_path(path));
         return Ok(());
     }
-    plan.added = (!before.is_empty()).then_some(missing.len());
+    plan.added_gitignore_lines = (!before.is_empty()).then_some(missing.len());
     let end = if before.is_empty() || before.ends_with('\n') {
         ""
     } else {

@@ -19,7 +19,7 @@ pub struct SemanticMetricSet {
     pub name: String,
     pub text: String,
     /// Messages about omitted measures.
-    pub left_out: Vec<String>,
+    pub omissions: Vec<String>,
     /// Reason, if any, why the text is not a metric set.
     pub fault: Option<String>,
 }
@@ -89,6 +89,6 @@ pub fn find(
     }
     Ok((
         metric_sets,
-        metrics.into_values().flat_map(|unknown| unknown.left_out).collect(),
+        metrics.into_values().flat_map(|unknown| unknown.omissions).collect(),
     ))
 }

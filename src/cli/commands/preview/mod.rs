@@ -11,7 +11,7 @@ use crate::cli::args::{PreviewArgs, TargetOptions};
 use crate::cli::engine::{Answer, Engine, EngineRequest};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{CommandKnowledge, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
 use crate::cli::metrics_query::{self, replace_keys_with_options};
 use crate::cli::project;
 use crate::cli::session::{Session, Stream, diagnostics_json};
@@ -134,7 +134,7 @@ fn run_preview(
         dialect: Some(dialect),
         schema: args.engine.schema.clone(),
     };
-    let knowledge = CommandKnowledge::new(session, &target)?;
+    let knowledge = CommandContext::new(session, &target)?;
     let schema = if target.schema.is_none() {
         engine.data_schema(dialect)?
     } else {
@@ -155,13 +155,13 @@ fn run_preview(
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // Without `--schema`, the schema is inferred from the data files, so an unknown relation means a missing file.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.starts_with("did you mean"));
-        let of_data = |fault: Diagnostic| match fault.kind() {
+        let with_missing_file_help = |fault: Diagnostic| match fault.kind() {
             Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),
             _ => fault,
         };
         spec.file_diagnostics.diagnostics = std::mem::take(&mut spec.file_diagnostics.diagnostics)
             .into_iter()
-            .map(of_data)
+            .map(with_missing_file_help)
             .collect();
     }
     let sql = if engine.runs_models() {

@@ -13,7 +13,7 @@ use crate::cli::args::PromoteArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder::{display_path, or_current_folder};
-use crate::cli::knowledge::CommandKnowledge;
+use crate::cli::knowledge::CommandContext;
 use crate::cli::omni_files::{omni_folder_around, omni_paths};
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
@@ -23,7 +23,7 @@ use repoint::replace_omni_field;
 use report::{file_exists_failure, gap_failures, promotion_diagnostics, report_lines};
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
-    let knowledge = CommandKnowledge::new(session, &args.target)?;
+    let knowledge = CommandContext::new(session, &args.target)?;
     let (file, fields) = find_file(&knowledge, &args.file)?;
     let fields: Vec<String> = fields.into_iter().chain(args.fields.iter().cloned()).collect();
     let files = omni_files(&knowledge, &file)?;
@@ -39,7 +39,7 @@ pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
 fn promote_to_spec(
     session: &Session,
     args: &PromoteArgs,
-    knowledge: &CommandKnowledge,
+    knowledge: &CommandContext,
     files: &[(String, String)],
     path: &str,
     fields: Vec<String>,
@@ -141,14 +141,14 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
 }
 
 /// Allows writes to the project, Omni's folder and the path that the user specified.
-fn writable_folders(knowledge: &CommandKnowledge, path: Option<&Path>) -> Result<WritableFolders, Failure> {
+fn writable_folders(knowledge: &CommandContext, path: Option<&Path>) -> Result<WritableFolders, Failure> {
     let bounds = knowledge
         .configured_workspace()
         .map_or_else(|| Ok(WritableFolders::only_named_paths()), Workspace::writable_folders)?;
     Ok(path.into_iter().fold(bounds, WritableFolders::with_named_file))
 }
 
-fn omni_folder(knowledge: &CommandKnowledge) -> Option<PathBuf> {
+fn omni_folder(knowledge: &CommandContext) -> Option<PathBuf> {
     knowledge
         .configured_workspace()
         .map(|workspace| workspace.root.join(workspace.omni_folder()))
@@ -156,7 +156,7 @@ fn omni_folder(knowledge: &CommandKnowledge) -> Option<PathBuf> {
 
 /// Splits an argument into a file and its fields. The file's path is relative to the working directory or to the Omni
 /// model's folder.
-fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
+fn find_file(knowledge: &CommandContext, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
     let find = |name: &str| {
         let local_path = PathBuf::from(name);
         let omni_path = omni_folder(knowledge).map(|omni| omni.join(name));
@@ -185,7 +185,7 @@ fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, V
 
 /// If the given file is in the project's Omni folder, returns all files of that folder. Otherwise, returns all files of
 /// the Omni model that contains the given file.
-fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
+fn omni_files(knowledge: &CommandContext, file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let canonical_file = fs::canonicalize(file).ok();
     let of_project = omni_folder(knowledge).filter(|omni| {
         let omni = fs::canonicalize(omni).ok();
@@ -214,7 +214,7 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
 
 /// Returns the path of each file relative to the Omni model's folder, where `pull` writes views. Files outside this
 /// folder are omitted.
-fn paths_in_omni_model(knowledge: &CommandKnowledge, files: &[(String, String)]) -> FxHashMap<String, String> {
+fn paths_in_omni_model(knowledge: &CommandContext, files: &[(String, String)]) -> FxHashMap<String, String> {
     let Some(root) = omni_folder(knowledge).and_then(|folder| fs::canonicalize(folder).ok()) else {
         return FxHashMap::default();
     };

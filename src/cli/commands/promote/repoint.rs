@@ -12,7 +12,7 @@ use super::{read_all, writable_folders};
 use crate::cli::args::PromoteArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::knowledge::CommandKnowledge;
+use crate::cli::knowledge::CommandContext;
 use crate::cli::project;
 use crate::cli::session::{Session, diagnostics_json};
 
@@ -20,7 +20,7 @@ use crate::cli::session::{Session, diagnostics_json};
 pub fn replace_omni_field(
     session: &Session,
     args: &PromoteArgs,
-    knowledge: &CommandKnowledge,
+    knowledge: &CommandContext,
     files: &[(String, String)],
     path: &str,
     fields: &[String],

@@ -173,7 +173,7 @@ fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: &ProofPlan) -> Result<ProofOutc
         .collect();
     let statement_run = run_statements(dbt, "formulac_prove", &statements, "the plans of statements")?;
     let verdicts = (0..statements.len()).map(|index| verdict_on_planned_statement(statement_run.results.get(index)));
-    let mut outcome = outcome(plan, &verdicts.collect::<Vec<_>>(), RowSource::Literals, dialect);
+    let mut outcome = count_verdicts(plan, &verdicts.collect::<Vec<_>>(), RowSource::Literals, dialect);
     outcome.report.engine = statement_run.engine;
     outcome.is_dry = true;
     Ok(outcome)
@@ -205,7 +205,7 @@ fn run_proofs_on_warehouse(
     let verdicts: Vec<ProofVerdict> = proofs
         .map(|(index, proof)| compare_result(proof, statement_run.results.get(index)))
         .collect();
-    let mut outcome = outcome(plan, &verdicts, source, dialect);
+    let mut outcome = count_verdicts(plan, &verdicts, source, dialect);
     outcome.report.engine = statement_run.engine;
     outcome.report.warehouse = warehouse.state.version;
     outcome.report.session = warehouse.state.parameters;
@@ -239,7 +239,7 @@ impl WarehouseFacts {
 
 /// Counts the verdicts. The report contains only problems with conformance cases, because problems with models would
 /// reveal names and formulas of the project.
-fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, dialect: Dialect) -> ProofOutcome {
+fn count_verdicts(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, dialect: Dialect) -> ProofOutcome {
     let mut subjects: BTreeMap<String, ProofCounts> = BTreeMap::new();
     let mut models = ProofCounts::default();
     let (mut problems, mut of_cases) = (Vec::new(), Vec::new());

@@ -34,7 +34,7 @@ pub struct StoredRows<'p> {
     /// Number of each table, by address, because proofs share tables.
     numbers: BTreeMap<*const CaseTable, usize>,
     /// Number of columns of each type.
-    widths: BTreeMap<String, usize>,
+    column_counts_by_type: BTreeMap<String, usize>,
 }
 
 impl<'p> StoredRows<'p> {
@@ -46,9 +46,9 @@ impl<'p> StoredRows<'p> {
                 continue;
             };
             entry.insert(number);
-            for (slot, _) in slots(table) {
+            for (slot, _) in wide_table_columns(table) {
                 let (ty, number) = slot.rsplit_once('_').unwrap_or_default();
-                let width = stored.widths.entry(ty.to_owned()).or_default();
+                let width = stored.column_counts_by_type.entry(ty.to_owned()).or_default();
                 *width = (*width).max(number.parse().unwrap_or_default());
             }
             stored.tables.push(table);
@@ -59,7 +59,11 @@ impl<'p> StoredRows<'p> {
     /// Returns the columns of the wide table, with their types.
     pub fn columns(&self) -> Vec<(String, Type)> {
         let of_type = |ty: Type| {
-            let width = self.widths.get(&ty.to_string()).copied().unwrap_or_default();
+            let width = self
+                .column_counts_by_type
+                .get(&ty.to_string())
+                .copied()
+                .unwrap_or_default();
             (1..=width).map(move |number| (format!("{ty}_{number}"), ty))
         };
         TYPES.into_iter().flat_map(of_type).collect()
@@ -85,7 +89,7 @@ impl<'p> StoredRows<'p> {
         );
         let mut text = insert.clone();
         for (number, table) in self.tables.iter().enumerate() {
-            let slots: Vec<String> = slots(table).map(|(slot, _)| slot).collect();
+            let slots: Vec<String> = wide_table_columns(table).map(|(slot, _)| slot).collect();
             let index = |(slot, ty): &(String, Type)| (slots.iter().position(|table_slot| table_slot == slot), *ty);
             let places: Vec<(Option<usize>, Type)> = columns.iter().map(index).collect();
             for row in &table.rows {
@@ -114,7 +118,7 @@ impl<'p> StoredRows<'p> {
     /// Returns the query of a proof over the stored rows.
     pub fn query(&self, proof: &Proof, dialect: Dialect) -> String {
         add_case_tables_to_query(proof, dialect, |table| {
-            let columns: Vec<String> = slots(table)
+            let columns: Vec<String> = wide_table_columns(table)
                 .map(|(slot, name)| format!("{slot} as {}", column_name(table, name, dialect)))
                 .collect();
             let number = self
@@ -210,7 +214,7 @@ fn replace_relation_in_query(query: &str, relation: &str, name: &str) -> String 
 }
 
 /// Returns, for each column of a table, the column of the wide table that contains its values, such as `text_2`.
-fn slots(table: &CaseTable) -> impl Iterator<Item = (String, &str)> {
+fn wide_table_columns(table: &CaseTable) -> impl Iterator<Item = (String, &str)> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     table.columns().map(move |(name, ty)| {
         let count = counts.entry(ty.to_string()).or_default();

@@ -173,7 +173,7 @@ impl PullFolders {
 
     /// Writes all files, or none of them.
     pub fn write(&self, bounds: &WritableFolders, pull: &Pull) -> Result<(), Failure> {
-        let planned = pull.writes.iter().filter_map(|(location, text)| {
+        let planned = pull.files_to_write.iter().filter_map(|(location, text)| {
             Some(PlannedFile {
                 path: self.path_of_pulled_file(location)?,
                 text: text.clone(),
@@ -181,7 +181,7 @@ impl PullFolders {
         });
         let planned: Vec<PlannedFile> = planned.collect();
         let removed: Vec<PathBuf> = pull
-            .removes
+            .files_to_remove
             .iter()
             .filter_map(|location| self.path_of_pulled_file(location))
             .collect();

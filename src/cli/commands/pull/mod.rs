@@ -94,7 +94,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
     }
     let (model, pull) = plan_pull(&target_folder, &run_artifacts, folders, args.strip_status, args.prune)?;
     let diagnostics: Vec<FileDiagnostics> = pull
-        .refused
+        .refused_files
         .iter()
         .map(|(file, refusal)| yaml_failure(&folders.places.omni, file, refusal))
         .collect();
@@ -186,10 +186,10 @@ fn plan_pull(
     let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
     pull.find_removed_dimensions(&omni_files);
     let generated: HashMap<&str, &str> = views.chain(topics).collect();
-    let refused_paths: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
+    let refused_paths: HashSet<&str> = pull.refused_files.iter().map(|(path, _)| path.as_str()).collect();
     // Skip files whose text matches the generated text, because these files are valid. Most files match.
     let is_checked = |path: &str, text: &str| refused_paths.contains(path) || generated.get(path) == Some(&text);
-    pull.refused.extend(omni_files.find_unreadable(is_checked));
+    pull.refused_files.extend(omni_files.find_unreadable(is_checked));
     cache::write_parsed_omni_files(&folders.places.root, &omni_files);
     Ok((model, pull))
 }

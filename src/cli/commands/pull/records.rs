@@ -20,7 +20,7 @@ pub fn pull_record_files(root: &Path) -> impl Iterator<Item = (PathBuf, String, 
     let files = pull_record_paths(root).into_iter();
     files.filter_map(|path| {
         let text = read_text(&path).ok()?;
-        let record = PullRecord::read(&text)?;
+        let record = PullRecord::from_text(&text)?;
         Some((path, text, record))
     })
 }

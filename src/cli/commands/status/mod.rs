@@ -89,7 +89,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     parts.push(HealthCheck {
         name: "dbt artifacts",
         problems,
-        well: age,
+        success_message: age,
         fix: format!("dbt parse{options}"),
         ..HealthCheck::default()
     });
@@ -141,7 +141,7 @@ fn sources_health(freshness: &SourceResults) -> HealthCheck {
     HealthCheck {
         name: "sources",
         problems,
-        well,
+        success_message: well,
         fix: "load the sources, then run dbt source freshness".to_owned(),
         ..HealthCheck::default()
     }
@@ -157,7 +157,7 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
         let count_text = format_count(files.len(), "file differs", "files differ");
         problems.push(format!("{count_text} from dbt's current state: {}", list_names(&files)));
     }
-    let refused: Vec<String> = pull.refused.iter().map(|(file, _)| file.clone()).collect();
+    let refused: Vec<String> = pull.refused_files.iter().map(|(file, _)| file.clone()).collect();
     if !refused.is_empty() {
         problems.push(format!(
             "{} be changed in place: {}",
@@ -168,7 +168,7 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
     HealthCheck {
         name: "dbt and Omni",
         problems,
-        well: "in step".to_owned(),
+        success_message: "in step".to_owned(),
         fix: "formulac pull".to_owned(),
         ..HealthCheck::default()
     }
@@ -198,7 +198,7 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
     HealthCheck {
         name: "last run of dbt",
         problems,
-        well,
+        success_message: well,
         fix: format!("dbt build{options}"),
         is_optional,
     }

@@ -50,7 +50,7 @@ pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, F
         part.problems
             .push(format!("{count} not committed in {}: {names}", omni.folder));
     }
-    part.well = format!(
+    part.success_message = format!(
         "dbt on {}, {} on {}",
         dbt.position()?,
         omni.folder,

@@ -263,7 +263,7 @@ fn health_part(problems: Vec<String>, well: String, fix: &str) -> HealthCheck {
     HealthCheck {
         name: "specs and dbt",
         problems,
-        well,
+        success_message: well,
         fix: fix.to_owned(),
         ..HealthCheck::default()
     }

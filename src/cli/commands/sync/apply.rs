@@ -26,7 +26,7 @@ pub struct PushCommit {
     /// Branch that is checked out before the commit.
     pub branch: String,
     /// Branch to create for the commit. `None` if no new branch is needed.
-    pub begins: Option<String>,
+    pub new_branch: Option<String>,
     /// Last commit before this commit. `None` if this commit is the first.
     pub parent: Option<String>,
     /// Commit in the Omni model's repository that follows this commit.
@@ -44,7 +44,7 @@ impl PushCommit {
     pub fn to_note(&self) -> Value {
         json!({
             "message": self.message, "paths": self.paths, "entry": self.entry, "branch": self.branch,
-            "begins": self.begins, "parent": self.parent, "omni": self.omni.as_deref().map(OmniCommit::to_note),
+            "begins": self.new_branch, "parent": self.parent, "omni": self.omni.as_deref().map(OmniCommit::to_note),
         })
     }
 
@@ -56,7 +56,7 @@ impl PushCommit {
             paths: paths.map(str::to_owned).collect(),
             entry: text("entry")?,
             branch: text("branch")?,
-            begins: text("begins"),
+            new_branch: text("begins"),
             parent: text("parent"),
             omni: note.get("omni").and_then(OmniCommit::from_note).map(Box::new),
         })
@@ -70,7 +70,7 @@ impl PushCommit {
 
     /// Creates the branch and the commit, unless they already exist.
     pub fn create_commit(&self, repository: &Repository) -> Result<(), Failure> {
-        if let Some(name) = &self.begins
+        if let Some(name) = &self.new_branch
             && repository.branch()? != *name
         {
             repository.begin_branch(name)?;
@@ -84,7 +84,7 @@ impl PushCommit {
     /// Undoes the steps of the commit that have been completed: unstages the files and deletes the new branch.
     fn undo_commit(&self, repository: &Repository) -> Result<(), Failure> {
         repository.unstage_new_files(&self.paths)?;
-        match &self.begins {
+        match &self.new_branch {
             Some(name) if repository.branch()? == *name => repository.leave_branch(name, &self.branch),
             _ => Ok(()),
         }

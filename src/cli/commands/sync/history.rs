@@ -38,10 +38,10 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         let entry = |logged: &&NumberedEntry| {
             let entry = &logged.entry;
             // A rejected command changes nothing, so it has no number of its own.
-            let number = (entry.did != REFUSED).then_some(logged.number);
+            let number = (entry.action != REFUSED).then_some(logged.number);
             let version = Some(&entry.version).filter(|version| !version.is_empty());
             json!({
-                "number": number, "id": logged.hash, "did": entry.did, "version": version, "at": entry.at, "by": entry.by,
+                "number": number, "id": logged.hash, "did": entry.action, "version": version, "at": entry.timestamp, "by": entry.author,
                 "environment": entry.environment, "changes": entry.changes, "parents": entry.parents,
                 "files": entry.files.iter().map(|(path, hash)| (path.clone(), json!(hash))).collect::<serde_json::Map<_, _>>(),
             })
@@ -74,7 +74,7 @@ pub const REFUSALS: &str = ".formulac/local/log";
 
 /// Returns the log of the project, including the rejected commands of this work tree.
 pub fn read_log(workspace: &Workspace) -> Log {
-    Log::read(
+    Log::from_files(
         [LOG, REFUSALS]
             .into_iter()
             .flat_map(|folder| folder::read_yaml_files(&workspace.root.join(folder))),
@@ -164,7 +164,7 @@ pub fn format_entries(entries: &[&NumberedEntry]) -> String {
         } else {
             format!(" to {}", entry.environment)
         };
-        let number = if entry.did == REFUSED {
+        let number = if entry.action == REFUSED {
             "-".to_owned()
         } else {
             logged.number.to_string()
@@ -173,9 +173,9 @@ pub fn format_entries(entries: &[&NumberedEntry]) -> String {
         let _ = writeln!(
             out,
             "{number:>4}  {hash}  {}{environment}  {}  {}",
-            entry.did,
+            entry.action,
             entry.time(),
-            entry.by
+            entry.author
         );
         for line in &entry.changes {
             let _ = writeln!(out, "        {line}");

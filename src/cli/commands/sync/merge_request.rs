@@ -248,7 +248,7 @@ fn impact_markdown(
         .flat_map(|model| changed_columns(model, planned_models.ours.get(&model.model)))
         .filter_map(start)
         .collect();
-    let impact = impact::compute_impact(&graph, &starts, &context.status);
+    let impact = impact::compute_impact(&graph, &starts, &context.status_by_node);
     context.cache_lineage(&graph);
     Ok(Some(show::format_brief(&impact)))
 }
@@ -257,7 +257,7 @@ fn impact_markdown(
 fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String, ColumnChange)> {
     let model_change = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {
-        Action::Delete => return model_change(ColumnChange::Gone),
+        Action::Delete => return model_change(ColumnChange::Removed),
         Action::Update => {}
         _ => return Vec::new(),
     }
@@ -271,7 +271,7 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
     for change in old {
         let kind = match change.after {
             Some(_) => ColumnChange::Values,
-            None => ColumnChange::Gone,
+            None => ColumnChange::Removed,
         };
         // A changed metric changes all columns that are computed from it.
         let columns: Vec<&str> = match (&change.metric, ours) {

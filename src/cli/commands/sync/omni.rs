@@ -38,7 +38,7 @@ pub fn find_returning_descriptions(workspace: &Workspace, changes: &[TextChange]
     let mut descriptions = Vec::new();
     for (record, record_file) in records(workspace) {
         // The rollback also restores records that a push changed.
-        let restored = of_rollback(&record_file.0).and_then(|change| PullRecord::read(change.after.as_deref()?));
+        let restored = of_rollback(&record_file.0).and_then(|change| PullRecord::from_text(change.after.as_deref()?));
         let record = restored.unwrap_or(record);
         let file = format!("{omni}/{}", record.path);
         let text = match of_rollback(&file) {
@@ -78,7 +78,7 @@ pub fn plan_descriptions(
                 unchanged.insert(path.to_owned());
                 return None;
             }
-            let record = PullRecord::read(&record_text)?;
+            let record = PullRecord::from_text(&record_text)?;
             let text = read_view(&record.path)?;
             if text == record.view {
                 unchanged.insert(record.path);

@@ -54,7 +54,7 @@ impl OmniRepository {
             Some(head) => dbt.file_contents_at_commit(&head, &removed)?,
             None => Vec::new(),
         };
-        let removed = removed.iter().flatten().filter_map(|text| PullRecord::read(text));
+        let removed = removed.iter().flatten().filter_map(|text| PullRecord::from_text(text));
         let pulled = pull_records(&workspace.root).chain(removed).map(|record| record.path);
         let pulled: BTreeSet<String> = pulled.chain(shared_file_paths()).collect();
         let mut files = self.repository.uncommitted_paths(&[".".to_owned()])?;
@@ -142,7 +142,7 @@ impl OmniRepository {
                 self.repository.ignored_path_failure(path),
             ));
         }
-        let begins = match branch.begins.as_deref().filter(|name| *name != now) {
+        let begins = match branch.new_branch.as_deref().filter(|name| *name != now) {
             Some(name) if self.repository.has_branch(name)? => {
                 let message = format!(
                     "{} has a branch `{name}`, but its current branch is `{now}`",
@@ -160,7 +160,7 @@ impl OmniRepository {
                 paths: files.to_vec(),
                 entry: entry.to_owned(),
                 branch: now,
-                begins,
+                new_branch: begins,
                 parent: self.repository.head_commit()?,
                 omni: None,
             },
@@ -198,7 +198,7 @@ pub struct MissingCommit {
 }
 
 /// Maximum number of commits to search for the last commit that names the Omni model's repository.
-const SEARCHED_COMMITS: usize = 500;
+const MAX_SEARCHED_COMMITS: usize = 500;
 
 impl Repository {
     /// Returns the log entry and the short hash of the last commit that is followed by a commit in the Omni model's
@@ -209,7 +209,7 @@ impl Repository {
         }
         let entry = format!("%(trailers:key={TRAILER},valueonly,separator=%x20)");
         let format = format!("--format=%h%x00{entry}%x00%(trailers:key={OMNI_TRAILER},valueonly)%x00");
-        let output = self.run_git(&["log", &format!("--max-count={SEARCHED_COMMITS}"), &format])?;
+        let output = self.run_git(&["log", &format!("--max-count={MAX_SEARCHED_COMMITS}"), &format])?;
         let mut parts = output.split('\0').map(str::trim);
         while let (Some(commit), Some(entry), Some(omni)) = (parts.next(), parts.next(), parts.next()) {
             if !omni.is_empty() {

@@ -171,7 +171,7 @@ impl CopyTree<'_> {
                     continue;
                 }
                 let kind = entry.file_type()?;
-                if kind.is_dir() && self.is_real(&path) {
+                if kind.is_dir() && self.is_copied_folder(&path) {
                     folders.push(path);
                 } else if kind.is_symlink() {
                     self.recreate_link(&path)?;
@@ -192,7 +192,7 @@ impl CopyTree<'_> {
 
     /// Returns `true` if dbt searches a folder or if a file in the folder changes. The folder must then be a real
     /// folder in the copy instead of a link.
-    fn is_real(&self, folder: &Path) -> bool {
+    fn is_copied_folder(&self, folder: &Path) -> bool {
         let is_walked = self
             .inside
             .iter()

@@ -16,7 +16,7 @@ use crate::cli::workspace::Workspace;
 #[derive(Default)]
 pub struct PushedChanges {
     /// Contents of the file before and after each change, latest change first.
-    pub steps: Vec<[Option<String>; 2]>,
+    pub changes: Vec<[Option<String>; 2]>,
     /// Model for which the file is generated. `None` for a handwritten file.
     pub generated_for: Option<String>,
 }
@@ -55,7 +55,7 @@ pub fn find(
     }
     for (path, steps) in input_paths.iter().zip(steps).filter(|(_, steps)| !steps.is_empty()) {
         let of_file: &mut PushedChanges = pushed.entry(path.clone()).or_default();
-        of_file.steps.splice(0..0, steps.into_iter().rev());
+        of_file.changes.splice(0..0, steps.into_iter().rev());
     }
     let compared: BTreeSet<String> = pushed.keys().cloned().collect();
     for (logged, commit) in commits.iter().rev() {
@@ -79,7 +79,7 @@ fn drop_former_paths(
         path.rsplit('/').next().unwrap_or(path)
     }
     let is_removed = |path: &&String| {
-        let steps = pushed.get(*path).map(|of_file| of_file.steps.as_slice());
+        let steps = pushed.get(*path).map(|of_file| of_file.changes.as_slice());
         matches!(steps, Some([.., [Some(_), None]]))
     };
     let removed: Vec<&String> = files.iter().filter(is_removed).collect();
@@ -156,7 +156,7 @@ fn add_changes_of_models(
     let paths: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
     for path in paths {
         let step = [earlier.get(path).cloned(), later.get(path).cloned()];
-        pushed.entry(path.clone()).or_default().steps.push(step);
+        pushed.entry(path.clone()).or_default().changes.push(step);
     }
     Ok((changes, sets))
 }
@@ -206,7 +206,7 @@ pub fn add_changes_of_commit(
     };
     let after = repository.file_contents_at_commit(commit, files)?;
     for (path, texts) in files.iter().zip(before.into_iter().zip(after)) {
-        pushed.entry(path.clone()).or_default().steps.push(texts.into());
+        pushed.entry(path.clone()).or_default().changes.push(texts.into());
     }
     Ok(())
 }

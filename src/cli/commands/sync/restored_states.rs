@@ -11,7 +11,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Maximum number of committed versions of a state that are searched.
-const SEARCHED_VERSIONS: usize = 50;
+const MAX_SEARCHED_VERSIONS: usize = 50;
 
 /// State that was restored from git.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub fn restore_states(
     for (path, record) in &changed {
         let text_on_disk = texts.get(&record.model);
         let is_of_merge =
-            |text: &String| is_merged(&repository, path) || was_chosen_by_merge(&repository, path, record, text);
+            |text: &String| was_merged(&repository, path) || was_chosen_by_merge(&repository, path, record, text);
         if text_on_disk.is_some_and(is_of_merge) {
             continue;
         }
@@ -60,7 +60,9 @@ pub fn restore_states(
             Some(_) => "was changed by hand",
             None => "is missing",
         };
-        let versions = repository.last_committed_versions(path, SEARCHED_VERSIONS).into_iter();
+        let versions = repository
+            .last_committed_versions(path, MAX_SEARCHED_VERSIONS)
+            .into_iter();
         let mut versions = versions.map(|text| text.replace('\r', ""));
         let Some(text) = versions.find(|text| content_hash(text.as_bytes()) == record.hash) else {
             session.warn(&format!(
@@ -149,7 +151,7 @@ fn was_recorded_on_other_branch(log: &Log, path: &str, hash: &str, last: &str) -
 }
 
 /// Returns whether git merged the versions of two branches into the committed version of a file.
-fn is_merged(repository: &Repository, path: &str) -> bool {
+fn was_merged(repository: &Repository, path: &str) -> bool {
     let is_committed = repository
         .uncommitted_paths(&[path.to_owned()])
         .is_ok_and(|differing| differing.is_empty());
@@ -162,7 +164,7 @@ fn was_chosen_by_merge(repository: &Repository, path: &str, record: &RecordedSta
     let merges = || {
         let commit = repository.commit_that_added(&record.entry_path).ok()??;
         let range = format!("{commit}..HEAD");
-        let count = format!("--max-count={SEARCHED_VERSIONS}");
+        let count = format!("--max-count={MAX_SEARCHED_VERSIONS}");
         let args = ["rev-list", "--merges", "--parents", "--ancestry-path", &count, &range];
         repository.run_git(&args).ok()
     };

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use formulac::team::{CHANGES, Commit, ContentDifference, TouchedFile};
+use formulac::team::{APPROVALS_FOLDER, Commit, ContentDifference, TouchedFile};
 
 use super::repository::{Repository, STATUS_ARGS};
 use crate::cli::exit::{Exit, Failure};
 
 /// Folders in which formulac records its actions. The contents of their files are read for each commit.
-const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
+const RECORDS: [&str; 2] = [APPROVALS_FOLDER, formulac::sync::LOG];
 
 impl Repository {
     /// Returns the commit of a revision, or `None` if the revision does not exist.

@@ -49,7 +49,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         dialect: workspace.dialect(&TargetOptions::default())?,
         files: Vec::new(),
     };
-    let changes = changes(
+    let changes = changes_that_undo_pushes(
         &workspace,
         &repository,
         (&undone, &commits),
@@ -163,7 +163,7 @@ fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bo
         .entries
         .iter()
         .rev()
-        .filter(|entry| entry.entry.did != REFUSED)
+        .filter(|entry| entry.entry.action != REFUSED)
         .take(MAX_LISTED_ENTRIES)
         .collect();
     // Skip the last entry, which describes the current state.
@@ -185,7 +185,7 @@ fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bo
 
 /// Returns the changes that undo the pushes after the target commit. Adds to `kept_files` the files in which the pushes
 /// cannot be undone.
-fn changes(
+fn changes_that_undo_pushes(
     workspace: &Workspace,
     repository: &Repository,
     (undone, commits): (&[&NumberedEntry], &EntryCommits),
@@ -258,7 +258,7 @@ impl KeptFiles {
     ) -> Result<Option<String>, Failure> {
         let generated_for = pushed.generated_for.as_deref().map(|model| (model, self.dialect));
         let mut undone = text.clone();
-        for [before, after] in &pushed.steps {
+        for [before, after] in &pushed.changes {
             let change = TextChange::new(path, before.clone(), after.clone());
             let Some(without) = change.undo_in(undone.as_deref(), generated_for) else {
                 reject_uncommitted_changes(repository, &[path.to_owned()], |_| displayed.to_owned())?;

@@ -49,7 +49,7 @@ impl EntryCommits {
     /// Returns the entries that the same commit of the current branch added, in the order of the log.
     fn added_together<'l>(&self, log: &'l Log, logged: &NumberedEntry) -> Vec<&'l NumberedEntry> {
         let commit = self.on_branch(logged);
-        let entries = log.entries.iter().filter(|other| other.entry.did != REFUSED);
+        let entries = log.entries.iter().filter(|other| other.entry.action != REFUSED);
         entries.filter(|other| self.on_branch(other) == commit).collect()
     }
 }
@@ -109,7 +109,7 @@ impl RollbackTarget {
         commits: &EntryCommits,
         logged: &NumberedEntry,
     ) -> Result<Self, Failure> {
-        if logged.entry.did == REFUSED {
+        if logged.entry.action == REFUSED {
             return Err(Failure::new(
                 Exit::Usage,
                 "the command in this log entry was rejected and changed nothing",
@@ -135,9 +135,9 @@ impl RollbackTarget {
             description: format!(
                 "entry {} ({}, {}, {})",
                 logged.number,
-                entry.did,
+                entry.action,
                 entry.time(),
-                entry.by
+                entry.author
             ),
         })
     }
@@ -145,7 +145,7 @@ impl RollbackTarget {
     /// Returns the log entries that the rollback undoes: the entries after the target, oldest first.
     pub fn undone_entries<'l>(&self, repository: &Repository, log: &'l Log) -> Result<Vec<&'l NumberedEntry>, Failure> {
         let logged = entries_in_commit(repository, &self.commit)?;
-        let is_later = |entry: &&NumberedEntry| entry.entry.did != REFUSED && !logged.contains(&entry.path());
+        let is_later = |entry: &&NumberedEntry| entry.entry.action != REFUSED && !logged.contains(&entry.path());
         Ok(log.entries.iter().filter(is_later).collect())
     }
 }
@@ -180,7 +180,7 @@ fn commit_after_entry(
         logged.number
     );
     let is_before = |other: &&NumberedEntry| {
-        other.entry.did != REFUSED && expected.contains(&other.path()) && commits.on_branch(other) != Some(on_branch)
+        other.entry.action != REFUSED && expected.contains(&other.path()) && commits.on_branch(other) != Some(on_branch)
     };
     let before = log.entries.iter().rfind(is_before).map(|other| other.number);
     let last = together.last().map(|other| other.number);

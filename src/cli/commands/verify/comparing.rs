@@ -30,7 +30,7 @@ pub struct ModelComparer<'c> {
     pub presences: Vec<(Read, RelationPresence)>,
     /// Whether each relation is built in this environment. Verified models must be built there. Set only if `presences`
     /// may refer to relations of another environment.
-    pub built: Option<Vec<(Read, RelationPresence)>>,
+    pub relation_presences: Option<Vec<(Read, RelationPresence)>>,
     pub typed: Option<&'c Schema>,
     pub args: &'c VerifyArgs,
 }
@@ -96,7 +96,7 @@ impl ModelComparer<'_> {
             last_seconds: None,
             budget_seconds: None,
             over_budget: Vec::new(),
-            standings: Vec::new(),
+            build_states: Vec::new(),
             is_unbuilt: false,
         };
         let (tables, hidden) = (super::tables_read(&[(0, compiled)]), self.hidden_columns(compiled));
@@ -120,8 +120,8 @@ impl ModelComparer<'_> {
             })
         };
         let beside_formula = compiled.formula_comparison();
-        let need_not_be =
-            (self.args.engine.data.is_some() || self.built.is_some()) && !compiled.comparisons().is_empty();
+        let need_not_be = (self.args.engine.data.is_some() || self.relation_presences.is_some())
+            && !compiled.comparisons().is_empty();
         model.verified.is_unbuilt = need_not_be && beside_formula.as_ref().is_some_and(is_missing);
         match beside_formula {
             _ if model.verified.is_unbuilt => {}
@@ -147,7 +147,7 @@ impl ModelComparer<'_> {
     }
 
     fn built_relations(&self) -> &[(Read, RelationPresence)] {
-        self.built.as_deref().unwrap_or(&self.presences)
+        self.relation_presences.as_deref().unwrap_or(&self.presences)
     }
 
     /// Returns the columns with a tag that marks their values as personal. These values are never written to a file.

@@ -66,7 +66,7 @@ pub struct BuildState {
     /// Name of the environment; `None` if the project has no environments.
     pub environment: Option<String>,
     /// Time and status of the last build.
-    pub built: Option<(SystemTime, String)>,
+    pub last_build: Option<(SystemTime, String)>,
     /// Duration of the build in seconds.
     pub seconds: Option<f64>,
     /// The stalest source among the model's direct and indirect inputs.
@@ -124,7 +124,7 @@ impl<'k> EnvironmentBuilds<'k> {
             let last = artifacts.builds.get(model);
             BuildState {
                 environment: artifacts.environment.clone(),
-                built: last.and_then(|last| last.built.clone()),
+                last_build: last.and_then(|last| last.built.clone()),
                 seconds: last.and_then(|last| last.seconds),
                 source: artifacts
                     .freshness
@@ -198,7 +198,7 @@ impl BuildState {
     /// Describes the state of the model, or returns `None` if nothing is known about the model.
     pub fn message(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
-        if let Some((build_time, status)) = &self.built {
+        if let Some((build_time, status)) = &self.last_build {
             let status_suffix = if status == Status::Success.name() {
                 String::new()
             } else {

@@ -25,7 +25,7 @@ use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{self, DataFileKnowledge, FactPrecedence};
+use crate::cli::knowledge::{self, DataFileContext, FactPrecedence};
 use crate::cli::progress;
 use crate::cli::project;
 use crate::cli::session::Session;
@@ -54,7 +54,7 @@ pub struct VerificationResult {
     /// Sentences about exceeded time limits.
     pub over_budget: Vec<String>,
     /// State in each environment, starting with the current environment.
-    pub standings: Vec<BuildState>,
+    pub build_states: Vec<BuildState>,
     /// Whether the model is not built, so that only its formula is compared with the relations in `compare:`.
     pub is_unbuilt: bool,
 }
@@ -62,16 +62,16 @@ pub struct VerificationResult {
 impl VerificationResult {
     /// Records the states of the model in each environment, and the environment of the verification.
     fn add_builds(&mut self, builds: &EnvironmentBuilds, subject: &SpecToVerify<'_>, environment: Option<&str>) {
-        self.standings = builds.build_states(subject.compiled.name().unwrap_or_default());
+        self.build_states = builds.build_states(subject.compiled.name().unwrap_or_default());
         self.evidence.environment = environment.unwrap_or_default().to_owned();
         self.timing.environment.clone_from(&self.evidence.environment);
         self.timing.engine.clone_from(&self.evidence.engine);
-        self.timing.build_seconds = self.standings.first().and_then(|standing| standing.seconds);
+        self.timing.build_seconds = self.build_states.first().and_then(|standing| standing.seconds);
     }
 
     fn exit(&self) -> Exit {
         let has = |verdict: Verdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
-        let is_stale = self.standings.first().is_some_and(BuildState::is_stale);
+        let is_stale = self.build_states.first().is_some_and(BuildState::is_stale);
         let is_faulty = has(Verdict::Differs) || !self.over_budget.is_empty() || is_stale;
         let is_unknown = self.evidence.proofs.is_empty() || has(Verdict::NotCompared);
         let faulty = if is_faulty { Exit::Faulty } else { Exit::Done };
@@ -113,8 +113,8 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     } else {
         None
     };
-    let DataFileKnowledge { compiler, typed } =
-        DataFileKnowledge::new(workspace.builder(dialect, facts.clone()), &facts, schema);
+    let DataFileContext { compiler, typed } =
+        DataFileContext::new(workspace.builder(dialect, facts.clone()), &facts, schema);
     let (sources, texts) = verify_sources(&workspace, &spec_names)?;
     let specs = spec::compile_all(&compiler, &workspace.root, sources, || {});
     let spec_indices = select_specs(&specs, &spec_names)?;
@@ -145,7 +145,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         workspace: &workspace,
         engine: &engine,
         presences,
-        built,
+        relation_presences: built,
         typed: Some(&typed),
         args,
     };
@@ -349,7 +349,7 @@ fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
 /// same engine.
 fn last_seconds(workspace: &Workspace, evidence: &VerificationEvidence) -> Option<f64> {
     let text = read_text(workspace.root.join(Timing::timing_path(&evidence.model))).ok()?;
-    let last = Timing::read(&text)?;
+    let last = Timing::from_text(&text)?;
     let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
     last.formula_seconds.filter(|_| is_same)
 }
@@ -394,7 +394,7 @@ fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [Verif
         .iter_mut()
         .filter(|result| result.evidence.proofs.iter().any(is_found))
     {
-        timing.at.clone_from(&timestamp);
+        timing.timestamp.clone_from(&timestamp);
         let planned = |path: String, text: String| PlannedFile {
             path: workspace.root.join(path),
             text,

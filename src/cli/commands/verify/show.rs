@@ -122,7 +122,7 @@ fn proof_label(proof: &Proof) -> String {
 /// Returns all problems except differing values.
 fn problem_lines(verified: &VerificationResult) -> Vec<String> {
     let stale = verified
-        .standings
+        .build_states
         .first()
         .filter(|build| build.is_stale())
         .and_then(|build| build.source.as_ref());
@@ -145,11 +145,11 @@ fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
             .unwrap_or_default();
         facts.push(format!("takes {seconds:.2} s{last}"));
     }
-    let mut standings = verified.standings.iter();
+    let mut standings = verified.build_states.iter();
     facts.extend(standings.next().and_then(|standing| standing.message(true)));
     let others = standings
         .filter_map(|standing| standing.message(false))
-        .chain(outdated_builds_message(&verified.standings));
+        .chain(outdated_builds_message(&verified.build_states));
     (facts, others.collect())
 }
 
@@ -157,7 +157,7 @@ fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
 fn outdated_builds_message(standings: &[BuildState]) -> Option<String> {
     let built = standings
         .iter()
-        .filter_map(|build| Some((build.built.as_ref()?.0, build.environment.as_deref()?)));
+        .filter_map(|build| Some((build.last_build.as_ref()?.0, build.environment.as_deref()?)));
     let mut built: Vec<_> = built.collect();
     built.sort();
     match built.as_slice() {
@@ -266,8 +266,8 @@ fn verified_json(verified: &VerificationResult) -> Value {
         });
         json!({
             "environment": standing.environment,
-            "built_at": standing.built.as_ref().and_then(|(at, _)| time(*at)),
-            "status": standing.built.as_ref().map(|(_, status)| status),
+            "built_at": standing.last_build.as_ref().and_then(|(at, _)| time(*at)),
+            "status": standing.last_build.as_ref().map(|(_, status)| status),
             "source": source,
         })
     };
@@ -287,7 +287,7 @@ fn verified_json(verified: &VerificationResult) -> Value {
             "budget": verified.budget_seconds,
         },
         "faults": problem_lines(verified),
-        "standings": verified.standings.iter().map(standing).collect::<Vec<_>>(),
+        "standings": verified.build_states.iter().map(standing).collect::<Vec<_>>(),
     })
 }
 

@@ -24,7 +24,7 @@ pub struct ModelInputs {
     /// Current files in the work tree, by path.
     pub files: BTreeMap<String, BTreeMap<String, String>>,
     /// States that somebody removed or changed by hand, restored from git.
-    pub restored: BTreeMap<String, RestoredState>,
+    pub restored_states: BTreeMap<String, RestoredState>,
     /// Former paths of files that users have moved since the last push.
     pub old_paths: BTreeMap<String, Vec<String>>,
 }
@@ -50,7 +50,7 @@ impl ModelInputs {
             files: files.collect(),
             specs,
             states,
-            restored,
+            restored_states: restored,
             old_paths,
         })
     }
@@ -106,12 +106,12 @@ impl ModelInputs {
 /// Returns the current files of a model in the work tree.
 fn current_model_files(
     workspace: &Workspace,
-    ours: Option<&CurrentSpec>,
+    current_spec: Option<&CurrentSpec>,
     state: Option<&ModelState>,
 ) -> BTreeMap<String, String> {
     let bases = state.iter().flat_map(|state| &state.bases);
     let base_paths = bases.flat_map(|base| base.files.keys());
-    let paths: BTreeSet<&String> = ours
+    let paths: BTreeSet<&String> = current_spec
         .iter()
         .flat_map(|ours| ours.files.keys())
         .chain(base_paths)
@@ -126,7 +126,7 @@ fn current_model_files(
 pub fn current_specs_by_model(workspace: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, CurrentSpec> {
     let (models, tests) = workspace.output_folders();
     let current_spec = |model: &CompiledModel| {
-        let built = model.built.as_ref()?;
+        let built = model.files.as_ref()?;
         let text = &generation.diagnostics.get(model.spec)?.text;
         let mut ours = CurrentSpec::new(&model.path, text, built.compiled.clone(), &models, &tests)?;
         ours.files = generation.moved.update_keys(ours.files);

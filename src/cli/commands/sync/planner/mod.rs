@@ -32,7 +32,7 @@ use inputs::{ModelInputs, current_specs_by_model};
 use moved_files::move_out_of_former_folders;
 use states::require_specs_folder;
 use tools::PlannerTools;
-use uncommitted::with_uncommitted;
+use uncommitted::add_uncommitted_edits;
 use unpushed_bases::add_unpushed_bases;
 
 pub use states::{ModelStates, require_specs_of_pushed_models, was_pushed};
@@ -189,11 +189,11 @@ pub fn plan_with_facts(
         inputs.add_old_paths(plan);
         plan.record_descriptions(&described.spec_views);
         move_out_of_former_folders(plan, &moves, &inputs);
-        if let Some(RestoredState { text_on_disk, text }) = inputs.restored.get(&plan.model) {
+        if let Some(RestoredState { text_on_disk, text }) = inputs.restored_states.get(&plan.model) {
             plan.restore_state(text_on_disk.clone(), text.clone());
         }
     }
-    let (plans, sets) = with_uncommitted(workspace, &inputs.specs, &generation.sets, plans);
+    let (plans, sets) = add_uncommitted_edits(workspace, &inputs.specs, &generation.sets, plans);
     let omni_plans = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     planned_models.plan = Plan::new(
         planned_models.plan.environment.take(),

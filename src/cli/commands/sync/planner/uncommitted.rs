@@ -11,7 +11,7 @@ use crate::cli::workspace::Workspace;
 /// Adds uncommitted edits, such as comments in generated files, to the plans if the edits require no other change. If
 /// only the layout of a spec has changed and the spec is committed, removes the change from its plan. Also returns the
 /// uncommitted metric sets that no plan contains.
-pub fn with_uncommitted(
+pub fn add_uncommitted_edits(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
     sets: &[CompiledSet],

@@ -15,9 +15,9 @@ use crate::cli::workspace::Workspace;
 /// Branch for the commit.
 pub struct PushBranch {
     /// Current branch.
-    pub now: String,
+    pub current_branch: String,
     /// Name of the branch to create for the commit, if a new branch is necessary.
-    pub begins: Option<String>,
+    pub new_branch: Option<String>,
 }
 
 impl PushBranch {
@@ -33,7 +33,10 @@ impl PushBranch {
         require_environment_branch(session, workspace, repository, environment, "push", false)?;
         let now = repository.branch()?;
         let Some(environment) = environment else {
-            return Ok(Self { now, begins: None });
+            return Ok(Self {
+                current_branch: now,
+                new_branch: None,
+            });
         };
         let required = required_branch(workspace, repository, environment)?;
         let other_branch = required.as_deref().filter(|name| *name != now);
@@ -47,16 +50,19 @@ impl PushBranch {
                 name
             };
             return Ok(Self {
-                now,
-                begins: Some(begins),
+                current_branch: now,
+                new_branch: Some(begins),
             });
         }
         match other_branch {
-            None => Ok(Self { now, begins: None }),
+            None => Ok(Self {
+                current_branch: now,
+                new_branch: None,
+            }),
             Some(branch) => match wrong_branch_message(repository, environment, (&now, branch))? {
                 None => Ok(Self {
-                    now,
-                    begins: Some(branch.to_owned()),
+                    current_branch: now,
+                    new_branch: Some(branch.to_owned()),
                 }),
                 Some(message) => {
                     let help = format!("run `git switch {branch}`, or choose another environment with `--env`");
@@ -67,7 +73,7 @@ impl PushBranch {
     }
 
     pub fn name(&self) -> &str {
-        self.begins.as_deref().unwrap_or(&self.now)
+        self.new_branch.as_deref().unwrap_or(&self.current_branch)
     }
 }
 
@@ -107,22 +113,22 @@ fn wrong_branch_message(
 }
 
 /// Returns an error if a command would change a protected environment while a different branch is checked out. If
-/// `or_begun` is set, a branch that an earlier push created is also allowed, because repeating the push on that branch
-/// changes nothing.
+/// `or_created_by_push` is set, a branch that an earlier push created is also allowed, because repeating the push on
+/// that branch changes nothing.
 pub fn require_environment_branch(
     session: &Session,
     workspace: &Workspace,
     repository: &Repository,
     environment: Option<&Environment>,
     command: &str,
-    or_begun: bool,
+    or_created_by_push: bool,
 ) -> Result<(), Failure> {
     let Some(environment) = environment.filter(|environment| environment.is_reviewed()) else {
         return Ok(());
     };
     let now = repository.branch()?;
     match required_branch(workspace, repository, environment)? {
-        Some(branch) if branch != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
+        Some(branch) if branch != now && !(or_created_by_push && now.starts_with(&branch_prefix(environment))) => {
             let message = wrong_branch_message(repository, environment, (&now, &branch))?.unwrap_or_default();
             Err(permissions::report_wrong_branch(
                 session,

@@ -23,7 +23,7 @@ pub struct PushResult {
     /// Hash of the log entry.
     pub entry: String,
     /// Description of the merge request, if the branch has to be merged.
-    pub request: Option<String>,
+    pub merge_request_description: Option<String>,
     /// Commit in the Omni model's repository.
     pub omni: Option<CreatedOmniCommit>,
 }
@@ -101,8 +101,8 @@ pub fn commit(
         message,
         paths,
         entry: hash.clone(),
-        branch: branch.now.clone(),
-        begins: branch.begins.clone(),
+        branch: branch.current_branch.clone(),
+        new_branch: branch.new_branch.clone(),
         parent: None,
         omni: in_omni.map(Box::new),
     };
@@ -121,7 +121,7 @@ pub fn commit(
     Ok(PushResult {
         commit: head(repository)?,
         entry: hash,
-        request: None,
+        merge_request_description: None,
         omni: in_omni.transpose()?,
     })
 }
@@ -146,9 +146,9 @@ pub fn with_link_targets(workspace: &Workspace, paths: &[String]) -> Result<Vec<
 fn new_log_entry(repository: &Repository, log: &Log, action: &PushAction) -> Result<LogEntry, Failure> {
     let mut entry = LogEntry::default();
     entry.parents = log.head_hashes();
-    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-    entry.by = repository.author()?;
-    entry.did = action.did.to_owned();
+    entry.timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    entry.author = repository.author()?;
+    entry.action = action.did.to_owned();
     entry.version = env!("CARGO_PKG_VERSION").to_owned();
     entry.environment = action.environment.clone().unwrap_or_default();
     entry.changes.clone_from(&action.lines);

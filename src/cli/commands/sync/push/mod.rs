@@ -115,10 +115,10 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         session.report_action(&omni.summary());
     }
     warn_of_uncommitted_settings(session, &workspace, &repository);
-    if branch.begins.is_some() {
+    if branch.new_branch.is_some() {
         let title = args.message.as_deref();
         let request = merge_request::new(session, &workspace, &planned_models, &parsed, &log, title)?;
-        pushed.request = Some(request.text(plan));
+        pushed.merge_request_description = Some(request.text(plan));
         print_merge_request(session, args, &workspace, &branch, &pushed)?;
     }
     report(session, args, plan, diagnostics, Some(&pushed))?;
@@ -186,7 +186,7 @@ fn print_merge_request(
     branch: &PushBranch,
     pushed: &PushResult,
 ) -> Result<(), Failure> {
-    let text = pushed.request.as_deref().unwrap_or_default();
+    let text = pushed.merge_request_description.as_deref().unwrap_or_default();
     write_all(
         &workspace.writable_folders()?,
         &[PlannedFile {
@@ -197,8 +197,11 @@ fn print_merge_request(
     if !args.json {
         session.print_data(&format!("\n{text}"))?;
     }
-    session.report_action(&format!("merge this branch into {} after it is approved", branch.now));
-    session.report_action(&merge_request::next_step(branch.name(), &branch.now));
+    session.report_action(&format!(
+        "merge this branch into {} after it is approved",
+        branch.current_branch
+    ));
+    session.report_action(&merge_request::next_step(branch.name(), &branch.current_branch));
     if let Some(omni) = &pushed.omni {
         session.report_action(&format!(
             "merge the branch {} of {} at the same time, because it contains the files of the Omni model",
@@ -222,7 +225,7 @@ fn report(
     if let Value::Object(fields) = &mut data {
         let pushed = pushed.map(|pushed| {
             let omni = pushed.omni.as_ref().map(CreatedOmniCommit::json);
-            json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.request, "omni": omni})
+            json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.merge_request_description, "omni": omni})
         });
         fields.insert("pushed".to_owned(), json!(pushed));
         fields.insert("diagnostics".to_owned(), json!(diagnostics_json(file_diagnostics)));

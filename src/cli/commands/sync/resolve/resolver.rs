@@ -24,9 +24,9 @@ pub struct ConflictResolver<'w> {
     workspace: &'w Workspace,
     planned_models: &'w PlannedModels,
     /// New contents of the files, with their previous contents.
-    texts: BTreeMap<String, (Option<String>, String)>,
+    changed_texts: BTreeMap<String, (Option<String>, String)>,
     /// Replacements that remove hand edits from the SQL of models, by path.
-    restored: BTreeMap<String, Vec<Substitution>>,
+    restored_edits: BTreeMap<String, Vec<Substitution>>,
     /// Files that users maintain and that no push writes.
     user_files: BTreeSet<String>,
     /// Consequences to report before the files are written.
@@ -44,8 +44,8 @@ impl<'w> ConflictResolver<'w> {
         Self {
             workspace,
             planned_models,
-            texts: BTreeMap::new(),
-            restored: BTreeMap::new(),
+            changed_texts: BTreeMap::new(),
+            restored_edits: BTreeMap::new(),
             user_files: BTreeSet::new(),
             notes: Vec::new(),
             edit,
@@ -134,7 +134,7 @@ impl<'w> ConflictResolver<'w> {
             }
         }
         if side != ConflictSide::Theirs {
-            self.restore(conflict);
+            self.record_restored_parts(conflict);
         }
         Ok(())
     }
@@ -221,24 +221,24 @@ impl<'w> ConflictResolver<'w> {
             let help = format!("restore {} yourself", conflict.file);
             return Err(failure(Exit::Conflict, message).with_help(help));
         }
-        self.restore(conflict);
+        self.record_restored_parts(conflict);
         Ok(())
     }
 
     /// Removes a conflict's hand edit from the SQL of its model. The file is written after all conflicts are resolved,
     /// because the positions refer to the current file.
-    fn restore(&mut self, conflict: &Conflict) {
-        let restored = self.restored.entry(conflict.file.clone()).or_default();
+    fn record_restored_parts(&mut self, conflict: &Conflict) {
+        let restored = self.restored_edits.entry(conflict.file.clone()).or_default();
         restored.extend(conflict.restored.iter().cloned());
     }
 
     /// Removes the hand edits of resolved conflicts from the contents of the files.
     pub fn restore_files(&mut self) -> Result<(), Failure> {
-        for (path, restored) in std::mem::take(&mut self.restored) {
+        for (path, restored) in std::mem::take(&mut self.restored_edits) {
             // Another conflict may have replaced the whole file.
             if restored.is_empty()
                 || self
-                    .texts
+                    .changed_texts
                     .get(&path)
                     .is_some_and(|(before, now)| before.as_ref() != Some(now))
             {
@@ -313,7 +313,7 @@ impl<'w> ConflictResolver<'w> {
     }
 
     fn text(&self, path: &str) -> Option<String> {
-        self.texts
+        self.changed_texts
             .get(path)
             .map(|(_, text)| text.clone())
             .or_else(|| read_project_file(&self.workspace.root, path))
@@ -321,10 +321,10 @@ impl<'w> ConflictResolver<'w> {
 
     fn set_text(&mut self, path: &str, text: String) {
         let before = self
-            .texts
+            .changed_texts
             .remove(path)
             .map_or_else(|| read_project_file(&self.workspace.root, path), |(before, _)| before);
-        self.texts.insert(path.to_owned(), (before, text));
+        self.changed_texts.insert(path.to_owned(), (before, text));
     }
 
     /// Writes the files and returns their paths.
@@ -333,7 +333,7 @@ impl<'w> ConflictResolver<'w> {
         self.notes.iter().for_each(|note| session.report_action(note));
         let (mut changes, mut written) = (Vec::new(), Vec::new());
         let generated = self.workspace.output_folders().0;
-        for (path, (before, after)) in self.texts {
+        for (path, (before, after)) in self.changed_texts {
             let crlf = before.as_ref().is_some_and(|before| before.contains("\r\n"));
             let after = if crlf {
                 after.replace('\r', "").replace('\n', "\r\n")
