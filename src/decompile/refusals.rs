@@ -25,9 +25,13 @@ fn listed_advice(names: &[String]) -> Option<String> {
     Some((*advice).to_owned())
 }
 
-/// Returns the reason why no formula was found for a subexpression.
+/// Returns the reason why no formula was found for a subexpression. Jinja in it is the reason, because a formula cannot
+/// contain Jinja.
 pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
-    let named_node = named_part(trees, expression, part);
+    let construct_node = named_part(trees, expression, part);
+    let is_jinja = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Jinja(_));
+    let jinja = trees.descendants(construct_node).into_iter().find(is_jinja);
+    let named_node = jinja.unwrap_or(construct_node);
     let names = construct_names(trees, named_node);
     let advice = listed_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
     let advice = advice.unwrap_or_else(|| ELSEWHERE.to_owned());
@@ -168,7 +172,8 @@ fn construct_names(trees: &Trees, part: SqlNodeId) -> Vec<String> {
 fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
     let parts = trees.children(part);
     match (trees.label(part), parts) {
-        (SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Jinja(word), _) => format!("`{word}`"),
+        (SqlLabel::Word(word) | SqlLabel::Number(word), _) => format!("`{word}`"),
+        (SqlLabel::Jinja(code), _) => format!("the Jinja `{code}`"),
         (SqlLabel::Quoted(name), _) => format!("`\"{name}\"`"),
         (SqlLabel::Text(text, _), _) => format!("the text '{text}'"),
         (SqlLabel::Op(op), [_]) => format!("`{op}` of this operand"),
@@ -188,11 +193,9 @@ fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
         (SqlLabel::Group, [inner]) => describe_construct(trees, *inner),
         (SqlLabel::Row, _) => {
             let words: Vec<String> = parts.iter().map(|part| short_sql(trees, *part)).collect();
-            let is_jinja = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Jinja(_));
-            match trees.descendants(part).into_iter().find(is_jinja) {
-                Some(jinja) => describe_construct(trees, jinja),
-                None if words.iter().all(|word| word == "…") => "this sequence of expressions".to_owned(),
-                None => format!("`{}`", words.join(" ")),
+            match words.iter().all(|word| word == "…") {
+                true => "this sequence of expressions".to_owned(),
+                false => format!("`{}`", words.join(" ")),
             }
         }
         (SqlLabel::Joined(_), [value, ..]) => format!("`{}` of the joined rows", short_sql(trees, *value)),

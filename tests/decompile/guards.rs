@@ -248,3 +248,48 @@ fn other_calls_remain_hand_edits() {
         assert_eq!(why.reason, expected);
     }
 }
+
+/// The reason for an edit that remains a manual edit names its cause: Jinja in the SQL, or the value in the periods that
+/// `fill` adds.
+#[test]
+fn reasons_name_their_cause() {
+    let by_month = |formula: &str| {
+        format!(
+            "model: m\nfrom: orders\nwhere: NOT(ISBLANK(day))\ngroup_by: day[month]\nfill: month\ndefinitions: value = {formula}\n"
+        )
+    };
+    let grouped = GROUPED.replace("COUNT()", "SUM(amount)");
+    let summed = "coalesce(sum(amount), 0) as value";
+    let jinja = "no formula expresses the Jinja `{{x}}`; a dbt model that the spec reads can compute it";
+    for (spec, from, to, expected) in [
+        (&grouped, summed, "sum({{ x }}) as value", jinja),
+        (&grouped, summed, "coalesce(sum(amount * {{ x }}), 0) as value", jinja),
+        (
+            &grouped,
+            summed,
+            "sum(case when {{ x }} then amount end) as value",
+            jinja,
+        ),
+        (&grouped, summed, "my_udf({{ x }}) as value", jinja),
+        (
+            &by_month("SUM(amount)"),
+            summed,
+            "min(amount) as value",
+            "in periods that `fill` adds, the formula `MIN(amount)` would return NULL, but the edited SQL returns `0`",
+        ),
+        (
+            &by_month("MIN(amount)"),
+            "min(amount) as value",
+            summed,
+            "in periods that `fill` adds, the formula `SUM(amount)` would return `0`, but the edited SQL returns NULL",
+        ),
+    ] {
+        let compiler = compiler("duckdb".parse().unwrap());
+        let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+        assert!(sql.contains(from), "{sql}");
+        let why = decompiler()
+            .find_formula_with_guards(&compiler, spec, None, &sql.replace(from, to), None, "value")
+            .unwrap_err();
+        assert_eq!(why.reason, expected, "{to}");
+    }
+}
