@@ -60,11 +60,12 @@ pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for rejecting an edit that changes the value in periods that `fill` adds.
-pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
-    let sql = one_line(sql);
+/// Returns the reason for rejecting an edit whose formula has a different value in periods that `fill` adds. `value` is
+/// the value of the formula, and `edited_value` is the value of the edited SQL.
+pub(super) fn added_periods(formula: &str, value: &str, edited_value: &str) -> NotAFormula {
     not_a_formula(format!(
-        "in periods that `fill` adds, the formula `{formula}` would have the value `{sql}`"
+        "in periods that `fill` adds, the formula `{formula}` would return {value}, but the edited SQL returns \
+         {edited_value}"
     ))
 }
 

@@ -1,11 +1,13 @@
 //! Explains why no formula expresses an edit, with the SQL or the error of the nearest formula.
 
+use std::ops::Range;
+
 use formulac_syntax::text::one_line;
 
 use super::CandidateCheck;
 use crate::edits::{Edits, compare_files};
 use crate::expression_text::ExpressionText;
-use crate::file::SqlFile;
+use crate::file::{FilePartPosition, SqlFile};
 use crate::formula::NotAFormula;
 use crate::refusals;
 use crate::tree::{SqlNodeId, Trees};
@@ -37,7 +39,11 @@ impl CandidateCheck<'_, '_> {
             let file = SqlFile::read(sql, self.edited_file.dialect);
             let edits = compare_files(&file, self.edited_file);
             if let Some(item) = self.difference_in_added_periods(&edits) {
-                return Some(refusals::added_periods(&form.text, &item.before));
+                let [value, edited_value] =
+                    [&file, self.edited_file].map(|file| value_in_added_periods(file, &item.position));
+                if value != edited_value {
+                    return Some(refusals::added_periods(&form.text, &value, &edited_value));
+                }
             }
             let columns = self.columns(&file);
             let Some(site) = self
@@ -89,4 +95,29 @@ impl CandidateCheck<'_, '_> {
             ))
         })
     }
+}
+
+/// Describes the value that a column has in the periods that `fill` adds: the default in `coalesce(max(x), default)`,
+/// and NULL in `max(x)`. A column that only passes on a name has the value of this name in an earlier CTE.
+fn value_in_added_periods(file: &SqlFile<'_>, position: &FilePartPosition) -> String {
+    let value = |tokens: &Range<usize>| {
+        let keys: Vec<String> = tokens.clone().map(|token| file.key(token)).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        match keys.as_slice() {
+            ["max", "(", _, ")"] => Some("NULL".to_owned()),
+            ["coalesce", "(", "max", "(", _, ")", ",", _, .., ")"] => {
+                let default = one_line(file.text(&(tokens.start + 7..tokens.end - 1)));
+                Some(format!("`{default}`"))
+            }
+            _ => None,
+        }
+    };
+    let tokens = file.part_tokens(position).unwrap_or_default();
+    let in_cte = |name: String| {
+        let mut ctes = file.ctes.iter().rev();
+        ctes.find_map(|cte| value(&file.column(Some(cte), &name)?))
+    };
+    value(&tokens)
+        .or_else(|| in_cte(file.column_name(&tokens)?))
+        .unwrap_or_else(|| format!("`{}`", one_line(file.text(&tokens))))
 }
