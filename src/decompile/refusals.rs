@@ -123,7 +123,7 @@ fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeI
 }
 
 /// Returns whether a subexpression is `value as type`.
-fn is_conversion(trees: &Trees, part: SqlNodeId) -> bool {
+pub(super) fn is_conversion(trees: &Trees, part: SqlNodeId) -> bool {
     let as_type = |word: &SqlNodeId| matches!(trees.label(*word), SqlLabel::Word(word) if word == "as");
     *trees.label(part) == SqlLabel::Row && trees.children(part).get(1).is_some_and(as_type)
 }
