@@ -76,6 +76,15 @@ pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     ))
 }
 
+/// Returns the reason for rejecting an edit of a column from which the SQL also computes another definition. The formula
+/// of this definition contains the same aggregate instead of the column's name.
+pub(super) fn unnamed_reader(formula: &str, column: &str, reader: &str) -> NotAFormula {
+    not_a_formula(format!(
+        "the formula `{formula}` would change only `{column}`, but the edited SQL also changes `{reader}`; first write \
+         `{column}` in the formula of `{reader}`"
+    ))
+}
+
 /// Returns the reason for rejecting an edit whose formula also changes another part of the SQL. `sql` is the generated
 /// SQL of this part, or `None` if the part is the whole query.
 pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
