@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 use std::ops::Range;
 
 use super::columns::{ColumnExpression, ColumnResolver};
-use super::file::{FilePart, FilePartKind, SqlFile, token_name};
+use super::file::{FilePart, FilePartKind, SqlFile, have_same_keys, token_name};
 use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, tokens};
@@ -44,18 +44,28 @@ pub fn is_same_expression(first_sql: &str, other: &str, dialect: Dialect) -> boo
 }
 
 impl SqlFile<'_> {
-    /// Returns whether parts of two files are the same SQL. Redundant brackets and words, and equivalent spellings such
-    /// as `x::date` and `cast(x as date)`, are not differences.
+    /// Returns whether parts of two files are the same SQL. Redundant brackets and words, equivalent spellings such as
+    /// `x::date` and `cast(x as date)`, and positions such as `group by 1` are not differences.
     pub fn is_same_part(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
-        if self.has_same_tokens(tokens, other, others) {
+        let positions = [self.column_positions(tokens), other.column_positions(others)];
+        if positions.iter().all(Vec::is_empty) && self.has_same_tokens(tokens, other, others) {
+            return true;
+        }
+        match (self.is_group_by_all(tokens), other.is_group_by_all(others)) {
+            (true, false) => return self.is_group_by_all_of(tokens, other, others),
+            (false, true) => return other.is_group_by_all_of(others, self, tokens),
+            _ => {}
+        }
+        let [own, theirs] = &positions;
+        let (own, theirs) = (self.required_tokens(tokens, own), other.required_tokens(others, theirs));
+        if have_same_keys((self.source, &own), (other.source, &theirs)) {
             return true;
         }
         let mut trees = Trees::default();
-        let mut parse_part = |file: &SqlFile<'_>, tokens: &Range<usize>| {
-            parse_list(file.source, &file.required_tokens(tokens), file.dialect, &mut trees).ok()
-        };
-        let first_node = parse_part(self, tokens);
-        first_node.is_some() && first_node == parse_part(other, others)
+        let mut parse_part =
+            |file: &SqlFile<'_>, tokens: &[SqlToken]| parse_list(file.source, tokens, file.dialect, &mut trees).ok();
+        let first_node = parse_part(self, &own);
+        first_node.is_some() && first_node == parse_part(other, &theirs)
     }
 
     /// Returns whether two files have the same parts in the same order.
@@ -96,8 +106,9 @@ impl SqlFile<'_> {
             && in_both.all(|(first_tokens, two)| self.is_same_part(first_tokens, other, &two))
     }
 
-    /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets.
-    fn required_tokens(&self, tokens: &Range<usize>) -> Vec<SqlToken> {
+    /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets, and with columns in place
+    /// of their positions.
+    fn required_tokens(&self, tokens: &Range<usize>, positions: &[(usize, Range<usize>)]) -> Vec<SqlToken> {
         let mut depth = 0usize;
         let is_required = |token_index: &usize| {
             match self.key(*token_index).as_str() {
@@ -109,8 +120,13 @@ impl SqlFile<'_> {
             }
             true
         };
-        let tokens = tokens.clone().filter(is_required);
+        let with_column = |token_index: usize| {
+            let column = positions.iter().find(|(position, _)| *position == token_index);
+            column.map_or(token_index..token_index + 1, |(_, column)| column.clone())
+        };
+        let tokens = tokens.clone().flat_map(with_column);
         tokens
+            .filter(is_required)
             .filter_map(|token_index| self.tokens.get(token_index).copied())
             .collect()
     }

@@ -170,6 +170,7 @@ impl Decompiler {
         if let Some(call) = self.find_unknown_call(case, trees, part) {
             return Err(refusals::no_formula_for(trees, part, call));
         }
+        let value = case.value_in_contract(trees, part);
         let learned = self.learned_patterns(compiler, spec_position, trees, part);
         let patterns: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
         let reads_other_rows = reads_other_rows(trees, part);
@@ -190,8 +191,8 @@ impl Decompiler {
             for (part, forms) in case.learn_ranges((&all_patterns, &input), trees, part, &names) {
                 input.entry(part).or_default().extend(forms);
             }
-            let mut search = FormulaSearch::new(&all_patterns, trees).with_input(&input);
-            let forms = search.candidates(part);
+            let search = FormulaSearch::new(&all_patterns, trees).with_input(&input);
+            let forms = search.with_value(value).candidates(part);
             if let Some(formula) = case.first_proven(forms, trees, expected) {
                 return Ok(formula);
             }
@@ -236,8 +237,9 @@ impl Decompiler {
                 .with_input(&input)
                 .with_hidden_columns(&hidden_columns),
         ];
-        for mut search in others {
-            if let Some(formula) = case.first_proven(search.candidates(part), trees, expected) {
+        for search in others {
+            let forms = search.with_value(value).candidates(part);
+            if let Some(formula) = case.first_proven(forms, trees, expected) {
                 return Ok(formula);
             }
         }
@@ -247,13 +249,15 @@ impl Decompiler {
             for part in [Some(part), whole_expression].into_iter().flatten() {
                 let forms = FormulaSearch::new(&all_patterns, trees)
                     .with_input(&named_input)
+                    .with_value(case.value_in_contract(trees, part))
                     .candidates(part);
                 if let Some(formula) = case.first_equivalent(forms, trees) {
                     return Ok(formula);
                 }
             }
         }
-        let mut search = FormulaSearch::new(&all_patterns, trees).with_input(&input);
+        let search = FormulaSearch::new(&all_patterns, trees).with_input(&input);
+        let mut search = search.with_value(value);
         let forms = search.candidates(part);
         let without = search.smallest_part_without_formula(part).unwrap_or(part);
         let nearest = case.nearest_formula(forms, trees, part);

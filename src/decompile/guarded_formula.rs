@@ -177,6 +177,7 @@ impl Decompiler {
             input.entry(part).or_default().extend(forms);
         }
         let search = FormulaSearch::new(&all_patterns, &trees).with_input(&input);
+        let search = search.with_value(case.value_in_contract(&trees, expected));
         let forms = search.with_alternatives(&alternatives).candidates(expected);
         Ok(case.first_guarded(forms, guards, &mut trees, expected))
     }

@@ -28,6 +28,7 @@ mod alternatives;
 mod cache;
 mod call_probes;
 mod candidate_check;
+mod column_positions;
 mod column_readers;
 mod columns;
 mod comments;

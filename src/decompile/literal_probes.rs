@@ -136,9 +136,6 @@ fn add_format_probes(
     const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
     for mask in number_formats(trees, expression).into_iter().take(MAX_MASKS) {
         add_probe(&NUMERIC, &mask);
-        if mask.contains("General") {
-            add_probe(&[Type::Text], &mask);
-        }
     }
     let is_case = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Case;
     for case in trees

@@ -12,6 +12,14 @@ pub fn with_column_order_of(text: &str, other: &str, dialect: Dialect) -> Option
 }
 
 pub(super) fn reorder_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
+    match moved.without_column_positions() {
+        // A position such as `group by 1` would refer to another column.
+        Some(text) => reorder_named_columns(&SqlFile::read(&text, moved.dialect), other),
+        None => reorder_named_columns(moved, other),
+    }
+}
+
+fn reorder_named_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
     let unites_all_columns = |file: &&SqlFile<'_>| {
         let is_united = |cte: &Option<String>| {
             file.parts

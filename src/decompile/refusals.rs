@@ -25,9 +25,13 @@ fn listed_advice(names: &[String]) -> Option<String> {
     Some((*advice).to_owned())
 }
 
-/// Returns the reason why no formula was found for a subexpression.
+/// Returns the reason why no formula was found for a subexpression. Jinja in it is the reason, because a formula cannot
+/// contain Jinja.
 pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
-    let named_node = named_part(trees, expression, part);
+    let construct_node = named_part(trees, expression, part);
+    let is_jinja = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Jinja(_));
+    let jinja = trees.descendants(construct_node).into_iter().find(is_jinja);
+    let named_node = jinja.unwrap_or(construct_node);
     let names = construct_names(trees, named_node);
     let advice = listed_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
     let advice = advice.unwrap_or_else(|| ELSEWHERE.to_owned());
@@ -56,11 +60,12 @@ pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for rejecting an edit that changes the value in periods that `fill` adds.
-pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
-    let sql = one_line(sql);
+/// Returns the reason for rejecting an edit whose formula has a different value in periods that `fill` adds. `value` is
+/// the value of the formula, and `edited_value` is the value of the edited SQL.
+pub(super) fn added_periods(formula: &str, value: &str, edited_value: &str) -> NotAFormula {
     not_a_formula(format!(
-        "in periods that `fill` adds, the formula `{formula}` would have the value `{sql}`"
+        "in periods that `fill` adds, the formula `{formula}` would return {value}, but the edited SQL returns \
+         {edited_value}"
     ))
 }
 
@@ -68,6 +73,15 @@ pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
 pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     not_a_formula(format!(
         "a step with groups has no column for `{formula}`; aggregate it, or add it to `group_by`"
+    ))
+}
+
+/// Returns the reason for rejecting an edit of a column from which the SQL also computes another definition. The formula
+/// of this definition contains the same aggregate instead of the column's name.
+pub(super) fn unnamed_reader(formula: &str, column: &str, reader: &str) -> NotAFormula {
+    not_a_formula(format!(
+        "the formula `{formula}` would change only `{column}`, but the edited SQL also changes `{reader}`; first write \
+         `{column}` in the formula of `{reader}`"
     ))
 }
 
@@ -118,7 +132,7 @@ fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeI
 }
 
 /// Returns whether a subexpression is `value as type`.
-fn is_conversion(trees: &Trees, part: SqlNodeId) -> bool {
+pub(super) fn is_conversion(trees: &Trees, part: SqlNodeId) -> bool {
     let as_type = |word: &SqlNodeId| matches!(trees.label(*word), SqlLabel::Word(word) if word == "as");
     *trees.label(part) == SqlLabel::Row && trees.children(part).get(1).is_some_and(as_type)
 }
@@ -168,7 +182,8 @@ fn construct_names(trees: &Trees, part: SqlNodeId) -> Vec<String> {
 fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
     let parts = trees.children(part);
     match (trees.label(part), parts) {
-        (SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Jinja(word), _) => format!("`{word}`"),
+        (SqlLabel::Word(word) | SqlLabel::Number(word), _) => format!("`{word}`"),
+        (SqlLabel::Jinja(code), _) => format!("the Jinja `{code}`"),
         (SqlLabel::Quoted(name), _) => format!("`\"{name}\"`"),
         (SqlLabel::Text(text, _), _) => format!("the text '{text}'"),
         (SqlLabel::Op(op), [_]) => format!("`{op}` of this operand"),
@@ -188,11 +203,9 @@ fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
         (SqlLabel::Group, [inner]) => describe_construct(trees, *inner),
         (SqlLabel::Row, _) => {
             let words: Vec<String> = parts.iter().map(|part| short_sql(trees, *part)).collect();
-            let is_jinja = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Jinja(_));
-            match trees.descendants(part).into_iter().find(is_jinja) {
-                Some(jinja) => describe_construct(trees, jinja),
-                None if words.iter().all(|word| word == "…") => "this sequence of expressions".to_owned(),
-                None => format!("`{}`", words.join(" ")),
+            match words.iter().all(|word| word == "…") {
+                true => "this sequence of expressions".to_owned(),
+                false => format!("`{}`", words.join(" ")),
             }
         }
         (SqlLabel::Joined(_), [value, ..]) => format!("`{}` of the joined rows", short_sql(trees, *value)),

@@ -44,6 +44,8 @@ pub(super) struct FormulaSearch<'s> {
     hidden_columns: &'s [(String, Type)],
     /// Equivalents of subexpressions. A formula for an equivalent is also a formula for the subexpression.
     alternatives: Option<&'s Alternatives>,
+    /// Part of the whole expression whose formulas are also formulas for the whole expression.
+    value: Option<SqlNodeId>,
     forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
     pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
 }
@@ -58,6 +60,7 @@ impl<'s> FormulaSearch<'s> {
             range: None,
             hidden_columns: &[],
             alternatives: None,
+            value: None,
             forms: HashMap::new(),
             pairs: HashMap::new(),
         }
@@ -100,6 +103,14 @@ impl<'s> FormulaSearch<'s> {
         }
     }
 
+    /// Also finds the formulas of a part that is converted to the type of the column.
+    pub fn with_value(self, value: SqlNodeId) -> Self {
+        Self {
+            value: Some(value),
+            ..self
+        }
+    }
+
     /// Returns the formulas that were found for a subexpression.
     pub fn found_formulas(&self, id: SqlNodeId) -> &[ExpressionText] {
         self.forms.get(&id).map_or(&[], |forms| forms)
@@ -116,7 +127,7 @@ impl<'s> FormulaSearch<'s> {
                 .alternatives
                 .into_iter()
                 .flat_map(|alternatives| alternatives.equivalents_of(id));
-            part == id || equivalents.any(|(other, _)| *other == part)
+            part == id || self.value == Some(part) || equivalents.any(|(other, _)| *other == part)
         };
         let form_limits: Vec<usize> = parts
             .iter()
@@ -134,7 +145,9 @@ impl<'s> FormulaSearch<'s> {
             forms.extend(new);
             self.forms.insert(*part, forms.into());
         }
-        self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
+        let value = self.value.filter(|value| *value != id);
+        let wholes = [Some(id), value].into_iter().flatten();
+        wholes.flat_map(|part| self.found_formulas(part)).cloned().collect()
     }
 
     /// Returns the smallest subexpression for which no formula was found.

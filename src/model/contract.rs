@@ -8,7 +8,6 @@ use super::config::config_text;
 use super::keys::CONTRACT;
 use super::load::{ColumnKeys, DbtKeys};
 use crate::Type;
-use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
@@ -20,13 +19,9 @@ pub(super) fn contract_node<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
     dbt.contract.or_else(|| dbt.config?.get("contract"))
 }
 
-impl Compiler {
-    /// Returns whether dbt enforces the contract of a model. The setting in the spec overrides the setting of the
-    /// project.
-    pub(super) fn enforces_contract(&self, dbt: &DbtKeys<'_>) -> bool {
-        let is_enforced = contract_node(dbt).and_then(|contract| contract.get("enforced")?.boolean());
-        is_enforced.unwrap_or(self.specs.contracts)
-    }
+/// Returns whether a spec enforces the model's contract. `None` if the project decides this.
+pub(super) fn contract_setting(dbt: &DbtKeys<'_>) -> Option<bool> {
+    contract_node(dbt)?.get("enforced")?.boolean()
 }
 
 /// Returns the type that a contract declares for a column, or `None` if the type is unknown.
@@ -40,7 +35,7 @@ pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<String> {
 
 impl SpecCompilation<'_> {
     pub(super) fn is_contract_enforced(&self) -> bool {
-        self.compiler.enforces_contract(&self.spec.dbt)
+        contract_setting(&self.spec.dbt).unwrap_or(self.compiler.specs.contracts)
     }
 
     /// Reports what an enforced contract lacks, such as the type of a column, and constraints that have no effect.

@@ -1,5 +1,6 @@
 //! Outline of a spec: the positions of the definitions in each step, and the settings on which formulas depend.
 
+use super::contract::contract_setting;
 use super::formulas::StepFormulas;
 use super::load::{self, SpecKind, Step, StepDefinitions};
 use super::metrics::{find_step_over_metric_sets, is_metric_set};
@@ -23,6 +24,8 @@ pub struct SpecOutline {
     blank_zero: bool,
     week_start: Option<crate::calendar::Weekday>,
     fiscal_month_offset: Option<u8>,
+    /// Whether the spec enforces the model's contract. `None` if the project decides this.
+    contract: Option<bool>,
     /// Whether the spec sets the current date.
     pub today: bool,
 }
@@ -98,6 +101,7 @@ pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Com
         blank_zero: spec.blank_zero,
         week_start: spec.week_start,
         fiscal_month_offset: spec.fiscal_month_offset,
+        contract: contract_setting(&spec.dbt),
         today: spec.today.is_some(),
     };
     outline.steps = step_outlines(&spec.steps, source, compiler);
@@ -122,6 +126,11 @@ impl SpecOutline {
             fiscal_month_offset: self.fiscal_month_offset.or(options.calendar.fiscal_month_offset),
         };
         compiler.with_options(options)
+    }
+
+    /// Returns whether dbt enforces the model's contract, so that the generated SQL casts every column.
+    pub fn enforces_contract(&self, compiler: &Compiler) -> bool {
+        self.contract.unwrap_or(compiler.specs.contracts)
     }
 }
 

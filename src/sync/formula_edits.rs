@@ -144,7 +144,8 @@ impl ModelReconciler<'_> {
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. It may be a helper column, or pass a column of the input
             // through unchanged.
-            edit.why = Some("the column is not a definition of the spec".to_owned());
+            let reason = edit.reason_without_definition(self.ours.compiled.dialect());
+            edit.why = Some(reason.to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
             reconciled.kept.push(edit);

@@ -90,7 +90,7 @@ pub struct HandEdit {
 /// Comment that a user writes in a model's SQL to keep the edited SQL of a column. The spec does not change.
 pub(super) const KEEP_COMMENT: &str = "formulac: keep";
 
-/// Reason for an edit that contains a hint or a comment with Jinja.
+/// Reason for an edit that adds a hint or a comment with Jinja.
 const HINT_REASON: &str = "a spec cannot contain an optimizer hint or a comment with Jinja";
 
 impl HandEdit {
@@ -205,6 +205,15 @@ impl HandEdit {
     /// Returns `true` if another edit has the same text in the same part of the file.
     pub(super) fn is_same_sql_edit(&self, other: &Self) -> bool {
         (&self.file, &self.after, &self.position) == (&other.file, &other.after, &other.position)
+    }
+
+    /// Returns the reason why the edit to a column that is not a definition remains in the file.
+    pub(super) fn reason_without_definition(&self, dialect: Dialect) -> &'static str {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        match adds_hint(&text(&self.before), &text(&self.after), dialect) {
+            true => HINT_REASON,
+            false => "the column is not a definition of the spec",
+        }
     }
 
     /// Returns the edit in the format of a saved plan.
@@ -395,13 +404,9 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
-    let hints = |text: &str| {
-        let tokens = tokens(text, dialect).into_iter();
-        tokens.filter(|token| token.kind == SqlTokenKind::Hint).count()
-    };
     let others = found.other_edits.iter();
     let with_hint: Vec<String> = others
-        .filter(|rest| hints(&rest.after) > hints(&rest.before))
+        .filter(|rest| adds_hint(&rest.before, &rest.after, dialect))
         .map(|rest| rest.after.clone())
         .collect();
     // A hint before a column also makes the column itself seem to be removed.
@@ -423,6 +428,15 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.other_edits.into_iter().map(rest));
+}
+
+/// Returns whether an edit adds an optimizer hint or a comment with Jinja.
+fn adds_hint(before: &str, after: &str, dialect: Dialect) -> bool {
+    let hints = |text: &str| {
+        let tokens = tokens(text, dialect).into_iter();
+        tokens.filter(|token| token.kind == SqlTokenKind::Hint).count()
+    };
+    hints(after) > hints(before)
 }
 
 fn properties_between(

@@ -344,3 +344,48 @@ fn spellings_are_not_edits() {
         assert!(is_edit(from, to), "{to}");
     }
 }
+
+/// Formatters write the positions of columns in `group by` and `order by`.
+#[test]
+fn positions_of_columns_are_not_edits() {
+    const GROUPS: &str = "group by cast(date_trunc('month', day) as date), region";
+    const ORDER: &str = "order by total desc, region asc";
+    let dialect: Dialect = "duckdb".parse().unwrap();
+    let select =
+        "select\n    cast(date_trunc('month', day) as date) as month,\n    region,\n    sum(x) as total\nfrom o\n";
+    let written = format!("{select}{GROUPS}\n{ORDER}\nlimit 5\n");
+    let is_edit = |select: &str, groups: &str, order: &str| {
+        let found = format!("{select}{groups}\n{order}\nlimit 5\n");
+        !Edits::from_texts(&written, &found, dialect).is_empty()
+    };
+    for groups in ["group by 1, 2", "group by 1, region", "group by all"] {
+        assert!(!is_edit(select, groups, ORDER), "{groups}");
+    }
+    for groups in [
+        "group by 2, 1",
+        "group by 1",
+        "group by 1, 3",
+        "group by 1, 2, 3",
+        "group by 1, 4",
+        "group by 0, 2",
+    ] {
+        assert!(is_edit(select, groups, ORDER), "{groups}");
+    }
+    for order in ["order by 3 desc, 2", "order by 3 desc, region"] {
+        assert!(!is_edit(select, GROUPS, order), "{order}");
+    }
+    for order in ["order by 3, 2", "order by 2 desc, 3", "order by 1 desc, 2"] {
+        assert!(is_edit(select, GROUPS, order), "{order}");
+    }
+    // The positions are those of the edited file.
+    let moved =
+        "select\n    region,\n    cast(date_trunc('month', day) as date) as month,\n    sum(x) as total\nfrom o\n";
+    assert!(!is_edit(moved, "group by 2, 1", ORDER));
+    assert!(is_edit(moved, "group by 1, 2", ORDER));
+    // `group by all` also groups by a new column.
+    let added = select.replace("    region,\n", "    region,\n    city,\n");
+    let found = format!("{added}group by all\n{ORDER}\nlimit 5\n");
+    let edits = Edits::from_texts(&written, &found, dialect).other_edits.into_iter();
+    let edits: Vec<String> = edits.map(|edit| edit.description).collect();
+    assert_eq!(edits, ["the column `city`", "`group by`"]);
+}

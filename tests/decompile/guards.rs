@@ -224,7 +224,8 @@ fn other_calls_remain_hand_edits() {
             &net,
             "coalesce(sum(amount), 0) as value",
             "coalesce(sum(distinct amount), 0) as value",
-            "with the formula `SUM(DISTINCT(amount))`, the column `net` is computed in an earlier CTE",
+            "the formula `SUM(DISTINCT(amount))` would change only `value`, but the edited SQL also changes `net`; first \
+             write `value` in the formula of `net`",
         ),
         (
             &summed,
@@ -246,5 +247,62 @@ fn other_calls_remain_hand_edits() {
             .find_formula_with_guards(&compiler, spec, None, &sql.replace(from, to), None, "value")
             .unwrap_err();
         assert_eq!(why.reason, expected);
+    }
+}
+
+/// The reason for an edit that remains a manual edit names its cause: Jinja in the SQL, the value in the periods that
+/// `fill` adds, or another definition with the same aggregate, even if a contract casts the columns.
+#[test]
+fn reasons_name_their_cause() {
+    let by_month = |formula: &str| {
+        format!(
+            "model: m\nfrom: orders\nwhere: NOT(ISBLANK(day))\ngroup_by: day[month]\nfill: month\ndefinitions: value = {formula}\n"
+        )
+    };
+    let grouped = GROUPED.replace("COUNT()", "SUM(amount)");
+    let summed = "coalesce(sum(amount), 0) as value";
+    let shared = "model: m\nfrom: orders\ngroup_by: country\ncontract: {enforced: true}\ndefinitions: |\n  value = SUM(quantity)\n  mean = SUM(quantity) / COUNT(amount)\n  half = mean / 2\n";
+    let added = "the formula `SUM(quantity) + 7` would change only `value`, but the edited SQL also changes `mean`; first \
+                 write `value` in the formula of `mean`";
+    let largest = added.replace("SUM(quantity) + 7", "MAX(quantity)");
+    let sum = "coalesce(sum(quantity), 0) as value";
+    let jinja = "no formula expresses the Jinja `{{x}}`; a dbt model that the spec reads can compute it";
+    for (spec, from, to, expected) in [
+        (&grouped, summed, "sum({{ x }}) as value", jinja),
+        (&grouped, summed, "coalesce(sum(amount * {{ x }}), 0) as value", jinja),
+        (
+            &grouped,
+            summed,
+            "sum(case when {{ x }} then amount end) as value",
+            jinja,
+        ),
+        (&grouped, summed, "my_udf({{ x }}) as value", jinja),
+        (
+            &by_month("SUM(amount)"),
+            summed,
+            "min(amount) as value",
+            "in periods that `fill` adds, the formula `MIN(amount)` would return NULL, but the edited SQL returns `0`",
+        ),
+        (
+            &by_month("MIN(amount)"),
+            "min(amount) as value",
+            summed,
+            "in periods that `fill` adds, the formula `SUM(amount)` would return `0`, but the edited SQL returns NULL",
+        ),
+        (
+            &shared.to_owned(),
+            sum,
+            "coalesce(sum(quantity), 0) + 7 as value",
+            added,
+        ),
+        (&shared.to_owned(), sum, "max(quantity) as value", &largest),
+    ] {
+        let compiler = compiler("duckdb".parse().unwrap());
+        let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+        assert!(sql.contains(from), "{sql}");
+        let why = decompiler()
+            .find_formula_with_guards(&compiler, spec, None, &sql.replace(from, to), None, "value")
+            .unwrap_err();
+        assert_eq!(why.reason, expected, "{to}");
     }
 }

@@ -162,3 +162,27 @@ fn hand_edits_for_postgres_become_formulas() {
 fn hand_edits_for_duckdb_become_formulas() {
     check("duckdb");
 }
+
+/// A contract casts every column of the last select to its type. These casts are not part of the formulas.
+#[test]
+fn casts_of_a_contract_are_not_part_of_formulas() {
+    let one_select = "model: m\nfrom: orders\ngroup_by: country\ncontract: {enforced: true}\ndefinitions: |\n  value = SUM(quantity)\n";
+    // The last select only casts the column, and an earlier CTE computes it.
+    let two_selects = format!("{one_select}  half = value / 2\n");
+    for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
+        let compiler = compiler(dialect.parse().unwrap());
+        for spec in [one_select, &two_selects] {
+            for expected in [
+                "MAX(quantity)",
+                "SUM(quantity * 2)",
+                "SUM(quantity) + 7",
+                "COUNTUNIQUE(name)",
+            ] {
+                let edited = spec.replacen("SUM(quantity)", expected, 1);
+                let edited = compiler.compile_spec(&edited).model_sql().unwrap().to_owned();
+                let found = decompiler().find_formula(&compiler, spec, None, &edited, None, "value");
+                assert_eq!(found.as_deref(), Ok(expected), "{dialect}: {edited}");
+            }
+        }
+    }
+}

@@ -39,6 +39,9 @@ const LOST: &[(&str, &str, &str)] = &[
     // The SQL contains unusual aliases from the template.
     ("bigquery", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     ("postgres", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
+    // A text with a literal next to it becomes `&`, whose SQL replaces NULL.
+    ("*", "TEXT(x, \"@\"\" !\"\"\")", ""),
+    ("*", "TEXT(x, \"0;-0;0;(@)\")", ""),
     // For elapsed times, only common number formats are tried.
     ("*", "TEXT(x, \"[h] \"\"h\"\" mm \"\"min\"\"\")", ""),
     // For scientific notation, only common number formats are tried, too.

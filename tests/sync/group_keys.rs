@@ -2,7 +2,7 @@
 
 use formulac::Compiler;
 
-use crate::test_project::{SQL, TestProject, compiler};
+use crate::test_project::{SPEC, SQL, TestProject, compiler};
 
 const GROUPED: &str = "\
 model: m
@@ -251,5 +251,42 @@ fn different_groups_are_not_keys() {
         let after = project.apply_plan(&plan);
         assert_eq!(after.spec(), GROUPED, "{replaced:?}");
         assert_eq!(after.text(SQL), project.text(SQL), "{replaced:?}");
+    }
+}
+
+/// Positions of columns in `group by` are no edit, and a change of the spec keeps them if they still refer to the keys.
+#[test]
+fn positions_of_keys_are_kept() {
+    const POSITION: (&str, &str) = ("group by country", "group by 1");
+    const ALL: (&str, &str) = ("group by country", "group by all");
+    const MOVED: [(&str, &str); 2] = [
+        (
+            "    country,\n    count(*) as n,\n",
+            "    count(*) as n,\n    country,\n",
+        ),
+        ("group by country", "group by 2"),
+    ];
+    let compiler = compiler();
+    let new = ("  n = COUNT()\n", "  n = COUNT()\n  smallest = MIN(amount)\n");
+    let key = ("group_by: country", "group_by: [region, country]");
+    for (replaced, change, expected) in [
+        (&[POSITION][..], new, "group by 1"),
+        (&[POSITION], key, "group by region, country"),
+        (&[ALL], new, "group by all"),
+        (&[ALL], key, "group by region, country"),
+        // The new column moves the key to another position.
+        (&MOVED, new, "group by country"),
+    ] {
+        let mut project = edit_project(&compiler, GROUPED, replaced);
+        let plan = project.plan(&compiler);
+        assert!(plan.models.is_empty(), "{replaced:?}: {:#}", plan.json());
+        project.set(SPEC, project.spec().replacen(change.0, change.1, 1));
+        let after = project.push(&compiler);
+        assert!(
+            after.text(SQL).trim_end().ends_with(expected),
+            "{replaced:?}\n{}",
+            after.text(SQL)
+        );
+        assert!(after.plan(&compiler).models.is_empty(), "{replaced:?}");
     }
 }

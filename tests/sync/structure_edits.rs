@@ -784,6 +784,13 @@ definitions: |
             "select /*+ PARALLEL(4) */\n    country",
             hint,
         ),
+        // The hint is in front of a key with an expression.
+        (
+            PERIODS,
+            "select\n        cast(",
+            "select /*+ no_merge */\n        cast(",
+            hint,
+        ),
         (NESTED, "    group by", "    /* {{ x }} */\n    group by", hint),
     ] {
         let mut project = create_pushed_project(&compiler, spec);

@@ -11,6 +11,7 @@ use crate::file::SqlFile;
 use crate::model::outline::DefinitionWithPosition;
 use crate::patterns::{Binding, build_pattern};
 use crate::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
+use crate::refusals::is_conversion;
 use crate::search::FormulaSearch;
 use crate::tree::{SqlLabel, SqlNodeId, Trees};
 
@@ -40,6 +41,20 @@ impl<'a> CandidateCheck<'a, '_> {
                     .definition_expression(file, self.cte, self.step_index, name, trees)
             }
             DefinitionSqlPart::Clause(cte, clause) => self.column_resolver(file).resolve_clause(cte, clause, trees),
+        }
+    }
+
+    /// Returns the value that a contract converts to the type of the definition's column. The conversion is not part of
+    /// the formula. Returns the expression itself if no contract converts it.
+    pub fn value_in_contract(&self, trees: &Trees, expression: SqlNodeId) -> SqlNodeId {
+        // Only the columns of the last select are converted.
+        let is_converted =
+            self.cte.is_none() && !self.is_exact && self.spec_position.outline.enforces_contract(self.compiler);
+        match (trees.label(expression), trees.children(expression)) {
+            (SqlLabel::Call, [_, conversion]) if is_converted && is_conversion(trees, *conversion) => {
+                trees.children(*conversion).first().copied().unwrap_or(expression)
+            }
+            _ => expression,
         }
     }
 

@@ -1,11 +1,14 @@
 //! Explains why no formula expresses an edit, with the SQL or the error of the nearest formula.
 
+use std::ops::Range;
+
 use formulac_syntax::text::one_line;
 
 use super::CandidateCheck;
-use crate::edits::{Edits, compare_files};
+use crate::column_readers::{column_readers, has_name};
+use crate::edits::{ColumnEdit, Edits, compare_files};
 use crate::expression_text::ExpressionText;
-use crate::file::SqlFile;
+use crate::file::{FilePartPosition, SqlFile, is_same_name};
 use crate::formula::NotAFormula;
 use crate::refusals;
 use crate::tree::{SqlNodeId, Trees};
@@ -37,7 +40,11 @@ impl CandidateCheck<'_, '_> {
             let file = SqlFile::read(sql, self.edited_file.dialect);
             let edits = compare_files(&file, self.edited_file);
             if let Some(item) = self.difference_in_added_periods(&edits) {
-                return Some(refusals::added_periods(&form.text, &item.before));
+                let [value, edited_value] =
+                    [&file, self.edited_file].map(|file| value_in_added_periods(file, &item.position));
+                if value != edited_value {
+                    return Some(refusals::added_periods(&form.text, &value, &edited_value));
+                }
             }
             let columns = self.column_resolver(&file);
             let Some(site) = self
@@ -46,13 +53,18 @@ impl CandidateCheck<'_, '_> {
             else {
                 return Some(refusals::not_aggregated(&form.text));
             };
+            let generated = self.expression_in_file(&file, self.definition_part, trees).ok();
+            if generated == Some(edited)
+                && let Some(reader) = self.unnamed_reader()
+            {
+                return Some(refusals::unnamed_reader(&form.text, &self.definition.name, reader));
+            }
             if !edits.items.iter().any(|item| self.is_own_column(item))
                 && let Some((part, sql)) = self.first_other_difference(&edits)
             {
                 return Some(refusals::formula_changes_other_part(&form.text, &part, sql.as_deref()));
             }
             // A formula that lacks the outer part of the edit, such as a conversion, does not count as similar.
-            let generated = self.expression_in_file(&file, self.definition_part, trees).ok();
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
                 continue;
             }
@@ -68,6 +80,32 @@ impl CandidateCheck<'_, '_> {
         listed
             .map(|listed| refusals::no_formula_for(trees, edited, listed))
             .or(error)
+    }
+
+    /// Returns a definition that the edited SQL computes from the definition's column, although its formula does not name
+    /// the definition, directly or through other definitions. The two formulas contain the same aggregate.
+    fn unnamed_reader(&self) -> Option<&str> {
+        let definitions = &self.step()?.definitions;
+        let own_name = self.definition.name.as_str();
+        let is_own = |item: &&ColumnEdit| item.cte.is_some() && is_same_name(&item.column, own_name);
+        let edit = self.edits.items.iter().find(is_own)?;
+        let readers = column_readers(self.edited_file.source, self.edited_file.dialect, &edit.position);
+        let mut named = vec![own_name];
+        let mut at = 0;
+        while let Some(name) = named.get(at).copied() {
+            let names_it = |formula: &str| has_name(formula, name);
+            let users = definitions.iter().filter(|definition| names_it(&definition.formula));
+            let users = users.map(|definition| definition.name.as_str());
+            let new: Vec<&str> = users.filter(|user| !named.contains(user)).collect();
+            named.extend(new);
+            at += 1;
+        }
+        let is_reader = |name: &&str| {
+            let mut columns = readers.iter().filter_map(|(part, _)| part.column_of_select());
+            columns.any(|column| is_same_name(column, name))
+        };
+        let names = definitions.iter().map(|definition| definition.name.as_str());
+        names.filter(|name| !named.contains(name)).find(is_reader)
     }
 
     /// Returns the first difference that is not one of the user's edits: a description of the part, and its generated
@@ -89,4 +127,29 @@ impl CandidateCheck<'_, '_> {
             ))
         })
     }
+}
+
+/// Describes the value that a column has in the periods that `fill` adds: the default in `coalesce(max(x), default)`,
+/// and NULL in `max(x)`. A column that only passes on a name has the value of this name in an earlier CTE.
+fn value_in_added_periods(file: &SqlFile<'_>, position: &FilePartPosition) -> String {
+    let value = |tokens: &Range<usize>| {
+        let keys: Vec<String> = tokens.clone().map(|token| file.key(token)).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        match keys.as_slice() {
+            ["max", "(", _, ")"] => Some("NULL".to_owned()),
+            ["coalesce", "(", "max", "(", _, ")", ",", _, .., ")"] => {
+                let default = one_line(file.text(&(tokens.start + 7..tokens.end - 1)));
+                Some(format!("`{default}`"))
+            }
+            _ => None,
+        }
+    };
+    let tokens = file.part_tokens(position).unwrap_or_default();
+    let in_cte = |name: String| {
+        let mut ctes = file.ctes.iter().rev();
+        ctes.find_map(|cte| value(&file.column(Some(cte), &name)?))
+    };
+    value(&tokens)
+        .or_else(|| in_cte(file.column_name(&tokens)?))
+        .unwrap_or_else(|| format!("`{}`", one_line(file.text(&tokens))))
 }

@@ -104,10 +104,7 @@ impl<'s> SqlFile<'s> {
     pub fn has_same_tokens(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
         let mine = self.tokens.get(tokens.clone()).unwrap_or_default();
         let theirs = other.tokens.get(others.clone()).unwrap_or_default();
-        let same = |(a, b): (&SqlToken, &SqlToken)| {
-            a.kind == b.kind && a.comparison_key(self.source) == b.comparison_key(other.source)
-        };
-        mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
+        have_same_keys((self.source, mine), (other.source, theirs))
     }
 
     /// Returns the end of the part that consists of these tokens. For a column, the part includes the name after the
@@ -210,6 +207,16 @@ pub fn columns_before(sql: &str, name: &str, dialect: Dialect) -> Vec<String> {
         .take_while(|other| !is_same_name(other, name))
         .map(str::to_owned)
         .collect()
+}
+
+/// Returns whether the tokens of two sources are equivalent.
+pub(super) fn have_same_keys(
+    (source, tokens): (&str, &[SqlToken]),
+    (other_source, others): (&str, &[SqlToken]),
+) -> bool {
+    let same =
+        |(a, b): (&SqlToken, &SqlToken)| a.kind == b.kind && a.comparison_key(source) == b.comparison_key(other_source);
+    tokens.len() == others.len() && tokens.iter().zip(others).all(same)
 }
 
 /// Compares two column names without regard to case.

@@ -23,6 +23,14 @@ pub(super) use select::SelectLayout;
 /// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
 /// spec now produces, and `actual` the version in the file. `None` if both the spec and a user changed the same part.
 pub fn merge(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
+    merge_texts(base, ours, actual, dialect).or_else(|| {
+        // A new column may move the columns to which `group by 1` refers.
+        let text = SqlFile::read(actual, dialect).without_column_positions()?;
+        merge_texts(base, ours, &text, dialect)
+    })
+}
+
+fn merge_texts(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let all_tokens = |file: &SqlFile<'_>| 0..file.tokens.len();
     let merged = if f.is_same_query(&o) && !is_missing_comment(&o, &f) {

@@ -77,7 +77,7 @@ pub fn compare(
 pub fn uncommitted_specs(context: &ImpactContext, graph: &Graph<'_>, changes: &[NodeChanges]) -> Vec<String> {
     let mut paths = Vec::new();
     for change in changes {
-        let Some(spec) = graph.parts.get(change.node_index).and_then(|part| part.spec) else {
+        let Some(spec) = graph.nodes.get(change.node_index).and_then(|part| part.spec) else {
             continue;
         };
         paths.push(PathBuf::from(&spec.path));
