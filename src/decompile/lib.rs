@@ -1,4 +1,4 @@
-//! Decompiler that converts hand-edited SQL back to formulas.
+//! Decompiler that converts manually edited SQL back to formulas.
 //!
 //! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
 //! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
