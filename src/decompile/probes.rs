@@ -171,7 +171,7 @@ pub(super) enum ProbeGroup {
 impl ProbeGroup {
     /// Returns all groups.
     pub fn all() -> impl Iterator<Item = Self> {
-        // Functions with criteria are probed separately.
+        // Functions with criteria have separate probes.
         let is_probed = |function: &&Function| {
             !function.lower.is_some_and(Lowering::is_conditional)
                 && !SINGLE_SPREADSHEET_FUNCTIONS.contains(&function.name)

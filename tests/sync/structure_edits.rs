@@ -1,5 +1,5 @@
-//! Manual edits to the structure of a model's SQL, which become changes to the spec: new, renamed and removed columns,
-//! other relations, and another period. Each edit is tested in each dialect.
+//! Manual edits to the structure of a model's SQL, which become changes to the spec: added, renamed and removed
+//! columns, and changed relations or periods. Each edit is tested in each dialect.
 
 use formulac::Compiler;
 

@@ -196,7 +196,7 @@ fn place_values(
     (cuts, stages)
 }
 
-/// Returns the names of the columns whose letter case is significant.
+/// Returns the names of the columns whose names are case-sensitive.
 fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn]) -> FxHashSet<String> {
     let program = step.program;
     let names = program

@@ -22,8 +22,8 @@ const KEYS_OF_DBT: [(&str, &str); 4] = [
 ];
 
 impl Loader<'_, '_> {
-    /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with the wrong shape. The
-    /// mapping accepts the keys in all tables. Messages list the keys of the first table first.
+    /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with the wrong shape. A key
+    /// of the mapping may come from any of the tables. Messages list the keys of the first table first.
     pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static KeyTable]) {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();

@@ -238,7 +238,7 @@ codes! {
         "The type of a value differs from the type that the function or operator accepts. There are no silent conversions."
         Row("UPPER(\"a\") + 1") => Row("UPPER(\"a\") & 1");
     ConflictingTypes "F0403" "conflicting-types" Error
-        "Without a schema, the type of a column is inferred from its uses, and two uses require different types."
+        "Two uses of a column require different types. Without a schema, formulac infers the type of a column from its uses."
         Row("UPPER(x) & YEAR(x)") => Row("UPPER(x) & YEAR(y)");
     MixedLevels "F0404" "mixed-levels" Error
         "A value per row is combined with a value per group. Aggregate the value per row, group by it, or compute it in an earlier step."
