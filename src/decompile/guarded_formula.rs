@@ -61,7 +61,7 @@ impl RewrittenSql {
     /// Describes the differences between the generated SQL and the edited SQL.
     #[must_use]
     pub fn describe(&self) -> String {
-        let spelling = (self.has_other_spelling || self.guards.is_empty()).then_some("the spelling");
+        let spelling = (self.has_other_spelling || self.guards.is_empty()).then_some("the syntax");
         let guards = self.guards.iter().map(|guard| guard.describe());
         join_words(&spelling.into_iter().chain(guards).collect::<Vec<_>>(), "and")
     }
@@ -216,7 +216,7 @@ fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<Expressio
 fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
     let spelling = match removed.has_other_spelling {
-        true => "; the rest differs only in spelling",
+        true => "; the rest differs only in syntax",
         false => "",
     };
     not_a_formula(format!(

@@ -292,13 +292,13 @@ impl Loader<'_, '_> {
         match value.text() {
             Some(text) if matches!(shape, KeyShape::Boolean | KeyShape::Number) => {
                 let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
-                let help = format!("write `{name}:` followed by {}", shape.expected());
+                let help = format!("for `{name}`, write {}", shape.expected());
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
             Some(text) => {
                 let message = format!("`{name}` must be {}, found {}", shape.expected(), value.kind_name());
                 let help = mapping_help(name, shape, text, value)
-                    .unwrap_or_else(|| format!("write `{name}:` followed by {}", shape.expected()));
+                    .unwrap_or_else(|| format!("for `{name}`, write {}", shape.expected()));
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
             None => self.report_wrong_shape(name, &shape.expected(), value),
