@@ -45,7 +45,7 @@ pub struct RewrittenSql {
     pub sql: String,
     /// Kinds of guards that the generated SQL has and the edited SQL lacks.
     pub guards: Vec<Guard>,
-    /// Whether the spelling of the generated SQL also differs from that of the edited SQL.
+    /// Whether the syntax of the generated SQL also differs from that of the edited SQL.
     pub has_other_spelling: bool,
 }
 
@@ -189,7 +189,7 @@ impl Decompiler {
 }
 
 /// Returns at most `count` formulas in the same order. Formulas that call different functions are preferred, because
-/// formulas with the same functions differ only in the spelling of their arguments.
+/// formulas with the same functions differ only in the form of their arguments.
 fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<ExpressionText> {
     let mut similar: HashMap<Vec<String>, usize> = HashMap::new();
     let number_among_similar = |form: &ExpressionText| {

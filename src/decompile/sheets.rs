@@ -47,7 +47,7 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormu
     probes
 }
 
-/// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes are probed, because each
+/// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes have probes, because each
 /// column of a block adds SQL.
 pub(super) fn block_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();

@@ -555,7 +555,7 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
     assert_eq!(wrong, "");
 }
 
-/// The file keeps an equivalent spelling of a condition, even if the file contains another edit that is kept.
+/// The file keeps the equivalent SQL of a condition, even if the file contains another edit that is kept.
 #[test]
 fn spellings_of_a_condition_are_not_edits() {
     let compiler = crate::test_project::compiler();

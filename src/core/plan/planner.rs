@@ -207,7 +207,7 @@ fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn])
     let mut cased: FxHashSet<String> = names
         .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned))
         .collect();
-    // A key that is a column keeps the spelling of that column, because other nodes use the same spelling.
+    // A key that is a column keeps the letter case of that column, because other nodes use the same name.
     let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
         Ir::Column(column) => program
             .columns

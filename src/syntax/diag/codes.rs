@@ -232,7 +232,7 @@ codes! {
         Shown("COUNTUNIQUE(event_params.value) where the type of event_params is ARRAY<STRUCT<key STRING, value INT64>>")
         => Shown("COUNTUNIQUE(ga_session_id), with a dbt model that selects the column ga_session_id");
     ArgumentCount "F0401" "argument-count" Error
-        "The function accepts a different number of arguments. The help contains its signature."
+        "The call has too many or too few arguments. The help contains the function's signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");
     TypeMismatch "F0402" "type-mismatch" Error
         "The type of a value differs from the type that the function or operator accepts. There are no silent conversions."
