@@ -116,7 +116,7 @@ fn main() {
         let compiler = Compiler::builder().schema(large_joins::schema(joins)).build();
         run_shape(&|text| drop(compiler.compile_spec(text)), &large_joins::spec(joins));
     }
-    println!("hand edits: formulas and descriptions of all columns");
+    println!("manual edits: formulas and descriptions of all columns");
     // Run the decompiler once before the measurement, because it compiles the SQL of the functions on first use.
     let (compiler, decompiler) = (Compiler::default(), Decompiler::default());
     large_edits::EditedProject::new(&compiler, 2).reconcile(&compiler, &decompiler);

@@ -500,7 +500,7 @@ impl<'s> AstBuilder<'s> {
     }
 }
 
-/// Returns the value of `TRUE()` or `FALSE()`. Spreadsheet exports use this spelling of the constants.
+/// Returns the value of `TRUE()` or `FALSE()`. Spreadsheet exports use this form of the constants.
 fn boolean_call(name: &str) -> Option<bool> {
     if name.eq_ignore_ascii_case("true") {
         Some(true)

@@ -57,7 +57,7 @@ pub struct DbtProject {
     artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FileDiagnostics>>,
 }
 
-/// Keys that set folders. Each entry contains the key, its older spelling or an empty string, and the folder that dbt
+/// Keys that set folders. Each entry contains the key, its older name or an empty string, and the folder that dbt
 /// uses if neither key exists.
 const PATHS: [(&str, &str, &str); 7] = [
     ("model-paths", "source-paths", "models"),

@@ -50,7 +50,7 @@ pub fn defined_twice(
     compile: impl Fn(usize) -> Option<CompiledSpec>,
 ) -> Vec<(usize, Diagnostic)> {
     let omni = root.join(project.omni().unwrap_or(project::OMNI));
-    // An unreadable Omni file is not an error in the specs.
+    // Skip unreadable Omni files, because they do not make the specs invalid.
     let files = omni_paths(&omni)
         .into_iter()
         .map(|path| SourceText::from_file(&path))

@@ -1,5 +1,5 @@
-//! Finds equivalents for the subexpressions of an edited expression. The table in `spellings` pairs SQL as analysts
-//! write it with the SQL that formulac generates instead.
+//! Finds equivalents for the subexpressions of an edited expression. A *spelling* is SQL as analysts write it. The
+//! table in `spellings` pairs each spelling with the equivalent SQL that formulac generates.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

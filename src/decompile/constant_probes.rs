@@ -1,4 +1,4 @@
-//! Probes calls that contain the numbers and strings of one expression, because no pattern can represent these
+//! Generates probes that contain the numbers and strings of one expression, because no pattern can represent these
 //! constants.
 
 use rustc_hash::FxHashSet;
@@ -41,7 +41,7 @@ impl SqlConstants {
         self.numbers.is_empty() && self.texts.is_empty() && self.dates.is_empty()
     }
 
-    /// Returns the calls to probe, most likely first.
+    /// Returns probes that call functions with these constants, most likely first.
     pub fn build_probes(&self) -> Vec<ProbeFormula> {
         // Calls with one constant are more likely than calls with two constants. However, for the functions that are
         // most similar to the expression, calls with two constants come before the calls of less similar functions.

@@ -453,7 +453,7 @@ impl CandidateCheck<'_, '_> {
                 args.push(Arg::Named(name, column));
             }
         }
-        // If the expression contains no names, for example only literals, probe columns of the relation instead.
+        // If the expression contains no names, for example only literals, use columns of the relation instead.
         let columns = self.base_columns().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if args.is_empty() {
             columns.take(MAX_NAMES).collect()

@@ -1,4 +1,4 @@
-//! Probes criteria and the functions that accept criteria.
+//! Generates probes for criteria and for the functions that accept criteria.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NON_ASCII_TEXT, NUMBERS, POINTS, ProbeFormula, TEXTS, TYPES, WILD, probe_column};

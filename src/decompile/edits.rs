@@ -43,7 +43,7 @@ pub struct OtherEdit {
 }
 
 /// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words, the
-/// order of a select's columns and equivalent spellings such as `x::date` do not count as differences.
+/// order of a select's columns and equivalent SQL such as `x::date` do not count as differences.
 ///
 /// ```
 /// use formulac_catalog::Dialect;

@@ -26,8 +26,8 @@ pub fn is_equivalent_sql(first_sql: &str, other: &str, dialect: Dialect) -> bool
     are_equivalent(&first_file, &other, &mut Trees::default())
 }
 
-/// Returns whether two SQL expressions differ only in redundant brackets or in equivalent spellings, such as `x in (1,
-/// 2)` and `x = 1 or x = 2`.
+/// Returns whether two SQL expressions differ only in redundant brackets or in equivalent SQL, such as `x in (1, 2)`
+/// and `x = 1 or x = 2`.
 ///
 /// ```
 /// use formulac_decompile::is_same_expression;
@@ -44,7 +44,7 @@ pub fn is_same_expression(first_sql: &str, other: &str, dialect: Dialect) -> boo
 }
 
 impl SqlFile<'_> {
-    /// Returns whether parts of two files are the same SQL. Redundant brackets and words, equivalent spellings such as
+    /// Returns whether parts of two files are the same SQL. Redundant brackets and words, equivalent SQL such as
     /// `x::date` and `cast(x as date)`, and positions such as `group by 1` are not differences.
     pub fn is_same_part(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
         let positions = [self.column_positions(tokens), other.column_positions(others)];

@@ -43,7 +43,7 @@ pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
     NotAFormula { reason: reason.into() }
 }
 
-/// Finds formulas that produce hand-edited SQL.
+/// Finds formulas that produce manually edited SQL.
 ///
 /// To learn the SQL of a function, the decompiler compiles the function as soon as an edit may contain this SQL. Each
 /// function is compiled once per dialect and per combination of settings that affect it. Reuse a `Decompiler` for many

@@ -45,7 +45,7 @@ pub struct RewrittenSql {
     pub sql: String,
     /// Kinds of guards that the generated SQL has and the edited SQL lacks.
     pub guards: Vec<Guard>,
-    /// Whether the spelling of the generated SQL also differs from that of the edited SQL.
+    /// Whether the syntax of the generated SQL also differs from that of the edited SQL.
     pub has_other_spelling: bool,
 }
 
@@ -61,7 +61,7 @@ impl RewrittenSql {
     /// Describes the differences between the generated SQL and the edited SQL.
     #[must_use]
     pub fn describe(&self) -> String {
-        let spelling = (self.has_other_spelling || self.guards.is_empty()).then_some("the spelling");
+        let spelling = (self.has_other_spelling || self.guards.is_empty()).then_some("the syntax");
         let guards = self.guards.iter().map(|guard| guard.describe());
         join_words(&spelling.into_iter().chain(guards).collect::<Vec<_>>(), "and")
     }
@@ -184,7 +184,7 @@ impl Decompiler {
 }
 
 /// Returns at most `count` formulas in the same order. Formulas that call different functions are preferred, because
-/// formulas with the same functions differ only in the spelling of their arguments.
+/// formulas with the same functions differ only in the form of their arguments.
 fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<ExpressionText> {
     let mut similar: HashMap<Vec<String>, usize> = HashMap::new();
     let number_among_similar = |form: &ExpressionText| {
@@ -211,7 +211,7 @@ fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<Expressio
 fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
     let spelling = match removed.has_other_spelling {
-        true => "; the rest differs only in spelling",
+        true => "; the rest differs only in syntax",
         false => "",
     };
     not_a_formula(format!(

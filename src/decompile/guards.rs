@@ -65,7 +65,7 @@ impl Guard {
 pub(super) struct GuardSet {
     kinds: u8,
     pub count: u32,
-    /// Whether the expressions also have different spellings.
+    /// Whether the syntax of the expressions also differs.
     pub has_other_spelling: bool,
 }
 

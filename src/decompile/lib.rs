@@ -1,13 +1,13 @@
-//! Decompiler that converts hand-edited SQL back to formulas.
+//! Decompiler that converts manually edited SQL back to formulas.
 //!
 //! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
 //! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
 //! [`spec_for_sql`] transfers edits that change only a few words, numbers or operators to the spec.
 //!
-//! The decompiler contains no rules for SQL. The decompiler compiles functions and operators with placeholders for
-//! columns and literals, and compares the results with the edited expression. Before the comparison, columns of helper
-//! CTEs are replaced with their expressions. Constructs that depend on a step (windows, ranges, lookups, worksheets)
-//! are compiled in place of the definition's formula.
+//! The decompiler contains no rules for SQL. The decompiler compiles *probes*, which are functions and operators with
+//! placeholders for columns and literals, and compares the results with the edited expression. Before the comparison,
+//! columns of helper CTEs are replaced with their expressions. Constructs that depend on a step (windows, ranges,
+//! lookups, worksheets) are compiled in place of the definition's formula.
 //!
 //! Each candidate formula is compiled in its spec, and is returned only if it produces the edited SQL. The decompiler
 //! may therefore fail to find a formula, but never returns a wrong formula.

@@ -1,5 +1,5 @@
-//! Probes literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are derived from
-//! the strings of one expression by reversing the compiler's conversion of these literals.
+//! Generates probes for literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are
+//! derived from the strings of one expression by reversing the compiler's conversion of these literals.
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};

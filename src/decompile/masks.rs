@@ -1,4 +1,4 @@
-//! Probes the formats of `TEXT`, which compile to different SQL in each dialect.
+//! Generates probes for the formats of `TEXT`, which compile to different SQL in each dialect.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, ProbeFormula, TYPES, probe_column};

@@ -66,7 +66,7 @@ pub struct MetricEdit<'m> {
 pub enum EditMatch {
     /// The SQL is the edited SQL.
     Exactly,
-    /// The SQL has guards that the edit lacks, or a different spelling.
+    /// The SQL has guards that the edit lacks, or is written differently from the edit.
     Rewritten(RewrittenSql),
 }
 
@@ -303,8 +303,8 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns how a version of the model's SQL contains the edit to a column: exactly, with additional guards, or with
-    /// a different spelling. `None` if the SQL does not contain the edit.
+    /// Returns how a version of the model's SQL contains the edit to a column: exactly, with additional guards, or as
+    /// equivalent SQL. `None` if the SQL does not contain the edit.
     #[must_use]
     pub fn find_edit_in(
         &self,

@@ -1,4 +1,4 @@
-//! Probes PERIODOFFSET, which looks up rows by calendar period.
+//! Generates probes for PERIODOFFSET, which looks up rows by calendar period.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, ProbeFormula};

@@ -79,7 +79,7 @@ pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Timestamptz, 'z'),
 ];
 
-/// Number of arguments up to which all calls are probed. Calls with more arguments are rare, so they are probed only
+/// Number of arguments up to which all calls have probes. Calls with more arguments are rare, so they get probes only
 /// when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
 pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
@@ -171,7 +171,7 @@ pub(super) enum ProbeGroup {
 impl ProbeGroup {
     /// Returns all groups.
     pub fn all() -> impl Iterator<Item = Self> {
-        // Functions with criteria are probed separately.
+        // Functions with criteria have separate probes.
         let is_probed = |function: &&Function| {
             !function.lower.is_some_and(Lowering::is_conditional)
                 && !SINGLE_SPREADSHEET_FUNCTIONS.contains(&function.name)
@@ -212,7 +212,7 @@ impl ProbeGroup {
                 for overload in function.overloads {
                     add_overload_probes(function.name, overload, widest, &mut probes);
                 }
-                // Also probe aggregates that have several arguments, because they aggregate the values of one row
+                // Also add probes for aggregates with several arguments, because they aggregate the values of one row
                 // instead of a column.
                 let counts = 2..=widest.clamp(3, ARGUMENT_POSITIONS);
                 for count in counts.filter(|_| function.is_row_combination(2)) {

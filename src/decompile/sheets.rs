@@ -1,4 +1,4 @@
-//! Probes functions that are available only in worksheets: lookups, pivots and totals.
+//! Generates probes for functions that are available only in worksheets: lookups, pivots and totals.
 
 use formulac_syntax::lex::quote_formula_name;
 
@@ -12,7 +12,7 @@ use crate::model::outline::SheetOutline;
 const MAX_LOOKUP_COLUMNS: usize = 4;
 /// Row number within the limit of `NTH_VALUE`. References to cells with larger row numbers compile to different SQL.
 const PLACEHOLDER_ROW: &str = "997";
-/// Maximum number of sheet columns for which totals are probed.
+/// Maximum number of sheet columns whose totals have probes.
 const MAX_TOTALS: usize = 12;
 
 /// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
@@ -47,7 +47,7 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormu
     probes
 }
 
-/// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes are probed, because each
+/// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes have probes, because each
 /// column of a block adds SQL.
 pub(super) fn block_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();

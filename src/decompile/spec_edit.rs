@@ -218,8 +218,8 @@ impl<'s> SpecPosition<'s> {
         })
     }
 
-    /// Returns the spec after replacing the formulas of several definitions. `None` if one of the formulas needs an
-    /// unusual spelling. The formulas must then be replaced one by one.
+    /// Returns the spec after replacing the formulas of several definitions. `None` if one of the formulas cannot be
+    /// written in the usual form. The formulas must then be replaced one by one.
     fn replace_formulas(&self, formulas: &[(&DefinitionWithPosition, &str)]) -> Option<String> {
         let mut replaced = Vec::new();
         for (definition, formula) in formulas {

@@ -1,12 +1,12 @@
-//! Probes functions that read other rows. The probes are compiled in the definition's step, with the order and
-//! partitions of this step.
+//! Generates probes for functions that read other rows. The probes are compiled in the definition's step, with the
+//! order and partitions of this step.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, ProbeFormula};
 
-/// Maximum number of names to probe if a single pattern would be enough for all names.
+/// Maximum number of names to use in probes if a single pattern would be enough for all names.
 const MAX_NAMES: usize = 3;
-/// Maximum number of names to probe in functions that read single rows.
+/// Maximum number of names to use in probes for functions that read single rows.
 const MAX_SINGLE_ROW_NAMES: usize = 4;
 
 /// Returns probes that call functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
@@ -38,7 +38,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
             });
         }
     }
-    // Also probe the functions that read the rows with the same value as the current row.
+    // Also add probes for the functions that read the rows with the same value as the current row.
     for (name_index, name) in names.iter().enumerate().take(MAX_NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
             probes.push(ProbeFormula {

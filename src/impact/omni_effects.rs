@@ -139,7 +139,7 @@ fn add_field_effect(
     });
 }
 
-/// Adds the effect on a topic or join that uses an affected field to the report.
+/// Reports the effect on a topic or join that uses an affected field.
 fn add_user_effect(
     (kind, name, file, field): (OmniItemKind, String, String, String),
     places: &FxHashMap<String, usize>,

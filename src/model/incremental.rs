@@ -87,8 +87,8 @@ impl SpecCompilation<'_> {
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
         let distance = lookback.combine(further_out);
         let read_distance = distance.combine(further_back);
-        // A run begins at the start of a period of the last truncation, such as a month. If the periods of all other
-        // truncations nest within such a period, the run reads only complete periods.
+        // A run begins at the start of a calendar period, such as a month. The last date truncation determines the
+        // period. If the periods of all other truncations nest within it, the run reads only complete periods.
         let is_complete = further_out == TimeLength::default()
             && traced.units.iter().all(|u| cut_to.is_none_or(|to| is_nested(*u, to)));
         let write_distance = (distance != read_distance || !is_complete).then_some(distance);

@@ -224,11 +224,11 @@ fn gap_warning(
             (
                 match key.is_of_set {
                     true => format!(
-                        "the range covers {rows}, so it spans a longer time if {}",
+                        "the range covers {rows}, so it spans more periods than rows if {}",
                         key.gap_description()
                     ),
                     false => format!(
-                        "the range covers {rows}, so it spans a longer time if `{}` has no row for some {}",
+                        "the range covers {rows}, so it spans more {1}s than rows if `{0}` has no row for some {1}",
                         key.text, key.unit
                     ),
                 },

@@ -327,7 +327,7 @@ impl ProjectReader<'_> {
                     Some("off" | "false" | "no" | "ignore" | "allow") => self.disable_warning(key),
                     Some("on" | "true" | "yes" | "warn" | "warning") => {}
                     _ => {
-                        let message = format!("a warning is `on` or `off`, found {}", value.kind_name());
+                        let message = format!("a warning must be `on` or `off`, found {}", value.kind_name());
                         self.report(Code::WrongShape, value.span, message, "write `off`".to_owned());
                     }
                 }

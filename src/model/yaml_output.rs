@@ -1,4 +1,4 @@
-//! Converts YAML of a spec to YAML of dbt's files.
+//! Converts the YAML of a spec to the YAML of dbt's properties files.
 
 use crate::dbt::YamlOutput;
 use crate::yaml::{Node, NodeKind, YamlStyle};

@@ -88,7 +88,7 @@ pub struct Pull {
     /// Values that users changed by hand and that are kept although they differ from dbt's current values, by file.
     pub kept_edits: Vec<(String, KeptValue)>,
     /// Files that the pull does not create again because users removed them. With `prune`, the list also contains files
-    /// that the pull does not remove because users edited them.
+    /// that the pull keeps because users edited them.
     pub files_left_out: Vec<String>,
     /// Files that cannot be edited in place, each with the reason. If there are any, the caller must not write any
     /// files.

@@ -393,7 +393,7 @@ fn unreadable_file_edit((path, before, after): (&str, &str, &str), line: usize, 
 }
 
 /// Adds the edits in a model's SQL: first the edits to columns, then the edits to other parts. Changes to layout,
-/// comments, column order and the spelling of expressions are not edits.
+/// comments and column order, and replacements of expressions with equivalent SQL, are not edits.
 fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::from_texts(written, now, dialect);
     let item = |item: ColumnEdit| HandEdit {

@@ -271,7 +271,7 @@ fn write_model(output: &mut String, model: &ModelPlan, about: &str) {
         let at = inline_code(&format!("{}:{}", edit.file, edit.line));
         let why = edit.reason_to_keep();
         let why = why.map_or_else(String::new, |why| format!(": {}", escape_sentence(&why)));
-        let _ = writeln!(output, "Remains a hand edit: {part} ({at}){why}.\n");
+        let _ = writeln!(output, "Remains a manual edit: {part} ({at}){why}.\n");
     }
 }
 

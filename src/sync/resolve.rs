@@ -44,7 +44,8 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     }
 }
 
-/// Removes conflicting edits ([`Conflict::restored`]) from a model's SQL. Returns `None` if the edits overlap.
+/// Removes conflicting edits from a model's SQL, with the replacements in [`Conflict::restored`]. Returns `None` if the
+/// edits overlap.
 #[must_use]
 pub fn restore_parts(file: &str, restored: &[Substitution]) -> Option<String> {
     apply_replacements(&normalize_lines(file), restored.iter().collect())

@@ -68,7 +68,7 @@ impl YamlValue {
     }
 
     /// Returns `true` if both values have the same meaning. Quotes, the order of keys, and line breaks at the end of a
-    /// string are ignored. Numbers are equal only if their spelling is the same.
+    /// string are ignored. Numbers are equal only if their texts are the same.
     #[must_use]
     pub fn is_same_value(&self, other: &Self) -> bool {
         match (self, other) {
@@ -177,7 +177,7 @@ impl YamlValue {
     }
 }
 
-/// Returns the common spelling of all words with the same meaning, such as `null` and `~`.
+/// Returns the canonical form of all words with the same meaning, such as `null` and `~`.
 fn canonical_plain_scalar(bare: &str) -> &str {
     match bare.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => "null",

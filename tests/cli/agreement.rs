@@ -42,8 +42,8 @@ fn a_plan_without_changes_is_one_sentence() {
         "\nselect {{ hint() }}\n",
     );
     project.succeed(&["push", "--yes"]);
-    agreement("Specs and dbt agree. 1 hand edit remains.\n");
-    assert!(project.succeed(&["plan"]).out.contains("; 1 hand edit kept\n"));
+    agreement("Specs and dbt agree. 1 manual edit remains.\n");
+    assert!(project.succeed(&["plan"]).out.contains("; 1 manual edit kept\n"));
 }
 
 /// Creates a dbt project without specs, whose manifest contains the model `orders`.

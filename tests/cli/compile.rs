@@ -288,7 +288,7 @@ fn assumed_columns_of_one_name_are_both_listed() {
     );
 }
 
-/// `--from` accepts the spellings of `from` in a spec.
+/// `--from` accepts the same values as `from` in a spec.
 #[test]
 fn the_relation_may_be_a_ref_or_a_source() {
     let project = TestProject::new("compile/from");

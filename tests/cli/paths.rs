@@ -405,7 +405,7 @@ fn folders_that_dbt_does_not_read_are_refused() {
             && err.contains("cannot resolve the Jinja of `model-paths: {{ folder_of('models') }}` in dbt_project.yml"),
         "{err}"
     );
-    // The following cases include older spellings of keys, generic tests, links, docs and disabled models.
+    // The following cases include older names of keys, generic tests, links, docs and disabled models.
     let (exit, err) = generate("name: shop\nsource-paths: [sql]\n");
     assert!(
         exit == 1 && err.contains("dbt does not look for models in `models/formulac`"),

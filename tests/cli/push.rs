@@ -224,7 +224,7 @@ fn models_are_not_deleted_because_of_a_wrong_specs_folder() {
         assert!(project.path("models/formulac/revenue.sql").is_file());
         edit(&project, "formulac.yml", &format!("specs: {folder}"), "specs: metrics/");
     }
-    // The same folder with a different spelling.
+    // The same folder, with a path that is written differently.
     edit(&project, "formulac.yml", "specs: metrics/", "specs: ././metrics");
     edit(&project, "metrics/share.yml", "model: share", "model: part");
     let run = project.run(&["plan"]);

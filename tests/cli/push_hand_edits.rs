@@ -162,7 +162,7 @@ fn edits_of_comments_alone_are_committed() {
     );
     project.succeed(&["push", "--yes"]);
     assert_eq!(git(&project, &["status", "--porcelain"]), "");
-    assert!(project.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
+    assert!(project.run(&["plan"]).out.ends_with("1 manual edit kept\n"));
 }
 
 /// A description that could be parsed as a formula is not used as the column's formula.
@@ -239,7 +239,7 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
     edit(&project, sql, "date '2024-01-01'", "date '2024-03-01'");
     let run = project.run(&["push", "--yes"]);
     assert!(
-        run.exit == 0 && run.out.contains("1 hand edit kept"),
+        run.exit == 0 && run.out.contains("1 manual edit kept"),
         "{}{}",
         run.out,
         run.err
@@ -305,7 +305,7 @@ fn a_new_layout_of_a_spec_is_named() {
     let plan = project.run(&["plan"]);
     let line = "    the spec changed, but no generated file changes\n";
     assert_eq!(plan.out.matches(line).count(), 1, "{}", plan.out);
-    assert!(plan.out.contains("remains a hand edit"), "{}", plan.out);
+    assert!(plan.out.contains("remains a manual edit"), "{}", plan.out);
     project.succeed(&["push", "--yes"]);
     let message = git(&project, &["log", "-1", "--format=%B"]);
     assert!(message.starts_with("Update revenue\n\nupdate revenue\n"), "{message}");
@@ -345,7 +345,7 @@ fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
     );
     let plan = project.run(&["plan"]);
     for kept in [
-        "remains a hand edit: formula of revenue, models/formulac/revenue.sql:",
+        "remains a manual edit: formula of revenue, models/formulac/revenue.sql:",
         "\n      the comment `formulac: keep` keeps it\n",
     ] {
         assert!(plan.out.contains(kept), "{}", plan.out);
@@ -486,7 +486,7 @@ fn a_renamed_column_without_a_formula_undoes_no_change_of_the_spec() {
     let plan = project.run(&["plan"]);
     for part in [
         "removed from the spec: the column `revenue`",
-        "remains a hand edit: the column `paid`",
+        "remains a manual edit: the column `paid`",
     ] {
         assert!(plan.out.contains(part), "{part}: {}", plan.out);
     }

@@ -98,7 +98,7 @@ fn all_obstacles_are_reported_in_one_run() {
     assert_eq!(git(&project, &["tag"]), "");
 }
 
-/// A commit that was made directly on the protected branch can be approved on a branch that begins at the commit.
+/// A commit that was made directly on the protected branch can be approved on a branch that is created from the commit.
 #[test]
 fn a_commit_without_approval_can_be_approved_later() {
     let project = create_merged_project("release_approved_later");

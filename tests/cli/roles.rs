@@ -144,7 +144,7 @@ fn a_rejection_names_the_required_role_and_is_logged() {
     git(&project, &["switch", "--quiet", "-c", "work"]);
     switch_user(&project, "fay");
     project.show(&["push", "--yes"]).show(&["generate"]);
-    // No later log entry refers to the entry of a rejected call, so a missing entry does not block other users.
+    // Other users are not blocked if the log entry of a rejected call is missing, because no later entry refers to it.
     switch_user(&project, "eve");
     project.run(&["push", "--yes"]);
     project.show(&["log"]);

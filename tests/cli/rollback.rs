@@ -91,7 +91,7 @@ fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
     // The next push contains only the later change to the spec.
     let plan = project.run(&["plan"]).out;
     assert!(
-        plan.contains("0 to create, 1 to update, 0 to delete, 0 conflicts; 1 hand edit kept"),
+        plan.contains("0 to create, 1 to update, 0 to delete, 0 conflicts; 1 manual edit kept"),
         "{plan}"
     );
 }

@@ -58,7 +58,7 @@ pub fn columns(node: &Node) -> Result<Vec<TestColumn>> {
     Ok(columns)
 }
 
-/// Parses a type by its name in the contract. The library also accepts the spellings of warehouses.
+/// Parses a type by its name in the contract. The library also accepts the names of types in warehouses.
 pub fn neutral_type(node: &Node, name: &str) -> Result<Type> {
     match name.parse::<Type>() {
         Ok(ty) if ty.to_string() == name && ty != Type::Unknown => Ok(ty),

@@ -238,7 +238,7 @@ fn other_calls_remain_hand_edits() {
             "coalesce(sum(case when name = 'a' then amount end), 0)",
             "sum(case when name = 'a' then amount else null end)",
             "the SQL of `SUM(IF(name = \"a\", amount))` always has a default for NULL, which the edit removes; the rest differs \
-             only in spelling",
+             only in syntax",
         ),
     ] {
         let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();

@@ -269,7 +269,7 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
                 let name = input["alias"].as_str().unwrap_or(input["name"].as_str()?).to_owned();
                 inputs.push((name, other(input)?));
             }
-            // Longer names come first, because a name may be the beginning of another name.
+            // Longer names come first, because a name may be a prefix of another name.
             inputs.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
             for (project, (name, _)) in inputs.iter().enumerate() {
                 sql = sql.replace(name, &format!("<{project}>"));

@@ -160,7 +160,7 @@ fn the_first_evening_in_the_coffee_shop() {
         &["0 to create, 0 to update, 0 to delete, 0 conflicts"],
     );
 
-    evening.part("Hand edits of generated SQL: one of layout, one of a number");
+    evening.part("Manual edits to generated SQL: one of layout, one of a number");
     evening.runs(
         "sed -i 's/^select$/SELECT/; s/^from /FROM /' models/formulac/takings_by_month.sql",
         0,

@@ -179,7 +179,7 @@ fn the_first_evening_at_the_lender() {
     );
     evening.runs("git status --short", 0, &[]);
 
-    evening.part("A hand edit that no formula expresses, and then a change of the spec");
+    evening.part("A manual edit that no formula expresses, and then a change of the spec");
     evening.runs(
         &format!("sed -i '0,/^with /s//{{{{ config(tags=[\"board\"]) }}}}\\n&/' {MODEL}"),
         0,

@@ -241,7 +241,7 @@ fn sql_that_formulac_writes_becomes_its_formula() {
     }
 }
 
-/// Omni does not convert the time zone of raw SQL, but formulas do.
+/// Omni does not convert points in time in raw SQL, but a formula would convert them to the project's time zone.
 #[test]
 fn sql_over_points_in_time_is_not_converted_to_the_time_zone() {
     let converts = "gap: the formula would convert the point in time to the time zone of the project";

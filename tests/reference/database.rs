@@ -68,7 +68,7 @@ impl Database {
         self.interpreted_by(spec, str::to_owned)
     }
 
-    /// Returns the interpreter's result for a spec. `written` returns the spelling of a name.
+    /// Returns the interpreter's result for a spec. `written` returns a name as it is written in SQL.
     pub fn interpreted_by(&self, spec: &InterpreterSpec, written: fn(&str) -> String) -> StepRows {
         type Names = Vec<String>;
         let names = |names: &mut dyn Iterator<Item = &str>| names.map(written).collect::<Names>();

@@ -1,5 +1,5 @@
-//! Tests a property of formulas with every function of the catalogue: a formula with a different spelling, or next to
-//! other definitions, gives the same SQL. The tests in `metamorphic_values.rs` compare the values of equivalent
+//! Tests a property of formulas with every function of the catalogue: a formula that is written differently, or next
+//! to other definitions, gives the same SQL. The tests in `metamorphic_values.rs` compare the values of equivalent
 //! formulas.
 //!
 //! `FORMULAC_METAMORPHIC=100000` sets the number of formulas, `FORMULAC_SEED=7` generates different formulas, and

@@ -1,4 +1,4 @@
-//! Tests the spelling of formulas that come from manual edits to the SQL.
+//! Tests the text of formulas that come from manual edits to the SQL.
 
 use crate::test_project::{SQL, TestProject, compiler};
 

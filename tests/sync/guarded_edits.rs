@@ -131,7 +131,7 @@ fn a_changed_spec_is_a_conflict() {
     assert_eq!(conflict.theirs_formula.as_deref(), Some("SUM(amount)"));
 }
 
-/// Conditions without guards, and conditions with a different spelling, become conditions of the spec.
+/// Conditions without guards, and conditions with equivalent SQL, become conditions of the spec.
 #[test]
 fn conditions_without_guards_become_conditions() {
     let compiler = compiler();

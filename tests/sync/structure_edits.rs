@@ -1,5 +1,5 @@
-//! Manual edits to the structure of a model's SQL, which become changes to the spec: new, renamed and removed columns,
-//! other relations, and another period. Each edit is tested in each dialect.
+//! Manual edits to the structure of a model's SQL, which become changes to the spec: added, renamed and removed
+//! columns, and changed relations or periods. Each edit is tested in each dialect.
 
 use formulac::Compiler;
 
@@ -555,7 +555,7 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
     assert_eq!(wrong, "");
 }
 
-/// The file keeps an equivalent spelling of a condition, even if the file contains another edit that is kept.
+/// The file keeps the equivalent SQL of a condition, even if the file contains another edit that is kept.
 #[test]
 fn spellings_of_a_condition_are_not_edits() {
     let compiler = crate::test_project::compiler();

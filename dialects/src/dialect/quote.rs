@@ -140,7 +140,7 @@ impl Dialect {
         }
     }
 
-    /// Writes a name in quotes and with its exact spelling.
+    /// Writes a name in quotes, without changes to its letter case.
     pub fn push_quoted(self, output: &mut String, name: &str) {
         let data = self.0;
         output.push(data.quote);

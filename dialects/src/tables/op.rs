@@ -18,17 +18,17 @@ macro_rules! operators {
                 Self::ALL[self as usize]
             }
 
-            /// Returns the operator with this spelling.
+            /// Returns the operator with this symbol.
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().find(|(_, t, ..)| *t == text).map(|(op, ..)| *op)
             }
 
-            /// Returns the spelling of the operator.
+            /// Returns the symbol of the operator.
             pub fn text(self) -> &'static str {
                 self.entry().1
             }
 
-            /// Returns the spelling of the operator with a space on each side.
+            /// Returns the symbol of the operator with a space on each side.
             pub fn spaced_symbol(self) -> &'static str {
                 self.entry().2
             }

@@ -159,7 +159,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Write the generated dbt files and commit them atomically, after confirmation
     Push(PushArgs),
-    /// Apply hand edits in generated files to the specs
+    /// Apply manual edits in generated files to the specs
     Adopt(AdoptArgs),
     /// Resolve a conflict in favor of the spec or the edited file
     Resolve(ResolveArgs),

@@ -128,19 +128,19 @@ pub struct PushArgs {
 #[command(group = clap::ArgGroup::new("side").required(true))]
 #[command(after_long_help = "\
 Examples:
-  # Keep the formula of the spec, and drop the hand edit
+  # Keep the formula of the spec, and drop the manual edit
   formulac resolve revenue.net --ours
 
-  # Apply the hand edit to the spec
+  # Apply the manual edit to the spec
   formulac resolve revenue.net --theirs
 
-  # Apply the hand edit to the metric set that defines the metric
+  # Apply the manual edit to the metric set that defines the metric
   formulac resolve revenue_by_month.revenue --to-set")]
 pub struct ResolveArgs {
     /// Conflict to resolve: `model.definition`, `model.definition:property`, or a model, to resolve all its conflicts
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Keep the spec, and remove the hand edit from the file
+    /// Keep the spec, and remove the manual edit from the file
     #[arg(long, group = "side")]
     pub ours: bool,
     /// Keep the file, and convert the edit to a formula if possible; otherwise revert the spec to its base
@@ -254,13 +254,13 @@ impl ResolveArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  # All hand edits, without writing them
+  # All manual edits, without writing them
   formulac adopt --dry-run
 
   formulac adopt revenue
   formulac adopt models/formulac/revenue.sql")]
 pub struct AdoptArgs {
-    /// Models, specs or generated files to adopt [default: all files with hand edits]
+    /// Models, specs or generated files to adopt [default: all files with manual edits]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     #[command(flatten)]

@@ -125,7 +125,7 @@ fn compile_selected(
     })
 }
 
-/// Writes the planned files, and returns notes about them. Changes no files if a file was edited by hand or if dbt
+/// Writes the planned files, and returns notes about them. Changes no files if a file was edited manually or if dbt
 /// rejects a model.
 fn write_files(
     session: &Session,
@@ -239,7 +239,7 @@ fn validate_files(
     validate::run(session, &args.dbt, workspace, models, file_diagnostics)
 }
 
-/// Merges the specs' changes into files that were edited by hand, as a push does, if the edits exist only in these
+/// Merges the specs' changes into files that were edited manually, as a push does, if the edits exist only in these
 /// files. Returns an error if a push would report a conflict or copy an edit to a spec.
 fn merge_into_edited_files(
     session: &Session,

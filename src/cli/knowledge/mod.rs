@@ -1,5 +1,5 @@
-//! Loads the facts that a command needs: the relations with their columns, types, keys and NULLs, and the dialect and
-//! version of dbt. All commands share this loader.
+//! Loads the facts that a command needs: the columns of the relations with their types, keys and nullability, the SQL
+//! dialect, and the dbt version. All commands share this loader.
 //!
 //! For each fact, the first source that contains it takes precedence: `--schema`, the models of other specs,
 //! `known.yml`, `catalog.json`, `manifest.json`. Commands that generate models update `known.yml`, so for these

@@ -89,7 +89,7 @@ impl Lowerer<'_> {
             .with_label("one value per row")
             .with_secondary_label(group.span, "one value per group")
             .with_help(format!(
-                "{hidden}{of_all_rows}aggregate the column, as in {wrap}, or add it to `group_by`"
+                "{hidden}{of_all_rows}aggregate `{row_text}`, as in {wrap}, or add it to `group_by`"
             )),
         );
     }

@@ -22,8 +22,9 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
-    /// Returns the shifted sort key and the compared columns if lookups read a window frame instead of a join. This is
-    /// the case if the dialect cannot use a hash join to compare one of these columns. `None` if a join is needed.
+    /// Returns the shifted sort key and the compared columns if lookups compile to a window frame instead of a join.
+    /// This is the case if the dialect cannot use a hash join to compare one of these columns. `None` if a join is
+    /// needed.
     pub(super) fn find_frame_keys(&self, stage: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
         let dialect = self.emitter.dialect;
         if dialect.facts().hashes_nullable_keys || !has_period_frames(dialect) {
@@ -35,7 +36,7 @@ impl Planner<'_> {
         (unique && compared.iter().any(|column| column.nullable)).then_some((key, compared))
     }
 
-    /// Emits the keys of the window frames that lookups of this stratum read.
+    /// Emits the keys of the window frames to which the lookups in this stratum compile.
     pub(super) fn emit_frame_keys(&mut self, stage: u32) -> Option<PeriodLookupKeys> {
         let (key, compared) = self.lookups.frame_keys.take()?;
         let mut partition = Vec::with_capacity(compared.len());

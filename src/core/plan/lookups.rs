@@ -22,7 +22,7 @@ pub(super) struct Lookups {
     /// CTEs with the rows to join, for joins that do not read all rows. The CTEs contain the rows that the compared
     /// columns identify, or the first row of each key.
     pub sources: Vec<Cte>,
-    /// Shifted sort key and compared columns of period lookups that read a window frame instead of a join.
+    /// Shifted sort key and compared columns, if period lookups compile to a window frame instead of a join.
     pub frame_keys: Option<(IrId, Vec<IdentifyingColumn>)>,
 }
 

@@ -205,7 +205,7 @@ fn place_values(
     (cuts, stages)
 }
 
-/// Returns the names of the columns whose letter case is significant.
+/// Returns the names of the columns whose names are case-sensitive.
 fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn]) -> FxHashSet<String> {
     let program = step.program;
     let names = program
@@ -216,7 +216,7 @@ fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn])
     let mut cased: FxHashSet<String> = names
         .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned))
         .collect();
-    // A key that is a column keeps the spelling of that column, because other nodes use the same spelling.
+    // A key that is a column keeps the letter case of that column, because other nodes use the same name.
     let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
         Ir::Column(column) => program
             .columns

@@ -143,7 +143,7 @@ impl Relation {
     }
 
     /// Adds a column. If the names of several columns differ only in ASCII case, an exact name finds the column with
-    /// that name, and any other spelling finds the first of these columns.
+    /// that name, and a name in any other case finds the first of these columns.
     #[must_use]
     pub fn with(mut self, column: Column) -> Self {
         self.push(column);

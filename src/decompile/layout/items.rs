@@ -49,7 +49,7 @@ impl PickedItem {
 }
 
 /// Merges the items of a list. `None` if both sides changed the same item, unless the items consist of parts that can
-/// be merged. If the file contains only a different spelling of the spec's new item, the file's spelling is kept.
+/// be merged. If the file contains SQL that is equivalent to the spec's new item, the file's SQL is kept.
 pub(super) fn merge_items(
     (base, b): (&SqlFile<'_>, &[LayoutItem]),
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),

@@ -118,7 +118,7 @@ fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeSt
             ColumnChange::Type if contract && is_listed => {
                 state.raise_severity(
                     ChangeSeverity::Breaking,
-                    format!("the contract has a different type for `{column}`"),
+                    format!("the contract specifies the old type of `{column}`"),
                     None,
                 );
             }

@@ -210,7 +210,7 @@ fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates
                 let what = if *change == ColumnChange::Removed {
                     "was removed"
                 } else {
-                    "has another type"
+                    "changed its type"
                 };
                 let via = Some((*parent, Some(column.clone())));
                 state.raise_severity(

@@ -190,8 +190,7 @@ impl SpecCompilation<'_> {
 
     /// Returns one warning per nullable key column in `keys`.
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
-        // Spelling of each key in `group_by`. If several steps group by a key, the last of these steps determines the
-        // spelling.
+        // Text of each key in `group_by`. If several steps group by a key, the last of these steps determines the text.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
         for spanned_text in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
             grouped
@@ -245,8 +244,8 @@ fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: S
 
 const REMOVE_ROWS: &str = ", or filter out NULLs with `where: NOT(ISBLANK(";
 
-/// In the help of a warning about a nullable key, replaces the key of the expanded spec with its spelling in the
-/// `group_by` of the original spec, because conditions in the original spec use that spelling.
+/// In the help of a warning about a nullable key, replaces the key of the expanded spec with its text in the `group_by`
+/// of the original spec, because conditions in the original spec use that text.
 pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnostic {
     let key = key_as_formula(diagnostic.span().text(source));
     let add = diagnostic.help().and_then(|help| help.split_once(REMOVE_ROWS));

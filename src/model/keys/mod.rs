@@ -175,15 +175,15 @@ impl KeyShape {
             Self::Boolean => "`true` or `false`".to_owned(),
             Self::Count(_) => "an integer".to_owned(),
             Self::Number => "a number of 0 or more".to_owned(),
-            Self::Names => "a list, or names separated by commas".to_owned(),
+            Self::Names => "a list or a comma-separated string".to_owned(),
             Self::Texts => "a string or a list of strings".to_owned(),
             Self::Mapping | Self::Keys(_) => "a mapping".to_owned(),
             Self::Each(_) => "a mapping of names".to_owned(),
             Self::List(_) | Self::Joins | Self::Steps => "a list".to_owned(),
             Self::Either(first_shape, other) => format!("{} or {}", first_shape.expected(), other.expected()),
-            Self::DataTest => "a test name, or a mapping from a single test name to its arguments".to_owned(),
+            Self::DataTest => "a test name or a mapping from a single test name to its arguments".to_owned(),
             Self::Definitions => "a text block or a mapping".to_owned(),
-            Self::Rule => "`name: formula`, or a mapping with `name` and `check`".to_owned(),
+            Self::Rule => "either `name: formula` or a mapping with `name` and `check`".to_owned(),
             Self::Lint => "a list of warnings".to_owned(),
         }
     }

@@ -118,7 +118,7 @@ impl<'y> Loader<'y, '_> {
                         Code::WrongShape,
                         node.span,
                         format!(
-                            "a rule must be `name: formula`, or a mapping with `name` and `check`, found {}",
+                            "a rule must be either `name: formula` or a mapping with `name` and `check`, found {}",
                             node.pairs().map_or(node.kind_name(), |_| "a mapping with other keys")
                         ),
                     )

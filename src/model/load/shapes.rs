@@ -22,8 +22,8 @@ const KEYS_OF_DBT: [(&str, &str); 4] = [
 ];
 
 impl Loader<'_, '_> {
-    /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with the wrong shape. The
-    /// mapping accepts the keys in all tables. Messages list the keys of the first table first.
+    /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with the wrong shape. A key
+    /// of the mapping may come from any of the tables. Messages list the keys of the first table first.
     pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static KeyTable]) {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
@@ -292,13 +292,13 @@ impl Loader<'_, '_> {
         match value.text() {
             Some(text) if matches!(shape, KeyShape::Boolean | KeyShape::Number) => {
                 let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
-                let help = format!("write `{name}:` followed by {}", shape.expected());
+                let help = format!("for `{name}`, write {}", shape.expected());
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
             Some(text) => {
                 let message = format!("`{name}` must be {}, found {}", shape.expected(), value.kind_name());
                 let help = mapping_help(name, shape, text, value)
-                    .unwrap_or_else(|| format!("write `{name}:` followed by {}", shape.expected()));
+                    .unwrap_or_else(|| format!("for `{name}`, write {}", shape.expected()));
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
             None => self.report_wrong_shape(name, &shape.expected(), value),

@@ -14,7 +14,7 @@ impl<'y> Loader<'y, '_> {
                 node.span,
                 format!("`{key}` must be {expected}, found {}", node.kind_name()),
             )
-            .with_help(format!("write `{key}:` followed by {expected}")),
+            .with_help(format!("for `{key}`, write {expected}")),
         );
     }
 

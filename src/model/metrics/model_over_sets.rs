@@ -210,7 +210,7 @@ fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Nod
         if key == "columns" && value.pairs().is_some() {
             continue;
         }
-        let message = format!("a step with `metrics` has no `{key}`, because it reads only its metric sets");
+        let message = format!("a step with `metrics` cannot have `{key}`, because it reads only its metric sets");
         let help = match key {
             "from" | "joins" => format!("remove `{key}`, or write it in the metric set"),
             _ => format!("remove `{key}`; the columns are the keys, `metrics` and `definitions`"),

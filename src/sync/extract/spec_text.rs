@@ -42,7 +42,7 @@ impl SpecEntries {
         }
     }
 
-    /// Returns the properties of a column from the key `columns`, and the spelling of the column's name there.
+    /// Returns the properties of a column from the key `columns`, and the column's name as written there.
     fn column_properties(&self, name: &str) -> Option<(&str, &YamlValue)> {
         match self.root.get("columns") {
             Some(YamlValue::Map(pairs, _)) => {

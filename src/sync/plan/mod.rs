@@ -114,7 +114,7 @@ impl Plan {
         let conflicts = format_count(conflicts, "conflict", "conflicts");
         let mut out = format!("Plan: {create} to create, {update} to update, {delete} to delete, {conflicts}");
         if kept > 0 {
-            out.push_str(&format!("; {} kept", format_count(kept, "hand edit", "hand edits")));
+            out.push_str(&format!("; {} kept", format_count(kept, "manual edit", "manual edits")));
         }
         let uncommitted: usize = self.models.iter().map(|plan| plan.uncommitted.len()).sum();
         if uncommitted > 0 {

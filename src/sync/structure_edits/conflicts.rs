@@ -206,9 +206,9 @@ impl ModelReconciler<'_> {
     }
 
     /// Compares a definition with its formula in the last push. Returns the spec's formula, or its new name and formula
-    /// if the spec renames it, or `Some(None)` if the spec removes it. Returns `None` if the spec generates the same
-    /// SQL for the definition, or makes the same change as the file. In the file, the column has the name `new` or is
-    /// missing.
+    /// if the spec renames it, or `Some(None)` if the spec removes it. Returns `None` if the spec's formula generates
+    /// the same SQL as the formula of the last push, or if the spec also contains the change that was made in the file.
+    /// In the file, the column has the name `new` or is missing.
     fn definition_change(
         &self,
         base: &CurrentSpec,

@@ -57,7 +57,7 @@ impl BinaryOp {
         self.strength() == 1
     }
 
-    /// Returns the operator's spelling in a formula.
+    /// Returns the operator's symbol in formulas.
     #[must_use]
     pub fn symbol(self) -> &'static str {
         match self {

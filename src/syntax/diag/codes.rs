@@ -232,13 +232,13 @@ codes! {
         Shown("COUNTUNIQUE(event_params.value) where the type of event_params is ARRAY<STRUCT<key STRING, value INT64>>")
         => Shown("COUNTUNIQUE(ga_session_id), with a dbt model that selects the column ga_session_id");
     ArgumentCount "F0401" "argument-count" Error
-        "The function accepts a different number of arguments. The help contains its signature."
+        "The call has too many or too few arguments. The help contains the function's signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");
     TypeMismatch "F0402" "type-mismatch" Error
         "The type of a value differs from the type that the function or operator accepts. There are no silent conversions."
         Row("UPPER(\"a\") + 1") => Row("UPPER(\"a\") & 1");
     ConflictingTypes "F0403" "conflicting-types" Error
-        "Without a schema, the type of a column is inferred from its uses, and two uses require different types."
+        "Two uses of a column require different types. Without a schema, formulac infers the type of a column from its uses."
         Row("UPPER(x) & YEAR(x)") => Row("UPPER(x) & YEAR(y)");
     MixedLevels "F0404" "mixed-levels" Error
         "A value per row is combined with a value per group. Aggregate the value per row, group by it, or compute it in an earlier step."

@@ -76,7 +76,7 @@ impl LayoutPass<'_, '_> {
                 && let Some(number) = with_decimal_point(whole.text(self.source))
             {
                 decimals += 1;
-                faults.push((whole, "in formulas, `,` is not a decimal point", number));
+                faults.push((whole, "in formulas, `,` is not a decimal separator", number));
                 self.push(Token::Fault, whole);
                 at += run;
                 continue;

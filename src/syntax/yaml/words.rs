@@ -18,7 +18,7 @@ pub fn non_text_type(plain: &str) -> Option<&'static str> {
     is_number.then_some("a number")
 }
 
-/// Returns the boolean value of a plain scalar. Also accepts other spellings, such as `yes`, which formatters rewrite
+/// Returns the boolean value of a plain scalar. Also accepts other words, such as `yes`, which formatters rewrite
 /// to `true`.
 pub fn parse_boolean(plain: &str) -> Option<bool> {
     match plain.to_ascii_lowercase().as_str() {

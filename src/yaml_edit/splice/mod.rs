@@ -102,7 +102,7 @@ fn check_result(
         .root
         .map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
     if !yaml_value.is_same_value(&changes.changed_value(tree)) {
-        return Err(refusal("the edited file would have a different meaning"));
+        return Err(refusal("the edit would also change other values in the file"));
     }
     let is_kept = |comment: &&Range<usize>| {
         let next = gone.partition_point(|range| range.end <= comment.start);

@@ -20,7 +20,7 @@ definitions: |
 pub const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund - tax) / 2\n  mean = refunded / COUNT(refund_id)\n  twice_refunded = SUM(refund) * 2\n";
 pub const HEALTH: &str = "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n  rate = refunds.mean / orders.aov\n";
 
-/// A metric set that reads dbt relations. The spelling of these relations in the spec differs from their spelling in
+/// A metric set that reads dbt relations. The names of these relations are written differently in the spec and in
 /// generated SQL.
 pub const VISITS: &str = "\
 metric_set: visits

@@ -149,7 +149,7 @@ fn the_sql_of_a_resolution_is_described() {
         (
             "sum(case when is_gift then amount else null end) as revenue",
             "coalesce(sum(case when is_gift then amount end), 0)",
-            "the spelling and a default for NULL",
+            "the syntax and a default for NULL",
         ),
         ("coalesce(sum(amount - tax), 0) as revenue", "", ""),
     ] {
@@ -189,7 +189,7 @@ fn spellings_of_known_types_change_the_set() {
     let set = done.conflicts[0].set.as_ref().unwrap();
     assert_eq!(set.to_set.as_deref(), Ok("SUM(shipped_on - ordered_on)"));
     let described = set.to_set_sql.as_ref().map(RewrittenSql::describe);
-    assert_eq!(described.as_deref(), Some("the spelling"));
+    assert_eq!(described.as_deref(), Some("the syntax"));
 }
 
 /// An edit to a model's own definition may lack guards, too.

@@ -172,7 +172,7 @@ fn pending_push_health(
     let kept_count: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
     let well = match kept_count {
         0 => "as pushed".to_owned(),
-        count => format!("as pushed, with {}", format_count(count, "hand edit", "hand edits")),
+        count => format!("as pushed, with {}", format_count(count, "manual edit", "manual edits")),
     };
     let first = conflicts
         .first()

@@ -147,7 +147,10 @@ fn report(
         for edit in &model.kept {
             let why = edit.reason_to_keep().map_or_else(String::new, |why| format!(": {why}"));
             let part = edit.describe_part(&model.model);
-            session.note(&format!("{}:{}: {part} remains a hand edit{why}", edit.file, edit.line));
+            session.note(&format!(
+                "{}:{}: {part} remains a manual edit{why}",
+                edit.file, edit.line
+            ));
         }
         let mut out = String::new();
         for (number, conflict) in model.conflicts.iter().enumerate() {

@@ -29,7 +29,7 @@ pub fn describe_agreement(workspace: &Workspace, planned_models: &PlannedModels)
     };
     let kept: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
     if kept > 0 {
-        let remain = format_count(kept, "hand edit remains", "hand edits remain");
+        let remain = format_count(kept, "manual edit remains", "manual edits remain");
         notes.push(format!(" {remain}."));
     }
     format!("{parts} agree.{}\n", notes.concat())

@@ -101,8 +101,8 @@ fn drop_former_paths(
 }
 
 /// Adds the changes that pushes since the target made to specs and generated files: the differences between the states
-/// of the models. Hand edits in generated files are not part of the states, so they are kept. Returns the changes that
-/// restore the states, and the files of the metric sets that changed.
+/// of the models. Manual edits to generated files are not part of the states, so they are kept. Returns the changes
+/// that restore the states, and the files of the metric sets that changed.
 fn add_changes_of_models(
     workspace: &Workspace,
     repository: &Repository,

@@ -190,7 +190,7 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         }
     }
     for hand_edit in &model.kept {
-        edit(out, "remains a hand edit", hand_edit);
+        edit(out, "remains a manual edit", hand_edit);
         if let Some(why) = hand_edit.reason_to_keep() {
             let _ = writeln!(out, "      {why}");
         }

@@ -26,8 +26,7 @@ pub(in crate::check) fn criterion_equality_warning(range: &str, value: &str, spa
         ),
     )
     .with_help(format!(
-        "write `\"{value}\"` to ignore case, or the condition `{range} = \"{value}\"` to match only this \
-            spelling"
+        "write `\"{value}\"` to ignore case, or the condition `{range} = \"{value}\"` to match case"
     ))
 }
 

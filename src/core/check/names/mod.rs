@@ -156,7 +156,7 @@ pub(in crate::check) struct Resolver<'a> {
     pub range_column_count: usize,
     /// Ends of ranges such as `C:C`, in the order of the syntax tree.
     pub column_letters: Vec<ExprId>,
-    /// First uses of names that may be columns of several joined relations.
+    /// First uses of names that may refer to columns of several joined relations.
     pub unqualified: Vec<Span>,
 }
 

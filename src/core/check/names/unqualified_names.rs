@@ -85,7 +85,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Warns about names that may be columns of several joined relations. The warning is at the first of these names.
+    /// Warns about names that may refer to columns of several joined relations. The warning is at the first of these
+    /// names.
     pub(in crate::check) fn report_unqualified_names(&mut self) {
         let Some(first) = self.unqualified.first().copied() else {
             return;

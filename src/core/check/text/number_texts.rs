@@ -30,7 +30,7 @@ impl Lowerer<'_> {
 
     fn report_text_without_number(&mut self, span: Span, help: &str) {
         let message = format!(
-            "`{}` returns NULL, because the text is not a number",
+            "`{}` returns NULL, because the function does not accept the text as a number",
             self.source_text(span)
         );
         self.report(Diagnostic::new(Code::TextIsNoDate, span, message).with_help(help));

@@ -161,8 +161,7 @@ pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: Nam
         (_, "left" | "right") => format!("{param}_side_of_{owner}"),
         _ => format!("{param}_for_{owner}"),
     };
-    // A derived name that is also a word of the formula, such as `region` for `region & " "`, is already the name of a
-    // column.
+    // If a derived name also occurs in the formula, as `region` does in `region & " "`, a column already has that name.
     let text = program.meta(id).span.text(source);
     let is_in_text = |name: &String| {
         let mut words = split_words(text);

@@ -1,4 +1,5 @@
-//! Assignment of values to strata. One forward pass is enough, because operands come before the values that use them.
+//! Assignment of values to strata, the selects of a step. One forward pass is enough, because operands come before the
+//! values that use them.
 
 mod period_lookups;
 
@@ -292,8 +293,8 @@ impl StratumAssignment<'_> {
                 self.main + 1
             }
             Ir::Aggregate { .. } => self.main,
-            // A repeated key expression also needs a later stratum, because not every engine recognizes a key inside an
-            // expression.
+            // An expression that repeats a group key also needs a later stratum, because not every engine recognizes
+            // the key inside a larger expression.
             _ if step.grouped && self.aliases.contains_key(&id) => self.main + 1,
             _ => self.earliest_stratum_of_operands(id),
         }

@@ -104,7 +104,7 @@ fn the_help_about_ranges_of_rows_names_no_unit_in_a_set() {
     for (formula, report) in [
         (
             "AVERAGE(OFFSET(revenue, -2):revenue)",
-            "the range covers 3 rows, so it spans a longer time if a period of `ordered_at` is missing; \
+            "the range covers 3 rows, so it spans more periods than rows if a period of `ordered_at` is missing; \
              write `PERIODOFFSET(revenue, -2, unit):revenue` for a range of calendar periods, where `unit` is the period \
              by which the models group, such as `\"month\"`, or add `fill` to the models that use the metric",
         ),

@@ -13,7 +13,7 @@ const MAX_LISTED_CHANGES: usize = 100;
 /// Prefix of the log line for the file of a metric set that a push commits.
 pub const METRIC_SET: &str = "metric set: ";
 
-/// Formats the changes: one line per model and per definition. Omits models for which the push only keeps hand edits.
+/// Formats the changes: one line per model and per definition. Omits models for which the push only keeps manual edits.
 pub fn change_lines(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for model in plan.changed_models() {
@@ -36,7 +36,7 @@ pub fn change_lines(plan: &Plan) -> Vec<String> {
 }
 
 /// Returns the title of a commit, such as `Update monthly_revenue`. If several models change, the title contains their
-/// number. Models for which the push only keeps hand edits are not counted.
+/// number. Models for which the push only keeps manual edits are not counted.
 pub fn push_title(plan: &Plan) -> String {
     let models: Vec<&ModelPlan> = plan.changed_models().collect();
     match models.as_slice() {
@@ -49,7 +49,7 @@ pub fn push_title(plan: &Plan) -> String {
                 .all(|model| matches!(model.action, Action::Commit | Action::Keep)) =>
         {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
-            format!("Hand edits of {}", list_names(&names))
+            format!("Manual edits to {}", list_names(&names))
         }
         models if models.iter().all(|model| model.pushed_by.is_some()) => {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();

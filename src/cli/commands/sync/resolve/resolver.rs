@@ -25,7 +25,7 @@ pub struct ConflictResolver<'w> {
     planned_models: &'w PlannedModels,
     /// New contents of the files, with their previous contents.
     changed_texts: BTreeMap<String, (Option<String>, String)>,
-    /// Replacements that remove hand edits from the SQL of models, by path.
+    /// Replacements that remove manual edits from the SQL of models, by path.
     restored_edits: BTreeMap<String, Vec<Substitution>>,
     /// Files that users maintain and that no push writes.
     user_files: BTreeSet<String>,
@@ -162,8 +162,8 @@ impl<'w> ConflictResolver<'w> {
         }
     }
 
-    /// Resolves a conflict between a hand edit and a metric set. The file is always restored, because a push generates
-    /// it from the metric set and the spec.
+    /// Resolves a conflict between a manual edit and a metric set. The file is always restored, because a push
+    /// generates it from the metric set and the spec.
     fn resolve_metric_set_conflict(
         &mut self,
         model: &ModelPlan,
@@ -225,14 +225,14 @@ impl<'w> ConflictResolver<'w> {
         Ok(())
     }
 
-    /// Removes a conflict's hand edit from the SQL of its model. The file is written after all conflicts are resolved,
-    /// because the positions refer to the current file.
+    /// Removes a conflict's manual edit from the SQL of its model. The file is written after all conflicts are
+    /// resolved, because the positions refer to the current file.
     fn record_restored_parts(&mut self, conflict: &Conflict) {
         let restored = self.restored_edits.entry(conflict.file.clone()).or_default();
         restored.extend(conflict.restored.iter().cloned());
     }
 
-    /// Removes the hand edits of resolved conflicts from the contents of the files.
+    /// Removes the manual edits of resolved conflicts from the contents of the files.
     pub fn restore_files(&mut self) -> Result<(), Failure> {
         for (path, restored) in std::mem::take(&mut self.restored_edits) {
             // Another conflict may have replaced the whole file.
