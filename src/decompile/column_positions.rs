@@ -11,8 +11,8 @@ use crate::dbt::tokens::SqlTokenKind;
 const DIRECTIONS: [&str; 3] = ["asc", "desc", "nulls"];
 
 impl SqlFile<'_> {
-    /// Returns the positions of columns in a `group by` or an `order by`. Each position is a token, and is returned with
-    /// the tokens of its column: the expression in `group by`, and the name in `order by`. Empty for other parts.
+    /// Returns the positions of columns in a `group by` or an `order by`. Each position is a token, and is returned
+    /// with the tokens of its column: the expression in `group by`, and the name in `order by`. Empty for other parts.
     pub fn column_positions(&self, tokens: &Range<usize>) -> Vec<(usize, Range<usize>)> {
         let Some((index, part)) = self.clause_at(tokens) else {
             return Vec::new();
@@ -93,8 +93,8 @@ impl SqlFile<'_> {
         (is_whole && is_clause).then_some((index, part))
     }
 
-    /// Returns the columns of the select that contains a clause, with their names, given the index of the clause. `None`
-    /// if the positions of the columns are unknown, as after `*`.
+    /// Returns the columns of the select that contains a clause, with their names, given the index of the clause.
+    /// `None` if the positions of the columns are unknown, as after `*`.
     fn columns_before(&self, index: usize) -> Option<Vec<(&str, &FilePart)>> {
         let select = &self.parts.get(index)?.position;
         let before = self.parts.get(..index)?.iter().rev();

@@ -76,8 +76,8 @@ pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for rejecting an edit of a column from which the SQL also computes another definition. The formula
-/// of this definition contains the same aggregate instead of the column's name.
+/// Returns the reason for rejecting an edit of a column from which the SQL also computes another definition. The
+/// formula of this definition contains the same aggregate instead of the column's name.
 pub(super) fn unnamed_reader(formula: &str, column: &str, reader: &str) -> NotAFormula {
     not_a_formula(format!(
         "the formula `{formula}` would change only `{column}`, but the edited SQL also changes `{reader}`; first write \

@@ -317,8 +317,8 @@ fn a_set_does_not_change_for_the_models_that_read_it() {
     assert_eq!(sql(&project, &["more", "same", "whole"]), before);
 }
 
-/// The new metric `share` of one spec would break a model that defines `share`, but the new metric of another spec would
-/// not.
+/// The new metric `share` of one spec would break a model that defines `share`, but the new metric of another spec
+/// would not.
 #[test]
 fn only_the_spec_that_would_break_a_model_is_left_out() {
     let specs = [

@@ -180,8 +180,8 @@ impl Workspace {
             .is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
     }
 
-    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `has_all_specs` is `true`
-    /// if `specs` contains all specs of the project. Otherwise, the facts that other specs need are preserved.
+    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `has_all_specs` is
+    /// `true` if `specs` contains all specs of the project. Otherwise, the facts that other specs need are preserved.
     pub fn update_known_facts<'s>(
         &self,
         specs: impl Iterator<Item = &'s CompiledSpec>,

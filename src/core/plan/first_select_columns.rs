@@ -1,5 +1,5 @@
-//! Columns that the first select of a step lists in place of `*`, because the relation that it reads has, or may have, a
-//! column with the name of a value that the select computes. Later selects would read that column in place of the value.
+//! Columns that the first select of a step lists in place of `*`, because the relation that it reads has a column with
+//! the name of a value that the select computes. Later selects would read that column in place of the value.
 
 use rustc_hash::FxHashSet;
 
@@ -8,8 +8,9 @@ use super::step::KeepColumns;
 use crate::sql::{Item, SqlId, implicit_name};
 
 impl Planner<'_> {
-    /// Returns whether the input may have a column with the name of a value that an early select computes.
-    pub(super) fn may_star_hide_value(&self) -> bool {
+    /// Returns whether the input has a column with the name of a value that an early select computes. Columns that no
+    /// schema lists do not count: otherwise, the SQL of most steps would change as soon as dbt's artifacts list them.
+    pub(super) fn hides_value_in_star(&self) -> bool {
         let end = if self.step.grouped {
             self.strata.main
         } else {
@@ -17,11 +18,8 @@ impl Planner<'_> {
         };
         let values = self.materialized_by_stratum.iter().take(end as usize).flatten();
         let mut names = values.filter_map(|id| self.materialized.name(*id));
-        match self.input.relation.filter(|r| !r.may_have_unlisted_columns()) {
-            Some(relation) => names.any(|name| relation.column(name).is_some()),
-            // A step that keeps unknown columns cannot list them.
-            None => (self.step.grouped || !matches!(self.spec.keep, KeepColumns::All)) && names.next().is_some(),
-        }
+        let relation = self.input.relation;
+        names.any(|name| relation.is_some_and(|relation| relation.column(name).is_some()))
     }
 
     /// Returns the input columns that later selects return or read.

@@ -123,7 +123,7 @@ impl Planner<'_> {
             items.append(&mut select.items);
             select.items = items;
             select.star = matches!(self.spec.keep, KeepColumns::All);
-        } else if stage == 0 && !grouping && self.may_star_hide_value() {
+        } else if stage == 0 && !grouping && self.hides_value_in_star() {
             let mut items = self.items_in_place_of_star();
             items.append(&mut select.items);
             (select.items, select.star) = (items, false);

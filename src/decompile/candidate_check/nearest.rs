@@ -82,8 +82,8 @@ impl CandidateCheck<'_, '_> {
             .or(error)
     }
 
-    /// Returns a definition that the edited SQL computes from the definition's column, although its formula does not name
-    /// the definition, directly or through other definitions. The two formulas contain the same aggregate.
+    /// Returns a definition that the edited SQL computes from the definition's column, although its formula does not
+    /// name the definition, directly or through other definitions. The two formulas contain the same aggregate.
     fn unnamed_reader(&self) -> Option<&str> {
         let definitions = &self.step()?.definitions;
         let own_name = self.definition.name.as_str();

@@ -117,8 +117,8 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "coalesce(max(revenue), 0) as revenue",
         "max(revenue) as revenue",
         "orders.revenue",
-        "[would have the value `coalesce(max(revenue), 0)`]",
-        "[would have the value `coalesce(max(revenue), 0)`]",
+        "[would return `0`, but the edited SQL returns NULL]",
+        "[would return `0`, but the edited SQL returns NULL]",
     ),
     // A definition that the model does not list.
     (

@@ -299,7 +299,7 @@ fn no_other_column_has_the_name_of_a_key_that_is_a_period() {
 fn windows_of_one_row_are_reported_in_every_step() {
     let set = "metric_set: orders\nfrom: orders\ntime: ordered_on\ndefinitions: |\n  revenue = SUM(amount)\n  \
         order_count = COUNT()\n  aov = revenue / order_count\n";
-    let window = "OFFSET(revenue, -1): each combination of `month` is a separate partition, so `OFFSET(revenue, -1)` \
+    let window = "OFFSET(revenue, -1): each value of `month` is a separate partition, so `OFFSET(revenue, -1)` \
         reads only one row; ";
     let by_default = "write `partition_by: []` to include all groups, or order by only one of the keys `month`";
     let explicit = "remove `month` from `partition_by`, or write `partition_by: []` to include all groups";
