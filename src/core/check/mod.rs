@@ -46,7 +46,7 @@ use crate::ast::Ast;
 use crate::calendar::Calendar;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
-use crate::schema::Relation;
+use crate::schema::{Column, Relation};
 
 /// Context of a formula, which determines the level of its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,6 +185,17 @@ impl<'a> CheckScope<'a> {
     pub fn relation(&self, position: usize) -> &'a Relation {
         &self.relations[position]
     }
+
+    /// Returns a column of another tab with its type. The type is `Unknown` unless the schema or `given_types` contains
+    /// the type.
+    fn tab_column(&self, tab: u32, column: u32) -> Option<(&'a Column, Type)> {
+        let column = self.sheet?.tabs.get(tab as usize)?.columns.get(column as usize)?;
+        let ty = match column.ty() {
+            Type::Unknown => self.user_type(column.name()),
+            ty => ty,
+        };
+        Some((column, ty))
+    }
 }
 
 impl CheckScope<'_> {
@@ -262,7 +273,7 @@ pub fn check(
     } = buffers;
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
     order::order_definitions(ast, source, names, &mut program.order, diagnostics);
-    if ast.blanks || program.columns.iter().any(|c| c.assumed) {
+    if ast.blanks || !names.tab_ranges.is_empty() || program.columns.iter().any(|c| c.assumed) {
         infer::infer(ast, source, scope, names, program, infer, diagnostics);
     } else {
         infer.forget_terms();
