@@ -40,6 +40,7 @@ pub use sheet::{Pivot, WorksheetGrid};
 pub use text::literals_from_sql;
 
 use crate::Type;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::ast::Ast;
@@ -133,6 +134,8 @@ pub struct RestOfFile<'a> {
     pub has_aggregates: bool,
     /// Types that later steps require for columns and definitions, by name.
     pub required_types: &'a [(String, Type)],
+    /// Lower-case names of the columns and definitions of earlier steps.
+    pub earlier_names: Option<&'a BTreeSet<String>>,
 }
 
 /// Names that formulas can refer to, and features that they can use.
@@ -207,6 +210,13 @@ impl CheckScope<'_> {
     /// Returns whether `given_types` contains the name, which means that the name is a column.
     fn has_given_type(&self, name: &str) -> bool {
         self.given_type(name).is_some()
+    }
+
+    /// Returns whether a name that looks like a cell may be a column of the input, because the columns of the input are
+    /// unknown and an earlier step contains the name. A worksheet lists its columns.
+    fn is_earlier_name(&self, name: &str) -> bool {
+        let names = self.rest.earlier_names.filter(|_| self.open && self.sheet.is_none());
+        names.is_some_and(|names| names.contains(&name.to_ascii_lowercase()))
     }
 
     fn given_type(&self, name: &str) -> Option<Type> {

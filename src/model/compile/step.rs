@@ -238,6 +238,7 @@ impl SpecCompilation<'_> {
             column_periods: work.column_periods,
             rest: check::RestOfFile {
                 required_types: self.types_required_of(work.index),
+                earlier_names: Some(self.names_used.names()),
                 ..check::RestOfFile::default()
             },
             ..self.scope_with_settings(context, input_relations(work.input), &work.formulas.roles)

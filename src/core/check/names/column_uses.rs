@@ -42,7 +42,8 @@ impl Resolver<'_> {
             None if scope.open
                 && (scope.are_unknown_names_columns
                     || scope.has_given_type(name.name)
-                    || !is_unlikely_column(name.name)) =>
+                    || !is_unlikely_column(name.name)
+                    || scope.is_earlier_name(name.name)) =>
             {
                 // A column that no schema lists belongs to the only relation with an incomplete schema. If several
                 // schemas are incomplete, the database resolves the name.
