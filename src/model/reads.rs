@@ -20,6 +20,11 @@ pub(super) struct NamesUsed {
 }
 
 impl NamesUsed {
+    /// Returns the lower-case names.
+    pub(super) fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
     fn add<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
         self.names.extend(names.into_iter().map(str::to_ascii_lowercase));
     }

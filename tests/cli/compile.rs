@@ -390,6 +390,25 @@ fn unknown_types_that_affect_the_sql_are_named() {
     assert!(run.err.contains("unknown types: `x`"), "{}", run.err);
 }
 
+/// The note also names columns of other tabs, whose types are inferred from all uses like the types of other columns.
+#[test]
+fn unknown_types_of_tab_columns_are_named() {
+    let project = TestProject::new("compile_unknown_types_of_tabs");
+    let found = "XLOOKUP(B1, 'K'!A:A, 'K'!B:B)";
+    let query = |calculations: &str| {
+        let tabs = "tabs: {K: {model: customers, columns: [id, credit], order_by: id}}";
+        let sheet = format!("model: m\nfrom: orders\ncolumns: [id, qty]\norder_by: id\n{tabs}\ncalculations: |\n");
+        project.write("m.yml", &(sheet + calculations));
+        project.run(&["query", "m.yml", "--no-project", "--dialect", "duckdb"])
+    };
+    let run = query(&format!("  u = {found} & \"x\"\n  v = {found} + 1\n"));
+    let note = "the SQL depends on unknown types: `customers.credit` (assumed to be a number)";
+    assert!(run.err.contains(note), "{}", run.err);
+    let run = query(&format!("  u = UPPER({found})\n  v = {found} * 2\n"));
+    let error = format!("`*` expects a number, found `{found}`, which is text");
+    assert!(run.err.contains(&error), "{}", run.err);
+}
+
 /// Without types, the arguments of `SUMIF(flag, value)` are a condition and a value. If another use of the first column
 /// shows that it is a number, the second argument is a criterion for that column.
 #[test]

@@ -40,13 +40,14 @@ pub use sheet::{Pivot, WorksheetGrid};
 pub use text::literals_from_sql;
 
 use crate::Type;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::ast::Ast;
 use crate::calendar::Calendar;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
-use crate::schema::Relation;
+use crate::schema::{Column, Relation};
 
 /// Context of a formula, which determines the level of its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +134,8 @@ pub struct RestOfFile<'a> {
     pub has_aggregates: bool,
     /// Types that later steps require for columns and definitions, by name.
     pub required_types: &'a [(String, Type)],
+    /// Lower-case names of the columns and definitions of earlier steps.
+    pub earlier_names: Option<&'a BTreeSet<String>>,
 }
 
 /// Names that formulas can refer to, and features that they can use.
@@ -185,6 +188,17 @@ impl<'a> CheckScope<'a> {
     pub fn relation(&self, position: usize) -> &'a Relation {
         &self.relations[position]
     }
+
+    /// Returns a column of another tab with its type. The type is `Unknown` unless the schema or `given_types` contains
+    /// the type.
+    fn tab_column(&self, tab: u32, column: u32) -> Option<(&'a Column, Type)> {
+        let column = self.sheet?.tabs.get(tab as usize)?.columns.get(column as usize)?;
+        let ty = match column.ty() {
+            Type::Unknown => self.user_type(column.name()),
+            ty => ty,
+        };
+        Some((column, ty))
+    }
 }
 
 impl CheckScope<'_> {
@@ -196,6 +210,13 @@ impl CheckScope<'_> {
     /// Returns whether `given_types` contains the name, which means that the name is a column.
     fn has_given_type(&self, name: &str) -> bool {
         self.given_type(name).is_some()
+    }
+
+    /// Returns whether a name that looks like a cell may be a column of the input, because the columns of the input are
+    /// unknown and an earlier step contains the name. A worksheet lists its columns.
+    fn is_earlier_name(&self, name: &str) -> bool {
+        let names = self.rest.earlier_names.filter(|_| self.open && self.sheet.is_none());
+        names.is_some_and(|names| names.contains(&name.to_ascii_lowercase()))
     }
 
     fn given_type(&self, name: &str) -> Option<Type> {
@@ -262,7 +283,7 @@ pub fn check(
     } = buffers;
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
     order::order_definitions(ast, source, names, &mut program.order, diagnostics);
-    if ast.blanks || program.columns.iter().any(|c| c.assumed) {
+    if ast.blanks || !names.tab_ranges.is_empty() || program.columns.iter().any(|c| c.assumed) {
         infer::infer(ast, source, scope, names, program, infer, diagnostics);
     } else {
         infer.forget_terms();

@@ -1,5 +1,6 @@
 //! The program: all nodes of the IR, and the names and values that they refer to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
@@ -55,6 +56,27 @@ pub struct ColumnUse {
 }
 
 impl ColumnUse {
+    /// Returns the use of a column of which only the name is known, with the type that its uses require.
+    #[must_use]
+    pub fn with_assumed_type(relation: Option<&str>, name: &str, ty: Type) -> Self {
+        Self {
+            relation: relation.map(Arc::from),
+            name: Arc::from(name),
+            quoted: false,
+            bare: 0,
+            ty,
+            nullable: true,
+            size: 0,
+            digits: None,
+            month_start: false,
+            null_is_error: false,
+            is_uuid: false,
+            assumed: true,
+            unknown: true,
+            merged: Vec::new(),
+        }
+    }
+
     /// Returns the name that the column has in the output of a step. For a field of a STRUCT such as `device.category`,
     /// it is the name of the field.
     pub fn output_name(&self) -> &str {
@@ -88,6 +110,8 @@ pub struct Program {
     pub args: Arena<IrId>,
     pub texts: String,
     pub columns: Arena<ColumnUse>,
+    /// Columns of other tabs that no schema gives a type, by tab and position, with the types inferred from their uses.
+    pub tab_columns: BTreeMap<(u32, u32), Type>,
     pub definitions: Arena<IrDefinition>,
     /// Dates that another tool inserts into the SQL, each with the text that this tool replaces and an optional ISO
     /// date for SQL without macros. If there is no ISO date, SQL without macros contains the current date.
@@ -131,6 +155,7 @@ impl Program {
             args,
             texts,
             columns,
+            tab_columns,
             definitions,
             macros,
             periods,
@@ -152,6 +177,7 @@ impl Program {
         args.clear();
         texts.clear();
         columns.clear();
+        tab_columns.clear();
         definitions.clear();
         macros.clear();
         periods.clear();

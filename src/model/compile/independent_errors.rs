@@ -166,6 +166,7 @@ impl SpecCompilation<'_> {
             sheet: sheet.as_ref(),
             rest: check::RestOfFile {
                 required_types: required,
+                earlier_names: Some(self.names_used.names()),
                 ..check::RestOfFile::default()
             },
             ..options.check_scope(context, relations, &formulas.roles)

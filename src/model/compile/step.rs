@@ -13,7 +13,7 @@ use crate::fan_out::check_fan_out;
 use crate::formula_keys::check_formula_keys;
 use crate::formulas::StepFormulas;
 use crate::hidden_periods::check_hidden_periods;
-use crate::ir::Program;
+use crate::ir::{ColumnUse, Program};
 use crate::join_scope::JoinedStepInput;
 use crate::load::{KeptColumns, SpecKind, Step};
 use crate::long_names::check_lengths;
@@ -26,6 +26,7 @@ use crate::plan::{
 use crate::schema::{ColumnProvenance, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
+use crate::sql::SelectSource;
 use crate::window_sort_keys::check_window_sort_keys;
 use crate::worksheet::{check_order, formula_context, pivot_cell_keys, without_calculations, worksheet_grid};
 
@@ -237,6 +238,7 @@ impl SpecCompilation<'_> {
             column_periods: work.column_periods,
             rest: check::RestOfFile {
                 required_types: self.types_required_of(work.index),
+                earlier_names: Some(self.names_used.names()),
                 ..check::RestOfFile::default()
             },
             ..self.scope_with_settings(context, input_relations(work.input), &work.formulas.roles)
@@ -347,6 +349,14 @@ impl SpecCompilation<'_> {
     fn record_reads(&mut self, work: &StepToCompile<'_>, program: &Program) {
         if work.input.source.is_some() || work.joined.is_some() {
             self.columns_read.extend(program.columns.iter().cloned());
+        }
+        for ((tab, column), ty) in &program.tab_columns {
+            let tab = work.input.tabs.get(*tab as usize);
+            let tab = tab.filter(|tab| matches!(tab.source, SelectSource::Input(_)));
+            self.columns_read.extend(tab.and_then(|tab| {
+                let column = tab.columns.get(*column as usize)?;
+                Some(ColumnUse::with_assumed_type(Some(&tab.name), column.name(), *ty))
+            }));
         }
         self.record_names(work.step, work.rows, program);
     }

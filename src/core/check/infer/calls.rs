@@ -72,28 +72,37 @@ impl TypeInference<'_> {
                     self.unify_types(*key, *lookup);
                 }
                 match args {
-                    [_, _, result, missing, ..] => self.unify_types(*result, *missing),
-                    [_, _, result] => self.node_term(*result),
+                    // An empty argument counts as missing.
+                    [_, _, result, missing, ..] if ast.expr(*missing) != Expr::Blank => {
+                        self.unify_types(*result, *missing)
+                    }
+                    [_, _, result, ..] => self.node_term(*result),
                     _ => InferTerm::Any,
                 }
             }
-            Some(Lowering::Vlookup | Lowering::Match) => {
+            Some(Lowering::Match) => {
                 if let [key, range, ..] = args {
                     self.unify_types(*key, *range);
                 }
-                if function.lower == Some(Lowering::Match) {
-                    InferTerm::Type(Type::Number)
-                } else {
-                    InferTerm::Any
-                }
+                InferTerm::Type(Type::Number)
             }
-            Some(Lowering::Index) => match args {
-                [range, row] => {
-                    self.require_type(*row, InferTerm::Type(Type::Number));
-                    self.node_term(*range)
+            Some(Lowering::Vlookup) => match args {
+                [key, range, column, ..] => {
+                    self.unify_types(*key, *range);
+                    self.numbered_column_type(*range, *column)
                 }
                 _ => InferTerm::Any,
             },
+            Some(Lowering::Index) => {
+                if let [_, row, ..] = args {
+                    self.require_type(*row, InferTerm::Type(Type::Number));
+                }
+                match args {
+                    [range, _] => self.node_term(*range),
+                    [range, _, column] => self.numbered_column_type(*range, *column),
+                    _ => InferTerm::Any,
+                }
+            }
             Some(Lowering::Distinct) => args.first().map_or(InferTerm::Any, |a| self.node_term(*a)),
             _ => self.infer_signature(function, args),
         }

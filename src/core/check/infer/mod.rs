@@ -6,19 +6,21 @@
 
 pub(super) mod calls;
 pub(super) mod evidence;
+mod looked_up_columns;
+
+use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Type;
 use crate::arena::Arena;
 use crate::ast::{Ast, BinaryOp, Definition, Expr, ExprId};
-use crate::catalog::{self, Lowering};
+use crate::catalog;
 use crate::check::names::{NameTarget, ResolvedNames, text_value};
 use crate::check::{CheckScope, DefinitionRole};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{ColumnUse, Program};
 use crate::parse::reference;
-use crate::schema::Column;
 use crate::span::Span;
 
 /// Inferred type of a value, or the type variable for it.
@@ -64,6 +66,8 @@ pub(in crate::check) struct InferBuffers {
     /// expression.
     waiting: Arena<(BinaryOp, [InferTerm; 3], ExprId)>,
     conflicts: Vec<(ExprId, ExprId, InferTerm, InferTerm)>,
+    /// Variable of each column of another tab whose type is unknown, by tab and position.
+    tab_columns: BTreeMap<(u32, u32), u32>,
     /// Type that the sort key must have if a function shifts the sort key by a calendar period.
     pub(in crate::check) calendar: Option<InferTerm>,
 }
@@ -128,6 +132,7 @@ impl InferBuffers {
             weak,
             waiting,
             conflicts,
+            tab_columns,
             calendar,
         } = self;
         *calendar = None;
@@ -141,6 +146,7 @@ impl InferBuffers {
         weak.clear();
         waiting.clear();
         conflicts.clear();
+        tab_columns.clear();
     }
 }
 
@@ -174,7 +180,7 @@ pub(in crate::check) fn infer(
         columns: &program.columns,
         scope,
         broken: false,
-        looked_up: lookup_arguments(ast, names),
+        looked_up: looked_up_columns::lookup_arguments(ast, names),
         work,
     };
     for index in &program.order {
@@ -197,10 +203,14 @@ pub(in crate::check) fn infer(
             column.ty = ty;
         }
     }
+    let tab_columns = std::mem::take(&mut work.tab_columns);
+    for (column, var) in &tab_columns {
+        let ty = work.solved_type(*var).unwrap_or_default();
+        program.tab_columns.insert(*column, ty);
+    }
     if ast.blanks {
-        let of_columns: FxHashSet<u32> = (0..program.columns.len() as u32)
-            .map(|column| work.find_root(column))
-            .collect();
+        let columns = (0..program.columns.len() as u32).chain(tab_columns.into_values());
+        let of_columns: FxHashSet<u32> = columns.map(|column| work.find_root(column)).collect();
         for id in ast.ids().filter(|id| ast.expr(*id) == Expr::Blank) {
             names.targets[id.index()] = NameTarget::Blank(work.infer_empty_argument_type(id, &of_columns));
         }
@@ -214,25 +224,6 @@ pub(in crate::check) fn infer(
         let uses = [(ast.span(first), was), (ast.span(second), is)];
         report(ast, source, names, uses, diagnostics);
     }
-}
-
-/// Returns the arguments of all lookup calls.
-fn lookup_arguments(ast: &Ast, names: &ResolvedNames) -> FxHashSet<ExprId> {
-    if names.cell_ranges.is_empty() {
-        return FxHashSet::default();
-    }
-    let finds = |id: &ExprId| match (ast.expr(*id), names.targets[id.index()]) {
-        (Expr::Call(call), NameTarget::Function(function)) => catalog::get(function)
-            .lower
-            .is_some_and(Lowering::finds_rows)
-            .then_some(call),
-        _ => None,
-    };
-    ast.ids()
-        .filter_map(|id| finds(&id))
-        .flat_map(|call| ast.arguments(ast.call(call)))
-        .copied()
-        .collect()
 }
 
 impl TypeInference<'_> {
@@ -255,7 +246,7 @@ impl TypeInference<'_> {
                 .try_get(cell as usize)
                 .map_or(InferTerm::Any, |c| self.target_term(c.of)),
             (_, NameTarget::CellRange(range)) => self.cell_range_type(range, id),
-            (_, NameTarget::TabRange(range)) => self.tab_range_type(range),
+            (_, NameTarget::TabRange(range)) => self.tab_range_type(range, 0),
             (_, NameTarget::PartOfCells | NameTarget::LetName) => InferTerm::Any,
             (_, NameTarget::LetValue(value)) => self.work.terms[value as usize],
             (_, NameTarget::Bool(_)) | (Expr::Bool(_), _) => InferTerm::Type(Type::Boolean),
@@ -278,49 +269,6 @@ impl TypeInference<'_> {
             (Expr::Range { from, to }, _) => self.unify_types(from, to),
             _ => InferTerm::Any,
         }
-    }
-
-    /// Returns the type of the first column in a range of another tab.
-    fn tab_range_type(&self, range: u32) -> InferTerm {
-        let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
-        let column = self
-            .names
-            .tab_ranges
-            .get(range as usize)
-            .and_then(|range| tabs.get(range.tab as usize)?.columns.get(range.first as usize));
-        match column.map(Column::ty) {
-            None | Some(Type::Unknown | Type::Other) => InferTerm::Any,
-            Some(ty) => InferTerm::Type(ty),
-        }
-    }
-
-    /// Infers the type of a cell range, whose columns have the same type. In a lookup, the range has the type of its
-    /// first column.
-    fn cell_range_type(&mut self, range: u32, expr_id: ExprId) -> InferTerm {
-        let names = self.names;
-        if self.looked_up.contains(&expr_id) {
-            let first = names
-                .cell_ranges
-                .try_get(range as usize)
-                .and_then(|range| range.of.first());
-            return first.map_or(InferTerm::Any, |first| self.target_term(*first));
-        }
-        let Some((first, rest)) = names
-            .cell_ranges
-            .try_get(range as usize)
-            .and_then(|range| range.of.split_first())
-        else {
-            return InferTerm::Any;
-        };
-        let term = self.target_term(*first);
-        for target in rest {
-            let other = self.target_term(*target);
-            match (self.work.resolve_term(term), self.work.resolve_term(other)) {
-                (infer_term, var @ InferTerm::Var(_)) => self.bind_type(var, infer_term, expr_id),
-                (var, known_term) => self.bind_type(var, known_term, expr_id),
-            }
-        }
-        term
     }
 
     pub(in crate::check) fn node_term(&mut self, id: ExprId) -> InferTerm {

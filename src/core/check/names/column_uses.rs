@@ -1,8 +1,6 @@
 //! Columns that a program uses: columns of known relations, columns that no schema lists, and columns that a full join
 //! merges. If possible, each column has a single entry.
 
-use std::sync::Arc;
-
 use super::symbols::ColumnLookup;
 use super::unresolved_names::is_unlikely_column;
 use super::{NameTarget, Resolver, is_own_name};
@@ -44,7 +42,8 @@ impl Resolver<'_> {
             None if scope.open
                 && (scope.are_unknown_names_columns
                     || scope.has_given_type(name.name)
-                    || !is_unlikely_column(name.name)) =>
+                    || !is_unlikely_column(name.name)
+                    || scope.is_earlier_name(name.name)) =>
             {
                 // A column that no schema lists belongs to the only relation with an incomplete schema. If several
                 // schemas are incomplete, the database resolves the name.
@@ -201,20 +200,9 @@ impl Resolver<'_> {
     fn unknown_column(&self, relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
         let ty = self.scope.user_type(name);
         ColumnUse {
-            relation: relation.map(Arc::from),
-            name: Arc::from(name),
             quoted,
-            bare: 0,
-            ty,
-            nullable: true,
-            size: 0,
-            digits: None,
-            month_start: false,
-            null_is_error: false,
-            is_uuid: false,
             assumed: ty == Type::Unknown,
-            unknown: true,
-            merged: Vec::new(),
+            ..ColumnUse::with_assumed_type(relation, name, ty)
         }
     }
 }

@@ -30,11 +30,14 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn lower_tab_column(&mut self, tab: u32, column: u32, span: Span) -> IrId {
-        let known_column = self
-            .scope
-            .sheet
-            .and_then(|sheet| sheet.tabs.get(tab as usize)?.columns.get(column as usize));
-        let (ty, nullable) = known_column.map_or((Type::Unknown, true), |column| (column.ty(), column.is_nullable()));
+        let (ty, nullable) = match self.scope.tab_column(tab, column) {
+            Some((known_column, Type::Unknown)) => {
+                let inferred = self.program.tab_columns.get(&(tab, column));
+                (inferred.copied().unwrap_or_default(), known_column.is_nullable())
+            }
+            Some((known_column, ty)) => (ty, known_column.is_nullable()),
+            None => (Type::Unknown, true),
+        };
         let meta = NodeMeta {
             nullable,
             level: Level::Row,

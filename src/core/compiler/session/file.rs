@@ -346,7 +346,7 @@ impl CompiledFile {
             names: Some(&names),
             common_relation: self.common_relation_and_reader.as_ref().map(|(relation, _)| relation),
             has_aggregates: self.aggregate.is_some(),
-            required_types: &[],
+            ..RestOfFile::default()
         };
         let part = CompiledPart::new(compiler, &text, chunks, self.emit, rest);
         if self.aggregate.is_none() {
