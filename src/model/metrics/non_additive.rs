@@ -16,7 +16,7 @@ use super::text_with_origins::{TextWithOrigins, plain_name};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::load::Loader;
-use crate::plan::{key_name, split_timeframe};
+use crate::plan::{key_name, split_timeframe, unused_name};
 use crate::span::Span;
 use std::ops::Range;
 
@@ -188,10 +188,8 @@ impl ModelOverSets<'_> {
         let mut column_names: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
-            if rows.has_definition(&flat) || column_names.contains(&flat) {
-                return;
-            }
             match &name.qualifier {
+                _ if rows.has_definition(&flat) || column_names.contains(&flat) => {}
                 None => column_names.push(flat),
                 Some(qualifier) => {
                     let column = quote_formula_name(&format!("{qualifier}.{}", name.name));
@@ -238,10 +236,11 @@ impl ModelOverSets<'_> {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }
         let over = quote_formula_name(&name_of_rule(&rule.time));
-        let bound_name = plain_name(&format!("{first}_{over}"));
-        let formula = format!("{function}({over}:{over})");
+        let columns = column_names.iter().chain(&key_names);
+        let bound_name = name_for_bound(&format!("{first}_{over}"), [&rows, &grouped], columns);
+        let bound = format!("{function}({over}:{over})");
         rows.definitions
-            .push(DefinitionText::generated(&bound_name, &formula, file, span));
+            .push(DefinitionText::generated(&bound_name, &bound, file, span));
         let mut partition: Vec<TextWithPosition> = key_names.iter().map(generated).collect();
         for column in &rule.per {
             let name = quote_formula_name(&name_of_rule(column));
@@ -285,6 +284,17 @@ impl ModelOverSets<'_> {
             )
             .collect()
     }
+}
+
+/// Returns the preferred name for the bound of a rule, or a similar name if a column of the steps has the name.
+fn name_for_bound<'n>(
+    preferred_name: &str,
+    steps: [&'n StepText; 2],
+    columns: impl Iterator<Item = &'n String>,
+) -> String {
+    let definitions = steps.into_iter().flat_map(|step| &step.definitions);
+    let in_use = definitions.map(|definition| &definition.name).chain(columns);
+    unused_name(&plain_name(preferred_name), in_use.map(String::as_str), 0)
 }
 
 /// Returns the name of a column after the relations of a metric set are joined.
