@@ -750,7 +750,8 @@ codes! {
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
     ColumnsNotKnown "F0814" "columns-not-known" Error
         "`keep: all` compiles to `select *` if no schema lists the columns. The `*` would also return intermediate \
-         columns of the step, and the old value of a column that the step redefines."
+         columns of the step, and the old value of a column that the step redefines. A `union` of several steps lists \
+         the columns of all steps, so a schema or `keep` must list the columns of each step."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use the definition or remove it")
