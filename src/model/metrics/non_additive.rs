@@ -52,10 +52,19 @@ impl RuleColumn {
         }
     }
 
-    /// Returns the name of the output column, with a suffix if another definition of the metric set has this name.
-    fn free_name(&self, column: &NameUse, set: &MetricSet) -> String {
+    /// Returns the name of the output column, with a suffix if a definition of the metric set, a column in `columns` or
+    /// another key has this name.
+    fn free_name(&self, column: &NameUse, set: &MetricSet, keys: &Arena<MetricSetKey>, columns: &[String]) -> String {
         let name = self.output_name(column);
-        let is_other = self.name.contains('[') && set.position(&name).is_some();
+        let is_name = |other: &str| other.eq_ignore_ascii_case(&name);
+        let is_timeframe = |key: &MetricSetKey| {
+            self.name.eq_ignore_ascii_case(&key.column) || set.is_same_period(&key.column, &self.name)
+        };
+        let mut keys = keys.iter().filter(|key| is_name(&key_name(&key.entry.text)));
+        let is_other = self.name.contains('[')
+            && (set.position(&name).is_some()
+                || columns.iter().any(|column| is_name(column))
+                || keys.any(|key| !is_timeframe(key)));
         if is_other { format!("{name}_of_rule") } else { name }
     }
 
@@ -209,7 +218,6 @@ impl ModelOverSets<'_> {
             let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
             self.column_name_distinct_from_keys(set, "", &parse_name_use(&name), keys)
         };
-        let name_of_rule = |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set]);
         let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.time)
             .chain(&rule.per)
             .partition(|column| column.name.contains('['));
@@ -231,6 +239,8 @@ impl ModelOverSets<'_> {
             }
             key_names.push(name);
         }
+        let name_of_rule =
+            |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set], keys, &column_names);
         // `add_timeframe` skips a timeframe that is already a key.
         for column in timeframes {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
