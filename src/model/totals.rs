@@ -12,7 +12,7 @@ use crate::Type;
 use crate::check::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
 use crate::diag::Diagnostic;
 use crate::emit::Emitter;
-use crate::plan::{StepInput, StepOutput, key_name};
+use crate::plan::{StepInput, StepOutput, key_name, unused_name};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -365,10 +365,9 @@ impl SheetAndTotals<'_> {
         tree: &mut SqlTree,
     ) -> (Item, (SheetTotal, Column)) {
         let Measure { name: measure, source } = measure;
-        let mut name = format!("{measure}_{}", kind.name());
-        while self.sheet_columns.known_column(&name).is_some() {
-            name.push_str("_of_sheet");
-        }
+        let ColumnSql { dialect, relation } = self.sheet_columns;
+        let in_use = relation.map_or(&[][..], Relation::columns).iter().map(Column::name);
+        let name = unused_name(&format!("{measure}_{}", kind.name()), in_use, dialect.max_bytes());
         let mut expr = tree.add_field(&self.totals, &self.total_columns.column(&source.column));
         let is_null = self.total_columns.is_nullable(&source.column);
         if source.is_zero_without_rows && (is_null || !finds_all) {
@@ -376,7 +375,7 @@ impl SheetAndTotals<'_> {
             let zero = tree.add_word("0", Span::default());
             expr = tree.add_call("coalesce", &[expr, zero], Span::default());
         }
-        let item = Item::named(expr, self.sheet_columns.dialect.name_text(&name, true));
+        let item = Item::named(expr, dialect.name_text(&name, true));
         let input_column = self.total_columns.known_column(&source.column);
         let column = Column::new(&name, input_column.map_or(Type::Unknown, Column::ty))
             .nullable(!source.is_zero_without_rows && is_null)

@@ -226,10 +226,9 @@ impl Planner<'_> {
         let alike = self.lookups_sharing_cte(parts, true);
         let (among, is_numbered) = self.candidate_rows(lookup_join, lookup, &alike, ctes);
         let columns = self.columns_read(&alike, false, stage);
-        let candidate_name = match columns
-            .iter()
-            .any(|((name, _), _)| name.eq_ignore_ascii_case(&sought_column.0))
-        {
+        let position = is_numbered.then(|| lookup_join.position.clone());
+        let mut in_use = columns.iter().map(|((name, _), _)| name).chain(&position);
+        let candidate_name = match in_use.any(|name| name.eq_ignore_ascii_case(&sought_column.0)) {
             true => self.free_name(&format!("{}_sought", sought_column.0), &columns, parts.find.tab),
             false => sought_column.0.clone(),
         };
@@ -242,7 +241,7 @@ impl Planner<'_> {
             sheet_column: sought_column,
             cte_column: candidate_name,
             columns,
-            position: is_numbered.then(|| lookup_join.position.clone()),
+            position,
             row_number,
         };
         let (values, source) = self.add_lookup_values_cte(&rows.sheet_column, lookup, ctes);

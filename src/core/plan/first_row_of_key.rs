@@ -4,6 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::key_lookups::{LookupParts, LookupSelect, NumberedRows};
 use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName};
+use super::names::unused_name;
 use super::planner::Planner;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
@@ -102,16 +103,10 @@ impl Planner<'_> {
         columns: &[(QuotableColumnName, IrId)],
         tab: Option<u32>,
     ) -> String {
-        let mut name = preferred_name.to_owned();
         let of_tab = self.tab(tab).map_or(&[][..], |tab| tab.columns.as_slice());
-        let is_taken = |name: &str| {
-            columns.iter().any(|((column, _), _)| column.eq_ignore_ascii_case(name))
-                || of_tab.iter().any(|column| column.name().eq_ignore_ascii_case(name))
-        };
-        while is_taken(&name) {
-            name.push_str("_counted");
-        }
-        name
+        let in_use = columns.iter().map(|((column, _), _)| column.as_str());
+        let in_use = in_use.chain(of_tab.iter().map(Column::name));
+        unused_name(preferred_name, in_use, self.emitter.dialect.max_bytes())
     }
 
     pub(super) fn alias_text(&self, (name, quoted): &QuotableColumnName) -> String {

@@ -2,6 +2,7 @@
 
 use super::key_lookups::{LookupParts, LookupSelect};
 use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, to_name_part};
+use super::names::unused_name;
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
 use crate::Type;
@@ -17,17 +18,10 @@ pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabS
         let tab_source = input.tabs.get(holidays.tab as usize);
         let column = tab_source.and_then(|tab| tab.columns.get(holidays.column as usize));
         let day = column.map_or("day", Column::name);
-        let column_name = |preferred_name: &str| {
-            if day.eq_ignore_ascii_case(preferred_name) {
-                format!("{preferred_name}_counted")
-            } else {
-                preferred_name.to_owned()
-            }
-        };
         let day_column = Column::new(day, Type::Date)
             .nullable(false)
             .with_quoted_name(column.is_some_and(Column::is_quoted));
-        let working_days = Column::new(column_name("working_days_before"), Type::Integer).nullable(false);
+        let working_days = Column::new(unused_name("working_days_before", [day], 0), Type::Integer).nullable(false);
         TabSource {
             name: String::new(),
             source: SelectSource::Name(String::new()),
@@ -150,13 +144,8 @@ impl Planner<'_> {
         self.emitter.set_sql(parts.by, key);
         let ids = [sought, vec![parts.by]].concat();
         let condition = self.emit_condition(parts.find.test, &ids);
-        lookup_join.position = "holidays".to_owned();
-        while values
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(&lookup_join.position))
-        {
-            lookup_join.position.push_str("_counted");
-        }
+        let in_use = values.iter().map(|(name, _)| name.as_str());
+        lookup_join.position = unused_name("holidays", in_use, self.emitter.dialect.max_bytes());
         let count = self.emitter.tree().add_row_count(Span::default());
         let count = Item::named(count, self.quoted_name(&lookup_join.position));
         let rows_name = self

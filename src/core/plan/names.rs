@@ -145,6 +145,13 @@ impl UsedNames {
     }
 }
 
+/// Returns the preferred name for a helper column, or a similar name if one of the names in use is the same.
+pub fn unused_name<'n>(preferred_name: &str, in_use: impl IntoIterator<Item = &'n str>, most: usize) -> String {
+    let mut used_names = UsedNames::new(most);
+    in_use.into_iter().for_each(|name| used_names.reserve(name));
+    used_names.column(preferred_name, preferred_name)
+}
+
 /// Returns a hash of a string as six letters. The hash is the same in all versions of the compiler.
 fn hash_letters(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;

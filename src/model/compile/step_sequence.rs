@@ -150,7 +150,7 @@ impl SpecCompilation<'_> {
             if !step.union.is_empty() {
                 let union = self.add_union_cte(step, memory, &mut compiled.diagnostics);
                 union.name().clone_into(&mut input.name);
-                input.relation = Some(union);
+                input.relation = Some(union).filter(|union| !union.is_open());
                 // A union of several steps has no key.
                 input.grain = match spec.step_input(index) {
                     StepRead::Step(before) => self

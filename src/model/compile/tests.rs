@@ -70,6 +70,35 @@ fn a_step_that_names_its_input_has_the_key_of_the_input() {
     assert_eq!(of_key("from: months"), of_key("where: n > 0"));
 }
 
+/// A step with `keep: all` has its own definitions and the columns of its input, even if no schema lists these columns.
+#[test]
+fn a_step_reads_all_columns_of_the_step_that_it_names() {
+    let query = |from: &str| {
+        let spec = format!(
+            "model: m\nfrom: orders\nsteps:\n  - name: prep\n    keep: all\n    definitions: net = amount - discount\n\
+             \x20 - name: totals\n{from}    group_by: region\n    definitions: |\n      total = SUM(net)\n\
+             \x20     gross = SUM(amount)\n"
+        );
+        compile(&spec, "postgres", &[])
+    };
+    let (text, codes) = query("    from: prep\n");
+    assert!(text.contains("sum(net)") && codes.is_empty(), "{text} {codes:?}");
+    assert_eq!(text, query("").0);
+}
+
+#[test]
+fn a_union_needs_the_columns_of_its_steps() {
+    let spec = "model: m\nfrom: orders\nsteps:\n  - name: a\n    keep: all\n    definitions: net = amount - discount\n\
+         \x20 - name: b\n    group_by: region\n    definitions: total = SUM(net)\n\
+         \x20 - name: both\n    union: [b, a]\n    keep: all\n";
+    assert_eq!(compile(spec, "postgres", &[]).1, ["F0814"]);
+    let columns = ["amount", "discount"].map(|name| Column::new(name, Type::Integer));
+    let orders = Relation::new("orders").with(Column::new("region", Type::Text));
+    let orders = columns.into_iter().fold(orders, Relation::with);
+    let (text, codes) = compile(spec, "postgres", &[orders]);
+    assert!(text.contains("null as net") && codes.is_empty(), "{text} {codes:?}");
+}
+
 fn events() -> Relation {
     Relation::new("events")
         .with(Column::new("id", Type::Integer))

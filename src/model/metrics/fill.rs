@@ -14,7 +14,7 @@ use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarPeriod;
 use crate::load::SpecKind;
-use crate::plan::{shorten_name, split_timeframe};
+use crate::plan::{shorten_name, split_timeframe, unused_name};
 use crate::span::Span;
 use crate::yaml;
 
@@ -287,7 +287,8 @@ impl ModelOverSets<'_> {
             names.iter().map(name).collect()
         };
         let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
-        let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
+        let helper_name = |name: &str| unused_name(name, keys.names.iter().map(String::as_str), 0);
+        let [first, last] = ["first", "last"].map(|end| helper_name(&format!("{end}_{}", fill.frame)));
         let period = match self.specifies_timeframe(fill, keys) {
             true => quote_formula_name(key),
             false => format!("{}[{}]", quote_formula_name(key), fill.frame),
@@ -312,7 +313,7 @@ impl ModelOverSets<'_> {
         let lists_combinations = !others.is_empty() && (fill.is_each || is_constant);
         if is_constant && others.is_empty() {
             // With an aggregate, the step has one row even if its input has no rows.
-            ends.push(definition("row_count", "COUNT()"));
+            ends.push(definition(&helper_name("row_count"), "COUNT()"));
         }
         let range = self.free_step_name(&format!("range_of_{}s", fill.frame));
         let mut steps = vec![StepText {

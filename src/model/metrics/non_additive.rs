@@ -16,7 +16,7 @@ use super::text_with_origins::{TextWithOrigins, plain_name};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::load::Loader;
-use crate::plan::{key_name, split_timeframe};
+use crate::plan::{key_name, split_timeframe, unused_name};
 use crate::span::Span;
 use std::ops::Range;
 
@@ -52,10 +52,19 @@ impl RuleColumn {
         }
     }
 
-    /// Returns the name of the output column, with a suffix if another definition of the metric set has this name.
-    fn free_name(&self, column: &NameUse, set: &MetricSet) -> String {
+    /// Returns the name of the output column, with a suffix if a definition of the metric set, a column in `columns` or
+    /// another key has this name.
+    fn free_name(&self, column: &NameUse, set: &MetricSet, keys: &Arena<MetricSetKey>, columns: &[String]) -> String {
         let name = self.output_name(column);
-        let is_other = self.name.contains('[') && set.position(&name).is_some();
+        let is_name = |other: &str| other.eq_ignore_ascii_case(&name);
+        let is_timeframe = |key: &MetricSetKey| {
+            self.name.eq_ignore_ascii_case(&key.column) || set.is_same_period(&key.column, &self.name)
+        };
+        let mut keys = keys.iter().filter(|key| is_name(&key_name(&key.entry.text)));
+        let is_other = self.name.contains('[')
+            && (set.position(&name).is_some()
+                || columns.iter().any(|column| is_name(column))
+                || keys.any(|key| !is_timeframe(key)));
         if is_other { format!("{name}_of_rule") } else { name }
     }
 
@@ -188,10 +197,8 @@ impl ModelOverSets<'_> {
         let mut column_names: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, span: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
-            if rows.has_definition(&flat) || column_names.contains(&flat) {
-                return;
-            }
             match &name.qualifier {
+                _ if rows.has_definition(&flat) || column_names.contains(&flat) => {}
                 None => column_names.push(flat),
                 Some(qualifier) => {
                     let column = quote_formula_name(&format!("{qualifier}.{}", name.name));
@@ -211,7 +218,6 @@ impl ModelOverSets<'_> {
             let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
             self.column_name_distinct_from_keys(set, "", &parse_name_use(&name), keys)
         };
-        let name_of_rule = |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set]);
         let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.time)
             .chain(&rule.per)
             .partition(|column| column.name.contains('['));
@@ -233,15 +239,18 @@ impl ModelOverSets<'_> {
             }
             key_names.push(name);
         }
+        let name_of_rule =
+            |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set], keys, &column_names);
         // `add_timeframe` skips a timeframe that is already a key.
         for column in timeframes {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }
         let over = quote_formula_name(&name_of_rule(&rule.time));
-        let bound_name = plain_name(&format!("{first}_{over}"));
-        let formula = format!("{function}({over}:{over})");
+        let columns = column_names.iter().chain(&key_names);
+        let bound_name = name_for_bound(&format!("{first}_{over}"), [&rows, &grouped], columns);
+        let bound = format!("{function}({over}:{over})");
         rows.definitions
-            .push(DefinitionText::generated(&bound_name, &formula, file, span));
+            .push(DefinitionText::generated(&bound_name, &bound, file, span));
         let mut partition: Vec<TextWithPosition> = key_names.iter().map(generated).collect();
         for column in &rule.per {
             let name = quote_formula_name(&name_of_rule(column));
@@ -285,6 +294,17 @@ impl ModelOverSets<'_> {
             )
             .collect()
     }
+}
+
+/// Returns the preferred name for the bound of a rule, or a similar name if a column of the steps has the name.
+fn name_for_bound<'n>(
+    preferred_name: &str,
+    steps: [&'n StepText; 2],
+    columns: impl Iterator<Item = &'n String>,
+) -> String {
+    let definitions = steps.into_iter().flat_map(|step| &step.definitions);
+    let in_use = definitions.map(|definition| &definition.name).chain(columns);
+    unused_name(&plain_name(preferred_name), in_use.map(String::as_str), 0)
 }
 
 /// Returns the name of a column after the relations of a metric set are joined.

@@ -7,7 +7,7 @@ use crate::check::common_type;
 use crate::compile::SpecCompilation;
 use crate::contract::add_cast;
 use crate::diag::{Code, Diagnostic};
-use crate::load::{KeptColumns, PeriodSeries, SpecKind, Step};
+use crate::load::{KeptColumns, PeriodSeries, SpannedText, SpecKind, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -33,6 +33,10 @@ impl SpecCompilation<'_> {
                 |relation| relation.with_name(step.text.to_owned()),
             );
         }
+        if let Some(unknown) = steps.iter().find(|step| relation_of(step.text).is_none()) {
+            faults.push(unknown_columns_of_union(unknown, self.source));
+            return Relation::unknown(unknown.text);
+        }
         let has_same_steps =
             |union_entry: &&(Vec<String>, Relation)| union_entry.0.iter().eq(steps.iter().map(|step| step.text));
         if let Some((_, known_relation)) = self.unions.iter().find(has_same_steps) {
@@ -57,7 +61,6 @@ impl SpecCompilation<'_> {
         let prefix_relation = known_relation.map(|relation| (relation.name().to_owned(), relation));
         let other_relations = steps.iter().skip(united);
         let step_relations = other_relations.filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)));
-        let relation_count = united + step_relations.clone().count();
         let relations: Vec<(String, Relation)> = prefix_relation.into_iter().chain(step_relations).collect();
         let is_over_sets = self.spec.kind != SpecKind::Written;
         let columns = united_columns((step, is_over_sets), &relations, faults);
@@ -110,16 +113,21 @@ impl SpecCompilation<'_> {
             .iter()
             .cloned()
             .fold(Relation::new(name.clone()), Relation::with);
-        self.unions
-            .push((steps.iter().map(|step| step.text.to_owned()).collect(), union));
+        let names = steps.iter().map(|step| step.text.to_owned()).collect();
+        self.unions.push((names, union.clone()));
         self.ctes.push(Cte::new(dialect.name_text(&name, true), body));
-        // The columns of a step with an error are unknown, so the columns of the union are unknown too.
-        let relation = match relation_count == steps.len() {
-            true => Relation::new(name),
-            false => Relation::unknown(name),
-        };
-        columns.into_iter().fold(relation, Relation::with)
+        union
     }
+}
+
+/// Reports that a union reads a step whose columns no schema lists. Each select of a union lists the columns of all
+/// steps.
+fn unknown_columns_of_union(step: &SpannedText<'_>, source: &str) -> Diagnostic {
+    let name = step.text;
+    let message =
+        format!("`union` needs the columns of `{name}`, which has `keep: all`, but no schema lists its columns");
+    let help = format!("provide a schema with `--schema`, or list the columns in `keep` of `{name}`");
+    Diagnostic::new(Code::ColumnsNotKnown, step.span(source), message).with_help(help)
 }
 
 /// Returns the columns that exist in at least one of the relations. Reports keys whose types cannot be compared.

@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::emit::{EmitBuffers, Emitter};
 use crate::ir::Program;
 use crate::load::{KeptColumns, Step};
-use crate::plan::StepInput;
+use crate::plan::{StepInput, unused_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlTree};
@@ -68,7 +68,8 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<PivotCells> {
         let input = work.rows;
-        let columns = CellColumns::new(work, &values, program);
+        let options = &self.compiler.options;
+        let columns = CellColumns::new(work, &values, program, options.dialect);
         let before = diagnostics.len();
         self.check_cells(work, program, &columns, diagnostics);
         if columns.rows.is_empty() || diagnostics.len() > before {
@@ -77,7 +78,6 @@ impl SpecCompilation<'_> {
         if input.grain.is_empty() && !values.is_empty() {
             diagnostics.push(several_rows_in_cell_diagnostic(work.step, &columns, self.source));
         }
-        let options = &self.compiler.options;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let sources = self.add_cell_sources(&columns, &values, input, emitter.tree());
         let column_sql = ColumnSql {
@@ -216,7 +216,7 @@ impl SpecCompilation<'_> {
 }
 
 impl CellColumns {
-    fn new(work: &StepToCompile<'_>, values: &[PivotValue], program: &Program) -> Self {
+    fn new(work: &StepToCompile<'_>, values: &[PivotValue], program: &Program, dialect: Dialect) -> Self {
         let (step, input) = (work.step, work.rows);
         let (rows, keys) = (pivot_row_columns(step, input.grain), pivot_keys(step));
         let kept_columns: Vec<String> = match (input.relation, &step.keep) {
@@ -235,20 +235,20 @@ impl CellColumns {
             .cloned()
             .chain(program_columns);
         let of_input = without_duplicates(of_input.collect());
-        let unused_name = |preferred_name: &str| {
-            let mut name = preferred_name.to_owned();
-            while has_column(&of_input, &name) {
-                name.push_str("_in_pivot");
-            }
-            name
+        // A sheet selects the helper columns beside its calculations.
+        let helper_name = |preferred_name: &str| {
+            let definitions = program.definitions.iter().filter_map(|d| d.name.as_deref());
+            let columns = input.relation.map_or(&[][..], Relation::columns).iter();
+            let in_use = of_input.iter().map(String::as_str).chain(columns.map(Column::name));
+            unused_name(preferred_name, in_use.chain(definitions), dialect.max_bytes())
         };
         let is_wide = !values.is_empty();
         let totals = work.totals();
         let of_rows = totals.iter().filter(|total| total.kind != SheetTotalKind::Column);
         let name_of = |total: &SheetTotal| total.column.clone();
         Self {
-            pivot_number: is_wide.then(|| unused_name("pivot_index")),
-            has_row: (!is_wide).then(|| unused_name("is_filled")),
+            pivot_number: is_wide.then(|| helper_name("pivot_index")),
+            has_row: (!is_wide).then(|| helper_name("is_filled")),
             rows,
             keys,
             kept_columns,

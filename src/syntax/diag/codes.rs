@@ -749,9 +749,10 @@ codes! {
         "Two specs define a model with the same name, so one would overwrite the other's files. Names of models must be unique in a project."
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
     ColumnsNotKnown "F0814" "columns-not-known" Error
-        "`keep: all` compiles to `select *` if no schema lists the columns. The `*` would also return intermediate columns of \
-        the step, and the old value of a column that the step redefines. If no formula reads a column with the name of a \
-        definition, formulac assumes that the relation has no such column."
+        "`keep: all` compiles to `select *` if no schema lists the columns. The `*` would also return intermediate \
+         columns of the step, and the old value of a column that the step redefines. If no formula reads a column with \
+         the name of a definition, formulac assumes that the relation has no such column. A `union` of several steps \
+         lists the columns of all steps, so a schema or `keep` must list the columns of each step."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use the definition or remove it")

@@ -147,7 +147,7 @@ impl LayoutPass<'_, '_> {
                         | Token::Cell
                         | Token::Fault
                         | Token::Tab,
-                    ) => self.report_prefix_word(at, single),
+                    ) if single || !self.starts_definition(at + 1) => self.report_prefix_word(at, single),
                     _ => 0,
                 }
             }

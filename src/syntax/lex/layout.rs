@@ -453,7 +453,7 @@ impl<'t> LayoutPass<'_, 't> {
 
     /// Returns `true` if a definition begins at the token. A definition inside brackets is possible only if the
     /// innermost bracket is never closed.
-    fn starts_definition(&mut self, at: usize) -> bool {
+    pub(super) fn starts_definition(&mut self, at: usize) -> bool {
         if !self.is_definition(at) {
             return false;
         }

@@ -93,6 +93,26 @@ fn names_of_metrics_may_look_like_cells_or_functions() {
     }
 }
 
+/// The last select lists the metrics in the order of the model, so any other metric may follow `select`.
+#[test]
+fn the_name_of_a_metric_may_be_an_sql_keyword() {
+    let refunds = "metric_set: r\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  select = COUNT(region)\n  \
+                   ratio = SUM(amount) / COUNT()\n";
+    let orders = "metric_set: o\nfrom: orders\ntime: ordered_on\ndefinitions: best = MAX(amount)\n";
+    for metrics in [
+        "r.ratio, r.select, o.best",
+        "r.select, o.best, r.ratio",
+        "o.best, r.ratio, r.select",
+    ] {
+        let query = sql(&[
+            refunds,
+            orders,
+            &format!("model: m\nmetrics: [{metrics}]\ngroup_by: month\n"),
+        ]);
+        assert!(query.contains("count(region) as \"select\""), "{metrics}: {query}");
+    }
+}
+
 /// Models that use a metric set may group by other calendar units than the model with which the metric set is checked.
 #[test]
 fn the_help_about_ranges_of_rows_names_no_unit_in_a_set() {
