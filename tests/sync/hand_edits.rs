@@ -259,7 +259,7 @@ const SQL_EDITS: [Edit; 30] = [
             format!("{}group by 1, 2{}", &s[..at], &s[end..])
         },
         "group by 1, 2",
-        Merged,
+        Bytes,
     ),
 ];
 
