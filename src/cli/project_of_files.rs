@@ -28,7 +28,8 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
     };
     let folders: BTreeSet<PathBuf> = named_files(command)
         .into_iter()
-        .filter(|path| path.exists())
+        // A project file is checked without loading the project.
+        .filter(|path| path.exists() && path.file_name().is_none_or(|name| name != project::FILE))
         .filter_map(|path| fs::canonicalize(or_current_folder(path.parent()?)).ok())
         .collect();
     let projects: BTreeSet<&Path> = folders.iter().filter_map(|folder| project_above(folder)).collect();
