@@ -345,6 +345,21 @@ fn spellings_are_not_edits() {
     }
 }
 
+/// Each column is read once, although none of the keys has the spelling of its column.
+#[test]
+fn group_by_all_is_compared_with_a_thousand_keys() {
+    let list = |item: fn(usize) -> String| (0..1000).map(item).collect::<Vec<_>>().join(", ");
+    let columns = list(|i| format!("cast(c{i} as date) as d{i}"));
+    let keys = list(|i| format!("cast(c{i} as date)"));
+    let respelled = list(|i| format!("c{i}::date as d{i}"));
+    let found = format!("select {respelled}, sum(x) as total from o group by all\n");
+    for (keys, is_edited) in [(keys.clone(), false), (keys.replace("c999 ", "c1000 "), true)] {
+        let written = format!("select {columns}, sum(x) as total from o group by {keys}\n");
+        let edits = Edits::from_texts(&written, &found, "duckdb".parse().unwrap());
+        assert_eq!(!edits.is_empty(), is_edited);
+    }
+}
+
 /// A position in `group by` still refers to its column after the column is restored.
 #[test]
 fn restored_columns_keep_their_positions() {
