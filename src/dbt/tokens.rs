@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::{has_jinja, jinja_parts, normalized_jinja};
 
 /// Kind of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SqlTokenKind {
     /// Keyword or unquoted name.
     Word,

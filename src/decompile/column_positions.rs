@@ -1,14 +1,22 @@
 //! `group by 1, 2`, `order by 1` and `group by all`, which refer to columns without their expressions. Comparisons
 //! replace each position with its column.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use super::file::{FilePart, FilePartKind, SqlFile, is_same_name};
+use rustc_hash::FxHashSet;
+
+use super::file::{FilePart, FilePartKind, SqlFile};
+use super::parse::parse_list;
 use super::substitute::{Substitution, apply_replacements};
-use crate::dbt::tokens::SqlTokenKind;
+use super::tree::{SqlNodeId, Trees};
+use crate::dbt::tokens::{SqlToken, SqlTokenKind};
 
 /// Words that may follow a position in `order by`.
 const DIRECTIONS: [&str; 3] = ["asc", "desc", "nulls"];
+
+/// Kinds and comparison keys of tokens.
+type TokenKeys<'a> = Vec<(SqlTokenKind, Cow<'a, str>)>;
 
 impl SqlFile<'_> {
     /// Returns the positions of columns in a `group by` or an `order by`. Each position is a token, and is returned
@@ -54,15 +62,41 @@ impl SqlFile<'_> {
         let (Some(columns), Some((_, grouping)), Some(other_columns)) = (columns, grouping, other_columns) else {
             return false;
         };
-        let has_column =
-            |(name, _): &(&str, &FilePart)| other_columns.iter().any(|(other, _)| is_same_name(name, other));
-        let is_column = |item: &Range<usize>| {
-            columns
-                .iter()
-                .any(|(_, column)| self.is_same_part(&column.tokens, other, item))
+        let lower_names = |columns: &[(&str, &FilePart)]| -> FxHashSet<String> {
+            let names = columns.iter().map(|(name, _)| name.to_ascii_lowercase());
+            names.collect()
         };
+        if !lower_names(&columns).is_subset(&lower_names(&other_columns)) {
+            return false;
+        }
+        // Each expression is read once, because a select may have hundreds of columns and keys.
+        let mut trees = Trees::default();
+        let (mut column_keys, mut expressions) = (FxHashSet::default(), FxHashSet::default());
+        for (_, column) in &columns {
+            let (keys, expression) = self.comparison_of(&column.tokens, &[], &mut trees);
+            column_keys.insert(keys);
+            expressions.extend(expression);
+        }
+        let positions = other.column_positions(&grouping.tokens);
         let items = other.split_at_commas(grouping.tokens.clone());
-        columns.iter().all(has_column) && items.iter().all(is_column)
+        items.iter().all(|item| {
+            let (keys, expression) = other.comparison_of(item, &positions, &mut trees);
+            column_keys.contains(&keys) || expression.is_some_and(|expression| expressions.contains(&expression))
+        })
+    }
+
+    /// Returns the keys of a part's tokens, and its expressions. `None` if the expressions are not readable. As in
+    /// [`Self::is_same_part`], parts with the same keys or the same expressions are the same SQL.
+    fn comparison_of(
+        &self,
+        tokens: &Range<usize>,
+        positions: &[(usize, Range<usize>)],
+        trees: &mut Trees,
+    ) -> (TokenKeys<'_>, Option<Vec<SqlNodeId>>) {
+        let tokens = self.required_tokens(tokens, positions);
+        let key = |token: &SqlToken| (token.kind, token.comparison_key(self.source));
+        let keys = tokens.iter().map(key).collect();
+        (keys, parse_list(self.source, &tokens, self.dialect, trees).ok())
     }
 
     /// Returns whether tokens are the `group by` of a select that groups by all columns without an aggregate.

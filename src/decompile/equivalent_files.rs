@@ -108,7 +108,7 @@ impl SqlFile<'_> {
 
     /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets, and with columns in place
     /// of their positions.
-    fn required_tokens(&self, tokens: &Range<usize>, positions: &[(usize, Range<usize>)]) -> Vec<SqlToken> {
+    pub fn required_tokens(&self, tokens: &Range<usize>, positions: &[(usize, Range<usize>)]) -> Vec<SqlToken> {
         let mut depth = 0usize;
         let is_required = |token_index: &usize| {
             match self.key(*token_index).as_str() {
@@ -121,7 +121,9 @@ impl SqlFile<'_> {
             true
         };
         let with_column = |token_index: usize| {
-            let column = positions.iter().find(|(position, _)| *position == token_index);
+            // The positions are in the order of the tokens.
+            let found = positions.binary_search_by_key(&token_index, |(position, _)| *position);
+            let column = found.ok().and_then(|found| positions.get(found));
             column.map_or(token_index..token_index + 1, |(_, column)| column.clone())
         };
         let tokens = tokens.clone().flat_map(with_column);

@@ -9,7 +9,7 @@ use super::filter_edits::FilterEdit;
 use super::formula::Decompiler;
 use super::from_clause::{FromClauseRelation, from_clause_relations};
 use super::metric_edits::{EditedModel, MetricEdit};
-use super::restore::{GroupItem, Hunk, diff_part, diff_tokens};
+use super::restore::{GroupItem, Hunk, diff_part};
 use super::spec_edit::SpecPosition;
 use super::substitute::Substitution;
 use super::tree::{SqlNodeId, Trees};
@@ -104,18 +104,19 @@ impl EditedModel<'_> {
                 let item = item.filter(|_| position.clause() == Some("group by"));
                 let hunks: Vec<Hunk> = match item {
                     // Other items may have been added next to the item.
-                    Some(GroupItem {
-                        generated: item,
-                        edited: Some(now),
-                        ..
-                    }) => {
+                    Some(item) if item.edited.is_some() => {
                         let Some(tokens) = generated_file.part_tokens(position).zip(file.part_tokens(position)) else {
                             continue;
                         };
-                        let is_here = tokens.0.start <= item.start && item.end <= tokens.0.end;
-                        let is_here = is_here && tokens.1.start <= now.start && now.end <= tokens.1.end;
-                        let hunks = diff_tokens((generated_file, item), (file, now));
-                        if is_here { hunks } else { Vec::new() }
+                        let is_within =
+                            |item: &Range<usize>, part: &Range<usize>| part.start <= item.start && item.end <= part.end;
+                        let is_here = is_within(&item.generated, &tokens.0)
+                            && item.edited.iter().all(|edited| is_within(edited, &tokens.1));
+                        if is_here {
+                            item.hunks(generated_file, file)
+                        } else {
+                            Vec::new()
+                        }
                     }
                     item => {
                         generated_parts.tokens.extend(item.map(|item| item.generated));

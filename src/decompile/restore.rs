@@ -1,5 +1,6 @@
 //! Restores the parts of a model's SQL that users edited.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::columns::ColumnExpression;
@@ -221,6 +222,9 @@ pub(super) struct GroupItem {
     pub edited: Option<Range<usize>>,
     /// Whether the edited SQL groups by a different expression.
     pub is_edited: bool,
+    /// Whether the edited SQL groups by the position of the column, or by all columns. If the column is restored, then
+    /// the item is too.
+    is_position: bool,
 }
 
 impl GroupItem {
@@ -230,32 +234,66 @@ impl GroupItem {
         (sql_file, edited): (&SqlFile<'_>, &ColumnExpression),
         column: &str,
     ) -> Option<Self> {
-        let items = |file: &SqlFile<'_>, site: &ColumnExpression| {
-            let tokens = file.clause(site.cte.as_deref(), "group by");
-            tokens.map_or_else(Vec::new, |tokens| file.split_at_commas(tokens))
-        };
-        let is_of_column = |file: &SqlFile<'_>, site: &ColumnExpression, item: &Range<usize>| {
+        let (before, after) = (
+            group_items(generated_file, generated_site),
+            group_items(sql_file, edited),
+        );
+        let is_of_column = |file: &SqlFile<'_>, site: &ColumnExpression, (item, expression): &GroupItemTokens| {
             let is_name = item.len() == 1 && is_same_name(&file.key(item.start), column);
-            is_name || file.has_same_tokens(item, file, &site.tokens)
+            is_name || file.has_same_tokens(expression, file, &site.tokens)
         };
-        let (before, after) = (items(generated_file, generated_site), items(sql_file, edited));
         let index = before
             .iter()
             .position(|item| is_of_column(generated_file, generated_site, item))?;
         let current = after.iter().find(|item| is_of_column(sql_file, edited, item));
         // If the edited SQL groups by a different expression, the item is at the same position.
-        let is_known = |item: &Range<usize>| {
+        let is_known = |(_, expression): &GroupItemTokens| {
             before
                 .iter()
-                .any(|generated_item| sql_file.is_same_part(item, generated_file, generated_item))
+                .any(|(_, generated_item)| sql_file.is_same_part(expression, generated_file, generated_item))
         };
         let moved = after.get(index).filter(|item| !is_known(item));
+        let (_, generated) = before.get(index)?;
         Some(Self {
-            generated: before.get(index)?.clone(),
-            edited: current.or(moved).cloned(),
+            generated: generated.clone(),
+            edited: current.or(moved).map(|(item, _)| item.clone()),
             is_edited: current.is_none(),
+            is_position: current.is_some_and(|(item, expression)| item != expression),
         })
     }
+
+    /// Returns the pieces that restore the item. A position needs no change, but has an empty piece, because the edit
+    /// of the column also changes what the position refers to.
+    pub fn hunks(self, generated_file: &SqlFile<'_>, sql_file: &SqlFile<'_>) -> Vec<Hunk> {
+        match self.edited {
+            Some(edited) if self.is_position => vec![Hunk {
+                generated: self.generated.start..self.generated.start,
+                edited: edited.start..edited.start,
+            }],
+            Some(edited) => diff_tokens((generated_file, self.generated), (sql_file, edited)),
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Tokens of a `group by` item, and of the expression that the item groups by.
+type GroupItemTokens = (Range<usize>, Range<usize>);
+
+/// Returns the items of the `group by` of a column's select. `group by all` is one item that groups by the column.
+fn group_items(file: &SqlFile<'_>, site: &ColumnExpression) -> Vec<GroupItemTokens> {
+    let Some(tokens) = file.clause(site.cte.as_deref(), "group by") else {
+        return Vec::new();
+    };
+    if file.is_group_by_all(&tokens) {
+        return vec![(tokens, site.tokens.clone())];
+    }
+    let positions: HashMap<usize, Range<usize>> = file.column_positions(&tokens).into_iter().collect();
+    let items = file.split_at_commas(tokens).into_iter();
+    let with_expression = |item: Range<usize>| {
+        let expression = positions.get(&item.start).unwrap_or(&item).clone();
+        (item, expression)
+    };
+    items.map(with_expression).collect()
 }
 
 /// Returns the replacements that restore an edited column, and its `group by` item.
@@ -313,15 +351,8 @@ pub fn restore_column(
             (&file, &site(edited)),
             column,
         );
-        if let Some(GroupItem {
-            generated: item_tokens,
-            edited: Some(edited),
-            ..
-        }) = item
-        {
-            let hunks = diff_tokens((&generated_file, item_tokens), (&file, edited));
-            restored.extend(hunks.iter().map(|hunk| hunk.restore(&generated_file, &file)));
-        }
+        let hunks = item.map_or_else(Vec::new, |item| item.hunks(&generated_file, &file));
+        restored.extend(hunks.iter().map(|hunk| hunk.restore(&generated_file, &file)));
     }
     restored
 }

@@ -1,7 +1,7 @@
 //! Tests manual edits to generated files: `Edits` reports exactly the edited column, and no column if the meaning is
 //! unchanged.
 
-use formulac::decompile::{Decompiler, Edits, with_formula};
+use formulac::decompile::{Decompiler, Edits, apply_replacements, restore_column, with_formula};
 use formulac::{Compiler, Dialect};
 use proptest::prelude::*;
 
@@ -342,6 +342,50 @@ fn spellings_are_not_edits() {
         ("cast(date_trunc('month', o.day) as date), o.region\n", "o.region\n"),
     ] {
         assert!(is_edit(from, to), "{to}");
+    }
+}
+
+/// Each column is read once, although none of the keys has the spelling of its column.
+#[test]
+fn group_by_all_is_compared_with_a_thousand_keys() {
+    let list = |item: fn(usize) -> String| (0..1000).map(item).collect::<Vec<_>>().join(", ");
+    let columns = list(|i| format!("cast(c{i} as date) as d{i}"));
+    let keys = list(|i| format!("cast(c{i} as date)"));
+    let respelled = list(|i| format!("c{i}::date as d{i}"));
+    let found = format!("select {respelled}, sum(x) as total from o group by all\n");
+    for (keys, is_edited) in [(keys.clone(), false), (keys.replace("c999 ", "c1000 "), true)] {
+        let written = format!("select {columns}, sum(x) as total from o group by {keys}\n");
+        let edits = Edits::from_texts(&written, &found, "duckdb".parse().unwrap());
+        assert_eq!(!edits.is_empty(), is_edited);
+    }
+}
+
+/// A position in `group by` still refers to its column after the column is restored.
+#[test]
+fn restored_columns_keep_their_positions() {
+    const MONTH: &str = "cast(date_trunc('month', day) as date)";
+    let dialect: Dialect = "duckdb".parse().unwrap();
+    let select = format!("select\n    lower(region) as reg,\n    {MONTH} as month,\n    sum(x) as total\nfrom o\n");
+    let written = format!("{select}group by lower(region), {MONTH}\n");
+    let by_text = [
+        format!("group by upper(region), {MONTH}"),
+        format!("group by lower(region), {MONTH}"),
+    ];
+    for (groups, restored_groups) in [
+        ("group by 1, 2", "group by 1, 2"),
+        ("group by 2, 1", "group by 2, 1"),
+        ("group by month, 1", "group by month, 1"),
+        ("group by all", "group by all"),
+        ("group by upper(region), 2", "group by lower(region), 2"),
+        // The position of an aggregate is not a key.
+        ("group by 3, 2", "group by lower(region), 2"),
+        (&by_text[0], &by_text[1]),
+    ] {
+        let found = format!("{}{groups}\n", select.replace("lower", "upper"));
+        let edits = Edits::from_texts(&written, &found, dialect);
+        let restored = restore_column(&written, &found, dialect, &edits.items[0].position);
+        let restored = apply_replacements(&found, restored.iter().collect());
+        assert_eq!(restored, Some(format!("{select}{restored_groups}\n")), "{groups}");
     }
 }
 

@@ -523,6 +523,23 @@ fn other_edits_of_a_clause_are_kept() {
     }
 }
 
+/// In addition to an edit to a dimension, the file groups by positions.
+#[test]
+fn positions_of_restored_dimensions_are_kept() {
+    let decompiler = Decompiler::default();
+    let spec = "model: m\nmetrics: [orders.revenue]\ngroup_by: [is_large, month]\n";
+    let generated = sql_of(spec);
+    let keys = generated.lines().last().unwrap();
+    assert!(keys.starts_with("group by amount > 100, "), "{generated}");
+    for groups in ["group by 1, 2", "group by 2, 1", "group by all"] {
+        let expected = generated.replace(keys, groups);
+        let text = expected.replace("amount > 100 as is_large", "amount > 200 as is_large");
+        assert_ne!(text, expected);
+        let done = edited_text(&decompiler, spec, &text, ORDERS);
+        assert_eq!(without_conflicts(&text, &done), Some(expected), "{:#?}", done.conflicts);
+    }
+}
+
 /// Manual edits that are kept, because no metric set defines the edited SQL. Each entry contains the model, and the SQL
 /// before and after the edit.
 const KEPT: &[(&str, &str, &str)] = &[
