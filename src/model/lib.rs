@@ -44,6 +44,7 @@ mod contract;
 mod data_tests;
 mod dbt_names;
 mod dbt_tests;
+mod described_formulas;
 mod environments;
 mod exposures;
 mod fan_out;

@@ -1,6 +1,5 @@
 //! Writes the results of compiling a spec: the query, and the model's SQL file and properties.
 
-use formulac_syntax::text::one_line;
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
@@ -132,54 +131,6 @@ impl SpecCompilation<'_> {
             None => column.clone(),
         };
         relation.columns().iter().map(with).collect()
-    }
-
-    /// Returns the formulas of definitions and timeframes on one line each, by lower-case name. Formulas that only
-    /// repeat the name are omitted. A column of a union has the formulas of all combined steps.
-    pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
-        let as_written = |definition: &SpecDefinition| {
-            let step = definition.step.clone().unwrap_or_default();
-            self.origins.formulas.get(&(step, definition.name.to_lowercase()))
-        };
-        let united = self.spec.steps.iter().flat_map(|step| &step.union);
-        let united: FxHashMap<&str, usize> = united.enumerate().map(|(index, name)| (name.text, index)).collect();
-        let position = |step: Option<&str>| united.get(step?).copied();
-        let formulas = self.definitions.iter().map(|d| {
-            let formula = as_written(d).map_or(d.formula(), String::as_str);
-            (d.name(), formula, position(d.step()))
-        });
-        let keys = self
-            .written_keys
-            .iter()
-            .map(|(name, text, step)| (name.as_str(), text.as_str(), position(step.as_deref())));
-        // Each formula of a name has the position of its step in the union, if the step is part of a union.
-        let mut formula_lists: FxHashMap<String, Vec<(Option<usize>, String)>> = FxHashMap::default();
-        for (name, formula, united) in formulas.chain(keys) {
-            let is_repeated = name.eq_ignore_ascii_case(formula);
-            if is_repeated && united.is_none() {
-                continue;
-            }
-            let formulas = formula_lists.entry(name.to_ascii_lowercase()).or_default();
-            if united.is_none() || formulas.iter().any(|(other, _)| other.is_none()) {
-                formulas.clear();
-            }
-            // A key that is a definition of the same step only repeats the name of the definition.
-            if united.is_none() || !formulas.iter().any(|(other, _)| *other == united) {
-                formulas.push((united, one_line(formula)));
-            }
-        }
-        let text = |(name, mut formulas): (String, Vec<(Option<usize>, String)>)| {
-            formulas.sort_by_key(|(position, _)| *position);
-            let mut texts: Vec<String> = Vec::new();
-            for (_, text) in formulas {
-                if !texts.contains(&text) {
-                    texts.push(text);
-                }
-            }
-            let is_known = texts.iter().any(|text| !name.eq_ignore_ascii_case(text));
-            is_known.then(|| (name, texts.join(" or ")))
-        };
-        formula_lists.into_iter().filter_map(text).collect()
     }
 
     /// Returns the inputs of a plain query.

@@ -68,6 +68,74 @@ fn descriptions_of_mapped_keys_show_the_column_of_each_set() {
     }
 }
 
+/// The first step of a non-additive metric computes the key, and the united step only passes it on.
+#[test]
+fn keys_beside_a_non_additive_metric_are_described_by_the_formula_of_each_set() {
+    let balances = "\
+metric_set: accounts
+from: accounts
+time: ordered_on
+definitions: balance = SUM(bal)
+columns: {balance: {non_additive: {over: ordered_on, take: last, per: customer_id}}}
+";
+    for (key, description) in [
+        ("month", "ordered_on[month] or refunded_on[month]"),
+        ("{s: {accounts: status, refunds: kind}}", "status or kind"),
+        ("{s: {accounts: UPPER(status), refunds: kind}}", "UPPER(status) or kind"),
+    ] {
+        let model = format!("model: m\nmetrics: [accounts.balance, refunds.refunded]\ngroup_by: [{key}]\n");
+        let compiled = compile_last(&[balances, REFUNDS, &model]);
+        assert!(!compiled.has_errors(), "{key}: {:#?}", compiled.diagnostics());
+        let column = compiled.columns().iter().next().expect("a key");
+        assert_eq!(column.description_text(), Some(description), "{key}");
+    }
+}
+
+/// Each entry has the steps of a spec and the description of its first column.
+#[test]
+fn descriptions_of_unions_show_the_formulas_of_the_last_steps_that_compute_the_column() {
+    for (steps, description) in [
+        (
+            "\
+- {name: a, group_by: s, definitions: s = status}
+- {name: b, from: refunds, group_by: s, definitions: s = kind}
+- {name: c, union: [a, b], group_by: s, definitions: n = COUNT()}
+",
+            "status or kind",
+        ),
+        (
+            "\
+- {name: a, group_by: status}
+- {name: b, from: refunds, group_by: status}
+- {name: c, union: [a, b], group_by: status, definitions: status = UPPER(status)}
+",
+            "UPPER(status)",
+        ),
+        (
+            "\
+- {name: a, group_by: amount}
+- {name: b, from: refunds, definitions: amount = SUM(amount)}
+- {name: c, union: [a, b], definitions: amount = SUM(amount)}
+",
+            "SUM(amount)",
+        ),
+        (
+            "\
+- {name: base, keep: all, definitions: s = UPPER(status)}
+- {name: a, group_by: s}
+- {name: b, from: refunds, group_by: s, definitions: s = kind}
+- {name: c, union: [a, b], group_by: s, definitions: n = COUNT()}
+",
+            "UPPER(status) or kind",
+        ),
+    ] {
+        let compiled = compile_last(&[&format!("model: m\nfrom: orders\nsteps:\n{steps}")]);
+        assert!(!compiled.has_errors(), "{steps}{:#?}", compiled.diagnostics());
+        let column = compiled.columns().iter().next().expect("a column");
+        assert_eq!(column.description_text(), Some(description), "{steps}");
+    }
+}
+
 #[test]
 fn descriptions_in_a_step_with_fill_show_the_formulas_of_the_step() {
     let model = "\
