@@ -50,8 +50,9 @@ impl Planner<'_> {
         for column in read_columns {
             columns.push(self.emitter.emit_column_with_fields(column));
         }
+        // Unquoted names are in lowercase here, so names that differ only in case are different columns.
         let mut seen = FxHashSet::default();
-        columns.retain(|column| seen.insert(implicit_name(self.emitter.tree(), *column).to_lowercase()));
+        columns.retain(|column| seen.insert(implicit_name(self.emitter.tree(), *column)));
         columns.into_iter().map(Item::unnamed).collect()
     }
 }

@@ -1,6 +1,8 @@
 //! Keys such as `year`, which are a period of a metric set's `time` unless the relation of the set has a column with
 //! this name.
 
+use formulac_syntax::lex::quote_formula_name;
+
 use super::keys::period_unit;
 use super::model_over_sets::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
@@ -24,7 +26,10 @@ impl ModelOverSets<'_> {
         let (word, input, period) = (&key.text, set.input_name(), set.time.as_ref()?.period(&key.text));
         let message = format!("`{word}` is the column `{input}.{word}`, not the period `{period}`");
         let help = match set_indexes {
-            [_] => format!("write `{period}` for the period, or `{input}.{word}` for the column"),
+            [_] => {
+                let column = quote_formula_name(&format!("{input}.{word}"));
+                format!("write `{period}` for the period, or `{column}` for the column")
+            }
             _ => {
                 let names = set_indexes.iter().map(|set| format!("{}: …", self.sets[*set].name));
                 let names: Vec<String> = names.collect();

@@ -358,14 +358,18 @@ fn a_name_of_two_relations_is_ambiguous_even_if_the_join_is_not_used() {
 /// A column takes precedence over a period, so a warning says how to write both.
 #[test]
 fn keys_that_are_columns_with_the_name_of_a_period_are_reported() {
-    let compiler = compiler("relations: {orders: {columns: {year: integer, ordered_on: date, amount: decimal}}}");
+    let columns = "{columns: {year: integer, ordered_on: date, amount: decimal}}";
+    let compiler = compiler(&format!("relations: {{orders: {columns}, Order Items: {columns}}}"));
     let set = |name: &str| {
         let definitions = "definitions: |\n  revenue = SUM(amount)\n  before = PERIODOFFSET(revenue, -1, \"year\")\n";
         format!("metric_set: {name}\nfrom: orders\ntime: ordered_on\n{definitions}")
     };
     let (orders, others) = (set("orders"), set("others"));
+    let items = set("items").replace("from: orders", "from: Order Items");
     let is_column = "W0859 year: `year` is the column `orders.year`, not the period `ordered_on[year]`; ";
     let of_one = format!("{is_column}write `ordered_on[year]` for the period, or `orders.year` for the column");
+    let of_items = of_one.replace("or `orders.year`", "or `${Order Items.year}`");
+    let of_items = of_items.replace("`orders.year`", "`Order Items.year`");
     let no_key = "F0852 orders.before: `orders.before` reads other periods, but the model has no time key; `year` is a \
                   column, so write `ordered_on[year]` in `group_by` for the period";
     let of_two = format!("{is_column}specify the period or the column of each set: `- year: {{orders: …, others: …}}`");
@@ -374,11 +378,13 @@ fn keys_that_are_columns_with_the_name_of_a_period_are_reported() {
         ("orders.revenue", "\"ordered_on[year]\"", vec![]),
         ("orders.revenue", "orders.year", vec![]),
         ("orders.revenue", "month", vec![]),
+        ("items.revenue", "year", vec![&of_items]),
+        ("items.revenue", "${Order Items.year}", vec![]),
         ("orders.before", "year", vec![no_key, &of_one]),
         ("[orders.revenue, {other: others.revenue}]", "year", vec![&of_two]),
     ] {
         let model = format!("model: m\nmetrics: {metrics}\ngroup_by: {key}\n");
-        let compiled = compile_last_with(&compiler, &[&orders, &others, &model]);
+        let compiled = compile_last_with(&compiler, &[&orders, &others, &items, &model]);
         let faults = compiled.diagnostics().iter();
         let faults = faults.filter(|fault| ["W0859", "F0852"].contains(&fault.code()));
         let lines: Vec<String> = faults
