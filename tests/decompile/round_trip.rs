@@ -169,7 +169,7 @@ fn check(cells: &[Cell], dialect: Dialect) {
     println!("{dialect}: {} of {count} come back", count - lost.len());
     assert!(lost.is_empty(), "{dialect}: {lost:#?}");
     assert!(
-        filter.is_some() || count > cells.len() / 32,
+        filter.is_some() || count > cells.len() / 64,
         "{count} of {} cells were looked at",
         cells.len()
     );
