@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use formulac::diag::lists::join_words;
+use formulac::diag::lists::join_first;
 use formulac::impact::{
     ChangeSeverity, ColumnChange, Graph, Impact, ImpactTarget, NodeChanges, RevisionDifference, show,
 };
@@ -28,6 +28,9 @@ use crate::cli::writable_folders::WritableFolders;
 use known::name_failure;
 
 pub use known::{ImpactContext, KnownMetric, NamedPart};
+
+/// Number of specs with uncommitted changes that a message lists.
+const MAX_LISTED_SPECS: usize = 3;
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = output_format(args);
@@ -94,7 +97,7 @@ fn report_uncommitted_specs(session: &Session, specs: &[String]) {
     let subject = match specs {
         [] => return,
         [spec] => format!("{spec} has"),
-        specs => format!("{} have", join_words(specs, "and")),
+        specs => format!("{} have", join_first(specs, MAX_LISTED_SPECS)),
     };
     session.report_action(&format!(
         "the report assumes that only values change, but {subject} uncommitted changes; run `formulac impact --since \
