@@ -14,7 +14,7 @@ use super::value::YamlValue;
 /// let rules = Rules::new()
 ///     .list("models", &["name"])
 ///     .list("models.*.columns", &["name"])
-///     .mark("dimensions.*", RuleMark::new("dbt_removed").add_to_list("tags", "dbt_removed").set_if_missing("hidden", YamlValue::Bare("true".into())));
+///     .with_mark("dimensions.*", RuleMark::new("dbt_removed").add_to_list("tags", "dbt_removed").set_if_missing("hidden", YamlValue::Bare("true".into())));
 /// # let _ = rules;
 /// ```
 #[derive(Clone, Debug, Default)]
