@@ -174,8 +174,8 @@ impl Change {
     }
 }
 
-/// Reads changes from pairs of path and contents. Paths are relative to [`CHANGES`]. Also returns the files that do not
-/// contain an event, each with the reason.
+/// Reads changes from pairs of path and contents. Paths are relative to [`APPROVALS_FOLDER`]. Also returns the files
+/// that do not contain an event, each with the reason.
 ///
 /// ```
 /// use formulac_sync::team::{Event, ChangeComment, parse_changes};
