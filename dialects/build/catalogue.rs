@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::lowering::Lowering;
 use crate::signature::{self, Signature};
 use crate::template::{self, Node};
-use crate::toml_file::{self, File};
+use crate::toml_file::{self, TomlFile};
 
 pub struct Function {
     pub name: String,
@@ -126,17 +126,17 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
     let mut functions: Vec<Function> = Vec::new();
     let mut faults = Vec::new();
     for path in paths {
-        let file = File::read(&path)?;
+        let file = TomlFile::read(&path)?;
         let group = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for (key, value) in file.table()? {
             let offset = key.span().start;
             let Some(table) = value.get_ref().as_table() else {
-                faults.push(file.fault_at(offset, format!("`{}` must be a table", key.get_ref())));
+                faults.push(file.format_error_at(offset, format!("`{}` must be a table", key.get_ref())));
                 continue;
             };
             if let Some(function) = read_function(&file, offset, key.get_ref(), &group, table, &mut faults) {
                 if functions.iter().any(|f| f.name == function.name) {
-                    faults.push(file.fault_at(offset, format!("`{}` is defined twice", function.name)));
+                    faults.push(file.format_error_at(offset, format!("`{}` is defined twice", function.name)));
                 }
                 functions.push(function);
             }
@@ -172,20 +172,20 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
 }
 
 fn read_function(
-    file: &File,
+    file: &TomlFile,
     offset: usize,
     name: &str,
     group: &str,
     table: &DeTable<'_>,
     faults: &mut Vec<String>,
 ) -> Option<Function> {
-    toml_file::unknown_keys(file, table, KEYS, faults);
+    toml_file::report_unknown_keys(file, table, KEYS, faults);
     let text = |key: &str, faults: &mut Vec<String>| toml_file::text(file, table, key, faults).map(str::to_owned);
     let lower = text("lower", faults);
     if let Some(name) = &lower
         && !Lowering::ALL.iter().any(|(n, _)| n == name)
     {
-        faults.push(file.fault_at(offset, format!("`lower = \"{name}\"` is not the name of a lowering")));
+        faults.push(file.format_error_at(offset, format!("`lower = \"{name}\"` is not the name of a lowering")));
     }
     let mut overloads = Vec::new();
     if toml_file::get(table, "signature").is_some() {
@@ -195,20 +195,20 @@ fn read_function(
         for (key, value) in more.get_ref().as_table().into_iter().flatten() {
             match value.get_ref().as_table() {
                 Some(table) => {
-                    toml_file::unknown_keys(file, table, &["signature", "sql", "define", "nulls"], faults);
+                    toml_file::report_unknown_keys(file, table, &["signature", "sql", "define", "nulls"], faults);
                     overloads.extend(read_overload(file, key.span().start, key.get_ref(), table, faults));
                 }
-                None => faults.push(file.fault_at(key.span().start, "an overload must be a table")),
+                None => faults.push(file.format_error_at(key.span().start, "an overload must be a table")),
             }
         }
     }
     if overloads.is_empty() {
-        faults.push(file.fault_at(offset, format!("`{name}` has no signature")));
+        faults.push(file.format_error_at(offset, format!("`{name}` has no signature")));
         return None;
     }
     let defined = overloads.iter().filter(|o| o.define.is_some()).count();
     if defined > 0 && (defined < overloads.len() || lower.is_some()) {
-        faults.push(file.fault_at(
+        faults.push(file.format_error_at(
             offset,
             format!("`{name}` has a `define`, so every overload needs a `define`, and `lower` is not allowed"),
         ));
@@ -220,7 +220,7 @@ fn read_function(
     }
     let level = text("level", faults).unwrap_or_else(|| "row".into());
     if !["const", "row", "aggregate", "window"].contains(&level.as_str()) {
-        faults.push(file.fault_at(offset, format!("unknown level `{level}`")));
+        faults.push(file.format_error_at(offset, format!("unknown level `{level}`")));
     }
     let nulls = read_null_rule(file, offset, table, faults).unwrap_or_else(|| "any".into());
     let safe_last = read_safe_last(file, offset, table, &nulls, faults);
@@ -274,7 +274,7 @@ fn read_function(
 }
 
 fn read_safe_last(
-    file: &File,
+    file: &TomlFile,
     offset: usize,
     table: &DeTable<'_>,
     nulls: &str,
@@ -282,17 +282,17 @@ fn read_safe_last(
 ) -> Option<String> {
     let kind = toml_file::text(file, table, "safe_last", faults)?;
     if !["positive", "positive_integer"].contains(&kind) {
-        faults.push(file.fault_at(offset, format!("unknown `safe_last`: `{kind}`")));
+        faults.push(file.format_error_at(offset, format!("unknown `safe_last`: `{kind}`")));
     }
     if nulls != "error" {
-        faults.push(file.fault_at(offset, "`safe_last` needs `nulls = \"error\"`"));
+        faults.push(file.format_error_at(offset, "`safe_last` needs `nulls = \"error\"`"));
     }
     Some(kind.to_owned())
 }
 
 /// Checks that a function has a phrase and that each placeholder in the phrase is the name of a parameter.
 fn check_phrase(
-    file: &File,
+    file: &TomlFile,
     offset: usize,
     name: &str,
     phrase: &str,
@@ -302,7 +302,7 @@ fn check_phrase(
     let params: Vec<String> = overloads.iter().flat_map(|o| parameter_names(&o.signature)).collect();
     let is_known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
     if phrase.is_empty() {
-        faults.push(file.fault_at(
+        faults.push(file.format_error_at(
             offset,
             format!("`{name}` has no phrase; add a phrase, which `explain` uses to name the function's inputs"),
         ));
@@ -313,7 +313,7 @@ fn check_phrase(
         .filter_map(|rest| rest.split(['}', ':']).next())
     {
         if !is_known(placeholder) {
-            faults.push(file.fault_at(
+            faults.push(file.format_error_at(
                 offset,
                 format!("the phrase of `{name}` has no parameter `{placeholder}`"),
             ));
@@ -321,16 +321,16 @@ fn check_phrase(
     }
 }
 
-fn read_null_rule(file: &File, offset: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
+fn read_null_rule(file: &TomlFile, offset: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
     let rule = toml_file::text(file, table, "nulls", faults)?;
     if !["any", "always", "error", "never", "all", "skipped"].contains(&rule) {
-        faults.push(file.fault_at(offset, format!("unknown null rule `{rule}`")));
+        faults.push(file.format_error_at(offset, format!("unknown null rule `{rule}`")));
     }
     Some(rule.to_owned())
 }
 
 fn read_overload(
-    file: &File,
+    file: &TomlFile,
     key_offset: usize,
     key: &str,
     table: &DeTable<'_>,
@@ -341,7 +341,7 @@ fn read_overload(
     let signature = match signature::parse(text) {
         Ok(signature) => signature,
         Err(fault) => {
-            faults.push(file.fault_at(offset, fault));
+            faults.push(file.format_error_at(offset, fault));
             return None;
         }
     };
@@ -355,12 +355,12 @@ fn read_overload(
     if let Some(value) = sql {
         match template::parse(&text, &parameter_names(&signature)) {
             Ok(nodes) => parsed = Some(nodes),
-            Err(fault) => faults.push(file.fault_at(value.span().start, fault)),
+            Err(fault) => faults.push(file.format_error_at(value.span().start, fault)),
         }
     }
     let define = toml_file::text(file, table, "define", faults).map(str::to_owned);
     if define.is_some() && sql.is_some() {
-        faults.push(file.fault_at(offset, "an overload has either `sql` or `define`"));
+        faults.push(file.format_error_at(offset, "an overload has either `sql` or `define`"));
     }
     let nulls = if key.is_empty() {
         None

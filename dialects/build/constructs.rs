@@ -3,9 +3,9 @@
 //! An example is `round(decimal, integer)`. The type names in a construct are classes of types, because a warehouse may
 //! support a function for some classes but not for others.
 
+mod aggregate_uses;
 mod classes;
 mod reader;
-mod roles;
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::catalogue::Function;
 use crate::signature::Signature;
 use crate::template::Node;
 
-pub use classes::plain_name;
-pub use roles::AggregateUses;
+pub use aggregate_uses::AggregateUses;
+pub use classes::strip_safe_prefix;
 
 /// Sections of a facts file, in the order in which they appear in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,13 +50,13 @@ pub type Construct = (Section, String);
 
 /// Type class of each function's result, from `[results]` in the facts files. The type class determines the argument
 /// classes of nested calls.
-pub type Results = Vec<(String, String)>;
+pub type ResultClasses = Vec<(String, String)>;
 
 pub struct Scope<'a> {
     pub functions: &'a [Function],
     /// The dialect's names for the neutral types.
     pub types: &'a [(String, String)],
-    pub results: &'a Results,
+    pub results: &'a ResultClasses,
     /// Class to which `{x:days}` converts each class of numbers. Classes that are not listed become `integer`.
     pub days: &'a [(String, String)],
 }
@@ -68,10 +68,10 @@ pub fn constructs_of_template(
     roles: AggregateUses,
     scope: &Scope<'_>,
 ) -> BTreeSet<Construct> {
-    reader::Reader::read(nodes, signature, roles, scope).into_constructs()
+    reader::ConstructReader::read(nodes, signature, roles, scope).into_constructs()
 }
 
 /// Returns the type class of a template's value.
 pub fn class_of_template(nodes: &[Node], signature: &Signature, scope: &Scope<'_>) -> String {
-    reader::Reader::read(nodes, signature, AggregateUses::default(), scope).into_class()
+    reader::ConstructReader::read(nodes, signature, AggregateUses::default(), scope).into_class()
 }

@@ -8,8 +8,8 @@ use crate::constructs::Construct;
 use crate::facts::{self, Facts, SharedSources};
 use crate::op::Op;
 use crate::template::{self, Node};
-use crate::toml_file::{self, File};
-use crate::used;
+use crate::toml_file::{self, TomlFile};
+use crate::used_constructs;
 
 mod dialect_file;
 mod lacking;
@@ -90,13 +90,13 @@ impl Dialect {
 #[derive(Clone, PartialEq)]
 enum Cell {
     Missing,
-    Template(Vec<Node>, Notes),
+    Template(Vec<Node>, TemplateNotes),
     Unsupported(String),
 }
 
 /// Properties next to a template in TOML. `dialects/README.md` explains each property.
 #[derive(Clone, Default, PartialEq)]
-struct Notes {
+struct TemplateNotes {
     gives: Option<&'static str>,
     most: u32,
     alike: bool,
@@ -112,11 +112,11 @@ enum Fact {
 pub const CALLED_FUNCTIONS: [&str; 2] = ["null_if", "safe_divide"];
 
 /// Name of the file that the other dialects extend directly or indirectly.
-const BASE: &str = "ansi";
+const BASE_DIALECT: &str = "ansi";
 
 /// Returns the files for the base and for all dialects, each with the index of the file that it extends. A file comes
 /// after the file that it extends.
-fn dialect_files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
+fn dialect_files(folder: &Path) -> Result<Vec<(String, TomlFile, usize)>, Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| vec![format!("{}: {e}", folder.display())])?;
     let mut waiting = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -126,16 +126,18 @@ fn dialect_files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String
             .unwrap_or_default()
             .to_owned();
         if path.extension().is_some_and(|extension| extension == "toml") && name != "Cargo" {
-            let file = File::read(&path)?;
+            let file = TomlFile::read(&path)?;
             let (mut extends, mut position) = (None, 0);
             {
                 let (table, mut faults) = (file.table()?, Vec::new());
-                if name != BASE {
+                if name != BASE_DIALECT {
                     extends = toml_file::text(&file, &table, "extends", &mut faults).map(str::to_owned);
                     let value = toml_file::get(&table, "position").and_then(|v| v.get_ref().as_integer());
                     position = value.and_then(|n| n.as_str().parse::<usize>().ok()).unwrap_or(0);
                     if extends.is_none() || position == 0 {
-                        faults.push(file.fault_at(0, "a dialect needs `extends`, and its `position` in lists, from 1"));
+                        faults.push(
+                            file.format_error_at(0, "a dialect needs `extends`, and its `position` in lists, from 1"),
+                        );
                     }
                 }
                 if !faults.is_empty() {
@@ -147,7 +149,7 @@ fn dialect_files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String
     }
     // Sort the entries, because their order in a directory is not defined.
     waiting.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    let expected = |(index, (position, ..)): (usize, &(usize, String, File, Option<String>))| index != *position;
+    let expected = |(index, (position, ..)): (usize, &(usize, String, TomlFile, Option<String>))| index != *position;
     if let Some((position, _, file, _)) = waiting
         .iter()
         .enumerate()
@@ -155,17 +157,17 @@ fn dialect_files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String
         .map(|(_, w)| w)
     {
         let fault = format!("two dialects have the position {position}, or a smaller position is missing");
-        return Err(vec![file.fault_at(0, fault)]);
+        return Err(vec![file.format_error_at(0, fault)]);
     }
-    let mut sorted: Vec<(String, File, usize)> = Vec::new();
+    let mut sorted: Vec<(String, TomlFile, usize)> = Vec::new();
     while !waiting.is_empty() {
         let parent_of = |extends: &Option<String>| match extends {
             None => Some(0),
             Some(extends) => sorted.iter().position(|(name, ..)| name == extends),
         };
         let Some(next) = waiting.iter().position(|(.., extends)| parent_of(extends).is_some()) else {
-            let fault = |(_, _, file, extends): &(usize, String, File, Option<String>)| {
-                file.fault_at(
+            let fault = |(_, _, file, extends): &(usize, String, TomlFile, Option<String>)| {
+                file.format_error_at(
                     0,
                     format!(
                         "there is no dialect `{}` that can be extended",
@@ -195,7 +197,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         .map(|o| {
             o.template
                 .clone()
-                .map_or(Cell::Missing, |nodes| Cell::Template(nodes, Notes::default()))
+                .map_or(Cell::Missing, |nodes| Cell::Template(nodes, TemplateNotes::default()))
         })
         .collect();
     let ansi = Dialect {
@@ -221,21 +223,21 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         constructs: Vec::new(),
     };
     let mut read_dialects: Vec<Dialect> = Vec::new();
-    let facts_of = |name: &str| File::read_or_empty(&folder.join("facts").join(name).with_extension("toml"));
-    let base_facts = facts_of(BASE)?;
+    let facts_of = |name: &str| TomlFile::read_or_empty(&folder.join("facts").join(name).with_extension("toml"));
+    let base_facts = facts_of(BASE_DIALECT)?;
     let results = facts::read_results(&base_facts, &mut faults)?;
     let mut shared = SharedSources::read(&base_facts, &mut faults)?;
     let mut called_names = BTreeSet::new();
     for (name, file, parent) in dialect_files(folder)? {
         let parent = read_dialects.get(parent).unwrap_or(&ansi);
         let mut dialect = read_dialect(&file, &name, parent, functions, &mut faults)?;
-        if name != BASE {
+        if name != BASE_DIALECT {
             check_missing_templates(&file, &dialect, functions, &mut faults);
         }
-        let (used_constructs, constructs) = used::collect(&dialect, functions, &results);
+        let (used_constructs, constructs) = used_constructs::collect_constructs(&dialect, functions, &results);
         let is_unverified = !dialect.unverified.is_empty();
         if !is_unverified {
-            called_names.extend(used::called_functions(&used_constructs));
+            called_names.extend(used_constructs::called_functions(&used_constructs));
         }
         let file = facts_of(&name)?;
         dialect.known = facts::read(
@@ -266,7 +268,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
 /// applies to all overloads without an entry of their own. A function's name can itself contain a dot.
 #[allow(clippy::too_many_arguments, reason = "these are the parts of one table")]
 fn set_cells(
-    file: &File,
+    file: &TomlFile,
     offset: usize,
     key: &str,
     value: &toml_file::Value<'_>,
@@ -299,7 +301,9 @@ fn set_cells(
                     Some("decimal") => Some("Type::Decimal"),
                     Some("number") => Some("Type::Number"),
                     Some(_) => {
-                        faults.push(file.fault_at(offset, format!("{key}: `gives` must be \"decimal\" or \"number\"")));
+                        faults.push(
+                            file.format_error_at(offset, format!("{key}: `gives` must be \"decimal\" or \"number\"")),
+                        );
                         None
                     }
                     None => None,
@@ -312,9 +316,10 @@ fn set_cells(
                         (Some("digits"), _) => u32::MAX,
                         (_, Some(Ok(most @ 1..=2_147_483_647))) => most,
                         _ => {
-                            faults.push(
-                                file.fault_at(offset, format!("{key}: `most` must be a 32-bit integer or \"digits\"")),
-                            );
+                            faults.push(file.format_error_at(
+                                offset,
+                                format!("{key}: `most` must be a 32-bit integer or \"digits\""),
+                            ));
                             0
                         }
                     },
@@ -323,11 +328,11 @@ fn set_cells(
                     (Some(text), _) => match template::parse(text, &catalogue::parameter_names(&overload.signature))
                         .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
                     {
-                        Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
+                        Ok(nodes) => cells[id] = Cell::Template(nodes, TemplateNotes { gives, most, alike }),
                         // If the template does not fit the parameters of one overload, that overload keeps its default.
                         Err(_)
                             if is_function_key && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
-                        Err(fault) => faults.push(file.fault_at(value.span().start, format!("{key}: {fault}"))),
+                        Err(fault) => faults.push(file.format_error_at(value.span().start, format!("{key}: {fault}"))),
                     },
                     (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
                     (None, None)
@@ -340,7 +345,7 @@ fn set_cells(
                             notes.alike |= alike;
                         }
                     }
-                    _ => faults.push(file.fault_at(
+                    _ => faults.push(file.format_error_at(
                         offset,
                         format!(
                             "`{key}` must be a template, {{ sql = \"…\", gives = \"…\" }} or {{ unsupported = \"…\" }}"
@@ -355,12 +360,12 @@ fn set_cells(
         }
     }
     if !is_found {
-        faults.push(file.fault_at(
+        faults.push(file.format_error_at(
             offset,
             format!("`{key}` is not a function or overload of the catalogue"),
         ));
     } else if !changes && faults.len() == faults_before {
-        faults.push(file.fault_at(offset, format!("`{key}` repeats the inherited value; remove it")));
+        faults.push(file.format_error_at(offset, format!("`{key}` repeats the inherited value; remove it")));
     }
 }
 
@@ -377,13 +382,13 @@ fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_missing_templates(file: &File, dialect: &Dialect, functions: &[Function], faults: &mut Vec<String>) {
+fn check_missing_templates(file: &TomlFile, dialect: &Dialect, functions: &[Function], faults: &mut Vec<String>) {
     let mut cells = dialect.cells.iter();
     for function in functions {
         for overload in &function.overloads {
             let cell = cells.next();
             if matches!(cell, Some(Cell::Missing)) && function.lower.is_none() {
-                faults.push(file.fault_at(
+                faults.push(file.format_error_at(
                     0,
                     format!("no template for `{}` {} and no default", function.name, overload.key),
                 ));
@@ -392,7 +397,7 @@ fn check_missing_templates(file: &File, dialect: &Dialect, functions: &[Function
     }
     for (name, form) in &dialect.literals {
         if split_around_placeholder(form).is_none() {
-            faults.push(file.fault_at(
+            faults.push(file.format_error_at(
                 0,
                 format!("[literals] `{name}` needs the placeholder `{{n}}` or `{{iso}}`"),
             ));
@@ -402,12 +407,12 @@ fn check_missing_templates(file: &File, dialect: &Dialect, functions: &[Function
         let function = dialect.fact(fact);
         let calls = |node: &Node| matches!(node, Node::Call { name, .. } if *name == function);
         if !function.is_empty() && !dialect.templates().flatten().flatten().any(calls) {
-            faults.push(file.fault_at(0, format!("[facts] `{fact}`: no template calls `{function}`")));
+            faults.push(file.format_error_at(0, format!("[facts] `{fact}`: no template calls `{function}`")));
         }
     }
-    for name in crate::part::NEUTRAL {
+    for name in crate::part::NEUTRAL_TYPES {
         if !dialect.types.iter().any(|(n, _)| n == name) {
-            faults.push(file.fault_at(0, format!("[types] `{name}` is missing")));
+            faults.push(file.format_error_at(0, format!("[types] `{name}` is missing")));
         }
     }
 }
@@ -422,15 +427,15 @@ pub fn inserted_function(functions: &[Function], mode: &str) -> Option<usize> {
 /// `{x:present}`.
 pub fn mode_function(functions: &[Function], mode: &str) -> Result<String, String> {
     if mode.is_empty() {
-        Ok("Mode::Plain".into())
+        Ok("ArgumentMode::Plain".into())
     } else if mode == "word" {
-        Ok("Mode::Word".into())
+        Ok("ArgumentMode::Word".into())
     } else if mode == "tens" {
-        Ok("Mode::Tens".into())
+        Ok("ArgumentMode::Tens".into())
     } else if mode == "tenths" {
-        Ok("Mode::Tenths".into())
+        Ok("ArgumentMode::Tenths".into())
     } else if mode == "scale" {
-        Ok("Mode::Scale".into())
+        Ok("ArgumentMode::Scale".into())
     } else if let Some(id) = inserted_function(functions, mode) {
         let is_named_as_mode = functions[id].name == mode;
         let kind = match mode {
@@ -438,7 +443,7 @@ pub fn mode_function(functions: &[Function], mode: &str) -> Result<String, Strin
             _ if is_named_as_mode || mode == "days" => "Call",
             _ => "Convert",
         };
-        Ok(format!("Mode::{kind}({id})"))
+        Ok(format!("ArgumentMode::{kind}({id})"))
     } else {
         Err(format!(
             "unknown mode `{mode}`: there is no internal function `to_{mode}` or `{mode}`"

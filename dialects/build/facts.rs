@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
-use crate::constructs::{Construct, Results, Section};
-use crate::toml_file::{self, File};
+use crate::constructs::{Construct, ResultClasses, Section};
+use crate::toml_file::{self, TomlFile};
 
 /// Verdicts, strongest first. The names match the variants of `tables::FactVerdict`.
 pub const VERDICTS: [(&str, &str); 4] = [
@@ -44,18 +44,18 @@ impl Fact {
 pub type Facts = BTreeMap<Construct, Fact>;
 
 /// Constructs of a dialect, each with the position of its first use.
-pub type Used = BTreeMap<Construct, String>;
+pub type UsedConstructs = BTreeMap<Construct, String>;
 
 /// Reads `[results]` of the base: the type class of a call's result, for nested calls.
-pub fn read_results(file: &File, faults: &mut Vec<String>) -> Result<Results, Vec<String>> {
+pub fn read_results(file: &TomlFile, faults: &mut Vec<String>) -> Result<ResultClasses, Vec<String>> {
     let table = file.table()?;
-    let mut results = Results::new();
+    let mut results = ResultClasses::new();
     let section = toml_file::get(&table, "results").and_then(|value| value.get_ref().as_table());
     for (class, value) in section.into_iter().flatten() {
         for name in value.get_ref().as_array().into_iter().flatten() {
             let name = name.get_ref().as_str().unwrap_or_default();
             if results.iter().any(|(existing_name, _)| existing_name == name) {
-                faults.push(file.fault_at(class.span().start, format!("[results] lists `{name}` twice")));
+                faults.push(file.format_error_at(class.span().start, format!("[results] lists `{name}` twice")));
             }
             results.push((name.to_owned(), class.get_ref().to_string()));
         }
@@ -64,7 +64,12 @@ pub fn read_results(file: &File, faults: &mut Vec<String>) -> Result<Results, Ve
 }
 
 /// Reports called functions that `[results]` does not list, and listed functions that no dialect calls.
-pub fn check_results(file: &File, results: &Results, called_names: &BTreeSet<String>, faults: &mut Vec<String>) {
+pub fn check_results(
+    file: &TomlFile,
+    results: &ResultClasses,
+    called_names: &BTreeSet<String>,
+    faults: &mut Vec<String>,
+) {
     let path = file.path.display();
     for name in called_names
         .iter()
@@ -85,12 +90,12 @@ pub fn check_results(file: &File, results: &Results, called_names: &BTreeSet<Str
 #[derive(Default)]
 pub struct SharedSources {
     path: PathBuf,
-    texts: Vec<Source>,
+    texts: Vec<CitedSource>,
     cited: BTreeSet<String>,
 }
 
 impl SharedSources {
-    pub fn read(base: &File, faults: &mut Vec<String>) -> Result<Self, Vec<String>> {
+    pub fn read(base: &TomlFile, faults: &mut Vec<String>) -> Result<Self, Vec<String>> {
         Ok(Self {
             path: base.path.clone(),
             texts: read_sources(base, &base.table()?, faults),
@@ -99,7 +104,7 @@ impl SharedSources {
     }
 
     /// Reports sources that no entry of any dialect cites.
-    pub fn report_unused(&self, base: &File, faults: &mut Vec<String>) {
+    pub fn report_unused(&self, base: &TomlFile, faults: &mut Vec<String>) {
         report_unused(base, &self.texts, &self.cited, faults);
     }
 }
@@ -107,8 +112,8 @@ impl SharedSources {
 /// Reads the facts of a dialect and reports constructs without an entry, and entries without a construct. In an
 /// unverified dialect, a construct without an entry is not an error and gets the verdict `unsure`.
 pub fn read(
-    file: &File,
-    dialect_uses: &Used,
+    file: &TomlFile,
+    dialect_uses: &UsedConstructs,
     parent: &Facts,
     is_unverified: bool,
     shared: &mut SharedSources,
@@ -116,7 +121,7 @@ pub fn read(
 ) -> Result<Facts, Vec<String>> {
     let table = file.table()?;
     let sections: Vec<&str> = Section::ALL.iter().map(|(name, _)| *name).collect();
-    toml_file::unknown_keys(
+    toml_file::report_unknown_keys(
         file,
         &table,
         &[&["sources", "results"], sections.as_slice()].concat(),
@@ -149,14 +154,14 @@ pub fn read(
                     places.insert(construct.clone(), offset);
                     own_facts.insert(construct, fact);
                 }
-                Err(fault) => faults.push(file.fault_at(offset, format!("`{}`: {fault}", key.get_ref()))),
+                Err(fault) => faults.push(file.format_error_at(offset, format!("`{}`: {fault}", key.get_ref()))),
             }
         }
     }
     for ((section, text), offset) in &places {
         if !used_constructs.contains_key(&(*section, text.clone())) {
             let message = format!("no template, literal, cast or fact of the dialect uses `{text}`; remove the entry");
-            faults.push(file.fault_at(*offset, message));
+            faults.push(file.format_error_at(*offset, message));
         }
     }
     let mut facts = Facts::new();
@@ -187,30 +192,30 @@ pub fn read(
 
 /// Key, text and position of an entry in `[sources]`. `{page}` in an address is replaced by the text after the key, as
 /// in `cited functions:abs`.
-type Source = (String, String, usize);
+type CitedSource = (String, String, usize);
 
-fn read_sources(file: &File, table: &DeTable<'_>, faults: &mut Vec<String>) -> Vec<Source> {
+fn read_sources(file: &TomlFile, table: &DeTable<'_>, faults: &mut Vec<String>) -> Vec<CitedSource> {
     let section = toml_file::get(table, "sources").and_then(|value| value.get_ref().as_table());
     let mut sources = Vec::new();
     for (key, value) in section.into_iter().flatten() {
         let text = value.get_ref().as_str().unwrap_or_default().to_owned();
         if text.is_empty() {
             let message = "a source must be an address with a date, or an engine with its version";
-            faults.push(file.fault_at(key.span().start, message));
+            faults.push(file.format_error_at(key.span().start, message));
         }
         sources.push((key.get_ref().to_string(), text, key.span().start));
     }
     sources
 }
 
-fn report_unused(file: &File, sources: &[Source], cited: &BTreeSet<String>, faults: &mut Vec<String>) {
+fn report_unused(file: &TomlFile, sources: &[CitedSource], cited: &BTreeSet<String>, faults: &mut Vec<String>) {
     for (key, _, offset) in sources.iter().filter(|(key, ..)| !cited.contains(key)) {
-        faults.push(file.fault_at(*offset, format!("no entry cites the source `{key}`; remove it")));
+        faults.push(file.format_error_at(*offset, format!("no entry cites the source `{key}`; remove it")));
     }
 }
 
 /// Parses an entry such as `cited functions:current_date; depends on TIMEZONE`. Adds the key of the source to `cited`.
-fn parse_fact(text: &str, sources: &[&[Source]], cited: &mut BTreeSet<String>) -> Result<Fact, String> {
+fn parse_fact(text: &str, sources: &[&[CitedSource]], cited: &mut BTreeSet<String>) -> Result<Fact, String> {
     const EXPECTED_FORM: &str = "an entry has the form \"run SOURCE\", \"cited SOURCE:PAGE\", \"emulated SOURCE\" or \"unsure\", and \
                         optionally \"; depends on PARAMETER, PARAMETER\"";
     let (evidence_text, parameters) = match text.split_once("; depends on ") {

@@ -22,7 +22,7 @@ mod part;
 mod signature;
 mod template;
 mod toml_file;
-mod used;
+mod used_constructs;
 
 use std::path::{Path, PathBuf};
 

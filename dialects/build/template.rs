@@ -5,9 +5,9 @@ mod scope;
 
 use lexer::{Token, lex};
 
-use crate::part::NEUTRAL;
+use crate::part::NEUTRAL_TYPES;
 
-/// Template node, which corresponds to `part::Part` but owns its operands.
+/// Template node, which corresponds to `part::TemplatePart` but owns its operands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
     Word(String),
@@ -92,8 +92,8 @@ pub enum Type {
 
 pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     let tokens = lex(text)?;
-    scope::check(&tokens)?;
-    let mut reader = Reader {
+    scope::check_name_capture(&tokens)?;
+    let mut reader = TemplateReader {
         tokens,
         at: 0,
         nodes: Vec::new(),
@@ -109,7 +109,7 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     Ok(reader.nodes)
 }
 
-struct Reader<'a> {
+struct TemplateReader<'a> {
     tokens: Vec<Token>,
     at: usize,
     nodes: Vec<Node>,
@@ -145,7 +145,7 @@ const RESERVED: [&str; 12] = [
     "and", "or", "is", "in", "like", "ilike", "between", "when", "then", "else", "end", "escape",
 ];
 
-impl Reader<'_> {
+impl TemplateReader<'_> {
     fn add(&mut self, node: Node) -> u16 {
         self.nodes.push(node);
         (self.nodes.len() - 1) as u16
@@ -574,5 +574,8 @@ impl Reader<'_> {
 }
 
 fn neutral_type(name: &str) -> Option<Type> {
-    NEUTRAL.iter().position(|n| *n == name).map(|i| Type::Neutral(i as u8))
+    NEUTRAL_TYPES
+        .iter()
+        .position(|n| *n == name)
+        .map(|i| Type::Neutral(i as u8))
 }

@@ -18,13 +18,13 @@ mod part;
 mod signature;
 mod template;
 mod toml_file;
-mod used;
+mod used_constructs;
 
 use std::path::{Path, PathBuf};
 
 use constructs::{AggregateUses, Scope, Section, constructs_of_template};
-use facts::{Facts, SharedSources, Used, VERDICTS, read};
-use toml_file::File;
+use facts::{Facts, SharedSources, UsedConstructs, VERDICTS, read};
+use toml_file::TomlFile;
 
 /// Returns the constructs of a template, without their sections.
 fn constructs(sql: &str, roles: AggregateUses) -> Vec<String> {
@@ -128,8 +128,8 @@ fn aggregates_are_constructs_in_each_of_their_windows() {
     assert_eq!(constructs(ordered, grouped), ["listagg(text) within group (order by)"]);
 }
 
-fn file(name: &str, text: &str) -> File {
-    File {
+fn file(name: &str, text: &str) -> TomlFile {
+    TomlFile {
         path: PathBuf::from(name),
         text: text.to_owned(),
     }
@@ -143,7 +143,7 @@ fn check(text: &str) -> (Facts, String) {
         "ansi.toml",
         "[sources]\nengine = \"Engine 1.0\"\n[calls]\n\"abs(float)\" = \"run engine\"",
     );
-    let uses = |texts: &[&str]| -> Used {
+    let uses = |texts: &[&str]| -> UsedConstructs {
         texts
             .iter()
             .map(|text| ((Section::Calls, (*text).to_owned()), "`ROUND`".to_owned()))
@@ -323,7 +323,7 @@ fn a_file_is_a_dialect() {
     assert!(
         dialect_tables.contains("similar_types: [&[], &[\"int\", \"integer\", \"int4\"], &[], &[], &[\"varchar\"],")
     );
-    assert!(dialect_tables.contains("Shape::Call(\"to_upper\")"));
+    assert!(dialect_tables.contains("TemplateShape::Call(\"to_upper\")"));
     assert!(dialect_tables.contains("Cell::Unsupported(\"New does not have `median`; compute the value"));
     assert!(
         dialect_tables

@@ -7,16 +7,16 @@
 #[inline]
 pub fn hash(name: &str) -> u32 {
     const ASCII_CASE_BITS: u64 = 0x2020_2020_2020_2020;
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    const HASH_MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
     let bytes = name.as_bytes();
     let mut hash = bytes.len() as u64;
-    let mut take = |word: u64| hash = (hash.rotate_left(5) ^ (word | ASCII_CASE_BITS)).wrapping_mul(FACTOR);
+    let mut take = |word: u64| hash = (hash.rotate_left(5) ^ (word | ASCII_CASE_BITS)).wrapping_mul(HASH_MULTIPLIER);
     // The last word overlaps the word before it, so no bytes have to be read one at a time.
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         take(u64::from_le_bytes(*first));
         // Few names are longer than two eight-byte words.
         let mut offset = 8;
-        while let (true, Some(word)) = (offset + 8 < bytes.len(), first_word(bytes, offset)) {
+        while let (true, Some(word)) = (offset + 8 < bytes.len(), read_word(bytes, offset)) {
             take(u64::from_le_bytes(*word));
             offset += 8;
         }
@@ -30,7 +30,7 @@ pub fn hash(name: &str) -> u32 {
 }
 
 #[inline]
-fn first_word(bytes: &[u8], offset: usize) -> Option<&[u8; 8]> {
+fn read_word(bytes: &[u8], offset: usize) -> Option<&[u8; 8]> {
     bytes.get(offset..)?.first_chunk()
 }
 

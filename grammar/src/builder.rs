@@ -43,13 +43,13 @@ struct Operand {
 
 /// The builder's stacks, which are reused for the next text.
 #[derive(Debug, Default)]
-pub struct Stacks {
+pub struct BuilderStacks {
     operands: Vec<Operand>,
     /// Arguments, each with its position in its argument list.
     args: Vec<(ExprId, u32)>,
 }
 
-impl Stacks {
+impl BuilderStacks {
     /// Truncates the stack to the end of a list, then returns the number of arguments in the list.
     #[inline]
     fn count(&mut self, list: PendingList) -> u32 {
@@ -63,7 +63,7 @@ pub struct AstBuilder<'s> {
     heads: std::slice::Iter<'s, DefinitionHead>,
     first: u32,
     pub(super) has_syntax_error: bool,
-    stacks: &'s mut Stacks,
+    stacks: &'s mut BuilderStacks,
     /// Expression in the brackets that were closed last, and the span of these brackets.
     closed: Option<(ExprId, Span)>,
     ast: &'s mut Ast,
@@ -75,7 +75,7 @@ impl<'s> AstBuilder<'s> {
     pub fn new(
         source: &'s str,
         heads: &'s [DefinitionHead],
-        stacks: &'s mut Stacks,
+        stacks: &'s mut BuilderStacks,
         ast: &'s mut Ast,
         diagnostics: &'s mut Vec<Diagnostic>,
     ) -> Self {
@@ -176,7 +176,7 @@ impl<'s> AstBuilder<'s> {
             && before.strength() >= op.strength()
         {
             self.stacks.operands.pop();
-            self.join(before, right, op.is_comparison());
+            self.reduce_operands(before, right, op.is_comparison());
         }
         self.push(Some(op), offset, node)
     }
@@ -192,7 +192,7 @@ impl<'s> AstBuilder<'s> {
                 return ExprId(0);
             };
             let Some(op) = last.operator else { return last.node };
-            self.join(op, last, false);
+            self.reduce_operands(op, last, false);
         }
     }
 
@@ -226,16 +226,16 @@ impl<'s> AstBuilder<'s> {
     }
 
     /// Combines the last operand on the stack and `right`, which has already been popped, into one operand.
-    fn join(&mut self, op: BinaryOp, right: Operand, compared: bool) {
+    fn reduce_operands(&mut self, op: BinaryOp, right: Operand, compared: bool) {
         let Some(left) = self.stacks.operands.last_mut() else {
             return;
         };
-        let chained = compared && op.is_comparison();
+        let report_chained_comparison = compared && op.is_comparison();
         // An unknown operator such as `><` lacks an operand, which has already been reported.
         let is_reported = [left.node, right.node]
             .iter()
             .any(|node| self.ast.expr(*node) == Expr::Error);
-        let expr = if chained {
+        let expr = if report_chained_comparison {
             Expr::Error
         } else {
             Expr::Binary {
@@ -246,13 +246,13 @@ impl<'s> AstBuilder<'s> {
         };
         left.span = left.span.to(right.span);
         left.node = self.ast.add(expr, left.span);
-        if chained && !is_reported {
-            self.chained(op, right.at);
+        if report_chained_comparison && !is_reported {
+            self.report_chained_comparison(op, right.at);
         }
     }
 
     #[cold]
-    fn chained(&mut self, op: BinaryOp, offset: u32) {
+    fn report_chained_comparison(&mut self, op: BinaryOp, offset: u32) {
         let end = offset + op.symbol().len() as u32;
         self.report(
             Diagnostic::new(

@@ -103,14 +103,14 @@ impl AstBuilder<'_> {
                 span,
                 format!("expected an operator, found {}", self.display_token(token, span)),
             )
-            .with_help(self.adjacent_help(token, span)),
+            .with_help(self.adjacent_expressions_help(token, span)),
         };
         self.report(diagnostic);
     }
 
     /// Returns the help for two adjacent expressions.
     #[cold]
-    fn adjacent_help(&self, token: Token, span: Span) -> String {
+    fn adjacent_expressions_help(&self, token: Token, span: Span) -> String {
         let before = self.source.get(..span.start as usize).unwrap_or_default();
         let after = self.source.get(span.end as usize..).unwrap_or_default();
         if token == Token::Comma

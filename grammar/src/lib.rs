@@ -137,7 +137,7 @@ pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSou
 pub struct ParseBuffers {
     lexed: lex::Lexed,
     layout: lex::TextLayout,
-    stacks: builder::Stacks,
+    stacks: builder::BuilderStacks,
     levels: Vec<well_formed::BracketLevel>,
 }
 

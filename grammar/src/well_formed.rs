@@ -41,7 +41,7 @@ enum Opener {
 
 /// Element to the left of the next operand.
 #[derive(Clone, Copy, Debug)]
-enum Preceding {
+enum PrecedingElement {
     Nothing,
     Operator(Chain, BinaryOp, u32),
     Colon(Chain),
@@ -51,7 +51,7 @@ enum Preceding {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BracketLevel {
     opener: Opener,
-    before: Preceding,
+    before: PrecedingElement,
     /// Arguments before the last comma, if any.
     args: Option<PendingList>,
 }
@@ -61,7 +61,7 @@ impl BracketLevel {
     fn new(opener: Opener) -> Self {
         Self {
             opener,
-            before: Preceding::Nothing,
+            before: PrecedingElement::Nothing,
             args: None,
         }
     }
@@ -69,12 +69,12 @@ impl BracketLevel {
     /// Returns `true` if a sign may come next. A sign cannot precede the right end of a range or the reference after a
     /// tab.
     fn takes_sign(&self) -> bool {
-        !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Preceding::Colon(_))
+        !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, PrecedingElement::Colon(_))
     }
 
     /// Returns `true` if the next argument has no tokens yet and may therefore be empty.
     fn awaits_argument(&self) -> bool {
-        matches!(self.opener, Opener::Call { .. }) && matches!(self.before, Preceding::Nothing)
+        matches!(self.opener, Opener::Call { .. }) && matches!(self.before, PrecedingElement::Nothing)
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn parse(
     };
     loop {
         match reader.next()? {
-            (Token::Start, _) => reader.formula()?,
+            (Token::Start, _) => reader.parse_formula()?,
             (Token::Last, _) => return Some(()),
             _ => return None,
         }
@@ -126,14 +126,16 @@ impl WellFormedReader<'_, '_, '_> {
         })
     }
 
-    fn formula(&mut self) -> Option<()> {
+    fn parse_formula(&mut self) -> Option<()> {
         if self.take(Token::End).is_some() {
             self.builder.empty_formula();
             return Some(());
         }
         self.level = BracketLevel::new(Opener::Formula);
         loop {
-            let Some(mut operand) = self.operand()? else { continue };
+            let Some(mut operand) = self.parse_operand()? else {
+                continue;
+            };
             // Each iteration closes one level. The value of the level is an operand of the next outer level.
             loop {
                 operand = match self.level.opener {
@@ -141,9 +143,9 @@ impl WellFormedReader<'_, '_, '_> {
                     Opener::Tab { l, m } => self.builder.tab(l, m, operand),
                     Opener::Formula | Opener::Bracket { .. } | Opener::Call { .. } => {
                         let chain = match self.level.before {
-                            Preceding::Nothing => self.builder.begin(operand),
-                            Preceding::Operator(chain, op, l) => self.builder.extend(chain, op, l, operand),
-                            Preceding::Colon(chain) => self.builder.range(chain, operand),
+                            PrecedingElement::Nothing => self.builder.begin(operand),
+                            PrecedingElement::Operator(chain, op, l) => self.builder.extend(chain, op, l, operand),
+                            PrecedingElement::Colon(chain) => self.builder.range(chain, operand),
                         };
                         match self.parse_after_operand(chain)? {
                             NextStep::Operand => break,
@@ -158,14 +160,14 @@ impl WellFormedReader<'_, '_, '_> {
     }
 
     #[inline]
-    fn open(&mut self, opener: Opener) {
+    fn open_level(&mut self, opener: Opener) {
         self.outer.push(self.level);
         self.level = BracketLevel::new(opener);
     }
 
     /// Parses an operand of one or three tokens, or opens a new level.
     #[inline]
-    fn operand(&mut self) -> Option<Option<ExprId>> {
+    fn parse_operand(&mut self) -> Option<Option<ExprId>> {
         let unread = self.tokens.clone();
         let (token, Span { start: l, end: r }) = self.next()?;
         Some(Some(match token {
@@ -182,7 +184,7 @@ impl WellFormedReader<'_, '_, '_> {
                     if let Some(Span { start: c, end: r }) = self.take(Token::Close) {
                         return Some(Some(self.builder.call(l, m, Arguments::None, c, r)));
                     }
-                    self.open(Opener::Call { l, m });
+                    self.open_level(Opener::Call { l, m });
                     return Some(None);
                 }
                 if dots > 0 {
@@ -197,11 +199,11 @@ impl WellFormedReader<'_, '_, '_> {
             Token::Cell => self.builder.cell(l, r),
             Token::Fault => self.builder.add_error(l, r),
             Token::Open => {
-                self.open(Opener::Bracket { l });
+                self.open_level(Opener::Bracket { l });
                 return Some(None);
             }
             Token::Plus | Token::Minus if self.level.takes_sign() => {
-                self.open(Opener::Sign {
+                self.open_level(Opener::Sign {
                     terminal: Terminal::from_token(token),
                     l,
                 });
@@ -209,7 +211,7 @@ impl WellFormedReader<'_, '_, '_> {
             }
             Token::Tab => {
                 self.take(Token::Bang)?;
-                self.open(Opener::Tab { l, m: r });
+                self.open_level(Opener::Tab { l, m: r });
                 return Some(None);
             }
             Token::Comma | Token::Close if self.level.awaits_argument() => {
@@ -228,16 +230,16 @@ impl WellFormedReader<'_, '_, '_> {
             let terminal = Terminal::from_token(token);
             match terminal.kind {
                 TerminalKind::Infix | TerminalKind::Sign => {
-                    self.level.before = Preceding::Operator(chain, terminal.operator(), l);
+                    self.level.before = PrecedingElement::Operator(chain, terminal.operator(), l);
                     return Some(NextStep::Operand);
                 }
                 TerminalKind::ForeignOperator => {
                     let op = self.builder.report_misspelled_operator(terminal, l, r);
-                    self.level.before = Preceding::Operator(chain, op, l);
+                    self.level.before = PrecedingElement::Operator(chain, op, l);
                     return Some(NextStep::Operand);
                 }
                 TerminalKind::Colon => {
-                    self.level.before = Preceding::Colon(chain);
+                    self.level.before = PrecedingElement::Colon(chain);
                     return Some(NextStep::Operand);
                 }
                 TerminalKind::Percent => chain = self.builder.percent(chain, r),
@@ -255,7 +257,7 @@ impl WellFormedReader<'_, '_, '_> {
                         None => self.builder.first_arg(value),
                         Some(list) => self.builder.push_call_argument(list, value),
                     });
-                    self.level.before = Preceding::Nothing;
+                    self.level.before = PrecedingElement::Nothing;
                     return Some(NextStep::Operand);
                 }
                 TerminalKind::Close => {

@@ -18,7 +18,7 @@ pub fn warn<'m>(
     file_diagnostics: &mut [FileDiagnostics],
 ) {
     let models: Vec<_> = models
-        .filter(|(_, compiled)| !compiled.other_versions.is_empty())
+        .filter(|(_, compiled)| !compiled.ungenerated_versions.is_empty())
         .collect();
     let (Some(dbt), false) = (&workspace.dbt, models.is_empty()) else {
         return;
@@ -29,7 +29,7 @@ pub fn warn<'m>(
     let stems: BTreeSet<String> = files.filter_map(stem).collect();
     let folder = workspace.output_folders().0;
     for (spec, compiled) in models {
-        for other in &compiled.other_versions {
+        for other in &compiled.ungenerated_versions {
             if other.files.iter().any(|file| stems.contains(&file.to_lowercase())) {
                 continue;
             }

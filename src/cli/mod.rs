@@ -91,11 +91,11 @@ pub fn main() -> ExitCode {
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
     // These commands either do not read the project or report the environment themselves.
-    let is_independent = matches!(
+    let is_type_independent = matches!(
         command,
         Command::Init(_) | Command::Functions(_) | Command::Schema(_) | Command::Env(_)
     );
-    if !is_independent {
+    if !is_type_independent {
         environment::check_selected_name(&session.global)?;
     }
     permissions::check_permission(session, command)?;

@@ -190,10 +190,10 @@ pub fn compile_texts(
     on_progress: impl Fn() + Sync,
 ) -> Vec<CompiledSpec> {
     let Some(root) = root else {
-        return compiler.compile_first_specs(texts, count, on_progress);
+        return compiler.compile_specs_with_dependencies(texts, count, on_progress);
     };
     let compiled = cache::with_spec_session(root, compiler, texts.len(), |session| {
-        session.compile_first_specs(compiler, texts, count, on_progress)
+        session.compile_specs_with_dependencies(compiler, texts, count, on_progress)
     });
     // The session is dropped, so each result has one owner and is not cloned.
     compiled.into_iter().map(Arc::unwrap_or_clone).collect()

@@ -96,6 +96,6 @@ impl Calendar {
 
 /// Parses the number of months from January to the first month of a fiscal year. `None` if the text is not a number
 /// from 0 to 11.
-pub fn parse_months(text: &str) -> Option<u8> {
+pub fn parse_fiscal_month_offset(text: &str) -> Option<u8> {
     text.parse().ok().filter(|months| *months < 12)
 }

@@ -24,7 +24,7 @@ impl CompileMemory {
     /// Frees the buffers that only the parser needs, and the unused memory of the tree, if the memory is too large to
     /// be kept for the next compilation.
     pub fn free_parse_buffers(&mut self) {
-        if self.node_capacity() > MAX_KEPT_NODES {
+        if self.node_capacity() > MAX_POOLED_NODES {
             self.parse = parse::ParseBuffers::default();
             self.ast.shrink_nodes();
         }
@@ -33,7 +33,7 @@ impl CompileMemory {
     /// Frees the buffers that only the checker needs if the memory is too large to be kept for the next compilation.
     /// The definitions remain in memory.
     pub fn free_check_buffers(&mut self) {
-        if self.node_capacity() > MAX_KEPT_NODES {
+        if self.node_capacity() > MAX_POOLED_NODES {
             self.ast.forget_nodes();
             self.check = check::CheckBuffers::default();
         }
@@ -59,32 +59,32 @@ pub struct MemoryPool {
 }
 
 /// Maximum number of nodes for which `others` keeps memory, at about 200 bytes per node. `first` has the same limit.
-const MAX_KEPT_NODES: usize = 250_000;
+const MAX_POOLED_NODES: usize = 250_000;
 /// Maximum number of `CompileMemory` values to keep, which is about the maximum number of simultaneous compilations.
-const MAX_KEPT_MEMORIES: usize = 16;
+const MAX_POOLED_MEMORIES: usize = 16;
 
 impl MemoryPool {
     /// Lends memory to one compilation.
-    pub fn lend_memory<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
+    pub fn with_compile_memory<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
         if let Ok(mut memory) = self.first.try_lock() {
             let result = work(&mut memory);
-            if memory.node_capacity() > MAX_KEPT_NODES {
+            if memory.node_capacity() > MAX_POOLED_NODES {
                 *memory = CompileMemory::default();
             }
             return result;
         }
-        self.lend_pooled(work)
+        self.with_pooled_memory(work)
     }
 
     #[cold]
-    fn lend_pooled<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
+    fn with_pooled_memory<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
         // Treat a poisoned pool as empty.
         let pooled_memory = self.others.lock().ok().and_then(|mut pool| pool.pop());
         let mut memory = pooled_memory.unwrap_or_default();
         let result = work(&mut memory);
         if let Ok(mut pool) = self.others.lock() {
             let nodes: usize = pool.iter().map(|memory| memory.node_capacity()).sum();
-            if pool.len() < MAX_KEPT_MEMORIES && nodes + memory.node_capacity() <= MAX_KEPT_NODES {
+            if pool.len() < MAX_POOLED_MEMORIES && nodes + memory.node_capacity() <= MAX_POOLED_NODES {
                 pool.push(memory);
             }
         }

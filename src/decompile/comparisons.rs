@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::catalog::functions;
-use crate::dialect::part::Part;
+use crate::dialect::part::TemplatePart;
 use crate::dialect::{Cell, Dialect};
 
 /// Maximum number of values in a list that is parsed as comparisons.
@@ -84,7 +84,7 @@ fn volatile_functions() -> &'static FxHashSet<&'static str> {
                 for dialect in Dialect::all() {
                     if let Cell::Template(template) = dialect.cell(overload.id) {
                         names.extend(template.parts.iter().filter_map(|part| match part {
-                            Part::Call { name, .. } => name.rsplit('.').next(),
+                            TemplatePart::Call { name, .. } => name.rsplit('.').next(),
                             _ => None,
                         }));
                     }

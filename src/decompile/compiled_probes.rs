@@ -14,7 +14,7 @@ use super::probe_index::{ExpressionParts, expression_parts, may_match};
 use super::probes::{Arg, ProbeFormula, ProbeGroup, column_type, probe_column, unknown_columns};
 use super::tree::{SqlNodeId, Trees};
 use crate::Type;
-use crate::check::sql_functions::compared_name;
+use crate::check::sql_functions::normalized_function_name;
 use crate::compiler::Compiler;
 use crate::dialect::Dialect;
 
@@ -349,7 +349,7 @@ fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool 
     has_guard && (others.peek().is_none() || others.any(|name| names.contains(name)))
 }
 
-/// Returns the names of the functions that the generated SQL calls. `compared_name` normalizes each name. In generated
+/// Returns the names of the functions that the generated SQL calls. `normalized_function_name` normalizes each name. In generated
 /// SQL, no space separates the name of a function from its arguments.
 fn called_functions(sql: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
     let outside_strings = sql.split('\'').step_by(2);
@@ -359,5 +359,5 @@ fn called_functions(sql: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
         before_brackets.filter_map(|text| text.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
     });
     let names = names.filter(|name| !name.is_empty());
-    names.map(move |name| compared_name(name, dialect))
+    names.map(move |name| normalized_function_name(name, dialect))
 }

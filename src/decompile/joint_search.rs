@@ -16,7 +16,7 @@ use super::guards::GuardSet;
 use super::spec_edit::SpecPosition;
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
-use formulac_runtime::halves::apply_with_bisection;
+use formulac_runtime::bisection::apply_with_bisection;
 use formulac_syntax::text::split_words;
 
 /// SQL of the spec with candidate formulas.

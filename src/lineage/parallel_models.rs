@@ -12,6 +12,6 @@ pub fn each_with_large_stack<R: Send>(count: usize, work: impl Fn(usize) -> R + 
     if count < MIN_PARALLEL {
         (0..count).map(work).collect()
     } else {
-        parallel::each_with_stack(count, Some(STACK), work)
+        parallel::map_range_with_stack(count, Some(STACK), work)
     }
 }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
 use super::config::config_text;
-use super::sources::ReadSource;
+use super::sources::SourceRelation;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::schema::{Access, Relation};
@@ -20,9 +20,9 @@ pub(super) struct InheritedAccess {
 
 impl<'r> SpecCompilation<'r> {
     /// Returns the inputs that are private in dbt.
-    fn private_inputs(&self) -> impl Iterator<Item = (&ReadSource, &'r Relation)> {
+    fn private_inputs(&self) -> impl Iterator<Item = (&SourceRelation, &'r Relation)> {
         self.sources.sources.iter().filter_map(|source| {
-            let relation = self.known_relation(&source.from)?;
+            let relation = self.schema_relation(&source.from)?;
             (relation.access() == Some(Access::Private)).then_some((source, relation))
         })
     }
@@ -30,14 +30,14 @@ impl<'r> SpecCompilation<'r> {
     /// Returns the span of each input's name in the spec.
     fn input_spans(&self) -> FxHashMap<&RelationReference, Span> {
         let mut spans = FxHashMap::default();
-        for (from, span) in self.spec.relation_reads() {
+        for (from, span) in self.spec.relations_read_by_spec() {
             spans.entry(from).or_insert(span);
         }
         spans
     }
 
     /// Returns a model setting, which is a key in the spec or in the spec's `config`.
-    fn own_model_value(&self, key: &str, own_key: Option<&'r Node>) -> Option<(&'r str, Span)> {
+    fn model_setting(&self, key: &str, own_key: Option<&'r Node>) -> Option<(&'r str, Span)> {
         let node = own_key.or_else(|| self.spec.dbt.config?.get(key))?;
         let text = own_key
             .and_then(Node::text)
@@ -48,8 +48,8 @@ impl<'r> SpecCompilation<'r> {
     /// Reports inputs that the model must not read, and an access level wider than `private` for a model with a private
     /// input.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let access = self.own_model_value("access", self.spec.dbt.access);
-        let group = self.own_model_value("group", self.spec.dbt.group);
+        let access = self.model_setting("access", self.spec.dbt.access);
+        let group = self.model_setting("group", self.spec.dbt.group);
         let mut joined: Option<(&str, &Relation)> = None;
         let spans = self.input_spans();
         for (source, relation) in self.private_inputs() {
@@ -107,8 +107,7 @@ impl<'r> SpecCompilation<'r> {
     /// Returns the access level and group of the model, for other specs that read the model.
     pub(super) fn model_access_and_group(&self) -> (Access, Option<String>) {
         let granted = self.inherited_access();
-        let model_value =
-            |key: &str, own_key: Option<&'r Node>| self.own_model_value(key, own_key).map(|(text, _)| text);
+        let model_value = |key: &str, own_key: Option<&'r Node>| self.model_setting(key, own_key).map(|(text, _)| text);
         let access = model_value("access", self.spec.dbt.access)
             .and_then(Access::from_name)
             .or(granted.access);

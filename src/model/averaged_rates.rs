@@ -179,7 +179,7 @@ fn value_name(program: &Program, id: IrId) -> String {
             .map(str::to_owned),
         // Use the name of the operand, because a cast or guard does not change the number.
         Ir::Apply { args, .. } => match program.args(args) {
-            [operand] => return simple_name(program, *operand),
+            [operand] => return column_or_definition_name(program, *operand),
             _ => None,
         },
         _ => None,
@@ -187,7 +187,7 @@ fn value_name(program: &Program, id: IrId) -> String {
     .unwrap_or_default()
 }
 
-fn simple_name(program: &Program, id: IrId) -> String {
+fn column_or_definition_name(program: &Program, id: IrId) -> String {
     match program.node(id) {
         Ir::Column(_) | Ir::Definition(_) => value_name(program, id),
         _ => String::new(),

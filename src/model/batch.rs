@@ -9,10 +9,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::compile::SpecContents;
 use super::file::SpecFile;
 use super::graph::{self, ModelRead, SpecInputs};
-use super::load::SpecKind;
+use super::load::SpecOrigin;
 use super::metrics::MetricSetWithErrors;
-use super::semantic::ProjectNames;
-use super::session::{self, CachedFile, CachedSpec, KnownInputs, SpecSession};
+use super::semantic::SemanticNames;
+use super::session::{self, CachedSpec, CachedSpecFile, LookupSources, SpecSession};
 use super::{CompiledSpec, ModelTest, SemanticModels};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
@@ -31,19 +31,19 @@ pub struct SpecText<'t> {
 }
 
 /// Specs that are compiled together.
-struct Batch<'t> {
+struct SpecBatch<'t> {
     files: Arena<BatchFile<'t>>,
     /// Index and lower-case name of each metric set.
     sets: Vec<(usize, String)>,
     /// Fingerprint of each metric set by lower-case name.
-    set_fingerprints: FxHashMap<String, u64>,
+    metric_set_fingerprints: FxHashMap<String, u64>,
     is_session: bool,
 }
 
 /// Spec of a batch, with the results of each compilation stage.
 struct BatchFile<'t> {
     spec: SpecText<'t>,
-    cache: CachedFile,
+    cache: CachedSpecFile,
     /// Parsed file and its contents, which were read before the models of other specs were known. Compiling the spec
     /// takes both values out of this field.
     parts: Mutex<Option<(SpecFile<'t>, Option<SpecContents>)>>,
@@ -73,7 +73,7 @@ impl Compiler {
     /// Compiles specs on several threads. Each thread calls `progress` after a spec.
     #[must_use]
     pub fn compile_specs_with_progress(&self, specs: &[SpecText<'_>], progress: impl Fn() + Sync) -> Vec<CompiledSpec> {
-        self.compile_first_specs(specs, specs.len(), progress)
+        self.compile_specs_with_dependencies(specs, specs.len(), progress)
     }
 
     /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results.
@@ -82,12 +82,12 @@ impl Compiler {
     /// use formulac_model::{Compiler, SpecText};
     /// let texts = ["model: b\nfrom: a\nkeep: all\n", "model: a\nfrom: t\ngroup_by: g\n", "model: c\nfrom: t\n"];
     /// let texts = texts.map(|text| SpecText { text, path: None });
-    /// let compiled = Compiler::default().compile_first_specs(&texts, 1, || {});
+    /// let compiled = Compiler::default().compile_specs_with_dependencies(&texts, 1, || {});
     /// assert_eq!(compiled.len(), 1);
     /// assert_eq!(compiled[0].columns()[0].name(), "g");
     /// ```
     #[must_use]
-    pub fn compile_first_specs(
+    pub fn compile_specs_with_dependencies(
         &self,
         specs: &[SpecText<'_>],
         count: usize,
@@ -107,7 +107,7 @@ impl Compiler {
         mut session: Option<&mut SpecSession>,
     ) -> Vec<Arc<CompiledSpec>> {
         let mut compiler = self.clone();
-        let mut batch = Batch::new(&compiler, specs, session.as_deref_mut());
+        let mut batch = SpecBatch::new(&compiler, specs, session.as_deref_mut());
         batch.read_metric_sets(&mut compiler);
         batch.read_inputs(&compiler);
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
@@ -118,7 +118,7 @@ impl Compiler {
         }
         let files = batch.files.iter().enumerate();
         let parents: Arena<Vec<usize>> = files
-            .map(|(number, file)| spec_parents(number, file.reads(), &first))
+            .map(|(number, file)| parent_indexes(number, file.reads(), &first))
             .collect();
         let order = graph::order_specs(&parents);
         let is_needed = flag_needed_specs(&parents, count, |number| batch.files[number].has_semantic_model(self));
@@ -141,7 +141,7 @@ impl Compiler {
             let wave: Vec<usize> = wave.iter().copied().filter(|number| is_needed[*number]).collect();
             // The specs of the first wave read no models, so the contents that were read before are still valid.
             let is_first = index == 0 && index < order.waves.len();
-            batch.compile(&compiler, &wave, is_first, &progress);
+            batch.compile_wave(&compiler, &wave, is_first, &progress);
             let compiled = || {
                 wave.iter()
                     .filter_map(|number| Some((*number, batch.files[*number].compiled()?)))
@@ -149,12 +149,12 @@ impl Compiler {
             compiler.add_models(compiled().filter_map(|(_, compiled)| compiled.as_relation()));
             compiled().for_each(|(number, compiled)| spec_results[number] = Some(Arc::clone(compiled)));
         }
-        batch.agree_on_semantic_names(&mut compiler, &mut spec_results);
+        batch.resolve_semantic_name_conflicts(&mut compiler, &mut spec_results);
         for circle in &order.cycles {
             report_cycle(circle, &batch.files, &mut spec_results);
         }
         report_duplicate_metric_sets(specs, &batch.sets, &mut spec_results, count);
-        batch.compile_joining_sets(&compiler, &mut spec_results, count);
+        batch.compile_metric_sets_with_joins(&compiler, &mut spec_results, count);
         move_metric_set_tests(&mut spec_results, count);
         spec_results.truncate(count);
         let mut compiled_specs: Arena<Arc<CompiledSpec>> = spec_results.into_iter().flatten().collect();
@@ -173,7 +173,7 @@ impl Compiler {
             }
         }
         if let Some(session) = session {
-            session.keep_files(batch.files.into_iter().map(|file| (file.spec, file.cache)));
+            session.store_files(batch.files.into_iter().map(|file| (file.spec, file.cache)));
         }
         compiled_specs.into_iter().collect()
     }
@@ -194,7 +194,7 @@ impl Compiler {
         specs
             .iter()
             .filter_map(|spec| spec.metric_set.as_ref())
-            .for_each(|set| sets.add(Arc::clone(set)));
+            .for_each(|set| sets.insert_metric_set(Arc::clone(set)));
         compiler
     }
 
@@ -206,11 +206,11 @@ impl Compiler {
     }
 }
 
-impl<'t> Batch<'t> {
+impl<'t> SpecBatch<'t> {
     fn new(compiler: &Compiler, specs: &[SpecText<'t>], session: Option<&mut SpecSession>) -> Self {
         let is_session = session.is_some();
         let caches = session.map_or_else(
-            || specs.iter().map(|_| CachedFile::default()).collect(),
+            || specs.iter().map(|_| CachedSpecFile::default()).collect(),
             |session| session.take_files(compiler, specs),
         );
         let files = specs.iter().zip(caches).map(|(spec, spec_cache)| BatchFile {
@@ -221,41 +221,41 @@ impl<'t> Batch<'t> {
         Self {
             files: files.collect(),
             sets: Vec::new(),
-            set_fingerprints: session::set_fingerprints(&compiler.specs.sets),
+            metric_set_fingerprints: session::metric_set_fingerprints(&compiler.specs.sets),
             is_session,
         }
     }
 
-    fn known_inputs<'c>(&'c self, compiler: &'c Compiler) -> KnownInputs<'c> {
-        KnownInputs::new(compiler, &self.set_fingerprints, self.is_session)
+    fn lookup_sources<'c>(&'c self, compiler: &'c Compiler) -> LookupSources<'c> {
+        LookupSources::new(compiler, &self.metric_set_fingerprints, self.is_session)
     }
 
     /// Parses the files, and adds their metric sets to the compiler.
     fn read_metric_sets(&mut self, compiler: &mut Compiler) {
-        let inputs = self.known_inputs(compiler);
+        let inputs = self.lookup_sources(compiler);
         let parsed_files = parallel::map_range(self.files.len(), |number| {
             if inputs.is_current(self.files[number].cache.set.as_ref()) {
                 return None;
             }
             let file = self.files[number].parse(compiler);
-            let set = inputs.keep(|| MetricSetWithErrors::from_file(compiler, &file));
+            let set = inputs.memoize(|| MetricSetWithErrors::from_file(compiler, &file));
             Some((file, set))
         });
         let sets = &mut Arc::make_mut(&mut compiler.specs).sets;
         for (number, (file, parsed_file)) in self.files.iter_mut().zip(parsed_files).enumerate() {
             if let Some((parsed, set)) = parsed_file {
-                let fingerprint = set.set_fingerprint(file.spec);
-                if fingerprint != file.cache.set_fingerprint {
-                    file.cache = CachedFile::default();
+                let fingerprint = set.metric_set_fingerprint(file.spec);
+                if fingerprint != file.cache.metric_set_fingerprint {
+                    file.cache = CachedSpecFile::default();
                 }
-                (file.cache.set, file.cache.set_fingerprint) = (Some(set), fingerprint);
+                (file.cache.set, file.cache.metric_set_fingerprint) = (Some(set), fingerprint);
                 file.parts = Mutex::new(Some((parsed, None)));
             }
             if let Some(set) = file.metric_set().and_then(|metric_set| metric_set.set.as_ref()) {
                 let name = set.name.to_lowercase();
-                sets.add(Arc::clone(set));
-                let fingerprints = self.set_fingerprints.entry(name.clone());
-                fingerprints.or_insert(file.cache.set_fingerprint.unwrap_or_default());
+                sets.insert_metric_set(Arc::clone(set));
+                let fingerprints = self.metric_set_fingerprints.entry(name.clone());
+                fingerprints.or_insert(file.cache.metric_set_fingerprint.unwrap_or_default());
                 self.sets.push((number, name));
             }
         }
@@ -263,17 +263,17 @@ impl<'t> Batch<'t> {
 
     /// Reads the names, inputs and contents of the files.
     fn read_inputs(&mut self, compiler: &Compiler) {
-        let known_inputs = self.known_inputs(compiler);
+        let lookup_sources = self.lookup_sources(compiler);
         let file_inputs = parallel::map_range(self.files.len(), |number| {
             let file = &self.files[number];
-            if known_inputs.is_current(file.cache.inputs.as_ref()) {
+            if lookup_sources.is_current(file.cache.inputs.as_ref()) {
                 return None;
             }
-            let parsed = file.take_parts().map(|(parsed, _)| parsed);
+            let parsed = file.take_file_and_contents().map(|(parsed, _)| parsed);
             let parsed = parsed.unwrap_or_else(|| file.parse(compiler));
             let set = file.metric_set().cloned();
             let mut contents = None;
-            let inputs = known_inputs.keep(|| {
+            let inputs = lookup_sources.memoize(|| {
                 let spec_contents = SpecContents::from_file_and_metric_set(compiler, &parsed, set);
                 let inputs = model_name_and_inputs(&parsed, &spec_contents);
                 contents = Some(spec_contents);
@@ -290,12 +290,12 @@ impl<'t> Batch<'t> {
     }
 
     /// Compiles specs. `is_first` is `true` if no models were added to the compiler since the contents were read.
-    fn compile(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, progress: &(impl Fn() + Sync)) {
-        let inputs = self.known_inputs(compiler);
+    fn compile_wave(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, progress: &(impl Fn() + Sync)) {
+        let inputs = self.lookup_sources(compiler);
         let compiled = parallel::map(wave, |number| {
             let file = &self.files[*number];
             let is_current = inputs.is_current(file.cache.compiled.as_ref()) && file.decode(compiler);
-            let compiled = (!is_current).then(|| inputs.keep(|| CachedSpec::from(file.compile(compiler, is_first))));
+            let compiled = (!is_current).then(|| inputs.memoize(|| CachedSpec::from(file.compile(compiler, is_first))));
             progress();
             compiled
         });
@@ -308,7 +308,7 @@ impl<'t> Batch<'t> {
 
     /// Compiles the metric sets with joins that the first `count` specs read, because the tests of these joins are
     /// generated for the metric sets.
-    fn compile_joining_sets(
+    fn compile_metric_sets_with_joins(
         &mut self,
         compiler: &Compiler,
         compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>,
@@ -328,7 +328,7 @@ impl<'t> Batch<'t> {
                 && has_joins(*number)
         });
         let sets: Vec<usize> = sets.map(|(number, _)| *number).collect();
-        self.compile(compiler, &sets, false, &|| {});
+        self.compile_wave(compiler, &sets, false, &|| {});
         for number in sets {
             compiled_specs[number] = self.files[number].compiled().cloned();
         }
@@ -336,9 +336,13 @@ impl<'t> Batch<'t> {
 
     /// If several semantic models use the same name for different kinds of elements, recompiles the specs that must use
     /// another kind, because dbt rejects such names.
-    fn agree_on_semantic_names(&self, compiler: &mut Compiler, compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>) {
+    fn resolve_semantic_name_conflicts(
+        &self,
+        compiler: &mut Compiler,
+        compiled_specs: &mut Arena<Option<Arc<CompiledSpec>>>,
+    ) {
         let models = compiled_specs.iter().flatten().filter_map(|spec| spec.semantic_model());
-        let names = ProjectNames::from_models(models);
+        let names = SemanticNames::from_models(models);
         let differs = |spec: &Arc<CompiledSpec>| spec.semantic_model().is_some_and(|model| names.contradicts(model));
         let specs = compiled_specs.iter().enumerate();
         let others: Vec<usize> = specs
@@ -365,12 +369,12 @@ impl<'t> BatchFile<'t> {
         SpecFile::read(self.spec.text, self.spec.path, &compiler.options.limits)
     }
 
-    fn take_parts(&self) -> Option<(SpecFile<'t>, Option<SpecContents>)> {
+    fn take_file_and_contents(&self) -> Option<(SpecFile<'t>, Option<SpecContents>)> {
         self.parts.lock().ok().and_then(|mut parts| parts.take())
     }
 
     fn compile(&self, compiler: &Compiler, is_first: bool) -> CompiledSpec {
-        match self.take_parts() {
+        match self.take_file_and_contents() {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
@@ -422,7 +426,7 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
             (name, model.reads())
         }
         SpecContents::Periods | SpecContents::Plain => {
-            let loaded = file.spec(SpecKind::Written, &mut Vec::new());
+            let loaded = file.spec(SpecOrigin::Written, &mut Vec::new());
             let name = loaded
                 .as_ref()
                 .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
@@ -436,7 +440,7 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
 
 /// Returns the indexes of the distinct specs that a spec reads. The spec itself is left out even if it reads a relation
 /// with its own name, because this relation is either a table of the warehouse, or an error that is reported elsewhere.
-fn spec_parents(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
+fn parent_indexes(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = reads
         .iter()
         .filter_map(|model_read| first.get(&model_read.model).copied())

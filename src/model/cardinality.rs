@@ -18,7 +18,7 @@ use crate::sql::JoinKind;
 
 /// Conditions that a join places on the joined relation.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CardinalityQuery {
+pub(super) struct JoinedRelationConditions {
     /// Columns of the joined relation that must equal a value from other relations.
     pub equal: Vec<u32>,
     /// Conditions that depend only on the joined relation.
@@ -38,7 +38,7 @@ impl SpecCompilation<'_> {
         first: &str,
         joined: &JoinedStepInput<'_>,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<(usize, CardinalityQuery)> {
+    ) -> Vec<(usize, JoinedRelationConditions)> {
         let mut unproven = Vec::new();
         let conditions = JoinConditions::from_plan(plan);
         for (index, join) in step.joins.iter().enumerate() {
@@ -50,7 +50,7 @@ impl SpecCompilation<'_> {
             }
             let relation = join.name();
             let cardinality_query = on_condition
-                .map(|root| condition_query(plan.program, root, relation))
+                .map(|root| collect_conditions(plan.program, root, relation))
                 .unwrap_or_default();
             let name = |column: &u32| plan.program.columns.try_get(*column as usize).map_or("", |c| &*c.name);
             let equal: Vec<&str> = cardinality_query.equal.iter().map(name).collect();
@@ -69,7 +69,7 @@ impl SpecCompilation<'_> {
                 && !cardinality_query.has_other_conditions
                 && !equal.is_empty();
             let columns = joined.input.relations.get(index + 1).map_or(&[][..], |r| r.columns());
-            let start = columns.iter().map(Column::name).find(|name| is_start_of_version(name));
+            let start = columns.iter().map(Column::name).find(|name| is_valid_from_column(name));
             let start = start.filter(|_| is_whole && missing.len() == key.len());
             let is_history = start.is_some() || (is_whole && missing.len() < key.len());
             let why = match (start, key, equal.as_slice()) {
@@ -141,7 +141,7 @@ impl SpecCompilation<'_> {
 
 /// Returns whether a column with this name usually holds the start of the period in which a version of a row is valid,
 /// as in dbt's snapshots.
-fn is_start_of_version(name: &str) -> bool {
+fn is_valid_from_column(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["valid_from", "effective_from"].iter().any(|end| name.ends_with(end))
 }
@@ -176,7 +176,7 @@ pub(super) fn columns_equated_by_join<'p>(
         .join_condition(index)
         .filter(|root| !plan.program.meta(*root).volatile);
     let cardinality_query = root
-        .map(|root| condition_query(plan.program, root, relation))
+        .map(|root| collect_conditions(plan.program, root, relation))
         .unwrap_or_default();
     cardinality_query
         .equal
@@ -187,9 +187,9 @@ pub(super) fn columns_equated_by_join<'p>(
 }
 
 /// Returns the conditions that an expression places on a relation.
-fn condition_query(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
+fn collect_conditions(program: &Program, root: IrId, relation: &str) -> JoinedRelationConditions {
     let is_equal = |overload| catalog::overload_owner(overload) == internal::EQUAL;
-    let mut cardinality_query = CardinalityQuery::default();
+    let mut cardinality_query = JoinedRelationConditions::default();
     let mut stack = vec![root];
     while let Some(id) = stack.pop() {
         match program.node(id) {
@@ -293,7 +293,7 @@ pub(super) fn check_join_support(
         let Some(root) = conditions.join_condition(index) else {
             continue;
         };
-        if condition_query(plan.program, root, name).has_equality {
+        if collect_conditions(plan.program, root, name).has_equality {
             continue;
         }
         let refused = |unsupported_join: &str| {

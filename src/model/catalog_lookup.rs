@@ -8,7 +8,7 @@ use crate::schema::Relation;
 use crate::span::Span;
 
 /// Returns the relation, if its columns are known.
-pub(super) fn known_relation<'o>(options: &'o CompilerOptions, from: &RelationReference) -> Option<&'o Relation> {
+pub(super) fn schema_relation<'o>(options: &'o CompilerOptions, from: &RelationReference) -> Option<&'o Relation> {
     let model = from
         .unversioned_model()
         .and_then(|model| options.models.relation(model));
@@ -19,13 +19,13 @@ pub(super) fn known_relation<'o>(options: &'o CompilerOptions, from: &RelationRe
 
 impl<'r> SpecCompilation<'r> {
     /// Returns the relation, if its columns are known.
-    pub(super) fn known_relation(&self, from: &RelationReference) -> Option<&'r Relation> {
-        known_relation(&self.compiler.options, from)
+    pub(super) fn schema_relation(&self, from: &RelationReference) -> Option<&'r Relation> {
+        schema_relation(&self.compiler.options, from)
     }
 
     /// Returns whether a relation does not exist. Returns `true` only if the schema is complete and does not contain
     /// the relation, and no spec generates the relation.
-    pub(super) fn is_missing(&self, from: &RelationReference) -> bool {
+    pub(super) fn is_missing_relation(&self, from: &RelationReference) -> bool {
         let options = &self.compiler.options;
         let is_made = match from {
             RelationReference::Ref { model, .. } => Some(model.as_str()),
@@ -58,7 +58,7 @@ impl<'r> SpecCompilation<'r> {
         let near = suggest::nearest_name(from.name(), also).map(str::to_owned);
         let near = near.or_else(|| from.nearest_in(relations));
         diagnostic.with_help(near.map_or_else(
-            || options.help_with_missing(key),
+            || options.unknown_relation_help(key),
             |near| suggest::similar_name_help(&near),
         ))
     }

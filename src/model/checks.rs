@@ -5,11 +5,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::CompiledSpec;
 use super::compile::SpecCompilation;
-use super::dbt_tests::{no_column, to_file_name_part};
+use super::dbt_tests::{missing_column_error, to_file_name_part};
 use super::formulas::StepFormulas;
-use super::load::{KeptColumns, SpannedText, Step};
+use super::load::{ColumnProjection, SpannedText, Step};
 use super::shared_definitions::FormulaTrees;
-use super::sources::ReadSource;
+use super::sources::SourceRelation;
 use crate::Level;
 use crate::ast::Ast;
 use crate::check::{self, DefinitionRole, timeframes};
@@ -39,14 +39,14 @@ impl SpecCompilation<'_> {
     pub(super) fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let declared_names = self.spec.columns.iter().map(|column| column.name);
         let missing = declared_names.filter(|name| output.column(name.text).is_none());
-        diagnostics.extend(missing.map(|name| no_column(name.text, name.node.span, output)));
+        diagnostics.extend(missing.map(|name| missing_column_error(name.text, name.node.span, output)));
     }
 
     /// Checks the names of the model and its steps.
     pub(super) fn check_names(&self, diagnostics: &mut Vec<Diagnostic>) {
         let model = self.spec.model;
-        if !is_plain_name(model.text) {
-            let (fault, proposed) = dbt_name_fault(model.text, "monthly_revenue");
+        if !is_identifier(model.text) {
+            let (fault, proposed) = invalid_dbt_name_message(model.text, "monthly_revenue");
             diagnostics.push(
                 Diagnostic::new(Code::NotADbtName, model.node.span, format!("{fault} for a dbt model"))
                     .with_help(format!("write `{proposed}`")),
@@ -78,7 +78,7 @@ impl SpecCompilation<'_> {
                     .with_help("rename one of the two"),
                 );
             }
-            let is_input_name = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
+            let is_input_name = |source: &SourceRelation| source.from.name().eq_ignore_ascii_case(name.text);
             if self.sources.sources.iter().any(is_input_name) {
                 diagnostics.push(
                     Diagnostic::new(
@@ -98,12 +98,12 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns whether a name consists of letters, digits and `_` and does not start with a digit.
-pub fn is_plain_name(text: &str) -> bool {
+pub fn is_identifier(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(is_word_char)
 }
 
 /// Returns the opening words of a message about a name that is invalid in dbt, and a suggestion for a valid name.
-pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
+pub(super) fn invalid_dbt_name_message(name: &str, example: &str) -> (String, String) {
     let proposed = to_file_name_part(name);
     let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
     let proposed = if proposed.is_empty() { example } else { proposed };
@@ -128,7 +128,7 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, dia
             {
                 // The user wrote `name: formula` in a text block. Remove errors about a range with `:`, because they
                 // would be misleading.
-                Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
+                Some((name, formula)) if is_identifier(name) && !formula.is_empty() => {
                     diagnostics.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
                 }
@@ -148,7 +148,7 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, dia
 }
 
 /// Reports grouping and sort keys that are the same for all rows.
-pub(super) fn check_keys(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check_constant_keys(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (definition, role) in program.definitions.iter().zip(&plan.roles) {
         let meta = program.meta(definition.root);
@@ -197,7 +197,7 @@ fn column_at(plan: &StepPlan<'_>, text: &str, position: &str) -> Option<String> 
 
 /// Reports output columns with the same name, because one of them would be lost. These columns come from two different
 /// keys, or from a key and a definition.
-pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check_duplicate_columns(plan: &StepPlan<'_>, text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let mut keys: FxHashMap<String, (String, Span)> = FxHashMap::default();
     let mut twice = |name: &str, span: Span, first: Span| {
@@ -268,7 +268,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, diagnostics: &mut V
 }
 
 /// Reports combinations of keys that are not allowed.
-pub(super) fn check_shape(
+pub(super) fn check_key_combinations(
     step: &Step<'_>,
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
@@ -276,7 +276,7 @@ pub(super) fn check_shape(
     source: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    if plan.grouped && !matches!(step.keep, KeptColumns::Nothing) {
+    if plan.grouped && !matches!(step.keep, ColumnProjection::Nothing) {
         diagnostics.push(
             Diagnostic::new(
                 Code::KeepInGroupedStep,
@@ -301,7 +301,7 @@ pub(super) fn check_shape(
         && !step.has_invalid_keys
         && !plan.outputs.iter().any(|o| *o)
         && step.group_by.is_empty()
-        && matches!(step.keep, KeptColumns::Nothing);
+        && matches!(step.keep, ColumnProjection::Nothing);
     if empty {
         diagnostics.push(
             Diagnostic::new(Code::NothingToSelect, step.span, "the step has no columns")
@@ -332,7 +332,7 @@ pub(super) fn check_keep(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let key = if step.sheet.is_some() { "columns" } else { "keep" };
-    if let KeptColumns::Columns(names) = &step.keep {
+    if let ColumnProjection::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
             if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.span(source)) {
@@ -348,7 +348,7 @@ pub(super) fn check_keep(
             }
         }
     }
-    if let (KeptColumns::Columns(names), Some(relation)) = (&step.keep, relation) {
+    if let (ColumnProjection::Columns(names), Some(relation)) = (&step.keep, relation) {
         let (fields, columns): (Vec<&SpannedText<'_>>, Vec<&SpannedText<'_>>) =
             names.iter().partition(|name| relation.is_struct_field(name.text));
         for name in fields {
@@ -381,7 +381,7 @@ pub(super) fn check_keep(
                 None => format!("correct the name in `{key}`"),
             };
             let span = name.span(source);
-            diagnostics.push(check::no_column_diagnostic(relation, name.text, span, help));
+            diagnostics.push(check::missing_column_diagnostic(relation, name.text, span, help));
         }
     }
 }
@@ -389,7 +389,7 @@ pub(super) fn check_keep(
 /// Reports row-level definitions of a grouped step that are neither output columns nor used by an output column.
 /// Definitions that only describe a key column are not reported. Such a definition has the name of the column and
 /// repeats its key, such as `ordered_at[month]`.
-pub(super) fn check_helpers(
+pub(super) fn check_unused_definitions(
     plan: &StepPlan<'_>,
     ast: &Ast,
     text: &str,
@@ -405,7 +405,7 @@ pub(super) fn check_helpers(
             && !live.try_get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {
             let formula = ast.span(definition.body).text(text);
-            if is_key_column(plan, text, (name.text(text), formula), limits) {
+            if has_key_with_formula(plan, text, (name.text(text), formula), limits) {
                 continue;
             }
             let message = format!(
@@ -422,13 +422,13 @@ pub(super) fn check_helpers(
 }
 
 /// Returns whether a key has the name and the formula of a definition.
-fn is_key_column(plan: &StepPlan<'_>, text: &str, (name, formula): (&str, &str), limits: &Limits) -> bool {
+fn has_key_with_formula(plan: &StepPlan<'_>, text: &str, (name, formula): (&str, &str), limits: &Limits) -> bool {
     let definitions = plan.program.definitions.iter().zip(&plan.roles);
     let mut keys = definitions.filter(|(_, role)| **role == DefinitionRole::GroupBy);
     keys.any(|(key, _)| {
         let key = key.span.text(text);
         let mut trees = FormulaTrees::default();
-        let mut tree = |formula| trees.id_of((formula, ""), limits, |_| None);
+        let mut tree = |formula| trees.tree_id((formula, ""), limits, |_| None);
         key_name(key).eq_ignore_ascii_case(name) && tree(key).is_some_and(|key_tree| tree(formula) == Some(key_tree))
     })
 }

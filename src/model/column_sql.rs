@@ -11,18 +11,18 @@ pub(super) struct ColumnSql<'i> {
 }
 
 impl<'i> ColumnSql<'i> {
-    pub fn known_column(&self, name: &str) -> Option<&'i Column> {
+    pub fn schema_column(&self, name: &str) -> Option<&'i Column> {
         self.relation.and_then(|relation| relation.column(name))
     }
 
     pub fn column(&self, name: &str) -> String {
-        match self.known_column(name) {
+        match self.schema_column(name) {
             Some(column) => column.sql_name(self.dialect),
             None => self.dialect.name_text(name, true),
         }
     }
 
     pub fn is_nullable(&self, name: &str) -> bool {
-        self.known_column(name).is_none_or(Column::is_nullable)
+        self.schema_column(name).is_none_or(Column::is_nullable)
     }
 }

@@ -14,13 +14,13 @@ use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
 use crate::lineage::{ColumnLineage, Lineage};
 use crate::metrics::MetricSet;
-use crate::model_files::{Model, ModelTest};
+use crate::model_files::{DbtModelFiles, ModelTest};
 use crate::schema::{Access, Column, Relation};
 use crate::semantic::SemanticModel;
 use crate::span::Span;
 use crate::spec_definition::SpecDefinition;
 use crate::sql::QueryPlan;
-use crate::versions::OtherVersion;
+use crate::versions::UngeneratedVersion;
 
 /// Result of compiling a spec: all diagnostics, and the query and dbt files if there is no error.
 ///
@@ -47,7 +47,7 @@ pub struct CompiledSpec {
     pub(crate) name: Option<String>,
     pub(crate) name_span: Span,
     pub(crate) query: Option<String>,
-    pub(crate) model: Option<Model>,
+    pub(crate) model: Option<DbtModelFiles>,
     pub(crate) plan: Option<QueryPlan>,
     pub(crate) model_fault: Option<Diagnostic>,
     pub(crate) model_warnings: Vec<Diagnostic>,
@@ -75,7 +75,7 @@ pub struct CompiledSpec {
     pub(crate) config: Vec<(String, String)>,
     /// Versions that the spec does not generate.
     #[doc(hidden)]
-    pub other_versions: Vec<OtherVersion>,
+    pub ungenerated_versions: Vec<UngeneratedVersion>,
     pub(crate) budget: Option<String>,
     /// Tags that the spec sets on columns.
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
@@ -244,7 +244,7 @@ impl CompiledSpec {
     pub fn columns_of_metric<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
         let columns = self.metrics_of_columns.iter();
         columns
-            .filter(move |(_, metrics)| metrics.iter().any(|metric| is_metric_of(metric, name)))
+            .filter(move |(_, metrics)| metrics.iter().any(|metric| is_metric_in_set(metric, name)))
             .map(|(column, _)| column.as_str())
     }
 
@@ -276,7 +276,7 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn has_rows_of_metric(&self, name: &str) -> bool {
-        self.metrics_of_rows.iter().any(|metric| is_metric_of(metric, name))
+        self.metrics_of_rows.iter().any(|metric| is_metric_in_set(metric, name))
     }
 
     /// Returns the names of the metric sets on which this metric set is built. Empty for models.
@@ -614,7 +614,7 @@ impl CompiledSpec {
 }
 
 /// Returns whether `name` is the metric itself (`set.metric`) or its metric set (`set`).
-fn is_metric_of(metric: &str, name: &str) -> bool {
+fn is_metric_in_set(metric: &str, name: &str) -> bool {
     let set = metric.split_once('.').map_or(metric, |(set, _)| set);
     metric.eq_ignore_ascii_case(name) || set.eq_ignore_ascii_case(name)
 }

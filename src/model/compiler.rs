@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use formulac_core::compiler::{CompilerOptions, column_path, remove_silenced, split_sort_key};
+pub use formulac_core::compiler::{CompilerOptions, column_path, remove_silenced_warnings, split_sort_key};
 
 use crate::SemanticModels;
 use crate::calendar::Weekday;
@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::metrics::MetricSets;
 use crate::schema::Schema;
-use crate::semantic::ProjectNames;
+use crate::semantic::SemanticNames;
 
 /// Compiler for one dialect and schema. The compiler is cheap to share between threads. A compiler dereferences to the
 /// compiler of `formulac-core`, which compiles plain formulas.
@@ -58,7 +58,7 @@ pub struct SpecOptions {
     /// Semantic models to generate for specs that do not specify any.
     pub semantic_models: SemanticModels,
     /// Names in the semantic models of all specs that are compiled together.
-    pub semantic_names: ProjectNames,
+    pub semantic_names: SemanticNames,
     /// Metric sets that specs can read.
     pub sets: MetricSets,
     /// Current date, `YYYY-MM-DD`, which determines whether deprecated metrics can still be used.

@@ -4,7 +4,7 @@
 use super::access::InheritedAccess;
 use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
-use super::keys::SHAPES_SQL;
+use super::keys::SQL_CONFIG_KEYS;
 use super::load::DbtKeys;
 use super::yaml_output::{StringLanguage, yaml_list, yaml_pairs, yaml_value};
 use crate::dbt::YamlOutput;
@@ -47,7 +47,7 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
 /// Returns whether a setting belongs in the `.sql` file. Settings whose values contain Jinja remain in the properties
 /// file, because dbt renders these values only in YAML.
 fn is_sql_setting((name, value): &(String, YamlOutput)) -> bool {
-    SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
+    SQL_CONFIG_KEYS.contains(&name.as_str()) && !value.has_jinja()
 }
 
 impl SpecCompilation<'_> {
@@ -93,7 +93,7 @@ impl SpecCompilation<'_> {
                 settings.push(("on_schema_change".to_owned(), YamlOutput::text("append_new_columns")));
             }
         }
-        settings.sort_by_key(|(name, _)| SHAPES_SQL.iter().position(|key| key == name));
+        settings.sort_by_key(|(name, _)| SQL_CONFIG_KEYS.iter().position(|key| key == name));
         settings
     }
 }

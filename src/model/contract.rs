@@ -162,7 +162,7 @@ impl SpecCompilation<'_> {
                 .iter()
                 .map(|column| Item::unnamed(tree.add_raw_text(&column.sql_name(dialect))));
             let select = Select::scan_cte(name.clone()).project(items);
-            query.continue_with(name, select);
+            query.wrap_body_in_cte(name, select);
         }
         let declared_types = self.declared_types();
         for (item, column) in query.body.items.iter_mut().zip(columns) {

@@ -5,10 +5,10 @@ use crate::dbt::YamlOutput;
 use crate::yaml::Node;
 
 /// Keys that dbt reads at the same level as the arguments of a test.
-const TEST_KEYS: &[&str] = &["arguments", "config", "name", "description"];
+const TEST_LEVEL_KEYS: &[&str] = &["arguments", "config", "name", "description"];
 /// Keys that older versions of dbt read at the same level as the arguments of a test and newer versions read under
 /// `config`.
-const CONFIG_OF_A_TEST: &[&str] = &[
+const TEST_CONFIG_KEYS: &[&str] = &[
     "severity",
     "where",
     "limit",
@@ -46,8 +46,8 @@ fn data_test(node: &Node) -> YamlOutput {
         match (key.as_str(), yaml_output) {
             ("arguments", YamlOutput::Map(inner)) => arguments.extend(inner),
             ("config", YamlOutput::Map(inner)) => config.extend(inner),
-            (name, setting) if CONFIG_OF_A_TEST.contains(&name) => config.push((key, setting)),
-            (name, setting) if TEST_KEYS.contains(&name) => rest.push((key, setting)),
+            (name, setting) if TEST_CONFIG_KEYS.contains(&name) => config.push((key, setting)),
+            (name, setting) if TEST_LEVEL_KEYS.contains(&name) => rest.push((key, setting)),
             (_, setting) => arguments.push((key, setting)),
         }
     }
@@ -88,7 +88,7 @@ pub(super) fn flatten_test(test: YamlOutput) -> YamlOutput {
 }
 
 /// Returns whether a test has this name, applies to all rows and has severity `error`.
-pub(super) fn holds_always(test: &YamlOutput, name: &str) -> bool {
+pub(super) fn is_unconditional(test: &YamlOutput, name: &str) -> bool {
     let config = test.get(name).and_then(|yaml_output| yaml_output.get("config"));
     let says = |key: &str| config.and_then(|config| config.get(key));
     let warns = says("severity")

@@ -8,10 +8,10 @@ use super::semantic::SemanticModel;
 use crate::span::Span;
 
 /// Kinds of declarations, by their names in dbt.
-const KINDS: [&str; 4] = ["doc", "exposure", "metric", "semantic_model"];
+const DECLARATION_KINDS: [&str; 4] = ["doc", "exposure", "metric", "semantic_model"];
 
-/// One of the names in `KINDS`. serde would borrow from its input if the field had a reference type.
-type KindName = &'static str;
+/// One of the names in `DECLARATION_KINDS`. serde would borrow from its input if the field had a reference type.
+type DeclarationKind = &'static str;
 
 /// Declared docs block, exposure, metric or semantic model.
 ///
@@ -29,15 +29,15 @@ type KindName = &'static str;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
-    #[serde(deserialize_with = "read_kind")]
-    kind: KindName,
+    #[serde(deserialize_with = "deserialize_kind")]
+    kind: DeclarationKind,
     name: String,
     span: Span,
 }
 
-fn read_kind<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
+fn deserialize_kind<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
     let name = String::deserialize(from)?;
-    let kind = KINDS.into_iter().find(|kind| *kind == name);
+    let kind = DECLARATION_KINDS.into_iter().find(|kind| *kind == name);
     kind.ok_or_else(|| D::Error::custom("unknown kind"))
 }
 
@@ -63,7 +63,7 @@ impl Declared {
 }
 
 impl SpecCompilation<'_> {
-    pub(super) fn declared_names(&self, docs: Vec<String>, semantic: Option<&SemanticModel>) -> Vec<Declared> {
+    pub(super) fn collect_declarations(&self, docs: Vec<String>, semantic: Option<&SemanticModel>) -> Vec<Declared> {
         let model = self.spec.model;
         let of_model = |kind: &'static str, name: String| Declared {
             kind,

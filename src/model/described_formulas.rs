@@ -28,7 +28,7 @@ impl SpecCompilation<'_> {
             let text = if !name.eq_ignore_ascii_case(formula) {
                 one_line(formula)
             } else if united.is_some()
-                && let Some(text) = formula_of_input(steps, &indexes, &known, (step, name))
+                && let Some(text) = inherited_formula(steps, &indexes, &known, (step, name))
             {
                 text
             } else {
@@ -83,7 +83,7 @@ fn step_indexes<'s>(steps: &'s [Step<'_>]) -> FxHashMap<Option<&'s str>, usize> 
 
 /// Returns the formula of a column that a step only passes on: the formula in the step that computes the column, or
 /// the column's name if it is a column of a relation. Returns `None` if the column comes from several steps.
-fn formula_of_input(
+fn inherited_formula(
     steps: &[Step<'_>],
     indexes: &FxHashMap<Option<&str>, usize>,
     known: &FormulasOfSteps,

@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
 /// Keys that are copied unchanged, in the usual order.
-const COPIED_KEYS: &[&str] = &["label", "type", "maturity", "url"];
+const COPIED_EXPOSURE_KEYS: &[&str] = &["label", "type", "maturity", "url"];
 
 impl SpecCompilation<'_> {
     /// Reports exposures without an owner, which dbt requires.
@@ -61,7 +61,7 @@ impl SpecCompilation<'_> {
         let value_of = |key: &str| exposure.node.get(key).filter(|node| !node.is_null());
         let mut out = vec![("name".to_owned(), YamlOutput::text(exposure.name.text))];
         let mut add = |key: &str, value: YamlOutput| out.push((key.to_owned(), value));
-        for key in COPIED_KEYS {
+        for key in COPIED_EXPOSURE_KEYS {
             if let Some(text) = value_of(key).and_then(Node::text) {
                 add(key, YamlOutput::text(text));
             }

@@ -14,7 +14,7 @@ use crate::sql::JoinKind;
 
 /// Origin of a value, relative to the `many` relation, whose rows repeat the rows of the other relations.
 #[derive(Clone, Copy, Default)]
-struct RowOrigin {
+struct FanOutOrigin {
     /// Whether a column of the `many` relation affects the value, even if only in a condition.
     depends_on_many: bool,
     /// Whether a column of the `many` relation is part of the value.
@@ -130,8 +130,8 @@ fn unmatched_rows_diagnostic(span: Span, many: &Relation) -> Diagnostic {
 }
 
 /// Returns the origin of each node. Operands come before the nodes that use them.
-fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
-    let mut row_origins: Vec<RowOrigin> = Vec::with_capacity(program.len());
+fn row_origins(program: &Program, many: &str) -> Vec<FanOutOrigin> {
+    let mut row_origins: Vec<FanOutOrigin> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
         let id = IrId(index as u32);
         let origin_of = |id: IrId| row_origins.get(id.index()).copied().unwrap_or_default();
@@ -142,7 +142,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                     .try_get(column as usize)
                     .and_then(|c| c.relation.as_deref());
                 let is_many = relation == Some(many);
-                RowOrigin {
+                FanOutOrigin {
                     depends_on_many: is_many,
                     many: is_many,
                     other_column: (!is_many).then_some(id),
@@ -150,23 +150,23 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
             }
             Ir::Definition(definition_index) => match program.definitions.try_get(definition_index as usize) {
                 Some(definition) if !definition.failed => origin_of(definition.root),
-                _ => RowOrigin::default(),
+                _ => FanOutOrigin::default(),
             },
             // A column in any operand may determine the branch. The branches are separate values.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 let depends_on_many = program.operands(id).any(|operand| origin_of(operand).depends_on_many);
-                RowOrigin {
+                FanOutOrigin {
                     depends_on_many,
                     ..combine_alternative_origins(program.branches(arms).map(origin_of))
                 }
             }
             Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| origin_of(*a))),
             // A join does not repeat a value that is already aggregated.
-            Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
+            Ir::Aggregate { .. } | Ir::CountRows => FanOutOrigin::default(),
             // A condition on columns of the `many` relation selects rows of this relation.
             _ if program.meta(id).ty == Type::Boolean => {
                 let origin = combine_origins(program.operands(id).map(origin_of));
-                RowOrigin {
+                FanOutOrigin {
                     other_column: origin.other_column.filter(|_| !origin.many),
                     ..origin
                 }
@@ -201,8 +201,8 @@ fn contains_each_operand(program: &Program, overload: OverloadId, args: &[IrId])
 
 /// Combines the origins of values that together form one value. The result is not repeated if one of the values comes
 /// only from the `many` relation.
-fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
-    let mut origin = RowOrigin::default();
+fn combine_origins(parts: impl Iterator<Item = FanOutOrigin>) -> FanOutOrigin {
+    let mut origin = FanOutOrigin::default();
     let mut clean = false;
     for part in parts {
         origin.depends_on_many |= part.depends_on_many;
@@ -210,15 +210,15 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
         clean |= part.many && part.other_column.is_none();
         origin.other_column = origin.other_column.or(part.other_column);
     }
-    RowOrigin {
+    FanOutOrigin {
         other_column: origin.other_column.filter(|_| !clean),
         ..origin
     }
 }
 
 /// Combines the origins of alternative values, such as the branches of a CASE.
-fn combine_alternative_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
-    parts.fold(RowOrigin::default(), |origin, part| RowOrigin {
+fn combine_alternative_origins(parts: impl Iterator<Item = FanOutOrigin>) -> FanOutOrigin {
+    parts.fold(FanOutOrigin::default(), |origin, part| FanOutOrigin {
         depends_on_many: origin.depends_on_many | part.depends_on_many,
         many: origin.many | part.many,
         other_column: origin.other_column.or(part.other_column),

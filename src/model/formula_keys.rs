@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::plan::{StepPlan, snake_case};
 
 /// Maximum length, in bytes, of a name that is derived from a formula.
-const MAX_NAME: usize = 24;
+const MAX_DERIVED_NAME_BYTES: usize = 24;
 
 /// Returns whether the key at an index of the step's formulas is a formula.
 pub(super) fn is_formula_key(plan: &StepPlan<'_>, ast: &Ast, index: usize) -> bool {
@@ -36,7 +36,7 @@ pub(super) fn check_formula_keys(plan: &StepPlan<'_>, ast: &Ast, text: &str, dia
         }
         let formula = definition.span.text(text);
         let name = snake_case(formula);
-        let name = match name.len() > MAX_NAME || name_needs_quotes(&name) {
+        let name = match name.len() > MAX_DERIVED_NAME_BYTES || name_needs_quotes(&name) {
             true => "key",
             false => &name,
         };

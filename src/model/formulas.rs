@@ -29,7 +29,7 @@ pub struct StepFormulas<'y> {
     pub quoted: Vec<bool>,
     /// Text of the spec's file.
     source: &'y str,
-    segments: Vec<Segment<'y>>,
+    segments: Vec<SourceSegment<'y>>,
     /// File position of each byte of the text. All bytes of a character have the position of the character. The
     /// positions are computed only when they are needed, because most specs have no diagnostics.
     positions: OnceCell<Vec<Span>>,
@@ -37,16 +37,16 @@ pub struct StepFormulas<'y> {
 
 /// Range of the text that is copied or generated from text in the spec.
 #[derive(Clone, Copy, Debug)]
-struct Segment<'y> {
+struct SourceSegment<'y> {
     span: Span,
     from: SpannedText<'y>,
     is_copied: bool,
 }
 
-impl Segment<'_> {
+impl SourceSegment<'_> {
     /// Appends the position of each character in a copied segment. `offsets` contains the position of each byte of the
     /// scalar.
-    fn add_copied_places(&self, source: &str, offsets: &[u32], places: &mut Vec<Span>) {
+    fn add_copied_spans(&self, source: &str, offsets: &[u32], byte_spans: &mut Vec<Span>) {
         let node = self.from.node;
         let find = || {
             node.text()
@@ -57,13 +57,13 @@ impl Segment<'_> {
         for (index, c) in self.from.text.char_indices() {
             let start = offsets.get(within + index).copied().unwrap_or(node.span.start);
             let span = Span::new(start, start + yaml::escaped_length(source, start, c, node.style()));
-            places.extend(std::iter::repeat_n(span, c.len_utf8()));
+            byte_spans.extend(std::iter::repeat_n(span, c.len_utf8()));
         }
     }
 
     /// Appends a position for each byte of a generated segment. The last byte has the position of the last byte of the
     /// spec text, and all other bytes have the position of its first character.
-    fn add_generated_places(&self, places: &mut Vec<Span>) {
+    fn add_generated_spans(&self, byte_spans: &mut Vec<Span>) {
         let SpannedText { text, node } = self.from;
         let within = self.from.offset_in_node().unwrap_or(0) as u32;
         let first = node.span.start + u32::from(node.is_quoted()) + within;
@@ -71,7 +71,7 @@ impl Segment<'_> {
         let end = first + text.chars().next().map_or(1, |c| c.len_utf8() as u32);
         let (first, last) = (Span::new(first, end), Span::new(last, last + 1));
         let count = self.span.end.saturating_sub(self.span.start);
-        places.extend((0..count).map(|i| if i + 1 < count { first } else { last }));
+        byte_spans.extend((0..count).map(|i| if i + 1 < count { first } else { last }));
     }
 }
 
@@ -88,12 +88,12 @@ impl<'y> StepFormulas<'y> {
     }
 
     pub fn new(step: &Step<'y>, source: &'y str) -> Self {
-        Self::with_using(step, &[], source)
+        Self::from_step(step, &[], source)
     }
 
     /// Collects the formulas of a step. The parameter `using` contains the join conditions that are derived from
     /// `using` keys.
-    pub fn with_using(step: &Step<'y>, using: &[(u32, Vec<FormulaPartWithSource<'y>>)], source: &'y str) -> Self {
+    pub fn from_step(step: &Step<'y>, using: &[(u32, Vec<FormulaPartWithSource<'y>>)], source: &'y str) -> Self {
         let mut formulas = Self::empty(source);
         formulas.add_formulas(step, using);
         formulas
@@ -145,7 +145,7 @@ impl<'y> StepFormulas<'y> {
         }
         for (join_index, parts) in using {
             let span = self.add_generated_formula(parts);
-            self.add(span, LayoutMode::Formula, DefinitionRole::On(*join_index), None, None);
+            self.add_ast_part(span, LayoutMode::Formula, DefinitionRole::On(*join_index), None, None);
         }
         if let Some(text) = step.filter {
             self.add_part(text, LayoutMode::Formula, DefinitionRole::Where, None, None);
@@ -166,7 +166,7 @@ impl<'y> StepFormulas<'y> {
     }
 
     /// Adds a condition on the rows of the model to the combined text, with the role `DefinitionRole::Check` or
-    /// `DefinitionRole::Rule`.
+    /// `DefinitionRole::SpecRule`.
     pub fn add_condition(&mut self, text: SpannedText<'y>, role: DefinitionRole) {
         self.add_part(text, LayoutMode::Formula, role, None, None);
     }
@@ -179,14 +179,14 @@ impl<'y> StepFormulas<'y> {
             self.add_part(key, LayoutMode::Formula, role, None, None);
             return;
         }
-        self.new_line();
+        self.start_line();
         let start = self.text.len() as u32;
         for (text, is_copied) in [("${", false), (name, true), ("}", false), (timeframe, true)] {
             let from = if is_copied { SpannedText { text, ..key } } else { key };
             self.add_segment(text, from, is_copied);
         }
         let span = Span::new(start, self.text.len() as u32);
-        self.add(span, LayoutMode::Formula, role, None, None);
+        self.add_ast_part(span, LayoutMode::Formula, role, None, None);
     }
 
     fn add_part(
@@ -198,10 +198,10 @@ impl<'y> StepFormulas<'y> {
         description: Option<String>,
     ) {
         let span = self.append_line(text);
-        self.add(span, mode, role, name, description);
+        self.add_ast_part(span, mode, role, name, description);
     }
 
-    fn add(
+    fn add_ast_part(
         &mut self,
         span: Span,
         mode: LayoutMode,
@@ -219,7 +219,7 @@ impl<'y> StepFormulas<'y> {
     /// Adds to the combined text a formula that consists of several parts, on its own line. The positions in each part
     /// map to the text from which the part was generated.
     fn add_generated_formula(&mut self, parts: &[FormulaPartWithSource<'y>]) -> Span {
-        self.new_line();
+        self.start_line();
         let start = self.text.len() as u32;
         for (text, from) in parts {
             self.add_segment(text, *from, false);
@@ -227,7 +227,7 @@ impl<'y> StepFormulas<'y> {
         Span::new(start, self.text.len() as u32)
     }
 
-    fn new_line(&mut self) {
+    fn start_line(&mut self) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
@@ -235,7 +235,7 @@ impl<'y> StepFormulas<'y> {
 
     /// Adds text from the spec to the combined text, on its own line, and returns its span.
     fn append_line(&mut self, text: SpannedText<'y>) -> Span {
-        self.new_line();
+        self.start_line();
         self.add_segment(text.text, text, true)
     }
 
@@ -243,24 +243,24 @@ impl<'y> StepFormulas<'y> {
         let start = self.text.len() as u32;
         self.text.push_str(text);
         let span = Span::new(start, self.text.len() as u32);
-        self.segments.push(Segment { span, from, is_copied });
+        self.segments.push(SourceSegment { span, from, is_copied });
         span
     }
 
-    fn places(&self) -> &[Span] {
-        self.positions.get_or_init(|| self.compute_places())
+    fn byte_spans(&self) -> &[Span] {
+        self.positions.get_or_init(|| self.compute_byte_spans())
     }
 
-    fn compute_places(&self) -> Vec<Span> {
-        let mut places: Vec<Span> = Vec::with_capacity(self.text.len());
+    fn compute_byte_spans(&self) -> Vec<Span> {
+        let mut byte_spans: Vec<Span> = Vec::with_capacity(self.text.len());
         // Compute the offsets of a comma-separated text only once, because it may contain many names.
         let mut last: Option<(&yaml::Node, Vec<u32>)> = None;
         for segment in &self.segments {
             // A line break has the position of the character before it.
-            let before = places.last().copied().unwrap_or_default();
-            places.resize(segment.span.start as usize, before);
+            let before = byte_spans.last().copied().unwrap_or_default();
+            byte_spans.resize(segment.span.start as usize, before);
             if !segment.is_copied {
-                segment.add_generated_places(&mut places);
+                segment.add_generated_spans(&mut byte_spans);
                 continue;
             }
             let node = segment.from.node;
@@ -268,10 +268,10 @@ impl<'y> StepFormulas<'y> {
                 Some((cached_node, offsets)) if std::ptr::eq(cached_node, node) => offsets,
                 _ => yaml::source_offsets(node, self.source),
             };
-            segment.add_copied_places(self.source, &offsets, &mut places);
+            segment.add_copied_spans(self.source, &offsets, &mut byte_spans);
             last = Some((node, offsets));
         }
-        places
+        byte_spans
     }
 
     /// Parses the formulas into `ast`.
@@ -282,13 +282,13 @@ impl<'y> StepFormulas<'y> {
     /// Converts a span in the combined text to a span in the file.
     pub fn to_file_span(&self, span: Span) -> Span {
         // An empty formula has no characters, so its errors are reported at the empty string in the spec.
-        let is_empty = |segment: &&Segment<'_>| segment.span.is_empty() && span.is_empty();
+        let is_empty = |segment: &&SourceSegment<'_>| segment.span.is_empty() && span.is_empty();
         if let Some(empty) = self.copied_segment_at(span.start).filter(is_empty) {
             return empty.from.node.span;
         }
-        let places = self.places();
-        let place_at = |offset: u32| places.get(offset as usize);
-        let end_of_text = places.last().map_or(0, |span| span.end);
+        let byte_spans = self.byte_spans();
+        let place_at = |offset: u32| byte_spans.get(offset as usize);
+        let end_of_text = byte_spans.last().map_or(0, |span| span.end);
         let start = place_at(span.start).map_or(end_of_text, |span| span.start);
         let end = match span.end.checked_sub(1).and_then(place_at) {
             Some(before) if span.end > span.start => before.end,
@@ -298,14 +298,14 @@ impl<'y> StepFormulas<'y> {
     }
 
     /// Returns the last copied segment that begins at or before an offset.
-    fn copied_segment_at(&self, offset: u32) -> Option<&Segment<'y>> {
+    fn copied_segment_at(&self, offset: u32) -> Option<&SourceSegment<'y>> {
         let after = self.segments.partition_point(|segment| segment.span.start <= offset);
         self.segments.get(..after)?.iter().rfind(|segment| segment.is_copied)
     }
 
     /// Converts a diagnostic about the combined text to a diagnostic about the file. A fix is escaped for the scalar
     /// that contains the formula. The fix is removed if YAML would read the fixed scalar differently.
-    pub fn to_file(&self, diagnostic: Diagnostic) -> Diagnostic {
+    pub fn to_file_diagnostic(&self, diagnostic: Diagnostic) -> Diagnostic {
         let fixed = diagnostic.fix().map(|fix| {
             let segment = self.copied_segment_at(fix.span.start);
             let (start, style) = segment.map_or((0, YamlStyle::Plain), |segment| {

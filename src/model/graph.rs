@@ -37,7 +37,7 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
         .filter_map(|s| Some(s.name?.text.to_lowercase()))
         .collect();
     let is_step = |from: &RelationReference| matches!(from, RelationReference::Table(table) if steps.contains(&table.to_lowercase()));
-    spec.relation_reads()
+    spec.relations_read_by_spec()
         .filter(|(from, _)| !is_step(from))
         .filter_map(|(from, span)| {
             Some(ModelRead {
@@ -122,7 +122,7 @@ pub(super) fn order_specs(parents: &Arena<Vec<usize>>) -> SpecOrder {
     let mut circled: Vec<usize> = left.iter().copied().collect();
     circled.sort_unstable();
     for first in circled {
-        if let Some(circle) = find_cycle(first, parents, &left) {
+        if let Some(circle) = find_shortest_cycle(first, parents, &left) {
             circle.iter().for_each(|number| {
                 left.remove(number);
             });
@@ -136,7 +136,7 @@ pub(super) fn order_specs(parents: &Arena<Vec<usize>>) -> SpecOrder {
 }
 
 /// Returns the shortest cycle that contains a spec, starting with that spec. `None` if no cycle contains the spec.
-fn find_cycle(first: usize, parents: &Arena<Vec<usize>>, left: &FxHashSet<usize>) -> Option<Vec<usize>> {
+fn find_shortest_cycle(first: usize, parents: &Arena<Vec<usize>>, left: &FxHashSet<usize>) -> Option<Vec<usize>> {
     if !left.contains(&first) {
         return None;
     }

@@ -36,7 +36,7 @@ pub fn row_conditions(program: &Program, root: IrId, text: &str) -> Vec<RowCondi
             Ir::IsNull { .. } => continue,
             _ => {}
         }
-        let Some(keys) = period_keys(program, id, text) else {
+        let Some(keys) = equivalent_period_keys(program, id, text) else {
             continue;
         };
         conditions.push(RowCondition {
@@ -51,7 +51,7 @@ pub fn row_conditions(program: &Program, root: IrId, text: &str) -> Vec<RowCondi
 
 /// Returns the keys of a step that select the same periods as a comparison with a constant. Returns `None` for an upper
 /// bound, which removes no earlier rows.
-fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
+fn equivalent_period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
     let Ir::Apply { overload, args } = program.node(id) else {
         return Some(Vec::new());
     };
@@ -98,7 +98,7 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
             Some(vec![format!("since: {next}")])
         }
         _ if function == internal::EQUAL => {
-            let until = last_day(&bound, time.period);
+            let until = last_day_of_period(&bound, time.period);
             Some(until.map_or_else(Vec::new, |until| {
                 vec![format!("since: {bound}"), format!("until: {until}")]
             }))
@@ -115,7 +115,7 @@ struct ComparedTimeColumn {
 }
 
 /// Returns the last day of the period that begins on a date. `None` if the day is not known before the query runs.
-fn last_day(first: &str, period: Option<CalendarUnit>) -> Option<String> {
+fn last_day_of_period(first: &str, period: Option<CalendarUnit>) -> Option<String> {
     let (months, days) = match period {
         None | Some(CalendarUnit::Day) => return Some(first.to_owned()),
         Some(CalendarUnit::Week) => (0, 7),
@@ -130,7 +130,7 @@ fn last_day(first: &str, period: Option<CalendarUnit>) -> Option<String> {
 fn compared_time_column(program: &Program, id: IrId) -> Option<ComparedTimeColumn> {
     let ty = program.meta(id).ty;
     let mut period = None;
-    let mut node_id = program.resolve_names(id);
+    let mut node_id = program.resolve_references(id);
     loop {
         match (program.node(node_id), split_truncation(program, node_id)) {
             (Ir::Column(_), _) => return Some(ComparedTimeColumn { ty, period }),
@@ -144,7 +144,7 @@ fn compared_time_column(program: &Program, id: IrId) -> Option<ComparedTimeColum
 /// Returns the operand of a conversion that the compiler has added. The conversion has the span of its operand.
 fn conversion_operand(program: &Program, id: IrId, args: &[IrId]) -> Option<IrId> {
     let first = *args.first()?;
-    (program.meta(first).span == program.meta(id).span).then(|| program.resolve_names(first))
+    (program.meta(first).span == program.meta(id).span).then(|| program.resolve_references(first))
 }
 
 /// Returns a constant in the form used by step keys: an ISO date or a formula.
@@ -176,7 +176,7 @@ fn columns_read(program: &Program, id: IrId) -> Vec<String> {
 
 /// Returns the position of the first node from `first` to `root` that reads earlier periods: OFFSET, PERIODOFFSET or a
 /// range.
-pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span> {
+pub fn find_earlier_period_read(program: &Program, first: IrId, root: IrId) -> Option<Span> {
     let looks_back = |id: &IrId| match program.node(*id) {
         Ir::PeriodLookup { period, .. } => program
             .periods
@@ -217,7 +217,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
         return;
     };
     // The help suggests `since`, which needs a key that is a timeframe.
-    if matches!(program.node(program.resolve_names(key)), Ir::Column(_)) {
+    if matches!(program.node(program.resolve_references(key)), Ir::Column(_)) {
         return;
     }
     let live = used_definitions(plan);
@@ -227,7 +227,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, diagnostics:
         .zip(&live)
         .filter(|(d, live)| **live && !d.failed);
     let look_back = live_definitions
-        .map(|(definition, _)| find_look_back(program, definition.first, definition.root))
+        .map(|(definition, _)| find_earlier_period_read(program, definition.first, definition.root))
         .find_map(|span| span);
     let Some(look_back) = look_back else { return };
     let times = columns_read(program, key);

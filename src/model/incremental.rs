@@ -38,7 +38,7 @@ pub(super) struct IncrementalPlan {
 }
 
 /// Strategies that replace existing rows by key, so that late rows do not cause duplicates.
-const STRATEGIES: [&str; 2] = ["merge", "delete+insert"];
+const UPSERT_STRATEGIES: [&str; 2] = ["merge", "delete+insert"];
 
 impl SpecCompilation<'_> {
     /// Plans incremental runs if the model is incremental, and reports anything that prevents them.
@@ -62,20 +62,20 @@ impl SpecCompilation<'_> {
             return None;
         };
         let before = diagnostics.len();
-        let strategy = self.read_strategy(diagnostics);
+        let strategy = self.read_incremental_strategy(diagnostics);
         self.check_schema_change(diagnostics);
-        let (event_time, keys) = self.key_and_time(output, grain, diagnostics)?;
+        let (event_time, keys) = self.read_time_and_unique_key(output, grain, diagnostics)?;
         let time = output.column(event_time.text)?.clone();
         let unique_key: Vec<String> = keys
             .iter()
             .filter_map(|key| Some(output.column(key.text)?.name().to_owned()))
             .collect();
-        let is_unique = self.check_grain(&unique_key, time.name(), grain, strategy, &keys, diagnostics);
+        let is_unique = self.check_unique_key(&unique_key, time.name(), grain, strategy, &keys, diagnostics);
         self.check_keys_unchanged_by_late_rows(&keys, diagnostics);
         let traced = self.find_source_time_column(&time, event_time, diagnostics)?;
         let cut_to = traced.units.first().copied();
         let lookback = self.read_lookback(&time, cut_to, diagnostics)?;
-        let (further_out, further_back) = self.extra_write_and_read_ranges(&traced, diagnostics)?;
+        let (further_out, further_back) = self.write_and_read_lookback(&traced, diagnostics)?;
         if diagnostics
             .get(before..)
             .unwrap_or_default()
@@ -84,7 +84,7 @@ impl SpecCompilation<'_> {
         {
             return None;
         }
-        self.check_nulls(output, &time, &keys, event_time, diagnostics);
+        self.check_nullable_columns(output, &time, &keys, event_time, diagnostics);
         let distance = lookback.combine(further_out);
         let read_distance = distance.combine(further_back);
         // A run begins at the start of a calendar period, such as a month. The last date truncation determines the
@@ -104,10 +104,10 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the help text for an incremental model without a column that contains dates or times.
-    fn missing_time_help(&self) -> String {
+    fn missing_time_column_help(&self) -> String {
         let last = self.spec.steps.last();
         let is_grouped = last.is_some_and(|step| !step.group_by.is_empty());
-        let relation = self.known_relation(&self.spec.from);
+        let relation = self.schema_relation(&self.spec.from);
         let mut columns = relation.into_iter().flat_map(Relation::columns);
         let time = columns.find(|column| column.ty().is_temporal());
         let name = time.map_or("ordered_at", Column::name);
@@ -126,7 +126,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the time column and the key columns in the spec, and reports missing or unknown columns.
-    fn key_and_time<'s>(
+    fn read_time_and_unique_key<'s>(
         &'s self,
         output: &Relation,
         grain: &[String],
@@ -150,7 +150,7 @@ impl SpecCompilation<'_> {
                 "the column with the time of each row",
                 match example {
                     Some(name) => format!("add `event_time: {name}` to `config`"),
-                    None => self.missing_time_help(),
+                    None => self.missing_time_column_help(),
                 },
             );
         }
@@ -190,7 +190,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the incremental strategy, and reports a strategy that the dialect does not support.
-    fn read_strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
+    fn read_incremental_strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
         let dialect = self.compiler.options.dialect;
         let strategies: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
         let Some(node) = config_value(&self.spec.dbt, "incremental_strategy") else {
@@ -201,7 +201,7 @@ impl SpecCompilation<'_> {
             return Some(strategy);
         }
         let message = match strategy {
-            _ if STRATEGIES.contains(&strategy) => format!("dbt has no strategy `{strategy}` for {dialect}"),
+            _ if UPSERT_STRATEGIES.contains(&strategy) => format!("dbt has no strategy `{strategy}` for {dialect}"),
             "append" => "`append` would add a row again if a later run reads it again".to_owned(),
             "insert_overwrite" => {
                 "`insert_overwrite` is not supported, because it replaces whole partitions, and formulac does not \
@@ -245,7 +245,7 @@ impl SpecCompilation<'_> {
 
     /// Reports a `unique_key` that differs from the model's known key. Returns whether `unique_key` identifies single
     /// rows.
-    fn check_grain(
+    fn check_unique_key(
         &self,
         unique_key: &[String],
         time: &str,
@@ -302,7 +302,7 @@ impl SpecCompilation<'_> {
 
     /// Reports key columns and time columns that may be NULL. `NULL` is not equal to any value, so each run would add
     /// another row with a `NULL` key.
-    fn check_nulls(
+    fn check_nullable_columns(
         &self,
         output: &Relation,
         time: &Column,
@@ -310,7 +310,7 @@ impl SpecCompilation<'_> {
         event_time: SpannedText<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        if self.known_relation(&self.spec.from).is_none() {
+        if self.schema_relation(&self.spec.from).is_none() {
             // Without a schema, no column is known to be NOT NULL. Rely on dbt's tests to report NULLs.
             return;
         }

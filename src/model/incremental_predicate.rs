@@ -17,11 +17,11 @@ use crate::span::Span;
 use crate::sql::{Item, OptionalCondition, Query, Select, Sql, SqlId, SqlTree};
 
 /// Date before all other dates. Used as the bound if the table has no rows.
-const FIRST_DAY: &str = "0001-01-01";
+const EARLIEST_DATE: &str = "0001-01-01";
 /// Alias of the existing table in the subquery of an incremental condition.
 const EXISTING_TABLE_ALIAS: &str = "so_far";
 /// Name of the bound in the subquery.
-const BOUND_NAME: &str = "late_from";
+const BOUND_COLUMN: &str = "late_from";
 
 impl SpecCompilation<'_> {
     /// Adds the conditions of an incremental run to the model's query.
@@ -52,16 +52,16 @@ impl SpecCompilation<'_> {
             );
             return query;
         };
-        let bound = self.bound_expression(incremental, incremental.read_distance, first.ty, work);
+        let bound = self.time_bound_expression(incremental, incremental.read_distance, first.ty, work);
         select.filter = select.filter.map(|filter| bracket_condition(&mut work.tree, filter));
         select.optional_filter = Some(incremental_condition(&mut work.tree, first.value, bound));
         let Some(distance) = incremental.write_distance else {
             return query;
         };
         let name = dialect.name_text(&self.names.choose_name("final"), true);
-        query.continue_with(name.clone(), Select::scan_cte(name).keep_all());
+        query.wrap_body_in_cte(name.clone(), Select::scan_cte(name).select_star());
         let time = work.tree.add_raw_text(&incremental.time.sql_name(dialect));
-        let bound = self.bound_expression(incremental, distance, incremental.time.ty(), work);
+        let bound = self.time_bound_expression(incremental, distance, incremental.time.ty(), work);
         query.body.optional_filter = Some(incremental_condition(&mut work.tree, time, bound));
         if self.is_contract_enforced() {
             let item = |column: &Column| Item::unnamed(work.tree.add_raw_text(&column.sql_name(dialect)));
@@ -73,7 +73,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the bound, as an expression over the rows of the existing table: the latest time in the table minus an
     /// interval, or the earliest date if the table is empty.
-    fn bound_expression(
+    fn time_bound_expression(
         &self,
         incremental: &IncrementalPlan,
         back: TimeLength,
@@ -86,10 +86,10 @@ impl SpecCompilation<'_> {
         let time_sql = incremental.time.sql_name(dialect);
         let mut program = Program::default();
         let newest = program.add_null(ty, Span::default());
-        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = length_in_units(back, incremental.unit, ty)
+        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = split_time_length(back, incremental.unit, ty)
             .into_iter()
             .filter_map(|(count, unit)| {
-                let interval_text = unit.with_count(count);
+                let interval_text = unit.format_count(count);
                 let mut args = vec![program.add_integer(&count.to_string(), Span::default())];
                 let function = if ty == Type::Timestamptz {
                     internal::SUBTRACT
@@ -120,9 +120,9 @@ impl SpecCompilation<'_> {
         }
         let forms = dialect.forms();
         let first_day = emitter.tree().add_text(Span::default(), |out| match ty {
-            Type::Timestamp => forms.timestamp.push(out, &format!("{FIRST_DAY} 00:00:00")),
-            Type::Timestamptz => forms.timestamptz.push(out, &format!("{FIRST_DAY} 00:00:00+00")),
-            _ => forms.date.push(out, FIRST_DAY),
+            Type::Timestamp => forms.timestamp.push(out, &format!("{EARLIEST_DATE} 00:00:00")),
+            Type::Timestamptz => forms.timestamptz.push(out, &format!("{EARLIEST_DATE} 00:00:00+00")),
+            _ => forms.date.push(out, EARLIEST_DATE),
         });
         let bound = emitter
             .tree()
@@ -143,7 +143,7 @@ impl SpecCompilation<'_> {
 
 /// Splits a length of time into numbers of calendar units, in the order in which they are subtracted. An instant is
 /// shifted by days, because all engines support day intervals.
-fn length_in_units(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -> Vec<(i64, CalendarUnit)> {
+fn split_time_length(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let TimeLength {
         mut months,
         mut days,
@@ -192,7 +192,7 @@ fn incremental_condition(tree: &mut SqlTree, time: SqlId, bound: SqlId) -> Optio
     let from = tree.add(Sql::Spaced(from), span);
     let subquery = Sql::Subquery {
         value: bound,
-        name: BOUND_NAME,
+        name: BOUND_COLUMN,
         from,
     };
     let subquery = tree.add(subquery, span);

@@ -3,7 +3,7 @@
 
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
-use super::load::{self, KeptColumns, SpannedText, Step};
+use super::load::{self, ColumnProjection, SpannedText, Step};
 use super::metrics::{expand_periods, find_step_over_metric_sets, period_steps};
 use crate::Type;
 use crate::ast::Ast;
@@ -66,7 +66,7 @@ pub fn current_date(source: &str) -> CurrentDate {
     let root = yaml::parse_root(source);
     let spec = root
         .as_ref()
-        .and_then(|root| load::load(root, source, load::SpecKind::Written, &mut Vec::new()));
+        .and_then(|root| load::load(root, source, load::SpecOrigin::Written, &mut Vec::new()));
     match spec.and_then(|spec| spec.today) {
         None => CurrentDate::Current,
         Some(today) => match today.value {
@@ -103,7 +103,7 @@ pub fn convert_spec_for_interpreter(
         let expansion = expansion.ok_or_else(|| "steps with wrong periods".to_owned())?;
         return convert_spec_for_interpreter(compiler, &expansion.text.text, today);
     }
-    let spec = load::load(&root, source, load::SpecKind::Written, &mut Vec::new())
+    let spec = load::load(&root, source, load::SpecOrigin::Written, &mut Vec::new())
         .ok_or_else(|| "a file that is not a spec".to_owned())?;
     let options = &compiler.options;
     let calendar = Calendar {
@@ -216,7 +216,7 @@ fn relation(
         Some(input_relation) if input_relation.input == input => {}
         Some(_) => return Err(format!("two relations with the name `{name}`")),
         None => {
-            let relation = super::catalog_lookup::known_relation(&compiler.options, from).cloned();
+            let relation = super::catalog_lookup::schema_relation(&compiler.options, from).cloned();
             relations.push(InputRelation {
                 name: name.clone(),
                 input,
@@ -260,9 +260,9 @@ fn read_step(
     formulas.parse(limits, &mut ParseBuffers::default(), &mut ast, &mut faults);
     let mut interpreter_step = given::InterpreterStep {
         keep: match &step.keep {
-            KeptColumns::Nothing => given::InterpreterKeep::Nothing,
-            KeptColumns::All => given::InterpreterKeep::All,
-            KeptColumns::Columns(columns) => given::InterpreterKeep::Some(text_values(columns)),
+            ColumnProjection::Nothing => given::InterpreterKeep::Nothing,
+            ColumnProjection::All => given::InterpreterKeep::All,
+            ColumnProjection::Columns(columns) => given::InterpreterKeep::Some(text_values(columns)),
         },
         limit: step.limit.and_then(|limit| usize::try_from(limit).ok()),
         partition_by: step.partition_by.as_ref().map(|_| Vec::new()),

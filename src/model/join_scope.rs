@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::compile::SpecCompilation;
 use super::formulas::FormulaPartWithSource;
 use super::joins::{JoinCriterion, JoinedRelation};
-use super::load::{SpannedText, Step, StepRead};
+use super::load::{SpannedText, Step, StepInputs};
 use super::sources::JoinTarget;
 use crate::check::{MergedColumn, describe_columns, explain_removed_column};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -17,7 +17,7 @@ use crate::sql::JoinKind;
 
 /// Properties of a step's output on which later steps depend.
 #[derive(Debug)]
-pub(super) struct StepFacts {
+pub(super) struct StepOutputFacts {
     /// Columns of the step. `None` if the step has undeclared columns.
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
@@ -46,14 +46,14 @@ impl SpecCompilation<'_> {
         let before = diagnostics.len();
         for (index, step) in self.spec.steps.iter().enumerate() {
             let input_name = match self.spec.step_input(index) {
-                StepRead::Relation(from) => from.name(),
-                StepRead::Step(step_index) => self
+                StepInputs::Relation(from) => from.name(),
+                StepInputs::Step(step_index) => self
                     .spec
                     .steps
                     .get(step_index)
                     .and_then(|step| step.name)
                     .map_or("", |n| n.text),
-                StepRead::Union(_) => "",
+                StepInputs::Union(_) => "",
             };
             let mut names: FxHashMap<String, Option<Span>> = FxHashMap::default();
             names.insert(input_name.to_ascii_lowercase(), None);
@@ -85,7 +85,7 @@ impl SpecCompilation<'_> {
                         )
                         .with_help("move that step before this one, because a step can read only earlier steps"),
                     ),
-                    JoinTarget::Source(_) if !self.is_missing(&joined.to) => {}
+                    JoinTarget::Source(_) if !self.is_missing_relation(&joined.to) => {}
                     JoinTarget::Source(_) => {
                         let steps = self
                             .spec
@@ -131,7 +131,7 @@ impl SpecCompilation<'_> {
         joined.record_using_columns(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
-            let target = self.target_facts(position, &join.to);
+            let target = self.join_target_facts(position, &join.to);
             let mut relation = with_name(target.relation, name);
             if matches!(join.kind, JoinKind::Left | JoinKind::Full) {
                 relation.make_all_nullable();
@@ -194,7 +194,7 @@ impl<'y> JoinedStepInput<'y> {
         let join_index = self.input.relations.len() - 1;
         let text_of = |relation: &Relation, name: &str| format!("${{{}.{name}}}", relation.name());
         for name in names {
-            let Some(left) = self.earlier_sides(join_index, *name, join, diagnostics) else {
+            let Some(left) = self.relations_with_using_column(join_index, *name, join, diagnostics) else {
                 continue;
             };
             let relations = &self.input.relations;
@@ -202,7 +202,12 @@ impl<'y> JoinedStepInput<'y> {
                 continue;
             };
             if right.position(name.text).is_none() && !right.may_have_unlisted_columns() {
-                diagnostics.push(self.no_join_column(right.name(), *name, std::slice::from_ref(right), join_index));
+                diagnostics.push(self.missing_using_column_error(
+                    right.name(),
+                    *name,
+                    std::slice::from_ref(right),
+                    join_index,
+                ));
                 continue;
             }
             let sides: Vec<String> = left
@@ -248,8 +253,14 @@ impl<'y> JoinedStepInput<'y> {
 
     /// Builds the error for a `using` column that is missing on one side of the join at the index `join_index`. The
     /// help names the columns that both sides have.
-    fn no_join_column(&self, whose: &str, name: SpannedText<'_>, among: &[Relation], join_index: usize) -> Diagnostic {
-        no_column_with_help(whose, name, among, || {
+    fn missing_using_column_error(
+        &self,
+        whose: &str,
+        name: SpannedText<'_>,
+        among: &[Relation],
+        join_index: usize,
+    ) -> Diagnostic {
+        missing_column_error_with_help(whose, name, among, || {
             let (before, right) = self.input.relations.split_at(join_index);
             // In `using: customer_id`, the column probably exists on the left side only and refers to the right side's
             // key.
@@ -273,7 +284,7 @@ impl<'y> JoinedStepInput<'y> {
 
     /// Returns the earlier relations that contain a `using` column. There are several such relations if a full join
     /// merged the column.
-    fn earlier_sides(
+    fn relations_with_using_column(
         &self,
         join_index: usize,
         name: SpannedText<'_>,
@@ -303,7 +314,7 @@ impl<'y> JoinedStepInput<'y> {
                 match open.as_slice() {
                     [] => {
                         let whose = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
-                        diagnostics.push(self.no_join_column(&whose, name, before, join_index));
+                        diagnostics.push(self.missing_using_column_error(&whose, name, before, join_index));
                         return None;
                     }
                     [relation_index] => return Some(vec![*relation_index]),
@@ -346,15 +357,15 @@ impl<'y> JoinedStepInput<'y> {
 
 /// Builds the error for a column that the relations do not have. `whose` contains the names of the relations for the
 /// message.
-pub(super) fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnostic {
+pub(super) fn missing_column_error(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnostic {
     let columns = || among.first().map(describe_columns);
-    no_column_with_help(whose, name, among, || {
+    missing_column_error_with_help(whose, name, among, || {
         columns().unwrap_or_else(|| "correct the name".to_owned())
     })
 }
 
-/// Like [`no_column`], but with different help for a name that is not similar to any column.
-fn no_column_with_help(
+/// Like [`missing_column_error`], but with different help for a name that is not similar to any column.
+fn missing_column_error_with_help(
     whose: &str,
     name: SpannedText<'_>,
     among: &[Relation],

@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashSet;
 
-use super::cardinality::CardinalityQuery;
+use super::cardinality::JoinedRelationConditions;
 use super::compile::SpecCompilation;
 use super::dbt_tests::to_file_name_part;
 use super::join_scope::JoinedStepInput;
-use super::load::{SpecKind, Step};
+use super::load::{SpecOrigin, Step};
 use super::metrics::CHECK_MODEL_SUFFIX;
 use crate::dbt;
 use crate::dialect::op::Op;
@@ -30,7 +30,7 @@ impl SpecCompilation<'_> {
     /// Adds tests for joins that are not proven to find at most one row.
     pub(super) fn add_tests_of_unproven_joins(
         &mut self,
-        unproven: &[(usize, CardinalityQuery)],
+        unproven: &[(usize, JoinedRelationConditions)],
         plan: &StepPlan<'_>,
         step: &Step<'_>,
         joined: &JoinedStepInput<'_>,
@@ -38,7 +38,7 @@ impl SpecCompilation<'_> {
         work: &mut emit::EmitBuffers,
     ) {
         // The tests of the metric set check these joins, so models that are built on the set do not repeat the tests.
-        let unproven = if self.spec.kind == SpecKind::OverSets {
+        let unproven = if self.spec.kind == SpecOrigin::OverSets {
             &[]
         } else {
             unproven
@@ -48,7 +48,7 @@ impl SpecCompilation<'_> {
                 continue;
             };
             // All steps that are generated from a metric set share its joins, so test the joins only once.
-            let is_of_set = self.spec.kind == SpecKind::WholeSet;
+            let is_of_set = self.spec.kind == SpecOrigin::WholeSet;
             let of_step = step.name.filter(|_| self.spec.steps.len() > 1 && !is_of_set);
             let of_step = of_step.map_or("", |n| n.text);
             let words = ["assert", self.spec.model.text, of_step, "finds_one_of", relation];
@@ -91,7 +91,7 @@ impl SpecCompilation<'_> {
     fn repeated_keys_query(
         &self,
         index: usize,
-        cardinality_query: &CardinalityQuery,
+        cardinality_query: &JoinedRelationConditions,
         program: &Program,
         joined: &JoinedStepInput<'_>,
         work: &mut emit::EmitBuffers,
@@ -126,7 +126,7 @@ impl SpecCompilation<'_> {
         let filter = tree.add_conjunction(conditions);
         let body = Select::scan(source)
             .filter(filter)
-            .repeated_keys(keys, "match_count", tree);
+            .select_duplicate_keys(keys, "match_count", tree);
         Some(self.with_ctes(Vec::new(), body))
     }
 
@@ -164,16 +164,16 @@ impl SpecCompilation<'_> {
 
     /// Returns the query together with the spec's CTEs that the query reads.
     fn with_ctes(&self, query_ctes: Vec<Cte>, body: Select) -> Query {
-        fn names(select: &Select) -> impl Iterator<Item = String> {
+        fn cte_names(select: &Select) -> impl Iterator<Item = String> {
             select.sources().filter_map(SelectSource::cte_name).map(str::to_owned)
         }
         let bodies = query_ctes.iter().map(|cte| &cte.body).chain([&body]);
-        let mut names_read: FxHashSet<String> = bodies.flat_map(names).collect();
+        let mut names_read: FxHashSet<String> = bodies.flat_map(cte_names).collect();
         let mut ctes: Vec<Cte> = Vec::new();
         // Go backward, because a CTE reads only earlier CTEs.
         for cte in self.ctes.iter().rev() {
             if names_read.contains(&cte.name) {
-                names_read.extend(names(&cte.body));
+                names_read.extend(cte_names(&cte.body));
                 ctes.push(cte.clone());
             }
         }

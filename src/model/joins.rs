@@ -3,7 +3,7 @@
 use formulac_syntax::diag::lists::join_names;
 
 use super::keys::{JOIN, KeyShape};
-use super::load::{Loader, SpannedText};
+use super::load::{SpannedText, SpecLoader};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -45,14 +45,14 @@ impl JoinedRelation<'_> {
     }
 }
 
-const TYPES: &[(&str, JoinKind)] = &[
+const JOIN_TYPES: &[(&str, JoinKind)] = &[
     ("left", JoinKind::Left),
     ("inner", JoinKind::Inner),
     ("full", JoinKind::Full),
     ("cross", JoinKind::Cross),
 ];
 
-impl<'y> Loader<'y, '_> {
+impl<'y> SpecLoader<'y, '_> {
     /// Parses the joins of a step. Invalid joins are reported and skipped. Also returns whether all joins are valid.
     pub(super) fn read_joins(&mut self, step: &'y Node) -> (Vec<JoinedRelation<'y>>, bool) {
         let Some(value) = step.get("joins") else {
@@ -97,8 +97,8 @@ impl<'y> Loader<'y, '_> {
         if let Some(alias) = alias {
             self.check_name("the name of a joined relation", alias.text, alias.node);
         }
-        let kind = self.read_word(node, "type", TYPES, JoinKind::Left);
-        let many = self.read_word(node, "cardinality", &[("one", false), ("many", true)], false);
+        let kind = self.read_choice(node, "type", JOIN_TYPES, JoinKind::Left);
+        let many = self.read_choice(node, "cardinality", &[("one", false), ("many", true)], false);
         let on_pair = condition_pair.filter(|_| at_comma.is_none());
         let join_condition = on_pair.and_then(|(_, condition)| self.read_join_condition(condition));
         let using = self.list(node, "using");
@@ -142,7 +142,7 @@ impl<'y> Loader<'y, '_> {
 
     fn read_join_condition(&mut self, node: &'y Node) -> Option<SpannedText<'y>> {
         let Some(text) = node.text() else {
-            self.report_wrong_shape("on", "a condition", node);
+            self.report_invalid_shape("on", "a condition", node);
             return None;
         };
         self.check_truncated_text("on", node);
@@ -215,7 +215,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Parses a value that must be one of a few words.
-    fn read_word<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
+    fn read_choice<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
         let Some(value) = node.get(key).filter(|value| !value.is_null()) else {
             return default;
         };

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{
-    DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, METRIC_SET, MODEL, OVER_SETS, PROJECT, RULE, STEP, STEP_INPUT,
+    DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, METRIC_SET, METRIC_SET_STEP, MODEL, PROJECT, RULE, STEP,
+    STEP_INPUT,
 };
 use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::calendar::Weekday;
@@ -17,9 +18,9 @@ use crate::dialect::Dialect;
 /// ```
 #[must_use]
 pub fn spec_schema() -> String {
-    let mut schema = SchemaWriter::default();
+    let mut schema = JsonSchemaWriter::default();
     let mut model = schema.object_schema(&[&MODEL, &STEP]);
-    forbid_beside_steps(&mut model, &[&STEP]);
+    forbid_step_keys(&mut model, &[&STEP]);
     model.insert("description".to_owned(), json!(MODEL.doc));
     let set = schema.schema_reference(&METRIC_SET);
     if let Some(Value::Object(set)) = schema.definitions.get_mut(METRIC_SET.title) {
@@ -28,8 +29,8 @@ pub fn spec_schema() -> String {
             json!([{"required": ["from"]}, {"required": ["sets"]}]),
         );
     }
-    let over_sets = schema.model_over_sets_schema();
-    for (keys, object) in [(&OVER_SETS, over_sets), (&MODEL, model)] {
+    let over_sets = schema.model_on_metric_sets_schema();
+    for (keys, object) in [(&METRIC_SET_STEP, over_sets), (&MODEL, model)] {
         schema.definitions.insert(keys.title.to_owned(), Value::Object(object));
     }
     let reference = |keys: &KeyTable| json!({"$ref": format!("#/$defs/{}", keys.title)});
@@ -44,13 +45,13 @@ pub fn spec_schema() -> String {
     spec.insert("then".to_owned(), set);
     spec.insert(
         "else".to_owned(),
-        json!({"if": reads_sets, "then": reference(&OVER_SETS), "else": reference(&MODEL)}),
+        json!({"if": reads_sets, "then": reference(&METRIC_SET_STEP), "else": reference(&MODEL)}),
     );
     schema.schema_document(&MODEL, spec)
 }
 
 /// Forbids the keys of a step at the top level of a spec that has `steps`.
-fn forbid_beside_steps(spec: &mut Map<String, Value>, tables: &[&KeyTable]) {
+fn forbid_step_keys(spec: &mut Map<String, Value>, tables: &[&KeyTable]) {
     let keys = tables.iter().flat_map(|table| table.keys);
     let step_keys = keys.filter(|key| MODEL.get(key.name).is_none());
     let forbidden_keys: Map<String, Value> = step_keys.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
@@ -67,7 +68,7 @@ fn forbid_beside_steps(spec: &mut Map<String, Value>, tables: &[&KeyTable]) {
 /// ```
 #[must_use]
 pub fn project_schema() -> String {
-    let mut schema = SchemaWriter::default();
+    let mut schema = JsonSchemaWriter::default();
     let project = schema.object_schema(&[&PROJECT]);
     schema.schema_document(&PROJECT, project)
 }
@@ -79,18 +80,18 @@ pub fn project_schema() -> String {
 /// ```
 #[must_use]
 pub fn local_settings_schema() -> String {
-    let mut schema = SchemaWriter::default();
+    let mut schema = JsonSchemaWriter::default();
     let local = schema.object_schema(&[&LOCAL]);
     schema.schema_document(&LOCAL, local)
 }
 
 /// Writer for the schemas of mappings. The writer stores the schemas written so far, by title.
 #[derive(Default)]
-struct SchemaWriter {
+struct JsonSchemaWriter {
     definitions: Map<String, Value>,
 }
 
-impl SchemaWriter {
+impl JsonSchemaWriter {
     fn schema_document(self, keys: &KeyTable, content: Map<String, Value>) -> String {
         let mut document = Map::new();
         document.insert(
@@ -108,10 +109,10 @@ impl SchemaWriter {
 
     /// Returns the schema of a model built on metric sets. The first step reads the metric sets, and each later step
     /// reads the previous step.
-    fn model_over_sets_schema(&mut self) -> Map<String, Value> {
-        let mut model = self.object_schema(&[&OVER_SETS, &MODEL, &STEP]);
-        forbid_beside_steps(&mut model, &[&OVER_SETS, &STEP]);
-        let mut first = self.object_schema(&[&OVER_SETS, &STEP]);
+    fn model_on_metric_sets_schema(&mut self) -> Map<String, Value> {
+        let mut model = self.object_schema(&[&METRIC_SET_STEP, &MODEL, &STEP]);
+        forbid_step_keys(&mut model, &[&METRIC_SET_STEP, &STEP]);
+        let mut first = self.object_schema(&[&METRIC_SET_STEP, &STEP]);
         for object in [&mut model, &mut first] {
             if let Some(Value::Object(properties)) = object.get_mut("properties") {
                 let forbidden_keys = ["from", "joins", "keep"].map(|key| (key.to_owned(), Value::Bool(false)));
@@ -125,7 +126,7 @@ impl SchemaWriter {
                 json!({"type": "array", "prefixItems": [first], "items": later, "minItems": 1, "description": doc});
             properties.insert("steps".to_owned(), steps);
         }
-        model.insert("description".to_owned(), json!(OVER_SETS.doc));
+        model.insert("description".to_owned(), json!(METRIC_SET_STEP.doc));
         model
     }
 
@@ -152,7 +153,7 @@ impl SchemaWriter {
             .map(|key| key.name)
             .collect();
         let doubles: Vec<Value> = keys()
-            .filter_map(|key| Some(json!({"not": {"required": [key.name, key.same_as?]}})))
+            .filter_map(|key| Some(json!({"not": {"required": [key.name, key.alias_of?]}})))
             .collect();
         let mut object = Map::new();
         object.insert("type".to_owned(), json!("object"));
@@ -186,7 +187,7 @@ impl SchemaWriter {
             return schema;
         };
         schema.insert("description".to_owned(), json!(key.doc));
-        if key.same_as.is_some() {
+        if key.alias_of.is_some() {
             schema.insert("deprecated".to_owned(), Value::Bool(true));
         }
         Value::Object(std::mem::take(schema))
@@ -262,7 +263,7 @@ impl SchemaWriter {
                 json!({"anyOf": [text(), {"type": "object", "additionalProperties": {"anyOf": [text(), definition]}}]})
             }
             KeyShape::Joins => json!({"type": "array", "items": self.schema_reference(&JOIN)}),
-            KeyShape::Rule => {
+            KeyShape::SpecRule => {
                 let rule = self.schema_reference(&RULE);
                 json!({"anyOf": [rule, {
                     "type": "object", "minProperties": 1, "maxProperties": 1,

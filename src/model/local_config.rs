@@ -1,7 +1,7 @@
 //! `formulac.local.yml`: personal settings next to the project file, ignored by git.
 
 use super::keys::LOCAL;
-use super::load::Loader;
+use super::load::SpecLoader;
 use super::project::Project;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::{self, Node};
@@ -31,7 +31,7 @@ impl Project {
                     .push(Diagnostic::new(Code::WrongShape, root.span, message).with_help("start with `user: ann`"));
             }
             Ok(Some(root)) => {
-                Loader::new(text, &mut diagnostics).check_keys(&root, &[&LOCAL]);
+                SpecLoader::new(text, &mut diagnostics).check_keys(&root, &[&LOCAL]);
                 self.user = root.text_at("user").map(str::to_owned);
                 for (key, values) in root.pairs_at("environments") {
                     self.override_environment(key, values, text, &mut diagnostics);

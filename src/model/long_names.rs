@@ -17,7 +17,7 @@ use crate::plan::{StepPlan, key_name, snake_case, truncate_name};
 use crate::span::Span;
 
 /// Names of one kind, which must be distinct even after truncation.
-struct LongNames {
+struct TruncatedNames {
     dialect: Dialect,
     /// Whether the names are visible outside the query. If `true`, truncation must be reported.
     seen_outside: bool,
@@ -25,7 +25,7 @@ struct LongNames {
     truncated_names: FxHashMap<String, (String, Span)>,
 }
 
-impl LongNames {
+impl TruncatedNames {
     fn new(dialect: Dialect, seen_outside: bool) -> Self {
         Self {
             dialect,
@@ -34,7 +34,7 @@ impl LongNames {
         }
     }
 
-    fn add(&mut self, name: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
+    fn add_name(&mut self, name: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let (dialect, most) = (self.dialect, self.dialect.max_bytes());
         if most == 0 {
             return;
@@ -97,7 +97,7 @@ impl LongNames {
 }
 
 /// Checks the names of a step's columns. The columns of the last step are the columns of the model.
-pub(super) fn check_lengths(
+pub(super) fn check_column_name_lengths(
     plan: &StepPlan<'_>,
     ast: &Ast,
     text: &str,
@@ -106,16 +106,16 @@ pub(super) fn check_lengths(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
-    let mut names = LongNames::new(dialect, last);
+    let mut names = TruncatedNames::new(dialect, last);
     for (index, definition) in program.definitions.iter().enumerate() {
         let span = definition.span;
         match (plan.roles.try_get(index), definition.name.as_deref()) {
             (Some(DefinitionRole::Definitions), Some(name)) if plan.outputs.try_get(index) == Some(&true) => {
                 let name_span = ast.definitions.get(index).and_then(|d| d.name);
                 let span = name_span.unwrap_or(span);
-                names.add(name, span, diagnostics);
+                names.add_name(name, span, diagnostics);
                 let help = |plain: &str| format!("write `{plain}`");
-                diagnostics.extend(refused_name(name, span, dialect, last, help));
+                diagnostics.extend(rejected_character_error(name, span, dialect, last, help));
             }
             (Some(DefinitionRole::GroupBy), _) if !is_formula_key(plan, ast, index) => {
                 let name = key_name(span.text(text));
@@ -123,11 +123,11 @@ pub(super) fn check_lengths(
                     let formula = span.excerpt(text);
                     format!("define `{plain} = {formula}`, and group by `{plain}`")
                 };
-                names.add(&name, span, diagnostics);
+                names.add_name(&name, span, diagnostics);
                 if matches!(program.node(definition.root), Ir::Apply { .. }) {
-                    diagnostics.extend(refused_name(&name, span, dialect, last, help));
+                    diagnostics.extend(rejected_character_error(&name, span, dialect, last, help));
                 } else if last {
-                    diagnostics.extend(refused_beginning(&name, span, dialect, help));
+                    diagnostics.extend(reserved_prefix_error(&name, span, dialect, help));
                 }
             }
             _ => {}
@@ -138,7 +138,7 @@ pub(super) fn check_lengths(
 /// Returns an error if the warehouse rejects a column name because of one of its characters. In the last step, also
 /// returns an error if the warehouse rejects the beginning of the name. `help` returns the help for a name that the
 /// warehouse accepts.
-fn refused_name(
+fn rejected_character_error(
     name: &str,
     span: Span,
     dialect: Dialect,
@@ -146,22 +146,39 @@ fn refused_name(
     help: impl Fn(&str) -> String,
 ) -> Option<Diagnostic> {
     match name.chars().find(|c| !dialect.allows_in_names(*c)) {
-        Some(refused) => Some(refusal(name, span, dialect, &format!("contains `{refused}`"), help)),
-        None if last => refused_beginning(name, span, dialect, help),
+        Some(refused) => Some(rejected_name_error(
+            name,
+            span,
+            dialect,
+            &format!("contains `{refused}`"),
+            help,
+        )),
+        None if last => reserved_prefix_error(name, span, dialect, help),
         None => None,
     }
 }
 
 /// Returns an error if the name of a column begins like one of the warehouse's system columns.
-fn refused_beginning(name: &str, span: Span, dialect: Dialect, help: impl Fn(&str) -> String) -> Option<Diagnostic> {
+fn reserved_prefix_error(
+    name: &str,
+    span: Span,
+    dialect: Dialect,
+    help: impl Fn(&str) -> String,
+) -> Option<Diagnostic> {
     let lower = name.to_ascii_lowercase();
     let mut beginnings = dialect.facts().refused_beginnings.split_ascii_whitespace();
     let refused = beginnings.find(|beginning| lower.starts_with(beginning))?;
     let why = format!("begins with `{refused}`, as the names of system columns do");
-    Some(refusal(name, span, dialect, &why, help))
+    Some(rejected_name_error(name, span, dialect, &why, help))
 }
 
-fn refusal(name: &str, span: Span, dialect: Dialect, why: &str, help: impl Fn(&str) -> String) -> Diagnostic {
+fn rejected_name_error(
+    name: &str,
+    span: Span,
+    dialect: Dialect,
+    why: &str,
+    help: impl Fn(&str) -> String,
+) -> Diagnostic {
     let message = format!("`{name}` cannot be a column on {dialect}, because its name {why}");
     let plain = snake_case(name);
     let help = match plain.trim_start_matches('_') {
@@ -214,10 +231,10 @@ impl SpecCompilation<'_> {
     }
 
     /// Checks step names, which become CTE names.
-    pub(super) fn check_step_lengths(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let mut names = LongNames::new(self.compiler.options.dialect, false);
+    pub(super) fn check_step_name_lengths(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let mut names = TruncatedNames::new(self.compiler.options.dialect, false);
         for name in self.spec.steps.iter().filter_map(|step| step.name) {
-            names.add(name.text, name.node.span, diagnostics);
+            names.add_name(name.text, name.node.span, diagnostics);
         }
     }
 }

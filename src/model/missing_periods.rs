@@ -25,7 +25,7 @@ enum RowCountingKind {
 }
 
 /// Key that orders the rows, with the names that messages use for it.
-struct OrderKey<'k> {
+struct RowOrderKey<'k> {
     text: &'k str,
     unit: &'k str,
     /// Timeframe for the key `fill` in help texts.
@@ -38,9 +38,9 @@ struct OrderKey<'k> {
     is_of_set: bool,
 }
 
-impl OrderKey<'_> {
+impl RowOrderKey<'_> {
     /// Returns the condition under which rows are not periods.
-    fn gap_description(&self) -> String {
+    fn missing_periods_description(&self) -> String {
         match self.is_of_set {
             true => format!("a period of `{}` is missing", self.text),
             false => format!("a value of `{}` is missing", self.text),
@@ -49,7 +49,7 @@ impl OrderKey<'_> {
 
     /// Returns help text for adding the missing periods.
     fn fill_help(&self) -> String {
-        match (self.is_of_set, CalendarPeriod::named(self.unit)) {
+        match (self.is_of_set, CalendarPeriod::from_name(self.unit)) {
             (true, _) => "add `fill` to the models that use the metric".to_owned(),
             (false, Some(_)) if self.is_column => {
                 format!(
@@ -83,7 +83,7 @@ impl OrderKey<'_> {
 /// represents a period. If a period has no row, the previous row is not the row of the previous period. `before`
 /// contains the truncated columns of the previous step. `is_of_set` is `true` if the formulas are those of a metric
 /// set.
-pub(super) fn check_gaps(
+pub(super) fn check_missing_periods(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
     before: &[ColumnPeriod],
@@ -139,7 +139,7 @@ pub(super) fn check_gaps(
     // In the help, `fill` needs the name of the key's timeframe.
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
-    let order_key = OrderKey {
+    let order_key = RowOrderKey {
         text: if is_of_set { split_timeframe(key).0 } else { key },
         unit,
         timeframe: if is_fiscal { &fiscal } else { unit },
@@ -168,18 +168,17 @@ pub(super) fn check_gaps(
                 row_counting_kind(program, id).filter(|counting_kind| !is_of_key(counting_kind))?,
             ))
         });
-        diagnostics.extend(
-            row_counting
-                .and_then(|(id, counting_kind)| gap_warning(program, id, counting_kind, &order_key, in_sheet, text)),
-        );
+        diagnostics.extend(row_counting.and_then(|(id, counting_kind)| {
+            missing_period_warning(program, id, counting_kind, &order_key, in_sheet, text)
+        }));
     }
 }
 
-fn gap_warning(
+fn missing_period_warning(
     program: &Program,
     id: IrId,
     counting_kind: RowCountingKind,
-    key: &OrderKey<'_>,
+    key: &RowOrderKey<'_>,
     in_sheet: bool,
     text: &str,
 ) -> Option<Diagnostic> {
@@ -187,7 +186,7 @@ fn gap_warning(
         RowCountingKind::Offset { .. } if in_sheet => (
             format!(
                 "the cell is in another row, and that row belongs to the wrong period if {}",
-                key.gap_description()
+                key.missing_periods_description()
             ),
             key.fill_help(),
         ),
@@ -200,7 +199,7 @@ fn gap_warning(
             (
                 format!(
                     "`OFFSET` counts rows, so it reads the wrong period if {}",
-                    key.gap_description()
+                    key.missing_periods_description()
                 ),
                 key.calendar_help(
                     |unit| format!("PERIODOFFSET({value_text}, {sign}{rows}, {unit})"),
@@ -225,7 +224,7 @@ fn gap_warning(
                 match key.is_of_set {
                     true => format!(
                         "the range covers {rows}, so it spans more periods than rows if {}",
-                        key.gap_description()
+                        key.missing_periods_description()
                     ),
                     false => format!(
                         "the range covers {rows}, so it spans more {1}s than rows if `{0}` has no row for some {1}",
@@ -248,7 +247,7 @@ fn gap_warning(
 fn row_counting_kind(program: &Program, id: IrId) -> Option<RowCountingKind> {
     let (call, over) = match program.node(id) {
         Ir::Window { call, over } => (call, over),
-        Ir::RowLookup { args, lookup: find } => return rows_from_position(program, program.args(args), find),
+        Ir::RowLookup { args, lookup: find } => return row_counting_kind_of_index(program, program.args(args), find),
         _ => return None,
     };
     // A range across the columns of a pivot stays in the same row, so it counts no rows.
@@ -292,10 +291,10 @@ fn row_counting_kind(program: &Program, id: IrId) -> Option<RowCountingKind> {
 
 /// Returns the counted rows of an INDEX whose row number is relative to a row of the sheet, such as `ROW() - 1` or
 /// `MATCH(A1, A:A, 0) - 1`.
-fn rows_from_position(program: &Program, args: &[IrId], find: u32) -> Option<RowCountingKind> {
+fn row_counting_kind_of_index(program: &Program, args: &[IrId], find: u32) -> Option<RowCountingKind> {
     let [number, _, value] = *args else { return None };
     let find = program.lookups.try_get(find as usize)?;
-    let Ir::Apply { overload, args } = program.node(program.resolve_names(number)) else {
+    let Ir::Apply { overload, args } = program.node(program.resolve_references(number)) else {
         return None;
     };
     let (sign, [left, right]) = match (catalog::overload_owner(overload), program.args(args)) {
@@ -303,7 +302,7 @@ fn rows_from_position(program: &Program, args: &[IrId], find: u32) -> Option<Row
         (internal::ADD, [left, right]) => ("", [*left, *right]),
         _ => return None,
     };
-    let is_position = |id: IrId| match program.node(program.resolve_names(id)) {
+    let is_position = |id: IrId| match program.node(program.resolve_references(id)) {
         Ir::Window { call, .. } => matches!(program.node(call), Ir::Apply { overload, .. }
             if catalog::overload_owner(overload) == internal::ROW_NUMBER),
         Ir::RowLookup { args, .. } => program.args(args).len() == 2,

@@ -9,7 +9,7 @@ use crate::verify::NamedColumns;
 
 /// Contents of the files that dbt needs for a model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Model {
+pub struct DbtModelFiles {
     /// Reference to the model in its own tests.
     pub(crate) own_reference: dbt::RelationReference,
     pub(crate) sql: String,

@@ -1,6 +1,6 @@
 //! Lint for partitions in which windows find no other rows, or not all rows of the periods that they read.
 
-use super::load::{SpecKind, Step};
+use super::load::{SpecOrigin, Step};
 use super::window_reach::WindowReach;
 use crate::check::{DatePart, DefinitionRole, date_part, find_sort_key_to_shift, split_truncation};
 use crate::diag::{Code, Diagnostic};
@@ -17,7 +17,7 @@ pub(super) fn check_partitions(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
     text: &str,
-    kind: SpecKind,
+    kind: SpecOrigin,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
@@ -56,26 +56,31 @@ pub(super) fn check_partitions(
         if let Some(window) = nodes.iter().copied().find(looks) {
             let names = keys.iter().map(|key| text_of(*key));
             let span = program.meta(window).span;
-            diagnostics.push(partition_of_one(names, &span.excerpt(text), span, is_explicit));
+            diagnostics.push(single_row_partition_warning(
+                names,
+                &span.excerpt(text),
+                span,
+                is_explicit,
+            ));
         }
     }
-    let keys = StepKeys {
+    let keys = StepWindowKeys {
         program,
         nodes: &nodes,
         partition: &partition,
         order: &order,
         text,
     };
-    let fault = keys.offset_out_of_partition();
+    let fault = keys.offset_outside_partition_warning();
     // The default partition of expanded steps is checked before they are expanded.
-    let is_checked = plan.grouped && !is_explicit && kind == SpecKind::Written;
-    let fault = fault.or_else(|| keys.period_of_partition().filter(|_| is_checked));
-    diagnostics.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
+    let is_checked = plan.grouped && !is_explicit && kind == SpecOrigin::Written;
+    let fault = fault.or_else(|| keys.partition_period_warning().filter(|_| is_checked));
+    diagnostics.extend(fault.or_else(|| keys.shorter_sort_key_warning().filter(|_| kind == SpecOrigin::Written)));
 }
 
 /// Reports a window that is partitioned by all keys, so that each partition contains only one row. `is_explicit` is
 /// `true` if the step has `partition_by`.
-pub(super) fn partition_of_one<'k>(
+pub(super) fn single_row_partition_warning<'k>(
     keys: impl Iterator<Item = &'k str>,
     window: &str,
     span: Span,
@@ -94,7 +99,7 @@ pub(super) fn partition_of_one<'k>(
 }
 
 /// Keys of a step's windows.
-struct StepKeys<'s> {
+struct StepWindowKeys<'s> {
     program: &'s Program,
     /// Nodes of the definitions that the step computes.
     nodes: &'s [IrId],
@@ -103,25 +108,25 @@ struct StepKeys<'s> {
     text: &'s str,
 }
 
-impl StepKeys<'_> {
+impl StepWindowKeys<'_> {
     fn name_of(&self, id: IrId) -> &str {
         self.program.meta(id).span.text(self.text).trim()
     }
 
     /// Returns the sort key from which windows count periods, with its date and timeframe.
-    fn ordering_date(&self) -> Option<(IrId, DatePart)> {
+    fn date_sort_key(&self) -> Option<(IrId, DatePart)> {
         let key = find_sort_key_to_shift(self.program, self.order.iter().copied())?;
         Some((key, date_part(self.program, key)?))
     }
 
     /// Returns a warning if a calendar offset always leads out of the partition. For example, no row of a partition by
     /// year is one year earlier than another row.
-    fn offset_out_of_partition(&self) -> Option<Diagnostic> {
+    fn offset_outside_partition_warning(&self) -> Option<Diagnostic> {
         let program = self.program;
         let key = find_sort_key_to_shift(program, self.order.iter().copied())?;
-        let (moved, _) = key_timeframe(program, key)?;
+        let (moved, _) = key_column_and_unit(program, key)?;
         let frames = self.partition.iter().filter_map(|id| {
-            let (column, unit) = key_timeframe(program, *id)?;
+            let (column, unit) = key_column_and_unit(program, *id)?;
             Some((*id, unit.filter(|_| column == moved)?))
         });
         let frames: Vec<(IrId, CalendarUnit)> = frames.collect();
@@ -157,9 +162,9 @@ impl StepKeys<'_> {
 
     /// Returns a warning if a partition key is a longer period or a label of the date by which the rows are ordered, so
     /// that a window would have to read periods outside the default partition.
-    fn period_of_partition(&self) -> Option<Diagnostic> {
+    fn partition_period_warning(&self) -> Option<Diagnostic> {
         let program = self.program;
-        let (key, of_key) = self.ordering_date()?;
+        let (key, of_key) = self.date_sort_key()?;
         let timeframe = |id: &IrId| {
             let part = date_part(program, *id).filter(|part| part.is_within(of_key, program.fiscal_month_offset))?;
             Some((*id, part.timeframe?))
@@ -176,7 +181,8 @@ impl StepKeys<'_> {
             let reach = WindowReach::from_node(program, id)?;
             let compared = ordered.iter().filter(|_| matches!(reach, WindowReach::Offset { .. }));
             let mut parts = parts.iter().chain(compared);
-            let part = parts.find(|(_, timeframe)| !reach.stays_in(timeframe, program.fiscal_month_offset))?;
+            let part =
+                parts.find(|(_, timeframe)| !reach.stays_within_timeframe(timeframe, program.fiscal_month_offset))?;
             Some((id, part.0))
         };
         let (window, part) = self.nodes.iter().copied().find_map(cut)?;
@@ -204,9 +210,9 @@ impl StepKeys<'_> {
 
     /// Returns a warning if a window counts periods of a date in `order_by` and `order_by` also contains a shorter
     /// timeframe of the same date.
-    fn longer_period_in_order(&self) -> Option<Diagnostic> {
+    fn shorter_sort_key_warning(&self) -> Option<Diagnostic> {
         let program = self.program;
-        let (key, of_key) = self.ordering_date()?;
+        let (key, of_key) = self.date_sort_key()?;
         let is_shorter = |part: DatePart| {
             let is_weekday = part.timeframe.is_some_and(|name| name.starts_with("day_of_week"));
             part != of_key
@@ -219,7 +225,7 @@ impl StepKeys<'_> {
             .iter()
             .find(|id| date_part(program, **id).is_some_and(is_shorter))?;
         let of_shorter = date_part(program, *shorter)?;
-        let counts = |id: &IrId| WindowReach::from_node(program, *id).is_some_and(WindowReach::moves_from_current_key);
+        let counts = |id: &IrId| WindowReach::from_node(program, *id).is_some_and(WindowReach::counts_from_current_key);
         let window = self.nodes.iter().copied().find(counts)?;
         let span = program.meta(window).span;
         let (key, name) = (self.name_of(key), self.name_of(*shorter));
@@ -243,7 +249,7 @@ impl StepKeys<'_> {
 }
 
 /// Returns the column of a key, and the calendar unit if the key is truncated.
-fn key_timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
+fn key_column_and_unit(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
     let (operand, unit) = split_truncation(program, id);
     match program.node(operand) {
         Ir::Column(column) => Some((column, unit)),

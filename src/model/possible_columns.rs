@@ -1,7 +1,7 @@
 //! Determines the columns of a step from its text, without compiling the step.
 
 use super::formulas::StepFormulas;
-use super::load::{KeptColumns, Step};
+use super::load::{ColumnProjection, Step};
 use crate::Type;
 use crate::diag::Diagnostic;
 use crate::limits::Limits;
@@ -27,10 +27,10 @@ pub fn possible_columns(
         return None;
     }
     let mut names: Vec<String> = match &step.keep {
-        KeptColumns::Nothing => Vec::new(),
-        KeptColumns::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
-        KeptColumns::Columns(names) if step.joins.is_empty() => names.iter().map(|n| n.text.to_owned()).collect(),
-        KeptColumns::Columns(names) => names.iter().map(|n| key_name(n.text)).collect(),
+        ColumnProjection::Nothing => Vec::new(),
+        ColumnProjection::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
+        ColumnProjection::Columns(names) if step.joins.is_empty() => names.iter().map(|n| n.text.to_owned()).collect(),
+        ColumnProjection::Columns(names) => names.iter().map(|n| key_name(n.text)).collect(),
     };
     names.extend(step.series.map(|series| series.name.text.to_owned()));
     names.extend(step.group_by.iter().map(|key| key_name(key.text)));

@@ -4,10 +4,10 @@ use semver::{Version, VersionReq};
 
 use super::environments::{self, Environment};
 use super::keys::PROJECT;
-use super::load::Loader;
+use super::load::SpecLoader;
 use super::semantic::SemanticModels;
 use super::team;
-use super::today::{parse_fiscal_months, parse_weekday, too_many_months};
+use super::today::{invalid_months_message, parse_fiscal_months, parse_weekday};
 use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
@@ -86,7 +86,7 @@ impl Project {
                 .with_help("start with `dialect: postgres`"),
             ),
             Ok(Some(root)) => {
-                Loader::new(text, &mut diagnostics).check_keys(&root, &[&PROJECT]);
+                SpecLoader::new(text, &mut diagnostics).check_keys(&root, &[&PROJECT]);
                 project = ProjectReader {
                     diagnostics: &mut diagnostics,
                     silenced: Vec::new(),
@@ -264,7 +264,7 @@ impl ProjectReader<'_> {
             self.read_lint(lint);
         }
         let months = root.get("fiscal_month_offset");
-        if let Some((node, (message, help))) = months.and_then(|node| Some((node, too_many_months(node)?))) {
+        if let Some((node, (message, help))) = months.and_then(|node| Some((node, invalid_months_message(node)?))) {
             self.report(Code::WrongShape, node.span, message, help);
         }
         let requires = root.get("requires").and_then(|node| self.read_versions(node));

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::compile::SpecCompilation;
 use super::config::properties_config;
 use super::contract::data_type;
-use super::data_tests::{flatten_test, holds_always, test_entries};
+use super::data_tests::{flatten_test, is_unconditional, test_entries};
 use super::dbt_tests::ColumnTest;
 use super::load::{ColumnKeys, DefinitionKeys, SpannedText, StepDefinitions};
 use super::versions::{check_versions, latest_version, versions_yaml};
@@ -63,7 +63,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the version of the model that the spec generates, or `None` if the model has no versions.
-    pub(super) fn own_version(&self) -> Option<String> {
+    pub(super) fn model_version(&self) -> Option<String> {
         let is_word = |name: &&str| {
             name.chars()
                 .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
@@ -99,7 +99,7 @@ impl SpecCompilation<'_> {
     /// Returns the lower-case names of columns that a test or an enforced constraint declares NOT NULL.
     pub(super) fn declared_not_null(&self) -> FxHashSet<String> {
         const TEST: &str = "not_null";
-        let holds = |node: Option<&Node>| test_entries(node).iter().any(|test| holds_always(test, TEST));
+        let holds = |node: Option<&Node>| test_entries(node).iter().any(|test| is_unconditional(test, TEST));
         let enforced = self.is_contract_enforced();
         let is_constrained = |column: &ColumnKeys<'_>| {
             let constraints = column.constraints.and_then(Node::items).unwrap_or_default();
@@ -117,7 +117,7 @@ impl SpecCompilation<'_> {
             .filter(|column| holds(column.data_tests) || is_constrained(column));
         let of_model = test_entries(self.spec.dbt.data_tests)
             .into_iter()
-            .filter(|test| holds_always(test, TEST));
+            .filter(|test| is_unconditional(test, TEST));
         definitions
             .map(|(name, _)| name)
             .chain(columns.map(|column| column.name.text.to_lowercase()))
@@ -315,12 +315,12 @@ fn column_doc(column: &Column, property_sources: &ColumnPropertySources<'_>) -> 
     }
     let quoted = property_sources
         .dialect
-        .has_quotes_around(column.name(), !column.is_quoted());
+        .is_written_in_quotes(column.name(), !column.is_quoted());
     // dbt quotes the name exactly as written in the properties file.
     let name = match quoted {
         true => property_sources
             .dialect
-            .name_in_quotes(column.name(), !column.is_quoted())
+            .escape_quoted_name(column.name(), !column.is_quoted())
             .into_owned(),
         // Unquoted names in the SQL are in lower case.
         false => column.name().to_ascii_lowercase(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::compile::SpecCompilation;
-use super::load::{KeptColumns, Step};
+use super::load::{ColumnProjection, Step};
 use crate::dbt::RelationReference;
 use crate::ir::Program;
 use crate::plan::StepInput;
@@ -12,14 +12,14 @@ use crate::schema::{Column, Relation};
 /// Names in a spec. A column with one of these names may change the SQL even if the spec does not read it. For example,
 /// the column may make an unqualified name ambiguous, or be hidden by an output column.
 #[derive(Debug, Default)]
-pub(super) struct NamesUsed {
+pub(super) struct SpecNames {
     /// Lower-case names.
     names: BTreeSet<String>,
     /// Whether a step reads all columns of the relation in `from`.
     reads_all: bool,
 }
 
-impl NamesUsed {
+impl SpecNames {
     /// Returns the lower-case names.
     pub(super) fn names(&self) -> &BTreeSet<String> {
         &self.names
@@ -50,14 +50,14 @@ impl SpecCompilation<'_> {
                     .map(Column::name),
             );
         }
-        if let KeptColumns::Columns(names) = &step.keep {
+        if let ColumnProjection::Columns(names) = &step.keep {
             names_used.add(
                 names
                     .iter()
                     .map(|name| name.text.rsplit('.').next().unwrap_or(name.text).trim_end_matches('}')),
             );
         }
-        let takes_all = matches!(step.keep, KeptColumns::All)
+        let takes_all = matches!(step.keep, ColumnProjection::All)
             || step
                 .sheet
                 .as_ref()

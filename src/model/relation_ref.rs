@@ -1,11 +1,11 @@
 //! Parses an input relation of a spec: a table, a `ref` or a `source`.
 
-use super::checks::is_plain_name;
-use super::load::{Loader, SpannedText};
+use super::checks::is_identifier;
+use super::load::{SpannedText, SpecLoader};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 
-impl Loader<'_, '_> {
+impl SpecLoader<'_, '_> {
     pub(super) fn parse_relation(&mut self, key: &str, text: SpannedText<'_>) -> Option<RelationReference> {
         let trimmed = text.text.trim();
         if trimmed.starts_with("{{") && trimmed.ends_with("}}") {
@@ -59,7 +59,7 @@ fn quote_arguments(text: &str) -> Option<String> {
     let word = word.trim_end();
     let names: Vec<&str> = inside.split(',').map(str::trim).collect();
     let fits = (word == "ref" && names.len() <= 2) || (word == "source" && names.len() == 2);
-    if !fits || !names.iter().all(|name| is_plain_name(name)) {
+    if !fits || !names.iter().all(|name| is_identifier(name)) {
         return None;
     }
     let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
@@ -69,13 +69,13 @@ fn quote_arguments(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use crate::dbt::RelationReference;
-    use crate::load::{SpecKind, load};
+    use crate::load::{SpecOrigin, load};
 
     fn from(text: &str) -> Option<RelationReference> {
         let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");
         let node = crate::yaml::read(&source, &mut Vec::new()).unwrap().unwrap();
         let mut diagnostics = Vec::new();
-        load(&node, &source, SpecKind::Written, &mut diagnostics).map(|s| s.from)
+        load(&node, &source, SpecOrigin::Written, &mut diagnostics).map(|s| s.from)
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::compiler::{Compiler, CompilerOptions, SpecOptions};
 use crate::graph::SpecInputs;
 use crate::metrics::{MetricSet, MetricSetWithErrors, MetricSets};
 use crate::schema::Schema;
-use crate::schema::lookups::{Lookup, record_lookups};
+use crate::schema::lookups::{RecordedLookup, record_lookups};
 use crate::{CompiledSpec, SpecText};
 
 /// Compiles the specs of a project repeatedly, for example in an editor. A session compiles only the specs that changed
@@ -40,7 +40,7 @@ pub struct SpecSession {
     /// Fingerprint of the compiler's options.
     options: u64,
     /// Results by fingerprint of the spec's path and text.
-    files: FxHashMap<u64, CachedFile>,
+    files: FxHashMap<u64, CachedSpecFile>,
 }
 
 impl SpecSession {
@@ -48,13 +48,13 @@ impl SpecSession {
     /// are not in `specs` are discarded.
     #[must_use]
     pub fn compile_specs(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<Arc<CompiledSpec>> {
-        self.compile_first_specs(compiler, specs, specs.len(), || {})
+        self.compile_specs_with_dependencies(compiler, specs, specs.len(), || {})
     }
 
     /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results.
     /// `progress` is called after each spec.
     #[must_use]
-    pub fn compile_first_specs(
+    pub fn compile_specs_with_dependencies(
         &mut self,
         compiler: &Compiler,
         specs: &[SpecText<'_>],
@@ -88,7 +88,7 @@ impl SpecSession {
     }
 
     /// Takes the results of earlier compilations of these specs, and discards all others.
-    pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<CachedFile> {
+    pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<CachedSpecFile> {
         let options = Self::options_fingerprint(compiler);
         let mut cached_files = std::mem::take(&mut self.files);
         if std::mem::replace(&mut self.options, options) != options {
@@ -130,7 +130,7 @@ impl SpecSession {
                 };
                 Some((encoded, lookups))
             });
-            (fingerprint, (file.set_fingerprint, &file.inputs, compiled))
+            (fingerprint, (file.metric_set_fingerprint, &file.inputs, compiled))
         });
         postcard::to_stdvec(&(self.options, files.collect::<Vec<_>>())).ok()
     }
@@ -143,16 +143,16 @@ impl SpecSession {
         type StoredFile = (
             Option<u64>,
             Option<CachedResult<SpecInputs>>,
-            Option<(EncodedSpec, Vec<(Lookup, u64)>)>,
+            Option<(EncodedSpec, Vec<(RecordedLookup, u64)>)>,
         );
         let (options, files): (u64, Vec<(u64, StoredFile)>) = postcard::from_bytes(bytes).ok()?;
-        let file = |(set_fingerprint, inputs, compiled): StoredFile| CachedFile {
+        let file = |(metric_set_fingerprint, inputs, compiled): StoredFile| CachedSpecFile {
             // If the file contains a metric set, the metric set is parsed again.
-            set: set_fingerprint.is_none().then(|| CachedResult {
+            set: metric_set_fingerprint.is_none().then(|| CachedResult {
                 value: None,
                 lookups: Vec::new(),
             }),
-            set_fingerprint,
+            metric_set_fingerprint,
             inputs,
             compiled: compiled.map(|(encoded, lookups)| CachedResult {
                 value: CachedSpec {
@@ -171,19 +171,19 @@ impl SpecSession {
         })
     }
 
-    pub(crate) fn keep_files<'t>(&mut self, files: impl Iterator<Item = (SpecText<'t>, CachedFile)>) {
+    pub(crate) fn store_files<'t>(&mut self, files: impl Iterator<Item = (SpecText<'t>, CachedSpecFile)>) {
         self.files = files.map(|(spec, file)| (spec_fingerprint(spec), file)).collect();
     }
 }
 
 /// Results of the stages in which a spec is compiled. `None` if the stage has not run.
 #[derive(Debug, Default)]
-pub(crate) struct CachedFile {
+pub(crate) struct CachedSpecFile {
     /// Metric set, if the file contains one.
     pub set: Option<CachedResult<Option<MetricSetWithErrors>>>,
     /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a metric
     /// set.
-    pub set_fingerprint: Option<u64>,
+    pub metric_set_fingerprint: Option<u64>,
     pub inputs: Option<CachedResult<SpecInputs>>,
     pub compiled: Option<CachedResult<CachedSpec>>,
 }
@@ -192,7 +192,7 @@ pub(crate) struct CachedFile {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CachedResult<T> {
     pub value: T,
-    pub lookups: Vec<(Lookup, u64)>,
+    pub lookups: Vec<(RecordedLookup, u64)>,
 }
 
 /// Compiled spec. At least one of the fields is not `None`.
@@ -253,7 +253,7 @@ impl EncodedSpec {
 }
 
 /// Everything that specs can look up by name.
-pub(crate) struct KnownInputs<'c> {
+pub(crate) struct LookupSources<'c> {
     options: &'c CompilerOptions,
     current_date: Option<&'c str>,
     /// Fingerprints of the metric sets, by lower-case name.
@@ -262,7 +262,7 @@ pub(crate) struct KnownInputs<'c> {
     is_session: bool,
 }
 
-impl<'c> KnownInputs<'c> {
+impl<'c> LookupSources<'c> {
     pub fn new(compiler: &'c Compiler, sets: &'c FxHashMap<String, u64>, is_session: bool) -> Self {
         Self {
             options: &compiler.options,
@@ -273,20 +273,20 @@ impl<'c> KnownInputs<'c> {
     }
 
     /// Returns the fingerprint of a lookup's result. `None` if the result cannot be kept.
-    fn fingerprint(&self, lookup: &Lookup) -> Option<u64> {
+    fn fingerprint(&self, lookup: &RecordedLookup) -> Option<u64> {
         match lookup {
-            Lookup::Relation(name) => Some(fingerprint_of(&(
+            RecordedLookup::Relation(name) => Some(fingerprint_of(&(
                 self.options.models.fingerprint(name),
                 self.options.schema.fingerprint(name),
             ))),
-            Lookup::MetricSet(name) => Some(self.sets.get(name).copied().unwrap_or_default()),
-            Lookup::CurrentDate => Some(fingerprint_of(&self.current_date)),
-            Lookup::Everything => None,
+            RecordedLookup::MetricSet(name) => Some(self.sets.get(name).copied().unwrap_or_default()),
+            RecordedLookup::CurrentDate => Some(fingerprint_of(&self.current_date)),
+            RecordedLookup::Everything => None,
         }
     }
 
     /// Computes a result and records what it looks up.
-    pub fn keep<T>(&self, compute: impl FnOnce() -> T) -> CachedResult<T> {
+    pub fn memoize<T>(&self, compute: impl FnOnce() -> T) -> CachedResult<T> {
         if !self.is_session {
             return CachedResult {
                 value: compute(),
@@ -306,21 +306,21 @@ impl<'c> KnownInputs<'c> {
 
     /// Returns whether computing a result again would give the same result.
     pub fn is_current<T>(&self, cached_result: Option<&CachedResult<T>>) -> bool {
-        let is_same = |(lookup, before): &(Lookup, u64)| self.fingerprint(lookup) == Some(*before);
+        let is_same = |(lookup, before): &(RecordedLookup, u64)| self.fingerprint(lookup) == Some(*before);
         cached_result.is_some_and(|entry| entry.lookups.iter().all(is_same))
     }
 }
 
 impl CachedResult<Option<MetricSetWithErrors>> {
     /// Returns a fingerprint of the metric set in `spec`. `None` if the file is not a metric set.
-    pub fn set_fingerprint(&self, spec: SpecText<'_>) -> Option<u64> {
+    pub fn metric_set_fingerprint(&self, spec: SpecText<'_>) -> Option<u64> {
         let fingerprint = || fingerprint_of(&(spec_fingerprint(spec), &self.lookups));
         self.value.is_some().then(fingerprint)
     }
 }
 
 /// Returns the fingerprints of metric sets, by lower-case name.
-pub(crate) fn set_fingerprints(sets: &MetricSets) -> FxHashMap<String, u64> {
+pub(crate) fn metric_set_fingerprints(sets: &MetricSets) -> FxHashMap<String, u64> {
     let fingerprint = |set: &Arc<MetricSet>| fingerprint_of(&(&set.text, &set.path));
     let sets = sets.all().map(|set| (set.name.to_lowercase(), fingerprint(set)));
     sets.collect()

@@ -10,7 +10,7 @@ use crate::sql::{self, Query, QueryInput, SqlText, SqlTree};
 
 /// Input relation of a spec.
 #[derive(Debug)]
-pub(super) struct ReadSource {
+pub(super) struct SourceRelation {
     pub from: RelationReference,
     /// Name of the input in a plain query.
     pub table_name: String,
@@ -29,7 +29,7 @@ pub(super) struct ReadSource {
 /// All inputs of a spec. The relation in `from` comes first.
 #[derive(Debug, Default)]
 pub(super) struct SpecSources {
-    pub sources: Vec<ReadSource>,
+    pub sources: Vec<SourceRelation>,
     /// Index of each input, by the relation that dbt would read.
     index_by_relation: FxHashMap<String, usize>,
     /// Lower-case names of all inputs.
@@ -51,19 +51,19 @@ impl SpecSources {
     /// Returns the inputs of a spec, and reserves names for their CTEs.
     pub fn new(spec: &Spec<'_>, dialect: Dialect, names: &mut CteNames) -> Self {
         let mut sources = Self::default();
-        sources.add(&spec.from, dialect, names);
+        sources.add_input_relation(&spec.from, dialect, names);
         for (index, step) in spec.steps.iter().enumerate() {
             if let Some((from, _)) = &step.from {
-                sources.add(from, dialect, names);
+                sources.add_input_relation(from, dialect, names);
             }
             for joined in &step.joins {
-                if named_step(spec, index, &joined.to).is_none() {
-                    sources.add(&joined.to, dialect, names);
+                if find_named_step(spec, index, &joined.to).is_none() {
+                    sources.add_input_relation(&joined.to, dialect, names);
                 }
             }
             for tab in step.sheet.iter().flat_map(|sheet| &sheet.tabs) {
-                if named_step(spec, index, &tab.model).is_none() {
-                    sources.add(&tab.model, dialect, names);
+                if find_named_step(spec, index, &tab.model).is_none() {
+                    sources.add_input_relation(&tab.model, dialect, names);
                 }
             }
         }
@@ -72,7 +72,7 @@ impl SpecSources {
 
     /// Distinguishes inputs with the same name in a plain query. A table of a source is qualified with the source's
     /// schema, and a version of a model has the name that dbt assigns to the version by default.
-    pub fn name_tables(&mut self, dialect: Dialect) {
+    pub fn disambiguate_tables(&mut self, dialect: Dialect) {
         let mut counts: FxHashMap<String, usize> = FxHashMap::default();
         for source in &self.sources {
             *counts.entry(source.table.to_lowercase()).or_default() += 1;
@@ -91,7 +91,7 @@ impl SpecSources {
 
     /// Resolves the relation named by a join or tab in the step at this index.
     pub fn resolve_join_target(&self, spec: &Spec<'_>, step: usize, from: &RelationReference) -> JoinTarget {
-        match named_step(spec, step, from) {
+        match find_named_step(spec, step, from) {
             Some(step_index) if step_index < step => JoinTarget::Step(step_index),
             Some(_) => JoinTarget::Later,
             None => JoinTarget::Source(self.source_position(from).unwrap_or_default()),
@@ -99,10 +99,10 @@ impl SpecSources {
     }
 
     pub fn source_position(&self, from: &RelationReference) -> Option<usize> {
-        self.index_by_relation.get(&key(from)).copied()
+        self.index_by_relation.get(&relation_key(from)).copied()
     }
 
-    pub(super) fn add(&mut self, from: &RelationReference, dialect: Dialect, names: &mut CteNames) {
+    pub(super) fn add_input_relation(&mut self, from: &RelationReference, dialect: Dialect, names: &mut CteNames) {
         if self.source_position(from).is_some() {
             return;
         }
@@ -117,8 +117,8 @@ impl SpecSources {
         };
         let name = names.choose_name(&preferred_name);
         let select = dbt::import_cte(from, &table);
-        self.index_by_relation.insert(key(from), self.sources.len());
-        self.sources.push(ReadSource {
+        self.index_by_relation.insert(relation_key(from), self.sources.len());
+        self.sources.push(SourceRelation {
             from: from.clone(),
             table_name: from.display_name().into_owned(),
             table,
@@ -149,16 +149,16 @@ pub(super) fn dbt_sql(tree: &SqlTree, query: &Query, imports: &[QueryInput<'_>],
     sql.to_template(dbt::escape_jinja)
 }
 
-impl ReadSource {
+impl SourceRelation {
     /// Returns whether the input is the same relation as `other`. For example, `orders` is the same model as
     /// `ref('orders')`.
-    pub fn is_relation(&self, other: &RelationReference) -> bool {
-        key(&self.from) == key(other)
+    pub fn is_same_relation(&self, other: &RelationReference) -> bool {
+        relation_key(&self.from) == relation_key(other)
     }
 }
 
 /// Returns a string that identifies a relation. For example, the string is the same for `orders` and `ref('orders')`.
-fn key(from: &RelationReference) -> String {
+fn relation_key(from: &RelationReference) -> String {
     let table = match from {
         RelationReference::Table(table) => table,
         _ => "",
@@ -168,7 +168,7 @@ fn key(from: &RelationReference) -> String {
 
 /// Returns the index of the step named by a join or tab, if the name refers to a step. The step may be earlier or
 /// later.
-fn named_step(spec: &Spec<'_>, step: usize, from: &RelationReference) -> Option<usize> {
+fn find_named_step(spec: &Spec<'_>, step: usize, from: &RelationReference) -> Option<usize> {
     let RelationReference::Table(table) = from else {
         return None;
     };

@@ -4,7 +4,7 @@ use super::compile::SpecCompilation;
 use super::load::{Step, TabKeys};
 use super::sources::JoinTarget;
 use crate::Type;
-use crate::check::{Tab, no_column_diagnostic};
+use crate::check::{Tab, missing_column_diagnostic};
 use crate::compiler::split_sort_key;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{TabSource, key_name};
@@ -22,11 +22,11 @@ impl SpecCompilation<'_> {
 
     fn read_tab(&self, keys: &TabKeys<'_>, index: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
         let model = keys.model.name();
-        let facts = self.target_facts(index, &keys.model);
+        let facts = self.join_target_facts(index, &keys.model);
         match facts.target {
             JoinTarget::Step(_) => {}
             JoinTarget::Source(_) => {
-                if self.is_missing(&keys.model) {
+                if self.is_missing_relation(&keys.model) {
                     let span = keys.model_text.node.span;
                     diagnostics.push(self.report_missing_relation("model", &keys.model, span, "", std::iter::empty()));
                 }
@@ -43,7 +43,7 @@ impl SpecCompilation<'_> {
         let columns = match (&keys.columns, relation) {
             (Some(columns), _) => columns
                 .iter()
-                .map(|column| known_column(&key_name(column.text), column.span(self.source), relation, diagnostics))
+                .map(|column| find_tab_column(&key_name(column.text), column.span(self.source), relation, diagnostics))
                 .collect(),
             (None, Some(relation)) => relation.columns().to_vec(),
             (None, None) => Vec::new(),
@@ -53,7 +53,7 @@ impl SpecCompilation<'_> {
             let (name, descending) = split_sort_key(entry.text);
             let name = key_name(name);
             order.push((
-                known_column(&name, entry.span(self.source), relation, diagnostics),
+                find_tab_column(&name, entry.span(self.source), relation, diagnostics),
                 descending,
             ));
         }
@@ -77,7 +77,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns a column of a tab, as the schema describes it. Reports a missing column.
-fn known_column(
+fn find_tab_column(
     name: &str,
     span: crate::span::Span,
     relation: Option<&Relation>,
@@ -90,14 +90,14 @@ fn known_column(
     if let Some(column) = relation.column(name) {
         return column.clone();
     }
-    diagnostics.push(no_column_diagnostic(relation, name, span, || {
+    diagnostics.push(missing_column_diagnostic(relation, name, span, || {
         "use a column of this relation".to_owned()
     }));
     Column::new(name, Type::Unknown)
 }
 
 /// Converts the tabs to the form in which formulas refer to them.
-pub(super) fn named_tabs(step: &Step<'_>, tabs: &[TabSource]) -> Vec<Tab> {
+pub(super) fn to_formula_tabs(step: &Step<'_>, tabs: &[TabSource]) -> Vec<Tab> {
     let keys = step.sheet.iter().flat_map(|sheet| &sheet.tabs);
     let tab_list = keys.zip(tabs).map(|(keys, tab)| Tab {
         name: keys.name.to_owned(),

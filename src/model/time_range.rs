@@ -8,7 +8,7 @@ use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
 use super::load::Step;
 use super::sources::JoinTarget;
-use super::times::TimeTracer;
+use super::time_tracer::TimeTracer;
 use crate::Level;
 use crate::check::DefinitionRole;
 use crate::ir::{CalendarUnit, IrId};
@@ -103,11 +103,11 @@ pub(super) struct ColumnOrigin {
 /// Dependency of a value on rows other than its own row or group.
 #[derive(Clone, Debug)]
 pub(super) enum CrossRowRead {
-    /// All rows with equal values in the columns `parted_by`. The values in these rows may themselves depend on rows
+    /// All rows with equal values in the columns `partition_keys`. The values in these rows may themselves depend on rows
     /// that are earlier or later by up to the lengths in `inner`.
     Window {
         span: Span,
-        parted_by: Vec<TruncatedValue>,
+        partition_keys: Vec<TruncatedValue>,
         inner: (TimeLength, TimeLength),
     },
     /// Rows that are up to `back` earlier or up to `forward` later than the value's own row, according to this key.
@@ -162,7 +162,7 @@ impl SpecCompilation<'_> {
             in_file: &in_file,
         };
         let mut step_times = StepTimes {
-            origin_by_column: times.time_values(step, output),
+            origin_by_column: times.output_column_origins(step, output),
             has_undeclared_columns: output.open,
             ..StepTimes::default()
         };
@@ -260,7 +260,7 @@ impl SpecCompilation<'_> {
             if let JoinTarget::Step(step_index) = self.sources.resolve_join_target(self.spec, position, &join.to) {
                 let equal = conditions
                     .join_condition(index)
-                    .map(|root| times.equal_values(root, index + 1))
+                    .map(|root| times.equated_columns(root, index + 1))
                     .unwrap_or_default();
                 looks.push(CrossRowRead::Joined {
                     span: join.to_text.node.span,

@@ -1,8 +1,8 @@
 //! Keys that set the current date and the start of weeks and fiscal years.
 
 use super::compile::SpecCompilation;
-use super::load::Loader;
-use crate::calendar::{Calendar, Weekday, parse_months};
+use super::load::SpecLoader;
+use crate::calendar::{Calendar, Weekday, parse_fiscal_month_offset};
 use crate::check::{Today, is_iso_date};
 use crate::dbt::{jinja_expression, jinja_string, split_arguments};
 use crate::diag::{Code, Diagnostic};
@@ -18,7 +18,7 @@ pub(super) struct SpecToday {
 }
 
 impl SpecToday {
-    fn from_date(iso: &str) -> Self {
+    fn from_iso_date(iso: &str) -> Self {
         Self {
             value: Today::Date(iso.to_owned()),
             variable: None,
@@ -32,7 +32,7 @@ impl SpecToday {
 
     /// Returns the current date. `variables` contains the values of the project's dbt variables. Plain SQL, which has
     /// no macros, contains the value instead of the variable.
-    pub fn with_variables(&self, variables: &[(String, String)]) -> Today {
+    pub fn resolve_today(&self, variables: &[(String, String)]) -> Today {
         let name = self.variable.as_deref();
         let of_project = variables.iter().find(|(variable, _)| Some(variable.as_str()) == name);
         match (&self.value, of_project) {
@@ -68,7 +68,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-impl<'y> Loader<'y, '_> {
+impl<'y> SpecLoader<'y, '_> {
     fn report_invalid_value(&mut self, node: &Node, message: String, help: String) {
         self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
     }
@@ -80,7 +80,7 @@ impl<'y> Loader<'y, '_> {
 
     pub(super) fn fiscal_month_offset(&mut self, root: &'y Node) -> Option<u8> {
         let node = root.get("fiscal_month_offset")?;
-        if let Some((message, help)) = too_many_months(node) {
+        if let Some((message, help)) = invalid_months_message(node) {
             self.report_invalid_value(node, message, help);
         }
         // An invalid value is reported once, so the fiscal timeframes of the spec are computed as if the value were 0.
@@ -100,7 +100,7 @@ impl<'y> Loader<'y, '_> {
             .and_then(|_| text.get(4..));
         let plain = typed.and_then(jinja_string).unwrap_or(text);
         if is_iso_date(plain) {
-            return Some(SpecToday::from_date(plain));
+            return Some(SpecToday::from_iso_date(plain));
         }
         // No SQL expression for a date begins with a digit.
         if plain.starts_with(|c: char| c.is_ascii_digit()) {
@@ -175,14 +175,14 @@ pub(super) fn parse_weekday(node: &Node) -> Option<Weekday> {
 /// Parses the number of months from January to the first month of the fiscal year. `None` if the number is greater than
 /// 11.
 pub(super) fn parse_fiscal_months(node: &Node) -> Option<u8> {
-    parse_months(node.text()?)
+    parse_fiscal_month_offset(node.text()?)
 }
 
 /// Returns the message and help for an invalid number of months.
-pub(super) fn too_many_months(node: &Node) -> Option<(String, String)> {
+pub(super) fn invalid_months_message(node: &Node) -> Option<(String, String)> {
     let text = node
         .text()
-        .filter(|text| text.parse::<u64>().is_ok() && parse_months(text).is_none())?;
+        .filter(|text| text.parse::<u64>().is_ok() && parse_fiscal_month_offset(text).is_none())?;
     let help = "write the number of months from January to the first month, 0 to 11; for example, 3 if the \
         fiscal year starts in April"
         .to_owned();

@@ -4,9 +4,11 @@
 use super::column_sql::ColumnSql;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
-use super::load::{SpannedText, SpecKind, Step};
+use super::load::{SpannedText, SpecOrigin, Step};
 use super::metrics::AggregatingStep;
-use super::total_faults::{total_diagnostic, total_faults, total_of_formula, ungrouped_total, without_groups};
+use super::total_faults::{
+    total_error, total_faults, total_of_formula_error, ungrouped_input_error, ungrouped_total_error,
+};
 use super::worksheet::pivot_keys;
 use crate::Type;
 use crate::check::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
@@ -57,7 +59,7 @@ impl SpecCompilation<'_> {
         let before = self.inputs.last().map(|before| before.index);
         let prior = before.and_then(|before| Some((before, self.spec.steps.get(before)?)));
         let Some((before, prior)) = prior.filter(|(_, prior)| prior.sheet.is_none()) else {
-            diagnostics.push(without_groups(first));
+            diagnostics.push(ungrouped_input_error(first));
             return None;
         };
         let faults = total_faults(step, input, prior, &total_uses);
@@ -78,13 +80,13 @@ impl SpecCompilation<'_> {
         let mut joins: Vec<Join> = Vec::new();
         let mut items: Vec<Item> = Vec::new();
         for kind in SheetTotalKind::ALL {
-            let is_used = |measure: &&Measure| {
+            let is_used = |measure: &&TotalMeasure| {
                 let is_it =
                     |total: &TotalUse| total.kind == Some(kind) && total.measure.eq_ignore_ascii_case(&measure.name);
                 total_uses.iter().any(is_it)
             };
-            let of_kind: Vec<&Measure> = measures.iter().filter(is_used).collect();
-            let by_step: Vec<&[&Measure]> = of_kind
+            let of_kind: Vec<&TotalMeasure> = measures.iter().filter(is_used).collect();
+            let by_step: Vec<&[&TotalMeasure]> = of_kind
                 .chunk_by(|measure, other| measure.source.step == other.source.step)
                 .collect();
             for measures in &by_step {
@@ -100,7 +102,7 @@ impl SpecCompilation<'_> {
                     }
                     Err(fault) => {
                         let names: Vec<&str> = measures.iter().map(|measure| measure.name.as_str()).collect();
-                        diagnostics.push(ungrouped_total(&names.join("`, `"), fault, first));
+                        diagnostics.push(ungrouped_total_error(&names.join("`, `"), fault, first));
                         return None;
                     }
                 }
@@ -110,7 +112,7 @@ impl SpecCompilation<'_> {
         let name = self.names.choose_short_name(&format!("{}_with_totals", input.name));
         let body = Select::scan_cte(sheet.clone())
             .join(joins)
-            .keep_all_of(sheet)
+            .select_star_of(sheet)
             .project(items);
         self.ctes.push(Cte::new(dialect.name_text(&name, true), body));
         let relation = relation.map(|relation| relation.with_name(name.clone()));
@@ -123,8 +125,8 @@ impl SpecCompilation<'_> {
         &self,
         total_uses: &[TotalUse],
         (before, prior): (usize, &Step<'_>),
-    ) -> Result<Vec<Measure>, Vec<Diagnostic>> {
-        let mut measures: Vec<Measure> = Vec::new();
+    ) -> Result<Vec<TotalMeasure>, Vec<Diagnostic>> {
+        let mut measures: Vec<TotalMeasure> = Vec::new();
         let mut faults = Vec::new();
         let is_grouped = |step: &Step<'_>| !step.group_by.is_empty();
         for (index, total) in total_uses.iter().enumerate() {
@@ -136,7 +138,7 @@ impl SpecCompilation<'_> {
             let source = self.aggregating_step(before, name);
             let source = source.filter(|source| self.spec.steps.get(source.step).is_some_and(is_grouped));
             if let Some(source) = source {
-                measures.push(Measure {
+                measures.push(TotalMeasure {
                     name: name.clone(),
                     source,
                 });
@@ -146,10 +148,10 @@ impl SpecCompilation<'_> {
             let filter = filtering.and_then(|step| self.spec.steps.get(step)?.filter.as_ref());
             let grouped = self.spec.steps.iter().take(before).rfind(|step| is_grouped(step));
             faults.push(match (filter, grouped) {
-                _ if is_grouped(prior) => ungrouped_total(name, None, total.span),
-                (_, None) => without_groups(total.span),
-                (Some(filter), Some(grouped)) => self.total_of_filtered_groups(filter, grouped, total.span),
-                (None, Some(_)) => total_of_formula(name, total.span),
+                _ if is_grouped(prior) => ungrouped_total_error(name, None, total.span),
+                (_, None) => ungrouped_input_error(total.span),
+                (Some(filter), Some(grouped)) => self.filtered_groups_error(filter, grouped, total.span),
+                (None, Some(_)) => total_of_formula_error(name, total.span),
             });
         }
         if !faults.is_empty() {
@@ -161,8 +163,8 @@ impl SpecCompilation<'_> {
 
     /// Builds the error for a total in a sheet whose input is a grouped step that a later step filters. It is unclear
     /// whether the total includes the groups that the filter removes.
-    fn total_of_filtered_groups(&self, filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
-        let (message, help) = if self.spec.kind == SpecKind::Written {
+    fn filtered_groups_error(&self, filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
+        let (message, help) = if self.spec.kind == SpecOrigin::Written {
             let name = grouped.name.map_or(String::new(), |name| format!(" `{}`", name.text));
             let help = format!(
                 "to remove the rows from the sheet and its totals, move the condition to `where` of the grouped \
@@ -177,7 +179,7 @@ impl SpecCompilation<'_> {
                 help.to_owned(),
             )
         };
-        total_diagnostic(
+        total_error(
             span,
             format!("{message}, so it is unclear which rows the total includes"),
         )
@@ -196,13 +198,13 @@ impl SpecCompilation<'_> {
         step: &Step<'_>,
         input: &StepInput<'_>,
         kind: SheetTotalKind,
-        (measures, is_single): (&[&Measure], bool),
+        (measures, is_single): (&[&TotalMeasure], bool),
         memory: &mut CompileMemory,
     ) -> Result<TotalColumns, Option<Diagnostic>> {
         let aggregating = measures.first().map_or(0, |measure| measure.source.step);
         let before = self.inputs.iter().find(|before| before.index == aggregating).cloned();
         let (before, prior) = before.zip(self.spec.steps.get(aggregating)).ok_or(None)?;
-        let again = step_of_total(step, prior, kind);
+        let again = step_grouped_for_total(step, prior, kind);
         let keys: Vec<String> = again.group_by.iter().map(|key| key_name(key.text)).collect();
         let columns: Vec<String> = measures.iter().map(|measure| measure.source.column.clone()).collect();
         let output = self.recompute_step(&again, &before, &columns, memory)?;
@@ -217,7 +219,7 @@ impl SpecCompilation<'_> {
         };
         let options = &self.compiler.options;
         let dialect = options.dialect;
-        let sources = SheetAndTotals {
+        let sources = SheetTotalsJoin {
             sheet: dialect.name_text(input.name, true),
             sheet_columns: ColumnSql {
                 dialect,
@@ -306,7 +308,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns the previous step of a sheet, grouped by the keys that one kind of total needs.
-fn step_of_total<'y>(sheet: &Step<'_>, prior: &Step<'y>, kind: SheetTotalKind) -> Step<'y> {
+fn step_grouped_for_total<'y>(sheet: &Step<'_>, prior: &Step<'y>, kind: SheetTotalKind) -> Step<'y> {
     let pivot = pivot_keys(sheet);
     let is_pivot_key = |key: &SpannedText<'_>| pivot.iter().any(|name| name.eq_ignore_ascii_case(&key_name(key.text)));
     let mut step = prior.clone();
@@ -322,7 +324,7 @@ fn step_of_total<'y>(sheet: &Step<'_>, prior: &Step<'y>, kind: SheetTotalKind) -
 }
 
 /// Names in the select that joins a sheet and its totals.
-struct SheetAndTotals<'i> {
+struct SheetTotalsJoin<'i> {
     /// Name of the sheet's input in SQL.
     sheet: String,
     sheet_columns: ColumnSql<'i>,
@@ -331,7 +333,7 @@ struct SheetAndTotals<'i> {
     total_columns: ColumnSql<'i>,
 }
 
-impl SheetAndTotals<'_> {
+impl SheetTotalsJoin<'_> {
     /// Returns the join that adds the totals to the sheet by these keys.
     fn join(&self, keys: &[String], emitter: &mut Emitter<'_>) -> Join {
         let equalities: Vec<SqlId> = keys
@@ -360,11 +362,11 @@ impl SheetAndTotals<'_> {
     /// the sheet.
     fn total_column(
         &self,
-        measure: &Measure,
+        measure: &TotalMeasure,
         (kind, finds_all): (SheetTotalKind, bool),
         tree: &mut SqlTree,
     ) -> (Item, (SheetTotal, Column)) {
-        let Measure { name: measure, source } = measure;
+        let TotalMeasure { name: measure, source } = measure;
         let ColumnSql { dialect, relation } = self.sheet_columns;
         let in_use = relation.map_or(&[][..], Relation::columns).iter().map(Column::name);
         let name = unused_name(&format!("{measure}_{}", kind.name()), in_use, dialect.max_bytes());
@@ -376,7 +378,7 @@ impl SheetAndTotals<'_> {
             expr = tree.add_call("coalesce", &[expr, zero], Span::default());
         }
         let item = Item::named(expr, dialect.name_text(&name, true));
-        let input_column = self.total_columns.known_column(&source.column);
+        let input_column = self.total_columns.schema_column(&source.column);
         let column = Column::new(&name, input_column.map_or(Type::Unknown, Column::ty))
             .nullable(!source.is_zero_without_rows && is_null)
             .with_size(input_column.map_or(0, Column::size))
@@ -391,7 +393,7 @@ impl SheetAndTotals<'_> {
 }
 
 /// Measure of a total, and the step that computes the measure from rows.
-struct Measure {
+struct TotalMeasure {
     name: String,
     source: AggregatingStep,
 }

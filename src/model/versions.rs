@@ -11,7 +11,7 @@ use crate::yaml::Node;
 
 /// Version of a model that its spec does not generate.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub struct OtherVersion {
+pub struct UngeneratedVersion {
     /// Name of the version.
     pub version: String,
     /// Possible names of the version's file, without `.sql`. The usual name comes first.
@@ -79,10 +79,10 @@ pub(super) fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
 }
 
 /// Returns the versions that the spec does not generate.
-pub(super) fn other_versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<OtherVersion> {
+pub(super) fn ungenerated_versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<UngeneratedVersion> {
     let latest = latest_version(dbt);
     let others = versions(dbt).filter(|(name, _)| Some(*name) != latest);
-    let other = |(name, node): (&str, &Node)| OtherVersion {
+    let other = |(name, node): (&str, &Node)| UngeneratedVersion {
         version: name.to_owned(),
         files: match node.text_at("defined_in") {
             Some(file) => vec![file.to_owned()],

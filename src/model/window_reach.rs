@@ -1,11 +1,11 @@
 //! Windows that read rows of other periods.
 
 use crate::catalog::{self, internal};
-use crate::check::{constant_period, date_part, is_label};
+use crate::check::{constant_period, date_part, is_recurring};
 use crate::ir::{CalendarEnd, CalendarPeriod, FrameBound, Ir, IrId, Program, WindowFrame};
 
 /// Length of a week, in seconds.
-const WEEK: i64 = 7 * 86_400;
+const WEEK_SECONDS: i64 = 7 * 86_400;
 
 /// Rows that a window reads in addition to the current row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,12 +57,12 @@ impl WindowReach {
                 let reads_no_other = is_current(from) && is_current(to);
                 (!reads_all_rows && !reads_no_other).then_some(Self::Rows)
             }
-            (WindowFrame::Calendar(range), _) => Some(Self::of_range([range.from, range.to])),
+            (WindowFrame::Calendar(range), _) => Some(Self::from_range_ends([range.from, range.to])),
             _ => None,
         }
     }
 
-    fn of_range(ends: [CalendarEnd; 2]) -> Self {
+    fn from_range_ends(ends: [CalendarEnd; 2]) -> Self {
         let leaves = |end: &CalendarEnd| match end {
             CalendarEnd::Partition(_) => true,
             CalendarEnd::Moved(count, _) => *count != 0,
@@ -81,12 +81,12 @@ impl WindowReach {
     }
 
     /// Returns whether all rows that the window reads have the same value of a timeframe as the current row.
-    pub fn stays_in(self, timeframe: &str, fiscal_month_offset: Option<u8>) -> bool {
+    pub fn stays_within_timeframe(self, timeframe: &str, fiscal_month_offset: Option<u8>) -> bool {
         match self {
             Self::Rows => false,
-            Self::Offset { distance, is_in_months } if is_label(timeframe) => match timeframe {
+            Self::Offset { distance, is_in_months } if is_recurring(timeframe) => match timeframe {
                 "month_name" | "month_num" | "quarter_of_year" => is_in_months && distance % 12 == 0,
-                "day_of_week_name" | "day_of_week_num" => !is_in_months && distance % WEEK == 0,
+                "day_of_week_name" | "day_of_week_num" => !is_in_months && distance % WEEK_SECONDS == 0,
                 _ => false,
             },
             Self::Offset { .. } => false,
@@ -104,7 +104,7 @@ impl WindowReach {
     }
 
     /// Returns whether the window counts calendar units from the current key.
-    pub fn moves_from_current_key(self) -> bool {
+    pub fn counts_from_current_key(self) -> bool {
         matches!(self, Self::Offset { .. } | Self::Range { moves: true, .. })
     }
 }

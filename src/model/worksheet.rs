@@ -6,8 +6,8 @@ use formulac_syntax::diag::lists::join_names;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::formulas::StepFormulas;
-use super::load::{KeptColumns, Step};
-use super::tabs::named_tabs;
+use super::load::{ColumnProjection, Step};
+use super::tabs::to_formula_tabs;
 use crate::ast::Ast;
 use crate::check::{Context, DefinitionRole, Pivot, WorksheetGrid};
 use crate::compiler::split_sort_key;
@@ -32,7 +32,7 @@ pub(super) fn worksheet_grid(
     Some(WorksheetGrid {
         columns,
         row: keys.row,
-        tabs: named_tabs(step, tabs),
+        tabs: to_formula_tabs(step, tabs),
         pivot: sheet_pivot(step, grain),
         totals: Some(Vec::new()),
     })
@@ -48,12 +48,12 @@ pub(super) fn formula_context(sheet: Option<&WorksheetGrid>) -> Context {
 
 /// Removes the sheet's own calculations from the columns that the step keeps, because they are not columns of the
 /// previous step.
-pub(super) fn without_calculations<'s, 'y>(
+pub(super) fn exclude_calculations<'s, 'y>(
     step: &'s Step<'y>,
     ast: &Ast,
     formulas: &StepFormulas<'_>,
 ) -> Cow<'s, Step<'y>> {
-    let (Some(_), KeptColumns::Columns(sheet_columns)) = (&step.sheet, &step.keep) else {
+    let (Some(_), ColumnProjection::Columns(sheet_columns)) = (&step.sheet, &step.keep) else {
         return Cow::Borrowed(step);
     };
     let of_step = |part: u32| formulas.roles.get(part as usize) == Some(&DefinitionRole::Definitions);
@@ -72,7 +72,7 @@ pub(super) fn without_calculations<'s, 'y>(
         return Cow::Borrowed(step);
     }
     let mut step = step.clone();
-    if let KeptColumns::Columns(kept_columns) = &mut step.keep {
+    if let ColumnProjection::Columns(kept_columns) = &mut step.keep {
         kept_columns.retain(|name| !defined.contains(&name.text.to_ascii_lowercase()));
     }
     Cow::Owned(step)
@@ -89,7 +89,7 @@ pub(super) fn sheet_column_indexes(step: &Step<'_>) -> FxHashMap<String, usize> 
 
 /// Warns if `order_by` omits a key column and the rows are not partitioned, because the previous row may then belong to
 /// a different key, such as another region.
-pub(super) fn check_order(
+pub(super) fn check_sort_keys(
     step: &Step<'_>,
     program: &Program,
     grain: &[String],

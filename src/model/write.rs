@@ -6,9 +6,9 @@ use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
 use super::incremental::IncrementalPlan;
 use super::join_tests::SingleMatchTest;
-use super::load::{SpecKind, Step};
+use super::load::{SpecOrigin, Step};
 use super::sources::dbt_sql;
-use super::{ColumnLineage, CompiledSpec, Model, ModelTest, SpecDefinition};
+use super::{ColumnLineage, CompiledSpec, DbtModelFiles, ModelTest, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::DefinitionRole;
 use crate::dbt;
@@ -96,7 +96,7 @@ impl SpecCompilation<'_> {
             .sources
             .sources
             .iter()
-            .filter_map(|source| Some((source.from.name(), self.known_relation(&source.from)?)))
+            .filter_map(|source| Some((source.from.name(), self.schema_relation(&source.from)?)))
             .collect();
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
@@ -156,7 +156,7 @@ impl SpecCompilation<'_> {
         // Without this comment, dbt would not run the test with the model, because the query reads only the model's
         // inputs. A metric set is not a dbt node, so it needs no comment.
         let tested = match self.spec.kind {
-            SpecKind::WholeSet => String::new(),
+            SpecOrigin::WholeSet => String::new(),
             _ => dbt::depends_on_comment(&self.own_reference()),
         };
         let imports = self.sources.imports();
@@ -193,7 +193,7 @@ impl SpecCompilation<'_> {
             .path
             .map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
         let tests = self.join_tests(&emit.tree, &spec_name);
-        if self.spec.kind == SpecKind::WholeSet {
+        if self.spec.kind == SpecOrigin::WholeSet {
             // A metric set has no rows of its own, so the only tests are those of its joins.
             compiled.set_tests = tests;
             return;
@@ -207,7 +207,7 @@ impl SpecCompilation<'_> {
             selects.for_each(|select| emit.tree.qualify_sort_keys(select));
         }
         let plain = self.plain_query(&emit.tree, &query);
-        if self.is_too_long(plain.len(), compiled) {
+        if self.check_sql_length(plain.len(), compiled) {
             return;
         }
         compiled.query = Some(plain);
@@ -216,14 +216,14 @@ impl SpecCompilation<'_> {
             return;
         }
         let sql = self.write_sql(query, incremental.as_ref(), emit, compiled);
-        if self.is_too_long(sql.config.len() + sql.body.len(), compiled) {
+        if self.check_sql_length(sql.config.len() + sql.body.len(), compiled) {
             return;
         }
         compiled.model = Some(self.write_model(sql, tests, grain, incremental.as_ref(), &spec_name, compiled));
     }
 
     /// Returns whether SQL of this length is too long, and reports it.
-    fn is_too_long(&self, length: usize, compiled: &mut CompiledSpec) -> bool {
+    fn check_sql_length(&self, length: usize, compiled: &mut CompiledSpec) -> bool {
         let most = self.compiler.options.limits.output;
         if length > most {
             let message = format!("the SQL is longer than {}", format_bytes(most));
@@ -289,8 +289,8 @@ impl SpecCompilation<'_> {
     /// Returns a query as plain SQL, without dbt's Jinja.
     fn plain_query(&self, tree: &SqlTree, query: &Query) -> String {
         let mut text = SqlText::default();
-        let is_hiding = self.compiler.options.dialect.facts().alias_hides_relation;
-        sql::write_query(tree, query, &self.query_inputs(), is_hiding, &mut text);
+        let shadows_relations = self.compiler.options.dialect.facts().alias_hides_relation;
+        sql::write_query(tree, query, &self.query_inputs(), shadows_relations, &mut text);
         text.into_query(tree)
     }
 
@@ -323,7 +323,7 @@ impl SpecCompilation<'_> {
         incremental: Option<&IncrementalPlan>,
         spec_name: &str,
         compiled: &mut CompiledSpec,
-    ) -> Model {
+    ) -> DbtModelFiles {
         let (mut grain, mut never_null) = (grain, Vec::new());
         if let Some(incremental) = incremental {
             if grain.is_empty() && incremental.is_unique {
@@ -343,7 +343,7 @@ impl SpecCompilation<'_> {
         }));
         let body_length = model_sql.body.len();
         let sql = dbt::add_sql_header(&(model_sql.config + &model_sql.body), spec_name);
-        Model {
+        DbtModelFiles {
             own_reference: self.own_reference(),
             body_at: sql.len() - body_length,
             contract_query: model_sql.under_contract,
@@ -355,7 +355,7 @@ impl SpecCompilation<'_> {
             sql,
             yml: dbt::add_yml_header(&yml, spec_name),
             md: docs.text().map(|text| dbt::add_md_header(&text, spec_name)),
-            declared: self.declared_names(docs.names(), semantic.as_ref()),
+            declared: self.collect_declarations(docs.names(), semantic.as_ref()),
             semantic,
         }
     }

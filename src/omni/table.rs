@@ -162,7 +162,7 @@ fn fields<'a>(
         let name = used_names.reserve([name]);
         // Omni derives the column from the name of the field. If the name or case of the column differs, `sql`
         // specifies the column.
-        let is_other = !name.eq_ignore_ascii_case(column) || is_exact && omni_options.dialect.is_folded(column);
+        let is_other = !name.eq_ignore_ascii_case(column) || is_exact && omni_options.dialect.would_change_case(column);
         let sql = is_other.then(|| match sql_of_view {
             Some(sql) => sql.to_owned(),
             None => omni_options.dialect.name_text(column, false),

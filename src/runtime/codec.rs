@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHasher};
 
 /// Maximum nesting depth of values. Parsed JSON never has a greater nesting depth.
-pub const DEPTH: usize = 200;
+pub const MAX_NESTING_DEPTH: usize = 200;
 
 /// Writes a value as bytes for [`read`], which must be called with the same `shape`. The shape is a string that
 /// identifies the stored types.

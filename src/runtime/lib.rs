@@ -1,7 +1,7 @@
 //! Threads, bisection and binary caches: support code that does not depend on formulas, SQL or dbt.
 //!
 //! [`parallel`] runs work on all cores and returns the results in the order of the input, so that output does not
-//! depend on the number of cores. [`halves`] applies an operation to many items at once. [`codec`] writes data
+//! depend on the number of cores. [`bisection`] applies an operation to many items at once. [`codec`] writes data
 //! structures as bytes that are much faster to read than JSON. The `formulac` command stores parsed dbt artifacts and
 //! the models' lineage in this format.
 //!
@@ -26,6 +26,6 @@
     clippy::unimplemented
 )]
 
+pub mod bisection;
 pub mod codec;
-pub mod halves;
 pub mod parallel;

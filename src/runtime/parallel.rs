@@ -6,7 +6,7 @@ use std::thread;
 
 /// Returns the results of `work` for the numbers from 0 to `count` (exclusive), in order.
 pub fn map_range<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    each_with_stack(count, None, work)
+    map_range_with_stack(count, None, work)
 }
 
 /// Runs `work` for each item on all cores and returns the results in order.
@@ -17,7 +17,7 @@ pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<
 
 /// Like [`map_range`], but runs `work` on threads with this stack size in bytes. The calling thread also works, with
 /// its own stack size. If no thread can be started, the calling thread does all the work.
-pub fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+pub fn map_range_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(count);
     if threads <= 1 {
         return (0..count).map(work).collect();

@@ -8,7 +8,7 @@ use super::metric_set_conflicts::EditedMetricColumn;
 use super::model_reconciler::ModelReconciler;
 use super::reconcile::Reconciled;
 use crate::decompile::{EditOrigin, FoundFormula, with_formula, with_formulas};
-use formulac_runtime::halves::apply_with_bisection;
+use formulac_runtime::bisection::apply_with_bisection;
 
 /// CTE and name of an edited column.
 type ColumnKey = (Option<String>, String);

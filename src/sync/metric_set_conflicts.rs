@@ -15,7 +15,7 @@ use crate::decompile::{
     RewrittenSql, Substitution, with_formula,
 };
 use crate::model::MetricSetRelation;
-use crate::model::shared_definitions::is_plain_name;
+use crate::model::shared_definitions::is_identifier;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 use crate::{CompiledSpec, Compiler};
 
@@ -461,7 +461,7 @@ pub fn with_override(spec: &str, name: &str, formula: &str) -> Result<String, St
             set("overrides", names, &["metrics"])
         }
     };
-    let is_plain = is_plain_name(name);
+    let is_plain = is_identifier(name);
     let definition = format!("{name} = {formula}");
     let definitions = match step.get("definitions") {
         Some(YamlValue::Map(..)) => Edit::Set {

@@ -1,6 +1,6 @@
 //! Manual edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
 
-use formulac_runtime::halves::apply_with_bisection;
+use formulac_runtime::bisection::apply_with_bisection;
 
 use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};

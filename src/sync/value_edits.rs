@@ -6,7 +6,7 @@ use super::hand_edits::{HandEdit, Property};
 use super::model_reconciler::ModelReconciler;
 use super::write_back::{self, with_spec_edits};
 use crate::yaml_edit::value as yaml_value;
-use formulac_runtime::halves::apply_with_bisection;
+use formulac_runtime::bisection::apply_with_bisection;
 
 /// When several edits are transferred together, at most this many ways to write each edit in the spec are tried.
 const MAX_WAYS: usize = 4;

@@ -4,12 +4,12 @@ use super::YamlRefusal;
 use super::lines;
 use super::tree::{YamlTree, read};
 
-const OPENING: &str = "# >>> formulac";
-const CLOSING: &str = "# <<< formulac";
+const START_MARKER: &str = "# >>> formulac";
+const END_MARKER: &str = "# <<< formulac";
 
 /// Returns whether the line is the opening marker of a managed block.
 pub(super) fn is_block_start_marker(line: &str) -> bool {
-    line.starts_with(OPENING)
+    line.starts_with(START_MARKER)
 }
 
 /// Managed block. The first line of the block is its name.
@@ -43,16 +43,16 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
         }
         if is_block_start_marker(text) {
             if open.is_some() {
-                return Err(tree.new_refusal(comment.start, format!("`{CLOSING}` is missing before this line")));
+                return Err(tree.new_refusal(comment.start, format!("`{END_MARKER}` is missing before this line")));
             }
             let name = text.trim_end();
             if yaml_blocks.iter().any(|block| block.name == name) {
                 return Err(tree.new_refusal(comment.start, format!("`{name}` occurs twice")));
             }
             open = Some((comment.start, name));
-        } else if text.starts_with(CLOSING) {
+        } else if text.starts_with(END_MARKER) {
             let Some((start, name)) = open.take() else {
-                return Err(tree.new_refusal(comment.start, format!("`{OPENING}` is missing above this line")));
+                return Err(tree.new_refusal(comment.start, format!("`{START_MARKER}` is missing above this line")));
             };
             let inside = source.get(start..comment.end).unwrap_or_default();
             yaml_blocks.push(YamlBlock {
@@ -64,7 +64,7 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
         }
     }
     match open {
-        Some((start, _)) => Err(tree.new_refusal(start, format!("`{CLOSING}` is missing below this line"))),
+        Some((start, _)) => Err(tree.new_refusal(start, format!("`{END_MARKER}` is missing below this line"))),
         None => Ok(yaml_blocks),
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn merge(
     let sources = [file, new.source].into_iter().chain(base.map(|tree| tree.source));
     if !sources
         .into_iter()
-        .any(|text| text.contains(OPENING) || text.contains(CLOSING))
+        .any(|text| text.contains(START_MARKER) || text.contains(END_MARKER))
     {
         return Ok((file.to_owned(), Vec::new()));
     }

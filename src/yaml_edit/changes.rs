@@ -35,7 +35,7 @@ impl YamlChanges {
             && self.new_contents.is_none()
     }
 
-    pub fn add(&mut self, to: YamlNodeId, behind: usize, added: AddedNode) {
+    pub fn add_child(&mut self, to: YamlNodeId, behind: usize, added: AddedNode) {
         self.added.entry(to).or_default().entry(behind).or_default().push(added);
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::changes::{AddedNode, YamlChanges, parents};
 use super::path::{Path, PathSegment};
-use super::tree::{Child, NESTING, YamlKind, YamlNodeId, YamlTree, read};
+use super::tree::{ChildNode, MAX_NESTING, YamlKind, YamlNodeId, YamlTree, read};
 use super::value::YamlValue;
 use super::{YamlRefusal, splice, without_byte_order_mark};
 
@@ -58,35 +58,35 @@ pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
         new_keys: HashSet::new(),
     };
     for edit in edits {
-        editor.apply(edit)?;
+        editor.record_edit(edit)?;
     }
     let changes = editor.finish()?;
     splice::apply_changes(&tree, &changes).map(|edited| format!("{mark}{edited}"))
 }
 
 /// List items, keyed by the values that identify them. `None` if several items have the same values.
-type Items = HashMap<Vec<String>, Option<usize>>;
+type ItemIndex = HashMap<Vec<String>, Option<usize>>;
 
 struct Editor<'t, 's> {
     tree: &'t YamlTree<'s>,
     changes: YamlChanges,
     keys: HashMap<YamlNodeId, HashMap<&'t str, usize>>,
-    items: HashMap<(YamlNodeId, Vec<String>), Items>,
+    items: HashMap<(YamlNodeId, Vec<String>), ItemIndex>,
     /// Children to add to keys that have no value.
     empty: BTreeMap<YamlNodeId, Vec<(Option<String>, YamlValue)>>,
     new_keys: HashSet<(YamlNodeId, String)>,
 }
 
 impl<'t> Editor<'t, '_> {
-    fn apply(&mut self, edit: &Edit) -> Result<(), YamlRefusal> {
+    fn record_edit(&mut self, edit: &Edit) -> Result<(), YamlRefusal> {
         match edit {
-            Edit::Set { at, value, after } => self.set(at, value, after),
-            Edit::Add { to, value } => self.add(to, value),
-            Edit::Remove { at } => self.remove(at),
+            Edit::Set { at, value, after } => self.record_set(at, value, after),
+            Edit::Add { to, value } => self.record_add(to, value),
+            Edit::Remove { at } => self.record_remove(at),
         }
     }
 
-    fn set(&mut self, at: &Path, value: &YamlValue, after: &[String]) -> Result<(), YamlRefusal> {
+    fn record_set(&mut self, at: &Path, value: &YamlValue, after: &[String]) -> Result<(), YamlRefusal> {
         self.check_writable(at, value)?;
         let Some((last, above)) = at.steps().split_last() else {
             return match self.tree.root {
@@ -98,7 +98,7 @@ impl<'t> Editor<'t, '_> {
             };
         };
         if self.tree.root.is_none() && above.is_empty() {
-            return self.first_key(last, value);
+            return self.set_first_key(last, value);
         }
         let parent = self.find(above, at)?;
         match (self.find_child(parent, last), last) {
@@ -113,12 +113,12 @@ impl<'t> Editor<'t, '_> {
                 }
                 Ok(())
             }
-            (None, PathSegment::Key(key)) => self.new_key(parent, at, key, value, after),
+            (None, PathSegment::Key(key)) => self.add_new_key(parent, at, key, value, after),
             (None, _) => Err(self.missing_refusal(parent, at)),
         }
     }
 
-    fn first_key(&mut self, step: &PathSegment, value: &YamlValue) -> Result<(), YamlRefusal> {
+    fn set_first_key(&mut self, step: &PathSegment, value: &YamlValue) -> Result<(), YamlRefusal> {
         let PathSegment::Key(key) = step else {
             return Err(self.tree.new_refusal(0, "the file is empty"));
         };
@@ -133,7 +133,7 @@ impl<'t> Editor<'t, '_> {
         Ok(())
     }
 
-    fn new_key(
+    fn add_new_key(
         &mut self,
         parent: YamlNodeId,
         at: &Path,
@@ -146,7 +146,7 @@ impl<'t> Editor<'t, '_> {
         if !self.new_keys.insert((parent, key.to_owned())) {
             return Err(self.overlap_refusal(node.start, at));
         }
-        if self.is_plain_empty(parent) {
+        if self.is_untagged_empty(parent) {
             self.empty
                 .entry(parent)
                 .or_default()
@@ -164,7 +164,7 @@ impl<'t> Editor<'t, '_> {
         }
         let behind = after.iter().find_map(|key| self.find_key(parent, key));
         let slot = behind.map_or(node.children().len(), |number| number + 1);
-        self.changes.add(
+        self.changes.add_child(
             parent,
             slot,
             AddedNode {
@@ -176,7 +176,7 @@ impl<'t> Editor<'t, '_> {
         Ok(())
     }
 
-    fn add(&mut self, to: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
+    fn record_add(&mut self, to: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
         self.check_writable(to, value)?;
         if self.tree.root.is_none() && to.steps().is_empty() {
             match self
@@ -190,7 +190,7 @@ impl<'t> Editor<'t, '_> {
             return Ok(());
         }
         let list = self.find(to.steps(), to)?;
-        if self.is_plain_empty(list) {
+        if self.is_untagged_empty(list) {
             self.empty.entry(list).or_default().push((None, value.clone()));
             return Ok(());
         }
@@ -205,7 +205,7 @@ impl<'t> Editor<'t, '_> {
         };
         if !has {
             let end = self.children(list).len();
-            self.changes.add(
+            self.changes.add_child(
                 list,
                 end,
                 AddedNode {
@@ -218,7 +218,7 @@ impl<'t> Editor<'t, '_> {
         Ok(())
     }
 
-    fn remove(&mut self, at: &Path) -> Result<(), YamlRefusal> {
+    fn record_remove(&mut self, at: &Path) -> Result<(), YamlRefusal> {
         let Some((last, above)) = at.steps().split_last() else {
             return Err(self.tree.new_refusal(0, "the complete file would be removed"));
         };
@@ -270,13 +270,13 @@ impl<'t> Editor<'t, '_> {
         Ok(changes)
     }
 
-    fn children(&self, id: YamlNodeId) -> &'t [Child] {
+    fn children(&self, id: YamlNodeId) -> &'t [ChildNode] {
         self.tree.node(id).children()
     }
 
     /// Returns `true` if the node is empty and has no tag or anchor.
-    fn is_plain_empty(&self, id: YamlNodeId) -> bool {
-        self.tree.is_nothing(id)
+    fn is_untagged_empty(&self, id: YamlNodeId) -> bool {
+        self.tree.is_empty_node(id)
     }
 
     fn find(&mut self, steps: &[PathSegment], path: &Path) -> Result<YamlNodeId, YamlRefusal> {
@@ -329,7 +329,7 @@ impl<'t> Editor<'t, '_> {
             return None;
         }
         let read = || {
-            let mut items = Items::new();
+            let mut items = ItemIndex::new();
             for (number, item) in node.children().iter().enumerate() {
                 let value = match tree.node(item.value).kind {
                     YamlKind::Alias(target) => target,
@@ -354,7 +354,7 @@ impl<'t> Editor<'t, '_> {
     }
 
     fn check_writable(&self, at: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
-        if value.is_deeper_than(NESTING) {
+        if value.is_deeper_than(MAX_NESTING) {
             return Err(self
                 .tree
                 .new_refusal(0, format!("the value for `{at}` is nested too deeply")));

@@ -37,7 +37,7 @@ pub(super) fn line_end(source: &str, at: usize) -> usize {
 }
 
 /// Returns the end of the previous line. `None` for the first line.
-pub(super) fn line_above(source: &str, at: usize) -> Option<usize> {
+pub(super) fn previous_line_end(source: &str, at: usize) -> Option<usize> {
     let first = line_start(source, at).checked_sub(1)?;
     Some(line_end(source, line_start(source, first)))
 }
@@ -97,7 +97,7 @@ pub(super) fn skip_properties(source: &str, from: usize, has_some: bool) -> usiz
 }
 
 /// Returns the offset after the closing quote of a scalar that begins at this offset.
-pub(super) fn quoted_end(source: &str, from: usize) -> usize {
+pub(super) fn quoted_scalar_end(source: &str, from: usize) -> usize {
     let rest = source.as_bytes().get(from..).unwrap_or_default();
     let Some(quote) = rest.first() else { return from };
     let mut at = 1;
@@ -115,7 +115,7 @@ pub(super) fn quoted_end(source: &str, from: usize) -> usize {
 
 /// Returns the offset after the colon of a key that ends at this offset. Returns `None` if the key is explicit (`?
 /// key`) or has no value.
-pub(super) fn after_colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
+pub(super) fn skip_colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
     let rest = source.get(from..)?;
     let at = if in_line {
         from + rest.len() - rest.trim_start_matches([' ', '\t']).len()
@@ -126,13 +126,13 @@ pub(super) fn after_colon(source: &str, from: usize, in_line: bool) -> Option<us
 }
 
 /// Returns the offset of the dash of the next list item.
-pub(super) fn next_dash(source: &str, from: usize) -> Option<usize> {
+pub(super) fn next_dash_offset(source: &str, from: usize) -> Option<usize> {
     let at = skip_blanks_and_comments(source, from);
     source.get(at..)?.starts_with('-').then_some(at)
 }
 
 /// Returns the offset after the header of a block scalar, such as `|-`.
-pub(super) fn header_end(source: &str, from: usize) -> usize {
+pub(super) fn block_header_end(source: &str, from: usize) -> usize {
     let line = source.get(from..line_end(source, from)).unwrap_or_default();
     let header = line
         .find(" #")

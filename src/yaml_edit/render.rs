@@ -28,7 +28,7 @@ pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
 
 /// Formatted value after a key or a dash: the rest of the line, and the complete lines below it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Rendered {
+pub(super) struct RenderedValue {
     pub head: String,
     pub lines: Vec<String>,
 }
@@ -88,14 +88,14 @@ impl RenderStyle {
     }
 
     /// Formats a value that follows a key in this column.
-    pub fn format_after_key(&self, value: &YamlValue, column: usize) -> Rendered {
+    pub fn format_after_key(&self, value: &YamlValue, column: usize) -> RenderedValue {
         match value {
             YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
                 let dash = column + self.dash_indent;
                 let lines = items
                     .iter()
                     .flat_map(|item| self.format_item(item, dash, " ").into_lines(dash));
-                Rendered {
+                RenderedValue {
                     head: String::new(),
                     lines: lines.collect(),
                 }
@@ -105,7 +105,7 @@ impl RenderStyle {
                 let lines = pairs
                     .iter()
                     .flat_map(|(key, value)| self.format_pair(key, value, column).into_lines(column));
-                Rendered {
+                RenderedValue {
                     head: String::new(),
                     lines: lines.collect(),
                 }
@@ -115,14 +115,14 @@ impl RenderStyle {
     }
 
     /// Formats a value that follows a dash, with enough spaces to start the value in this column.
-    pub fn format_after_dash(&self, value: &YamlValue, column: usize) -> Rendered {
+    pub fn format_after_dash(&self, value: &YamlValue, column: usize) -> RenderedValue {
         match value {
             YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
                 let mut lines = pairs
                     .iter()
                     .flat_map(|(key, value)| self.format_pair(key, value, column).into_lines(column));
                 let head = lines.next().unwrap_or_default().trim_start().to_owned();
-                Rendered {
+                RenderedValue {
                     head,
                     lines: lines.collect(),
                 }
@@ -131,7 +131,7 @@ impl RenderStyle {
                 let lines = items
                     .iter()
                     .flat_map(|item| self.format_item(item, column, " ").into_lines(column));
-                Rendered {
+                RenderedValue {
                     head: String::new(),
                     lines: lines.collect(),
                 }
@@ -141,25 +141,25 @@ impl RenderStyle {
     }
 
     /// Formats a pair as `key: value`.
-    pub fn format_pair(&self, key: &str, value: &YamlValue, column: usize) -> Rendered {
+    pub fn format_pair(&self, key: &str, value: &YamlValue, column: usize) -> RenderedValue {
         let rendered = self.format_after_key(value, column);
-        Rendered {
+        RenderedValue {
             head: join(&format!("{}:", key_text(key)), " ", &rendered.head),
             lines: rendered.lines,
         }
     }
 
     /// Formats a list item as `- value`.
-    pub fn format_item(&self, value: &YamlValue, column: usize, gap: &str) -> Rendered {
+    pub fn format_item(&self, value: &YamlValue, column: usize, gap: &str) -> RenderedValue {
         let rendered = self.format_after_dash(value, column + 1 + gap.len());
-        Rendered {
+        RenderedValue {
             head: join("-", gap, &rendered.head),
             lines: rendered.lines,
         }
     }
 }
 
-impl Rendered {
+impl RenderedValue {
     /// Returns complete lines. The first line is indented to this column.
     pub fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
         std::iter::once(format!("{}{}", " ".repeat(column), self.head)).chain(self.lines)
@@ -175,7 +175,7 @@ fn join(sign: &str, gap: &str, head: &str) -> String {
 }
 
 /// Formats a scalar, or formats a list or mapping on one line. The lines of a block scalar are indented by `indent`.
-fn format_inline(value: &YamlValue, indent: usize) -> Rendered {
+fn format_inline(value: &YamlValue, indent: usize) -> RenderedValue {
     let text = match value {
         // Text that consists only of line breaks is written as a quoted scalar, because a block scalar cannot
         // represent it.
@@ -187,9 +187,9 @@ fn format_inline(value: &YamlValue, indent: usize) -> Rendered {
     split_lines(&text)
 }
 
-pub(super) fn split_lines(text: &str) -> Rendered {
+pub(super) fn split_lines(text: &str) -> RenderedValue {
     let mut lines = text.split('\n').map(str::to_owned);
-    Rendered {
+    RenderedValue {
         head: lines.next().unwrap_or_default(),
         lines: lines.collect(),
     }

@@ -11,7 +11,7 @@ use crate::yaml::{CONFLICT_MARKER, YamlStyle, conflict_marker_span, places::Char
 
 /// Maximum nesting of lists and mappings. The recursion depth of functions that traverse a tree does not exceed this
 /// number.
-pub(super) const NESTING: usize = 64;
+pub(super) const MAX_NESTING: usize = 64;
 /// Maximum file size in bytes. Edited files are smaller, and other modules use 32-bit offsets.
 const MAX_FILE_BYTES: usize = 64 << 20;
 
@@ -32,11 +32,11 @@ pub(super) enum YamlKind {
         style: YamlStyle,
     },
     List {
-        items: Vec<Child>,
+        items: Vec<ChildNode>,
         layout: YamlLayout,
     },
     Map {
-        pairs: Vec<Child>,
+        pairs: Vec<ChildNode>,
         layout: YamlLayout,
         complex: bool,
     },
@@ -46,7 +46,7 @@ pub(super) enum YamlKind {
 
 /// List item or key-value pair.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(super) struct ChildNode {
     /// Key of a pair. Empty for an item.
     pub key: String,
     /// Offset of the dash or the key. For an item in brackets, the offset of the item itself.
@@ -57,7 +57,7 @@ pub(super) struct Child {
 }
 
 #[derive(Debug)]
-pub(super) struct EditNode {
+pub(super) struct YamlNode {
     pub kind: YamlKind,
     /// Start of the node, including an anchor `&a`, a tag `!t` or a block header `|-`. For an empty node, the offset
     /// after the dash or the colon.
@@ -75,15 +75,15 @@ pub(super) struct EditNode {
 #[derive(Debug)]
 pub(super) struct YamlTree<'s> {
     pub source: &'s str,
-    pub nodes: Vec<EditNode>,
+    pub nodes: Vec<YamlNode>,
     pub root: Option<YamlNodeId>,
     /// Ranges of the comments in order, each from `#` to the end of its line.
     pub comments: Vec<Range<usize>>,
 }
 
-impl EditNode {
+impl YamlNode {
     /// Returns the items or the pairs.
-    pub fn children(&self) -> &[Child] {
+    pub fn children(&self) -> &[ChildNode] {
         match &self.kind {
             YamlKind::List { items: children, .. } | YamlKind::Map { pairs: children, .. } => children,
             _ => &[],
@@ -108,7 +108,7 @@ impl EditNode {
 
 impl YamlTree<'_> {
     #[expect(clippy::indexing_slicing, reason = "ids are created only by this tree")]
-    pub fn node(&self, id: YamlNodeId) -> &EditNode {
+    pub fn node(&self, id: YamlNodeId) -> &YamlNode {
         &self.nodes[id]
     }
 
@@ -136,12 +136,12 @@ impl YamlTree<'_> {
         }
     }
 
-    fn verbatim(&self, node: &EditNode) -> YamlValue {
+    fn verbatim(&self, node: &YamlNode) -> YamlValue {
         YamlValue::Verbatim(self.source.get(node.start..node.end).unwrap_or_default().to_owned())
     }
 
     /// Returns `true` if the node is empty and has no tag or anchor.
-    pub fn is_nothing(&self, id: YamlNodeId) -> bool {
+    pub fn is_empty_node(&self, id: YamlNodeId) -> bool {
         let node = self.node(id);
         let is_empty = matches!(&node.kind, YamlKind::Scalar { value, style: YamlStyle::Plain } if value.is_empty());
         is_empty && !node.tagged && !node.anchored
@@ -221,7 +221,7 @@ pub(super) fn collection_style(layout: YamlLayout) -> CollectionStyle {
 
 /// List or mapping that is being parsed.
 struct OpenCollection {
-    children: Vec<Child>,
+    children: Vec<ChildNode>,
     keys: HashMap<String, usize>,
     is_map: bool,
     layout: YamlLayout,
@@ -235,7 +235,7 @@ struct OpenCollection {
     key: Option<(String, usize, usize)>,
 }
 
-struct TreeReader<'s> {
+struct YamlTreeReader<'s> {
     tree: YamlTree<'s>,
     stack: Vec<OpenCollection>,
     anchors: HashMap<usize, YamlNodeId>,
@@ -262,7 +262,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
         root: None,
         comments: Vec::new(),
     };
-    let mut reader = TreeReader {
+    let mut reader = YamlTreeReader {
         tree,
         stack: Vec::new(),
         anchors: HashMap::new(),
@@ -293,17 +293,17 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
                 }
             }
             Event::Scalar(value, style, anchor, tag) => {
-                reader.scalar(value.into_owned(), style, start..end.max(start), anchor, tag.is_some())?;
+                reader.add_scalar(value.into_owned(), style, start..end.max(start), anchor, tag.is_some())?;
             }
-            Event::SequenceStart(anchor, tag) => reader.open(false, start, anchor, tag.is_some())?,
-            Event::MappingStart(anchor, tag) => reader.open(true, start, anchor, tag.is_some())?,
-            Event::SequenceEnd | Event::MappingEnd => reader.close(start)?,
+            Event::SequenceStart(anchor, tag) => reader.open_collection(false, start, anchor, tag.is_some())?,
+            Event::MappingStart(anchor, tag) => reader.open_collection(true, start, anchor, tag.is_some())?,
+            Event::SequenceEnd | Event::MappingEnd => reader.close_collection(start)?,
             Event::Alias(anchor) => {
                 let target = reader.anchors.get(&anchor).copied();
                 let target = target.ok_or_else(|| YamlRefusal::at(source, start, "an alias inside its own anchor"))?;
                 reader.record_comments_until(start);
                 reader.comment_search_start = end;
-                reader.add(EditNode::new(YamlKind::Alias(target), start, end), 0)?;
+                reader.add_node(YamlNode::new(YamlKind::Alias(target), start, end), 0)?;
             }
             _ => {}
         }
@@ -312,7 +312,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     Ok(reader.tree)
 }
 
-impl EditNode {
+impl YamlNode {
     fn new(kind: YamlKind, start: usize, end: usize) -> Self {
         Self {
             kind,
@@ -326,7 +326,7 @@ impl EditNode {
     }
 }
 
-impl<'s> TreeReader<'s> {
+impl<'s> YamlTreeReader<'s> {
     fn source(&self) -> &'s str {
         self.tree.source
     }
@@ -348,7 +348,7 @@ impl<'s> TreeReader<'s> {
         self.comment_search_start = self.comment_search_start.max(end);
     }
 
-    fn scalar(
+    fn add_scalar(
         &mut self,
         value: String,
         style: ScalarStyle,
@@ -361,8 +361,8 @@ impl<'s> TreeReader<'s> {
         let text = lines::skip_properties(source, span.start, anchor > 0 || tagged);
         let written = source.get(span.clone()).unwrap_or_default();
         let (style, end) = match style {
-            ScalarStyle::SingleQuoted => (YamlStyle::Single, lines::quoted_end(source, text)),
-            ScalarStyle::DoubleQuoted => (YamlStyle::Double, lines::quoted_end(source, text)),
+            ScalarStyle::SingleQuoted => (YamlStyle::Single, lines::quoted_scalar_end(source, text)),
+            ScalarStyle::DoubleQuoted => (YamlStyle::Double, lines::quoted_scalar_end(source, text)),
             ScalarStyle::Plain => (YamlStyle::Plain, span.start + written.trim_end().len()),
             // Only whitespace follows the last character of a block scalar on its line, so the scalar ends at the end
             // of the line.
@@ -377,14 +377,14 @@ impl<'s> TreeReader<'s> {
             end
         };
         self.comment_search_start = self.comment_search_start.max(end);
-        let mut node = EditNode::new(YamlKind::Scalar { value, style }, span.start, end);
+        let mut node = YamlNode::new(YamlKind::Scalar { value, style }, span.start, end);
         node.tagged = tagged;
-        self.add(node, anchor)
+        self.add_node(node, anchor)
     }
 
-    fn open(&mut self, is_map: bool, start: usize, anchor: usize, tagged: bool) -> Result<(), YamlRefusal> {
+    fn open_collection(&mut self, is_map: bool, start: usize, anchor: usize, tagged: bool) -> Result<(), YamlRefusal> {
         let source = self.source();
-        if self.stack.len() >= NESTING {
+        if self.stack.len() >= MAX_NESTING {
             return Err(YamlRefusal::at(
                 source,
                 start,
@@ -409,8 +409,8 @@ impl<'s> TreeReader<'s> {
         let behind_key = key_end
             .filter(|_| !is_map && layout == YamlLayout::Block)
             .and_then(|end| {
-                let after = lines::skip_blanks_and_comments(source, lines::after_colon(source, end, true)?);
-                lines::next_dash(source, lines::skip_properties(source, after, anchor > 0 || tagged))
+                let after = lines::skip_blanks_and_comments(source, lines::skip_colon(source, end, true)?);
+                lines::next_dash_offset(source, lines::skip_properties(source, after, anchor > 0 || tagged))
             });
         let start = behind_key.map_or(start, |dash| dash.min(start));
         let cursor = behind_key.unwrap_or(first + usize::from(layout == YamlLayout::Flow));
@@ -431,7 +431,7 @@ impl<'s> TreeReader<'s> {
         Ok(())
     }
 
-    fn close(&mut self, at: usize) -> Result<(), YamlRefusal> {
+    fn close_collection(&mut self, at: usize) -> Result<(), YamlRefusal> {
         let Some(open) = self.stack.pop() else { return Ok(()) };
         let end = if open.layout == YamlLayout::Flow {
             at + 1
@@ -450,16 +450,16 @@ impl<'s> TreeReader<'s> {
                 layout: open.layout,
             }
         };
-        let mut node = EditNode::new(kind, open.start, end.max(open.start));
+        let mut node = YamlNode::new(kind, open.start, end.max(open.start));
         node.tagged = open.tagged;
         if open.layout == YamlLayout::Flow {
             self.record_comments_until(at);
         }
-        self.add(node, open.anchor)
+        self.add_node(node, open.anchor)
     }
 
     /// Adds a complete node as the document, a list item, a key, or the value of a key.
-    fn add(&mut self, mut node: EditNode, anchor: usize) -> Result<(), YamlRefusal> {
+    fn add_node(&mut self, mut node: YamlNode, anchor: usize) -> Result<(), YamlRefusal> {
         let source = self.source();
         node.anchored = anchor > 0;
         let id = self.tree.nodes.len();
@@ -491,7 +491,7 @@ impl<'s> TreeReader<'s> {
             return Ok(());
         }
         let (key, start, after) = match open.key.take() {
-            Some((text, start, end)) => match lines::after_colon(source, end, open.layout == YamlLayout::Block) {
+            Some((text, start, end)) => match lines::skip_colon(source, end, open.layout == YamlLayout::Block) {
                 Some(after) => (text, start, after),
                 None => {
                     open.complex = true;
@@ -499,7 +499,7 @@ impl<'s> TreeReader<'s> {
                 }
             },
             None if open.layout == YamlLayout::Block => {
-                let dash = lines::next_dash(source, open.cursor).unwrap_or(node.start);
+                let dash = lines::next_dash_offset(source, open.cursor).unwrap_or(node.start);
                 (String::new(), dash, (dash + 1).min(source.len()))
             }
             None => (String::new(), node.start, node.start),
@@ -518,14 +518,14 @@ impl<'s> TreeReader<'s> {
                 node.content = node.start;
                 node.start = lines::skip_blanks_and_comments(source, after).min(node.start);
                 if node.end <= node.content {
-                    node.end = lines::header_end(source, node.start);
+                    node.end = lines::block_header_end(source, node.start);
                 }
             }
             _ => {}
         }
         node.value_offset = after;
         open.cursor = node.end.max(after);
-        open.children.push(Child {
+        open.children.push(ChildNode {
             key,
             start,
             value_offset: after,

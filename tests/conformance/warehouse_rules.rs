@@ -95,7 +95,7 @@ impl Statements {
             .collect();
         assert!(
             unknown.is_empty(),
-            "{} constructs are not in dialects/facts; add them to dialects/build/used.rs:\n{}",
+            "{} constructs are not in dialects/facts; add them to dialects/build/used_constructs.rs:\n{}",
             unknown.len(),
             unknown.join("\n")
         );

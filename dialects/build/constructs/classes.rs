@@ -1,16 +1,16 @@
 //! Type classes: the type names that constructs use.
 
 /// Returns a function name without the prefix `safe.`, which makes a call return NULL instead of an error.
-pub fn plain_name(name: &str) -> &str {
+pub fn strip_safe_prefix(name: &str) -> &str {
     name.strip_prefix("safe.").unwrap_or(name)
 }
 
-pub(super) fn is_moment(class: &str) -> bool {
+pub(super) fn is_temporal_class(class: &str) -> bool {
     matches!(class, "date" | "timestamp" | "timestamptz" | "temporal")
 }
 
 /// Returns the class of a type in a signature.
-pub(super) fn class_of(ty: &str) -> &str {
+pub(super) fn class_of_type(ty: &str) -> &str {
     match ty {
         "positive" | "negative" => "number",
         _ if ty.contains("..") => "integer",
@@ -22,7 +22,7 @@ pub(super) fn class_of(ty: &str) -> &str {
 }
 
 /// Returns the class of a type that a template specifies by the dialect's name for the type.
-pub(super) fn native_class(name: &str) -> &'static str {
+pub(super) fn class_of_native_type(name: &str) -> &'static str {
     let head = name.split('(').next().unwrap_or_default().trim();
     match head {
         "int64" | "integer" | "bigint" | "hugeint" | "int" | "smallint" => "integer",
@@ -38,17 +38,17 @@ pub(super) fn native_class(name: &str) -> &'static str {
 }
 
 /// Returns the class of an arithmetic result.
-pub(super) fn arithmetic(op: &str, left: &str, right: &str) -> String {
+pub(super) fn arithmetic_class(op: &str, left: &str, right: &str) -> String {
     if op == "#>>" {
         return "text".to_owned();
     }
-    if is_moment(left) && is_moment(right) {
+    if is_temporal_class(left) && is_temporal_class(right) {
         return "integer".to_owned();
     }
-    if is_moment(left) {
+    if is_temporal_class(left) {
         return left.to_owned();
     }
-    if is_moment(right) {
+    if is_temporal_class(right) {
         return right.to_owned();
     }
     let widest = ["interval", "float", "number", "decimal", "integer"];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::classes::{arithmetic, class_of, is_moment, native_class, plain_name};
+use super::classes::{arithmetic_class, class_of_native_type, class_of_type, is_temporal_class, strip_safe_prefix};
 use super::{AggregateUses, Construct, Scope, Section};
 use crate::signature::Signature;
 use crate::template::{EXPRESSION_END_KEYWORDS, Node, Type};
@@ -53,7 +53,7 @@ impl NodeDescription {
     }
 }
 
-pub(super) struct Reader<'a> {
+pub(super) struct ConstructReader<'a> {
     nodes: &'a [Node],
     signature: &'a Signature,
     scope: &'a Scope<'a>,
@@ -63,14 +63,14 @@ pub(super) struct Reader<'a> {
     found: BTreeSet<Construct>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ConstructReader<'a> {
     pub(super) fn read(
         nodes: &'a [Node],
         signature: &'a Signature,
         roles: AggregateUses,
         scope: &'a Scope<'a>,
     ) -> Self {
-        let mut reader = Reader {
+        let mut reader = ConstructReader {
             nodes,
             signature,
             scope,
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
             described: Vec::new(),
             found: BTreeSet::new(),
         };
-        reader.mark_suffixes(roles);
+        reader.mark_window_calls(roles);
         for node in nodes {
             let described = reader.describe(node);
             reader.described.push(described);
@@ -96,9 +96,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Finds the calls that are computed over windows or ordered sets.
-    fn mark_suffixes(&mut self, roles: AggregateUses) {
+    fn mark_window_calls(&mut self, roles: AggregateUses) {
         let is_windowed = self.nodes.iter().any(|node| matches!(node, Node::Over(_)));
-        let over: Vec<&str> = roles.windows().collect();
+        let over: Vec<&str> = roles.window_clauses().collect();
         for node in self.nodes {
             match node {
                 Node::Over(x) => self.suffixes[usize::from(*x)] = over.join("|"),
@@ -168,32 +168,32 @@ impl<'a> Reader<'a> {
                 "integer"
             }),
             Node::Text(_) => NodeDescription::from_class("text"),
-            Node::Arg { index, mode } => NodeDescription::from_class(&self.argument(*index, mode)),
+            Node::Arg { index, mode } => NodeDescription::from_class(&self.argument_class(*index, mode)),
             Node::ArgList { index, mode } => {
-                let class = self.argument(*index, mode);
+                let class = self.argument_class(*index, mode);
                 NodeDescription {
                     text: format!("{class}..."),
                     class,
                 }
             }
             Node::ArgJoin { index, mode, op } => {
-                let class = self.argument(*index, mode);
-                self.operation(op, &class, &class)
+                let class = self.argument_class(*index, mode);
+                self.describe_operation(op, &class, &class)
             }
             Node::Call { name, args } => self.describe_call(name, args),
             Node::Binary { op, left, right } => {
                 let (left, right) = (self.class(*left).to_owned(), self.class(*right).to_owned());
-                self.operation(op, &left, &right)
+                self.describe_operation(op, &left, &right)
             }
-            Node::Not(_) => self.construct("not", "boolean"),
+            Node::Not(_) => self.add_operator_construct("not", "boolean"),
             Node::Negative(x) => NodeDescription::from_class(self.class(*x)),
-            Node::Postfix { op, .. } if op.starts_with('.') => self.construct("struct.field", "any"),
+            Node::Postfix { op, .. } if op.starts_with('.') => self.add_operator_construct("struct.field", "any"),
             Node::Postfix { op, .. } => {
                 let predicate = op.trim_start_matches("is ").trim_start_matches("not ");
-                self.construct(&format!("is {predicate}"), "boolean")
+                self.add_operator_construct(&format!("is {predicate}"), "boolean")
             }
-            Node::In { .. } => self.construct("in (…)", "boolean"),
-            Node::Between { .. } => self.construct("between", "boolean"),
+            Node::In { .. } => self.add_operator_construct("in (…)", "boolean"),
+            Node::Between { .. } => self.add_operator_construct("between", "boolean"),
             Node::Case(arms) => {
                 let values = arms.iter().skip(1).step_by(2).chain(arms.last());
                 let class = values
@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
                     .find(|class| *class != "null")
                     .unwrap_or("any")
                     .to_owned();
-                self.construct("case", &class)
+                self.add_operator_construct("case", &class)
             }
             Node::Cast { name, x, ty } => self.describe_cast(name, *x, ty),
             Node::Spaced(parts) | Node::Ordered { parts, .. } => self.describe_words(parts),
@@ -209,17 +209,17 @@ impl<'a> Reader<'a> {
             Node::List(items) => NodeDescription::word(&self.texts(items).join(", ")),
             Node::Bracket(items) => {
                 let text = format!("[{}]", self.texts(items).join(", "));
-                self.construct(&text, "array")
+                self.add_operator_construct(&text, "array")
             }
             // A list, `array[1, 2]`.
             Node::Subscript { x, index } if matches!(&self.nodes[usize::from(*x)], Node::Word(word) if word == "array") =>
             {
                 let text = format!("array[{}]", self.texts(&[*index]).join(""));
-                self.construct(&text, "array")
+                self.add_operator_construct(&text, "array")
             }
             Node::Subscript { x, index } => {
                 let text = format!("{}[{}]", self.class(*x), self.class(*index));
-                self.construct(&text, "any")
+                self.add_operator_construct(&text, "any")
             }
             Node::Over(x) => self.described[usize::from(*x)].clone(),
         }
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
         let unordered = args.iter().map(|index| {
             let text = self.described[usize::from(*index)].text.as_str();
             match self.nodes[usize::from(*index)] {
-                Node::Ordered { .. } => without_order(text),
+                Node::Ordered { .. } => strip_sort_order(text),
                 _ => text.to_owned(),
             }
         });
@@ -245,27 +245,27 @@ impl<'a> Reader<'a> {
                 self.add(Section::Calls, format!("{call}{suffix}"));
             }
         }
-        NodeDescription::from_class(&self.result(name, args))
+        NodeDescription::from_class(&self.result_class(name, args))
     }
 
     fn describe_cast(&mut self, name: &str, x: u16, ty: &Type) -> NodeDescription {
         let (class, type_name) = match ty {
             Type::Neutral(index) => {
-                let neutral = crate::part::NEUTRAL[usize::from(*index)];
+                let neutral = crate::part::NEUTRAL_TYPES[usize::from(*index)];
                 let dialect_type = self.scope.types.iter().find(|(name, _)| name == neutral);
                 (
                     neutral.to_owned(),
                     dialect_type.map_or(neutral, |(_, name)| name.as_str()).to_owned(),
                 )
             }
-            Type::Native(name) => (native_class(name).to_owned(), name.clone()),
+            Type::Native(name) => (class_of_native_type(name).to_owned(), name.clone()),
         };
         let from = self.class(x).to_owned();
         self.add(Section::Casts, format!("{name}({from} as {type_name})"));
         NodeDescription::from_class(&class)
     }
 
-    fn construct(&mut self, text: &str, class: &str) -> NodeDescription {
+    fn add_operator_construct(&mut self, text: &str, class: &str) -> NodeDescription {
         self.add(Section::Operators, text.to_owned());
         NodeDescription::from_class(class)
     }
@@ -307,7 +307,7 @@ impl<'a> Reader<'a> {
                 self.add(Section::Operators, kind.to_owned());
                 NodeDescription::from_class("any")
             }
-            "lambda x:" => self.construct("lambda x: …", "lambda"),
+            "lambda x:" => self.add_operator_construct("lambda x: …", "lambda"),
             "interval" => {
                 self.add(Section::Literals, text);
                 NodeDescription::from_class("interval")
@@ -323,11 +323,11 @@ impl<'a> Reader<'a> {
                     _ => "decimal",
                 })
             }
-            _ if is(1, "->") => self.construct("(x, y) -> …", "lambda"),
-            _ if is(1, "escape") => self.construct("like … escape", "boolean"),
+            _ if is(1, "->") => self.add_operator_construct("(x, y) -> …", "lambda"),
+            _ if is(1, "escape") => self.add_operator_construct("like … escape", "boolean"),
             _ if is(1, "at time zone") => {
                 let zoned = class(0);
-                self.construct(
+                self.add_operator_construct(
                     &format!("{zoned} at time zone text"),
                     if zoned == "timestamptz" {
                         "timestamp"
@@ -342,33 +342,37 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn operation(&mut self, op: &str, left: &str, right: &str) -> NodeDescription {
+    fn describe_operation(&mut self, op: &str, left: &str, right: &str) -> NodeDescription {
         match op {
-            "or" | "and" => self.construct("and, or", "boolean"),
-            "=" | "<>" | "<" | "<=" | ">" | ">=" => self.construct("= <> < <= > >=", "boolean"),
-            "like" | "not like" => self.construct("like", "boolean"),
-            "ilike" | "~" | "~*" | "!~" => self.construct(op, "boolean"),
-            "is distinct from" | "is not distinct from" => self.construct("is [not] distinct from", "boolean"),
-            "||" => self.construct(&format!("{left} || {right}"), if left == "any" { right } else { left }),
+            "or" | "and" => self.add_operator_construct("and, or", "boolean"),
+            "=" | "<>" | "<" | "<=" | ">" | ">=" => self.add_operator_construct("= <> < <= > >=", "boolean"),
+            "like" | "not like" => self.add_operator_construct("like", "boolean"),
+            "ilike" | "~" | "~*" | "!~" => self.add_operator_construct(op, "boolean"),
+            "is distinct from" | "is not distinct from" => {
+                self.add_operator_construct("is [not] distinct from", "boolean")
+            }
+            "||" => {
+                self.add_operator_construct(&format!("{left} || {right}"), if left == "any" { right } else { left })
+            }
             _ => {
-                let class = arithmetic(op, left, right);
+                let class = arithmetic_class(op, left, right);
                 // Only for division does it matter whether each number is an integer, a decimal or a float.
                 let class_text = |class: &str| match class {
                     "integer" | "decimal" | "float" if op != "/" => "number".to_owned(),
                     _ => class.to_owned(),
                 };
-                self.construct(&format!("{} {op} {}", class_text(left), class_text(right)), &class)
+                self.add_operator_construct(&format!("{} {op} {}", class_text(left), class_text(right)), &class)
             }
         }
     }
 
     /// Returns the type class of an argument after the conversion that its mode specifies.
-    fn argument(&self, index: u8, mode: &str) -> String {
+    fn argument_class(&self, index: u8, mode: &str) -> String {
         let arg_class = self
             .signature
             .params
             .get(usize::from(index))
-            .map_or("any", |param| class_of(&param.ty));
+            .map_or("any", |param| class_of_type(&param.ty));
         match mode {
             "" => arg_class.to_owned(),
             "days" => {
@@ -378,14 +382,14 @@ impl<'a> Reader<'a> {
             "tens" | "scale" => "integer".to_owned(),
             "tenths" => "decimal".to_owned(),
             "word" => "unit".to_owned(),
-            _ if crate::part::NEUTRAL.contains(&mode) => mode.to_owned(),
+            _ if crate::part::NEUTRAL_TYPES.contains(&mode) => mode.to_owned(),
             _ => {
                 let function = self.scope.functions.iter().find(|f| f.is_internal() && f.name == mode);
                 let signature = function
                     .and_then(|f| f.overloads.first())
                     .map(|overload| &overload.signature);
                 match signature.map(|s| s.result.as_str()) {
-                    Some(result) if class_of(result) != "any" => class_of(result).to_owned(),
+                    Some(result) if class_of_type(result) != "any" => class_of_type(result).to_owned(),
                     _ => arg_class.to_owned(),
                 }
             }
@@ -393,7 +397,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the type class of a call's result.
-    fn result(&self, name: &str, args: &[u16]) -> String {
+    fn result_class(&self, name: &str, args: &[u16]) -> String {
         let first = || {
             args.iter()
                 .map(|index| self.class(*index))
@@ -405,14 +409,14 @@ impl<'a> Reader<'a> {
             .scope
             .results
             .iter()
-            .find(|(function, _)| function == plain_name(name));
+            .find(|(function, _)| function == strip_safe_prefix(name));
         match entry.map(|(_, class)| class.as_str()) {
             Some("argument") => first(),
             Some("moment") => {
                 let moment = args
                     .iter()
                     .map(|index| self.class(*index))
-                    .find(|class| is_moment(class));
+                    .find(|class| is_temporal_class(class));
                 moment.unwrap_or("temporal").to_owned()
             }
             Some(class) => class.to_owned(),
@@ -423,7 +427,7 @@ impl<'a> Reader<'a> {
 
 /// Returns the text of an argument without its sort order: `any ignore nulls limit number` for
 /// `any ignore nulls order by any desc limit number`.
-fn without_order(text: &str) -> String {
+fn strip_sort_order(text: &str) -> String {
     let (argument, order) = text.split_once(" order by ").unwrap_or((text, ""));
     let limit = order
         .find(" limit ")

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use toml::de::DeTable;
 
 use super::write::name_characters;
-use super::{BASE, Dialect, Fact, lacking, set_cells};
+use super::{BASE_DIALECT, Dialect, Fact, lacking, set_cells};
 use crate::catalogue::Function;
 use crate::facts::Facts;
-use crate::toml_file::{self, File, Value};
+use crate::toml_file::{self, TomlFile, Value};
 
 /// Keys of a dialect's file.
 const KEYS: [&str; 15] = [
@@ -30,22 +30,22 @@ const KEYS: [&str; 15] = [
 ];
 
 /// File of a dialect, and the errors in it.
-struct Reader<'f> {
-    file: &'f File,
+struct DialectFileReader<'f> {
+    file: &'f TomlFile,
     /// The base overrides nothing, so its values are never compared with inherited values.
     is_base: bool,
     faults: &'f mut Vec<String>,
 }
 
 pub fn read_dialect(
-    file: &File,
+    file: &TomlFile,
     name: &str,
     parent: &Dialect,
     functions: &[Function],
     faults: &mut Vec<String>,
 ) -> Result<Dialect, Vec<String>> {
     let table = file.table()?;
-    toml_file::unknown_keys(file, &table, &KEYS, faults);
+    toml_file::report_unknown_keys(file, &table, &KEYS, faults);
     let section = |key: &str| toml_file::get(&table, key).and_then(|v| v.get_ref().as_table());
     let mut new = Dialect {
         name: name.into(),
@@ -59,16 +59,16 @@ pub fn read_dialect(
         constructs: Vec::new(),
         ..parent.clone()
     };
-    let is_base = name == BASE;
+    let is_base = name == BASE_DIALECT;
     if !is_base && new.title.is_empty() {
-        faults.push(file.fault_at(0, "a dialect needs a `title`, its name in sentences"));
+        faults.push(file.format_error_at(0, "a dialect needs a `title`, its name in sentences"));
     }
-    let mut reader = Reader { file, is_base, faults };
+    let mut reader = DialectFileReader { file, is_base, faults };
     if let Some(t) = section("identifiers") {
-        reader.identifiers(t, &mut new);
+        reader.read_identifiers(t, &mut new);
     }
     if let Some(t) = section("strings") {
-        toml_file::unknown_keys(file, t, &["quote", "backslash", "raw"], reader.faults);
+        toml_file::report_unknown_keys(file, t, &["quote", "backslash", "raw"], reader.faults);
         reader.replace_escape(t, "quote", &mut new.text_backslash);
         reader.replace(t, "backslash", &mut new.backslash, |v| v.get_ref().as_bool());
         reader.replace(t, "raw", &mut new.raw, |v| v.get_ref().as_str().map(str::to_owned));
@@ -83,16 +83,16 @@ pub fn read_dialect(
         reader.replace_entries(section(key), entries, texts);
         for (name, _) in entries
             .iter()
-            .filter(|(name, _)| !crate::part::NEUTRAL.contains(&name.as_str()))
+            .filter(|(name, _)| !crate::part::NEUTRAL_TYPES.contains(&name.as_str()))
         {
             reader
                 .faults
-                .push(file.fault_at(0, format!("[{key}]: there is no type `{name}`")));
+                .push(file.format_error_at(0, format!("[{key}]: there is no type `{name}`")));
         }
     }
     reader.replace(&table, "own_functions", &mut new.own_functions, texts);
     if let Some(t) = section("facts") {
-        reader.facts(t, &mut new);
+        reader.read_facts(t, &mut new);
     }
     let keys: Vec<String> = section("functions")
         .into_iter()
@@ -116,19 +116,19 @@ pub fn read_dialect(
     let offset = toml_file::get(&table, "lacks").map_or(0, |value| value.span().start);
     for word in &lacks {
         if !lacking::remove_templates(&mut new, parent, word) {
-            faults.push(file.fault_at(
+            faults.push(file.format_error_at(
                 offset,
                 format!("no inherited template contains `{word}`; remove it from `lacks`"),
             ));
         }
     }
     if !lacks.is_empty() {
-        lacking::remove_users(&mut new, functions);
+        lacking::remove_dependent_templates(&mut new, functions);
     }
     Ok(new)
 }
 
-impl Reader<'_> {
+impl DialectFileReader<'_> {
     /// Replaces an inherited value with the value of a key, if the table contains the key. Reports a value that is
     /// equal to the inherited value.
     fn replace<T: PartialEq>(
@@ -143,17 +143,18 @@ impl Reader<'_> {
         };
         let offset = value.span().start;
         match parse(value) {
-            None => self
-                .faults
-                .push(self.file.fault_at(offset, format!("`{key}` has an invalid value"))),
-            Some(new) if new == *inherited && !self.is_base => self.report_repetition(offset, key),
+            None => self.faults.push(
+                self.file
+                    .format_error_at(offset, format!("`{key}` has an invalid value")),
+            ),
+            Some(new) if new == *inherited && !self.is_base => self.report_redundant_override(offset, key),
             Some(new) => *inherited = new,
         }
     }
 
-    fn report_repetition(&mut self, offset: usize, description: &str) {
+    fn report_redundant_override(&mut self, offset: usize, description: &str) {
         let fault = format!("`{description}` repeats the inherited value; remove it");
-        self.faults.push(self.file.fault_at(offset, fault));
+        self.faults.push(self.file.format_error_at(offset, fault));
     }
 
     /// Replaces each inherited entry that the section contains.
@@ -184,8 +185,8 @@ impl Reader<'_> {
     }
 
     /// Reads the section `[identifiers]`.
-    fn identifiers(&mut self, t: &DeTable<'_>, new: &mut Dialect) {
-        toml_file::unknown_keys(
+    fn read_identifiers(&mut self, t: &DeTable<'_>, new: &mut Dialect) {
+        toml_file::report_unknown_keys(
             self.file,
             t,
             &["quote", "escape", "fold", "max_bytes", "reserved"],
@@ -204,7 +205,7 @@ impl Reader<'_> {
         let inherited: BTreeSet<String> = new.reserved.iter().cloned().collect();
         let offset = toml_file::get(t, "reserved").map_or(0, |value| value.span().start);
         for word in words.iter().filter(|word| inherited.contains(*word)) {
-            self.report_repetition(offset, word);
+            self.report_redundant_override(offset, word);
         }
         new.reserved = inherited
             .into_iter()
@@ -215,7 +216,7 @@ impl Reader<'_> {
     }
 
     /// Reads the section `[facts]`. The base declares all facts.
-    fn facts(&mut self, t: &DeTable<'_>, new: &mut Dialect) {
+    fn read_facts(&mut self, t: &DeTable<'_>, new: &mut Dialect) {
         for (key, value) in t {
             let (name, offset) = (key.get_ref(), key.span().start);
             let fact_index = new.facts.iter().position(|(fact_name, _)| fact_name == name);
@@ -223,22 +224,25 @@ impl Reader<'_> {
                 (Some(flag), _) => Fact::Flag(flag),
                 (_, Some(word)) => Fact::Word(word.to_owned()),
                 _ => {
-                    self.faults
-                        .push(self.file.fault_at(offset, "a fact must be true, false or a word"));
+                    self.faults.push(
+                        self.file
+                            .format_error_at(offset, "a fact must be true, false or a word"),
+                    );
                     continue;
                 }
             };
             if let (Fact::Word(list), "allowed_in_names") = (&fact, &**name)
                 && let Err(error) = name_characters(list)
             {
-                self.faults.push(self.file.fault_at(offset, error));
+                self.faults.push(self.file.format_error_at(offset, error));
             }
             match fact_index {
                 None if self.is_base => new.facts.push((name.to_string(), fact)),
-                None => self
-                    .faults
-                    .push(self.file.fault_at(offset, format!("fact `{name}` is not in ansi.toml"))),
-                Some(index) if new.facts[index].1 == fact => self.report_repetition(offset, name),
+                None => self.faults.push(
+                    self.file
+                        .format_error_at(offset, format!("fact `{name}` is not in ansi.toml")),
+                ),
+                Some(index) if new.facts[index].1 == fact => self.report_redundant_override(offset, name),
                 Some(index) => new.facts[index].1 = fact,
             }
         }

@@ -8,7 +8,7 @@ use crate::template::Node;
 pub fn remove_templates(dialect: &mut Dialect, parent: &Dialect, word: &str) -> bool {
     let mut is_found = false;
     for (cell, inherited) in dialect.cells.iter_mut().zip(&parent.cells) {
-        let has_word = |nodes: &[Node]| nodes.iter().any(|node| word_of(node) == Some(word));
+        let has_word = |nodes: &[Node]| nodes.iter().any(|node| node_word(node) == Some(word));
         if matches!(inherited, Cell::Template(nodes, _) if has_word(nodes)) {
             is_found = true;
             if cell == inherited {
@@ -24,7 +24,7 @@ pub fn remove_templates(dialect: &mut Dialect, parent: &Dialect, word: &str) -> 
 
 /// Removes the templates that depend on an internal function without a template. For example, `{value:float}` inserts
 /// `to_float`.
-pub fn remove_users(dialect: &mut Dialect, functions: &[Function]) {
+pub fn remove_dependent_templates(dialect: &mut Dialect, functions: &[Function]) {
     let firsts = functions.iter().scan(0, |next, function| {
         let first = *next;
         *next += function.overloads.len();
@@ -54,7 +54,7 @@ pub fn remove_users(dialect: &mut Dialect, functions: &[Function]) {
 }
 
 /// Returns the function, the keyword or the operator of a node.
-fn word_of(node: &Node) -> Option<&str> {
+fn node_word(node: &Node) -> Option<&str> {
     match node {
         Node::Word(word) => Some(word),
         Node::Call { name, .. } | Node::Cast { name, .. } => Some(name),

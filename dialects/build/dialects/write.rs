@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Cell, Dialect, Fact, Notes, mode_function};
+use super::{Cell, Dialect, Fact, TemplateNotes, mode_function};
 use crate::catalogue::{self, Function, Overload};
 use crate::facts;
 use crate::op::Op;
@@ -48,7 +48,7 @@ fn write_types(output: &mut String, ansi: &Dialect) {
         "}\n/// The same, cut where the value stands.\n#[allow(dead_code, reason = \"generated\")]\n#[derive(Debug)]\npub struct Forms {\n",
     );
     for (name, _) in &ansi.literals {
-        let _ = writeln!(output, "pub {name}: Form,");
+        let _ = writeln!(output, "pub {name}: LiteralForm,");
     }
 }
 
@@ -78,7 +78,7 @@ pub fn name_characters(list: &str) -> Result<regex_syntax::hir::Hir, String> {
 
 /// Writes the fields of a dialect that come before its cells.
 fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: &Dialect) {
-    let types: Vec<&str> = crate::part::NEUTRAL
+    let types: Vec<&str> = crate::part::NEUTRAL_TYPES
         .iter()
         .map(|n| {
             dialect
@@ -90,7 +90,7 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
         .collect();
     let _ = write!(
         output,
-        "DialectData {{ name: {:?}, title: {:?}, unverified: {:?}, own_functions: &{:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, rounded_decimals: {}, name_characters: &{:?}, facts: Facts {{ ",
+        "DialectData {{ name: {:?}, title: {:?}, unverified: {:?}, own_functions: &{:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: CaseFolding::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, rounded_decimals: {}, name_characters: &{:?}, facts: Facts {{ ",
         dialect.name,
         dialect.title,
         dialect.unverified,
@@ -128,7 +128,10 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
     output.push_str("}, forms: Forms { ");
     for (name, _) in &ansi.literals {
         let (before, after) = split_around_placeholder(literal(name)).unwrap_or_default();
-        let _ = write!(output, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
+        let _ = write!(
+            output,
+            "{name}: LiteralForm {{ before: {before:?}, after: {after:?} }}, "
+        );
     }
     output.push('}');
     for (key, names) in [
@@ -142,7 +145,7 @@ fn write_properties(output: &mut String, index: usize, dialect: &Dialect, ansi: 
                 .map_or(&[][..], |(_, names)| names)
         };
         let _ = write!(output, ", {key}: [");
-        for names in crate::part::NEUTRAL.iter().map(type_names) {
+        for names in crate::part::NEUTRAL_TYPES.iter().map(type_names) {
             let _ = write!(output, "&{names:?}, ");
         }
         output.push(']');
@@ -179,10 +182,10 @@ fn write_cell(
         Cell::Unsupported(reason) => {
             let _ = writeln!(output, "Cell::Unsupported({:?}),", fill(reason));
         }
-        Cell::Template(nodes, Notes { gives, most, alike }) => {
+        Cell::Template(nodes, TemplateNotes { gives, most, alike }) => {
             let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
             let uses: Vec<u8> = (0..overload.signature.params.len())
-                .map(|i| count_uses(nodes, i as u8, &|mode| most_uses_of_mode(mode, functions, dialect)))
+                .map(|i| count_uses(nodes, i as u8, &|mode| max_uses_of_mode(mode, functions, dialect)))
                 .collect();
             let _ = write!(
                 output,
@@ -264,20 +267,22 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
     let is = |node: &Node, arg_index: u8| matches!(node, Node::Arg { index, mode } if *index == arg_index && mode.is_empty());
     match nodes {
         [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
-            format!("Shape::Operator({})", operator_name(op))
+            format!("TemplateShape::Operator({})", operator_name(op))
         }
         // Templates of `nullif` and `safe_divide` are written part by part, because writing the parts removes
         // `coalesce` from their arguments.
-        [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => "Shape::Parts".into(),
+        [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => {
+            "TemplateShape::Parts".into()
+        }
         [plain @ .., Node::Call { name, args }]
             if params > 0
                 && plain.len() == params
                 && plain.iter().zip(0..).all(|(node, arg_index)| is(node, arg_index))
                 && args.iter().copied().eq(0..params as u16) =>
         {
-            format!("Shape::Call({name:?})")
+            format!("TemplateShape::Call({name:?})")
         }
-        _ => "Shape::Parts".into(),
+        _ => "TemplateShape::Parts".into(),
     }
 }
 
@@ -297,7 +302,7 @@ fn count_uses(nodes: &[Node], arg_index: u8, of_mode: &dyn Fn(&str) -> u8) -> u8
 
 /// Returns the maximum number of times that the internal function of a mode repeats its argument. Conversions count
 /// once, because an argument that already has the type is not converted.
-fn most_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8 {
+fn max_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8 {
     let mut overload = 0;
     for function in functions {
         if function.name == mode {
@@ -326,29 +331,34 @@ fn write_part(output: &mut String, node: &Node, functions: &[Function]) {
                 Type::Neutral(i) => format!("TypeName::Neutral({i})"),
                 Type::Native(n) => format!("TypeName::Native({n:?})"),
             };
-            write!(output, "Part::Cast {{ name: {name:?}, x: {x}, ty: {ty} }},")
+            write!(output, "TemplatePart::Cast {{ name: {name:?}, x: {x}, ty: {ty} }},")
         }
-        Node::Arg { index, mode: m } => write!(output, "Part::Arg {{ index: {index}, mode: {} }},", mode(m)),
-        Node::ArgList { index, mode: m } => write!(output, "Part::ArgList {{ index: {index}, mode: {} }},", mode(m)),
+        Node::Arg { index, mode: m } => write!(output, "TemplatePart::Arg {{ index: {index}, mode: {} }},", mode(m)),
+        Node::ArgList { index, mode: m } => {
+            write!(output, "TemplatePart::ArgList {{ index: {index}, mode: {} }},", mode(m))
+        }
         Node::ArgJoin { index, mode: m, op } => {
             write!(
                 output,
-                "Part::ArgJoin {{ index: {index}, mode: {}, op: {} }},",
+                "TemplatePart::ArgJoin {{ index: {index}, mode: {}, op: {} }},",
                 mode(m),
                 operator_name(op)
             )
         }
-        Node::Call { name, args } => write!(output, "Part::Call {{ name: {name:?}, args: &{args:?} }},"),
-        Node::In { x, negated, args } => write!(output, "Part::In {{ x: {x}, negated: {negated}, args: &{args:?} }},"),
+        Node::Call { name, args } => write!(output, "TemplatePart::Call {{ name: {name:?}, args: &{args:?} }},"),
+        Node::In { x, negated, args } => write!(
+            output,
+            "TemplatePart::In {{ x: {x}, negated: {negated}, args: &{args:?} }},"
+        ),
         Node::Binary { op, left, right } => {
             write!(
                 output,
-                "Part::Binary {{ op: {}, left: {left}, right: {right} }},",
+                "TemplatePart::Binary {{ op: {}, left: {left}, right: {right} }},",
                 operator_name(op)
             )
         }
-        Node::Case(a) => write!(output, "Part::Case(&{a:?}),"),
-        Node::Spaced(a) => write!(output, "Part::Spaced(&{a:?}),"),
+        Node::Case(a) => write!(output, "TemplatePart::Case(&{a:?}),"),
+        Node::Spaced(a) => write!(output, "TemplatePart::Spaced(&{a:?}),"),
         Node::Ordered {
             parts,
             first,
@@ -357,11 +367,11 @@ fn write_part(output: &mut String, node: &Node, functions: &[Function]) {
         } => {
             write!(
                 output,
-                "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {order_arg} }},"
+                "TemplatePart::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {order_arg} }},"
             )
         }
-        Node::List(a) => write!(output, "Part::List(&{a:?}),"),
-        Node::Bracket(a) => write!(output, "Part::Bracket(&{a:?}),"),
-        other => write!(output, "Part::{other:?},"),
+        Node::List(a) => write!(output, "TemplatePart::List(&{a:?}),"),
+        Node::Bracket(a) => write!(output, "TemplatePart::Bracket(&{a:?}),"),
+        other => write!(output, "TemplatePart::{other:?},"),
     };
 }

@@ -7,14 +7,14 @@
 use super::Token;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum ScopeKind {
     Bracket,
     Subquery,
     Lambda,
 }
 
 struct Scope {
-    kind: Kind,
+    kind: ScopeKind,
     names: Vec<String>,
     /// `true` while the first item in `from` is checked, which is outside the scope of the subquery's aliases.
     in_first_item: bool,
@@ -22,7 +22,7 @@ struct Scope {
 }
 
 impl Scope {
-    fn new(kind: Kind, names: Vec<String>) -> Self {
+    fn new(kind: ScopeKind, names: Vec<String>) -> Self {
         Self {
             kind,
             names,
@@ -46,7 +46,7 @@ impl Scope {
 }
 
 /// Reports the first name that could capture a column in an argument.
-pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
+pub(super) fn check_name_capture(tokens: &[Token]) -> Result<(), String> {
     let mut scopes: Vec<Scope> = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         let word_at = |place: usize| match tokens.get(place) {
@@ -54,23 +54,29 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
             _ => None,
         };
         let ends_lambda = matches!(token, Token::Symbol("," | ")" | "]"));
-        if let Some(lambda) = scopes.pop_if(|scope| ends_lambda && scope.kind == Kind::Lambda) {
+        if let Some(lambda) = scopes.pop_if(|scope| ends_lambda && scope.kind == ScopeKind::Lambda) {
             lambda.close()?;
         }
-        let subquery = scopes.last_mut().filter(|scope| scope.kind == Kind::Subquery);
+        let subquery = scopes.last_mut().filter(|scope| scope.kind == ScopeKind::Subquery);
         match (token, subquery) {
             (Token::Symbol("(" | "["), _) => {
                 let is_subquery = word_at(index + 1) == Some("select");
                 scopes.push(Scope::new(
-                    if is_subquery { Kind::Subquery } else { Kind::Bracket },
+                    if is_subquery {
+                        ScopeKind::Subquery
+                    } else {
+                        ScopeKind::Bracket
+                    },
                     Vec::new(),
                 ));
             }
             (Token::Symbol(")" | "]"), _) => scopes.pop().map_or(Ok(()), Scope::close)?,
-            (Token::Symbol("->"), _) => scopes.push(Scope::new(Kind::Lambda, read_lambda_parameters(tokens, index))),
+            (Token::Symbol("->"), _) => {
+                scopes.push(Scope::new(ScopeKind::Lambda, read_lambda_parameters(tokens, index)))
+            }
             (Token::Word(word), _) if word == "lambda" => {
                 scopes.push(Scope::new(
-                    Kind::Lambda,
+                    ScopeKind::Lambda,
                     word_at(index + 1).into_iter().map(str::to_owned).collect(),
                 ));
             }

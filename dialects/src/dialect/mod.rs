@@ -13,7 +13,9 @@ use crate::catalog;
 use crate::tables::{self, DialectData, Forms, OverloadId};
 use crate::types::Type;
 
-pub use crate::tables::{Cell, ConstructFact, FactVerdict, Facts, Fold, Form, Literals, Shape, Template, op, part};
+pub use crate::tables::{
+    CaseFolding, Cell, ConstructFact, FactVerdict, Facts, LiteralForm, Literals, Template, TemplateShape, op, part,
+};
 
 /// SQL dialect.
 ///
@@ -115,7 +117,7 @@ impl Dialect {
         self.0.rounded_decimals
     }
 
-    /// Returns the dialect's name for the type at this index of [`part::NEUTRAL`].
+    /// Returns the dialect's name for the type at this index of [`part::NEUTRAL_TYPES`].
     #[expect(clippy::indexing_slicing, reason = "only the catalogue creates indices of types")]
     pub fn neutral_type(self, index: u8) -> &'static str {
         self.0.types[index as usize]
@@ -160,8 +162,8 @@ impl Dialect {
                 Cell::Missing | Cell::Unsupported(_) => &[],
             })
         };
-        let name = |part: &part::Part| match *part {
-            part::Part::Call { name, .. } => Some(name),
+        let name = |part: &part::TemplatePart| match *part {
+            part::TemplatePart::Call { name, .. } => Some(name),
             _ => None,
         };
         let others: Vec<&str> = calls(false).filter_map(name).collect();
@@ -178,13 +180,13 @@ impl Dialect {
             Cell::Missing | Cell::Unsupported(_) => &[],
         });
         let texts = parts.flat_map(|part| match *part {
-            part::Part::Word(word) | part::Part::Call { name: word, .. } => [word, ""],
-            part::Part::Cast {
+            part::TemplatePart::Word(word) | part::TemplatePart::Call { name: word, .. } => [word, ""],
+            part::TemplatePart::Cast {
                 name,
                 ty: part::TypeName::Native(ty),
                 ..
             } => [name, ty],
-            part::Part::Cast { name, .. } => [name, ""],
+            part::TemplatePart::Cast { name, .. } => [name, ""],
             _ => [""; 2],
         });
         let literals = &self.0.literals;
@@ -202,7 +204,7 @@ impl Dialect {
     }
 }
 
-/// Returns the index of a type in [`part::NEUTRAL`].
+/// Returns the index of a type in [`part::NEUTRAL_TYPES`].
 fn neutral_index(ty: Type) -> usize {
     match ty {
         Type::Boolean => 0,
@@ -219,8 +221,10 @@ fn neutral_index(ty: Type) -> usize {
 impl Default for Dialect {
     /// Returns Postgres, the default dialect outside of a project.
     fn default() -> Self {
-        const FIRST: &tables::DialectData = &tables::DIALECTS[0];
-        Self::all().find(|d| d.name() == "postgres").unwrap_or(Self(FIRST))
+        const FIRST_DIALECT: &tables::DialectData = &tables::DIALECTS[0];
+        Self::all()
+            .find(|d| d.name() == "postgres")
+            .unwrap_or(Self(FIRST_DIALECT))
     }
 }
 

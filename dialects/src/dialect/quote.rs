@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Dialect, Fold};
+use super::{CaseFolding, Dialect};
 use crate::hash;
 
 /// Bits that indicate the kinds of bytes in a name.
@@ -107,7 +107,7 @@ impl Dialect {
     }
 
     /// Returns `true` if the dialect writes the name in quotes.
-    pub fn has_quotes_around(self, name: &str, unquoted_in_source: bool) -> bool {
+    pub fn is_written_in_quotes(self, name: &str, unquoted_in_source: bool) -> bool {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));
         !self.is_plain(name, kinds, unquoted_in_source)
     }
@@ -126,16 +126,20 @@ impl Dialect {
             }
             return;
         }
-        self.push_quoted(output, &self.name_in_quotes(name, unquoted_in_source));
+        self.push_quoted(output, &self.escape_quoted_name(name, unquoted_in_source));
     }
 
     /// Escapes a name for use between quotes, and returns the escaped name without the quotes. A name that is unquoted
     /// in the source is folded to the dialect's case.
-    pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
+    pub fn escape_quoted_name(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
         let stands_bare = |b: u8| name_byte_kind(b) & NEEDS_QUOTES_BIT == 0;
         match self.0.fold {
-            Fold::Upper if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_uppercase().into(),
-            Fold::Lower if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_lowercase().into(),
+            CaseFolding::Upper if unquoted_in_source && name.bytes().all(stands_bare) => {
+                name.to_ascii_uppercase().into()
+            }
+            CaseFolding::Lower if unquoted_in_source && name.bytes().all(stands_bare) => {
+                name.to_ascii_lowercase().into()
+            }
             _ => name.into(),
         }
     }
@@ -170,14 +174,14 @@ impl Dialect {
     #[inline]
     fn folded_kind(self) -> u8 {
         match self.0.fold {
-            Fold::Keep => 0,
-            Fold::Lower => UPPER_CASE_BIT,
-            Fold::Upper => LOWER_CASE_BIT,
+            CaseFolding::Keep => 0,
+            CaseFolding::Lower => UPPER_CASE_BIT,
+            CaseFolding::Upper => LOWER_CASE_BIT,
         }
     }
 
     /// Returns `true` if the name needs quotes because the dialect would otherwise change its case.
-    pub fn is_folded(self, name: &str) -> bool {
+    pub fn would_change_case(self, name: &str) -> bool {
         name.bytes().any(|b| name_byte_kind(b) & self.folded_kind() != 0)
     }
 
@@ -195,7 +199,7 @@ impl Dialect {
     /// `dialects_accepting_unquoted`.
     #[inline]
     pub fn accepts_unquoted(self, dialects: u32, is_case_sensitive: bool) -> bool {
-        dialects >> self.0.index & 1 != 0 && !(is_case_sensitive && self.0.fold == Fold::Upper)
+        dialects >> self.0.index & 1 != 0 && !(is_case_sensitive && self.0.fold == CaseFolding::Upper)
     }
 
     /// Returns `true` if the dialect would read the unquoted name as a keyword.
@@ -239,7 +243,7 @@ impl Dialect {
             return;
         }
         let data = self.0;
-        if !data.raw.is_empty() && is_plainly_raw(value) {
+        if !data.raw.is_empty() && is_readable_as_raw(value) {
             output.push_str(data.raw);
             output.push('\'');
             output.push_str(value);
@@ -277,7 +281,7 @@ impl Dialect {
 
 /// Returns `true` if the string contains backslashes and a raw literal, which is easier to read, can contain all of its
 /// characters.
-fn is_plainly_raw(value: &str) -> bool {
+fn is_readable_as_raw(value: &str) -> bool {
     let mut escaped = value.bytes().filter(|b| is_escaped(*b));
     !value.ends_with('\\') && value.contains('\\') && escaped.all(|b| b == b'\\')
 }

@@ -1,13 +1,13 @@
 //! Static data of a dialect.
 
 use super::op::Op;
-use super::part::Part;
+use super::part::TemplatePart;
 use super::{Facts, Forms, Literals};
 use crate::types::Type;
 
 /// Case to which a dialect folds unquoted names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fold {
+pub enum CaseFolding {
     /// Folded to lower case.
     Lower,
     /// Folded to upper case.
@@ -18,14 +18,14 @@ pub enum Fold {
 
 /// Syntax of a literal, without its value.
 #[derive(Debug)]
-pub struct Form {
+pub struct LiteralForm {
     /// Text before the value.
     pub before: &'static str,
     /// Text after the value.
     pub after: &'static str,
 }
 
-impl Form {
+impl LiteralForm {
     /// Form without text around the value.
     pub const BARE: Self = Self { before: "", after: "" };
 
@@ -42,7 +42,7 @@ impl Form {
 
 /// General form of a template. Most templates are one node with its arguments.
 #[derive(Clone, Copy, Debug)]
-pub enum Shape {
+pub enum TemplateShape {
     /// Single operator: `{a} op {b}`.
     Operator(Op),
     /// Single call with all arguments in order: `name({a}, {b})`.
@@ -72,9 +72,9 @@ pub struct Template {
     /// `true` if the template itself marks the calls that are computed over a window.
     pub windowed: bool,
     /// General form of the template.
-    pub shape: Shape,
+    pub shape: TemplateShape,
     /// Nodes of the template, children before parents.
-    pub parts: &'static [Part],
+    pub parts: &'static [TemplatePart],
 }
 
 /// Implementation of an overload in a dialect.
@@ -108,7 +108,7 @@ pub struct DialectData {
     /// `true` if a backslash escapes a quote in a string, `false` if the quote is doubled.
     pub text_backslash: bool,
     /// Case to which the dialect folds unquoted names.
-    pub fold: Fold,
+    pub fold: CaseFolding,
     /// Maximum length of a name in bytes. 0 if there is no limit.
     pub max_bytes: usize,
     /// Reserved words, which must be quoted when used as names.
@@ -122,7 +122,7 @@ pub struct DialectData {
     pub backslash: bool,
     /// Prefix of a raw string, in which backslashes are not escapes. Empty if the dialect has no raw strings.
     pub raw: &'static str,
-    /// The dialect's names for the types in [`super::part::NEUTRAL`].
+    /// The dialect's names for the types in [`super::part::NEUTRAL_TYPES`].
     pub types: &'static [&'static str],
     /// `true` if averages or quotients are decimals, rounded to a limited number of digits (see `emit::rounded`).
     pub rounded_decimals: bool,
@@ -134,10 +134,10 @@ pub struct DialectData {
     pub literals: Literals,
     /// Syntax of literals, split at the placeholder of the value.
     pub forms: Forms,
-    /// For each type in [`super::part::NEUTRAL`], its other names in handwritten SQL, with the same limits and
+    /// For each type in [`super::part::NEUTRAL_TYPES`], its other names in handwritten SQL, with the same limits and
     /// precision.
     pub type_synonyms: [&'static [&'static str]; 8],
-    /// For each type in [`super::part::NEUTRAL`], its other names in handwritten SQL, with different limits or a
+    /// For each type in [`super::part::NEUTRAL_TYPES`], its other names in handwritten SQL, with different limits or a
     /// different precision.
     pub similar_types: [&'static [&'static str]; 8],
     /// One cell per overload.

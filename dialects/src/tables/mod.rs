@@ -9,7 +9,7 @@ pub mod op;
 /// Nodes of compiled templates.
 pub mod part;
 
-pub use dialect::{Cell, ConstructFact, DialectData, FactVerdict, Fold, Form, Shape, Template};
+pub use dialect::{CaseFolding, Cell, ConstructFact, DialectData, FactVerdict, LiteralForm, Template, TemplateShape};
 pub use function::{Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType, SafeLast};
 pub use generated::*;
 pub use lowering::Lowering;
@@ -18,10 +18,10 @@ pub use lowering::Lowering;
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "the code is generated")]
 mod generated {
     use super::op::Op;
-    use super::part::{Mode, Part, TypeName};
+    use super::part::{ArgumentMode, TemplatePart, TypeName};
     use super::{
-        Cell, ConstructFact, DialectData, FactVerdict, Fold, Form, Function, FunctionId, Lowering, Nulls, Overload,
-        OverloadId, Param, ParamType, ResultType, SafeLast, Shape, Template,
+        CaseFolding, Cell, ConstructFact, DialectData, FactVerdict, Function, FunctionId, LiteralForm, Lowering, Nulls,
+        Overload, OverloadId, Param, ParamType, ResultType, SafeLast, Template, TemplateShape,
     };
     use crate::types::{Level, Type};
 

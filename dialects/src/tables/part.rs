@@ -10,7 +10,7 @@ use super::op::Op;
     reason = "the build script uses a part of this file; the names are self-explanatory"
 )]
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Part {
+pub enum TemplatePart {
     /// Keyword or name without brackets.
     Word(&'static str),
     /// Number, exactly as written in the template.
@@ -18,11 +18,11 @@ pub enum Part {
     /// String, which is quoted as the dialect requires.
     Text(&'static str),
     /// Single argument.
-    Arg { index: u8, mode: Mode },
+    Arg { index: u8, mode: ArgumentMode },
     /// Repeated argument as a comma-separated list, inside a call or a list.
-    ArgList { index: u8, mode: Mode },
+    ArgList { index: u8, mode: ArgumentMode },
     /// Repeated argument whose values are joined by an operator.
-    ArgJoin { index: u8, mode: Mode, op: Op },
+    ArgJoin { index: u8, mode: ArgumentMode, op: Op },
     /// Call, `name(a, b)`.
     Call { name: &'static str, args: &'static [u16] },
     /// Binary operation, `a op b`.
@@ -70,12 +70,12 @@ pub enum Part {
 
 /// Mode that specifies how an argument is inserted. The numbers are the ids of functions in the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum ArgumentMode {
     /// The argument, unchanged.
     Plain,
     /// The argument, converted by a `to_…` function unless it already has the type.
     Convert(u16),
-    /// The argument inside `or_zero` or `or_empty`, unless the argument is never NULL.
+    /// The argument inside `zero_if_empty` or `or_empty`, unless the argument is never NULL.
     Or(u16),
     /// The argument inside a call to another internal function.
     Call(u16),
@@ -105,7 +105,7 @@ pub enum TypeName {
     missing_docs,
     reason = "the build script uses a part of this file; the names are self-explanatory"
 )]
-pub const NEUTRAL: [&str; 8] = [
+pub const NEUTRAL_TYPES: [&str; 8] = [
     "boolean",
     "integer",
     "decimal",

@@ -122,7 +122,7 @@ impl CommandContext {
             )?
             .build();
         let names = columns_read(&unknowing, settings, text);
-        let is_given = |given: &Compiler| names.is_empty() || !given.relations_with(&names).is_empty();
+        let is_given = |given: &Compiler| names.is_empty() || !given.relations_with_columns(&names).is_empty();
         if let Some(given) = given.as_ref().filter(|given| is_given(given)) {
             return Ok(formulas(given.clone()));
         }
@@ -135,7 +135,7 @@ impl CommandContext {
         if !compiler.has_relations() {
             return Ok(formulas(unknowing));
         }
-        let candidates = compiler.relations_with(&names);
+        let candidates = compiler.relations_with_columns(&names);
         if let [one] = candidates.as_slice() {
             return Ok(formulas(builder.from(one).build().with_models(&models)));
         }

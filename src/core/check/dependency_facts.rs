@@ -18,12 +18,12 @@ use crate::ir::{ColumnUse, Ir, Program};
 /// definition has a decisive link to a subject, the results of all definitions with that subject depend on each other.
 /// For example, a comparison with a string causes a warning only if there is a criterion for the same string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct DependencyLink {
     pub subject: u64,
     pub is_decisive: bool,
 }
 
-impl Link {
+impl DependencyLink {
     fn new(subject: impl Hash, is_decisive: bool) -> Self {
         let mut hasher = FxHasher::default();
         subject.hash(&mut hasher);
@@ -37,7 +37,7 @@ impl Link {
 /// Indirect dependencies of a definition.
 #[derive(Clone, Debug, Default)]
 pub struct DefinitionFacts {
-    pub links: Vec<Link>,
+    pub links: Vec<DependencyLink>,
     /// Whether the types in the definition depend on other definitions that use the same values.
     pub is_open: bool,
     /// Whether a diagnostic depends on the names of all definitions.
@@ -50,7 +50,7 @@ impl DefinitionFacts {
     /// Adds a link to a column of unknown type, because all uses of the column determine its type.
     fn add_column(&mut self, columns: &[ColumnUse], column: u32) {
         if let Some(column) = columns.get(column as usize).filter(|column| column.assumed) {
-            let link = Link::new(("type", column.name.to_ascii_lowercase()), true);
+            let link = DependencyLink::new(("type", column.name.to_ascii_lowercase()), true);
             self.is_open = true;
             if !self.links.contains(&link) {
                 self.links.push(link);
@@ -119,7 +119,7 @@ fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
         .map(|(index, d)| (d.first.0, index))
         .collect();
     starts.sort_unstable();
-    let mut add = |node: u32, link: Link| {
+    let mut add = |node: u32, link: DependencyLink| {
         let index = starts.partition_point(|(start, _)| *start <= node);
         let owner = index
             .checked_sub(1)
@@ -142,19 +142,19 @@ fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
         }
     };
     for (range, (compared, text), _) in compared_criteria(program) {
-        add(range.0, Link::new(("text", name(compared), text), true));
+        add(range.0, DependencyLink::new(("text", name(compared), text), true));
     }
     for (id, node) in (0u32..).zip(program.nodes()) {
         let Ir::Apply { overload, args } = node else { continue };
         if let Some(comparison) = text_comparison(program, node) {
             let (compared, text) = comparison.of;
-            add(id, Link::new(("text", name(compared), text), false));
+            add(id, DependencyLink::new(("text", name(compared), text), false));
         }
         match WeekCallKind::from_call(program, catalog::overload_owner(overload), args) {
-            Some(WeekCallKind::Weeknum) => add(id, Link::new("week", true)),
-            Some(WeekCallKind::Week) => add(id, Link::new("week", false)),
-            Some(WeekCallKind::Weekday) => add(id, Link::new("weekday", true)),
-            Some(WeekCallKind::DayOfWeek) => add(id, Link::new("weekday", false)),
+            Some(WeekCallKind::Weeknum) => add(id, DependencyLink::new("week", true)),
+            Some(WeekCallKind::Week) => add(id, DependencyLink::new("week", false)),
+            Some(WeekCallKind::Weekday) => add(id, DependencyLink::new("weekday", true)),
+            Some(WeekCallKind::DayOfWeek) => add(id, DependencyLink::new("weekday", false)),
             None => {}
         }
     }

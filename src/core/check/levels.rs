@@ -227,7 +227,7 @@ impl Lowerer<'_> {
     }
 
     /// Checks whether the level of a whole formula is allowed in its role, and converts filters to conditions.
-    pub(super) fn finish(&mut self, root: IrId) -> IrId {
+    pub(super) fn check_root_level(&mut self, root: IrId) -> IrId {
         let meta = self.program.meta(root);
         match self.program.node(root) {
             _ if self.is_marker(root) => return self.report_misplaced_marker(root, meta.span),

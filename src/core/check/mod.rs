@@ -22,17 +22,17 @@ mod windows;
 pub use calls::convert::common_type;
 pub use calls::foreign_functions::sql_function_advice;
 pub use dates::{is_iso_date, next_day, shift_date};
-pub use dependency_facts::{DefinitionFacts, DependencyFacts, Link, collect_dependency_facts};
+pub use dependency_facts::{DefinitionFacts, DependencyFacts, DependencyLink, collect_dependency_facts};
 
 pub use dates::period::find_sort_key_to_shift;
 pub use dates::period_units::{
-    ColumnPeriod, WindowUnit, calendar_unit, key_period, split_truncation, unit_error, unit_warning,
+    ColumnPeriod, WindowUnit, find_window_unit, key_period, split_truncation, unit_error, unit_warning,
 };
-pub use dates::timeframe::{DatePart, constant_period, date_part, is_label, timeframe_names as timeframes};
+pub use dates::timeframe::{DatePart, constant_period, date_part, is_recurring, timeframe_names as timeframes};
 pub use dates::today::Today;
 pub use lint::possible_values;
 pub use names::unresolved_names::{
-    MAX_CANDIDATES, MAX_SEARCHES, describe_columns, explain_removed_column, no_column_diagnostic,
+    MAX_CANDIDATES, MAX_SEARCHES, describe_columns, explain_removed_column, missing_column_diagnostic,
 };
 pub use sheet::tabs::Tab;
 pub use sheet::totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
@@ -214,7 +214,7 @@ impl CheckScope<'_> {
 
     /// Returns whether a name that looks like a cell may be a column of the input, because the columns of the input are
     /// unknown and an earlier step contains the name. A worksheet lists its columns.
-    fn is_earlier_name(&self, name: &str) -> bool {
+    fn may_be_input_column(&self, name: &str) -> bool {
         let names = self.rest.earlier_names.filter(|_| self.open && self.sheet.is_none());
         names.is_some_and(|names| names.contains(&name.to_ascii_lowercase()))
     }
@@ -286,7 +286,7 @@ pub fn check(
     if ast.blanks || !names.tab_ranges.is_empty() || program.columns.iter().any(|c| c.assumed) {
         infer::infer(ast, source, scope, names, program, infer, diagnostics);
     } else {
-        infer.forget_terms();
+        infer.clear_terms();
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
     infer::evidence::label_type_evidence(ast, scope, names, program, infer, diagnostics);

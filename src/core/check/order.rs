@@ -32,15 +32,15 @@ pub(super) fn order_definitions(
     }
     // Tarjan's algorithm for strongly connected components. `found` contains the discovery time of each node, and
     // `least` the lowest discovery time reachable from the node.
-    const NEW: u32 = 0;
-    const DONE: u32 = u32::MAX;
-    let mut arena = Arena::filled(NEW, count);
+    const UNVISITED: u32 = 0;
+    const VISITED: u32 = u32::MAX;
+    let mut arena = Arena::filled(UNVISITED, count);
     let mut least = Arena::filled(0u32, count);
     let mut time = 0;
     let mut stack: Vec<(u32, u32)> = Vec::new();
     let mut open: Vec<u32> = Vec::new();
     for root in 0..count as u32 {
-        if arena[root as usize] != NEW {
+        if arena[root as usize] != UNVISITED {
             continue;
         }
         let mut entered = Some(root);
@@ -60,8 +60,8 @@ pub(super) fn order_definitions(
                 let dependency = names.uses[*next as usize].1;
                 *next += 1;
                 match arena[dependency as usize] {
-                    NEW => entered = Some(dependency),
-                    DONE => {}
+                    UNVISITED => entered = Some(dependency),
+                    VISITED => {}
                     time => least[index] = least[index].min(time),
                 }
                 continue;
@@ -75,7 +75,7 @@ pub(super) fn order_definitions(
                 let from = open.iter().rposition(|d| *d == index as u32).unwrap_or(0);
                 let members = open.get(from..).unwrap_or_default();
                 for member in members {
-                    arena[*member as usize] = DONE;
+                    arena[*member as usize] = VISITED;
                 }
                 if members.len() > 1 {
                     report_cycle(ast, source, members, names, &starts, diagnostics);

@@ -41,9 +41,9 @@ pub struct SqlFunction {
     pub aggregates: bool,
 }
 
-const ALL: bool = true;
-const SOME: bool = false;
-const MANY: usize = 255;
+const IN_ALL_DIALECTS: bool = true;
+const IN_SOME_DIALECTS: bool = false;
+const VARIADIC: usize = 255;
 
 macro_rules! functions {
     ($($name:literal $is_in_all:expr, $least:literal..$most:expr => $formula:literal $gives:expr, $aggregates:literal;)*) => {
@@ -70,51 +70,51 @@ const BOOLEAN: SqlResultType = SqlResultType::Of(Type::Boolean);
 const DATE: SqlResultType = SqlResultType::Of(Type::Date);
 
 const FUNCTIONS: &[SqlFunction] = functions! {
-    "coalesce" ALL, 2..MANY => "COALESCE" SqlResultType::First, false;
-    "ifnull" ALL, 2..2 => "COALESCE" SqlResultType::First, false;
-    "nvl" SOME, 2..2 => "COALESCE" SqlResultType::First, false;
-    "iff" SOME, 3..3 => "IF" SqlResultType::Unknown, false;
-    "if" SOME, 3..3 => "IF" SqlResultType::Unknown, false;
-    "upper" ALL, 1..1 => "UPPER" TEXT, false;
-    "lower" ALL, 1..1 => "LOWER" TEXT, false;
-    "length" ALL, 1..1 => "LEN" INTEGER, false;
-    "char_length" ALL, 1..1 => "LEN" INTEGER, false;
-    "character_length" ALL, 1..1 => "LEN" INTEGER, false;
-    "replace" ALL, 3..3 => "SUBSTITUTE" TEXT, false;
-    "contains" SOME, 2..2 => "CONTAINS" BOOLEAN, false;
-    "abs" ALL, 1..1 => "ABS" SqlResultType::First, false;
-    "sign" ALL, 1..1 => "SIGN" INTEGER, false;
-    "sqrt" ALL, 1..1 => "SQRT" FLOAT, false;
-    "exp" ALL, 1..1 => "EXP" FLOAT, false;
-    "ln" ALL, 1..1 => "LN" FLOAT, false;
-    "power" ALL, 2..2 => "POWER" FLOAT, false;
-    "pow" ALL, 2..2 => "POWER" FLOAT, false;
-    "greatest" SOME, 2..MANY => "MAX" SqlResultType::First, false;
-    "least" SOME, 2..MANY => "MIN" SqlResultType::First, false;
-    "year" SOME, 1..1 => "YEAR" INTEGER, false;
-    "quarter" SOME, 1..1 => "QUARTER" INTEGER, false;
-    "month" SOME, 1..1 => "MONTH" INTEGER, false;
-    "day" SOME, 1..1 => "DAY" INTEGER, false;
-    "hour" SOME, 1..1 => "HOUR" INTEGER, false;
-    "current_date" ALL, 0..0 => "TODAY" DATE, false;
-    "avg" ALL, 1..1 => "AVERAGE" FLOAT, true;
-    "min" ALL, 1..1 => "MIN" SqlResultType::First, true;
-    "max" ALL, 1..1 => "MAX" SqlResultType::First, true;
-    "median" SOME, 1..1 => "MEDIAN" FLOAT, true;
-    "stddev" ALL, 1..1 => "STDEV" FLOAT, true;
-    "stddev_samp" ALL, 1..1 => "STDEV" FLOAT, true;
-    "stddev_pop" ALL, 1..1 => "STDEV.P" FLOAT, true;
-    "variance" ALL, 1..1 => "VAR" FLOAT, true;
-    "var_samp" ALL, 1..1 => "VAR" FLOAT, true;
-    "var_pop" ALL, 1..1 => "VAR.P" FLOAT, true;
-    "corr" ALL, 2..2 => "CORREL" FLOAT, true;
-    "countif" SOME, 1..1 => "COUNTIF" INTEGER, true;
-    "count_if" SOME, 1..1 => "COUNTIF" INTEGER, true;
+    "coalesce" IN_ALL_DIALECTS, 2..VARIADIC => "COALESCE" SqlResultType::First, false;
+    "ifnull" IN_ALL_DIALECTS, 2..2 => "COALESCE" SqlResultType::First, false;
+    "nvl" IN_SOME_DIALECTS, 2..2 => "COALESCE" SqlResultType::First, false;
+    "iff" IN_SOME_DIALECTS, 3..3 => "IF" SqlResultType::Unknown, false;
+    "if" IN_SOME_DIALECTS, 3..3 => "IF" SqlResultType::Unknown, false;
+    "upper" IN_ALL_DIALECTS, 1..1 => "UPPER" TEXT, false;
+    "lower" IN_ALL_DIALECTS, 1..1 => "LOWER" TEXT, false;
+    "length" IN_ALL_DIALECTS, 1..1 => "LEN" INTEGER, false;
+    "char_length" IN_ALL_DIALECTS, 1..1 => "LEN" INTEGER, false;
+    "character_length" IN_ALL_DIALECTS, 1..1 => "LEN" INTEGER, false;
+    "replace" IN_ALL_DIALECTS, 3..3 => "SUBSTITUTE" TEXT, false;
+    "contains" IN_SOME_DIALECTS, 2..2 => "CONTAINS" BOOLEAN, false;
+    "abs" IN_ALL_DIALECTS, 1..1 => "ABS" SqlResultType::First, false;
+    "sign" IN_ALL_DIALECTS, 1..1 => "SIGN" INTEGER, false;
+    "sqrt" IN_ALL_DIALECTS, 1..1 => "SQRT" FLOAT, false;
+    "exp" IN_ALL_DIALECTS, 1..1 => "EXP" FLOAT, false;
+    "ln" IN_ALL_DIALECTS, 1..1 => "LN" FLOAT, false;
+    "power" IN_ALL_DIALECTS, 2..2 => "POWER" FLOAT, false;
+    "pow" IN_ALL_DIALECTS, 2..2 => "POWER" FLOAT, false;
+    "greatest" IN_SOME_DIALECTS, 2..VARIADIC => "MAX" SqlResultType::First, false;
+    "least" IN_SOME_DIALECTS, 2..VARIADIC => "MIN" SqlResultType::First, false;
+    "year" IN_SOME_DIALECTS, 1..1 => "YEAR" INTEGER, false;
+    "quarter" IN_SOME_DIALECTS, 1..1 => "QUARTER" INTEGER, false;
+    "month" IN_SOME_DIALECTS, 1..1 => "MONTH" INTEGER, false;
+    "day" IN_SOME_DIALECTS, 1..1 => "DAY" INTEGER, false;
+    "hour" IN_SOME_DIALECTS, 1..1 => "HOUR" INTEGER, false;
+    "current_date" IN_ALL_DIALECTS, 0..0 => "TODAY" DATE, false;
+    "avg" IN_ALL_DIALECTS, 1..1 => "AVERAGE" FLOAT, true;
+    "min" IN_ALL_DIALECTS, 1..1 => "MIN" SqlResultType::First, true;
+    "max" IN_ALL_DIALECTS, 1..1 => "MAX" SqlResultType::First, true;
+    "median" IN_SOME_DIALECTS, 1..1 => "MEDIAN" FLOAT, true;
+    "stddev" IN_ALL_DIALECTS, 1..1 => "STDEV" FLOAT, true;
+    "stddev_samp" IN_ALL_DIALECTS, 1..1 => "STDEV" FLOAT, true;
+    "stddev_pop" IN_ALL_DIALECTS, 1..1 => "STDEV.P" FLOAT, true;
+    "variance" IN_ALL_DIALECTS, 1..1 => "VAR" FLOAT, true;
+    "var_samp" IN_ALL_DIALECTS, 1..1 => "VAR" FLOAT, true;
+    "var_pop" IN_ALL_DIALECTS, 1..1 => "VAR.P" FLOAT, true;
+    "corr" IN_ALL_DIALECTS, 2..2 => "CORREL" FLOAT, true;
+    "countif" IN_SOME_DIALECTS, 1..1 => "COUNTIF" INTEGER, true;
+    "count_if" IN_SOME_DIALECTS, 1..1 => "COUNTIF" INTEGER, true;
 };
 
 /// Returns the equivalent formula function. `None` if the function or the number of arguments is not supported.
 #[must_use]
-pub fn find(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static SqlFunction> {
+pub fn find_equivalent(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static SqlFunction> {
     FUNCTIONS
         .iter()
         .find(|sql_function| sql_function.name == name && sql_function.arguments.contains(&arguments))
@@ -126,18 +126,19 @@ pub fn find(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static S
 #[must_use]
 pub fn synonym(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static str> {
     if let Some((_, other, least)) = SYNONYMS.iter().find(|(known_name, ..)| *known_name == name) {
-        return (arguments >= *least && is_generated(other, dialect)).then_some(*other);
+        return (arguments >= *least && occurs_in_templates(other, dialect)).then_some(*other);
     }
-    if is_generated(name, dialect) {
+    if occurs_in_templates(name, dialect) {
         return None;
     }
-    let function = find(name, dialect, arguments)?;
+    let function = find_equivalent(name, dialect, arguments)?;
     let is_equivalent = |other: &&SqlFunction| {
         other.formula == function.formula
-            && find(other.name, dialect, arguments).is_some_and(|sql_function| sql_function.formula == function.formula)
+            && find_equivalent(other.name, dialect, arguments)
+                .is_some_and(|sql_function| sql_function.formula == function.formula)
     };
     let mut others = FUNCTIONS.iter().filter(is_equivalent);
-    let other = others.find(|other| is_generated(other.name, dialect));
+    let other = others.find(|other| occurs_in_templates(other.name, dialect));
     other.map(|other| other.name)
 }
 
@@ -148,16 +149,18 @@ pub fn extracted_unit(name: &str, dialect: Dialect, arguments: usize, text: Opti
     const PARTS: [&str; 5] = ["year", "quarter", "month", "day", "hour"];
     match (name, arguments, text) {
         ("date_part", 2, Some(unit)) if unit.chars().all(|c| c.is_ascii_alphabetic()) => {
-            (!is_generated(name, dialect)).then(|| unit.to_ascii_lowercase())
+            (!occurs_in_templates(name, dialect)).then(|| unit.to_ascii_lowercase())
         }
-        (_, 1, _) if PARTS.contains(&name) => find(name, dialect, arguments).map(|function| function.name.to_owned()),
+        (_, 1, _) if PARTS.contains(&name) => {
+            find_equivalent(name, dialect, arguments).map(|function| function.name.to_owned())
+        }
         _ => None,
     }
 }
 
 /// Returns the name that represents a function when generated SQL is compared: `extract` for `year(x)`.
 #[must_use]
-pub fn compared_name(name: &str, dialect: Dialect) -> &str {
+pub fn normalized_function_name(name: &str, dialect: Dialect) -> &str {
     match extracted_unit(name, dialect, 1, None) {
         Some(_) => "extract",
         None => name,
@@ -165,7 +168,7 @@ pub fn compared_name(name: &str, dialect: Dialect) -> &str {
 }
 
 /// Returns whether the templates of a dialect contain a word, for example the name of a function.
-fn is_generated(name: &str, dialect: Dialect) -> bool {
+fn occurs_in_templates(name: &str, dialect: Dialect) -> bool {
     static WORDS: OnceLock<BTreeMap<&'static str, FxHashSet<&'static str>>> = OnceLock::new();
     let words = WORDS.get_or_init(|| {
         Dialect::all()

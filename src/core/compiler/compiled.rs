@@ -89,7 +89,7 @@ pub struct Definition {
     pub(super) columns: Option<Arc<[ReadColumn]>>,
     pub(super) description: Option<String>,
     pub(super) span: Span,
-    pub(super) mappings: Vec<sql::Mapping>,
+    pub(super) mappings: Vec<sql::SpanMapping>,
 }
 
 impl Definition {

@@ -30,14 +30,14 @@ impl Compiler {
         let CompileMemory {
             ast,
             program,
-            emit: work,
+            emit: buffers,
             print,
             ..
         } = memory;
-        work.tree.clear();
+        buffers.tree.clear();
         let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
         let mut budget = options.limits.output;
-        let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
+        let mut emitter = Emitter::new(program, options.dialect, &options.limits, buffers);
         emitter.grouped_by_keys = roles.contains(&DefinitionRole::GroupBy);
         emitter.only_relation = options
             .from
@@ -61,12 +61,12 @@ impl Compiler {
                 let aggregates = program.sorted_aggregates_of(*index, &sorted);
                 sorted.insert(*index, aggregates[1]);
                 let span = program.meta(definition.root).span;
-                if !emitter.separate_definition(aggregates, span) {
+                if !emitter.set_definition_aggregates(aggregates, span) {
                     continue;
                 }
             }
             let mark = emitter.checkpoint();
-            let Some(root) = emitter.definition_sql(*index) else {
+            let Some(root) = emitter.emit_definition(*index) else {
                 continue;
             };
             if !emitter.check_repetition(*index, root) {
@@ -143,7 +143,7 @@ impl Compiler {
                 name.eq_ignore_ascii_case(split_sort_key(key).0)
             };
             let partition_key = |emitter: &mut Emitter<'_>| {
-                let sql = emitter.definition_sql(index as u32)?;
+                let sql = emitter.emit_definition(index as u32)?;
                 Some(emitter.partition_key(program.definitions[index].root, sql))
             };
             match role {
@@ -158,7 +158,7 @@ impl Compiler {
                     partition.extend(partition_key(emitter));
                 }
                 Some(DefinitionRole::OrderBy) => {
-                    if let Some(sql) = emitter.definition_sql(index as u32) {
+                    if let Some(sql) = emitter.emit_definition(index as u32) {
                         let nullable = program.meta(program.definitions[index].root).nullable;
                         let key = emitter.emit_order_key(sql, descending, nullable);
                         emitter.windows.order.push(key);
@@ -233,10 +233,10 @@ impl Compiler {
         }
         let mut partition = Vec::with_capacity(equal.len());
         for (index, _) in equal {
-            let sql = emitter.definition_sql(index)?;
+            let sql = emitter.emit_definition(index)?;
             partition.push(emitter.partition_key(program.definition_root(index), sql));
         }
-        let key = emitter.definition_sql(index)?;
+        let key = emitter.emit_definition(index)?;
         Some(PeriodLookupKeys {
             partition,
             key,

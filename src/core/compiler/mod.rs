@@ -119,7 +119,7 @@ impl CompilerOptions {
 
     /// Returns the help text for an unknown relation whose name is not similar to any known relation. `key` is the name
     /// of the option that contains the unknown name.
-    pub fn help_with_missing(&self, key: &str) -> String {
+    pub fn unknown_relation_help(&self, key: &str) -> String {
         if self.from_dbt {
             format!("correct `{key}`; if a model or source is new in dbt, run `dbt parse` first")
         } else {
@@ -285,7 +285,7 @@ impl Compiler {
     #[must_use]
     pub fn compile(&self, source: &str) -> Compiled {
         self.pool
-            .lend_memory(|memory| self.run(memory, source, true, RestOfFile::default(), |_, _| ()))
+            .with_compile_memory(|memory| self.compile_source(memory, source, true, RestOfFile::default(), |_, _| ()))
     }
 
     /// Returns the diagnostics for definitions or a single formula without generating SQL: syntax, names, types and
@@ -298,13 +298,13 @@ impl Compiler {
     #[must_use]
     pub fn check(&self, source: &str) -> Vec<Diagnostic> {
         self.pool
-            .lend_memory(|memory| self.run(memory, source, false, RestOfFile::default(), |_, _| ()))
+            .with_compile_memory(|memory| self.compile_source(memory, source, false, RestOfFile::default(), |_, _| ()))
             .diagnostics
     }
 
     /// Compiles a source. `observe` is called after the check, and again after SQL generation, before definitions with
     /// errors and silenced warnings are removed.
-    fn run(
+    fn compile_source(
         &self,
         memory: &mut CompileMemory,
         source: &str,
@@ -314,7 +314,7 @@ impl Compiler {
     ) -> Compiled {
         let options = &*self.options;
         let mut diagnostics = Vec::new();
-        let keys = self.keys(source);
+        let keys = self.append_keys(source);
         let source_parts = [SourcePart {
             span: Span::new(0, source.len() as u32),
             mode: LayoutMode::File,
@@ -340,7 +340,7 @@ impl Compiler {
             ast, check, program, ..
         } = &mut *memory;
         check::check(ast, text, &scope, check, program, &mut diagnostics);
-        self.warn_comparisons(program, source, &mut diagnostics);
+        self.warn_of_definitions_like_comparisons(program, source, &mut diagnostics);
         observe(memory, None);
         memory.free_check_buffers();
         let mut definitions = Vec::new();
@@ -351,7 +351,7 @@ impl Compiler {
         if !diagnostics.is_empty() {
             remove_failed_definitions(&mut definitions, &diagnostics, source);
             move_option_diagnostics_to_end(&mut diagnostics, source, text);
-            remove_silenced(&mut diagnostics, source, &options.silenced);
+            remove_silenced_warnings(&mut diagnostics, source, &options.silenced);
             diag::sort(&mut diagnostics);
         }
         let meanings = std::mem::take(&mut memory.program.meanings);
@@ -388,7 +388,7 @@ impl Compiler {
     }
 
     /// Appends each key in the options to the source text as a separate part. `None` if the options contain no keys.
-    fn keys(&self, source: &str) -> Option<SourceWithKeys> {
+    fn append_keys(&self, source: &str) -> Option<SourceWithKeys> {
         let options = &*self.options;
         let keys = [
             (&options.group_by, DefinitionRole::GroupBy),
@@ -455,7 +455,7 @@ impl Compiler {
 
     /// Returns the relations that have all the given columns. A column may be written as `relation.column`.
     #[must_use]
-    pub fn relations_with(&self, names: &std::collections::BTreeSet<String>) -> Vec<String> {
+    pub fn relations_with_columns(&self, names: &std::collections::BTreeSet<String>) -> Vec<String> {
         let options = &self.options;
         let has = |relation: &Relation, name: &str| match name.split_once('.') {
             Some((view, column)) => relation.name().eq_ignore_ascii_case(view) && relation.column(column).is_some(),
@@ -479,7 +479,7 @@ impl Compiler {
         let closed_relation = from_relation.filter(|relation| !relation.is_open());
         if let (Some(from), None, false) = (&options.from, from_relation, options.schema.is_partial_list()) {
             let names = options.schema.relations().iter().map(Relation::name);
-            let help = diag::suggest::similar_name_help_or(from, names, || options.help_with_missing("--from"));
+            let help = diag::suggest::similar_name_help_or(from, names, || options.unknown_relation_help("--from"));
             diagnostics.push(
                 Diagnostic::new(
                     Code::UnknownRelation,
@@ -506,7 +506,7 @@ impl Compiler {
 
     /// Warns about a definition such as `status = "open"` if a column `status` also exists, because the author may have
     /// intended a comparison.
-    fn warn_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
+    fn warn_of_definitions_like_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         for definition in &program.definitions {
             let Some(name) = &definition.name else { continue };
             if !matches!(program.node(definition.root), Ir::Text(_)) {
@@ -581,7 +581,7 @@ fn move_option_diagnostics_to_end(diagnostics: &mut Vec<Diagnostic>, source: &st
 
 /// Removes warnings that are turned off by the options or by a comment on the same line. The comment is `// noqa:
 /// W0412`, with the code or the name of the warning, or `// noqa` for all warnings.
-pub fn remove_silenced(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
+pub fn remove_silenced_warnings(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
     diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
     if !source.contains("noqa") {
         return;

@@ -53,14 +53,14 @@ impl Compiler {
             .iter()
             .flat_map(super::compiled::Definition::columns);
         let columns = columns.filter_map(|column| Some((column.path(), column.name(), column.assumed()?)));
-        self.find_undecided_types(columns, |compiler| {
+        self.find_type_sensitive_columns(columns, |compiler| {
             sql(&compiler.compile(text)).is_some_and(|sql| sql != before)
         })
     }
 
     /// Returns the columns whose type affects the SQL, for any kind of source. `columns` contains paths, names and
     /// inferred types. `differs` compiles the source again and compares the SQL.
-    pub fn find_undecided_types<'c>(
+    pub fn find_type_sensitive_columns<'c>(
         &self,
         columns: impl Iterator<Item = (String, &'c str, Type)>,
         differs: impl Fn(&Self) -> bool,

@@ -2,7 +2,7 @@
 
 use super::Emitter;
 use super::template::WindowSpec;
-use super::windows::push_rows;
+use super::windows::push_rows_frame;
 use crate::Type;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
@@ -24,7 +24,7 @@ enum FrameDistanceUnit {
 
 impl FrameDistanceUnit {
     /// Returns a distance in this unit.
-    fn number(self, count: i64, unit: CalendarUnit) -> u64 {
+    fn count_in_unit(self, count: i64, unit: CalendarUnit) -> u64 {
         let length = count.unsigned_abs().saturating_mul(unit.unit_length().0.unsigned_abs());
         match self {
             Self::Interval | Self::Months => length,
@@ -35,18 +35,18 @@ impl FrameDistanceUnit {
 }
 
 impl Emitter<'_> {
-    /// Returns the window for a range. The last value in `parted_by` is the sort key of the frame, if the frame has
+    /// Returns the window for a range. The last value in `partition_keys` is the sort key of the frame, if the frame has
     /// one.
-    pub(super) fn calendar_window(&mut self, range: CalendarRange, parted_by: &[IrId], span: Span) -> WindowSpec {
+    pub(super) fn calendar_window(&mut self, range: CalendarRange, partition_keys: &[IrId], span: Span) -> WindowSpec {
         let Some(frame) = range.frame() else {
             return WindowSpec::default();
         };
-        let (parted_by, key) = match parted_by.split_last() {
+        let (partition_keys, key) = match partition_keys.split_last() {
             Some((key, rest)) if frame.order != FrameOrder::Nothing => (rest, Some(*key)),
-            _ => (parted_by, None),
+            _ => (partition_keys, None),
         };
-        let partition = self.add_partition_keys(self.windows.partition.clone(), parted_by);
-        let partition = self.work.tree.add_slice(&partition);
+        let partition = self.add_partition_keys(self.windows.partition.clone(), partition_keys);
+        let partition = self.buffers.tree.add_slice(&partition);
         let Some(key) = key else {
             return WindowSpec {
                 partition,
@@ -59,7 +59,7 @@ impl Emitter<'_> {
         let (order, scale) = self.emit_frame_order(frame, key, span);
         let from = self.emit_frame_bound(frame.from, "unbounded preceding", (key, scale), span);
         let to = self.emit_frame_bound(frame.to, "unbounded following", (key, scale), span);
-        let tree = &mut self.work.tree;
+        let tree = &mut self.buffers.tree;
         let (range, and) = (tree.add_word("range between", span), tree.add_word("and", span));
         let parts = tree.add_slice(&[range, from, and, to]);
         WindowSpec {
@@ -81,21 +81,21 @@ impl Emitter<'_> {
         };
         let is_by_row = self.windows.is_order_unique && frame.order == FrameOrder::Key;
         let (Some(from), Some(to), true) = (row_of(frame.from), row_of(frame.to), is_by_row) else {
-            return self.report_no_range_frame(span);
+            return self.report_unsupported_range_frame(span);
         };
         let from = from.map_or(FrameBound::First, FrameBound::At);
         let to = to.map_or(FrameBound::Last, FrameBound::At);
         WindowSpec {
             partition,
-            order: self.work.tree.add_slice(&[self.work.sql[key.index()]]),
-            rows: Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
+            order: self.buffers.tree.add_slice(&[self.buffers.sql[key.index()]]),
+            rows: Some(self.buffers.tree.add_text(span, |out| push_rows_frame(out, from, to))),
             name: None,
         }
     }
 
     /// Reports that the dialect does not support frames over a range of values. Returns a placeholder for the window.
     #[cold]
-    pub(super) fn report_no_range_frame(&mut self, span: Span) -> WindowSpec {
+    pub(super) fn report_unsupported_range_frame(&mut self, span: Span) -> WindowSpec {
         let message = format!("dialect `{}` has no window frames over a range of values", self.dialect);
         self.report(
             Diagnostic::new(Code::UnsupportedFunction, span, message).with_help(
@@ -107,7 +107,7 @@ impl Emitter<'_> {
 
     /// Emits the sort key of a frame. The key is a number if the dialect does not support intervals in frames.
     fn emit_frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameDistanceUnit) {
-        let interval_order = (self.work.sql[key.index()], FrameDistanceUnit::Interval);
+        let interval_order = (self.buffers.sql[key.index()], FrameDistanceUnit::Interval);
         let bounds = [frame.from, frame.to];
         let overload = catalog::first_overload(internal::RANGE_DISTANCE).id;
         let is_moved = bounds.contains(&RangeBound::After) || bounds.iter().any(|bound| bound.distance().is_some());
@@ -121,8 +121,8 @@ impl Emitter<'_> {
         };
         let (entry, scale) = match (has(true), has(false), is_time) {
             // Months cannot be converted to a number of days, because they have different lengths.
-            (true, true, _) => return self.report_frame(span),
-            (true, false, _) if !self.program.is_month_start(key) => return self.report_frame(span),
+            (true, true, _) => return self.report_unsupported_frame(span),
+            (true, false, _) if !self.program.is_month_start(key) => return self.report_unsupported_frame(span),
             (true, false, _) => (internal::RANGE_MONTH_NUMBER, FrameDistanceUnit::Months),
             (false, _, true) => (internal::RANGE_NUMBER, FrameDistanceUnit::Microseconds),
             (false, _, false) => (internal::RANGE_NUMBER, FrameDistanceUnit::Days),
@@ -136,7 +136,7 @@ impl Emitter<'_> {
 
     /// Reports a range whose frame the dialect does not support.
     #[cold]
-    fn report_frame(&mut self, span: Span) -> (SqlId, FrameDistanceUnit) {
+    fn report_unsupported_frame(&mut self, span: Span) -> (SqlId, FrameDistanceUnit) {
         let message = format!("dialect `{}` has no window frames in months", self.dialect);
         self.report(
             Diagnostic::new(Code::UnsupportedFunction, span, message)
@@ -153,17 +153,17 @@ impl Emitter<'_> {
         span: Span,
     ) -> SqlId {
         let (distance, side) = match bound {
-            RangeBound::Unbounded => return self.work.tree.add_word(unbounded, span),
-            RangeBound::Moved(0, _) => return self.work.tree.add_word("current row", span),
+            RangeBound::Unbounded => return self.buffers.tree.add_word(unbounded, span),
+            RangeBound::Moved(0, _) => return self.buffers.tree.add_word("current row", span),
             RangeBound::Moved(count, unit) => (
                 self.emit_frame_distance(count, unit, scale, span),
                 if count < 0 { "preceding" } else { "following" },
             ),
             RangeBound::After => (self.emit_smallest_distance(key, scale, span), "following"),
         };
-        let side = self.work.tree.add_word(side, span);
-        let parts = self.work.tree.add_slice(&[distance, side]);
-        self.work.tree.add(Sql::Spaced(parts), span)
+        let side = self.buffers.tree.add_word(side, span);
+        let parts = self.buffers.tree.add_slice(&[distance, side]);
+        self.buffers.tree.add(Sql::Spaced(parts), span)
     }
 
     fn emit_frame_distance(&mut self, count: i64, unit: CalendarUnit, scale: FrameDistanceUnit, span: Span) -> SqlId {
@@ -174,8 +174,8 @@ impl Emitter<'_> {
                 self.emit_frame_interval(internal::RANGE_DISTANCE, words, span)
             }
             _ => {
-                let number = scale.number(count, unit).to_string();
-                self.work.tree.add_text(span, |out| out.push_str(&number))
+                let number = scale.count_in_unit(count, unit).to_string();
+                self.buffers.tree.add_text(span, |out| out.push_str(&number))
             }
         }
     }
@@ -187,7 +187,7 @@ impl Emitter<'_> {
                 self.emit_frame_distance(1, CalendarUnit::Day, scale, span)
             }
             FrameDistanceUnit::Interval => self.emit_frame_interval(internal::NEXT_INSTANT, &[], span),
-            _ => self.work.tree.add_word("1", span),
+            _ => self.buffers.tree.add_word("1", span),
         }
     }
 

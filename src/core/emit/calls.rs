@@ -4,7 +4,7 @@ use super::Emitter;
 use crate::Type;
 use crate::catalog::{self, ParamType, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::{Cell, Shape, Template};
+use crate::dialect::{Cell, Template, TemplateShape};
 use crate::ir::{Ir, IrId, SortedAggregates, sorts_values};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
@@ -28,7 +28,7 @@ impl Emitter<'_> {
             if let Ir::Null = program.node(*arg) {
                 let ty = program.meta(*arg).ty;
                 let ty = if ty == Type::Unknown { Type::Float } else { ty };
-                self.work.sql[arg.index()] = self.add_cast(self.work.sql[arg.index()], ty, span);
+                self.buffers.sql[arg.index()] = self.add_cast(self.buffers.sql[arg.index()], ty, span);
             }
         }
         // `COUNT(IF(c, x))` counts the rows that satisfy `c` if `x` is never NULL.
@@ -56,20 +56,20 @@ impl Emitter<'_> {
             if let (Some((condition, value)), false) = (self.if_without_else(*arg), distinct)
                 && !program.meta(value).nullable
             {
-                let zero = self.work.tree.add_text(span, |out| out.push_str(empty));
-                let (condition, value) = (self.work.sql[condition.index()], self.work.sql[value.index()]);
-                let arms = self.work.tree.add_slice(&[condition, value, zero]);
-                let case = self.work.tree.add(Sql::Case { subject: None, arms }, span);
-                self.work.sql[arg.index()] = case;
+                let zero = self.buffers.tree.add_text(span, |out| out.push_str(empty));
+                let (condition, value) = (self.buffers.sql[condition.index()], self.buffers.sql[value.index()]);
+                let arms = self.buffers.tree.add_slice(&[condition, value, zero]);
+                let case = self.buffers.tree.add(Sql::Case { subject: None, arms }, span);
+                self.buffers.sql[arg.index()] = case;
                 return self.emit_overload_call(overload, args, distinct, span);
             }
         }
         let sum = self.emit_overload_call(overload, args, distinct, span);
         let empty = self
-            .work
+            .buffers
             .tree
             .add_text(self.program.meta(id).span, |out| out.push_str(empty));
-        self.work.tree.add_call("coalesce", &[sum, empty], span)
+        self.buffers.tree.add_call("coalesce", &[sum, empty], span)
     }
 
     /// Returns the condition and the value of an IF without an else. Follows references to definitions, unless the
@@ -79,7 +79,7 @@ impl Emitter<'_> {
         while let Ir::Definition(definition_index) = self.program.node(root) {
             root = self.program.definition_root(definition_index);
         }
-        if !matches!(self.work.tree.node(self.work.sql[id.index()]), Sql::Case { .. }) {
+        if !matches!(self.buffers.tree.node(self.buffers.sql[id.index()]), Sql::Case { .. }) {
             return None;
         }
         match self.program.node(root) {
@@ -110,11 +110,11 @@ impl Emitter<'_> {
     #[inline(always)]
     pub fn emit_call(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template {
-            shape: Shape::Operator(op),
+            shape: TemplateShape::Operator(op),
             ..
         }) = self.dialect.cell(overload)
             && let [left, right] = args
-            && self.work.repeated.is_empty()
+            && self.buffers.repeated.is_empty()
         {
             if self.program.meta(*left).ty == Type::Integer {
                 self.widen_operand(overload, args);
@@ -123,9 +123,9 @@ impl Emitter<'_> {
                 return sql;
             }
             let replaced = self.cast_rounded_arguments(overload, args);
-            let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
+            let (left, right) = (self.buffers.sql[left.index()], self.buffers.sql[right.index()]);
             self.restore_arguments(replaced);
-            return self.work.tree.add_binary(*op, left, right, span);
+            return self.buffers.tree.add_binary(*op, left, right, span);
         }
         self.emit_overload_call(overload, args, false, span)
     }
@@ -138,7 +138,7 @@ impl Emitter<'_> {
         span: Span,
     ) -> SqlId {
         let Cell::Template(template) = self.dialect.cell(overload) else {
-            return self.report_unavailable(overload, span);
+            return self.report_unsupported_overload(overload, span);
         };
         if template.subquery && self.is_unsupported_subquery(args) {
             return self.emit_pairwise(overload, args, span);
@@ -148,7 +148,7 @@ impl Emitter<'_> {
             self.cast_to_same_scale(args);
         }
         let truncated = match (template.shape, args) {
-            (Shape::Operator(op), [left, right]) => self.emit_truncated_comparison(op, *left, *right, span),
+            (TemplateShape::Operator(op), [left, right]) => self.emit_truncated_comparison(op, *left, *right, span),
             _ => None,
         };
         let replaced = self.cast_rounded_arguments(overload, args);
@@ -157,16 +157,16 @@ impl Emitter<'_> {
             None => self.instantiate(template, args, distinct, span),
         };
         self.restore_arguments(replaced);
-        if template.repeats || !self.work.repeated.is_empty() {
+        if template.repeats || !self.buffers.repeated.is_empty() {
             self.count_repetition(template.uses, args, span);
-            self.record_growth(id, template.uses, args);
+            self.record_call_repetition(id, template.uses, args);
         }
         id
     }
 
     /// Reports that the dialect has no template for an overload.
     #[cold]
-    fn report_unavailable(&mut self, overload: catalog::OverloadId, span: Span) -> SqlId {
+    fn report_unsupported_overload(&mut self, overload: catalog::OverloadId, span: Span) -> SqlId {
         let owner = catalog::overload_owner(overload);
         let function = catalog::get(owner);
         let diagnostic = match self.dialect.cell(overload) {
@@ -206,8 +206,8 @@ impl Emitter<'_> {
     /// Sets the aggregates of the definition that is emitted next: its own aggregates, and all aggregates including
     /// those of the definitions that it uses. Reports a conflict between aggregates if none of the definition's own
     /// aggregates sorts its values. Returns whether the definition can be emitted.
-    pub fn separate_definition(&mut self, [own, all]: [SortedAggregates; 2], span: Span) -> bool {
-        let conflict = all.conflict();
+    pub fn set_definition_aggregates(&mut self, [own, all]: [SortedAggregates; 2], span: Span) -> bool {
+        let conflict = all.find_conflict();
         self.sorts_different_values = conflict.is_some();
         match conflict {
             Some(function) if !own.are_sorted() => {
@@ -243,7 +243,7 @@ impl Emitter<'_> {
     fn is_unsupported_subquery(&self, args: &[IrId]) -> bool {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         args.iter()
-            .any(|a| !self.program.meta(*a).fits_subquery(aggregates) && !self.read.contains(a))
+            .any(|a| !self.program.meta(*a).is_allowed_in_subquery(aggregates) && !self.read.contains(a))
     }
 
     /// Combines the arguments from left to right with the template for two arguments.
@@ -272,15 +272,15 @@ impl Emitter<'_> {
         let Some((first, others)) = args.split_first() else {
             return self.null_placeholder(span);
         };
-        let mut joined = self.work.sql[first.index()];
+        let mut joined = self.buffers.sql[first.index()];
         for right in others {
             // Temporarily store the intermediate result as the SQL of the first argument.
-            let own_sql = std::mem::replace(&mut self.work.sql[first.index()], joined);
-            let width = u64::from(self.work.tree.width(joined));
+            let own_sql = std::mem::replace(&mut self.buffers.sql[first.index()], joined);
+            let width = u64::from(self.buffers.tree.width(joined));
             let grown = self.repeated_bytes(joined).saturating_mul(2).saturating_add(width);
             joined = self.instantiate(template, &[*first, *right], false, span);
-            self.record_repeated(joined, grown);
-            self.work.sql[first.index()] = own_sql;
+            self.record_repeated_bytes(joined, grown);
+            self.buffers.sql[first.index()] = own_sql;
         }
         self.warned.get_or_insert((span, self.program.meta(*first).span));
         joined

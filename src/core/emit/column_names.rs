@@ -14,9 +14,9 @@ impl Emitter<'_> {
     /// Emits a name with dots as several names: `device.category` for a field of a STRUCT. The path is a single text
     /// node, so its output gets an alias. The alias is required because DuckDB does not find the name of the field in
     /// ORDER BY.
-    fn emit_path(&mut self, qualifier: Option<SqlId>, path: &str, unquoted: bool, span: Span) -> SqlId {
+    fn emit_struct_path(&mut self, qualifier: Option<SqlId>, path: &str, unquoted: bool, span: Span) -> SqlId {
         let dialect = self.dialect;
-        let name = self.work.tree.add_text(span, |out| {
+        let name = self.buffers.tree.add_text(span, |out| {
             for (index, field) in path.split('.').enumerate() {
                 if index > 0 {
                     out.push('.');
@@ -25,7 +25,7 @@ impl Emitter<'_> {
             }
         });
         match qualifier {
-            Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
+            Some(qualifier) => self.buffers.tree.add(Sql::Field { qualifier, name }, span),
             None => name,
         }
     }
@@ -34,17 +34,17 @@ impl Emitter<'_> {
     pub(super) fn column(&mut self, index: u32, span: Span) -> SqlId {
         match (self.record_read(index), self.qualifier) {
             // Reuse the name as written, but add a new node because its span differs.
-            (Some(id), None) => self.work.tree.copy_node(id, span),
-            _ => self.new_column(index, span),
+            (Some(id), None) => self.buffers.tree.copy_node(id, span),
+            _ => self.emit_new_column(index, span),
         }
     }
 
     #[inline(never)]
-    fn new_column(&mut self, index: u32, span: Span) -> SqlId {
+    fn emit_new_column(&mut self, index: u32, span: Span) -> SqlId {
         let column = &self.program.columns[index as usize];
         if self.joined && !column.merged.is_empty() {
             let parts: Vec<SqlId> = column.merged.iter().map(|part| self.column(*part, span)).collect();
-            return self.work.tree.add_call("coalesce", &parts, span);
+            return self.buffers.tree.add_call("coalesce", &parts, span);
         }
         let dialect = self.dialect;
         let renamed = self.passed_on.then(|| self.renamed.get(&index)).flatten();
@@ -53,25 +53,25 @@ impl Emitter<'_> {
                 Some(relation) if self.joined => Some(self.emit_name(relation, span)),
                 _ => self.qualifier,
             };
-            return self.emit_path(qualifier, &column.name, !column.quoted, span);
+            return self.emit_struct_path(qualifier, &column.name, !column.quoted, span);
         }
-        let name = self.work.tree.add_text(span, |out| match renamed {
+        let name = self.buffers.tree.add_text(span, |out| match renamed {
             Some(name) => dialect.push_name(out, name, true),
             None if dialect.accepts_unquoted(column.bare, column.quoted) => out.push_str(&column.name),
             None => dialect.push_name(out, &column.name, !column.quoted),
         });
         if let Some(qualifier) = self.qualifier {
-            return self.work.tree.add(Sql::Field { qualifier, name }, span);
+            return self.buffers.tree.add(Sql::Field { qualifier, name }, span);
         }
         let id = match &column.relation {
             // Write the name of the relation as in the source, because no schema contains the relation.
             Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
                 // Without a schema, the relation may be qualified, as in `db.orders.amount`.
                 let qualifier = match column.unknown && !self.joined && relation.contains('.') {
-                    true => self.emit_path(None, relation, true, span),
+                    true => self.emit_struct_path(None, relation, true, span),
                     false => self.emit_name(relation, span),
                 };
-                self.work.tree.add(Sql::Field { qualifier, name }, span)
+                self.buffers.tree.add(Sql::Field { qualifier, name }, span)
             }
             // The unqualified name would refer to the entire row.
             _ if self
@@ -79,12 +79,12 @@ impl Emitter<'_> {
                 .is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) =>
             {
                 let qualifier = self.emit_name(&column.name, span);
-                self.work.tree.add(Sql::Field { qualifier, name }, span)
+                self.buffers.tree.add(Sql::Field { qualifier, name }, span)
             }
             _ => name,
         };
-        self.work.columns[index as usize].name = Some(id);
-        self.work.known.push(index);
+        self.buffers.columns[index as usize].name = Some(id);
+        self.buffers.named_columns.push(index);
         id
     }
 
@@ -93,7 +93,7 @@ impl Emitter<'_> {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
             (self.joined, self.passed_on) = (joined, passed_on);
-            self.clear_names();
+            self.clear_column_names();
         }
     }
 
@@ -107,7 +107,7 @@ impl Emitter<'_> {
             .collect();
         if !renamed.is_empty() {
             self.renamed.extend(renamed);
-            self.clear_names();
+            self.clear_column_names();
         }
     }
 
@@ -115,15 +115,16 @@ impl Emitter<'_> {
     pub fn clear_renamed_columns(&mut self) {
         if !self.renamed.is_empty() {
             self.renamed.clear();
-            self.clear_names();
+            self.clear_column_names();
         }
     }
 
-    fn clear_names(&mut self) {
-        let work = &mut *self.work;
-        work.known
+    fn clear_column_names(&mut self) {
+        let buffers = &mut *self.buffers;
+        buffers
+            .named_columns
             .drain(..)
-            .for_each(|column| work.columns[column as usize].name = None);
+            .for_each(|column| buffers.columns[column as usize].name = None);
     }
 
     /// Emits the column with the given index in the program.
@@ -144,24 +145,24 @@ impl Emitter<'_> {
     }
 
     /// Emits a column that is qualified with its relation. Used in selects that read several relations.
-    pub fn emit_field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
+    pub fn emit_qualified_column(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
         let span = Span::default();
         let qualifier = self.emit_name(relation, span);
         if self.has_struct_path(name) {
-            return self.emit_path(Some(qualifier), name, !quoted, span);
+            return self.emit_struct_path(Some(qualifier), name, !quoted, span);
         }
         let name = self
-            .work
+            .buffers
             .tree
             .add_text(span, |out| self.dialect.push_name(out, name, !quoted));
-        self.work.tree.add(Sql::Field { qualifier, name }, span)
+        self.buffers.tree.add(Sql::Field { qualifier, name }, span)
     }
 
     /// Emits the column of the current relation that has the given name.
     pub fn emit_column_by_name(&mut self, name: &str, quoted: bool) -> SqlId {
         let dialect = self.dialect;
         let name = self
-            .work
+            .buffers
             .tree
             .add_text(Span::default(), |out| dialect.push_name(out, name, !quoted));
         self.qualify_if_shadowed(name, Span::default())
@@ -170,19 +171,19 @@ impl Emitter<'_> {
     /// Sets the SQL of a node to a column of the current relation.
     pub fn emit_node_as_column(&mut self, id: IrId, name: &str) {
         self.read.insert(id);
-        self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
+        self.buffers.sql[id.index()] = self.emit_column_name(name, self.program.meta(id).span);
     }
 
     /// Emits the name of a column that an earlier select computes.
-    pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
-        let name = self.generated_name(name, span);
+    pub fn emit_column_name(&mut self, name: &str, span: Span) -> SqlId {
+        let name = self.emit_generated_name(name, span);
         self.qualify_if_shadowed(name, span)
     }
 
     /// Emits the unqualified name of a column that this step computes.
-    pub fn generated_name(&mut self, name: &str, span: Span) -> SqlId {
+    pub fn emit_generated_name(&mut self, name: &str, span: Span) -> SqlId {
         let (dialect, cased) = (self.dialect, self.cased.contains(name));
-        self.work
+        self.buffers
             .tree
             .add_text(span, |out| dialect.push_name(out, name, !cased))
     }
@@ -195,7 +196,7 @@ impl Emitter<'_> {
     /// Qualifies a column with its relation if a column of the relation has the same name as the relation.
     pub fn qualify_if_shadowed(&mut self, name: SqlId, span: Span) -> SqlId {
         match self.qualifier.filter(|_| self.shadowed) {
-            Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
+            Some(qualifier) => self.buffers.tree.add(Sql::Field { qualifier, name }, span),
             None => name,
         }
     }
@@ -203,6 +204,8 @@ impl Emitter<'_> {
     /// Emits an identifier that the spec or formula defines.
     pub fn emit_name(&mut self, name: &str, span: Span) -> SqlId {
         let dialect = self.dialect;
-        self.work.tree.add_text(span, |out| dialect.push_name(out, name, true))
+        self.buffers
+            .tree
+            .add_text(span, |out| dialect.push_name(out, name, true))
     }
 }

@@ -34,7 +34,7 @@ fn node_digits(
         _ => return None,
     }
     let digits_of = |id: IrId| digits.try_get(id.index()).copied().flatten();
-    if let Some(value) = program.passed_value(id) {
+    if let Some(value) = program.passthrough_operand(id) {
         return digits_of(value);
     }
     match node {
@@ -44,14 +44,14 @@ fn node_digits(
             // have different scales.
             column.digits.filter(|_| column.merged.is_empty())
         }
-        Ir::Case(arms) | Ir::Switch { arms, .. } => union_of(program.branches(arms).map(digits_of)),
-        Ir::Coalesce(args) => union_of(program.args(args).iter().map(|id| digits_of(*id))),
+        Ir::Case(arms) | Ir::Switch { arms, .. } => union_digits(program.branches(arms).map(digits_of)),
+        Ir::Coalesce(args) => union_digits(program.args(args).iter().map(|id| digits_of(*id))),
         Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
             let args = program.args(args);
             let value = digits_of(*args.first()?);
             let mut operand_digits = args.iter().map(|id| digits_of(*id));
             match catalog::overload_owner(overload) {
-                internal::SUM => union_of(operand_digits).map(DecimalDigits::sum_of_rows),
+                internal::SUM => union_digits(operand_digits).map(DecimalDigits::sum_of_rows),
                 internal::ADD | internal::SUBTRACT | internal::ROW_SUM => {
                     let first = operand_digits.next()?;
                     operand_digits.fold(first, |sum, next| sum?.sum(next?))
@@ -61,7 +61,7 @@ fn node_digits(
                     operand_digits.fold(first, |product, next| product?.product(next?, product_scale))
                 }
                 internal::MIN | internal::MAX | internal::ROW_MIN | internal::ROW_MAX | internal::MOD => {
-                    union_of(operand_digits)
+                    union_digits(operand_digits)
                 }
                 // Rounding up may need another digit before the decimal point.
                 internal::ROUND | internal::ROUNDUP => value?.sum(value?),
@@ -83,7 +83,7 @@ fn node_digits(
     }
 }
 
-fn union_of(mut values: impl Iterator<Item = Option<DecimalDigits>>) -> Option<DecimalDigits> {
+fn union_digits(mut values: impl Iterator<Item = Option<DecimalDigits>>) -> Option<DecimalDigits> {
     values.try_fold(DecimalDigits::NULL, |total, value| total.union(value?))
 }
 
@@ -93,7 +93,7 @@ impl Emitter<'_> {
         if self.program.meta(id).ty != Type::Decimal {
             return None;
         }
-        compute_node_digits(self.program, self.dialect, &mut self.work.digits, id);
-        self.work.digits[id.index()]
+        compute_node_digits(self.program, self.dialect, &mut self.buffers.digits, id);
+        self.buffers.digits[id.index()]
     }
 }

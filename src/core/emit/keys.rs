@@ -16,18 +16,18 @@ impl Emitter<'_> {
             return self.null_placeholder(Span::default());
         };
         // The operands are not nodes of the program, so store them temporarily after the program's nodes.
-        let end = self.work.sql.len();
-        self.work.sql.extend([left, right]);
+        let end = self.buffers.sql.len();
+        self.buffers.sql.extend([left, right]);
         let operands = [IrId(end as u32), IrId(end as u32 + 1)];
         let equality = self.instantiate(template, &operands, false, Span::default());
-        self.work.sql.truncate(end);
+        self.buffers.sql.truncate(end);
         equality
     }
 
     /// Wraps a constant in an aggregate expression, such as `case when count(*) >= 0 then 1 end`, so that a grouped
     /// select accepts the constant.
     pub fn emit_group_constant(&mut self, constant: SqlId) -> SqlId {
-        let tree = &mut self.work.tree;
+        let tree = &mut self.buffers.tree;
         let span = tree.meta(constant).span;
         let (rows, zero) = (tree.add_row_count(span), tree.add_word("0", span));
         let always = tree.add_binary(Op::GreaterEqual, rows, zero, span);
@@ -43,18 +43,18 @@ impl Emitter<'_> {
         } else {
             facts.nulls_sort
         };
-        let span = self.work.tree.meta(key).span;
+        let span = self.buffers.tree.meta(key).span;
         let mut parts = vec![key];
         if descending {
-            parts.push(self.work.tree.add_word("desc", span));
+            parts.push(self.buffers.tree.add_word("desc", span));
         }
         if nullable && default != "last" {
-            parts.push(self.work.tree.add_word("nulls last", span));
+            parts.push(self.buffers.tree.add_word("nulls last", span));
         }
         if parts.len() == 1 {
             return key;
         }
-        let parts = self.work.tree.add_slice(&parts);
-        self.work.tree.add(Sql::Spaced(parts), span)
+        let parts = self.buffers.tree.add_slice(&parts);
+        self.buffers.tree.add(Sql::Spaced(parts), span)
     }
 }

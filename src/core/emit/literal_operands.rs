@@ -7,7 +7,7 @@ use crate::sql::{Sql, SqlId};
 impl Emitter<'_> {
     /// Returns the sum or the difference of two literal integers, such as `{start} - 1` in a template if `start` is a
     /// literal.
-    pub(super) fn literal_arithmetic(&self, op: Op, left: SqlId, right: SqlId) -> Option<i64> {
+    pub(super) fn fold_literal_arithmetic(&self, op: Op, left: SqlId, right: SqlId) -> Option<i64> {
         let number = |id: SqlId| self.literal_integer(id);
         match op {
             Op::Add => number(left)?.checked_add(number(right)?),
@@ -17,8 +17,8 @@ impl Emitter<'_> {
     }
 
     fn literal_text(&self, id: SqlId) -> Option<&str> {
-        match *self.work.tree.node(id) {
-            Sql::Text { first, len } => Some(self.work.tree.str(first, len)),
+        match *self.buffers.tree.node(id) {
+            Sql::Text { first, len } => Some(self.buffers.tree.str(first, len)),
             _ => None,
         }
     }

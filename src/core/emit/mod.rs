@@ -21,7 +21,7 @@ mod windows;
 
 pub use period::{PeriodLookupKeys, has_period_frames};
 pub use repetition::repeated_random_value;
-pub use windows::WindowKeys;
+pub use windows::SelectWindowKeys;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -47,7 +47,7 @@ pub struct EmitBuffers {
     roots: Arena<Option<SqlId>>,
     columns: Arena<EmittedColumn>,
     /// Columns whose names are already in the tree, in insertion order.
-    known: Vec<u32>,
+    named_columns: Vec<u32>,
     needed: Arena<bool>,
     /// Sizes of numbers, by IR node. The sizes are computed on demand, up to the last requested node.
     sizes: Arena<u32>,
@@ -75,7 +75,7 @@ impl EmitBuffers {
             repeated,
             roots,
             columns,
-            known,
+            named_columns,
             needed,
             sizes,
             digits,
@@ -89,7 +89,7 @@ impl EmitBuffers {
         roots.resize(program.definitions.len(), None);
         columns.clear();
         columns.resize(program.columns.len(), EmittedColumn::default());
-        known.clear();
+        named_columns.clear();
         sizes.clear();
         digits.clear();
         reads.reset(program);
@@ -124,10 +124,10 @@ pub struct Emitter<'p> {
     /// Relation that a standalone expression reads. Set only in dialects in which the name of a relation hides a column
     /// of the same name.
     pub only_relation: Option<&'p str>,
-    pub windows: WindowKeys,
+    pub windows: SelectWindowKeys,
     /// Nodes that are emitted as columns of the current relation.
     read: FxHashSet<IrId>,
-    work: &'p mut EmitBuffers,
+    buffers: &'p mut EmitBuffers,
     warned: Option<(Span, Span)>,
     pub diagnostics: Vec<Diagnostic>,
     failed: bool,
@@ -142,15 +142,15 @@ pub struct Emitter<'p> {
 #[derive(Clone, Copy, Debug)]
 pub struct EmitterCheckpoint {
     tree: (usize, usize, usize),
-    known: usize,
+    named_columns: usize,
 }
 
 const NO_NODE: SqlId = SqlId(u32::MAX);
 
 impl<'p> Emitter<'p> {
-    /// Creates an emitter that adds nodes to the SQL tree in `work`.
-    pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut EmitBuffers) -> Self {
-        work.reset(program);
+    /// Creates an emitter that adds nodes to the SQL tree in `buffers`.
+    pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, buffers: &'p mut EmitBuffers) -> Self {
+        buffers.reset(program);
         let mut names = program.columns.iter().map(|column| &*column.name).chain(
             program
                 .definitions
@@ -172,8 +172,8 @@ impl<'p> Emitter<'p> {
             shadowed: false,
             only_relation: None,
             read: FxHashSet::default(),
-            windows: WindowKeys::default(),
-            work,
+            windows: SelectWindowKeys::default(),
+            buffers,
             warned: None,
             diagnostics: Vec::new(),
             failed: false,
@@ -183,12 +183,12 @@ impl<'p> Emitter<'p> {
     }
 
     pub fn tree(&mut self) -> &mut SqlTree {
-        &mut self.work.tree
+        &mut self.buffers.tree
     }
 
     /// Emits a definition and returns its expression. The definitions that it uses must be emitted first because they
     /// are inlined. If the dialect cannot express the definition, reports an error and returns `None`.
-    pub fn definition_sql(&mut self, index: u32) -> Option<SqlId> {
+    pub fn emit_definition(&mut self, index: u32) -> Option<SqlId> {
         let program = self.program;
         let definition = &program.definitions[index as usize];
         let (first, root) = (definition.first, definition.root);
@@ -196,15 +196,15 @@ impl<'p> Emitter<'p> {
         self.warned = None;
         self.start_recording_reads(index);
         if definition.has_unused_nodes {
-            self.mark_needed(first, root);
+            self.mark_live_nodes(first, root);
         }
         for (id, entry) in program.entries(first, root) {
-            if definition.has_unused_nodes && !self.work.needed[id.index()] {
+            if definition.has_unused_nodes && !self.buffers.needed[id.index()] {
                 self.record_reads_of_folded_node(id);
                 continue;
             }
             self.emit_node(id, entry);
-            if !self.work.repeated.is_empty() && self.sum_operand_repetition(id) > self.limits.repetition as u64 {
+            if !self.buffers.repeated.is_empty() && self.sum_operand_repetition(id) > self.limits.repetition as u64 {
                 self.report_too_large(id);
                 break;
             }
@@ -214,40 +214,40 @@ impl<'p> Emitter<'p> {
         }
         self.finish_recording_reads(index);
         let root_sql = self.emit_root(root);
-        self.work.roots[index as usize] = Some(root_sql);
+        self.buffers.roots[index as usize] = Some(root_sql);
         Some(root_sql)
     }
 
     /// Returns a checkpoint of the tree.
     pub fn checkpoint(&self) -> EmitterCheckpoint {
         EmitterCheckpoint {
-            tree: self.work.tree.checkpoint(),
-            known: self.work.known.len(),
+            tree: self.buffers.tree.checkpoint(),
+            named_columns: self.buffers.named_columns.len(),
         }
     }
 
     /// Removes the nodes that were added after a checkpoint. None of the remaining nodes may depend on the removed
     /// nodes.
-    pub fn roll_back(&mut self, mark: EmitterCheckpoint) {
-        let work = &mut *self.work;
-        work.tree.truncate_to(mark.tree);
-        work.repeated.truncate(work.tree.len());
-        for column in work.known.drain(mark.known..) {
-            work.columns[column as usize].name = None;
+    pub fn roll_back(&mut self, checkpoint: EmitterCheckpoint) {
+        let buffers = &mut *self.buffers;
+        buffers.tree.truncate_to(checkpoint.tree);
+        buffers.repeated.truncate(buffers.tree.len());
+        for column in buffers.named_columns.drain(checkpoint.named_columns..) {
+            buffers.columns[column as usize].name = None;
         }
     }
 
     /// Marks the nodes on which the root depends. Other nodes do not appear in the SQL, because lowering replaced them
     /// with simpler expressions.
-    fn mark_needed(&mut self, first: IrId, root: IrId) {
-        self.work.needed[root.index()] = true;
+    fn mark_live_nodes(&mut self, first: IrId, root: IrId) {
+        self.buffers.needed[root.index()] = true;
         for node_index in (first.0..=root.0).rev() {
             let id = IrId(node_index);
-            if !self.work.needed[id.index()] {
+            if !self.buffers.needed[id.index()] {
                 continue;
             }
             for operand in self.program.operands(id) {
-                self.work.needed[operand.index()] = true;
+                self.buffers.needed[operand.index()] = true;
             }
         }
     }
@@ -261,12 +261,12 @@ impl<'p> Emitter<'p> {
     /// Returns a placeholder for a node that cannot be expressed in SQL, and marks the definition as failed.
     pub fn null_placeholder(&mut self, span: Span) -> SqlId {
         self.failed = true;
-        self.work.tree.add_word("null", span)
+        self.buffers.tree.add_word("null", span)
     }
 
     /// Returns the SQL of a definition's root. Casts a bare NULL or text literal if the dialect cannot infer its type.
     pub fn emit_root(&mut self, root: IrId) -> SqlId {
-        let sql = self.work.sql[root.index()];
+        let sql = self.buffers.sql[root.index()];
         let meta = self.program.meta(root);
         let is_untyped = match self.program.node(root) {
             Ir::Null => self.dialect.facts().typed_null && meta.ty != Type::Unknown,
@@ -283,10 +283,10 @@ impl<'p> Emitter<'p> {
     /// definition's root.
     pub fn emit(&mut self, id: IrId) {
         if let Ir::Definition(definition_index) = self.program.node(id) {
-            self.work.sql[id.index()] = self.work.sql[self.program.definition_root(definition_index).index()];
+            self.buffers.sql[id.index()] = self.buffers.sql[self.program.definition_root(definition_index).index()];
         } else {
             self.emit_node(id, self.program.entry(id));
-            if !self.work.repeated.is_empty() {
+            if !self.buffers.repeated.is_empty() {
                 self.sum_operand_repetition(id);
             }
         }
@@ -294,12 +294,12 @@ impl<'p> Emitter<'p> {
 
     /// Sets the SQL of a node.
     pub fn set_sql(&mut self, id: IrId, sql: SqlId) {
-        self.work.sql[id.index()] = sql;
+        self.buffers.sql[id.index()] = sql;
     }
 
     /// Returns the SQL of an emitted node.
     pub fn emitted_sql(&self, id: IrId) -> SqlId {
-        self.work.sql[id.index()]
+        self.buffers.sql[id.index()]
     }
 }
 

@@ -17,13 +17,13 @@ impl Emitter<'_> {
         let span = meta.span;
         let sql = match *node {
             Ir::Error => self.null_placeholder(span),
-            Ir::Null => self.work.tree.add_word("null", span),
+            Ir::Null => self.buffers.tree.add_word("null", span),
             Ir::Bool(value) => self.emit_bool(value, span),
             Ir::Number(slice) => self.emit_number(program.text(slice), meta.ty, span),
             Ir::Text(slice) => {
                 let dialect = self.dialect;
                 let value = program.text(slice);
-                self.work.tree.add_text(span, |out| dialect.push_text(out, value))
+                self.buffers.tree.add_text(span, |out| dialect.push_text(out, value))
             }
             Ir::Date(slice) => {
                 let forms = self.dialect.forms();
@@ -33,9 +33,12 @@ impl Emitter<'_> {
                     &forms.date
                 };
                 let value = program.text(slice);
-                self.work.tree.add_text(span, |out| form.push(out, value))
+                self.buffers.tree.add_text(span, |out| form.push(out, value))
             }
-            Ir::Today(slice) => self.work.tree.add_text(span, |out| out.push_str(program.text(slice))),
+            Ir::Today(slice) => self
+                .buffers
+                .tree
+                .add_text(span, |out| out.push_str(program.text(slice))),
             Ir::Macro(date) => self.emit_date_macro(date, span),
             Ir::Column(column) => self.column(column, span),
             Ir::Definition(index) => self.inline_definition(index, span),
@@ -49,13 +52,13 @@ impl Emitter<'_> {
                     arms => arms,
                 };
                 let arms = self.emit_operands(arms);
-                self.work.tree.add(Sql::Case { subject: None, arms }, span)
+                self.buffers.tree.add(Sql::Case { subject: None, arms }, span)
             }
             Ir::Switch { subject, arms } => {
                 self.cast_branches_to_same_scale(arms);
                 let arms = self.emit_operands(program.args(arms));
-                let subject = Some(self.work.sql[subject.index()]);
-                self.work.tree.add(Sql::Case { subject, arms }, span)
+                let subject = Some(self.buffers.sql[subject.index()]);
+                self.buffers.tree.add(Sql::Case { subject, arms }, span)
             }
             Ir::And(args) => self.emit_chain(Op::And, program.args(args), span),
             Ir::Or(args) => self.emit_chain(Op::Or, program.args(args), span),
@@ -64,9 +67,9 @@ impl Emitter<'_> {
             Ir::Coalesce(args) => {
                 self.cast_to_same_scale(program.args(args));
                 let args = self.emit_operands(program.args(args));
-                self.work.tree.add(Sql::Call { name: "coalesce", args }, span)
+                self.buffers.tree.add(Sql::Call { name: "coalesce", args }, span)
             }
-            Ir::CountRows => self.work.tree.add_row_count(span),
+            Ir::CountRows => self.buffers.tree.add_row_count(span),
             Ir::Aggregate {
                 overload,
                 args,
@@ -80,11 +83,11 @@ impl Emitter<'_> {
             Ir::PeriodLookup { value, period } => {
                 self.emit_period_value(value, self.program.periods[period as usize], *meta)
             }
-            Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
+            Ir::Distinct(x) | Ir::Range { x, .. } => self.buffers.sql[x.index()],
             // The planner sets the SQL of these nodes when it joins the row that the lookup finds.
             Ir::Ranges(_) | Ir::RowLookup { .. } | Ir::TabColumn { .. } => self.null_placeholder(span),
         };
-        self.work.sql[id.index()] = sql;
+        self.buffers.sql[id.index()] = sql;
     }
 
     /// Emits a date that another tool inserts into the SQL.
@@ -96,22 +99,24 @@ impl Emitter<'_> {
         let default = match default {
             Some(iso) => {
                 let form = &self.dialect.forms().date;
-                self.work.tree.add_text(span, |out| form.push(out, program.text(iso)))
+                self.buffers
+                    .tree
+                    .add_text(span, |out| form.push(out, program.text(iso)))
             }
             None => self.emit_call(catalog::first_overload(internal::TODAY).id, &[], span),
         };
-        self.work.tree.add_macro(program.text(text), Some(default), span)
+        self.buffers.tree.add_macro(program.text(text), Some(default), span)
     }
 
     /// Emits a negation. The SQL of an inlined definition is negated like the same condition without a name:
     /// `amount <= 3` instead of `not amount > 3`.
     pub(super) fn emit_negation(&mut self, x: IrId, span: Span) -> SqlId {
-        let sql = self.work.sql[x.index()];
-        let is_column = matches!(self.work.tree.node(sql), Sql::Text { .. } | Sql::Field { .. });
-        let resolved_id = self.program.resolve_names(x);
-        match (self.program.node(resolved_id), self.program.opposite(resolved_id)) {
+        let sql = self.buffers.sql[x.index()];
+        let is_column = matches!(self.buffers.tree.node(sql), Sql::Text { .. } | Sql::Field { .. });
+        let resolved_id = self.program.resolve_references(x);
+        match (self.program.node(resolved_id), self.program.find_negation(resolved_id)) {
             _ if is_column => {}
-            (Ir::Not(inner), _) => return self.work.sql[inner.index()],
+            (Ir::Not(inner), _) => return self.buffers.sql[inner.index()],
             // An AND with a single operand is a rule of a model. Rules keep their original form.
             (Ir::And(single_operand), _) if single_operand.count == 1 => {
                 let negated = self.program.args(single_operand).first();
@@ -126,38 +131,38 @@ impl Emitter<'_> {
             }
             _ => {}
         }
-        self.work.tree.add(Sql::Not(sql), span)
+        self.buffers.tree.add(Sql::Not(sql), span)
     }
 
     pub(super) fn emit_bool(&mut self, value: bool, span: Span) -> SqlId {
-        self.work.tree.add_word(if value { "true" } else { "false" }, span)
+        self.buffers.tree.add_word(if value { "true" } else { "false" }, span)
     }
 
     pub(super) fn emit_null_test(&mut self, x: IrId, negated: bool, span: Span) -> SqlId {
-        let x = self.work.sql[x.index()];
+        let x = self.buffers.sql[x.index()];
         let op = if negated { "is not null" } else { "is null" };
-        self.work.tree.add(Sql::Postfix { op, x }, span)
+        self.buffers.tree.add(Sql::Postfix { op, x }, span)
     }
 
     pub(super) fn emit_operands(&mut self, args: &[IrId]) -> SqlSlice {
-        let sql = &self.work.sql;
-        self.work.tree.add_list(args.iter().map(|a| sql[a.index()]))
+        let sql = &self.buffers.sql;
+        self.buffers.tree.add_list(args.iter().map(|a| sql[a.index()]))
     }
 
     pub(super) fn emit_chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
         let Some((first, rest)) = args.split_first() else {
-            return self.work.tree.add_word("true", span);
+            return self.buffers.tree.add_word("true", span);
         };
-        rest.iter().fold(self.work.sql[first.index()], |left, right| {
-            let right = self.work.sql[right.index()];
-            self.work.tree.add_binary(op, left, right, span)
+        rest.iter().fold(self.buffers.sql[first.index()], |left, right| {
+            let right = self.buffers.sql[right.index()];
+            self.buffers.tree.add_binary(op, left, right, span)
         })
     }
 
     /// Inlines the expression of another definition.
     fn inline_definition(&mut self, index: u32, span: Span) -> SqlId {
         self.record_definition_reads(index);
-        match self.work.roots[index as usize] {
+        match self.buffers.roots[index as usize] {
             Some(root) => root,
             // The definition could not be emitted. Its error has already been reported.
             None => self.null_placeholder(span),

@@ -2,7 +2,7 @@
 
 use super::Emitter;
 use crate::Type;
-use crate::dialect::Form;
+use crate::dialect::LiteralForm;
 use crate::span::Span;
 use crate::sql::SqlId;
 
@@ -13,17 +13,17 @@ impl Emitter<'_> {
         let form = match ty {
             Type::Decimal => &forms.decimal,
             Type::Float => &forms.float,
-            _ => &Form::BARE,
+            _ => &LiteralForm::BARE,
         };
         // Write decimals without an exponent, because engines interpret a literal with an exponent as a float.
         let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
-        self.work
+        self.buffers
             .tree
             .add_text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
     }
 }
 
-fn or_zero(digits: &str) -> &str {
+fn zero_if_empty(digits: &str) -> &str {
     if digits.is_empty() { "0" } else { digits }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn split_exponent(number: &str) -> Option<(&str, &str)> {
 /// Rewrites a number without its exponent: `1e3` becomes `1000.0`. Returns `None` if the number has no exponent, or
 /// needs more digits than a decimal can store.
 fn without_exponent(number: &str) -> Option<String> {
-    const DIGITS: usize = 38;
+    const MAX_DIGITS: usize = 38;
     let (mantissa, exponent) = split_exponent(number)?;
     let exponent: i32 = exponent.parse().ok().filter(|exponent| (-38..=38).contains(exponent))?;
     let (sign, mantissa) = mantissa
@@ -53,8 +53,8 @@ fn without_exponent(number: &str) -> Option<String> {
     let point = usize::try_from(before as i64 + whole.len() as i64 + i64::from(exponent)).ok()?;
     let (whole_part, fraction) = digits.split_at_checked(point)?;
     let (integer_part, fraction) = (whole_part.trim_start_matches('0'), fraction.trim_end_matches('0'));
-    let is_short = integer_part.len() + fraction.len() <= DIGITS;
-    is_short.then(|| [sign, or_zero(integer_part), ".", or_zero(fraction)].concat())
+    let is_short = integer_part.len() + fraction.len() <= MAX_DIGITS;
+    is_short.then(|| [sign, zero_if_empty(integer_part), ".", zero_if_empty(fraction)].concat())
 }
 
 #[cfg(test)]

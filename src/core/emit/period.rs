@@ -42,7 +42,7 @@ impl Emitter<'_> {
         words.iter().for_each(|word| self.emit(*word));
         let distance = self.emit_call(overload, words, span);
         let side = if period.count < 0 { "preceding" } else { "following" };
-        let tree = &mut self.work.tree;
+        let tree = &mut self.buffers.tree;
         let parts = [
             tree.add_word("range between", span),
             distance,
@@ -54,7 +54,7 @@ impl Emitter<'_> {
         let rows = Some(tree.add(Sql::Spaced(parts), span));
         let first = catalog::first_overload(internal::FIRST_VALUE).id;
         let x = self.emit_call(first, &[value], span);
-        let tree = &mut self.work.tree;
+        let tree = &mut self.buffers.tree;
         let (partition, order) = (tree.add_slice(&moved.partition), tree.add_slice(&[moved.key]));
         let window = tree.add(
             Sql::Over {

@@ -3,7 +3,7 @@
 
 use super::Emitter;
 use crate::dialect::Template;
-use crate::dialect::part::Part;
+use crate::dialect::part::TemplatePart;
 use crate::ir::IrId;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
@@ -11,8 +11,8 @@ use crate::sql::{Sql, SqlId};
 impl Emitter<'_> {
     /// Returns the parts of `coalesce(least(a, b), a, b)` that can be reached. A part after an argument that is never
     /// NULL cannot be reached. `None` for other parts.
-    pub(super) fn reachable_values(&self, template: &Template, part: &Part, args: &[IrId]) -> Option<Vec<u16>> {
-        let Part::Call {
+    pub(super) fn reachable_values(&self, template: &Template, part: &TemplatePart, args: &[IrId]) -> Option<Vec<u16>> {
+        let TemplatePart::Call {
             name: "coalesce",
             args: values,
         } = *part
@@ -20,7 +20,7 @@ impl Emitter<'_> {
             return None;
         };
         let (first, rest) = values.split_first()?;
-        let Part::Call {
+        let TemplatePart::Call {
             name: "least" | "greatest",
             args: compared,
         } = *template.parts.get(*first as usize)?
@@ -28,11 +28,11 @@ impl Emitter<'_> {
             return None;
         };
         let is_nullable = |part: &u16| match template.parts.get(*part as usize) {
-            Some(Part::Arg { index, .. }) => args.get(*index as usize).is_none_or(|id| {
+            Some(TemplatePart::Arg { index, .. }) => args.get(*index as usize).is_none_or(|id| {
                 // Join keys have SQL but no node in the program.
                 id.index() >= self.program.len() || self.program.meta(*id).nullable
             }),
-            Some(Part::Number(_) | Part::Text(_)) => false,
+            Some(TemplatePart::Number(_) | TemplatePart::Text(_)) => false,
             _ => true,
         };
         let mut reachable = vec![*first];
@@ -46,20 +46,20 @@ impl Emitter<'_> {
     }
 
     pub(super) fn emit_reachable_values(&mut self, values: &[u16], base: usize, span: Span) -> SqlId {
-        let locals = &self.work.template.locals;
+        let locals = &self.buffers.template.locals;
         let values: Vec<SqlId> = values.iter().map(|value| locals[base + *value as usize]).collect();
         match *values {
             [value] => value,
-            _ => self.work.tree.add_call("coalesce", &values, span),
+            _ => self.buffers.tree.add_call("coalesce", &values, span),
         }
     }
 
     /// Returns whether a divisor is a literal of 1 or more. A quotient with a smaller divisor may overflow.
     pub(super) fn is_at_least_one(&self, divisor: SqlId) -> bool {
-        let Sql::Text { first, len } = *self.work.tree.node(divisor) else {
+        let Sql::Text { first, len } = *self.buffers.tree.node(divisor) else {
             return false;
         };
-        let digits = self.work.tree.str(first, len);
+        let digits = self.buffers.tree.str(first, len);
         // A column named `inf` or `infinity` would be parsed as a number.
         digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok_and(|number| number >= 1.0)
     }

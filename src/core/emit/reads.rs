@@ -37,17 +37,17 @@ impl Emitter<'_> {
     /// Returns the columns that the most recently emitted definition reads, directly or through other definitions, in
     /// the order of first use.
     pub fn read_columns(&self) -> &[u32] {
-        &self.work.reads.columns
+        &self.buffers.reads.columns
     }
 
     pub(super) fn start_recording_reads(&mut self, definition: u32) {
-        self.work.reads.reader = definition + 1;
-        self.work.reads.columns.clear();
+        self.buffers.reads.reader = definition + 1;
+        self.buffers.reads.columns.clear();
     }
 
     pub(super) fn finish_recording_reads(&mut self, definition: u32) {
         if self.program.definitions[definition as usize].used {
-            let reads = &mut self.work.reads;
+            let reads = &mut self.buffers.reads;
             let first = reads.columns_of_used_definitions.len() as u32;
             reads.columns_of_used_definitions.extend_from_slice(&reads.columns);
             reads.column_ranges[definition as usize] = (first, reads.columns_of_used_definitions.len() as u32);
@@ -57,8 +57,8 @@ impl Emitter<'_> {
     /// Records that a column is read. Returns the column's name if it is already in the tree.
     #[inline]
     pub(super) fn record_read(&mut self, column: u32) -> Option<SqlId> {
-        let reads = &mut self.work.reads;
-        let emitted_column = &mut self.work.columns[column as usize];
+        let reads = &mut self.buffers.reads;
+        let emitted_column = &mut self.buffers.columns[column as usize];
         let name = emitted_column.name;
         if std::mem::replace(&mut emitted_column.reader, reads.reader) != reads.reader {
             reads.columns.push(column);
@@ -67,9 +67,9 @@ impl Emitter<'_> {
     }
 
     pub(super) fn record_definition_reads(&mut self, definition: u32) {
-        let (first, end) = self.work.reads.column_ranges[definition as usize];
+        let (first, end) = self.buffers.reads.column_ranges[definition as usize];
         for index in first..end {
-            self.record_read(self.work.reads.columns_of_used_definitions[index as usize]);
+            self.record_read(self.buffers.reads.columns_of_used_definitions[index as usize]);
         }
     }
 

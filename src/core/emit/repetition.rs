@@ -8,7 +8,7 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
 /// Number of repeated bytes that a reader of the SQL hardly notices.
-const UNNOTICED_BYTES: u64 = 1 << 10;
+const TOLERATED_REPETITION_BYTES: u64 = 1 << 10;
 
 impl Emitter<'_> {
     /// Reports the parts that the SQL of a definition repeats. Parts are repeated because the SQL of another definition
@@ -17,18 +17,18 @@ impl Emitter<'_> {
     pub fn check_repetition(&mut self, index: u32, root: SqlId) -> bool {
         let id = self.program.definition_root(index);
         let span = self.program.meta(id).span;
-        let width = u64::from(self.work.tree.width(root));
+        let width = u64::from(self.buffers.tree.width(root));
         // SQL that is hardly longer than its formula contains few repetitions, so do not search for repetitions.
-        if width <= UNNOTICED_BYTES.max(2 * u64::from(span.end - span.start)) {
+        if width <= TOLERATED_REPETITION_BYTES.max(2 * u64::from(span.end - span.start)) {
             return true;
         }
-        let repeated = self.work.tree.repeated_bytes(root);
+        let repeated = self.buffers.tree.repeated_bytes(root);
         if repeated > self.limits.repetition as u64 {
-            self.work.roots[index as usize] = None;
+            self.buffers.roots[index as usize] = None;
             self.report_too_large(id);
             return false;
         }
-        if repeated > UNNOTICED_BYTES && self.warned.is_none() {
+        if repeated > TOLERATED_REPETITION_BYTES && self.warned.is_none() {
             let message = format!(
                 "{repeated} of the {width} bytes of SQL are repetitions, because the SQL of a named value is inserted \
                  wherever its name is used"
@@ -66,23 +66,23 @@ impl Emitter<'_> {
     }
 
     pub(super) fn repeated_bytes(&self, id: SqlId) -> u64 {
-        self.work.repeated.try_get(id.0 as usize).copied().unwrap_or(0)
+        self.buffers.repeated.try_get(id.0 as usize).copied().unwrap_or(0)
     }
 
-    pub(super) fn record_repeated(&mut self, id: SqlId, bytes: u64) {
+    pub(super) fn record_repeated_bytes(&mut self, id: SqlId, bytes: u64) {
         if bytes == 0 {
             return;
         }
         let index = id.0 as usize;
-        if self.work.repeated.len() <= index {
-            self.work.repeated.resize(index + 1, 0);
+        if self.buffers.repeated.len() <= index {
+            self.buffers.repeated.resize(index + 1, 0);
         }
-        self.work.repeated[index] = self.work.repeated[index].max(bytes);
+        self.buffers.repeated[index] = self.buffers.repeated[index].max(bytes);
     }
 
     /// Returns whether a node is so simple, in the formula or in the emitted SQL, that repeating it costs nothing.
     pub(super) fn is_simple(&self, id: IrId) -> bool {
-        let sql = || self.work.tree.node(self.work.sql[id.index()]);
+        let sql = || self.buffers.tree.node(self.buffers.sql[id.index()]);
         match self.program.node(id) {
             // Repeating a volatile value is never free, even if its expression is a single word such as `random()`,
             // because each occurrence is computed separately. An SQL `Text` or `Field` node is a column that already
@@ -97,23 +97,23 @@ impl Emitter<'_> {
     /// Returns the number of repeated bytes in an emitted node. The number is at least the sum of the numbers for the
     /// operands.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
-        let repetition_of = |id: IrId| self.repeated_bytes(self.work.sql[id.index()]);
+        let repetition_of = |id: IrId| self.repeated_bytes(self.buffers.sql[id.index()]);
         let grown = self
             .program
             .operands(id)
             .fold(0u64, |sum, operand| sum.saturating_add(repetition_of(operand)));
-        let sql = self.work.sql[id.index()];
-        self.record_repeated(sql, grown);
+        let sql = self.buffers.sql[id.index()];
+        self.record_repeated_bytes(sql, grown);
         self.repeated_bytes(sql)
     }
 
     /// Records the repeated bytes of a call: the bytes that the call itself repeats, and the repeated bytes in its
     /// arguments.
-    pub(super) fn record_growth(&mut self, id: SqlId, uses: &[u8], args: &[IrId]) {
+    pub(super) fn record_call_repetition(&mut self, id: SqlId, uses: &[u8], args: &[IrId]) {
         let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
             let uses = u64::from(uses.get(i).copied().unwrap_or(1));
-            let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
-            let arg_bytes = self.repeated_bytes(self.work.sql[arg.index()]);
+            let width = u64::from(self.buffers.tree.width(self.buffers.sql[arg.index()]));
+            let arg_bytes = self.repeated_bytes(self.buffers.sql[arg.index()]);
             let extra = if self.is_simple(*arg) {
                 0
             } else {
@@ -122,11 +122,11 @@ impl Emitter<'_> {
             sum.saturating_add(extra)
                 .saturating_add(uses.max(1).saturating_mul(arg_bytes))
         });
-        self.record_repeated(id, grown);
+        self.record_repeated_bytes(id, grown);
     }
 
     /// Returns whether a node replaces empty text or NULL in a simple value, as TEXTJOIN does for its sort order.
-    fn is_simple_text_without_gaps(&self, id: IrId) -> bool {
+    fn is_simple_null_guarded_text(&self, id: IrId) -> bool {
         let Ir::Apply { overload, args } = self.program.node(id) else {
             return false;
         };
@@ -136,7 +136,7 @@ impl Emitter<'_> {
 
     pub(super) fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {
         for (uses, arg) in uses.iter().zip(args) {
-            if *uses > 1 && !self.is_simple(*arg) && !self.is_simple_text_without_gaps(*arg) {
+            if *uses > 1 && !self.is_simple(*arg) && !self.is_simple_null_guarded_text(*arg) {
                 if self.program.meta(*arg).volatile {
                     self.report(repeated_random_value(self.program.meta(*arg).span));
                 }

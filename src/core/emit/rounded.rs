@@ -15,26 +15,28 @@ use crate::sql::{Sql, SqlId};
 
 /// Size of a float that is a rounded decimal. Its decimal expansion terminates (as in `0.125`) if and only if the
 /// expansion of the true value terminates.
-pub(super) const ROUNDED: u32 = 1;
+pub(super) const ROUNDED_SIZE: u32 = 1;
 /// Size of a float that was computed with rounded decimals, so that its last digits may differ from the true value.
-pub(super) const INEXACT: u32 = 2;
+pub(super) const INEXACT_SIZE: u32 = 2;
 /// Size of an exact number.
-const EXACT: u32 = 0;
+const EXACT_SIZE: u32 = 0;
 
-/// Returns the size of a float: [`ROUNDED`], [`INEXACT`], or 0 if the engine computes it as a float.
+/// Returns the size of a float: [`ROUNDED_SIZE`], [`INEXACT_SIZE`], or 0 if the engine computes it as a float.
 pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {
     let node = program.node(id);
     // `None` for a number that the engine computes as a float.
     let size = |id: IrId| match program.meta(id).ty.sql_type() {
-        Type::Float if program.node(id) != Ir::Null => sizes.try_get(id.index()).copied().filter(|size| *size != EXACT),
-        _ => Some(EXACT),
+        Type::Float if program.node(id) != Ir::Null => {
+            sizes.try_get(id.index()).copied().filter(|size| *size != EXACT_SIZE)
+        }
+        _ => Some(EXACT_SIZE),
     };
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
         let mut sizes = ids.map(size);
-        sizes.try_fold(EXACT, |a, b| Some(a.max(b?))).unwrap_or(EXACT)
+        sizes.try_fold(EXACT_SIZE, |a, b| Some(a.max(b?))).unwrap_or(EXACT_SIZE)
     };
-    if let Some(value) = program.passed_value(id) {
-        return size(value).unwrap_or(EXACT);
+    if let Some(value) = program.passthrough_operand(id) {
+        return size(value).unwrap_or(EXACT_SIZE);
     }
     match node {
         Ir::Column(column) => program.columns[column as usize].size,
@@ -42,39 +44,43 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
         Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
             let args = program.args(args);
-            let (mut rounded, mut largest) = (0, EXACT);
+            let (mut rounded, mut largest) = (0, EXACT_SIZE);
             for id in args {
-                let Some(size) = size(*id) else { return EXACT };
-                rounded += u32::from(size != EXACT);
+                let Some(size) = size(*id) else { return EXACT_SIZE };
+                rounded += u32::from(size != EXACT_SIZE);
                 largest = largest.max(size);
             }
             if find_template(dialect, node).is_some_and(|template| template.result_type.is_some()) {
-                return if rounded == 0 { ROUNDED } else { INEXACT };
+                return if rounded == 0 { ROUNDED_SIZE } else { INEXACT_SIZE };
             }
             if rounded == 0 {
-                return EXACT;
+                return EXACT_SIZE;
             }
             match catalog::overload_owner(overload) {
                 internal::NEGATE | internal::ABS | internal::MIN | internal::MAX => largest,
                 internal::ADD | internal::SUBTRACT if rounded == 1 => largest,
-                internal::MULTIPLY if rounded == 1 && args.iter().any(|id| keeps_decimals(program, *id)) => largest,
+                internal::MULTIPLY
+                    if rounded == 1 && args.iter().any(|id| has_only_factors_two_and_five(program, *id)) =>
+                {
+                    largest
+                }
                 internal::ADD
                 | internal::SUBTRACT
                 | internal::MULTIPLY
                 | internal::DIVIDE
                 | internal::PERCENT
                 | internal::SUM
-                | internal::ROW_SUM => INEXACT,
-                _ => EXACT,
+                | internal::ROW_SUM => INEXACT_SIZE,
+                _ => EXACT_SIZE,
             }
         }
-        _ => EXACT,
+        _ => EXACT_SIZE,
     }
 }
 
 /// Returns whether the node is a literal such as 100 or 0.5. If `x` has infinitely many decimal places, the product of
 /// `x` and such a literal also has infinitely many decimal places.
-fn keeps_decimals(program: &Program, id: IrId) -> bool {
+fn has_only_factors_two_and_five(program: &Program, id: IrId) -> bool {
     let Ir::Number(slice) = program.node(id) else {
         return false;
     };
@@ -92,7 +98,7 @@ fn keeps_decimals(program: &Program, id: IrId) -> bool {
 
 impl Emitter<'_> {
     /// Returns the size of a float. Most floats are columns, for which the sizes of the other nodes are not needed.
-    fn size_of_float(&mut self, id: IrId) -> u32 {
+    fn resolve_float_size(&mut self, id: IrId) -> u32 {
         match self.program.node(id) {
             Ir::Column(column) => self.program.columns[column as usize].size,
             _ => self.size(id),
@@ -117,17 +123,21 @@ impl Emitter<'_> {
         let (mut floats, mut are_rounded) = (0, true);
         for id in args.iter().filter(is_float) {
             floats += 1;
-            are_rounded &= self.size_of_float(*id) != EXACT;
+            are_rounded &= self.resolve_float_size(*id) != EXACT_SIZE;
         }
         if floats == 0 {
             return Vec::new();
         }
         // Two quotients may be rounded to different numbers of digits.
-        let least = if are_rounded && floats > 1 { ROUNDED } else { INEXACT };
+        let least = if are_rounded && floats > 1 {
+            ROUNDED_SIZE
+        } else {
+            INEXACT_SIZE
+        };
         let mut replaced = Vec::new();
         for id in args.iter().filter(is_float) {
-            if self.size_of_float(*id) >= least {
-                replaced.push((*id, self.work.sql[id.index()]));
+            if self.resolve_float_size(*id) >= least {
+                replaced.push((*id, self.buffers.sql[id.index()]));
                 self.emit_cast(*id, Type::Float);
             }
         }
@@ -138,13 +148,13 @@ impl Emitter<'_> {
     #[inline]
     pub(super) fn restore_arguments(&mut self, replaced: Vec<(IrId, SqlId)>) {
         for (id, sql) in replaced {
-            self.work.sql[id.index()] = sql;
+            self.buffers.sql[id.index()] = sql;
         }
     }
 
     /// Returns whether the SQL is a cast to float.
     pub(super) fn is_cast_to_float(&self, sql: SqlId) -> bool {
         let float = self.dialect.type_name(Type::Float);
-        matches!(*self.work.tree.node(sql), Sql::Cast { ty, .. } if ty == float)
+        matches!(*self.buffers.tree.node(sql), Sql::Cast { ty, .. } if ty == float)
     }
 }

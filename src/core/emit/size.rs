@@ -15,7 +15,7 @@ use crate::sql::Sql;
 use crate::{MAX_DECIMAL_DIGITS, Type};
 
 /// Largest 32-bit integer. Integers with a size from 1 to this number are narrow. Other integers have size 0.
-const MAX_NARROW: u32 = i32::MAX as u32;
+const MAX_NARROW_INTEGER: u32 = i32::MAX as u32;
 
 /// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
 /// definitions that they use.
@@ -61,12 +61,12 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrI
             .reduce(|a, b| if a == 0 || b == 0 { 0 } else { a.max(b) })
             .unwrap_or(0)
     };
-    if let Some(value) = program.passed_value(id) {
+    if let Some(value) = program.passthrough_operand(id) {
         return size(&value);
     }
     match node {
         Ir::Number(slice) => match program.text(slice).trim_start_matches('-').parse::<u32>() {
-            Ok(value @ 0..=MAX_NARROW) => value.max(1),
+            Ok(value @ 0..=MAX_NARROW_INTEGER) => value.max(1),
             _ => 0,
         },
         Ir::Column(column) => program.columns[column as usize].size,
@@ -127,7 +127,7 @@ fn integer_result_size(function: FunctionId, left: u32, right: u32) -> Option<u3
     } else {
         left.checked_add(right)
     };
-    size.filter(|size| *size <= MAX_NARROW)
+    size.filter(|size| *size <= MAX_NARROW_INTEGER)
 }
 
 impl Emitter<'_> {
@@ -139,8 +139,8 @@ impl Emitter<'_> {
 
     /// Returns the sizes of the nodes up to `last`.
     fn sizes(&mut self, last: IrId) -> &Arena<u32> {
-        compute_node_sizes(self.program, self.dialect, &mut self.work.sizes, last);
-        &self.work.sizes
+        compute_node_sizes(self.program, self.dialect, &mut self.buffers.sizes, last);
+        &self.buffers.sizes
     }
 
     /// Widens an operand of an arithmetic operation if the engine would compute the operation in 32 bits and the result
@@ -166,7 +166,7 @@ impl Emitter<'_> {
         };
         let sizes = self.sizes(*last);
         let mut narrow = args.iter().map(|id| sizes[id.index()]);
-        if !narrow.clone().all(|size| (1..=MAX_NARROW).contains(&size)) {
+        if !narrow.clone().all(|size| (1..=MAX_NARROW_INTEGER).contains(&size)) {
             return;
         }
         let fits = narrow.next().is_none_or(|first| {
@@ -200,9 +200,9 @@ impl Emitter<'_> {
         }
         for id in ids {
             if is_known(id) && decimal(id) {
-                let x = self.work.sql[id.index()];
+                let x = self.buffers.sql[id.index()];
                 let span = self.program.meta(*id).span;
-                self.work.sql[id.index()] = self.work.tree.add(
+                self.buffers.sql[id.index()] = self.buffers.tree.add(
                     Sql::Cast {
                         name: "cast",
                         x,
@@ -227,6 +227,6 @@ impl Emitter<'_> {
 
     pub(super) fn emit_cast(&mut self, id: IrId, ty: Type) {
         let span = self.program.meta(id).span;
-        self.work.sql[id.index()] = self.add_cast(self.work.sql[id.index()], ty, span);
+        self.buffers.sql[id.index()] = self.add_cast(self.buffers.sql[id.index()], ty, span);
     }
 }

@@ -9,8 +9,8 @@ use super::{Emitter, find_template};
 use crate::arena::Arena;
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::op::Op;
-use crate::dialect::part::{Mode, Part, TypeName};
-use crate::dialect::{Cell, Shape, Template};
+use crate::dialect::part::{ArgumentMode, TemplatePart, TypeName};
+use crate::dialect::{Cell, Template, TemplateShape};
 use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
@@ -65,7 +65,8 @@ impl WindowSpec {
 }
 
 /// Operators whose result has the same numeric type as their operands.
-const EXACT: [FunctionId; 4] = [internal::ADD, internal::SUBTRACT, internal::MULTIPLY, internal::NEGATE];
+const TYPE_PRESERVING_OPERATORS: [FunctionId; 4] =
+    [internal::ADD, internal::SUBTRACT, internal::MULTIPLY, internal::NEGATE];
 
 impl Emitter<'_> {
     #[inline(always)]
@@ -77,17 +78,17 @@ impl Emitter<'_> {
         span: Span,
     ) -> SqlId {
         match (template.shape, args) {
-            (Shape::Operator(op), [left, right]) if !distinct => {
-                let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
-                self.work.tree.add_binary(op, left, right, span)
+            (TemplateShape::Operator(op), [left, right]) if !distinct => {
+                let (left, right) = (self.buffers.sql[left.index()], self.buffers.sql[right.index()]);
+                self.buffers.tree.add_binary(op, left, right, span)
             }
-            (Shape::Call(name), _) if !distinct && args.len() == template.uses.len() => {
+            (TemplateShape::Call(name), _) if !distinct && args.len() == template.uses.len() => {
                 let args = self.emit_operands(args);
-                self.work.tree.add(Sql::Call { name, args }, span)
+                self.buffers.tree.add(Sql::Call { name, args }, span)
             }
-            (Shape::Call(name), [x]) if template.uses.len() == 1 => {
-                let x = self.emit_distinct(self.work.sql[x.index()], span);
-                self.work.tree.add_call(name, &[x], span)
+            (TemplateShape::Call(name), [x]) if template.uses.len() == 1 => {
+                let x = self.emit_distinct(self.buffers.sql[x.index()], span);
+                self.buffers.tree.add_call(name, &[x], span)
             }
             _ => self.fill_parts(template, args, distinct, span),
         }
@@ -95,16 +96,16 @@ impl Emitter<'_> {
 
     fn emit_distinct(&mut self, x: SqlId, span: Span) -> SqlId {
         let word = self.emit_word("distinct", span);
-        let parts = self.work.tree.add_slice(&[word, x]);
-        self.work.tree.add(Sql::Spaced(parts), span)
+        let parts = self.buffers.tree.add_slice(&[word, x]);
+        self.buffers.tree.add(Sql::Spaced(parts), span)
     }
 
     /// Fills in a template in one forward loop over its parts, because each part follows its operands.
     #[inline(never)]
     fn fill_parts(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
-        let base = self.work.template.locals.len();
-        let spread = self.work.template.spread.len();
-        let ids = self.work.template.spread_ids.len();
+        let base = self.buffers.template.locals.len();
+        let spread = self.buffers.template.spread.len();
+        let ids = self.buffers.template.spread_ids.len();
         let outer = if self.has_alias_names {
             Some(self.collect_names_like_aliases(args))
         } else {
@@ -112,7 +113,7 @@ impl Emitter<'_> {
         };
         for part in template.parts {
             let id = match *part {
-                Part::Arg { index, mode } => match args.get(index as usize) {
+                TemplatePart::Arg { index, mode } => match args.get(index as usize) {
                     Some(arg) if distinct && index == 0 => {
                         let arg = self.emit_argument(*arg, mode, span);
                         self.emit_distinct(arg, span)
@@ -120,30 +121,30 @@ impl Emitter<'_> {
                     Some(arg) => self.emit_argument(*arg, mode, span),
                     None => self.emit_word("null", span),
                 },
-                Part::ArgList { index, mode } => {
-                    let local_index = self.work.template.locals.len();
-                    let first = self.work.template.spread_ids.len();
+                TemplatePart::ArgList { index, mode } => {
+                    let local_index = self.buffers.template.locals.len();
+                    let first = self.buffers.template.spread_ids.len();
                     for arg in args.get(index as usize..).unwrap_or_default() {
                         let id = self.emit_argument(*arg, mode, span);
-                        self.work.template.spread_ids.push(id);
+                        self.buffers.template.spread_ids.push(id);
                     }
-                    let spread_range = first..self.work.template.spread_ids.len();
-                    self.work.template.spread.push((local_index, spread_range));
-                    let first = self.work.template.spread_ids.get(first).copied();
+                    let spread_range = first..self.buffers.template.spread_ids.len();
+                    self.buffers.template.spread.push((local_index, spread_range));
+                    let first = self.buffers.template.spread_ids.get(first).copied();
                     first.unwrap_or_else(|| self.emit_word("null", span))
                 }
-                Part::ArgJoin { index, mode, op } => {
+                TemplatePart::ArgJoin { index, mode, op } => {
                     let mut joined: Option<SqlId> = None;
                     for arg in args.get(index as usize..).unwrap_or_default() {
                         let right = self.emit_argument(*arg, mode, span);
                         joined = Some(match joined {
                             None => right,
-                            Some(left) => self.work.tree.add_binary(op, left, right, span),
+                            Some(left) => self.buffers.tree.add_binary(op, left, right, span),
                         });
                     }
                     joined.unwrap_or_else(|| self.emit_word("null", span))
                 }
-                Part::Ordered {
+                TemplatePart::Ordered {
                     parts,
                     first,
                     until,
@@ -160,14 +161,14 @@ impl Emitter<'_> {
                     None => self.fill_part(part, base, spread, span),
                 },
             };
-            self.work.template.locals.push(id);
+            self.buffers.template.locals.push(id);
         }
-        let root = self.work.template.locals.as_slice().last().copied();
-        self.work.template.locals.truncate(base);
-        self.work.template.spread.truncate(spread);
-        self.work.template.spread_ids.truncate(ids);
+        let root = self.buffers.template.locals.as_slice().last().copied();
+        self.buffers.template.locals.truncate(base);
+        self.buffers.template.spread.truncate(spread);
+        self.buffers.template.spread_ids.truncate(ids);
         if let Some(outer) = outer {
-            self.work.template.names = outer;
+            self.buffers.template.names = outer;
         }
         root.unwrap_or_else(|| self.emit_word("null", span))
     }
@@ -182,7 +183,7 @@ impl Emitter<'_> {
         let mut open: Vec<IrId> = args.iter().copied().filter(is_node).collect();
         let mut seen = FxHashSet::default();
         // The aliases of the enclosing template are also in scope in a nested template.
-        let mut names = self.work.template.names.clone();
+        let mut names = self.buffers.template.names.clone();
         while let Some(id) = open.pop() {
             if !seen.insert(id) {
                 continue;
@@ -199,25 +200,25 @@ impl Emitter<'_> {
             names.extend(name.filter(|name| is_like_alias(name)).map(str::to_lowercase));
             open.extend(program.operands(id));
         }
-        std::mem::replace(&mut self.work.template.names, names)
+        std::mem::replace(&mut self.buffers.template.names, names)
     }
 
     /// Writes the parts of a call's argument, separated by spaces. Omits the parts in `left_out`.
     fn write_adjacent_parts(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
-        let locals = &self.work.template.locals;
+        let locals = &self.buffers.template.locals;
         let kept_parts = parts.iter().enumerate().filter(|(index, _)| !left_out.contains(index));
         let kept_nodes: Vec<SqlId> = kept_parts.map(|(_, part)| locals[base + *part as usize]).collect();
         match *kept_nodes {
             [single_node] => single_node,
             _ => {
-                let node_slice = self.work.tree.add_slice(&kept_nodes);
-                self.work.tree.add(Sql::Spaced(node_slice), span)
+                let node_slice = self.buffers.tree.add_slice(&kept_nodes);
+                self.buffers.tree.add(Sql::Spaced(node_slice), span)
             }
         }
     }
 
     fn emit_word(&mut self, word: &'static str, span: Span) -> SqlId {
-        self.work.tree.add_word(word, span)
+        self.buffers.tree.add_word(word, span)
     }
 
     /// Adds the nodes of the given parts to the tree as a list.
@@ -227,9 +228,9 @@ impl Emitter<'_> {
             spread: several,
             spread_ids,
             ..
-        } = &self.work.template;
+        } = &self.buffers.template;
         let several = several.get(spread..).unwrap_or_default();
-        let tree = &mut self.work.tree;
+        let tree = &mut self.buffers.tree;
         if several.is_empty() {
             return tree.add_list(items.iter().map(|item| locals[base + *item as usize]));
         }
@@ -254,56 +255,56 @@ impl Emitter<'_> {
             }
             self.remove_coalesce(args, 0);
         } else if name == facts.safe_divide {
-            if let [left, right] = *self.work.tree.args(args)
+            if let [left, right] = *self.buffers.tree.args(args)
                 && self.is_at_least_one(right)
             {
-                return Some(self.work.tree.add_binary(Op::Divide, left, right, span));
+                return Some(self.buffers.tree.add_binary(Op::Divide, left, right, span));
             }
             self.remove_coalesce(args, 1);
         }
         None
     }
 
-    fn fill_part(&mut self, part: &Part, base: usize, spread: usize, span: Span) -> SqlId {
-        let locals = &self.work.template.locals;
+    fn fill_part(&mut self, part: &TemplatePart, base: usize, spread: usize, span: Span) -> SqlId {
+        let locals = &self.buffers.template.locals;
         let node_at = |i: u16| locals[base + i as usize];
-        let tree = &mut self.work.tree;
+        let tree = &mut self.buffers.tree;
         match *part {
             // If a user's column has the same name as an alias, the column keeps its name and the alias is renamed.
-            Part::Word(word) if self.work.template.names.iter().any(|name| name == word) => {
-                let alias = unused_alias(word, &self.work.template.names);
+            TemplatePart::Word(word) if self.buffers.template.names.iter().any(|name| name == word) => {
+                let alias = unused_alias(word, &self.buffers.template.names);
                 tree.add_text(span, |out| out.push_str(&alias))
             }
-            Part::Word(word) => tree.add_word(word, span),
-            Part::Number(digits) => tree.add_text(span, |out| out.push_str(digits)),
-            Part::Text(value) => tree.add_text(span, |out| self.dialect.push_text(out, value)),
-            Part::Call { name, args } => {
+            TemplatePart::Word(word) => tree.add_word(word, span),
+            TemplatePart::Number(digits) => tree.add_text(span, |out| out.push_str(digits)),
+            TemplatePart::Text(value) => tree.add_text(span, |out| self.dialect.push_text(out, value)),
+            TemplatePart::Call { name, args } => {
                 let args = self.emit_list(args, base, spread);
                 if let Some(simplified) = self.simplify_division(name, args, span) {
                     return simplified;
                 }
-                self.work.tree.add(Sql::Call { name, args }, span)
+                self.buffers.tree.add(Sql::Call { name, args }, span)
             }
-            Part::Binary { op, left, right } => {
+            TemplatePart::Binary { op, left, right } => {
                 let (left, right) = (node_at(left), node_at(right));
-                if let Some(sum) = self.literal_arithmetic(op, left, right) {
-                    return self.work.tree.add_text(span, |out| out.push_str(&sum.to_string()));
+                if let Some(sum) = self.fold_literal_arithmetic(op, left, right) {
+                    return self.buffers.tree.add_text(span, |out| out.push_str(&sum.to_string()));
                 }
                 if let Some(interval) = self.merge_interval_count(op, left, right, span) {
                     return interval;
                 }
                 let (op, right) = self.remove_negative_sign(op, right, span);
-                self.work.tree.add(Sql::Binary { op, left, right }, span)
+                self.buffers.tree.add(Sql::Binary { op, left, right }, span)
             }
-            Part::Not(x) => tree.add(Sql::Not(node_at(x)), span),
-            Part::Negative(x) => tree.add(Sql::Negative(node_at(x)), span),
-            Part::Postfix { op, x } => tree.add(Sql::Postfix { op, x: node_at(x) }, span),
-            Part::In { x, negated, args } => {
+            TemplatePart::Not(x) => tree.add(Sql::Not(node_at(x)), span),
+            TemplatePart::Negative(x) => tree.add(Sql::Negative(node_at(x)), span),
+            TemplatePart::Postfix { op, x } => tree.add(Sql::Postfix { op, x: node_at(x) }, span),
+            TemplatePart::In { x, negated, args } => {
                 let x = node_at(x);
                 let args = self.emit_list(args, base, spread);
-                self.work.tree.add(Sql::In { x, negated, args }, span)
+                self.buffers.tree.add(Sql::In { x, negated, args }, span)
             }
-            Part::Between { x, low, high } => tree.add(
+            TemplatePart::Between { x, low, high } => tree.add(
                 Sql::Between {
                     x: node_at(x),
                     low: node_at(low),
@@ -311,11 +312,11 @@ impl Emitter<'_> {
                 },
                 span,
             ),
-            Part::Case(arms) => {
+            TemplatePart::Case(arms) => {
                 let arms = self.emit_list(arms, base, spread);
-                self.work.tree.add(Sql::Case { subject: None, arms }, span)
+                self.buffers.tree.add(Sql::Case { subject: None, arms }, span)
             }
-            Part::Cast { name, x, ty } => {
+            TemplatePart::Cast { name, x, ty } => {
                 let ty = match ty {
                     TypeName::Neutral(index) => self.dialect.neutral_type(index),
                     TypeName::Native(name) => name,
@@ -329,20 +330,20 @@ impl Emitter<'_> {
                     span,
                 )
             }
-            Part::Spaced(parts) => {
+            TemplatePart::Spaced(parts) => {
                 let parts = self.emit_list(parts, base, spread);
-                self.work.tree.add(Sql::Spaced(parts), span)
+                self.buffers.tree.add(Sql::Spaced(parts), span)
             }
-            Part::Paren(x) => tree.add(Sql::Paren(node_at(x)), span),
-            Part::List(items) => {
+            TemplatePart::Paren(x) => tree.add(Sql::Paren(node_at(x)), span),
+            TemplatePart::List(items) => {
                 let items = self.emit_list(items, base, spread);
-                self.work.tree.add(Sql::List(items), span)
+                self.buffers.tree.add(Sql::List(items), span)
             }
-            Part::Bracket(items) => {
+            TemplatePart::Bracket(items) => {
                 let items = self.emit_list(items, base, spread);
-                self.work.tree.add(Sql::Bracket(items), span)
+                self.buffers.tree.add(Sql::Bracket(items), span)
             }
-            Part::Subscript { x, index } => tree.add(
+            TemplatePart::Subscript { x, index } => tree.add(
                 Sql::Subscript {
                     x: node_at(x),
                     index: node_at(index),
@@ -350,13 +351,14 @@ impl Emitter<'_> {
                 span,
             ),
             // Emit the call without a window until its window is known.
-            Part::Over(x) => match self.work.template.window {
+            TemplatePart::Over(x) => match self.buffers.template.window {
                 Some(window) => tree.add(window.apply_window(node_at(x)), span),
                 None => node_at(x),
             },
-            Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } | Part::Ordered { .. } => {
-                tree.add_word("null", span)
-            }
+            TemplatePart::Arg { .. }
+            | TemplatePart::ArgList { .. }
+            | TemplatePart::ArgJoin { .. }
+            | TemplatePart::Ordered { .. } => tree.add_word("null", span),
         }
     }
 
@@ -364,7 +366,7 @@ impl Emitter<'_> {
     /// way, because a safe division returns NULL if the divisor is 0 or NULL. `index` is the index of the argument for
     /// which 0 and NULL are equivalent.
     fn remove_coalesce(&mut self, args: SqlSlice, index: u32) {
-        let tree = &mut self.work.tree;
+        let tree = &mut self.buffers.tree;
         if let Some(x) = tree.args(args).get(index as usize)
             && let Sql::Call {
                 name: "coalesce",
@@ -388,16 +390,16 @@ impl Emitter<'_> {
             Op::Subtract => Op::Add,
             _ => return (op, right),
         };
-        let Sql::Text { first, len } = *self.work.tree.node(right) else {
+        let Sql::Text { first, len } = *self.buffers.tree.node(right) else {
             return (op, right);
         };
-        let digits = self.work.tree.str(first, len).strip_prefix('-');
+        let digits = self.buffers.tree.str(first, len).strip_prefix('-');
         if !digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')) {
             return (op, right);
         }
         (
             opposite,
-            self.work.tree.add(
+            self.buffers.tree.add(
                 Sql::Text {
                     first: first + 1,
                     len: len - 1,
@@ -409,7 +411,7 @@ impl Emitter<'_> {
 
     /// Replaces `3 * interval '1 month'` with `interval '3 months'` if the count is a literal.
     fn merge_interval_count(&mut self, op: Op, count: SqlId, interval: SqlId, span: Span) -> Option<SqlId> {
-        let tree = &self.work.tree;
+        let tree = &self.buffers.tree;
         let (Op::Multiply, Sql::Text { first, len }, Sql::Spaced(parts)) =
             (op, *tree.node(count), *tree.node(interval))
         else {
@@ -426,13 +428,13 @@ impl Emitter<'_> {
             .bytes()
             .all(|b| b.is_ascii_lowercase())
             .then(|| format!("interval '{count} {unit}{plural}'"))?;
-        Some(self.work.tree.add_text(span, |out| out.push_str(&interval_text)))
+        Some(self.buffers.tree.add_text(span, |out| out.push_str(&interval_text)))
     }
 
     /// Returns the `x` of `nullif(x, 0)` if `x` is a literal other than 0, such as 12, or a product of such literals,
     /// such as `60 * 60`.
     fn redundant_nullif(&self, args: SqlSlice) -> Option<SqlId> {
-        let tree = &self.work.tree;
+        let tree = &self.buffers.tree;
         let [x, zero] = tree.args(args) else { return None };
         let not_zero = |id: SqlId| {
             let Sql::Text { first, len } = *tree.node(id) else {
@@ -464,19 +466,19 @@ impl Emitter<'_> {
 
     /// Returns the SQL of an argument, converted as the template's placeholder requires.
     #[inline]
-    fn emit_argument(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
+    fn emit_argument(&mut self, arg: IrId, mode: ArgumentMode, span: Span) -> SqlId {
         match mode {
-            Mode::Plain => self.work.sql[arg.index()],
-            _ => self.emit_converted(arg, mode, span),
+            ArgumentMode::Plain => self.buffers.sql[arg.index()],
+            _ => self.emit_converted_argument(arg, mode, span),
         }
     }
 
-    fn emit_converted(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
-        let sql = self.work.sql[arg.index()];
+    fn emit_converted_argument(&mut self, arg: IrId, mode: ArgumentMode, span: Span) -> SqlId {
+        let sql = self.buffers.sql[arg.index()];
         let meta = self.program.meta(arg);
         match mode {
-            Mode::Plain => sql,
-            Mode::Convert(function) => {
+            ArgumentMode::Plain => sql,
+            ArgumentMode::Convert(function) => {
                 let function = FunctionId(function);
                 let result_type = catalog::get(function).overloads.first().map(|o| o.result);
                 match result_type {
@@ -485,7 +487,7 @@ impl Emitter<'_> {
                     Some(ResultType::Is(Type::Text)) if meta.ty == Type::Unknown => {
                         self.add_cast(sql, Type::Text, span)
                     }
-                    Some(ResultType::Is(Type::Decimal)) => match self.number_kind(arg) {
+                    Some(ResultType::Is(Type::Decimal)) => match self.numeric_type(arg) {
                         Some(Type::Decimal) if self.is_cast_to_float(sql) => {
                             self.emit_conversion(function, arg, meta, span)
                         }
@@ -496,20 +498,22 @@ impl Emitter<'_> {
                     _ => self.emit_conversion(function, arg, meta, span),
                 }
             }
-            Mode::Or(_) if !meta.nullable => sql,
-            Mode::Word => match self.program.node(arg) {
+            ArgumentMode::Or(_) if !meta.nullable => sql,
+            ArgumentMode::Word => match self.program.node(arg) {
                 Ir::Text(slice) if self.program.text(slice).bytes().all(|b| b.is_ascii_alphabetic()) => {
                     let program = self.program;
-                    self.work.tree.add_text(span, |out| out.push_str(program.text(slice)))
+                    self.buffers
+                        .tree
+                        .add_text(span, |out| out.push_str(program.text(slice)))
                 }
                 _ => sql,
             },
-            Mode::Tens | Mode::Tenths => match self.program.node(arg) {
+            ArgumentMode::Tens | ArgumentMode::Tenths => match self.program.node(arg) {
                 Ir::Number(digits) => {
                     let digits = self.program.text(digits).trim_start_matches('-').parse().unwrap_or(0);
-                    let tenths = mode == Mode::Tenths && digits > 0;
+                    let tenths = mode == ArgumentMode::Tenths && digits > 0;
                     let zeros = |out: &mut String, count: u8| (0..count).for_each(|_| out.push('0'));
-                    self.work.tree.add_text(span, |out| {
+                    self.buffers.tree.add_text(span, |out| {
                         if tenths {
                             out.push_str("0.");
                             zeros(out, digits - 1);
@@ -522,40 +526,44 @@ impl Emitter<'_> {
                 }
                 _ => sql,
             },
-            Mode::Scale => match self.program.node(arg) {
+            ArgumentMode::Scale => match self.program.node(arg) {
                 Ir::Number(digits) => {
                     let scale = decimal_places(self.program.text(digits));
-                    self.work.tree.add_text(span, |out| out.push_str(&scale.to_string()))
+                    self.buffers.tree.add_text(span, |out| out.push_str(&scale.to_string()))
                 }
                 _ => sql,
             },
-            Mode::Or(function) | Mode::Call(function) => self.emit_conversion(FunctionId(function), arg, meta, span),
+            ArgumentMode::Or(function) | ArgumentMode::Call(function) => {
+                self.emit_conversion(FunctionId(function), arg, meta, span)
+            }
         }
     }
 
     /// Adds a cast of an expression to a type.
     pub(super) fn add_cast(&mut self, x: SqlId, ty: Type, span: Span) -> SqlId {
         let ty = self.dialect.type_name(ty);
-        self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span)
+        self.buffers.tree.add(Sql::Cast { name: "cast", x, ty }, span)
     }
 
     /// Returns the numeric type of the result, if the dialect's template specifies the type. The results of `+`, `-`,
     /// `*`, COALESCE and branches have a type if each operand has that type or is exact.
-    fn number_kind(&self, id: IrId) -> Option<Type> {
+    fn numeric_type(&self, id: IrId) -> Option<Type> {
         let mut number_type = None;
         let (mut next, mut open) = (Some(id), Vec::new());
         // Check at most 32 nodes, because the expression may contain many nodes.
         let mut left = 32;
         while let Some(id) = next.take().or_else(|| open.pop()) {
             left -= 1;
-            let id = self.unwrap_window(self.program.resolve_names(id));
+            let id = self.unwrap_window(self.program.resolve_references(id));
             let ty = find_template(self.dialect, self.program.node(id)).and_then(|template| template.result_type);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (ty, self.program.node(id)) {
                 (Some(Type::Decimal), _) => number_type = number_type.or(Some(Type::Decimal)),
                 (Some(_), _) => return ty.filter(|_| left == 31),
                 _ if exact => {}
-                (None, Ir::Apply { overload, args }) if EXACT.contains(&catalog::overload_owner(overload)) => {
+                (None, Ir::Apply { overload, args })
+                    if TYPE_PRESERVING_OPERATORS.contains(&catalog::overload_owner(overload)) =>
+                {
                     open.extend(self.program.args(args));
                 }
                 (None, Ir::Coalesce(args)) => open.extend(self.program.args(args)),
@@ -603,14 +611,14 @@ impl Emitter<'_> {
             })
         };
         let Some(overload) = overload_for(true).or_else(|| overload_for(false)).or_else(last_number) else {
-            return self.work.sql[arg.index()];
+            return self.buffers.sql[arg.index()];
         };
         match self.dialect.cell(overload.id) {
             Cell::Template(template) => {
                 let inner = [arg];
                 self.instantiate(template, &inner, false, span)
             }
-            _ => self.work.sql[arg.index()],
+            _ => self.buffers.sql[arg.index()],
         }
     }
 }

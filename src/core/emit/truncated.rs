@@ -24,17 +24,17 @@ impl Emitter<'_> {
         if self.dialect.facts().truncated_at_most.is_empty() {
             return None;
         }
-        let sql = self.work.sql[truncated.index()];
+        let sql = self.buffers.sql[truncated.index()];
         if self.program.meta(constant).level != Level::Const || !self.is_truncated(sql) {
             return None;
         }
-        let next = self.emit_next(constant)?;
-        Some(self.work.tree.add_binary(Op::Less, sql, next, span))
+        let next = self.emit_next_value(constant)?;
+        Some(self.buffers.tree.add_binary(Op::Less, sql, next, span))
     }
 
     /// Emits `not (truncated > constant)`, which the engine converts to `truncated <= constant`.
     pub(super) fn emit_negated_truncated(&mut self, negated: IrId, span: Span) -> Option<SqlId> {
-        let Sql::Binary { op, .. } = self.work.tree.node(self.work.sql[negated.index()]) else {
+        let Sql::Binary { op, .. } = self.buffers.tree.node(self.buffers.sql[negated.index()]) else {
             return None;
         };
         let op = match op {
@@ -42,7 +42,7 @@ impl Emitter<'_> {
             Op::Less => Op::GreaterEqual,
             _ => return None,
         };
-        let Ir::Apply { args, .. } = self.program.node(self.program.resolve_names(negated)) else {
+        let Ir::Apply { args, .. } = self.program.node(self.program.resolve_references(negated)) else {
             return None;
         };
         match self.program.args(args) {
@@ -52,32 +52,32 @@ impl Emitter<'_> {
     }
 
     fn is_truncated(&self, sql: SqlId) -> bool {
-        match self.work.tree.node(sql) {
+        match self.buffers.tree.node(sql) {
             Sql::Cast { x, .. } => self.is_truncated_call(*x),
             _ => self.is_truncated_call(sql),
         }
     }
 
     fn is_truncated_call(&self, sql: SqlId) -> bool {
-        matches!(self.work.tree.node(sql), Sql::Call { name: "date_trunc", .. })
+        matches!(self.buffers.tree.node(sql), Sql::Call { name: "date_trunc", .. })
     }
 
     /// Emits the first value of the constant's type that is after the constant. `None` if the constant is neither a
     /// date nor a time.
-    fn emit_next(&mut self, constant: IrId) -> Option<SqlId> {
+    fn emit_next_value(&mut self, constant: IrId) -> Option<SqlId> {
         let meta = self.program.meta(constant);
-        let (sql, span) = (self.work.sql[constant.index()], meta.span);
+        let (sql, span) = (self.buffers.sql[constant.index()], meta.span);
         let step = match (self.program.node(constant), meta.ty) {
             (Ir::Date(slice), Type::Date) => {
                 let next = next_day(self.program.text(slice))?;
                 let form = &self.dialect.forms().date;
-                return Some(self.work.tree.add_text(span, |out| form.push(out, &next)));
+                return Some(self.buffers.tree.add_text(span, |out| form.push(out, &next)));
             }
             (_, Type::Date) => "1",
             (_, Type::Timestamp | Type::Timestamptz) => self.dialect.facts().truncated_at_most,
             _ => return None,
         };
-        let step = self.work.tree.add_word(step, span);
-        Some(self.work.tree.add_binary(Op::Add, sql, step, span))
+        let step = self.buffers.tree.add_word(step, span);
+        Some(self.buffers.tree.add_binary(Op::Add, sql, step, span))
     }
 }

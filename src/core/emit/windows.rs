@@ -14,7 +14,7 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 
 /// Keys of the windows in a select.
 #[derive(Clone, Debug, Default)]
-pub struct WindowKeys {
+pub struct SelectWindowKeys {
     /// Partition keys for windows that use the step's order, including the default partition keys.
     pub partition: Vec<SqlId>,
     /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys, unless the
@@ -45,8 +45,8 @@ impl Emitter<'_> {
         self.emit_call(catalog::first_overload(internal::PARTITION_KEY).id, &[id], meta.span)
     }
 
-    pub(super) fn emit_window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> SqlId {
-        let x = self.work.sql[call.index()];
+    pub(super) fn emit_window(&mut self, call: IrId, over: WindowFrame, partition_keys: &[IrId], span: Span) -> SqlId {
+        let x = self.buffers.sql[call.index()];
         let window = match over {
             WindowFrame::Ranked {
                 descending,
@@ -58,74 +58,80 @@ impl Emitter<'_> {
                 } else {
                     &self.windows.own_partition
                 };
-                let partition = self.add_partition_keys(partition.clone(), parted_by);
+                let partition = self.add_partition_keys(partition.clone(), partition_keys);
                 return self.emit_ranked_window(x, call, partition, (descending, apart), span);
             }
             WindowFrame::Across(CellFrame::Ranked { descending }) => {
                 return self.emit_ranked_window(x, call, self.windows.pivot_rows.clone(), (descending, false), span);
             }
-            WindowFrame::Across(across) => self.cell_window(call, across, span),
+            WindowFrame::Across(across) => self.build_cell_window(call, across, span),
             WindowFrame::PivotColumns => {
-                let order = self.work.tree.add_slice(&self.windows.pivot_order);
+                let order = self.buffers.tree.add_slice(&self.windows.pivot_order);
                 WindowSpec {
                     order,
                     ..WindowSpec::default()
                 }
             }
-            WindowFrame::Calendar(range) => self.calendar_window(range, parted_by, span),
-            _ => self.row_window(call, over, parted_by, span),
+            WindowFrame::Calendar(range) => self.calendar_window(range, partition_keys, span),
+            _ => self.build_row_window(call, over, partition_keys, span),
         };
         if let Ir::Apply { overload, args } = self.program.node(call)
             && let Cell::Template(Template { windowed: true, .. }) = self.dialect.cell(overload)
         {
-            self.work.template.window = Some(window);
+            self.buffers.template.window = Some(window);
             let args = self.program.args(args);
             let x = self.emit_call(overload, args, span);
-            self.work.template.window = None;
+            self.buffers.template.window = None;
             return x;
         }
-        self.work.tree.add(window.apply_window(x), span)
+        self.buffers.tree.add(window.apply_window(x), span)
     }
 
     /// Returns a window over rows. If the window uses the step's order, its rows are sorted by that order.
-    fn row_window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> WindowSpec {
-        let (parted_by, ahead) = match (over, parted_by.split_last()) {
-            (WindowFrame::Ahead { descending, .. }, Some((key, parted_by))) => (parted_by, Some((*key, descending))),
-            _ => (parted_by, None),
+    fn build_row_window(&mut self, call: IrId, over: WindowFrame, partition_keys: &[IrId], span: Span) -> WindowSpec {
+        let (partition_keys, ahead) = match (over, partition_keys.split_last()) {
+            (WindowFrame::Ahead { descending, .. }, Some((key, partition_keys))) => {
+                (partition_keys, Some((*key, descending)))
+            }
+            _ => (partition_keys, None),
         };
-        let mut divided_by = self.add_partition_keys(self.windows.partition.clone(), parted_by);
+        let mut divided_by = self.add_partition_keys(self.windows.partition.clone(), partition_keys);
         if over == WindowFrame::SameValue
             && let Some(value) = self.program.operands(call).next()
         {
-            let key = self.work.sql[value.index()];
+            let key = self.buffers.sql[value.index()];
             divided_by.push(self.partition_key(value, key));
             self.set_sql(value, key);
         }
-        let partition = self.work.tree.add_slice(&divided_by);
+        let partition = self.buffers.tree.add_slice(&divided_by);
         let order = match ahead {
             // The position of NULLs does not matter, because rows without a value do not affect the result.
             Some((key, descending)) => {
-                let key = self.emit_order_key(self.work.sql[key.index()], descending, false);
-                self.work.tree.add_slice(&[key])
+                let key = self.emit_order_key(self.buffers.sql[key.index()], descending, false);
+                self.buffers.tree.add_slice(&[key])
             }
-            None if over.is_over_rows() => self.work.tree.add_slice(&self.windows.order),
+            None if over.is_over_rows() => self.buffers.tree.add_slice(&self.windows.order),
             None => SqlSlice::default(),
         };
         let rows = match over {
-            WindowFrame::Ahead { .. } if !self.dialect.facts().range_frames => return self.report_no_range_frame(span),
+            WindowFrame::Ahead { .. } if !self.dialect.facts().range_frames => {
+                return self.report_unsupported_range_frame(span);
+            }
             WindowFrame::Ahead { own: false, .. } => {
                 let rows = "range between unbounded preceding and 1 preceding";
-                Some(self.work.tree.add_text(span, |out| out.push_str(rows)))
+                Some(self.buffers.tree.add_text(span, |out| out.push_str(rows)))
             }
             // Write a `rows` frame explicitly, because SQL's default frame is a `range` frame, which includes all rows
             // with an equal key.
-            WindowFrame::Rows { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
+            WindowFrame::Rows { from, to } => {
+                Some(self.buffers.tree.add_text(span, |out| push_rows_frame(out, from, to)))
+            }
             _ => self.first_value_frame(call, order, span),
         };
         let name = self
             .windows
             .name
-            .filter(|_| over.is_over_rows() && parted_by.is_empty());
+            .filter(|_| over.is_over_rows() && partition_keys.is_empty());
         WindowSpec {
             partition,
             order,
@@ -135,25 +141,27 @@ impl Emitter<'_> {
     }
 
     /// Appends keys to a partition.
-    pub(super) fn add_partition_keys(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
-        for key_id in parted_by {
-            let key = self.work.sql[key_id.index()];
+    pub(super) fn add_partition_keys(&mut self, mut partition: Vec<SqlId>, partition_keys: &[IrId]) -> Vec<SqlId> {
+        for key_id in partition_keys {
+            let key = self.buffers.sql[key_id.index()];
             partition.push(self.partition_key(*key_id, key));
         }
         partition
     }
 
     /// Returns a window over the cells in one row of a pivoted sheet.
-    fn cell_window(&mut self, call: IrId, across: CellFrame, span: Span) -> WindowSpec {
+    fn build_cell_window(&mut self, call: IrId, across: CellFrame, span: Span) -> WindowSpec {
         let order = match across {
             CellFrame::All | CellFrame::Ranked { .. } => SqlSlice::default(),
-            CellFrame::Ordered | CellFrame::Cells { .. } => self.work.tree.add_slice(&self.windows.pivot_order),
+            CellFrame::Ordered | CellFrame::Cells { .. } => self.buffers.tree.add_slice(&self.windows.pivot_order),
         };
         let rows = match across {
-            CellFrame::Cells { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
+            CellFrame::Cells { from, to } => {
+                Some(self.buffers.tree.add_text(span, |out| push_rows_frame(out, from, to)))
+            }
             _ => self.first_value_frame(call, order, span),
         };
-        let partition = self.work.tree.add_slice(&self.windows.pivot_rows);
+        let partition = self.buffers.tree.add_slice(&self.windows.pivot_rows);
         WindowSpec {
             partition,
             order,
@@ -166,8 +174,8 @@ impl Emitter<'_> {
     /// explicit frame. A `rows` frame and a `range` frame that end at the current row have the same first value.
     fn first_value_frame(&mut self, call: IrId, order: SqlSlice, span: Span) -> Option<SqlId> {
         (self.is_first_value(call) && self.requires_rows_frame(order)).then(|| {
-            let tree = &mut self.work.tree;
-            tree.add_text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0)))
+            let tree = &mut self.buffers.tree;
+            tree.add_text(span, |out| push_rows_frame(out, FrameBound::First, FrameBound::At(0)))
         })
     }
 
@@ -178,9 +186,9 @@ impl Emitter<'_> {
 
     /// Returns whether the dialect requires an explicit `rows` frame for this order.
     fn requires_rows_frame(&self, order: SqlSlice) -> bool {
-        let tree = &self.work.tree;
+        let tree = &self.buffers.tree;
         let places_nulls = |key: &SqlId| match tree.node(*key) {
-            Sql::Spaced(parts) => tree.has_nulls_last(*parts),
+            Sql::Spaced(parts) => tree.specifies_null_order(*parts),
             _ => false,
         };
         let facts = self.dialect.facts();
@@ -195,16 +203,16 @@ impl Emitter<'_> {
         let Some((call, keys)) = args.split_first() else {
             return self.null_placeholder(span);
         };
-        let x = self.work.sql[call.index()];
+        let x = self.buffers.sql[call.index()];
         let mut partition = self.windows.groups.clone();
-        partition.extend(keys.iter().map(|key_id| self.work.sql[key_id.index()]));
+        partition.extend(keys.iter().map(|key_id| self.buffers.sql[key_id.index()]));
         let mut order = Vec::new();
         if let (GroupWindowKind::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
-            let key = self.work.sql[value.index()];
+            let key = self.buffers.sql[value.index()];
             let key = self.emit_order_key(key, descending, self.program.meta(value).nullable);
             order.push(key);
         }
-        self.work.tree.add_window(x, &partition, &order, span)
+        self.buffers.tree.add_window(x, &partition, &order, span)
     }
 
     /// Emits a window that is sorted by the call's argument.
@@ -220,18 +228,18 @@ impl Emitter<'_> {
             return self.null_placeholder(span);
         };
         let nullable = self.program.meta(value).nullable;
-        let key = self.work.sql[value.index()];
+        let key = self.buffers.sql[value.index()];
         if nullable {
             // The SQL of a ranking contains the value twice, because it also tests the value for NULL outside of the
             // window.
             self.count_repetition(&[2], &[value], span);
         }
         if nullable && apart {
-            partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
+            partition.push(self.buffers.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
         // If `nulls_apart` is set, the position of NULLs does not matter, because NULLs are in a separate partition.
         let key = self.emit_order_key(key, descending, nullable && !apart);
-        self.work.tree.add_window(x, &partition, &[key], span)
+        self.buffers.tree.add_window(x, &partition, &[key], span)
     }
 
     /// Returns the call inside a window, or the node itself.
@@ -243,14 +251,14 @@ impl Emitter<'_> {
     }
 }
 
-pub(super) fn push_rows(out: &mut String, from: FrameBound, to: FrameBound) {
+pub(super) fn push_rows_frame(out: &mut String, from: FrameBound, to: FrameBound) {
     out.push_str("rows between ");
-    push_bound(out, from);
+    push_frame_bound(out, from);
     out.push_str(" and ");
-    push_bound(out, to);
+    push_frame_bound(out, to);
 }
 
-fn push_bound(out: &mut String, bound: FrameBound) {
+fn push_frame_bound(out: &mut String, bound: FrameBound) {
     match bound {
         FrameBound::First => out.push_str("unbounded preceding"),
         FrameBound::Last => out.push_str("unbounded following"),
@@ -265,7 +273,7 @@ fn push_bound(out: &mut String, bound: FrameBound) {
 
 #[cfg(test)]
 mod tests {
-    use super::push_rows;
+    use super::push_rows_frame;
     use crate::ir::FrameBound;
 
     #[test]
@@ -293,7 +301,7 @@ mod tests {
             ),
         ] {
             let mut text = String::new();
-            push_rows(&mut text, from, to);
+            push_rows_frame(&mut text, from, to);
             assert_eq!(text, words);
         }
     }

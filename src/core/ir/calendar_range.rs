@@ -49,7 +49,7 @@ impl CalendarPeriod {
     }
 
     /// Returns the period with the given name, ignoring case.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|period| period.name().eq_ignore_ascii_case(name))
@@ -113,7 +113,7 @@ pub enum PeriodSide {
 
 impl CalendarEnd {
     /// Key of the current row.
-    pub const HERE: Self = Self::Moved(0, CalendarUnit::Day);
+    pub const CURRENT_ROW: Self = Self::Moved(0, CalendarUnit::Day);
 
     /// Returns this end for rows that are sorted in the opposite direction.
     fn reversed(self) -> Self {
@@ -142,7 +142,7 @@ impl CalendarEnd {
             (Self::Period(_, side), Self::Moved(count, _)) => side == End && count <= 0,
             (Self::Moved(count, _), Self::Period(_, side)) => side == Start && count >= 0,
             (Self::Moved(a, unit_a), Self::Moved(b, unit_b)) => {
-                least_change(a, unit_a, unit_b) > most_change(b, unit_b, unit_a)
+                min_change(a, unit_a, unit_b) > max_change(b, unit_b, unit_a)
             }
             _ => false,
         }
@@ -151,15 +151,15 @@ impl CalendarEnd {
 
 /// Returns the smallest change that a shift by `count` units makes to a time. The result is in months if `unit` and
 /// `other` are a number of months, otherwise in seconds. Negative for backward shifts.
-fn least_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
-    change(count, unit, other, if count < 0 { 31 } else { 28 })
+fn min_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
+    shift_distance(count, unit, other, if count < 0 { 31 } else { 28 })
 }
 
-fn most_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
-    change(count, unit, other, if count < 0 { 28 } else { 31 })
+fn max_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
+    shift_distance(count, unit, other, if count < 0 { 28 } else { 31 })
 }
 
-fn change(count: i64, unit: CalendarUnit, other: CalendarUnit, days_of_month: i64) -> i64 {
+fn shift_distance(count: i64, unit: CalendarUnit, other: CalendarUnit, days_of_month: i64) -> i64 {
     let (length, months) = unit.unit_length();
     let length = count.saturating_mul(length);
     match months && !(other.unit_length().1) {
@@ -205,10 +205,10 @@ pub enum RangeBound {
 }
 
 impl RangeBound {
-    const HERE: Self = Self::Moved(0, CalendarUnit::Day);
+    const CURRENT_ROW: Self = Self::Moved(0, CalendarUnit::Day);
 
     /// Returns the bound for an end without a period.
-    fn of_end(end: CalendarEnd) -> Option<Self> {
+    fn from_end(end: CalendarEnd) -> Option<Self> {
         match end {
             CalendarEnd::Partition(_) => Some(Self::Unbounded),
             CalendarEnd::Moved(count, unit) => Some(Self::Moved(count, unit)),
@@ -243,7 +243,7 @@ impl CalendarRange {
 
     /// Returns whether the range contains the current row whenever the row has a key.
     pub fn includes_current_row(self) -> bool {
-        let calendar_end = CalendarEnd::HERE;
+        let calendar_end = CalendarEnd::CURRENT_ROW;
         let starts = self.from == calendar_end || calendar_end.is_after(self.from);
         let is_here = |end: CalendarEnd| matches!(end, CalendarEnd::Moved(0, _));
         (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(calendar_end))
@@ -257,7 +257,7 @@ impl CalendarRange {
 
     /// Returns two ranges that meet at the current row, have window frames, and together contain each row of this range
     /// exactly once. `None` if there are no such ranges.
-    pub fn parts_at_current_row(self) -> Option<[Self; 2]> {
+    pub fn split_at_current_row(self) -> Option<[Self; 2]> {
         use CalendarEnd::{Moved, Period};
         use PeriodSide::{End, Start};
         let includes_here = match (self.from, self.to) {
@@ -267,7 +267,7 @@ impl CalendarRange {
             _ => false,
         };
         let up_to_here = Self {
-            to: CalendarEnd::HERE,
+            to: CalendarEnd::CURRENT_ROW,
             ..self
         };
         let later = Self {
@@ -279,7 +279,7 @@ impl CalendarRange {
     }
 
     /// Returns whether the range has a window frame if its ends are swapped.
-    pub fn has_frame_if_exchanged(self) -> bool {
+    pub fn has_frame_if_swapped(self) -> bool {
         let exchanged = Self {
             from: self.to,
             to: self.from,
@@ -296,7 +296,7 @@ impl CalendarRange {
         if self.from == Partition(FrameBound::Last) || self.to == Partition(FrameBound::First) {
             return None;
         }
-        let range_bound = RangeBound::HERE;
+        let range_bound = RangeBound::CURRENT_ROW;
         let (period, order, from, to) = match (self.from, self.to) {
             (Period(from, Start), Period(to, End)) => match (from.is_within(to), to.is_within(from)) {
                 (true, true) => (Some(from), FrameOrder::Nothing, Unbounded, Unbounded),
@@ -316,8 +316,8 @@ impl CalendarRange {
             (from, to) => (
                 None,
                 FrameOrder::Key,
-                RangeBound::of_end(from)?,
-                RangeBound::of_end(to)?,
+                RangeBound::from_end(from)?,
+                RangeBound::from_end(to)?,
             ),
         };
         Some(RangeFrame {
@@ -340,11 +340,11 @@ mod tests {
     fn ends_are_sorted() {
         let range = CalendarRange {
             from: BACK,
-            to: CalendarEnd::HERE,
+            to: CalendarEnd::CURRENT_ROW,
         };
-        assert_eq!(CalendarRange::new(BACK, CalendarEnd::HERE, false), range);
-        assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, false), range);
-        assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, true), range);
+        assert_eq!(CalendarRange::new(BACK, CalendarEnd::CURRENT_ROW, false), range);
+        assert_eq!(CalendarRange::new(CalendarEnd::CURRENT_ROW, BACK, false), range);
+        assert_eq!(CalendarRange::new(CalendarEnd::CURRENT_ROW, BACK, true), range);
         // The range extends from the first row of the year, which is the latest row, to the row from two months ago.
         let to_end = CalendarRange::new(YEAR, BACK, true);
         assert_eq!(to_end.to, CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End));
@@ -364,13 +364,13 @@ mod tests {
         let week = CalendarEnd::Period(CalendarPeriod::Week, PeriodSide::Start);
         assert_eq!(CalendarRange::new(week, end, false).frame(), None);
         for (from, to) in [(BACK, end), (week, end)] {
-            let parts = CalendarRange::new(from, to, false).parts_at_current_row();
+            let parts = CalendarRange::new(from, to, false).split_at_current_row();
             let [first, last] = parts.unwrap();
-            assert_eq!((first.from, first.to, last.to), (from, CalendarEnd::HERE, to));
+            assert_eq!((first.from, first.to, last.to), (from, CalendarEnd::CURRENT_ROW, to));
         }
         // Which of these ends is earlier depends on the row.
-        assert_eq!(CalendarRange::new(BACK, YEAR, false).parts_at_current_row(), None);
-        let frame = CalendarRange::new(YEAR, CalendarEnd::HERE, false).frame();
+        assert_eq!(CalendarRange::new(BACK, YEAR, false).split_at_current_row(), None);
+        let frame = CalendarRange::new(YEAR, CalendarEnd::CURRENT_ROW, false).frame();
         assert_eq!(frame.and_then(|frame| frame.period), Some(CalendarPeriod::Year));
     }
 }

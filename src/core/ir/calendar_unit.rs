@@ -56,7 +56,7 @@ impl CalendarUnit {
     }
 
     /// Formats a number of units, such as `1 month` or `3 months`.
-    pub fn with_count<N: Display + PartialEq + From<bool>>(self, count: N) -> String {
+    pub fn format_count<N: Display + PartialEq + From<bool>>(self, count: N) -> String {
         format_count(count, self.name(), &format!("{}s", self.name()))
     }
 

@@ -177,7 +177,7 @@ impl NodeMeta {
 
     /// Returns whether a subquery can contain the node. A subquery cannot contain windows. The subquery can contain
     /// aggregates of columns only if `aggregates` is set.
-    pub fn fits_subquery(&self, aggregates: bool) -> bool {
+    pub fn is_allowed_in_subquery(&self, aggregates: bool) -> bool {
         match self.level {
             Level::Window => false,
             Level::Aggregate => aggregates && !self.columnless,
@@ -188,7 +188,7 @@ impl NodeMeta {
 
 /// Comparison between a lookup's key and the lookup value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyMatching {
+pub enum LookupMatchMode {
     /// Finds the key that equals the lookup value.
     Exact,
     /// Finds the largest key that is not larger than the lookup value.
@@ -208,7 +208,7 @@ pub struct LookupSpec {
     pub tab: Option<u32>,
     /// Whether the lookup finds the row by its number.
     pub by_number: bool,
-    pub matching: KeyMatching,
+    pub matching: LookupMatchMode,
     /// Condition on the lookup value and the row's key. The node is not part of the expression of any definition.
     pub test: IrId,
 }
@@ -236,6 +236,6 @@ impl Holidays {
     pub const FIRST_HOLIDAY_TAB: u32 = 1 << 24;
     /// Columns of the holiday table that the planner adds: the date of the holiday, and the number of working days
     /// before that date.
-    pub const DAY_COLUMN: u32 = 0;
+    pub const HOLIDAY_DATE_COLUMN: u32 = 0;
     pub const WORKING_DAYS_COLUMN: u32 = 1;
 }

@@ -13,7 +13,7 @@ use crate::schema::{DecimalDigits, field_name};
 use crate::span::Span;
 
 /// Comparison operators, each with its negation.
-const OPPOSITES: [(FunctionId, FunctionId); 6] = [
+const COMPARISON_NEGATIONS: [(FunctionId, FunctionId); 6] = [
     (internal::EQUAL, internal::NOT_EQUAL),
     (internal::NOT_EQUAL, internal::EQUAL),
     (internal::LESS, internal::GREATER_EQUAL),
@@ -286,8 +286,8 @@ impl Program {
         }
     }
 
-    pub fn add_window(&mut self, over: WindowFrame, parted_by: &[IrId]) -> WindowFrameId {
-        let partition = self.add_args(parted_by);
+    pub fn add_window(&mut self, over: WindowFrame, partition_keys: &[IrId]) -> WindowFrameId {
+        let partition = self.add_args(partition_keys);
         self.windows.push((over, partition));
         WindowFrameId(self.windows.len() as u32 - 1)
     }
@@ -343,8 +343,8 @@ impl Program {
     /// Follows references to definitions until the node is not a reference. The formula of a definition can consist of
     /// only the name of another definition.
     #[inline]
-    pub fn resolve_names(&self, id: IrId) -> IrId {
-        self.resolve_names_until(id, |_, _| false)
+    pub fn resolve_references(&self, id: IrId) -> IrId {
+        self.resolve_references_until(id, |_, _| false)
     }
 
     /// Returns the root of a definition. The index is that of an [`Ir::Definition`].
@@ -359,7 +359,7 @@ impl Program {
     }
 
     /// Returns the operand whose value a node passes on unchanged. `None` for other nodes.
-    pub fn passed_value(&self, id: IrId) -> Option<IrId> {
+    pub fn passthrough_operand(&self, id: IrId) -> Option<IrId> {
         match self.node(id) {
             Ir::Definition(index) => self
                 .definitions
@@ -374,9 +374,9 @@ impl Program {
         }
     }
 
-    /// Like `resolve_names`, but stops at a reference for which `stop` returns `true`.
+    /// Like `resolve_references`, but stops at a reference for which `stop` returns `true`.
     #[inline]
-    pub fn resolve_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
+    pub fn resolve_references_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
         while let Ir::Definition(definition_index) = self.node(id)
             && !stop(id, definition_index as usize)
         {
@@ -387,13 +387,15 @@ impl Program {
 
     /// Returns the negation of a condition if the negation needs no NOT: the opposite constant, test for NULL or
     /// comparison.
-    pub fn opposite(&self, id: IrId) -> Option<Ir> {
+    pub fn find_negation(&self, id: IrId) -> Option<Ir> {
         match self.node(id) {
             Ir::Bool(value) => Some(Ir::Bool(!value)),
             Ir::IsNull { x, negated } => Some(Ir::IsNull { x, negated: !negated }),
             Ir::Apply { overload, args } => {
                 let owner = catalog::overload_owner(overload);
-                let (_, opposite) = OPPOSITES.iter().find(|(comparison, _)| *comparison == owner)?;
+                let (_, opposite) = COMPARISON_NEGATIONS
+                    .iter()
+                    .find(|(comparison, _)| *comparison == owner)?;
                 let overload = catalog::first_overload(*opposite).id;
                 Some(Ir::Apply { overload, args })
             }
@@ -410,7 +412,7 @@ impl Program {
 
     /// Returns whether a node is a column of UUIDs.
     pub fn is_uuid(&self, id: IrId) -> bool {
-        match self.node(self.resolve_names(id)) {
+        match self.node(self.resolve_references(id)) {
             Ir::Column(column) => self
                 .columns
                 .try_get(column as usize)
@@ -422,14 +424,14 @@ impl Program {
     /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first or last of several
     /// first days is also the first day of a month.
     pub fn is_month_start(&self, date: IrId) -> bool {
-        const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
+        const SELECTING_FUNCTIONS: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         const MONTHS: [FunctionId; 4] = [
             internal::TRUNC_MONTH,
             internal::TRUNC_QUARTER,
             internal::TRUNC_YEAR,
             internal::FISCAL_QUARTER,
         ];
-        let mut date = self.resolve_names(date);
+        let mut date = self.resolve_references(date);
         loop {
             date = match self.node(date) {
                 Ir::Column(column) => {
@@ -447,7 +449,9 @@ impl Program {
                     }
                     match self.args(args) {
                         [.., day] if owner == internal::DATE_FROM_PARTS => return self.is_literal_one(*day),
-                        [operand, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.resolve_names(*operand),
+                        [operand, ..] if SELECTING_FUNCTIONS.contains(&catalog::get(owner).name) => {
+                            self.resolve_references(*operand)
+                        }
                         [end, addend] if owner == internal::ADD => {
                             return self.is_month_end(*end) && self.is_literal_one(*addend);
                         }
@@ -460,7 +464,7 @@ impl Program {
     }
 
     fn is_month_end(&self, date: IrId) -> bool {
-        match self.node(self.resolve_names(date)) {
+        match self.node(self.resolve_references(date)) {
             Ir::Apply { overload, .. } => catalog::get(catalog::overload_owner(overload)).name == "EOMONTH",
             _ => false,
         }

@@ -35,7 +35,7 @@ impl SortedAggregates {
         }
         self.has_others |= other.has_others;
         self.has_distinct |= other.has_distinct;
-        self.is_reported |= other.conflict().is_some();
+        self.is_reported |= other.find_conflict().is_some();
     }
 
     pub fn are_sorted(&self) -> bool {
@@ -44,7 +44,7 @@ impl SortedAggregates {
 
     /// Returns an aggregate that sorts its values and conflicts with another aggregate, because the other aggregate
     /// sorts different values or aggregates distinct values. `None` if all aggregates are allowed in the same select.
-    pub fn conflict(&self) -> Option<FunctionId> {
+    pub fn find_conflict(&self) -> Option<FunctionId> {
         let (function, _) = self.sorted?;
         (self.has_others || self.has_distinct).then_some(function)
     }
@@ -54,7 +54,7 @@ impl Program {
     /// Returns whether the program contains aggregates that sort different values, or an aggregate that sorts its
     /// values and an aggregate of distinct values.
     pub fn sorts_different_values(&self) -> bool {
-        self.sorted_aggregates(self.nodes()).conflict().is_some()
+        self.sorted_aggregates(self.nodes()).find_conflict().is_some()
     }
 
     /// Returns two sets of aggregates: the definition's own aggregates, and all aggregates including those of the
@@ -96,7 +96,7 @@ impl Program {
             found.has_distinct |= distinct || function == internal::COUNTUNIQUE;
             let value = self.args(args).first().filter(|_| sorts_values(overload));
             if let Some(value) = value {
-                found.add_sorted(function, self.node(self.resolve_names(*value)));
+                found.add_sorted(function, self.node(self.resolve_references(*value)));
             }
         }
         found

@@ -1,10 +1,10 @@
 //! CTEs that choose the row whose key is nearest to the lookup value.
 
-use super::key_lookups::{LookupParts, LookupSelect, RowsWithNextKey};
-use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, SearchedRows, to_name_part};
+use super::key_lookups::{LookupOperands, LookupSelect, RowsWithNextKey};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, SearchedRows, to_identifier_part};
 use super::planner::Planner;
 use crate::dialect::op::Op;
-use crate::ir::{IrId, KeyMatching};
+use crate::ir::{IrId, LookupMatchMode};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId};
 
@@ -43,14 +43,14 @@ impl Planner<'_> {
         &mut self,
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
-        alike: &[LookupParts],
+        sharing_lookups: &[LookupOperands],
         ctes: &mut Vec<Cte>,
     ) -> (SearchedRows, bool) {
-        let LookupSelect { parts, stage, from } = lookup;
-        if !alike.iter().any(|other| other.returned.is_none()) {
-            return (self.searched_rows(parts.find.tab, stage, from), false);
+        let LookupSelect { parts, stratum, from } = lookup;
+        if !sharing_lookups.iter().any(|other| other.returned.is_none()) {
+            return (self.searched_rows(parts.find.tab, stratum, from), false);
         }
-        let numbered = self.number_rows(lookup, alike, ctes);
+        let numbered = self.add_row_number_cte(lookup, sharing_lookups, ctes);
         lookup_join.position = numbered.position;
         let source = SelectSource::Name(self.quoted_name(&numbered.name));
         (
@@ -66,29 +66,29 @@ impl Planner<'_> {
     /// Returns sort keys that put the row to choose first.
     pub(super) fn nearest_sort_keys(
         &mut self,
-        parts: LookupParts,
+        parts: LookupOperands,
         key: SqlId,
-        stage: u32,
+        stratum: u32,
         row_position: Option<&str>,
         qualifier: Option<&str>,
     ) -> Vec<SqlId> {
         let mut order = Vec::new();
         match parts.find.matching {
-            KeyMatching::Below => order.push(self.emitter.emit_order_key(key, true, false)),
-            KeyMatching::Above => order.push(self.emitter.emit_order_key(key, false, false)),
-            KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => {}
+            LookupMatchMode::Below => order.push(self.emitter.emit_order_key(key, true, false)),
+            LookupMatchMode::Above => order.push(self.emitter.emit_order_key(key, false, false)),
+            LookupMatchMode::Exact | LookupMatchMode::Pattern | LookupMatchMode::Count => {}
         }
         match row_position {
             Some(position) => order.push(match qualifier {
-                Some(name) => self.emitter.emit_field(name, position, false),
+                Some(name) => self.emitter.emit_qualified_column(name, position, false),
                 None => self.emitter.emit_column_by_name(position, false),
             }),
-            None if !order.is_empty() && self.is_unique(parts, stage) => {}
+            None if !order.is_empty() && self.is_unique(parts, stratum) => {}
             None => {
-                let rest = self.emit_search_sort_keys(parts, stage, qualifier, !order.is_empty());
+                let rest = self.emit_search_sort_keys(parts, stratum, qualifier, !order.is_empty());
                 order.extend(rest);
                 let key_name = self
-                    .searched_column(parts.by, stage)
+                    .searched_column(parts.by, stratum)
                     .map(|(name, _)| name)
                     .unwrap_or_default();
                 self.warn_of_multiple_matches(parts, &key_name);
@@ -103,24 +103,24 @@ impl Planner<'_> {
         &mut self,
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
-        (alike, with_key): (&[LookupParts], bool),
+        (sharing_lookups, with_key): (&[LookupOperands], bool),
         ctes: &mut Vec<Cte>,
     ) -> NearestRows {
-        let LookupSelect { parts, stage, from } = lookup;
-        let (rows, is_numbered) = self.candidate_rows(lookup_join, lookup, alike, ctes);
-        let columns = self.columns_read(alike, with_key, stage);
+        let LookupSelect { parts, stratum, from } = lookup;
+        let (rows, is_numbered) = self.candidate_rows(lookup_join, lookup, sharing_lookups, ctes);
+        let columns = self.lookup_columns(sharing_lookups, with_key, stratum);
         let position = is_numbered.then(|| lookup_join.position.clone());
         let alone = if is_numbered {
             None
         } else {
-            self.set_single_qualifier(parts.find.tab, stage, from)
+            self.set_single_qualifier(parts.find.tab, stratum, from)
         };
-        let (key_name, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
+        let (key_name, quoted) = self.searched_column(parts.by, stratum).unwrap_or_default();
         let key = self.emitter.emit_column_by_name(&key_name, quoted);
         NearestRows {
-            order: self.nearest_sort_keys(parts, key, stage, position.as_deref(), alone.as_deref()),
-            partition: self.emit_search_partition_keys(parts.find.tab, stage),
-            items: self.returned_columns(&columns, position.as_deref()),
+            order: self.nearest_sort_keys(parts, key, stratum, position.as_deref(), alone.as_deref()),
+            partition: self.emit_search_partition_keys(parts.find.tab, stratum),
+            items: self.lookup_result_items(&columns, position.as_deref()),
             source: rows.source,
             columns,
             key,
@@ -159,24 +159,24 @@ impl Planner<'_> {
         lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) -> RowsWithNextKey {
-        let LookupSelect { parts, stage, from } = lookup;
-        let mut alike = self.lookups_sharing_cte(parts, false);
-        alike.retain(|other| !self.step.program.meta(other.sought).is_constant());
-        let mut rows = self.nearest_rows(lookup_join, lookup, (&alike, true), ctes);
+        let LookupSelect { parts, stratum, from } = lookup;
+        let mut sharing_lookups = self.lookups_sharing_cte(parts, false);
+        sharing_lookups.retain(|other| !self.step.program.meta(other.lookup_value).is_constant());
+        let mut rows = self.nearest_rows(lookup_join, lookup, (&sharing_lookups, true), ctes);
         let side = match parts.find.matching {
-            KeyMatching::Above => "previous",
+            LookupMatchMode::Above => "previous",
             _ => "next",
         };
-        let preferred_name = format!("{side}_{}", to_name_part(&rows.key_name));
-        let next = self.free_name(&preferred_name, &rows.columns, parts.find.tab);
+        let preferred_name = format!("{side}_{}", to_identifier_part(&rows.key_name));
+        let next = self.unused_column_name(&preferred_name, &rows.columns, parts.find.tab);
         let one = self.emitter.tree().add_raw_text("1");
         // If several rows have the same key, the first of them is the row to choose, so the row before it has the next
         // key.
         rows.items.push(Item::named(
-            self.window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
+            self.emit_window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
             self.quoted_name(&next),
         ));
-        let origin = self.searched_rows(parts.find.tab, stage, from).name;
+        let origin = self.searched_rows(parts.find.tab, stratum, from).name;
         let name = self.cte_names.choose_short_name(&format!("{origin}_with_{side}"));
         ctes.push(Cte::new(
             self.quoted_name(&name),
@@ -197,11 +197,11 @@ impl Planner<'_> {
         reached: SqlId,
         next: &str,
         lookup_join: &LookupJoin,
-        parts: LookupParts,
+        parts: LookupOperands,
     ) -> SqlId {
-        let next = self.emitter.emit_field(&lookup_join.alias, next, false);
+        let next = self.emitter.emit_qualified_column(&lookup_join.alias, next, false);
         self.emitter.set_sql(parts.by, next);
-        let next_reached = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
+        let next_reached = self.emit_condition(parts.find.test, &[parts.lookup_value, parts.by]);
         let alias = self.quoted_name(&lookup_join.alias);
         let tree = self.emitter.tree();
         let before_next = tree.add_negation(next_reached);
@@ -219,21 +219,21 @@ impl Planner<'_> {
         lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
-        let LookupSelect { parts, stage, from } = lookup;
-        let Some(sought_column) = self.input_column_name(parts.sought, stage) else {
+        let LookupSelect { parts, stratum, from } = lookup;
+        let Some(sought_column) = self.input_column_name(parts.lookup_value, stratum) else {
             return;
         };
-        let alike = self.lookups_sharing_cte(parts, true);
-        let (among, is_numbered) = self.candidate_rows(lookup_join, lookup, &alike, ctes);
-        let columns = self.columns_read(&alike, false, stage);
+        let sharing_lookups = self.lookups_sharing_cte(parts, true);
+        let (among, is_numbered) = self.candidate_rows(lookup_join, lookup, &sharing_lookups, ctes);
+        let columns = self.lookup_columns(&sharing_lookups, false, stratum);
         let position = is_numbered.then(|| lookup_join.position.clone());
         let mut in_use = columns.iter().map(|((name, _), _)| name).chain(&position);
         let candidate_name = match in_use.any(|name| name.eq_ignore_ascii_case(&sought_column.0)) {
-            true => self.free_name(&format!("{}_sought", sought_column.0), &columns, parts.find.tab),
+            true => self.unused_column_name(&format!("{}_sought", sought_column.0), &columns, parts.find.tab),
             false => sought_column.0.clone(),
         };
-        let row_number = self.free_name(
-            &format!("{}_row", to_name_part(&candidate_name)),
+        let row_number = self.unused_column_name(
+            &format!("{}_row", to_identifier_part(&candidate_name)),
             &columns,
             parts.find.tab,
         );
@@ -245,13 +245,13 @@ impl Planner<'_> {
             row_number,
         };
         let (values, source) = self.add_lookup_values_cte(&rows.sheet_column, lookup, ctes);
-        let body = self.candidates_select(&rows, among, parts, stage, (&values, source));
-        let origin = self.searched_rows(parts.find.tab, stage, from).name;
+        let body = self.candidates_select(&rows, among, parts, stratum, (&values, source));
+        let origin = self.searched_rows(parts.find.tab, stratum, from).name;
         let side = match parts.find.matching {
-            KeyMatching::Above => "from",
+            LookupMatchMode::Above => "from",
             _ => "up_to",
         };
-        let name_part = to_name_part(&rows.sheet_column.0);
+        let name_part = to_identifier_part(&rows.sheet_column.0);
         let candidates = self
             .cte_names
             .choose_short_name(&format!("{origin}_{side}_{name_part}"));
@@ -260,7 +260,7 @@ impl Planner<'_> {
         let mut items = vec![Item::unnamed(
             self.emitter.emit_column_by_name(&rows.cte_column, quoted_there),
         )];
-        items.extend(self.returned_columns(&rows.columns, rows.position.as_deref()));
+        items.extend(self.lookup_result_items(&rows.columns, rows.position.as_deref()));
         let body = self.first_rows_select(&candidates, &rows.row_number, items);
         let name = self.cte_names.choose_short_name(&format!("{origin}_for_{name_part}"));
         ctes.push(Cte::new(self.quoted_name(&name), body));
@@ -278,11 +278,11 @@ impl Planner<'_> {
         lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) -> (String, SelectSource) {
-        let LookupSelect { parts, stage, from } = lookup;
-        let source = self.select_source(stage, from);
+        let LookupSelect { parts, stratum, from } = lookup;
+        let source = self.select_source(stratum, from);
         let mut columns = vec![(name.clone(), *quoted)];
         columns.extend(
-            self.partition_columns(parts.find.tab, stage)
+            self.partition_columns(parts.find.tab, stratum)
                 .into_iter()
                 .map(|(column, _)| column),
         );
@@ -291,10 +291,10 @@ impl Planner<'_> {
         if !grain.is_empty() && grain.iter().all(|key| is_column(&key.name)) {
             return (from.to_owned(), source);
         }
-        let body = self.distinct_select(&columns, stage, from);
+        let body = self.distinct_select(&columns, stratum, from);
         let values = self
             .cte_names
-            .choose_short_name(&format!("{}_values", to_name_part(name)));
+            .choose_short_name(&format!("{}_values", to_identifier_part(name)));
         let cte_name = self.quoted_name(&values);
         ctes.push(Cte::new(cte_name.clone(), body));
         (values, SelectSource::Name(cte_name))
@@ -306,8 +306,8 @@ impl Planner<'_> {
         &mut self,
         rows: &CandidateColumns,
         among: SearchedRows,
-        parts: LookupParts,
-        stage: u32,
+        parts: LookupOperands,
+        stratum: u32,
         (from, source): (&str, SelectSource),
     ) -> Select {
         let CandidateColumns {
@@ -322,35 +322,37 @@ impl Planner<'_> {
         if is_same_alias {
             alias.push_str("_rows");
         }
-        let sought = self.emitter.emit_field(from, &sought_column.0, sought_column.1);
-        let (key_name, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
-        let key = self.emitter.emit_field(&alias, &key_name, quoted);
-        self.emitter.set_sql(parts.sought, sought);
+        let lookup_value = self
+            .emitter
+            .emit_qualified_column(from, &sought_column.0, sought_column.1);
+        let (key_name, quoted) = self.searched_column(parts.by, stratum).unwrap_or_default();
+        let key = self.emitter.emit_qualified_column(&alias, &key_name, quoted);
+        self.emitter.set_sql(parts.lookup_value, lookup_value);
         self.emitter.set_sql(parts.by, key);
-        let test = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
-        let mut conditions = self.emit_partition_conditions(parts.find.tab, stage, from, &alias);
+        let test = self.emit_condition(parts.find.test, &[parts.lookup_value, parts.by]);
+        let mut conditions = self.emit_partition_conditions(parts.find.tab, stratum, from, &alias);
         conditions.push(test);
         let written_alias = self.quoted_name(&alias);
         let tree = self.emitter.tree();
         let join_condition = tree
             .add_conjunction(conditions)
             .map(|condition| tree.put_joined_column_last(condition, &written_alias));
-        let order = self.nearest_sort_keys(parts, key, stage, position.as_deref(), Some(&alias));
+        let order = self.nearest_sort_keys(parts, key, stratum, position.as_deref(), Some(&alias));
         let alias_of_sought = (*candidate_name != sought_column.0).then(|| self.quoted_name(candidate_name));
-        let mut items = vec![Item::new(sought, alias_of_sought)];
+        let mut items = vec![Item::new(lookup_value, alias_of_sought)];
         let columns = columns.iter().map(|((name, quoted), _)| (name.as_str(), *quoted));
         for (name, quoted) in columns.chain(position.as_deref().map(|position| (position, false))) {
-            items.push(Item::unnamed(self.emitter.emit_field(&alias, name, quoted)));
+            items.push(Item::unnamed(self.emitter.emit_qualified_column(&alias, name, quoted)));
         }
-        let mut partition = vec![self.emitter.partition_key(parts.sought, sought)];
-        for ((name, quoted), id) in self.partition_columns(parts.find.tab, stage) {
-            let key_sql = self.emitter.emit_field(&alias, &name, quoted);
+        let mut partition = vec![self.emitter.partition_key(parts.lookup_value, lookup_value)];
+        for ((name, quoted), id) in self.partition_columns(parts.find.tab, stratum) {
+            let key_sql = self.emitter.emit_qualified_column(&alias, &name, quoted);
             partition.push(self.emitter.partition_key(id, key_sql));
         }
-        let expr = self.row_number(&partition, &order);
+        let expr = self.emit_row_number(&partition, &order);
         items.push(Item::named(expr, self.quoted_name(row_number)));
         let join = Join::new(JoinKind::Inner, among.source, join_condition)
-            .aliased((is_same_alias || among.renamed).then_some(written_alias));
+            .with_alias((is_same_alias || among.renamed).then_some(written_alias));
         Select::scan(source).join([join]).project(items)
     }
 
@@ -361,30 +363,31 @@ impl Planner<'_> {
         lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
-        let LookupSelect { parts, stage, from } = lookup;
-        let alike = self.lookups_sharing_cte(parts, true);
-        let mut rows = self.nearest_rows(lookup_join, lookup, (&alike, false), ctes);
-        let test = self.emit_key_condition(parts, stage, &lookup_join.position);
-        let preferred_name = format!("{}_row", to_name_part(&rows.key_name));
-        let row_number = self.free_name(&preferred_name, &rows.columns, parts.find.tab);
+        let LookupSelect { parts, stratum, from } = lookup;
+        let sharing_lookups = self.lookups_sharing_cte(parts, true);
+        let mut rows = self.nearest_rows(lookup_join, lookup, (&sharing_lookups, false), ctes);
+        let test = self.emit_key_condition(parts, stratum, &lookup_join.position);
+        let preferred_name = format!("{}_row", to_identifier_part(&rows.key_name));
+        let row_number = self.unused_column_name(&preferred_name, &rows.columns, parts.find.tab);
         rows.items.push(Item::named(
-            self.row_number(&rows.partition, &rows.order),
+            self.emit_row_number(&rows.partition, &rows.order),
             self.quoted_name(&row_number),
         ));
-        let origin = self.searched_rows(parts.find.tab, stage, from).name;
+        let origin = self.searched_rows(parts.find.tab, stratum, from).name;
         let side = match parts.find.matching {
-            KeyMatching::Below => "up_to",
-            KeyMatching::Above => "from",
-            KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => "like",
+            LookupMatchMode::Below => "up_to",
+            LookupMatchMode::Above => "from",
+            LookupMatchMode::Exact | LookupMatchMode::Pattern | LookupMatchMode::Count => "like",
         };
-        let name = self
-            .cte_names
-            .choose_short_name(&format!("{origin}_{side}_{}", self.lookup_value_name(parts.sought)));
+        let name = self.cte_names.choose_short_name(&format!(
+            "{origin}_{side}_{}",
+            self.lookup_value_name(parts.lookup_value)
+        ));
         let body = Select::scan(rows.source).filter(test).project(rows.items);
         ctes.push(Cte::new(self.quoted_name(&name), body));
         self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.emit_first_row_test(&row_number);
-        self.add_single_row_cte(lookup_join, lookup, &alike, source, filter, ctes);
+        self.add_single_row_cte(lookup_join, lookup, &sharing_lookups, source, filter, ctes);
     }
 }

@@ -79,14 +79,14 @@ impl<'s> SharedArguments<'s> {
         &mut self,
         arg: IrId,
         definition_index: usize,
-        cuts: &mut MaterializedValues,
+        materialized: &mut MaterializedValues,
         used_names: &mut UsedNames,
         name: impl FnOnce(&mut UsedNames) -> String,
     ) {
         let (step, rows) = (self.step, self.rows);
         let program = step.program;
         if program.meta(arg).volatile {
-            cuts.insert(arg, name(used_names));
+            materialized.insert(arg, name(used_names));
             return;
         }
         let values = self.shared_values();
@@ -94,7 +94,7 @@ impl<'s> SharedArguments<'s> {
         // Values that `having` tests are computed first, regardless of the order of definitions.
         let tested = values.tested[definition_index];
         if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
-            cuts.reuse_value(arg, *column);
+            materialized.reuse_value(arg, *column);
             return;
         }
         let position = |index: usize| values.places[index];
@@ -102,7 +102,7 @@ impl<'s> SharedArguments<'s> {
             let root = step.definition_root(*index);
             rows[root.index()] == rows[arg.index()]
                 && values.tested[*index] == tested
-                && (position(*index) < position(definition_index) || !cuts.contains(root))
+                && (position(*index) < position(definition_index) || !materialized.contains(root))
         });
         let column = match equal_definition {
             Some(index) => {
@@ -112,16 +112,16 @@ impl<'s> SharedArguments<'s> {
                 } else {
                     (arg, root)
                 };
-                let first = cuts.representative(first);
-                if !cuts.contains(first) {
+                let first = materialized.representative(first);
+                if !materialized.contains(first) {
                     let name = used_names.output_name(program.definition_name(index as u32));
-                    cuts.insert(first, name);
+                    materialized.insert(first, name);
                 }
-                cuts.reuse_value(other, first);
+                materialized.reuse_value(other, first);
                 first
             }
             None => {
-                cuts.insert(arg, name(used_names));
+                materialized.insert(arg, name(used_names));
                 arg
             }
         };
@@ -129,12 +129,12 @@ impl<'s> SharedArguments<'s> {
     }
     /// Replaces the remaining values that are equal to a column. The roots of definitions are not replaced, because the
     /// SQL contains a separate line for each definition.
-    pub fn reuse_columns(&self, cuts: &mut MaterializedValues, is_alias: impl Fn(IrId) -> bool) {
+    pub fn reuse_columns(&self, materialized: &mut MaterializedValues, is_alias: impl Fn(IrId) -> bool) {
         let Some(values) = &self.values else { return };
         let (step, program) = (self.step, self.step.program);
         for (id, definition) in live_nodes(step, self.live) {
             let is_computed = matches!(program.node(id), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
-            if !is_computed || id == step.definition_root(definition) || cuts.contains(id) || is_alias(id) {
+            if !is_computed || id == step.definition_root(definition) || materialized.contains(id) || is_alias(id) {
                 continue;
             }
             let key = (
@@ -143,7 +143,7 @@ impl<'s> SharedArguments<'s> {
                 values.tested[definition],
             );
             if let Some(column) = values.columns.get(&key) {
-                cuts.reuse_value(id, *column);
+                materialized.reuse_value(id, *column);
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::arena::Arena;
 use crate::catalog;
 use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{GroupWindowKind, Ir, IrId, KeyMatching, PoolRange, Program, WindowFrame, WindowFrameId};
+use crate::ir::{GroupWindowKind, Ir, IrId, LookupMatchMode, PoolRange, Program, WindowFrame, WindowFrameId};
 
 /// Context for materializing nodes inside one definition.
 pub(super) struct DefinitionMaterializer<'i> {
@@ -47,7 +47,7 @@ impl MaterializationTarget<'_, '_> {
 
 impl DefinitionMaterializer<'_> {
     pub(super) fn name(&self, kind: &str, id: IrId, used_names: &mut UsedNames) -> String {
-        used_names.column(
+        used_names.value_column_name(
             &format!("{}_{kind}", self.owner),
             self.program.meta(id).span.text(self.source),
         )
@@ -55,7 +55,7 @@ impl DefinitionMaterializer<'_> {
 
     fn value_name(&self, id: IrId, used_names: &mut UsedNames) -> String {
         let preferred_name = value_name(self.program, id, self.source, self.owner);
-        used_names.column(&preferred_name, self.program.meta(id).span.text(self.source))
+        used_names.value_column_name(&preferred_name, self.program.meta(id).span.text(self.source))
     }
 
     /// Materializes long values that are used several times, arguments that a template repeats, windows over the rows
@@ -88,7 +88,7 @@ impl DefinitionMaterializer<'_> {
     }
 
     /// Returns whether a value needs no new column.
-    fn is_column_already(&self, value: IrId, target: &MaterializationTarget<'_, '_>) -> bool {
+    fn is_existing_column(&self, value: IrId, target: &MaterializationTarget<'_, '_>) -> bool {
         is_trivial(self.program, value) || self.aliases.contains_key(&value) || target.materialized.contains(value)
     }
 
@@ -116,7 +116,7 @@ impl DefinitionMaterializer<'_> {
         for (index, ((arg, uses), param)) in uses {
             // A constant that is computed per row is not available after grouping.
             let constant = self.grouped && program.meta(*arg).level == Level::Const;
-            if *uses > 1 && !constant && !self.is_column_already(*arg, target) {
+            if *uses > 1 && !constant && !self.is_existing_column(*arg, target) {
                 target.materialize(*arg, |used_names| {
                     let call = NamedCall {
                         function: function.map(|function| function.name),
@@ -125,7 +125,7 @@ impl DefinitionMaterializer<'_> {
                         owner: self.owner,
                     };
                     let name = argument_name(program, *arg, self.source, call);
-                    used_names.column(&name, program.meta(*arg).span.text(self.source))
+                    used_names.value_column_name(&name, program.meta(*arg).span.text(self.source))
                 });
             }
         }
@@ -144,7 +144,7 @@ impl DefinitionMaterializer<'_> {
         let value = call
             .and_then(|call| self.program.operands(call).next())
             .filter(|_| role != GroupWindowKind::Value);
-        if let Some(value) = value.filter(|value| !self.is_column_already(*value, target)) {
+        if let Some(value) = value.filter(|value| !self.is_existing_column(*value, target)) {
             self.materialize_named_for_value(value, target);
         }
         target.materialize(node, |used_names| self.name(role.name(), node, used_names));
@@ -155,7 +155,7 @@ impl DefinitionMaterializer<'_> {
         // A partition key that reads other rows must be a column.
         let late = |key_id: &&IrId| program.meta(**key_id).level == Level::Window;
         for key_id in program.partition_keys(over).iter().filter(late) {
-            self.finish(*key_id, target);
+            self.materialize_node(*key_id, target);
         }
         let Some(value) = program.operands(call).next() else {
             return;
@@ -163,14 +163,14 @@ impl DefinitionMaterializer<'_> {
         let meta = program.meta(value);
         if meta.level == Level::Window {
             // An earlier stratum must compute the inner window.
-            self.finish(value, target);
+            self.materialize_node(value, target);
             return;
         }
         // The SQL contains a ranked value twice because it also tests the value for NULL. The SQL of a count of equal
         // values, `count(x) over (partition by x)`, contains the value twice too.
         let over = program.window_frame(over);
         let is_tested = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
-        if is_tested && !self.is_column_already(value, target) {
+        if is_tested && !self.is_existing_column(value, target) {
             self.materialize_named_for_value(value, target);
         }
     }
@@ -183,10 +183,10 @@ impl DefinitionMaterializer<'_> {
         }
         match self.key_helper(value, target.shared.step) {
             Some((helper, name)) => {
-                target.materialize(value, |used_names| used_names.column(name, name));
+                target.materialize(value, |used_names| used_names.value_column_name(name, name));
                 target.materialized.helpers.insert(helper, value);
             }
-            None => self.finish(value, target),
+            None => self.materialize_node(value, target),
         }
     }
 
@@ -204,21 +204,25 @@ impl DefinitionMaterializer<'_> {
             .filter(|index| find.tab.is_none() && step.has_role(*index, DefinitionRole::PartitionBy));
         let parts: Vec<IrId> = parts.map(|index| step.definition_root(index)).collect();
         for id in lookup_args.chain(&parts).filter(|id| !is_column(**id)) {
-            self.finish(*id, target);
+            self.materialize_node(*id, target);
         }
-        for sought in lookup_values(program.args(args)) {
-            let meta = program.meta(sought);
-            let in_place = find.matching == KeyMatching::Exact && meta.level < Level::Window && !meta.volatile;
-            if meta.is_constant() || in_place || self.is_column(sought, step) || target.materialized.contains(sought) {
+        for lookup_value in lookup_values(program.args(args)) {
+            let meta = program.meta(lookup_value);
+            let in_place = find.matching == LookupMatchMode::Exact && meta.level < Level::Window && !meta.volatile;
+            if meta.is_constant()
+                || in_place
+                || self.is_column(lookup_value, step)
+                || target.materialized.contains(lookup_value)
+            {
                 continue;
             }
-            if let Ir::Definition(_) = program.node(sought) {
-                self.finish(sought, target);
+            if let Ir::Definition(_) = program.node(lookup_value) {
+                self.materialize_node(lookup_value, target);
             } else {
-                target.materialize(sought, |used_names| {
-                    let preferred_name = name_from_formula(program, sought, self.source)
+                target.materialize(lookup_value, |used_names| {
+                    let preferred_name = name_from_formula(program, lookup_value, self.source)
                         .unwrap_or_else(|| format!("lookup_key_for_{}", self.owner));
-                    used_names.column(&preferred_name, meta.span.text(self.source))
+                    used_names.value_column_name(&preferred_name, meta.span.text(self.source))
                 });
             }
         }
@@ -231,10 +235,10 @@ impl DefinitionMaterializer<'_> {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         for arg in program
             .operands(node)
-            .filter(|arg| !program.meta(*arg).fits_subquery(aggregates))
+            .filter(|arg| !program.meta(*arg).is_allowed_in_subquery(aggregates))
         {
             if matches!(program.node(arg), Ir::Definition(_)) {
-                self.finish(arg, target);
+                self.materialize_node(arg, target);
             } else if !is_trivial(program, arg) && !target.materialized.contains(arg) {
                 self.materialize_named_for_value(arg, target);
             }
@@ -242,11 +246,11 @@ impl DefinitionMaterializer<'_> {
     }
 
     /// Materializes a value. If a definition consists of the value, the column has the definition's name.
-    fn finish(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
+    fn materialize_node(&self, value: IrId, target: &mut MaterializationTarget<'_, '_>) {
         let (program, step) = (self.program, target.shared.step);
         let mut named_definition = None;
         // If a definition's formula is only the name of another definition, use the name of that other definition.
-        let finished = program.resolve_names_until(value, |_, definition| {
+        let finished = program.resolve_references_until(value, |_, definition| {
             named_definition = Some(definition);
             false
         });
@@ -257,9 +261,11 @@ impl DefinitionMaterializer<'_> {
             .and_then(|index: usize| Some((program.definitions[index].name.as_deref()?, step.outputs[index])));
         match definition_name {
             Some((name, true)) => target.materialized.insert(finished, target.names.output_name(name)),
-            Some((name, false)) => target.materialized.insert(finished, target.names.column(name, name)),
+            Some((name, false)) => target
+                .materialized
+                .insert(finished, target.names.value_column_name(name, name)),
             None => target.materialize(finished, |used_names| match row_range_name(program, value) {
-                Some(name) => used_names.column(&name, program.meta(value).span.text(self.source)),
+                Some(name) => used_names.value_column_name(&name, program.meta(value).span.text(self.source)),
                 None => match self.window_suffix(finished) {
                     Some(kind) => self.name(kind, value, used_names),
                     None => self.value_name(finished, used_names),
@@ -298,7 +304,7 @@ impl DefinitionMaterializer<'_> {
     /// Returns whether a value is an input column or a column of the groups.
     pub fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
         let is_key = |_, definition: usize| step.grouped && step.keys[definition];
-        let value = self.program.resolve_names_until(value, is_key);
+        let value = self.program.resolve_references_until(value, is_key);
         let is_name = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
         is_name || self.aliases.contains_key(&value)
     }

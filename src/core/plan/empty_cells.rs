@@ -20,8 +20,8 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
         .filter(|(d, live)| **live && !d.failed);
     let mut nodes = definitions.flat_map(|(d, _)| needed_nodes(program, d.first, d.root));
     nodes.any(|id| match program.node(id) {
-        Ir::Window { call, over } => counts_cells(program, call, program.window_frame(over), keys),
-        Ir::PeriodLookup { value, .. } => !is_empty(program, value, keys),
+        Ir::Window { call, over } => counts_empty_cells(program, call, program.window_frame(over), keys),
+        Ir::PeriodLookup { value, .. } => !is_null_in_empty_cell(program, value, keys),
         // A lookup in the sheet itself also searches the rows of empty cells.
         Ir::RowLookup { lookup: find, .. } => program
             .lookups
@@ -31,7 +31,7 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     })
 }
 
-fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String]) -> bool {
+fn counts_empty_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String]) -> bool {
     let Ir::Apply { overload, .. } = program.node(call) else {
         return true;
     };
@@ -43,14 +43,14 @@ fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String
             && program
                 .operands(call)
                 .next()
-                .is_some_and(|value| is_empty(program, value, keys))
+                .is_some_and(|value| is_null_in_empty_cell(program, value, keys))
     };
     match over {
         WindowFrame::PivotColumns => false,
         WindowFrame::Ranked { .. } | WindowFrame::Across(CellFrame::Ranked { .. }) => !program
             .operands(call)
             .next()
-            .is_some_and(|value| is_empty(program, value, keys)),
+            .is_some_and(|value| is_null_in_empty_cell(program, value, keys)),
         WindowFrame::Partition | WindowFrame::Across(CellFrame::All) => !skips_empty(),
         // Empty cells do not change the result if the window extends from one end to the current cell or to the other
         // end.
@@ -67,9 +67,9 @@ fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String
 }
 
 /// Returns whether a value is NULL in an empty cell.
-fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
-    let id = program.resolve_names(value);
-    let operand = |id: IrId| is_empty(program, id, keys);
+fn is_null_in_empty_cell(program: &Program, value: IrId, keys: &[String]) -> bool {
+    let id = program.resolve_references(value);
+    let operand = |id: IrId| is_null_in_empty_cell(program, id, keys);
     match program.node(id) {
         Ir::Column(column) => !keys
             .iter()
@@ -90,7 +90,7 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
 
 /// Returns whether a condition is not met in an empty cell.
 fn is_false_in_empty_cell(program: &Program, condition: IrId, keys: &[String]) -> bool {
-    let id = program.resolve_names(condition);
+    let id = program.resolve_references(condition);
     match program.node(id) {
         Ir::And(parts) => program
             .args(parts)
@@ -100,9 +100,9 @@ fn is_false_in_empty_cell(program: &Program, condition: IrId, keys: &[String]) -
             .args(parts)
             .iter()
             .all(|id| is_false_in_empty_cell(program, *id, keys)),
-        Ir::IsNull { x, negated } => negated && is_empty(program, x, keys),
+        Ir::IsNull { x, negated } => negated && is_null_in_empty_cell(program, x, keys),
         Ir::Bool(value) => !value,
-        _ => is_empty(program, id, keys),
+        _ => is_null_in_empty_cell(program, id, keys),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use rustc_hash::FxHashSet;
 
-use super::key_lookups::{LookupParts, LookupSelect, NumberedRows};
+use super::key_lookups::{LookupOperands, LookupSelect, NumberedRows};
 use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName};
 use super::names::unused_name;
 use super::planner::Planner;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
-use crate::ir::{IrId, KeyMatching};
+use crate::ir::{IrId, LookupMatchMode};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, SqlId};
@@ -18,27 +18,27 @@ impl Planner<'_> {
     /// excludes the compared key, because the caller already sorts by it.
     pub(super) fn emit_search_sort_keys(
         &mut self,
-        parts: LookupParts,
-        stage: u32,
+        parts: LookupOperands,
+        stratum: u32,
         qualifier: Option<&str>,
         behind_key: bool,
     ) -> Vec<SqlId> {
         let Some(tab) = self.tab(parts.find.tab) else {
             // The lookup searches the sheet's own rows.
             if self.roles.order.is_empty() {
-                self.report_missing_lookup_order(parts, stage);
+                self.report_missing_lookup_order(parts, stratum);
             }
             let name = qualifier.map(|name| self.emitter.emit_name(name, Span::default()));
             let saved = self.take_qualifier();
             (self.emitter.qualifier, self.emitter.shadowed) = (name, qualifier.is_some());
             self.in_windows = true;
-            self.set_window_keys(stage);
+            self.set_window_keys(stratum);
             self.in_windows = false;
             self.restore_qualifier(saved);
             return std::mem::take(&mut self.emitter.windows.order);
         };
         let mut keys: Vec<(Column, bool)> = tab.order.clone();
-        let searched = self.searched_column(parts.by, stage);
+        let searched = self.searched_column(parts.by, stratum);
         let is_key = |column: &Column| {
             let name = searched.as_ref().map(|(name, _)| name);
             name.is_some_and(|name| column.name().eq_ignore_ascii_case(name))
@@ -54,21 +54,23 @@ impl Planner<'_> {
         }
         for (column, descending) in keys {
             let key = match qualifier {
-                Some(name) => self.emitter.emit_field(name, column.name(), column.is_quoted()),
+                Some(name) => self
+                    .emitter
+                    .emit_qualified_column(name, column.name(), column.is_quoted()),
                 None => self.emitter.emit_column_by_name(column.name(), column.is_quoted()),
             };
             order.push(self.emitter.emit_order_key(key, descending, column.is_nullable()));
         }
-        if order.is_empty() && parts.find.matching == KeyMatching::Exact {
+        if order.is_empty() && parts.find.matching == LookupMatchMode::Exact {
             order.extend(searched.map(|(name, is_quoted)| self.emitter.emit_column_by_name(&name, is_quoted)));
         }
         order
     }
 
     #[cold]
-    pub(super) fn report_missing_lookup_order(&mut self, parts: LookupParts, stage: u32) {
+    pub(super) fn report_missing_lookup_order(&mut self, parts: LookupOperands, stratum: u32) {
         let key = self
-            .searched_column(parts.by, stage)
+            .searched_column(parts.by, stratum)
             .map(|(name, _)| name)
             .unwrap_or_default();
         let span = self.step.program.meta(parts.by).span;
@@ -78,11 +80,11 @@ impl Planner<'_> {
             .report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
     }
 
-    pub(super) fn row_number(&mut self, partition: &[SqlId], order: &[SqlId]) -> SqlId {
-        self.window_call("row_number", &[], partition, order)
+    pub(super) fn emit_row_number(&mut self, partition: &[SqlId], order: &[SqlId]) -> SqlId {
+        self.emit_window_call("row_number", &[], partition, order)
     }
 
-    pub(super) fn window_call(
+    pub(super) fn emit_window_call(
         &mut self,
         name: &'static str,
         args: &[SqlId],
@@ -97,7 +99,7 @@ impl Planner<'_> {
     }
 
     /// Returns a name that no other column of the CTE uses.
-    pub(super) fn free_name(
+    pub(super) fn unused_column_name(
         &self,
         preferred_name: &str,
         columns: &[(QuotableColumnName, IrId)],
@@ -114,16 +116,16 @@ impl Planner<'_> {
     }
 
     /// Adds a CTE that numbers the searched rows in their sort order, both overall and among the rows with the same
-    /// key. `alike` contains the lookups that read the CTE.
-    pub(super) fn number_rows(
+    /// key. `sharing_lookups` contains the lookups that read the CTE.
+    pub(super) fn add_row_number_cte(
         &mut self,
         lookup: LookupSelect<'_>,
-        alike: &[LookupParts],
+        sharing_lookups: &[LookupOperands],
         ctes: &mut Vec<Cte>,
     ) -> NumberedRows {
-        let LookupSelect { parts, stage, from } = lookup;
+        let LookupSelect { parts, stratum, from } = lookup;
         let by_number = parts.find.by_number;
-        let exact = parts.find.matching == KeyMatching::Exact;
+        let exact = parts.find.matching == LookupMatchMode::Exact;
         let key = (!by_number).then(|| self.finds.lookup_value_number(parts.by));
         // The rows of another tab are the same in all strata. The sheet's own rows come from the previous stratum, so
         // they differ between strata.
@@ -139,21 +141,22 @@ impl Planner<'_> {
         if let Some((.., numbered_rows)) = existing {
             return numbered_rows.clone();
         }
-        let among = self.searched_rows(parts.find.tab, stage, from);
-        let columns = self.columns_read(alike, true, stage);
-        let unique = by_number || !exact || self.is_unique(parts, stage);
-        let counts = by_number || alike.iter().any(|other| other.returned.is_none());
+        let among = self.searched_rows(parts.find.tab, stratum, from);
+        let columns = self.lookup_columns(sharing_lookups, true, stratum);
+        let unique = by_number || !exact || self.is_unique(parts, stratum);
+        let counts = by_number || sharing_lookups.iter().any(|other| other.returned.is_none());
         let key_name = self
-            .searched_column(parts.by, stage)
+            .searched_column(parts.by, stratum)
             .map(|(name, _)| name)
             .unwrap_or_default();
-        let shown_key = self.key_name(parts, stage);
-        let row_number = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
-        let position = self.free_name("position", &columns, parts.find.tab);
-        let alone = self.set_single_qualifier(parts.find.tab, stage, from);
-        let order = self.emit_search_sort_keys(parts, stage, alone.as_deref(), false);
+        let shown_key = self.key_name(parts, stratum);
+        let row_number =
+            (!unique).then(|| self.unused_column_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
+        let position = self.unused_column_name("position", &columns, parts.find.tab);
+        let alone = self.set_single_qualifier(parts.find.tab, stratum, from);
+        let order = self.emit_search_sort_keys(parts, stratum, alone.as_deref(), false);
         let mut items = Vec::new();
-        let parted = self.emit_search_partition_keys(parts.find.tab, stage);
+        let parted = self.emit_search_partition_keys(parts.find.tab, stratum);
         let mut partition = parted.clone();
         for (column, id) in &columns {
             let expr = self.emitter.emit_column_by_name(&column.0, column.1);
@@ -163,11 +166,11 @@ impl Planner<'_> {
             items.push(Item::unnamed(expr));
         }
         if let Some(row_number) = &row_number {
-            let expr = self.row_number(&partition, &order);
+            let expr = self.emit_row_number(&partition, &order);
             items.push(Item::named(expr, self.quoted_name(row_number)));
         }
         if counts {
-            let expr = self.row_number(&parted, &order);
+            let expr = self.emit_row_number(&parted, &order);
             items.push(Item::named(expr, self.quoted_name(&position)));
         }
         let preferred_name = match key {
@@ -178,14 +181,14 @@ impl Planner<'_> {
         let body = Select::scan(among.source.clone()).project(items);
         ctes.push(Cte::new(self.quoted_name(&name), body));
         self.reset_qualifier();
-        let with_others = alike
+        let with_others = sharing_lookups
             .iter()
-            .any(|other| !self.step.program.meta(other.sought).is_constant());
+            .any(|other| !self.step.program.meta(other.lookup_value).is_constant());
         let first = row_number.as_ref().filter(|_| with_others).map(|row_number| {
             let first = self
                 .cte_names
                 .choose_short_name(&format!("{}_by_{shown_key}", among.name));
-            let items = self.returned_columns(&columns, counts.then_some(position.as_str()));
+            let items = self.lookup_result_items(&columns, counts.then_some(position.as_str()));
             let body = self.first_rows_select(&name, row_number, items);
             ctes.push(Cte::new(self.quoted_name(&first), body));
             first
@@ -207,7 +210,7 @@ impl Planner<'_> {
 
     /// Returns a select list with the columns that lookups read from a CTE. Includes the column of row numbers, if
     /// there is one.
-    pub(super) fn returned_columns(
+    pub(super) fn lookup_result_items(
         &mut self,
         columns: &[(QuotableColumnName, IrId)],
         position: Option<&str>,
@@ -228,9 +231,9 @@ impl Planner<'_> {
     }
 
     /// Returns the partition keys of the searched rows, for a select that reads only these rows.
-    pub(super) fn emit_search_partition_keys(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
+    pub(super) fn emit_search_partition_keys(&mut self, tab: Option<u32>, stratum: u32) -> Vec<SqlId> {
         let mut partition = Vec::new();
-        for ((name, quoted), id) in self.partition_columns(tab, stage) {
+        for ((name, quoted), id) in self.partition_columns(tab, stratum) {
             let key_sql = self.emitter.emit_column_by_name(&name, quoted);
             partition.push(self.emitter.partition_key(id, key_sql));
         }
@@ -246,7 +249,7 @@ impl Planner<'_> {
             .add_binary(Op::Equal, row_number, one, Span::default())
     }
 
-    pub(super) fn warn_of_multiple_matches(&mut self, parts: LookupParts, key: &str) {
+    pub(super) fn warn_of_multiple_matches(&mut self, parts: LookupOperands, key: &str) {
         let Some(tab) = self.tab(parts.find.tab).filter(|tab| !tab.ordered) else {
             return;
         };
@@ -265,29 +268,29 @@ impl Planner<'_> {
     }
 
     /// Adds the CTEs that look up a constant key once for all rows. The values are NULL if no row has that key.
-    pub(super) fn look_up_constant_key(
+    pub(super) fn add_constant_key_ctes(
         &mut self,
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
-        let LookupSelect { parts, stage, from } = lookup;
-        let alike = self.lookups_sharing_cte(parts, true);
-        let counts = alike.iter().any(|other| other.returned.is_none());
-        let direct = !parts.find.by_number && !counts && self.is_unique(parts, stage);
+        let LookupSelect { parts, stratum, from } = lookup;
+        let sharing_lookups = self.lookups_sharing_cte(parts, true);
+        let counts = sharing_lookups.iter().any(|other| other.returned.is_none());
+        let direct = !parts.find.by_number && !counts && self.is_unique(parts, stratum);
         let (source, row_number) = if direct {
-            self.set_single_qualifier(parts.find.tab, stage, from);
-            (self.searched_rows(parts.find.tab, stage, from).source, None)
+            self.set_single_qualifier(parts.find.tab, stratum, from);
+            (self.searched_rows(parts.find.tab, stratum, from).source, None)
         } else {
             let lookups = self.lookups_sharing_cte(parts, false);
-            let numbered = self.number_rows(lookup, &lookups, ctes);
+            let numbered = self.add_row_number_cte(lookup, &lookups, ctes);
             lookup_join.position = numbered.position;
             (
                 SelectSource::Name(self.quoted_name(&numbered.name)),
                 numbered.row_number,
             )
         };
-        let test = self.emit_key_condition(parts, stage, &lookup_join.position);
+        let test = self.emit_key_condition(parts, stratum, &lookup_join.position);
         let filter = match row_number {
             Some(row_number) => {
                 let first = self.emit_first_row_test(&row_number);
@@ -295,14 +298,14 @@ impl Planner<'_> {
             }
             None => test,
         };
-        self.add_single_row_cte(lookup_join, lookup, &alike, source, filter, ctes);
+        self.add_single_row_cte(lookup_join, lookup, &sharing_lookups, source, filter, ctes);
     }
 
     /// Emits the condition that tests the key, for a select that reads only the searched rows.
-    pub(super) fn emit_key_condition(&mut self, parts: LookupParts, stage: u32, position: &str) -> SqlId {
+    pub(super) fn emit_key_condition(&mut self, parts: LookupOperands, stratum: u32, position: &str) -> SqlId {
         let (name, quoted) = match parts.find.by_number {
             true => (position.to_owned(), false),
-            false => self.searched_column(parts.by, stage).unwrap_or_default(),
+            false => self.searched_column(parts.by, stratum).unwrap_or_default(),
         };
         let key = self.emitter.emit_column_by_name(&name, quoted);
         self.emitter.set_sql(parts.by, key);
@@ -316,20 +319,24 @@ impl Planner<'_> {
         &mut self,
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
-        alike: &[LookupParts],
+        sharing_lookups: &[LookupOperands],
         source: SelectSource,
         filter: SqlId,
         ctes: &mut Vec<Cte>,
     ) {
-        let LookupSelect { parts, stage, from } = lookup;
+        let LookupSelect { parts, stratum, from } = lookup;
         let mut items = Vec::new();
-        let value_lookups: Vec<LookupParts> = alike.iter().filter(|other| other.returned.is_some()).copied().collect();
+        let value_lookups: Vec<LookupOperands> = sharing_lookups
+            .iter()
+            .filter(|other| other.returned.is_some())
+            .copied()
+            .collect();
         let read_columns = value_lookups
             .iter()
-            .filter_map(|other| self.searched_column(other.returned?, stage));
+            .filter_map(|other| self.searched_column(other.returned?, stratum));
         let read_names: FxHashSet<String> = read_columns.map(|(name, _)| name.to_ascii_lowercase()).collect();
-        let parted = self.partition_columns(parts.find.tab, stage);
-        for (column, id) in self.columns_read(alike, false, stage) {
+        let parted = self.partition_columns(parts.find.tab, stratum);
+        for (column, id) in self.lookup_columns(sharing_lookups, false, stratum) {
             let column_sql = self.emitter.emit_column_by_name(&column.0, column.1);
             let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
             if is_part || (!parted.is_empty() && read_names.contains(&column.0.to_ascii_lowercase())) {
@@ -339,7 +346,7 @@ impl Planner<'_> {
             let expr = self.emitter.emit_maximum(id, column_sql);
             items.push(Item::named(expr, self.alias_text(&column)));
         }
-        if value_lookups.len() < alike.len() {
+        if value_lookups.len() < sharing_lookups.len() {
             let position = lookup_join.position.clone();
             let position_sql = self.emitter.emit_column_by_name(&position, false);
             items.push(match parted.is_empty() {
@@ -350,10 +357,12 @@ impl Planner<'_> {
                 false => Item::unnamed(position_sql),
             });
         }
-        let among = self.searched_rows(parts.find.tab, stage, from);
-        let name =
-            self.cte_names
-                .choose_short_name(&format!("{}_for_{}", among.name, self.lookup_value_name(parts.sought)));
+        let among = self.searched_rows(parts.find.tab, stratum, from);
+        let name = self.cte_names.choose_short_name(&format!(
+            "{}_for_{}",
+            among.name,
+            self.lookup_value_name(parts.lookup_value)
+        ));
         let cte_name = self.quoted_name(&name);
         let body = Select::scan(source).filter(filter).project(items);
         ctes.push(Cte::new(cte_name.clone(), body));

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::planner::Planner;
-use super::step::KeepColumns;
+use super::step::InputProjection;
 use crate::sql::{Item, SqlId, implicit_name};
 
 impl Planner<'_> {
@@ -23,28 +23,28 @@ impl Planner<'_> {
     }
 
     /// Returns the input columns that later selects return or read.
-    pub(super) fn items_in_place_of_star(&mut self) -> Vec<Item> {
+    pub(super) fn expand_star_items(&mut self) -> Vec<Item> {
         let grouped = self.step.grouped;
         let mut columns: Vec<SqlId> = Vec::new();
-        if let (KeepColumns::Some(names), false) = (&self.spec.keep, grouped) {
+        if let (InputProjection::Some(names), false) = (&self.spec.keep, grouped) {
             let outputs = self.output_names();
             for name in names
                 .iter()
                 .filter(|name| !outputs.contains(&name.to_ascii_lowercase()))
             {
-                columns.push(self.emit_kept_column(name));
+                columns.push(self.emit_passthrough_column(name));
             }
         }
         let is_ordered = !self.roles.order.is_empty() || !self.roles.partition.is_empty();
         if !grouped && (is_ordered || !self.step.program.lookups.is_empty()) {
             for column in self.input_grain() {
-                columns.push(self.emit_input(&column, 0));
+                columns.push(self.emit_input_column(&column, 0));
             }
         }
         let mut read_columns = match self.step.has_own_row_lookups() {
             // A lookup in the sheet itself reads columns of other rows.
             true => (0..self.step.program.columns.len() as u32).collect(),
-            false => self.columns_read_later(),
+            false => self.columns_read_by_later_strata(),
         };
         read_columns.sort_unstable();
         for column in read_columns {

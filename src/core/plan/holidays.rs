@@ -1,7 +1,7 @@
 //! CTEs for NETWORKDAYS and WORKDAY: the distinct holidays in a column, and the number of holidays between two days.
 
-use super::key_lookups::{LookupParts, LookupSelect};
-use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, to_name_part};
+use super::key_lookups::{LookupOperands, LookupSelect};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, QuotableColumnName, to_identifier_part};
 use super::names::unused_name;
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
@@ -37,7 +37,7 @@ pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabS
 
 impl Planner<'_> {
     /// Adds the CTEs with the holidays that a lookup searches, unless these CTEs already exist.
-    pub(super) fn add_holiday_ctes(&mut self, lookup_join: &LookupJoin, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+    pub(super) fn add_holiday_ctes(&mut self, lookup_join: &LookupJoin, stratum: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
         let Some(index) = lookup_join
             .tab()
@@ -58,15 +58,15 @@ impl Planner<'_> {
             return;
         }
         let saved = self.take_qualifier();
-        let among = self.searched_rows(Some(holidays.tab), stage, from);
-        self.set_single_qualifier(Some(holidays.tab), stage, from);
-        let (name, quoted) = self.searched_column(holidays.column_node, stage).unwrap_or_default();
+        let among = self.searched_rows(Some(holidays.tab), stratum, from);
+        self.set_single_qualifier(Some(holidays.tab), stratum, from);
+        let (name, quoted) = self.searched_column(holidays.column_node, stratum).unwrap_or_default();
         let column_sql = self.emitter.emit_column_by_name(&name, quoted);
         self.emitter.set_sql(holidays.column_node, column_sql);
         let date = self.emit_condition(holidays.date, &[holidays.column_node]);
         let filter = self.emit_condition(holidays.on_weekday, &[holidays.column_node]);
         let alias = self.alias_text(&(name, quoted));
-        let item = self.item(date, alias);
+        let item = self.select_item(date, alias);
         let body = Select::scan(among.source).filter(filter).project([item]).distinct();
         let on_weekdays = self.cte_names.choose_short_name(&format!("{}_on_weekdays", among.name));
         ctes.push(Cte::new(self.quoted_name(&on_weekdays), body));
@@ -80,7 +80,7 @@ impl Planner<'_> {
         ) {
             let from = SelectSource::Name(self.quoted_name(&name));
             let day_sql = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
-            let number = self.row_number(&[], &[day_sql]);
+            let number = self.emit_row_number(&[], &[day_sql]);
             self.emitter.set_sql(holidays.day, day_sql);
             let weekdays = self.emit_condition(holidays.weekdays, &[holidays.day]);
             let before = self
@@ -102,47 +102,49 @@ impl Planner<'_> {
     }
 
     /// Adds CTEs that count, for each lookup value, the rows that meet the condition.
-    pub(super) fn add_count_ctes(
+    pub(super) fn add_match_count_ctes(
         &mut self,
         lookup_join: &mut LookupJoin,
         lookup: LookupSelect<'_>,
         ctes: &mut Vec<Cte>,
     ) {
-        let LookupSelect { parts, stage, from } = lookup;
+        let LookupSelect { parts, stratum, from } = lookup;
         let tab = parts.find.tab;
-        let among = self.searched_rows(tab, stage, from);
-        let sought: Vec<IrId> = row_dependent_lookup_values(parts, self.step.program).collect();
+        let among = self.searched_rows(tab, stratum, from);
+        let lookup_value: Vec<IrId> = row_dependent_lookup_values(parts, self.step.program).collect();
         let mut values: Vec<QuotableColumnName> = Vec::new();
-        for sought_column in sought
+        for sought_column in lookup_value
             .iter()
-            .filter_map(|sought| self.input_column_name(*sought, stage))
+            .filter_map(|lookup_value| self.input_column_name(*lookup_value, stratum))
         {
             if !values.contains(&sought_column) {
                 values.push(sought_column);
             }
         }
-        let names: Vec<String> = values.iter().map(|(name, _)| to_name_part(name)).collect();
+        let names: Vec<String> = values.iter().map(|(name, _)| to_identifier_part(name)).collect();
         let name_part = names.join("_and_");
         // Count the holidays only once per date, because many rows contain the same dates.
         let dates = self.cte_names.choose_short_name(&format!("distinct_{name_part}"));
         let mut keys: Vec<SqlId> = Vec::new();
-        for sought in &sought {
-            let Some(sought_column) = self.input_column_name(*sought, stage) else {
+        for lookup_value in &lookup_value {
+            let Some(sought_column) = self.input_column_name(*lookup_value, stratum) else {
                 continue;
             };
-            let sought_sql = self.emitter.emit_field(&dates, &sought_column.0, sought_column.1);
-            self.emitter.set_sql(*sought, sought_sql);
+            let sought_sql = self
+                .emitter
+                .emit_qualified_column(&dates, &sought_column.0, sought_column.1);
+            self.emitter.set_sql(*lookup_value, sought_sql);
             if keys.len() < values.len() {
                 keys.push(sought_sql);
             }
         }
-        let key = self.searched_column(parts.by, stage).unwrap_or_default();
+        let key = self.searched_column(parts.by, stratum).unwrap_or_default();
         let key = match values.is_empty() {
             true => self.emitter.emit_column_by_name(&key.0, key.1),
-            false => self.emitter.emit_field(&among.name, &key.0, key.1),
+            false => self.emitter.emit_qualified_column(&among.name, &key.0, key.1),
         };
         self.emitter.set_sql(parts.by, key);
-        let ids = [sought, vec![parts.by]].concat();
+        let ids = [lookup_value, vec![parts.by]].concat();
         let condition = self.emit_condition(parts.find.test, &ids);
         let in_use = values.iter().map(|(name, _)| name.as_str());
         lookup_join.position = unused_name("holidays", in_use, self.emitter.dialect.max_bytes());
@@ -151,7 +153,7 @@ impl Planner<'_> {
         let rows_name = self
             .searched_rows(
                 tab.map(|tab| self.step.program.find_column_origin(tab, 0).0),
-                stage,
+                stratum,
                 from,
             )
             .name;
@@ -162,7 +164,7 @@ impl Planner<'_> {
                 Select::scan(among.source).filter(condition),
             )
         } else {
-            let body = self.distinct_select(&values, stage, from);
+            let body = self.distinct_select(&values, stratum, from);
             ctes.push(Cte::new(self.quoted_name(&dates), body));
             let join = Join::new(JoinKind::Inner, among.source, Some(condition));
             lookup_join.how =
@@ -181,21 +183,23 @@ impl Planner<'_> {
     }
 
     /// Returns a select with the distinct values of some of the sheet's columns.
-    pub(super) fn distinct_select(&mut self, columns: &[QuotableColumnName], stage: u32, from: &str) -> Select {
-        self.set_single_qualifier(None, stage, from);
+    pub(super) fn distinct_select(&mut self, columns: &[QuotableColumnName], stratum: u32, from: &str) -> Select {
+        self.set_single_qualifier(None, stratum, from);
         let items = columns
             .iter()
             .map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));
         let items: Vec<Item> = items.map(Item::unnamed).collect();
         self.reset_qualifier();
-        Select::scan(self.select_source(stage, from)).project(items).distinct()
+        Select::scan(self.select_source(stratum, from))
+            .project(items)
+            .distinct()
     }
 }
 
 /// Returns the lookup values that can differ from row to row.
-fn row_dependent_lookup_values(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
-    [Some(parts.sought), parts.second_sought]
+fn row_dependent_lookup_values(parts: LookupOperands, program: &Program) -> impl Iterator<Item = IrId> + '_ {
+    [Some(parts.lookup_value), parts.second_sought]
         .into_iter()
         .flatten()
-        .filter(|sought| !program.meta(*sought).is_constant())
+        .filter(|lookup_value| !program.meta(*lookup_value).is_constant())
 }

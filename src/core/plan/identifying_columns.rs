@@ -1,6 +1,6 @@
 //! Columns that identify the rows of a stratum. Lookups in other periods compare these columns in addition to the date.
 
-use super::outputs::{StepColumn, key_name};
+use super::outputs::{OutputColumn, key_name};
 use super::planner::Planner;
 use super::step::InputColumn;
 use crate::check::date_part;
@@ -27,10 +27,10 @@ struct RowKeyColumn {
 }
 
 impl Planner<'_> {
-    pub(super) fn build_identifying_column(&self, id: IrId, stage: u32) -> IdentifyingColumn {
+    pub(super) fn build_identifying_column(&self, id: IrId, stratum: u32) -> IdentifyingColumn {
         let program = self.step.program;
         let nullable = program.meta(id).nullable;
-        match (self.input_column_name(id, stage), program.node(id)) {
+        match (self.input_column_name(id, stratum), program.node(id)) {
             (Some((name, quoted)), _) => IdentifyingColumn {
                 name,
                 quoted,
@@ -60,9 +60,9 @@ impl Planner<'_> {
 
     /// Returns the values that are compared in addition to the sort key, and whether these values and the sort key
     /// together identify the rows.
-    pub(super) fn compared_columns(&self, sort_key: IrId, stage: u32) -> (Vec<IdentifyingColumn>, bool) {
+    pub(super) fn compared_columns(&self, sort_key: IrId, stratum: u32) -> (Vec<IdentifyingColumn>, bool) {
         let row_key = if self.step.grouped {
-            self.row_key_of_groups(sort_key, stage)
+            self.row_key_of_groups(sort_key, stratum)
         } else {
             self.row_key_of_input(sort_key)
         };
@@ -81,7 +81,7 @@ impl Planner<'_> {
                 .roles
                 .order
                 .iter()
-                .filter_map(|(id, _)| self.input_column_name(*id, stage))
+                .filter_map(|(id, _)| self.input_column_name(*id, stratum))
                 .map(|(name, _)| name)
                 .collect();
             let is_sort_column = |name: &str| sort_columns.iter().any(|other| other.eq_ignore_ascii_case(name));
@@ -98,7 +98,7 @@ impl Planner<'_> {
             }
         } else {
             for id in &self.roles.partition {
-                add(self.build_identifying_column(*id, stage));
+                add(self.build_identifying_column(*id, stratum));
             }
         }
         let is_compared = |name: &str| {
@@ -115,13 +115,13 @@ impl Planner<'_> {
     }
 
     /// Returns the grouping keys.
-    fn row_key_of_groups(&self, sort_key: IrId, stage: u32) -> Vec<RowKeyColumn> {
+    fn row_key_of_groups(&self, sort_key: IrId, stratum: u32) -> Vec<RowKeyColumn> {
         let program = self.step.program;
-        let sort_column = self.input_column_name(sort_key, stage);
+        let sort_column = self.input_column_name(sort_key, stratum);
         let sort_unit = date_part(program, sort_key);
-        let column = |key: &StepColumn| {
+        let column = |key: &OutputColumn| {
             let own_name = || (key.name.clone(), self.emitter.cased.contains(&key.name));
-            let (name, quoted) = self.input_column_name(key.root, stage).unwrap_or_else(own_name);
+            let (name, quoted) = self.input_column_name(key.root, stratum).unwrap_or_else(own_name);
             let unit = date_part(program, key.root);
             RowKeyColumn {
                 is_sort_key: sort_column
@@ -142,7 +142,7 @@ impl Planner<'_> {
     fn row_key_of_input(&self, sort_key: IrId) -> Vec<RowKeyColumn> {
         let program = self.step.program;
         // A computed column is not a column of the grain, even if both have the same name.
-        let sort_column = match (program.node(program.resolve_names(sort_key)), self.input.joined) {
+        let sort_column = match (program.node(program.resolve_references(sort_key)), self.input.joined) {
             (Ir::Column(column), Some(joined)) => Some(self.input_column(joined, column)),
             (Ir::Column(column), None) => {
                 let name = program.columns[column as usize].name.to_string();
@@ -158,7 +158,7 @@ impl Planner<'_> {
             RowKeyColumn {
                 name,
                 quoted,
-                nullable: self.input_is_nullable(grain),
+                nullable: self.is_input_nullable(grain),
                 is_sort_key: sort_column.as_ref().is_some_and(|other| other.is_same_column(grain)),
                 follows_from_sort_key: false,
             }

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::names::UsedNames;
 use super::planner::Planner;
-use super::step::{InputColumn, JoinedInput, KeepColumns};
+use super::step::{InputColumn, InputProjection, JoinedInput};
 use crate::ir::{Ir, IrId};
 use crate::schema::{Column, Relation, field_name};
 use crate::span::Span;
@@ -12,14 +12,14 @@ use crate::sql::{Item, Join, SqlId};
 
 /// Columns that the joining select passes on to later strata, in addition to the values that it computes.
 #[derive(Default)]
-pub(super) struct ColumnsForLaterSelects {
+pub(super) struct PassthroughColumns {
     /// Columns, each with its name in later strata.
     columns: Vec<(InputColumn, String)>,
     /// Indices into `columns`, by the column's relations and its lowercase name.
     places: FxHashMap<(Vec<usize>, String), usize>,
 }
 
-impl ColumnsForLaterSelects {
+impl PassthroughColumns {
     pub fn first_column_name(&self) -> Option<&str> {
         self.columns.first().map(|(_, name)| name.as_str())
     }
@@ -56,8 +56,8 @@ impl JoinedInput {
 
 impl<'p> Planner<'p> {
     /// Returns the joined input. `None` if this stratum does not read several relations.
-    pub(super) fn joined_input(&self, stage: u32) -> Option<&'p JoinedInput> {
-        self.input.joined.filter(|_| stage == 0)
+    pub(super) fn joined_input(&self, stratum: u32) -> Option<&'p JoinedInput> {
+        self.input.joined.filter(|_| stratum == 0)
     }
 
     /// Returns the column of the joined input that corresponds to a column of the program.
@@ -93,14 +93,14 @@ impl<'p> Planner<'p> {
             let join_condition =
                 on.map(|condition| self.emitter.tree().put_joined_column_last(condition, &quoted_alias));
             let alias = join.renamed.then_some(quoted_alias);
-            joins.push(Join::new(join.kind, join.source.clone(), join_condition).aliased(alias));
+            joins.push(Join::new(join.kind, join.source.clone(), join_condition).with_alias(alias));
         }
         joins
     }
 
     /// Emits a column of the input in the form in which this stratum refers to it.
-    pub(super) fn emit_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
-        let Some(joined) = self.joined_input(stage) else {
+    pub(super) fn emit_input_column(&mut self, column: &InputColumn, stratum: u32) -> SqlId {
+        let Some(joined) = self.joined_input(stratum) else {
             let (name, quoted) = self.input_name(column);
             return self.emitter.emit_column_by_name(&name, quoted);
         };
@@ -112,7 +112,7 @@ impl<'p> Planner<'p> {
             // Use the relation's own spelling, if it is known.
             let known_column = relation.column(&column.name);
             let (name, quoted) = known_column.map_or((column.name.as_str(), false), |c| (c.name(), c.is_quoted()));
-            parts.push(self.emitter.emit_field(relation.name(), name, quoted));
+            parts.push(self.emitter.emit_qualified_column(relation.name(), name, quoted));
         }
         match parts.as_slice() {
             [] => self.emitter.emit_name(&column.name, Span::default()),
@@ -159,15 +159,15 @@ impl<'p> Planner<'p> {
     }
 
     /// Returns the name of a kept column, as written in SQL.
-    pub(super) fn kept_name(&self, column: &InputColumn) -> String {
+    pub(super) fn passthrough_column_name(&self, column: &InputColumn) -> String {
         let known_column = self.find_input_column(column).filter(|column| column.is_quoted());
         let name = known_column.map_or(column.name.as_str(), Column::name);
         self.emitter.dialect.name_text(name, known_column.is_none())
     }
 
     /// Emits a kept column of a stratum that reads a single relation.
-    pub(super) fn emit_kept_column(&mut self, name: &str) -> SqlId {
-        let sql_name = self.kept_name(&InputColumn {
+    pub(super) fn emit_passthrough_column(&mut self, name: &str) -> SqlId {
+        let sql_name = self.passthrough_column_name(&InputColumn {
             relations: Vec::new(),
             name: name.to_owned(),
         });
@@ -175,7 +175,7 @@ impl<'p> Planner<'p> {
         self.emitter.qualify_if_shadowed(column_sql, Span::default())
     }
 
-    pub(super) fn input_is_nullable(&self, column: &InputColumn) -> bool {
+    pub(super) fn is_input_nullable(&self, column: &InputColumn) -> bool {
         match self.input.joined {
             Some(joined) => joined.is_nullable(column),
             None => self
@@ -187,20 +187,20 @@ impl<'p> Planner<'p> {
     }
 
     /// Determines the columns of a joined input that later strata of the step read, and chooses a name for each column.
-    pub(super) fn choose_columns_for_later_selects(&mut self, used_names: &mut UsedNames) {
-        let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
+    pub(super) fn choose_passthrough_columns(&mut self, used_names: &mut UsedNames) {
+        let Some(joined) = self.input.joined.filter(|_| self.last_stratum() > 0) else {
             return;
         };
         // Kept columns come first, so that their names do not change in later strata.
         let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();
-        if let (KeepColumns::Joined(kept_columns), false) = (&self.spec.keep, self.step.grouped) {
+        if let (InputProjection::Joined(kept_columns), false) = (&self.spec.keep, self.step.grouped) {
             columns.extend(kept_columns.iter().map(|column| (None, column.clone())));
         }
         let ordered = !self.roles.order.is_empty() || !self.roles.partition.is_empty();
         if ordered && !self.step.grouped {
             columns.extend(self.input.joined_grain.iter().map(|column| (None, column.clone())));
         }
-        let mut used_columns: Vec<u32> = self.columns_read_later();
+        let mut used_columns: Vec<u32> = self.columns_read_by_later_strata();
         used_columns.sort_unstable();
         columns.extend(
             used_columns
@@ -223,7 +223,7 @@ impl<'p> Planner<'p> {
                     .first()
                     .and_then(|index| joined.relations.get(*index))
                     .map_or("", Relation::name);
-                used_names.column(
+                used_names.value_column_name(
                     &format!("{relation_name}_{field}"),
                     &format!("{relation_name}.{}", column.name),
                 )
@@ -250,19 +250,19 @@ impl<'p> Planner<'p> {
             return Some(output.name.clone());
         }
         match &self.spec.keep {
-            KeepColumns::Joined(kept_columns) => {
+            InputProjection::Joined(kept_columns) => {
                 let outputs = self.output_names();
                 let is_kept =
                     |k: &&InputColumn| k.is_same_column(column) && !outputs.contains(&k.name.to_ascii_lowercase());
                 kept_columns.iter().find(is_kept).map(|k| k.name.clone())
             }
-            KeepColumns::All => (column.relations == [0]).then(|| column.name.clone()),
-            KeepColumns::Nothing | KeepColumns::Some(_) => None,
+            InputProjection::All => (column.relations == [0]).then(|| column.name.clone()),
+            InputProjection::Nothing | InputProjection::Some(_) => None,
         }
     }
 
     /// Returns the name of the output to which a sort key refers. `None` if the key is not an output.
-    pub(super) fn order_key_output(&self, key: IrId) -> Option<String> {
+    pub(super) fn sort_key_output_name(&self, key: IrId) -> Option<String> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {
             (Ir::Column(column), Some(joined)) => self.input_output_name(joined, &self.input_column(joined, column)),
@@ -283,27 +283,27 @@ impl<'p> Planner<'p> {
     }
 
     /// Returns the columns that the joining select passes on to later strata.
-    pub(super) fn items_for_later_selects(&mut self) -> Vec<Item> {
+    pub(super) fn passthrough_items(&mut self) -> Vec<Item> {
         let columns = self.passed_on.columns.clone();
         let mut items = Vec::with_capacity(columns.len());
         for (column, _) in columns {
-            let expr = self.emit_input(&column, 0);
+            let expr = self.emit_input_column(&column, 0);
             let (column_name, quoted) = self.input_name(&column);
             let alias = self.emitter.dialect.name_text(&column_name, !quoted);
-            items.push(self.item(expr, alias));
+            items.push(self.select_item(expr, alias));
         }
         items
     }
 
     /// Returns the columns of the program that later strata read.
-    pub(super) fn columns_read_later(&self) -> Vec<u32> {
+    pub(super) fn columns_read_by_later_strata(&self) -> Vec<u32> {
         let program = self.step.program;
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::PeriodLookup { .. });
         let mut read_columns: FxHashSet<u32> = FxHashSet::default();
-        for stage in 1..=self.last_stage() {
-            let mut stack: Vec<IrId> = self.requested_columns(stage).into_iter().map(|(_, id)| id).collect();
-            stack.extend(self.stratum_conditions(stage));
-            if self.computed_nodes(stack.as_slice(), stage).any(looks_at_rows) {
+        for stratum in 1..=self.last_stratum() {
+            let mut stack: Vec<IrId> = self.requested_columns(stratum).into_iter().map(|(_, id)| id).collect();
+            stack.extend(self.stratum_conditions(stratum));
+            if self.computed_nodes(stack.as_slice(), stratum).any(looks_at_rows) {
                 stack.extend(
                     self.roles
                         .order
@@ -312,20 +312,20 @@ impl<'p> Planner<'p> {
                         .chain(self.roles.partition.iter().copied()),
                 );
             }
-            if stage == self.last_stage() {
+            if stratum == self.last_stratum() {
                 stack.extend(
                     self.roles
                         .order
                         .iter()
                         .map(|(id, _)| *id)
-                        .filter(|id| self.order_key_output(*id).is_none()),
+                        .filter(|id| self.sort_key_output_name(*id).is_none()),
                 );
             }
-            for node in self.computed_nodes(stack, stage) {
+            for node in self.computed_nodes(stack, stratum) {
                 // The value of a lookup is read from the row that the lookup finds.
                 let node = match node {
-                    Ir::PeriodLookup { value, .. } if self.stratum_column(value, stage).is_none() => {
-                        program.node(program.resolve_names(value))
+                    Ir::PeriodLookup { value, .. } if self.stratum_column(value, stratum).is_none() => {
+                        program.node(program.resolve_references(value))
                     }
                     node => node,
                 };

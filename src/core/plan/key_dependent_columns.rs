@@ -10,7 +10,7 @@ impl Planner<'_> {
     /// Returns the columns, other than keys, that these values read outside of aggregates. Such columns have one value
     /// per group, because they are computed from the keys. Engines accept the columns only if they are in GROUP BY,
     /// where they do not change the groups.
-    pub(super) fn key_dependents(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
+    pub(super) fn find_key_dependent_columns(&self, roots: &[IrId], keys: &[IrId], stratum: u32) -> Vec<IrId> {
         let program = self.step.program;
         let canonical = |id: IrId| self.canonical_node(id);
         let keys: FxHashSet<IrId> = keys.iter().copied().map(canonical).collect();
@@ -18,7 +18,7 @@ impl Planner<'_> {
         let mut seen: FxHashSet<IrId> = FxHashSet::default();
         let mut stack: Vec<IrId> = roots.to_vec();
         let mut windows = false;
-        if self.is_ordered(stage) {
+        if self.is_ordered(stratum) {
             stack.extend(self.roles.order.iter().map(|(id, _)| *id));
         }
         while let Some(id) = stack.pop() {
@@ -26,7 +26,7 @@ impl Planner<'_> {
             if !seen.insert(id) || keys.contains(&id) || self.aliases.contains_key(&id) {
                 continue;
             }
-            if self.stratum_column(id, stage).is_some() {
+            if self.stratum_column(id, stratum).is_some() {
                 ids.push(id);
                 continue;
             }

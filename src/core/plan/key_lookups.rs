@@ -4,24 +4,24 @@ use rustc_hash::FxHashMap;
 
 use super::liveness::needed_nodes;
 use crate::arena::Arena;
-use crate::ir::{Ir, IrId, KeyMatching, LookupSpec, Program};
+use crate::ir::{Ir, IrId, LookupMatchMode, LookupSpec, Program};
 
 /// Properties that must be equal for lookups to share a join: the tab, the compared key, the kind of matching and the
 /// lookup value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LookupJoinKey {
     pub tab: Option<u32>,
-    /// Value number of the compared key. `sought` contains the value numbers of the lookup values. If `sought` is
+    /// Value number of the compared key. `lookup_value` contains the value numbers of the lookup values. If `lookup_value` is
     /// `None`, the key covers lookups of any value.
     by: u32,
-    matching: KeyMatching,
-    sought: Option<(u32, Option<u32>)>,
+    matching: LookupMatchMode,
+    lookup_value: Option<(u32, Option<u32>)>,
 }
 
 /// Lookups of a step, grouped by the join that they can share.
 #[derive(Debug, Default)]
 pub(super) struct KeyLookups {
-    /// Lookups that find the same rows. If a key has no `sought`, its lookups can have different lookup values.
+    /// Lookups that find the same rows. If a key has no `lookup_value`, its lookups can have different lookup values.
     pub lookups_by_join: FxHashMap<LookupJoinKey, Vec<IrId>>,
     /// Value number of each node.
     numbers: Arena<u32>,
@@ -56,7 +56,10 @@ pub(super) struct RowsWithNextKey {
 impl LookupJoinKey {
     /// Returns the key of lookups that differ only in the lookup value.
     pub fn without_lookup_value(self) -> Self {
-        Self { sought: None, ..self }
+        Self {
+            lookup_value: None,
+            ..self
+        }
     }
 }
 
@@ -77,9 +80,9 @@ impl KeyLookups {
                 let nodes = needed_nodes(program, definition.first, definition.root);
                 for (id, parts) in nodes
                     .into_iter()
-                    .filter_map(|id| Some((id, LookupParts::new(program, id)?)))
+                    .filter_map(|id| Some((id, LookupOperands::new(program, id)?)))
                 {
-                    let key = lookups.key_of_parts(parts);
+                    let key = lookups.key_of_operands(parts);
                     lookups.lookups_by_join.entry(key).or_default().push(id);
                     lookups
                         .lookups_by_join
@@ -94,28 +97,28 @@ impl KeyLookups {
 
     /// Returns the key of the join that a lookup needs. `None` for other nodes.
     pub fn join_key(&self, program: &Program, id: IrId) -> Option<LookupJoinKey> {
-        Some(self.key_of_parts(LookupParts::new(program, id)?))
+        Some(self.key_of_operands(LookupOperands::new(program, id)?))
     }
 
-    pub(super) fn key_of_parts(
+    pub(super) fn key_of_operands(
         &self,
-        LookupParts {
+        LookupOperands {
             find,
-            sought,
+            lookup_value,
             by: searched_key,
             second_sought: also,
             ..
-        }: LookupParts,
+        }: LookupOperands,
     ) -> LookupJoinKey {
-        let sought = Some((
-            self.lookup_value_number(sought),
+        let lookup_value = Some((
+            self.lookup_value_number(lookup_value),
             also.map(|also| self.lookup_value_number(also)),
         ));
         LookupJoinKey {
             tab: find.tab,
             by: self.lookup_value_number(searched_key),
             matching: find.matching,
-            sought,
+            lookup_value,
         }
     }
 
@@ -125,7 +128,7 @@ impl KeyLookups {
             .lookups_by_join
             .values()
             .flatten()
-            .filter_map(|id| LookupParts::new(program, *id))
+            .filter_map(|id| LookupOperands::new(program, *id))
             .map(|parts| parts.by);
         searched_keys
             .map(|searched_key| program.node(searched_key))
@@ -139,9 +142,9 @@ impl KeyLookups {
 
 /// Operands of a lookup.
 #[derive(Clone, Copy)]
-pub(super) struct LookupParts {
+pub(super) struct LookupOperands {
     pub find: LookupSpec,
-    pub sought: IrId,
+    pub lookup_value: IrId,
     pub by: IrId,
     /// Value to return. `None` for the row number.
     pub returned: Option<IrId>,
@@ -152,8 +155,8 @@ pub(super) struct LookupParts {
 /// Lookup, and the select that reads the row that the lookup finds.
 #[derive(Clone, Copy)]
 pub(super) struct LookupSelect<'a> {
-    pub parts: LookupParts,
-    pub stage: u32,
+    pub parts: LookupOperands,
+    pub stratum: u32,
     /// Relation that the select reads.
     pub from: &'a str,
 }
@@ -163,18 +166,18 @@ pub(super) fn lookup_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
     args.iter().step_by(3).copied()
 }
 
-impl LookupParts {
+impl LookupOperands {
     pub(super) fn new(program: &Program, id: IrId) -> Option<Self> {
         let Ir::RowLookup { args, lookup: find } = program.node(id) else {
             return None;
         };
         let find = *program.lookups.try_get(find as usize)?;
-        let [sought, by, rest @ ..] = program.args(args) else {
+        let [lookup_value, by, rest @ ..] = program.args(args) else {
             return None;
         };
         (rest.len() <= 2).then(|| Self {
             find,
-            sought: *sought,
+            lookup_value: *lookup_value,
             by: *by,
             returned: rest.first().copied(),
             second_sought: rest.get(1).copied(),

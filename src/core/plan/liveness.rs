@@ -18,7 +18,7 @@ pub(super) struct Liveness {
 impl Liveness {
     pub fn from_step(step: &StepPlan<'_>) -> Self {
         Self {
-            rows: row_context(step),
+            rows: row_level_nodes(step),
             live: live_definitions(step),
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn live_nodes<'s>(step: &StepPlan<'s>, live: &'s Arena<bool>) -> impl
 }
 
 /// Returns, for each node, whether it is computed per row of the input, before grouping.
-fn row_context(step: &StepPlan<'_>) -> Arena<bool> {
+fn row_level_nodes(step: &StepPlan<'_>) -> Arena<bool> {
     let program = step.program;
     let mut rows = Arena::filled(false, program.len());
     if !step.grouped {

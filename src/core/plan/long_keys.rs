@@ -10,11 +10,11 @@ use crate::ir::{Ir, IrId, Program};
 pub(super) const MAX_REPEATED_OPERATIONS: usize = 2;
 
 /// Returns whether a key is too long to be repeated in both the select list and GROUP BY.
-pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedValues, key: IrId) -> bool {
+pub(super) fn is_long_key(program: &Program, dialect: Dialect, materialized: &MaterializedValues, key: IrId) -> bool {
     let mut open = vec![split_truncation(program, key).0];
     let mut count = 0;
     while let Some(id) = open.pop() {
-        if cuts.contains(id) && id != key {
+        if materialized.contains(id) && id != key {
             continue;
         }
         count += match program.node(id) {
@@ -23,7 +23,7 @@ pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedVa
                 0
             }
             Ir::Case(_) | Ir::Switch { .. } => MAX_REPEATED_OPERATIONS + 1,
-            _ => operations(program, dialect, id),
+            _ => count_operations(program, dialect, id),
         };
         if count > MAX_REPEATED_OPERATIONS {
             return true;
@@ -34,7 +34,7 @@ pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedVa
 }
 
 /// Returns the number of calls, operators and branches that the SQL of a node contains, without its operands.
-pub(super) fn operations(program: &Program, dialect: Dialect, id: IrId) -> usize {
+pub(super) fn count_operations(program: &Program, dialect: Dialect, id: IrId) -> usize {
     match program.node(id) {
         Ir::Apply { overload, .. } => match dialect.cell(overload) {
             Cell::Template(template) => template.operations.into(),

@@ -7,12 +7,12 @@
 
 use rustc_hash::FxHashSet;
 
-use super::key_lookups::{LookupJoinKey, LookupParts, LookupSelect};
+use super::key_lookups::{LookupJoinKey, LookupOperands, LookupSelect};
 use super::names::snake_case;
 use super::planner::Planner;
 use super::step::TabSource;
 use crate::dialect::op::Op;
-use crate::ir::{Holidays, Ir, IrId, KeyMatching};
+use crate::ir::{Holidays, Ir, IrId, LookupMatchMode};
 use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, SelectSource, SqlId};
 
@@ -74,13 +74,13 @@ impl LookupJoin {
 }
 
 impl Planner<'_> {
-    pub(super) fn lookup_parts(&self, id: IrId) -> Option<LookupParts> {
-        LookupParts::new(self.step.program, id)
+    pub(super) fn lookup_operands(&self, id: IrId) -> Option<LookupOperands> {
+        LookupOperands::new(self.step.program, id)
     }
 
     /// Returns the join for a lookup. The join's source is set later.
     pub(super) fn new_lookup_join(&self, id: IrId) -> Option<LookupJoin> {
-        let key = self.finds.key_of_parts(self.lookup_parts(id)?);
+        let key = self.finds.key_of_operands(self.lookup_operands(id)?);
         Some(LookupJoin {
             key,
             id,
@@ -93,23 +93,23 @@ impl Planner<'_> {
     }
 
     /// Emits a value from the row that a lookup finds.
-    pub(super) fn emit_found_value(&mut self, id: IrId, lookup_join: &LookupJoin, stage: u32) -> Option<SqlId> {
-        let parts = self.lookup_parts(id)?;
+    pub(super) fn emit_found_value(&mut self, id: IrId, lookup_join: &LookupJoin, stratum: u32) -> Option<SqlId> {
+        let parts = self.lookup_operands(id)?;
         let (name, quoted) = match parts.returned {
-            Some(gives) if parts.find.matching != KeyMatching::Count => self.searched_column(gives, stage)?,
+            Some(gives) if parts.find.matching != LookupMatchMode::Count => self.searched_column(gives, stratum)?,
             _ => (lookup_join.position.clone(), false),
         };
-        Some(self.emitter.emit_field(&lookup_join.alias, &name, quoted))
+        Some(self.emitter.emit_qualified_column(&lookup_join.alias, &name, quoted))
     }
 
     /// Returns the column of the searched rows to which a node refers.
-    pub(super) fn searched_column(&self, id: IrId, stage: u32) -> Option<QuotableColumnName> {
+    pub(super) fn searched_column(&self, id: IrId, stratum: u32) -> Option<QuotableColumnName> {
         match self.step.program.node(id) {
             Ir::TabColumn { tab, column } => {
                 let column = self.tab(Some(tab))?.columns.get(column as usize)?;
                 Some((column.name().to_owned(), column.is_quoted()))
             }
-            _ => self.input_column_name(id, stage),
+            _ => self.input_column_name(id, stratum),
         }
     }
 
@@ -117,21 +117,21 @@ impl Planner<'_> {
     pub(super) fn resolve_lookup_join(
         &mut self,
         lookup_join: &mut LookupJoin,
-        stage: u32,
+        stratum: u32,
         from: &str,
         used_aliases: &FxHashSet<String>,
         ctes: &mut Vec<Cte>,
     ) {
-        let Some(parts) = self.lookup_parts(lookup_join.id) else {
+        let Some(parts) = self.lookup_operands(lookup_join.id) else {
             return;
         };
         let saved = self.take_qualifier();
-        let LookupParts { find, sought, .. } = parts;
-        let lookup = LookupSelect { parts, stage, from };
-        match (find.matching, self.step.program.meta(sought).is_constant()) {
-            (KeyMatching::Count, _) => self.add_count_ctes(lookup_join, lookup, ctes),
-            (KeyMatching::Exact, false) => self.join_by_key(lookup_join, lookup, ctes),
-            (KeyMatching::Exact, true) => self.look_up_constant_key(lookup_join, lookup, ctes),
+        let LookupOperands { find, lookup_value, .. } = parts;
+        let lookup = LookupSelect { parts, stratum, from };
+        match (find.matching, self.step.program.meta(lookup_value).is_constant()) {
+            (LookupMatchMode::Count, _) => self.add_match_count_ctes(lookup_join, lookup, ctes),
+            (LookupMatchMode::Exact, false) => self.join_by_key(lookup_join, lookup, ctes),
+            (LookupMatchMode::Exact, true) => self.add_constant_key_ctes(lookup_join, lookup, ctes),
             (_, false) if self.emitter.dialect.facts().left_join_needs_equality => {
                 self.add_chosen_row_ctes(lookup_join, lookup, ctes);
             }
@@ -142,7 +142,7 @@ impl Planner<'_> {
         if lookup_join.alias.eq_ignore_ascii_case(from)
             || used_aliases.contains(&lookup_join.alias.to_ascii_lowercase())
         {
-            let preferred_name = format!("{}_for_{}", lookup_join.alias, self.lookup_value_name(sought));
+            let preferred_name = format!("{}_for_{}", lookup_join.alias, self.lookup_value_name(lookup_value));
             lookup_join.alias = self.cte_names.choose_short_name(&preferred_name);
             lookup_join.renamed = true;
         }
@@ -150,27 +150,27 @@ impl Planner<'_> {
     }
 
     /// Returns the join to the rows that a lookup finds.
-    pub(super) fn build_lookup_join(&mut self, lookup_join: &LookupJoin, stage: u32, from: &str) -> Option<Join> {
-        let parts = self.lookup_parts(lookup_join.id)?;
-        let LookupParts {
+    pub(super) fn build_lookup_join(&mut self, lookup_join: &LookupJoin, stratum: u32, from: &str) -> Option<Join> {
+        let parts = self.lookup_operands(lookup_join.id)?;
+        let LookupOperands {
             find,
-            sought,
+            lookup_value,
             by: searched_key,
             ..
         } = parts;
         let join_conditions = match &lookup_join.how {
             LookupJoinKind::One => None,
             join_kind @ (LookupJoinKind::ByKey | LookupJoinKind::BetweenKeys(_)) => {
-                self.emit_current_row_value(sought, stage);
-                let sought_sql = self.emit_column_or_value(sought, stage);
-                self.emitter.set_sql(sought, sought_sql);
+                self.emit_current_row_value(lookup_value, stratum);
+                let sought_sql = self.emit_column_or_value(lookup_value, stratum);
+                self.emitter.set_sql(lookup_value, sought_sql);
                 let (name, quoted) = match find.by_number {
                     true => (lookup_join.position.clone(), false),
-                    false => self.searched_column(searched_key, stage)?,
+                    false => self.searched_column(searched_key, stratum)?,
                 };
-                let key = self.emitter.emit_field(&lookup_join.alias, &name, quoted);
+                let key = self.emitter.emit_qualified_column(&lookup_join.alias, &name, quoted);
                 self.emitter.set_sql(searched_key, key);
-                let reached = self.emit_condition(find.test, &[sought, searched_key]);
+                let reached = self.emit_condition(find.test, &[lookup_value, searched_key]);
                 match join_kind {
                     LookupJoinKind::BetweenKeys(next) => {
                         Some(self.emit_between_keys(reached, next, lookup_join, parts))
@@ -181,16 +181,16 @@ impl Planner<'_> {
             LookupJoinKind::ByValues(values) => {
                 let mut conditions = Vec::with_capacity(values.len());
                 for (own_column, joined_column) in values {
-                    let sql = self.emitter.emit_field(from, &own_column.0, own_column.1);
-                    let right = self
-                        .emitter
-                        .emit_field(&lookup_join.alias, &joined_column.0, joined_column.1);
+                    let sql = self.emitter.emit_qualified_column(from, &own_column.0, own_column.1);
+                    let right =
+                        self.emitter
+                            .emit_qualified_column(&lookup_join.alias, &joined_column.0, joined_column.1);
                     conditions.push(self.emitter.tree().add_binary(Op::Equal, sql, right, Span::default()));
                 }
                 self.emitter.tree().add_conjunction(conditions)
             }
         };
-        let partition = self.emit_partition_conditions(find.tab, stage, from, &lookup_join.alias);
+        let partition = self.emit_partition_conditions(find.tab, stratum, from, &lookup_join.alias);
         let condition = self
             .emitter
             .tree()
@@ -201,7 +201,7 @@ impl Planner<'_> {
         } else {
             JoinKind::Cross
         };
-        Some(Join::new(kind, lookup_join.source.clone()?, condition).aliased(alias))
+        Some(Join::new(kind, lookup_join.source.clone()?, condition).with_alias(alias))
     }
 
     /// Emits all nodes of a condition except those in `ids`, whose SQL the caller has already set. No other expression
@@ -227,15 +227,15 @@ impl Planner<'_> {
     }
 
     /// Returns the lookup value in a form that can be part of a CTE name.
-    pub(super) fn lookup_value_name(&self, sought: IrId) -> String {
+    pub(super) fn lookup_value_name(&self, lookup_value: IrId) -> String {
         let program = self.step.program;
-        let id = program.resolve_names(sought);
-        let name = match (program.node(sought), program.node(id)) {
+        let id = program.resolve_references(lookup_value);
+        let name = match (program.node(lookup_value), program.node(id)) {
             (Ir::Definition(definition_index), _) => program.definition_name(definition_index).to_owned(),
             (_, Ir::Column(column)) => program.columns[column as usize].output_name().to_owned(),
-            _ => program.meta(sought).span.text(self.spec.source).to_owned(),
+            _ => program.meta(lookup_value).span.text(self.spec.source).to_owned(),
         };
-        let name = to_name_part(&name);
+        let name = to_identifier_part(&name);
         if !name.ends_with(|c: char| c.is_ascii_digit()) {
             return name;
         }
@@ -244,15 +244,15 @@ impl Planner<'_> {
         let asks = program
             .definitions
             .iter()
-            .find(|d| d.first <= sought && sought <= d.root);
+            .find(|d| d.first <= lookup_value && lookup_value <= d.root);
         asks.and_then(|d| d.name.as_deref())
-            .map_or_else(|| "key".to_owned(), to_name_part)
+            .map_or_else(|| "key".to_owned(), to_identifier_part)
     }
 
     /// Returns the key's name in a form that can be part of a CTE name.
-    pub(super) fn key_name(&self, parts: LookupParts, stage: u32) -> String {
-        self.searched_column(parts.by, stage)
-            .map_or_else(String::new, |(name, _)| to_name_part(&name))
+    pub(super) fn key_name(&self, parts: LookupOperands, stratum: u32) -> String {
+        self.searched_column(parts.by, stratum)
+            .map_or_else(String::new, |(name, _)| to_identifier_part(&name))
     }
 
     pub(super) fn tab(&self, tab: Option<u32>) -> Option<&TabSource> {
@@ -263,7 +263,7 @@ impl Planner<'_> {
     }
 
     /// Returns the rows that a lookup searches, unchanged.
-    pub(super) fn searched_rows(&self, tab: Option<u32>, stage: u32, from: &str) -> SearchedRows {
+    pub(super) fn searched_rows(&self, tab: Option<u32>, stratum: u32, from: &str) -> SearchedRows {
         match self.tab(tab) {
             Some(tab) => SearchedRows {
                 name: tab.name.clone(),
@@ -272,7 +272,7 @@ impl Planner<'_> {
             },
             None => SearchedRows {
                 name: from.to_owned(),
-                source: self.select_source(stage, from),
+                source: self.select_source(stratum, from),
                 renamed: false,
             },
         }
@@ -280,7 +280,7 @@ impl Planner<'_> {
 
     /// Sets the qualifier for the columns of a select that reads a single relation, and returns the qualifier. `None`
     /// unless the name of the relation could be mistaken for a column.
-    pub(super) fn set_single_qualifier(&mut self, tab: Option<u32>, stage: u32, from: &str) -> Option<String> {
+    pub(super) fn set_single_qualifier(&mut self, tab: Option<u32>, stratum: u32, from: &str) -> Option<String> {
         let shadows = self.emitter.dialect.facts().relation_shadows_column;
         let name = match self.tab(tab) {
             Some(tab) => {
@@ -290,7 +290,7 @@ impl Planner<'_> {
                     .any(|column| column.name().eq_ignore_ascii_case(&tab.name));
                 has.then(|| tab.name.clone())
             }
-            None => self.has_column(from, stage).then(|| from.to_owned()),
+            None => self.has_column_named(from, stratum).then(|| from.to_owned()),
         };
         let name = name.filter(|_| shadows);
         self.emitter.qualifier = name
@@ -321,20 +321,20 @@ impl Planner<'_> {
     }
 
     /// Returns whether the compared key is a column that is known to be unique.
-    pub(super) fn is_unique(&self, parts: LookupParts, stage: u32) -> bool {
+    pub(super) fn is_unique(&self, parts: LookupOperands, stratum: u32) -> bool {
         let program = self.step.program;
         match (parts.find.tab, program.node(parts.by)) {
             (Some(_), Ir::TabColumn { .. }) => {
-                let name = self.searched_column(parts.by, stage).map(|(name, _)| name);
+                let name = self.searched_column(parts.by, stratum).map(|(name, _)| name);
                 let key = self.tab(parts.find.tab).map_or(&[][..], |tab| tab.key.as_slice());
                 matches!((key, name), ([key], Some(name)) if key.eq_ignore_ascii_case(&name))
             }
             (None, _) => {
-                let searched_key = program.resolve_names(parts.by);
+                let searched_key = program.resolve_references(parts.by);
                 let Ir::Column(column) = program.node(searched_key) else {
                     return false;
                 };
-                let parted = self.partition_columns(None, stage);
+                let parted = self.partition_columns(None, stratum);
                 let mut grain = self.input_grain();
                 grain.retain(|g| !parted.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&g.name)));
                 matches!(grain.as_slice(), [key] if key.name.eq_ignore_ascii_case(&program.columns[column as usize].name))
@@ -345,9 +345,9 @@ impl Planner<'_> {
 
     /// Returns the columns that partition the sheet, such as the keys of a pivot. A lookup in the sheet finds only rows
     /// in the partition of the current row. Other tabs are not partitioned.
-    pub(super) fn partition_columns(&self, tab: Option<u32>, stage: u32) -> Vec<(QuotableColumnName, IrId)> {
+    pub(super) fn partition_columns(&self, tab: Option<u32>, stratum: u32) -> Vec<(QuotableColumnName, IrId)> {
         let keys = self.roles.partition.iter().filter(|_| tab.is_none());
-        keys.filter_map(|id| Some((self.input_column_name(*id, stage)?, *id)))
+        keys.filter_map(|id| Some((self.input_column_name(*id, stratum)?, *id)))
             .collect()
     }
 
@@ -355,15 +355,15 @@ impl Planner<'_> {
     pub(super) fn emit_partition_conditions(
         &mut self,
         tab: Option<u32>,
-        stage: u32,
+        stratum: u32,
         from: &str,
         alias: &str,
     ) -> Vec<SqlId> {
-        let columns = self.partition_columns(tab, stage).into_iter();
+        let columns = self.partition_columns(tab, stratum).into_iter();
         columns
             .map(|((name, quoted), id)| {
-                let left = self.emitter.emit_field(from, &name, quoted);
-                let right = self.emitter.emit_field(alias, &name, quoted);
+                let left = self.emitter.emit_qualified_column(from, &name, quoted);
+                let right = self.emitter.emit_qualified_column(alias, &name, quoted);
                 let nullable = self.step.program.meta(id).nullable;
                 self.emitter.emit_key_comparison(left, right, nullable)
             })
@@ -372,39 +372,39 @@ impl Planner<'_> {
 
     /// Returns the lookups that can share a CTE with a lookup. Lookups in another tab can share a CTE with lookups from
     /// all strata of the step. Lookups in the sheet itself can share a CTE only within the current stratum.
-    pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
-        let key = self.finds.key_of_parts(parts);
+    pub(super) fn lookups_sharing_cte(&self, parts: LookupOperands, with_sought: bool) -> Vec<LookupOperands> {
+        let key = self.finds.key_of_operands(parts);
         let key = if with_sought { key } else { key.without_lookup_value() };
         let alike_ids = self.finds.lookups_by_join.get(&key).into_iter().flatten();
         let local_ids = alike_ids.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
-        local_ids.filter_map(|id| self.lookup_parts(*id)).collect()
+        local_ids.filter_map(|id| self.lookup_operands(*id)).collect()
     }
 
     /// Returns the distinct columns that lookups read: the key first if `with_key` is set, then the sheet's partition
     /// keys, then the returned columns.
-    pub(super) fn columns_read(
+    pub(super) fn lookup_columns(
         &self,
-        alike: &[LookupParts],
+        sharing_lookups: &[LookupOperands],
         with_key: bool,
-        stage: u32,
+        stratum: u32,
     ) -> Vec<(QuotableColumnName, IrId)> {
         let mut columns: Vec<(QuotableColumnName, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
-        let keys = alike
+        let keys = sharing_lookups
             .iter()
             .filter(|parts| with_key && !parts.find.by_number)
             .map(|parts| parts.by)
             .take(1);
-        let parted = alike
+        let parted = sharing_lookups
             .first()
-            .map(|parts| self.partition_columns(parts.find.tab, stage))
+            .map(|parts| self.partition_columns(parts.find.tab, stratum))
             .unwrap_or_default();
         let parted = parted.into_iter().map(|(_, id)| id);
         for id in keys
             .chain(parted)
-            .chain(alike.iter().filter_map(|parts| parts.returned))
+            .chain(sharing_lookups.iter().filter_map(|parts| parts.returned))
         {
-            let Some(column) = self.searched_column(id, stage) else {
+            let Some(column) = self.searched_column(id, stratum) else {
                 continue;
             };
             if seen.insert(column.0.to_ascii_lowercase()) {
@@ -417,22 +417,22 @@ impl Planner<'_> {
     /// Determines the rows for a join on the compared key or the row number: the searched rows if their key is unique,
     /// otherwise a CTE.
     pub(super) fn join_by_key(&mut self, lookup_join: &mut LookupJoin, lookup: LookupSelect<'_>, ctes: &mut Vec<Cte>) {
-        let LookupSelect { parts, stage, from } = lookup;
-        let alike = self.lookups_sharing_cte(parts, false);
-        let counts = alike.iter().any(|other| other.returned.is_none());
-        if !parts.find.by_number && self.is_unique(parts, stage) && !counts {
-            let among = self.searched_rows(parts.find.tab, stage, from);
+        let LookupSelect { parts, stratum, from } = lookup;
+        let sharing_lookups = self.lookups_sharing_cte(parts, false);
+        let counts = sharing_lookups.iter().any(|other| other.returned.is_none());
+        if !parts.find.by_number && self.is_unique(parts, stratum) && !counts {
+            let among = self.searched_rows(parts.find.tab, stratum, from);
             lookup_join.source = Some(among.source);
             (lookup_join.alias, lookup_join.renamed) = match parts.find.tab {
                 Some(_) => (among.name, among.renamed),
                 None => {
-                    let key = self.key_name(parts, stage);
+                    let key = self.key_name(parts, stratum);
                     (format!("{}_by_{key}", among.name), true)
                 }
             };
             return;
         }
-        let numbered = self.number_rows(lookup, &alike, ctes);
+        let numbered = self.add_row_number_cte(lookup, &sharing_lookups, ctes);
         let name = numbered.first.unwrap_or(numbered.name);
         lookup_join.source = Some(SelectSource::Name(self.quoted_name(&name)));
         lookup_join.alias = name;
@@ -441,7 +441,7 @@ impl Planner<'_> {
 }
 
 /// Converts a value or a name to a form that can be part of a CTE name.
-pub(super) fn to_name_part(text: &str) -> String {
+pub(super) fn to_identifier_part(text: &str) -> String {
     let name: String = snake_case(text).chars().take(32).collect();
     if name.is_empty() {
         "key".to_owned()
@@ -452,7 +452,7 @@ pub(super) fn to_name_part(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::to_name_part;
+    use super::to_identifier_part;
 
     #[test]
     fn sought_values_become_name_parts() {
@@ -462,7 +462,7 @@ mod tests {
             ("Net Revenue", "net_revenue"),
             ("\"*\"", "key"),
         ] {
-            assert_eq!(to_name_part(text), name);
+            assert_eq!(to_identifier_part(text), name);
         }
     }
 }

@@ -25,46 +25,46 @@ impl Planner<'_> {
     /// Returns the shifted sort key and the compared columns if lookups compile to a window frame instead of a join.
     /// This is the case if the dialect cannot use a hash join to compare one of these columns. `None` if a join is
     /// needed.
-    pub(super) fn find_frame_keys(&self, stage: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
+    pub(super) fn find_frame_keys(&self, stratum: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
         let dialect = self.emitter.dialect;
         if dialect.facts().hashes_nullable_keys || !has_period_frames(dialect) {
             return None;
         }
         let order = self.roles.order.iter().map(|(id, _)| *id);
         let key = find_sort_key_to_shift(self.step.program, order)?;
-        let (compared, unique) = self.compared_columns(key, stage);
+        let (compared, unique) = self.compared_columns(key, stratum);
         (unique && compared.iter().any(|column| column.nullable)).then_some((key, compared))
     }
 
     /// Emits the keys of the window frames to which the lookups in this stratum compile.
-    pub(super) fn emit_frame_keys(&mut self, stage: u32) -> Option<PeriodLookupKeys> {
+    pub(super) fn emit_frame_keys(&mut self, stratum: u32) -> Option<PeriodLookupKeys> {
         let (key, compared) = self.lookups.frame_keys.take()?;
         let mut partition = Vec::with_capacity(compared.len());
         for column in compared {
             partition.push(match column.computed {
-                Some(id) => self.emit_current_row_value(id, stage),
+                Some(id) => self.emit_current_row_value(id, stratum),
                 None => self.emitter.emit_column_by_name(&column.name, column.quoted),
             });
         }
         Some(PeriodLookupKeys {
             partition,
-            key: self.emit_current_row_value(key, stage),
+            key: self.emit_current_row_value(key, stratum),
             nullable: self.step.program.meta(key).nullable,
         })
     }
 
-    pub(super) fn period_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+    pub(super) fn period_joins(&mut self, stratum: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
         let Some(id) = find_sort_key_to_shift(program, order.iter().map(|(id, _)| *id)) else {
             return Vec::new();
         };
-        let key = self.build_identifying_column(id, stage);
-        let (compared, unique) = self.compared_columns(id, stage);
+        let key = self.build_identifying_column(id, stratum);
+        let (compared, unique) = self.compared_columns(id, stratum);
         let source = if unique {
             source.clone()
         } else {
-            self.distinct_rows(stage, from, &key, &compared)
+            self.add_distinct_rows_cte(stratum, from, &key, &compared)
         };
         let mut joins = Vec::new();
         for index in 0..self.lookups.joined.len() {
@@ -75,20 +75,21 @@ impl Planner<'_> {
             let mut conditions = Vec::new();
             for identifying_column in &compared {
                 let sql = match identifying_column.computed {
-                    Some(id) => self.emit_current_row_value(id, stage),
-                    None => self
-                        .emitter
-                        .emit_field(from, &identifying_column.name, identifying_column.quoted),
+                    Some(id) => self.emit_current_row_value(id, stratum),
+                    None => {
+                        self.emitter
+                            .emit_qualified_column(from, &identifying_column.name, identifying_column.quoted)
+                    }
                 };
-                let right = self.emit_other_row_value(identifying_column, &alias, unique, stage);
+                let right = self.emit_other_row_value(identifying_column, &alias, unique, stratum);
                 conditions.push(
                     self.emitter
                         .emit_key_comparison(sql, right, identifying_column.nullable),
                 );
             }
-            self.emit_current_row_value(id, stage);
+            self.emit_current_row_value(id, stratum);
             let moved = self.emit_shifted_key(id, period);
-            let other_value = self.emit_other_row_value(&key, &alias, unique, stage);
+            let other_value = self.emit_other_row_value(&key, &alias, unique, stratum);
             conditions.push(
                 self.emitter
                     .tree()
@@ -96,7 +97,7 @@ impl Planner<'_> {
             );
             let condition = self.emitter.tree().add_conjunction(conditions);
             let alias = self.quoted_name(&alias);
-            joins.push(Join::new(JoinKind::Left, source.clone(), condition).aliased(alias));
+            joins.push(Join::new(JoinKind::Left, source.clone(), condition).with_alias(alias));
         }
         joins
     }
@@ -107,20 +108,20 @@ impl Planner<'_> {
         identifying_column: &IdentifyingColumn,
         alias: &str,
         unique: bool,
-        stage: u32,
+        stratum: u32,
     ) -> SqlId {
         let Some(id) = identifying_column.computed.filter(|_| unique) else {
             return self
                 .emitter
-                .emit_field(alias, &identifying_column.name, identifying_column.quoted);
+                .emit_qualified_column(alias, &identifying_column.name, identifying_column.quoted);
         };
         let alias = self.emitter.emit_name(alias, Span::default());
         let own_qualifier = self.emitter.qualifier.replace(alias);
-        let sql = self.emit_current_row_value(id, stage);
+        let sql = self.emit_current_row_value(id, stratum);
         self.emitter.qualifier = own_qualifier;
         // Emit the value for the current row again, because other values contain the same operands and must read them
         // from the current row.
-        self.emit_current_row_value(id, stage);
+        self.emit_current_row_value(id, stratum);
         sql
     }
 
@@ -150,9 +151,9 @@ impl Planner<'_> {
 
     /// Adds a CTE with the rows of the previous stratum that the key and the compared columns identify, and the columns
     /// that lookups read.
-    fn distinct_rows(
+    fn add_distinct_rows_cte(
         &mut self,
-        stage: u32,
+        stratum: u32,
         from: &str,
         key: &IdentifyingColumn,
         compared: &[IdentifyingColumn],
@@ -166,12 +167,12 @@ impl Planner<'_> {
             .map_or(Span::default(), |(id, _)| program.meta(*id).span);
         self.warn_of_several_rows(first, &key.name, compared);
         let saved = self.take_qualifier();
-        let shadows = self.set_single_qualifier(None, stage, from).is_some();
+        let shadows = self.set_single_qualifier(None, stratum, from).is_some();
         let (mut items, mut group_by) = (Vec::new(), Vec::new());
         let mut used_names = FxHashSet::default();
         for identifying_column in compared.iter().chain([key]) {
             let expr = match identifying_column.computed {
-                Some(id) => self.emit_current_row_value(id, stage),
+                Some(id) => self.emit_current_row_value(id, stratum),
                 None => self
                     .emitter
                     .emit_column_by_name(&identifying_column.name, identifying_column.quoted),
@@ -197,7 +198,7 @@ impl Planner<'_> {
             let Ir::PeriodLookup { value, .. } = program.node(self.lookups.found[index].0) else {
                 continue;
             };
-            let Some((name, quoted)) = self.input_column_name(value, stage) else {
+            let Some((name, quoted)) = self.input_column_name(value, stratum) else {
                 continue;
             };
             if used_names.insert(name.to_lowercase()) {
@@ -209,7 +210,7 @@ impl Planner<'_> {
         let count = self.emitter.tree().add_row_count(Span::default());
         let one = self.emitter.tree().add_text(Span::default(), |out| out.push('1'));
         let is_single = self.emitter.tree().add_binary(Op::Equal, count, one, Span::default());
-        let select = Select::scan(self.select_source(stage, from))
+        let select = Select::scan(self.select_source(stratum, from))
             .group_by(group_by)
             .having(is_single)
             .project(items);
@@ -220,7 +221,7 @@ impl Planner<'_> {
             .chain([key])
             .filter_map(|identifying_column| identifying_column.computed)
         {
-            self.emit_current_row_value(id, stage);
+            self.emit_current_row_value(id, stratum);
         }
         let mut key_names: Vec<String> = compared.iter().chain([key]).map(|c| c.name.clone()).collect();
         if key_names.len() > 2 {
@@ -263,7 +264,7 @@ impl Planner<'_> {
 
 /// Returns the alias of the other row: `prior_quarter`, `next_month`, `three_months_before`, `before_18_months`.
 pub(super) fn period_alias(period: CalendarOffset) -> String {
-    const NUMBERS: [&str; 11] = [
+    const NUMBER_WORDS: [&str; 11] = [
         "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     ];
     let unit = period.unit.name();
@@ -275,7 +276,7 @@ pub(super) fn period_alias(period: CalendarOffset) -> String {
     let side = if back { "before" } else { "after" };
     let word = usize::try_from(count)
         .ok()
-        .and_then(|count| NUMBERS.get(count.checked_sub(2)?));
+        .and_then(|count| NUMBER_WORDS.get(count.checked_sub(2)?));
     match word {
         Some(word) => format!("{word}_{unit}s_{side}"),
         None => format!("{side}_{count}_{unit}s"),

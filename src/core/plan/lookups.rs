@@ -14,7 +14,7 @@ use crate::sql::{Cte, Join, SelectSource, SqlId};
 
 /// Lookups that one stratum computes.
 #[derive(Debug, Default)]
-pub(super) struct Lookups {
+pub(super) struct StratumLookups {
     /// Lookups in node order, each with the index of its join in `joined`.
     pub found: Arena<(IrId, usize)>,
     /// Joins: one per time offset, and one per lookup key.
@@ -55,7 +55,7 @@ impl SharedJoin {
     }
 }
 
-impl Lookups {
+impl StratumLookups {
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
@@ -81,17 +81,17 @@ impl Lookups {
 
 impl Planner<'_> {
     /// Returns the lookups that the given roots need in this stratum.
-    pub(super) fn find_lookups(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
-        let mut lookups = Lookups::default();
+    pub(super) fn find_lookups(&self, roots: &[IrId], stratum: u32, from: &str) -> StratumLookups {
+        let mut lookups = StratumLookups::default();
         if !self.step.has_lookups() && self.step.program.lookups.is_empty() {
             return lookups;
         }
         let program = self.step.program;
-        let frame_keys = self.find_frame_keys(stage);
+        let frame_keys = self.find_frame_keys(stratum);
         let mut is_framed = false;
         let mut places: FxHashMap<SharedJoinKey, usize> = FxHashMap::default();
-        for id in self.nodes_in_order(roots, stage) {
-            if self.stratum_column(id, stage).is_some() {
+        for id in self.nodes_in_order(roots, stratum) {
+            if self.stratum_column(id, stratum).is_some() {
                 continue;
             }
             let joined = match program.node(id) {
@@ -106,7 +106,7 @@ impl Planner<'_> {
                         [from, self.spec.name]
                             .iter()
                             .any(|name| name.eq_ignore_ascii_case(alias))
-                            || self.has_column(alias, stage)
+                            || self.has_column_named(alias, stratum)
                     };
                     while is_taken(&alias) {
                         alias.push_str("_rows");
@@ -129,7 +129,7 @@ impl Planner<'_> {
     }
 
     /// Emits the value that a lookup reads from another row.
-    pub(super) fn emit_lookup_value(&mut self, id: IrId, stage: u32) {
+    pub(super) fn emit_lookup_value(&mut self, id: IrId, stratum: u32) {
         let value = match self.step.program.node(id) {
             Ir::PeriodLookup { value, .. } => value,
             _ => id,
@@ -137,28 +137,28 @@ impl Planner<'_> {
         let sql = match self.lookups.shared_join(id) {
             Some(SharedJoin::Key(lookup_join)) => {
                 let join = lookup_join.clone();
-                self.emit_found_value(id, &join, stage)
+                self.emit_found_value(id, &join, stratum)
             }
             Some(SharedJoin::Period { alias, .. }) => {
                 let alias = alias.clone();
-                self.input_column_name(value, stage)
-                    .map(|(name, quoted)| self.emitter.emit_field(&alias, &name, quoted))
+                self.input_column_name(value, stratum)
+                    .map(|(name, quoted)| self.emitter.emit_qualified_column(&alias, &name, quoted))
             }
             None if self.emitter.windows.period_lookup_keys.is_some() => {
-                self.emit_current_row_value(value, stage);
-                let column = self.emit_column_or_value(value, stage);
+                self.emit_current_row_value(value, stratum);
+                let column = self.emit_column_or_value(value, stratum);
                 self.emitter.set_sql(value, column);
                 self.emitter.emit(id);
                 return;
             }
             None => None,
         };
-        let sql = sql.unwrap_or_else(|| self.report_no_column(id, value));
+        let sql = sql.unwrap_or_else(|| self.report_missing_value_column(id, value));
         self.emitter.set_sql(id, sql);
     }
 
     /// Adds the CTEs to which lookups by key are joined.
-    pub(super) fn add_lookup_ctes(&mut self, stage: u32, from: &str) {
+    pub(super) fn add_lookup_ctes(&mut self, stratum: u32, from: &str) {
         let mut ctes = Vec::new();
         let mut used_aliases: FxHashSet<String> = self
             .lookups
@@ -171,8 +171,8 @@ impl Planner<'_> {
                 continue;
             };
             let mut join = lookup_join.clone();
-            self.add_holiday_ctes(&join, stage, from, &mut ctes);
-            self.resolve_lookup_join(&mut join, stage, from, &used_aliases, &mut ctes);
+            self.add_holiday_ctes(&join, stratum, from, &mut ctes);
+            self.resolve_lookup_join(&mut join, stratum, from, &used_aliases, &mut ctes);
             used_aliases.insert(join.alias().to_ascii_lowercase());
             if let Some(joined) = self.lookups.joined.try_get_mut(index) {
                 *joined = SharedJoin::Key(join);
@@ -183,7 +183,7 @@ impl Planner<'_> {
 
     /// Reports an internal error: the looked-up value must be a column but is not.
     #[cold]
-    fn report_no_column(&mut self, lookup: IrId, value_id: IrId) -> SqlId {
+    fn report_missing_value_column(&mut self, lookup: IrId, value_id: IrId) -> SqlId {
         let program = self.step.program;
         let text = program.meta(value_id).span.text(self.spec.source);
         let span = program.meta(lookup).span;
@@ -193,10 +193,10 @@ impl Planner<'_> {
     }
 
     /// Returns the joins for the lookups of this stratum.
-    pub(super) fn lookup_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+    pub(super) fn lookup_joins(&mut self, stratum: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let is_period = |joined: &SharedJoin| matches!(joined, SharedJoin::Period { .. });
         let mut joins = match self.lookups.joined.iter().any(is_period) {
-            true => self.period_joins(stage, from, source),
+            true => self.period_joins(stratum, from, source),
             false => Vec::new(),
         };
         for index in 0..self.lookups.joined.len() {
@@ -204,24 +204,24 @@ impl Planner<'_> {
                 continue;
             };
             let join = lookup_join.clone();
-            joins.extend(self.build_lookup_join(&join, stage, from));
+            joins.extend(self.build_lookup_join(&join, stratum, from));
         }
         joins
     }
 
     /// Emits a value of the current row.
-    pub(super) fn emit_current_row_value(&mut self, id: IrId, stage: u32) -> SqlId {
-        self.emit_nodes(&[id], stage);
-        self.emit_column_or_value(id, stage)
+    pub(super) fn emit_current_row_value(&mut self, id: IrId, stratum: u32) -> SqlId {
+        self.emit_nodes(&[id], stratum);
+        self.emit_column_or_value(id, stratum)
     }
 
     /// Returns the column of this stratum's input that a node refers to, and whether it must be quoted.
-    pub(super) fn input_column_name(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
-        if let Some(name) = self.stratum_column(id, stage) {
+    pub(super) fn input_column_name(&self, id: IrId, stratum: u32) -> Option<(String, bool)> {
+        if let Some(name) = self.stratum_column(id, stratum) {
             return Some((name.to_owned(), self.emitter.cased.contains(name)));
         }
         let program = self.step.program;
-        match program.node(program.resolve_names(id)) {
+        match program.node(program.resolve_references(id)) {
             Ir::Column(column) => match self.input.joined {
                 Some(joined) => Some(self.input_name(&self.input_column(joined, column))),
                 None => {

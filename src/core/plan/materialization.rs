@@ -8,7 +8,7 @@ use super::definition_materializer::{DefinitionMaterializer, MaterializationTarg
 use super::formula_names::value_name;
 use super::key_lookups::{KeyLookups, LookupJoinKey};
 use super::liveness::{Liveness, is_trivial, needed_nodes};
-use super::long_keys::is_long;
+use super::long_keys::is_long_key;
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use super::outputs::key_name;
@@ -35,7 +35,7 @@ fn share_lookup_joins(
     step: &StepPlan<'_>,
     live: &Arena<bool>,
     used_names: &mut UsedNames,
-    cuts: &mut MaterializedValues,
+    materialized: &mut MaterializedValues,
 ) {
     let program = step.program;
     let lookups = KeyLookups::new(step, live);
@@ -49,20 +49,22 @@ fn share_lookup_joins(
         live[*index] && !definition.failed && step.has_role(*index, DefinitionRole::Definitions)
     };
     let value_indices = || (0..program.definitions.len()).filter(is_value);
-    let is_cut = |cuts: &MaterializedValues, index: usize| cuts.contains(step.definition_root(index));
+    let is_materialized =
+        |materialized: &MaterializedValues, index: usize| materialized.contains(step.definition_root(index));
     let join_keys: FxHashSet<LookupJoinKey> = value_indices()
-        .filter(|index| is_cut(cuts, *index))
+        .filter(|index| is_materialized(materialized, *index))
         .flat_map(joins)
         .collect();
     for index in value_indices().filter(|index| step.outputs[*index]) {
         let root = step.definition_root(index);
-        let reads_cut = |id: IrId| matches!(program.node(id), Ir::Definition(used) if is_cut(cuts, used as usize));
-        if is_cut(cuts, index) || is_trivial(program, root) || nodes(index).any(reads_cut) {
+        let reads_materialized =
+            |id: IrId| matches!(program.node(id), Ir::Definition(used) if is_materialized(materialized, used as usize));
+        if is_materialized(materialized, index) || is_trivial(program, root) || nodes(index).any(reads_materialized) {
             continue;
         }
         if joins(index).any(|join| join_keys.contains(&join)) {
             let name = program.definitions[index].name.clone().unwrap_or_default();
-            cuts.insert(root, used_names.output_name(&name));
+            materialized.insert(root, used_names.output_name(&name));
         }
     }
 }
@@ -73,7 +75,7 @@ fn share_period_joins(
     step: &StepPlan<'_>,
     live: &Arena<bool>,
     used_names: &mut UsedNames,
-    cuts: &mut MaterializedValues,
+    materialized: &mut MaterializedValues,
 ) {
     let program = step.program;
     let distance = |index: usize| match program.node(step.definition_root(index)) {
@@ -83,20 +85,20 @@ fn share_period_joins(
     let is_live = |index: &usize| live[*index] && !program.definitions[*index].failed;
     let (cut, other): (Vec<usize>, Vec<usize>) = (0..program.definitions.len())
         .filter(is_live)
-        .partition(|index| cuts.contains(step.definition_root(*index)));
+        .partition(|index| materialized.contains(step.definition_root(*index)));
     let joined: FxHashSet<(i64, bool)> = cut.into_iter().filter_map(distance).collect();
     for index in other {
         let is_output = step.outputs[index] && step.has_role(index, DefinitionRole::Definitions);
         if is_output && distance(index).is_some_and(|distance| joined.contains(&distance)) {
             let name = program.definitions[index].name.clone().unwrap_or_default();
-            cuts.insert(step.definition_root(index), used_names.output_name(&name));
+            materialized.insert(step.definition_root(index), used_names.output_name(&name));
         }
     }
 }
 
 pub(super) fn materialize_values(
     step: &StepPlan<'_>,
-    reach: &Liveness,
+    liveness: &Liveness,
     dialect: Dialect,
     source: &str,
     aliases: &FxHashMap<IrId, String>,
@@ -104,19 +106,27 @@ pub(super) fn materialize_values(
     found_are_columns: bool,
 ) -> MaterializedValues {
     let program = step.program;
-    let Liveness { rows: in_rows, live } = reach;
-    let reads = count_reads(step, reach);
-    let mut cuts = MaterializedValues::default();
-    share_equal_values(step, live, source, used_names, &mut cuts);
-    materialize_definitions(step, live, dialect, &reads, found_are_columns, used_names, &mut cuts);
+    let Liveness { rows: in_rows, live } = liveness;
+    let reads = count_reads(step, liveness);
+    let mut materialized = MaterializedValues::default();
+    share_equal_values(step, live, source, used_names, &mut materialized);
+    materialize_definitions(
+        step,
+        live,
+        dialect,
+        &reads,
+        found_are_columns,
+        used_names,
+        &mut materialized,
+    );
     if !found_are_columns && !program.lookups.is_empty() {
-        share_lookup_joins(step, live, used_names, &mut cuts);
+        share_lookup_joins(step, live, used_names, &mut materialized);
     }
     if step.has_lookups() {
-        share_period_joins(step, live, used_names, &mut cuts);
+        share_period_joins(step, live, used_names, &mut materialized);
     }
     let mut shared = SharedArguments::new(step, live, in_rows);
-    let repeated = repeated_values(&mut shared, dialect, &cuts, |id| aliases.contains_key(&id));
+    let repeated = repeated_values(&mut shared, dialect, &materialized, |id| aliases.contains_key(&id));
     for index in &program.order {
         let index = *index as usize;
         let definition = &program.definitions[index];
@@ -138,28 +148,32 @@ pub(super) fn materialize_values(
             inner.materialize_values(&mut MaterializationTarget {
                 definition: index,
                 names: used_names,
-                materialized: &mut cuts,
+                materialized: &mut materialized,
                 shared: &mut shared,
             });
             // Both operands of a lookup's comparison must be columns.
             let compared = step.has_lookups()
                 && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
             let is_name = matches!(program.node(definition.root), Ir::Definition(_));
-            if compared && !is_name && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
+            if compared
+                && !is_name
+                && !inner.is_column(definition.root, step)
+                && !materialized.contains(definition.root)
+            {
                 let text = definition.span.text(source);
-                let name = used_names.column(&key_name(text), text);
-                cuts.insert(definition.root, name);
+                let name = used_names.value_column_name(&key_name(text), text);
+                materialized.insert(definition.root, name);
             }
         }
     }
-    shared.reuse_columns(&mut cuts, |id| aliases.contains_key(&id));
-    cuts
+    shared.reuse_columns(&mut materialized, |id| aliases.contains_key(&id));
+    materialized
 }
 
 /// Counts, for each definition, the expressions that read it before and after grouping.
-fn count_reads(step: &StepPlan<'_>, reach: &Liveness) -> Arena<ReadCounts> {
+fn count_reads(step: &StepPlan<'_>, liveness: &Liveness) -> Arena<ReadCounts> {
     let program = step.program;
-    let Liveness { rows: in_rows, live } = reach;
+    let Liveness { rows: in_rows, live } = liveness;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = Arena::filled(ReadCounts::default(), program.definitions.len());
     // Visit each definition before the definitions that it uses.
@@ -199,14 +213,14 @@ fn materialize_definitions(
     reads: &Arena<ReadCounts>,
     found_are_columns: bool,
     used_names: &mut UsedNames,
-    cuts: &mut MaterializedValues,
+    materialized: &mut MaterializedValues,
 ) {
     let program = step.program;
     for index in 0..program.definitions.len() {
         let root = step.definition_root(index);
         let is_column = found_are_columns && matches!(program.node(root), Ir::RowLookup { .. });
         let simple = is_column || is_trivial(program, root);
-        if !step.has_role(index, DefinitionRole::Definitions) || !live[index] || simple || cuts.contains(root) {
+        if !step.has_role(index, DefinitionRole::Definitions) || !live[index] || simple || materialized.contains(root) {
             continue;
         }
         let ReadCounts { rows, groups } = reads[index];
@@ -219,7 +233,7 @@ fn materialize_definitions(
         } else if row_value && step.keys[index] {
             // GROUP BY repeats a short key and refers to a long key by name. If an expression reads the key before
             // grouping, the key must be computed earlier.
-            rows > 0 || is_long(program, dialect, cuts, root)
+            rows > 0 || is_long_key(program, dialect, materialized, root)
         } else if row_value && !step.outputs[index] {
             // Expressions at group level can read this value only through grouping keys, because no other row-level
             // values remain after grouping.
@@ -234,7 +248,7 @@ fn materialize_definitions(
             } else {
                 used_names.helper_name(&name)
             };
-            cuts.insert(root, column);
+            materialized.insert(root, column);
         }
     }
 }
@@ -255,7 +269,7 @@ fn share_equal_values(
     live: &Arena<bool>,
     source: &str,
     used_names: &mut UsedNames,
-    cuts: &mut MaterializedValues,
+    materialized: &mut MaterializedValues,
 ) {
     let program = step.program;
     let groups = equal_values(step, live);
@@ -285,21 +299,21 @@ fn share_equal_values(
             Some(index) => used_names.output_name(program.definition_name(*index as u32)),
             None => {
                 let text = program.meta(*first).span.text(source);
-                let preferred_name = value_name(program, *first, source, owner_name(&definitions, *first));
-                used_names.column(&preferred_name, text)
+                let preferred_name = value_name(program, *first, source, owning_definition_name(&definitions, *first));
+                used_names.value_column_name(&preferred_name, text)
             }
         };
         // If the first node occurs several times in the SQL, `others` also contains it.
         for id in others.iter().filter(|id| *id != first) {
-            cuts.reuse_value(*id, *first);
+            materialized.reuse_value(*id, *first);
         }
-        cuts.insert(*first, name);
+        materialized.insert(*first, name);
     }
 }
 
 /// Returns the name of the definition that contains a node. `definitions` are sorted by their nodes, which are disjoint
 /// ranges.
-fn owner_name<'p>(definitions: &[&'p IrDefinition], id: IrId) -> &'p str {
+fn owning_definition_name<'p>(definitions: &[&'p IrDefinition], id: IrId) -> &'p str {
     let after = definitions.partition_point(|definition| definition.first <= id);
     let before = after.checked_sub(1).and_then(|index| definitions.get(index));
     before
@@ -312,10 +326,10 @@ fn owner_name<'p>(definitions: &[&'p IrDefinition], id: IrId) -> &'p str {
 /// stratum computes the aggregates.
 pub(super) fn materialize_late_aggregates(
     step: &StepPlan<'_>,
-    reach: &Liveness,
-    cuts: &mut MaterializedValues,
+    liveness: &Liveness,
+    materialized: &mut MaterializedValues,
     main: u32,
-    stage_of: &dyn Fn(IrId) -> u32,
+    stratum_of_node: &dyn Fn(IrId) -> u32,
     source: &str,
     used_names: &mut UsedNames,
 ) {
@@ -323,7 +337,7 @@ pub(super) fn materialize_late_aggregates(
         return;
     }
     let program = step.program;
-    let Liveness { rows, live } = reach;
+    let Liveness { rows, live } = liveness;
     // The SQL repeats `count(*)` because it is short. If a later stratum needs the count, all occurrences share one
     // column.
     let count_index = (0..program.definitions.len())
@@ -347,10 +361,10 @@ pub(super) fn materialize_late_aggregates(
         strata[definition.root.index() - base] = inlined[index];
         let nodes = needed_nodes(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
-            let node_stratum = strata[id.index() - base].max(stage_of(*id));
+            let node_stratum = strata[id.index() - base].max(stratum_of_node(*id));
             strata[id.index() - base] = node_stratum;
-            let operand_stratum = if cuts.contains(*id) {
-                stage_of(*id)
+            let operand_stratum = if materialized.contains(*id) {
+                stratum_of_node(*id)
             } else {
                 node_stratum
             };
@@ -358,25 +372,25 @@ pub(super) fn materialize_late_aggregates(
                 inlined[definition_index as usize] = inlined[definition_index as usize].max(operand_stratum);
             }
             for operand in program.operands(*id) {
-                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| strata.try_get_mut(i)) {
-                    *stage = (*stage).max(operand_stratum);
+                if let Some(stratum) = operand.index().checked_sub(base).and_then(|i| strata.try_get_mut(i)) {
+                    *stratum = (*stratum).max(operand_stratum);
                 }
             }
         }
         for id in nodes {
             let aggregate = matches!(program.node(id), Ir::Aggregate { .. } | Ir::CountRows);
-            if aggregate && strata[id.index() - base] > main && !cuts.contains(id) {
+            if aggregate && strata[id.index() - base] > main && !materialized.contains(id) {
                 let is_count = matches!(program.node(id), Ir::CountRows);
                 if let (Some(count_definition), true, None) = (count_index, is_count, row_count) {
                     let root = step.definition_root(count_definition);
-                    if !cuts.contains(root) {
+                    if !materialized.contains(root) {
                         let name = used_names.output_name(program.definition_name(count_definition as u32));
-                        cuts.insert(root, name);
+                        materialized.insert(root, name);
                     }
                     row_count = Some(root);
                 }
                 if let (Some(count_node), true) = (row_count.filter(|c| *c != id), is_count) {
-                    cuts.reuse_value(id, cuts.representative(count_node));
+                    materialized.reuse_value(id, materialized.representative(count_node));
                     continue;
                 }
                 let text = program.meta(id).span.text(source);
@@ -385,8 +399,8 @@ pub(super) fn materialize_late_aggregates(
                     Some(name) if id == definition.root => name.to_string(),
                     _ => value_name(program, id, source, owner),
                 };
-                let name = used_names.column(&preferred_name, text);
-                cuts.insert(id, name);
+                let name = used_names.value_column_name(&preferred_name, text);
+                materialized.insert(id, name);
                 if is_count {
                     row_count = Some(id);
                 }

@@ -42,11 +42,11 @@ mod walk;
 pub use empty_cells::{constant_along_row, needs_every_cell};
 pub use liveness::{needed_nodes, used_definitions};
 pub use names::snake_case;
-pub use names::{CteNames, fit_length, grouped_rows_name, shorten_name, truncate_name, unused_name};
+pub use names::{CteNames, grouped_rows_name, shorten_name, truncate_name, truncate_with_hash, unused_name};
 pub use outputs::{key_name, split_timeframe};
 pub use planner::plan_step;
 pub use step::{
-    InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
+    InputColumn, InputProjection, JoinInput, JoinedInput, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
 };
 pub use time_columns::TimeColumn;
 

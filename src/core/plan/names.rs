@@ -105,7 +105,7 @@ impl UsedNames {
     pub fn output_name(&mut self, name: &str) -> String {
         let key = name.to_lowercase();
         if self.columns.contains(&key) && !self.of_groups.contains(&key) {
-            self.column(&format!("{name}_defined"), name)
+            self.value_column_name(&format!("{name}_defined"), name)
         } else {
             name.to_owned()
         }
@@ -114,14 +114,14 @@ impl UsedNames {
     /// Returns the column name for a definition that is not an output: its own name, unless the name is in use.
     pub fn helper_name(&mut self, name: &str) -> String {
         match self.is_free(name) {
-            true => self.column(name, name),
-            false => self.column(&format!("{name}_defined"), name),
+            true => self.value_column_name(name, name),
+            false => self.value_column_name(&format!("{name}_defined"), name),
         }
     }
 
     /// Returns a name for a value: the preferred name, with the suffix `_value` if the name is in use. If both are in
     /// use or too long, returns a name with a hash of the formula text.
-    pub fn column(&mut self, preferred_name: &str, formula: &str) -> String {
+    pub fn value_column_name(&mut self, preferred_name: &str, formula: &str) -> String {
         for name in [preferred_name.to_owned(), format!("{preferred_name}_value")] {
             let fits = self.most == 0 || name.len() <= self.most;
             if fits && self.reserve_if_free(&name) {
@@ -130,7 +130,7 @@ impl UsedNames {
         }
         let mut text = formula.to_owned();
         loop {
-            let mark = hash_letters(&text);
+            let mark = hash_to_letters(&text);
             let room = if self.most == 0 {
                 0
             } else {
@@ -149,11 +149,11 @@ impl UsedNames {
 pub fn unused_name<'n>(preferred_name: &str, in_use: impl IntoIterator<Item = &'n str>, most: usize) -> String {
     let mut used_names = UsedNames::new(most);
     in_use.into_iter().for_each(|name| used_names.reserve(name));
-    used_names.column(preferred_name, preferred_name)
+    used_names.value_column_name(preferred_name, preferred_name)
 }
 
 /// Returns a hash of a string as six letters. The hash is the same in all versions of the compiler.
-fn hash_letters(text: &str) -> String {
+fn hash_to_letters(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -196,7 +196,7 @@ impl CteNames {
     /// Returns whether the short form of a name is not in use, so that
     /// [`choose_short_name`](Self::choose_short_name) would return it unchanged.
     pub fn is_free(&self, preferred_name: &str) -> bool {
-        let name = fit_length(&shorten_name(preferred_name), self.most);
+        let name = truncate_with_hash(&shorten_name(preferred_name), self.most);
         !self.names.contains(&name.to_lowercase())
     }
 
@@ -204,7 +204,7 @@ impl CteNames {
     pub fn choose_name(&mut self, base_name: &str) -> String {
         let mut preferred_name = base_name.to_owned();
         loop {
-            let name = fit_length(&preferred_name, self.most);
+            let name = truncate_with_hash(&preferred_name, self.most);
             if self.names.insert(name.to_lowercase()) {
                 return name;
             }
@@ -240,7 +240,7 @@ pub fn grouped_rows_name(from: &str, keys: &[String]) -> String {
 /// Returns a generated name or, if the name is too long, its first words and its final word for the kind of rows, such
 /// as `filtered`.
 pub fn shorten_name(name: &str) -> String {
-    const KINDS: [&str; 8] = [
+    const ROW_KIND_WORDS: [&str; 8] = [
         "grouped", "filtered", "filled", "combined", "rows", "cells", "numbered", "weekdays",
     ];
     const CONNECTING_WORDS: [&str; 9] = ["and", "before", "by", "for", "in", "of", "on", "per", "with"];
@@ -249,7 +249,7 @@ pub fn shorten_name(name: &str) -> String {
     }
     let words: Vec<&str> = name.split('_').collect();
     let (start, end) = match words.split_last() {
-        Some((last, start)) if KINDS.contains(last) => (start, format!("_{last}")),
+        Some((last, start)) if ROW_KIND_WORDS.contains(last) => (start, format!("_{last}")),
         _ => (words.as_slice(), String::new()),
     };
     let room = MAX_GENERATED_BYTES - end.len();
@@ -271,22 +271,22 @@ pub fn shorten_name(name: &str) -> String {
     let mut leading_words: Vec<&str> = rest.split('_').take_while(fits).collect();
     while leading_words
         .last()
-        .is_some_and(|word| CONNECTING_WORDS.contains(word) || KINDS.contains(word))
+        .is_some_and(|word| CONNECTING_WORDS.contains(word) || ROW_KIND_WORDS.contains(word))
     {
         leading_words.pop();
     }
     match leading_words.is_empty() {
-        true => fit_length(name, MAX_GENERATED_BYTES),
+        true => truncate_with_hash(name, MAX_GENERATED_BYTES),
         false => format!("{}{end}", leading_words.join("_")),
     }
 }
 
 /// Returns the name or, if it is longer than `most` bytes, its beginning with a hash of the entire name.
-pub fn fit_length(name: &str, most: usize) -> String {
+pub fn truncate_with_hash(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
     }
-    let mark = hash_letters(name);
+    let mark = hash_to_letters(name);
     format!(
         "{}_{mark}",
         truncate_name(name, most.saturating_sub(mark.len() + 1).max(1))

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::planner::Planner;
-use super::step::{InputColumn, KeepColumns};
+use super::step::{InputColumn, InputProjection};
 use crate::Level;
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
@@ -11,7 +11,7 @@ use crate::sql::{NamedWindow, SqlId};
 
 /// Value of a sort or partition key.
 #[derive(PartialEq, Eq, Hash)]
-enum KeyValue {
+enum SortKeyValue {
     Column(u32),
     /// Name of a definition or an alias, in lower case.
     Named(String),
@@ -30,10 +30,10 @@ struct SortKey {
 impl Planner<'_> {
     /// Sets the sort and partition keys of this stratum's windows. Columns of the grain that are not among these keys
     /// break ties.
-    pub(super) fn set_window_keys(&mut self, stage: u32) {
+    pub(super) fn set_window_keys(&mut self, stratum: u32) {
         // The keys of period lookups belong to the select, not to its windows.
         let moved = self.emitter.windows.period_lookup_keys.take();
-        self.emitter.windows = crate::emit::WindowKeys {
+        self.emitter.windows = crate::emit::SelectWindowKeys {
             period_lookup_keys: moved,
             ..Default::default()
         };
@@ -90,10 +90,13 @@ impl Planner<'_> {
                 None => plain.push(column),
             }
         }
-        self.emit_nodes(&roots, stage);
-        let partition = self.distinct_nodes(partition.into_iter());
-        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.partition_key(*id, stage)).collect();
-        let partition: Vec<SqlId> = partition.iter().map(|id| self.partition_key(*id, stage)).collect();
+        self.emit_nodes(&roots, stratum);
+        let partition = self.dedup_nodes(partition.into_iter());
+        let own_partition: Vec<SqlId> = own_partition
+            .iter()
+            .map(|id| self.partition_key(*id, stratum))
+            .collect();
+        let partition: Vec<SqlId> = partition.iter().map(|id| self.partition_key(*id, stratum)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         let varying = self.sort_keys_in_partition(&order);
         let order = if varying.is_empty() && plain.is_empty() {
@@ -102,12 +105,12 @@ impl Planner<'_> {
             varying
         };
         for (id, descending) in order {
-            keys.push(self.emit_sort_key(id, descending, stage));
+            keys.push(self.emit_sort_key(id, descending, stratum));
         }
         for column in plain {
-            keys.push(self.emit_sort_column(&column, stage).1);
+            keys.push(self.emit_sort_column(&column, stratum).1);
         }
-        let mut windows = crate::emit::WindowKeys {
+        let mut windows = crate::emit::SelectWindowKeys {
             partition,
             own_partition,
             order: keys,
@@ -116,7 +119,7 @@ impl Planner<'_> {
             ..Default::default()
         };
         if self.spec.pivot.is_some() {
-            self.set_pivot_window_keys(&mut windows, stage);
+            self.set_pivot_window_keys(&mut windows, stratum);
         }
         self.emitter.tree().add_missing_asc_keywords(&mut windows.order);
         self.emitter.tree().add_missing_asc_keywords(&mut windows.pivot_order);
@@ -128,9 +131,9 @@ impl Planner<'_> {
         let value = |id: IrId| {
             let node = self.canonical_node(id);
             match (self.program().node(node), self.order_key_name(id)) {
-                (Ir::Column(column), _) => KeyValue::Column(column),
-                (_, name) if name.is_empty() => KeyValue::Expression(node),
-                (_, name) => KeyValue::Named(name.to_ascii_lowercase()),
+                (Ir::Column(column), _) => SortKeyValue::Column(column),
+                (_, name) if name.is_empty() => SortKeyValue::Expression(node),
+                (_, name) => SortKeyValue::Named(name.to_ascii_lowercase()),
             }
         };
         let partition: FxHashSet<_> = self.roles.partition.iter().map(|id| value(*id)).collect();
@@ -140,7 +143,7 @@ impl Planner<'_> {
 
     /// Adds a named window in the step's order if several values of a worksheet use this window and the dialect
     /// supports named windows.
-    pub(super) fn name_window(&mut self, ir_ids: &[IrId], stage: u32) {
+    pub(super) fn add_step_window(&mut self, ir_ids: &[IrId], stratum: u32) {
         let program = self.step.program;
         if !self.spec.sheet || !self.emitter.dialect.facts().named_windows || self.named_window.is_some() {
             return;
@@ -150,7 +153,7 @@ impl Planner<'_> {
                 return false;
             };
             let plain = program.window_frame(over).is_over_rows() && program.partition_keys(over).is_empty();
-            plain && self.stratum_column(**id, stage).is_none()
+            plain && self.stratum_column(**id, stratum).is_none()
         };
         if ir_ids.iter().filter(through).take(2).count() < 2 {
             return;
@@ -181,22 +184,22 @@ impl Planner<'_> {
     }
 
     /// Emits a sort key.
-    pub(super) fn emit_sort_key(&mut self, id: IrId, descending: bool, stage: u32) -> SqlId {
-        let key = self.emit_column_or_value(id, stage);
+    pub(super) fn emit_sort_key(&mut self, id: IrId, descending: bool, stratum: u32) -> SqlId {
+        let key = self.emit_column_or_value(id, stratum);
         let nullable = self.program().meta(id).nullable;
         self.emitter.emit_order_key(key, descending, nullable)
     }
 
     /// Emits an input column twice: unchanged and as a sort key.
-    pub(super) fn emit_sort_column(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
-        let column_sql = self.emit_input(column, stage);
-        let nullable = self.input_is_nullable(column);
+    pub(super) fn emit_sort_column(&mut self, column: &InputColumn, stratum: u32) -> (SqlId, SqlId) {
+        let column_sql = self.emit_input_column(column, stratum);
+        let nullable = self.is_input_nullable(column);
         (column_sql, self.emitter.emit_order_key(column_sql, false, nullable))
     }
 
     /// Emits a partition key of windows.
-    pub(super) fn partition_key(&mut self, id: IrId, stage: u32) -> SqlId {
-        let column_sql = self.emit_column_or_value(id, stage);
+    pub(super) fn partition_key(&mut self, id: IrId, stratum: u32) -> SqlId {
+        let column_sql = self.emit_column_or_value(id, stratum);
         self.emitter.partition_key(id, column_sql)
     }
 
@@ -215,33 +218,33 @@ impl Planner<'_> {
     /// Resolves a helper whose formula is only the name of another column.
     fn resolve_helpers(&self, root: IrId) -> IrId {
         self.program()
-            .resolve_names_until(root, |_, definition| self.step.outputs[definition])
+            .resolve_references_until(root, |_, definition| self.step.outputs[definition])
     }
 
     /// Emits the name of a computed or kept output column in the form in which a sort key refers to it.
-    fn output_name(&mut self, name: &str) -> SqlId {
+    fn emit_output_name(&mut self, name: &str) -> SqlId {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         let kept_column = match &self.spec.keep {
             _ if self.step.grouped || self.outputs.iter().any(|o| is(&o.name)) => None,
-            KeepColumns::Nothing => None,
-            KeepColumns::Joined(joined_columns) => joined_columns.iter().find(|column| is(&column.name)).cloned(),
+            InputProjection::Nothing => None,
+            InputProjection::Joined(joined_columns) => joined_columns.iter().find(|column| is(&column.name)).cloned(),
             // If relations are joined, the columns of the first relation are kept.
-            KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn {
+            InputProjection::All | InputProjection::Some(_) => Some(InputColumn {
                 relations: vec![0],
                 name: name.to_owned(),
             }),
         };
         match kept_column {
             Some(column) => {
-                let column_sql = self.kept_name(&column);
+                let column_sql = self.passthrough_column_name(&column);
                 self.emitter.tree().add_raw_text(&column_sql)
             }
-            None => self.emitter.generated_name(name, Span::default()),
+            None => self.emitter.emit_generated_name(name, Span::default()),
         }
     }
 
     /// Returns the sort keys of a query.
-    pub(super) fn order_keys(&mut self, from: &str) -> Vec<SqlId> {
+    pub(super) fn emit_order_by(&mut self, from: &str) -> Vec<SqlId> {
         let specified_keys = self.roles.order.iter();
         let order: Vec<(IrId, bool)> = specified_keys
             .map(|(id, down)| (self.resolve_helpers(*id), *down))
@@ -249,14 +252,14 @@ impl Planner<'_> {
         if order.is_empty() {
             return Vec::new();
         }
-        self.emit_unnamed_order(&order, from);
+        self.emit_non_output_sort_keys(&order, from);
         let mut keys: Vec<SortKey> = order
             .iter()
             .map(|(id, down)| self.specified_sort_key(*id, *down))
             .collect();
         self.add_grain_to_order(&mut keys);
         let outputs = self.result_column_names();
-        let last = self.last_stage();
+        let last = self.last_stratum();
         let mut keys: Vec<SqlId> = keys
             .into_iter()
             .map(|key| {
@@ -265,9 +268,9 @@ impl Planner<'_> {
                 let sql = match key.node {
                     Some(id) => self.emit_column_or_value(id, last),
                     None if is_output && (key.column.relations.is_empty() || self.input.joined.is_none()) => {
-                        self.output_name(&key.column.name)
+                        self.emit_output_name(&key.column.name)
                     }
-                    None => self.emit_input(&key.column, last),
+                    None => self.emit_input_column(&key.column, last),
                 };
                 self.emitter.emit_order_key(sql, key.descending, key.nullable)
             })
@@ -277,10 +280,10 @@ impl Planner<'_> {
     }
 
     /// Emits the sort keys that are not outputs.
-    fn emit_unnamed_order(&mut self, order: &[(IrId, bool)], from: &str) {
+    fn emit_non_output_sort_keys(&mut self, order: &[(IrId, bool)], from: &str) {
         let ids = order.iter().map(|(id, _)| *id);
-        let unnamed: Vec<IrId> = ids.filter(|id| self.order_key_output(*id).is_none()).collect();
-        let last = self.last_stage();
+        let unnamed: Vec<IrId> = ids.filter(|id| self.sort_key_output_name(*id).is_none()).collect();
+        let last = self.last_stratum();
         if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joined_input(last).is_none() {
             // Engines differ in whether a name inside an expression refers to the output or to the input column.
             let outputs: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
@@ -290,7 +293,7 @@ impl Planner<'_> {
     }
 
     fn specified_sort_key(&self, id: IrId, descending: bool) -> SortKey {
-        let name = self.order_key_output(id);
+        let name = self.sort_key_output_name(id);
         let node = name.is_none().then_some(id);
         let column = match name {
             Some(name) => InputColumn {
@@ -326,7 +329,7 @@ impl Planner<'_> {
             let columns = self.input_grain().into_iter();
             columns
                 .map(|column| {
-                    let nullable = self.input_is_nullable(&column);
+                    let nullable = self.is_input_nullable(&column);
                     (column, nullable)
                 })
                 .collect()
@@ -366,13 +369,13 @@ impl Planner<'_> {
             return outputs;
         }
         match (&self.spec.keep, self.input.relation) {
-            (KeepColumns::Some(kept_names), _) => {
+            (InputProjection::Some(kept_names), _) => {
                 outputs.extend(kept_names.iter().map(|name| name.to_ascii_lowercase()));
             }
-            (KeepColumns::Joined(kept_columns), _) => {
+            (InputProjection::Joined(kept_columns), _) => {
                 outputs.extend(kept_columns.iter().map(|c| c.name.to_ascii_lowercase()));
             }
-            (KeepColumns::All, Some(input)) => {
+            (InputProjection::All, Some(input)) => {
                 outputs.extend(input.columns().iter().map(|c| c.name().to_ascii_lowercase()));
             }
             _ => {}

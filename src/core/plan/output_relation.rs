@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::planner::Planner;
-use super::step::KeepColumns;
+use super::step::InputProjection;
 use crate::Type;
 use crate::schema::{Column, Relation};
 
@@ -11,7 +11,7 @@ impl Planner<'_> {
     /// Returns the columns that the next step can read, whether other columns may exist, and the grain.
     pub(super) fn output_relation(&mut self) -> (Relation, bool, Vec<String>) {
         let outputs = self.output_names();
-        let (mut relation, open) = self.columns_kept_in_output(&outputs);
+        let (mut relation, open) = self.passthrough_output_columns(&outputs);
         for index in 0..self.outputs.len() {
             if let Some(column) = self.output_column(index) {
                 relation.push(column);
@@ -29,7 +29,7 @@ impl Planner<'_> {
 
     /// Returns the columns of the input that the step keeps, and whether it keeps other columns, too. `outputs` are
     /// the names of the step's own columns, in lower case.
-    fn columns_kept_in_output(&self, outputs: &FxHashSet<String>) -> (Relation, bool) {
+    fn passthrough_output_columns(&self, outputs: &FxHashSet<String>) -> (Relation, bool) {
         let mut relation = Relation::new(self.spec.name);
         if self.step.grouped {
             return (relation, false);
@@ -46,28 +46,28 @@ impl Planner<'_> {
             column.nullable(nullable)
         };
         match (&self.spec.keep, self.input.relation) {
-            (KeepColumns::All, Some(input)) => {
+            (InputProjection::All, Some(input)) => {
                 let columns = input.columns().iter().filter(|column| !is_output(column.name()));
                 columns.for_each(|column| relation.push(filtered(column.clone())));
                 if input.is_marked_incomplete() {
                     return (relation.mark_incomplete(), true);
                 }
             }
-            (KeepColumns::All, None) => return (relation, true),
-            (KeepColumns::Some(names), input) => {
+            (InputProjection::All, None) => return (relation, true),
+            (InputProjection::Some(names), input) => {
                 for name in names.iter().filter(|n| !is_output(n)) {
                     let column = input.and_then(|r| r.column(name)).cloned();
                     relation.push(filtered(column.unwrap_or_else(|| Column::new(*name, Type::Unknown))));
                 }
             }
-            (KeepColumns::Joined(columns), _) => {
+            (InputProjection::Joined(columns), _) => {
                 for column in columns.iter().filter(|c| !is_output(&c.name)) {
                     let joined_column = self.input.joined.and_then(|joined| joined.column(column)).cloned();
                     let output_column = joined_column.unwrap_or_else(|| Column::new(&column.name, Type::Unknown));
-                    relation.push(output_column.nullable(self.input_is_nullable(column)));
+                    relation.push(output_column.nullable(self.is_input_nullable(column)));
                 }
             }
-            (KeepColumns::Nothing, _) => {}
+            (InputProjection::Nothing, _) => {}
         }
         (relation, false)
     }

@@ -9,7 +9,7 @@ use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId};
 
 /// Output column of a step.
-pub(super) struct StepColumn {
+pub(super) struct OutputColumn {
     pub name: String,
     pub root: IrId,
     /// Whether the column is a grouping key.
@@ -19,9 +19,9 @@ pub(super) struct StepColumn {
 }
 
 /// Returns the output columns of a step, in source order with the keys first.
-pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColumn> {
+pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<OutputColumn> {
     let program = step.program;
-    let mut outputs: Vec<StepColumn> = Vec::new();
+    let mut outputs: Vec<OutputColumn> = Vec::new();
     let mut names = rustc_hash::FxHashSet::default();
     for (index, definition) in program.definitions.iter().enumerate() {
         if !step.has_role(index, DefinitionRole::GroupBy) || definition.failed {
@@ -44,7 +44,7 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
             _ => (key_name(definition.span.text(spec.source)), definition.root, None),
         };
         if names.insert(name.to_ascii_lowercase()) {
-            outputs.push(StepColumn {
+            outputs.push(OutputColumn {
                 name,
                 root,
                 key: true,
@@ -59,7 +59,7 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
             && !definition.failed
         {
             let name = definition.name.as_deref().unwrap_or_default().to_owned();
-            outputs.push(StepColumn {
+            outputs.push(OutputColumn {
                 name,
                 root: definition.root,
                 key: false,
@@ -104,7 +104,7 @@ pub fn key_name(text: &str) -> String {
 }
 
 /// Returns the other nodes that repeat the timeframe of a key, each with the key's name.
-pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<IrId, String> {
+pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[OutputColumn]) -> FxHashMap<IrId, String> {
     let program = step.program;
     // A timeframe applies to a column or definition, or to the wall-clock time of an instant.
     let applied = |id: IrId| match program.node(id) {

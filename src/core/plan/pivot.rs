@@ -2,14 +2,14 @@
 
 use super::planner::Planner;
 use super::step::{InputColumn, PivotOrder};
-use crate::emit::WindowKeys;
+use crate::emit::SelectWindowKeys;
 use crate::ir::IrId;
 
 impl Planner<'_> {
     /// Sets the keys of the windows in a pivoted worksheet. The rows are identified by the sort keys and the other
     /// columns of the grain, except for the pivot's keys. The pivot's keys order the columns, ascending unless
     /// `order_by` specifies otherwise.
-    pub(super) fn set_pivot_window_keys(&mut self, windows: &mut WindowKeys, stage: u32) {
+    pub(super) fn set_pivot_window_keys(&mut self, windows: &mut SelectWindowKeys, stratum: u32) {
         let keys = self.roles.partition.clone();
         let names: Vec<String> = keys
             .iter()
@@ -44,15 +44,15 @@ impl Planner<'_> {
             .into_iter()
             .filter(|column| !is_used(column))
             .collect();
-        let sort_nodes: Vec<IrId> = self.distinct_nodes(order.iter().map(|(id, _)| *id));
-        self.emit_nodes(&sort_nodes, stage);
-        windows.pivot_rows = sort_nodes.iter().map(|id| self.partition_key(*id, stage)).collect();
+        let sort_nodes: Vec<IrId> = self.dedup_nodes(order.iter().map(|(id, _)| *id));
+        self.emit_nodes(&sort_nodes, stratum);
+        windows.pivot_rows = sort_nodes.iter().map(|id| self.partition_key(*id, stratum)).collect();
         windows.order.clear();
         for (id, descending) in order {
-            windows.order.push(self.emit_sort_key(id, descending, stage));
+            windows.order.push(self.emit_sort_key(id, descending, stratum));
         }
         for column in rest {
-            let (column_sql, key) = self.emit_sort_column(&column, stage);
+            let (column_sql, key) = self.emit_sort_column(&column, stratum);
             windows.pivot_rows.push(column_sql);
             windows.order.push(key);
         }
@@ -61,7 +61,7 @@ impl Planner<'_> {
             return;
         }
         for (id, descending) in keys.into_iter().zip(directions) {
-            windows.pivot_order.push(self.emit_sort_key(id, descending, stage));
+            windows.pivot_order.push(self.emit_sort_key(id, descending, stratum));
         }
     }
 }

@@ -4,15 +4,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::StepPlan;
 use super::holidays;
-use super::joins::ColumnsForLaterSelects;
+use super::joins::PassthroughColumns;
 use super::key_lookups::KeyLookups;
 use super::liveness::Liveness;
-use super::lookups::Lookups;
+use super::lookups::StratumLookups;
 use super::materialization;
 use super::materialized_values::MaterializedValues;
 use super::names::{CteNames, UsedNames};
-use super::outputs::{StepColumn, step_outputs, timeframe_aliases};
-use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
+use super::outputs::{OutputColumn, step_outputs, timeframe_aliases};
+use super::step::{InputProjection, StepInput, StepOutput, StepSpec, TabSource};
 use super::strata::{self, Strata};
 use super::time_columns::TimeColumn;
 use crate::Level;
@@ -30,7 +30,7 @@ pub(super) struct Planner<'p> {
     pub emitter: Emitter<'p>,
     pub materialized: MaterializedValues,
     pub strata: Strata,
-    pub outputs: Vec<StepColumn>,
+    pub outputs: Vec<OutputColumn>,
     /// Nodes that repeat a grouping key, with the key's column.
     pub aliases: FxHashMap<IrId, String>,
     /// Columns of earlier strata, by node. Each entry contains the column's stratum and name.
@@ -41,13 +41,13 @@ pub(super) struct Planner<'p> {
     pub materialized_by_stratum: Vec<Vec<IrId>>,
     pub roles: ClauseRoots,
     /// Columns of a joined input that later strata read.
-    pub passed_on: ColumnsForLaterSelects,
+    pub passed_on: PassthroughColumns,
     /// Whether the planner is currently emitting the keys of the windows.
     pub in_windows: bool,
     /// Window that several values of this stratum use.
     pub named_window: Option<NamedWindow>,
     /// Lookups that this stratum joins.
-    pub lookups: Lookups,
+    pub lookups: StratumLookups,
     /// Lookups of the step by key or row number.
     pub finds: KeyLookups,
     /// Numbered holidays, as tabs. The name of a tab is empty until a stratum reads the tab.
@@ -77,51 +77,52 @@ pub fn plan_step<'p>(
     input: &'p StepInput<'p>,
     dialect: Dialect,
     limits: &'p Limits,
-    work: &'p mut emit::EmitBuffers,
+    buffers: &'p mut emit::EmitBuffers,
     cte_names: &'p mut CteNames,
 ) -> StepOutput {
     let outputs = step_outputs(step, spec);
-    let mut used_names = names_of_step(step, spec, input, &outputs, dialect);
+    let mut used_names = collect_used_names(step, spec, input, &outputs, dialect);
     let aliases = timeframe_aliases(step, &outputs);
-    let reach = Liveness::from_step(step);
-    let (cuts, stages) = place_values(step, spec, input, dialect, &reach, &aliases, &mut used_names);
-    let mut emitter = Emitter::new(step.program, dialect, limits, work);
-    emitter.cased = cased_names(step, spec, &outputs);
+    let liveness = Liveness::from_step(step);
+    let (materialized, assigned_strata) =
+        materialize_and_assign_strata(step, spec, input, dialect, &liveness, &aliases, &mut used_names);
+    let mut emitter = Emitter::new(step.program, dialect, limits, buffers);
+    emitter.cased = case_sensitive_names(step, spec, &outputs);
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let mut planner = Planner {
         step,
         spec,
         input,
         emitter,
-        materialized: cuts,
-        strata: stages,
+        materialized: materialized,
+        strata: assigned_strata,
         outputs,
         aliases,
         columns: FxHashMap::default(),
         row_columns: FxHashMap::default(),
         materialized_by_stratum: Vec::new(),
         roles: find_clause_roots(step, spec),
-        passed_on: ColumnsForLaterSelects::default(),
+        passed_on: PassthroughColumns::default(),
         in_windows: false,
         named_window: None,
-        lookups: Lookups::default(),
-        finds: KeyLookups::new(step, &reach.live),
+        lookups: StratumLookups::default(),
+        finds: KeyLookups::new(step, &liveness.live),
         holidays: holidays::holiday_tabs(step.program, input),
         times: Vec::new(),
         cte_names,
         star_conflict: None,
     };
     planner.record_columns();
-    planner.choose_columns_for_later_selects(&mut used_names);
+    planner.choose_passthrough_columns(&mut used_names);
     planner.plan()
 }
 
 /// Returns the names that the planner cannot choose for its own columns.
-fn names_of_step(
+fn collect_used_names(
     step: &StepPlan<'_>,
     spec: &StepSpec<'_>,
     input: &StepInput<'_>,
-    outputs: &[StepColumn],
+    outputs: &[OutputColumn],
     dialect: Dialect,
 ) -> UsedNames {
     let mut used_names = UsedNames::new(dialect.max_bytes());
@@ -138,10 +139,10 @@ fn names_of_step(
             .iter()
             .for_each(|relation| used_names.reserve_columns(relation));
         match &spec.keep {
-            KeepColumns::Joined(kept_columns) => kept_columns.iter().for_each(|c| used_names.reserve(&c.name)),
+            InputProjection::Joined(kept_columns) => kept_columns.iter().for_each(|c| used_names.reserve(&c.name)),
             // An output replaces the kept column with the same name.
-            KeepColumns::Some(names) => names.iter().for_each(|name| used_names.reserve_name(name)),
-            KeepColumns::All | KeepColumns::Nothing => {}
+            InputProjection::Some(names) => names.iter().for_each(|name| used_names.reserve_name(name)),
+            InputProjection::All | InputProjection::Nothing => {}
         }
     }
     for output in outputs {
@@ -155,27 +156,27 @@ fn names_of_step(
 }
 
 /// Chooses the values that become columns, and the stratum of each value.
-fn place_values(
+fn materialize_and_assign_strata(
     step: &StepPlan<'_>,
     spec: &StepSpec<'_>,
     input: &StepInput<'_>,
     dialect: Dialect,
-    reach: &Liveness,
+    liveness: &Liveness,
     aliases: &FxHashMap<IrId, String>,
     reserved_names: &mut UsedNames,
 ) -> (MaterializedValues, Strata) {
     let plan = |used_names: &mut UsedNames, found_are_columns: bool| {
-        let cuts = materialization::materialize_values(
+        let materialized = materialization::materialize_values(
             step,
-            reach,
+            liveness,
             dialect,
             spec.source,
             aliases,
             used_names,
             found_are_columns,
         );
-        let stages = strata::assign_strata(step, reach, &cuts, aliases, input.joined.is_some());
-        (cuts, stages)
+        let assigned_strata = strata::assign_strata(step, liveness, &materialized, aliases, input.joined.is_some());
+        (materialized, assigned_strata)
     };
     // In a single select, the value of a lookup is a column of a joined relation, so it does not have to be
     // materialized, even if several expressions read it.
@@ -183,10 +184,11 @@ fn place_values(
         true => None,
         false => {
             let mut trial_names = reserved_names.clone();
-            Some((plan(&mut trial_names, true), trial_names)).filter(|((_, stages), _)| stages.last == 0)
+            Some((plan(&mut trial_names, true), trial_names))
+                .filter(|((_, assigned_strata), _)| assigned_strata.last == 0)
         }
     };
-    let (mut cuts, stages) = match in_one {
+    let (mut materialized, assigned_strata) = match in_one {
         Some((planned, trial_names)) => {
             *reserved_names = trial_names;
             planned
@@ -195,18 +197,18 @@ fn place_values(
     };
     materialization::materialize_late_aggregates(
         step,
-        reach,
-        &mut cuts,
-        stages.main,
-        &|id| stages.stratum_of(id),
+        liveness,
+        &mut materialized,
+        assigned_strata.main,
+        &|id| assigned_strata.stratum_of(id),
         spec.source,
         reserved_names,
     );
-    (cuts, stages)
+    (materialized, assigned_strata)
 }
 
 /// Returns the names of the columns whose names are case-sensitive.
-fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn]) -> FxHashSet<String> {
+fn case_sensitive_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[OutputColumn]) -> FxHashSet<String> {
     let program = step.program;
     let names = program
         .definitions
@@ -217,7 +219,7 @@ fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn])
         .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned))
         .collect();
     // A key that is a column keeps the letter case of that column, because other nodes use the same name.
-    let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
+    let of_column = |o: &&OutputColumn| match program.node(program.resolve_references(o.root)) {
         Ir::Column(column) => program
             .columns
             .try_get(column as usize)
@@ -292,17 +294,17 @@ impl Planner<'_> {
     fn record_columns(&mut self) {
         self.materialized_by_stratum = vec![Vec::new(); self.strata.last as usize + 1];
         for id in self.materialized.sorted_nodes() {
-            let stage = self.strata.stratum_of(id);
+            let stratum = self.strata.stratum_of(id);
             let name = self.materialized.name(id).unwrap_or_default().to_owned();
-            let before = self.step.grouped && stage < self.strata.main;
+            let before = self.step.grouped && stratum < self.strata.main;
             if before {
                 &mut self.row_columns
             } else {
                 &mut self.columns
             }
-            .insert(id, (stage, name));
-            if let Some(cuts) = self.materialized_by_stratum.get_mut(stage as usize) {
-                cuts.push(id);
+            .insert(id, (stratum, name));
+            if let Some(materialized) = self.materialized_by_stratum.get_mut(stratum as usize) {
+                materialized.push(id);
             }
         }
         let main = self.strata.main;
@@ -310,16 +312,18 @@ impl Planner<'_> {
             self.columns.entry(*id).or_insert_with(|| (main, name.clone()));
         }
         for output in &self.outputs {
-            let stage = if output.key {
+            let stratum = if output.key {
                 main
             } else {
                 self.strata.stratum_of(output.root)
             };
             // All outputs of the grouping select are columns. In later strata, only materialized outputs are columns.
-            let is_carried = (self.step.grouped && stage == main) || self.materialized.contains(output.root);
-            if is_carried && stage < self.strata.last {
+            let is_carried = (self.step.grouped && stratum == main) || self.materialized.contains(output.root);
+            if is_carried && stratum < self.strata.last {
                 let root = self.canonical_node(output.root);
-                self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
+                self.columns
+                    .entry(root)
+                    .or_insert_with(|| (stratum, output.name.clone()));
             }
         }
     }
@@ -327,7 +331,7 @@ impl Planner<'_> {
     /// Returns the node that is computed for the given node. The function follows references to definitions, and
     /// chooses the same node for all equal nodes.
     pub(super) fn canonical_node(&self, id: IrId) -> IrId {
-        self.materialized.representative(self.program().resolve_names(id))
+        self.materialized.representative(self.program().resolve_references(id))
     }
 
     /// Returns the helper that a node refers to, if a column of the groups contains the helper.
@@ -336,7 +340,7 @@ impl Planner<'_> {
             return None;
         }
         let mut helper = None;
-        self.program().resolve_names_until(id, |_, definition| {
+        self.program().resolve_references_until(id, |_, definition| {
             helper = self.materialized.helper_node(definition);
             helper.is_some()
         });
@@ -344,11 +348,11 @@ impl Planner<'_> {
     }
 
     /// Returns the name of the column from which this stratum reads a node. `None` if this stratum computes the node.
-    pub(super) fn stratum_column(&self, id: IrId, stage: u32) -> Option<&str> {
-        let is_earlier = |(column_stratum, _): &&(u32, String)| *column_stratum < stage;
+    pub(super) fn stratum_column(&self, id: IrId, stratum: u32) -> Option<&str> {
+        let is_earlier = |(column_stratum, _): &&(u32, String)| *column_stratum < stratum;
         let of_helper = || self.columns.get(&self.key_helper_node(id)?).filter(is_earlier);
         let id = self.canonical_node(id);
-        let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.strata.main);
+        let of_rows = || self.row_columns.get(&id).filter(|_| stratum <= self.strata.main);
         let column = self
             .columns
             .get(&id)
@@ -359,22 +363,22 @@ impl Planner<'_> {
     }
 
     /// Returns whether the relation that this stratum reads has a column with the same name as the relation.
-    pub(super) fn has_column(&self, relation: &str, stage: u32) -> bool {
+    pub(super) fn has_column_named(&self, relation: &str, stratum: u32) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
             || self
                 .columns
                 .values()
                 .chain(self.row_columns.values())
-                .any(|(column_stratum, name)| *column_stratum < stage && is(name))
+                .any(|(column_stratum, name)| *column_stratum < stratum && is(name))
             || match &self.spec.keep {
-                KeepColumns::Some(names) => names.iter().any(|n| is(n)),
-                KeepColumns::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
-                KeepColumns::Nothing | KeepColumns::Joined(_) => false,
+                InputProjection::Some(names) => names.iter().any(|n| is(n)),
+                InputProjection::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
+                InputProjection::Nothing | InputProjection::Joined(_) => false,
             }
     }
 
-    pub(super) fn last_stage(&self) -> u32 {
+    pub(super) fn last_stratum(&self) -> u32 {
         self.strata.last
     }
 

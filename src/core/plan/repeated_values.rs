@@ -3,7 +3,7 @@
 use super::StepPlan;
 use super::common_subexpressions::{SharedArguments, SharedValues};
 use super::liveness::live_nodes;
-use super::long_keys::{MAX_REPEATED_OPERATIONS, operations};
+use super::long_keys::{MAX_REPEATED_OPERATIONS, count_operations};
 use super::materialized_values::MaterializedValues;
 use crate::Level;
 use crate::arena::Arena;
@@ -22,7 +22,7 @@ const MAX_REPEATED_CONDITION: usize = 16;
 
 /// Equal values that can share a column.
 #[derive(Clone, Default)]
-struct ValueClass {
+struct EqualValues {
     /// First node with the value, and the definition that contains it.
     first: Option<(IrId, usize)>,
     /// Number of times that the SQL would contain the value.
@@ -40,7 +40,7 @@ pub(super) fn repeated_values(
 ) -> Arena<bool> {
     let step = shared.step;
     let program = step.program;
-    let lengths = value_lengths(step, dialect, materialized);
+    let lengths = operation_counts(step, dialect, materialized);
     let needs_column = |id: IrId, length: usize| {
         let limit = match program.node(id) {
             Ir::Apply { .. } => MAX_REPEATED_OPERATIONS,
@@ -65,7 +65,7 @@ pub(super) fn repeated_values(
         number << 2 | usize::from(rows[id.index()]) << 1 | usize::from(tested[definition])
     };
     let last = nodes.iter().map(|(id, index)| class_of(*id, *index)).max();
-    let mut classes = vec![ValueClass::default(); last.map_or(0, |last| last + 1)];
+    let mut classes = vec![EqualValues::default(); last.map_or(0, |last| last + 1)];
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     // Keys that are definitions, and sort keys that no window reads, are referred to by name.
     let is_written = |definition: usize| match step.roles[definition] {
@@ -107,7 +107,7 @@ pub(super) fn repeated_values(
         let of_operands = operands
             .iter()
             .map(|id| final_lengths.get(class_of(*id, index)).copied().unwrap_or(0));
-        let length = of_operands.fold(operations(program, dialect, id), usize::saturating_add);
+        let length = of_operands.fold(count_operations(program, dialect, id), usize::saturating_add);
         class.is_repeated &= needs_column(id, length);
         let is_column = class.is_repeated || materialized.contains(id);
         if let Some(final_length) = final_lengths.get_mut(class_index).filter(|_| !is_column) {
@@ -136,7 +136,7 @@ fn written_operands(program: &Program, id: IrId) -> Vec<IrId> {
 }
 
 /// Returns the number of calls, operators and branches in the SQL of each node.
-fn value_lengths(step: &StepPlan<'_>, dialect: Dialect, cuts: &MaterializedValues) -> Arena<usize> {
+fn operation_counts(step: &StepPlan<'_>, dialect: Dialect, materialized: &MaterializedValues) -> Arena<usize> {
     let program = step.program;
     let mut lengths = Arena::filled(0_usize, program.len());
     let definitions = program.order.iter().map(|index| &program.definitions[*index as usize]);
@@ -145,13 +145,19 @@ fn value_lengths(step: &StepPlan<'_>, dialect: Dialect, cuts: &MaterializedValue
         .flat_map(|ir_definition| ir_definition.first.0..=ir_definition.root.0)
         .map(IrId)
     {
-        let length = |id: IrId| if cuts.contains(id) { 0 } else { lengths[id.index()] };
+        let length = |id: IrId| {
+            if materialized.contains(id) {
+                0
+            } else {
+                lengths[id.index()]
+            }
+        };
         lengths[id.index()] = match program.node(id) {
             Ir::Definition(definition_index) if !step.keys[definition_index as usize] => {
                 length(program.definition_root(definition_index))
             }
             _ => {
-                let operation_count = operations(program, dialect, id);
+                let operation_count = count_operations(program, dialect, id);
                 program
                     .operands(id)
                     .map(length)

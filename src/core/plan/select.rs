@@ -2,11 +2,11 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::joins::ColumnsForLaterSelects;
-use super::lookup_by_key::to_name_part;
-use super::outputs::StepColumn;
+use super::joins::PassthroughColumns;
+use super::lookup_by_key::to_identifier_part;
+use super::outputs::OutputColumn;
 use super::planner::Planner;
-use super::step::{InputColumn, KeepColumns};
+use super::step::{InputColumn, InputProjection};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, SqlId, implicit_name};
@@ -19,10 +19,10 @@ impl Planner<'_> {
         let mut ctes = Vec::new();
         let mut from = self.input.name.to_owned();
         let mut first = None;
-        for stage in 0..last {
-            let (select, first_new) = self.build_stratum(stage, &from);
+        for stratum in 0..last {
+            let (select, first_new) = self.build_stratum_select(stratum, &from);
             ctes.append(&mut self.lookups.sources);
-            let name = self.stratum_name(stage, first_new.as_deref());
+            let name = self.stratum_name(stratum, first_new.as_deref());
             from.clone_from(&name);
             first = first.or(Some(ctes.len()));
             ctes.push(Cte::new(self.quoted_name(&name), select));
@@ -39,10 +39,10 @@ impl Planner<'_> {
     /// Returns the name of a stratum's CTE. The CTE has the step's own name if the step is the last step and the CTE
     /// has the rows that an analyst expects under that name. Otherwise, its name is an unused name derived from the
     /// added columns. The name of any other step belongs to the CTE with all columns of the step.
-    fn stratum_name(&mut self, stage: u32, first_new: Option<&str>) -> String {
+    fn stratum_name(&mut self, stratum: u32, first_new: Option<&str>) -> String {
         let step = self.spec.name;
-        let is_main = stage == self.strata.main && self.step.grouped;
-        if self.spec.last && (is_main || stage == 0 && !self.step.grouped) {
+        let is_main = stratum == self.strata.main && self.step.grouped;
+        if self.spec.last && (is_main || stratum == 0 && !self.step.grouped) {
             return step.to_owned();
         }
         let preferred_name = match first_new {
@@ -50,7 +50,7 @@ impl Planner<'_> {
             // If several steps add a column with the same name, the name of the input distinguishes their CTEs.
             Some(name) => match format!("with_{name}") {
                 name if self.cte_names.is_free(&name) => name,
-                name => format!("{}_{name}", to_name_part(self.input.name)),
+                name => format!("{}_{name}", to_identifier_part(self.input.name)),
             },
             // A stratum that adds no columns is a filter.
             None => format!("{step}_filtered"),
@@ -59,17 +59,17 @@ impl Planner<'_> {
     }
 
     /// Returns the expressions that a stratum computes, with the names of their columns.
-    pub(super) fn requested_columns(&self, stage: u32) -> Vec<(String, IrId)> {
-        let grouping = self.step.grouped && stage == self.strata.main;
+    pub(super) fn requested_columns(&self, stratum: u32) -> Vec<(String, IrId)> {
+        let grouping = self.step.grouped && stratum == self.strata.main;
         let mut requested: Vec<(String, IrId)> = Vec::new();
-        if stage == self.strata.last {
+        if stratum == self.strata.last {
             requested.extend(self.outputs.iter().map(|output| (output.name.clone(), output.root)));
             return requested;
         }
         if grouping {
             let mut seen = FxHashSet::default();
             for output in &self.outputs {
-                let is_here = output.key || self.strata.stratum_of(output.root) == stage;
+                let is_here = output.key || self.strata.stratum_of(output.root) == stratum;
                 // If two keys are equal, later selects read only one of them.
                 let is = if output.key {
                     self.canonical_node(output.root)
@@ -91,7 +91,7 @@ impl Planner<'_> {
             .collect();
         for id in self
             .materialized_by_stratum
-            .get(stage as usize)
+            .get(stratum as usize)
             .into_iter()
             .flatten()
             .filter(|id| !grouped.contains(id))
@@ -102,29 +102,29 @@ impl Planner<'_> {
     }
 
     /// Returns the conditions that a stratum tests.
-    pub(super) fn stratum_conditions(&self, stage: u32) -> impl Iterator<Item = IrId> {
-        let filter = self.roles.filter.filter(|_| stage == self.strata.filter);
+    pub(super) fn stratum_conditions(&self, stratum: u32) -> impl Iterator<Item = IrId> {
+        let filter = self.roles.filter.filter(|_| stratum == self.strata.filter);
         filter
             .into_iter()
-            .chain(self.roles.having.filter(|_| stage == self.strata.having))
+            .chain(self.roles.having.filter(|_| stratum == self.strata.having))
     }
 
     /// Returns the grouping select, or a select that passes on all input columns and adds new columns.
-    fn build_stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
-        let grouping = self.step.grouped && stage == self.strata.main;
-        let requested = self.requested_columns(stage);
+    fn build_stratum_select(&mut self, stratum: u32, from: &str) -> (Select, Option<String>) {
+        let grouping = self.step.grouped && stratum == self.strata.main;
+        let requested = self.requested_columns(stratum);
         let first_new = requested.first().map(|(name, _)| name.clone());
-        let mut select = self.build_select(stage, from, &requested);
+        let mut select = self.build_select(stratum, from, &requested);
         select.star = !grouping;
         // If several relations are joined, pass on only the columns that later strata read, because two relations can
         // have columns with the same name.
-        if self.joined_input(stage).is_some() && !grouping {
-            let mut items = self.items_for_later_selects();
+        if self.joined_input(stratum).is_some() && !grouping {
+            let mut items = self.passthrough_items();
             items.append(&mut select.items);
             select.items = items;
-            select.star = matches!(self.spec.keep, KeepColumns::All);
-        } else if stage == 0 && !grouping && self.hides_value_in_star() {
-            let mut items = self.items_in_place_of_star();
+            select.star = matches!(self.spec.keep, InputProjection::All);
+        } else if stratum == 0 && !grouping && self.hides_value_in_star() {
+            let mut items = self.expand_star_items();
             items.append(&mut select.items);
             (select.items, select.star) = (items, false);
         }
@@ -133,13 +133,13 @@ impl Planner<'_> {
 
     /// Returns the select with the step's columns, in their order.
     fn build_last_select(&mut self, from: &str) -> Select {
-        let stage = self.strata.last;
-        let grouping = self.step.grouped && stage == self.strata.main;
-        let requested = self.requested_columns(stage);
-        let mut select = self.build_select(stage, from, &requested);
+        let stratum = self.strata.last;
+        let grouping = self.step.grouped && stratum == self.strata.main;
+        let requested = self.requested_columns(stratum);
+        let mut select = self.build_select(stratum, from, &requested);
         let input_columns = match grouping {
             true => Some(Vec::new()),
-            false => self.kept_columns(stage),
+            false => self.passthrough_columns(stratum),
         };
         match input_columns {
             Some(kept_columns) => {
@@ -152,35 +152,35 @@ impl Planner<'_> {
                 select = select.project(columns.into_iter().map(|(_, item)| item));
             }
             None => {
-                let carried_count = self.count_outputs_in_star(stage);
+                let carried_count = self.count_outputs_in_star(stratum);
                 select.items.drain(..carried_count.min(select.items.len()));
-                select = select.keep_all();
+                select = select.select_star();
             }
         }
-        if self.is_ordered(stage) {
-            select = select.sort(self.order_keys(from));
+        if self.is_ordered(stratum) {
+            select = select.sort(self.emit_order_by(from));
         }
         select.limit(self.spec.limit)
     }
 
     /// Returns the input columns that the step keeps, with their names, except those that an output replaces. `None` if
     /// the columns are unknown.
-    fn kept_columns(&mut self, stage: u32) -> Option<Vec<(String, Item)>> {
+    fn passthrough_columns(&mut self, stratum: u32) -> Option<Vec<(String, Item)>> {
         let outputs = self.output_names();
         let is_replaced = |name: &str| outputs.contains(&name.to_ascii_lowercase());
         let names: Vec<String> = match &self.spec.keep {
-            KeepColumns::Nothing => Vec::new(),
-            KeepColumns::Joined(columns) => {
+            InputProjection::Nothing => Vec::new(),
+            InputProjection::Joined(columns) => {
                 let columns = columns.iter().filter(|column| !is_replaced(&column.name));
                 let item = |column: &InputColumn| {
-                    let expr = self.emit_input(column, stage);
-                    let alias = self.kept_name(column);
-                    (column.name.clone(), self.item(expr, alias))
+                    let expr = self.emit_input_column(column, stratum);
+                    let alias = self.passthrough_column_name(column);
+                    (column.name.clone(), self.select_item(expr, alias))
                 };
                 return Some(columns.map(item).collect());
             }
-            KeepColumns::Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
-            KeepColumns::All => {
+            InputProjection::Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
+            InputProjection::All => {
                 let input_relation = self
                     .input
                     .relation
@@ -190,7 +190,7 @@ impl Planner<'_> {
             }
         };
         let item = |name: String| {
-            let expr = self.emit_kept_column(&name);
+            let expr = self.emit_passthrough_column(&name);
             (name, Item::unnamed(expr))
         };
         Some(names.into_iter().filter(|name| !is_replaced(name)).map(item).collect())
@@ -199,15 +199,15 @@ impl Planner<'_> {
     /// Returns the number of the step's outputs that `*` already includes because earlier strata add them. The number
     /// is used if no schema specifies the columns. A column that `*` would include twice, or that is not an output, is
     /// stored in `star_conflict`.
-    fn count_outputs_in_star(&mut self, stage: u32) -> usize {
+    fn count_outputs_in_star(&mut self, stratum: u32) -> usize {
         let added: Vec<IrId> = self
             .materialized_by_stratum
             .iter()
-            .take(stage as usize)
+            .take(stratum as usize)
             .flatten()
             .copied()
             .collect();
-        let is_output = |(id, output): &(&IrId, &StepColumn)| {
+        let is_output = |(id, output): &(&IrId, &OutputColumn)| {
             self.materialized.representative(output.root) == **id
                 && self.materialized.name(**id) == Some(output.name.as_str())
         };
@@ -224,25 +224,25 @@ impl Planner<'_> {
             .filter(|column| column.relation.as_deref().is_none_or(is_step_input))
             .map(|column| column.name.to_ascii_lowercase())
             .collect();
-        let is_read = |output: &&StepColumn| read_names.contains(&output.name.to_ascii_lowercase());
+        let is_read = |output: &&OutputColumn| read_names.contains(&output.name.to_ascii_lowercase());
         let shadowed = || self.outputs.iter().find(is_read).map(|o| o.name.clone());
         self.star_conflict = shadowed().or(passed_on).or(helper);
         count
     }
 
     /// Returns a select of the given expressions, with the filters and grouping keys of its stratum.
-    fn build_select(&mut self, stage: u32, from: &str, requested: &[(String, IrId)]) -> Select {
-        let grouping = self.step.grouped && stage == self.strata.main;
+    fn build_select(&mut self, stratum: u32, from: &str, requested: &[(String, IrId)]) -> Select {
+        let grouping = self.step.grouped && stratum == self.strata.main;
         let filters: Vec<IrId> = self
             .roles
             .filter
-            .filter(|_| stage == self.strata.filter)
+            .filter(|_| stratum == self.strata.filter)
             .into_iter()
             .collect();
         let tested: Vec<IrId> = self
             .roles
             .having
-            .filter(|_| stage == self.strata.having)
+            .filter(|_| stratum == self.strata.having)
             .into_iter()
             .collect();
         let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
@@ -252,60 +252,60 @@ impl Planner<'_> {
                 .map(|(_, id)| *id)
                 .chain(tested.iter().copied())
                 .collect();
-            keys.extend(self.key_dependents(&groups, &keys, stage));
+            keys.extend(self.find_key_dependent_columns(&groups, &keys, stratum));
         }
-        let joined = self.joined_input(stage);
+        let joined = self.joined_input(stratum);
         let mut roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let key_nodes: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
-        if self.step.grouped && stage > self.strata.main {
+        if self.step.grouped && stratum > self.strata.main {
             // After grouping, the keys are the only remaining columns of the first select. The selected columns have
             // their output names.
-            self.passed_on = ColumnsForLaterSelects::default();
+            self.passed_on = PassthroughColumns::default();
             self.emitter.clear_renamed_columns();
             self.emitter.rename_struct_fields();
         }
         // Columns of several relations are qualified with their relations.
-        self.emitter.set_input_kind(joined.is_some(), stage > 0);
+        self.emitter.set_input_kind(joined.is_some(), stratum > 0);
         self.emitter.qualifier = if grouping && joined.is_none() {
-            self.grouping_qualifier(&key_nodes, stage, from, requested)
+            self.grouping_qualifier(&key_nodes, stratum, from, requested)
         } else {
             None
         };
         let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
-        self.lookups = self.find_lookups(&roots, stage, from);
-        self.add_lookup_ctes(stage, from);
+        self.lookups = self.find_lookups(&roots, stratum, from);
+        self.add_lookup_ctes(stratum, from);
         // If two relations are read, each column is qualified with its relation.
-        self.emitter.shadowed = !self.lookups.is_empty() || (shadows && self.has_column(from, stage));
+        self.emitter.shadowed = !self.lookups.is_empty() || (shadows && self.has_column_named(from, stratum));
         if self.emitter.shadowed {
             self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
         self.named_window = None;
-        self.emitter.windows.period_lookup_keys = self.emit_frame_keys(stage);
-        self.emit_nodes(&roots, stage);
-        let source = self.select_source(stage, from);
+        self.emitter.windows.period_lookup_keys = self.emit_frame_keys(stratum);
+        self.emit_nodes(&roots, stratum);
+        let source = self.select_source(stratum, from);
         let mut select = Select::scan(source.clone());
         select.window = self.named_window.take();
         if !self.lookups.is_empty() {
             select.star_of = Some(self.quoted_name(from));
-            select = select.join(self.lookup_joins(stage, from, &source));
+            select = select.join(self.lookup_joins(stratum, from, &source));
         }
         if let Some(joined) = joined {
             select = select.join(self.emit_joins(joined));
             select.star_of = Some(self.quoted_name(self.input.name));
         }
         for (name, id) in requested {
-            let is_computed = self.stratum_column(*id, stage).is_none();
+            let is_computed = self.stratum_column(*id, stratum).is_none();
             let expr = if is_computed {
                 self.emitter.emit_root(*id)
             } else {
-                self.emit_column_or_value(*id, stage)
+                self.emit_column_or_value(*id, stratum)
             };
             let alias = self.emitter.generated_name_text(name);
-            select.items.push(self.item(expr, alias));
+            select.items.push(self.select_item(expr, alias));
         }
         if grouping && keys.is_empty() {
-            self.ensure_one_row(requested, stage, &mut select);
+            self.ensure_one_row(requested, stratum, &mut select);
         }
         // Groups are filtered by HAVING in the grouping select, and by WHERE on their columns in a later stratum.
         let before: Vec<IrId> = if grouping {
@@ -313,23 +313,26 @@ impl Planner<'_> {
         } else {
             filters.into_iter().chain(tested.iter().copied()).collect()
         };
-        let conditions: Vec<SqlId> = before.iter().map(|id| self.emit_column_or_value(*id, stage)).collect();
+        let conditions: Vec<SqlId> = before
+            .iter()
+            .map(|id| self.emit_column_or_value(*id, stratum))
+            .collect();
         select = select.filter(self.emitter.tree().add_conjunction(conditions));
         if grouping {
-            select = select.group_by(keys.iter().map(|id| self.emit_column_or_value(*id, stage)).collect());
-            select.having = tested.first().map(|id| self.emit_column_or_value(*id, stage));
+            select = select.group_by(keys.iter().map(|id| self.emit_column_or_value(*id, stratum)).collect());
+            select.having = tested.first().map(|id| self.emit_column_or_value(*id, stratum));
         }
-        if stage == 0 && self.spec.times {
+        if stratum == 0 && self.spec.times {
             self.times = self.find_time_columns();
         }
         select
     }
 
     /// Ensures that a grouped select without keys returns one row, even if its SQL contains no aggregates.
-    fn ensure_one_row(&mut self, requested: &[(String, IrId)], stage: u32, select: &mut Select) {
+    fn ensure_one_row(&mut self, requested: &[(String, IrId)], stratum: u32, select: &mut Select) {
         let roots: Vec<IrId> = requested.iter().map(|(_, id)| *id).collect();
         let is_aggregate = |node: Ir| matches!(node, Ir::Aggregate { .. } | Ir::CountRows);
-        if !self.computed_sql_nodes(roots, stage).any(is_aggregate)
+        if !self.computed_sql_nodes(roots, stratum).any(is_aggregate)
             && let Some(item) = select.items.first_mut()
         {
             item.expr = self.emitter.emit_group_constant(item.expr);
@@ -338,14 +341,14 @@ impl Planner<'_> {
 
     /// Returns a select item with the given column name, as written in SQL. The item has an alias unless its expression
     /// already has that name. For example, `revenue.shop` has the name `shop`.
-    pub(super) fn item(&mut self, expr: SqlId, name: String) -> Item {
+    pub(super) fn select_item(&mut self, expr: SqlId, name: String) -> Item {
         let has_name = implicit_name(self.emitter.tree(), expr) == name;
         Item::new(expr, (!has_name).then_some(name))
     }
 
     /// Returns the source that a stratum reads.
-    pub(super) fn select_source(&self, stage: u32, from: &str) -> SelectSource {
-        if let (0, Some(source)) = (stage, self.input.source) {
+    pub(super) fn select_source(&self, stratum: u32, from: &str) -> SelectSource {
+        if let (0, Some(source)) = (stratum, self.input.source) {
             SelectSource::Input(source)
         } else {
             SelectSource::Name(self.quoted_name(from))
@@ -357,7 +360,7 @@ impl Planner<'_> {
     pub(super) fn grouping_qualifier(
         &mut self,
         roots: &[IrId],
-        stage: u32,
+        stratum: u32,
         from: &str,
         requested: &[(String, IrId)],
     ) -> Option<SqlId> {
@@ -371,59 +374,59 @@ impl Planner<'_> {
             let output = outputs.get(&program.columns[column as usize].name.to_ascii_lowercase());
             output.is_some_and(|root| program.node(*root) != Ir::Column(column))
         };
-        let clash = self.computed_nodes(roots, stage).any(clashes);
+        let clash = self.computed_nodes(roots, stratum).any(clashes);
         clash.then(|| self.emitter.emit_name(from, Span::default()))
     }
 
     /// Returns whether this stratum returns its rows in the step's order.
-    pub(super) fn is_ordered(&self, stage: u32) -> bool {
-        stage == self.strata.last && (self.spec.last || self.spec.limit.is_some())
+    pub(super) fn is_ordered(&self, stratum: u32) -> bool {
+        stratum == self.strata.last && (self.spec.last || self.spec.limit.is_some())
     }
 
     /// Returns the grouping keys of the step.
     fn group_keys(&self) -> Vec<IrId> {
-        self.distinct_nodes(self.outputs.iter().filter(|o| o.key).map(|o| o.root))
+        self.dedup_nodes(self.outputs.iter().filter(|o| o.key).map(|o| o.root))
     }
 
     /// Removes nodes that are equal to an earlier node.
-    pub(super) fn distinct_nodes(&self, ids: impl Iterator<Item = IrId>) -> Vec<IrId> {
+    pub(super) fn dedup_nodes(&self, ids: impl Iterator<Item = IrId>) -> Vec<IrId> {
         let mut seen = rustc_hash::FxHashSet::default();
         ids.filter(|id| seen.insert(self.canonical_node(*id))).collect()
     }
 
-    pub(super) fn emit_column_or_value(&mut self, id: IrId, stage: u32) -> SqlId {
-        match self.stratum_column(id, stage).map(str::to_owned) {
-            Some(name) => self.emitter.column_name(&name, self.step.program.meta(id).span),
+    pub(super) fn emit_column_or_value(&mut self, id: IrId, stratum: u32) -> SqlId {
+        match self.stratum_column(id, stratum).map(str::to_owned) {
+            Some(name) => self.emitter.emit_column_name(&name, self.step.program.meta(id).span),
             None => self.emitter.emitted_sql(id),
         }
     }
 
     /// Emits all nodes that the roots need in this stratum, in order. Nodes that an earlier stratum computes are
     /// emitted as columns.
-    pub(super) fn emit_nodes(&mut self, roots: &[IrId], stage: u32) {
+    pub(super) fn emit_nodes(&mut self, roots: &[IrId], stratum: u32) {
         let program = self.step.program;
-        let ids = self.nodes_in_order(roots, stage);
+        let ids = self.nodes_in_order(roots, stratum);
         let is = |kind: fn(Ir) -> bool| {
             ids.iter()
-                .any(|id| kind(program.node(*id)) && self.stratum_column(*id, stage).is_none())
+                .any(|id| kind(program.node(*id)) && self.stratum_column(*id, stratum).is_none())
         };
         let windows = is(|node| matches!(node, Ir::Window { .. }));
         let groups = is(|node| matches!(node, Ir::GroupWindow { .. }));
         if windows && !self.in_windows {
             self.in_windows = true;
-            self.set_window_keys(stage);
+            self.set_window_keys(stratum);
             self.in_windows = false;
-            self.name_window(&ids, stage);
+            self.add_step_window(&ids, stratum);
         }
         if groups {
             let keys = self.group_keys();
-            self.emit_nodes(&keys, stage);
-            self.emitter.windows.groups = keys.iter().map(|id| self.partition_key(*id, stage)).collect();
+            self.emit_nodes(&keys, stratum);
+            self.emitter.windows.groups = keys.iter().map(|id| self.partition_key(*id, stratum)).collect();
         }
         for id in ids {
-            match (self.stratum_column(id, stage).map(str::to_owned), program.node(id)) {
+            match (self.stratum_column(id, stratum).map(str::to_owned), program.node(id)) {
                 (Some(name), _) => self.emitter.emit_node_as_column(id, &name),
-                (None, Ir::PeriodLookup { .. } | Ir::RowLookup { .. }) => self.emit_lookup_value(id, stage),
+                (None, Ir::PeriodLookup { .. } | Ir::RowLookup { .. }) => self.emit_lookup_value(id, stratum),
                 (None, _) => self.emitter.emit(id),
             }
         }

@@ -108,7 +108,7 @@ pub struct StepSpec<'a> {
     /// Name of the step. If another step reads this step, the last select has this name.
     pub name: &'a str,
     pub last: bool,
-    pub keep: KeepColumns<'a>,
+    pub keep: InputProjection<'a>,
     pub limit: Option<u64>,
     pub descending: &'a [bool],
     /// Whether each definition's name is quoted, which means that the name is case-sensitive.
@@ -151,7 +151,7 @@ pub enum PivotOrder<'a> {
 }
 
 /// Columns of the input that a step passes on.
-pub enum KeepColumns<'a> {
+pub enum InputProjection<'a> {
     Nothing,
     All,
     Some(Vec<&'a str>),

@@ -2,7 +2,7 @@
 //! to find late rows.
 
 use super::planner::Planner;
-use super::step::{InputColumn, KeepColumns};
+use super::step::{InputColumn, InputProjection};
 use crate::check::split_truncation;
 use crate::ir::IrId;
 use crate::schema::{Column, Relation};
@@ -48,17 +48,17 @@ impl Planner<'_> {
         };
         let kept_columns: Vec<(InputColumn, Type)> = match &self.spec.keep {
             _ if self.step.grouped => Vec::new(),
-            KeepColumns::Nothing => Vec::new(),
-            KeepColumns::All => relation
+            InputProjection::Nothing => Vec::new(),
+            InputProjection::All => relation
                 .into_iter()
                 .flat_map(Relation::columns)
                 .map(|c| (of_input(c.name()), c.ty()))
                 .collect(),
-            KeepColumns::Some(names) => {
+            InputProjection::Some(names) => {
                 let ty = |name: &str| relation.and_then(|r| r.column(name)).map_or(Type::Unknown, Column::ty);
                 names.iter().map(|name| (of_input(name), ty(name))).collect()
             }
-            KeepColumns::Joined(columns) => {
+            InputProjection::Joined(columns) => {
                 let ty = |c: &InputColumn| {
                     self.input
                         .joined
@@ -71,7 +71,7 @@ impl Planner<'_> {
         let outputs = self.output_names();
         for (column, ty) in kept_columns {
             if may_be_time(ty) && !outputs.contains(&column.name.to_ascii_lowercase()) {
-                let value = self.emit_input(&column, 0);
+                let value = self.emit_input_column(&column, 0);
                 times.push(TimeColumn {
                     name: column.name,
                     value,

@@ -10,9 +10,9 @@ use crate::ir::{Ir, IrId};
 /// Iterator over the nodes that a stratum's SQL needs for the given roots. Each node is visited once, from the roots
 /// down. The iterator includes columns from earlier stages of the step. The inputs of these columns, and columns that a
 /// lookup reads from another row, are not included.
-pub(super) struct StepWalk<'w, 'p> {
+pub(super) struct StratumWalk<'w, 'p> {
     planner: &'w Planner<'p>,
-    stage: u32,
+    stratum: u32,
     open: Vec<IrId>,
     seen: FxHashSet<IrId>,
     /// Whether to skip arguments that are omitted in the SQL of their call.
@@ -20,10 +20,10 @@ pub(super) struct StepWalk<'w, 'p> {
 }
 
 impl<'p> Planner<'p> {
-    pub(super) fn start_walk(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> StepWalk<'_, 'p> {
-        StepWalk {
+    pub(super) fn walk_stratum(&self, roots: impl Into<Vec<IrId>>, stratum: u32) -> StratumWalk<'_, 'p> {
+        StratumWalk {
             planner: self,
-            stage,
+            stratum,
             open: roots.into(),
             seen: FxHashSet::default(),
             only_in_sql: false,
@@ -31,28 +31,28 @@ impl<'p> Planner<'p> {
     }
 
     /// Returns the visited nodes in the order of computation.
-    pub(super) fn nodes_in_order(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
-        let mut nodes: Vec<IrId> = self.start_walk(roots, stage).map(|(id, _)| id).collect();
+    pub(super) fn nodes_in_order(&self, roots: &[IrId], stratum: u32) -> Vec<IrId> {
+        let mut nodes: Vec<IrId> = self.walk_stratum(roots, stratum).map(|(id, _)| id).collect();
         nodes.sort_unstable();
         nodes
     }
 
     /// Returns the visited nodes that the stratum computes.
-    pub(super) fn computed_nodes(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
-        self.start_walk(roots, stage).filter_map(|(_, computed)| computed)
+    pub(super) fn computed_nodes(&self, roots: impl Into<Vec<IrId>>, stratum: u32) -> impl Iterator<Item = Ir> {
+        self.walk_stratum(roots, stratum).filter_map(|(_, computed)| computed)
     }
 
     /// Returns the nodes that the stratum computes, excluding arguments that do not appear in the SQL of their call.
-    pub(super) fn computed_sql_nodes(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
-        let walk = StepWalk {
+    pub(super) fn computed_sql_nodes(&self, roots: impl Into<Vec<IrId>>, stratum: u32) -> impl Iterator<Item = Ir> {
+        let walk = StratumWalk {
             only_in_sql: true,
-            ..self.start_walk(roots, stage)
+            ..self.walk_stratum(roots, stratum)
         };
         walk.filter_map(|(_, computed)| computed)
     }
 }
 
-impl Iterator for StepWalk<'_, '_> {
+impl Iterator for StratumWalk<'_, '_> {
     /// Visited node, with its operation if this stratum computes the node.
     type Item = (IrId, Option<Ir>);
 
@@ -62,7 +62,7 @@ impl Iterator for StepWalk<'_, '_> {
             if !self.seen.insert(id) {
                 continue;
             }
-            if self.planner.stratum_column(id, self.stage).is_some() {
+            if self.planner.stratum_column(id, self.stratum).is_some() {
                 return Some((id, None));
             }
             let node = program.node(id);

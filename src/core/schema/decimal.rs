@@ -60,7 +60,7 @@ impl DecimalDigits {
     }
 
     /// Returns the maximum precision of a result. On Postgres, an operand may already have a larger precision.
-    fn limit(self, other: Self) -> u32 {
+    fn max_precision(self, other: Self) -> u32 {
         MAX_PRECISION.max(self.precision).max(other.precision)
     }
 
@@ -81,7 +81,7 @@ impl DecimalDigits {
         Self::from_parts(
             self.integer_digits().max(other.integer_digits()),
             self.scale.max(other.scale),
-            self.limit(other),
+            self.max_precision(other),
         )
     }
 
@@ -90,7 +90,7 @@ impl DecimalDigits {
         Self::from_parts(
             self.integer_digits().max(other.integer_digits()).saturating_add(1),
             self.scale.max(other.scale),
-            self.limit(other),
+            self.max_precision(other),
         )
     }
 
@@ -103,7 +103,7 @@ impl DecimalDigits {
         let product = Self::from_parts(
             self.integer_digits().saturating_add(other.integer_digits()),
             scale,
-            self.limit(other),
+            self.max_precision(other),
         );
         product.filter(|_| scale <= MAX_PRODUCT_SCALE)
     }

@@ -10,7 +10,7 @@
 //!     primary_key: [id]
 //! ```
 
-use super::read::{named_pairs, wrong_shape_error};
+use super::read::{string_keyed_pairs, wrong_shape_error};
 use super::{Access, Column, Relation, Schema};
 use crate::Type;
 use crate::diag::suggest::{nearest_name, similar_name_help};
@@ -34,23 +34,23 @@ const TYPES: &[&str] = &[
 ];
 
 pub fn read(root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
-    for (key, name, value) in named_pairs(root, "the schema", faults) {
+    for (key, name, value) in string_keyed_pairs(root, "the schema", faults) {
         if name == "relations" {
-            for (key, name, value) in named_pairs(value, "`relations`", faults) {
+            for (key, name, value) in string_keyed_pairs(value, "`relations`", faults) {
                 if schema.relation(name).is_some() {
                     let message =
                         format!("the relation `{name}` is listed twice; names that differ only in case are the same");
                     faults.push(Diagnostic::new(Code::InvalidYaml, key.span, message));
                 }
-                schema.push(relation(name, value, faults));
+                schema.push(read_relation(name, value, faults));
             }
         } else {
-            faults.push(unknown_key(key, name, &["relations"]));
+            faults.push(unknown_key_error(key, name, &["relations"]));
         }
     }
 }
 
-pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
+pub fn read_relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
     let own_name = node.text_at("name").unwrap_or(name);
     let mut relation = Relation::new(own_name).with_schema_name(name);
     let mut access = None;
@@ -58,11 +58,11 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
     let mut primary_key = None;
     // Columns outside of `columns` are reported as a single error.
     let mut misplaced = false;
-    for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
+    for (key, word, value) in string_keyed_pairs(node, &format!("`{name}`"), faults) {
         match word {
             "columns" => {
-                for (key, name, value) in named_pairs(value, "`columns`", faults) {
-                    let column = column(key, name, value, faults);
+                for (key, name, value) in string_keyed_pairs(value, "`columns`", faults) {
+                    let column = read_column(key, name, value, faults);
                     relation.push(column);
                 }
             }
@@ -92,7 +92,7 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
                 faults.push(Diagnostic::new(Code::UnknownKey, key.span, message).with_help(help));
             }
             _ if is_type(value) => {}
-            _ => faults.push(unknown_key(key, word, RELATION_KEYS)),
+            _ => faults.push(unknown_key_error(key, word, RELATION_KEYS)),
         }
     }
     if let Some(access) = access {
@@ -107,7 +107,7 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
     }
 }
 
-fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Column {
+fn read_column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Column {
     let mut column = Column::new(name, Type::Unknown).with_quoted_name(key.is_quoted());
     if node.pairs().is_none() {
         return if node.is_null() {
@@ -118,7 +118,7 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
                 .with_declared_type(node.text().unwrap_or_default())
         };
     }
-    for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
+    for (key, word, value) in string_keyed_pairs(node, &format!("`{name}`"), faults) {
         match word {
             "type" => {
                 column = column
@@ -146,7 +146,7 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
                 Some(quoted) => column = column.with_quoted_name(quoted),
                 None => faults.push(wrong_shape_error(value, "`quoted`", "true or false")),
             },
-            _ => faults.push(unknown_key(key, word, COLUMN_KEYS)),
+            _ => faults.push(unknown_key_error(key, word, COLUMN_KEYS)),
         }
     }
     column
@@ -240,7 +240,7 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
     names
 }
 
-fn unknown_key(key: &Node, name: &str, known_keys: &[&str]) -> Diagnostic {
+fn unknown_key_error(key: &Node, name: &str, known_keys: &[&str]) -> Diagnostic {
     let help = match nearest_name(name, known_keys.iter().copied()) {
         Some(near) => similar_name_help(near),
         None => format!(

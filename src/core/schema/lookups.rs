@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// Lookup by name, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Lookup {
+pub enum RecordedLookup {
     Relation(String),
     MetricSet(String),
     CurrentDate,
@@ -17,20 +17,20 @@ pub enum Lookup {
 
 thread_local! {
     /// Lookups of the compilation on this thread. `None` if they are not recorded.
-    static RECORDED: RefCell<Option<BTreeSet<Lookup>>> = const { RefCell::new(None) };
+    static RECORDED_LOOKUPS: RefCell<Option<BTreeSet<RecordedLookup>>> = const { RefCell::new(None) };
 }
 
 /// Calls a function. Returns the function's result and all lookups that the function made on this thread.
-pub fn record_lookups<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<Lookup>) {
-    let outer = RECORDED.replace(Some(BTreeSet::new()));
+pub fn record_lookups<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<RecordedLookup>) {
+    let outer = RECORDED_LOOKUPS.replace(Some(BTreeSet::new()));
     let result = work();
-    let recorded = RECORDED.replace(outer).unwrap_or_default();
+    let recorded = RECORDED_LOOKUPS.replace(outer).unwrap_or_default();
     (result, recorded)
 }
 
 /// Adds a lookup, if lookups are recorded.
-pub fn add_lookup(lookup: impl FnOnce() -> Lookup) {
-    RECORDED.with_borrow_mut(|recorded| {
+pub fn add_lookup(lookup: impl FnOnce() -> RecordedLookup) {
+    RECORDED_LOOKUPS.with_borrow_mut(|recorded| {
         if let Some(recorded) = recorded {
             recorded.insert(lookup());
         }

@@ -205,7 +205,7 @@ impl Column {
     /// Merges two columns. Returns `self`, with the type of `other` if that type is more precise.
     #[must_use]
     pub fn merged_with(&self, other: &Self) -> Self {
-        if self.type_precision() >= other.type_precision() {
+        if self.type_specificity() >= other.type_specificity() {
             return self.clone();
         }
         Self {
@@ -248,7 +248,7 @@ impl Column {
     }
 
     /// Returns a rank: unknown types, then user-defined types, then all other types.
-    fn type_precision(&self) -> u8 {
+    fn type_specificity(&self) -> u8 {
         match self.ty {
             Type::Unknown => 0,
             Type::Other if self.is_user_defined => 1,

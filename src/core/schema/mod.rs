@@ -20,9 +20,9 @@ use crate::symbol_table::NameIndex;
 
 pub use column::{Column, ColumnProvenance};
 pub use decimal::DecimalDigits;
-use lookups::Lookup;
+use lookups::RecordedLookup;
 pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_name as omni_view_name};
-pub use omni_file::{OmniFieldKind, OmniFile, OmniFileKind, OmniRows, omni_references, replace_omni_references};
+pub use omni_file::{OmniFieldKind, OmniFile, OmniFileKind, OmniRowSource, omni_references, replace_omni_references};
 pub use relation::{Access, Relation, RelationOrigin};
 pub use structs::field_name;
 
@@ -71,7 +71,7 @@ impl Schema {
             .by_name
             .find(relation.into(), |i| self.relations[i].schema_name().as_bytes());
         if let Some(relation) = index.and_then(|index| self.relations.try_get_mut(index)) {
-            relation.record_removed(columns.into_iter().map(Into::into));
+            relation.record_removed_columns(columns.into_iter().map(Into::into));
         }
         self
     }
@@ -91,14 +91,14 @@ impl Schema {
     /// Returns the relations, in order.
     #[must_use]
     pub fn relations(&self) -> &[Relation] {
-        lookups::add_lookup(|| Lookup::Everything);
+        lookups::add_lookup(|| RecordedLookup::Everything);
         self.relations.as_slice()
     }
 
     /// Returns the relation with this name, ignoring case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
-        lookups::add_lookup(|| Lookup::Relation(name.to_ascii_lowercase()));
+        lookups::add_lookup(|| RecordedLookup::Relation(name.to_ascii_lowercase()));
         self.by_name
             .find(name.into(), |i| self.relations[i].schema_name().as_bytes())
             .map(|i| &self.relations[i])

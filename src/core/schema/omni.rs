@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::read::{named_pairs, wrong_shape_error};
+use super::read::{string_keyed_pairs, wrong_shape_error};
 use super::{Column, Relation, Schema};
 use crate::Type;
 use crate::diag::Diagnostic;
@@ -17,7 +17,7 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
     let mut relation = Relation::new(name.clone());
     let (mut key, mut gone) = (Vec::new(), Vec::new());
     if let Some(dimensions) = root.get("dimensions") {
-        for (node, name, dimension) in named_pairs(dimensions, "`dimensions`", faults) {
+        for (node, name, dimension) in string_keyed_pairs(dimensions, "`dimensions`", faults) {
             if dimension.pairs().is_none() && !dimension.is_null() {
                 faults.push(wrong_shape_error(dimension, &format!("`{name}`"), "a mapping"));
                 continue;

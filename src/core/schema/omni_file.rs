@@ -26,7 +26,7 @@ pub enum OmniFileKind {
 
 /// Source of a view's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OmniRows {
+pub enum OmniRowSource {
     /// Table in the warehouse.
     Table,
     /// SQL.
@@ -78,11 +78,11 @@ impl<'n> OmniFile<'n> {
 
     /// Returns the source of the view's rows.
     #[must_use]
-    pub fn rows(self) -> OmniRows {
+    pub fn rows(self) -> OmniRowSource {
         match (self.root.get("query"), self.root.get("sql")) {
-            (Some(_), _) => OmniRows::Query,
-            (None, Some(_)) => OmniRows::Sql,
-            (None, None) => OmniRows::Table,
+            (Some(_), _) => OmniRowSource::Query,
+            (None, Some(_)) => OmniRowSource::Sql,
+            (None, None) => OmniRowSource::Table,
         }
     }
 

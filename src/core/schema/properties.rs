@@ -11,17 +11,17 @@ use crate::yaml::Node;
 /// Adds the relations of a properties file. All other keys in the file are relevant only to dbt.
 pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     for kind in ["models", "seeds", "snapshots"] {
-        for node in list(root, kind, faults) {
-            if let Some(facts) = relation(node, faults) {
+        for node in read_list(root, kind, faults) {
+            if let Some(facts) = read_relation(node, faults) {
                 let longer = format!("{kind}.{}", facts.name);
                 schema.add(facts.into_relation(dialect), || longer);
             }
         }
     }
-    for source in list(root, "sources", faults) {
+    for source in read_list(root, "sources", faults) {
         let name = source.text_at("name").unwrap_or_default();
-        for node in list(source, "tables", faults) {
-            if let Some(facts) = relation(node, faults) {
+        for node in read_list(source, "tables", faults) {
+            if let Some(facts) = read_relation(node, faults) {
                 let longer = format!("{name}.{}", facts.name);
                 schema.add(facts.into_relation(dialect), || longer);
             }
@@ -29,7 +29,7 @@ pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &
     }
 }
 
-fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadata> {
+fn read_relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadata> {
     let name = node_name(node, faults)?;
     let mut facts = RelationMetadata {
         name: name.to_owned(),
@@ -44,7 +44,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
     facts.access = text_at("access").and_then(Access::from_name);
     facts.group = text_at("group").map(str::to_owned);
     let enforced = enforces_constraints(node);
-    for column in list(node, "columns", faults) {
+    for column in read_list(node, "columns", faults) {
         let Some(name) = node_name(column, faults) else {
             continue;
         };
@@ -62,7 +62,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
             .concat(),
             ..ColumnMetadata::default()
         };
-        for test in tests(column).filter(DbtTest::holds_always) {
+        for test in read_tests(column).filter(DbtTest::is_unconditional) {
             column_metadata.not_null |= test.name == "not_null";
             column_metadata.unique |= test.name == "unique";
             if let Some(values) = test.test_argument("values").filter(|_| test.name == "accepted_values") {
@@ -73,7 +73,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
                     .collect();
             }
         }
-        for constraint in list(column, "constraints", faults).iter().filter(|_| enforced) {
+        for constraint in read_list(column, "constraints", faults).iter().filter(|_| enforced) {
             match constraint.text_at("type") {
                 Some("not_null") => column_metadata.not_null = true,
                 Some("primary_key") => column_metadata.key = true,
@@ -82,7 +82,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
         }
         facts.columns.push(column_metadata);
     }
-    for test in tests(node).filter(|t| t.name.ends_with("unique_combination_of_columns") && t.holds_always()) {
+    for test in read_tests(node).filter(|t| t.name.ends_with("unique_combination_of_columns") && t.is_unconditional()) {
         let columns = test
             .test_argument("combination_of_columns")
             .and_then(Node::items)
@@ -102,7 +102,7 @@ fn node_name<'n>(node: &'n Node, faults: &mut Vec<Diagnostic>) -> Option<&'n str
     name
 }
 
-fn list<'n>(node: &'n Node, key: &str, faults: &mut Vec<Diagnostic>) -> &'n [Node] {
+fn read_list<'n>(node: &'n Node, key: &str, faults: &mut Vec<Diagnostic>) -> &'n [Node] {
     let Some(value) = node.get(key) else { return &[] };
     match value.items() {
         Some(items) => items,
@@ -128,7 +128,7 @@ struct DbtTest<'n> {
     settings: Option<&'n Node>,
 }
 
-fn tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
+fn read_tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
     let lists = ["data_tests", "tests"]
         .into_iter()
         .filter_map(|key| node.get(key)?.items());
@@ -153,7 +153,7 @@ fn tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
 impl DbtTest<'_> {
     /// Returns whether a passing test guarantees its property: the test must be enabled, cover all rows, and report
     /// errors instead of warnings.
-    fn holds_always(&self) -> bool {
+    fn is_unconditional(&self) -> bool {
         let Some(settings) = self.settings else { return true };
         let config = settings.get("config");
         let setting = |key: &str| {

@@ -152,7 +152,7 @@ pub fn wrong_shape_error(node: &Node, description: &str, expected: &str) -> Diag
 
 /// Returns the pairs of a mapping whose keys are strings. Reports keys that are not strings, and nodes that are not
 /// mappings.
-pub fn named_pairs<'n>(
+pub fn string_keyed_pairs<'n>(
     node: &'n Node,
     description: &str,
     faults: &mut Vec<Diagnostic>,

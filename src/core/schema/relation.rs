@@ -350,7 +350,7 @@ impl Relation {
     /// ```
     #[must_use]
     pub fn with_past_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
-        self.record_removed(columns.into_iter().map(Into::into));
+        self.record_removed_columns(columns.into_iter().map(Into::into));
         self
     }
 
@@ -362,7 +362,7 @@ impl Relation {
         }
     }
 
-    pub(super) fn record_removed(&mut self, columns: impl Iterator<Item = String>) {
+    pub(super) fn record_removed_columns(&mut self, columns: impl Iterator<Item = String>) {
         let gone: Vec<Arc<str>> = columns
             .filter(|name| self.position(name.as_str()).is_none())
             .map(Arc::from)

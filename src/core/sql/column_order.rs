@@ -12,13 +12,13 @@ pub fn put_plain_columns_first(tree: &SqlTree, ctes: &mut [Cte], body: &Select) 
         return;
     }
     for cte in ctes.iter_mut().filter(|cte| !is_union(&cte.body)) {
-        cte.body.items.sort_by_key(|item| !is_plain(tree, item.expr));
-        cte.body.group_by.sort_by_key(|key| !is_plain(tree, *key));
+        cte.body.items.sort_by_key(|item| !is_plain_expr(tree, item.expr));
+        cte.body.group_by.sort_by_key(|key| !is_plain_expr(tree, *key));
     }
 }
 
 /// Returns whether an expression is a name, a literal or a conversion.
-fn is_plain(tree: &SqlTree, id: SqlId) -> bool {
+fn is_plain_expr(tree: &SqlTree, id: SqlId) -> bool {
     match *tree.node(id) {
         Sql::Field { .. } | Sql::Macro { .. } | Sql::Cast { name: "cast", .. } => true,
         Sql::Text { first, len } => {

@@ -38,7 +38,7 @@ impl SqlTree {
         for (key, _) in keys.iter_mut().zip(bare).filter(|(_, is_bare)| *is_bare) {
             let span = self.meta(*key).span;
             let mut parts = match *self.node(*key) {
-                Sql::Spaced(parts) if self.has_nulls_last(parts) => self.args(parts).to_vec(),
+                Sql::Spaced(parts) if self.specifies_null_order(parts) => self.args(parts).to_vec(),
                 _ => vec![*key],
             };
             parts.insert(1, self.add_word("asc", span));
@@ -86,7 +86,7 @@ impl SqlTree {
     }
 
     /// Returns whether a key of `order by` specifies the position of its NULLs.
-    pub fn has_nulls_last(&self, key: SqlSlice) -> bool {
+    pub fn specifies_null_order(&self, key: SqlSlice) -> bool {
         self.args(key)
             .last()
             .is_some_and(|part| self.node(*part) == &Sql::Word("nulls last"))
@@ -111,8 +111,8 @@ impl SqlTree {
         for part in &mut parts {
             if let Sql::Binary { op, left, right } = *self.node(*part)
                 && let Some(op) = op.swapped()
-                && self.is_field_of(left, joined) == Some(true)
-                && self.is_field_of(right, joined) == Some(false)
+                && self.is_column_of(left, joined) == Some(true)
+                && self.is_column_of(right, joined) == Some(false)
             {
                 *part = self.add_binary(op, right, left, Span::default());
                 turned = true;
@@ -126,7 +126,7 @@ impl SqlTree {
     }
 
     /// Returns whether a qualified column belongs to this relation.
-    fn is_field_of(&self, field: SqlId, relation: &str) -> Option<bool> {
+    fn is_column_of(&self, field: SqlId, relation: &str) -> Option<bool> {
         let Sql::Field { qualifier, .. } = *self.node(field) else {
             return None;
         };

@@ -9,23 +9,23 @@ use super::tree::SqlTree;
 
 /// Existing CTEs of a query, by the text of their selects.
 #[derive(Debug, Default)]
-pub struct CteTexts {
+pub struct CteIndex {
     names: HashMap<String, String>,
     /// Number of CTEs whose texts are known.
     count: usize,
 }
 
-impl CteTexts {
+impl CteIndex {
     /// Removes each CTE whose select is equal to that of an earlier CTE, and redirects the selects that read it to the
     /// earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name. `earlier` begins
     /// with the CTEs of the previous call.
-    pub fn share_equal(&mut self, tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut Select)) {
+    pub fn dedup_ctes(&mut self, tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut Select)) {
         if ctes.is_empty() {
             return;
         }
         let new = earlier.get(self.count..).unwrap_or_default();
         let selects = new.iter().chain(&*ctes).map(|cte| &cte.body);
-        let names: Vec<String> = (0..=selects.map(last_input).max().unwrap_or(0))
+        let names: Vec<String> = (0..=selects.map(max_input_index).max().unwrap_or(0))
             .map(|input| format!("<{input}>"))
             .collect();
         let inputs: Vec<QueryInput<'_>> = names
@@ -52,13 +52,13 @@ impl CteTexts {
             let name = cte.name.clone();
             let is_joined = || {
                 let mut readers = ctes.iter().skip(index + 1).map(|cte| &cte.body).chain([&*body]);
-                readers.any(|reader| joins(reader, &name))
+                readers.any(|reader| joins_relation(reader, &name))
             };
             match earlier_name.filter(|_| !is_joined()) {
                 Some(equal_name) => {
                     ctes.remove(index);
                     let readers = ctes.iter_mut().skip(index).map(|cte| &mut cte.body).chain([&mut *body]);
-                    readers.for_each(|reader| rename(reader, &name, equal_name));
+                    readers.for_each(|reader| redirect_source(reader, &name, equal_name));
                 }
                 None => index += 1,
             }
@@ -66,12 +66,12 @@ impl CteTexts {
     }
 }
 
-fn last_input(select: &Select) -> u32 {
+fn max_input_index(select: &Select) -> u32 {
     select.inputs().max().unwrap_or(0)
 }
 
 /// Returns whether a select joins a relation, or contains a `*` that is qualified with the relation's name.
-fn joins(select: &Select, name: &str) -> bool {
+fn joins_relation(select: &Select, name: &str) -> bool {
     let is_name = |source: &SelectSource| source.cte_name() == Some(name);
     select.branches().any(|branch| {
         let is_joined = branch.joins.iter().any(|join| is_name(&join.source));
@@ -79,7 +79,7 @@ fn joins(select: &Select, name: &str) -> bool {
     })
 }
 
-fn rename(select: &mut Select, name: &str, to: &str) {
+fn redirect_source(select: &mut Select, name: &str, to: &str) {
     for branch in std::iter::once(&mut select.from).chain(select.unions.iter_mut().map(|branch| &mut branch.from)) {
         if let Some(SelectSource::Name(source_name)) = branch
             && source_name == name

@@ -20,13 +20,13 @@ mod text;
 mod tree;
 
 pub use column_order::put_plain_columns_first;
-pub use equal_ctes::CteTexts;
+pub use equal_ctes::CteIndex;
 pub use query::{
     Cte, Item, Join, JoinKind, NamedWindow, OptionalCondition, Query, QueryInput, Select, SelectSource, implicit_name,
     write_query,
 };
 pub use query_plan::{OperatorKind, PlanNames, PlanOperator, PlanPart, QueryPlan};
-pub use repeated_reads::repeats_call;
-pub use single_line::{FlatStep, Mapping, write_flat, write_flat_mapped};
+pub use repeated_reads::has_repeated_call;
+pub use single_line::{FlatStep, SpanMapping, write_flat, write_flat_mapped};
 pub use text::SqlText;
 pub use tree::{Sql, SqlId, SqlSlice, SqlTree};

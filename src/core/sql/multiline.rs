@@ -1,6 +1,6 @@
 //! Line breaks of expressions that do not fit on one line, by kind of node.
 
-use super::pretty::{LayoutStep, WIDTH, inner_indent};
+use super::pretty::{LINE_WIDTH, LayoutStep, inner_indent};
 use super::text::SqlText;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::dialect::op::Op;
@@ -18,7 +18,7 @@ fn write_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<L
 }
 
 /// Prints parts with spaces between them. Line breaks occur only inside the parts.
-fn write_words(tree: &SqlTree, slice: SqlSlice, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
+fn write_spaced_parts(tree: &SqlTree, slice: SqlSlice, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
     for (i, part) in tree.args(slice).iter().enumerate().rev() {
         let is_last = i + 1 == slice.count as usize;
         stack.push(LayoutStep::node(*part, indent, if is_last { after } else { 0 }));
@@ -117,7 +117,7 @@ pub(super) fn write_multiline(
                 LayoutStep::Line(inner),
             ]);
         }
-        Sql::Spaced(args) => write_words(tree, args, indent, after, stack),
+        Sql::Spaced(args) => write_spaced_parts(tree, args, indent, after, stack),
         Sql::List(args) => write_separated_lines(tree, args, indent, stack),
         Sql::Paren(x) => {
             out.text.push('(');
@@ -262,14 +262,14 @@ fn write_window(tree: &SqlTree, id: SqlId, call: SqlId, indent: usize, stack: &m
             ]);
         }
         _ => {
-            write_over(tree, id, indent, stack);
+            write_over_clause(tree, id, indent, stack);
             stack.extend([LayoutStep::Str(" "), LayoutStep::node(call, indent, 7)]);
         }
     }
 }
 
 /// Returns the function call of a window with an inline definition in parentheses. `None` for other nodes.
-pub(super) fn multiline_window(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
+pub(super) fn inline_window_call(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
     match *tree.node(id) {
         Sql::OverNamed { x, rows: Some(_), .. } => Some(x),
         Sql::Over {
@@ -283,7 +283,7 @@ pub(super) fn multiline_window(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
 }
 
 /// Prints `over (…)` on several lines, with the closing parenthesis at `indent`.
-pub(super) fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+pub(super) fn write_over_clause(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let inner = inner_indent(indent);
     stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
     match *tree.node(id) {
@@ -300,7 +300,7 @@ pub(super) fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut V
                     continue;
                 }
                 let width: usize = tree.args(slice).iter().map(|i| tree.width(*i) as usize + 2).sum();
-                if inner + word.len() + 1 + width <= WIDTH {
+                if inner + word.len() + 1 + width <= LINE_WIDTH {
                     for (i, id) in tree.args(slice).iter().enumerate().rev() {
                         stack.push(LayoutStep::Flat(*id));
                         stack.push(LayoutStep::Str(if i > 0 { ", " } else { " " }));
@@ -320,7 +320,7 @@ pub(super) fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut V
 /// are aligned.
 fn write_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let is_chain = matches!(tree.node(value), Sql::Binary { .. });
-    let is_below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
+    let is_below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > LINE_WIDTH;
     if is_below {
         stack.push(LayoutStep::node(value, inner_indent(indent), 0));
         stack.push(LayoutStep::Line(inner_indent(indent)));
@@ -340,7 +340,7 @@ fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &m
         indent,
         after: 0,
     };
-    if indent + 5 + test_width + 6 + value_width <= WIDTH {
+    if indent + 5 + test_width + 6 + value_width <= LINE_WIDTH {
         stack.extend([
             node(value, indent),
             LayoutStep::Str(" then "),
@@ -348,7 +348,7 @@ fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &m
             LayoutStep::Str("when "),
             LayoutStep::Line(indent),
         ]);
-    } else if indent + 5 + test_width <= WIDTH {
+    } else if indent + 5 + test_width <= LINE_WIDTH {
         write_branch(tree, "then", value, inner, stack);
         stack.extend([
             LayoutStep::Line(inner),
@@ -371,7 +371,7 @@ fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &m
 /// Prints the frame of a window on its own line. A long frame continues on the next line with its second bound.
 fn write_frame(tree: &SqlTree, frame: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     match *tree.node(frame) {
-        Sql::Spaced(parts) if indent + tree.width(frame) as usize > WIDTH => {
+        Sql::Spaced(parts) if indent + tree.width(frame) as usize > LINE_WIDTH => {
             for (index, part) in tree.args(parts).iter().enumerate().rev() {
                 stack.push(LayoutStep::Flat(*part));
                 if index > 0 {

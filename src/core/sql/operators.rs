@@ -45,14 +45,14 @@ impl Join {
 
     /// Gives the joined relation an alias, as written in SQL.
     #[must_use]
-    pub fn aliased(mut self, alias: impl Into<Option<String>>) -> Self {
+    pub fn with_alias(mut self, alias: impl Into<Option<String>>) -> Self {
         self.alias = alias.into();
         self
     }
 }
 
 impl Select {
-    /// Reads all rows of a relation. The select has no columns until [`Self::project`] or [`Self::keep_all`] adds them.
+    /// Reads all rows of a relation. The select has no columns until [`Self::project`] or [`Self::select_star`] adds them.
     #[must_use]
     pub fn scan(source: SelectSource) -> Self {
         Self {
@@ -115,7 +115,7 @@ impl Select {
 
     /// Returns the keys that occur in several rows, with the number of these rows.
     #[must_use]
-    pub fn repeated_keys(self, keys: Vec<SqlId>, count_name: impl Into<String>, tree: &mut SqlTree) -> Self {
+    pub fn select_duplicate_keys(self, keys: Vec<SqlId>, count_name: impl Into<String>, tree: &mut SqlTree) -> Self {
         let count = tree.add_row_count(Span::default());
         let one_literal = tree.add_raw_text("1");
         let several = tree.add_binary(Op::Greater, count, one_literal, Span::default());
@@ -134,7 +134,7 @@ impl Select {
 
     /// Keeps all columns of the relations that the select reads.
     #[must_use]
-    pub fn keep_all(mut self) -> Self {
+    pub fn select_star(mut self) -> Self {
         self.star = true;
         self
     }
@@ -142,9 +142,9 @@ impl Select {
     /// Keeps all columns of one of the relations that the select reads. `relation` is the relation's name as written in
     /// SQL.
     #[must_use]
-    pub fn keep_all_of(mut self, relation: impl Into<String>) -> Self {
+    pub fn select_star_of(mut self, relation: impl Into<String>) -> Self {
         self.star_of = Some(relation.into());
-        self.keep_all()
+        self.select_star()
     }
 
     /// Removes repeated rows.
@@ -180,7 +180,7 @@ impl Cte {
 
 impl Query {
     /// Replaces the final select, and turns the previous one into a CTE that the new select can read.
-    pub fn continue_with(&mut self, name: String, body: Select) {
+    pub fn wrap_body_in_cte(&mut self, name: String, body: Select) {
         let body = std::mem::replace(&mut self.body, body);
         self.ctes.push(Cte { name, body });
     }

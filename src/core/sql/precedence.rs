@@ -5,14 +5,14 @@ use super::Sql;
 use crate::dialect::op::Op;
 
 /// Binding strength of expressions with keywords, which need parentheses as operands of any operator.
-pub(super) const SPACED: u8 = 0;
+pub(super) const KEYWORD_EXPR: u8 = 0;
 const OR: u8 = 1;
 const AND: u8 = 2;
 pub(super) const NOT: u8 = 3;
 pub(super) const COMPARE: u8 = 4;
 /// Binding strength of `||` and of operators whose precedence differs between engines. Parentheses separate these
 /// operators from arithmetic.
-pub(super) const OTHER: u8 = 5;
+pub(super) const NONPORTABLE_STRENGTH: u8 = 5;
 const ADD: u8 = 6;
 const MULTIPLY: u8 = 7;
 pub(super) const NEGATIVE: u8 = 8;
@@ -35,7 +35,7 @@ fn operand_strengths(op: Op) -> (u8, u8) {
         // `a and b or c` is correct without parentheses, but parentheses make it clearer.
         OR => (NOT, NOT),
         AND => (AND, NOT),
-        COMPARE => (OTHER, OTHER),
+        COMPARE => (NONPORTABLE_STRENGTH, NONPORTABLE_STRENGTH),
         strength => (strength, strength + 1),
     }
 }
@@ -58,6 +58,6 @@ pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bo
     };
     let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
     let (outer, inner) = (parent.strength(), op.strength());
-    (outer == OTHER && (arithmetic(inner) || (inner == OTHER && *op != parent)))
-        || (arithmetic(outer) && inner == OTHER)
+    (outer == NONPORTABLE_STRENGTH && (arithmetic(inner) || (inner == NONPORTABLE_STRENGTH && *op != parent)))
+        || (arithmetic(outer) && inner == NONPORTABLE_STRENGTH)
 }

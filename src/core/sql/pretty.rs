@@ -1,20 +1,20 @@
 //! Multi-line printer of expressions that breaks long lines. The printer uses a loop with an explicit stack instead of
 //! recursion.
 
-use super::multiline::{multiline_window, write_multiline, write_over};
+use super::multiline::{inline_window_call, write_multiline, write_over_clause};
 use super::single_line::write_flat;
 use super::text::SqlText;
 use super::tree::{SqlId, SqlTree};
 
 /// Maximum number of characters in a line.
-pub(super) const WIDTH: usize = 80;
-const INDENT: usize = 4;
+pub(super) const LINE_WIDTH: usize = 80;
+const INDENT_WIDTH: usize = 4;
 /// Indentation of the deepest lines. Without a limit, the length of the SQL would be quadratic for nested calls.
 const MAX_INDENT: usize = 60;
 
 /// Returns the indentation of the lines inside a construct that has the given indentation.
 pub(super) fn inner_indent(indent: usize) -> usize {
-    (indent + INDENT).min(MAX_INDENT)
+    (indent + INDENT_WIDTH).min(MAX_INDENT)
 }
 
 pub(super) enum LayoutStep {
@@ -72,10 +72,10 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
             }
             LayoutStep::Flat(id) => write_flat(tree, id, &mut flat_stack, out),
             LayoutStep::Leading { id, bracketed, indent } => {
-                let fits = out.text.len() - line_start + tree.width(id) as usize <= WIDTH;
-                match multiline_window(tree, id).filter(|_| !bracketed && !fits) {
+                let fits = out.text.len() - line_start + tree.width(id) as usize <= LINE_WIDTH;
+                match inline_window_call(tree, id).filter(|_| !bracketed && !fits) {
                     Some(x) => {
-                        write_over(tree, id, inner_indent(indent), &mut stack);
+                        write_over_clause(tree, id, inner_indent(indent), &mut stack);
                         stack.extend([
                             LayoutStep::Line(inner_indent(indent)),
                             LayoutStep::Broken {
@@ -101,7 +101,7 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                 after,
             } => {
                 let width = tree.width(id) as usize + if bracketed { 2 } else { 0 };
-                let fits = out.text.len() - line_start + width + after <= WIDTH;
+                let fits = out.text.len() - line_start + width + after <= LINE_WIDTH;
                 if bracketed {
                     out.text.push('(');
                     stack.push(LayoutStep::Str(")"));

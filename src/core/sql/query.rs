@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::relation_aliases::alias_hidden_relations;
+use super::relation_aliases::alias_shadowed_relations;
 use super::select::write_select;
 use super::text::SqlText;
 use super::tree::{Sql, SqlId, SqlTree};
@@ -208,10 +208,18 @@ impl Select {
     }
 }
 
-/// Appends the SQL of a query, with a final line break. `is_hiding` specifies whether output columns hide relations
+/// Appends the SQL of a query, with a final line break. `shadows_relations` specifies whether output columns hide relations
 /// with the same name in GROUP BY, HAVING and ORDER BY.
-pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_hiding: bool, out: &mut SqlText) {
-    let aliased = is_hiding.then(|| alias_hidden_relations(tree, query, inputs)).flatten();
+pub fn write_query(
+    tree: &SqlTree,
+    query: &Query,
+    inputs: &[QueryInput<'_>],
+    shadows_relations: bool,
+    out: &mut SqlText,
+) {
+    let aliased = shadows_relations
+        .then(|| alias_shadowed_relations(tree, query, inputs))
+        .flatten();
     let (tree, query) = aliased.as_ref().map_or((tree, query), |(tree, query)| (tree, query));
     let read_inputs = query.inputs();
     let read_inputs = read_inputs.iter().filter_map(|index| inputs.get(*index as usize));
@@ -248,7 +256,7 @@ mod tests {
 
     #[test]
     fn every_branch_of_a_union_is_written_and_imports_its_input() {
-        let scan = |input| Select::scan(SelectSource::Input(input)).keep_all();
+        let scan = |input| Select::scan(SelectSource::Input(input)).select_star();
         let query = Query {
             ctes: Vec::new(),
             body: Select::union_all([scan(0), scan(2)]),

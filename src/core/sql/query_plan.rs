@@ -164,7 +164,7 @@ impl QueryPlan {
         let mut parts = Vec::with_capacity(query.ctes.len() + 1);
         let ctes = query.ctes.iter().map(|cte| (cte.name.as_str(), &cte.body));
         for (name, body) in ctes.chain([(names.result, &query.body)]) {
-            let mut builder = PartBuilder {
+            let mut builder = PlanPartBuilder {
                 tree,
                 names,
                 parts: &part_indices,
@@ -183,7 +183,7 @@ impl QueryPlan {
 }
 
 /// Operators of one part.
-struct PartBuilder<'t> {
+struct PlanPartBuilder<'t> {
     tree: &'t SqlTree,
     names: &'t PlanNames<'t>,
     /// Indices of the earlier parts, by name.
@@ -191,7 +191,7 @@ struct PartBuilder<'t> {
     operators: Vec<PlanOperator>,
 }
 
-impl PartBuilder<'_> {
+impl PlanPartBuilder<'_> {
     fn add(&mut self, kind: OperatorKind, argument: String, inputs: &[usize]) -> usize {
         self.operators.push(PlanOperator {
             kind,
@@ -215,7 +215,7 @@ impl PartBuilder<'_> {
             self.add_values(select);
             return;
         }
-        let branches: Vec<usize> = select.branches().map(|branch| self.add_branch(branch)).collect();
+        let branches: Vec<usize> = select.branches().map(|branch| self.add_union_branch(branch)).collect();
         if branches.len() > 1 {
             self.add(OperatorKind::Union, String::new(), &branches);
         }
@@ -229,7 +229,7 @@ impl PartBuilder<'_> {
         self.add(OperatorKind::Values, argument, &[])
     }
 
-    fn add_branch(&mut self, select: &Select) -> usize {
+    fn add_union_branch(&mut self, select: &Select) -> usize {
         use OperatorKind::{Aggregate, Distinct, Filter, Limit, Macro, Project, Sort, Window};
         let Some(from) = &select.from else {
             return self.add_values(select);
@@ -257,7 +257,7 @@ impl PartBuilder<'_> {
         let windows: Vec<Option<String>> = select
             .items
             .iter()
-            .map(|item| self.window_text(item.expr, select))
+            .map(|item| self.format_window_keys(item.expr, select))
             .collect();
         let computed = |builder: &Self, is_window: bool| -> Vec<String> {
             let items = select.items.iter().zip(&windows);
@@ -267,7 +267,7 @@ impl PartBuilder<'_> {
                 .collect()
         };
         if is_grouped {
-            rows = self.add(Aggregate, self.group_text(select), &[rows]);
+            rows = self.add(Aggregate, self.format_group_keys(select), &[rows]);
             self.add_definitions(rows, computed(self, false));
         }
         if let Some(having) = select.having {
@@ -338,7 +338,7 @@ impl PartBuilder<'_> {
     }
 
     /// Returns the grouping keys. A key is shown as the name of its column if the select list contains it.
-    fn group_text(&self, select: &Select) -> String {
+    fn format_group_keys(&self, select: &Select) -> String {
         if select.group_by.is_empty() {
             return OVER_ALL_ROWS.to_owned();
         }
@@ -370,16 +370,18 @@ impl PartBuilder<'_> {
     }
 
     /// Returns the partition and sort keys of the windows in an expression. `None` if it contains no window.
-    fn window_text(&self, expr: SqlId, select: &Select) -> Option<String> {
+    fn format_window_keys(&self, expr: SqlId, select: &Select) -> Option<String> {
         let mut texts: Vec<String> = Vec::new();
-        for id in self.tree.reachable([expr]) {
+        for id in self.tree.reachable_nodes([expr]) {
             let text = match *self.tree.node(id) {
                 Sql::Over { partition, order, .. } => {
-                    Some(self.keys_text(self.tree.args(partition), self.tree.args(order)))
+                    Some(self.format_partition_and_order(self.tree.args(partition), self.tree.args(order)))
                 }
                 Sql::OverNamed { .. } => {
                     let window = select.window.as_ref();
-                    Some(window.map_or_else(String::new, |window| self.keys_text(&window.partition, &window.order)))
+                    Some(window.map_or_else(String::new, |window| {
+                        self.format_partition_and_order(&window.partition, &window.order)
+                    }))
                 }
                 _ => None,
             };
@@ -394,7 +396,7 @@ impl PartBuilder<'_> {
         })
     }
 
-    fn keys_text(&self, partition: &[SqlId], order: &[SqlId]) -> String {
+    fn format_partition_and_order(&self, partition: &[SqlId], order: &[SqlId]) -> String {
         let keys = [("partition by", partition), ("order by", order)];
         let clauses = keys
             .into_iter()

@@ -8,13 +8,13 @@ use super::tree::{Sql, SqlId, SqlTree};
 
 /// Returns a copy of the query in which each relation that an output column hides has an alias. `None` if there is no
 /// such relation.
-pub(super) fn alias_hidden_relations(
+pub(super) fn alias_shadowed_relations(
     tree: &SqlTree,
     query: &Query,
     inputs: &[QueryInput<'_>],
 ) -> Option<(SqlTree, Query)> {
     let mut hidden: Vec<String> = selects(query)
-        .flat_map(|select| hidden_relations(tree, select))
+        .flat_map(|select| shadowed_relations(tree, select))
         .collect();
     hidden.sort_unstable();
     hidden.dedup();
@@ -68,7 +68,7 @@ fn text(tree: &SqlTree, id: SqlId) -> Option<&str> {
 }
 
 /// Returns the relations that an output column hides in the clauses after the select list.
-fn hidden_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
+fn shadowed_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
     let roots = select.group_by.iter().chain(&select.having).copied();
     let used_qualifiers = qualifiers(tree, roots.chain(select.order_by.iter().copied()));
     if used_qualifiers.is_empty() {
@@ -88,7 +88,7 @@ fn qualifiers(tree: &SqlTree, roots: impl Iterator<Item = SqlId>) -> FxHashSet<&
         Sql::Field { qualifier, .. } => text(tree, qualifier),
         _ => None,
     };
-    tree.reachable(roots).into_iter().filter_map(qualifier).collect()
+    tree.reachable_nodes(roots).into_iter().filter_map(qualifier).collect()
 }
 
 /// Adds the alias to a relation of a select if columns are qualified with its name.

@@ -9,7 +9,7 @@ use super::query::{Cte, Select, SelectSource};
 use super::tree::{Sql, SqlId, SqlTree};
 
 /// Returns whether a CTE that is evaluated several times contains one of these calls.
-pub fn repeats_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str]) -> bool {
+pub fn has_repeated_call(tree: &SqlTree, ctes: &[Cte], body: &Select, calls: &[&str]) -> bool {
     let mut repeated = ctes
         .iter()
         .zip(count_evaluations(ctes, body))
@@ -40,7 +40,7 @@ impl SqlTree {
 
 fn contains_call(tree: &SqlTree, select: &Select, calls: &[&str]) -> bool {
     let is_call = |id: &SqlId| matches!(tree.node(*id), Sql::Call { name, .. } if calls.contains(name));
-    tree.reachable(select.expressions()).iter().any(is_call)
+    tree.reachable_nodes(select.expressions()).iter().any(is_call)
 }
 
 /// Returns the number of evaluations of each CTE.

@@ -1,6 +1,6 @@
 //! Printer of selects, formatted according to dbt's style guide.
 
-use super::pretty::{WIDTH, write_pretty};
+use super::pretty::{LINE_WIDTH, write_pretty};
 use super::query::{NamedWindow, OptionalCondition, QueryInput, Select, SelectSource};
 use super::single_line::write_flat;
 use super::text::SqlText;
@@ -14,7 +14,7 @@ pub(super) fn write_select(
     indent: usize,
     out: &mut SqlText,
 ) {
-    write_branch(tree, select, inputs, indent, out);
+    write_union_branch(tree, select, inputs, indent, out);
     for further in &select.unions {
         out.push_spaces(indent);
         out.text.push_str("union all\n");
@@ -23,7 +23,7 @@ pub(super) fn write_select(
 }
 
 /// Appends the SQL of a select without the further branches of its union.
-fn write_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
+fn write_union_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut SqlText) {
     out.push_spaces(indent);
     out.text
         .push_str(if select.distinct { "select distinct" } else { "select" });
@@ -38,7 +38,7 @@ fn write_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
         out.text.push(' ');
         star(out);
         // Print `select * from x` on one line.
-        if let (Some(from), true) = (&select.from, is_bare(select)) {
+        if let (Some(from), true) = (&select.from, has_no_clauses(select)) {
             out.text.push_str(" from ");
             write_source(from, select.from_alias.as_deref(), inputs, out);
             out.text.push('\n');
@@ -56,14 +56,14 @@ fn write_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
     out.text.push('\n');
     write_from(tree, select, inputs, indent, out);
     write_conditions(tree, select, indent, out);
-    write_keys(tree, "group by", &select.group_by, indent, out);
+    write_key_list(tree, "group by", &select.group_by, indent, out);
     if let Some(having) = select.having {
         write_clause(tree, "having", having, indent, out);
     }
     if let Some(window) = &select.window {
         write_named_window(tree, window, indent, out);
     }
-    write_keys(tree, "order by", &select.order_by, indent, out);
+    write_key_list(tree, "order by", &select.order_by, indent, out);
     if let Some(limit) = select.limit {
         out.push_spaces(indent);
         out.text.push_str(&format!("limit {limit}\n"));
@@ -72,7 +72,7 @@ fn write_branch(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
 
 /// Prints the select list with one item per line. A single item is printed on the line of `select` if it fits there.
 fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText) {
-    let is_one_line = is_one_line(tree, select, indent);
+    let is_one_line = is_single_line_list(tree, select, indent);
     for (i, item) in select.items.iter().enumerate() {
         if is_one_line {
             out.text.push(' ');
@@ -84,7 +84,7 @@ fn write_items(tree: &SqlTree, select: &Select, indent: usize, out: &mut SqlText
         let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
         write_pretty(tree, item.expr, indent + 4, after, out);
         if let Some(alias) = &item.alias {
-            if out.current_line().len() + after > WIDTH {
+            if out.current_line().len() + after > LINE_WIDTH {
                 out.text.push('\n');
                 out.push_spaces(indent + 8);
             } else {
@@ -124,7 +124,7 @@ fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: 
     out.text.push_str(&format!("window {} as (", window.name));
     let list = |keys: &[SqlId]| keys.iter().map(|key| tree.width(*key) as usize + 2).sum::<usize>();
     let width = list(&window.partition) + list(&window.order) + window.name.len() + 36;
-    if indent + width <= WIDTH {
+    if indent + width <= LINE_WIDTH {
         let clauses = [("partition by ", &window.partition), ("order by ", &window.order)];
         let clauses = clauses.into_iter().filter(|(_, keys)| !keys.is_empty());
         for (i, (word, keys)) in clauses.enumerate() {
@@ -137,19 +137,19 @@ fn write_named_window(tree: &SqlTree, window: &NamedWindow, indent: usize, out: 
         }
     } else {
         out.text.push('\n');
-        write_keys(tree, "partition by", &window.partition, indent + 4, out);
-        write_keys(tree, "order by", &window.order, indent + 4, out);
+        write_key_list(tree, "partition by", &window.partition, indent + 4, out);
+        write_key_list(tree, "order by", &window.order, indent + 4, out);
         out.push_spaces(indent);
     }
     out.text.push_str(")\n");
 }
 
 /// Returns whether the select has a single item that fits on the same line as `select`.
-fn is_one_line(tree: &SqlTree, select: &Select, indent: usize) -> bool {
+fn is_single_line_list(tree: &SqlTree, select: &Select, indent: usize) -> bool {
     let [item] = select.items.as_slice() else { return false };
     let words = if select.distinct { "select distinct " } else { "select " };
     let alias = item.alias.as_ref().map_or(0, |alias| alias.len() + 4);
-    !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= WIDTH
+    !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= LINE_WIDTH
 }
 
 /// Prints `where`. An optional condition is printed between its macros, together with the keyword before it.
@@ -189,7 +189,7 @@ fn write_conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut Sq
     }
 }
 
-fn is_bare(select: &Select) -> bool {
+fn has_no_clauses(select: &Select) -> bool {
     select.joins.is_empty()
         && select.filter.is_none()
         && select.group_by.is_empty()
@@ -222,7 +222,7 @@ fn write_relation(name: &str, bytes_after: usize, out: &mut SqlText) {
         return;
     }
     let line = out.current_line();
-    let is_long = line.len() + name.len() + bytes_after > WIDTH;
+    let is_long = line.len() + name.len() + bytes_after > LINE_WIDTH;
     let indent = line.len() - line.trim_start().len();
     let Some((function, arguments)) = split_call(name).filter(|_| is_long) else {
         out.text.push_str(name);
@@ -270,7 +270,7 @@ fn split_call(relation: &str) -> Option<(&str, Vec<&str>)> {
 fn write_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut SqlText) {
     out.push_spaces(indent);
     out.text.push_str(word);
-    if indent + word.len() + 1 + tree.width(expr) as usize <= WIDTH {
+    if indent + word.len() + 1 + tree.width(expr) as usize <= LINE_WIDTH {
         out.text.push(' ');
         write_pretty(tree, expr, indent, 0, out);
     } else {
@@ -282,14 +282,14 @@ fn write_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mu
 }
 
 /// Prints keys after their keyword on the same line, or below the keyword with one key per line.
-fn write_keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut SqlText) {
+fn write_key_list(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut SqlText) {
     if keys.is_empty() {
         return;
     }
     out.push_spaces(indent);
     out.text.push_str(word);
     let width: usize = keys.iter().map(|k| tree.width(*k) as usize + 2).sum();
-    let short = indent + word.len() + width <= WIDTH;
+    let short = indent + word.len() + width <= LINE_WIDTH;
     for (i, key) in keys.iter().enumerate() {
         if short {
             out.text.push(' ');

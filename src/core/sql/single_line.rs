@@ -7,7 +7,7 @@ use crate::span::Span;
 
 /// Part of the SQL text, and the part of the formula from which it was generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mapping {
+pub struct SpanMapping {
     pub sql: Span,
     pub formula: Span,
 }
@@ -40,7 +40,7 @@ pub fn write_flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &
 }
 
 /// Appends an expression on one line, and returns the position of every node.
-pub fn write_flat_mapped(tree: &SqlTree, root: SqlId, out: &mut SqlText) -> Vec<Mapping> {
+pub fn write_flat_mapped(tree: &SqlTree, root: SqlId, out: &mut SqlText) -> Vec<SpanMapping> {
     let mut mappings = Vec::new();
     StackPrinter {
         tree,
@@ -92,7 +92,7 @@ impl PieceSink for RecursivePrinter<'_> {
         match *self.tree.node(id) {
             _ if bracketed => self.write_bracketed(id),
             Sql::Text { first, len } => self.out.text.push_str(self.tree.str(first, len)),
-            _ => self.write_inner(id),
+            _ => self.write_unbracketed(id),
         }
     }
 }
@@ -101,12 +101,12 @@ impl RecursivePrinter<'_> {
     #[inline(never)]
     fn write_bracketed(&mut self, id: SqlId) {
         self.out.text.push('(');
-        self.write_inner(id);
+        self.write_unbracketed(id);
         self.out.text.push(')');
     }
 
     #[inline(never)]
-    fn write_inner(&mut self, id: SqlId) {
+    fn write_unbracketed(&mut self, id: SqlId) {
         if self.depth < MAX_FLAT_DEPTH {
             self.depth += 1;
             write_pieces(self.tree, id, self);
@@ -131,7 +131,7 @@ struct StackPrinter<'t> {
     out: &'t mut SqlText,
     /// First child of the current node that has not been printed yet. The stack contains the pieces after this child.
     next: Option<(SqlId, bool)>,
-    mappings: Option<&'t mut Vec<Mapping>>,
+    mappings: Option<&'t mut Vec<SpanMapping>>,
 }
 
 impl StackPrinter<'_> {
@@ -171,7 +171,9 @@ impl StackPrinter<'_> {
                 Some(FlatStep::End { id, start }) => {
                     let sql = Span::new(start, self.out.text.len() as u32);
                     let formula = self.tree.meta(id).span;
-                    self.mappings.iter_mut().for_each(|m| m.push(Mapping { sql, formula }));
+                    self.mappings
+                        .iter_mut()
+                        .for_each(|m| m.push(SpanMapping { sql, formula }));
                 }
             }
         }

@@ -109,7 +109,7 @@ pub enum Sql {
 }
 
 /// Width of an expression that never fits on a line.
-const TOO_WIDE: u32 = 1 << 16;
+const NEVER_FITS_WIDTH: u32 = 1 << 16;
 
 /// Bit set of the operands that need parentheses, in the order of printing. The set is computed when the node is added.
 #[derive(Clone, Copy, Debug, Default)]
@@ -267,7 +267,7 @@ impl SqlTree {
     }
 
     /// Returns the distinct nodes of expressions, each before its operands.
-    pub(super) fn reachable(&self, roots: impl IntoIterator<Item = SqlId>) -> Vec<SqlId> {
+    pub(super) fn reachable_nodes(&self, roots: impl IntoIterator<Item = SqlId>) -> Vec<SqlId> {
         let mut open: Vec<SqlId> = roots.into_iter().collect();
         let (mut seen, mut ids) = (FxHashSet::default(), Vec::new());
         while let Some(id) = open.pop() {

@@ -16,7 +16,7 @@ use super::node::{
 use super::references::Ref;
 use super::semantic::{DbtSemanticModel, Dimension, Entity, Measure, Metric};
 use super::value::{MetaValue, ValueFields};
-use crate::codec::{self, CodecReader, CodecWriter, DEPTH, Stored, structs};
+use crate::codec::{self, CodecReader, CodecWriter, MAX_NESTING_DEPTH, Stored, structs};
 
 impl Manifest {
     /// Serializes the manifest in the format that [`from_stored`](Self::from_stored) reads.
@@ -202,7 +202,7 @@ macro_rules! variants {
 
             fn read(from: &mut CodecReader<'_>) -> Option<Self> {
                 from.depth += 1;
-                if from.depth > DEPTH {
+                if from.depth > MAX_NESTING_DEPTH {
                     return None;
                 }
                 let found = match from.read_number()? {

@@ -233,7 +233,7 @@ pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> 
             let name = token_value(token.text(file.source), file.dialect)?;
             let bare = name.to_ascii_lowercase();
             let is_bare =
-                file.dialect.has_quotes_around(&bare, true) && file.dialect.name_in_quotes(&bare, true) == name;
+                file.dialect.is_written_in_quotes(&bare, true) && file.dialect.escape_quoted_name(&bare, true) == name;
             Some(if is_bare { bare } else { name })
         }
         _ => None,
@@ -245,6 +245,7 @@ pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> 
 fn alias_name(token: SqlToken, name: String, file: &SqlFile<'_>) -> String {
     let text = token.text(file.source);
     let is_exact = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) == Some(&name);
-    let is_other = is_exact && name == name.to_ascii_lowercase() && file.dialect.name_in_quotes(&name, true) != name;
+    let is_other =
+        is_exact && name == name.to_ascii_lowercase() && file.dialect.escape_quoted_name(&name, true) != name;
     if is_other { text.to_owned() } else { name }
 }

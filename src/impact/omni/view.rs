@@ -8,12 +8,12 @@ use super::extends::MergedFile;
 use super::field_sql::{FieldSql, field_references, remove_timeframe};
 use super::{OmniField, OmniItemKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
-use crate::schema::{OmniFile, OmniRows, OmniViewIndex, omni_view_name};
+use crate::schema::{OmniFile, OmniRowSource, OmniViewIndex, omni_view_name};
 use crate::yaml::Node;
 
 /// Returns the table of the view in a file. `None` if the view is defined by SQL or a saved query.
 pub(super) fn view_table(file: &str, root: &Node) -> Option<OmniTable> {
-    if OmniFile::new(file, root).rows() != OmniRows::Table {
+    if OmniFile::new(file, root).rows() != OmniRowSource::Table {
         return None;
     }
     let text = |key: &str| root.text_at(key).map(str::to_lowercase);

@@ -2,7 +2,7 @@
 //! other results.
 
 use super::NonAdditiveReason;
-use super::classes::{TotalClass, TotalKind, ValueClass, truncation_unit};
+use super::classes::{AggregationClass, TotalClass, TotalKind, truncation_unit};
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 
@@ -27,27 +27,36 @@ pub(super) struct AggregateSql {
 
 /// Returns the class of a value that combines other values. The class is `NonAdditive` if an operand is a total or
 /// `NonAdditive`. Otherwise, the class is `Row` if an operand is a row value.
-pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: NonAdditiveReason) -> ValueClass {
-    let mut class = ValueClass::Constant;
+pub(super) fn combine_classes(
+    values: &mut dyn Iterator<Item = AggregationClass>,
+    lost: NonAdditiveReason,
+) -> AggregationClass {
+    let mut class = AggregationClass::Constant;
     for value in values {
         class = match (class, value) {
-            (ValueClass::NonAdditive(lost), _) | (_, ValueClass::NonAdditive(lost)) => ValueClass::NonAdditive(lost),
-            (ValueClass::Total(_), _) | (_, ValueClass::Total(_)) => return ValueClass::NonAdditive(lost),
-            (ValueClass::Row, _) | (_, ValueClass::Row) => ValueClass::Row,
-            (ValueClass::Dimension(_), _) | (_, ValueClass::Dimension(_)) => ValueClass::Dimension(None),
-            (ValueClass::Constant, ValueClass::Constant) => ValueClass::Constant,
+            (AggregationClass::NonAdditive(lost), _) | (_, AggregationClass::NonAdditive(lost)) => {
+                AggregationClass::NonAdditive(lost)
+            }
+            (AggregationClass::Total(_), _) | (_, AggregationClass::Total(_)) => {
+                return AggregationClass::NonAdditive(lost);
+            }
+            (AggregationClass::Row, _) | (_, AggregationClass::Row) => AggregationClass::Row,
+            (AggregationClass::Dimension(_), _) | (_, AggregationClass::Dimension(_)) => {
+                AggregationClass::Dimension(None)
+            }
+            (AggregationClass::Constant, AggregationClass::Constant) => AggregationClass::Constant,
         };
     }
     class
 }
 
 /// Returns the class of COALESCE. A default of zero does not change a sum.
-pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) -> ValueClass {
+pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[AggregationClass]) -> AggregationClass {
     let class_of = |id: &IrId| {
         values
             .get(id.index())
             .cloned()
-            .unwrap_or(ValueClass::NonAdditive(NonAdditiveReason::Function))
+            .unwrap_or(AggregationClass::NonAdditive(NonAdditiveReason::Function))
     };
     let is_zero = |id: &IrId| match program.node(*id) {
         Ir::Number(digits) => program.text(digits).parse::<f64>() == Ok(0.0),
@@ -55,16 +64,16 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Valu
     };
     match args {
         [operand, zero] if is_zero(zero) => match class_of(operand) {
-            ValueClass::Total(TotalClass {
+            AggregationClass::Total(TotalClass {
                 kind: TotalKind::Sum,
                 aggregate_sql: sql,
-            }) => ValueClass::Total(TotalClass {
+            }) => AggregationClass::Total(TotalClass {
                 kind: TotalKind::Sum,
-                aggregate_sql: sql.map(|aggregate| wrap_in_function_call("coalesce", aggregate, "0")),
+                aggregate_sql: sql.map(|aggregate| aggregate_in_function_call("coalesce", aggregate, "0")),
             }),
-            ValueClass::Total(TotalClass { aggregate_sql: sql, .. }) => ValueClass::Total(TotalClass {
+            AggregationClass::Total(TotalClass { aggregate_sql: sql, .. }) => AggregationClass::Total(TotalClass {
                 kind: TotalKind::Formula,
-                aggregate_sql: sql.map(|aggregate| wrap_in_function_call("coalesce", aggregate, "0")),
+                aggregate_sql: sql.map(|aggregate| aggregate_in_function_call("coalesce", aggregate, "0")),
             }),
             other => other,
         },
@@ -72,7 +81,7 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Valu
     }
 }
 
-fn wrap_in_function_call(name: &str, aggregate: AggregateSql, second: &str) -> AggregateSql {
+fn aggregate_in_function_call(name: &str, aggregate: AggregateSql, second: &str) -> AggregateSql {
     AggregateSql {
         sql: format!("{name}({}, {second})", aggregate.sql),
         binds: OperatorPrecedence::Name,
@@ -87,31 +96,31 @@ pub(super) fn classify_arithmetic(
     id: IrId,
     function: catalog::FunctionId,
     args: &[IrId],
-    values: &[ValueClass],
-) -> ValueClass {
+    values: &[AggregationClass],
+) -> AggregationClass {
     let class_of = |id: &IrId| {
         values
             .get(id.index())
             .cloned()
-            .unwrap_or(ValueClass::NonAdditive(NonAdditiveReason::Function))
+            .unwrap_or(AggregationClass::NonAdditive(NonAdditiveReason::Function))
     };
-    let classes: Vec<ValueClass> = args.iter().map(class_of).collect();
-    let has_total = classes.iter().any(|value| matches!(value, ValueClass::Total(_)));
+    let classes: Vec<AggregationClass> = args.iter().map(class_of).collect();
+    let has_total = classes.iter().any(|value| matches!(value, AggregationClass::Total(_)));
     if !has_total {
         return match combine_classes(&mut classes.into_iter(), NonAdditiveReason::Function) {
             // The call itself may truncate the value, which determines the calendar unit.
-            ValueClass::Dimension(_) => ValueClass::Dimension(truncation_unit(program, id)),
+            AggregationClass::Dimension(_) => AggregationClass::Dimension(truncation_unit(program, id)),
             other => other,
         };
     }
-    if let Some(lost) = lost_operand(&classes) {
-        return ValueClass::NonAdditive(lost);
+    if let Some(lost) = find_non_additive_reason(&classes) {
+        return AggregationClass::NonAdditive(lost);
     }
     let nullable = |id: &IrId| program.meta(*id).nullable;
-    let adds_up = |value: &ValueClass| {
+    let adds_up = |value: &AggregationClass| {
         matches!(
             value,
-            ValueClass::Total(TotalClass {
+            AggregationClass::Total(TotalClass {
                 kind: TotalKind::Sum,
                 ..
             })
@@ -124,11 +133,13 @@ pub(super) fn classify_arithmetic(
         (internal::MULTIPLY, 2) => (" * ", OperatorPrecedence::Product),
         (internal::DIVIDE, 2) => (" / ", OperatorPrecedence::Product),
         // The conversion does not change the value of a number.
-        (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return classes.into_iter().next().unwrap_or(ValueClass::Row),
+        (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => {
+            return classes.into_iter().next().unwrap_or(AggregationClass::Row);
+        }
         (internal::NEGATE, 1) => {
             return match classes.into_iter().next() {
-                Some(ValueClass::Total(total)) => ValueClass::Total(negate_total(total)),
-                _ => ValueClass::NonAdditive(NonAdditiveReason::Function),
+                Some(AggregationClass::Total(total)) => AggregationClass::Total(negate_total(total)),
+                _ => AggregationClass::NonAdditive(NonAdditiveReason::Function),
             };
         }
         (
@@ -139,8 +150,8 @@ pub(super) fn classify_arithmetic(
             | internal::GREATER
             | internal::GREATER_EQUAL,
             _,
-        ) => return ValueClass::NonAdditive(NonAdditiveReason::Condition),
-        _ => return ValueClass::NonAdditive(NonAdditiveReason::Function),
+        ) => return AggregationClass::NonAdditive(NonAdditiveReason::Condition),
+        _ => return AggregationClass::NonAdditive(NonAdditiveReason::Function),
     };
     // A sum or difference with a nullable operand cannot be summed. A NULL operand makes the result NULL in its own
     // row, but would be treated as 0 in the sum of all rows.
@@ -152,35 +163,35 @@ pub(super) fn classify_arithmetic(
         _ => TotalKind::Formula,
     };
     let mut sides = classes.into_iter().zip(args).map(|(value, id)| match value {
-        ValueClass::Total(total) => total.aggregate_sql,
+        AggregationClass::Total(total) => total.aggregate_sql,
         _ => aggregate_sql_of_number(program, *id),
     });
     let (Some(left), Some(right)) = (sides.next(), sides.next()) else {
-        return ValueClass::NonAdditive(NonAdditiveReason::Function);
+        return AggregationClass::NonAdditive(NonAdditiveReason::Function);
     };
     let sql = match (left, right) {
         (Err(lost), _) | (_, Err(lost)) => Err(lost),
         (Ok(left), Ok(right)) => combine_aggregates(left, right, sign, binds, function == internal::DIVIDE),
     };
-    ValueClass::Total(TotalClass {
+    AggregationClass::Total(TotalClass {
         kind,
         aggregate_sql: sql,
     })
 }
 
 /// Returns why a total cannot be combined with the other operands. `None` if all of them are totals or constants.
-fn lost_operand(operands: &[ValueClass]) -> Option<NonAdditiveReason> {
+fn find_non_additive_reason(operands: &[AggregationClass]) -> Option<NonAdditiveReason> {
     let lost = operands.iter().find_map(|value| match value {
-        ValueClass::NonAdditive(lost) => Some(lost.clone()),
+        AggregationClass::NonAdditive(lost) => Some(lost.clone()),
         _ => None,
     });
-    let is_of_row = |value: &ValueClass| matches!(value, ValueClass::Row | ValueClass::Dimension(_));
+    let is_of_row = |value: &AggregationClass| matches!(value, AggregationClass::Row | AggregationClass::Dimension(_));
     lost.or_else(|| operands.iter().any(is_of_row).then_some(NonAdditiveReason::Mixed))
 }
 
 fn negate_total(total: TotalClass) -> TotalClass {
     let negated = |aggregate: AggregateSql| AggregateSql {
-        sql: format!("-{}", bracket_sum(&aggregate, OperatorPrecedence::Name)),
+        sql: format!("-{}", bracket_if_needed(&aggregate, OperatorPrecedence::Name)),
         binds: OperatorPrecedence::Sum,
         ratio: None,
         ..aggregate
@@ -214,7 +225,7 @@ fn aggregate_sql_of_number(program: &Program, id: IrId) -> Result<AggregateSql, 
     }
 }
 
-fn bracket_sum(aggregate: &AggregateSql, least: OperatorPrecedence) -> String {
+fn bracket_if_needed(aggregate: &AggregateSql, least: OperatorPrecedence) -> String {
     if aggregate.binds < least {
         format!("({})", aggregate.sql)
     } else {
@@ -239,7 +250,7 @@ fn combine_aggregates(
         // The factor prevents integer division, and `nullif` makes division by zero return NULL.
         format!(
             "1.0 * {} / nullif({}, 0)",
-            bracket_sum(&left, OperatorPrecedence::Product),
+            bracket_if_needed(&left, OperatorPrecedence::Product),
             right.sql
         )
     } else {
@@ -250,7 +261,11 @@ fn combine_aggregates(
         } else {
             next(binds)
         };
-        format!("{}{sign}{}", bracket_sum(&left, binds), bracket_sum(&right, tighter))
+        format!(
+            "{}{sign}{}",
+            bracket_if_needed(&left, binds),
+            bracket_if_needed(&right, tighter)
+        )
     };
     if sql.len() > MAX_FORMULA_LENGTH {
         return Err(NonAdditiveReason::TooLong);

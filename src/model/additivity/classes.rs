@@ -11,7 +11,7 @@ use crate::plan::{StepInput, StepPlan};
 
 /// Behavior of a node's value under aggregation.
 #[derive(Clone)]
-pub(super) enum ValueClass {
+pub(super) enum AggregationClass {
     Constant,
     Dimension(Option<&'static str>),
     /// Value of a single row.
@@ -36,17 +36,17 @@ pub(super) enum TotalKind {
 }
 
 /// Data needed to determine the class of each node in a step.
-pub(super) struct StepClasses<'c> {
+pub(super) struct StepClassifier<'c> {
     pub plan: &'c StepPlan<'c>,
     pub input: &'c StepInput<'c>,
     pub previous_columns: Option<&'c StepColumns>,
     pub text: &'c str,
 }
 
-impl StepClasses<'_> {
-    pub fn classify_all(&self) -> Vec<ValueClass> {
+impl StepClassifier<'_> {
+    pub fn classify_nodes(&self) -> Vec<AggregationClass> {
         let program = self.plan.program;
-        let mut values: Vec<ValueClass> = Vec::with_capacity(program.len());
+        let mut values: Vec<AggregationClass> = Vec::with_capacity(program.len());
         for (node_index, node) in program.nodes().enumerate() {
             let value = self.classify(program, IrId(node_index as u32), node, &values);
             values.push(value);
@@ -54,26 +54,26 @@ impl StepClasses<'_> {
         values
     }
 
-    fn classify(&self, program: &Program, id: IrId, node: Ir, values: &[ValueClass]) -> ValueClass {
+    fn classify(&self, program: &Program, id: IrId, node: Ir, values: &[AggregationClass]) -> AggregationClass {
         let class_of = |id: IrId| {
             values
                 .get(id.index())
                 .cloned()
-                .unwrap_or(ValueClass::NonAdditive(NonAdditiveReason::Function))
+                .unwrap_or(AggregationClass::NonAdditive(NonAdditiveReason::Function))
         };
         match node {
             Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Macro(_) => {
-                ValueClass::Constant
+                AggregationClass::Constant
             }
             Ir::Column(column) => match program.columns.try_get(column as usize) {
                 Some(input_column) => {
                     self.column_class(input_column.relation.as_deref(), &input_column.name, input_column.ty)
                 }
-                None => ValueClass::Row,
+                None => AggregationClass::Row,
             },
             Ir::Definition(definition_index) => self.classify_definition(program, definition_index as usize, values),
             Ir::CountRows => self.classify_aggregate(program, id, TotalKind::Sum),
-            Ir::Aggregate { distinct: true, .. } => ValueClass::NonAdditive(NonAdditiveReason::Distinct),
+            Ir::Aggregate { distinct: true, .. } => AggregationClass::NonAdditive(NonAdditiveReason::Distinct),
             Ir::Aggregate { overload, .. } => {
                 let function = catalog::overload_owner(overload);
                 match function {
@@ -90,10 +90,10 @@ impl StepClasses<'_> {
                     internal::MIN | internal::MINIFS => self.classify_aggregate(program, id, TotalKind::Min),
                     internal::MAX | internal::MAXIFS => self.classify_aggregate(program, id, TotalKind::Max),
                     internal::AVERAGE | internal::AVERAGEIF | internal::AVERAGEIFS => {
-                        ValueClass::NonAdditive(NonAdditiveReason::Average)
+                        AggregationClass::NonAdditive(NonAdditiveReason::Average)
                     }
-                    internal::COUNTUNIQUE => ValueClass::NonAdditive(NonAdditiveReason::Distinct),
-                    other => ValueClass::NonAdditive(NonAdditiveReason::Aggregate(
+                    internal::COUNTUNIQUE => AggregationClass::NonAdditive(NonAdditiveReason::Distinct),
+                    other => AggregationClass::NonAdditive(NonAdditiveReason::Aggregate(
                         catalog::display_name(other).unwrap_or("the aggregate").to_owned(),
                     )),
                 }
@@ -112,9 +112,9 @@ impl StepClasses<'_> {
             | Ir::RowLookup { .. }
             | Ir::TabColumn { .. }
             | Ir::Range { .. }
-            | Ir::Ranges(_) => ValueClass::NonAdditive(NonAdditiveReason::OtherRows),
+            | Ir::Ranges(_) => AggregationClass::NonAdditive(NonAdditiveReason::OtherRows),
             Ir::Distinct(x) => class_of(x),
-            Ir::Error => ValueClass::NonAdditive(NonAdditiveReason::Function),
+            Ir::Error => AggregationClass::NonAdditive(NonAdditiveReason::Function),
             Ir::Case(_) | Ir::Switch { .. } | Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => {
                 let cases = &mut program.operands(id).map(class_of);
                 combine_classes(cases, NonAdditiveReason::Condition)
@@ -123,7 +123,7 @@ impl StepClasses<'_> {
     }
 
     /// Returns the class of a column that the step reads.
-    pub fn column_class(&self, relation: Option<&str>, name: &str, ty: Type) -> ValueClass {
+    pub fn column_class(&self, relation: Option<&str>, name: &str, ty: Type) -> AggregationClass {
         let index = self
             .input
             .joined
@@ -131,9 +131,9 @@ impl StepClasses<'_> {
             .unwrap_or(0);
         let of_single_rows = || {
             if ty.is_number() {
-                ValueClass::Row
+                AggregationClass::Row
             } else {
-                ValueClass::Dimension(None)
+                AggregationClass::Dimension(None)
             }
         };
         let Some(before) = self.previous_columns.filter(|_| index == 0) else {
@@ -150,27 +150,27 @@ impl StepClasses<'_> {
                 binds: OperatorPrecedence::Name,
                 ratio: None,
             };
-            ValueClass::Total(TotalClass {
+            AggregationClass::Total(TotalClass {
                 kind,
                 aggregate_sql: Ok(aggregate),
             })
         };
         match before.columns.get(&name.to_lowercase()) {
-            Some(Additivity::Dimension { unit }) => ValueClass::Dimension(*unit),
+            Some(Additivity::Dimension { unit }) => AggregationClass::Dimension(*unit),
             Some(Additivity::Sum) => atom(TotalKind::Sum),
             Some(Additivity::Min) => atom(TotalKind::Min),
             Some(Additivity::Max) => atom(TotalKind::Max),
             Some(Additivity::Ratio { .. } | Additivity::Formula(_)) => atom(TotalKind::Formula),
-            Some(Additivity::NonAdditive(NonAdditiveReason::SingleRows)) => ValueClass::Row,
-            Some(Additivity::NonAdditive(lost)) => ValueClass::NonAdditive(lost.clone()),
+            Some(Additivity::NonAdditive(NonAdditiveReason::SingleRows)) => AggregationClass::Row,
+            Some(Additivity::NonAdditive(lost)) => AggregationClass::NonAdditive(lost.clone()),
             // In a grouped step, a column without an entry is a total of the whole sheet.
-            None if before.grouped => ValueClass::NonAdditive(NonAdditiveReason::OtherRows),
+            None if before.grouped => AggregationClass::NonAdditive(NonAdditiveReason::OtherRows),
             None => of_single_rows(),
         }
     }
 
     /// Returns the additivity of an output column that is an unchanged but possibly renamed input column.
-    pub fn additivity_of_unchanged_column(&self, column: u32, value: &ValueClass) -> Additivity {
+    pub fn additivity_of_unchanged_column(&self, column: u32, value: &AggregationClass) -> Additivity {
         match self.plan.program.columns.try_get(column as usize) {
             Some(input_column) => {
                 self.additivity_of_kept_column(input_column.relation.as_deref(), &input_column.name, input_column.ty)
@@ -193,22 +193,27 @@ impl StepClasses<'_> {
         }
     }
 
-    fn classify_definition(&self, program: &Program, definition_index: usize, values: &[ValueClass]) -> ValueClass {
+    fn classify_definition(
+        &self,
+        program: &Program,
+        definition_index: usize,
+        values: &[AggregationClass],
+    ) -> AggregationClass {
         let Some(definition) = program.definitions.try_get(definition_index) else {
-            return ValueClass::Row;
+            return AggregationClass::Row;
         };
         let Some(value) = values.get(definition.root.index()) else {
-            return ValueClass::Row;
+            return AggregationClass::Row;
         };
         if self.plan.keys.try_get(definition_index) == Some(&true) {
-            return ValueClass::Dimension(truncation_unit(program, definition.root));
+            return AggregationClass::Dimension(truncation_unit(program, definition.root));
         }
         let name = definition
             .name
             .as_deref()
             .filter(|_| self.plan.outputs.try_get(definition_index) == Some(&true));
         match (value, name) {
-            (ValueClass::Total(total), Some(name)) => {
+            (AggregationClass::Total(total), Some(name)) => {
                 let columns = vec![name.to_owned()];
                 let aggregate = AggregateSql {
                     sql: name.to_owned(),
@@ -216,7 +221,7 @@ impl StepClasses<'_> {
                     binds: OperatorPrecedence::Name,
                     ratio: None,
                 };
-                ValueClass::Total(TotalClass {
+                AggregationClass::Total(TotalClass {
                     kind: total.kind,
                     aggregate_sql: Ok(aggregate),
                 })
@@ -225,9 +230,9 @@ impl StepClasses<'_> {
         }
     }
 
-    fn classify_aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> ValueClass {
+    fn classify_aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> AggregationClass {
         let part = one_line(program.meta(id).span.text(self.text));
-        ValueClass::Total(TotalClass {
+        AggregationClass::Total(TotalClass {
             kind,
             aggregate_sql: Err(NonAdditiveReason::Part(part)),
         })
@@ -235,27 +240,27 @@ impl StepClasses<'_> {
 }
 
 /// Returns the additivity of an output column.
-pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
+pub(super) fn additivity_of_value(value: &AggregationClass, ty: Type) -> Additivity {
     match value {
-        ValueClass::Constant => Additivity::Dimension { unit: None },
-        ValueClass::Dimension(unit) => Additivity::Dimension { unit: *unit },
-        ValueClass::Row if ty.is_number() => Additivity::NonAdditive(NonAdditiveReason::SingleRows),
-        ValueClass::Row => Additivity::Dimension { unit: None },
-        ValueClass::NonAdditive(lost) => Additivity::NonAdditive(lost.clone()),
-        ValueClass::Total(TotalClass {
+        AggregationClass::Constant => Additivity::Dimension { unit: None },
+        AggregationClass::Dimension(unit) => Additivity::Dimension { unit: *unit },
+        AggregationClass::Row if ty.is_number() => Additivity::NonAdditive(NonAdditiveReason::SingleRows),
+        AggregationClass::Row => Additivity::Dimension { unit: None },
+        AggregationClass::NonAdditive(lost) => Additivity::NonAdditive(lost.clone()),
+        AggregationClass::Total(TotalClass {
             kind: TotalKind::Sum, ..
         }) => Additivity::Sum,
-        ValueClass::Total(TotalClass {
+        AggregationClass::Total(TotalClass {
             kind: TotalKind::Min, ..
         }) => Additivity::Min,
-        ValueClass::Total(TotalClass {
+        AggregationClass::Total(TotalClass {
             kind: TotalKind::Max, ..
         }) => Additivity::Max,
-        ValueClass::Total(TotalClass {
+        AggregationClass::Total(TotalClass {
             aggregate_sql: Err(lost),
             ..
         }) => Additivity::NonAdditive(lost.clone()),
-        ValueClass::Total(TotalClass {
+        AggregationClass::Total(TotalClass {
             aggregate_sql: Ok(aggregate),
             ..
         }) => match &aggregate.ratio {
@@ -273,7 +278,7 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
 
 /// Returns the calendar unit to which a value is truncated, if `MetricFlow` supports that unit.
 pub(super) fn truncation_unit(program: &Program, root: IrId) -> Option<&'static str> {
-    let Ir::Apply { overload, .. } = program.node(program.resolve_names(root)) else {
+    let Ir::Apply { overload, .. } = program.node(program.resolve_references(root)) else {
         return None;
     };
     match catalog::overload_owner(overload) {

@@ -19,7 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use self::classes::{StepClasses, ValueClass, additivity_of_value, truncation_unit};
+use self::classes::{AggregationClass, StepClassifier, additivity_of_value, truncation_unit};
 use super::compile::SpecCompilation;
 use super::lineage::output_column;
 use super::load::Step;
@@ -30,7 +30,7 @@ use crate::schema::Relation;
 use crate::sql::JoinKind;
 
 /// Name of a calendar unit. serde would borrow from its input if the field had a reference type.
-type UnitName = &'static str;
+type CalendarUnitName = &'static str;
 
 /// Behavior of a column when rows of its model are aggregated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +39,8 @@ pub enum Additivity {
     /// The column is a dimension, possibly truncated to a calendar unit.
     Dimension {
         /// Calendar unit, such as `month` for `billing_date[month]`. `None` if the column is not truncated.
-        #[serde(deserialize_with = "read_unit")]
-        unit: Option<UnitName>,
+        #[serde(deserialize_with = "deserialize_unit")]
+        unit: Option<CalendarUnitName>,
     },
     /// The values can be summed: `SUM`, `COUNT`, and their sums and differences.
     Sum,
@@ -61,7 +61,7 @@ pub enum Additivity {
     NonAdditive(NonAdditiveReason),
 }
 
-fn read_unit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
+fn deserialize_unit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
     let Some(name) = Option::<String>::deserialize(from)? else {
         return Ok(None);
     };
@@ -233,13 +233,13 @@ impl SpecCompilation<'_> {
         text: &str,
     ) {
         let before = self.additivity.last().filter(|_| input.source.is_none());
-        let work = StepClasses {
+        let work = StepClassifier {
             plan,
             input,
             previous_columns: before,
             text,
         };
-        let values = work.classify_all();
+        let values = work.classify_nodes();
         let mut columns = StepColumns {
             grouped: plan.grouped,
             ..StepColumns::default()
@@ -247,7 +247,7 @@ impl SpecCompilation<'_> {
         let filtered = |role: DefinitionRole| {
             let roots = plan.roots_with_role(role);
             let mut kinds = roots.filter_map(|root| values.get(root.index()));
-            kinds.any(|value| matches!(value, ValueClass::Total(_) | ValueClass::NonAdditive(_)))
+            kinds.any(|value| matches!(value, AggregationClass::Total(_) | AggregationClass::NonAdditive(_)))
         };
         if !plan.grouped {
             columns.grouped = before.is_some_and(|before| before.grouped);
@@ -277,7 +277,7 @@ impl SpecCompilation<'_> {
                 _ if is_key => Additivity::Dimension {
                     unit: truncation_unit(plan.program, definition.root),
                 },
-                value => match plan.program.node(plan.program.resolve_names(definition.root)) {
+                value => match plan.program.node(plan.program.resolve_references(definition.root)) {
                     // An alias has the additivity of its column.
                     Ir::Column(column) if !plan.grouped => work.additivity_of_unchanged_column(column, value),
                     _ => additivity_of_value(value, plan.program.meta(definition.root).ty),
@@ -343,7 +343,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Updates the additivity after a wide pivot. Only the row keys keep their additivity.
-    pub(super) fn keep_additivity_of_row_keys(&mut self) {
+    pub(super) fn retain_row_key_additivity(&mut self) {
         if let Some(last) = self.additivity.last_mut() {
             last.columns
                 .retain(|_, additivity| matches!(additivity, Additivity::Dimension { .. }));

@@ -6,14 +6,14 @@ use crate::Type;
 use crate::check::{self, CheckScope};
 use crate::diag::{Code, Diagnostic};
 use crate::formulas::StepFormulas;
-use crate::load::{Step, StepRead};
+use crate::load::{Step, StepInputs};
 use crate::possible_columns::possible_columns;
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::worksheet::{formula_context, worksheet_grid};
 
 /// Errors that can be found although the types of columns are unknown.
-const INDEPENDENT: [Code; 5] = [
+const TYPE_INDEPENDENT_CODES: [Code; 5] = [
     Code::UnknownFunction,
     Code::UnknownName,
     Code::ArgumentCount,
@@ -21,8 +21,8 @@ const INDEPENDENT: [Code; 5] = [
     Code::UnknownUnit,
 ];
 
-fn is_independent(diagnostic: &Diagnostic) -> bool {
-    diagnostic.is_syntax() || INDEPENDENT.contains(&diagnostic.kind())
+fn is_type_independent(diagnostic: &Diagnostic) -> bool {
+    diagnostic.is_syntax() || TYPE_INDEPENDENT_CODES.contains(&diagnostic.kind())
 }
 
 impl SpecCompilation<'_> {
@@ -79,13 +79,13 @@ impl SpecCompilation<'_> {
             self.check_columns(output, &mut new_diagnostics);
         }
         let unknown = Relation::new("");
-        self.check_proofs(
+        self.check_spec_tests(
             output.unwrap_or(&unknown),
             output.is_none(),
             memory,
             &mut new_diagnostics,
         );
-        new_diagnostics.retain(is_independent);
+        new_diagnostics.retain(is_type_independent);
         diagnostics.append(&mut new_diagnostics);
     }
 
@@ -102,9 +102,9 @@ impl SpecCompilation<'_> {
             return None;
         }
         let steps = match self.spec.step_input(index) {
-            StepRead::Relation(from) => return self.known_relation(from).cloned(),
-            StepRead::Step(step_index) => return output(step_index).cloned(),
-            StepRead::Union(steps) => steps,
+            StepInputs::Relation(from) => return self.schema_relation(from).cloned(),
+            StepInputs::Step(step_index) => return output(step_index).cloned(),
+            StepInputs::Union(steps) => steps,
         };
         let mut union = Relation::new("");
         for index in steps {
@@ -129,8 +129,8 @@ impl SpecCompilation<'_> {
     ) {
         let formulas = StepFormulas::new(step, self.source);
         let mut step_diagnostics = self.check_step_alone((index, step), &formulas, columns, &[], memory);
-        step_diagnostics.retain(is_independent);
-        let new_diagnostics = step_diagnostics.into_iter().map(|d| formulas.to_file(d));
+        step_diagnostics.retain(is_type_independent);
+        let new_diagnostics = step_diagnostics.into_iter().map(|d| formulas.to_file_diagnostic(d));
         diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
     }
 

@@ -1,7 +1,6 @@
 //! Compiles the steps of a spec. The compiler checks and plans each step based on the output of the previous step.
 
 mod independent_errors;
-mod repeated_draws;
 mod required_types;
 mod step;
 mod step_output;
@@ -9,6 +8,7 @@ mod step_plan;
 mod step_sequence;
 #[cfg(test)]
 mod tests;
+mod volatile_values;
 
 pub use step::StepToCompile;
 
@@ -21,25 +21,25 @@ use self::required_types::RequiredTypes;
 use crate::access::InheritedAccess;
 use crate::additivity::StepColumns;
 use crate::check::{self, Today};
-use crate::compiler::{Compiler, column_path, remove_silenced};
+use crate::compiler::{Compiler, column_path, remove_silenced_warnings};
 use crate::dbt_tests::SpecTests;
 use crate::diag;
 use crate::file::SpecFile;
 use crate::ir::ColumnUse;
-use crate::join_scope::StepFacts;
+use crate::join_scope::StepOutputFacts;
 use crate::join_tests::SingleMatchTest;
 use crate::lineage::Lineage;
-use crate::load::{Spec, SpecKind};
-use crate::metrics::{MetricSetWithErrors, UncompiledModelOverSets, find_step_over_metric_sets, period_steps};
+use crate::load::{Spec, SpecOrigin};
+use crate::metrics::{MetricSetWithErrors, UncompiledModelOnMetricSets, find_step_over_metric_sets, period_steps};
 use crate::plan::{CteNames, TimeColumn};
-use crate::reads::NamesUsed;
+use crate::reads::SpecNames;
 use crate::schema::Relation;
 use crate::sources::SpecSources;
 use crate::spec_facts;
-use crate::sql::{Cte, CteTexts};
+use crate::sql::{Cte, CteIndex};
 use crate::time_range::StepTimes;
 use crate::totals::PreviousStepInput;
-use crate::versions::other_versions;
+use crate::versions::ungenerated_versions;
 use crate::{CompiledSpec, SpecDefinition, TypeSensitiveColumn};
 
 impl Compiler {
@@ -70,13 +70,13 @@ impl Compiler {
             SpecContents::Set(set) => self.compile_metric_set(&file, set),
             SpecContents::OverSets(model) => self.compile_from_metric_sets(&file, *model),
             SpecContents::Periods | SpecContents::Plain => {
-                self.compile_spec_with_periods(file, SpecKind::Written, GeneratedSpecOrigins::default())
+                self.compile_spec_with_periods(file, SpecOrigin::Written, GeneratedSpecOrigins::default())
             }
         }
     }
 
     /// Compiles a spec that reads relations, not metric sets, without writing its model.
-    pub(crate) fn compile_query(&self, file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
+    pub(crate) fn compile_query(&self, file: SpecFile<'_>, kind: SpecOrigin) -> CompiledSpec {
         self.compile_relational_spec(file, kind, None)
     }
 
@@ -85,7 +85,7 @@ impl Compiler {
     pub(crate) fn compile_model(
         &self,
         file: SpecFile<'_>,
-        kind: SpecKind,
+        kind: SpecOrigin,
         origins: GeneratedSpecOrigins,
     ) -> CompiledSpec {
         self.compile_relational_spec(file, kind, Some(origins))
@@ -95,7 +95,7 @@ impl Compiler {
     fn compile_relational_spec(
         &self,
         mut file: SpecFile<'_>,
-        kind: SpecKind,
+        kind: SpecOrigin,
         origins: Option<GeneratedSpecOrigins>,
     ) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
@@ -105,21 +105,21 @@ impl Compiler {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
             (compiled.tags, compiled.config) = (spec_facts::tags(&spec.dbt), spec_facts::config(&spec.dbt));
-            compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
+            compiled.ungenerated_versions = ungenerated_versions(&spec.dbt, spec.model.text);
             compiled.budget = spec_facts::budget(&spec.dbt);
             compiled.column_tags = spec_facts::column_tags(&spec.columns);
             compiled.column_formats = spec_facts::column_formats(&spec.columns);
             let mut run = SpecCompilation::new(self, spec, file.source, file.path);
             run.is_query_only = origins.is_none();
             run.origins = origins.unwrap_or_default();
-            self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
+            self.pool.with_compile_memory(|memory| run.run(&mut compiled, memory));
             compiled.known_relations = run.relations_read(&compiled.columns);
             compiled.definitions = run.definitions;
             compiled.lineage = run.lineage;
             compiled.columns_read = run.columns_read;
         }
-        remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
-        remove_silenced(&mut compiled.model_warnings, file.source, &self.options.silenced);
+        remove_silenced_warnings(&mut compiled.diagnostics, file.source, &self.options.silenced);
+        remove_silenced_warnings(&mut compiled.model_warnings, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             compiled.query = None;
@@ -135,7 +135,7 @@ impl Compiler {
 /// Kind of a spec, with everything that is read before the spec is compiled.
 pub(crate) enum SpecContents {
     Set(MetricSetWithErrors),
-    OverSets(Box<UncompiledModelOverSets>),
+    OverSets(Box<UncompiledModelOnMetricSets>),
     /// Spec with steps that have `fill`, `since` or `until`.
     Periods,
     Plain,
@@ -157,7 +157,7 @@ impl SpecContents {
         }
         match file.root() {
             Some(root) if find_step_over_metric_sets(root).is_some() => {
-                Self::OverSets(Box::new(UncompiledModelOverSets::from_file(compiler, file)))
+                Self::OverSets(Box::new(UncompiledModelOnMetricSets::from_file(compiler, file)))
             }
             Some(root) if !period_steps(root).is_empty() => Self::Periods,
             _ => Self::Plain,
@@ -178,7 +178,7 @@ impl Compiler {
         };
         let columns = compiled.columns_read.iter().filter(|column| column.assumed);
         let columns = columns.map(|column| (column_path(column), &*column.name, column.ty));
-        self.find_undecided_types(columns, |formulas| {
+        self.find_type_sensitive_columns(columns, |formulas| {
             let compiler = Self {
                 formulas: formulas.clone(),
                 specs: Arc::clone(&self.specs),
@@ -186,7 +186,9 @@ impl Compiler {
             let mut compiled = CompiledSpec::new(compiler.options.dialect, Vec::new());
             let mut run = SpecCompilation::new(&compiler, spec, source, None);
             run.is_query_only = true;
-            compiler.pool.lend_memory(|memory| run.run(&mut compiled, memory));
+            compiler
+                .pool
+                .with_compile_memory(|memory| run.run(&mut compiled, memory));
             !compiled.has_errors() && compiled.query().is_some_and(|sql| sql != before)
         })
     }
@@ -213,7 +215,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) today: Option<Today>,
     pub(crate) names: CteNames,
     pub(crate) ctes: Vec<Cte>,
-    cte_texts: CteTexts,
+    cte_texts: CteIndex,
     /// Descriptions of columns by name, as written by the analyst.
     pub(crate) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header of generated SQL and for callers.
@@ -227,7 +229,7 @@ pub(crate) struct SpecCompilation<'r> {
     /// Whether every join is valid and the relations of each step have distinct names.
     joins_sound: bool,
     /// Output of each compiled step: its columns, its grain, and whether it has at most one row.
-    pub(crate) facts: Vec<StepFacts>,
+    pub(crate) facts: Vec<StepOutputFacts>,
     /// Joins that are declared, but not proven, to find at most one row.
     pub(crate) unproven: Vec<SingleMatchTest>,
     /// Generated dbt tests.
@@ -236,7 +238,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) computed_definitions: Option<Vec<String>>,
     /// Columns of relations to which formulas refer.
     columns_read: Vec<ColumnUse>,
-    pub(crate) names_used: NamesUsed,
+    pub(crate) names_used: SpecNames,
     /// Whether to compile only the query, without writing a model.
     pub(crate) is_query_only: bool,
     /// Types that later steps require of each step's columns, by the index of the step.
@@ -271,10 +273,10 @@ impl<'r> SpecCompilation<'r> {
             today: spec
                 .today
                 .as_ref()
-                .map(|today| today.with_variables(&compiler.specs.variables)),
+                .map(|today| today.resolve_today(&compiler.specs.variables)),
             names: CteNames::new(compiler.options.dialect.max_bytes()),
             ctes: Vec::new(),
-            cte_texts: CteTexts::default(),
+            cte_texts: CteIndex::default(),
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
             origins: GeneratedSpecOrigins::default(),
@@ -287,7 +289,7 @@ impl<'r> SpecCompilation<'r> {
             tests: SpecTests::default(),
             computed_definitions: None,
             columns_read: Vec::new(),
-            names_used: NamesUsed::default(),
+            names_used: SpecNames::default(),
             is_query_only: false,
             required_types: FxHashMap::default(),
             totals: Vec::new(),

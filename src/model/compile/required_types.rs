@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::SpecCompilation;
 use crate::Type;
 use crate::formulas::StepFormulas;
-use crate::load::StepRead;
+use crate::load::StepInputs;
 use crate::scratch::CompileMemory;
 
 /// Names with their required types.
@@ -23,9 +23,9 @@ impl SpecCompilation<'_> {
         }
         for index in (1..steps.len()).rev() {
             let inputs = match self.spec.step_input(index) {
-                StepRead::Relation(_) => continue,
-                StepRead::Step(input) => vec![input],
-                StepRead::Union(inputs) => inputs,
+                StepInputs::Relation(_) => continue,
+                StepInputs::Step(input) => vec![input],
+                StepInputs::Union(inputs) => inputs,
             };
             let Some(step) = steps
                 .get(index)
@@ -75,7 +75,7 @@ impl SpecCompilation<'_> {
     /// Returns whether a schema contains the types of all columns of the relations that steps read.
     fn are_types_known(&self) -> bool {
         self.sources.sources.iter().all(|source| {
-            self.known_relation(&source.from).is_some_and(|relation| {
+            self.schema_relation(&source.from).is_some_and(|relation| {
                 !relation.is_open() && relation.columns().iter().all(|column| column.ty() != Type::Unknown)
             })
         })

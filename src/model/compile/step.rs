@@ -5,9 +5,12 @@ use super::step_output::{CheckedStep, star_conflict};
 use super::step_plan::build_plan;
 use crate::ast::Ast;
 use crate::averaged_rates::{check_rates, column_provenances, input_relations, is_provenance_needed};
-use crate::cardinality::{CardinalityQuery, check_join_support, check_join_visibility};
+use crate::cardinality::{JoinedRelationConditions, check_join_support, check_join_visibility};
 use crate::check::{self, CheckScope, ColumnPeriod, Context, DefinitionRole, SheetTotal, WorksheetGrid};
-use crate::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
+use crate::checks::{
+    check_constant_keys, check_duplicate_columns, check_key_combinations, check_unnamed_formulas,
+    check_unused_definitions,
+};
 use crate::diag::{Code, Diagnostic};
 use crate::fan_out::check_fan_out;
 use crate::formula_keys::check_formula_keys;
@@ -15,20 +18,20 @@ use crate::formulas::StepFormulas;
 use crate::hidden_periods::check_hidden_periods;
 use crate::ir::{ColumnUse, Program};
 use crate::join_scope::JoinedStepInput;
-use crate::load::{KeptColumns, SpecKind, Step};
-use crate::long_names::check_lengths;
-use crate::missing_periods::check_gaps;
+use crate::load::{ColumnProjection, SpecOrigin, Step};
+use crate::long_names::check_column_name_lengths;
+use crate::missing_periods::check_missing_periods;
 use crate::partitions::check_partitions;
 use crate::pivot::PivotCells;
 use crate::plan::{
-    KeepColumns, StepInput, StepOutput, StepPlan, needs_every_cell, rewrite_unsupported, used_definitions,
+    InputProjection, StepInput, StepOutput, StepPlan, needs_every_cell, rewrite_unsupported, used_definitions,
 };
 use crate::schema::{ColumnProvenance, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::SelectSource;
 use crate::window_sort_keys::check_window_sort_keys;
-use crate::worksheet::{check_order, formula_context, pivot_cell_keys, without_calculations, worksheet_grid};
+use crate::worksheet::{check_sort_keys, exclude_calculations, formula_context, pivot_cell_keys, worksheet_grid};
 
 /// Step that is being compiled.
 #[derive(Clone, Copy)]
@@ -70,24 +73,24 @@ impl<'s> StepToCompile<'s> {
     }
 
     /// Returns the columns of the input that the plan keeps. Reports columns that the joined relations do not have.
-    fn columns_to_keep(&self, diagnostics: &mut Vec<Diagnostic>) -> KeepColumns<'s> {
+    fn columns_to_keep(&self, diagnostics: &mut Vec<Diagnostic>) -> InputProjection<'s> {
         let of_joined = self
             .joined
-            .and_then(|joined| joined.kept_columns(self.step, diagnostics));
+            .and_then(|joined| joined.projected_columns(self.step, diagnostics));
         match (self.cells, of_joined) {
-            (Some(cells), _) => KeepColumns::Some(cells.kept_columns.iter().map(String::as_str).collect()),
-            (None, Some(columns)) => KeepColumns::Joined(columns),
+            (Some(cells), _) => InputProjection::Some(cells.kept_columns.iter().map(String::as_str).collect()),
+            (None, Some(columns)) => InputProjection::Joined(columns),
             (None, None) => match &self.step.keep {
-                KeptColumns::Nothing => KeepColumns::Nothing,
-                KeptColumns::All => KeepColumns::All,
-                KeptColumns::Columns(names) => KeepColumns::Some(names.iter().map(|name| name.text).collect()),
+                ColumnProjection::Nothing => InputProjection::Nothing,
+                ColumnProjection::All => InputProjection::All,
+                ColumnProjection::Columns(names) => InputProjection::Some(names.iter().map(|name| name.text).collect()),
             },
         }
     }
 
     /// Maps spans in the formulas to spans in the file.
-    pub fn in_file(&self, diagnostic: Diagnostic) -> Diagnostic {
-        self.formulas.to_file(diagnostic)
+    pub fn to_file_diagnostic(&self, diagnostic: Diagnostic) -> Diagnostic {
+        self.formulas.to_file_diagnostic(diagnostic)
     }
 }
 
@@ -111,14 +114,14 @@ impl SpecCompilation<'_> {
                 .any(Diagnostic::is_error)
         };
         let options = &self.compiler.options;
-        let formulas = StepFormulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
+        let formulas = StepFormulas::from_step(step, joined.map_or(&[], |joined| &joined.using), self.source);
         let mut step_diagnostics = Vec::new();
         let CompileMemory { parse, ast, .. } = memory;
         formulas.parse(&options.limits, parse, ast, &mut step_diagnostics);
         let sheet = self.worksheet_with_totals(step, rows);
         let column_periods = self.periods_of_previous_step(rows);
         let mut work = StepToCompile {
-            step: &without_calculations(step, ast, &formulas),
+            step: &exclude_calculations(step, ast, &formulas),
             index,
             formulas: &formulas,
             sheet: sheet.as_ref(),
@@ -143,13 +146,15 @@ impl SpecCompilation<'_> {
             drop_errors_of_unused_definitions(&plan, &mut step_diagnostics);
         }
         let keep = work.columns_to_keep(diagnostics);
-        let unproven_joins = self.check_rows(&work, &plan, &step_diagnostics, diagnostics);
+        let unproven_joins = self.check_step_rows(&work, &plan, &step_diagnostics, diagnostics);
         if step.has_invalid_keys {
             // A key or definition with an error may define an unknown name, so report the name only if it is similar to
             // a known name.
             step_diagnostics.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
         }
-        let new_diagnostics = step_diagnostics.into_iter().map(|diagnostic| work.in_file(diagnostic));
+        let new_diagnostics = step_diagnostics
+            .into_iter()
+            .map(|diagnostic| work.to_file_diagnostic(diagnostic));
         diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
         self.record_reads(&work, program);
         if step.has_errors || step.has_invalid_keys || failed(diagnostics) {
@@ -287,33 +292,33 @@ impl SpecCompilation<'_> {
     ) {
         let (step, text) = (work.step, &work.formulas.text);
         let dialect = self.compiler.options.dialect;
-        check_keys(plan, text, diagnostics);
+        check_constant_keys(plan, text, diagnostics);
         check_formula_keys(plan, ast, text, diagnostics);
-        check_outputs(plan, text, diagnostics);
+        check_duplicate_columns(plan, text, diagnostics);
         check_window_sort_keys(plan, text, diagnostics);
-        check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);
+        check_unused_definitions(plan, ast, text, &self.compiler.options.limits, diagnostics);
         let before = diagnostics.len();
         check_partitions(plan, step, text, self.spec.kind, diagnostics);
         let has_period_outside_partition = diagnostics
             .iter()
             .skip(before)
             .any(|diagnostic| diagnostic.kind() == Code::PeriodOutsidePartition);
-        // After a warning about the partition, skip `check_gaps`, because its help suggests PERIODOFFSET, which the
+        // After a warning about the partition, skip `check_missing_periods`, because its help suggests PERIODOFFSET, which the
         // partition would limit as well.
         if !has_period_outside_partition {
-            check_gaps(
+            check_missing_periods(
                 plan,
                 work.input,
                 work.column_periods,
-                (work.sheet.is_some(), self.spec.kind == SpecKind::WholeSet),
+                (work.sheet.is_some(), self.spec.kind == SpecOrigin::WholeSet),
                 text,
                 diagnostics,
             );
         }
         check_hidden_periods(plan, text, diagnostics);
-        check_lengths(plan, ast, text, work.last, dialect, diagnostics);
+        check_column_name_lengths(plan, ast, text, work.last, dialect, diagnostics);
         check_rates(plan, provenances, input_relations(work.input), text, diagnostics);
-        if let Some(joined) = self.sound_joins(work) {
+        if let Some(joined) = self.valid_joins(work) {
             check_join_visibility(plan, joined, diagnostics);
             check_fan_out(plan, step, joined, diagnostics);
             check_join_support(plan, step, joined, dialect, diagnostics);
@@ -321,27 +326,27 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the joined input. Returns `None` if a relation is missing or ambiguous. This error is already reported.
-    fn sound_joins<'c>(&self, work: &StepToCompile<'c>) -> Option<&'c JoinedStepInput<'c>> {
+    fn valid_joins<'c>(&self, work: &StepToCompile<'c>) -> Option<&'c JoinedStepInput<'c>> {
         work.joined.filter(|_| self.joins_sound && !work.step.has_invalid_keys)
     }
 
     /// Reports errors and warnings about the rows of a step, with spans in the file. Returns the joins that are
     /// declared, but not proven, to find at most one row. `new_diagnostics` contains the diagnostics about the
     /// formulas.
-    fn check_rows(
+    fn check_step_rows(
         &self,
         work: &StepToCompile<'_>,
         plan: &StepPlan<'_>,
         new_diagnostics: &[Diagnostic],
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<(usize, CardinalityQuery)> {
+    ) -> Vec<(usize, JoinedRelationConditions)> {
         let StepToCompile { step, input, .. } = *work;
         let unproven = self
-            .sound_joins(work)
+            .valid_joins(work)
             .map(|joined| self.unproven_joins(plan, step, input.name, joined, diagnostics));
-        check_order(step, plan.program, input.grain, self.source, diagnostics);
+        check_sort_keys(step, plan.program, input.grain, self.source, diagnostics);
         let sound = !new_diagnostics.iter().any(Diagnostic::is_error);
-        check_shape(step, plan, input, sound, self.source, diagnostics);
+        check_key_combinations(step, plan, input, sound, self.source, diagnostics);
         unproven.unwrap_or_default()
     }
 

@@ -5,12 +5,12 @@ use super::step::StepToCompile;
 use super::step_plan::record_possible_values;
 use crate::ast::Ast;
 use crate::averaged_rates::input_relations;
-use crate::cardinality::CardinalityQuery;
+use crate::cardinality::JoinedRelationConditions;
 use crate::diag::{Code, Diagnostic};
 use crate::emit::EmitBuffers;
 use crate::ir::Program;
 use crate::load::Step;
-use crate::plan::{KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, plan_step};
+use crate::plan::{InputProjection, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, plan_step};
 use crate::schema::{ColumnProvenance, Relation};
 use crate::time_range::CrossRowRead;
 use crate::worksheet::sheet_column_indexes;
@@ -21,7 +21,7 @@ pub(super) struct CheckedStep<'s> {
     pub plan: StepPlan<'s>,
     /// Origin of each node's value. Empty if the origins are not needed.
     pub provenances: Vec<ColumnProvenance>,
-    pub unproven_joins: Vec<(usize, CardinalityQuery)>,
+    pub unproven_joins: Vec<(usize, JoinedRelationConditions)>,
 }
 
 impl CheckedStep<'_> {
@@ -49,7 +49,7 @@ impl SpecCompilation<'_> {
     pub(super) fn plan_output(
         &mut self,
         checked: &CheckedStep<'_>,
-        keep: KeepColumns<'_>,
+        keep: InputProjection<'_>,
         ast: &Ast,
         emit: &mut EmitBuffers,
     ) -> StepOutput {
@@ -115,7 +115,7 @@ impl SpecCompilation<'_> {
             }
             self.times.push(times);
         }
-        diagnostics.extend(output.diagnostics.iter().cloned().map(|d| work.in_file(d)));
+        diagnostics.extend(output.diagnostics.iter().cloned().map(|d| work.to_file_diagnostic(d)));
         // Do not record this data again if the step is recomputed for a total.
         if self.computed_definitions.is_none() {
             if let Some(joined) = work.joined {
@@ -138,7 +138,7 @@ impl SpecCompilation<'_> {
         let Some(cells) = work.cells else { return };
         if cells.pivot_number.is_some() {
             self.convert_to_wide_form(work, cells, program, emit, output, diagnostics);
-            self.keep_additivity_of_row_keys();
+            self.retain_row_key_additivity();
         } else {
             self.convert_to_long_form(work, cells, output, &mut emit.tree);
         }

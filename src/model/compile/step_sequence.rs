@@ -6,8 +6,8 @@ use crate::checks::{check_cte_names, check_keep};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::incremental::{incremental_input_error, is_incremental};
-use crate::join_scope::StepFacts;
-use crate::load::{PeriodSeries, SpannedText, SpecKind, Step, StepRead};
+use crate::join_scope::StepOutputFacts;
+use crate::load::{PeriodSeries, SpannedText, SpecOrigin, Step, StepInputs};
 use crate::plan::{StepInput, StepOutput, TabSource};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
@@ -40,7 +40,7 @@ impl NextStepInput {
     }
 
     /// Returns the input of the step at an index, so that the step can be computed again.
-    fn save(&self, index: usize) -> PreviousStepInput {
+    fn to_previous_step_input(&self, index: usize) -> PreviousStepInput {
         PreviousStepInput {
             index,
             name: self.name.clone(),
@@ -51,8 +51,8 @@ impl NextStepInput {
 
     /// Returns the properties of the step that has this output. `single` specifies whether the step has at most one
     /// row.
-    fn step_facts(&self, single: bool) -> StepFacts {
-        StepFacts {
+    fn step_facts(&self, single: bool) -> StepOutputFacts {
+        StepOutputFacts {
             relation: self.relation.clone(),
             grain: self.grain.clone(),
             single,
@@ -68,7 +68,7 @@ impl SpecCompilation<'_> {
         self.collect_sources(compiled);
         self.check_keys_of_model(&mut compiled.diagnostics);
         let spec = self.spec;
-        if self.is_missing(&spec.from) {
+        if self.is_missing_relation(&spec.from) {
             let missing = self.report_missing_relation("from", &spec.from, spec.from_span, "", std::iter::empty());
             compiled.diagnostics.push(missing);
             self.report_errors_from(0, memory, &mut compiled.diagnostics);
@@ -84,7 +84,7 @@ impl SpecCompilation<'_> {
         let names = self.spec.steps.iter().filter_map(|step| step.name);
         names.for_each(|name| self.names.reserve(name.text));
         self.sources = SpecSources::new(self.spec, self.compiler.options.dialect, &mut self.names);
-        self.sources.name_tables(self.compiler.options.dialect);
+        self.sources.disambiguate_tables(self.compiler.options.dialect);
         let sources = &self.sources.sources;
         compiled.reads = sources.iter().map(|source| source.from.clone()).collect();
         compiled.tables = sources.iter().map(|source| source.table_name.clone()).collect();
@@ -97,7 +97,7 @@ impl SpecCompilation<'_> {
         self.check_model_name(diagnostics);
         self.check_exposures(diagnostics);
         self.check_access(diagnostics);
-        self.check_step_lengths(diagnostics);
+        self.check_step_name_lengths(diagnostics);
         self.check_inputs_of_incremental_model(diagnostics);
         self.joins_sound = self.check_joins(diagnostics);
     }
@@ -113,7 +113,7 @@ impl SpecCompilation<'_> {
         });
         if let Some((key, span)) = inputs.next().filter(|_| self.incremental) {
             let is_filled =
-                self.spec.kind != SpecKind::Written && self.spec.steps.iter().any(|step| step.series.is_some());
+                self.spec.kind != SpecOrigin::Written && self.spec.steps.iter().any(|step| step.series.is_some());
             let key = if is_filled { "fill" } else { key };
             diagnostics.push(incremental_input_error(key, span));
             // Skip the other checks of incremental models for filled steps: the errors would refer to generated steps,
@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
                 input.relation = Some(union).filter(|union| !union.is_open());
                 // A union of several steps has no key.
                 input.grain = match spec.step_input(index) {
-                    StepRead::Step(before) => self
+                    StepInputs::Step(before) => self
                         .facts
                         .get(before)
                         .map_or_else(Vec::new, |facts| facts.grain.clone()),
@@ -181,11 +181,11 @@ impl SpecCompilation<'_> {
             }
             if index > 0 && step.from.is_some() && !output.volatile {
                 let select_parts = (&mut output.ctes, &mut output.body);
-                self.cte_texts.share_equal(&memory.emit.tree, &self.ctes, select_parts);
+                self.cte_texts.dedup_ctes(&memory.emit.tree, &self.ctes, select_parts);
             }
             self.ctes.append(&mut output.ctes);
             if has_sheet {
-                self.inputs.push(input.save(index));
+                self.inputs.push(input.to_previous_step_input(index));
             }
             if last {
                 self.finish_last_step(&output, compiled, memory);
@@ -209,12 +209,12 @@ impl SpecCompilation<'_> {
     }
 
     fn input_from_relation(&self, from: &RelationReference, source: Option<u32>) -> NextStepInput {
-        let known_relation = self.known_relation(from);
+        let schema_relation = self.schema_relation(from);
         NextStepInput {
             name: from.name().to_owned(),
             source,
-            relation: known_relation.cloned(),
-            grain: known_relation
+            relation: schema_relation.cloned(),
+            grain: schema_relation
                 .map(|relation| relation.key().to_vec())
                 .unwrap_or_default(),
         }
@@ -351,7 +351,7 @@ impl SpecCompilation<'_> {
         let incremental = self.plan_incremental(relation, grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, relation) {
             // The key of an incremental model is declared NOT NULL and tested, so no warning is necessary.
-            self.tests.nullable_keys.clear();
+            self.tests.nullable_key_warnings.clear();
             compiled
                 .never_null
                 .extend(incremental.unique_key.iter().map(|key| key.to_lowercase()));
@@ -362,7 +362,7 @@ impl SpecCompilation<'_> {
         compiled
             .model_warnings
             .extend(self.spec.steps.last().and_then(limit_warning));
-        compiled.model_warnings.append(&mut self.tests.nullable_keys);
+        compiled.model_warnings.append(&mut self.tests.nullable_key_warnings);
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, grain, incremental, &mut memory.emit, compiled);
         }
@@ -393,7 +393,7 @@ fn check_series_bound(
     let Some(column) = relation.column(name) else {
         let help = || "correct the name in `series`".to_owned();
         return (!relation.may_have_unlisted_columns())
-            .then(|| check::no_column_diagnostic(relation, name, end.node.span, help));
+            .then(|| check::missing_column_diagnostic(relation, name, end.node.span, help));
     };
     let is_date = matches!(column.ty(), Type::Date | Type::Unknown);
     if is_date && (column.is_month_start() || !is_month_start) {

@@ -14,9 +14,9 @@ use crate::sql::{Item, SelectSource, Sql, SqlId, SqlTree};
 use crate::verify::{SharedColumn, is_tolerance_applicable};
 
 /// Name of the column that marks existing rows if no key column can serve this purpose.
-const PRESENT: &str = "is_present";
+const PRESENCE_COLUMN: &str = "is_present";
 /// Name of the column with the number of rows that have the same keys.
-const ROWS_OF_KEY: &str = "rows_of_key";
+const KEY_COUNT_COLUMN: &str = "rows_of_key";
 /// Span of generated nodes, which are not part of a formula.
 const EMPTY_SPAN: Span = Span { start: 0, end: 0 };
 
@@ -54,7 +54,7 @@ impl SpecCompilation<'_> {
         tested: &'c TestedModel<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<ComparedColumns<'c>> {
-        let other = self.known_relation(&comparison.with);
+        let other = self.schema_relation(&comparison.with);
         let with = SpannedText {
             text: comparison.with.name(),
             ..*comparison.keys.first()?
@@ -174,21 +174,24 @@ impl ComparedColumns<'_> {
 
     /// Returns the columns that are added to one side of the comparison: whether the row exists, and the number of rows
     /// with the same keys.
-    pub(super) fn added_columns(
+    pub(super) fn marker_columns(
         &self,
         side: usize,
         is_marked: bool,
         is_counted: bool,
         tree: &mut SqlTree,
     ) -> Vec<Item> {
-        let present = is_marked.then(|| Item::named(tree.add_word("true", EMPTY_SPAN), PRESENT));
+        let present = is_marked.then(|| Item::named(tree.add_word("true", EMPTY_SPAN), PRESENCE_COLUMN));
         let mut items: Vec<Item> = present.into_iter().collect();
         if is_counted {
             let names = self.keys.iter().filter_map(|key| key.names.get(side));
             let keys: Vec<SqlId> = names.map(|name| tree.add_raw_text(name)).collect();
             let star = tree.add_raw_text("*");
             let x = tree.add_call("count", &[star], EMPTY_SPAN);
-            items.push(Item::named(tree.add_window(x, &keys, &[], EMPTY_SPAN), ROWS_OF_KEY));
+            items.push(Item::named(
+                tree.add_window(x, &keys, &[], EMPTY_SPAN),
+                KEY_COUNT_COLUMN,
+            ));
         }
         items
     }
@@ -231,7 +234,7 @@ impl ComparedColumns<'_> {
         let mut condition = None;
         for key in &self.keys {
             let equality = key.key_equality(tree, sides, dialect);
-            condition = append_condition(tree, Op::And, condition, equality);
+            condition = combine_conditions(tree, Op::And, condition, equality);
         }
         condition
     }
@@ -248,18 +251,18 @@ impl ComparedColumns<'_> {
         let mut filter = None;
         for (index, side) in sides.iter().enumerate() {
             let key = self.never_null_key().and_then(|key| key.names.get(index));
-            let x = tree.add_field(&side.name, key.map_or(PRESENT, String::as_str));
+            let x = tree.add_field(&side.name, key.map_or(PRESENCE_COLUMN, String::as_str));
             let missing = tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN);
-            filter = append_condition(tree, Op::Or, filter, missing);
+            filter = combine_conditions(tree, Op::Or, filter, missing);
         }
         for side in sides.iter().filter(|side| side.is_counted) {
-            let (rows, literal_one) = (tree.add_field(&side.name, ROWS_OF_KEY), tree.add_raw_text("1"));
+            let (rows, literal_one) = (tree.add_field(&side.name, KEY_COUNT_COLUMN), tree.add_raw_text("1"));
             let several = tree.add_binary(Op::Greater, rows, literal_one, EMPTY_SPAN);
-            filter = append_condition(tree, Op::Or, filter, several);
+            filter = combine_conditions(tree, Op::Or, filter, several);
         }
         for column in &self.columns {
             for differs in column.difference_conditions(tree, sides, comparison, dialect) {
-                filter = append_condition(tree, Op::Or, filter, differs);
+                filter = combine_conditions(tree, Op::Or, filter, differs);
             }
         }
         filter
@@ -267,7 +270,7 @@ impl ComparedColumns<'_> {
 }
 
 impl ComparedPair<'_> {
-    pub(super) fn shared_column(&self, is_named: bool) -> SharedColumn {
+    pub(super) fn to_shared_column(&self, is_named: bool) -> SharedColumn {
         let (name, display_names) = (self.name_in_spec.text.to_owned(), self.names.clone());
         SharedColumn {
             name,
@@ -349,6 +352,6 @@ impl ComparedPair<'_> {
 }
 
 /// Combines a condition with the previous conditions, if any.
-fn append_condition(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
+fn combine_conditions(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
     Some(before.map_or(next, |before| tree.add_binary(op, before, next, EMPTY_SPAN)))
 }

@@ -3,10 +3,10 @@
 
 use super::super::compile::SpecCompilation;
 use super::super::load::{CompareEntry, SpannedText};
-use super::super::sources::ReadSource;
+use super::super::sources::SourceRelation;
 use super::compared_columns::{ComparedColumns, ComparedPair, ComparisonSide};
 use super::{SingularTest, TestedModel, to_file_name_part};
-use crate::check::{DefinitionRole, no_column_diagnostic};
+use crate::check::{DefinitionRole, missing_column_diagnostic};
 use crate::dbt::{self, TestConfig};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
@@ -40,7 +40,7 @@ impl SpecCompilation<'_> {
     ) -> Option<(SingularTest, NamedColumns)> {
         let dialect = self.compiler.options.dialect;
         let (mut sources, mut names) = self.read_model(tested);
-        sources.add(&comparison.with, dialect, &mut names);
+        sources.add_input_relation(&comparison.with, dialect, &mut names);
         let [model_source, other] = sources.sources.as_slice() else {
             let message = "the model would be compared with itself";
             diagnostics.push(
@@ -49,12 +49,12 @@ impl SpecCompilation<'_> {
             );
             return None;
         };
-        let other_known = self.known_relation(&comparison.with);
+        let other_known = self.schema_relation(&comparison.with);
         diagnostics.extend(other_known.and_then(|other| self.check_test_access(other, comparison.with_span)));
         let compared = self.compared_columns(comparison, tested, diagnostics)?;
         let filters = match comparison.filter {
             Some(filter) => {
-                let mut of_side = |source: &ReadSource, relation: Option<&Relation>| {
+                let mut of_side = |source: &SourceRelation, relation: Option<&Relation>| {
                     self.side_filter(filter, (source, relation), tested, memory, diagnostics)
                 };
                 [Some(of_side(model_source, None)?), Some(of_side(other, other_known)?)]
@@ -64,8 +64,8 @@ impl SpecCompilation<'_> {
         let tree = &mut memory.emit.tree;
         let mut ctes = Vec::new();
         let is_marked = compared.never_null_key().is_none();
-        let [own_counts, other_counts] = counted_sides(&compared, tested, other_known);
-        let mut side = |(index, is_counted): (u32, bool), source: &ReadSource, filter: Option<SqlId>| {
+        let [own_counts, other_counts] = sides_with_repeated_keys(&compared, tested, other_known);
+        let mut side = |(index, is_counted): (u32, bool), source: &SourceRelation, filter: Option<SqlId>| {
             if filter.is_none() && !is_marked && !is_counted {
                 return ComparisonSide {
                     name: source.import.clone(),
@@ -78,8 +78,8 @@ impl SpecCompilation<'_> {
                 name.clone(),
                 Select::scan(SelectSource::Input(index))
                     .filter(filter)
-                    .keep_all()
-                    .project(compared.added_columns(index as usize, is_marked, is_counted, tree)),
+                    .select_star()
+                    .project(compared.marker_columns(index as usize, is_marked, is_counted, tree)),
             ));
             ComparisonSide {
                 name: name.clone(),
@@ -102,7 +102,7 @@ impl SpecCompilation<'_> {
         let [of_own, of_other] = filters.map(|filter| filter.map(|filter| Self::condition_texts(tree, filter)));
         let shared = |pairs: &[ComparedPair<'_>]| -> Vec<SharedColumn> {
             let is_named = comparison.columns.is_some();
-            pairs.iter().map(|pair| pair.shared_column(is_named)).collect()
+            pairs.iter().map(|pair| pair.to_shared_column(is_named)).collect()
         };
         let named_columns = NamedColumns {
             with: comparison.with.clone(),
@@ -114,7 +114,7 @@ impl SpecCompilation<'_> {
         };
         let model = self.spec.model.text;
         let test = SingularTest {
-            name: self.comparison_name(comparison, &file_name),
+            name: self.comparison_test_name(comparison, &file_name),
             config: TestConfig {
                 group: self.group_of_test(other_known),
                 ..TestConfig::default()
@@ -130,7 +130,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the name of a comparison's test. The name contains the columns if another comparison has the same
     /// relation.
-    fn comparison_name(&self, comparison: &CompareEntry<'_>, with: &str) -> String {
+    fn comparison_test_name(&self, comparison: &CompareEntry<'_>, with: &str) -> String {
         let name = self.test_name(&format!("matches_{with}"));
         match &comparison.columns {
             Some(columns) if self.tests.names.contains(&name.to_lowercase()) => {
@@ -156,7 +156,7 @@ impl SpecCompilation<'_> {
     fn side_filter(
         &self,
         filter: SpannedText<'_>,
-        (relation, known_columns): (&ReadSource, Option<&Relation>),
+        (relation, known_columns): (&SourceRelation, Option<&Relation>),
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
@@ -177,7 +177,7 @@ impl SpecCompilation<'_> {
             });
         if let Some((known_relation, name)) = missing {
             let help = || "compare only columns that both relations have".to_owned();
-            diagnostics.push(no_column_diagnostic(known_relation, name, filter.node.span, help));
+            diagnostics.push(missing_column_diagnostic(known_relation, name, filter.node.span, help));
             return None;
         }
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
@@ -190,16 +190,20 @@ impl SpecCompilation<'_> {
         if options.dialect.facts().relation_shadows_column && is_named() {
             emitter.qualifier = Some(emitter.tree().add_raw_text(&relation.import));
         }
-        let sql = emitter.definition_sql(0);
+        let sql = emitter.emit_definition(0);
         let new_diagnostics = std::mem::take(&mut emitter.diagnostics);
-        diagnostics.extend(new_diagnostics.into_iter().map(|d| formulas.to_file(d)));
+        diagnostics.extend(new_diagnostics.into_iter().map(|d| formulas.to_file_diagnostic(d)));
         sql
     }
 }
 
 /// Returns, for the model and the other relation, whether several rows may have the same keys and must therefore be
 /// counted.
-fn counted_sides(compared: &ComparedColumns<'_>, tested: &TestedModel<'_>, other: Option<&Relation>) -> [bool; 2] {
+fn sides_with_repeated_keys(
+    compared: &ComparedColumns<'_>,
+    tested: &TestedModel<'_>,
+    other: Option<&Relation>,
+) -> [bool; 2] {
     let own_key = (!tested.grain.is_empty()).then_some(tested.grain);
     let other_key = other.map(Relation::key).filter(|key| !key.is_empty());
     [

@@ -7,7 +7,7 @@ use crate::ir::{Ir, IrId, Program};
 
 /// dbt test on a column of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ColumnTest {
+pub(super) enum EquivalentTest {
     NotNull,
     Unique,
     /// Allowed values in dbt's notation, and whether dbt puts the values in quotes.
@@ -19,16 +19,16 @@ pub(super) enum ColumnTest {
 }
 
 /// Name of the range test in `dbt_utils`.
-pub const RANGE: &str = "dbt_utils.accepted_range";
+pub const RANGE_TEST: &str = "dbt_utils.accepted_range";
 
-impl ColumnTest {
+impl EquivalentTest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::NotNull => "not_null",
             Self::Unique => "unique",
             Self::AcceptedValues(..) => "accepted_values",
             Self::Relationships(..) => "relationships",
-            Self::AcceptedRange(..) => RANGE,
+            Self::AcceptedRange(..) => RANGE_TEST,
         }
     }
 
@@ -68,10 +68,10 @@ pub(super) fn column_tests(
     nulls_fail: bool,
     ranges: bool,
     tested: &TestedModel<'_>,
-) -> Option<(String, Vec<ColumnTest>)> {
+) -> Option<(String, Vec<EquivalentTest>)> {
     let (column, mut tests) = find_column_tests(program, root, ranges)?;
-    if nulls_fail && !tests.contains(&ColumnTest::NotNull) && !is_null_allowed(program, root) {
-        tests.push(ColumnTest::NotNull);
+    if nulls_fail && !tests.contains(&EquivalentTest::NotNull) && !is_null_allowed(program, root) {
+        tests.push(EquivalentTest::NotNull);
     }
     let input_column = program.columns.try_get(column as usize)?;
     let known_column = tested.relation.column(&input_column.name);
@@ -79,22 +79,22 @@ pub(super) fn column_tests(
         .then(|| (known_column.map_or(&*input_column.name, |c| c.name()).to_owned(), tests))
 }
 
-fn find_column_tests(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<ColumnTest>)> {
+fn find_column_tests(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<EquivalentTest>)> {
     if let Some(column) = recognize_not_null(program, root) {
-        return Some((column, vec![ColumnTest::NotNull]));
+        return Some((column, vec![EquivalentTest::NotNull]));
     }
     if let Some((column, empty_passes)) = recognize_unique(program, root) {
-        let not_null = (!empty_passes).then_some(ColumnTest::NotNull);
-        return Some((column, [ColumnTest::Unique].into_iter().chain(not_null).collect()));
+        let not_null = (!empty_passes).then_some(EquivalentTest::NotNull);
+        return Some((column, [EquivalentTest::Unique].into_iter().chain(not_null).collect()));
     }
     if let Some((column, values, quoted)) = recognize_accepted_values(program, root) {
-        return Some((column, vec![ColumnTest::AcceptedValues(values, quoted)]));
+        return Some((column, vec![EquivalentTest::AcceptedValues(values, quoted)]));
     }
     if let Some((column, values, quoted)) = recognize_switch(program, root) {
         // SWITCH returns FALSE if no case matches or the value is NULL, so the rule also implies a `not_null` test.
         return Some((
             column,
-            vec![ColumnTest::AcceptedValues(values, quoted), ColumnTest::NotNull],
+            vec![EquivalentTest::AcceptedValues(values, quoted), EquivalentTest::NotNull],
         ));
     }
     if ranges {
@@ -105,7 +105,7 @@ fn find_column_tests(program: &Program, root: IrId, ranges: bool) -> Option<(u32
 }
 
 pub(super) fn column(program: &Program, id: IrId) -> Option<u32> {
-    match program.node(program.resolve_names(id)) {
+    match program.node(program.resolve_references(id)) {
         Ir::Column(column) => Some(column),
         _ => None,
     }
@@ -278,7 +278,7 @@ fn yaml_number(program: &Program, id: IrId) -> Option<String> {
 }
 
 /// Recognizes `AND(x >= 0, x <= 100)`, or only one of the two conditions.
-fn recognize_range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
+fn recognize_range(program: &Program, root: IrId) -> Option<(u32, EquivalentTest)> {
     let parts = match program.node(root) {
         Ir::And(args) => program.args(args).to_vec(),
         _ => vec![root],
@@ -303,5 +303,5 @@ fn recognize_range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
         }
         *limit = Some(yaml_number(program, value)?);
     }
-    Some((column?, ColumnTest::AcceptedRange(least, most, closed?)))
+    Some((column?, EquivalentTest::AcceptedRange(least, most, closed?)))
 }

@@ -20,10 +20,10 @@ use crate::sql::{Query, Select, SelectSource, SqlId};
 use crate::yaml::{self, Node};
 
 /// YAML of a test that a column is NOT NULL.
-const NOT_NULL: &str = "data_tests: [not_null]";
+const NOT_NULL_YAML: &str = "data_tests: [not_null]";
 
 /// Name of the `dbt_utils` test for unique combinations of columns.
-pub const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
+pub const UNIQUE_COMBINATION_TEST: &str = "dbt_utils.unique_combination_of_columns";
 
 impl SpecCompilation<'_> {
     pub(super) fn add_grain_tests(
@@ -37,16 +37,16 @@ impl SpecCompilation<'_> {
             .iter()
             .filter(|key| !self.never_null(key, tested))
             .collect();
-        let nullable_keys = self.nullable_keys(&unsure);
-        self.tests.nullable_keys = nullable_keys;
+        let nullable_key_warnings = self.nullable_key_warnings(&unsure);
+        self.tests.nullable_key_warnings = nullable_key_warnings;
         match tested.grain {
             [] => {}
             // The test for a single key column is `unique`. dbt's test ignores NULL, which is correct because the step
             // has only one group for NULL.
             [_] => self.tests.unique_column = true,
-            grain if self.is_tested_by_spec(grain) => {}
+            grain if self.has_uniqueness_test(grain) => {}
             grain
-                if self.compiler.specs.generic_tests.contains(COMBINATION)
+                if self.compiler.specs.generic_tests.contains(UNIQUE_COMBINATION_TEST)
                     && !self.has_quoted_column(grain, tested) =>
             {
                 let names = YamlOutput::List(grain.iter().map(YamlOutput::text).collect());
@@ -54,7 +54,7 @@ impl SpecCompilation<'_> {
                 let yaml_output = YamlOutput::Map(vec![("arguments".to_owned(), arguments)]);
                 self.tests
                     .of_model
-                    .push(YamlOutput::Map(vec![(COMBINATION.to_owned(), yaml_output)]));
+                    .push(YamlOutput::Map(vec![(UNIQUE_COMBINATION_TEST.to_owned(), yaml_output)]));
             }
             grain => {
                 let test = self.duplicate_keys_test(grain, tested, memory);
@@ -106,10 +106,10 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns whether the spec has a uniqueness test on exactly these columns.
-    fn is_tested_by_spec(&self, grain: &[String]) -> bool {
+    fn has_uniqueness_test(&self, grain: &[String]) -> bool {
         let tests = self.spec.dbt.data_tests.and_then(Node::items).unwrap_or_default();
         let names = |test: &Node| -> Option<Vec<String>> {
-            let node = test.get(COMBINATION)?;
+            let node = test.get(UNIQUE_COMBINATION_TEST)?;
             let names = node
                 .get("arguments")
                 .unwrap_or(node)
@@ -133,7 +133,7 @@ impl SpecCompilation<'_> {
         let columns = grain.iter().filter_map(|key| tested.relation.column(key));
         columns
             .into_iter()
-            .any(|column| dialect.has_quotes_around(column.name(), !column.is_quoted()))
+            .any(|column| dialect.is_written_in_quotes(column.name(), !column.is_quoted()))
     }
 
     fn duplicate_keys_test(
@@ -166,7 +166,7 @@ impl SpecCompilation<'_> {
             });
         }
         let count_name = names.choose_name("row_count");
-        let body = Select::scan(SelectSource::Input(0)).repeated_keys(keys, count_name, tree);
+        let body = Select::scan(SelectSource::Input(0)).select_duplicate_keys(keys, count_name, tree);
         let name_part = match grain {
             [first_key] => first_key.clone(),
             [first_key, two] => format!("{first_key}_and_{two}"),
@@ -189,7 +189,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns one warning per nullable key column in `keys`.
-    fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
+    fn nullable_key_warnings(&self, keys: &[&String]) -> Vec<Diagnostic> {
         // Text of each key in `group_by`. If several steps group by a key, the last of these steps determines the text.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
         for spanned_text in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
@@ -217,11 +217,11 @@ impl SpecCompilation<'_> {
                 column_names.is_empty(),
                 warnings.is_empty(),
             ) {
-                (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),
-                (_, false, _) => format!("add `{key}: {{{NOT_NULL}}}` below `columns`"),
+                (true, ..) => format!("add `{NOT_NULL_YAML}` to `{key}` below `columns`"),
+                (_, false, _) => format!("add `{key}: {{{NOT_NULL_YAML}}}` below `columns`"),
                 // The first help text contains the tests for all keys, because a spec has only one `columns` key.
                 (.., true) => {
-                    let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
+                    let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL_YAML}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))
                 }
                 _ => format!(
@@ -229,29 +229,29 @@ impl SpecCompilation<'_> {
                     keys.first().map_or("", |first| first.as_str())
                 ),
             };
-            warnings.push(nullable_key(key, grouped, &add, span));
+            warnings.push(nullable_key_warning(key, grouped, &add, span));
         }
         warnings
     }
 }
 
-fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: Span) -> Diagnostic {
+fn nullable_key_warning(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: Span) -> Diagnostic {
     let column = key_as_formula(grouped.map_or(key, |grouped| grouped.text));
     let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
-    let help = format!("{add}{REMOVE_ROWS}{column}))`");
+    let help = format!("{add}{FILTER_NULLS_HELP}{column}))`");
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
 }
 
-const REMOVE_ROWS: &str = ", or filter out NULLs with `where: NOT(ISBLANK(";
+const FILTER_NULLS_HELP: &str = ", or filter out NULLs with `where: NOT(ISBLANK(";
 
 /// In the help of a warning about a nullable key, replaces the key of the expanded spec with its text in the `group_by`
 /// of the original spec, because conditions in the original spec use that text.
 pub(crate) fn with_original_key(diagnostic: Diagnostic, source: &str) -> Diagnostic {
     let key = key_as_formula(diagnostic.span().text(source));
-    let add = diagnostic.help().and_then(|help| help.split_once(REMOVE_ROWS));
+    let add = diagnostic.help().and_then(|help| help.split_once(FILTER_NULLS_HELP));
     match add {
         Some((add, _)) if diagnostic.kind() == Code::NullableKey && !key.is_empty() => {
-            let help = format!("{add}{REMOVE_ROWS}{key}))`");
+            let help = format!("{add}{FILTER_NULLS_HELP}{key}))`");
             diagnostic.with_help(help)
         }
         _ => diagnostic,

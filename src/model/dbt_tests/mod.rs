@@ -13,11 +13,11 @@ use formulac_syntax::text::is_word_char;
 use rustc_hash::FxHashSet;
 
 pub(crate) use grain::with_original_key;
-pub use {equivalent_tests::RANGE, grain::COMBINATION};
+pub use {equivalent_tests::RANGE_TEST, grain::UNIQUE_COMBINATION_TEST};
 
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
-use super::load::{Rule, SpannedText};
+use super::load::{SpannedText, SpecRule};
 use super::sources::{SpecSources, dbt_sql};
 use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::dbt::{self, RelationReference, TestConfig};
@@ -48,7 +48,7 @@ pub(super) struct SpecTests {
     /// Lower-case columns that the spec declares NOT NULL.
     pub never_null: FxHashSet<String>,
     /// Warnings about nullable keys.
-    pub nullable_keys: Vec<Diagnostic>,
+    pub nullable_key_warnings: Vec<Diagnostic>,
 }
 
 /// Test on a column of the model.
@@ -133,7 +133,7 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        self.check_proofs(&output.relation, output.open, memory, diagnostics);
+        self.check_spec_tests(&output.relation, output.open, memory, diagnostics);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return;
         }
@@ -165,7 +165,7 @@ impl SpecCompilation<'_> {
 
     /// Checks the formulas and column names in rules, comparisons and examples. `open` is `true` if the model may have
     /// unknown columns.
-    pub(super) fn check_proofs(
+    pub(super) fn check_spec_tests(
         &self,
         output: &Relation,
         open: bool,
@@ -178,7 +178,7 @@ impl SpecCompilation<'_> {
         }
         let mut check_name = |name: &str, span: Span| {
             if output.column(name).is_none() {
-                diagnostics.push(no_column(name, span, output));
+                diagnostics.push(missing_column_error(name, span, output));
             }
         };
         for comparison in &self.spec.comparisons {
@@ -204,7 +204,7 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let rules = self.spec.rules.iter().flat_map(Rule::condition_and_filter);
+        let rules = self.spec.rules.iter().flat_map(SpecRule::condition_and_filter);
         let filters = self
             .spec
             .comparisons
@@ -250,7 +250,10 @@ impl SpecCompilation<'_> {
             ..self.scope_with_settings(Context::Row, std::slice::from_ref(relation), &formulas.roles)
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut diagnostics);
-        let diagnostics = diagnostics.into_iter().map(|d| formulas.to_file(d)).collect();
+        let diagnostics = diagnostics
+            .into_iter()
+            .map(|d| formulas.to_file_diagnostic(d))
+            .collect();
         (formulas, diagnostics)
     }
 
@@ -268,7 +271,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let mut names = CteNames::new(dialect.max_bytes());
         let mut sources = SpecSources::default();
-        sources.add(&self.own_reference(), dialect, &mut names);
+        sources.add_input_relation(&self.own_reference(), dialect, &mut names);
         names.reserve_columns(&tested.relation);
         (sources, names)
     }
@@ -278,7 +281,7 @@ impl SpecCompilation<'_> {
         RelationReference::Ref {
             package: None,
             model: self.spec.model.text.to_owned(),
-            version: self.own_version(),
+            version: self.model_version(),
         }
     }
 
@@ -296,7 +299,7 @@ pub(super) fn to_file_name_part(name: &str) -> String {
     name.chars().map(plain).collect()
 }
 
-impl<'y> Rule<'y> {
+impl<'y> SpecRule<'y> {
     /// Returns the rule's condition, and its filter, if any.
     fn condition_and_filter(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
@@ -309,7 +312,7 @@ impl<'y> Rule<'y> {
     }
 }
 
-pub(super) fn no_column(name: &str, span: Span, output: &Relation) -> Diagnostic {
+pub(super) fn missing_column_error(name: &str, span: Span, output: &Relation) -> Diagnostic {
     let names = || output.columns().iter().map(Column::name);
     // If a model built on a metric set groups by `month`, its column has a name such as `ordered_at_month`.
     let end = format!("_{}", name.to_lowercase());

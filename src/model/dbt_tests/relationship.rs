@@ -1,9 +1,9 @@
 //! Rules with `found_in`. All values of a column must exist in another relation, as in dbt's `relationships` test.
 
 use super::super::compile::SpecCompilation;
-use super::super::load::{FoundIn, Rule};
+use super::super::load::{ReferencedColumn, SpecRule};
 use super::TestedModel;
-use super::equivalent_tests::{ColumnTest, column};
+use super::equivalent_tests::{EquivalentTest, column};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{IrId, Program};
@@ -18,11 +18,11 @@ impl SpecCompilation<'_> {
     /// with a matching name and type.
     pub(super) fn relationship_tests(
         &self,
-        rule: &Rule<'_>,
-        found_in: &FoundIn<'_>,
+        rule: &SpecRule<'_>,
+        found_in: &ReferencedColumn<'_>,
         (program, root): (&Program, IrId),
         tested: &TestedModel<'_>,
-    ) -> Result<(String, Vec<ColumnTest>), Diagnostic> {
+    ) -> Result<(String, Vec<EquivalentTest>), Diagnostic> {
         let input_column = column(program, root)
             .and_then(|index| program.columns.try_get(index as usize))
             .ok_or_else(|| {
@@ -34,7 +34,7 @@ impl SpecCompilation<'_> {
         let name = ours.map_or(&*input_column.name, Column::name);
         let dialect = self.compiler.options.dialect;
         let field_name = found_in.field.map_or(name, |field| field.text);
-        let relation = self.known_relation(&found_in.to);
+        let relation = self.schema_relation(&found_in.to);
         let theirs = relation.and_then(|relation| relation.column(field_name));
         if let (Some(relation), None) = (relation.filter(|relation| !relation.is_marked_incomplete()), theirs) {
             return Err(self.report_missing_field(found_in, field_name, relation));
@@ -58,14 +58,14 @@ impl SpecCompilation<'_> {
             .ref_call()
             .unwrap_or_else(|| found_in.to.display_name().into_owned());
         let field = theirs.map_or_else(|| dialect.name_text(field_name, true), |c| c.sql_name(dialect));
-        let mut tests = vec![ColumnTest::Relationships(to, field)];
-        tests.extend(rule.nulls_fail.then_some(ColumnTest::NotNull));
+        let mut tests = vec![EquivalentTest::Relationships(to, field)];
+        tests.extend(rule.nulls_fail.then_some(EquivalentTest::NotNull));
         Ok((name.to_owned(), tests))
     }
 
     fn report_missing_field(
         &self,
-        found_in: &FoundIn<'_>,
+        found_in: &ReferencedColumn<'_>,
         field_name: &str,
         relation: &crate::schema::Relation,
     ) -> Diagnostic {

@@ -2,8 +2,8 @@
 //! violations.
 
 use super::super::compile::SpecCompilation;
-use super::super::load::Rule;
-use super::equivalent_tests::{RANGE, column_tests};
+use super::super::load::SpecRule;
+use super::equivalent_tests::{RANGE_TEST, column_tests};
 use super::{ColumnTest, TestedModel};
 use crate::dbt::{self, YamlOutput};
 use crate::diag::{Code, Diagnostic};
@@ -40,7 +40,7 @@ impl SpecCompilation<'_> {
     /// Returns the dbt tests that are equivalent to a rule, if there are any.
     fn equivalent_dbt_tests(
         &self,
-        rule: &Rule<'_>,
+        rule: &SpecRule<'_>,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
     ) -> Result<Option<Vec<ColumnTest>>, Diagnostic> {
@@ -48,7 +48,7 @@ impl SpecCompilation<'_> {
         self.condition_formulas(&conditions, &tested.relation, tested.has_unknown_columns, memory);
         let CompileMemory { program, emit, .. } = memory;
         let options = &self.compiler.options;
-        let ranges = self.compiler.specs.generic_tests.contains(RANGE);
+        let ranges = self.compiler.specs.generic_tests.contains(RANGE_TEST);
         let Some(root) = program.definitions.as_slice().first().map(|check| check.root) else {
             return Ok(None);
         };
@@ -63,7 +63,7 @@ impl SpecCompilation<'_> {
             None => None,
             Some(filter) => {
                 let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
-                let sql = emitter.definition_sql(1);
+                let sql = emitter.emit_definition(1);
                 let several = emitter.largest_repetition().is_some();
                 if let Some(sql) = sql.filter(|_| !several) {
                     Some(SqlText::from_expr(emitter.tree(), sql).to_template(dbt::escape_jinja))
@@ -97,7 +97,7 @@ impl SpecCompilation<'_> {
 
     fn column_test(
         &self,
-        rule: &Rule<'_>,
+        rule: &SpecRule<'_>,
         name: String,
         kind: &str,
         arguments: Vec<(String, YamlOutput)>,

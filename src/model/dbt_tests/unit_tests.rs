@@ -5,10 +5,10 @@ use rustc_hash::FxHashMap;
 
 use super::super::compile::SpecCompilation;
 use super::super::load::SpecExample;
-use super::super::sources::ReadSource;
+use super::super::sources::SourceRelation;
 use super::TestedModel;
 use crate::Type;
-use crate::check::{is_iso_date, no_column_diagnostic};
+use crate::check::{is_iso_date, missing_column_diagnostic};
 use crate::dbt::{RelationReference, YamlOutput};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::incremental::is_incremental;
@@ -16,7 +16,7 @@ use crate::schema::{Column, Relation};
 use crate::yaml::{Node, NodeKind, YamlStyle};
 
 /// dbt's name for the existing rows of an incremental model.
-const THIS: &str = "this";
+const THIS_RELATION: &str = "this";
 
 impl SpecCompilation<'_> {
     pub(super) fn unit_tests(&mut self, tested: &TestedModel<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -51,7 +51,7 @@ impl SpecCompilation<'_> {
     ) -> YamlOutput {
         let text = |text: &str| YamlOutput::Dbt(text.to_owned());
         let mut pairs = vec![("name", text(example.name.text)), ("model", text(self.spec.model.text))];
-        if let Some(version) = self.own_version() {
+        if let Some(version) = self.model_version() {
             let is_number = version.parse::<f64>().is_ok();
             let version_list = YamlOutput::List(vec![if is_number {
                 YamlOutput::Bare(version)
@@ -67,7 +67,7 @@ impl SpecCompilation<'_> {
                 .map(|overrides| ("overrides", overrides)),
         );
         let columns = (!tested.has_unknown_columns).then_some(tested.known);
-        let expect = self.read_rows(example.expect, columns, UnitTestRowKind::Expected, diagnostics);
+        let expect = self.convert_example_rows(example.expect, columns, UnitTestRowKind::Expected, diagnostics);
         pairs.push(("expect", YamlOutput::Map(expect)));
         YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
@@ -82,13 +82,13 @@ impl SpecCompilation<'_> {
         for item in example.given.items().unwrap_or_default() {
             let Some(input) = item.get("input") else { continue };
             let input_text = input.text().unwrap_or_default().trim();
-            let is_own = input_text == THIS && is_incremental(self);
+            let is_own = input_text == THIS_RELATION && is_incremental(self);
             let source = sources
                 .iter()
-                .find(|source| RelationReference::read(input_text).is_some_and(|from| source.is_relation(&from)));
+                .find(|source| RelationReference::read(input_text).is_some_and(|from| source.is_same_relation(&from)));
             let source_call = source.and_then(|source| source.from.ref_call());
             let name = if is_own {
-                THIS.to_owned()
+                THIS_RELATION.to_owned()
             } else {
                 source_call.clone().unwrap_or_else(|| input_text.to_owned())
             };
@@ -103,14 +103,14 @@ impl SpecCompilation<'_> {
             has_own_rows |= is_own;
             let relation = match (is_own, source) {
                 (true, _) => None,
-                (false, Some(source)) => self.known_relation(&source.from),
+                (false, Some(source)) => self.schema_relation(&source.from),
                 (false, None) => {
-                    diagnostics.push(unread_input(input_text, input, sources));
+                    diagnostics.push(unread_input_error(input_text, input, sources));
                     continue;
                 }
             };
             let mut pairs = vec![("input".to_owned(), YamlOutput::Dbt(name))];
-            pairs.extend(self.read_rows(item, relation, UnitTestRowKind::Given, diagnostics));
+            pairs.extend(self.convert_example_rows(item, relation, UnitTestRowKind::Given, diagnostics));
             inputs.push(YamlOutput::Map(pairs));
         }
         for source in sources {
@@ -167,7 +167,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the keys `rows`, `format` and `fixture` for an input or the expected output.
-    fn read_rows(
+    fn convert_example_rows(
         &self,
         node: &Node,
         relation: Option<&Relation>,
@@ -183,7 +183,7 @@ impl SpecCompilation<'_> {
         let value = match (rows.items(), rows.text()) {
             (Some(items), _) => {
                 let mut reported = Vec::new();
-                let row = |row| read_row(row, relation, which, &mut reported, diagnostics);
+                let row = |row| convert_example_row(row, relation, which, &mut reported, diagnostics);
                 let rows: Vec<UnitTestRow> = items.iter().map(row).collect();
                 let rows = if which == UnitTestRowKind::Expected {
                     self.align_columns(rows, node, diagnostics)
@@ -245,7 +245,7 @@ enum UnitTestRowKind {
     Expected,
 }
 
-fn read_row<'y>(
+fn convert_example_row<'y>(
     row: &'y Node,
     relation: Option<&Relation>,
     which: UnitTestRowKind,
@@ -262,7 +262,7 @@ fn read_row<'y>(
             (Some(relation), None) if which == UnitTestRowKind::Given && !reported.contains(&name) => {
                 reported.push(name);
                 let help = || "correct the name, or remove it".to_owned();
-                diagnostics.push(no_column_diagnostic(relation, name, key.span, help));
+                diagnostics.push(missing_column_diagnostic(relation, name, key.span, help));
             }
             _ => {}
         }
@@ -345,7 +345,7 @@ fn source_call(from: &RelationReference) -> String {
     )
 }
 
-fn unread_input(text: &str, input: &Node, sources: &[ReadSource]) -> Diagnostic {
+fn unread_input_error(text: &str, input: &Node, sources: &[SourceRelation]) -> Diagnostic {
     let calls: Vec<String> = sources.iter().filter_map(|source| source.from.ref_call()).collect();
     let message = format!("the model does not read `{text}`");
     let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);

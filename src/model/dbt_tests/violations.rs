@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::super::compile::SpecCompilation;
-use super::super::load::Rule;
+use super::super::load::SpecRule;
 use super::{SingularTest, TestedModel};
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
@@ -13,7 +13,9 @@ use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
 use crate::emit::EmitBuffers;
 use crate::ir::{Ir, IrDefinition, IrId, NodeMeta, Program};
-use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, rewrite_unsupported};
+use crate::plan::{
+    CteNames, InputProjection, StepInput, StepOutput, StepPlan, StepSpec, plan_step, rewrite_unsupported,
+};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Query, Select, Sql, SqlId, SqlTree};
@@ -43,7 +45,7 @@ impl SpecCompilation<'_> {
     /// Returns the query for the rows that violate a rule.
     pub(super) fn violating_rows_test(
         &self,
-        rule: &Rule<'_>,
+        rule: &SpecRule<'_>,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
@@ -82,7 +84,7 @@ impl SpecCompilation<'_> {
         };
         let mut output = self.plan_rule_step(&step, &formulas.text, tested, emit, &mut names);
         let step_faults = std::mem::take(&mut output.diagnostics).into_iter();
-        diagnostics.extend(step_faults.map(|d| formulas.to_file(d)));
+        diagnostics.extend(step_faults.map(|d| formulas.to_file_diagnostic(d)));
         let query = match &step.holds {
             Some(holds) => self.violating_rows_query(output, &step, holds, rule, tested, &mut emit.tree),
             None => {
@@ -133,9 +135,9 @@ impl SpecCompilation<'_> {
             name: &step.name,
             last: step.holds.is_none(),
             keep: if keep.is_empty() {
-                KeepColumns::All
+                InputProjection::All
             } else {
-                KeepColumns::Some(keep)
+                InputProjection::Some(keep)
             },
             limit: None,
             descending: &no,
@@ -156,7 +158,7 @@ impl SpecCompilation<'_> {
         output: StepOutput,
         step: &RuleStep<'_>,
         holds: &str,
-        rule: &Rule<'_>,
+        rule: &SpecRule<'_>,
         tested: &TestedModel<'_>,
         tree: &mut SqlTree,
     ) -> Query {
@@ -184,7 +186,7 @@ impl SpecCompilation<'_> {
         Query {
             ctes,
             body: match step.shown_columns.is_empty() {
-                true => rows.keep_all(),
+                true => rows.select_star(),
                 false => rows.project(items),
             },
         }
@@ -231,7 +233,7 @@ fn plan_rule_column<'p>(program: &'p mut Program, places: RuleFormulaIndexes, co
 
 /// Plans a step that returns only the violations of a rule.
 fn plan_violations(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> StepPlan<'_> {
-    let violation = add_violation(program, places, nulls_fail);
+    let violation = add_violation_definition(program, places, nulls_fail);
     let indexes = 0..program.definitions.len();
     let role = |index: usize| match index == violation {
         true => DefinitionRole::Where,
@@ -248,7 +250,7 @@ fn plan_violations(program: &mut Program, places: RuleFormulaIndexes, nulls_fail
 
 /// Adds to the program a definition that is true for violations: `not (check)`, combined with the filter. NULL is a
 /// violation if `nulls_fail` is true.
-fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> usize {
+fn add_violation_definition(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
     let meta_and_span = |program: &Program, index: usize| {
         let definition = &program.definitions[index];

@@ -13,7 +13,7 @@ pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether to write a semantic model a
 
 /// Keys of dbt's `config` that affect the SQL of the model or the statement that creates it. These keys are written to
 /// the top of the `.sql` file. All other keys describe the model and are written to the properties file.
-pub const SHAPES_SQL: &[&str] = &[
+pub const SQL_CONFIG_KEYS: &[&str] = &[
     "materialized",
     "unique_key",
     "incremental_strategy",
@@ -108,7 +108,7 @@ pub(super) static COLUMN_KEYS: [Key; 8] = [
         "dbt's constraints of the column.",
     ),
     Key::new("data_tests", TESTS, DATA_TESTS_DOC),
-    Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
+    Key::new("tests", TESTS, "The same as `data_tests`.").alias_of("data_tests"),
     Key::new("tags", KeyShape::Texts, "dbt's tags of the column."),
     Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the column."),
     Key::new(

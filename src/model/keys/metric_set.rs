@@ -12,13 +12,13 @@ pub static METRIC_SET: KeyTable = KeyTable {
         Key::new("metric_set", KeyShape::Name, "The set's name: letters, digits and `_`.")
             .required("the set's name, such as `metric_set: orders`"),
         Key::new("description", KeyShape::Text, "Description of the set.")
-        .foreign_words(&["desc", "doc", "docs", "comment"]),
+        .synonyms(&["desc", "doc", "docs", "comment"]),
         Key::new(
             "from",
             KeyShape::Text,
             "Source of the rows: a table, `ref('…')` or `source('raw', 'events')`.",
         )
-        .foreign_words(&["table", "source", "input", "base_table", "relation"]),
+        .synonyms(&["table", "source", "input", "base_table", "relation"]),
         Key::new(
             "sets",
             KeyShape::Names,
@@ -35,7 +35,7 @@ pub static METRIC_SET: KeyTable = KeyTable {
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&TIME)),
             "The date or time of a row. The keys `day`, `week`, `month`, `quarter` and `year` of a model are periods of this date or time.",
         )
-        .foreign_words(&["time_dimension", "agg_time_dimension", "date", "timestamp"]),
+        .synonyms(&["time_dimension", "agg_time_dimension", "date", "timestamp"]),
         Key::new(
             "definitions",
             KeyShape::Definitions,
@@ -199,7 +199,7 @@ pub(super) static FILL: KeyTable = KeyTable {
 
 /// Keys that are valid only in the first step of a model built on metric sets, or that have a different shape there
 /// than in other steps.
-pub static OVER_SETS: KeyTable = KeyTable {
+pub static METRIC_SET_STEP: KeyTable = KeyTable {
     title: "model built on metric sets",
     doc: "Metrics of metric sets, in place of `from` and `joins`.",
     open: false,

@@ -6,14 +6,14 @@ mod exposure;
 mod metric_set;
 mod model;
 mod project;
-mod proofs;
+mod spec_tests;
 mod step;
 
-pub use dbt::{CONFIG_KEYS, CONTRACT, FORMULAC_META, SHAPES_SQL};
-pub use metric_set::{METRIC_SET, OVER_SETS};
+pub use dbt::{CONFIG_KEYS, CONTRACT, FORMULAC_META, SQL_CONFIG_KEYS};
+pub use metric_set::{METRIC_SET, METRIC_SET_STEP};
 pub use model::MODEL;
 pub use project::{LOCAL, PROJECT};
-pub use proofs::RULE;
+pub use spec_tests::RULE;
 pub use step::{DEFINITION, JOIN, STEP, STEP_INPUT};
 
 use formulac_syntax::diag::lists::join_names;
@@ -62,7 +62,7 @@ pub enum KeyShape {
     /// List of joined relations.
     Joins,
     /// Rule: `name: formula`, or a mapping with more keys.
-    Rule,
+    SpecRule,
     /// Warnings to turn off: a list of codes, or a mapping from codes to `on` or `off`.
     Lint,
     /// List of steps. Each step reads the previous step.
@@ -78,10 +78,10 @@ pub struct Key {
     /// Description of the key in the error message for a missing key. `None` if the key is optional.
     pub required: Option<&'static str>,
     /// Name of the key for which this key is an alias.
-    pub same_as: Option<&'static str>,
+    pub alias_of: Option<&'static str>,
     /// Equivalent words in SQL and other tools. If a spec uses one of these words as a key, the error suggests this
     /// key.
-    pub foreign_words: &'static [&'static str],
+    pub synonyms: &'static [&'static str],
     /// Whether the key determines the rows and names that a condition in `where` reads. All other keys of a spec use
     /// the result of `where`, or properties of this result.
     pub determines_rows: bool,
@@ -94,8 +94,8 @@ impl Key {
             shape,
             doc,
             required: None,
-            same_as: None,
-            foreign_words: &[],
+            alias_of: None,
+            synonyms: &[],
             determines_rows: false,
         }
     }
@@ -127,13 +127,13 @@ impl Key {
         self
     }
 
-    const fn foreign_words(mut self, words: &'static [&'static str]) -> Self {
-        self.foreign_words = words;
+    const fn synonyms(mut self, words: &'static [&'static str]) -> Self {
+        self.synonyms = words;
         self
     }
 
-    const fn same_as(mut self, name: &'static str) -> Self {
-        self.same_as = Some(name);
+    const fn alias_of(mut self, name: &'static str) -> Self {
+        self.alias_of = Some(name);
         self
     }
 }
@@ -183,7 +183,7 @@ impl KeyShape {
             Self::Either(first_shape, other) => format!("{} or {}", first_shape.expected(), other.expected()),
             Self::DataTest => "a test name or a mapping from a single test name to its arguments".to_owned(),
             Self::Definitions => "a text block or a mapping".to_owned(),
-            Self::Rule => "either `name: formula` or a mapping with `name` and `check`".to_owned(),
+            Self::SpecRule => "either `name: formula` or a mapping with `name` and `check`".to_owned(),
             Self::Lint => "a list of warnings".to_owned(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::dbt::{COLUMN, CONTRACT, DATA_TESTS_DOC, SEMANTIC_MODEL, SEMANTIC_MODEL_DOC, TESTS, VERSION};
 use super::exposure::EXPOSURE;
-use super::proofs::{COMPARE, EXAMPLE};
+use super::spec_tests::{COMPARE, EXAMPLE};
 use super::{Key, KeyShape, KeyTable};
 
 pub static MODEL: KeyTable = KeyTable {
@@ -18,13 +18,13 @@ pub static MODEL: KeyTable = KeyTable {
             KeyShape::Text,
             "Description of the model, for its readers.",
         )
-        .foreign_words(&["desc", "doc", "docs", "comment"]),
+        .synonyms(&["desc", "doc", "docs", "comment"]),
         Key::new(
             "from",
             KeyShape::Text,
             "Source of the rows: a table, `ref('…')`, `ref('package', 'model', v=2)` or `source('raw', 'events')`.",
         )
-        .foreign_words(&["table", "source", "input", "base_table", "relation"])
+        .synonyms(&["table", "source", "input", "base_table", "relation"])
         .determines_rows()
         .required("the table that the rows come from, such as `from: orders`"),
         Key::new(
@@ -39,10 +39,10 @@ pub static MODEL: KeyTable = KeyTable {
             "Properties of the model's columns, by name. In a spec with one step that is a worksheet: the list of its columns.",
         ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
-        Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
+        Key::new("tests", TESTS, "The same as `data_tests`.").alias_of("data_tests"),
         Key::new(
             "rules",
-            KeyShape::List(&KeyShape::Rule),
+            KeyShape::List(&KeyShape::SpecRule),
             "Conditions on the model's columns that every row must meet.",
         ),
         Key::new(
@@ -66,7 +66,7 @@ pub static MODEL: KeyTable = KeyTable {
             KeyShape::Mapping,
             "dbt's configuration of the model, passed on to dbt.",
         )
-        .foreign_words(&[
+        .synonyms(&[
             "materialized",
             "materialization",
             "schema",

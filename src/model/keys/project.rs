@@ -8,7 +8,7 @@ pub static PROJECT: KeyTable = KeyTable {
     doc: "Settings for all specs of a project, in `formulac.yml` next to `dbt_project.yml`.",
     open: false,
     keys: &[
-        Key::new("dialect", KeyShape::Dialect, "Dialect of all SQL.").foreign_words(&[
+        Key::new("dialect", KeyShape::Dialect, "Dialect of all SQL.").synonyms(&[
             "warehouse",
             "database",
             "adapter",
@@ -172,7 +172,7 @@ const VARS: Key = Key::new(
     KeyShape::Mapping,
     "Variables for dbt, with the same placeholders as `schema`.",
 );
-const PREVIEWS: Key = Key::new("dialect", KeyShape::Dialect, "Dialect of previews.");
+const PREVIEW_DIALECT: Key = Key::new("dialect", KeyShape::Dialect, "Dialect of previews.");
 const ARTIFACTS: Key = Key::new(
     "artifacts",
     KeyShape::Text,
@@ -193,7 +193,7 @@ static ENVIRONMENT: KeyTable = KeyTable {
             "Whether a push creates a new branch, which a person has to merge.",
         ),
         VARS,
-        PREVIEWS,
+        PREVIEW_DIALECT,
         ARTIFACTS,
         Key::new(
             "signed",
@@ -225,5 +225,5 @@ static LOCAL_ENVIRONMENT: KeyTable = KeyTable {
     title: "local environment",
     doc: "Settings of an environment for one person.",
     open: false,
-    keys: &[CONNECTION, SCHEMA, VARS, PREVIEWS, ARTIFACTS],
+    keys: &[CONNECTION, SCHEMA, VARS, PREVIEW_DIALECT, ARTIFACTS],
 };

@@ -23,7 +23,7 @@ pub static STEP_INPUT: KeyTable = KeyTable {
             column; if a step does not have a column, the column is NULL in \
             this step's rows.",
         )
-        .foreign_words(&["union_all", "stack", "append"])
+        .synonyms(&["union_all", "stack", "append"])
         .determines_rows(),
         Key::new(
             "series",
@@ -31,7 +31,7 @@ pub static STEP_INPUT: KeyTable = KeyTable {
             "Replaces each row of the input with a row for every period between two dates in the row. The step has no \
             keys other than `keep`, and cannot be the last step. `fill` needs no such step.",
         )
-        .foreign_words(&["generate_series", "date_spine", "time_spine"])
+        .synonyms(&["generate_series", "date_spine", "time_spine"])
         .determines_rows(),
     ],
 };
@@ -93,33 +93,33 @@ pub static STEP: KeyTable = KeyTable {
             KeyShape::Definitions,
             "The formulas of the step: a text block (`|`) with one `name = formula` per line, or a mapping `name: formula`.",
         )
-        .foreign_words(&["fields", "formulas", "measures", "select", "expressions"]),
+        .synonyms(&["fields", "formulas", "measures", "select", "expressions"]),
         Key::new(
             "group_by",
             KeyShape::Names,
             "Names to group by: columns, definitions with one value per row, or timeframes such as `billing_date[month]`.",
         )
-        .foreign_words(&["dimensions", "group", "groups", "grain"]),
+        .synonyms(&["dimensions", "group", "groups", "grain"]),
         Key::new(
             "order_by",
             KeyShape::Names,
             "Order of the rows, for formulas that read other rows and for `limit`: names, each with `asc` or `desc`.",
         )
-        .foreign_words(&["sort", "sorts", "sort_by", "order"]),
+        .synonyms(&["sort", "sorts", "sort_by", "order"]),
         Key::new(
             "partition_by",
             KeyShape::Names,
             "Names that partition the rows for formulas that read other rows; `[]` for one partition. Default: the \
             names of `group_by` that are not in `order_by`.",
         )
-        .foreign_words(&["partition", "over"]),
+        .synonyms(&["partition", "over"]),
         Key::new(
             "keep",
             KeyShape::Names,
             "Columns of the previous step to pass on, or `all`. A grouped step has no `keep`.",
         ),
         Key::new("where", KeyShape::Formula, "Filter for the rows, before grouping.")
-            .foreign_words(&["filter", "filters"])
+            .synonyms(&["filter", "filters"])
             .determines_rows(),
         Key::new(
             "fill",
@@ -133,20 +133,20 @@ pub static STEP: KeyTable = KeyTable {
              the step reads a relation, one of its keys must be a timeframe. Windows and `fill` still read earlier \
              periods.",
         )
-        .foreign_words(&["from_date", "start", "start_date"]),
+        .synonyms(&["from_date", "start", "start_date"]),
         Key::new(
             "until",
             KeyShape::Text,
             "Last day of the periods to show. No formula reads later periods.",
         )
-        .foreign_words(&["to_date", "end", "end_date"]),
+        .synonyms(&["to_date", "end", "end_date"]),
         Key::new("having", KeyShape::Formula, "Filter for the groups."),
         Key::new(
             "limit",
             KeyShape::Count("limit: 100"),
             "Maximum number of rows, in the order of `order_by`.",
         )
-        .foreign_words(&["top", "rows"]),
+        .synonyms(&["top", "rows"]),
         Key::new("joins", KeyShape::Joins, "Other relations to join.").determines_rows(),
         Key::new(
             "columns",
@@ -213,22 +213,22 @@ pub static JOIN: KeyTable = KeyTable {
     keys: &[
         Key::new("to", KeyShape::Text, "The other relation, or an earlier step.")
             .required("the relation or earlier step to join, such as `to: customers`")
-            .foreign_words(&["table", "model", "with", "relation", "join", "name"]),
-        Key::new("as", KeyShape::Text, "Name that formulas use for the relation.").foreign_words(&["alias"]),
+            .synonyms(&["table", "model", "with", "relation", "join", "name"]),
+        Key::new("as", KeyShape::Text, "Name that formulas use for the relation.").synonyms(&["alias"]),
         Key::new("on", KeyShape::Formula, "Condition of the join."),
-        Key::new("true", KeyShape::Formula, "The key `on`, as YAML 1.1 tools write it.").same_as("on"),
+        Key::new("true", KeyShape::Formula, "The key `on`, as YAML 1.1 tools write it.").alias_of("on"),
         Key::new(
             "using",
             KeyShape::Names,
             "Columns with the same name on both sides, which must be equal.",
         )
-        .foreign_words(&["keys", "key", "by"]),
+        .synonyms(&["keys", "key", "by"]),
         Key::new(
             "type",
             KeyShape::Choice(&["left", "inner", "full", "cross"]),
             "Kind of join. Default: `left`.",
         )
-        .foreign_words(&["kind", "how"]),
+        .synonyms(&["kind", "how"]),
         Key::new(
             "cardinality",
             KeyShape::Choice(&["one", "many"]),
@@ -244,14 +244,14 @@ pub static DEFINITION: KeyTable = KeyTable {
     keys: &[
         Key::new("formula", KeyShape::Formula, "The formula.")
             .required("the definition's formula, such as `formula: SUM(amount)`")
-            .foreign_words(&["sql", "expr", "expression"]),
+            .synonyms(&["sql", "expr", "expression"]),
         Key::new(
             "description",
             KeyShape::Text,
             "Description of the column, for the readers of the model.",
         ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
-        Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
+        Key::new("tests", TESTS, "The same as `data_tests`.").alias_of("data_tests"),
         Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the column."),
     ],
 };

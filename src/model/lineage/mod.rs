@@ -58,48 +58,48 @@ impl ColumnLineage {
 }
 
 /// Index of a value.
-type ColumnPosition = u32;
+type LineageNodeId = u32;
 
 /// Inputs of all values of a spec. Dependencies come before the values that use them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Lineage {
-    made: Vec<Vec<ColumnPosition>>,
-    sources: BTreeMap<ColumnPosition, SourceColumn>,
+    made: Vec<Vec<LineageNodeId>>,
+    sources: BTreeMap<LineageNodeId, SourceColumn>,
     /// Index of each input column, by relation and by column, both in lower case. JSON keys must be strings.
-    column_positions: BTreeMap<String, BTreeMap<String, ColumnPosition>>,
+    column_positions: BTreeMap<String, BTreeMap<String, LineageNodeId>>,
     /// Values whose own formula converts an instant to wall-clock time in a time zone.
-    timezone_conversions: BTreeSet<ColumnPosition>,
+    timezone_conversions: BTreeSet<LineageNodeId>,
     /// Columns of each step, by lower-case name.
-    steps: Vec<BTreeMap<String, ColumnPosition>>,
+    steps: Vec<BTreeMap<String, LineageNodeId>>,
     /// Columns of the model.
-    columns: Vec<(String, ColumnPosition)>,
+    columns: Vec<(String, LineageNodeId)>,
 }
 
 impl Lineage {
-    fn add(&mut self, mut inputs: Vec<ColumnPosition>) -> ColumnPosition {
+    fn add_value(&mut self, mut inputs: Vec<LineageNodeId>) -> LineageNodeId {
         inputs.sort_unstable();
         inputs.dedup();
         self.made.push(inputs);
-        self.made.len() as ColumnPosition - 1
+        self.made.len() as LineageNodeId - 1
     }
 
     /// Returns the position of a value that is computed from all `parts`. `None` if there are no parts.
-    fn combine(&mut self, parts: Vec<ColumnPosition>) -> Option<ColumnPosition> {
+    fn combine_inputs(&mut self, parts: Vec<LineageNodeId>) -> Option<LineageNodeId> {
         match parts.as_slice() {
             [] => None,
             [position] => Some(*position),
-            _ => Some(self.add(parts)),
+            _ => Some(self.add_value(parts)),
         }
     }
 
-    fn source(&mut self, relation: &str, column: &str) -> ColumnPosition {
-        let next = self.made.len() as ColumnPosition;
+    fn add_source(&mut self, relation: &str, column: &str) -> LineageNodeId {
+        let next = self.made.len() as LineageNodeId;
         let columns = self.column_positions.entry(relation.to_lowercase()).or_default();
         let position = *columns.entry(column.to_lowercase()).or_insert(next);
         if position != next {
             return position;
         }
-        self.add(Vec::new());
+        self.add_value(Vec::new());
         self.sources.insert(
             position,
             SourceColumn {
@@ -125,13 +125,13 @@ impl Lineage {
         let Some(mut step_columns) = self.steps.pop() else {
             return;
         };
-        let mut positions: Vec<ColumnPosition> = step_columns.values().copied().collect();
+        let mut positions: Vec<LineageNodeId> = step_columns.values().copied().collect();
         positions.sort_unstable();
         for column in output.columns() {
             let name = column.name().to_lowercase();
             let column_position = match step_columns.get(&name) {
                 Some(position) => *position,
-                None => self.add(positions.clone()),
+                None => self.add_value(positions.clone()),
             };
             step_columns.insert(name, column_position);
             if last {
@@ -144,15 +144,15 @@ impl Lineage {
     /// Returns the lineage of each column of the model.
     pub fn column_lineages(&self) -> Vec<ColumnLineage> {
         // A value that is computed from a single other value has the same sources as that value.
-        let mut origins: Arena<ColumnPosition> = Arena::new();
+        let mut origins: Arena<LineageNodeId> = Arena::new();
         for (position, inputs) in self.made.iter().enumerate() {
             origins.push(match inputs.as_slice() {
                 [input] => origins.try_get(*input as usize).copied().unwrap_or(*input),
-                _ => position as ColumnPosition,
+                _ => position as LineageNodeId,
             });
         }
         let mut seen: Arena<Option<usize>> = Arena::filled(None, self.made.len());
-        let mut lineage = |(column, (name, at)): (usize, &(String, ColumnPosition))| {
+        let mut lineage = |(column, (name, at)): (usize, &(String, LineageNodeId))| {
             let mut stack = vec![*at];
             let mut sources = Vec::new();
             while let Some(column_position) = stack.pop() {
@@ -176,7 +176,7 @@ impl Lineage {
     fn columns_in_timezone(&self, is_converted: impl Fn(&SourceColumn) -> bool) -> FxHashSet<String> {
         let mut converted: Arena<bool> = Arena::new();
         for (column_position, inputs) in self.made.iter().enumerate() {
-            let position = column_position as ColumnPosition;
+            let position = column_position as LineageNodeId;
             let is_own =
                 self.timezone_conversions.contains(&position) || self.sources.get(&position).is_some_and(&is_converted);
             converted.push(is_own || inputs.iter().any(|input| converted[*input as usize]));
@@ -201,7 +201,7 @@ impl Lineage {
                 .iter()
                 .flat_map(|input| tagged[*input as usize].iter().copied())
                 .collect();
-            if let Some(source) = self.sources.get(&(position as ColumnPosition)) {
+            if let Some(source) = self.sources.get(&(position as LineageNodeId)) {
                 let tags = source_tags(source);
                 tag_indexes.extend(
                     inherited
@@ -215,7 +215,7 @@ impl Lineage {
             tag_indexes.dedup();
             tagged.push(tag_indexes);
         }
-        let names = |position: ColumnPosition| {
+        let names = |position: LineageNodeId| {
             tagged[position as usize]
                 .iter()
                 .filter_map(|index| inherited.get(*index).cloned())

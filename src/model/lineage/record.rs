@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::compile::SpecCompilation;
-use super::super::load::{KeptColumns, Step, StepRead};
+use super::super::load::{ColumnProjection, Step, StepInputs};
 use super::super::sources::JoinTarget;
-use super::{ColumnPosition, SourceColumn};
+use super::{LineageNodeId, SourceColumn};
 use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::DefinitionRole;
@@ -37,8 +37,8 @@ pub fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<St
 }
 
 /// Returns the relations in `keep`, by the lower-case name of the column: `u` for `u.created_at`.
-fn kept_relations<'s>(step: &Step<'s>) -> FxHashMap<String, &'s str> {
-    let KeptColumns::Columns(names) = &step.keep else {
+fn relations_in_keep<'s>(step: &Step<'s>) -> FxHashMap<String, &'s str> {
+    let ColumnProjection::Columns(names) = &step.keep else {
         return FxHashMap::default();
     };
     let qualified = names.iter().rev().filter_map(|name| name.text.rsplit_once('.'));
@@ -63,7 +63,7 @@ impl SpecCompilation<'_> {
         text: &str,
     ) {
         let program = plan.program;
-        let mut columns: Vec<Option<ColumnPosition>> = Vec::with_capacity(program.columns.len());
+        let mut columns: Vec<Option<LineageNodeId>> = Vec::with_capacity(program.columns.len());
         for column in &program.columns {
             columns.push(match column.merged.as_slice() {
                 [] => self.read_column(step, input, column.relation.as_deref(), &column.name),
@@ -72,12 +72,12 @@ impl SpecCompilation<'_> {
                         .iter()
                         .filter_map(|part| columns.get(*part as usize).copied().flatten());
                     let merged = merged.collect();
-                    Some(self.lineage.add(merged))
+                    Some(self.lineage.add_value(merged))
                 }
             });
         }
         let positions = self.definition_positions(step, plan, input, &columns);
-        let mut step_columns: BTreeMap<String, ColumnPosition> = BTreeMap::new();
+        let mut step_columns: BTreeMap<String, LineageNodeId> = BTreeMap::new();
         for index in 0..program.definitions.len() {
             let Some(position) = positions.get(&(index as u32)) else {
                 continue;
@@ -96,10 +96,10 @@ impl SpecCompilation<'_> {
         step: &Step<'_>,
         plan: &StepPlan<'_>,
         input: &StepInput<'_>,
-        columns: &[Option<ColumnPosition>],
-    ) -> FxHashMap<u32, ColumnPosition> {
+        columns: &[Option<LineageNodeId>],
+    ) -> FxHashMap<u32, LineageNodeId> {
         let program = plan.program;
-        let mut positions: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
+        let mut positions: FxHashMap<u32, LineageNodeId> = FxHashMap::default();
         for index in &program.order {
             let Some(definition) = program.definitions.try_get(*index as usize) else {
                 continue;
@@ -126,7 +126,7 @@ impl SpecCompilation<'_> {
                     }
                 }
             }
-            let position = self.lineage.add(inputs);
+            let position = self.lineage.add_value(inputs);
             if is_converted {
                 self.lineage.timezone_conversions.insert(position);
             }
@@ -141,9 +141,9 @@ impl SpecCompilation<'_> {
         step: &Step<'_>,
         input: &StepInput<'_>,
         output: &Relation,
-        step_columns: &mut BTreeMap<String, ColumnPosition>,
+        step_columns: &mut BTreeMap<String, LineageNodeId>,
     ) {
-        let column_relations = kept_relations(step);
+        let column_relations = relations_in_keep(step);
         for column in output.columns() {
             let name = column.name().to_lowercase();
             if !step_columns.contains_key(&name) {
@@ -167,44 +167,44 @@ impl SpecCompilation<'_> {
         input: &StepInput<'_>,
         relation: Option<&str>,
         name: &str,
-    ) -> Option<ColumnPosition> {
+    ) -> Option<LineageNodeId> {
         let index = self.lineage.steps.len();
         let joined = input
             .joined
             .and_then(|joined| joined.position(relation?))
             .and_then(|join_index| join_index.checked_sub(1));
         if let Some(join) = joined.and_then(|join_index| step.joins.get(join_index)) {
-            return self.target_column(self.sources.resolve_join_target(self.spec, index, &join.to), name);
+            return self.join_target_column(self.sources.resolve_join_target(self.spec, index, &join.to), name);
         }
         match self.spec.step_input(index) {
-            StepRead::Relation(from) => Some(self.lineage.source(from.name(), name)),
-            StepRead::Step(step_index) => self.step_column(step_index, name),
-            StepRead::Union(steps) => {
+            StepInputs::Relation(from) => Some(self.lineage.add_source(from.name(), name)),
+            StepInputs::Step(step_index) => self.step_column(step_index, name),
+            StepInputs::Union(steps) => {
                 let parts = steps
                     .into_iter()
                     .filter_map(|step_index| self.step_column(step_index, name));
                 let parts = parts.collect();
-                self.lineage.combine(parts)
+                self.lineage.combine_inputs(parts)
             }
         }
     }
 
-    fn tab_column(&mut self, step: &Step<'_>, input: &StepInput<'_>, tab: u32, column: u32) -> Option<ColumnPosition> {
+    fn tab_column(&mut self, step: &Step<'_>, input: &StepInput<'_>, tab: u32, column: u32) -> Option<LineageNodeId> {
         let index = self.lineage.steps.len();
         let column = input.tabs.get(tab as usize)?.columns.get(column as usize)?;
         let keys = step.sheet.as_ref()?.tabs.get(tab as usize)?;
-        self.target_column(
+        self.join_target_column(
             self.sources.resolve_join_target(self.spec, index, &keys.model),
             column.name(),
         )
     }
 
-    fn target_column(&mut self, target: JoinTarget, name: &str) -> Option<ColumnPosition> {
+    fn join_target_column(&mut self, target: JoinTarget, name: &str) -> Option<LineageNodeId> {
         match target {
             JoinTarget::Step(step_index) => self.step_column(step_index, name),
             JoinTarget::Source(source_index) => {
                 let relation = self.sources.sources.get(source_index)?.from.name().to_owned();
-                Some(self.lineage.source(&relation, name))
+                Some(self.lineage.add_source(&relation, name))
             }
             JoinTarget::Later => None,
         }
@@ -212,7 +212,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the position of a column of an earlier step. If the step passes on the columns of a relation without a
     /// schema, any name may be one of these columns. A column of a union is computed from the columns of all its steps.
-    fn step_column(&mut self, step_index: usize, name: &str) -> Option<ColumnPosition> {
+    fn step_column(&mut self, step_index: usize, name: &str) -> Option<LineageNodeId> {
         let key = name.to_lowercase();
         let mut seen = FxHashSet::default();
         let mut indexes = vec![step_index];
@@ -226,16 +226,16 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let step = self.spec.steps.get(index)?;
-            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() {
+            if !matches!(step.keep, ColumnProjection::All) || !step.joins.is_empty() {
                 continue;
             }
             match self.spec.step_input(index) {
-                StepRead::Relation(from) => parts.push(self.lineage.source(from.name(), name)),
-                StepRead::Step(before) => indexes.push(before),
-                StepRead::Union(steps) => indexes.extend(steps),
+                StepInputs::Relation(from) => parts.push(self.lineage.add_source(from.name(), name)),
+                StepInputs::Step(before) => indexes.push(before),
+                StepInputs::Union(steps) => indexes.extend(steps),
             }
         }
-        let position = self.lineage.combine(parts)?;
+        let position = self.lineage.combine_inputs(parts)?;
         self.lineage.steps.get_mut(step_index)?.insert(key, position);
         Some(position)
     }
@@ -254,7 +254,7 @@ impl SpecCompilation<'_> {
     /// Returns the relation of a source column, if it is known.
     fn relation_of_source(&self, column: &SourceColumn) -> Option<&Relation> {
         let mut sources = self.sources.sources.iter().map(|source| &source.from);
-        self.known_relation(sources.find(|from| from.name() == column.relation)?)
+        self.schema_relation(sources.find(|from| from.name() == column.relation)?)
     }
 
     /// Marks the model's date and time columns whose values were converted from instants to a time zone.

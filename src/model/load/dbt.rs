@@ -1,8 +1,8 @@
 //! dbt properties of the model and its columns.
 
-use super::{Loader, SpannedText};
+use super::{SpannedText, SpecLoader};
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::keys::{CONFIG_KEYS, SHAPES_SQL};
+use crate::keys::{CONFIG_KEYS, SQL_CONFIG_KEYS};
 use crate::yaml::Node;
 
 /// Keys of the model that are copied to the properties file.
@@ -40,18 +40,18 @@ pub struct DefinitionKeys<'y> {
     pub data_tests: Option<&'y Node>,
 }
 
-impl<'y> Loader<'y, '_> {
+impl<'y> SpecLoader<'y, '_> {
     pub(super) fn dbt_keys(&self, root: &'y Node) -> DbtKeys<'y> {
         DbtKeys {
-            config: present_value(root, "config"),
-            contract: present_value(root, "contract"),
-            access: present_value(root, "access"),
-            group: present_value(root, "group"),
-            tags: present_value(root, "tags"),
-            meta: present_value(root, "meta"),
-            owner: present_value(root, "owner"),
-            versions: present_value(root, "versions"),
-            latest_version: present_value(root, "latest_version"),
+            config: non_empty_value(root, "config"),
+            contract: non_empty_value(root, "contract"),
+            access: non_empty_value(root, "access"),
+            group: non_empty_value(root, "group"),
+            tags: non_empty_value(root, "tags"),
+            meta: non_empty_value(root, "meta"),
+            owner: non_empty_value(root, "owner"),
+            versions: non_empty_value(root, "versions"),
+            latest_version: non_empty_value(root, "latest_version"),
             data_tests: tests(root),
         }
     }
@@ -59,7 +59,7 @@ impl<'y> Loader<'y, '_> {
     /// Reports keys with the `+` of `dbt_project.yml`, and probable misspellings. Other unknown keys are not reported,
     /// because macros may read them.
     pub(super) fn check_config(&mut self, config: &'y Node) {
-        let known_keys = || SHAPES_SQL.iter().chain(CONFIG_KEYS).copied();
+        let known_keys = || SQL_CONFIG_KEYS.iter().chain(CONFIG_KEYS).copied();
         for (key, _) in config.pairs().unwrap_or_default() {
             let Some(text) = key.text() else { continue };
             if let Some(name) = text.strip_prefix('+') {
@@ -91,11 +91,11 @@ impl<'y> Loader<'y, '_> {
                     node: key,
                 },
                 description: self.description(value),
-                data_type: present_value(value, "data_type"),
-                constraints: present_value(value, "constraints"),
-                tags: present_value(value, "tags"),
-                meta: present_value(value, "meta"),
-                omni: present_value(value, "omni"),
+                data_type: non_empty_value(value, "data_type"),
+                constraints: non_empty_value(value, "constraints"),
+                tags: non_empty_value(value, "tags"),
+                meta: non_empty_value(value, "meta"),
+                omni: non_empty_value(value, "omni"),
                 data_tests: tests(value),
             })
         };
@@ -104,16 +104,16 @@ impl<'y> Loader<'y, '_> {
 
     pub(super) fn definition_keys(&self, definition: &'y Node) -> DefinitionKeys<'y> {
         DefinitionKeys {
-            meta: present_value(definition, "meta"),
+            meta: non_empty_value(definition, "meta"),
             data_tests: tests(definition),
         }
     }
 }
 
-fn present_value<'y>(node: &'y Node, key: &str) -> Option<&'y Node> {
+fn non_empty_value<'y>(node: &'y Node, key: &str) -> Option<&'y Node> {
     node.get(key).filter(|value| !value.is_null())
 }
 
 fn tests(node: &Node) -> Option<&Node> {
-    present_value(node, "data_tests").or_else(|| present_value(node, "tests"))
+    non_empty_value(node, "data_tests").or_else(|| non_empty_value(node, "tests"))
 }

@@ -1,15 +1,15 @@
 //! Loads definitions, which are a text block or a mapping.
 
 use super::dbt::DefinitionKeys;
-use super::{Loader, SpannedText, Step, StepDefinitions};
-use crate::checks::is_plain_name;
+use super::{SpannedText, SpecLoader, Step, StepDefinitions};
+use crate::checks::is_identifier;
 use crate::diag::{Code, Diagnostic};
 use crate::keys::DEFINITION;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 use formulac_syntax::text::is_word_char;
 
-impl<'y> Loader<'y, '_> {
+impl<'y> SpecLoader<'y, '_> {
     pub(crate) fn read_definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
         if let Some(text) = node.text() {
             self.check_truncated_text("definitions", node);
@@ -59,7 +59,7 @@ impl<'y> Loader<'y, '_> {
                 self.check_truncated_text(text, value);
                 let formula = value.text().map(|text| SpannedText { text, node: value });
                 if formula.is_none() {
-                    self.report_wrong_shape(text, "a formula", value);
+                    self.report_invalid_shape(text, "a formula", value);
                 }
                 (formula, None, DefinitionKeys::default())
             };
@@ -87,7 +87,7 @@ impl<'y> Loader<'y, '_> {
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with("//"));
-        let is_named_line = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_plain_name(name));
+        let is_named_line = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_identifier(name));
         let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_named_line)) else {
             return false;
         };
@@ -130,7 +130,7 @@ impl<'y> Loader<'y, '_> {
         };
         let defines = |line: &str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());
-            is_plain_name(name)
+            is_identifier(name)
         };
         let lines = node.span.text(self.source).lines().enumerate();
         let written = lines.filter(|line| !continues(*line) && defines(line.1)).count();

@@ -1,6 +1,6 @@
 //! Exposures: uses of the model outside of dbt.
 
-use super::{Loader, SpannedText};
+use super::{SpannedText, SpecLoader};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
@@ -15,7 +15,7 @@ pub struct SpecExposure<'y> {
     pub depends_on: Vec<RelationReference>,
 }
 
-impl<'y> Loader<'y, '_> {
+impl<'y> SpecLoader<'y, '_> {
     pub(super) fn read_exposures(&mut self, root: &'y Node) -> Vec<SpecExposure<'y>> {
         let items = root.items_at("exposures");
         let mut exposures = Vec::new();

@@ -4,17 +4,17 @@ mod dbt;
 mod definitions;
 mod exposures;
 mod model;
-mod proofs;
 mod shapes;
 mod sheet;
+mod spec_tests;
 mod step;
 mod values;
 
 pub use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
 pub use exposures::SpecExposure;
-pub use proofs::{CompareEntry, FoundIn, Rule, SpecExample};
-pub use sheet::{KEYS as SHEET_KEYS, OTHERS as NOT_IN_SHEETS};
+pub use sheet::{FORBIDDEN_WORKSHEET_KEYS as NOT_IN_SHEETS, WORKSHEET_KEYS as SHEET_KEYS};
 pub use sheet::{SheetKeys, TabKeys};
+pub use spec_tests::{CompareEntry, ReferencedColumn, SpecExample, SpecRule};
 
 use super::joins::JoinedRelation;
 use super::semantic::SemanticModels;
@@ -72,7 +72,7 @@ impl SpannedText<'_> {
 
 /// Columns of the previous step that a step keeps.
 #[derive(Clone, Debug, Default)]
-pub enum KeptColumns<'y> {
+pub enum ColumnProjection<'y> {
     #[default]
     Nothing,
     All,
@@ -121,7 +121,7 @@ pub struct Step<'y> {
     pub union: Vec<SpannedText<'y>>,
     /// Series of periods that replaces each row of the input.
     pub series: Option<PeriodSeries<'y>>,
-    pub keep: KeptColumns<'y>,
+    pub keep: ColumnProjection<'y>,
     pub keep_span: Span,
     /// Timeframes in `keep` or in the `columns` of a worksheet. Each timeframe becomes a column with the name of the
     /// timeframe.
@@ -150,7 +150,7 @@ pub struct Spec<'y> {
     /// Properties of output columns.
     pub columns: Vec<ColumnKeys<'y>>,
     pub dbt: DbtKeys<'y>,
-    pub rules: Vec<Rule<'y>>,
+    pub rules: Vec<SpecRule<'y>>,
     pub comparisons: Vec<CompareEntry<'y>>,
     pub examples: Vec<SpecExample<'y>>,
     pub exposures: Vec<SpecExposure<'y>>,
@@ -164,18 +164,18 @@ pub struct Spec<'y> {
     /// Spans of formulas that YAML has truncated. The truncation is reported, but other errors in these formulas are
     /// not.
     pub truncated_formulas: Vec<Span>,
-    pub kind: SpecKind,
+    pub kind: SpecOrigin,
 }
 
 impl Spec<'_> {
     /// Returns the index of the first step with the given name.
-    pub fn step_named(&self, name: &str) -> Option<usize> {
+    pub fn find_step(&self, name: &str) -> Option<usize> {
         let is_named = |step: &Step<'_>| step.name.is_some_and(|step_name| step_name.text == name);
         self.steps.iter().position(is_named)
     }
 
     /// Returns the names of relations in `from`, joins and tabs, each with its span. A name may refer to a step.
-    pub fn relation_reads(&self) -> impl Iterator<Item = (&RelationReference, Span)> {
+    pub fn relations_read_by_spec(&self) -> impl Iterator<Item = (&RelationReference, Span)> {
         let step_inputs = self.steps.iter().filter_map(|step| step.from.as_ref());
         let step_inputs = step_inputs.map(|(from, span)| (from, *span));
         let joins = self.steps.iter().flat_map(|step| &step.joins);
@@ -190,21 +190,21 @@ impl Spec<'_> {
     }
 
     /// Returns the inputs of the step at an index, apart from joins.
-    pub fn step_input(&self, index: usize) -> StepRead<'_> {
+    pub fn step_input(&self, index: usize) -> StepInputs<'_> {
         let step = self.steps.get(index);
         let (Some(step), Some(before)) = (step, index.checked_sub(1)) else {
-            return StepRead::Relation(&self.from);
+            return StepInputs::Relation(&self.from);
         };
         match (&step.from, step.union.as_slice()) {
-            (Some((from, _)), _) => StepRead::Relation(from),
-            (None, []) => StepRead::Step(before),
+            (Some((from, _)), _) => StepInputs::Relation(from),
+            (None, []) => StepInputs::Step(before),
             (None, [step_name]) => self
-                .step_named(step_name.text)
-                .map_or(StepRead::Union(Vec::new()), StepRead::Step),
-            (None, united) => StepRead::Union(
+                .find_step(step_name.text)
+                .map_or(StepInputs::Union(Vec::new()), StepInputs::Step),
+            (None, united) => StepInputs::Union(
                 united
                     .iter()
-                    .filter_map(|step_name| self.step_named(step_name.text))
+                    .filter_map(|step_name| self.find_step(step_name.text))
                     .collect(),
             ),
         }
@@ -213,7 +213,7 @@ impl Spec<'_> {
 
 /// Inputs of a step, apart from joins.
 #[derive(Clone, Debug)]
-pub enum StepRead<'s> {
+pub enum StepInputs<'s> {
     Relation(&'s RelationReference),
     /// Index of an earlier step.
     Step(usize),
@@ -223,7 +223,7 @@ pub enum StepRead<'s> {
 
 /// Origin of a spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SpecKind {
+pub enum SpecOrigin {
     /// The spec was written by hand.
     #[default]
     Written,
@@ -240,10 +240,10 @@ pub enum SpecKind {
 pub fn load<'y>(
     root: &'y Node,
     source: &'y str,
-    kind: SpecKind,
+    kind: SpecOrigin,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Spec<'y>> {
-    let mut loader = Loader::new(source, diagnostics);
+    let mut loader = SpecLoader::new(source, diagnostics);
     loader.kind = kind;
     loader.read_spec(root)
 }
@@ -251,8 +251,8 @@ pub fn load<'y>(
 /// Reads only the steps of a metric set or of a model built on metric sets.
 pub fn load_steps<'y>(root: &'y Node, source: &'y str) -> Vec<Step<'y>> {
     let mut faults = Vec::new();
-    let mut loader = Loader::new(source, &mut faults);
-    loader.kind = SpecKind::OverSets;
+    let mut loader = SpecLoader::new(source, &mut faults);
+    loader.kind = SpecOrigin::OverSets;
     match root.get("steps").and_then(Node::items) {
         Some(steps) => steps.iter().map(|step| loader.read_step(step, false)).collect(),
         None => vec![loader.read_step(root, true)],
@@ -260,20 +260,20 @@ pub fn load_steps<'y>(root: &'y Node, source: &'y str) -> Vec<Step<'y>> {
 }
 
 /// Reader that parses a spec's keys and collects diagnostics.
-pub(super) struct Loader<'y, 'd> {
+pub(super) struct SpecLoader<'y, 'd> {
     pub source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
     pub cut: Vec<Span>,
-    pub kind: SpecKind,
+    pub kind: SpecOrigin,
 }
 
-impl<'y, 'd> Loader<'y, 'd> {
+impl<'y, 'd> SpecLoader<'y, 'd> {
     pub(super) fn new(source: &'y str, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
         Self {
             source,
             diagnostics,
             cut: Vec::new(),
-            kind: SpecKind::Written,
+            kind: SpecOrigin::Written,
         }
     }
 

@@ -1,16 +1,16 @@
 //! Keys of a model.
 
-use super::{KeptColumns, Loader, Spec, Step};
+use super::{ColumnProjection, Spec, SpecLoader, Step};
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::keys::{FORMULAC_META, MODEL, OVER_SETS, STEP, STEP_INPUT};
+use crate::keys::{FORMULAC_META, METRIC_SET_STEP, MODEL, STEP, STEP_INPUT};
 use crate::semantic::SemanticModels;
 use crate::span::Span;
 use crate::yaml::Node;
 
-impl<'y> Loader<'y, '_> {
+impl<'y> SpecLoader<'y, '_> {
     /// Reads a spec. Returns `None` if the name of the model or its input is missing.
     pub(crate) fn read_spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
-        if self.report_other_file(root) {
+        if self.report_non_spec_file(root) {
             return None;
         }
         if root.get("steps").is_some() {
@@ -59,7 +59,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports a file that is not a spec. Returns whether an error was reported.
-    fn report_other_file(&mut self, root: &Node) -> bool {
+    fn report_non_spec_file(&mut self, root: &Node) -> bool {
         let diagnostic = if root.pairs().is_none() {
             let message = format!("a spec must be a mapping, found {}", root.kind_name());
             Diagnostic::new(Code::WrongShape, root.span, message)
@@ -77,7 +77,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports a key of a step next to `steps`. If the spec has `steps`, the top level accepts only keys of a model.
     pub(crate) fn report_step_key_next_to_steps(&mut self, root: &Node) {
-        let mut mistaken = OVER_SETS
+        let mut mistaken = METRIC_SET_STEP
             .keys
             .iter()
             .chain(STEP.keys)
@@ -132,7 +132,7 @@ impl<'y> Loader<'y, '_> {
             let help = format!("move `{name}` to the step before or after this step");
             diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
         }
-        if matches!(step.keep, KeptColumns::All) {
+        if matches!(step.keep, ColumnProjection::All) {
             let message = "a step with `series` cannot have `keep: all`";
             let help = "list the columns, such as `keep: [region]`";
             diagnostics.push(Diagnostic::new(Code::WrongShape, step.keep_span, message).with_help(help));

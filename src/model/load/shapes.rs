@@ -2,7 +2,7 @@
 
 use formulac_syntax::diag::lists::{join_names, quote_names};
 
-use super::Loader;
+use super::SpecLoader;
 use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
@@ -11,7 +11,7 @@ use crate::time_zone::{is_time_zone, time_zone_names};
 use crate::yaml::{self, Node};
 
 /// Keys of dbt's files that a spec does not need, with help.
-const KEYS_OF_DBT: [(&str, &str); 4] = [
+const SUPERFLUOUS_DBT_KEYS: [(&str, &str); 4] = [
     ("version", "remove it; only dbt's properties files have a version"),
     ("vars", "move the variables to `vars` in dbt_project.yml"),
     ("models", "write one file per model, with `model: NAME` at the top"),
@@ -21,7 +21,7 @@ const KEYS_OF_DBT: [(&str, &str); 4] = [
     ),
 ];
 
-impl Loader<'_, '_> {
+impl SpecLoader<'_, '_> {
     /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with the wrong shape. A key
     /// of the mapping may come from any of the tables. Messages list the keys of the first table first.
     pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static KeyTable]) {
@@ -51,10 +51,10 @@ impl Loader<'_, '_> {
                 }
                 continue;
             };
-            let canonical_name = known_key.same_as.unwrap_or(known_key.name);
+            let canonical_name = known_key.alias_of.unwrap_or(known_key.name);
             if let Some((first, first_node)) = seen
                 .iter()
-                .find(|(first, _)| first.same_as.unwrap_or(first.name) == canonical_name)
+                .find(|(first, _)| first.alias_of.unwrap_or(first.name) == canonical_name)
             {
                 let message = format!("`{}` and `{text}` are the same key", first.name);
                 self.report(
@@ -102,7 +102,7 @@ impl Loader<'_, '_> {
         // Do not suggest a similar key if the key is valid elsewhere.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
         let word = text.to_lowercase();
-        let mut of_other_tools = valid_keys.clone().filter(|key| key.foreign_words.contains(&&*word));
+        let mut of_other_tools = valid_keys.clone().filter(|key| key.synonyms.contains(&&*word));
         if let (Some(key), false) = (of_other_tools.next(), in_step() && MODEL.get(text).is_some()) {
             self.report(diagnostic.with_help(match key.shape {
                 KeyShape::Mapping => format!("write it below `{}`", key.name),
@@ -111,7 +111,7 @@ impl Loader<'_, '_> {
             return Some(key.name);
         }
         let is_model = || names().any(|name| name == "model");
-        if let (Some((_, help)), true) = (KEYS_OF_DBT.iter().find(|(name, _)| *name == text), is_model()) {
+        if let (Some((_, help)), true) = (SUPERFLUOUS_DBT_KEYS.iter().find(|(name, _)| *name == text), is_model()) {
             self.report(diagnostic.with_help(*help));
             return None;
         }
@@ -134,7 +134,7 @@ impl Loader<'_, '_> {
                 }
             }
             None => {
-                let key_list = valid_keys.filter(|k| k.same_as.is_none());
+                let key_list = valid_keys.filter(|k| k.alias_of.is_none());
                 // Name each key only once, because several tables may contain the same key.
                 let mut seen = rustc_hash::FxHashSet::default();
                 let key_names = quote_names(key_list.map(|k| k.name).filter(|name| seen.insert(*name)));
@@ -170,7 +170,7 @@ impl Loader<'_, '_> {
             }
             KeyShape::Choice(words) => match value.text() {
                 Some(text) if words.contains(&text) => true,
-                Some(text) => return self.report_wrong_word(name, shape, text, words.iter().copied(), value),
+                Some(text) => return self.report_invalid_choice(name, shape, text, words.iter().copied(), value),
                 None => false,
             },
             KeyShape::Dialect => match value.text().map(str::parse::<Dialect>) {
@@ -179,14 +179,16 @@ impl Loader<'_, '_> {
             },
             KeyShape::Weekday => match value.text() {
                 Some(text) if text.parse::<Weekday>().is_ok() => true,
-                Some(text) => return self.report_wrong_word(name, shape, text, Weekday::ALL.map(Weekday::name), value),
+                Some(text) => {
+                    return self.report_invalid_choice(name, shape, text, Weekday::ALL.map(Weekday::name), value);
+                }
                 None => false,
             },
             KeyShape::TimeZone => match value.text() {
                 Some(text) if is_time_zone(text) => true,
                 Some(text) => {
                     let names = std::iter::once("Europe/Berlin").chain(time_zone_names());
-                    return self.report_wrong_word(name, shape, text, names, value);
+                    return self.report_invalid_choice(name, shape, text, names, value);
                 }
                 None => false,
             },
@@ -244,14 +246,14 @@ impl Loader<'_, '_> {
                 value.text().is_some() || is_named_test || value.get("test_name").is_some()
             }
             // Other functions check these values when they parse them.
-            KeyShape::Definitions | KeyShape::Joins | KeyShape::Rule | KeyShape::Lint => true,
+            KeyShape::Definitions | KeyShape::Joins | KeyShape::SpecRule | KeyShape::Lint => true,
             KeyShape::Steps => match value.pairs().and_then(|pairs| pairs.first()) {
                 Some((first, _)) => return self.report_mapping_of_steps(name, first, value),
                 None => value.items().is_some(),
             },
         };
         if !fits {
-            self.report_value(name, shape, value);
+            self.report_shape_error(name, shape, value);
         }
     }
 
@@ -288,7 +290,7 @@ impl Loader<'_, '_> {
     }
 
     /// Reports a value with the wrong shape.
-    fn report_value(&mut self, name: &str, shape: &KeyShape, value: &Node) {
+    fn report_shape_error(&mut self, name: &str, shape: &KeyShape, value: &Node) {
         match value.text() {
             Some(text) if matches!(shape, KeyShape::Boolean | KeyShape::Number) => {
                 let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
@@ -301,7 +303,7 @@ impl Loader<'_, '_> {
                     .unwrap_or_else(|| format!("for `{name}`, write {}", shape.expected()));
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
-            None => self.report_wrong_shape(name, &shape.expected(), value),
+            None => self.report_invalid_shape(name, &shape.expected(), value),
         }
     }
 
@@ -324,7 +326,7 @@ impl Loader<'_, '_> {
         self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
     }
 
-    fn report_wrong_word<'w>(
+    fn report_invalid_choice<'w>(
         &mut self,
         name: &str,
         shape: &KeyShape,
@@ -356,7 +358,7 @@ impl Loader<'_, '_> {
             return;
         }
         let Some(items) = value.items() else {
-            return self.report_wrong_shape(name, &KeyShape::Names.expected(), value);
+            return self.report_invalid_shape(name, &KeyShape::Names.expected(), value);
         };
         for item in items {
             match (item.text(), item.items()) {
@@ -409,7 +411,7 @@ fn is_accepted(shape: &KeyShape, value: &Node) -> bool {
         KeyShape::Mapping | KeyShape::Keys(_) | KeyShape::Each(_) => value.pairs().is_some(),
         KeyShape::List(_) | KeyShape::Joins | KeyShape::Steps => value.items().is_some(),
         KeyShape::Names | KeyShape::Texts => value.text().is_some() || value.items().is_some(),
-        KeyShape::Definitions | KeyShape::Rule | KeyShape::DataTest => {
+        KeyShape::Definitions | KeyShape::SpecRule | KeyShape::DataTest => {
             value.text().is_some() || value.pairs().is_some()
         }
         KeyShape::Either(first_shape, other) => is_accepted(first_shape, value) || is_accepted(other, value),

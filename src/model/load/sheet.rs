@@ -1,6 +1,6 @@
 //! Keys that make a step a worksheet.
 
-use super::{KeptColumns, Loader, SpannedText, Step};
+use super::{ColumnProjection, SpannedText, SpecLoader, Step};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -39,10 +39,10 @@ pub struct TabKeys<'y> {
 
 /// Keys that make a step a worksheet. Each of these keys is sufficient alone, except that the value of `columns` must
 /// be a list.
-pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
+pub const WORKSHEET_KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
 
 /// Keys that are not allowed in a worksheet, each with advice for the error message.
-pub const OTHERS: [(&str, &str); 5] = [
+pub const FORBIDDEN_WORKSHEET_KEYS: [(&str, &str); 5] = [
     (
         "definitions",
         "move the definitions to `calculations`, or to a separate step before this one",
@@ -56,18 +56,18 @@ pub const OTHERS: [(&str, &str); 5] = [
     ("joins", "join in a separate step before this one"),
 ];
 
-impl<'y> Loader<'y, '_> {
+impl<'y> SpecLoader<'y, '_> {
     /// Adds the worksheet keys to the step, if it has any.
     pub(super) fn read_sheet(&mut self, node: &'y Node, step: &mut Step<'y>) {
         let has = |key: &str| {
             node.get(key)
                 .is_some_and(|value| !value.is_null() && (key != "columns" || value.pairs().is_none()))
         };
-        let Some(first) = KEYS.iter().find(|key| has(key)) else {
+        let Some(first) = WORKSHEET_KEYS.iter().find(|key| has(key)) else {
             return;
         };
         let span = self.key_span(node, first);
-        for (key, instead) in OTHERS {
+        for (key, instead) in FORBIDDEN_WORKSHEET_KEYS {
             if node.get(key).is_some_and(|value| !value.is_null()) {
                 let key_position = self.key_span(node, key);
                 self.report(
@@ -94,11 +94,11 @@ impl<'y> Loader<'y, '_> {
             None
         };
         step.keep = match &columns {
-            None => KeptColumns::All,
+            None => ColumnProjection::All,
             Some(columns) => {
                 let (timeframes, names) = columns.iter().partition(|column| column.is_timeframe());
                 step.timeframes = timeframes;
-                KeptColumns::Columns(names)
+                ColumnProjection::Columns(names)
             }
         };
         step.keep_span = node.get("columns").map_or(span, |columns| columns.span);
@@ -204,7 +204,7 @@ impl<'y> Loader<'y, '_> {
                 continue;
             }
             let mut order_by = self.list(value, "order_by").unwrap_or_default();
-            order_by.iter_mut().for_each(|entry| self.check_order(entry));
+            order_by.iter_mut().for_each(|entry| self.check_sort_entry(entry));
             tabs.push(TabKeys {
                 name,
                 model,

@@ -1,12 +1,12 @@
 //! Keys of a step.
 
-use super::{KeptColumns, Loader, PeriodSeries, SpannedText, SpecKind, Step};
+use super::{ColumnProjection, PeriodSeries, SpannedText, SpecLoader, SpecOrigin, Step};
 use crate::diag::{Code, Diagnostic};
-use crate::keys::{MODEL, OVER_SETS, STEP, STEP_INPUT};
+use crate::keys::{METRIC_SET_STEP, MODEL, STEP, STEP_INPUT};
 use crate::span::Span;
 use crate::yaml::Node;
 
-impl<'y> Loader<'y, '_> {
+impl<'y> SpecLoader<'y, '_> {
     pub(crate) fn read_step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
         let before = self.diagnostics.len();
         let mut step = Step {
@@ -27,7 +27,7 @@ impl<'y> Loader<'y, '_> {
         }
         if !at_top {
             match node.get("metrics") {
-                Some(_) if self.kind == SpecKind::OverSets => self.check_keys(node, &[&OVER_SETS, &STEP]),
+                Some(_) if self.kind == SpecOrigin::OverSets => self.check_keys(node, &[&METRIC_SET_STEP, &STEP]),
                 _ => self.check_keys(node, &[&STEP_INPUT, &STEP]),
             }
         }
@@ -35,7 +35,7 @@ impl<'y> Loader<'y, '_> {
             let known_key = key.text().and_then(|name| {
                 STEP.get(name)
                     .or_else(|| MODEL.get(name))
-                    .or_else(|| OVER_SETS.get(name))
+                    .or_else(|| METRIC_SET_STEP.get(name))
                     .or_else(|| STEP_INPUT.get(name))
             });
             known_key.is_none()
@@ -61,17 +61,17 @@ impl<'y> Loader<'y, '_> {
         step.having = self.text(node, "having");
         step.group_by = self.list(node, "group_by").unwrap_or_default();
         step.order_by = self.list(node, "order_by").unwrap_or_default();
-        step.order_by.iter_mut().for_each(|entry| self.check_order(entry));
+        step.order_by.iter_mut().for_each(|entry| self.check_sort_entry(entry));
         step.partition_by = self.list(node, "partition_by");
         if let Some(keep) = node.get("keep") {
             step.keep_span = keep.span;
             step.keep = match keep.text() {
-                Some("all") => KeptColumns::All,
+                Some("all") => ColumnProjection::All,
                 _ => {
                     let names = self.list(node, "keep").unwrap_or_default();
                     let (timeframes, names) = names.into_iter().partition(SpannedText::is_timeframe);
                     step.timeframes = timeframes;
-                    KeptColumns::Columns(names)
+                    ColumnProjection::Columns(names)
                 }
             };
         }
@@ -90,7 +90,7 @@ impl<'y> Loader<'y, '_> {
         let mut lists = keys.filter_map(|key| node.get(key));
         let since = if at_top { 0 } else { before };
         step.has_invalid_keys |= lists.any(|list| self.has_error_in(list.span, since));
-        step.has_errors = self.has_errors_since(before, node, at_top);
+        step.has_errors = self.has_step_errors_since(before, node, at_top);
         step
     }
 
@@ -105,7 +105,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Returns whether an error in the step was reported after the first `before` diagnostics. If the step's keys are
     /// at the top level, errors in keys of the model are ignored.
-    fn has_errors_since(&self, before: usize, node: &Node, at_top: bool) -> bool {
+    fn has_step_errors_since(&self, before: usize, node: &Node, at_top: bool) -> bool {
         if !at_top {
             let mut since = self.diagnostics.iter().skip(before);
             return since.any(Diagnostic::is_error);
@@ -142,7 +142,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports entries such as `revenue desc nulls last` and `revenue descending`, and reduces them to the name.
-    pub(crate) fn check_order(&mut self, entry: &mut SpannedText<'y>) {
+    pub(crate) fn check_sort_entry(&mut self, entry: &mut SpannedText<'y>) {
         let text = entry.text;
         let Some((name, words)) = text.split_once(char::is_whitespace) else {
             return;

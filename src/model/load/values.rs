@@ -1,13 +1,13 @@
 //! Reads the values of keys. Values with the wrong shape are skipped, because `shapes` has already reported them.
 
-use super::{Loader, SpannedText};
+use super::{SpannedText, SpecLoader};
 use crate::diag::{Code, Diagnostic};
 use crate::lex::split_list;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-impl<'y> Loader<'y, '_> {
-    pub(crate) fn report_wrong_shape(&mut self, key: &str, expected: &str, node: &Node) {
+impl<'y> SpecLoader<'y, '_> {
+    pub(crate) fn report_invalid_shape(&mut self, key: &str, expected: &str, node: &Node) {
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
@@ -114,7 +114,7 @@ impl<'y> Loader<'y, '_> {
         }
         let after = self.source.get(node.span.end as usize..).unwrap_or_default();
         let rest = after.split('\n').next().unwrap_or_default();
-        if rest.trim_start().starts_with('#') && is_unfinished(value) {
+        if rest.trim_start().starts_with('#') && has_unclosed_delimiter(value) {
             self.cut.push(node.span);
             let full_formula = format!("{}{}", value, rest.trim_end());
             let end = node.span.end + rest.trim_end().len() as u32;
@@ -249,7 +249,7 @@ fn environment_variable(call: &str) -> Option<&str> {
 }
 
 /// Returns whether a quote, a parenthesis or `${` in a formula is unclosed.
-fn is_unfinished(formula: &str) -> bool {
+fn has_unclosed_delimiter(formula: &str) -> bool {
     let count = |text: &str| formula.matches(text).count();
     count("\"") % 2 == 1
         || count("(") > count(")")

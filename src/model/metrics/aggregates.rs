@@ -5,14 +5,14 @@ use std::ops::Range;
 use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashMap;
 
-use super::columns::{ColumnBuilder, ColumnUse, MetricColumn, Replacement};
+use super::columns::{ColumnBuilder, ColumnUse, FormulaReplacement, MetricColumn};
 use super::graph::MetricId;
 use super::step_text::DefinitionText;
 use super::text_with_origins::TextWithOrigins;
 
 /// Aggregate over the rows of a metric set.
 #[derive(Clone, Debug)]
-pub struct SetAggregate {
+pub struct MetricSetAggregate {
     /// Index of the row group that the aggregate reads.
     pub group: usize,
     pub text: DefinitionText,
@@ -39,9 +39,9 @@ impl ColumnBuilder<'_> {
                 && matches!(formula.aggregates.as_slice(), [call] if call.range == (0..formula.text.len()))
         };
         let mut aggregate_metrics: Vec<MetricId> = metric_ids.iter().filter(is_aggregate).copied().collect();
-        aggregate_metrics.sort_by_key(|id| self.listed_as(*id).is_empty());
+        aggregate_metrics.sort_by_key(|id| self.positions_in_metrics(*id).is_empty());
         for id in aggregate_metrics {
-            let (key, _) = self.aggregate(id, &(0..self.model.formula(id).text.len()));
+            let (key, _) = self.extract_aggregate(id, &(0..self.model.formula(id).text.len()));
             self.aggregates.metrics.entry(key).or_insert(id);
         }
     }
@@ -53,7 +53,7 @@ impl ColumnBuilder<'_> {
 
     /// Returns an aggregate from a metric's formula, as the formula of a column in the step that reads the metric set's
     /// rows.
-    fn aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, TextWithOrigins) {
+    fn extract_aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, TextWithOrigins) {
         let group = self.model.row_group(id);
         let group = self
             .groups
@@ -70,12 +70,12 @@ impl ColumnBuilder<'_> {
     }
 
     /// Adds a column for each aggregate of a metric to the step that reads the rows of the metric set.
-    pub fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
+    pub fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<FormulaReplacement>, uses: &mut Vec<ColumnUse>) {
         let formula = self.model.formula(id);
         let file = self.model.file_number_of_set(id.0);
         for call in &formula.aggregates {
             let is_whole = call.range == (0..formula.text.len());
-            let (key, text) = self.aggregate(id, &call.range);
+            let (key, text) = self.extract_aggregate(id, &call.range);
             let owner = self.aggregates.metrics.get(&key).copied();
             if let Some(owner) = owner.filter(|owner| *owner != id && !self.columns.metrics.contains_key(owner)) {
                 self.add_metric(owner);
@@ -90,14 +90,17 @@ impl ColumnBuilder<'_> {
                 None => {
                     let name = match is_whole {
                         true => self.metric_column_name(id),
-                        false => self.free_name(id.0, &format!("{}_{}", formula.name, call.function.replace('.', "_"))),
+                        false => self.unused_metric_column_name(
+                            id.0,
+                            &format!("{}_{}", formula.name, call.function.replace('.', "_")),
+                        ),
                     };
-                    self.columns.aggregates.push(SetAggregate {
+                    self.columns.aggregates.push(MetricSetAggregate {
                         group: key.0,
                         text: DefinitionText::new(name.clone(), text, file, span),
                     });
                     let reference = quote_formula_name(&name);
-                    let combined = combine_rows_of_union(&reference, call.empty);
+                    let combined = union_column_formula(&reference, call.empty);
                     let combined = TextWithOrigins::generated(&combined, file, span);
                     let column = self.columns.all.len();
                     self.columns.all.push(MetricColumn {
@@ -125,15 +128,15 @@ impl ColumnBuilder<'_> {
 
 /// Returns the formula that reads a column of one step from the union of several steps. The column is NULL in the rows
 /// of the other steps. `empty` is the value of groups without rows.
-fn combine_rows_of_union(reference: &str, empty: Option<&str>) -> String {
+fn union_column_formula(reference: &str, empty: Option<&str>) -> String {
     match empty {
         Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),
         None => format!("MAX({reference})"),
     }
 }
 
-/// Returns the reference, and the value of groups without rows, from a formula that [`combine_rows_of_union`] returned.
-pub fn split_combined_rows(formula: &str) -> Option<(&str, Option<&str>)> {
+/// Returns the reference, and the value of groups without rows, from a formula that [`union_column_formula`] returned.
+pub fn parse_union_column_formula(formula: &str) -> Option<(&str, Option<&str>)> {
     match formula.strip_prefix("COALESCE(MAX(") {
         Some(rest) => {
             let (reference, empty) = rest.strip_suffix(')')?.split_once("), ")?;

@@ -5,17 +5,17 @@ use std::ops::Range;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::ModelNameTarget;
 use super::keys::ModelKeys;
-use super::model_over_sets::ModelOverSets;
+use super::metric_set::INHERITED_SETTINGS;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::non_additive::RowGroup;
-use super::set::SETTINGS;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::span::Span;
 use crate::yaml::Node;
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Returns the value of `materialized` if the spec requests an incremental model.
     pub fn incremental_node(&self) -> Option<&Node> {
         let node = self.root.get("config")?.get("materialized")?;
@@ -25,7 +25,7 @@ impl ModelOverSets<'_> {
     /// Returns an error if an incremental model reads several metric sets or `non_additive` metrics, because no run
     /// could compute such a model from only the new rows.
     pub fn incremental_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
-        let node = self.incremental_node().filter(|_| self.kind == SpecKind::OverSets)?;
+        let node = self.incremental_node().filter(|_| self.kind == SpecOrigin::OverSets)?;
         let clause = match groups {
             _ if self.sets.len() > 1 => "over several metric sets",
             [_, _, ..] => "whose metrics have different `non_additive` rules",
@@ -50,7 +50,7 @@ impl ModelOverSets<'_> {
     fn aggregate_error(&self, formula: &MetricFormula, own_definition: Option<usize>) -> Option<Diagnostic> {
         let call = &formula.aggregates.first()?.range;
         let message = "a model built on metric sets cannot aggregate rows itself; its formulas use metrics";
-        let help = match self.total_of_metric(formula, call, own_definition) {
+        let help = match self.aggregate_as_window(formula, call, own_definition) {
             Some(total) if formula.role == DefinitionRole::Having => {
                 format!("for the total of all rows, define {total} in `definitions`, and filter by it in the next step")
             }
@@ -65,7 +65,7 @@ impl ModelOverSets<'_> {
 
     /// For an aggregate of a metric, such as `SUM(revenue)`, returns the window that aggregates the metric over all
     /// rows, `SUM(revenue:revenue)`, and the key that this window needs. `None` if the argument is not a metric.
-    fn total_of_metric(
+    fn aggregate_as_window(
         &self,
         formula: &MetricFormula,
         call: &Range<usize>,
@@ -146,8 +146,9 @@ impl ModelOverSets<'_> {
             faults.push(Diagnostic::new(code, *span, message).with_help(help));
         }
         for (index, listed_metric) in self.listed_metrics.iter().enumerate() {
-            let has_same_name =
-                |other: &&super::model_over_sets::ListedMetric| other.name.eq_ignore_ascii_case(&listed_metric.name);
+            let has_same_name = |other: &&super::model_on_metric_sets::ListedMetric| {
+                other.name.eq_ignore_ascii_case(&listed_metric.name)
+            };
             if self
                 .listed_metrics
                 .iter()
@@ -197,7 +198,7 @@ impl ModelOverSets<'_> {
             "week_start" => Some(options.calendar.week_start.name().to_owned()),
             _ => None,
         };
-        for key in SETTINGS {
+        for key in INHERITED_SETTINGS {
             let mut first: Option<(&str, &str)> = None;
             for set in &self.sets {
                 let Some(value) = set.setting(key) else { continue };

@@ -6,25 +6,25 @@ use formulac_syntax::lex::quote_formula_name;
 use formulac_syntax::text::one_line;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::aggregates::{AggregateColumns, SetAggregate};
-use super::fill::Fill;
+use super::aggregates::{AggregateColumns, MetricSetAggregate};
+use super::fill::FillSetting;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, ModelNameTarget, SetNameTarget};
 use super::keys::ModelKeys;
-use super::model_over_sets::ModelOverSets;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::non_additive::RowGroup;
 use super::step_text::DefinitionText;
 use super::text_with_origins::TextWithOrigins;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::span::Span;
 use crate::time_range::TimeLength;
 use crate::write;
 
 /// Order and partition of the windows in a stage, which is one of the generated steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowRows {
+pub enum WindowOrderAndPartition {
     /// Ordered by the time key, partitioned by the other keys.
     Time,
     /// As specified by the model's `order_by` and `partition_by`.
@@ -35,10 +35,10 @@ pub enum WindowRows {
     Ranked,
 }
 
-impl WindowRows {
+impl WindowOrderAndPartition {
     /// Returns the order and partition of a step that computes both kinds of windows. In a grouped step, ranks can be
     /// combined with any other windows, because the step specifies no partition that ranks would have to ignore.
-    pub fn merge(self, other: Self, is_grouped: bool) -> Option<Self> {
+    pub fn merge_window_order(self, other: Self, is_grouped: bool) -> Option<Self> {
         match (self, other) {
             (own_rows, other) if own_rows == other => Some(own_rows),
             (Self::Ranked, rows) | (rows, Self::Ranked) if is_grouped || rows == Self::Whole => Some(rows),
@@ -55,11 +55,11 @@ pub struct MetricColumn {
     pub uses: Vec<ColumnUse>,
     /// Formula of the column, with replacements for some of its names. `text` contains the result of the replacements.
     /// `None` if the formula is generated.
-    pub source: Option<(MetricFormula, Vec<Replacement>)>,
+    pub source: Option<(MetricFormula, Vec<FormulaReplacement>)>,
     /// Whether the formula aggregates rows. If `true`, only the step that reads the rows of the metric set can compute
     /// the column.
     pub aggregates: bool,
-    pub windows: Option<WindowRows>,
+    pub windows: Option<WindowOrderAndPartition>,
     /// First stage that can compute the column. Stage 0 aggregates the rows.
     pub stage: usize,
     /// Position among the columns of the model. `None` if the column is used only by other columns.
@@ -74,13 +74,13 @@ pub struct ColumnUse {
 }
 
 /// Bytes of a formula, and the text that replaces them.
-pub type Replacement = (Range<usize>, TextWithOrigins);
+pub type FormulaReplacement = (Range<usize>, TextWithOrigins);
 
 /// Columns of a model, in dependency order.
 #[derive(Clone, Debug, Default)]
 pub struct ModelColumns {
     pub all: Arena<MetricColumn>,
-    pub aggregates: Vec<SetAggregate>,
+    pub aggregates: Vec<MetricSetAggregate>,
     /// Column of each metric whose formula is not inlined.
     pub metrics: FxHashMap<MetricId, usize>,
     pub definitions: FxHashMap<usize, usize>,
@@ -112,11 +112,11 @@ impl ModelColumns {
 }
 
 pub struct ColumnBuilder<'m> {
-    pub model: &'m ModelOverSets<'m>,
+    pub model: &'m ModelOnMetricSets<'m>,
     pub keys: &'m ModelKeys,
     pub is_single: bool,
     /// `fill`, if the expanded step keeps it.
-    pub kept_fill: Option<Fill>,
+    pub kept_fill: Option<FillSetting>,
     /// Whether a metric whose formula was rewritten has the original formula as its description.
     pub describes_formulas: bool,
     pub columns: ModelColumns,
@@ -127,13 +127,13 @@ pub struct ColumnBuilder<'m> {
     /// Positions of each metric in `metrics`. Metrics that the model overrides are not included.
     positions: FxHashMap<MetricId, Vec<usize>>,
     /// Lower-case names of the columns, dimensions and metrics that the formulas of the metric sets read.
-    names_of_sets: FxHashSet<String>,
+    names_used_in_sets: FxHashSet<String>,
     pub aggregates: AggregateColumns,
 }
 
 impl<'m> ColumnBuilder<'m> {
     pub fn new(
-        model: &'m ModelOverSets<'m>,
+        model: &'m ModelOnMetricSets<'m>,
         keys: &'m ModelKeys,
         groups: Arena<RowGroup>,
         is_single: bool,
@@ -157,13 +157,13 @@ impl<'m> ColumnBuilder<'m> {
             groups,
             needed: metric_ids,
             positions: positions_of_metrics(model),
-            names_of_sets: names_of_sets(model, metric_ids),
+            names_used_in_sets: names_used_in_sets(model, metric_ids),
             aggregates: AggregateColumns::default(),
         }
     }
 
     /// Builds the columns of all needed metrics and of the model's definitions.
-    pub fn build(&mut self) {
+    pub fn build_columns(&mut self) {
         self.find_metrics_of_aggregates(self.needed);
         for id in self.needed.iter().copied() {
             if !self.columns.metrics.contains_key(&id) {
@@ -178,7 +178,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns a name that no other column has.
-    pub fn free_name(&mut self, set: usize, expected: &str) -> String {
+    pub fn unused_metric_column_name(&mut self, set: usize, expected: &str) -> String {
         let mut name = expected.to_owned();
         if self.columns.used_names.contains(&name.to_lowercase()) {
             name = format!("{}_{expected}", self.model.sets[set].name);
@@ -198,37 +198,37 @@ impl<'m> ColumnBuilder<'m> {
     /// each row would be a separate partition.
     fn partitions_totals(&self) -> bool {
         let order = self.model.order_by.as_ref();
-        let has_key = |order: &Vec<MetricFormula>| !self.model.keys_in(self.keys, order).is_empty();
+        let has_key = |order: &Vec<MetricFormula>| !self.model.keys_of_order(self.keys, order).is_empty();
         self.model.partition_by.is_some()
-            || order.is_some_and(|order| self.model.kind == SpecKind::Periods || has_key(order))
+            || order.is_some_and(|order| self.model.kind == SpecOrigin::Periods || has_key(order))
     }
 
-    fn has_other_keys(&self) -> bool {
+    fn has_keys_besides_time(&self) -> bool {
         self.keys.names.len() > usize::from(self.keys.time.is_some())
     }
 
     /// Returns the order and partition of a formula's windows. `is_model` is `true` if the model defines the formula.
-    fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowRows> {
-        let default_rows = || match (self.partitions_totals(), self.has_other_keys()) {
-            (true, _) => WindowRows::Model,
-            (false, true) => WindowRows::Whole,
-            (false, false) => WindowRows::Time,
+    fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowOrderAndPartition> {
+        let default_rows = || match (self.partitions_totals(), self.has_keys_besides_time()) {
+            (true, _) => WindowOrderAndPartition::Model,
+            (false, true) => WindowOrderAndPartition::Whole,
+            (false, false) => WindowOrderAndPartition::Time,
         };
         match (formula.is_ordered, formula.totals.is_empty()) {
-            (true, _) if is_model && self.has_explicit_windows() => Some(WindowRows::Model),
-            (true, _) => Some(WindowRows::Time),
+            (true, _) if is_model && self.has_explicit_windows() => Some(WindowOrderAndPartition::Model),
+            (true, _) => Some(WindowOrderAndPartition::Time),
             (false, false) => Some(default_rows()),
             (false, true) if !formula.is_ranked => None,
-            (false, true) if self.model.partition_by.is_some() => Some(WindowRows::Model),
-            (false, true) => Some(WindowRows::Ranked),
+            (false, true) if self.model.partition_by.is_some() => Some(WindowOrderAndPartition::Model),
+            (false, true) => Some(WindowOrderAndPartition::Ranked),
         }
     }
 
     pub fn add_metric(&mut self, id: MetricId) {
         let formula = self.model.formula(id);
         let file = self.model.file_number_of_set(id.0);
-        let first_position = self.listed_as(id).first().copied();
-        let is_own = self.model.kind == SpecKind::Periods;
+        let first_position = self.positions_in_metrics(id).first().copied();
+        let is_own = self.model.kind == SpecOrigin::Periods;
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
             let span = first_position.map_or(self.model.span, |index| self.model.listed_metrics[index].span);
             let message = format!(
@@ -256,7 +256,7 @@ impl<'m> ColumnBuilder<'m> {
             self.faults
                 .push(Diagnostic::new(Code::MetricWindow, span, message).with_help(help));
         }
-        let mut replaced: Vec<Replacement> = Vec::new();
+        let mut replaced: Vec<FormulaReplacement> = Vec::new();
         let mut uses = Vec::new();
         if self.has_separate_aggregates(id) {
             self.add_aggregates(id, &mut replaced, &mut uses);
@@ -265,7 +265,7 @@ impl<'m> ColumnBuilder<'m> {
                 .model
                 .column_replacements(id, &(0..formula.text.len()), &self.keys.set_keys[id.0]);
         }
-        let within = |range: &Range<usize>, replacements: &[Replacement]| {
+        let within = |range: &Range<usize>, replacements: &[FormulaReplacement]| {
             replacements
                 .iter()
                 .any(|(outer_range, _)| outer_range.start <= range.start && range.end <= outer_range.end)
@@ -279,7 +279,7 @@ impl<'m> ColumnBuilder<'m> {
                 let key = self.keys.key_in_first_set(*key);
                 !self.is_single || key.is_some_and(|key| key.definition.is_some())
             };
-            let key = self.model.timeframe_key(name).filter(is_column);
+            let key = self.model.find_timeframe_key(name).filter(is_column);
             if let Some(key) = key.filter(|_| is_own) {
                 let range = name.range_with_frame();
                 let output = quote_formula_name(&self.keys.names[key]);
@@ -288,7 +288,7 @@ impl<'m> ColumnBuilder<'m> {
                 continue;
             }
             if let SetNameTarget::Metric(metric_id) = self.model.resolve_in_set(id.0, &formula.name, name) {
-                let text = self.reference(metric_id, name, (file, formula.file_span(&name.range)), &mut uses);
+                let text = self.metric_reference(metric_id, name, (file, formula.file_span(&name.range)), &mut uses);
                 replaced.extend(text.map(|text| (name.range.clone(), text)));
             }
         }
@@ -299,10 +299,11 @@ impl<'m> ColumnBuilder<'m> {
             && self.columns.all[column_use.column].text.span == formula.span
         {
             self.columns.metrics.insert(id, column_use.column);
-            return self.describe(column_use.column, formula, first_position.is_some());
+            return self.describe_column(column_use.column, formula, first_position.is_some());
         }
         let windows = self.window_rows(formula, is_own);
-        if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
+        if windows == Some(WindowOrderAndPartition::Time) && !formula.totals.is_empty() && self.has_keys_besides_time()
+        {
             self.move_totals_to_columns(formula, (file, id.0), &mut replaced, &mut uses);
         }
         let name = self.metric_column_name(id);
@@ -325,7 +326,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Adds the description and dbt keys of a metric to the column of its aggregate.
-    fn describe(&mut self, column: usize, formula: &MetricFormula, is_output: bool) {
+    fn describe_column(&mut self, column: usize, formula: &MetricFormula, is_output: bool) {
         let description = self.description(formula, is_output);
         let text = &mut self.columns.all[column].text;
         text.description = description;
@@ -355,7 +356,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns the positions of a metric in `metrics`.
-    pub fn listed_as(&self, id: MetricId) -> &[usize] {
+    pub fn positions_in_metrics(&self, id: MetricId) -> &[usize] {
         self.positions.get(&id).map_or(&[], Vec::as_slice)
     }
 
@@ -363,23 +364,23 @@ impl<'m> ColumnBuilder<'m> {
     /// formula of the metric set reads a column with the new name, the new name is assigned in a later stage.
     pub fn metric_column_name(&mut self, id: MetricId) -> String {
         let metric_name = self.model.formula(id).name.clone();
-        let Some(first) = self.listed_as(id).first() else {
-            return self.free_name(id.0, &metric_name);
+        let Some(first) = self.positions_in_metrics(id).first() else {
+            return self.unused_metric_column_name(id.0, &metric_name);
         };
         let name = self.model.listed_metrics[*first].name.clone();
         if self.is_single && !name.eq_ignore_ascii_case(&metric_name) && self.is_read_by_sets(&name) {
-            return self.free_name(id.0, &metric_name);
+            return self.unused_metric_column_name(id.0, &metric_name);
         }
         name
     }
 
     /// Returns whether a formula of a metric set reads a column or dimension with this name.
     fn is_read_by_sets(&self, name: &str) -> bool {
-        self.names_of_sets.contains(&name.to_ascii_lowercase())
+        self.names_used_in_sets.contains(&name.to_ascii_lowercase())
     }
 
     /// Returns the text of a reference to a metric. `None` if the name can remain unchanged.
-    fn reference(
+    fn metric_reference(
         &self,
         id: MetricId,
         name_use: &NameUse,
@@ -404,7 +405,7 @@ impl<'m> ColumnBuilder<'m> {
         &mut self,
         formula: &MetricFormula,
         (file, set): (u16, usize),
-        replaced: &mut Vec<Replacement>,
+        replaced: &mut Vec<FormulaReplacement>,
         uses: &mut Vec<ColumnUse>,
     ) {
         for range in &formula.totals {
@@ -413,7 +414,7 @@ impl<'m> ColumnBuilder<'m> {
                 .filter(|(replaced_range, _)| range.start <= replaced_range.start && replaced_range.end <= range.end)
                 .cloned()
                 .collect();
-            let name = self.free_name(set, &format!("{}_total", formula.name));
+            let name = self.unused_metric_column_name(set, &format!("{}_total", formula.name));
             let part = formula.copy_part_with_replacements(file, range, &inner);
             let text = TextWithOrigins::generated(&quote_formula_name(&name), file, formula.file_span(range));
             replaced.retain(|(replaced_range, _)| replaced_range.start < range.start || replaced_range.end > range.end);
@@ -424,7 +425,7 @@ impl<'m> ColumnBuilder<'m> {
                 uses: uses.clone(),
                 source: None,
                 aggregates: false,
-                windows: Some(WindowRows::Whole),
+                windows: Some(WindowOrderAndPartition::Whole),
                 stage: 0,
                 output_position: None,
             });
@@ -468,7 +469,8 @@ impl<'m> ColumnBuilder<'m> {
         let formula = &self.model.definitions[index];
         let (mut replaced, mut uses) = self.replacements_and_column_uses(Some(index), formula);
         let windows = self.window_rows(formula, true);
-        if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
+        if windows == Some(WindowOrderAndPartition::Time) && !formula.totals.is_empty() && self.has_keys_besides_time()
+        {
             self.move_totals_to_columns(formula, (0, 0), &mut replaced, &mut uses);
         }
         // In stage 0, the name would hide a column that a formula of the metric set reads.
@@ -499,7 +501,7 @@ impl<'m> ColumnBuilder<'m> {
         &self,
         own_definition: Option<usize>,
         formula: &MetricFormula,
-    ) -> (Vec<Replacement>, Vec<ColumnUse>) {
+    ) -> (Vec<FormulaReplacement>, Vec<ColumnUse>) {
         let mut replaced = Vec::new();
         let mut uses = Vec::new();
         for name in &formula.names {
@@ -509,7 +511,7 @@ impl<'m> ColumnBuilder<'m> {
                 .resolve_in_model(own_definition, name, span, self.keys.names.as_slice())
             {
                 Ok(ModelNameTarget::Metric(id)) => {
-                    let text = self.reference(id, name, (0, span), &mut uses);
+                    let text = self.metric_reference(id, name, (0, span), &mut uses);
                     replaced.extend(text.map(|text| (name.range.clone(), text)));
                 }
                 Ok(ModelNameTarget::Definition(definition_index)) => {
@@ -520,7 +522,7 @@ impl<'m> ColumnBuilder<'m> {
                 }
                 Ok(ModelNameTarget::Key(key)) => {
                     let output = &self.keys.names[key];
-                    let is_timeframe = self.model.timeframe_key(name).is_some();
+                    let is_timeframe = self.model.find_timeframe_key(name).is_some();
                     let range = match is_timeframe {
                         true => name.range_with_frame(),
                         false => name.range.clone(),
@@ -592,7 +594,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 }
 
-fn positions_of_metrics(model: &ModelOverSets<'_>) -> FxHashMap<MetricId, Vec<usize>> {
+fn positions_of_metrics(model: &ModelOnMetricSets<'_>) -> FxHashMap<MetricId, Vec<usize>> {
     let mut positions: FxHashMap<MetricId, Vec<usize>> = FxHashMap::default();
     let overridden: FxHashSet<String> = model
         .overrides
@@ -608,7 +610,7 @@ fn positions_of_metrics(model: &ModelOverSets<'_>) -> FxHashMap<MetricId, Vec<us
     positions
 }
 
-fn names_of_sets(model: &ModelOverSets<'_>, metric_ids: &[MetricId]) -> FxHashSet<String> {
+fn names_used_in_sets(model: &ModelOnMetricSets<'_>, metric_ids: &[MetricId]) -> FxHashSet<String> {
     let metrics = metric_ids.iter().map(|id| model.formula(*id));
     let others = model.sets.iter().flat_map(|set| {
         let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));

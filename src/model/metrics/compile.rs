@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::expand::{Expansion, StepExpansion, expand, expand_periods};
+use super::check_model::{rewrite_help_for_set, write_check_model};
+use super::expand::{SpecExpansion, StepExpansion, expand, expand_periods};
 use super::formulas::{MetricFormula, NameUse};
+use super::metric_set::{MetricSet, MetricSetWithErrors, MetricSets};
 use super::period_steps::period_steps;
-use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
-use super::set_check::{help_in_set, write_set_check_model};
 use crate::CompiledSpec;
 use crate::compile::GeneratedSpecOrigins;
 use crate::compiler::Compiler;
@@ -17,29 +17,29 @@ use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
 use crate::graph::{self, ModelRead};
 use crate::incremental::incremental_fill_error;
-use crate::load::{SpecKind, load};
+use crate::load::{SpecOrigin, load};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// Model built on metric sets, expanded but not yet compiled.
-pub struct UncompiledModelOverSets {
+pub struct UncompiledModelOnMetricSets {
     expanded_file: Option<ExpandedFile>,
     faults: Vec<Diagnostic>,
 }
 
 /// Expanded spec with its YAML.
 struct ExpandedFile {
-    expansion: Expansion,
+    expansion: SpecExpansion,
     diagnostics: Vec<Diagnostic>,
     root: Option<Node>,
 }
 
-impl UncompiledModelOverSets {
+impl UncompiledModelOnMetricSets {
     /// Expands a model built on metric sets.
     pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
         let mut faults = file.diagnostics.clone();
-        let (sets, kind) = (&compiler.specs.sets, SpecKind::OverSets);
+        let (sets, kind) = (&compiler.specs.sets, SpecOrigin::OverSets);
         let expansion = file
             .root()
             .and_then(|root| expand(compiler, sets, (root, file.source), kind, &mut faults));
@@ -53,7 +53,7 @@ impl UncompiledModelOverSets {
             let spec = load(
                 expanded.root.as_ref()?,
                 &expanded.expansion.text.text,
-                SpecKind::OverSets,
+                SpecOrigin::OverSets,
                 &mut Vec::new(),
             );
             spec.as_ref().map(graph::model_reads)
@@ -63,7 +63,7 @@ impl UncompiledModelOverSets {
 }
 
 impl ExpandedFile {
-    fn new(compiler: &Compiler, expansion: Expansion) -> Self {
+    fn new(compiler: &Compiler, expansion: SpecExpansion) -> Self {
         let SpecFile { diagnostics, root, .. } = SpecFile::read(&expansion.text.text, None, &compiler.options.limits);
         Self {
             expansion,
@@ -75,10 +75,14 @@ impl ExpandedFile {
 
 impl Compiler {
     /// Compiles a model built on metric sets. `model` is the expansion of the file.
-    pub(crate) fn compile_from_metric_sets(&self, file: &SpecFile<'_>, model: UncompiledModelOverSets) -> CompiledSpec {
-        let (source, kind) = (file.source, SpecKind::OverSets);
+    pub(crate) fn compile_from_metric_sets(
+        &self,
+        file: &SpecFile<'_>,
+        model: UncompiledModelOnMetricSets,
+    ) -> CompiledSpec {
+        let (source, kind) = (file.source, SpecOrigin::OverSets);
         let name = file.root().and_then(|root| root.get("model"));
-        let UncompiledModelOverSets {
+        let UncompiledModelOnMetricSets {
             expanded_file: expanded,
             faults,
         } = model;
@@ -90,7 +94,7 @@ impl Compiler {
             diag::sort(&mut compiled.diagnostics);
             return compiled;
         };
-        let faults = (faults, expanded.expansion.origins_in_sets());
+        let faults = (faults, expanded.expansion.metric_set_step_origins());
         let (mut compiled, expansion) = self.compile_and_map_to_original(expanded, (source, file.path), kind, faults);
         compiled.is_over_sets = true;
         compiled.sets = expansion.sets;
@@ -109,14 +113,14 @@ impl Compiler {
         &self,
         expanded: ExpandedFile,
         (source, path): (&str, Option<&str>),
-        kind: SpecKind,
+        kind: SpecOrigin,
         (mut faults, origins): (Vec<Diagnostic>, GeneratedSpecOrigins),
-    ) -> (CompiledSpec, Expansion) {
+    ) -> (CompiledSpec, SpecExpansion) {
         let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind, origins);
-        let name_span = expansion.model_span(compiled.name_span);
-        compiled.map_places(
+        let name_span = expansion.to_model_span(compiled.name_span);
+        compiled.map_spans(
             |diagnostic| {
-                let mapped = expansion.to_model(diagnostic)?;
+                let mapped = expansion.to_model_diagnostic(diagnostic)?;
                 // A warning at the model's name means that no key of the spec has the column's name. In this case, the
                 // text at the span is not a key.
                 let is_key = mapped.span() != name_span;
@@ -126,10 +130,10 @@ impl Compiler {
                     mapped
                 })
             },
-            |span| expansion.model_span(span),
+            |span| expansion.to_model_span(span),
         );
         compiled.restore_definitions(&expansion);
-        expansion.remove_repeated_errors(&mut compiled.diagnostics);
+        expansion.remove_duplicate_errors(&mut compiled.diagnostics);
         // The expansion has the same windows as the spec, so do not report these warnings for both.
         for code in [Code::PeriodOutsidePartition, Code::PartitionOfOne] {
             if faults.iter().any(|diagnostic| diagnostic.kind() == code) {
@@ -137,7 +141,7 @@ impl Compiler {
             }
         }
         compiled.diagnostics.append(&mut faults);
-        crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
+        crate::compiler::remove_silenced_warnings(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             (compiled.query, compiled.model) = (None, None);
@@ -149,9 +153,9 @@ impl Compiler {
         &self,
         expanded: ExpandedFile,
         path: Option<&str>,
-        kind: SpecKind,
+        kind: SpecOrigin,
         mut origins: GeneratedSpecOrigins,
-    ) -> (CompiledSpec, Expansion) {
+    ) -> (CompiledSpec, SpecExpansion) {
         let ExpandedFile {
             expansion,
             diagnostics,
@@ -163,7 +167,7 @@ impl Compiler {
             diagnostics,
             root,
         };
-        origins.formulas.extend(expansion.formulas_as_written());
+        origins.formulas.extend(expansion.original_formulas());
         (self.compile_spec_with_periods(file, kind, origins), expansion)
     }
 
@@ -172,7 +176,7 @@ impl Compiler {
     pub(crate) fn compile_spec_with_periods(
         &self,
         file: SpecFile<'_>,
-        kind: SpecKind,
+        kind: SpecOrigin,
         origins: GeneratedSpecOrigins,
     ) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
@@ -210,7 +214,7 @@ impl Compiler {
         };
         let expanded = ExpandedFile::new(self, expansion);
         let kind = match kind {
-            SpecKind::Written => SpecKind::Periods,
+            SpecOrigin::Written => SpecOrigin::Periods,
             of_sets => of_sets,
         };
         // The expansion omits unused helpers, so copy the warnings about them.
@@ -256,15 +260,15 @@ impl Compiler {
         // Compile the check model only if the metric set has either `from` or `sets`. Otherwise, every name would be
         // unknown.
         let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
-        let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
+        let is_probed = has_input && self.compile_check_model(&set, sets, file, &mut compiled);
         compiled
             .diagnostics
             .extend(errors_in_formulas.into_iter().filter(|_| !is_probed));
         compiled.tags = set.root.texts_at("tags");
         compiled.metric_set = Some(set);
         let diagnostics = std::mem::take(&mut compiled.diagnostics).into_iter();
-        compiled.diagnostics = diagnostics.map(|fault| fault.map_help(help_in_set)).collect();
-        crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
+        compiled.diagnostics = diagnostics.map(|fault| fault.map_help(rewrite_help_for_set)).collect();
+        crate::compiler::remove_silenced_warnings(&mut compiled.diagnostics, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         compiled
     }
@@ -272,7 +276,7 @@ impl Compiler {
     /// Checks a metric set by compiling a check model, which contains all metrics and dimensions of the set. Adds to
     /// `compiled` the errors that do not result from earlier errors, and the inputs of the metric set. Returns `false`
     /// if errors in the keys of the metric sets prevent the check model from being compiled.
-    fn check_by_probe(
+    fn compile_check_model(
         &self,
         set: &MetricSet,
         sets: &MetricSets,
@@ -280,10 +284,11 @@ impl Compiler {
         compiled: &mut CompiledSpec,
     ) -> bool {
         let had_errors = compiled.has_errors();
-        let text = write_set_check_model(set, sets);
+        let text = write_check_model(set, sets);
         let probe = yaml::parse_root(&text);
         let mut diagnostics = Vec::new();
-        let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut diagnostics));
+        let expansion =
+            probe.and_then(|root| expand(self, sets, (&root, &text), SpecOrigin::WholeSet, &mut diagnostics));
         if !had_errors {
             // The check model's text is generated and has no position in the file, so report its diagnostics at the
             // name of the metric set.
@@ -293,8 +298,8 @@ impl Compiler {
         }
         let Some(expansion) = expansion else { return false };
         let expanded = ExpandedFile::new(self, expansion);
-        let origins = expanded.expansion.origins_in_sets();
-        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, origins);
+        let origins = expanded.expansion.metric_set_step_origins();
+        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecOrigin::WholeSet, origins);
         let text = &expansion.text;
         // The check model's text is generated, so an error in it can only come from the metric set's `time`.
         let time = set.time.as_ref();
@@ -309,10 +314,10 @@ impl Compiler {
             .diagnostics
             .iter()
             .filter(of_time)
-            .min_by_key(|fault| is_about_level(fault))
+            .min_by_key(|fault| is_level_error(fault))
             .cloned();
         let own = inner.diagnostics.into_iter();
-        let inner_faults = own.filter_map(|fault| expansion.to_set(fault, 1));
+        let inner_faults = own.filter_map(|fault| expansion.to_set_diagnostic(fault, 1));
         let (mut consequences, mut set_faults) =
             inner_faults.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, set));
         let errors = compiled.diagnostics.iter().filter(|fault| fault.is_error());
@@ -329,7 +334,7 @@ impl Compiler {
         // An error in a dimension or in all aggregates may cause an error about `time`. Report the error about `time`
         // only if there are no such errors.
         if let (Some(fault), Some(time)) = (of_time, time)
-            && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_about_level(&fault)))
+            && (!compiled.has_errors() || (set.position(&time.column).is_none() && !is_level_error(&fault)))
         {
             compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
         }
@@ -355,7 +360,7 @@ impl Compiler {
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
     let is_in_formula =
         |formula: &MetricFormula| formula.span.start <= fault.span().start && fault.span().end <= formula.span.end;
-    if is_about_level(fault) {
+    if is_level_error(fault) {
         return set.aggregates_other_sets() || !set.definitions.iter().any(is_in_formula);
     }
     let is_name = |formula: &MetricFormula| {
@@ -378,14 +383,14 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
 }
 
 /// Returns whether a diagnostic reports that a step mixes row-level and aggregated values.
-fn is_about_level(fault: &Diagnostic) -> bool {
+fn is_level_error(fault: &Diagnostic) -> bool {
     matches!(fault.kind(), Code::KeepInGroupedStep | Code::MixedLevels)
 }
 
-impl Expansion {
+impl SpecExpansion {
     /// Returns the original formulas, from the metric sets and the spec, of the generated steps that contain rewritten
     /// formulas.
-    fn formulas_as_written(&self) -> FxHashMap<(String, String), String> {
+    fn original_formulas(&self) -> FxHashMap<(String, String), String> {
         let mut formulas = FxHashMap::default();
         for step in self.steps.iter().filter(|step| !step.is_as_written) {
             for (column, formula) in &step.formulas {
@@ -399,7 +404,7 @@ impl Expansion {
     }
 
     /// Returns the names of the steps that are generated from metric sets.
-    fn origins_in_sets(&self) -> GeneratedSpecOrigins {
+    fn metric_set_step_origins(&self) -> GeneratedSpecOrigins {
         GeneratedSpecOrigins {
             last_row_steps: self
                 .steps
@@ -412,7 +417,7 @@ impl Expansion {
     }
 
     /// Maps a span of the expanded text to a span of the model's spec.
-    fn model_span(&self, span: Span) -> Span {
+    fn to_model_span(&self, span: Span) -> Span {
         match self.text.origin(span) {
             (0, span) => span,
             _ => self.span,
@@ -421,8 +426,8 @@ impl Expansion {
 
     /// Converts a diagnostic about the expanded text to a diagnostic about the model's spec. Warnings about a metric
     /// set are reported where the set is checked.
-    fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
-        let start = self.model_span(diagnostic.span()).start;
+    fn to_model_diagnostic(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
+        let start = self.to_model_span(diagnostic.span()).start;
         // Filters in expanded steps have already been checked in their original form.
         let is_expanded = |step: &StepExpansion| (step.span.start..step.span.end).contains(&start);
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
@@ -431,7 +436,7 @@ impl Expansion {
         if diagnostic.kind() == Code::RowsNotPeriods && self.filled_steps.contains(&start) {
             return None;
         }
-        if diagnostic.kind() == Code::SeveralInPeriod && self.is_row_identified {
+        if diagnostic.kind() == Code::SeveralInPeriod && self.are_all_keys_determined {
             return None;
         }
         let (file, in_set) = self.text.origin(diagnostic.span());
@@ -443,7 +448,7 @@ impl Expansion {
                 diagnostic.kind(),
                 Code::PartitionOfOne | Code::JoinMayMultiply | Code::PartialKeyJoin
             );
-        let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
+        let mut mapped = diagnostic.map_spans(|span| self.to_model_span(span)).without_fix();
         if mapped.kind() == Code::RowsNotPeriods && self.filled_steps.end <= start {
             let by_calendar = mapped.help().and_then(|help| help.split_once(", or add `fill:"));
             let moved = "move the condition in `having`, which may remove periods, to a later step";
@@ -475,7 +480,7 @@ impl Expansion {
     /// Keeps the first error at each position in the model, because the expansion contains a condition of the model
     /// once per metric set. All errors in the metric sets have the same position. The expansion may also contain a join
     /// several times.
-    fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
+    fn remove_duplicate_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
         let mut joins: FxHashSet<String> = FxHashSet::default();
         let is_of_join = |code: Code| matches!(code, Code::JoinMayMultiply | Code::PartialKeyJoin);
@@ -488,7 +493,7 @@ impl Expansion {
     /// Converts a diagnostic about the expanded text to a diagnostic about the metric set's file. Returns `None` for
     /// diagnostics about text from another file, and for warnings about keys and names that exist only in the check
     /// model.
-    fn to_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
+    fn to_set_diagnostic(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
         let is_about_use = matches!(
             diagnostic.kind(),
             Code::UnusedHelper | Code::NullableKey | Code::HiddenPeriods
@@ -515,7 +520,7 @@ impl CompiledSpec {
 
     /// Replaces the definitions of the expanded steps with the original definitions. The definitions of other steps
     /// remain unchanged.
-    fn restore_definitions(&mut self, expansion: &Expansion) {
+    fn restore_definitions(&mut self, expansion: &SpecExpansion) {
         let expanded = std::mem::take(&mut self.definitions);
         let mut steps: FxHashMap<&str, usize> = FxHashMap::default();
         for (index, step) in expansion.steps.iter().enumerate() {
@@ -548,7 +553,7 @@ impl CompiledSpec {
     }
 
     /// Maps positions in the expanded text to positions in the model's spec.
-    fn map_places(&mut self, diagnostic: impl Fn(Diagnostic) -> Option<Diagnostic>, span: impl Fn(Span) -> Span) {
+    fn map_spans(&mut self, diagnostic: impl Fn(Diagnostic) -> Option<Diagnostic>, span: impl Fn(Span) -> Span) {
         for diagnostics in [&mut self.diagnostics, &mut self.model_warnings] {
             *diagnostics = std::mem::take(diagnostics)
                 .into_iter()

@@ -4,22 +4,22 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::columns::ColumnBuilder;
-use super::fill::Fill;
+use super::fill::FillSetting;
 use super::formulas::MetricFormula;
 use super::graph::{MetricId, ModelNameTarget};
 use super::keys::ModelKeys;
-use super::model_over_sets::{ListedMetric, ModelOverSets, read_model};
+use super::metric_set::{MetricSet, MetricSets};
+use super::model_on_metric_sets::{ListedMetric, ModelOnMetricSets, read_model};
 use super::non_additive::RowGroup;
 use super::period_steps::read_period_step;
-use super::set::{MetricSet, MetricSets};
-use super::stages::{StepWriter, aggregates_of, union_step};
-use super::step_names::{end_of_group_name, grouped_name, names_of_steps};
+use super::stages::{StepBuilder, aggregate_definitions, union_step};
+use super::step_names::{grouped_step_name, names_of_steps, row_group_suffix};
 use super::step_text::StepText;
 use super::text_with_origins::TextWithOrigins;
 use super::write_spec::write_spec;
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::plan::shorten_name;
 use crate::span::Span;
 use crate::time_range::TimeLength;
@@ -27,7 +27,7 @@ use crate::yaml::Node;
 
 /// Spec with the definitions of metric sets written out.
 #[derive(Clone, Debug)]
-pub struct Expansion {
+pub struct SpecExpansion {
     pub text: TextWithOrigins,
     /// Metric sets from which the text is generated, in the order of their file numbers. The file numbers start at 1.
     pub sets: Vec<Arc<MetricSet>>,
@@ -37,7 +37,7 @@ pub struct Expansion {
     pub filled_steps: Range<u32>,
     /// Whether `partition_by` and the ordering key identify the model's rows, although the checks of later steps cannot
     /// infer this.
-    pub is_row_identified: bool,
+    pub are_all_keys_determined: bool,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all metrics from which it is computed.
@@ -72,11 +72,11 @@ pub struct StepExpansion {
 
 /// Expanded step of a spec.
 pub struct ExpandedStep<'y> {
-    pub model: ModelOverSets<'y>,
+    pub model: ModelOnMetricSets<'y>,
     /// Index of the step in the spec.
     pub step_index: usize,
     pub steps: Vec<StepText>,
-    is_row_identified: bool,
+    are_all_keys_determined: bool,
     metrics: Vec<String>,
     metric_columns: Vec<(String, usize, usize)>,
     listed_columns: Vec<(String, usize, usize)>,
@@ -95,15 +95,15 @@ pub fn expand(
     compiler: &Compiler,
     sets: &MetricSets,
     (root, source): (&Node, &str),
-    kind: SpecKind,
+    kind: SpecOrigin,
     faults: &mut Vec<Diagnostic>,
-) -> Option<Expansion> {
+) -> Option<SpecExpansion> {
     let mut model = read_model(compiler, sets, (root, source), kind, faults)?;
     model.taken_names = names_of_steps(root);
     model.check_names(faults);
     model.check_settings(compiler, faults);
     let step = expand_step(compiler, model, 0, (faults, 0))?;
-    Expansion::new(compiler, root, vec![step])
+    SpecExpansion::new(compiler, root, vec![step])
 }
 
 /// Expands steps that specify their periods, each with its index. Reports errors and returns `None` if this is not
@@ -113,7 +113,7 @@ pub fn expand_periods(
     (root, source): (&Node, &str),
     periods: &[(usize, &Node)],
     faults: &mut Vec<Diagnostic>,
-) -> Option<Expansion> {
+) -> Option<SpecExpansion> {
     let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
     let mut step_names = names_of_steps(root);
     let before = faults.len();
@@ -133,11 +133,11 @@ pub fn expand_periods(
     }
     match faults.iter().skip(before).any(Diagnostic::is_error) {
         true => None,
-        false => Expansion::new(compiler, root, expanded),
+        false => SpecExpansion::new(compiler, root, expanded),
     }
 }
 
-impl Expansion {
+impl SpecExpansion {
     /// Writes the expanded steps of a spec.
     fn new(compiler: &Compiler, root: &Node, expanded: Vec<ExpandedStep<'_>>) -> Option<Self> {
         let mut text = TextWithOrigins::default();
@@ -153,7 +153,7 @@ impl Expansion {
                 .filter(|step| step.finds_last_rows)
                 .map(|step| step.name.clone())
                 .collect(),
-            formulas: step.model.written_formulas(),
+            formulas: step.model.original_definitions(),
             is_as_written: step.is_single,
             span: step.model.step.span,
         });
@@ -162,18 +162,18 @@ impl Expansion {
         let from = expanded.iter().find(is_filled).map_or(u32::MAX, start);
         let mut removing = expanded
             .iter()
-            .filter(|step| start(step) >= from && step.model.removes_periods());
+            .filter(|step| start(step) >= from && step.model.may_remove_periods());
         let filled = from..removing.next().map_or(u32::MAX, start);
         let first = expanded.into_iter().next()?;
         Some(Self {
             text,
             sets: match first.model.kind {
-                SpecKind::Periods => Vec::new(),
+                SpecOrigin::Periods => Vec::new(),
                 _ => first.model.sets.into_iter().collect(),
             },
             span: first.model.span,
             filled_steps: filled,
-            is_row_identified: first.is_row_identified,
+            are_all_keys_determined: first.are_all_keys_determined,
             metrics: first.metrics,
             metric_columns: first.metric_columns,
             listed_columns: first.listed_columns,
@@ -189,7 +189,7 @@ impl Expansion {
 /// at or after the index `before`.
 fn expand_step<'y>(
     compiler: &Compiler,
-    model: ModelOverSets<'y>,
+    model: ModelOnMetricSets<'y>,
     index: usize,
     (faults, before): (&mut Vec<Diagnostic>, usize),
 ) -> Option<ExpandedStep<'y>> {
@@ -204,13 +204,13 @@ fn expand_step<'y>(
     let formula_metrics = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
     first.extend(formula_metrics);
     // If the metric set itself is checked, `check_outdated_metrics` reports the outdated metrics in its formulas.
-    for (id, span) in first.iter().filter(|_| model.kind != SpecKind::WholeSet) {
+    for (id, span) in first.iter().filter(|_| model.kind != SpecOrigin::WholeSet) {
         let today = compiler.specs.current_date.as_deref();
-        faults.extend(model.sets[id.0].deprecation(id.1, *span, today));
+        faults.extend(model.sets[id.0].deprecation_warning(id.1, *span, today));
     }
     let first: Vec<MetricId> = first.into_iter().map(|(id, _)| id).collect();
     let metric_ids = model.needed_metrics(&first, faults);
-    if model.kind == SpecKind::OverSets {
+    if model.kind == SpecOrigin::OverSets {
         model.check_metrics_used_in_sets(&metric_ids, compiler.specs.current_date.as_deref(), faults);
     }
     let groups = model.row_groups(&metric_ids);
@@ -237,15 +237,15 @@ fn expand_step<'y>(
     model.check_hidden_periods(&keys, &metric_ids, faults);
     model.check_partitions(compiler, &keys, &metric_ids, faults);
     let fill = model.read_fill(compiler, &keys, faults);
-    let keeps_fill = model.keeps_fill(fill.as_ref(), &keys);
-    let is_single = groups.len() <= 1 && model.sets.len() == 1 && keeps_fill;
-    if model.kind == SpecKind::OverSets {
+    let can_keep_fill = model.can_keep_fill(fill.as_ref(), &keys);
+    let is_single = groups.len() <= 1 && model.sets.len() == 1 && can_keep_fill;
+    if model.kind == SpecOrigin::OverSets {
         model.check_window_units(&keys, &metric_ids, faults);
     }
     let mut builder = ColumnBuilder::new(&model, &keys, groups.into(), is_single, &metric_ids);
     builder.kept_fill = fill.clone().filter(|_| is_single);
-    builder.describes_formulas = !is_single && model.kind != SpecKind::Periods;
-    builder.build();
+    builder.describes_formulas = !is_single && model.kind != SpecOrigin::Periods;
+    builder.build_columns();
     faults.append(&mut builder.faults);
     if has_faults(faults) {
         return None;
@@ -266,7 +266,7 @@ fn expand_step<'y>(
     Some(ExpandedStep {
         step_index: index,
         steps,
-        is_row_identified: model.is_row_identified(compiler, &keys),
+        are_all_keys_determined: model.are_all_keys_determined(compiler, &keys),
         metrics,
         metric_columns,
         listed_columns,
@@ -279,7 +279,7 @@ fn expand_step<'y>(
     })
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Returns the names by which formulas may refer to the keys.
     pub fn possible_key_names(&self) -> Vec<String> {
         self.keys
@@ -297,11 +297,11 @@ impl ModelOverSets<'_> {
 
     /// Returns the definitions of the model's columns as written. For a step that is treated like a metric set, the
     /// result also contains the step's dimensions.
-    fn written_formulas(&self) -> Vec<(String, String)> {
+    fn original_definitions(&self) -> Vec<(String, String)> {
         let model_formulas = self
             .sets
             .iter()
-            .filter(|_| self.kind == SpecKind::Periods)
+            .filter(|_| self.kind == SpecOrigin::Periods)
             .flat_map(|set| &set.definitions);
         let own_formulas = model_formulas.map(|formula| (formula.name.clone(), formula.text.clone()));
         let is_overridden = |name: &str| {
@@ -310,8 +310,8 @@ impl ModelOverSets<'_> {
                 .any(|definition| definition.name.eq_ignore_ascii_case(name))
         };
         let list_entries = self.listed_metrics.iter();
-        let listed_metrics =
-            list_entries.filter(|listed_metric| self.kind != SpecKind::Periods && !is_overridden(&listed_metric.name));
+        let listed_metrics = list_entries
+            .filter(|listed_metric| self.kind != SpecOrigin::Periods && !is_overridden(&listed_metric.name));
         let listed_formulas = listed_metrics.map(|listed_metric| {
             (
                 listed_metric.name.clone(),
@@ -343,8 +343,8 @@ impl ModelOverSets<'_> {
 
     /// Returns whether `having` may remove some of the periods. This is the case if its condition depends on more than
     /// keys.
-    fn removes_periods(&self) -> bool {
-        let formulas = self.written_formulas();
+    fn may_remove_periods(&self) -> bool {
+        let formulas = self.original_definitions();
         let mut names = self.having.iter().flat_map(|formula| &formula.names);
         names.any(|name| {
             formulas
@@ -380,7 +380,7 @@ impl ModelOverSets<'_> {
         &self,
         compiler: &Compiler,
         builder: &ColumnBuilder<'_>,
-        fill: Option<&Fill>,
+        fill: Option<&FillSetting>,
         metric_ids: &[MetricId],
     ) -> Vec<StepText> {
         let keys = builder.keys;
@@ -388,7 +388,7 @@ impl ModelOverSets<'_> {
             true => self.look_back_length(keys, &builder.columns),
             false => Some(TimeLength::default()),
         };
-        let bounds = |set: usize| match builder.keeps_bounds() {
+        let bounds = |set: usize| match builder.can_keep_bounds() {
             true => Vec::new(),
             false => self.period_filters(compiler, set, (keys.set_keys[set].as_slice(), keys.time), look_back),
         };
@@ -397,14 +397,14 @@ impl ModelOverSets<'_> {
         };
         let formulas: Vec<&MetricFormula> = metric_ids.iter().map(|id| self.formula(*id)).collect();
         let set_keys = &keys.set_keys[*set];
-        let mut base = self.rows_step(
+        let mut base = self.grouped_rows_step(
             compiler,
             *set,
             (&formulas, rule.as_ref()),
             (set_keys, bounds(*set)),
             Vec::new(),
         );
-        let name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
+        let name = self.unused_step_name(&grouped_step_name(&[&self.sets[*set].name], keys));
         let mut steps = Vec::new();
         if let Some(rule) = rule {
             let [rows, of_rule] =
@@ -412,8 +412,8 @@ impl ModelOverSets<'_> {
             steps.push(rows);
             base = of_rule;
         }
-        base.copied = self.kept_period_keys(builder, &base.group_by);
-        steps.append(&mut StepWriter::new(builder).steps(base, &name));
+        base.copied = self.fill_and_until_entries(builder, &base.group_by);
+        steps.append(&mut StepBuilder::new(builder).steps(base, &name));
         steps
     }
 
@@ -424,7 +424,7 @@ impl ModelOverSets<'_> {
         compiler: &Compiler,
         metric_ids: &[MetricId],
         keys: &ModelKeys,
-        (builder, fill): (&ColumnBuilder<'_>, Option<&Fill>),
+        (builder, fill): (&ColumnBuilder<'_>, Option<&FillSetting>),
         bounds: impl Fn(usize) -> Vec<TextWithOrigins>,
     ) -> Vec<StepText> {
         let mut steps = Vec::new();
@@ -435,19 +435,19 @@ impl ModelOverSets<'_> {
                 .iter()
                 .filter(|id| self.row_group(**id) == builder.groups[index]);
             let formulas: Vec<&MetricFormula> = group_metrics.map(|id| self.formula(*id)).collect();
-            let aggregates = aggregates_of(&builder.columns, index);
-            let mut step = self.rows_step(
+            let aggregates = aggregate_definitions(&builder.columns, index);
+            let mut step = self.grouped_rows_step(
                 compiler,
                 *set,
                 (&formulas, rule.as_ref()),
                 (set_keys, bounds(*set)),
                 aggregates,
             );
-            let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
-            let end_of_name = end_of_group_name(&builder.groups[index], builder.groups.as_slice());
+            let mut name = self.unused_step_name(&grouped_step_name(&[&self.sets[*set].name], keys));
+            let end_of_name = row_group_suffix(&builder.groups[index], builder.groups.as_slice());
             if let Some(rule) = rule {
                 let end = if rule.takes_last { "last" } else { "first" };
-                name = self.free_step_name(&format!("{end}_{name}{end_of_name}"));
+                name = self.unused_step_name(&format!("{end}_{name}{end_of_name}"));
             }
             while names.contains(&name) {
                 name.push_str("_rows");
@@ -468,10 +468,10 @@ impl ModelOverSets<'_> {
             .map(|group| self.sets[group.set].name.as_str())
             .collect();
         together.dedup();
-        let name = self.free_step_name(&grouped_name(&together, keys));
+        let name = self.unused_step_name(&grouped_step_name(&together, keys));
         let name = match (names.contains(&name), fill) {
-            (_, Some(_)) => self.free_step_name(&shorten_name(&format!("{name}_filled"))),
-            (true, None) => self.free_step_name(&shorten_name(&format!("{name}_combined"))),
+            (_, Some(_)) => self.unused_step_name(&shorten_name(&format!("{name}_filled"))),
+            (true, None) => self.unused_step_name(&shorten_name(&format!("{name}_combined"))),
             (false, None) => name,
         };
         if let Some(fill) = fill {
@@ -480,7 +480,7 @@ impl ModelOverSets<'_> {
             steps.append(&mut periods);
         }
         let base = union_step(self, keys, &names);
-        steps.extend(StepWriter::new(builder).steps(base, &name));
+        steps.extend(StepBuilder::new(builder).steps(base, &name));
         steps
     }
 }

@@ -4,15 +4,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::expand::{Expansion, expand};
+use super::expand::{SpecExpansion, expand};
 use super::formulas::MetricFormula;
 use super::keys::relation_name;
-use super::model_over_sets::find_step_over_metric_sets;
-use super::set::{MetricSet, MetricSetWithErrors};
+use super::metric_set::{MetricSet, MetricSetWithErrors};
+use super::model_on_metric_sets::find_step_over_metric_sets;
 use crate::compile::GeneratedSpecOrigins;
 use crate::compiler::Compiler;
 use crate::file::SpecFile;
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::span::Span;
 use crate::yaml::Node;
 use crate::{CompiledSpec, SpecText};
@@ -20,7 +20,7 @@ use crate::{CompiledSpec, SpecText};
 /// Model built on metric sets with the definitions of the sets written out.
 #[derive(Clone, Debug)]
 pub struct ExpandedModel {
-    expansion: Expansion,
+    expansion: SpecExpansion,
 }
 
 /// Definition in a metric set. A definition of the expanded spec computes it in full or in part.
@@ -62,7 +62,7 @@ impl Compiler {
         let file = SpecFile::read(source, None, &self.options.limits);
         let root = file.root().filter(|root| find_step_over_metric_sets(root).is_some())?;
         let sets = &self.specs.sets;
-        let expansion = expand(self, sets, (root, source), SpecKind::OverSets, &mut Vec::new())?;
+        let expansion = expand(self, sets, (root, source), SpecOrigin::OverSets, &mut Vec::new())?;
         Some(ExpandedModel { expansion })
     }
 
@@ -70,7 +70,7 @@ impl Compiler {
     #[must_use]
     pub fn compile_expanded(&self, text: &str, path: Option<&str>) -> CompiledSpec {
         let file = SpecFile::read(text, path, &self.options.limits);
-        self.compile_spec_with_periods(file, SpecKind::OverSets, GeneratedSpecOrigins::default())
+        self.compile_spec_with_periods(file, SpecOrigin::OverSets, GeneratedSpecOrigins::default())
     }
 
     /// Returns a copy of the compiler in which these metric sets replace existing sets with the same names. Each set
@@ -216,15 +216,15 @@ impl ExpandedModel {
     /// Returns the columns of the expanded spec that contain metrics, each with the names of the metric set and the
     /// metric.
     pub fn metric_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.named_columns(&self.expansion.metric_columns)
+        self.resolve_column_names(&self.expansion.metric_columns)
     }
 
     /// Returns the columns in `metrics`, each with the names of the metric set and the metric.
     pub fn listed_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.named_columns(&self.expansion.listed_columns)
+        self.resolve_column_names(&self.expansion.listed_columns)
     }
 
-    fn named_columns<'e>(
+    fn resolve_column_names<'e>(
         &'e self,
         columns: &'e [(String, usize, usize)],
     ) -> impl Iterator<Item = (&'e str, &'e str, &'e str)> {

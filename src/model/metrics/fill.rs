@@ -7,20 +7,20 @@ use formulac_syntax::lex::quote_formula_name;
 
 use super::columns::ColumnBuilder;
 use super::keys::{KeyWithinPeriod, MetricSetKey, ModelKeys};
-use super::model_over_sets::ModelOverSets;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::period_range::PeriodBound;
-use super::step_text::{DefinitionText, SeriesText, StepText, StepTextColumns, TextWithPosition, node_text};
+use super::step_text::{DefinitionText, SeriesText, StepText, StepTextProjection, TextWithPosition, node_text};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarPeriod;
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::plan::{shorten_name, split_timeframe, unused_name};
 use crate::span::Span;
 use crate::yaml;
 
 /// Value of the key `fill`: the periods for which the model has rows.
 #[derive(Clone, Debug)]
-pub struct Fill {
+pub struct FillSetting {
     /// Index of the filled key.
     key: usize,
     /// Timeframe of the filled key, such as `month`.
@@ -35,25 +35,25 @@ pub struct Fill {
 
 impl ColumnBuilder<'_> {
     /// Returns whether the expanded step can keep `since` and `until` together with `fill`.
-    pub fn keeps_bounds(&self) -> bool {
+    pub fn can_keep_bounds(&self) -> bool {
         let fill = self.kept_fill.as_ref();
         fill.is_some_and(|fill| self.keys.time == Some(fill.key))
     }
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Returns whether the expanded step can keep `fill`. The filled key must specify its timeframe, and must not be a
     /// fiscal year, which is a date in a model built on metric sets but a number in other steps.
-    pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
+    pub fn can_keep_fill(&self, fill: Option<&FillSetting>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
         let mut of_sets = keys.set_keys.iter().filter_map(|keys| keys.try_get(fill.key));
-        self.kind != SpecKind::Periods
+        self.kind != SpecOrigin::Periods
             && self.specifies_timeframe(fill, keys)
             && of_sets.all(|key| key.fiscal_offset.is_none())
     }
 
     /// Returns whether the filled key is a timeframe, rather than a column that contains periods.
-    fn specifies_timeframe(&self, fill: &Fill, keys: &ModelKeys) -> bool {
+    fn specifies_timeframe(&self, fill: &FillSetting, keys: &ModelKeys) -> bool {
         let mut in_sets = self.sets.iter().zip(&keys.set_keys);
         in_sets.all(|(set, keys)| {
             keys.try_get(fill.key).is_none_or(|key| {
@@ -65,7 +65,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns `fill` and `until` of an expanded step with these keys.
-    pub fn kept_period_keys(
+    pub fn fill_and_until_entries(
         &self,
         builder: &ColumnBuilder<'_>,
         group_by: &[TextWithPosition],
@@ -84,7 +84,7 @@ impl ModelOverSets<'_> {
             false => format!("{{by: {key_text}{parts}}}"),
         };
         let mut period_keys = vec![("fill".to_owned(), TextWithPosition::new(text, 0, fill.span))];
-        let until = self.step.get("until").filter(|_| builder.keeps_bounds());
+        let until = self.step.get("until").filter(|_| builder.can_keep_bounds());
         period_keys
             .extend(until.map(|node| ("until".to_owned(), TextWithPosition::new(node_text(node), 0, node.span))));
         period_keys
@@ -110,7 +110,12 @@ impl ModelOverSets<'_> {
     }
 
     /// Reads `fill`, and reports a key that is not a period.
-    pub fn read_fill(&self, compiler: &Compiler, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) -> Option<Fill> {
+    pub fn read_fill(
+        &self,
+        compiler: &Compiler,
+        keys: &ModelKeys,
+        faults: &mut Vec<Diagnostic>,
+    ) -> Option<FillSetting> {
         let node = self.step.get("fill")?;
         let period_name = node.text().or_else(|| node.text_at("by"));
         let Some(fill_name) = period_name.map(str::trim) else {
@@ -143,7 +148,7 @@ impl ModelOverSets<'_> {
                     true => format!("`fill` names `{fill_name}`, which is not a key of the step"),
                     false => format!("several keys have the timeframe `{fill_name}`"),
                 };
-                let is_period = several.is_empty() && CalendarPeriod::named(fill_name).is_some();
+                let is_period = several.is_empty() && CalendarPeriod::from_name(fill_name).is_some();
                 let key_range = 0..if is_period { keys.names.len() } else { 0 };
                 let help = match (
                     self.date_with_timeframe(compiler, keys, key_range, fill_name),
@@ -184,7 +189,7 @@ impl ModelOverSets<'_> {
         };
         let having = self.having.as_ref();
         let help = match self.kind {
-            SpecKind::OverSets => "define the aggregate as a metric of a set, and use the metric in `having`",
+            SpecOrigin::OverSets => "define the aggregate as a metric of a set, and use the metric in `having`",
             _ => "define the aggregate in `definitions`, and use its name in `having`",
         };
         if let Some((having, call)) = having.and_then(|having| Some((having, having.aggregates.first()?))) {
@@ -193,12 +198,12 @@ impl ModelOverSets<'_> {
             faults.push(Diagnostic::new(Code::FillKey, call, message).with_help(help));
         }
         let bound = |name: &str| PeriodBound::read(node.get(name)?);
-        let fill = Fill {
+        let fill = FillSetting {
             key,
             frame,
             from: bound("from"),
             to: bound("to"),
-            determined: self.keys_within(compiler, keys, key),
+            determined: self.keys_within_period(compiler, keys, key),
             is_each: node.text_at("within") == Some("each"),
             span: node.span,
         };
@@ -208,13 +213,13 @@ impl ModelOverSets<'_> {
             faults.extend(bound.and_then(|node| PeriodBound::bound_error(compiler, name, node, self.source)));
         }
         if let [Some(from), Some(to)] = ["from", "to"].map(|name| Some((name, node.get(name)?))) {
-            faults.extend(PeriodBound::reversed_fault([from, to]));
+            faults.extend(PeriodBound::reversed_bounds_error([from, to]));
         }
         Some(fill)
     }
 
     /// Warns about keys that are computed from the filled date but may differ between the days of a filled period.
-    fn check_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
+    fn check_keys_of_filled_date(&self, fill: &FillSetting, keys: &ModelKeys) -> Vec<Diagnostic> {
         let is_free = |index: &usize| {
             *index != fill.key
                 && !fill
@@ -225,7 +230,7 @@ impl ModelOverSets<'_> {
                     let mut in_sets = self.sets.iter().zip(&keys.set_keys);
                     in_sets.any(|(set, of_set)| {
                         let key_pair = of_set.try_get(*index).zip(of_set.try_get(fill.key));
-                        key_pair.is_some_and(|(key, period)| set.divides_date_of(&key.column, &period.column))
+                        key_pair.is_some_and(|(key, period)| set.is_period_of_same_date(&key.column, &period.column))
                     })
                 }
         };
@@ -256,7 +261,7 @@ impl ModelOverSets<'_> {
         // A step with `from` has no `time` of its own.
         let is_of_time = |index: usize| {
             let is_period = |(_, key): (_, &MetricSetKey)| key.timeframe().is_some_and(is_same_name);
-            self.kind != SpecKind::Periods && in_sets(index).all(is_period)
+            self.kind != SpecOrigin::Periods && in_sets(index).all(is_period)
         };
         let has_frame = |index: usize| {
             let frame = keys.key_in_first_set(index).and_then(|key| key.frame.as_deref());
@@ -272,7 +277,7 @@ impl ModelOverSets<'_> {
 
     /// Returns the steps that list the periods. The last of these steps has a row for each period and combination of
     /// the other keys. `rows` contains the names of the steps that read the rows of the metric sets.
-    pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
+    pub fn period_steps(&self, fill: &FillSetting, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
         let is_determined = |index: usize| {
             fill.determined
@@ -315,7 +320,7 @@ impl ModelOverSets<'_> {
             // With an aggregate, the step has one row even if its input has no rows.
             ends.push(definition(&helper_name("row_count"), "COUNT()"));
         }
-        let range = self.free_step_name(&format!("range_of_{}s", fill.frame));
+        let range = self.unused_step_name(&format!("range_of_{}s", fill.frame));
         let mut steps = vec![StepText {
             name: range.clone(),
             union: rows.to_vec(),
@@ -329,26 +334,26 @@ impl ModelOverSets<'_> {
         }];
         if !lists_combinations && !others.is_empty() {
             steps.push(StepText {
-                name: self.free_step_name("combinations_of_keys"),
+                name: self.unused_step_name("combinations_of_keys"),
                 union: rows.to_vec(),
                 group_by: placed(&others),
                 ..StepText::default()
             });
             let column_names = others.iter().cloned().chain([first.clone(), last.clone()]);
             steps.push(StepText {
-                name: self.free_step_name("combinations_with_range"),
+                name: self.unused_step_name("combinations_with_range"),
                 joins: vec![TextWithPosition::new(
                     format!("{{to: {range}, type: cross}}"),
                     0,
                     fill.span,
                 )],
-                keep: Some(StepTextColumns::Columns(column_names.collect())),
+                keep: Some(StepTextProjection::Columns(column_names.collect())),
                 ..StepText::default()
             });
         }
         steps.push(StepText {
-            name: self.free_step_name(&format!("every_{}", fill.frame)),
-            keep: (!others.is_empty()).then(|| StepTextColumns::Columns(others.clone())),
+            name: self.unused_step_name(&format!("every_{}", fill.frame)),
+            keep: (!others.is_empty()).then(|| StepTextProjection::Columns(others.clone())),
             series: Some(SeriesText {
                 name: key.clone(),
                 unit: fill.frame.clone(),
@@ -358,14 +363,14 @@ impl ModelOverSets<'_> {
             ..StepText::default()
         });
         if !fill.determined.is_empty() {
-            steps.push(self.determined_step(fill, keys, others));
+            steps.push(self.dependent_keys_step(fill, keys, others));
         }
         steps
     }
 
     /// Returns the step that adds the keys that the filled period determines. `others` are the keys that the period
     /// does not determine.
-    fn determined_step(&self, fill: &Fill, keys: &ModelKeys, others: Vec<String>) -> StepText {
+    fn dependent_keys_step(&self, fill: &FillSetting, keys: &ModelKeys, others: Vec<String>) -> StepText {
         let key = &keys.names[fill.key];
         let name_of = |determined: &KeyWithinPeriod| keys.names[determined.key_index].clone();
         let names: Vec<String> = fill.determined.iter().map(name_of).collect();
@@ -375,8 +380,8 @@ impl ModelOverSets<'_> {
             DefinitionText::generated(name_of(determined), &determined.formula(key), 0, fill.span)
         };
         StepText {
-            name: self.free_step_name(&name),
-            keep: Some(StepTextColumns::Columns(column_names.collect())),
+            name: self.unused_step_name(&name),
+            keep: Some(StepTextProjection::Columns(column_names.collect())),
             definitions: fill.determined.iter().map(definition).collect(),
             ..StepText::default()
         }

@@ -7,34 +7,34 @@ use formulac_syntax::lex::quote_formula_name;
 
 use super::formulas::NameUse;
 use super::keys::{MetricSetKey, joined_relation};
-use super::model_over_sets::ModelOverSets;
-use super::set::MetricSet;
+use super::metric_set::MetricSet;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::step_text::DefinitionText;
 use crate::arena::Arena;
-use crate::catalog_lookup::known_relation;
+use crate::catalog_lookup::schema_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::plan::split_timeframe;
 
 /// Text that replaces a name in a filter.
-pub struct FilterName {
+pub struct FilterReplacement {
     pub text: String,
     /// Dimension to which the text refers by its second name.
     dimension: Option<usize>,
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Returns the text that replaces a name in a filter of the model. `None` if the name remains unchanged.
-    pub fn filter_name(
+    pub fn filter_replacement(
         &self,
         compiler: &Compiler,
         set: usize,
         keys: &Arena<MetricSetKey>,
         name: &NameUse,
-    ) -> Option<FilterName> {
+    ) -> Option<FilterReplacement> {
         let metric_set = &self.sets[set];
         let hidden = |name: &str| metric_set.dimension_hidden_by_column(compiler, name);
-        let key = self.key_of_filter(name).and_then(|index| keys.try_get(index));
+        let key = self.key_of_filter_name(name).and_then(|index| keys.try_get(index));
         if let Some(key) = key {
             // In a condition on rows, the name of the time column refers to the column and not to a key
             // with the same name.
@@ -42,44 +42,44 @@ impl ModelOverSets<'_> {
             let entry = hiding.map_or(&key.entry.text, |key| &key.formula.text);
             let (base, frame) = split_timeframe(entry);
             let dimension = hidden(base).filter(|_| key.definition.is_none());
-            let text = match dimension.map(|index| self.second_name(compiler, set, index)) {
+            let text = match dimension.map(|index| self.dimension_alias(compiler, set, index)) {
                 None => entry.clone(),
                 Some(name) if frame.is_empty() => quote_formula_name(&name),
                 Some(name) => format!("{}[{frame}]", quote_formula_name(&name)),
             };
-            return Some(FilterName { text, dimension });
+            return Some(FilterReplacement { text, dimension });
         }
         let current = self.current_name_in_filter(set, name);
         let plain = name.qualifier.is_none().then(|| current.unwrap_or(&name.name));
         let dimension = plain.and_then(hidden);
         let text = match dimension {
-            Some(index) => name.replacement_text(&self.second_name(compiler, set, index)),
+            Some(index) => name.replacement_text(&self.dimension_alias(compiler, set, index)),
             None => name.replacement_text(current?),
         };
-        Some(FilterName { text, dimension })
+        Some(FilterReplacement { text, dimension })
     }
 
     /// Returns definitions that give a second name to the dimensions in the model's filters that columns hide.
-    pub fn second_names_of_dimensions(
+    pub fn alias_hidden_dimensions(
         &self,
         compiler: &Compiler,
         set: usize,
         keys: &Arena<MetricSetKey>,
     ) -> Vec<DefinitionText> {
-        let names = self.filters_of(set).flat_map(|(_, filter)| &filter.names);
+        let names = self.filters_of_set(set).flat_map(|(_, filter)| &filter.names);
         let hidden: BTreeSet<usize> = names
-            .filter_map(|name| self.filter_name(compiler, set, keys, name)?.dimension)
+            .filter_map(|name| self.filter_replacement(compiler, set, keys, name)?.dimension)
             .collect();
         let span = self.step.get("where").map_or(self.span, |node| node.span);
         let definition = |index: usize| {
             let formula = quote_formula_name(&self.sets[set].definitions[index].name);
-            DefinitionText::generated(self.second_name(compiler, set, index), &formula, 0, span)
+            DefinitionText::generated(self.dimension_alias(compiler, set, index), &formula, 0, span)
         };
         hidden.into_iter().map(definition).collect()
     }
 
     /// Returns the second name of a dimension, which differs from all other names of the model and its set.
-    fn second_name(&self, compiler: &Compiler, set: usize, index: usize) -> String {
+    fn dimension_alias(&self, compiler: &Compiler, set: usize, index: usize) -> String {
         let metric_set = &self.sets[set];
         let listed_names = || self.listed_metrics.iter().map(|metric| &metric.name);
         let own_names = || self.definitions.iter().map(|formula| &formula.name);
@@ -119,7 +119,7 @@ impl MetricSet {
         let joins = self.root.items_at("joins").iter();
         let joined = joins.filter_map(|join| {
             let (_, to) = joined_relation(join)?;
-            known_relation(&compiler.options, &RelationReference::read(to)?)
+            schema_relation(&compiler.options, &RelationReference::read(to)?)
         });
         let mut relations = self.relation(compiler).into_iter().chain(joined);
         relations.any(|relation| relation.position(name).is_some())

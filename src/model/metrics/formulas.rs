@@ -6,12 +6,12 @@ use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashMap;
 
 use crate::ast::{Ast, Expr};
-use crate::check::{self, CheckScope, Context, DefinitionRole, WindowUnit, calendar_unit};
+use crate::check::{self, CheckScope, Context, DefinitionRole, WindowUnit, find_window_unit};
 use crate::checks::check_unnamed_formulas;
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::formulas::StepFormulas;
-use crate::hidden_periods::{RowCondition, find_look_back, row_conditions};
+use crate::hidden_periods::{RowCondition, find_earlier_period_read, row_conditions};
 use crate::ir::{Ir, IrId, Program, WindowFrame};
 use crate::load::{SpannedText, Step, StepDefinitions};
 use crate::parse;
@@ -19,7 +19,7 @@ use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::time_range::TimeLength;
-use crate::times::{calendar_reach, reach};
+use crate::time_tracer::{calendar_range_lengths, shift_lengths};
 use crate::window_reach::WindowReach;
 use crate::yaml::{Node, NodeKind, YamlStyle};
 use crate::{Level, Type};
@@ -111,7 +111,7 @@ pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<Metri
         types: &compiler.options.given_types,
         is_descending: false,
     };
-    analyze_in(compiler, step, source, &scope)
+    analyze_in_scope(compiler, step, source, &scope)
 }
 
 /// Information about the step whose formulas are analyzed.
@@ -126,7 +126,7 @@ pub struct AnalysisScope<'a> {
 }
 
 /// Analyzes the formulas of a step like [`analyze`].
-pub fn analyze_in(
+pub fn analyze_in_scope(
     compiler: &Compiler,
     step: &Step<'_>,
     source: &str,
@@ -154,7 +154,7 @@ pub fn analyze_in(
         .extend(text.map(|text| SpannedText { text, node: &date }));
     let formulas = StepFormulas::new(&dated, source);
     let mut diagnostics = Vec::new();
-    let mut analyzed = compiler.pool.lend_memory(|memory| {
+    let mut analyzed = compiler.pool.with_compile_memory(|memory| {
         let CompileMemory {
             parse,
             ast,
@@ -184,7 +184,7 @@ pub fn analyze_in(
         analyzed
     });
     analyzed.retain(|formula| has_order || formula.role != DefinitionRole::OrderBy);
-    let file_diagnostics = diagnostics.into_iter().map(|d| formulas.to_file(d));
+    let file_diagnostics = diagnostics.into_iter().map(|d| formulas.to_file_diagnostic(d));
     (analyzed, file_diagnostics.collect())
 }
 
@@ -240,7 +240,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, st
             aggregates: Vec::new(),
             descending: formulas.descending.get(part).copied().unwrap_or_default(),
             conditions: Vec::new(),
-            look_back: find_look_back(program, checked.first, checked.root).map(within),
+            look_back: find_earlier_period_read(program, checked.first, checked.root).map(within),
             window_units: Vec::new(),
             window_reaches: Vec::new(),
             look_back_length: None,
@@ -363,7 +363,7 @@ fn record_window_kinds(
     formula: &mut MetricFormula,
 ) {
     let nodes = || nodes.clone().map(IrId);
-    formula.window_units = nodes().filter_map(|id| calendar_unit(program, id)).collect();
+    formula.window_units = nodes().filter_map(|id| find_window_unit(program, id)).collect();
     let reaches = nodes().filter_map(|id| Some((WindowReach::from_node(program, id)?, within(program.meta(id).span))));
     formula.window_reaches = reaches.collect();
     formula.look_back_length = look_back_length(program, nodes());
@@ -395,10 +395,10 @@ fn look_back_length(program: &Program, nodes: impl Iterator<Item = IrId>) -> Opt
         let own = match program.node(id) {
             Ir::PeriodLookup { period, .. } => {
                 let period = program.periods.try_get(period as usize)?;
-                reach(period.count, period.unit).0
+                shift_lengths(period.count, period.unit).0
             }
             Ir::Window { over, .. } => match program.window_frame(over) {
-                WindowFrame::Calendar(range) => calendar_reach(range)?.0,
+                WindowFrame::Calendar(range) => calendar_range_lengths(range)?.0,
                 _ => return None,
             },
             Ir::RowLookup { .. } => return None,

@@ -4,14 +4,14 @@ use formulac_syntax::diag::lists::{join_words, quote_names};
 use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, NameUse};
-use super::model_over_sets::{ModelOverSets, unknown_metric};
+use super::metric_set::MetricSet;
+use super::model_on_metric_sets::{ModelOnMetricSets, unknown_metric_error};
 use super::rows::parse_name_use;
-use super::set::MetricSet;
-use super::set_names::SetName;
+use super::set_names::ResolvedSetName;
 use crate::Level;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::plan::split_timeframe;
 use crate::span::Span;
 
@@ -39,7 +39,7 @@ pub enum ModelNameTarget {
     Key(usize),
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     pub fn formula(&self, id: MetricId) -> &MetricFormula {
         &self.sets[id.0].definitions[id.1]
     }
@@ -52,13 +52,13 @@ impl ModelOverSets<'_> {
     /// Resolves a name in a formula of a metric set.
     pub fn resolve_in_set(&self, set: usize, formula_name: &str, name: &NameUse) -> SetNameTarget {
         let metric_set = &self.sets[set];
-        match metric_set.resolve(formula_name, name, |name| self.find_set(name)) {
-            SetName::Own(index) if metric_set.is_metric(&metric_set.definitions[index]) => {
+        match metric_set.resolve_name_in_formula(formula_name, name, |name| self.find_set(name)) {
+            ResolvedSetName::Own(index) if metric_set.is_metric(&metric_set.definitions[index]) => {
                 SetNameTarget::Metric((set, index))
             }
-            SetName::Own(index) => SetNameTarget::Dimension(index),
-            SetName::Column => SetNameTarget::Column,
-            SetName::OfSets(candidates) => match candidates.as_slice() {
+            ResolvedSetName::Own(index) => SetNameTarget::Dimension(index),
+            ResolvedSetName::Column => SetNameTarget::Column,
+            ResolvedSetName::OfSets(candidates) => match candidates.as_slice() {
                 [(owner, index)] => self
                     .index_of_metric_set(&owner.name)
                     .map_or(SetNameTarget::Unknown, |set| SetNameTarget::Metric((set, *index))),
@@ -91,7 +91,7 @@ impl ModelOverSets<'_> {
             }
             if !open.insert(id) {
                 let path = stack.iter().filter(|(_, is_left)| *is_left).map(|(id, _)| *id);
-                faults.push(self.cycle(path.skip_while(|other| *other != id).chain([id])));
+                faults.push(self.cycle_error(path.skip_while(|other| *other != id).chain([id])));
                 continue;
             }
             stack.push((id, true));
@@ -103,7 +103,9 @@ impl ModelOverSets<'_> {
                     }
                     SetNameTarget::Unknown => {
                         let set = &self.sets[id.0];
-                        faults.push(set.metric_of_no_set(&formula.name, name, self.span, |name| self.find_set(name)));
+                        faults.push(
+                            set.unresolved_metric_error(&formula.name, name, self.span, |name| self.find_set(name)),
+                        );
                     }
                     _ => {}
                 }
@@ -112,7 +114,7 @@ impl ModelOverSets<'_> {
         order
     }
 
-    fn cycle(&self, path: impl Iterator<Item = MetricId>) -> Diagnostic {
+    fn cycle_error(&self, path: impl Iterator<Item = MetricId>) -> Diagnostic {
         let names: Vec<String> = path.map(|id| self.metric_name(id)).collect();
         let message = format!("these metrics depend on each other in a cycle: {}", names.join(" → "));
         Diagnostic::new(Code::DefinitionCycle, self.span, message)
@@ -120,7 +122,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the metrics with this name in the metric sets to which the model refers.
-    fn owners(&self, name: &str) -> Vec<MetricId> {
+    fn find_metrics(&self, name: &str) -> Vec<MetricId> {
         let named_sets = self.sets.iter().take(self.set_count).enumerate();
         named_sets
             .filter_map(|(set, metric_set)| {
@@ -149,7 +151,7 @@ impl ModelOverSets<'_> {
         keys: &[String],
     ) -> Result<ModelNameTarget, Diagnostic> {
         let has_same_name = |other_name: &str| other_name.eq_ignore_ascii_case(&name.name);
-        if let Some(key) = self.timeframe_key(name) {
+        if let Some(key) = self.find_timeframe_key(name) {
             return Ok(ModelNameTarget::Key(key));
         }
         if let Some(qualifier) = &name.qualifier {
@@ -162,7 +164,7 @@ impl ModelOverSets<'_> {
                 return Ok(ModelNameTarget::Key(key));
             }
             let Some(set) = self.index_of_metric_set(qualifier).filter(|set| *set < self.set_count) else {
-                return Err(self.unknown_name(&qualified_name, span));
+                return Err(self.unknown_name_error(&qualified_name, span));
             };
             let metric_set = &self.sets[set];
             let index = metric_set
@@ -170,7 +172,7 @@ impl ModelOverSets<'_> {
                 .filter(|index| metric_set.is_metric(&metric_set.definitions[*index]));
             return index
                 .map(|index| ModelNameTarget::Metric((set, index)))
-                .ok_or_else(|| unknown_metric(metric_set, &name.name, span));
+                .ok_or_else(|| unknown_metric_error(metric_set, &name.name, span));
         }
         let defined = self
             .definitions
@@ -193,7 +195,7 @@ impl ModelOverSets<'_> {
         if let Some(key) = key {
             return Ok(ModelNameTarget::Key(key));
         }
-        match self.owners(&name.name).as_slice() {
+        match self.find_metrics(&name.name).as_slice() {
             [metric_id] => match self
                 .listed_metrics
                 .iter()
@@ -211,7 +213,7 @@ impl ModelOverSets<'_> {
                 }
                 _ => Ok(ModelNameTarget::Metric(*metric_id)),
             },
-            [] => Err(self.unknown_name(&name.name, span)),
+            [] => Err(self.unknown_name_error(&name.name, span)),
             several => {
                 let sets: Vec<String> = several
                     .iter()
@@ -229,16 +231,16 @@ impl ModelOverSets<'_> {
 
     /// Returns the key to which a name with a timeframe refers, such as `ordered_at[month]`. The key may be spelled
     /// differently: `${orders.ordered_at[month]}`.
-    pub fn timeframe_key(&self, name: &NameUse) -> Option<usize> {
+    pub fn find_timeframe_key(&self, name: &NameUse) -> Option<usize> {
         let frame = split_timeframe(&name.frame).1;
         let is_input = |qualifier: &str| match self.kind {
-            SpecKind::Periods => self.sets[0].name.eq_ignore_ascii_case(qualifier),
+            SpecOrigin::Periods => self.sets[0].name.eq_ignore_ascii_case(qualifier),
             _ => self
                 .sets
                 .iter()
                 .any(|set| set.input_name().eq_ignore_ascii_case(qualifier)),
         };
-        let is_same_key = |key: &super::model_over_sets::ModelKey| {
+        let is_same_key = |key: &super::model_on_metric_sets::ModelKey| {
             let (key_frame, column) = (split_timeframe(&key.text).1, parse_name_use(&key.text));
             let same_relation = match (column.qualifier.as_deref(), name.qualifier.as_deref()) {
                 (None, None) => true,
@@ -250,7 +252,7 @@ impl ModelOverSets<'_> {
         self.keys.iter().position(is_same_key).filter(|_| !frame.is_empty())
     }
 
-    fn unknown_name(&self, name: &str, span: Span) -> Diagnostic {
+    fn unknown_name_error(&self, name: &str, span: Span) -> Diagnostic {
         let metrics = || self.sets.iter().take(self.set_count).flat_map(|set| set.metrics());
         let keys = self.keys.iter().map(|key| key.text.as_str());
         let names: Vec<&str> = metrics().map(|metric| metric.name.as_str()).chain(keys).collect();
@@ -291,7 +293,7 @@ impl ModelOverSets<'_> {
                         metrics.push((id, span));
                     }
                     // The names of a step that is treated like a metric set are checked by compiling the step.
-                    Err(fault) if self.kind != SpecKind::Periods => faults.push(fault),
+                    Err(fault) if self.kind != SpecOrigin::Periods => faults.push(fault),
                     _ => {}
                 }
             }

@@ -2,28 +2,28 @@
 //! expanded spec, and these errors would name keys that the author did not write.
 
 use super::keys::{joined_relation, period_unit};
-use super::model_over_sets::{ModelKey, ModelOverSets};
-use super::set::MetricSet;
+use super::metric_set::MetricSet;
+use super::model_on_metric_sets::{ModelKey, ModelOnMetricSets};
 use crate::Type;
-use crate::catalog_lookup::known_relation;
+use crate::catalog_lookup::schema_relation;
 use crate::check::{describe_columns, timeframes};
-use crate::checks::is_plain_name;
+use crate::checks::is_identifier;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::CalendarPeriod;
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::plan::split_timeframe;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Returns an error if none of the metric sets has a column, dimension or period for a key. `None` if at least one
     /// metric set may have it.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, set_indexes: &[usize]) -> Option<Diagnostic> {
         // If a metric set itself is checked, its keys are its `time` and its dimensions. The check of its formulas
         // already covers `time`.
-        if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
+        if matches!(self.kind, SpecOrigin::Periods | SpecOrigin::WholeSet) {
             return None;
         }
         if key.mapping.is_empty() && key.text.contains(": {") {
@@ -33,7 +33,7 @@ impl ModelOverSets<'_> {
         }
         let mut unknown = None;
         for set in set_indexes.iter().map(|set| &self.sets[*set]) {
-            let mapped = key.mapped_column(set);
+            let mapped = key.key_column_of_set(set);
             if let (None, Some((qualifier, name))) = (mapped, split_timeframe(&key.text).0.split_once('.'))
                 && let Some(error) = set.qualified_name_error(compiler, qualifier.trim(), name.trim(), key.span)
             {
@@ -44,7 +44,7 @@ impl ModelOverSets<'_> {
             let (name, frame) = split_timeframe(text);
             let name = name.trim();
             if is_period
-                || !is_plain_name(name)
+                || !is_identifier(name)
                 || self
                     .definitions
                     .iter()
@@ -57,10 +57,10 @@ impl ModelOverSets<'_> {
                 None if mapped.is_some() => continue,
                 None => return None,
             };
-            let help = set.key_help(&relations, name).filter(|_| frame.is_empty());
+            let help = set.timeframe_help(&relations, name).filter(|_| frame.is_empty());
             unknown = unknown.or_else(|| {
                 let message = format!("the metric set `{}` has no column or dimension `{name}`", set.name);
-                let help = help.unwrap_or_else(|| set.describe_keys(&relations, name));
+                let help = help.unwrap_or_else(|| set.similar_key_help(&relations, name));
                 let span = mapped.map_or(key.span, |part| part.span);
                 Some(Diagnostic::new(Code::UnknownName, span, message).with_help(help))
             });
@@ -86,7 +86,7 @@ impl ModelOverSets<'_> {
                 continue;
             }
             let lacks_name = |set: &&MetricSet| match qualified {
-                Some(qualifier) => !set.has_input(qualifier),
+                Some(qualifier) => !set.is_input_name(qualifier),
                 None => set.relations_without_column(compiler, &name.name).is_some(),
             };
             let sets = set_indexes.iter().map(|set| &*self.sets[*set]);
@@ -106,7 +106,7 @@ impl ModelOverSets<'_> {
 
 impl MetricSet {
     /// Returns whether formulas use the name for the metric set's relation or for a joined relation.
-    fn has_input(&self, name: &str) -> bool {
+    fn is_input_name(&self, name: &str) -> bool {
         let joins = self.root.items_at("joins").iter();
         let mut aliases = joins.filter_map(|join| Some(joined_relation(join)?.0));
         self.input_name().eq_ignore_ascii_case(name) || aliases.any(|alias| alias.eq_ignore_ascii_case(name))
@@ -148,14 +148,14 @@ impl MetricSet {
         let mut relations = vec![self.relation(compiler)?];
         for join in self.root.items_at("joins") {
             let to = join.text_at("to")?;
-            relations.push(known_relation(&compiler.options, &RelationReference::read(to)?)?);
+            relations.push(schema_relation(&compiler.options, &RelationReference::read(to)?)?);
         }
         let may_have = |relation: &&Relation| relation.may_have_unlisted_columns() || relation.position(name).is_some();
         (!relations.iter().any(may_have)).then_some(relations)
     }
 
     /// Returns the help for the name of a timeframe that is not a period, such as `hour`. `None` for other names.
-    fn key_help(&self, relations: &[&Relation], name: &str) -> Option<String> {
+    fn timeframe_help(&self, relations: &[&Relation], name: &str) -> Option<String> {
         let time = self.time.as_ref()?;
         let frame = timeframes().find(|frame| frame.eq_ignore_ascii_case(name))?;
         if frame == "date" {
@@ -167,7 +167,7 @@ impl MetricSet {
     }
 
     /// Returns the help with the most similar key or, if there is none, the columns.
-    fn describe_keys(&self, relations: &[&Relation], name: &str) -> String {
+    fn similar_key_help(&self, relations: &[&Relation], name: &str) -> String {
         let dimensions = self.definitions.iter().filter(|formula| !self.is_metric(formula));
         let periods = CalendarPeriod::NAMES.into_iter().filter(|_| self.time.is_some());
         let columns = relations

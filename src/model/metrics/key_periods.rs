@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::formulas::NameUse;
 use super::keys::timeframe_unit;
+use super::metric_set::MetricSet;
 use super::rows::parse_name_use;
-use super::set::MetricSet;
 use crate::check::constant_period;
 use crate::ir::CalendarPeriod;
 use crate::plan::split_timeframe;
@@ -68,7 +68,9 @@ impl MetricSet {
         let date = || is_date().then(|| (period, "day".to_owned()));
         let (of_period, frame) = self.timeframe_of(period).or_else(date)?;
         let is_within = containing_period(&frame)?.is_nested_in(constant_period(&timeframe)?, fiscal_month_offset);
-        let origins = self.origin(column, &timeframe).zip(self.origin(of_period, &frame));
+        let origins = self
+            .timeframe_origin(column, &timeframe)
+            .zip(self.timeframe_origin(of_period, &frame));
         let is_same = self.is_same_column(column, of_period)
             || self.is_same_period(column, period)
             || origins.is_some_and(|(first_origin, other)| first_origin == other);
@@ -115,7 +117,7 @@ impl MetricSet {
 
     /// Returns whether a key is computed only from the date of a period, and is itself a period or contains a year.
     /// Other parts of a date, such as the weekday, recur in every long period.
-    pub fn divides_date_of(&self, key: &str, period: &str) -> bool {
+    pub fn is_period_of_same_date(&self, key: &str, period: &str) -> bool {
         let Some((column, _)) = self.timeframe_of(period) else {
             return false;
         };
@@ -129,13 +131,13 @@ impl MetricSet {
         };
         let has_year = |name: &NameUse| match name.frame.trim_matches(['[', ']']) {
             "" => constant_period_of_call(&formula.text, &name.range).is_some_and(|(_, has_year)| has_year),
-            timeframe => CalendarPeriod::named(timeframe).is_some(),
+            timeframe => CalendarPeriod::from_name(timeframe).is_some(),
         };
         formula.names.iter().all(is_of_date) && formula.names.iter().any(has_year)
     }
 
     /// Returns the date from which an earlier step has computed a column with this timeframe.
-    pub fn origin(&self, column: &str, frame: &str) -> Option<&str> {
+    pub fn timeframe_origin(&self, column: &str, frame: &str) -> Option<&str> {
         let input_timeframe = self.periods.get(&column.to_lowercase())?;
         (input_timeframe.frame == frame).then_some(input_timeframe.origin.as_str())
     }
@@ -181,7 +183,7 @@ impl MetricSet {
 /// timeframe that is shorter than a day, such as an hour.
 fn containing_period(frame: &str) -> Option<CalendarPeriod> {
     let of_clock = timeframe_unit(frame).filter(|unit| unit.is_shorter_than_day());
-    CalendarPeriod::named(frame).or(of_clock.map(|_| CalendarPeriod::Day))
+    CalendarPeriod::from_name(frame).or(of_clock.map(|_| CalendarPeriod::Day))
 }
 
 /// Returns the longest period in which the call around a name has the same value for all days, such as a year for

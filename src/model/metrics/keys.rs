@@ -4,22 +4,22 @@ use formulac_syntax::lex::quote_formula_name;
 
 use super::formulas::NameUse;
 use super::key_periods::FormulaWithinPeriod;
-use super::model_over_sets::{ListedMetric, ModelKey, ModelOverSets};
-use super::set::{MetricSet, SetTime};
+use super::metric_set::{MetricSet, MetricSetTime};
+use super::model_on_metric_sets::{ListedMetric, ModelKey, ModelOnMetricSets};
 use super::step_text::{DefinitionText, TextWithPosition};
 use crate::arena::Arena;
-use crate::catalog_lookup::known_relation;
+use crate::catalog_lookup::schema_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarPeriod, CalendarUnit};
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 
 /// Returns the calendar unit of a period. Calendar units are used to compare the lengths of periods.
 pub fn period_unit(word: &str) -> Option<CalendarUnit> {
-    CalendarPeriod::named(word).map(CalendarPeriod::unit)
+    CalendarPeriod::from_name(word).map(CalendarPeriod::unit)
 }
 
 /// Returns the calendar unit of a timeframe that truncates a time. Unlike a period, such a timeframe may be shorter
@@ -60,7 +60,7 @@ impl MetricSetKey {
 }
 
 /// Returns the formula for the first day of a period. A fiscal year is a number, which the formula converts to a date.
-pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
+pub fn first_day_formula(period: &str, fiscal_offset: Option<u8>) -> String {
     match fiscal_offset {
         Some(offset) => format!("DATE({period}, {}, 1)", offset + 1),
         None => period.to_owned(),
@@ -81,7 +81,7 @@ impl KeyWithinPeriod {
         let period = quote_formula_name(period);
         match &self.formula {
             FormulaWithinPeriod::Timeframe(timeframe) => {
-                first_day(&format!("{period}[{timeframe}]"), self.fiscal_offset)
+                first_day_formula(&format!("{period}[{timeframe}]"), self.fiscal_offset)
             }
             FormulaWithinPeriod::Parts { parts, .. } => parts.join(&period),
         }
@@ -114,7 +114,7 @@ impl ModelKeys {
     }
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Resolves the keys in the metric sets that have rows. `is_single` is `true` if the model reads only one metric
     /// set.
     pub fn resolve_keys(
@@ -130,7 +130,7 @@ impl ModelOverSets<'_> {
         };
         for (index, key) in self.keys.iter().enumerate() {
             let name = match (set_indexes, is_single) {
-                ([set], true) => self.single_name(compiler, *set, key),
+                ([set], true) => self.key_name_of_set(compiler, *set, key),
                 _ if key.mapping.is_empty() => key_name(&key.text),
                 _ => key.text.clone(),
             };
@@ -142,7 +142,7 @@ impl ModelOverSets<'_> {
                 keys.named_as_periods.push(index);
                 faults.push(warning);
             }
-            let is_named = self.is_named_key(&key.text, &name);
+            let is_named = self.is_referenced_key(&key.text, &name);
             for set in set_indexes {
                 match self.key_in_metric_set(compiler, *set, key, &name, is_named) {
                     Ok(set_key) => keys.set_keys[*set].push(set_key),
@@ -170,13 +170,13 @@ impl ModelOverSets<'_> {
         // windows are ordered by the filled key instead.
         if keys.time.is_none() || self.step.get("fill").is_none() {
             let finest = keys.time.and_then(period);
-            self.make_column_the_time_key(compiler, set_indexes, finest, &mut keys);
+            self.use_column_as_time_key(compiler, set_indexes, finest, &mut keys);
         }
         keys
     }
 
     /// Returns the other keys that a period determines in every metric set.
-    pub fn keys_within(&self, compiler: &Compiler, keys: &ModelKeys, period: usize) -> Vec<KeyWithinPeriod> {
+    pub fn keys_within_period(&self, compiler: &Compiler, keys: &ModelKeys, period: usize) -> Vec<KeyWithinPeriod> {
         let within = |index: usize| {
             let mut of_sets = self.sets.iter().zip(&keys.set_keys).filter_map(|(set, of_set)| {
                 let (key, period) = (of_set.try_get(index)?, of_set.try_get(period)?);
@@ -219,7 +219,7 @@ impl ModelOverSets<'_> {
             other_period.map_or_else(|| "no timeframe".to_owned(), |name| format!("`{name}`")),
             other.name
         );
-        let help = match key.mapped_column(other) {
+        let help = match key.key_column_of_set(other) {
             Some(part) if other_period.is_none() => format!("write `{}: \"{}[{period}]\"`", other.name, part.column),
             _ => "use the same timeframe in each set".to_owned(),
         };
@@ -228,7 +228,7 @@ impl ModelOverSets<'_> {
 
     /// If a key is the time column of every metric set, makes this key the time key. `finest` is the period of the
     /// current time key.
-    fn make_column_the_time_key(
+    fn use_column_as_time_key(
         &self,
         compiler: &Compiler,
         set_indexes: &[usize],
@@ -241,7 +241,7 @@ impl ModelOverSets<'_> {
             is_plain && self.sets[set].is_time(&key.column)
         };
         let key_index = (0..self.keys.len()).find(|index| set_indexes.iter().all(|set| is_time(*index, *set)));
-        let Some(index) = key_index.filter(|_| self.kind != SpecKind::Periods) else {
+        let Some(index) = key_index.filter(|_| self.kind != SpecOrigin::Periods) else {
             return;
         };
         let mut sets = set_indexes
@@ -279,11 +279,11 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns whether any formula in the model refers to a key.
-    fn is_named_key(&self, text: &str, name: &str) -> bool {
+    fn is_referenced_key(&self, text: &str, name: &str) -> bool {
         let is_key_name =
             |candidate: &str| candidate.eq_ignore_ascii_case(text) || candidate.eq_ignore_ascii_case(name);
         let is_key = |name_use: &NameUse| {
-            self.timeframe_key(name_use)
+            self.find_timeframe_key(name_use)
                 .is_some_and(|key| is_key_name(&self.keys[key].text))
         };
         let mut formulas = self.model_formulas();
@@ -304,7 +304,7 @@ impl ModelOverSets<'_> {
             true => self.sets.len() == 1,
             false => relation.is_some_and(|relation| relation.position(word).is_some()),
         };
-        self.kind != SpecKind::Periods
+        self.kind != SpecOrigin::Periods
             && period_unit(word).is_some()
             && set.position_by_any_name(word).is_none()
             && !is_column()
@@ -313,7 +313,7 @@ impl ModelOverSets<'_> {
     /// Returns whether a key hides the `time` of a metric set: the model reads several metric sets, and the key is a
     /// period of the `time` but has the same name. In this case, formulas must qualify the `time`.
     fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
-        let name = match key.mapped_column(set) {
+        let name = match key.key_column_of_set(set) {
             Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
             Some(_) => key.text.clone(),
             None => key_name(&key.text),
@@ -322,7 +322,7 @@ impl ModelOverSets<'_> {
         self.sets.len() > 1 && is_period && set.is_time(&name) && set.position(&name).is_none()
     }
 
-    fn single_name(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
+    fn key_name_of_set(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
         let metric_set = &self.sets[set];
         if !key.mapping.is_empty() {
             return key.text.clone();
@@ -346,7 +346,7 @@ impl ModelOverSets<'_> {
         let mut text = key.text.clone();
         let is_period = key.mapping.is_empty() && self.is_period(compiler, metric_set, &key.text);
         if !key.mapping.is_empty() {
-            let Some(part) = key.mapped_column(metric_set) else {
+            let Some(part) = key.key_column_of_set(metric_set) else {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
                     key.span,
@@ -375,7 +375,7 @@ impl ModelOverSets<'_> {
         let shared = self
             .relation_column_of_shared_key(compiler, set, key)
             .filter(|_| !is_period);
-        let current = metric_set.current_key(&text).filter(|_| !is_period);
+        let current = metric_set.key_with_current_name(&text).filter(|_| !is_period);
         text = current.or(shared).unwrap_or(text);
         let (base, frame) = metric_set.timeframe_of(&text).unzip();
         let time = metric_set.time.as_ref().zip(base);
@@ -396,7 +396,7 @@ impl ModelOverSets<'_> {
         let hides_time = |key: &ModelKey| self.hides_time(compiler, metric_set, key);
         let hidden = metric_set.time.as_ref().filter(|_| self.keys.iter().any(hides_time));
         let text = match (hidden, time) {
-            (Some(hidden), _) => SetTime::qualified(
+            (Some(hidden), _) => MetricSetTime::qualified(
                 &text,
                 &hidden.column,
                 &format!("{}.{}", metric_set.input_name(), hidden.column),
@@ -405,11 +405,11 @@ impl ModelOverSets<'_> {
             (None, None) => text,
         };
         // In a step with `from`, `ordered_at[fiscal_year]` is a year number instead of a date.
-        let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
+        let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecOrigin::Periods;
         let fiscal_offset = period
             .filter(|_| is_year)
             .and_then(|_| self.fiscal_offset(compiler, metric_set));
-        let formula = first_day(&text, fiscal_offset);
+        let formula = first_day_formula(&text, fiscal_offset);
         // A formula can refer to a definition, but not to a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
         Ok(MetricSetKey {
@@ -487,7 +487,7 @@ impl ModelOverSets<'_> {
 }
 
 /// Key that is a column of a relation that a metric set reads or joins.
-struct RelationColumn {
+struct QualifiedKeyColumn {
     /// Relation, column and timeframe. Two metric sets have the same key if all three are equal.
     identity: [String; 3],
     /// Key, qualified with the name of the relation in the metric set.
@@ -496,7 +496,7 @@ struct RelationColumn {
 
 /// Returns the column of a key in a metric set. The key may use the name of the relation instead of its alias, or no
 /// name if only one joined relation is known to have the column. `None` if the key is a dimension of the metric set.
-fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<RelationColumn> {
+fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<QualifiedKeyColumn> {
     let (base, frame) = split_timeframe(key);
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));
     let (qualifier, column) = (qualifier.trim(), column.trim());
@@ -508,7 +508,7 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
     let joined = set.root.items_at("joins").iter();
     let joined = joined.filter_map(joined_relation);
     let inputs: Vec<(String, &str)> = std::iter::once((relation_name(from), from)).chain(joined).collect();
-    let find_relation = |to: &str| known_relation(&compiler.options, &RelationReference::read(to)?);
+    let find_relation = |to: &str| schema_relation(&compiler.options, &RelationReference::read(to)?);
     let only = |is_it: &dyn Fn(&(String, &str)) -> bool| {
         let mut candidates = inputs
             .iter()
@@ -538,7 +538,7 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
         false if frame.is_empty() => format!("{name}.{column}"),
         false => format!("{name}.{column}[{frame}]"),
     };
-    Some(RelationColumn {
+    Some(QualifiedKeyColumn {
         identity: [
             relation.unwrap_or_else(|| (*to).to_owned()),
             column.to_owned(),

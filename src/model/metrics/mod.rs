@@ -14,6 +14,7 @@
 //! diagnostics refer to the original files.
 
 mod aggregates;
+mod check_model;
 mod checks;
 mod columns;
 mod compile;
@@ -27,16 +28,15 @@ mod inlining;
 mod key_columns;
 mod key_periods;
 mod keys;
-mod model_over_sets;
+mod metric_set;
+mod model_on_metric_sets;
 mod non_additive;
 mod outdated_names;
 mod period_columns;
 mod period_range;
 mod period_steps;
 mod rows;
-mod set;
 mod set_changes;
-mod set_check;
 mod set_checks;
 mod set_extract;
 mod set_names;
@@ -51,16 +51,16 @@ mod union;
 mod window_checks;
 mod write_spec;
 
-pub use compile::UncompiledModelOverSets;
+pub use check_model::CHECK_MODEL_SUFFIX;
+pub use compile::UncompiledModelOnMetricSets;
 #[cfg(feature = "interpreter")]
 pub use expand::expand_periods;
 pub use expanded_model::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};
 pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::period_unit;
-pub use model_over_sets::{find_step_over_metric_sets, listed_metrics};
+pub use metric_set::{INHERITED_SETTINGS, MetricSet, MetricSetWithErrors, MetricSets, is_metric_set};
+pub use model_on_metric_sets::{find_step_over_metric_sets, listed_metrics};
 pub use period_steps::period_steps;
-pub use set::{MetricSet, MetricSetWithErrors, MetricSets, SETTINGS, is_metric_set};
 pub use set_changes::MetricChange;
-pub use set_check::CHECK_MODEL_SUFFIX;
 pub use step_text::node_text;
 pub use total_source::AggregatingStep;

@@ -4,18 +4,18 @@
 use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashSet;
 
-use super::columns::Replacement;
+use super::columns::FormulaReplacement;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::MetricSetKey;
-use super::model_over_sets::ModelOverSets;
+use super::metric_set::MetricSet;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::rows::parse_name_use;
-use super::set::MetricSet;
-use super::step_text::{DefinitionText, StepText, StepTextColumns, TextWithPosition};
-use super::text_with_origins::{TextWithOrigins, plain_name};
+use super::step_text::{DefinitionText, StepText, StepTextProjection, TextWithPosition};
+use super::text_with_origins::{TextWithOrigins, remove_special_characters};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
-use crate::load::Loader;
+use crate::load::SpecLoader;
 use crate::plan::{key_name, split_timeframe, unused_name};
 use crate::span::Span;
 use std::ops::Range;
@@ -54,7 +54,13 @@ impl RuleColumn {
 
     /// Returns the name of the output column, with a suffix if a definition of the metric set, a column in `columns` or
     /// another key has this name.
-    fn free_name(&self, column: &NameUse, set: &MetricSet, keys: &Arena<MetricSetKey>, columns: &[String]) -> String {
+    fn unused_output_name(
+        &self,
+        column: &NameUse,
+        set: &MetricSet,
+        keys: &Arena<MetricSetKey>,
+        columns: &[String],
+    ) -> String {
         let name = self.output_name(column);
         let is_name = |other: &str| other.eq_ignore_ascii_case(&name);
         let is_timeframe = |key: &MetricSetKey| {
@@ -95,7 +101,7 @@ pub struct RowGroup {
     pub rule: Option<NonAdditiveRule>,
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Returns the rows that the aggregates of a metric read.
     pub fn row_group(&self, id: MetricId) -> RowGroup {
         let set = &self.sets[id.0];
@@ -108,7 +114,7 @@ impl ModelOverSets<'_> {
                 span,
             };
             let mut ignored = Vec::new();
-            let per = Loader::new(&set.text, &mut ignored)
+            let per = SpecLoader::new(&set.text, &mut ignored)
                 .list(rule, "per")
                 .unwrap_or_default();
             let per = per.iter().map(|name| column(name.text, name.span(&set.text)));
@@ -150,7 +156,7 @@ impl ModelOverSets<'_> {
         id: MetricId,
         within: &Range<usize>,
         keys: &Arena<MetricSetKey>,
-    ) -> Vec<Replacement> {
+    ) -> Vec<FormulaReplacement> {
         let formula = self.formula(id);
         let mut replaced = match self.row_group(id).rule {
             None => self.replacements_for_key_names(id.0, formula, keys),
@@ -182,7 +188,7 @@ impl ModelOverSets<'_> {
             ("first", "MIN")
         };
         let mut rows = StepText {
-            name: self.free_step_name(&format!(
+            name: self.unused_step_name(&format!(
                 "{}_with_{first}_{}{end_of_name}",
                 self.sets[set].name,
                 rule.time
@@ -239,15 +245,16 @@ impl ModelOverSets<'_> {
             }
             key_names.push(name);
         }
-        let name_of_rule =
-            |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set], keys, &column_names);
+        let name_of_rule = |column: &RuleColumn| {
+            column.unused_output_name(&column_of_rule(column), &self.sets[set], keys, &column_names)
+        };
         // `add_timeframe` skips a timeframe that is already a key.
         for column in timeframes {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }
         let over = quote_formula_name(&name_of_rule(&rule.time));
         let columns = column_names.iter().chain(&key_names);
-        let bound_name = name_for_bound(&format!("{first}_{over}"), [&rows, &grouped], columns);
+        let bound_name = unused_bound_name(&format!("{first}_{over}"), [&rows, &grouped], columns);
         let bound = format!("{function}({over}:{over})");
         rows.definitions
             .push(DefinitionText::generated(&bound_name, &bound, file, span));
@@ -259,7 +266,7 @@ impl ModelOverSets<'_> {
             }
         }
         rows.partition_by = Some(partition);
-        rows.keep = (!column_names.is_empty()).then_some(StepTextColumns::Columns(column_names));
+        rows.keep = (!column_names.is_empty()).then_some(StepTextProjection::Columns(column_names));
         let filter = TextWithOrigins::generated(&format!("{over} = {bound_name}"), file, span);
         let names: Vec<String> = rows.definitions.iter().map(|text| text.name.to_lowercase()).collect();
         let step = StepText {
@@ -288,7 +295,7 @@ impl ModelOverSets<'_> {
         names
             .chain(dimensions.map(|formula| formula.name.clone()))
             .chain(
-                self.second_names_of_dimensions(compiler, set, keys)
+                self.alias_hidden_dimensions(compiler, set, keys)
                     .into_iter()
                     .map(|definition| definition.name),
             )
@@ -297,14 +304,18 @@ impl ModelOverSets<'_> {
 }
 
 /// Returns the preferred name for the bound of a rule, or a similar name if a column of the steps has the name.
-fn name_for_bound<'n>(
+fn unused_bound_name<'n>(
     preferred_name: &str,
     steps: [&'n StepText; 2],
     columns: impl Iterator<Item = &'n String>,
 ) -> String {
     let definitions = steps.into_iter().flat_map(|step| &step.definitions);
     let in_use = definitions.map(|definition| &definition.name).chain(columns);
-    unused_name(&plain_name(preferred_name), in_use.map(String::as_str), 0)
+    unused_name(
+        &remove_special_characters(preferred_name),
+        in_use.map(String::as_str),
+        0,
+    )
 }
 
 /// Returns the name of a column after the relations of a metric set are joined.

@@ -6,14 +6,14 @@ use formulac_syntax::lex::quote_formula_name;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::{MetricSetKey, ModelKeys};
-use super::model_over_sets::ModelOverSets;
-use super::set::{MetricSet, MetricSets};
-use super::set_names::SetName;
+use super::metric_set::{MetricSet, MetricSets};
+use super::model_on_metric_sets::ModelOnMetricSets;
+use super::set_names::ResolvedSetName;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::plan::{key_name, split_timeframe};
-use crate::schema::lookups::{self, Lookup};
+use crate::schema::lookups::{self, RecordedLookup};
 use crate::span::Span;
 
 impl MetricSet {
@@ -39,7 +39,7 @@ impl MetricSet {
 
     /// Returns a key with the current name of its dimension: `region` becomes `sales_region`. `None` if the key does
     /// not use the former name of a dimension.
-    pub fn current_key(&self, key: &str) -> Option<String> {
+    pub fn key_with_current_name(&self, key: &str) -> Option<String> {
         let (name, frame) = split_timeframe(key);
         let current = quote_formula_name(self.current_dimension(name)?);
         Some(match frame {
@@ -49,7 +49,7 @@ impl MetricSet {
     }
 
     /// Warns about the former name of a dimension.
-    pub fn renamed_dimension(&self, former: &str, current: &str, span: Span) -> Diagnostic {
+    pub fn renamed_dimension_warning(&self, former: &str, current: &str, span: Span) -> Diagnostic {
         let message = format!(
             "the dimension `{former}` of the set `{}` has been renamed to `{current}`",
             self.name
@@ -58,7 +58,7 @@ impl MetricSet {
     }
 
     /// Warns about the former name of a metric.
-    pub fn renamed_metric(&self, former: &str, current: &str, span: Span) -> Diagnostic {
+    pub fn renamed_metric_warning(&self, former: &str, current: &str, span: Span) -> Diagnostic {
         let message = format!("the metric `{}.{former}` has been renamed to `{current}`", self.name);
         Diagnostic::new(Code::DeprecatedMetric, span, message)
     }
@@ -80,16 +80,16 @@ impl MetricSet {
         let formulas = formulas.into_iter();
         for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
             let span = formula.file_span(&name.range);
-            let (owner, index) = match self.resolve(&formula.name, name, &find) {
-                SetName::Own(index) => (self, index),
-                SetName::OfSets(candidates) => match candidates.as_slice() {
+            let (owner, index) = match self.resolve_name_in_formula(&formula.name, name, &find) {
+                ResolvedSetName::Own(index) => (self, index),
+                ResolvedSetName::OfSets(candidates) => match candidates.as_slice() {
                     [candidate] => *candidate,
                     _ => continue,
                 },
                 _ => continue,
             };
             if let Some(current) = owner.current_name(&name.name) {
-                let fault = owner.renamed_metric(&name.name, current, span);
+                let fault = owner.renamed_metric_warning(&name.name, current, span);
                 faults.push(fault.with_help(match name.qualifier {
                     Some(_) => format!("write `{}.{current}`", owner.name),
                     None => format!("write `{current}`"),
@@ -97,7 +97,7 @@ impl MetricSet {
             }
             // A deprecated metric may use other deprecated metrics, because all of them will be removed.
             if !self.is_deprecated(&formula.name) {
-                faults.extend(owner.deprecation(index, span, today));
+                faults.extend(owner.deprecation_warning(index, span, today));
             }
         }
         faults
@@ -110,7 +110,7 @@ impl MetricSet {
 
     /// Warns about a use of a metric or dimension that the metric set marks as deprecated. On and after the `until`
     /// date, the use is an error.
-    pub fn deprecation(&self, index: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
+    pub fn deprecation_warning(&self, index: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
         let definition = self.definitions.try_get(index)?;
         let kind = if self.is_metric(definition) {
             "metric"
@@ -121,7 +121,7 @@ impl MetricSet {
         let deprecated = self.properties(name)?.get("deprecated")?;
         let until = deprecated.text_at("until");
         if until.is_some() {
-            lookups::add_lookup(|| Lookup::CurrentDate);
+            lookups::add_lookup(|| RecordedLookup::CurrentDate);
         }
         let is_over = until.is_some_and(|until| today.is_some_and(|today| until <= today));
         let full = format!("{}.{name}", self.name);
@@ -144,7 +144,7 @@ impl MetricSet {
     }
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Reports deprecated metrics whose `until` date has passed, if formulas of the metric sets use them to compute the
     /// needed metrics.
     pub fn check_metrics_used_in_sets(
@@ -187,7 +187,7 @@ impl ModelOverSets<'_> {
             Some(_) => format!("write `{}.{current}`", set.name),
             None => format!("write `{column_name}`"),
         };
-        faults.push(set.renamed_metric(&name.name, current, span).with_help(help));
+        faults.push(set.renamed_metric_warning(&name.name, current, span).with_help(help));
     }
 
     /// Warns about deprecated dimensions, and about former names of dimensions, in the model's keys and filters.
@@ -198,16 +198,18 @@ impl ModelOverSets<'_> {
             let deprecation = |name: &str, span: Span| {
                 let index = metric_set
                     .position_by_any_name(name)
-                    .filter(|_| self.kind != SpecKind::WholeSet);
-                metric_set.deprecation(index?, span, today)
+                    .filter(|_| self.kind != SpecOrigin::WholeSet);
+                metric_set.deprecation_warning(index?, span, today)
             };
             for key in &self.keys {
-                let part = key.mapped_column(metric_set);
+                let part = key.key_column_of_set(metric_set);
                 let (text, span) = part.map_or((&key.text, key.span), |part| (&part.column, part.span));
                 let former = split_timeframe(text).0;
                 faults.extend(deprecation(former, span));
-                let (Some(current), Some(entry)) = (metric_set.current_dimension(former), metric_set.current_key(text))
-                else {
+                let (Some(current), Some(entry)) = (
+                    metric_set.current_dimension(former),
+                    metric_set.key_with_current_name(text),
+                ) else {
                     continue;
                 };
                 let help = match part {
@@ -221,14 +223,23 @@ impl ModelOverSets<'_> {
                         )
                     }
                 };
-                faults.push(metric_set.renamed_dimension(former, current, span).with_help(help));
+                faults.push(
+                    metric_set
+                        .renamed_dimension_warning(former, current, span)
+                        .with_help(help),
+                );
             }
-            for (_, filter) in self.filters_of(*set) {
-                for name in filter.names.iter().filter(|name| self.key_of_filter(name).is_none()) {
+            for (_, filter) in self.filters_of_set(*set) {
+                for name in filter
+                    .names
+                    .iter()
+                    .filter(|name| self.key_of_filter_name(name).is_none())
+                {
                     let plain = name.qualifier.is_none().then_some(&name.name);
                     faults.extend(plain.and_then(|plain| deprecation(plain, filter.file_span(&name.range))));
                     if let Some(current) = self.current_name_in_filter(*set, name) {
-                        let fault = metric_set.renamed_dimension(&name.name, current, filter.file_span(&name.range));
+                        let fault =
+                            metric_set.renamed_dimension_warning(&name.name, current, filter.file_span(&name.range));
                         faults.push(fault.with_help(format!("write `{}`", name.replacement_text(current))));
                     }
                 }
@@ -243,7 +254,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the position of the key to which a name in a filter of the model refers.
-    pub fn key_of_filter(&self, name: &NameUse) -> Option<usize> {
+    pub fn key_of_filter_name(&self, name: &NameUse) -> Option<usize> {
         let is_key = |text: &str| name.qualifier.is_none() && text.eq_ignore_ascii_case(&name.name);
         self.keys.iter().position(|key| is_key(&key.text))
     }

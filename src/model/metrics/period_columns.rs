@@ -4,13 +4,13 @@
 use formulac_syntax::lex::quote_formula_name;
 
 use super::keys::period_unit;
-use super::model_over_sets::{ModelKey, ModelOverSets};
-use super::set::MetricSet;
+use super::metric_set::MetricSet;
+use super::model_on_metric_sets::{ModelKey, ModelOnMetricSets};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Warns about a key that is a column, although it has the name of a period of the set's `time`.
     pub fn column_named_as_period_warning(
         &self,
@@ -63,7 +63,7 @@ impl ModelOverSets<'_> {
         key: &'s ModelKey,
         set_indexes: &'s [usize],
     ) -> impl Iterator<Item = &'s MetricSet> {
-        let is_word = self.kind == SpecKind::OverSets && key.mapping.is_empty() && period_unit(&key.text).is_some();
+        let is_word = self.kind == SpecOrigin::OverSets && key.mapping.is_empty() && period_unit(&key.text).is_some();
         let sets = set_indexes.iter().map(|set| &*self.sets[*set]);
         sets.filter(move |set| {
             let has_no_name = !set.is_time(&key.text) && set.position_by_any_name(&key.text).is_none();

@@ -4,13 +4,13 @@ use formulac_syntax::lex::quote_formula_name;
 
 use super::columns::ModelColumns;
 use super::formulas::analyze;
-use super::keys::{MetricSetKey, ModelKeys, first_day};
-use super::model_over_sets::ModelOverSets;
+use super::keys::{MetricSetKey, ModelKeys, first_day_formula};
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::text_with_origins::TextWithOrigins;
 use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::{SpannedText, SpecKind, Step};
+use crate::load::{SpannedText, SpecOrigin, Step};
 use crate::span::Span;
 use crate::time_range::TimeLength;
 use crate::yaml::Node;
@@ -28,7 +28,7 @@ impl PeriodBound {
     /// Reads a bound: a date `YYYY-MM-DD` or a constant formula, which may begin with `=`.
     pub fn read(node: &Node) -> Option<Self> {
         let text = node.text()?.trim();
-        let date = iso_date(text);
+        let date = parse_iso_date(text);
         let formula = match date {
             Some((year, month, day)) => format!("DATE({year}, {month}, {day})"),
             None => format!("({})", text.strip_prefix('=').unwrap_or(text)),
@@ -49,7 +49,7 @@ impl PeriodBound {
         let looks_like_date = is_digits && separators == 2;
         if looks_like_date {
             let fault = Diagnostic::new(Code::WrongShape, node.span, format!("`{text}` is not a valid date"));
-            return iso_date(text)
+            return parse_iso_date(text)
                 .is_none()
                 .then(|| fault.with_help("write a date as YYYY-MM-DD"));
         }
@@ -78,7 +78,7 @@ impl PeriodBound {
 
     /// Returns an error if two dates are in the wrong order and therefore select no period. `None` if one of them is a
     /// formula.
-    pub fn reversed_fault([(first, from), (last, to)]: [(&str, &Node); 2]) -> Option<Diagnostic> {
+    pub fn reversed_bounds_error([(first, from), (last, to)]: [(&str, &Node); 2]) -> Option<Diagnostic> {
         let date = |node: &Node| Self::read(node)?.date;
         if date(from)? <= date(to)? {
             return None;
@@ -96,7 +96,7 @@ impl PeriodBound {
     pub fn key_value(&self, key: &MetricSetKey) -> Option<String> {
         let frame = key.frame.as_deref()?;
         Some(match key.fiscal_offset {
-            Some(_) => self.days(frame, key.fiscal_offset).0,
+            Some(_) => self.period_days(frame, key.fiscal_offset).0,
             None => self.period(frame),
         })
     }
@@ -134,14 +134,14 @@ impl PeriodBound {
             // If the month is too short to contain the day, use the last day of the month.
             let last = (1..=day).rev();
             let first_of_month = check::shift_date(&format!("{year:04}-01-01"), month - 1 - months, 0)?;
-            let (year, month, _) = iso_date(&first_of_month)?;
+            let (year, month, _) = parse_iso_date(&first_of_month)?;
             let date = last
                 .map(|day| format!("{year:04}-{month:02}-{day:02}"))
                 .find(|date| check::is_iso_date(date))?;
-            let (year, month, day) = iso_date(&check::shift_date(&date, 0, -days)?)?;
+            let (year, month, day) = parse_iso_date(&check::shift_date(&date, 0, -days)?)?;
             return Some(format!("DATE({year}, {month}, {day})"));
         }
-        let (mut start, _) = self.days(frame, fiscal_offset);
+        let (mut start, _) = self.period_days(frame, fiscal_offset);
         if months > 0 {
             start = format!("EDATE({start}, -{months})");
         }
@@ -151,7 +151,7 @@ impl PeriodBound {
     /// Returns the formula for the period that contains the date. A fiscal year is a number.
     fn period(&self, frame: &str) -> String {
         match (self.date, timeframe_months_and_offset(frame, None)) {
-            (Some(_), Some(_)) => self.days(frame, None).0,
+            (Some(_), Some(_)) => self.period_days(frame, None).0,
             (Some(_), None) if frame == "day" => self.formula.clone(),
             _ => format!("{}[{frame}]", self.formula),
         }
@@ -159,7 +159,7 @@ impl PeriodBound {
 
     /// Returns the first day of the period that contains the date, and the first day after the period. `None` for a day
     /// after the last year of the calendar.
-    fn days(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
+    fn period_days(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
         let formula = &self.formula;
         let months = timeframe_months_and_offset(frame, fiscal_offset);
         if let (Some((year, month, _)), Some((length, offset))) = (self.date, months) {
@@ -170,21 +170,21 @@ impl PeriodBound {
             return (day(start), (after < 10_000 * 12).then(|| day(after)));
         }
         let start = match frame {
-            "fiscal_year" => first_day(&format!("{formula}[{frame}]"), fiscal_offset),
+            "fiscal_year" => first_day_formula(&format!("{formula}[{frame}]"), fiscal_offset),
             _ => self.period(frame),
         };
         let after = match (months, self.date) {
             (Some((length, _)), _) => Some(format!("EDATE({start}, {length})")),
             (None, Some((9999, ..))) if frame == "week" => None,
             (None, _) if frame == "week" => Some(format!("{start} + 7")),
-            (None, Some(date)) => next_day(date),
+            (None, Some(date)) => next_day_formula(date),
             (None, None) => Some(format!("{start} + 1")),
         };
         (start, after)
     }
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     pub fn bound(&self, key: &str) -> Option<PeriodBound> {
         PeriodBound::read(self.step.get(key)?)
     }
@@ -201,13 +201,13 @@ impl ModelOverSets<'_> {
     /// `None` if the model may read rows from any time.
     pub fn look_back_length(&self, keys: &ModelKeys, columns: &ModelColumns) -> Option<TimeLength> {
         let is_along_time = match &self.order_by {
-            None => self.kind != SpecKind::Periods,
+            None => self.kind != SpecOrigin::Periods,
             Some(order) => {
-                let ordered = self.keys_in(keys, order);
+                let ordered = self.keys_of_order(keys, order);
                 let is_period = |index: &usize| keys.key_in_first_set(*index).is_some_and(|key| key.frame.is_some());
                 // The formulas of a step with periods were analyzed with the step's own order. For all other models,
                 // the lengths assume an ascending order.
-                let is_ascending = self.kind == SpecKind::Periods || order.iter().all(|entry| !entry.descending);
+                let is_ascending = self.kind == SpecOrigin::Periods || order.iter().all(|entry| !entry.descending);
                 let are_keys = ordered.len() == order.len();
                 is_ascending && are_keys && ordered.into_iter().find(is_period) == keys.time
             }
@@ -243,7 +243,7 @@ impl ModelOverSets<'_> {
             let Some(bound) = self.bound(name).filter(|_| name == "until" || look_back.is_some()) else {
                 continue;
             };
-            let (start, after) = bound.days(frame, fiscal_offset);
+            let (start, after) = bound.period_days(frame, fiscal_offset);
             let condition = match (
                 is_plain,
                 name,
@@ -279,7 +279,7 @@ impl ModelOverSets<'_> {
         let time = keys.time?;
         let key = keys.key_in_first_set(time)?;
         // A key that is not a period, such as a column of instants, is compared with the day of the bound.
-        let value = bound.key_value(key).unwrap_or_else(|| bound.days("day", None).0);
+        let value = bound.key_value(key).unwrap_or_else(|| bound.period_days("day", None).0);
         let condition = format!("{} >= {value}", quote_formula_name(&keys.names[time]));
         Some(TextWithOrigins::generated(&condition, 0, bound.span))
     }
@@ -310,7 +310,7 @@ impl ModelOverSets<'_> {
         }
         let bounds = ["since", "until"].map(|name| Some((name, self.step.get(name)?)));
         if let [Some(since), Some(until)] = bounds {
-            faults.extend(PeriodBound::reversed_fault([since, until]));
+            faults.extend(PeriodBound::reversed_bounds_error([since, until]));
         }
         let since = self.step.get("since").filter(|_| self.incremental_node().is_some());
         if let Some((since, None)) = since.and_then(|node| Some((node, PeriodBound::read(node)?.date))) {
@@ -342,13 +342,13 @@ fn timeframe_months_and_offset(frame: &str, fiscal_offset: Option<u8>) -> Option
 }
 
 /// Returns the formula for the day after a date.
-fn next_day((year, month, day): (u32, u32, u32)) -> Option<String> {
-    let (year, month, day) = iso_date(&check::next_day(&format!("{year:04}-{month:02}-{day:02}"))?)?;
+fn next_day_formula((year, month, day): (u32, u32, u32)) -> Option<String> {
+    let (year, month, day) = parse_iso_date(&check::next_day(&format!("{year:04}-{month:02}-{day:02}"))?)?;
     Some(format!("DATE({year}, {month}, {day})"))
 }
 
 /// Parses a calendar date, `YYYY-MM-DD`.
-pub fn iso_date(text: &str) -> Option<(u32, u32, u32)> {
+pub fn parse_iso_date(text: &str) -> Option<(u32, u32, u32)> {
     let part = |range: std::ops::Range<usize>| text.get(range)?.parse().ok();
     check::is_iso_date(text).then_some((part(0..4)?, part(5..7)?, part(8..10)?))
 }

@@ -7,23 +7,23 @@ use std::sync::Arc;
 use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashSet;
 
-use super::formulas::{AnalysisScope, analyze, analyze_in};
+use super::formulas::{AnalysisScope, analyze, analyze_in_scope};
 use super::keys::relation_name;
-use super::model_over_sets::{ListedMetric, ModelKey, ModelOverSets, read_keys};
-use super::set::{InputTimeframe, MetricSet, SetTime, column_types};
+use super::metric_set::{InputTimeframe, MetricSet, MetricSetTime, column_types};
+use super::model_on_metric_sets::{ListedMetric, ModelKey, ModelOnMetricSets, read_group_by};
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::lex::split_list;
-use crate::load::{Loader, SpecKind, Step};
+use crate::load::{SpecLoader, SpecOrigin, Step};
 use crate::plan::key_name;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind};
 use crate::{Level, Type};
 
-const GROUP_BY_TIMEFRAME: &str =
+const GROUP_BY_TIMEFRAME_HELP: &str =
     "group by a timeframe, such as `group_by: \"ordered_at[month]\"`, or filter the rows with `where`";
 
 /// Keys that specify the periods of a step.
@@ -44,16 +44,16 @@ pub fn read_period_step<'y>(
     (root, source): (&'y Node, &'y str),
     (index, node): (usize, &'y Node),
     faults: &mut Vec<Diagnostic>,
-) -> Option<ModelOverSets<'y>> {
+) -> Option<ModelOnMetricSets<'y>> {
     let (word, value) = PERIOD_KEYS.iter().find_map(|key| Some((*key, node.get(key)?)))?;
     if node.get("group_by").is_none() {
-        faults.push(ungrouped_step(word, value.span));
+        faults.push(ungrouped_step_error(word, value.span));
         return None;
     }
     let before = faults.len();
     let mut ignored = Vec::new();
-    let mut loader = Loader::new(source, &mut ignored);
-    let keys = read_keys(&loader, node);
+    let mut loader = SpecLoader::new(source, &mut ignored);
+    let keys = read_group_by(&loader, node);
     let step = loader.read_step(node, std::ptr::eq(node, root));
     // The formulas are analyzed like the formulas of a metric set, but may read keys as well as aggregates.
     let period_step = Step {
@@ -67,8 +67,8 @@ pub fn read_period_step<'y>(
         .first()
         .map(|entry| crate::compiler::split_sort_key(entry.text));
     let (input, pairs) = input_of_period_step(root, node, index);
-    let mut set = set_without_formulas(input, pairs, node.span);
-    let earlier = EarlierSteps::read(compiler, (root, source), index);
+    let mut set = step_as_metric_set(input, pairs, node.span);
+    let earlier = EarlierStepColumns::read(compiler, (root, source), index);
     let mut types = column_types(compiler, &set.root);
     types.extend(earlier.names.into_iter().map(|name| (name, Type::Unknown)));
     // Without joins, a qualified name refers to the same column as the unqualified name.
@@ -81,7 +81,7 @@ pub fn read_period_step<'y>(
         types: &types,
         is_descending: order.is_some_and(|(_, descending)| descending),
     };
-    let (formulas, _) = analyze_in(compiler, &period_step, source, &analysis_scope);
+    let (formulas, _) = analyze_in_scope(compiler, &period_step, source, &analysis_scope);
     let around = Step {
         group_by: Vec::new(),
         definitions: Vec::new(),
@@ -91,7 +91,7 @@ pub fn read_period_step<'y>(
     let (conditions, _) = analyze(compiler, &around, source);
     set.periods = earlier.periods;
     set.add_formulas(formulas);
-    choose_time(&mut set, &keys, (node, value.span), faults);
+    choose_time_column(&mut set, &keys, (node, value.span), faults);
     let set_metrics = set
         .definitions
         .iter()
@@ -103,7 +103,7 @@ pub fn read_period_step<'y>(
         name: formula.name.clone(),
         span: formula.span,
     });
-    let mut model = ModelOverSets {
+    let mut model = ModelOnMetricSets {
         root,
         step: node,
         source,
@@ -118,7 +118,7 @@ pub fn read_period_step<'y>(
         order_by: node.get("order_by").map(|_| Vec::new()),
         partition_by: node.get("partition_by").map(|_| Vec::new()),
         span: value.span,
-        kind: SpecKind::Periods,
+        kind: SpecOrigin::Periods,
         taken_names: FxHashSet::default(),
     };
     for formula in conditions {
@@ -133,7 +133,7 @@ pub fn read_period_step<'y>(
 }
 
 /// Converts a step with periods to a metric set, without the formulas of the step.
-fn set_without_formulas(name: String, pairs: Vec<(Node, Node)>, span: Span) -> MetricSet {
+fn step_as_metric_set(name: String, pairs: Vec<(Node, Node)>, span: Span) -> MetricSet {
     MetricSet {
         name,
         name_span: span,
@@ -155,11 +155,16 @@ fn set_without_formulas(name: String, pairs: Vec<(Node, Node)>, span: Span) -> M
 
 /// Uses the column of the step's period key as the time column of the step. Reports a step that specifies periods but
 /// has no period key.
-fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Span), faults: &mut Vec<Diagnostic>) {
+fn choose_time_column(
+    set: &mut MetricSet,
+    keys: &[ModelKey],
+    (node, span): (&Node, Span),
+    faults: &mut Vec<Diagnostic>,
+) {
     let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
     match (time_column(set, keys, node), range) {
         (Ok(column), _) => {
-            set.time = Some(SetTime {
+            set.time = Some(MetricSetTime {
                 column,
                 grain: None,
                 span,
@@ -178,7 +183,7 @@ fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Spa
 }
 
 /// Reports a step that specifies periods but is not grouped.
-fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
+fn ungrouped_step_error(word: &str, span: Span) -> Diagnostic {
     let (code, why, help) = match word {
         "fill" => (
             Code::FillKey,
@@ -188,7 +193,7 @@ fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
         _ => (
             Code::PeriodRange,
             "because it selects periods of a grouping column",
-            GROUP_BY_TIMEFRAME,
+            GROUP_BY_TIMEFRAME_HELP,
         ),
     };
     Diagnostic::new(code, span, format!("`{word}` needs a step with `group_by`, {why}")).with_help(help)
@@ -244,7 +249,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
     candidate_lists
         .and_then(|mut columns| columns.pop())
         .ok_or_else(|| match candidates.as_slice() {
-            [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME.to_owned()),
+            [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME_HELP.to_owned()),
             several => (
                 "the step groups by periods of several columns",
                 format!("begin `order_by` with the key of {}", join_names(several, "or")),
@@ -254,17 +259,17 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
 
 /// Columns that a step may read from the steps before it.
 #[derive(Default)]
-struct EarlierSteps {
+struct EarlierStepColumns {
     /// Keys and definitions that are timeframes, by name.
     periods: BTreeMap<String, InputTimeframe>,
     /// Lower-case names of all columns. A name that looks like a cell, such as `q1`, is a column only if it is listed.
     names: BTreeSet<String>,
 }
 
-impl EarlierSteps {
+impl EarlierStepColumns {
     fn read(compiler: &Compiler, (root, source): (&Node, &str), index: usize) -> Self {
         let mut ignored = Vec::new();
-        let mut loader = Loader::new(source, &mut ignored);
+        let mut loader = SpecLoader::new(source, &mut ignored);
         let mut earlier = Self::default();
         let periods = &mut earlier.periods;
         let steps = root.items_at("steps");
@@ -286,15 +291,15 @@ impl EarlierSteps {
                 period_entries.for_each(|(name, period)| period.origin = format!("{step_index}.{name}"));
             }
             let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
-            let mut set = set_without_formulas(String::new(), Vec::new(), node.span);
+            let mut set = step_as_metric_set(String::new(), Vec::new(), node.span);
             set.periods.clone_from(periods);
             set.add_formulas(formulas);
             let definitions = set.definitions.iter().map(|formula| formula.name.clone());
-            for text in definitions.chain(read_keys(&loader, node).into_iter().map(|key| key.text)) {
+            for text in definitions.chain(read_group_by(&loader, node).into_iter().map(|key| key.text)) {
                 let name = key_name(&text).to_lowercase();
                 match set.date_part_of(&text) {
                     Some((column, frame)) => {
-                        let origin = set.origin(column, &frame).map(str::to_owned);
+                        let origin = set.timeframe_origin(column, &frame).map(str::to_owned);
                         let origin = origin.unwrap_or_else(|| format!("{step_index}.{}", column.to_lowercase()));
                         periods.insert(name.clone(), InputTimeframe { frame, origin })
                     }

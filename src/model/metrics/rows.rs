@@ -2,22 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use super::columns::Replacement;
-use super::filter_names::FilterName;
+use super::columns::FormulaReplacement;
+use super::filter_names::FilterReplacement;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetNameTarget;
 use super::keys::{MetricSetKey, joined_relation};
-use super::model_over_sets::ModelOverSets;
+use super::metric_set::MetricSet;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::non_additive::NonAdditiveRule;
-use super::set::MetricSet;
 use super::step_text::{DefinitionText, StepText, TextWithPosition, node_text};
 use super::text_with_origins::TextWithOrigins;
 use crate::arena::Arena;
-use crate::catalog_lookup::known_relation;
+use crate::catalog_lookup::schema_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::lex::split_list;
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::plan::split_timeframe;
 use crate::schema::Relation;
 use crate::span::Span;
@@ -25,16 +25,16 @@ use crate::yaml::Node;
 
 /// Names of the columns and dimensions that a step reads from the rows of a metric set.
 #[derive(Default)]
-struct NamesUsed {
+struct MetricSetReads {
     /// Columns: qualifier and name, in lower case.
     columns: BTreeSet<(String, String)>,
     dimensions: BTreeSet<usize>,
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Returns a grouped step that computes `columns` from the rows of a metric set. `formulas` contains the formulas
     /// of the metric set that these columns use, and `rule` is the rule that selects the rows.
-    pub fn rows_step(
+    pub fn grouped_rows_step(
         &self,
         compiler: &Compiler,
         set: usize,
@@ -44,11 +44,11 @@ impl ModelOverSets<'_> {
     ) -> StepText {
         let metric_set = &self.sets[set];
         let file = self.file_number_of_set(set);
-        let mut names_used = NamesUsed::default();
+        let mut names_used = MetricSetReads::default();
         for formula in formulas.iter().copied().chain(&metric_set.filter) {
             self.record_names(set, formula, &mut names_used);
         }
-        for (_, filter) in self.filters_of(set) {
+        for (_, filter) in self.filters_of_set(set) {
             self.record_filter_names(set, filter, &mut names_used);
         }
         if let (false, Some(time)) = (bounds.is_empty(), &metric_set.time) {
@@ -84,7 +84,7 @@ impl ModelOverSets<'_> {
             .iter()
             .filter_map(|key| key.definition.clone())
             .chain(dimensions)
-            .chain(self.second_names_of_dimensions(compiler, set, keys))
+            .chain(self.alias_hidden_dimensions(compiler, set, keys))
             .chain(columns);
         StepText {
             from: from.map(|(node, text)| TextWithPosition::new(text, file, node.span)),
@@ -101,7 +101,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the model's filters that apply to a metric set.
-    pub fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
+    pub fn filters_of_set(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
         let name = &self.sets[set].name;
         self.filters.iter().filter(move |(filter_set, _)| {
             filter_set
@@ -110,7 +110,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    fn record_names(&self, set: usize, formula: &MetricFormula, names_used: &mut NamesUsed) {
+    fn record_names(&self, set: usize, formula: &MetricFormula, names_used: &mut MetricSetReads) {
         for name in &formula.names {
             self.record_used_name(set, &formula.name, name, names_used);
         }
@@ -118,8 +118,11 @@ impl ModelOverSets<'_> {
 
     /// Records the names in a filter of the model, which may be former names of dimensions. The columns of keys are
     /// recorded with the keys.
-    fn record_filter_names(&self, set: usize, filter: &MetricFormula, names_used: &mut NamesUsed) {
-        let names = filter.names.iter().filter(|name| self.key_of_filter(name).is_none());
+    fn record_filter_names(&self, set: usize, filter: &MetricFormula, names_used: &mut MetricSetReads) {
+        let names = filter
+            .names
+            .iter()
+            .filter(|name| self.key_of_filter_name(name).is_none());
         for name in names {
             let current = self.current_name_in_filter(set, name);
             let name = NameUse {
@@ -136,7 +139,7 @@ impl ModelOverSets<'_> {
         set: usize,
         formula: &MetricFormula,
         keys: &Arena<MetricSetKey>,
-    ) -> Vec<Replacement> {
+    ) -> Vec<FormulaReplacement> {
         self.name_replacements(set, formula, keys, |name, column| {
             let qualifier = column.qualifier.as_ref().filter(|_| name.qualifier.is_none())?;
             Some(format!("{qualifier}.{}", name.name))
@@ -152,7 +155,7 @@ impl ModelOverSets<'_> {
         formula: &MetricFormula,
         keys: &Arena<MetricSetKey>,
         spell: impl Fn(&NameUse, &NameUse) -> Option<String>,
-    ) -> Vec<Replacement> {
+    ) -> Vec<FormulaReplacement> {
         let file = self.file_number_of_set(set);
         let replacement = |name: &NameUse| {
             let column = self.column_name_distinct_from_keys(set, &formula.name, name, keys);
@@ -163,7 +166,7 @@ impl ModelOverSets<'_> {
         formula.names.iter().filter_map(replacement).collect()
     }
 
-    fn record_used_name(&self, set: usize, formula_name: &str, name: &NameUse, names_used: &mut NamesUsed) {
+    fn record_used_name(&self, set: usize, formula_name: &str, name: &NameUse, names_used: &mut MetricSetReads) {
         match self.resolve_in_set(set, formula_name, name) {
             SetNameTarget::Dimension(index) => {
                 names_used.dimensions.insert(index);
@@ -179,10 +182,10 @@ impl ModelOverSets<'_> {
     }
 
     /// Adds to `names_used` the dimensions and columns from which the used dimensions are computed.
-    fn add_inputs_of_dimensions(&self, set: usize, names_used: &mut NamesUsed) {
+    fn add_inputs_of_dimensions(&self, set: usize, names_used: &mut MetricSetReads) {
         let mut next: Vec<usize> = names_used.dimensions.iter().copied().collect();
         while let Some(index) = next.pop() {
-            let mut more = NamesUsed::default();
+            let mut more = MetricSetReads::default();
             self.record_names(set, &self.sets[set].definitions[index], &mut more);
             names_used.columns.append(&mut more.columns);
             next.extend(
@@ -210,10 +213,10 @@ impl ModelOverSets<'_> {
                 &self.replacements_for_key_names(set, filter, keys),
             )
         }));
-        for (_, filter) in self.filters_of(set) {
+        for (_, filter) in self.filters_of_set(set) {
             let mut replaced = Vec::new();
             for name in &filter.names {
-                if let Some(FilterName { text, .. }) = self.filter_name(compiler, set, keys, name) {
+                if let Some(FilterReplacement { text, .. }) = self.filter_replacement(compiler, set, keys, name) {
                     let text = TextWithOrigins::generated(&text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
                 }
@@ -255,10 +258,15 @@ pub fn parse_name_use(text: &str) -> NameUse {
 }
 
 /// Returns the joins that the used columns need or may need. An inner join filters rows, so it is always needed.
-fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names_used: &NamesUsed) -> Vec<&'s Node> {
+fn used_joins<'s>(
+    compiler: &Compiler,
+    set: &'s MetricSet,
+    kind: SpecOrigin,
+    names_used: &MetricSetReads,
+) -> Vec<&'s Node> {
     let joins: Vec<&Node> = set.root.items_at("joins").iter().collect();
     let find_relation =
-        |text: &str| RelationReference::read(text).and_then(|from| known_relation(&compiler.options, &from));
+        |text: &str| RelationReference::read(text).and_then(|from| schema_relation(&compiler.options, &from));
     let from = set.root.text_at("from").and_then(find_relation);
     let mut columns = names_used.columns.clone();
     let mut required_joins = Vec::new();
@@ -288,7 +296,8 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, names
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
         // If the whole metric set is compiled, keep all joins, because the set contains their tests.
-        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods) || join.text_at("type") == Some("inner");
+        let is_inner =
+            matches!(kind, SpecOrigin::WholeSet | SpecOrigin::Periods) || join.text_at("type") == Some("inner");
         if is_inner || columns.iter().any(is_column) {
             required_joins.push(join);
             // A search for words is sufficient to find the relations to which a condition refers, because conditions

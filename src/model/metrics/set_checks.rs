@@ -1,12 +1,12 @@
 //! Checks the keys of a metric set.
 
 use super::formulas::{MetricFormula, NameUse};
-use super::period_range::iso_date;
-use super::set::MetricSet;
-use crate::checks::is_plain_name;
+use super::metric_set::MetricSet;
+use super::period_range::parse_iso_date;
+use crate::checks::is_identifier;
 use crate::diag::suggest::{nearest_name, similar_name_help};
 use crate::diag::{Code, Diagnostic};
-use crate::load::Loader;
+use crate::load::SpecLoader;
 use crate::plan::split_timeframe;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -54,7 +54,7 @@ impl MetricSet {
 
     /// Warns if a metric with `non_additive` also reads metrics without this key, because those metrics aggregate all
     /// rows.
-    pub(super) fn check_metrics_of_all_rows(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
+    pub(super) fn check_mixed_additivity(&self, index: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
         let formula = &self.definitions[index];
         let of_all_rows = |name: &&NameUse| {
             let other_index = self
@@ -91,7 +91,7 @@ impl MetricSet {
 }
 
 /// Reports a metric set without rows and without other sets, and keys that do not fit the set's input.
-pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
+pub(super) fn report_invalid_input(root: &Node, loader: &mut SpecLoader<'_, '_>) {
     match (root.get("from"), root.get("sets")) {
         (None, None) => loader.report_missing_key(
             root,
@@ -130,7 +130,7 @@ pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
 
 /// Reports joins that may change the number of the metric set's rows, because all metrics of the set are computed over
 /// these rows.
-pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
+pub(super) fn report_unsupported_joins(root: &Node, loader: &mut SpecLoader<'_, '_>) {
     let joins = root.items_at("joins");
     for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
         for node in joins.iter().filter_map(|join| join.get(key)) {
@@ -150,7 +150,7 @@ pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>)
 }
 
 /// Reports a timeframe as the `time` of a metric set. The keys of models determine the timeframe.
-pub(super) fn report_time_with_timeframe(root: &Node, loader: &mut Loader<'_, '_>) {
+pub(super) fn report_time_with_timeframe(root: &Node, loader: &mut SpecLoader<'_, '_>) {
     let Some(time) = root.get("time") else { return };
     let column = time.get("column").unwrap_or(time);
     let Some((name, frame)) = column
@@ -169,13 +169,13 @@ pub(super) fn report_time_with_timeframe(root: &Node, loader: &mut Loader<'_, '_
 }
 
 /// Reports a value in `deprecated` that must be a date but is not.
-pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
+pub(super) fn report_invalid_dates(root: &Node, loader: &mut SpecLoader<'_, '_>) {
     for (_, keys) in root.pairs_at("columns") {
         let until = keys.get("deprecated").and_then(|deprecated| deprecated.get("until"));
         let Some((node, text)) = until.and_then(|node| Some((node, node.text()?))) else {
             continue;
         };
-        if iso_date(text).is_none() {
+        if parse_iso_date(text).is_none() {
             let message = format!("`until` must be a date, found `{text}`");
             loader.report(
                 Diagnostic::new(Code::WrongShape, node.span, message).with_help("write a date such as `2026-12-31`"),
@@ -194,7 +194,7 @@ impl MetricSet {
             Some((set, name)) if set.eq_ignore_ascii_case(&self.name) => name,
             _ => text,
         };
-        if !is_plain_name(name) || self.position(name).is_some() {
+        if !is_identifier(name) || self.position(name).is_some() {
             return None;
         }
         let message = format!("`use` names `{name}`, but the set does not define it");

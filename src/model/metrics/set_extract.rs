@@ -6,16 +6,16 @@ use std::sync::Arc;
 use formulac_syntax::text::split_words;
 use rustc_hash::FxHashMap;
 
-use super::set::MetricSet;
+use super::metric_set::MetricSet;
 use super::step_text::node_text;
 use crate::CompiledSpec;
 use crate::arena::Arena;
-use crate::checks::is_plain_name;
+use crate::checks::is_identifier;
 use crate::span::Span;
 use crate::yaml;
 
 /// Keys of a metric set that have no effect on the SQL of models.
-const WITHOUT_SQL: [&str; 6] = ["description", "semantic_model", "owner", "approvers", "tags", "meta"];
+const KEYS_WITHOUT_SQL: [&str; 6] = ["description", "semantic_model", "owner", "approvers", "tags", "meta"];
 
 impl CompiledSpec {
     /// Returns, for each metric set that the model reads, the path of the set's file and an extract: the set with only
@@ -62,7 +62,7 @@ impl CompiledSpec {
         }
         for (key, value) in set.root.pairs().unwrap_or_default() {
             let Some(name) = key.text() else { continue };
-            if WITHOUT_SQL.contains(&name) {
+            if KEYS_WITHOUT_SQL.contains(&name) {
                 continue;
             }
             match name {
@@ -121,7 +121,7 @@ impl CompiledSpec {
                 dimensions.insert(formula.name.to_lowercase(), index);
                 // Always include dimensions with other characters in their names, because the search for words does not
                 // find them.
-                need_flags[index] |= !is_plain_name(&formula.name);
+                need_flags[index] |= !is_identifier(&formula.name);
             }
         }
         for current in split_words(source).filter_map(|word| set.current_dimension(word)) {

@@ -1,14 +1,14 @@
 //! Meaning of names in the formulas of metric sets.
 
 use super::formulas::NameUse;
-use super::model_over_sets::{unknown_metric, unknown_set};
-use super::set::{MetricSet, MetricSets};
+use super::metric_set::{MetricSet, MetricSets};
+use super::model_on_metric_sets::{unknown_metric_error, unknown_set_error};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use formulac_syntax::diag::lists::join_names;
 
 /// Meaning of a name in a formula of a metric set.
-pub enum SetName<'s> {
+pub enum ResolvedSetName<'s> {
     /// Definition of the metric set itself.
     Own(usize),
     /// Column of the metric set's relations.
@@ -21,12 +21,12 @@ pub enum SetName<'s> {
 impl MetricSet {
     /// Resolves a name in the formula of the metric set's definition `formula_name`. `find` looks up a metric set by
     /// name.
-    pub fn resolve<'s>(
+    pub fn resolve_name_in_formula<'s>(
         &'s self,
         formula_name: &str,
         name: &NameUse,
         find: impl Fn(&str) -> Option<&'s MetricSet>,
-    ) -> SetName<'s> {
+    ) -> ResolvedSetName<'s> {
         let qualifier = name.qualifier.as_deref();
         let is_of = |set: &str| qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(set));
         // In a metric set with rows, a qualifier refers to a relation, even if the set has the same name.
@@ -36,13 +36,13 @@ impl MetricSet {
         };
         let index = self.position(&name.name).filter(|_| may_be_own);
         if let Some(index) = index.filter(|_| !formula_name.eq_ignore_ascii_case(&name.name)) {
-            return SetName::Own(index);
+            return ResolvedSetName::Own(index);
         }
         if self.sets.is_empty() {
-            return SetName::Column;
+            return ResolvedSetName::Column;
         }
         let sets = self.sets.iter().filter(|set| is_of(set)).filter_map(|set| find(set));
-        SetName::OfSets(
+        ResolvedSetName::OfSets(
             sets.filter_map(|set| Some((set, set.position_by_any_name(&name.name)?)))
                 .collect(),
         )
@@ -66,7 +66,7 @@ impl MetricSet {
                     .with_help("remove the name; the set's own metrics need no `sets`"),
                 );
             } else if sets.get(name).is_none() {
-                faults.push(unknown_set(name, node.span, sets, Some(self)));
+                faults.push(unknown_set_error(name, node.span, sets, Some(self)));
             }
         }
         // If a metric set does not exist, an unknown name may be one of its metrics, so it is not reported.
@@ -74,8 +74,8 @@ impl MetricSet {
         let find = |set: &str| sets.get(set).map(|set| &**set);
         for formula in &self.definitions {
             for name in &formula.names {
-                let candidate_count = match self.resolve(&formula.name, name, find) {
-                    SetName::OfSets(candidates) if candidates.len() != 1 => candidates.len(),
+                let candidate_count = match self.resolve_name_in_formula(&formula.name, name, find) {
+                    ResolvedSetName::OfSets(candidates) if candidates.len() != 1 => candidates.len(),
                     _ => continue,
                 };
                 let span = formula.file_span(&name.range);
@@ -83,11 +83,11 @@ impl MetricSet {
                 let qualifier = name.qualifier.as_deref().filter(is_named);
                 match qualifier.map(|qualifier| sets.get(qualifier)) {
                     Some(Some(metric_set)) if candidate_count == 0 => {
-                        faults.push(unknown_metric(metric_set, &name.name, span));
+                        faults.push(unknown_metric_error(metric_set, &name.name, span));
                     }
                     Some(None) => {}
                     _ if is_complete => {
-                        faults.push(self.metric_of_no_set(&formula.name, name, span, find));
+                        faults.push(self.unresolved_metric_error(&formula.name, name, span, find));
                     }
                     _ => {}
                 }
@@ -98,15 +98,15 @@ impl MetricSet {
 
     /// Reports a name in the formula `formula` that is not a metric of exactly one of the metric sets on which the set
     /// is built.
-    pub fn metric_of_no_set<'s>(
+    pub fn unresolved_metric_error<'s>(
         &'s self,
         formula: &str,
         name: &NameUse,
         span: Span,
         find: impl Fn(&str) -> Option<&'s MetricSet>,
     ) -> Diagnostic {
-        let set_metrics = match self.resolve(formula, name, &find) {
-            SetName::OfSets(candidates) => candidates,
+        let set_metrics = match self.resolve_name_in_formula(formula, name, &find) {
+            ResolvedSetName::OfSets(candidates) => candidates,
             _ => Vec::new(),
         };
         let name_text = &name.name;

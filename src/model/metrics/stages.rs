@@ -3,27 +3,27 @@
 use formulac_syntax::lex::quote_formula_name;
 use rustc_hash::FxHashSet;
 
-use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows};
+use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowOrderAndPartition};
 use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
-use super::model_over_sets::{ModelKey, ModelOverSets};
+use super::model_on_metric_sets::{ModelKey, ModelOnMetricSets};
 use super::rows::conjunction;
-use super::step_text::{DefinitionText, StepText, StepTextColumns, TextWithPosition, node_text};
+use super::step_text::{DefinitionText, StepText, StepTextProjection, TextWithPosition, node_text};
 use super::text_with_origins::TextWithOrigins;
 use crate::arena::Arena;
-use crate::load::SpecKind;
+use crate::load::SpecOrigin;
 use crate::plan::shorten_name;
 
 /// Columns and windows of one step.
 #[derive(Clone, Debug, Default)]
-struct Stage {
+struct ColumnStage {
     columns: Vec<usize>,
-    windows: Option<WindowRows>,
+    windows: Option<WindowOrderAndPartition>,
 }
 
 /// Assigns each column to the first step that can compute it. All windows in a step share one order and one partition.
-fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
-    let mut stages = Arena::filled(Stage::default(), 1);
+fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<ColumnStage> {
+    let mut stages = Arena::filled(ColumnStage::default(), 1);
     for index in 0..columns.len() {
         let least = columns[index]
             .uses
@@ -33,8 +33,8 @@ fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
             .unwrap_or(0);
         let column = &mut columns[index];
         let mut stage = if column.aggregates { 0 } else { least.max(column.stage) };
-        let merged = |index: usize, candidate: &Stage| match (candidate.windows, column.windows) {
-            (Some(rows), Some(other)) => rows.merge(other, index == 0).map(Some),
+        let merged = |index: usize, candidate: &ColumnStage| match (candidate.windows, column.windows) {
+            (Some(rows), Some(other)) => rows.merge_window_order(other, index == 0).map(Some),
             (rows, other) => Some(rows.or(other)),
         };
         if !column.aggregates {
@@ -45,7 +45,7 @@ fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
                 stage += 1;
             }
         }
-        stages.resize(stages.len().max(stage + 1), Stage::default());
+        stages.resize(stages.len().max(stage + 1), ColumnStage::default());
         stages[stage].windows = merged(stage, &stages[stage]).unwrap_or(stages[stage].windows);
         stages[stage].columns.push(index);
         column.stage = stage;
@@ -54,15 +54,15 @@ fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
 }
 
 /// Assigns each column to a step. Windows in the model's order come after the columns by which they are sorted.
-fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]) -> Arena<Stage> {
+fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]) -> Arena<ColumnStage> {
     // The windows in the sort keys themselves are not ordered, so every window that is ordered by these keys reads all
     // rows.
     let reads_window = |uses: &Vec<usize>| uses.iter().any(|column| columns[*column].windows.is_some());
     if !order.is_empty() && order.iter().all(reads_window) {
         let ranks = columns
             .iter_mut()
-            .filter(|column| column.windows == Some(WindowRows::Ranked));
-        ranks.for_each(|column| column.windows = Some(WindowRows::Model));
+            .filter(|column| column.windows == Some(WindowOrderAndPartition::Ranked));
+        ranks.for_each(|column| column.windows = Some(WindowOrderAndPartition::Model));
     }
     let ordered_by = order.concat();
     let stages = assign_stages(columns);
@@ -72,7 +72,7 @@ fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]
             .uses
             .iter()
             .any(|column_use| reads_model_windows[column_use.column]);
-        reads_model_windows.push(reads || column.windows == Some(WindowRows::Model));
+        reads_model_windows.push(reads || column.windows == Some(WindowOrderAndPartition::Model));
     }
     let before = ordered_by.iter().filter(|column| !reads_model_windows[**column]);
     let least = before
@@ -83,7 +83,7 @@ fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]
     };
     for column in columns
         .iter_mut()
-        .filter(|column| column.windows == Some(WindowRows::Model))
+        .filter(|column| column.windows == Some(WindowOrderAndPartition::Model))
     {
         column.stage = column.stage.max(least);
     }
@@ -91,8 +91,8 @@ fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]
 }
 
 /// Order, partition, condition and limit of the model.
-pub struct StepWriter<'m> {
-    pub model: &'m ModelOverSets<'m>,
+pub struct StepBuilder<'m> {
+    pub model: &'m ModelOnMetricSets<'m>,
     pub keys: &'m ModelKeys,
     pub columns: ModelColumns,
     pub order_by: Option<Vec<TextWithPosition>>,
@@ -107,7 +107,7 @@ pub struct StepWriter<'m> {
     kept_since: Option<TextWithPosition>,
 }
 
-impl<'m> StepWriter<'m> {
+impl<'m> StepBuilder<'m> {
     /// Writes the model's order, partition and condition with the names of the columns.
     pub fn new(builder: &ColumnBuilder<'m>) -> Self {
         let columns = builder.columns.clone();
@@ -135,7 +135,7 @@ impl<'m> StepWriter<'m> {
             )
         });
         let is_late = model.is_since_applied_after_windows(builder.keys, &columns);
-        let since = model.step.get("since").filter(|_| builder.keeps_bounds());
+        let since = model.step.get("since").filter(|_| builder.can_keep_bounds());
         Self {
             kept_since: since.map(|node| TextWithPosition::new(node_text(node), 0, node.span)),
             late_since: is_late.then(|| model.since_filter(builder.keys)).flatten(),
@@ -159,7 +159,7 @@ impl<'m> StepWriter<'m> {
         if let Some((condition, _)) = self.having.take_if(|(_, uses)| !uses.iter().any(is_late)) {
             base.having = Some(condition);
         }
-        let filtered = self.delay_windows(&mut stages);
+        let filtered = self.move_windows_after_having(&mut stages);
         if let Some(since) = self.kept_since.take_if(|_| stages.len() == 1) {
             base.copied.push(("since".to_owned(), since));
             self.late_since = None;
@@ -173,7 +173,7 @@ impl<'m> StepWriter<'m> {
         let mut steps = vec![base];
         for (index, stage) in stages.iter().enumerate().skip(1) {
             let mut step = StepText {
-                keep: Some(StepTextColumns::All),
+                keep: Some(StepTextProjection::All),
                 ..StepText::default()
             };
             step.definitions.extend(
@@ -186,7 +186,7 @@ impl<'m> StepWriter<'m> {
                 let name = format!("with_{}", self.columns.all[first].text.name);
                 let short = shorten_name(&name);
                 let is_taken = steps.iter().any(|step| step.name == short);
-                step.name = self.model.free_step_name(if is_taken { &name } else { &short });
+                step.name = self.model.unused_step_name(if is_taken { &name } else { &short });
             }
             self.write_windows(&mut step, stage.windows, index);
             if filtered == Some(index) {
@@ -194,7 +194,7 @@ impl<'m> StepWriter<'m> {
             }
             steps.push(step);
         }
-        self.finish(&stages, &mut steps);
+        self.finish_last_step(&stages, &mut steps);
         steps
     }
 
@@ -210,7 +210,7 @@ impl<'m> StepWriter<'m> {
     /// Moves windows to stages after the columns of `having`, so that the windows read only the groups that this
     /// condition keeps. Returns the stage that applies the condition. `None` if the condition reads windows, or if no
     /// stage follows its columns.
-    fn delay_windows(&mut self, stages: &mut Arena<Stage>) -> Option<usize> {
+    fn move_windows_after_having(&mut self, stages: &mut Arena<ColumnStage>) -> Option<usize> {
         let (_, uses) = self.having.as_ref()?;
         let mut reads_windows: Arena<bool> = Arena::new();
         for column in &self.columns.all {
@@ -228,7 +228,7 @@ impl<'m> StepWriter<'m> {
     }
 
     /// Writes the order and partition of a step's windows.
-    fn write_windows(&self, step: &mut StepText, windows: Option<WindowRows>, stage: usize) {
+    fn write_windows(&self, step: &mut StepText, windows: Option<WindowOrderAndPartition>, stage: usize) {
         let is_grouped = stage == 0;
         let others = || {
             let others = self
@@ -242,13 +242,13 @@ impl<'m> StepWriter<'m> {
                 .collect::<Vec<TextWithPosition>>()
         };
         match windows {
-            None | Some(WindowRows::Ranked) => {}
-            Some(WindowRows::Time) => {
+            None | Some(WindowOrderAndPartition::Ranked) => {}
+            Some(WindowOrderAndPartition::Time) => {
                 step.order_by = self.time_order_in(step);
                 step.partition_by = (!is_grouped).then(others).filter(|others| !others.is_empty());
             }
-            Some(WindowRows::Whole) => step.partition_by = Some(Vec::new()),
-            Some(WindowRows::Model) => {
+            Some(WindowOrderAndPartition::Whole) => step.partition_by = Some(Vec::new()),
+            Some(WindowOrderAndPartition::Model) => {
                 let is_known = |column: &usize| {
                     let column = &self.columns.all[*column];
                     column.stage < stage || column.stage == stage && column.windows.is_none()
@@ -285,7 +285,7 @@ impl<'m> StepWriter<'m> {
 
     /// Returns the key that orders the model by default. A step with `from` has no default order.
     fn ordering_key(&self) -> Option<usize> {
-        self.keys.time.filter(|_| self.model.kind != SpecKind::Periods)
+        self.keys.time.filter(|_| self.model.kind != SpecOrigin::Periods)
     }
 
     fn time_order(&self) -> Vec<TextWithPosition> {
@@ -304,7 +304,7 @@ impl<'m> StepWriter<'m> {
     }
 
     /// Makes the last step return the model's columns in order, and sort its rows as the model specifies.
-    fn finish(&mut self, stages: &Arena<Stage>, steps: &mut Vec<StepText>) {
+    fn finish_last_step(&mut self, stages: &Arena<ColumnStage>, steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
         let mut outputs: Vec<usize> = (0..self.columns.all.len())
             .filter(|column| self.columns.all[*column].output_position.is_some())
@@ -324,7 +324,7 @@ impl<'m> StepWriter<'m> {
         };
         let is_ordered = matches!(
             stages[last].windows,
-            None | Some(WindowRows::Whole | WindowRows::Ranked)
+            None | Some(WindowOrderAndPartition::Whole | WindowOrderAndPartition::Ranked)
         ) || self.order_by.is_none()
             || steps.last().is_some_and(|step| is_same_order(&step.order_by, &order));
         // A step cannot sort its rows by its own windows, and a grouped step has only the columns that it returns.
@@ -342,7 +342,7 @@ impl<'m> StepWriter<'m> {
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {
             steps.push(StepText {
-                keep: Some(StepTextColumns::Columns(self.kept_columns(&outputs))),
+                keep: Some(StepTextProjection::Columns(self.projected_names(&outputs))),
                 filter,
                 order_by: order,
                 ..StepText::default()
@@ -357,7 +357,7 @@ impl<'m> StepWriter<'m> {
                 // its position.
                 let split_index = outputs.iter().position(in_last).unwrap_or(outputs.len());
                 let (before, after) = outputs.split_at(split_index);
-                step.keep = Some(StepTextColumns::Columns(self.kept_columns(before)));
+                step.keep = Some(StepTextProjection::Columns(self.projected_names(before)));
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
                     if !in_last(column) {
@@ -375,14 +375,14 @@ impl<'m> StepWriter<'m> {
         }
     }
 
-    fn kept_columns(&self, columns: &[usize]) -> Vec<String> {
+    fn projected_names(&self, columns: &[usize]) -> Vec<String> {
         let names = columns.iter().map(|column| self.columns.all[*column].text.name.clone());
         self.keys.names.iter().cloned().chain(names).collect()
     }
 }
 
 /// Returns the step that combines the aggregates of several metric sets by key.
-pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
+pub fn union_step(model: &ModelOnMetricSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
     let entry = |(name, key): (&String, &ModelKey)| TextWithPosition::new(quote_formula_name(name), 0, key.span);
     StepText {
         union: names.to_vec(),
@@ -392,7 +392,7 @@ pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String])
 }
 
 /// Returns the definitions of the aggregates in the step that reads a row group.
-pub fn aggregates_of(columns: &ModelColumns, group: usize) -> Vec<DefinitionText> {
+pub fn aggregate_definitions(columns: &ModelColumns, group: usize) -> Vec<DefinitionText> {
     let group_aggregates = columns.aggregates.iter().filter(|aggregate| aggregate.group == group);
     group_aggregates.map(|aggregate| aggregate.text.clone()).collect()
 }

@@ -3,17 +3,17 @@
 use rustc_hash::FxHashSet;
 
 use super::keys::{ModelKeys, relation_name};
-use super::model_over_sets::ModelOverSets;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use super::non_additive::{RowGroup, name_after_joins};
 use super::rows::parse_name_use;
 use super::step_text::StepText;
-use super::text_with_origins::plain_name;
-use crate::load::SpecKind;
-use crate::plan::{fit_length, grouped_rows_name};
+use super::text_with_origins::remove_special_characters;
+use crate::load::SpecOrigin;
+use crate::plan::{grouped_rows_name, truncate_with_hash};
 use crate::yaml::Node;
 
 /// Maximum number of bytes in the name of a generated step. Every warehouse allows longer names.
-const MAX_STEP_BYTES: usize = 60;
+const MAX_STEP_NAME_BYTES: usize = 60;
 
 /// Returns the names of a spec's steps, in lower case.
 pub fn names_of_steps(root: &Node) -> FxHashSet<String> {
@@ -23,19 +23,19 @@ pub fn names_of_steps(root: &Node) -> FxHashSet<String> {
 }
 
 /// Returns the name of a step that groups the rows of metric sets by keys.
-pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
+pub fn grouped_step_name(sets: &[&str], keys: &ModelKeys) -> String {
     let from = match sets {
         [set_name] => (*set_name).to_owned(),
         [set_name, other] => format!("{set_name}_and_{other}"),
         [set_name, ..] => format!("{set_name}_and_more"),
         [] => "metrics".to_owned(),
     };
-    plain_name(&grouped_rows_name(&from, keys.names.as_slice()))
+    remove_special_characters(&grouped_rows_name(&from, keys.names.as_slice()))
 }
 
 /// Returns the suffix of a row group's step names, such as `_per_account`. The suffix is needed if the model also uses
 /// the same rule with other columns in `per`.
-pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
+pub fn row_group_suffix(group: &RowGroup, groups: &[RowGroup]) -> String {
     let Some(rule) = group.rule.as_ref().filter(|rule| !rule.per.is_empty()) else {
         return String::new();
     };
@@ -53,13 +53,13 @@ pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
         .iter()
         .map(|column| name_after_joins(&parse_name_use(&column.name)))
         .collect();
-    plain_name(&format!("_per_{}", per.join("_and_")))
+    remove_special_characters(&format!("_per_{}", per.join("_and_")))
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Returns a step name that is not the name of a relation or of another step.
-    pub fn free_step_name(&self, expected: &str) -> String {
-        let mut name = fit_length(expected, MAX_STEP_BYTES);
+    pub fn unused_step_name(&self, expected: &str) -> String {
+        let mut name = truncate_with_hash(expected, MAX_STEP_NAME_BYTES);
         let relations = self.sets.iter().flat_map(|set| {
             let joins = set.root.items_at("joins").iter();
             let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();
@@ -76,8 +76,8 @@ impl ModelOverSets<'_> {
             self.taken_names.contains(&name) || relations.contains(&name)
         };
         let own_name = self.step.text_at("name");
-        if let Some(step_name) = own_name.filter(|_| self.kind == SpecKind::Periods && is_taken(&name)) {
-            name = fit_length(&format!("{name}_for_{step_name}"), MAX_STEP_BYTES);
+        if let Some(step_name) = own_name.filter(|_| self.kind == SpecOrigin::Periods && is_taken(&name)) {
+            name = truncate_with_hash(&format!("{name}_for_{step_name}"), MAX_STEP_NAME_BYTES);
         }
         while is_taken(&name) {
             name.push_str("_metrics");
@@ -94,7 +94,7 @@ impl ModelOverSets<'_> {
         match step_name {
             Some(name) => name.clone_into(&mut last.name),
             None if is_alone => last.name.clear(),
-            None if last.name.is_empty() => last.name = self.free_step_name("result"),
+            None if last.name.is_empty() => last.name = self.unused_step_name("result"),
             None => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Writes steps of an expanded spec as YAML.
 
 use super::text_with_origins::TextWithOrigins;
-use crate::checks::is_plain_name;
+use crate::checks::is_identifier;
 use crate::span::Span;
 use crate::yaml::{self, Node, NodeKind};
 
@@ -65,7 +65,7 @@ pub struct SeriesText {
 
 /// Columns of the previous step that a step keeps.
 #[derive(Clone, Debug)]
-pub enum StepTextColumns {
+pub enum StepTextProjection {
     All,
     Columns(Vec<String>),
 }
@@ -89,7 +89,7 @@ pub struct StepText {
     pub partition_by: Option<Vec<TextWithPosition>>,
     pub having: Option<TextWithOrigins>,
     /// Columns to keep. `None` for a grouped step.
-    pub keep: Option<StepTextColumns>,
+    pub keep: Option<StepTextProjection>,
     /// Additional keys that are copied from the model.
     pub copied: Vec<(String, TextWithPosition)>,
     pub definitions: Vec<DefinitionText>,
@@ -105,7 +105,7 @@ impl StepText {
 
     /// Writes the step's keys, each line after `indent` spaces. The first line is not indented.
     pub fn write(&self, out: &mut TextWithOrigins, indent: usize, with_name: bool, span: Span) {
-        let mut writer = KeyWriter {
+        let mut writer = StepYamlWriter {
             output: out,
             indent,
             position: span,
@@ -135,34 +135,34 @@ impl StepText {
         if !self.joins.is_empty() {
             writer.write_block_key("joins");
             for join in &self.joins {
-                writer.line(2);
+                writer.start_line(2);
                 writer.text("- ");
                 writer.write_entry(join);
             }
         }
         writer.formula("where", self.filter.as_ref());
         match &self.keep {
-            Some(StepTextColumns::All) => writer.write_generated_entry("keep", "all"),
-            Some(StepTextColumns::Columns(names)) => writer.names("keep", names),
+            Some(StepTextProjection::All) => writer.write_generated_entry("keep", "all"),
+            Some(StepTextProjection::Columns(names)) => writer.names("keep", names),
             None => {}
         }
-        writer.list("group_by", &self.group_by);
+        writer.write_list("group_by", &self.group_by);
         for (key, value) in &self.copied {
             writer.key(key);
             writer.write_entry(value);
         }
         writer.formula("having", self.having.as_ref());
-        writer.list("order_by", &self.order_by);
+        writer.write_list("order_by", &self.order_by);
         match &self.partition_by {
             Some(names) if names.is_empty() => writer.write_generated_entry("partition_by", "[]"),
-            Some(names) => writer.list("partition_by", names),
+            Some(names) => writer.write_list("partition_by", names),
             None => {}
         }
         writer.definitions(&self.definitions);
     }
 }
 
-struct KeyWriter<'o> {
+struct StepYamlWriter<'o> {
     output: &'o mut TextWithOrigins,
     indent: usize,
     /// Position in the model's spec to which generated text belongs.
@@ -170,19 +170,19 @@ struct KeyWriter<'o> {
     is_first: bool,
 }
 
-impl KeyWriter<'_> {
+impl StepYamlWriter<'_> {
     fn text(&mut self, text: &str) {
         self.output.write(text, 0, self.position);
     }
 
-    fn line(&mut self, more: usize) {
+    fn start_line(&mut self, more: usize) {
         let text = format!("\n{}", " ".repeat(self.indent + more));
         self.text(&text);
     }
 
     fn key(&mut self, key: &str) {
         if !std::mem::take(&mut self.is_first) {
-            self.line(0);
+            self.start_line(0);
         }
         self.text(&format!("{}: ", yaml::key_text(key)));
     }
@@ -190,7 +190,7 @@ impl KeyWriter<'_> {
     /// Writes a key whose value begins on the next line.
     fn write_block_key(&mut self, key: &str) {
         if !std::mem::take(&mut self.is_first) {
-            self.line(0);
+            self.start_line(0);
         }
         self.text(&format!("{key}:"));
     }
@@ -211,7 +211,7 @@ impl KeyWriter<'_> {
         }
     }
 
-    fn list(&mut self, key: &str, entries: &[TextWithPosition]) {
+    fn write_list(&mut self, key: &str, entries: &[TextWithPosition]) {
         if entries.is_empty() {
             return;
         }
@@ -249,7 +249,7 @@ impl KeyWriter<'_> {
         self.write_block_key("definitions");
         let is_block = definitions
             .iter()
-            .all(|definition_text| is_plain_name(&definition_text.name) && definition_text.keys.is_empty());
+            .all(|definition_text| is_identifier(&definition_text.name) && definition_text.keys.is_empty());
         if is_block {
             self.text(" |");
         }
@@ -257,27 +257,27 @@ impl KeyWriter<'_> {
             let origin = (definition.file, definition.span);
             if is_block {
                 for line in definition.description.iter().flat_map(|text| text.lines()) {
-                    self.line(2);
+                    self.start_line(2);
                     self.text(&format!("/// {line}"));
                 }
-                self.line(2);
+                self.start_line(2);
                 self.output.write(&definition.name, origin.0, origin.1);
                 self.output.write(" = ", origin.0, origin.1);
                 self.output.append(&definition.formula, self.indent + 4);
             } else {
-                self.line(2);
+                self.start_line(2);
                 self.output
                     .write(&yaml::flow_text(&definition.name), origin.0, origin.1);
                 self.text(":");
-                self.line(4);
+                self.start_line(4);
                 self.output.write("formula: ", origin.0, origin.1);
                 self.write_scalar(&definition.formula, 6, origin);
                 if let Some(description) = &definition.description {
-                    self.line(4);
+                    self.start_line(4);
                     self.text(&format!("description: {}", yaml::flow_text(description)));
                 }
                 for (key, node) in &definition.keys {
-                    self.line(4);
+                    self.start_line(4);
                     self.text(&format!("{key}: {}", node_text(node)));
                 }
             }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::columns::Replacement;
+use super::columns::FormulaReplacement;
 use super::formulas::MetricFormula;
 use crate::span::Span;
 
 /// Position in a source file. File 0 is the model's spec, and file `n` is metric set `n - 1` of the expansion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct ByteOrigin {
     pub file: u16,
     pub offset: u32,
     /// End of the text from which the byte originates: the next byte for copied text, and the end of the span for
@@ -20,7 +20,7 @@ pub struct Origin {
 #[derive(Clone, Debug, Default)]
 pub struct TextWithOrigins {
     pub text: String,
-    origins: Vec<Origin>,
+    origins: Vec<ByteOrigin>,
 }
 
 impl TextWithOrigins {
@@ -34,7 +34,7 @@ impl TextWithOrigins {
     /// Appends generated text. Each byte originates from the entire `span`.
     pub fn write(&mut self, text: &str, file: u16, span: Span) {
         self.text.push_str(text);
-        let origin = Origin {
+        let origin = ByteOrigin {
             file,
             offset: span.start,
             end: span.end,
@@ -47,7 +47,7 @@ impl TextWithOrigins {
         for (byte_index, byte) in text.char_indices() {
             let origin = |index: usize| {
                 let offset = offsets.get(index).or(offsets.last()).copied().unwrap_or_default();
-                Origin {
+                ByteOrigin {
                     file,
                     offset,
                     end: offset + 1,
@@ -80,7 +80,7 @@ impl TextWithOrigins {
     /// the file in which it starts.
     pub fn origin(&self, span: Span) -> (u16, Span) {
         let origin_at = |offset: u32| self.origins.get(offset as usize).or(self.origins.last()).copied();
-        let none = Origin {
+        let none = ByteOrigin {
             file: 0,
             offset: 0,
             end: 0,
@@ -96,8 +96,9 @@ impl TextWithOrigins {
 
     /// Returns the ranges of the text that are copied from a part of a file.
     pub fn copied_ranges(&self, file: usize, part: Span) -> Vec<Range<usize>> {
-        let is_copied =
-            |origin: &Origin| usize::from(origin.file) == file && part.start <= origin.offset && origin.end <= part.end;
+        let is_copied = |origin: &ByteOrigin| {
+            usize::from(origin.file) == file && part.start <= origin.offset && origin.end <= part.end
+        };
         let mut ranges = Vec::new();
         let mut start = 0;
         for run in self
@@ -121,7 +122,7 @@ impl TextWithOrigins {
 impl MetricFormula {
     /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
     /// is from file `file`.
-    pub fn with_replacements(&self, file: u16, replaced: &[Replacement]) -> TextWithOrigins {
+    pub fn with_replacements(&self, file: u16, replaced: &[FormulaReplacement]) -> TextWithOrigins {
         self.copy_part_with_replacements(file, &(0..self.text.len()), replaced)
     }
 
@@ -130,7 +131,7 @@ impl MetricFormula {
         &self,
         file: u16,
         part: &Range<usize>,
-        replaced: &[Replacement],
+        replaced: &[FormulaReplacement],
     ) -> TextWithOrigins {
         let mut formula_text = TextWithOrigins::default();
         let mut offset = part.start;
@@ -173,12 +174,12 @@ pub fn referenced_name(formula: &str) -> Option<&str> {
     let braced = formula.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     match braced {
         Some(name) => (!name.contains(['{', '}'])).then_some(name),
-        None => crate::checks::is_plain_name(formula).then_some(formula),
+        None => crate::checks::is_identifier(formula).then_some(formula),
     }
 }
 
 /// Returns a name without characters that would need quotes.
-pub fn plain_name(name: &str) -> String {
+pub fn remove_special_characters(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() { c } else { '_' };
     name.chars().map(plain).collect()
 }

@@ -1,10 +1,10 @@
 //! Totals of steps that combine the results of other steps, such as the steps that are generated for `fill` and for
 //! several metric sets. A total recomputes a measure from rows, so it needs the step that aggregates these rows.
 
-use super::aggregates::split_combined_rows;
+use super::aggregates::parse_union_column_formula;
 use super::text_with_origins::referenced_name;
 use crate::compile::SpecCompilation;
-use crate::load::{KeptColumns, SpannedText, Step};
+use crate::load::{ColumnProjection, SpannedText, Step};
 use crate::plan::key_name;
 
 /// Step that computes a measure from rows.
@@ -59,9 +59,9 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let combined = self
-                .formula_in_step(step, &aggregating_step.column)
-                .and_then(split_combined_rows);
-            let members = step.union.iter().filter_map(|member| self.spec.step_named(member.text));
+                .find_formula_in_step(step, &aggregating_step.column)
+                .and_then(parse_union_column_formula);
+            let members = step.union.iter().filter_map(|member| self.spec.find_step(member.text));
             let Some((reference, empty)) = combined else { break };
             let column = referenced_name(reference)?;
             // If this step has the same keys as the step that computes the column, each group contains only one row of
@@ -69,7 +69,7 @@ impl SpecCompilation<'_> {
             let has_column = |member: &usize| {
                 let member = self.spec.steps.get(*member);
                 member.is_some_and(|member| {
-                    self.formula_in_step(member, column).is_some() && key_names(member) == key_names(step)
+                    self.find_formula_in_step(member, column).is_some() && key_names(member) == key_names(step)
                 })
             };
             let owners: Vec<usize> = members.filter(has_column).collect();
@@ -89,18 +89,18 @@ impl SpecCompilation<'_> {
         if !is_copy || step.series.is_some() {
             return None;
         }
-        let Some(formula) = self.formula_in_step(step, name) else {
+        let Some(formula) = self.find_formula_in_step(step, name) else {
             let is_kept = match &step.keep {
-                KeptColumns::Nothing => false,
-                KeptColumns::All => true,
-                KeptColumns::Columns(columns) => columns
+                ColumnProjection::Nothing => false,
+                ColumnProjection::All => true,
+                ColumnProjection::Columns(columns) => columns
                     .iter()
                     .any(|column_name| column_name.text.eq_ignore_ascii_case(name)),
             };
             return is_kept.then(|| name.to_owned());
         };
         let column = referenced_name(formula)?;
-        let is_input = column.eq_ignore_ascii_case(name) || self.formula_in_step(step, column).is_none();
+        let is_input = column.eq_ignore_ascii_case(name) || self.find_formula_in_step(step, column).is_none();
         is_input.then(|| column.to_owned())
     }
 
@@ -113,12 +113,12 @@ impl SpecCompilation<'_> {
             return false;
         };
         let partition = before.partition_by.as_deref();
-        let is_per_group = partition.is_some_and(|partition| names_of_keys(partition) == key_names(step));
+        let is_per_group = partition.is_some_and(|partition| lowercase_key_names(partition) == key_names(step));
         step.from.is_none() && step.filter.is_some() && is_per_group
     }
 
     /// Returns the formula of a definition of an earlier step.
-    fn formula_in_step(&self, step: &Step<'_>, name: &str) -> Option<&str> {
+    fn find_formula_in_step(&self, step: &Step<'_>, name: &str) -> Option<&str> {
         let step = step.name.map(|name| name.text);
         let mut definitions = self.definitions.iter();
         let definition =
@@ -128,9 +128,9 @@ impl SpecCompilation<'_> {
 }
 
 fn key_names(step: &Step<'_>) -> Vec<String> {
-    names_of_keys(&step.group_by)
+    lowercase_key_names(&step.group_by)
 }
 
-fn names_of_keys(keys: &[SpannedText<'_>]) -> Vec<String> {
+fn lowercase_key_names(keys: &[SpannedText<'_>]) -> Vec<String> {
     keys.iter().map(|key| key_name(key.text).to_lowercase()).collect()
 }

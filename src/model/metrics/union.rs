@@ -7,7 +7,7 @@ use crate::check::common_type;
 use crate::compile::SpecCompilation;
 use crate::contract::add_cast;
 use crate::diag::{Code, Diagnostic};
-use crate::load::{KeptColumns, PeriodSeries, SpannedText, SpecKind, Step};
+use crate::load::{ColumnProjection, PeriodSeries, SpannedText, SpecOrigin, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -26,7 +26,7 @@ impl SpecCompilation<'_> {
         let steps = step.union.as_slice();
         let dialect = self.compiler.options.dialect;
         // The rows of a single step need no union.
-        let relation_of = |step: &str| self.facts.get(self.spec.step_named(step)?)?.relation.clone();
+        let relation_of = |step: &str| self.facts.get(self.spec.find_step(step)?)?.relation.clone();
         if let [step] = steps {
             return relation_of(step.text).map_or_else(
                 || Relation::unknown(step.text),
@@ -34,7 +34,7 @@ impl SpecCompilation<'_> {
             );
         }
         if let Some(unknown) = steps.iter().find(|step| relation_of(step.text).is_none()) {
-            faults.push(unknown_columns_of_union(unknown, self.source));
+            faults.push(unknown_union_columns_error(unknown, self.source));
             return Relation::unknown(unknown.text);
         }
         let has_same_steps =
@@ -62,8 +62,8 @@ impl SpecCompilation<'_> {
         let other_relations = steps.iter().skip(united);
         let step_relations = other_relations.filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)));
         let relations: Vec<(String, Relation)> = prefix_relation.into_iter().chain(step_relations).collect();
-        let is_over_sets = self.spec.kind != SpecKind::Written;
-        let columns = united_columns((step, is_over_sets), &relations, faults);
+        let is_over_sets = self.spec.kind != SpecOrigin::Written;
+        let columns = union_columns((step, is_over_sets), &relations, faults);
         let tree = &mut memory.emit.tree;
         // Postgres resolves the types of the first two branches before it reads the third branch, so the NULLs of a
         // column that both branches lack need a type.
@@ -103,7 +103,7 @@ impl SpecCompilation<'_> {
         let body = Select::union_all(members);
         let series = steps
             .iter()
-            .find_map(|step| self.spec.steps.get(self.spec.step_named(step.text)?)?.series);
+            .find_map(|step| self.spec.steps.get(self.spec.find_step(step.text)?)?.series);
         let name = series.map_or_else(
             || "unioned".to_owned(),
             |series| format!("with_missing_{}s", series.unit),
@@ -122,7 +122,7 @@ impl SpecCompilation<'_> {
 
 /// Reports that a union reads a step whose columns no schema lists. Each select of a union lists the columns of all
 /// steps.
-fn unknown_columns_of_union(step: &SpannedText<'_>, source: &str) -> Diagnostic {
+fn unknown_union_columns_error(step: &SpannedText<'_>, source: &str) -> Diagnostic {
     let name = step.text;
     let message =
         format!("`union` needs the columns of `{name}`, which has `keep: all`, but no schema lists its columns");
@@ -131,7 +131,7 @@ fn unknown_columns_of_union(step: &SpannedText<'_>, source: &str) -> Diagnostic 
 }
 
 /// Returns the columns that exist in at least one of the relations. Reports keys whose types cannot be compared.
-fn united_columns(
+fn union_columns(
     (step, is_over_sets): (&Step<'_>, bool),
     relations: &[(String, Relation)],
     faults: &mut Vec<Diagnostic>,
@@ -157,7 +157,7 @@ fn united_columns(
         let is_comparable = first_type == other || !(first_type.is_temporal() && other.is_temporal());
         let ty = common_type(first_type, other).filter(|_| is_comparable);
         if ty.is_none() {
-            faults.push(different_types(step, is_over_sets, first, &column));
+            faults.push(different_types_error(step, is_over_sets, first, &column));
         }
         let digits = first.decimal_digits().zip(column.decimal_digits());
         column = Column::new(first.name(), ty.unwrap_or(first_type))
@@ -172,7 +172,7 @@ fn united_columns(
 }
 
 /// Reports that a key, or a column of combined steps, has types that cannot be compared, such as dates and times.
-fn different_types(step: &Step<'_>, is_over_sets: bool, first_column: &Column, other: &Column) -> Diagnostic {
+fn different_types_error(step: &Step<'_>, is_over_sets: bool, first_column: &Column, other: &Column) -> Diagnostic {
     let key = step.group_by.iter().find(|key| key.text == first_column.name());
     let span = key.or(step.union.first()).map_or(Span::default(), |key| key.node.span);
     if !is_over_sets {
@@ -235,7 +235,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let facts = dialect.facts();
         let column_names: Vec<&str> = match &step.keep {
-            KeptColumns::Columns(names) => names.iter().map(|name| name.text).collect(),
+            ColumnProjection::Columns(names) => names.iter().map(|name| name.text).collect(),
             _ => Vec::new(),
         };
         let (unit, count) = match series.unit {
@@ -281,7 +281,7 @@ impl SpecCompilation<'_> {
         self.ctes.push(Cte::new(
             column(name),
             Select::scan_cte(column(before))
-                .join([Join::cross(SelectSource::Name(fill(facts.series))).aliased(facts.series_alias.to_owned())])
+                .join([Join::cross(SelectSource::Name(fill(facts.series))).with_alias(facts.series_alias.to_owned())])
                 .project(items),
         ));
         self.record_period_step(&column_names);
@@ -326,7 +326,7 @@ mod tests {
         let dialect: Dialect = dialect.parse().unwrap();
         let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
         let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
-        let compiled = compiler.compile_first_specs(&texts, 1, || {});
+        let compiled = compiler.compile_specs_with_dependencies(&texts, 1, || {});
         assert!(!compiled[0].has_errors(), "{:?}", compiled[0].diagnostics());
         compiled[0].query().unwrap().to_owned()
     }
@@ -402,7 +402,7 @@ mod tests {
             set("c", "plans"),
         ];
         let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
-        let compiled = Compiler::default().compile_first_specs(&texts, 1, || {});
+        let compiled = Compiler::default().compile_specs_with_dependencies(&texts, 1, || {});
         let text = compiled[0].query().unwrap();
         for name in [
             "with with_fiscal_quarter as (",

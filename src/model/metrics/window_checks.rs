@@ -5,20 +5,20 @@ use std::ops::Range;
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
 use super::keys::{KeyWithinPeriod, ModelKeys, period_unit};
-use super::model_over_sets::ModelOverSets;
+use super::model_on_metric_sets::ModelOnMetricSets;
 use crate::check::{unit_error, unit_warning};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::hidden_periods::hidden_periods;
-use crate::load::SpecKind;
-use crate::partitions::partition_of_one;
+use crate::load::SpecOrigin;
+use crate::partitions::single_row_partition_warning;
 use crate::plan::split_timeframe;
 use crate::span::Span;
 use crate::window_reach::WindowReach;
 use crate::yaml;
 
 /// Keys that determine the rows of windows.
-struct WindowKeys {
+struct MetricWindowKeys {
     /// Key that orders the rows.
     key: usize,
     /// Keys in `order_by`. Empty by default.
@@ -27,7 +27,7 @@ struct WindowKeys {
     determined_keys: Vec<KeyWithinPeriod>,
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Reports windows whose calendar unit does not fit the periods of the time key. In the expanded spec, these
     /// windows may be computed by a later step, which has no information about the periods.
     pub fn check_window_units(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
@@ -43,7 +43,9 @@ impl ModelOverSets<'_> {
         let key = (self.keys[time].span, keys.names[time].as_str());
         let misfit = |formula: &MetricFormula| {
             let units = formula.window_units.iter().copied();
-            units.filter(|unit| !unit.fits(frame)).min_by_key(|unit| unit.unit)
+            units
+                .filter(|unit| !unit.fits_period(frame))
+                .min_by_key(|unit| unit.unit)
         };
         for id in metric_ids {
             if let Some(unit) = misfit(self.formula(*id)) {
@@ -81,8 +83,8 @@ impl ModelOverSets<'_> {
         metric_ids: &[MetricId],
         faults: &mut Vec<Diagnostic>,
     ) {
-        let is_own = self.kind == SpecKind::Periods;
-        let ordered = self.order_by.as_ref().map(|order| self.keys_in(keys, order));
+        let is_own = self.kind == SpecOrigin::Periods;
+        let ordered = self.order_by.as_ref().map(|order| self.keys_of_order(keys, order));
         let of_model = match &ordered {
             Some(order) => order
                 .iter()
@@ -91,8 +93,8 @@ impl ModelOverSets<'_> {
             None => keys.time.filter(|_| !is_own),
         };
         let windows_of = |key: Option<usize>, order: &[usize]| {
-            let within = key.map_or_else(Vec::new, |key| self.keys_within(compiler, keys, key));
-            key.map(|key| WindowKeys {
+            let within = key.map_or_else(Vec::new, |key| self.keys_within_period(compiler, keys, key));
+            key.map(|key| MetricWindowKeys {
                 key,
                 order: order.to_vec(),
                 determined_keys: within,
@@ -105,14 +107,14 @@ impl ModelOverSets<'_> {
             .map(|id| (self.formula(*id), Some(*id).filter(|_| !is_own)));
         let formulas = metrics.chain(self.definitions.iter().map(|formula| (formula, None)));
         let mut own = formulas.clone().filter(|(_, id)| id.is_none());
-        faults.extend(own.find_map(|(formula, _)| self.window_of_one_row(keys, formula)));
+        faults.extend(own.find_map(|(formula, _)| self.single_row_window_warning(keys, formula)));
         for (formula, id) in formulas {
             let windows = if id.is_some() { &of_sets } else { &of_model };
             let fault = windows.as_ref().and_then(|windows| {
-                let cut = self.window_in_partition(compiler, windows, keys, formula, id);
-                cut.or_else(|| self.window_along_longer_period(compiler, windows, keys, formula, id))
+                let cut = self.window_beyond_partition_warning(compiler, windows, keys, formula, id);
+                cut.or_else(|| self.window_over_longer_period_warning(compiler, windows, keys, formula, id))
             });
-            if let Some(fault) = fault.filter(|_| self.kind != SpecKind::WholeSet) {
+            if let Some(fault) = fault.filter(|_| self.kind != SpecOrigin::WholeSet) {
                 faults.push(fault);
                 return;
             }
@@ -120,7 +122,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Warns about a window in a definition of the model if the partition contains all keys.
-    fn window_of_one_row(&self, keys: &ModelKeys, formula: &MetricFormula) -> Option<Diagnostic> {
+    fn single_row_window_warning(&self, keys: &ModelKeys, formula: &MetricFormula) -> Option<Diagnostic> {
         let is_explicit = self.partition_by.is_some();
         let (entries, is_in_partition) = match (&self.partition_by, &self.order_by) {
             (Some(partition), _) => (partition, true),
@@ -128,7 +130,7 @@ impl ModelOverSets<'_> {
             (None, Some(order)) if !order.is_empty() => (order, false),
             _ => return None,
         };
-        let entries = self.keys_in(keys, entries);
+        let entries = self.keys_of_order(keys, entries);
         let mut indexes = 0..keys.names.len();
         if indexes.is_empty() || !indexes.all(|index| entries.contains(&index) == is_in_partition) {
             return None;
@@ -138,22 +140,27 @@ impl ModelOverSets<'_> {
         let mut reaches = formula.window_reaches.iter();
         let ordered = reaches.find(|(reach, _)| !matches!(reach, WindowReach::Offset { .. }));
         let totals = formula.totals.first();
-        let total = totals.filter(|_| is_explicit || self.kind == SpecKind::Periods);
+        let total = totals.filter(|_| is_explicit || self.kind == SpecOrigin::Periods);
         let range = ordered.map(|(_, range)| range).or(total)?;
         let window = formula.text.get(range.clone()).unwrap_or_default();
         let names = self.keys.iter().map(|key| key.text.as_str());
-        Some(partition_of_one(names, window, formula.file_span(range), is_explicit))
+        Some(single_row_partition_warning(
+            names,
+            window,
+            formula.file_span(range),
+            is_explicit,
+        ))
     }
 
     /// Returns whether `partition_by` and the ordering key determine all keys, so that they identify the model's rows.
-    pub fn is_row_identified(&self, compiler: &Compiler, keys: &ModelKeys) -> bool {
+    pub fn are_all_keys_determined(&self, compiler: &Compiler, keys: &ModelKeys) -> bool {
         let Some(partition) = &self.partition_by else {
             return false;
         };
-        let partition = self.keys_in(keys, partition);
-        let order = self.order_by.as_ref().map(|order| self.keys_in(keys, order));
+        let partition = self.keys_of_order(keys, partition);
+        let order = self.order_by.as_ref().map(|order| self.keys_of_order(keys, order));
         let key = order.and_then(|order| order.first().copied()).or(keys.time);
-        let within = key.map_or_else(Vec::new, |key| self.keys_within(compiler, keys, key));
+        let within = key.map_or_else(Vec::new, |key| self.keys_within_period(compiler, keys, key));
         let is_determined = |index| {
             Some(index) == key || partition.contains(&index) || within.iter().any(|longer| longer.key_index == index)
         };
@@ -161,7 +168,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the keys in `order_by` or `partition_by`.
-    pub fn keys_in(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
+    pub fn keys_of_order(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
         let index = |entry: &MetricFormula| {
             let [name] = entry.names.as_slice() else { return None };
             let text = format!("{}{}", name.name, name.frame);
@@ -170,15 +177,16 @@ impl ModelOverSets<'_> {
                     .iter()
                     .any(|key| key.eq_ignore_ascii_case(&text))
             };
-            self.timeframe_key(name).or_else(|| (0..self.keys.len()).find(is_named))
+            self.find_timeframe_key(name)
+                .or_else(|| (0..self.keys.len()).find(is_named))
         };
         order.iter().filter_map(index).collect()
     }
 
-    fn window_in_partition(
+    fn window_beyond_partition_warning(
         &self,
         compiler: &Compiler,
-        windows: &WindowKeys,
+        windows: &MetricWindowKeys,
         keys: &ModelKeys,
         formula: &MetricFormula,
         id: Option<MetricId>,
@@ -195,7 +203,7 @@ impl ModelOverSets<'_> {
                 .determined_keys
                 .iter()
                 .filter(|part| is_compared(part.key_index));
-            let part = parts.find(|part| !reach.stays_in(part.timeframe(), offset))?;
+            let part = parts.find(|part| !reach.stays_within_timeframe(part.timeframe(), offset))?;
             Some((part.clone(), range.clone()))
         };
         let (part, range) = formula.window_reaches.iter().find_map(cut)?;
@@ -213,7 +221,7 @@ impl ModelOverSets<'_> {
             .filter(is_left)
             .map(|index| yaml::flow_text(&self.keys[index].text));
         let help = match self.kind {
-            SpecKind::Periods => format!(
+            SpecOrigin::Periods => format!(
                 "write `partition_by: [{}]`, or remove `{name}` from `group_by` and compute it from `{key}` in a later step",
                 others.collect::<Vec<_>>().join(", ")
             ),
@@ -229,23 +237,23 @@ impl ModelOverSets<'_> {
         Some(self.window_warning(formula, range, id, message).with_help(help))
     }
 
-    fn window_along_longer_period(
+    fn window_over_longer_period_warning(
         &self,
         compiler: &Compiler,
-        windows: &WindowKeys,
+        windows: &MetricWindowKeys,
         keys: &ModelKeys,
         formula: &MetricFormula,
         id: Option<MetricId>,
     ) -> Option<Diagnostic> {
         let is_shorter = |index: &usize| {
-            let within = self.keys_within(compiler, keys, *index);
+            let within = self.keys_within_period(compiler, keys, *index);
             within.iter().any(|longer| longer.key_index == windows.key)
         };
         let shorter = windows.order.iter().copied().find(is_shorter)?;
         let (_, range) = formula
             .window_reaches
             .iter()
-            .find(|(reach, _)| reach.moves_from_current_key())?;
+            .find(|(reach, _)| reach.counts_from_current_key())?;
         let (key, name) = (&self.keys[windows.key].text, &self.keys[shorter].text);
         let message = format!(
             "`{}` counts periods of `{key}`, the first date in `order_by`, so `{name}` has no effect",
@@ -275,7 +283,7 @@ impl ModelOverSets<'_> {
     pub fn check_hidden_periods(&self, keys: &ModelKeys, metric_ids: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some(time) = keys.time else { return };
         let of_metrics = metric_ids.iter().map(|id| {
-            let index = (self.kind != SpecKind::Periods).then(|| self.listed_span(*id));
+            let index = (self.kind != SpecOrigin::Periods).then(|| self.listed_span(*id));
             (self.formula(*id), index)
         });
         let of_model = self.definitions.iter().map(|formula| (formula, None));
@@ -286,7 +294,7 @@ impl ModelOverSets<'_> {
             Some((span, text.to_owned()))
         });
         let Some((index, reads)) = look_back else { return };
-        let own_filters = self.sets.iter().filter(|_| self.kind == SpecKind::Periods);
+        let own_filters = self.sets.iter().filter(|_| self.kind == SpecOrigin::Periods);
         let period_filters = own_filters.filter_map(|set| Some((None, set.filter.as_ref()?)));
         let filters = self.filters.iter().map(|(set, filter)| (set.as_deref(), filter));
         for (filter_set, filter) in filters.chain(period_filters) {

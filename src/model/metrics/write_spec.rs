@@ -1,14 +1,14 @@
 //! Writes the expanded spec: the keys of the model, the properties of its columns, and the steps.
 
 use super::expand::ExpandedStep;
-use super::model_over_sets::{ListedMetric, ModelOverSets};
-use super::set::SETTINGS;
+use super::metric_set::INHERITED_SETTINGS;
+use super::model_on_metric_sets::{ListedMetric, ModelOnMetricSets};
 use super::step_text::{StepText, node_text};
 use super::text_with_origins::TextWithOrigins;
 use crate::Type;
 use crate::compiler::Compiler;
-use crate::keys::{MODEL, OVER_SETS, STEP};
-use crate::load::{Loader, SpecKind};
+use crate::keys::{METRIC_SET_STEP, MODEL, STEP};
+use crate::load::{SpecLoader, SpecOrigin};
 use crate::possible_columns::possible_columns;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -28,7 +28,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
         return;
     };
     model.copy_model_keys(*first, out);
-    if model.kind != SpecKind::Periods {
+    if model.kind != SpecOrigin::Periods {
         model.write_settings(out);
         model.write_columns(compiler, key_dimensions, out);
     }
@@ -59,7 +59,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
         }) = rest.next_if(|step| step.step_index == index)
         else {
             out.write("\n  - ", 0, model.span);
-            model.copy_item(item, out);
+            model.copy_step(item, out);
             continue;
         };
         for (number, step) in steps.iter().enumerate() {
@@ -75,9 +75,9 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
     out.write("\n", 0, model.span);
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Copies a later step with its layout. All lines except the first line are indented like the generated steps.
-    fn copy_item(&self, item: &Node, out: &mut TextWithOrigins) {
+    fn copy_step(&self, item: &Node, out: &mut TextWithOrigins) {
         let text = item.span.text(self.source).trim_end();
         let line = self.source.get(..item.span.start as usize).unwrap_or_default();
         let column = line.len() - line.rfind('\n').map_or(0, |break_offset| break_offset + 1);
@@ -103,13 +103,13 @@ impl ModelOverSets<'_> {
     /// expanded step.
     fn copy_model_keys(&self, first: usize, out: &mut TextWithOrigins) {
         let at_top = std::ptr::eq(self.step, self.root);
-        let is_own = self.kind == SpecKind::Periods;
+        let is_own = self.kind == SpecOrigin::Periods;
         for (key, value) in self.root.pairs().unwrap_or_default() {
             let Some(name) = key.text() else { continue };
             let is_input = name == "from" && first == 0;
             let is_written = name == "columns" && !is_own;
             let is_model = MODEL.get(name).is_some() && name != "steps" && !is_input && !is_written;
-            let is_step = at_top && (OVER_SETS.get(name).is_some() || STEP.get(name).is_some());
+            let is_step = at_top && (METRIC_SET_STEP.get(name).is_some() || STEP.get(name).is_some());
             if !is_model || is_step && !matches!(name, "description" | "columns" | "from") {
                 continue;
             }
@@ -131,7 +131,7 @@ impl ModelOverSets<'_> {
         if let Some(semantic) = semantic.filter(|_| self.root.get("semantic_model").is_none()) {
             out.write(&format!("semantic_model: {}\n", node_text(semantic)), 0, self.span);
         }
-        for key in SETTINGS {
+        for key in INHERITED_SETTINGS {
             let value = self
                 .sets
                 .iter()
@@ -144,11 +144,15 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the metrics and key dimensions of the first step that the later steps keep as columns of the model.
-    fn columns_of_sets<'l>(&self, compiler: &Compiler, listed_metrics: &[&'l ListedMetric]) -> Vec<&'l ListedMetric> {
+    fn metric_columns_kept<'l>(
+        &self,
+        compiler: &Compiler,
+        listed_metrics: &[&'l ListedMetric],
+    ) -> Vec<&'l ListedMetric> {
         let steps = self.root.items_at("steps");
         let mut faults = Vec::new();
-        let mut loader = Loader::new(self.source, &mut faults);
-        loader.kind = SpecKind::OverSets;
+        let mut loader = SpecLoader::new(self.source, &mut faults);
+        loader.kind = SpecOrigin::OverSets;
         let first = listed_metrics
             .iter()
             .fold(Relation::new(""), |relation, listed_metric| {
@@ -157,7 +161,7 @@ impl ModelOverSets<'_> {
         let mut columns = Some(first);
         for node in steps.iter().skip(1) {
             let step = loader.read_step(node, false);
-            columns = compiler.pool.lend_memory(|memory| {
+            columns = compiler.pool.with_compile_memory(|memory| {
                 let limits = &compiler.options.limits;
                 possible_columns(&step, self.source, columns.as_ref(), limits, memory)
             });
@@ -192,7 +196,7 @@ impl ModelOverSets<'_> {
             let pairs: Vec<String> = own_pairs.chain(inherited.iter().map(yaml_pair)).collect();
             lines.push((format!("  {}: {{{}}}\n", node_text(name), pairs.join(", ")), value.span));
         }
-        for listed_metric in self.columns_of_sets(compiler, &listed_metrics) {
+        for listed_metric in self.metric_columns_kept(compiler, &listed_metrics) {
             let pairs = self.properties_from_set(listed_metric, None);
             if column_node(&listed_metric.name).is_none() && !pairs.is_empty() {
                 let pairs: Vec<String> = pairs.iter().map(yaml_pair).collect();

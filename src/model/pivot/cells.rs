@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::emit::{EmitBuffers, Emitter};
 use crate::ir::Program;
-use crate::load::{KeptColumns, Step};
+use crate::load::{ColumnProjection, Step};
 use crate::plan::{StepInput, unused_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -21,7 +21,7 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, Sq
 use crate::worksheet::{pivot_keys, pivot_row_columns};
 
 /// Alias of the input's rows in the select that returns the cells.
-const FILLED: &str = "filled";
+const INPUT_ROWS_ALIAS: &str = "filled";
 
 /// Column names of a pivoted sheet's cells.
 struct CellColumns {
@@ -84,14 +84,14 @@ impl SpecCompilation<'_> {
             dialect: options.dialect,
             relation: input.relation,
         };
-        let body = columns.select(sources, column_sql, &mut emitter);
+        let body = columns.select_cells(sources, column_sql, &mut emitter);
         let name = self.names.choose_short_name(&format!("{}_cells", input.name));
         self.ctes.push(Cte::new(options.dialect.name_text(&name, true), body));
         Some(PivotCells {
             relation: input.relation.map(|input| columns.relation(&name, input)),
             name,
             grain: columns.grain(input.grain),
-            kept_columns: columns.kept_with_helpers(),
+            kept_columns: columns.projected_cell_columns(),
             values,
             totals_of_rows: columns.totals_of_rows,
             has_row: columns.has_row,
@@ -138,7 +138,7 @@ impl SpecCompilation<'_> {
         let filled = match (&columns.has_row, &never_null) {
             (Some(marker), None) => {
                 let marked = Select::scan(input_source(input, dialect))
-                    .keep_all()
+                    .select_star()
                     .project([Item::named(tree.add_raw_text("true"), dialect.name_text(marker, true))]);
                 SelectSource::Name(self.add_cte_of_pivot(&format!("{}_filled", input.name), marked))
             }
@@ -205,7 +205,7 @@ impl SpecCompilation<'_> {
             diagnostics
                 .push(Diagnostic::new(Code::UnfitForPivot, span, message).with_help("compute it in an earlier step"));
         }
-        if input.relation.is_none() && matches!(step.keep, KeptColumns::All) {
+        if input.relation.is_none() && matches!(step.keep, ColumnProjection::All) {
             let message = "the columns of the sheet are not declared";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, span, message)
@@ -220,11 +220,13 @@ impl CellColumns {
         let (step, input) = (work.step, work.rows);
         let (rows, keys) = (pivot_row_columns(step, input.grain), pivot_keys(step));
         let kept_columns: Vec<String> = match (input.relation, &step.keep) {
-            (Some(relation), KeptColumns::All) => {
+            (Some(relation), ColumnProjection::All) => {
                 let columns = relation.columns().iter();
                 columns.map(|column| column.name().to_owned()).collect()
             }
-            (_, KeptColumns::Columns(column_names)) => column_names.iter().map(|name| name.text.to_owned()).collect(),
+            (_, ColumnProjection::Columns(column_names)) => {
+                column_names.iter().map(|name| name.text.to_owned()).collect()
+            }
             _ => Vec::new(),
         };
         let program_columns = program.columns.iter().map(|column| column.name.to_string());
@@ -234,7 +236,7 @@ impl CellColumns {
             .chain(&kept_columns)
             .cloned()
             .chain(program_columns);
-        let of_input = without_duplicates(of_input.collect());
+        let of_input = dedup_names(of_input.collect());
         // A sheet selects the helper columns beside its calculations.
         let helper_name = |preferred_name: &str| {
             let definitions = program.definitions.iter().filter_map(|d| d.name.as_deref());
@@ -263,7 +265,7 @@ impl CellColumns {
     }
 
     /// Returns the select that joins each row of the pivot with each column, and with the input's row for this cell.
-    fn select(&self, sources: CellSources, column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Select {
+    fn select_cells(&self, sources: CellSources, column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Select {
         let mut conditions: Vec<SqlId> = Vec::new();
         let mut items: Vec<Item> = Vec::new();
         for name in &self.input_columns {
@@ -272,18 +274,18 @@ impl CellColumns {
             let side = match name {
                 _ if of_row => sources.rows.as_str(),
                 _ if has_column(&self.keys, name) => sources.columns.as_str(),
-                _ => FILLED,
+                _ => INPUT_ROWS_ALIAS,
             };
             let expr = emitter.tree().add_field(side, &column);
-            if side == FILLED && has_column(&self.totals, name) {
+            if side == INPUT_ROWS_ALIAS && has_column(&self.totals, name) {
                 items.push(Item::named(
                     self.total_of_column(expr, &sources, column_sql, emitter.tree()),
                     column,
                 ));
                 continue;
             }
-            if side != FILLED && !has_column(&self.totals_of_rows, name) {
-                let right = emitter.tree().add_field(FILLED, &column);
+            if side != INPUT_ROWS_ALIAS && !has_column(&self.totals_of_rows, name) {
+                let right = emitter.tree().add_field(INPUT_ROWS_ALIAS, &column);
                 // The pivot values that the spec lists are never NULL.
                 let nullable =
                     column_sql.is_nullable(name) && !(self.pivot_number.is_some() && has_column(&self.keys, name));
@@ -296,7 +298,7 @@ impl CellColumns {
         items.extend(self.has_row_item(&sources, column_sql, tree));
         let condition = tree.add_conjunction(conditions);
         let columns = Join::cross(SelectSource::Name(sources.columns));
-        let filled = Join::new(JoinKind::Left, sources.input, condition).aliased(FILLED.to_owned());
+        let filled = Join::new(JoinKind::Left, sources.input, condition).with_alias(INPUT_ROWS_ALIAS.to_owned());
         Select::scan_cte(sources.rows).join([columns, filled]).project(items)
     }
 
@@ -327,9 +329,9 @@ impl CellColumns {
     fn has_row_item(&self, sources: &CellSources, column_sql: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
         let marker = column_sql.dialect.name_text(self.has_row.as_ref()?, true);
         let Some(key) = &sources.never_null else {
-            return Some(Item::unnamed(tree.add_field(FILLED, &marker)));
+            return Some(Item::unnamed(tree.add_field(INPUT_ROWS_ALIAS, &marker)));
         };
-        let x = tree.add_field(FILLED, &column_sql.column(key));
+        let x = tree.add_field(INPUT_ROWS_ALIAS, &column_sql.column(key));
         let expr = tree.add(Sql::Postfix { op: "is not null", x }, Span::default());
         Some(Item::named(expr, marker))
     }
@@ -357,13 +359,13 @@ impl CellColumns {
     /// Returns the grain of the cells. The grain starts with the grain of the input, so that ties are broken in the
     /// same order with and without empty cells.
     fn grain(&self, of_input: &[String]) -> Vec<String> {
-        without_duplicates(of_input.iter().chain(&self.rows).chain(&self.keys).cloned().collect())
+        dedup_names(of_input.iter().chain(&self.rows).chain(&self.keys).cloned().collect())
     }
 
     /// Returns the columns of the cells that the step keeps, including helper columns.
-    fn kept_with_helpers(&self) -> Vec<String> {
+    fn projected_cell_columns(&self) -> Vec<String> {
         let column_names = self.rows.iter().chain(&self.keys).chain(&self.kept_columns);
-        without_duplicates(
+        dedup_names(
             column_names
                 .chain(&self.pivot_number)
                 .chain(&self.has_row)
@@ -374,7 +376,7 @@ impl CellColumns {
 }
 
 /// Removes names that occur earlier in the list, regardless of case.
-fn without_duplicates(mut names: Vec<String>) -> Vec<String> {
+fn dedup_names(mut names: Vec<String>) -> Vec<String> {
     let mut seen = FxHashSet::default();
     names.retain(|name| seen.insert(name.to_ascii_lowercase()));
     names

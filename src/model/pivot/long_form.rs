@@ -2,7 +2,7 @@
 
 use super::{PivotCells, has_column};
 use crate::compile::{SpecCompilation, StepToCompile};
-use crate::load::KeptColumns;
+use crate::load::ColumnProjection;
 use crate::plan::StepOutput;
 use crate::schema::{Column, Relation};
 use crate::sql::{Cte, Item, Select, SqlTree};
@@ -21,7 +21,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let Some(filled) = &cells.has_row else { return };
         let is_kept = |column: &Column| match &work.step.keep {
-            KeptColumns::Columns(names) => names.iter().any(|name| name.text.eq_ignore_ascii_case(column.name())),
+            ColumnProjection::Columns(names) => names.iter().any(|name| name.text.eq_ignore_ascii_case(column.name())),
             _ => !column.name().eq_ignore_ascii_case(filled),
         };
         let is_own = |column: &Column| !has_column(&cells.kept_columns, column.name());

@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::dialect::op::Op;
 use crate::emit::{EmitBuffers, Emitter};
 use crate::ir::{Ir, IrId, NodeMeta, Program};
-use crate::load::{KeptColumns, Step};
+use crate::load::{ColumnProjection, Step};
 use crate::plan::{StepOutput, constant_along_row, key_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
         let (rows, keys) = (pivot_row_columns(step, input.grain), pivot_keys(step));
         let of_row = constant_columns(program, &[rows.as_slice(), &cells.totals_of_rows].concat());
         let columns = columns_of_sheet(step, cells, &keys, &output.relation);
-        let nodes = typed_nodes(program, &columns);
+        let nodes = add_column_nodes(program, &columns);
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let key = keys.first().map(|key| column_sql.column(key)).unwrap_or_default();
         let mut form = WideForm::new(step, output.relation.name(), options.dialect);
@@ -78,13 +78,13 @@ impl SpecCompilation<'_> {
             let lower = name.to_ascii_lowercase();
             let is_constant = of_row.get(&lower) == Some(&true);
             if has_column(&rows, name) || is_constant {
-                form.add_column_of_row(&cell, !has_column(&rows, name), &mut emitter);
+                form.add_row_column(&cell, !has_column(&rows, name), &mut emitter);
                 continue;
             }
             let described = self.descriptions.get(&lower).or_else(|| formulas.get(&lower));
             let description = described.map_or(name, String::as_str);
             for value in &cells.values {
-                let alias = form.add_column_of_value(&cell, value, &key, &mut emitter);
+                let alias = form.add_pivot_column(&cell, value, &key, &mut emitter);
                 let about = format!("{description} ({}: {})", keys.join(", "), value.text);
                 descriptions.push((alias.to_ascii_lowercase(), about));
             }
@@ -98,7 +98,7 @@ impl SpecCompilation<'_> {
             .map(|name| tree.add_raw_text(&column_sql.column(name)))
             .collect();
         let order_by = match work.last || step.limit.is_some() {
-            true => row_order(step, &rows, column_sql, &mut emitter),
+            true => row_sort_keys(step, &rows, column_sql, &mut emitter),
             false => Vec::new(),
         };
         let mut inner = std::mem::take(&mut output.body);
@@ -134,7 +134,7 @@ impl WideForm {
     }
 
     /// Adds an output column to the wide form. Reports an error if another column has the same name.
-    fn add(&mut self, item: Item, column: Column, origin: String) {
+    fn add_output_column(&mut self, item: Item, column: Column, origin: String) {
         let name = column.name();
         if let Some(other) = self.origins.insert(name.to_ascii_lowercase(), origin.clone()) {
             let message = format!("both {origin} and {other} would be the column `{name}` of the wide form");
@@ -147,18 +147,18 @@ impl WideForm {
 
     /// Adds to the wide form a column that has one value per row of the pivot. `is_computed` specifies whether the
     /// column is a value that must be aggregated instead of a key of the rows.
-    fn add_column_of_row(&mut self, cell: &CellColumn<'_>, is_computed: bool, emitter: &mut Emitter<'_>) {
+    fn add_row_column(&mut self, cell: &CellColumn<'_>, is_computed: bool, emitter: &mut Emitter<'_>) {
         let plain = emitter.tree().add_raw_text(&cell.sql_name);
         let item = match is_computed {
             false => Item::unnamed(plain),
             true => Item::named(emitter.emit_maximum(cell.node, plain), cell.sql_name.clone()),
         };
-        self.add(item, cell.column.clone(), format!("`{}`", cell.column.name()));
+        self.add_output_column(item, cell.column.clone(), format!("`{}`", cell.column.name()));
     }
 
     /// Adds the column that contains the cells of one pivot value, and returns its name. Reports an error if the name
     /// is too long. `key` is the SQL of the pivot's key.
-    fn add_column_of_value(
+    fn add_pivot_column(
         &mut self,
         cell: &CellColumn<'_>,
         value: &PivotValue,
@@ -188,7 +188,7 @@ impl WideForm {
             .with_size(column.size())
             .with_digits(column.decimal_digits())
             .with_quoted_name(column.is_quoted());
-        self.add(item, wide, format!("`{name}` of `{}`", value.text));
+        self.add_output_column(item, wide, format!("`{name}` of `{}`", value.text));
         alias
     }
 }
@@ -205,7 +205,7 @@ fn constant_columns(program: &Program, columns_of_rows: &[String]) -> FxHashMap<
 /// Returns the columns of a sheet that the wide form has: the row keys, the kept columns and the computed columns.
 fn columns_of_sheet(step: &Step<'_>, cells: &PivotCells, keys: &[String], output: &Relation) -> Vec<Column> {
     let is_kept = |name: &str| match &step.keep {
-        KeptColumns::Columns(names) => names
+        ColumnProjection::Columns(names) => names
             .iter()
             .any(|column_name| column_name.text.eq_ignore_ascii_case(name)),
         _ => true,
@@ -219,7 +219,7 @@ fn columns_of_sheet(step: &Step<'_>, cells: &PivotCells, keys: &[String], output
 }
 
 /// Adds a node to the program for each column, so that `max` uses the template for the column's type.
-fn typed_nodes(program: &mut Program, columns: &[Column]) -> Vec<IrId> {
+fn add_column_nodes(program: &mut Program, columns: &[Column]) -> Vec<IrId> {
     let add = |column: &Column| {
         let meta = NodeMeta {
             ty: column.ty(),
@@ -236,7 +236,7 @@ fn typed_nodes(program: &mut Program, columns: &[Column]) -> Vec<IrId> {
 }
 
 /// Returns the sort keys of the wide form. Empty if the sheet has no order.
-fn row_order(step: &Step<'_>, rows: &[String], column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Vec<SqlId> {
+fn row_sort_keys(step: &Step<'_>, rows: &[String], column_sql: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Vec<SqlId> {
     let is_descending = |name: &str| {
         let keys = step.order_by.iter().map(|key| split_sort_key(key.text));
         let mut of_name = keys.filter(|(key, _)| key_name(key).eq_ignore_ascii_case(name));

@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use crate::additivity::{Additivity, NonAdditiveReason};
 use crate::compile::SpecCompilation;
 use crate::config::config_text;
-use crate::data_tests::{holds_always, test_entries};
+use crate::data_tests::{is_unconditional, test_entries};
 use crate::dbt::{ModelDoc, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::schema::Column;
 use crate::yaml::Node;
 use metrics::build_metrics;
-pub(crate) use names::ProjectNames;
-use names::{NameKind, replacement_name};
+pub(crate) use names::SemanticNames;
+use names::{SemanticNameKind, replacement_name};
 use writer::SemanticWriter;
 
 /// Setting that determines whether models have a semantic model, and in which YAML format.
@@ -53,7 +53,7 @@ impl SemanticModels {
 }
 
 /// Reason why a column is omitted.
-const TIME_ELSEWHERE: &str = "the semantic model of another spec has a date with this name";
+const TIME_NAME_CONFLICT: &str = "the semantic model of another spec has a date with this name";
 
 /// Semantic model of a spec.
 ///
@@ -78,7 +78,7 @@ pub struct SemanticModel {
     pub(crate) metrics: Vec<String>,
     pub(crate) left_out: Vec<(String, String)>,
     /// Names of the entities and dimensions.
-    names: Vec<(String, NameKind)>,
+    names: Vec<(String, SemanticNameKind)>,
 }
 
 impl SemanticModel {
@@ -171,10 +171,10 @@ impl SpecCompilation<'_> {
         };
         let writer = SemanticWriter::new(classified.elements, time, primary, metrics, columns);
         match form {
-            SemanticModels::Latest => writer.add_to_model(doc),
+            SemanticModels::Latest => writer.write_latest_format(doc),
             _ => {
                 let own_ref = self.own_reference().ref_call();
-                writer.add_to_doc(model.text, own_ref, self.group_of_private_model(), doc);
+                writer.write_legacy_format(model.text, own_ref, self.group_of_private_model(), doc);
             }
         }
         Some(semantic)
@@ -198,9 +198,9 @@ impl SpecCompilation<'_> {
                 Additivity::Dimension { unit } => Some(column_element(column, *unit, grain, foreign)),
                 _ => None,
             };
-            let element = element.map(|element| self.with_kind_of_project(column.name(), element));
+            let element = element.map(|element| self.unify_element_kind(column.name(), element));
             let lost = match additivity {
-                _ if matches!(element, Some(None)) => Some(TIME_ELSEWHERE.to_owned()),
+                _ if matches!(element, Some(None)) => Some(TIME_NAME_CONFLICT.to_owned()),
                 _ if element.is_some() => None,
                 Additivity::NonAdditive(lost) => Some(lost.to_string()),
                 _ if !column.ty().is_number() => Some("the column is not a number".to_owned()),
@@ -224,13 +224,13 @@ impl SpecCompilation<'_> {
     /// Changes the element for a column so that a name has the same kind in all semantic models of the project. A
     /// dimension becomes an entity if another model has an entity with the same name. Returns `None` if another model
     /// has a time dimension with the same name.
-    fn with_kind_of_project(&self, column: &str, element: SemanticElement) -> Option<SemanticElement> {
+    fn unify_element_kind(&self, column: &str, element: SemanticElement) -> Option<SemanticElement> {
         let project = &self.compiler.specs.semantic_names;
         let (name, kind) = element.name_and_kind(column);
-        if project.is_time(&name, kind) {
+        if project.conflicts_with_time(&name, kind) {
             return None;
         }
-        Some(match project.is_entity(&name, kind) {
+        Some(match project.conflicts_with_entity(&name, kind) {
             true => SemanticElement::Entity { kind: "foreign", name },
             false => element,
         })
@@ -243,7 +243,7 @@ impl SpecCompilation<'_> {
             .compiler
             .options
             .dialect
-            .has_quotes_around(name, !column.is_quoted());
+            .is_written_in_quotes(name, !column.is_quoted());
         let other = replacement_name(name).or_else(|| is_quoted.then(|| format!("{name}_value")))?;
         let span = self
             .definitions
@@ -277,7 +277,7 @@ impl SpecCompilation<'_> {
         for column in &self.spec.columns {
             for test in test_entries(column.data_tests)
                 .iter()
-                .filter(|test| holds_always(test, TEST))
+                .filter(|test| is_unconditional(test, TEST))
             {
                 let arguments = test.get(TEST).and_then(|test| test.get("arguments"));
                 let field = arguments

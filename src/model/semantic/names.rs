@@ -47,7 +47,7 @@ pub fn replacement_name(name: &str) -> Option<String> {
 
 /// Kind of a name in semantic models. dbt requires that a name has the same kind in all semantic models of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NameKind {
+pub enum SemanticNameKind {
     Entity,
     TimeDimension,
     Categorical,
@@ -55,31 +55,31 @@ pub enum NameKind {
 
 impl SemanticElement {
     /// Returns the name of the entity or dimension for a column, and its kind.
-    pub(super) fn name_and_kind(&self, column: &str) -> (String, NameKind) {
+    pub(super) fn name_and_kind(&self, column: &str) -> (String, SemanticNameKind) {
         match self {
-            Self::Entity { name, .. } => (name.clone(), NameKind::Entity),
-            Self::Time { .. } => (column.to_owned(), NameKind::TimeDimension),
-            Self::Categorical => (column.to_owned(), NameKind::Categorical),
+            Self::Entity { name, .. } => (name.clone(), SemanticNameKind::Entity),
+            Self::Time { .. } => (column.to_owned(), SemanticNameKind::TimeDimension),
+            Self::Categorical => (column.to_owned(), SemanticNameKind::Categorical),
         }
     }
 }
 
 /// Names of entities and time dimensions in the semantic models of all specs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ProjectNames {
+pub struct SemanticNames {
     times: BTreeSet<String>,
     entities: BTreeSet<String>,
 }
 
-impl ProjectNames {
+impl SemanticNames {
     /// Collects the names from semantic models that were compiled independently of each other.
     pub(crate) fn from_models<'m>(models: impl Iterator<Item = &'m SemanticModel>) -> Self {
         let mut names = Self::default();
         for (name, kind) in models.flat_map(|model| &model.names) {
             match kind {
-                NameKind::TimeDimension => names.times.insert(name.clone()),
-                NameKind::Entity => names.entities.insert(name.clone()),
-                NameKind::Categorical => false,
+                SemanticNameKind::TimeDimension => names.times.insert(name.clone()),
+                SemanticNameKind::Entity => names.entities.insert(name.clone()),
+                SemanticNameKind::Categorical => false,
             };
         }
         names
@@ -90,17 +90,17 @@ impl ProjectNames {
         model
             .names
             .iter()
-            .any(|(name, kind)| self.is_time(name, *kind) || self.is_entity(name, *kind))
+            .any(|(name, kind)| self.conflicts_with_time(name, *kind) || self.conflicts_with_entity(name, *kind))
     }
 
     /// Returns whether `kind` is not a time dimension and any semantic model uses the name for a time dimension.
-    pub(super) fn is_time(&self, name: &str, kind: NameKind) -> bool {
-        kind != NameKind::TimeDimension && self.times.contains(name)
+    pub(super) fn conflicts_with_time(&self, name: &str, kind: SemanticNameKind) -> bool {
+        kind != SemanticNameKind::TimeDimension && self.times.contains(name)
     }
 
     /// Returns whether `kind` is a categorical dimension and any semantic model uses the name for an entity.
-    pub(super) fn is_entity(&self, name: &str, kind: NameKind) -> bool {
-        kind == NameKind::Categorical && self.entities.contains(name)
+    pub(super) fn conflicts_with_entity(&self, name: &str, kind: SemanticNameKind) -> bool {
+        kind == SemanticNameKind::Categorical && self.entities.contains(name)
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         ];
         let texts: Vec<_> = specs.iter().map(|text| crate::SpecText { text, path: None }).collect();
         for count in 1..=texts.len() {
-            let compiled = compiler.compile_first_specs(&texts, count, || {});
+            let compiled = compiler.compile_specs_with_dependencies(&texts, count, || {});
             let yml: Vec<&str> = compiled.iter().map(|spec| spec.model_yml().unwrap()).collect();
             assert!(yml[0].contains("name: customer\n        type: foreign"), "{}", yml[0]);
             if let Some(yml) = yml.get(1) {

@@ -86,7 +86,7 @@ impl<'s> SemanticWriter<'s> {
     }
 
     /// Writes the latest format: keys of the model and its columns.
-    pub fn add_to_model(&self, doc: &mut ModelDoc) {
+    pub fn write_latest_format(&self, doc: &mut ModelDoc) {
         let by_name: FxHashMap<&str, &(&Column, SemanticElement)> = self
             .elements
             .iter()
@@ -152,7 +152,7 @@ impl<'s> SemanticWriter<'s> {
     }
 
     /// Writes the legacy format: lists next to the model.
-    pub fn add_to_doc(&self, model: &str, own_ref: Option<String>, group: Option<String>, doc: &mut ModelDoc) {
+    pub fn write_legacy_format(&self, model: &str, own_ref: Option<String>, group: Option<String>, doc: &mut ModelDoc) {
         let mut out = vec![text_pair("name", model)];
         out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));
         out.extend(group.map(|group| ("config".to_owned(), YamlOutput::Map(vec![text_pair("group", group)]))));

@@ -7,14 +7,14 @@ use rustc_hash::FxHashMap;
 use super::FormulaTrees;
 use crate::Level;
 use crate::arena::Arena;
-use crate::catalog_lookup::known_relation;
+use crate::catalog_lookup::schema_relation;
 use crate::check::DefinitionRole;
-use crate::checks::is_plain_name;
+use crate::checks::is_identifier;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::joins::{JoinCriterion, JoinedRelation};
-use crate::load::{self, SpannedText, SpecKind, Step, StepDefinitions};
-use crate::metrics::{MetricFormula, SETTINGS, analyze, find_step_over_metric_sets, node_text, period_unit};
+use crate::load::{self, SpannedText, SpecOrigin, Step, StepDefinitions};
+use crate::metrics::{INHERITED_SETTINGS, MetricFormula, analyze, find_step_over_metric_sets, node_text, period_unit};
 use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 use crate::sql::JoinKind;
@@ -145,7 +145,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     if root.get("metric_set").is_some() || find_step_over_metric_sets(&root).is_some() {
         return None;
     }
-    let spec = load::load(&root, text, SpecKind::Written, &mut Vec::new())?;
+    let spec = load::load(&root, text, SpecOrigin::Written, &mut Vec::new())?;
     let step = spec.steps.first()?;
     let reason = match step {
         Step { sheet: Some(_), .. } => Some("the first step is a worksheet"),
@@ -209,7 +209,7 @@ impl StepSource<'_> {
         let places = definition_indexes(&definitions);
         // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses
         // its own name reads such a column.
-        let relation = known_relation(&compiler.options, from);
+        let relation = schema_relation(&compiler.options, from);
         let is_column = |definition: &FirstStepDefinition| {
             definition.reads_own_name
                 || relation.is_some_and(|relation| relation.position(definition.name.as_str()).is_some())
@@ -219,7 +219,7 @@ impl StepSource<'_> {
                 let definition = &definitions[*places.get(&name.to_lowercase())?];
                 Some(definition.tree).filter(|_| !is_column(definition))
             };
-            trees.id_of((formula, from.name()), &compiler.options.limits, definition_id)
+            trees.tree_id((formula, from.name()), &compiler.options.limits, definition_id)
         };
         let filter = step.filter.and_then(|filter| {
             Some(FirstStepFilter {
@@ -254,7 +254,7 @@ impl StepSource<'_> {
             relation_name: from.name().to_owned(),
             joins,
             filter,
-            settings: SETTINGS
+            settings: INHERITED_SETTINGS
                 .iter()
                 .filter_map(|key| Some((*key, root.text_at(key)?.to_owned())))
                 .collect(),
@@ -344,7 +344,7 @@ pub(super) fn read_definitions(
         return Err("a name is defined twice".to_owned());
     }
     for (index, formula) in (of_set..).zip(&formulas) {
-        if !is_plain_name(&formula.name) {
+        if !is_identifier(&formula.name) {
             return Err(format!("the name `{}` is not a valid name for a metric", formula.name));
         }
         let names = formula.names.iter().filter(|name| name.qualifier.is_none());
@@ -376,7 +376,7 @@ pub(super) fn read_definitions(
             Some(definitions[*dependency].tree)
         };
         definitions[index].tree = trees
-            .id_of(
+            .tree_id(
                 (&definitions[index].formula, relation),
                 &compiler.options.limits,
                 tree_of_name,

@@ -20,7 +20,7 @@ pub struct FormulaTrees {
 impl FormulaTrees {
     /// Returns the ID of a formula's tree over the rows of `relation`. `definition` returns the ID of the definition to
     /// which a name refers. Returns `None` if the formula has a syntax error.
-    pub fn id_of(
+    pub fn tree_id(
         &mut self,
         (formula, relation): (&str, &str),
         limits: &Limits,
@@ -130,9 +130,9 @@ mod tests {
     fn layout_case_and_helpers_do_not_matter() {
         let mut trees = FormulaTrees::default();
         let limits = Limits::default();
-        let inner = trees.id_of(("SUM(amount)", "orders"), &limits, |_| None);
+        let inner = trees.tree_id(("SUM(amount)", "orders"), &limits, |_| None);
         let mut id_of = |formula: &str| {
-            trees.id_of((formula, "orders"), &limits, |name| {
+            trees.tree_id((formula, "orders"), &limits, |name| {
                 inner.filter(|_| name.eq_ignore_ascii_case("revenue"))
             })
         };

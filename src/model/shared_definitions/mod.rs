@@ -7,7 +7,7 @@ mod first_step;
 mod formula_trees;
 mod over_metric_set;
 
-pub use crate::checks::is_plain_name;
+pub use crate::checks::is_identifier;
 pub use first_step::{
     FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepGroupKey, FirstStepJoin, FirstStepOrigin,
     read_first_step, read_metric_set_as_step, relation_identity,

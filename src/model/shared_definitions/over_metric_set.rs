@@ -35,7 +35,11 @@ pub fn read_step_over_metric_set<'s>(
             return None;
         }
         let name = name.as_deref().unwrap_or(metric).trim();
-        definitions.push(metric_of_set(set, metric.trim(), (name, FirstStepOrigin::Listed))?);
+        definitions.push(metric_as_definition(
+            set,
+            metric.trim(),
+            (name, FirstStepOrigin::Listed),
+        )?);
     }
     let steps = load_steps(&root, text);
     let step = steps.first()?;
@@ -82,13 +86,13 @@ fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &m
             .any(|step_definition| step_definition.name.eq_ignore_ascii_case(&used_name.name));
         if !is_known && !is_own_name(&used_name.name) {
             let origin = (used_name.name.as_str(), FirstStepOrigin::Used);
-            definitions.extend(metric_of_set(set, &used_name.name, origin));
+            definitions.extend(metric_as_definition(set, &used_name.name, origin));
         }
     }
 }
 
 /// Returns a metric of a metric set under the name that a model assigns to it.
-fn metric_of_set(
+fn metric_as_definition(
     set: &FirstStep,
     metric: &str,
     (name, origin): (&str, FirstStepOrigin),

@@ -2,10 +2,10 @@
 //! `compare:`. The comparison runs in the warehouse, which returns one row of counts. If there are differences, the
 //! warehouse also returns the rows with the largest differences.
 
-mod answer;
+mod results;
 mod sql;
 
-pub use answer::{ColumnCounts, Counts, RowDifference, ValueDifference};
+pub use results::{ColumnCounts, Counts, RowDifference, ValueDifference};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::schema::Column;
 
 /// Tolerance for floats, relative to the larger absolute value, or to 1 if both are smaller. A sum of floats has about
 /// 16 digits, and the order of addition can change the last digits.
-pub const CLOSE: &str = "1e-9";
+pub const FLOAT_TOLERANCE: &str = "1e-9";
 
 /// Recipient of a query, which determines the syntax of relation names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl RelationSide {
         }
     }
 
-    fn of_mut<T>(self, [ours, theirs]: &mut [T; 2]) -> &mut T {
+    fn value_of_mut<T>(self, [ours, theirs]: &mut [T; 2]) -> &mut T {
         match self {
             Self::Ours => ours,
             Self::Theirs => theirs,
@@ -86,7 +86,7 @@ struct ComparedRelation {
 
 impl ComparedRelation {
     /// Compares all rows.
-    fn all_rows(rows: RowSource) -> Self {
+    fn from_rows(rows: RowSource) -> Self {
         Self {
             rows,
             alias: None,
@@ -123,7 +123,7 @@ pub struct NamedColumns {
 pub(crate) enum Agreement<'c> {
     /// The values are equal, or both are NULL.
     Exact,
-    /// The values are floats that differ by no more than [`CLOSE`].
+    /// The values are floats that differ by no more than [`FLOAT_TOLERANCE`].
     Close,
     /// The values differ by no more than this number.
     Within(&'c str),
@@ -228,7 +228,7 @@ impl Comparison {
     /// in two environments. The result also contains the sums of numeric columns.
     #[must_use]
     pub fn between_relations(mut self, ours: RelationReference, theirs: RelationReference) -> Self {
-        self.sides = [ours, theirs].map(|from| ComparedRelation::all_rows(RowSource::Relation(from)));
+        self.sides = [ours, theirs].map(|from| ComparedRelation::from_rows(RowSource::Relation(from)));
         self.sums = true;
         self
     }
@@ -252,7 +252,7 @@ impl Comparison {
                 .iter()
                 .find(|candidate| candidate.name().eq_ignore_ascii_case(&column.name))?;
             if side_column.ty() != Type::Unknown {
-                *side.of_mut(&mut column.types) = side_column.ty();
+                *side.value_of_mut(&mut column.types) = side_column.ty();
             }
             Some(())
         };
@@ -315,8 +315,8 @@ impl CompiledSpec {
     /// an error, defines no model, or may have unknown columns.
     #[must_use]
     pub fn formula_comparison(&self) -> Option<Comparison> {
-        let ours = ComparedRelation::all_rows(RowSource::Relation(self.model.as_ref()?.own_reference.clone()));
-        let theirs = ComparedRelation::all_rows(self.formula_rows()?);
+        let ours = ComparedRelation::from_rows(RowSource::Relation(self.model.as_ref()?.own_reference.clone()));
+        let theirs = ComparedRelation::from_rows(self.formula_rows()?);
         let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
         let to_shared = |column: &Column| {
             let sql_name = column.sql_name(self.dialect);

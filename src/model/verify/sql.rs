@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Agreement, CLOSE, Comparison, ComparisonReader, RelationSide, RowSource, SharedColumn, SqlTexts};
+use super::{
+    Agreement, Comparison, ComparisonReader, FLOAT_TOLERANCE, RelationSide, RowSource, SharedColumn, SqlTexts,
+};
 use crate::Type;
 use crate::dbt;
 use crate::dialect::Dialect;
@@ -12,11 +14,11 @@ use crate::schema::Column;
 
 /// Names of the CTEs. A prefix prevents collisions with tables that a formula reads. For the same reason, the CTE with
 /// the formula comes first, before the other names are defined.
-const THEIRS: &str = "formulac_theirs";
-const OURS: &str = "formulac_ours";
-const BOTH: &str = "formulac_both";
-const ROWS: &str = "formulac_rows";
-const JUDGED: &str = "formulac_judged";
+const THEIRS_CTE: &str = "formulac_theirs";
+const OURS_CTE: &str = "formulac_ours";
+const BOTH_CTE: &str = "formulac_both";
+const ROWS_CTE: &str = "formulac_rows";
+const DIFFERENCES_CTE: &str = "formulac_judged";
 
 /// Constant that serves as the key of a model with at most one row.
 const CONSTANT_KEY: &str = "1";
@@ -24,19 +26,23 @@ const CONSTANT_KEY: &str = "1";
 /// Returns a query that counts the rows of the formula and the non-NULL values of each column.
 pub(super) fn count_sql(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
     let mut out = format!(
-        "with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted",
+        "with {THEIRS_CTE} as (\n{}\n)\nselect\n    count(*) as counted",
         rows.rows_query(dialect, reader)
     );
     for (number, column) in columns.iter().enumerate() {
         let name = column.sql_name(dialect);
-        let _ = write!(out, ",\n    count({}) as counted_{number}", literal_for(&name, reader));
+        let _ = write!(
+            out,
+            ",\n    count({}) as counted_{number}",
+            escape_for_reader(&name, reader)
+        );
     }
-    let _ = writeln!(out, "\nfrom {THEIRS}");
+    let _ = writeln!(out, "\nfrom {THEIRS_CTE}");
     out
 }
 
 /// Escapes user text for dbt if needed.
-fn literal_for(text: &str, reader: ComparisonReader) -> String {
+fn escape_for_reader(text: &str, reader: ComparisonReader) -> String {
     match reader {
         ComparisonReader::Dbt => dbt::escape_jinja(text),
         ComparisonReader::Tables => text.to_owned(),
@@ -117,7 +123,7 @@ impl Comparison {
                 }
             }
         }
-        let _ = writeln!(out, "select\n    {}\nfrom {JUDGED}", items.join(",\n    "));
+        let _ = writeln!(out, "select\n    {}\nfrom {DIFFERENCES_CTE}", items.join(",\n    "));
         out
     }
 
@@ -149,7 +155,7 @@ impl Comparison {
             }
         }
         let mut condition = "in_ours <> in_theirs".to_owned();
-        let mut order = vec![format!("case when {} then 0 else 1 end", self.is_matched())];
+        let mut order = vec![format!("case when {} then 0 else 1 end", self.matched_condition())];
         if !self.counts_rows {
             condition = "in_ours <> 1 or in_theirs <> 1".to_owned();
             order.push("case when in_ours = 0 or in_theirs = 0 then 0 else 1 end".to_owned());
@@ -163,7 +169,7 @@ impl Comparison {
         order.extend((0..self.keys.len()).map(|number| format!("key_{number}")));
         let _ = writeln!(
             out,
-            "select\n    {}\nfrom {JUDGED}\nwhere {condition}\norder by\n    {}",
+            "select\n    {}\nfrom {DIFFERENCES_CTE}\nwhere {condition}\norder by\n    {}",
             items.join(",\n    "),
             order.join(",\n    ")
         );
@@ -172,7 +178,7 @@ impl Comparison {
 
     /// Returns an SQL condition for rows whose values can be compared. The key of the row occurs exactly once on each
     /// side or, if there is no key, equally often on both sides.
-    fn is_matched(&self) -> &'static str {
+    fn matched_condition(&self) -> &'static str {
         if self.counts_rows {
             "in_ours = in_theirs"
         } else {
@@ -222,12 +228,12 @@ impl Comparison {
             .sides
             .each_ref()
             .map(|side| side.rows.rows_query(self.dialect, reader));
-        let mut out = format!("with {THEIRS} as (\n{theirs}\n),\n{OURS} as (\n{ours}\n),\n{BOTH} as (\n");
+        let mut out = format!("with {THEIRS_CTE} as (\n{theirs}\n),\n{OURS_CTE} as (\n{ours}\n),\n{BOTH_CTE} as (\n");
         for side in RelationSide::BOTH {
             if side == RelationSide::Theirs {
                 out.push_str("union all\n");
             }
-            self.write_side(side, reader, &mut out);
+            self.write_side_query(side, reader, &mut out);
         }
         let keys: Vec<String> = (0..self.keys.len().max(1))
             .map(|number| format!("key_{number}"))
@@ -243,13 +249,13 @@ impl Comparison {
         }
         let _ = writeln!(
             out,
-            "),\n{ROWS} as (\nselect\n    {}\nfrom {BOTH}\ngroup by {}\n),",
+            "),\n{ROWS_CTE} as (\nselect\n    {}\nfrom {BOTH_CTE}\ngroup by {}\n),",
             items.join(",\n    "),
             keys.join(", ")
         );
         let mut items = vec!["*".to_owned()];
         for (number, column) in self.columns.iter().enumerate() {
-            let match_condition = self.is_matched();
+            let match_condition = self.matched_condition();
             let differs = self.difference_condition(column, number);
             items.push(format!(
                 "case when {match_condition} and ({differs}) then 1 else 0 end as differs_{number}"
@@ -265,7 +271,7 @@ impl Comparison {
         }
         let _ = writeln!(
             out,
-            "{JUDGED} as (\nselect\n    {}\nfrom {ROWS}\n)",
+            "{DIFFERENCES_CTE} as (\nselect\n    {}\nfrom {ROWS_CTE}\n)",
             items.join(",\n    ")
         );
         out
@@ -273,12 +279,12 @@ impl Comparison {
 
     /// Writes a query for the rows of one side. Each side has separate columns, which are NULL in the rows of the other
     /// side, so that the types of the sides are not mixed.
-    fn write_side(&self, side: RelationSide, reader: ComparisonReader, output: &mut String) {
+    fn write_side_query(&self, side: RelationSide, reader: ComparisonReader, output: &mut String) {
         let relation = side.value_of(&self.sides);
         let mut items = Vec::new();
         let column_sql = |column: &SharedColumn| {
             let name: &String = side.value_of(&column.written);
-            let name = literal_for(name, reader);
+            let name = escape_for_reader(name, reader);
             // Not every warehouse supports `max` of a boolean.
             if column.ty() == Type::Boolean {
                 format!("case when {name} then 1 when not {name} then 0 end")
@@ -306,10 +312,14 @@ impl Comparison {
                 format!("{theirs} as theirs_{number}"),
             ]);
         }
-        let cte = if side == RelationSide::Ours { OURS } else { THEIRS };
+        let cte = if side == RelationSide::Ours {
+            OURS_CTE
+        } else {
+            THEIRS_CTE
+        };
         let _ = write!(output, "select\n    {}\nfrom {cte}", items.join(",\n    "));
         if let Some(alias) = &relation.alias {
-            let _ = write!(output, " as {}", literal_for(alias, reader));
+            let _ = write!(output, " as {}", escape_for_reader(alias, reader));
         }
         if let Some(filter) = &relation.filter {
             let _ = write!(output, "\nwhere {}", filter.text_for(reader));
@@ -336,7 +346,7 @@ impl Comparison {
             // Use `<` instead of `<=`, because both sides of `<=` would be infinite and therefore equal for an infinite
             // value.
             Agreement::Close => {
-                format!("abs({ours} - {theirs}) < {CLOSE} * greatest(1, abs({ours}), abs({theirs}))")
+                format!("abs({ours} - {theirs}) < {FLOAT_TOLERANCE} * greatest(1, abs({ours}), abs({theirs}))")
             }
         };
         let distinct = self.distinct_condition(&ours, &theirs);

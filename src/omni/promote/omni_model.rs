@@ -12,7 +12,7 @@ use crate::diag::Diagnostic;
 use crate::existing::ExistingView;
 use crate::locations::view_relations;
 use crate::parallel;
-pub(super) use crate::schema::{OmniFieldKind, OmniRows};
+pub(super) use crate::schema::{OmniFieldKind, OmniRowSource};
 use crate::schema::{OmniFile, OmniFileKind, OmniViewIndex, OmniViewNames, omni_references};
 use crate::yaml::{self, Node};
 
@@ -36,7 +36,7 @@ pub(super) struct OmniViewSource {
     /// Name of the view's file. `ParsedOmniModel::name_of` returns the name that references use.
     pub name: String,
     pub table: OmniTable,
-    pub rows: OmniRows,
+    pub rows: OmniRowSource,
     /// Names of the views from which the view inherits fields.
     extends: Vec<String>,
     /// Fields by name, in lower case.

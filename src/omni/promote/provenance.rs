@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use rustc_hash::FxHashMap;
 
 use super::fields::is_column;
-use super::omni_model::{OmniFieldKind, OmniReference, OmniRows, ParsedOmniModel, ViewField, find_references};
+use super::omni_model::{OmniFieldKind, OmniReference, OmniRowSource, ParsedOmniModel, ViewField, find_references};
 use super::retarget::{RetargetedItem, TargetModel};
 use super::retarget_checks::RetargetRefusal;
 use crate::diag::{Code, Diagnostic};
@@ -144,8 +144,8 @@ pub fn defined_twice(
             }
         }
         let views = model.views.iter().enumerate();
-        for (view_index, view) in
-            views.filter(|(_, view)| view.table.name.eq_ignore_ascii_case(model_name) && view.rows == OmniRows::Table)
+        for (view_index, view) in views
+            .filter(|(_, view)| view.table.name.eq_ignore_ascii_case(model_name) && view.rows == OmniRowSource::Table)
         {
             for column in output_names(root) {
                 let Some(field) = model.field(view_index, &column) else {
@@ -181,7 +181,10 @@ fn taken_over_diagnostic(
     let from = record.from.text()?;
     let Some(column) = record.column else {
         let index = model.view(from)?;
-        let view = model.views.get(index).filter(|view| view.rows == OmniRows::Query)?;
+        let view = model
+            .views
+            .get(index)
+            .filter(|view| view.rows == OmniRowSource::Query)?;
         let file = model.files.get(view.file)?;
         let text = format!("both the query view `{from}` and this model compute the same rows");
         let command = format!("formulac promote {} --repoint", file.path);

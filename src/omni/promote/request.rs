@@ -1,7 +1,7 @@
 //! Determines the kind of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
 use super::omni_model::{
-    OmniFieldKind, OmniReference, OmniRows, OmniSavedQuery, OmniViewSource, ParsedOmniModel, ViewField,
+    OmniFieldKind, OmniReference, OmniRowSource, OmniSavedQuery, OmniViewSource, ParsedOmniModel, ViewField,
 };
 use super::{PromoteFault, Request};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -51,7 +51,7 @@ pub(super) fn read<'m>(
             let field = model.field(index, &OmniReference::read(name).field);
             field.is_some_and(is_computed)
         };
-        if of_view.rows != OmniRows::Query || request.fields.iter().any(is_field) {
+        if of_view.rows != OmniRowSource::Query || request.fields.iter().any(is_field) {
             return request_from_view(model, index, of_view, request, &nothing);
         }
         let Some(query) = queries.into_iter().next() else {

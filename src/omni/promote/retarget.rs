@@ -5,7 +5,7 @@
 //! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
 //! has the same rows as the model and reads them directly.
 
-use super::omni_model::{OmniFieldKind, OmniRows, OmniViewSource, ParsedOmniModel, ViewField};
+use super::omni_model::{OmniFieldKind, OmniRowSource, OmniViewSource, ParsedOmniModel, ViewField};
 use super::provenance::PromotedSpecs;
 use super::request::{is_computed, query_fields};
 use super::retarget_checks::{RetargetRefusal, check_aggregation, check_relationship, check_same_grain, no_such_field};
@@ -139,7 +139,9 @@ impl TargetModel {
     ) -> Result<(Vec<Self>, String), RetargetRefusal> {
         let (view_index, view) = view_of_file(model, &source_item.file)?;
         let from = match &source_item.field {
-            Some(field) if view.rows != OmniRows::Query || model.field(view_index, field).is_some_and(is_computed) => {
+            Some(field)
+                if view.rows != OmniRowSource::Query || model.field(view_index, field).is_some_and(is_computed) =>
+            {
                 format!("{}.{field}", model.name_of(view_index))
             }
             _ => view.name.clone(),
@@ -227,7 +229,7 @@ fn retarget_edits(
     let model_view_index = model
         .views
         .iter()
-        .position(|view| view.rows == OmniRows::Table && view.table.name.eq_ignore_ascii_case(&taken_by.name));
+        .position(|view| view.rows == OmniRowSource::Table && view.table.name.eq_ignore_ascii_case(&taken_by.name));
     let Some((target_index, made_view)) =
         model_view_index.and_then(|view_index| Some((view_index, model.views.get(view_index)?)))
     else {

@@ -1,6 +1,6 @@
 //! Warehouse functions with the equivalent formula functions, and timeframes for functions of Omni and of warehouses.
 
-pub(super) use formulac_core::check::sql_functions::{SqlResultType, find};
+pub(super) use formulac_core::check::sql_functions::{SqlResultType, find_equivalent};
 
 /// Returns the timeframe of an Omni operator that truncates a time or extracts a part of it.
 pub(super) fn operator_timeframe(name: &str) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::spec_text::SpecEntries;
 use crate::Level;
 use crate::arena::Arena;
-use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepOrigin, is_plain_name};
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepOrigin, is_identifier};
 
 /// Spec whose definitions may move to a metric set.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl MetricSetDraft {
     /// Empty if the spec names none of them or, with `orders.*`, reads all of them. `text` is in lower case.
     pub fn added_names_in(&self, text: &str) -> HashSet<&String> {
         let words: HashSet<&str> = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
-        let is_named = |name: &String| match is_plain_name(name) {
+        let is_named = |name: &String| match is_identifier(name) {
             true => words.contains(name.to_lowercase().as_str()),
             false => text.contains(&name.to_lowercase()),
         };

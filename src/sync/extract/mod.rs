@@ -14,14 +14,14 @@ mod proposals;
 mod set_text;
 mod spec_text;
 
-use crate::model::shared_definitions::is_plain_name;
+use crate::model::shared_definitions::is_identifier;
 
 pub use proposals::extract;
 
 /// Returns whether the name is valid for a metric set.
 #[must_use]
 pub fn is_metric_set_name(name: &str) -> bool {
-    is_plain_name(name)
+    is_identifier(name)
 }
 
 /// Input of an extraction: the specs of a project, and options.

@@ -13,12 +13,12 @@ use crate::artifacts::Manifest;
 use crate::compiler::SpecOptions;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
-use crate::schema::read::{named_pairs, wrong_shape_error};
+use crate::schema::read::{string_keyed_pairs, wrong_shape_error};
 use crate::schema::{Column, Relation, Schema, file};
 use crate::yaml;
 
 /// Tests from dbt packages that formulac uses in generated files if the packages are installed.
-const USED_TESTS: [&str; 2] = [crate::model::COMBINATION, crate::model::RANGE];
+const USED_TESTS: [&str; 2] = [crate::model::UNIQUE_COMBINATION_TEST, crate::model::RANGE_TEST];
 
 const HEADER: &str = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
 
@@ -76,13 +76,13 @@ impl KnownFacts {
         };
         for (key, name, value) in root
             .iter()
-            .flat_map(|root| named_pairs(root, "known.yml", &mut faults))
+            .flat_map(|root| string_keyed_pairs(root, "known.yml", &mut faults))
             .collect::<Vec<_>>()
         {
             match name {
                 "relations" => {
-                    for (_, name, value) in named_pairs(value, "`relations`", &mut faults) {
-                        let relation = file::relation(name, value, &mut faults);
+                    for (_, name, value) in string_keyed_pairs(value, "`relations`", &mut faults) {
+                        let relation = file::read_relation(name, value, &mut faults);
                         let is_whole = value.is_true("complete");
                         facts
                             .schema

@@ -3,7 +3,7 @@
 use crate::dbt::RelationReference;
 use crate::decompile::definition_lines;
 use crate::model::determines_rows;
-use crate::model::shared_definitions::{is_plain_name, relation_identity};
+use crate::model::shared_definitions::{is_identifier, relation_identity};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
 
 /// Returns whether each join of a `from` clause is a left join.
@@ -113,10 +113,10 @@ pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<S
     };
     let edit = match step.get(key) {
         Some(YamlValue::Map(..)) => set(at.key(name), YamlValue::text(formula)),
-        Some(YamlValue::Text(text)) if is_plain_name(name) => {
+        Some(YamlValue::Text(text)) if is_identifier(name) => {
             set(at, YamlValue::text(format!("{}\n{line}\n", text.trim_end())))
         }
-        None if is_plain_name(name) => set(at, YamlValue::text(line)),
+        None if is_identifier(name) => set(at, YamlValue::text(line)),
         _ => return None,
     };
     apply_edits(spec, &[edit]).ok()
@@ -140,7 +140,7 @@ pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, other
             };
             apply_edits(spec, &[edit]).ok()
         }
-        _ if is_plain_name(name) => {
+        _ if is_identifier(name) => {
             let lines = others.iter().rev().find_map(|other| definition_lines(spec, other))?;
             let text = spec.get(lines.clone())?.strip_suffix('\n')?;
             let indentation = text.get(..text.len() - text.trim_start().len())?;
@@ -206,7 +206,7 @@ pub(super) fn with_relation(spec: &str, before: &str, after: &str) -> Vec<String
         let is_meant = identity(text).is_some() && identity(text) == identity(before);
         let is_bare = !text.contains('(');
         let name = after.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));
-        let spelling = match name.filter(|name| is_bare && is_plain_name(name)) {
+        let spelling = match name.filter(|name| is_bare && is_identifier(name)) {
             Some(name) => name.to_owned(),
             None => after.to_owned(),
         };

@@ -5,9 +5,9 @@ use super::super::path::PathSegment;
 use super::super::rules::RuleMark;
 use super::super::tree::{YamlLayout, YamlNodeId};
 use super::super::value::{CollectionStyle, YamlValue};
-use super::{ChildIdentifiers, Merger, child_range};
+use super::{ChildIdentifiers, YamlMerger, child_range};
 
-impl Merger<'_, '_> {
+impl YamlMerger<'_, '_> {
     pub(super) fn is_marked(&self, mark: &RuleMark, file: YamlNodeId) -> bool {
         !mark.items.is_empty()
             && mark
@@ -36,8 +36,8 @@ impl Merger<'_, '_> {
         let node = self.file.node(file);
         let lists = mark.items.iter().map(|(key, _)| self.find_pair(file, key));
         let is_fit = lists.flatten().all(|(_, id)| self.file.node(id).is_list());
-        if !matches!(self.identifying_names(self.file, file), Some(ChildIdentifiers::Keys)) || !is_fit {
-            self.keep_value(self.base_value(Some(base)), Some(self.file.value(file)), None);
+        if !matches!(self.child_identifiers(self.file, file), Some(ChildIdentifiers::Keys)) || !is_fit {
+            self.record_kept_edit(self.base_value(Some(base)), Some(self.file.value(file)), None);
             return;
         }
         let end = node.children().len();
@@ -45,7 +45,7 @@ impl Merger<'_, '_> {
             match self.find_pair(file, key) {
                 Some((_, list)) if self.find_list_item(file, key, item).is_none() => {
                     let behind = self.file.node(list).children().len();
-                    self.changes.add(
+                    self.changes.add_child(
                         list,
                         behind,
                         AddedNode {
@@ -58,7 +58,7 @@ impl Merger<'_, '_> {
                 Some(_) => {}
                 None => {
                     let value = YamlValue::List(vec![item.clone()], CollectionStyle::Flow);
-                    self.changes.add(
+                    self.changes.add_child(
                         file,
                         end,
                         AddedNode {
@@ -75,7 +75,7 @@ impl Merger<'_, '_> {
                 continue;
             }
             let note = (node.layout() == YamlLayout::Block || node.children().is_empty()).then(|| mark.note.clone());
-            self.changes.add(
+            self.changes.add_child(
                 file,
                 end,
                 AddedNode {
@@ -122,7 +122,7 @@ impl Merger<'_, '_> {
             } else if theirs.is_same_value(value) && !is_new(key) {
                 // Keep the key, because a user may have set it.
                 self.path.push(PathSegment::Key(key.clone()));
-                self.keep_value(None, Some(theirs), None);
+                self.record_kept_edit(None, Some(theirs), None);
                 self.path.pop();
             }
         }

@@ -8,8 +8,8 @@ use std::ops::Range;
 use super::changes::{AddedNode, YamlChanges};
 use super::path::{Path, PathSegment};
 use super::rules::Rules;
-use super::splice::own_lines;
-use super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
+use super::splice::separate_lines;
+use super::tree::{ChildNode, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
 use super::value::YamlValue;
 use super::{YamlRefusal, blocks, lines, splice, without_byte_order_mark};
 
@@ -79,7 +79,7 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
     let base = base.map(|text| parse_generated(text, "last time")).transpose()?;
     let new = parse_generated(new, "now")?;
     let tree = read(source)?;
-    let mut merger = Merger {
+    let mut merger = YamlMerger {
         base: base.as_ref(),
         file: &tree,
         new: &new,
@@ -92,7 +92,7 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
         path: Path::root(),
     };
     merger.merge_root();
-    let Merger {
+    let YamlMerger {
         changes,
         result: mut merged,
         ..
@@ -128,7 +128,7 @@ fn parse_generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRe
     }
 }
 
-struct Merger<'t, 's> {
+struct YamlMerger<'t, 's> {
     base: Option<&'t YamlTree<'s>>,
     file: &'t YamlTree<'s>,
     new: &'t YamlTree<'s>,
@@ -140,12 +140,12 @@ struct Merger<'t, 's> {
 
 /// Children of a list or mapping, keyed by the values that identify them.
 struct ChildrenByName<'t> {
-    children: Vec<(Option<PathSegment>, &'t Child)>,
+    children: Vec<(Option<PathSegment>, &'t ChildNode)>,
     places: HashMap<PathSegment, usize>,
 }
 
 impl<'t> ChildrenByName<'t> {
-    fn get(&self, step: &PathSegment) -> Option<(usize, &'t Child)> {
+    fn get(&self, step: &PathSegment) -> Option<(usize, &'t ChildNode)> {
         let number = *self.places.get(step)?;
         self.children.get(number).map(|(_, child)| (number, *child))
     }
@@ -168,7 +168,7 @@ enum ChildIdentifiers<'r> {
 
 /// Returns the children of a list or mapping, keyed by name. Returns `None` if two children have the same name, or if a
 /// list of scalars contains other values.
-fn named_children<'t>(
+fn children_by_name<'t>(
     tree: &'t YamlTree<'_>,
     id: Option<YamlNodeId>,
     names: ChildIdentifiers<'_>,
@@ -198,7 +198,7 @@ fn named_children<'t>(
     Some(by_name)
 }
 
-impl<'t> Merger<'t, '_> {
+impl<'t> YamlMerger<'t, '_> {
     fn merge_root(&mut self) {
         let base = self.base.and_then(|tree| tree.root);
         match (self.file.root, self.new.root) {
@@ -219,20 +219,22 @@ impl<'t> Merger<'t, '_> {
             }
             return;
         };
-        let Some(names) = self.identifying_names(self.new, new) else {
+        let Some(names) = self.child_identifiers(self.new, new) else {
             return;
         };
-        let fresh = named_children(self.new, Some(new), names);
-        let (Some(old), Some(fresh)) = (self.base.and_then(|tree| named_children(tree, Some(old), names)), fresh)
-        else {
+        let fresh = children_by_name(self.new, Some(new), names);
+        let (Some(old), Some(fresh)) = (
+            self.base.and_then(|tree| children_by_name(tree, Some(old), names)),
+            fresh,
+        ) else {
             return;
         };
         let mut added = Vec::new();
         for (step, child) in fresh.children {
             let Some(step) = step else { continue };
-            self.path.push(display_segment(&step));
+            self.path.push(shorten_segment(&step));
             match old.get(&step) {
-                Some((_, was)) => self.handle_deleted(was.value, child.value),
+                Some((_, was)) => self.merge_user_deletion(was.value, child.value),
                 None => {
                     self.result.added.push(self.path.clone());
                     added.push((child.key.clone(), self.new.value(child.value)));
@@ -252,7 +254,7 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Returns the names that identify the children of this node. `None` if the node is merged as a single value.
-    fn identifying_names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<ChildIdentifiers<'t>> {
+    fn child_identifiers(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<ChildIdentifiers<'t>> {
         match &tree.node(id).kind {
             _ if tree.node(id).tagged || self.rules.is_atomic(&self.path) => None,
             YamlKind::Map { complex, .. } => (!complex).then_some(ChildIdentifiers::Keys),
@@ -269,7 +271,7 @@ impl<'t> Merger<'t, '_> {
     fn merge_value(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
         let (theirs, ours) = (self.file.node(file), self.new.node(new));
         let is_alike = theirs.is_map() && ours.is_map() || theirs.is_list() && ours.is_list();
-        let names = self.identifying_names(self.file, file).filter(|_| is_alike);
+        let names = self.child_identifiers(self.file, file).filter(|_| is_alike);
         let is_done = match names {
             None => false,
             Some(ChildIdentifiers::Scalars) if self.is_reordered(base, file, new) => false,
@@ -325,18 +327,18 @@ impl<'t> Merger<'t, '_> {
                 let generated = self.base.zip(base).map(|(tree, id)| value_range(tree, id));
                 is_same(old, &theirs) && !self.is_commented(value_range(self.file, file), generated)
             }
-            None => self.file.is_nothing(file),
+            None => self.file.is_empty_node(file),
         };
         if is_untouched {
             self.changes.replacements.insert(file, ours);
-            self.forget_handwritten();
+            self.unrecord_handwritten();
             self.result.updated.push(self.path.clone());
         } else {
-            self.keep_value(old, Some(theirs), Some(ours));
+            self.record_kept_edit(old, Some(theirs), Some(ours));
         }
     }
 
-    fn keep_value(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
+    fn record_kept_edit(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
         self.result.kept.push(KeptValue {
             path: self.path.clone(),
             base,
@@ -347,10 +349,10 @@ impl<'t> Merger<'t, '_> {
 
     /// Handles a value that is still generated although users removed it. The removal is recorded as a kept edit,
     /// unless the new value is only a part of the old value.
-    fn handle_deleted(&mut self, base: YamlNodeId, new: YamlNodeId) {
+    fn merge_user_deletion(&mut self, base: YamlNodeId, new: YamlNodeId) {
         let (old, ours) = (self.base_value(Some(base)), self.new.value(new));
         if old.as_ref().is_some_and(|old| !ours.is_part_of(old)) {
-            self.keep_value(old, None, Some(ours));
+            self.record_kept_edit(old, None, Some(ours));
         }
     }
 
@@ -363,13 +365,13 @@ impl<'t> Merger<'t, '_> {
         names: ChildIdentifiers<'_>,
     ) -> bool {
         let old = match (self.base, base) {
-            (Some(tree), Some(id)) => named_children(tree, Some(id), names),
+            (Some(tree), Some(id)) => children_by_name(tree, Some(id), names),
             _ => Some(ChildrenByName::none()),
         };
         let (Some(old), Some(theirs), Some(ours)) = (
             old,
-            named_children(self.file, Some(file), names),
-            named_children(self.new, new, names),
+            children_by_name(self.file, Some(file), names),
+            children_by_name(self.new, new, names),
         ) else {
             return false;
         };
@@ -379,7 +381,7 @@ impl<'t> Merger<'t, '_> {
         let mut before = None;
         for (number, (step, child)) in ours.children.iter().enumerate() {
             let Some(step) = step else { continue };
-            self.path.push(display_segment(step));
+            self.path.push(shorten_segment(step));
             let was = old.get(step).map(|(_, was)| was.value);
             match (theirs.get(step), was) {
                 (Some((index, found)), was) => {
@@ -390,19 +392,19 @@ impl<'t> Merger<'t, '_> {
                     }
                     self.merge_value(was, found.value, child.value);
                     if was.is_none() {
-                        self.add_handwritten(found.value);
+                        self.record_handwritten(found.value);
                     }
                 }
-                (None, Some(was)) => self.handle_deleted(was, child.value),
+                (None, Some(was)) => self.merge_user_deletion(was, child.value),
                 (None, None) if self.file.merged_value(file, &child.key).is_some() => {
-                    self.keep_value(None, None, Some(self.new.value(child.value)));
+                    self.record_kept_edit(None, None, Some(self.new.value(child.value)));
                 }
                 (None, None) => {
                     let slot =
                         before.map_or_else(|| self.insert_position(file, &theirs, &ours, number), |index| index + 1);
                     let key =
                         (!child.key.is_empty() || matches!(names, ChildIdentifiers::Keys)).then(|| child.key.clone());
-                    self.changes.add(
+                    self.changes.add_child(
                         file,
                         slot,
                         AddedNode {
@@ -411,7 +413,7 @@ impl<'t> Merger<'t, '_> {
                             note: None,
                         },
                     );
-                    self.forget_handwritten();
+                    self.unrecord_handwritten();
                     self.result.added.push(self.path.clone());
                 }
             }
@@ -421,7 +423,7 @@ impl<'t> Merger<'t, '_> {
             let Some(step) = step.as_ref().filter(|step| !ours.places.contains_key(step)) else {
                 continue;
             };
-            self.path.push(display_segment(step));
+            self.path.push(shorten_segment(step));
             match base.zip(old.get(step)) {
                 Some((base, (was, _))) => self.handle_no_longer_generated((base, was), file, number),
                 None => self.keep_value_only_in_file(file, number),
@@ -473,7 +475,7 @@ impl<'t> Merger<'t, '_> {
 }
 
 /// Shortens a path segment for a message.
-fn display_segment(step: &PathSegment) -> PathSegment {
+fn shorten_segment(step: &PathSegment) -> PathSegment {
     match step {
         PathSegment::Scalar(lookup) => PathSegment::Scalar(lookup.get(1..).unwrap_or_default().to_owned()),
         step => step.clone(),
@@ -495,12 +497,12 @@ fn value_range(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
 fn child_range(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
     let node = tree.node(id);
     let children = node.children();
-    let end = |child: &Child| tree.node(child.value).end.max(child.value_offset);
+    let end = |child: &ChildNode| tree.node(child.value).end.max(child.value_offset);
     let Some(child) = children.get(number) else { return 0..0 };
     if node.layout() == YamlLayout::Block {
         return child.start..lines::line_end(tree.source, end(child));
     }
-    if let Some(lines) = own_lines(tree, child) {
+    if let Some(lines) = separate_lines(tree, child) {
         return lines;
     }
     let before = number.checked_sub(1).and_then(|before| children.get(before));

@@ -3,11 +3,11 @@
 use super::super::rules::paths_within;
 use super::super::tree::{YamlNodeId, YamlTree};
 use super::super::value::YamlValue;
-use super::{ChildIdentifiers, Merger, child_range};
+use super::{ChildIdentifiers, YamlMerger, child_range};
 use std::collections::HashSet;
 use std::ops::Range;
 
-impl<'t> Merger<'t, '_> {
+impl<'t> YamlMerger<'t, '_> {
     /// Handles a value that is no longer generated.
     pub(super) fn handle_no_longer_generated(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
         let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else {
@@ -31,7 +31,7 @@ impl<'t> Merger<'t, '_> {
             let kept_count = self.result.kept.len();
             self.remove_generated_children(Some(old.value), child.value);
             self.result.kept.truncate(kept_count);
-            self.keep_value(Some(generated), Some(theirs), None);
+            self.record_kept_edit(Some(generated), Some(theirs), None);
             return;
         }
         let is_ours = theirs.is_same_value(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
@@ -40,14 +40,14 @@ impl<'t> Merger<'t, '_> {
                 child_range(self.file, file, number),
                 Some(child_range(base, was.0, was.1)),
             );
-        if !is_commented && (is_ours || self.is_part(old.value, child.value)) {
-            self.remove(file, number);
+        if !is_commented && (is_ours || self.is_generated_subset(old.value, child.value)) {
+            self.remove_child(file, number);
         } else if !self.remove_generated_scalars(old.value, child.value) {
-            self.keep_value(Some(generated), Some(theirs), None);
+            self.record_kept_edit(Some(generated), Some(theirs), None);
         }
     }
 
-    pub(super) fn remove(&mut self, file: YamlNodeId, number: usize) {
+    pub(super) fn remove_child(&mut self, file: YamlNodeId, number: usize) {
         self.changes.removed_children.insert((file, number));
         self.result.removed.push(self.path.clone());
     }
@@ -55,14 +55,14 @@ impl<'t> Merger<'t, '_> {
     /// Removes the generated children of a collection but keeps the collection. Returns `false` if the children cannot
     /// be identified.
     pub(super) fn remove_generated_children(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
-        let Some(names) = self.identifying_names(self.file, file) else {
+        let Some(names) = self.child_identifiers(self.file, file) else {
             return false;
         };
         self.merge_collection(self.base_of_same_kind(base, file), file, None, names)
     }
 
     /// Returns `true` if both nodes are lists of scalars and the file's list contains only generated items.
-    pub(super) fn is_part(&self, base: YamlNodeId, file: YamlNodeId) -> bool {
+    pub(super) fn is_generated_subset(&self, base: YamlNodeId, file: YamlNodeId) -> bool {
         let (Some(YamlValue::List(old, _)), YamlValue::List(theirs, _)) =
             (self.base_value(Some(base)), self.file.value(file))
         else {
@@ -76,7 +76,7 @@ impl<'t> Merger<'t, '_> {
 
     /// Removes the generated items from a list of scalars, and keeps the items that users added.
     pub(super) fn remove_generated_scalars(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
-        let is_scalars = matches!(self.identifying_names(self.file, file), Some(ChildIdentifiers::Scalars));
+        let is_scalars = matches!(self.child_identifiers(self.file, file), Some(ChildIdentifiers::Scalars));
         is_scalars
             && self.base_of_same_kind(Some(base), file).is_some()
             && self.remove_generated_children(Some(base), file)
@@ -103,14 +103,14 @@ impl<'t> Merger<'t, '_> {
             }
         } else if self.rules.is_handwritten(&self.path) || self.is_commented(child_range(self.file, file, number), None)
         {
-            self.keep_value(None, Some(self.file.value(child.value)), None);
+            self.record_kept_edit(None, Some(self.file.value(child.value)), None);
         } else {
-            self.remove(file, number);
+            self.remove_child(file, number);
         }
     }
 
     /// Records that users wrote a value before it was generated, unless the merge fills the value.
-    pub(super) fn add_handwritten(&mut self, file: YamlNodeId) {
+    pub(super) fn record_handwritten(&mut self, file: YamlNodeId) {
         let path = self.path.text();
         let has_parts = paths_within(&self.result.handwritten, &path).next().is_some();
         if !has_parts && !self.changes.replacements.contains_key(&file) {
@@ -119,7 +119,7 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Records that the merge writes a value. The collection that contains the value remains handwritten.
-    pub(super) fn forget_handwritten(&mut self) {
+    pub(super) fn unrecord_handwritten(&mut self) {
         let path = self.path.text();
         let paths: Vec<String> = paths_within(&self.result.handwritten, &path).cloned().collect();
         for path in &paths {

@@ -2,21 +2,21 @@
 
 use super::super::changes::AddedNode;
 use super::super::render::format_flow;
-use super::super::tree::{Child, EditNode, YamlNodeId};
+use super::super::tree::{ChildNode, YamlNode, YamlNodeId};
 use super::super::value::{CollectionStyle, YamlValue};
 use super::super::{blocks, lines};
-use super::Splicer;
+use super::YamlSplicer;
 
-impl<'t> Splicer<'t, '_> {
+impl<'t> YamlSplicer<'t, '_> {
     pub(super) fn splice_block(&mut self, id: YamlNodeId) {
         let node = self.tree.node(id);
         let source = self.tree.source;
         let Some(first) = node.children().first() else { return };
         let column = lines::column_at(source, first.start);
         let gap = self.gap(first);
-        let is_top = lines::line_above(source, first.start).is_none();
+        let is_top = lines::previous_line_end(source, first.start).is_none();
         let is_inline = !lines::is_first_in_line(source, first.start);
-        let added = self.additions(id);
+        let added = self.grouped_additions(id);
         let stays = |number: usize| !self.changes.removed_children.contains(&(id, number));
         let first_kept = (0..node.children().len()).find(|number| stays(*number));
         if first_kept.is_none() && (is_inline || added.is_empty()) {
@@ -42,7 +42,7 @@ impl<'t> Splicer<'t, '_> {
                     None if is_inline => {
                         self.add_splice(first.start..first.start, format!("{text}{line_break}{blank}{pad}"));
                     }
-                    None => match lines::line_above(source, self.insertion_offset_above(first.start, column)) {
+                    None => match lines::previous_line_end(source, self.insertion_offset_above(first.start, column)) {
                         Some(at) => self.add_splice(at..at, format!("{line_break}{pad}{text}{blank}")),
                         None => self.add_splice(0..0, format!("{pad}{text}{line_break}{blank}")),
                     },
@@ -61,9 +61,9 @@ impl<'t> Splicer<'t, '_> {
     /// that line.
     pub(super) fn remove_lines(
         &mut self,
-        node: &EditNode,
+        node: &YamlNode,
         number: usize,
-        child: &Child,
+        child: &ChildNode,
         first_kept: Option<usize>,
         is_from_top: bool,
     ) {
@@ -96,7 +96,7 @@ impl<'t> Splicer<'t, '_> {
             }
         }
         // Also remove the line break before each line or, at the top of the file, the line break after the line.
-        match lines::line_above(source, child.start).filter(|_| !is_from_top) {
+        match lines::previous_line_end(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.add_splice(at..end, String::new()),
             None => self.add_splice(
                 lines::line_start(source, child.start)..lines::next_line_start(source, end),
@@ -109,7 +109,7 @@ impl<'t> Splicer<'t, '_> {
     pub(super) fn replace_emptied_block(
         &mut self,
         id: YamlNodeId,
-        node: &EditNode,
+        node: &YamlNode,
         added: &[(usize, &'t [AddedNode])],
         is_inline: bool,
     ) {
@@ -127,7 +127,7 @@ impl<'t> Splicer<'t, '_> {
         };
         let Some(child) = self.child(id) else {
             let first = node.children().first().map_or(0, |child| child.start);
-            match lines::line_above(self.tree.source, first) {
+            match lines::previous_line_end(self.tree.source, first) {
                 Some(at) => self.add_splice(at..at, format!("{}{}", self.style.line_break, format_flow(&value))),
                 None => self.add_splice(0..0, format!("{}{}", format_flow(&value), self.style.line_break)),
             }
@@ -136,7 +136,7 @@ impl<'t> Splicer<'t, '_> {
         if is_inline {
             let column = lines::column_at(self.tree.source, child.start) + 1 + self.gap(child).len();
             let rendered = self.style.format_after_dash(&value, column);
-            self.put_value(node, child.value_offset, &rendered);
+            self.insert_value(node, child.value_offset, &rendered);
         } else {
             self.add_splice(
                 child.value_offset..child.value_offset,
@@ -146,9 +146,9 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Returns `true` if all children are separated by blank lines.
-    pub(super) fn has_blank_lines_between_children(&self, node: &EditNode) -> bool {
+    pub(super) fn has_blank_lines_between_children(&self, node: &YamlNode) -> bool {
         let source = self.tree.source;
-        let is_blank = |pair: &[Child]| {
+        let is_blank = |pair: &[ChildNode]| {
             let [before, next] = pair else { return false };
             let end = lines::line_end(source, self.tree.node(before.value).end.max(before.value_offset));
             let between = source

@@ -1,17 +1,17 @@
 //! Adds and removes the children of flow collections.
 
 use super::super::changes::AddedNode;
-use super::super::render::{Rendered, flow_pair, format_flow};
-use super::super::tree::{Child, EditNode, YamlNodeId, YamlTree};
+use super::super::render::{RenderedValue, flow_pair, format_flow};
+use super::super::tree::{ChildNode, YamlNode, YamlNodeId, YamlTree};
 use super::super::value::YamlValue;
 use super::super::{YamlRefusal, lines};
-use super::{Splicer, own_lines};
+use super::{YamlSplicer, separate_lines};
 use std::ops::Range;
 
-impl<'t> Splicer<'t, '_> {
+impl<'t> YamlSplicer<'t, '_> {
     pub(super) fn splice_flow(&mut self, id: YamlNodeId) -> Result<(), YamlRefusal> {
         let node = self.tree.node(id);
-        let added = self.additions(id);
+        let added = self.grouped_additions(id);
         let count = node.children().len();
         let stays = |number: usize| !self.changes.removed_children.contains(&(id, number));
         let kept: Vec<usize> = (0..count).filter(|number| stays(*number)).collect();
@@ -35,12 +35,12 @@ impl<'t> Splicer<'t, '_> {
     pub(super) fn replace_flow_contents(
         &mut self,
         id: YamlNodeId,
-        node: &EditNode,
+        node: &YamlNode,
         added: &[(usize, &'t [AddedNode])],
     ) -> Result<(), YamlRefusal> {
         let all = || added.iter().flat_map(|(_, added)| added.iter());
         let is_plain = all().all(|one| one.key.is_none() && one.value.is_scalar());
-        if node.children().is_empty() && !is_plain && !self.in_flow(id) {
+        if node.children().is_empty() && !is_plain && !self.is_in_flow(id) {
             let under_key = self.child(id).filter(|child| !child.key.is_empty());
             if let Some(child) = under_key {
                 let column = self
@@ -49,10 +49,10 @@ impl<'t> Splicer<'t, '_> {
                 let lines = all()
                     .flat_map(|one| self.render_added(one, column, " ").into_lines(column))
                     .collect();
-                self.put_value(
+                self.insert_value(
                     node,
                     child.value_offset,
-                    &Rendered {
+                    &RenderedValue {
                         head: String::new(),
                         lines,
                     },
@@ -64,15 +64,15 @@ impl<'t> Splicer<'t, '_> {
             } else {
                 YamlValue::map(all().map(|one| (one.key.clone().unwrap_or_default(), one.value.clone())))
             };
-            return self.replace(id, &value);
+            return self.replace_value(id, &value);
         }
-        let items: Vec<String> = all().map(in_flow).collect();
+        let items: Vec<String> = all().map(format_in_flow).collect();
         let open = lines::skip_properties(self.tree.source, node.start, node.anchored || node.tagged) + 1;
         self.add_splice(open..node.end.saturating_sub(1).max(open), items.join(", "));
         Ok(())
     }
 
-    pub(super) fn flow_item_range(&self, child: &Child) -> (usize, usize, Option<usize>) {
+    pub(super) fn flow_item_range(&self, child: &ChildNode) -> (usize, usize, Option<usize>) {
         flow_item_range(self.tree, child)
     }
 
@@ -88,7 +88,7 @@ impl<'t> Splicer<'t, '_> {
 
     pub(super) fn add_to_flow(
         &mut self,
-        node: &EditNode,
+        node: &YamlNode,
         added: &[(usize, &'t [AddedNode])],
         kept: &[usize],
     ) -> Result<(), YamlRefusal> {
@@ -102,7 +102,7 @@ impl<'t> Splicer<'t, '_> {
             let (start, end, comma) = self.flow_item_range(child);
             let pad = " ".repeat(lines::column_at(source, start));
             let is_line = lines::is_first_in_line(source, start);
-            let items: Vec<String> = added.iter().map(in_flow).collect();
+            let items: Vec<String> = added.iter().map(format_in_flow).collect();
             if *slot == 0 {
                 let between = if is_line {
                     format!(",{line_break}{pad}")
@@ -135,13 +135,13 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    pub(super) fn remove_from_flow(&mut self, node: &EditNode, run: Range<usize>, last_kept: usize) {
+    pub(super) fn remove_from_flow(&mut self, node: &YamlNode, run: Range<usize>, last_kept: usize) {
         let source = self.tree.source;
-        let children: Vec<&Child> = run.clone().filter_map(|number| node.children().get(number)).collect();
-        let own: Option<Vec<Range<usize>>> = children.iter().map(|child| own_lines(self.tree, child)).collect();
+        let children: Vec<&ChildNode> = run.clone().filter_map(|number| node.children().get(number)).collect();
+        let own: Option<Vec<Range<usize>>> = children.iter().map(|child| separate_lines(self.tree, child)).collect();
         if let Some(own) = own {
             for lines in own {
-                let above = lines::line_above(source, lines.start).unwrap_or(lines.start);
+                let above = lines::previous_line_end(source, lines.start).unwrap_or(lines.start);
                 self.add_splice(above..lines.end, String::new());
             }
             return;
@@ -160,7 +160,7 @@ impl<'t> Splicer<'t, '_> {
 }
 
 /// Returns the start and end of a child between brackets, and the offset after the comma that follows.
-pub(super) fn flow_item_range(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
+pub(super) fn flow_item_range(tree: &YamlTree<'_>, child: &ChildNode) -> (usize, usize, Option<usize>) {
     let source = tree.source;
     let end = tree.node(child.value).end.max(child.value_offset);
     let next = lines::skip_blanks_and_comments(source, end);
@@ -172,7 +172,7 @@ pub(super) fn flow_item_range(tree: &YamlTree<'_>, child: &Child) -> (usize, usi
 }
 
 /// Formats an item or a pair between brackets.
-pub(super) fn in_flow(added: &AddedNode) -> String {
+pub(super) fn format_in_flow(added: &AddedNode) -> String {
     match &added.key {
         Some(key) => flow_pair(key, &added.value),
         None => format_flow(&added.value),

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::changes::{AddedNode, YamlChanges, parents};
-use super::render::{RenderStyle, Rendered, format_flow};
-use super::tree::{Child, EditNode, YamlKind, YamlLayout, YamlNodeId, YamlTree};
+use super::render::{RenderStyle, RenderedValue, format_flow};
+use super::tree::{ChildNode, YamlKind, YamlLayout, YamlNode, YamlNodeId, YamlTree};
 use super::value::YamlValue;
 use super::{YamlRefusal, lines};
 
@@ -17,7 +17,7 @@ pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Resul
     if changes.is_empty() {
         return Ok(tree.source.to_owned());
     }
-    let mut splicer = Splicer {
+    let mut splicer = YamlSplicer {
         tree,
         changes,
         parents: parents(tree),
@@ -26,10 +26,10 @@ pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Resul
     };
     splicer.reject_shared_values()?;
     if let Some(value) = &changes.new_contents {
-        splicer.replace_all(value);
+        splicer.replace_document(value);
     }
     for (id, value) in &changes.replacements {
-        splicer.replace(*id, value)?;
+        splicer.replace_value(*id, value)?;
     }
     for id in changes.collections() {
         match tree.node(id).layout() {
@@ -122,7 +122,7 @@ fn check_result(
     Ok(())
 }
 
-struct Splicer<'t, 's> {
+struct YamlSplicer<'t, 's> {
     tree: &'t YamlTree<'s>,
     changes: &'t YamlChanges,
     parents: HashMap<YamlNodeId, (YamlNodeId, usize)>,
@@ -130,12 +130,12 @@ struct Splicer<'t, 's> {
     splices: Vec<Splice>,
 }
 
-impl<'t> Splicer<'t, '_> {
+impl<'t> YamlSplicer<'t, '_> {
     fn add_splice(&mut self, range: Range<usize>, text: String) {
         self.splices.push(Splice { range, text });
     }
 
-    fn child(&self, id: YamlNodeId) -> Option<&'t Child> {
+    fn child(&self, id: YamlNodeId) -> Option<&'t ChildNode> {
         let (parent, number) = self.parents.get(&id)?;
         self.tree.node(*parent).children().get(*number)
     }
@@ -195,7 +195,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Replaces a file that was empty or contained only comments.
-    fn replace_all(&mut self, value: &YamlValue) {
+    fn replace_document(&mut self, value: &YamlValue) {
         let source = self.tree.source;
         let text = self.format_top_value(value);
         let at = source.find("\n...").map_or(source.len(), |at| at + 1);
@@ -220,16 +220,16 @@ impl<'t> Splicer<'t, '_> {
             .collect()
     }
 
-    fn in_flow(&self, id: YamlNodeId) -> bool {
+    fn is_in_flow(&self, id: YamlNodeId) -> bool {
         self.parents
             .get(&id)
             .is_some_and(|(parent, _)| self.tree.node(*parent).layout() != YamlLayout::Block)
     }
 
-    fn replace(&mut self, id: YamlNodeId, value: &YamlValue) -> Result<(), YamlRefusal> {
+    fn replace_value(&mut self, id: YamlNodeId, value: &YamlValue) -> Result<(), YamlRefusal> {
         let node = self.tree.node(id);
         let source = self.tree.source;
-        if self.in_flow(id) {
+        if self.is_in_flow(id) {
             let blank = if node.start == node.end { " " } else { "" };
             self.add_splice(node.start..node.end, format!("{blank}{}", format_flow(value)));
             return Ok(());
@@ -252,7 +252,7 @@ impl<'t> Splicer<'t, '_> {
                     None if is_item => self.style.format_after_dash(value, column + self.gap(child).len() + 1),
                     None => self.style.format_after_key(value, column),
                 };
-                rendered.head.push_str(text::rest_of_header(source, node));
+                rendered.head.push_str(text::comment_after_block_header(source, node));
                 (child.value_offset, rendered)
             }
             // A value at the top level follows no dash or key, so it consists only of complete lines.
@@ -263,12 +263,12 @@ impl<'t> Splicer<'t, '_> {
             }
             None => return Err(self.tree.new_refusal(node.start, "the complete file would be replaced")),
         };
-        self.put_value(node, after, &rendered);
+        self.insert_value(node, after, &rendered);
         Ok(())
     }
 
     /// Inserts a value after its dash or colon. The value starts on the same line and may continue on the lines below.
-    fn put_value(&mut self, node: &EditNode, after: usize, rendered: &Rendered) {
+    fn insert_value(&mut self, node: &YamlNode, after: usize, rendered: &RenderedValue) {
         let source = self.tree.source;
         let tail = self.join_lines(&rendered.lines);
         let head = if rendered.head.is_empty() {
@@ -304,7 +304,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Returns the whitespace after a dash.
-    fn gap(&self, child: &Child) -> String {
+    fn gap(&self, child: &ChildNode) -> String {
         let node = self.tree.node(child.value);
         let between = self.tree.source.get(child.value_offset..node.start).unwrap_or_default();
         let is_gap = !between.is_empty() && between.len() <= 8 && between.bytes().all(|b| b == b' ');
@@ -313,7 +313,7 @@ impl<'t> Splicer<'t, '_> {
 
     /// Returns the groups of children to add to a collection, each with the index of the remaining child before which
     /// the group is inserted.
-    fn additions(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
+    fn grouped_additions(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
         let Some(added) = self.changes.added.get(&id) else {
             return Vec::new();
         };
@@ -329,7 +329,7 @@ impl<'t> Splicer<'t, '_> {
             .collect()
     }
 
-    fn render_added(&self, added: &AddedNode, column: usize, gap: &str) -> Rendered {
+    fn render_added(&self, added: &AddedNode, column: usize, gap: &str) -> RenderedValue {
         let mut rendered = match &added.key {
             Some(key) => self.style.format_pair(key, &added.value, column),
             None => self.style.format_item(&added.value, column, gap),
@@ -342,7 +342,7 @@ impl<'t> Splicer<'t, '_> {
 }
 
 /// Returns the lines of a child between brackets. `None` if these lines contain other text, except for a comment.
-pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usize>> {
+pub(super) fn separate_lines(tree: &YamlTree<'_>, child: &ChildNode) -> Option<Range<usize>> {
     let (start, end, comma) = flow::flow_item_range(tree, child);
     let line_end = lines::line_end(tree.source, end);
     let comma = comma.filter(|comma| *comma <= line_end);

@@ -2,14 +2,14 @@
 //! indentation, or wrapped to the same width. Unchanged lines keep their exact bytes.
 
 use super::super::lines;
-use super::super::render::{Rendered, split_lines};
-use super::super::tree::{EditNode, YamlKind};
+use super::super::render::{RenderedValue, split_lines};
+use super::super::tree::{YamlKind, YamlNode};
 use super::super::value::YamlValue;
 use crate::yaml::{self, YamlStyle, has_special, is_plain};
 
 /// Formats a string in the style of the previous value. Quotes that only the previous value needed are omitted, so that
 /// an edited file is identical to a newly written file. `None` if the previous style cannot express the string.
-pub(super) fn format_like_previous(source: &str, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
+pub(super) fn format_like_previous(source: &str, node: &YamlNode, value: &YamlValue) -> Option<RenderedValue> {
     let YamlValue::Text(text) = value else { return None };
     let YamlKind::Scalar { style, value: before } = &node.kind else {
         return None;
@@ -18,22 +18,24 @@ pub(super) fn format_like_previous(source: &str, node: &EditNode, value: &YamlVa
     if text.is_empty() || before.trim().is_empty() || text.contains('\r') || has_special(text) {
         return None;
     }
-    let is_read = |rendered: &Rendered| reads_as(rendered, text);
+    let is_read = |rendered: &RenderedValue| parses_as(rendered, text);
     if let Some(wrapped) = wrap_like_previous(source, node, text).filter(is_read) {
         return Some(wrapped);
     }
     let is_line = !text.contains(['\n', '\t']);
     let by_choice = is_plain(before);
     match style {
-        YamlStyle::Single if is_line && (by_choice || !is_plain(text)) => Some(split_lines(&in_quotes(text, *style))),
-        YamlStyle::Double if is_line && by_choice => Some(split_lines(&in_quotes(text, *style))),
-        YamlStyle::Block => Some(literal_block(source, node, text)).filter(is_read),
+        YamlStyle::Single if is_line && (by_choice || !is_plain(text)) => {
+            Some(split_lines(&quote_scalar(text, *style)))
+        }
+        YamlStyle::Double if is_line && by_choice => Some(split_lines(&quote_scalar(text, *style))),
+        YamlStyle::Block => Some(format_literal_block(source, node, text)).filter(is_read),
         _ => None,
     }
 }
 
 /// Returns whether a formatted string without quotes or in quotes has several lines.
-pub(super) fn is_wrapped(node: &EditNode, rendered: &Rendered) -> bool {
+pub(super) fn is_wrapped(node: &YamlNode, rendered: &RenderedValue) -> bool {
     let is_block = matches!(
         node.kind,
         YamlKind::Scalar {
@@ -45,7 +47,7 @@ pub(super) fn is_wrapped(node: &EditNode, rendered: &Rendered) -> bool {
 }
 
 /// Returns the comment on the last line of a scalar, with the whitespace before it.
-pub(super) fn comment_after<'s>(source: &'s str, node: &EditNode) -> Option<&'s str> {
+pub(super) fn comment_after<'s>(source: &'s str, node: &YamlNode) -> Option<&'s str> {
     let is_scalar = matches!(node.kind, YamlKind::Scalar { .. });
     source
         .get(node.end..lines::line_end(source, node.end))
@@ -53,7 +55,7 @@ pub(super) fn comment_after<'s>(source: &'s str, node: &EditNode) -> Option<&'s 
 }
 
 /// Returns the rest of a block scalar's first line after the header, such as a comment.
-pub(super) fn rest_of_header<'s>(source: &'s str, node: &EditNode) -> &'s str {
+pub(super) fn comment_after_block_header<'s>(source: &'s str, node: &YamlNode) -> &'s str {
     match &node.kind {
         YamlKind::Scalar {
             style: YamlStyle::Block,
@@ -69,28 +71,28 @@ pub(super) fn rest_of_header<'s>(source: &'s str, node: &EditNode) -> &'s str {
 }
 
 /// Returns the header of a block scalar, such as `|-`.
-fn header<'s>(source: &'s str, node: &EditNode) -> &'s str {
+fn header<'s>(source: &'s str, node: &YamlNode) -> &'s str {
     let line = source.get(node.start..lines::line_end(source, node.start));
     let line = line.unwrap_or_default();
     line.split([' ', '\t']).next().unwrap_or_default()
 }
 
 /// Returns whether the formatted value is this string.
-fn reads_as(rendered: &Rendered, text: &str) -> bool {
+fn parses_as(rendered: &RenderedValue, text: &str) -> bool {
     let lines: String = rendered.lines.iter().map(|line| format!("\n{line}")).collect();
     let root = yaml::parse_root(&format!("k: {}{lines}\n", rendered.head));
     let read = root.as_ref().and_then(|root| root.text_at("k"));
     read.is_some_and(|read| read.trim_end_matches('\n') == text)
 }
 
-fn in_quotes(text: &str, style: YamlStyle) -> String {
+fn quote_scalar(text: &str, style: YamlStyle) -> String {
     let escaped = yaml::escape_for_style(text, style, true).unwrap_or_default();
     let quote = if style == YamlStyle::Single { '\'' } else { '"' };
     format!("{quote}{escaped}{quote}")
 }
 
 /// Formats a string as a literal block.
-fn literal_block(source: &str, node: &EditNode, text: &str) -> Rendered {
+fn format_literal_block(source: &str, node: &YamlNode, text: &str) -> RenderedValue {
     let pad = " ".repeat(lines::column_at(source, node.content));
     let texts: Vec<&str> = text.split('\n').collect();
     // Copy unedited lines at the start and at the end, because blank lines may contain spaces that would otherwise be
@@ -114,13 +116,13 @@ fn literal_block(source: &str, node: &EditNode, text: &str) -> Rendered {
             None => format!("{pad}{text}"),
         }
     });
-    Rendered {
-        head: format!("|{}", chomping(source, node)),
+    RenderedValue {
+        head: format!("|{}", chomping_indicator(source, node)),
         lines: body.collect(),
     }
 }
 
-fn chomping(source: &str, node: &EditNode) -> &'static str {
+fn chomping_indicator(source: &str, node: &YamlNode) -> &'static str {
     if header(source, node).contains('-') { "-" } else { "" }
 }
 
@@ -152,7 +154,7 @@ impl WrappedLine<'_> {
 /// Formats a string with line breaks that represent spaces: as a folded block, or on several lines with or without
 /// quotes. Unedited lines at the start and at the end are copied, and the other text is wrapped to the width of the
 /// previous value. `None` if the previous value is not wrapped.
-fn wrap_like_previous(source: &str, node: &EditNode, text: &str) -> Option<Rendered> {
+fn wrap_like_previous(source: &str, node: &YamlNode, text: &str) -> Option<RenderedValue> {
     let YamlKind::Scalar { style, value: before } = &node.kind else {
         return None;
     };
@@ -182,15 +184,15 @@ fn wrap_like_previous(source: &str, node: &EditNode, text: &str) -> Option<Rende
     let text = match style {
         YamlStyle::Block => text.to_owned(),
         YamlStyle::Plain if is_safe_without_quotes(text) => text.to_owned(),
-        YamlStyle::Plain => in_quotes(text, YamlStyle::Double),
-        style => in_quotes(text, *style),
+        YamlStyle::Plain => quote_scalar(text, YamlStyle::Double),
+        style => quote_scalar(text, *style),
     };
     let mut body = wrap_edited_lines(&wrapped, &text, width, pad, column).into_iter();
     let head = match is_block {
-        true => format!(">{}", chomping(source, node)),
+        true => format!(">{}", chomping_indicator(source, node)),
         false => body.next()?,
     };
-    Some(Rendered {
+    Some(RenderedValue {
         head,
         lines: body.collect(),
     })

@@ -93,7 +93,7 @@ impl Reader<'_> {
                 .unwrap_or_default()
                 .to_owned()
         };
-        let listed = self.facts.results.get(classes::plain_name(name));
+        let listed = self.facts.results.get(classes::strip_safe_prefix(name));
         match listed.map(String::as_str) {
             Some("argument") => args
                 .iter()
@@ -101,7 +101,7 @@ impl Reader<'_> {
                 .find(|class| class != "null")
                 .unwrap_or_else(|| "any".to_owned()),
             Some("moment") => {
-                let moment = args.iter().map(word).find(|class| classes::is_moment(class));
+                let moment = args.iter().map(word).find(|class| classes::is_temporal_class(class));
                 moment.unwrap_or_else(|| "temporal".to_owned())
             }
             Some(class) => class.to_owned(),

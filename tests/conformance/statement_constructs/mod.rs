@@ -99,7 +99,7 @@ impl Facts {
 }
 
 fn class_of_column(ty: &str) -> Class {
-    classes::class_of(ty).to_owned()
+    classes::class_of_type(ty).to_owned()
 }
 
 /// Traversal of one statement.
@@ -189,7 +189,7 @@ impl Reader<'_> {
                 if !self.facts.patterns.has_fact("literals", &format!("{name} '…'")) {
                     self.need("literals", &format!("{name} text"));
                 }
-                classes::native_class(&name).to_owned()
+                classes::class_of_native_type(&name).to_owned()
             }
             Expr::Interval(interval) => {
                 let value = self.class(&interval.value);
@@ -341,7 +341,7 @@ impl Reader<'_> {
         let is_it = |known: &Type| without_spaces(self.facts.dialect.type_name(*known)) == without_spaces(ty);
         match TYPES.iter().find(|ty| is_it(ty)) {
             Some(known) => class_of_column(known.name()),
-            None => classes::native_class(ty).to_owned(),
+            None => classes::class_of_native_type(ty).to_owned(),
         }
     }
 
@@ -366,7 +366,7 @@ impl Reader<'_> {
                 let class = if is_unknown {
                     "any".to_owned()
                 } else {
-                    classes::arithmetic(&text, left, right)
+                    classes::arithmetic_class(&text, left, right)
                 };
                 self.operator(&format!("{left} {text} {right}"), &class)
             }

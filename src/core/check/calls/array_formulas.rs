@@ -38,7 +38,8 @@ impl Lowerer<'_> {
             .filter(|(_, fault)| about_factors(fault.kind(), fault.span()))
             .map(|(index, _)| index)
             .collect();
-        let (Some((first, others)), Some(formula)) = (indices.split_last(), self.conditional_sum(&factors)) else {
+        let (Some((first, others)), Some(formula)) = (indices.split_last(), self.conditional_sum_formula(&factors))
+        else {
             return;
         };
         for other in others {
@@ -87,7 +88,7 @@ impl Lowerer<'_> {
 
     /// Returns the conditional aggregate with the same result. `None` if a condition is not a criterion, or if there
     /// are several values.
-    fn conditional_sum(&self, factors: &Factors) -> Option<String> {
+    fn conditional_sum_formula(&self, factors: &Factors) -> Option<String> {
         let mut parts = Vec::new();
         let name = match factors.values.as_slice() {
             [] => "COUNTIFS",

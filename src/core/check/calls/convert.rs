@@ -125,7 +125,7 @@ impl Lowerer<'_> {
 
     /// Converts a text literal that is compared or combined with a date or timestamp to that type. Reports invalid
     /// strings.
-    pub(in crate::check) fn date_literal(&mut self, id: IrId, timed: bool) -> IrId {
+    pub(in crate::check) fn convert_date_literal(&mut self, id: IrId, timed: bool) -> IrId {
         let meta = self.program.meta(id);
         let Ir::Text(slice) = self.program.node(id) else {
             return id;
@@ -136,7 +136,7 @@ impl Lowerer<'_> {
                 .program
                 .add(Ir::Date(slice), NodeMeta::constant(Type::Date, meta.span));
         }
-        let moment = crate::check::dates::parse_iso_moment(text);
+        let moment = crate::check::dates::normalize_iso_timestamp(text);
         if let Some(moment) = moment.as_ref().filter(|_| timed) {
             let slice = self.program.add_text(moment);
             return self
@@ -183,9 +183,9 @@ impl Lowerer<'_> {
             (Type::Unknown, _) if !text => id,
             (ty, Type::Boolean) if ty.is_number() => self.convert_to_condition(id),
             (Type::Integer, Type::Text) => self.convert_to_text(id),
-            (Type::Text, Type::Date) if text => self.date_literal(id, false),
+            (Type::Text, Type::Date) if text => self.convert_date_literal(id, false),
             (Type::Text, Type::Timestamp) if text => {
-                let date = self.date_literal(id, true);
+                let date = self.convert_date_literal(id, true);
                 self.convert_to(date, Type::Timestamp)
             }
             (Type::Date, Type::Timestamp) => match self.program.node(id) {
@@ -235,7 +235,7 @@ impl Lowerer<'_> {
         if let Some(timed) = self.has_time_of_day(ids) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {
-                    *id = self.date_literal(*id, timed);
+                    *id = self.convert_date_literal(*id, timed);
                 }
             }
         }

@@ -40,7 +40,7 @@ impl FunctionDefinition {
                     let index = overload.params.iter().position(|p| p.name == name);
                     index.map(|index| NameTarget::Argument(index as u32))
                 }
-                Expr::Call(call) => function_named(ast.call(call).name.text(source)).map(NameTarget::Function),
+                Expr::Call(call) => find_function(ast.call(call).name.text(source)).map(NameTarget::Function),
                 _ => Some(NameTarget::None),
             };
             name_target.unwrap_or(NameTarget::Error)
@@ -54,13 +54,18 @@ impl FunctionDefinition {
 }
 
 /// Looks up a function that formulas can call, or an internal function.
-fn function_named(name: &str) -> Option<FunctionId> {
+fn find_function(name: &str) -> Option<FunctionId> {
     catalog::find(name).or_else(|| catalog::find_internal(name))
 }
 
 impl Lowerer<'_> {
-    pub(in crate::check) fn lower_defined(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+    pub(in crate::check) fn lower_defined_function(
+        &mut self,
+        function: &'static Function,
+        args: &[ExprId],
+        span: Span,
+    ) -> IrId {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let operands = self.summarize_operands(&values, span);

@@ -118,7 +118,7 @@ const DATE_PARTS: [(&str, &str); 8] = [
 ];
 
 /// Returns whether a bare word names a part of a date, as in `DATE_TRUNC(x, month)`.
-pub(in crate::check) fn is_part(word: &str) -> bool {
+pub(in crate::check) fn is_date_part(word: &str) -> bool {
     DATE_PARTS.iter().any(|(part, _)| part.eq_ignore_ascii_case(word))
 }
 
@@ -132,7 +132,7 @@ pub(in crate::check) struct CallInSource<'a> {
 
 /// Returns the advice for a call to a function of another tool, with the arguments of the call filled in. `renamed` is
 /// the general formula for the function. `None` if the arguments have no equivalent. `span` is the span of the call.
-pub(in crate::check) fn advise(
+pub(in crate::check) fn equivalent_call_help(
     CallInSource {
         ast,
         source,
@@ -173,13 +173,13 @@ pub(in crate::check) fn advise(
     }
     let form = CALL_FORMS
         .iter()
-        .find_map(|(form, formula)| Some((match_form(form, name, &arguments)?, *formula)));
+        .find_map(|(form, formula)| Some((match_call_form(form, name, &arguments)?, *formula)));
     let formula = match form {
-        Some((parameters, formula)) => match fill_in(formula, &parameters) {
+        Some((parameters, formula)) => match substitute_parameters(formula, &parameters) {
             filled if is_operation(formula) && is_operand(source, span) => format!("({filled})"),
             filled => filled,
         },
-        None => rename(renamed?, &arguments)?,
+        None => substitute_arguments(renamed?, &arguments)?,
     };
     Some(format!("write `{formula}`"))
 }
@@ -215,7 +215,7 @@ fn split_interval(text: &str) -> Option<(String, String)> {
 }
 
 /// Returns the parameters of a form with the texts that replace them. `None` if the call does not have this form.
-fn match_form<'f>(form: &'f str, name: &str, arguments: &[String]) -> Option<Vec<(&'f str, String)>> {
+fn match_call_form<'f>(form: &'f str, name: &str, arguments: &[String]) -> Option<Vec<(&'f str, String)>> {
     let (form_name, parameters) = form.split_once('(')?;
     let parameters: Vec<&str> = parameters.trim_end_matches(')').split(", ").collect();
     if form_name != name || parameters.len() != arguments.len() {
@@ -244,7 +244,7 @@ fn match_form<'f>(form: &'f str, name: &str, arguments: &[String]) -> Option<Vec
 }
 
 /// Replaces the arguments of a formula that is a single call, such as `MAX(a, b)`. `None` for other formulas.
-fn rename(formula: &str, arguments: &[String]) -> Option<String> {
+fn substitute_arguments(formula: &str, arguments: &[String]) -> Option<String> {
     let (name, parameters) = formula.split_once('(')?;
     let is_plain = parameters
         .trim_end_matches(')')
@@ -257,7 +257,7 @@ fn rename(formula: &str, arguments: &[String]) -> Option<String> {
 
 /// Replaces the parameters of a formula. An argument with operators is put in brackets if the formula applies an
 /// operator to it.
-fn fill_in(formula: &str, parameters: &[(&str, String)]) -> String {
+fn substitute_parameters(formula: &str, parameters: &[(&str, String)]) -> String {
     let mut out = String::new();
     let mut rest = formula;
     while let Some(start) = rest.find(|c: char| c.is_ascii_lowercase()) {
@@ -325,7 +325,7 @@ mod tests {
             ("TEXT(date, \"n\")", "TEXT(a + b, \"n\")"),
             ("1 / x", "1 / f(y)"),
         ] {
-            assert_eq!(fill_in(formula, &parameters), expected);
+            assert_eq!(substitute_parameters(formula, &parameters), expected);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Suggestions for functions from other tools that the catalog does not contain.
 
 use super::foreign_calls::{self, CallInSource};
+use super::functions_of_other_tools::FunctionReplacement::{Advice, Formula};
 use super::functions_of_other_tools::OTHER_TOOLS;
-use super::functions_of_other_tools::Replacement::{Advice, Formula};
-use super::translated_functions::TRANSLATED;
+use super::translated_functions::TRANSLATED_FUNCTIONS;
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -33,7 +33,10 @@ pub(in crate::check) fn foreign_function_diagnostic(
                 .with_fix(span, base_name),
         );
     }
-    if let Some((_, english)) = TRANSLATED.iter().find(|(translated, _)| *translated == base_name) {
+    if let Some((_, english)) = TRANSLATED_FUNCTIONS
+        .iter()
+        .find(|(translated, _)| *translated == base_name)
+    {
         return Some(
             diagnostic()
                 .with_help(format!("write `{english}`, the English name of this function"))
@@ -55,7 +58,7 @@ pub(in crate::check) fn foreign_function_diagnostic(
         Some(Formula(formula)) => Some(*formula),
         _ => None,
     };
-    let advice = call.and_then(|call| foreign_calls::advise(call, base_name, renamed));
+    let advice = call.and_then(|call| foreign_calls::equivalent_call_help(call, base_name, renamed));
     if let Some(advice) = advice {
         return Some(diagnostic().with_help(advice));
     }
@@ -98,11 +101,11 @@ pub fn sql_function_advice(name: &str) -> Option<String> {
 mod tests {
     #[test]
     fn foreign_functions_are_not_in_the_catalogue() {
-        let translated = super::TRANSLATED.iter().map(|(name, _)| name);
+        let translated = super::TRANSLATED_FUNCTIONS.iter().map(|(name, _)| name);
         for name in super::OTHER_TOOLS.iter().map(|(name, _)| name).chain(translated) {
             assert!(crate::catalog::lookup(name).is_none(), "{name} is built");
         }
-        for (name, english) in super::TRANSLATED {
+        for (name, english) in super::TRANSLATED_FUNCTIONS {
             assert!(crate::catalog::lookup(english).is_some(), "{english} of {name}");
         }
     }

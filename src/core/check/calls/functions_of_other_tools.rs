@@ -1,9 +1,9 @@
 //! Functions of SQL, spreadsheets and other tools, each with the formula that replaces it.
 
-use Replacement::{Advice, Formula};
+use FunctionReplacement::{Advice, Formula};
 
 /// Suggestion for a function from another tool.
-pub(super) enum Replacement {
+pub(super) enum FunctionReplacement {
     /// Formula to write instead of the call.
     Formula(&'static str),
     /// Advice as a full sentence.
@@ -11,11 +11,11 @@ pub(super) enum Replacement {
 }
 
 /// Functions from SQL, spreadsheets and other tools, with their replacements.
-pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
+pub(super) const OTHER_TOOLS: &[(&str, FunctionReplacement)] = &[
     ("ACOSH", Formula("LN(x + SQRT(x * x - 1))")),
     ("ACOT", Formula("PI() / 2 - ATAN(x)")),
     ("ADD_MONTHS", Formula("EDATE(date, months)")),
-    ("AGGREGATE", Advice(SUBTOTALS)),
+    ("AGGREGATE", Advice(SUBTOTAL_HELP)),
     ("ANY_VALUE", Formula("MAX(x)")),
     ("APPROX_COUNT_DISTINCT", Formula("COUNT(DISTINCT(x))")),
     (
@@ -37,11 +37,11 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
         "BINOM.DIST",
         Formula("COMBIN(n, k) * POWER(p, k) * POWER(1 - p, n - k)"),
     ),
-    ("BYCOL", Advice(EACH_ROW)),
-    ("BYROW", Advice(EACH_ROW)),
+    ("BYCOL", Advice(EACH_ROW_HELP)),
+    ("BYROW", Advice(EACH_ROW_HELP)),
     ("CAGR", Formula("POWER(last / first, 1 / years) - 1")),
     ("CASE", Formula("IF(condition, then, else) or IFS(…)")),
-    ("CAST", Advice(CONVERSION)),
+    ("CAST", Advice(CONVERSION_HELP)),
     ("CEIL", Formula("CEILING(x)")),
     ("CEILING.PRECISE", Formula("CEILING.MATH(x, multiple)")),
     ("CHOOSECOLS", Advice(ONE_VALUE_PER_ROW_HELP)),
@@ -49,7 +49,7 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("CONCAT_WS", Formula("TEXTJOIN(\", \", TRUE, a, b)")),
     ("CONFIDENCE", Formula("1.959964 * sd / SQRT(n)")),
     ("CONFIDENCE.NORM", Formula("1.959964 * sd / SQRT(n)")),
-    ("CONVERT", Advice(CONVERSION)),
+    ("CONVERT", Advice(CONVERSION_HELP)),
     ("CORR", Formula("CORREL(x, y)")),
     ("COTH", Formula("1 / TANH(x)")),
     ("COUNTD", Formula("COUNT(DISTINCT(x))")),
@@ -115,8 +115,8 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("FISHERINV", Formula("TANH(x)")),
     ("FIXED", Formula("TEXT(x, \"#,##0.00\")")),
     ("FLOOR.PRECISE", Formula("FLOOR.MATH(x, multiple)")),
-    ("FORECAST", Formula(REGRESSION)),
-    ("FORECAST.LINEAR", Formula(REGRESSION)),
+    ("FORECAST", Formula(REGRESSION_FORMULA)),
+    ("FORECAST.LINEAR", Formula(REGRESSION_FORMULA)),
     ("FORMAT", Formula("TEXT(x, \"#,##0.00\")")),
     (
         "FREQUENCY",
@@ -141,7 +141,7 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("IFF", Formula("IF(condition, then, else)")),
     ("IFNULL", Formula("IFNA(value, fallback)")),
     ("IIF", Formula("IF(condition, then, else)")),
-    ("ILIKE", Advice(PATTERNS)),
+    ("ILIKE", Advice(PATTERN_HELP)),
     ("IN", Formula("OR(x = \"a\", x = \"b\")")),
     (
         "INDIRECT",
@@ -151,7 +151,7 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ),
     ("INITCAP", Formula("PROPER(text)")),
     ("INSTR", Formula("FIND(needle, text)")),
-    ("IRR", Advice(ITERATION)),
+    ("IRR", Advice(ITERATION_HELP)),
     ("ISEMAIL", Formula("REGEXMATCH(text, \"^[^@ ]+@[^@ ]+$\")")),
     ("ISERR", Formula("ISERROR(x)")),
     ("ISNOTNULL", Formula("NOT(ISBLANK(x))")),
@@ -170,13 +170,13 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("LEAD", Formula("OFFSET(x, 1)")),
     ("LEAST", Formula("MIN(a, b)")),
     ("LENGTH", Formula("LEN(x)")),
-    ("LIKE", Advice(PATTERNS)),
+    ("LIKE", Advice(PATTERN_HELP)),
     ("LISTAGG", Formula("TEXTJOIN(\", \", TRUE, x)")),
     ("LOGNORM.DIST", Formula("NORM.DIST(LN(x), mean, sd, TRUE)")),
     ("LOOKUP", Formula("XLOOKUP(key, A:A, B:B, , -1)")),
     ("LPAD", Formula("RIGHT(REPT(\" \", length) & text, length)")),
-    ("MAKEARRAY", Advice(EACH_ROW)),
-    ("MAP", Advice(EACH_ROW)),
+    ("MAKEARRAY", Advice(EACH_ROW_HELP)),
+    ("MAP", Advice(EACH_ROW_HELP)),
     ("MAXA", Formula("MAX(x)")),
     ("MEAN", Formula("AVERAGE(x)")),
     ("MEDIANIF", Formula("MEDIAN(IF(condition, x))")),
@@ -189,11 +189,11 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
         Advice("write `1/0` to return NULL, because formulac has no error values"),
     ),
     ("NOMINAL", Formula("(POWER(1 + rate, 1 / periods) - 1) * periods")),
-    ("NORM.INV", Advice(QUANTILE)),
-    ("NORM.S.INV", Advice(QUANTILE)),
-    ("NORMINV", Advice(QUANTILE)),
+    ("NORM.INV", Advice(QUANTILE_HELP)),
+    ("NORM.S.INV", Advice(QUANTILE_HELP)),
+    ("NORMINV", Advice(QUANTILE_HELP)),
     ("NORMSDIST", Formula("NORM.S.DIST(z, TRUE)")),
-    ("NORMSINV", Advice(QUANTILE)),
+    ("NORMSINV", Advice(QUANTILE_HELP)),
     ("NPV", Formula("SUM(amount / POWER(1 + rate, period))")),
     (
         "NTILE",
@@ -202,7 +202,7 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("NULLIF", Formula("IF(a <> b, a)")),
     ("NVL", Formula("IFNA(value, fallback)")),
     ("NVL2", Formula("IF(ISBLANK(x), otherwise, then)")),
-    ("OVER", Advice(WINDOWS)),
+    ("OVER", Advice(WINDOW_HELP)),
     ("PDURATION", Formula("LN(fv / pv) / LN(1 + rate)")),
     ("PERCENTRANK.EXC", Formula("RANK(x, x:x, 1) / (COUNT(x:x) + 1)")),
     ("PERMUTATIONA", Formula("POWER(n, k)")),
@@ -215,9 +215,9 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
         "RANK.AVG",
         Advice("write `RANK(x)`, which gives equal values the best of their ranks"),
     ),
-    ("RATE", Advice(ITERATION)),
+    ("RATE", Advice(ITERATION_HELP)),
     ("RATIO_TO_REPORT", Formula("x / SUM(x:x)")),
-    ("REDUCE", Advice(EACH_ROW)),
+    ("REDUCE", Advice(EACH_ROW_HELP)),
     ("REGEXP", Formula("REGEXMATCH(text, pattern)")),
     ("REGEXP_CONTAINS", Formula("REGEXMATCH(text, pattern)")),
     ("REGEXP_LIKE", Formula("REGEXMATCH(text, pattern)")),
@@ -229,9 +229,9 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("RSQ", Formula("POWER(CORREL(x, y), 2)")),
     ("RUNNING_SUM", Formula("SUM(FIRST(x):x)")),
     ("RUNNING_TOTAL", Formula("SUM(FIRST(x):x)")),
-    ("SAFE_CAST", Advice(CONVERSION)),
+    ("SAFE_CAST", Advice(CONVERSION_HELP)),
     ("SAFE_DIVIDE", Formula("a / b")),
-    ("SCAN", Advice(EACH_ROW)),
+    ("SCAN", Advice(EACH_ROW_HELP)),
     ("SEC", Formula("1 / COS(x)")),
     ("SEQUENCE", Advice(ONE_VALUE_PER_ROW_HELP)),
     (
@@ -240,8 +240,8 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
             "write `POWER((x - AVERAGE(x:x)) / STDEV.P(x:x), 3)` as a definition, and compute its `AVERAGE` in the next step",
         ),
     ),
-    ("SORT", Advice(SORTED)),
-    ("SORTBY", Advice(SORTED)),
+    ("SORT", Advice(SORT_HELP)),
+    ("SORTBY", Advice(SORT_HELP)),
     ("SPLIT", Formula("TEXTSPLIT(text, \",\", 1)")),
     ("SPLIT_PART", Formula("TEXTSPLIT(text, \",\", 1)")),
     ("STARTS_WITH", Formula("STARTSWITH(text, prefix)")),
@@ -249,7 +249,7 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("STRPOS", Formula("FIND(needle, text)")),
     ("SUBSTR", Formula("MID(text, start, count)")),
     ("SUBSTRING", Formula("MID(text, start, count)")),
-    ("SUBTOTAL", Advice(SUBTOTALS)),
+    ("SUBTOTAL", Advice(SUBTOTAL_HELP)),
     ("SUMX2MY2", Formula("SUM(x ^ 2 - y ^ 2)")),
     ("SUMX2PY2", Formula("SUM(x ^ 2 + y ^ 2)")),
     ("SUMXMY2", Formula("SUM((x - y) ^ 2)")),
@@ -278,9 +278,9 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("TO_PURE_NUMBER", Formula("VALUE(text)")),
     ("TO_TEXT", Formula("x & \"\"")),
     ("TRANSPOSE", Advice(ONE_VALUE_PER_ROW_HELP)),
-    ("TREND", Formula(REGRESSION)),
+    ("TREND", Formula(REGRESSION_FORMULA)),
     ("TRUE", Formula("TRUE")),
-    ("TRY_CAST", Advice(CONVERSION)),
+    ("TRY_CAST", Advice(CONVERSION_HELP)),
     (
         "TYPE",
         Advice("test the type with `ISTEXT(x)`, `ISNUMBER(x)` or `ISLOGICAL(x)`"),
@@ -304,7 +304,7 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("WINDOW_SUM", Formula("SUM(x:x)")),
     ("WRAPCOLS", Advice(ONE_VALUE_PER_ROW_HELP)),
     ("WRAPROWS", Advice(ONE_VALUE_PER_ROW_HELP)),
-    ("XIRR", Advice(ITERATION)),
+    ("XIRR", Advice(ITERATION_HELP)),
     ("XMATCH", Formula("MATCH(key, A:A, 0)")),
     (
         "XNPV",
@@ -314,18 +314,19 @@ pub(super) const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("ZN", Formula("IFNA(x, 0)")),
 ];
 
-const ITERATION: &str = "compute this value outside the warehouse, because SQL expressions cannot search for a rate";
-const REGRESSION: &str = "INTERCEPT(y, x) + SLOPE(y, x) * new_x";
-const QUANTILE: &str = "write the quantile as a number, because no warehouse can compute it: `mean + 1.644854 * sd` for 95 %, \
+const ITERATION_HELP: &str =
+    "compute this value outside the warehouse, because SQL expressions cannot search for a rate";
+const REGRESSION_FORMULA: &str = "INTERCEPT(y, x) + SLOPE(y, x) * new_x";
+const QUANTILE_HELP: &str = "write the quantile as a number, because no warehouse can compute it: `mean + 1.644854 * sd` for 95 %, \
     `mean + 1.959964 * sd` for 97.5 %, `mean + 2.326348 * sd` for 99 %";
-const EACH_ROW: &str = "write the formula itself, because a formula applies to every row";
+const EACH_ROW_HELP: &str = "write the formula itself, because a formula applies to every row";
 const ONE_VALUE_PER_ROW_HELP: &str =
     "list the columns in a spec, because a formula returns one value for each row and not a range";
-const SORTED: &str = "sort rows with `order_by` in a spec, and select the nth value with `LARGE` or `SMALL`";
-const SUBTOTALS: &str = "write the aggregate itself, such as `SUM(x)`, and select rows with `where` in a spec";
-const CONVERSION: &str = "remove the conversion, because safe conversions are automatic, or use `x & \"\"` for text, \
+const SORT_HELP: &str = "sort rows with `order_by` in a spec, and select the nth value with `LARGE` or `SMALL`";
+const SUBTOTAL_HELP: &str = "write the aggregate itself, such as `SUM(x)`, and select rows with `where` in a spec";
+const CONVERSION_HELP: &str = "remove the conversion, because safe conversions are automatic, or use `x & \"\"` for text, \
     `VALUE(x)` for a number or `DATEVALUE(x)` for a date";
-const PATTERNS: &str = "write `STARTSWITH(text, prefix)`, `ENDSWITH(text, suffix)` or `CONTAINS(text, part)`, or use `REGEXMATCH` for \
+const PATTERN_HELP: &str = "write `STARTSWITH(text, prefix)`, `ENDSWITH(text, suffix)` or `CONTAINS(text, part)`, or use `REGEXMATCH` for \
     other patterns";
-const WINDOWS: &str = "write `SUM(x:x)` for the sum over all rows or `SUM(FIRST(x):x)` for a running sum, with `partition_by` and \
+const WINDOW_HELP: &str = "write `SUM(x:x)` for the sum over all rows or `SUM(FIRST(x):x)` for a running sum, with `partition_by` and \
     `order_by` in a spec";

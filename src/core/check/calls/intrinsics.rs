@@ -43,13 +43,13 @@ impl Lowerer<'_> {
                 Some(expression) => self.lower_value(*expression),
                 None => self.add_error(span),
             },
-            Lowering::Define => self.lower_defined(function, args, span),
+            Lowering::Define => self.lower_defined_function(function, args, span),
             Lowering::If => self.lower_if(args, span),
             Lowering::Ifs => self.lower_ifs(args, span),
             Lowering::Switch => self.lower_switch(args, span),
             Lowering::Coalesce => self.lower_coalesce(args, span, function),
-            Lowering::And => self.lower_logic(args, span, true),
-            Lowering::Or => self.lower_logic(args, span, false),
+            Lowering::And => self.lower_and_or(args, span, true),
+            Lowering::Or => self.lower_and_or(args, span, false),
             Lowering::Not => self.lower_first_argument(args, span, Self::lower_not),
             Lowering::Xor => self.lower_xor(args, span),
             Lowering::Choose => self.lower_choose(args, span),
@@ -98,7 +98,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the values of all arguments, in a list taken from the pool. `None` if an argument has an error.
-    pub(in crate::check) fn lower_values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
+    pub(in crate::check) fn lower_arguments(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
         let mut values = self.take_list();
         let mut error = false;
         for arg in args {
@@ -116,7 +116,7 @@ impl Lowerer<'_> {
     /// Lowers SUMPRODUCT, which multiplies the values of each row and sums the products, and SUMSQ, which multiplies
     /// each value by itself.
     fn lower_sum_product(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let product = self.build_product(function, &values, span);
@@ -161,7 +161,7 @@ impl Lowerer<'_> {
             if args.is_empty() {
                 return self.count_rows(span);
             }
-            let Some(values) = self.lower_values(args) else {
+            let Some(values) = self.lower_arguments(args) else {
                 return self.add_error(span);
             };
             let across = function.across.unwrap_or(internal::ROW_COUNT);
@@ -177,7 +177,7 @@ impl Lowerer<'_> {
         if meta.level == Level::Const && !meta.nullable && !self.is_error(lowered) {
             return self.count_rows(span);
         }
-        let root = self.program.resolve_names(lowered);
+        let root = self.program.resolve_references(lowered);
         if meta.ty == Type::Boolean && !matches!(self.program.node(root), Ir::Column(_)) {
             let text = self.source_text(meta.span);
             self.report(
@@ -223,7 +223,7 @@ impl Lowerer<'_> {
     }
 
     fn lower_concat(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let mut joined: Option<IrId> = None;
@@ -257,7 +257,7 @@ impl Lowerer<'_> {
     }
 
     fn lower_datedif(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let [start, end, unit_arg] = *values.as_slice() else {
@@ -303,7 +303,7 @@ impl Lowerer<'_> {
     }
 
     fn lower_year_frac(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let [start, end, ..] = *values.as_slice() else {
@@ -337,7 +337,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         self.recycle_list(values);
-        self.year_frac(function, start, end, span)
+        self.build_year_frac(function, start, end, span)
     }
 
     /// Lowers YEARFRAC with a basis that is not constant, as a SWITCH with one branch per basis.
@@ -345,14 +345,14 @@ impl Lowerer<'_> {
         let (mut cases, mut branches) = (self.singleton_list(basis), self.take_list());
         for (index, function) in YEARFRAC_BASES.into_iter().enumerate() {
             cases.push(self.program.add_integer(&index.to_string(), span));
-            branches.push(self.year_frac(function, start, end, span));
+            branches.push(self.build_year_frac(function, start, end, span));
         }
         let node = self.build_switch(&mut cases, &mut branches, span, "YEARFRAC");
         [cases, branches].into_iter().for_each(|list| self.recycle_list(list));
         node
     }
 
-    fn year_frac(&mut self, function: FunctionId, start: IrId, end: IrId, span: Span) -> IrId {
+    fn build_year_frac(&mut self, function: FunctionId, start: IrId, end: IrId, span: Span) -> IrId {
         // These two functions also take the earlier and the later of the two dates as arguments.
         if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
             let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]
@@ -363,12 +363,12 @@ impl Lowerer<'_> {
     }
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let part = |index: usize| self.literal_integer(*values.get(index)?);
         let (Some(year), Some(month), Some(day)) = (part(0), part(1), part(2)) else {
-            if let Some((function, date)) = self.first_day(&values) {
+            if let Some((function, date)) = self.find_period_start_function(&values) {
                 self.program.has_unused_nodes = true;
                 return self.add_scalar_call(function, &[date], span, "DATE");
             }
@@ -386,7 +386,7 @@ impl Lowerer<'_> {
 
     /// Recognizes `DATE(YEAR(x), MONTH(x), 1)` and `DATE(YEAR(x), 1, 1)`, the spreadsheet formulas for the first day of
     /// a month or year.
-    fn first_day(&self, parts: &[IrId]) -> Option<(FunctionId, IrId)> {
+    fn find_period_start_function(&self, parts: &[IrId]) -> Option<(FunctionId, IrId)> {
         let argument_of = |id: IrId, function: FunctionId| match self.program.node(id) {
             Ir::Apply { overload, args } if catalog::overload_owner(overload) == function => {
                 self.program.args(args).first().copied()

@@ -17,7 +17,7 @@ pub(super) mod variadic;
 use formulac_syntax::text::{format_count, is_word_char};
 
 use self::operands::Operands;
-use self::overload::{ChosenOverload, OverloadChoice};
+use self::overload::{CachedOverload, ChosenOverload};
 use crate::ast::{Call, Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ResultType, internal};
 use crate::check::lower::Lowerer;
@@ -37,7 +37,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         if !function.caution.is_empty() {
-            self.warn_of_difference(function, span);
+            self.warn_of_spreadsheet_difference(function, span);
         }
         if let Some(today) = self.replace_today(id, span) {
             return today;
@@ -74,7 +74,7 @@ impl Lowerer<'_> {
         let id = function
             .across
             .filter(|_| function.level == Level::Aggregate)
-            .unwrap_or_else(|| self.entry_without_guards(function, id, &args));
+            .unwrap_or_else(|| self.find_unguarded_function(function, id, &args));
         let node = self.add_scalar_call(id, &args, span, function.name);
         self.recycle_list(args);
         node
@@ -82,7 +82,7 @@ impl Lowerer<'_> {
 
     /// Returns the internal function without guards if the known values of an argument make the guards unnecessary.
     /// Returns `id` for other calls.
-    fn entry_without_guards(&self, function: &Function, id: FunctionId, args: &[IrId]) -> FunctionId {
+    fn find_unguarded_function(&self, function: &Function, id: FunctionId, args: &[IrId]) -> FunctionId {
         match (id, args) {
             (internal::LEFT, [_, count]) if self.is_length_before_match(*count) => internal::LEFT_PART,
             (_, [_, exponent]) if function.name == "POWER" && self.is_fraction(*exponent) => internal::FRACTIONAL_POWER,
@@ -137,7 +137,7 @@ impl Lowerer<'_> {
 
     /// Warns that the function has a different meaning in spreadsheets.
     #[cold]
-    fn warn_of_difference(&mut self, function: &Function, span: Span) {
+    fn warn_of_spreadsheet_difference(&mut self, function: &Function, span: Span) {
         let (difference, instead) = function.caution.split_once(": ").unwrap_or((function.caution, ""));
         self.report(Diagnostic::new(Code::NotAsInSheets, span, difference).with_help(instead));
     }
@@ -146,11 +146,11 @@ impl Lowerer<'_> {
     fn check_argument_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let count = call.count as usize;
         let right = count >= function.min_arguments && function.max_arguments.is_none_or(|m| count <= m);
-        right || self.report_wrong_count(function, call, span)
+        right || self.report_argument_count(function, call, span)
     }
 
     #[cold]
-    fn report_wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
+    fn report_argument_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let (least, most) = function.arity();
         let count = call.count as usize;
         // If a bracket is missing or in the wrong place, the missing arguments may be elsewhere in the text.
@@ -158,10 +158,10 @@ impl Lowerer<'_> {
             return false;
         }
         let expected_count = match most {
-            Some(most) if most == least => argument_count(least),
-            Some(most) if most == least + 1 => format!("{least} or {}", argument_count(most)),
-            Some(most) => format!("{least} to {}", argument_count(most)),
-            None => format!("at least {}", argument_count(least)),
+            Some(most) if most == least => format_argument_count(least),
+            Some(most) if most == least + 1 => format!("{least} or {}", format_argument_count(most)),
+            Some(most) => format!("{least} to {}", format_argument_count(most)),
+            None => format!("at least {}", format_argument_count(least)),
         };
         let actual_count = if count == 0 {
             "none".to_owned()
@@ -397,13 +397,13 @@ impl Lowerer<'_> {
         display_name: &str,
     ) -> IrId {
         let operands = self.summarize_operands(args, span);
-        self.apply_to(id, args, operands, display_name)
+        self.add_checked_call(id, args, operands, display_name)
     }
 
     /// Adds a call to a scalar function. Works like [`Self::add_scalar_call`], but accepts a summary of the operands
     /// that the caller has already computed.
     #[inline(always)]
-    pub(in crate::check) fn apply_to(
+    pub(in crate::check) fn add_checked_call(
         &mut self,
         id: FunctionId,
         args: &[IrId],
@@ -440,7 +440,7 @@ impl Lowerer<'_> {
             Nulls::All => operands.all_null,
             Nulls::Skipped => true,
         };
-        let keeps_time = operands.has_kind(Type::Time as u32) && self.keeps_time(id, original_args);
+        let keeps_time = operands.has_kind(Type::Time as u32) && self.preserves_time_of_day(id, original_args);
         let ty = if keeps_time { Type::Time } else { choice.ty };
         let mut meta = NodeMeta {
             ty,
@@ -472,11 +472,11 @@ impl Lowerer<'_> {
             .iter()
             .all(|o| o.result == ResultType::Is(Type::Boolean));
         let compares_uuids = compares && args.iter().all(|arg| self.program.is_uuid(*arg));
-        (!compares_uuids).then(|| args.iter().map(|arg| self.uuid_as_text(*arg)).collect())
+        (!compares_uuids).then(|| args.iter().map(|arg| self.cast_uuid_to_text(*arg)).collect())
     }
 
     /// Casts a column of UUIDs to text. Other values remain unchanged.
-    pub(in crate::check) fn uuid_as_text(&mut self, id: IrId) -> IrId {
+    pub(in crate::check) fn cast_uuid_to_text(&mut self, id: IrId) -> IrId {
         match self.has_uuids && self.program.is_uuid(id) {
             true => {
                 let span = self.program.meta(id).span;
@@ -489,7 +489,7 @@ impl Lowerer<'_> {
     /// Replaces a call with NULL if the function returns NULL for a NULL argument, because some engines reject an
     /// untyped NULL as an argument.
     #[inline]
-    pub(in crate::check) fn fold_null_call(&mut self, operands: &Operands, choice: &OverloadChoice) -> Option<IrId> {
+    pub(in crate::check) fn fold_null_call(&mut self, operands: &Operands, choice: &CachedOverload) -> Option<IrId> {
         if !(operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always | Nulls::Error)) {
             return None;
         }
@@ -511,7 +511,7 @@ impl Lowerer<'_> {
     }
 }
 
-fn argument_count(count: usize) -> String {
+fn format_argument_count(count: usize) -> String {
     match count {
         0 => "no argument".to_owned(),
         n => format_count(n, "argument", "arguments"),

@@ -11,17 +11,17 @@ pub(in crate::check) mod kind {
     use crate::Type;
 
     /// Decimal literal, whose type depends on the other arguments.
-    pub const POINT: u32 = Type::COUNT as u32;
+    pub const DECIMAL_LITERAL: u32 = Type::COUNT as u32;
     /// Integer literal with up to nine digits (`SHORT_INTEGER`) or with more digits (`LONG_INTEGER`). The value of the
     /// literal can determine the overload.
-    pub const SHORT_INTEGER: u32 = POINT + 1;
-    pub const LONG_INTEGER: u32 = POINT + 2;
+    pub const SHORT_INTEGER: u32 = DECIMAL_LITERAL + 1;
+    pub const LONG_INTEGER: u32 = DECIMAL_LITERAL + 2;
     /// Text literal that may be a date.
-    pub const TEXT: u32 = POINT + 3;
-    pub const NULL: u32 = POINT + 4;
-    pub const ERROR: u32 = POINT + 5;
-    pub const NO_ARGUMENT: u32 = POINT + 6;
-    pub const COUNT: u32 = POINT + 7;
+    pub const TEXT_LITERAL: u32 = DECIMAL_LITERAL + 3;
+    pub const NULL_LITERAL: u32 = DECIMAL_LITERAL + 4;
+    pub const ERROR: u32 = DECIMAL_LITERAL + 5;
+    pub const NO_ARGUMENT: u32 = DECIMAL_LITERAL + 6;
+    pub const COUNT: u32 = DECIMAL_LITERAL + 7;
 }
 
 /// Summary of a call's arguments.
@@ -53,13 +53,13 @@ impl Operands {
     /// Returns whether at least one argument is a literal NULL.
     #[inline]
     pub fn has_null(&self) -> bool {
-        self.has_kind(kind::NULL)
+        self.has_kind(kind::NULL_LITERAL)
     }
 
     /// Returns whether at least one argument is a decimal literal.
     #[inline]
     pub fn has_decimal_literal(&self) -> bool {
-        self.has_kind(kind::POINT)
+        self.has_kind(kind::DECIMAL_LITERAL)
     }
 
     /// Returns whether the type of each argument is independent of the other arguments: no argument is a decimal
@@ -67,19 +67,19 @@ impl Operands {
     #[inline]
     pub fn has_independent_types(&self) -> bool {
         let temporal = 1 << Type::Date as u32 | 1 << Type::Timestamp as u32 | 1 << Type::Timestamptz as u32;
-        self.kinds & (temporal | 1 << kind::POINT | 1 << kind::NULL) == 0
+        self.kinds & (temporal | 1 << kind::DECIMAL_LITERAL | 1 << kind::NULL_LITERAL) == 0
     }
 
     /// Returns whether all arguments are literal NULLs.
     #[inline]
     pub fn are_all_null(&self) -> bool {
-        self.kinds & !(1 << kind::NULL) == 0
+        self.kinds & !(1 << kind::NULL_LITERAL) == 0
     }
 
     /// Returns whether all arguments are text values.
     #[inline]
     pub fn are_all_texts(&self) -> bool {
-        self.kinds & !(1 << kind::TEXT | 1 << Type::Text as u32) == 0
+        self.kinds & !(1 << kind::TEXT_LITERAL | 1 << Type::Text as u32) == 0
     }
 }
 
@@ -99,9 +99,9 @@ impl Lowerer<'_> {
             let kind = match (node, meta.ty) {
                 (Ir::Number(digits), Type::Integer) if digits.count < 10 => kind::SHORT_INTEGER,
                 (Ir::Number(_), Type::Integer) => kind::LONG_INTEGER,
-                (Ir::Number(_), Type::Point) => kind::POINT,
-                (Ir::Text(_), _) => kind::TEXT,
-                (Ir::Null, _) => kind::NULL,
+                (Ir::Number(_), Type::Point) => kind::DECIMAL_LITERAL,
+                (Ir::Text(_), _) => kind::TEXT_LITERAL,
+                (Ir::Null, _) => kind::NULL_LITERAL,
                 (Ir::Error, _) => kind::ERROR,
                 (_, ty) => ty as u32,
             };

@@ -19,14 +19,14 @@ const LOSSY_CONVERSION_RANK: u8 = 3;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::check) struct ChosenOverload {
     pub args: PoolRange,
-    pub choice: OverloadChoice,
+    pub choice: CachedOverload,
     /// Whether the arguments are unchanged.
     pub arguments_unchanged: bool,
 }
 
 /// Overload, with the type and nullability of its result.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::check) struct OverloadChoice {
+pub(in crate::check) struct CachedOverload {
     pub overload: OverloadId,
     pub ty: Type,
     pub nulls: Nulls,
@@ -41,26 +41,26 @@ pub(in crate::check) struct OverloadChoice {
 #[derive(Debug, Default)]
 pub(in crate::check) struct OverloadCache {
     /// Slots with cached choices, indexed by the hash of the call. A newer entry replaces the older entry in its slot.
-    slots: Vec<(u64, OverloadChoice)>,
+    slots: Vec<(u64, CachedOverload)>,
 }
 
 impl OverloadCache {
-    const PLACES: usize = 1024;
+    const CACHE_SLOTS: usize = 1024;
 
     fn cache_slot(call: u64) -> usize {
-        (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::PLACES.ilog2())) as usize
+        (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::CACHE_SLOTS.ilog2())) as usize
     }
 
     #[inline]
-    fn find(&self, call: u64) -> Option<OverloadChoice> {
+    fn find(&self, call: u64) -> Option<CachedOverload> {
         let (cached_call, choice) = self.slots.get(Self::cache_slot(call))?;
         (*cached_call == call).then_some(*choice)
     }
 
-    fn store_choice(&mut self, call: u64, choice: OverloadChoice) {
+    fn store_choice(&mut self, call: u64, choice: CachedOverload) {
         if self.slots.is_empty() {
             // Fill the slots with `u64::MAX`, which is not the key of any call.
-            self.slots.resize(Self::PLACES, (u64::MAX, choice));
+            self.slots.resize(Self::CACHE_SLOTS, (u64::MAX, choice));
         }
         if let Some(slot) = self.slots.get_mut(Self::cache_slot(call)) {
             *slot = (call, choice);
@@ -86,7 +86,7 @@ impl Lowerer<'_> {
     }
 
     #[inline]
-    fn use_cached_choice(&mut self, choice: OverloadChoice, args: &[IrId], operands: &Operands) -> ChosenOverload {
+    fn use_cached_choice(&mut self, choice: CachedOverload, args: &[IrId], operands: &Operands) -> ChosenOverload {
         if operands.has_decimal_literal() {
             self.convert_decimal_literals_to(args, choice.point);
         }
@@ -132,7 +132,7 @@ impl Lowerer<'_> {
         let ty = self.result_type(function, overload, &converted_args);
         let point = point.map_or(Type::Point, |p| self.program.meta(p).ty);
         let nulls = overload.nulls.unwrap_or(function.nulls);
-        let choice = OverloadChoice {
+        let choice = CachedOverload {
             overload: overload.id,
             ty,
             nulls,
@@ -174,7 +174,7 @@ impl Lowerer<'_> {
             || (operands.has_decimal_literal() && function.rejects_short_literals)
             || operands.has_kind(Type::Point as u32)
             || (operands.has_kind(kind::LONG_INTEGER) && function.has_literal_params)
-            || (operands.has_kind(kind::TEXT) && (function.literal_dates || !operands.are_all_texts()))
+            || (operands.has_kind(kind::TEXT_LITERAL) && (function.literal_dates || !operands.are_all_texts()))
         {
             return None;
         }
@@ -371,7 +371,7 @@ impl Lowerer<'_> {
                     if matches!(ty, Type::Timestamptz) {
                         *arg = self.convert_to(*arg, Type::Timestamp);
                     } else if ty == Type::Text {
-                        *arg = self.date_literal(*arg, true);
+                        *arg = self.convert_date_literal(*arg, true);
                     }
                 }
                 ParamType::Same => same_count += 1,

@@ -158,7 +158,7 @@ impl Lowerer<'_> {
         if let Some(timed) = self.has_time_of_day(args).filter(|_| takes_date)
             && matches!(self.program.node(*arg), Ir::Text(_))
         {
-            self.date_literal(*arg, timed);
+            self.convert_date_literal(*arg, timed);
             return;
         }
         let choices = Self::literal_bounds(function, index);

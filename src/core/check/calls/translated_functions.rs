@@ -1,7 +1,7 @@
 //! Names of functions in non-English spreadsheets.
 
 /// Function names in non-English spreadsheets, each with its English name.
-pub(super) const TRANSLATED: &[(&str, &str)] = &[
+pub(super) const TRANSLATED_FUNCTIONS: &[(&str, &str)] = &[
     ("ABRUNDEN", "ROUNDDOWN"),
     ("ALS", "IF"),
     ("ANNEE", "YEAR"),

@@ -57,10 +57,10 @@ impl Lowerer<'_> {
             (Type::Boolean, _) | (_, Type::Boolean) => {
                 "compare a condition with TRUE or FALSE, or use it alone".to_owned()
             }
-            (x, y) if x.is_temporal() && y.is_number() && self.is_constant_beside(first, second) => {
+            (x, y) if x.is_temporal() && y.is_number() && self.is_constant_before_variable(first, second) => {
                 self.help_with_number_for_date(first, second)
             }
-            (x, y) if y.is_temporal() && x.is_number() && self.is_constant_beside(second, first) => {
+            (x, y) if y.is_temporal() && x.is_number() && self.is_constant_before_variable(second, first) => {
                 self.help_with_number_for_date(second, first)
             }
             (x, _) | (_, x) if x.is_temporal() => {
@@ -102,7 +102,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns whether the first value is a constant, and the second value is not.
-    fn is_constant_beside(&self, constant: IrId, value: IrId) -> bool {
+    fn is_constant_before_variable(&self, constant: IrId, value: IrId) -> bool {
         let is_constant = |id: IrId| self.program.meta(id).level == Level::Const;
         is_constant(constant) && !is_constant(value)
     }

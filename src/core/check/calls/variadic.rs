@@ -12,7 +12,7 @@ use crate::span::Span;
 impl Lowerer<'_> {
     /// Lowers XOR to a chain of `<>`, which is true if an odd number of conditions is true.
     pub(in crate::check) fn lower_xor(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut conditions) = self.lower_values(args) else {
+        let Some(mut conditions) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         for condition in &mut conditions {
@@ -31,7 +31,7 @@ impl Lowerer<'_> {
         span: Span,
         function: &'static Function,
     ) -> IrId {
-        let Some(mut values) = self.lower_values(args) else {
+        let Some(mut values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         for value in &mut values {
@@ -55,7 +55,7 @@ impl Lowerer<'_> {
 
     /// Lowers `CHOOSE(n, a, b)` to `SWITCH(n, 1, a, 2, b)`. A literal `n` selects the value at compile time.
     pub(in crate::check) fn lower_choose(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let Some((index, choices)) = values.split_first().filter(|(_, choices)| !choices.is_empty()) else {

@@ -27,7 +27,7 @@ pub(in crate::check) struct ConditionalAggregateCall<'c> {
 impl Lowerer<'_> {
     /// Warns about arguments of a conditional aggregate that are in the wrong position. If these arguments caused
     /// errors at or after the index `before`, adds the explanation to the first of these errors instead.
-    pub(in crate::check) fn check_order(
+    pub(in crate::check) fn check_argument_order(
         &mut self,
         lowering: Lowering,
         call: ConditionalAggregateCall<'_>,
@@ -75,7 +75,7 @@ impl Lowerer<'_> {
             (Lowering::SumIf | Lowering::AverageIf, _) => return misplaced_args,
             (Lowering::CountIf | Lowering::CountIfs, call_args) => call_args,
             (_, call_args) => {
-                if let Some(warning) = self.find_sumif_order(call) {
+                if let Some(warning) = self.check_sumif_argument_order(call) {
                     return vec![(span, warning)];
                 }
                 call_args.get(1..).unwrap_or_default()
@@ -118,14 +118,14 @@ impl Lowerer<'_> {
         // Add no fix if the corrected order would compare text with a number.
         let is_valid = criterion_type == Type::Text || !matches!(range_meta.ty, Type::Text);
         Some(match is_valid {
-            true => self.with_order(diagnostic, rest.iter().chain([first])),
+            true => self.with_reorder_fix(diagnostic, rest.iter().chain([first])),
             false => diagnostic,
         })
     }
 
     /// Returns the warning about calls such as `SUMIFS(status, "paid", amount)`, whose arguments are in the order of
     /// SUMIF.
-    fn find_sumif_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
+    fn check_sumif_argument_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
         let (last, pairs) = call.lowered.split_last()?;
         let is_row = |id: &IrId| self.program.meta(*id).level != Level::Const;
         let is_criteria_pair =
@@ -147,12 +147,12 @@ impl Lowerer<'_> {
             call.function.name,
             ordered.join(", ")
         ));
-        Some(self.with_order(diagnostic, std::iter::once(last).chain(rest)))
+        Some(self.with_reorder_fix(diagnostic, std::iter::once(last).chain(rest)))
     }
 
     /// Adds a fix that reorders the arguments of a call. Adds no fix if an argument is in parentheses, because its span
     /// excludes the parentheses.
-    fn with_order<'e>(&self, diagnostic: Diagnostic, ordered: impl Iterator<Item = &'e ExprId>) -> Diagnostic {
+    fn with_reorder_fix<'e>(&self, diagnostic: Diagnostic, ordered: impl Iterator<Item = &'e ExprId>) -> Diagnostic {
         let ordered: Vec<Span> = ordered.map(|id| self.ast.span(*id)).collect();
         let mut sorted_spans = ordered.clone();
         sorted_spans.sort_by_key(|span| span.start);
@@ -217,7 +217,7 @@ impl Lowerer<'_> {
     /// Returns whether a condition refers to a name. Also returns `true` if the condition has too many nodes to
     /// inspect.
     fn refers_to(&self, condition: IrId, name: IrId) -> bool {
-        let target_node = self.program.node(self.program.resolve_names(name));
+        let target_node = self.program.node(self.program.resolve_references(name));
         let mut waiting = vec![condition];
         for _ in 0..MAX_NODES {
             let Some(id) = waiting.pop() else { return false };

@@ -23,7 +23,7 @@ impl Lowerer<'_> {
         args: &[ExprId],
         span: Span,
     ) -> IrId {
-        let Some(lowered) = self.lower_values(args) else {
+        let Some(lowered) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let node = self.build_conditional_aggregate(lowering, function, args, &lowered, None, span);
@@ -59,7 +59,7 @@ impl Lowerer<'_> {
             lowered,
             span,
         };
-        self.check_order(lowering, call, before);
+        self.check_argument_order(lowering, call, before);
         let Some((value, conditions)) = split else {
             return self.add_error(span);
         };
@@ -67,7 +67,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         if rows.is_none()
-            && let Some(error) = self.report_late_condition(&conditions, function, span)
+            && let Some(error) = self.report_aggregate_condition(&conditions, function, span)
         {
             return error;
         }
@@ -158,26 +158,26 @@ impl Lowerer<'_> {
                 Some((None, self.singleton_list(condition)))
             }
             (Lowering::CountIf | Lowering::CountIfs, _) => self
-                .lower_pairs(function, args, lowered, of_rows, span)
+                .lower_criteria_pairs(function, args, lowered, of_rows, span)
                 .map(|c| (None, c)),
             (Lowering::SumIf | Lowering::AverageIf, [condition, value]) if is_boolean => {
                 Some((Some(*value), self.singleton_list(*condition)))
             }
             (Lowering::SumIf | Lowering::AverageIf, _) => {
                 let value = lowered.get(2).or(lowered.first())?;
-                self.lower_pairs(function, args.get(..2)?, lowered.get(..2)?, of_rows, span)
+                self.lower_criteria_pairs(function, args.get(..2)?, lowered.get(..2)?, of_rows, span)
                     .map(|c| (Some(*value), c))
             }
             _ => {
                 let (value, lowered) = lowered.split_first()?;
-                self.lower_pairs(function, args.get(1..)?, lowered, of_rows, span)
+                self.lower_criteria_pairs(function, args.get(1..)?, lowered, of_rows, span)
                     .map(|c| (Some(*value), c))
             }
         }
     }
 
     /// Reports a condition at aggregate level, which could be evaluated only after grouping.
-    fn report_late_condition(&mut self, conditions: &[IrId], function: &Function, span: Span) -> Option<IrId> {
+    fn report_aggregate_condition(&mut self, conditions: &[IrId], function: &Function, span: Span) -> Option<IrId> {
         let is_late = |c: &&IrId| self.program.meta(**c).level >= Level::Aggregate;
         let late = *conditions.iter().find(is_late)?;
         let meta = self.program.meta(late);
@@ -185,7 +185,7 @@ impl Lowerer<'_> {
             return Some(self.report_nested_aggregate(function, late, span));
         }
         let text = self.source_text(meta.span);
-        let mut late_span = self.program.meta(self.late_operand(late)).span;
+        let mut late_span = self.program.meta(self.find_late_operand(late)).span;
         let mut message = format!(
             "the condition `{text}` of `{}` is computed after grouping",
             function.name
@@ -212,7 +212,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the definition or aggregate that causes a condition to be computed after grouping.
-    fn late_operand(&self, condition: IrId) -> IrId {
+    fn find_late_operand(&self, condition: IrId) -> IrId {
         let mut late = condition;
         while !matches!(self.program.node(late), Ir::Definition(_)) {
             let mut operands = self.program.operands(late);
@@ -247,7 +247,7 @@ impl Lowerer<'_> {
                         (None, Some(x)) => (internal::COUNTA, x),
                         (None, None) => return self.add_error(span),
                     };
-                    return self.partitioned_aggregate(id, &[x], over, same_rows, function, span);
+                    return self.build_partitioned_aggregate(id, &[x], over, same_rows, function, span);
                 }
                 None => {
                     let Some(condition) = condition else {
@@ -287,7 +287,7 @@ impl Lowerer<'_> {
         self.convert_decimal_literal_to_float(value);
         let Some(condition) = condition else {
             let Some(over) = rows else { return self.add_error(span) };
-            return self.partitioned_aggregate(aggregate, &[value], over, same_rows, function, span);
+            return self.build_partitioned_aggregate(aggregate, &[value], over, same_rows, function, span);
         };
         let ty = self.program.meta(value).ty;
         let arms = self.program.add_args(&[condition, value]);
@@ -318,7 +318,7 @@ impl Lowerer<'_> {
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
         };
-        self.partitioned_aggregate(aggregate, &[case], over, same_rows, function, span)
+        self.build_partitioned_aggregate(aggregate, &[case], over, same_rows, function, span)
     }
 
     /// Reports a criterion on the current row's value in a range that moves with the row. The criterion would need a

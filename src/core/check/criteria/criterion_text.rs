@@ -59,7 +59,7 @@ pub(in crate::check) fn criterion_value_type(text: &str) -> Option<Type> {
         Some(Type::Number)
     } else if is_literal && crate::check::dates::is_iso_date(trimmed) {
         Some(Type::Date)
-    } else if is_literal && crate::check::dates::parse_iso_moment(trimmed).is_some() {
+    } else if is_literal && crate::check::dates::normalize_iso_timestamp(trimmed).is_some() {
         Some(Type::Timestamp)
     } else if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
         Some(Type::Boolean)

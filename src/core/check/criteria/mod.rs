@@ -11,7 +11,7 @@ pub(super) mod wildcards;
 
 use self::criterion_text::{Criterion, criterion_number, criterion_value_type, like_pattern, parse_criterion};
 use self::period_criteria::CriteriaCall;
-use self::running_criteria::ComparedRow;
+use self::running_criteria::ComparedRows;
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, internal};
 use crate::check::lower::Lowerer;
@@ -25,7 +25,7 @@ use crate::{Level, Type};
 pub(in crate::check) struct RowCriteria {
     /// Columns in which the selected rows have the same value as the current row.
     pub same: Vec<IrId>,
-    pub compared: Option<ComparedRow>,
+    pub compared: Option<ComparedRows>,
     /// Value that the call aggregates. `None` if the call counts rows.
     pub value: Option<IrId>,
 }
@@ -33,7 +33,7 @@ pub(in crate::check) struct RowCriteria {
 /// Kind of a criterion that depends on the current row's value.
 enum RowCriterion {
     Same,
-    Compared(ComparedRow),
+    Compared(ComparedRows),
     /// Invalid criterion, which has already been reported.
     Invalid,
 }
@@ -91,7 +91,7 @@ impl Lowerer<'_> {
     }
 
     /// Lowers pairs of a column and its criterion to conditions.
-    pub(in crate::check) fn lower_pairs(
+    pub(in crate::check) fn lower_criteria_pairs(
         &mut self,
         function: &'static Function,
         exprs: &[ExprId],
@@ -125,7 +125,7 @@ impl Lowerer<'_> {
             if self.is_blank(criterion) {
                 let help = "write `\"\"` for values that are NULL or empty, or write `0`";
                 let range_span = self.program.meta(range).span;
-                conditions.push(self.report_criterion(
+                conditions.push(self.report_invalid_criterion(
                     range_span,
                     "the criterion that follows this range is empty",
                     help,
@@ -144,7 +144,7 @@ impl Lowerer<'_> {
                         let help = "use only one comparison with this row's value; for rows between two limits, subtract the \
                             result for the lower limit from the result for the upper limit";
                         let value_span = self.program.meta(value).span;
-                        conditions.push(self.report_criterion(
+                        conditions.push(self.report_invalid_criterion(
                             value_span,
                             "another criterion already compares with this row's value",
                             help,
@@ -182,7 +182,7 @@ impl Lowerer<'_> {
         if is_condition || self.is_error(value) || fixed(self, value) {
             return None;
         }
-        if let Some((op, right)) = self.operator_and_value(expr) {
+        if let Some((op, right)) = self.split_operator_criterion(expr) {
             let right = self.lowered_node(right);
             if fixed(self, right) {
                 return None;
@@ -193,7 +193,7 @@ impl Lowerer<'_> {
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);
                 }
-                if let Some(compared) = self.row_comparison(op, range) {
+                if let Some(compared) = self.compared_rows(op, range) {
                     return Some(RowCriterion::Compared(compared));
                 }
                 let (why, help) = match op {
@@ -206,7 +206,7 @@ impl Lowerer<'_> {
                         "compare a number or a date instead, for example a number that ranks each text",
                     ),
                 };
-                self.report_criterion(meta.span, why, help);
+                self.report_invalid_criterion(meta.span, why, help);
                 return Some(RowCriterion::Invalid);
             }
         }
@@ -214,7 +214,7 @@ impl Lowerer<'_> {
         let help = self.period_to_date_help(range, expr, call).unwrap_or_else(|| {
             format!("use the current row's value of `{column}` in the criterion, or join the value in an earlier step")
         });
-        self.report_criterion(meta.span, "each row would search for a different value", &help);
+        self.report_invalid_criterion(meta.span, "each row would search for a different value", &help);
         Some(RowCriterion::Invalid)
     }
 
@@ -247,7 +247,7 @@ impl Lowerer<'_> {
         }
         if meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Bool(_)) {
             if range_meta.ty == Type::Boolean && !matches!(self.program.node(range), Ir::Column(_)) {
-                return self.report_criterion(
+                return self.report_invalid_criterion(
                     span,
                     "it is a second, separate condition",
                     "combine the conditions: `COUNTIF(AND(a, b))`",
@@ -256,7 +256,7 @@ impl Lowerer<'_> {
             return value;
         }
         // In `">" & x`, the operator is a literal and the value is an expression.
-        if let Some((op, right)) = self.operator_and_value(expr) {
+        if let Some((op, right)) = self.split_operator_criterion(expr) {
             let right = self.lowered_node(right);
             return self.build_value_comparison(range, op, right, span);
         }
@@ -264,7 +264,7 @@ impl Lowerer<'_> {
             op: BinaryOp::Concat, ..
         } = self.ast.expr(expr)
         {
-            return self.report_criterion(
+            return self.report_invalid_criterion(
                 span,
                 "its text is known only when the query runs",
                 "write a criterion such as `\">\" & x`, or a condition",
@@ -276,7 +276,7 @@ impl Lowerer<'_> {
                 Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. }
             )
         {
-            return self.report_criterion(
+            return self.report_invalid_criterion(
                 span,
                 "its text is known only when the query runs",
                 "write a condition instead, for example `x = LOWER(y)`",
@@ -309,7 +309,7 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn report_criterion(&mut self, span: Span, reason: &str, help: &str) -> IrId {
+    fn report_invalid_criterion(&mut self, span: Span, reason: &str, help: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(
@@ -396,7 +396,7 @@ impl Lowerer<'_> {
             (ty, _) if ty.is_temporal() => {
                 let text = self.program.add_text(trimmed);
                 let text = self.program.add(Ir::Text(text), constant);
-                self.date_literal(text, meta.ty != Type::Date)
+                self.convert_date_literal(text, meta.ty != Type::Date)
             }
             (Type::Boolean, _) if trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false") => {
                 let node = Ir::Bool(trimmed.eq_ignore_ascii_case("true"));

@@ -57,8 +57,8 @@ impl Lowerer<'_> {
         if is_condition || self.is_error(range) || self.is_error(value) {
             return;
         }
-        let (op, right) = self.operator_and_value(expr).unwrap_or((BinaryOp::Equal, expr));
-        let Some(own_value) = self.own_value(range, right) else {
+        let (op, right) = self.split_operator_criterion(expr).unwrap_or((BinaryOp::Equal, expr));
+        let Some(own_value) = self.classify_own_value(range, right) else {
             return;
         };
         let Some(result) = own_value.constant_result(op) else {
@@ -81,7 +81,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns how a value depends on a column of the same row. `None` for other values.
-    fn own_value(&self, column: IrId, value: ExprId) -> Option<OwnValue> {
+    fn classify_own_value(&self, column: IrId, value: ExprId) -> Option<OwnValue> {
         if self.is_same_value(column, self.lowered_node(value)) {
             return Some(OwnValue::Same);
         }

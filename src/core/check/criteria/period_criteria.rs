@@ -26,7 +26,7 @@ impl Lowerer<'_> {
         expr: ExprId,
         call: CriteriaCall<'_>,
     ) -> Option<String> {
-        let (op, right) = self.operator_and_value(expr)?;
+        let (op, right) = self.split_operator_criterion(expr)?;
         let unit = match op {
             BinaryOp::GreaterEqual => self.unit_of_period_start(range, right),
             BinaryOp::Greater => self.is_end_of_previous_month(range, right).then_some("month"),
@@ -37,7 +37,7 @@ impl Lowerer<'_> {
             let (&[other_range, _], &[_, criterion]) = (pair, exprs) else {
                 return false;
             };
-            let compared = self.operator_and_value(criterion);
+            let compared = self.split_operator_criterion(criterion);
             let is_row = |(op, value)| op == BinaryOp::LessEqual && self.is_same_value(range, self.lowered_node(value));
             self.is_same_value(range, other_range) && compared.is_some_and(is_row)
         });

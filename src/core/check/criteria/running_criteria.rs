@@ -13,7 +13,7 @@ use crate::{Level, Type};
 
 /// Rows selected by a comparison with the current row's value.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::check) struct ComparedRow {
+pub(in crate::check) struct ComparedRows {
     /// Value that is compared.
     pub key: IrId,
     /// Whether the rows with larger values are selected instead of the rows with smaller values.
@@ -24,7 +24,7 @@ pub(in crate::check) struct ComparedRow {
 
 impl Lowerer<'_> {
     /// Splits a criterion like `">" & x` into its operator and the expression after it.
-    pub(in crate::check) fn operator_and_value(&self, expr: ExprId) -> Option<(BinaryOp, ExprId)> {
+    pub(in crate::check) fn split_operator_criterion(&self, expr: ExprId) -> Option<(BinaryOp, ExprId)> {
         let Expr::Binary {
             op: BinaryOp::Concat,
             left,
@@ -43,7 +43,7 @@ impl Lowerer<'_> {
 
     /// Returns the rows that satisfy a comparison with the value of the current row. `None` if a sort order cannot
     /// express the comparison.
-    pub(in crate::check) fn row_comparison(&self, op: BinaryOp, key: IrId) -> Option<ComparedRow> {
+    pub(in crate::check) fn compared_rows(&self, op: BinaryOp, key: IrId) -> Option<ComparedRows> {
         let ty = self.program.meta(key).ty;
         let (descending, is_inclusive) = match op {
             BinaryOp::Less => (false, false),
@@ -53,7 +53,7 @@ impl Lowerer<'_> {
             _ => return None,
         };
         // The sort order of text values differs between warehouses.
-        (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow {
+        (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRows {
             key,
             descending,
             includes_equal: is_inclusive,
@@ -63,17 +63,17 @@ impl Lowerer<'_> {
     /// Counts the selected rows in which each of `same_values` is the same as in the current row.
     pub(in crate::check) fn count_compared_rows(
         &mut self,
-        compared: ComparedRow,
+        compared: ComparedRows,
         same_values: &[IrId],
         function: &'static Function,
         span: Span,
     ) -> IrId {
-        let ComparedRow { key, descending, .. } = compared;
+        let ComparedRows { key, descending, .. } = compared;
         if !self.check_window_allowed(function.name, Some(key), span) {
             return self.add_error(span);
         }
-        let meta = Self::row_meta(self.program.meta(key), span);
-        let call = self.row_call(internal::RANK_OF, key, meta);
+        let meta = Self::row_level_meta(self.program.meta(key), span);
+        let call = self.build_row_call(internal::RANK_OF, key, meta);
         let over = WindowFrame::Ranked {
             descending,
             nulls_apart: false,
@@ -87,11 +87,11 @@ impl Lowerer<'_> {
     /// Returns the window frame with the selected rows, and its sort key.
     pub(in crate::check) fn build_window_of_compared_rows(
         &mut self,
-        compared: ComparedRow,
+        compared: ComparedRows,
         function: &Function,
         span: Span,
     ) -> Option<(WindowFrame, IrId)> {
-        let ComparedRow {
+        let ComparedRows {
             key,
             descending,
             includes_equal: is_inclusive,
@@ -106,8 +106,8 @@ impl Lowerer<'_> {
             ));
         }
         // To exclude rows with an equal value, the frame must be sorted by DENSE_RANK instead of the value.
-        let meta = Self::row_meta(self.program.meta(key), span);
-        let call = self.row_call(internal::DENSE_RANK, key, meta);
+        let meta = Self::row_level_meta(self.program.meta(key), span);
+        let call = self.build_row_call(internal::DENSE_RANK, key, meta);
         let over = self.program.add_window_call(
             call,
             WindowFrame::Ranked {
@@ -127,7 +127,7 @@ impl Lowerer<'_> {
         ))
     }
 
-    fn row_meta(meta: NodeMeta, span: Span) -> NodeMeta {
+    fn row_level_meta(meta: NodeMeta, span: Span) -> NodeMeta {
         NodeMeta {
             ty: Type::Integer,
             nullable: false,

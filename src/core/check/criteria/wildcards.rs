@@ -1,6 +1,6 @@
 //! Spreadsheet wildcards `*` and `?`, and their escape character `~`.
 
-use crate::check::text::regex::{RegexPattern, SPECIAL};
+use crate::check::text::regex::{METACHARACTERS, RegexPattern};
 
 /// Parsed character of a string with wildcards.
 pub(in crate::check) enum WildcardChar {
@@ -40,7 +40,7 @@ pub(in crate::check) fn wildcards_to_regex(text: &str) -> Option<RegexPattern> {
             WildcardChar::Any => body.push_str(".*"),
             WildcardChar::One => body.push('.'),
             WildcardChar::Plain(c) => {
-                if SPECIAL.contains(c) {
+                if METACHARACTERS.contains(c) {
                     body.push('\\');
                 }
                 body.push(c);

@@ -8,7 +8,7 @@ use crate::ast::ExprId;
 use crate::catalog::{Function, internal};
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Holidays, Ir, IrId, KeyMatching, LookupSpec, NodeMeta};
+use crate::ir::{Holidays, Ir, IrId, LookupMatchMode, LookupSpec, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -81,7 +81,7 @@ impl Lowerer<'_> {
         let friday = self.program.add_integer("5", span);
         let on_weekday = self.add_call(internal::LESS_EQUAL, &[weekday, friday], span);
         let index = self.program.holidays.len() as u32;
-        let day = self.holiday_column(index, Holidays::DAY_COLUMN, span);
+        let day = self.holiday_column(index, Holidays::HOLIDAY_DATE_COLUMN, span);
         let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[day], span);
         self.program.holidays.push(Holidays {
             tab,
@@ -97,7 +97,7 @@ impl Lowerer<'_> {
 
     /// Returns a column of the holidays table, by its column number.
     fn holiday_column(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
-        let ty = if column == Holidays::DAY_COLUMN {
+        let ty = if column == Holidays::HOLIDAY_DATE_COLUMN {
             Type::Date
         } else {
             Type::Integer
@@ -132,7 +132,7 @@ impl Lowerer<'_> {
         {
             return None;
         }
-        let day = self.holiday_column(holidays, Holidays::DAY_COLUMN, span);
+        let day = self.holiday_column(holidays, Holidays::HOLIDAY_DATE_COLUMN, span);
         let args: Vec<IrId> = match *values {
             [value, other] => vec![value, column, day, other],
             _ => values.iter().copied().chain([column, day]).collect(),
@@ -148,7 +148,7 @@ impl Lowerer<'_> {
         self.program.lookups.push(LookupSpec {
             tab,
             by_number: false,
-            matching: KeyMatching::Count,
+            matching: LookupMatchMode::Count,
             test,
         });
         let find = self.program.lookups.len() as u32 - 1;
@@ -171,7 +171,7 @@ impl Lowerer<'_> {
     ) -> Option<IrId> {
         let [start, end] = dates.map(|date| self.convert_to(date, Type::Date));
         let in_order = self.add_scalar_call(internal::LESS_EQUAL, &[start, end], span, function.name);
-        let day = self.holiday_column(holidays, Holidays::DAY_COLUMN, span);
+        let day = self.holiday_column(holidays, Holidays::HOLIDAY_DATE_COLUMN, span);
         let test = self.add_call(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
         let between = self.build_holiday_count(function, holidays, [day, test], &[start, end], span)?;
         let one = self.program.add_integer("1", span);
@@ -212,7 +212,7 @@ impl Lowerer<'_> {
             }
         };
         let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[from], span);
-        let [day, before] = [Holidays::DAY_COLUMN, Holidays::WORKING_DAYS_COLUMN]
+        let [day, before] = [Holidays::HOLIDAY_DATE_COLUMN, Holidays::WORKING_DAYS_COLUMN]
             .map(|column| self.holiday_column(holidays, column, span));
         let is_passed = self.add_call(internal::LESS_EQUAL, &[day, from], span);
         let passed = self.build_holiday_count(function, holidays, [day, is_passed], &[from], span)?;

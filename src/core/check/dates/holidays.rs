@@ -5,7 +5,7 @@
 //! `h` with rank `r` among the holidays follows working day number `weekday_count(h) - r`, so each later target is
 //! shifted by one day.
 
-use super::days_since_monday;
+use super::days_since_year_one;
 use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, internal};
@@ -54,7 +54,7 @@ impl Lowerer<'_> {
         let of_tab = rest
             .iter()
             .any(|holiday| self.is_tab_column(self.lowered_node(*holiday)));
-        let Some(values) = self.lower_values(if of_tab { dates } else { args }) else {
+        let Some(values) = self.lower_arguments(if of_tab { dates } else { args }) else {
             return self.add_error(span);
         };
         let counts = Self::is_internal(function, internal::NETWORKDAYS);
@@ -102,10 +102,10 @@ impl Lowerer<'_> {
             if self.is_null(value) {
                 continue;
             }
-            let date = self.date_literal(value, false);
+            let date = self.convert_date_literal(value, false);
             let days = match self.program.node(date) {
                 Ir::Date(text) if self.program.meta(date).ty == Type::Date => {
-                    days_since_monday(self.program.text(text))
+                    days_since_year_one(self.program.text(text))
                 }
                 Ir::Error => {
                     failed = true;

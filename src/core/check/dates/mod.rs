@@ -27,7 +27,7 @@ pub fn is_iso_date(text: &str) -> bool {
 
 /// Converts an ISO date and time, such as `2024-02-29 12:30`, to the SQL form `2024-02-29 12:30:00`. Accepts strings
 /// with or without seconds, and `T` as separator.
-pub fn parse_iso_moment(text: &str) -> Option<String> {
+pub fn normalize_iso_timestamp(text: &str) -> Option<String> {
     let (date, time) = text.split_once([' ', 'T']).filter(|(date, _)| is_iso_date(date))?;
     let parts: Vec<&str> = time.split(':').collect();
     let is_below = |part: &str, limit: u8| {
@@ -43,7 +43,7 @@ pub fn parse_iso_moment(text: &str) -> Option<String> {
 }
 
 /// Returns the number of days from 0001-01-01, a Monday, to an ISO date.
-pub(in crate::check) fn days_since_monday(iso: &str) -> Option<i64> {
+pub(in crate::check) fn days_since_year_one(iso: &str) -> Option<i64> {
     let number = |from: usize, to: usize| iso.get(from..to)?.parse::<i64>().ok();
     let date = days_from_civil(number(0, 4)?, number(5, 7)?, number(8, 10)?);
     Some(date - days_from_civil(1, 1, 1))
@@ -170,7 +170,7 @@ mod tests {
             ("2024-02-29", None),
             ("2024-02-29 12:30:00.5", None),
         ] {
-            assert_eq!(parse_iso_moment(text).as_deref(), expected, "{text}");
+            assert_eq!(normalize_iso_timestamp(text).as_deref(), expected, "{text}");
         }
     }
 }

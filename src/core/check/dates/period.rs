@@ -10,18 +10,18 @@ use crate::{Level, Type};
 
 /// Maximum distance between two dates, in years.
 const MAX_YEAR_DISTANCE: i64 = 9_998;
-const SECONDS_OF_YEAR: i64 = 366 * 86_400;
+const SECONDS_PER_YEAR: i64 = 366 * 86_400;
 
 impl Lowerer<'_> {
     pub(in crate::check) fn lower_period_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let [value, count, unit] = *values.as_slice() else {
             return self.add_error(span);
         };
         self.recycle_list(values);
-        let Some((count, unit)) = self.period_arguments(count, unit) else {
+        let Some((count, unit)) = self.parse_period_arguments(count, unit) else {
             return self.add_error(span);
         };
         if count == 0 {
@@ -48,7 +48,7 @@ impl Lowerer<'_> {
 
     /// Returns the offset of a PERIODOFFSET as a number of units and the unit, both of which must be constants. Reports
     /// other expressions.
-    pub(in crate::check) fn period_arguments(&mut self, count: IrId, unit: IrId) -> Option<(i64, CalendarUnit)> {
+    pub(in crate::check) fn parse_period_arguments(&mut self, count: IrId, unit: IrId) -> Option<(i64, CalendarUnit)> {
         if self.is_error(count) || self.is_error(unit) {
             return None;
         }
@@ -66,11 +66,11 @@ impl Lowerer<'_> {
             self.report_non_constant(id, "PERIODOFFSET", "unit", "PERIODOFFSET(x, -1, \"month\")");
             return None;
         };
-        if let Some(unit) = unit_named(&text) {
+        if let Some(unit) = parse_unit(&text) {
             return Some(unit);
         }
         let singular = singular_unit(&text);
-        let near = unit_suggestion(singular)
+        let near = suggest_unit(singular)
             .or_else(|| suggest::nearest_name(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
         let unit_text = self.source_text(span);
         let diagnostic = Diagnostic::new(
@@ -108,15 +108,20 @@ impl Lowerer<'_> {
         } else {
             (unit, 1)
         };
-        let words = self.period_distance(count.unsigned_abs().saturating_mul(each), base_unit, span);
+        let words = self.build_distance_literals(count.unsigned_abs().saturating_mul(each), base_unit, span);
         let words = self.program.add_args(&words);
         CalendarOffset { count, unit, words }
     }
 
     /// Returns the number of units, the unit, and both together as a string: `3`, `month`, `3 months`.
-    pub(in crate::check) fn period_distance(&mut self, count: u64, unit: CalendarUnit, span: Span) -> [IrId; 3] {
+    pub(in crate::check) fn build_distance_literals(
+        &mut self,
+        count: u64,
+        unit: CalendarUnit,
+        span: Span,
+    ) -> [IrId; 3] {
         let many = count.to_string();
-        let full_phrase = unit.with_count(count);
+        let full_phrase = unit.format_count(count);
         let many = self.program.add_integer(&many, span);
         let [word, phrase] = [unit.name(), full_phrase.as_str()].map(|text| {
             let text = self.program.add_text(text);
@@ -127,7 +132,7 @@ impl Lowerer<'_> {
 }
 
 /// Returns the unit for an abbreviation or adjective.
-pub(in crate::check) fn unit_suggestion(word: &str) -> Option<&'static str> {
+pub(in crate::check) fn suggest_unit(word: &str) -> Option<&'static str> {
     match word {
         "d" => Some("day"),
         "m" => Some("month"),
@@ -145,7 +150,7 @@ pub(in crate::check) fn is_outside_calendar(count: i64, unit: CalendarUnit) -> b
     let most = if months {
         MAX_YEAR_DISTANCE * 12
     } else {
-        MAX_YEAR_DISTANCE * SECONDS_OF_YEAR
+        MAX_YEAR_DISTANCE * SECONDS_PER_YEAR
     };
     count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs()
 }
@@ -154,7 +159,7 @@ fn singular_unit(name: &str) -> &str {
     name.trim().strip_suffix('s').unwrap_or(name.trim())
 }
 
-fn unit_named(text: &str) -> Option<CalendarUnit> {
+fn parse_unit(text: &str) -> Option<CalendarUnit> {
     CalendarUnit::ALL
         .into_iter()
         .find(|unit| unit.name().eq_ignore_ascii_case(singular_unit(text)))
@@ -162,7 +167,7 @@ fn unit_named(text: &str) -> Option<CalendarUnit> {
 
 /// Returns whether a string is the name of a unit that is shorter than a day.
 pub(in crate::check) fn is_time_unit(text: &str) -> bool {
-    unit_named(text).is_some_and(CalendarUnit::is_shorter_than_day)
+    parse_unit(text).is_some_and(CalendarUnit::is_shorter_than_day)
 }
 
 /// Returns the sort key that period lookups shift: the first key that is a date or a time. If there is no such

@@ -43,11 +43,11 @@ pub(in crate::check) fn check_period_units(
                 // A definition also fails if a definition that it uses fails.
                 failed |= program.definitions[definition_index as usize].failed;
             }
-            let Some(unit) = calendar_unit(program, id) else {
+            let Some(unit) = find_window_unit(program, id) else {
                 continue;
             };
             let span = program.meta(id).span;
-            if !unit.fits(frame) {
+            if !unit.fits_period(frame) {
                 diagnostics.push(unit_error(unit, span, frame, (key, &key_text)));
                 failed = true;
             } else if unit.moves_weeks_by_months(frame) {
@@ -69,14 +69,14 @@ pub struct WindowUnit {
 impl WindowUnit {
     /// Returns whether two rows can be this many units apart if the table has one row per `frame`. Weekly rows are
     /// never one to four years apart, because one to four years are never a whole number of weeks.
-    pub fn fits(self, frame: CalendarUnit) -> bool {
+    pub fn fits_period(self, frame: CalendarUnit) -> bool {
         let is_few_years = |months: u64| months.is_multiple_of(12) && (1..=4).contains(&(months / 12));
         let moves_weeks_by_years = frame == CalendarUnit::Week && self.months().is_some_and(is_few_years);
         self.unit >= frame && !moves_weeks_by_years
     }
 
     /// Returns whether an offset shifts weekly rows by months. Only a few rows then have a matching row, because a
-    /// number of months is rarely a whole number of weeks. Whole years are excluded: [`Self::fits`] rejects one to four
+    /// number of months is rarely a whole number of weeks. Whole years are excluded: [`Self::fits_period`] rejects one to four
     /// years, and a longer time may be a whole number of weeks.
     pub fn moves_weeks_by_months(self, frame: CalendarUnit) -> bool {
         frame == CalendarUnit::Week && self.months().is_some_and(|months| !months.is_multiple_of(12))
@@ -136,7 +136,7 @@ pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, key_t
 }
 
 /// Returns the unit of a calendar offset, or the shorter of the units at the two ends of a calendar range.
-pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
+pub fn find_window_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
     match program.node(id) {
         Ir::PeriodLookup { period, .. } => program.periods.try_get(period as usize).map(|period| WindowUnit {
             unit: period.unit,
@@ -154,7 +154,7 @@ pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
                 _ => is_first_or_last_call(program, call)
                     .then(|| program.partition_keys(over).first().copied())
                     .flatten()
-                    .and_then(|start| truncation(program, start)),
+                    .and_then(|start| truncation_unit(program, start)),
             };
             unit.map(|unit| WindowUnit { unit, offset: None })
         }
@@ -171,19 +171,19 @@ fn is_first_or_last_call(program: &Program, call: IrId) -> bool {
 
 /// Returns the period to which a key is truncated, in this step or, for a column in `columns`, in the input.
 pub fn key_period(program: &Program, key: IrId, columns: &[ColumnPeriod]) -> Option<CalendarUnit> {
-    if let Ir::Column(column) = program.node(program.resolve_names(key)) {
+    if let Ir::Column(column) = program.node(program.resolve_references(key)) {
         let name = &program.columns.try_get(column as usize)?.name;
         return columns
             .iter()
             .find(|(column, _)| column.eq_ignore_ascii_case(name))
             .map(|(_, unit)| *unit);
     }
-    truncation(program, key)
+    truncation_unit(program, key)
 }
 
 /// Returns the unit to which a value is truncated.
-fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
-    let root = program.resolve_names(id);
+fn truncation_unit(program: &Program, id: IrId) -> Option<CalendarUnit> {
+    let root = program.resolve_references(id);
     match (split_truncation(program, root).1, program.node(root)) {
         (None, Ir::Apply { overload, args }) => match (catalog::overload_owner(overload), program.args(args)) {
             (internal::FISCAL_QUARTER, _) => Some(CalendarUnit::Quarter),
@@ -191,7 +191,7 @@ fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
             // If the month and the day are constants, the date changes only with the year.
             (internal::DATE_FROM_PARTS, [year, month, day]) => {
                 let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
-                truncation(program, *year).filter(|_| is_number(month) && is_number(day))
+                truncation_unit(program, *year).filter(|_| is_number(month) && is_number(day))
             }
             _ => None,
         },
@@ -202,7 +202,7 @@ fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
 /// Returns the operand of a truncated time, and the calendar unit of the truncation. For other nodes, returns the node
 /// without a unit.
 pub fn split_truncation(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
-    let id = program.resolve_names(id);
+    let id = program.resolve_references(id);
     let Ir::Apply { overload, args } = program.node(id) else {
         return (id, None);
     };
@@ -218,7 +218,7 @@ pub fn split_truncation(program: &Program, id: IrId) -> (IrId, Option<CalendarUn
         _ => return (id, None),
     };
     match program.args(args).first() {
-        Some(operand) => (program.resolve_names(*operand), Some(unit)),
+        Some(operand) => (program.resolve_references(*operand), Some(unit)),
         None => (id, None),
     }
 }

@@ -51,7 +51,7 @@ pub fn constant_period(timeframe: &str) -> Option<CalendarPeriod> {
         "month_name" | "month_num" => Some(CalendarPeriod::Month),
         "quarter_of_year" => Some(CalendarPeriod::Quarter),
         day if day.starts_with("day_of_") => Some(CalendarPeriod::Day),
-        period => CalendarPeriod::named(period),
+        period => CalendarPeriod::from_name(period),
     }
 }
 
@@ -69,21 +69,21 @@ impl DatePart {
     pub fn is_within(self, other: Self, fiscal_month_offset: Option<u8>) -> bool {
         let period = |part: Self| part.timeframe.and_then(constant_period);
         // A label such as `month_num` does not determine the year.
-        let truncated = other.timeframe.is_none_or(|name| !is_label(name));
+        let truncated = other.timeframe.is_none_or(|name| !is_recurring(name));
         let nests = |longer| period(other).is_none_or(|period| period.is_nested_in(longer, fiscal_month_offset));
         self.date == other.date && truncated && period(self).is_some_and(nests)
     }
 }
 
 /// Returns whether a timeframe has the same value in several periods, such as `month_name`.
-pub fn is_label(timeframe: &str) -> bool {
-    timeframe != "date" && CalendarPeriod::named(timeframe).is_none()
+pub fn is_recurring(timeframe: &str) -> bool {
+    timeframe != "date" && CalendarPeriod::from_name(timeframe).is_none()
 }
 
 /// Returns the date and the timeframe of a value. `None` for a value such as `hour_of_day`, which a date does not
 /// determine.
 pub fn date_part(program: &Program, id: IrId) -> Option<DatePart> {
-    let (mut id, mut timeframe) = (program.resolve_names(id), None);
+    let (mut id, mut timeframe) = (program.resolve_references(id), None);
     while let Ir::Apply { overload, args } = program.node(id) {
         let args = program.args(args);
         let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
@@ -99,7 +99,7 @@ pub fn date_part(program: &Program, id: IrId) -> Option<DatePart> {
                 Some(name) => timeframe = timeframe.or(Some(name)),
             },
         }
-        id = program.resolve_names(*args.first()?);
+        id = program.resolve_references(*args.first()?);
     }
     let date = program.node(id);
     Some(DatePart { date, timeframe })
@@ -141,7 +141,11 @@ pub(in crate::check) enum CalendarShift {
 }
 
 /// Returns the function that computes a timeframe. Returns `Ok(None)` for `raw`.
-pub(in crate::check) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
+pub(in crate::check) fn find_timeframe(
+    name: &str,
+    calendar: Calendar,
+    span: Span,
+) -> Result<Option<Timeframe>, Diagnostic> {
     if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {
             let message =

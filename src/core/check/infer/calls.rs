@@ -1,6 +1,6 @@
 //! Infers the types of the arguments and results of calls.
 
-use super::{InferTerm, TypeInference, combine_terms};
+use super::{InferTerm, TypeInference, unify_terms};
 use crate::Type;
 use crate::ast::{BinaryOp, Call, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
@@ -40,7 +40,7 @@ impl TypeInference<'_> {
                 let unit = args.get(2).and_then(|unit| text_value(self.ast, self.source, *unit));
                 let timed = unit.is_some_and(|unit| crate::check::dates::period::is_time_unit(&unit));
                 let before = self
-                    .work
+                    .buffers
                     .calendar
                     .filter(|infer_term| *infer_term != InferTerm::Temporal);
                 let infer_term = if timed {
@@ -48,7 +48,7 @@ impl TypeInference<'_> {
                 } else {
                     InferTerm::Temporal
                 };
-                self.work.calendar = Some(before.unwrap_or(infer_term));
+                self.buffers.calendar = Some(before.unwrap_or(infer_term));
                 self.infer_signature(function, args)
             }
             Some(Lowering::Text) => {
@@ -256,7 +256,7 @@ impl TypeInference<'_> {
                 };
                 match infer_term {
                     None => infer_term = Some(term),
-                    Some(before) => match combine_terms(before, term) {
+                    Some(before) => match unify_terms(before, term) {
                         Some(common_term) if before != InferTerm::Any && term != InferTerm::Any => {
                             infer_term = Some(common_term);
                         }

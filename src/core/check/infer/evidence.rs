@@ -27,7 +27,7 @@ pub(in crate::check) fn label_type_evidence(
     scope: &CheckScope<'_>,
     names: &ResolvedNames,
     program: &Program,
-    work: &mut InferBuffers,
+    buffers: &mut InferBuffers,
     diagnostics: &mut [Diagnostic],
 ) {
     if !diagnostics.iter().any(|fault| fault.kind() == Code::TypeMismatch) {
@@ -55,7 +55,7 @@ pub(in crate::check) fn label_type_evidence(
         let mut spans: Vec<Span> = fault.labels().iter().map(|label| label.span).collect();
         spans.push(fault.span());
         let evidence = spans.iter().find_map(|span| {
-            let (term, evidence) = work.column_evidence(*columns.get(span)?)?;
+            let (term, evidence) = buffers.column_evidence(*columns.get(span)?)?;
             let evidence = ast.span(evidence);
             (!spans.contains(&evidence)).then_some((term, evidence))
         });

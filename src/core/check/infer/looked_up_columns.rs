@@ -39,12 +39,12 @@ impl TypeInference<'_> {
         let tab = *tab;
         match self.scope.tab_column(tab, column).map(|(_, ty)| ty) {
             None | Some(Type::Other) => InferTerm::Any,
-            Some(Type::Unknown) => match self.work.tab_columns.get(&(tab, column)) {
+            Some(Type::Unknown) => match self.buffers.tab_columns.get(&(tab, column)) {
                 Some(var) => InferTerm::Var(*var),
                 None => {
                     let term = self.fresh_variable();
                     if let InferTerm::Var(var) = term {
-                        self.work.tab_columns.insert((tab, column), var);
+                        self.buffers.tab_columns.insert((tab, column), var);
                     }
                     term
                 }
@@ -74,7 +74,7 @@ impl TypeInference<'_> {
         let term = self.target_term(*first);
         for target in rest {
             let other = self.target_term(*target);
-            match (self.work.resolve_term(term), self.work.resolve_term(other)) {
+            match (self.buffers.resolve_term(term), self.buffers.resolve_term(other)) {
                 (infer_term, var @ InferTerm::Var(_)) => self.bind_type(var, infer_term, expr_id),
                 (var, known_term) => self.bind_type(var, known_term, expr_id),
             }

@@ -74,7 +74,7 @@ pub(in crate::check) struct InferBuffers {
 
 impl InferBuffers {
     /// Clears the terms of the previous source. Used if no types are inferred for the current source.
-    pub(in crate::check) fn forget_terms(&mut self) {
+    pub(in crate::check) fn clear_terms(&mut self) {
         self.terms.clear();
     }
 
@@ -160,7 +160,7 @@ pub(in crate::check) struct TypeInference<'a> {
     broken: bool,
     /// Ranges that are arguments of lookups.
     looked_up: FxHashSet<ExprId>,
-    pub(in crate::check) work: &'a mut InferBuffers,
+    pub(in crate::check) buffers: &'a mut InferBuffers,
 }
 
 pub(in crate::check) fn infer(
@@ -169,10 +169,10 @@ pub(in crate::check) fn infer(
     scope: &CheckScope<'_>,
     names: &mut ResolvedNames,
     program: &mut Program,
-    work: &mut InferBuffers,
+    buffers: &mut InferBuffers,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    work.reset(ast, program.columns.len());
+    buffers.reset(ast, program.columns.len());
     let mut pass = TypeInference {
         ast,
         source,
@@ -181,7 +181,7 @@ pub(in crate::check) fn infer(
         scope,
         broken: false,
         looked_up: looked_up_columns::lookup_arguments(ast, names),
-        work,
+        buffers,
     };
     for index in &program.order {
         let definition = ast.definition(*index);
@@ -189,40 +189,40 @@ pub(in crate::check) fn infer(
         for node in definition.first.0..definition.body.0 + 1 {
             let id = ExprId(node);
             let term = pass.infer_node(id);
-            pass.work.terms[id.index()] = term;
+            pass.buffers.terms[id.index()] = term;
         }
-        pass.work.results[*index as usize] = pass.work.terms[definition.body.index()];
+        pass.buffers.results[*index as usize] = pass.buffers.terms[definition.body.index()];
     }
     pass.bind_types_of_later_steps();
     pass.resolve_sums();
-    if let Some(infer_term) = pass.work.calendar {
+    if let Some(infer_term) = pass.buffers.calendar {
         pass.bind_calendar_key(infer_term);
     }
     for (index, column) in program.columns.iter_mut().enumerate().filter(|(_, c)| c.assumed) {
-        if let Some(ty) = work.solved_type(index as u32) {
+        if let Some(ty) = buffers.solved_type(index as u32) {
             column.ty = ty;
         }
     }
-    let tab_columns = std::mem::take(&mut work.tab_columns);
+    let tab_columns = std::mem::take(&mut buffers.tab_columns);
     for (column, var) in &tab_columns {
-        let ty = work.solved_type(*var).unwrap_or_default();
+        let ty = buffers.solved_type(*var).unwrap_or_default();
         program.tab_columns.insert(*column, ty);
     }
     if ast.blanks {
         let columns = (0..program.columns.len() as u32).chain(tab_columns.into_values());
-        let of_columns: FxHashSet<u32> = columns.map(|column| work.find_root(column)).collect();
+        let of_columns: FxHashSet<u32> = columns.map(|column| buffers.find_root(column)).collect();
         for id in ast.ids().filter(|id| ast.expr(*id) == Expr::Blank) {
-            names.targets[id.index()] = NameTarget::Blank(work.infer_empty_argument_type(id, &of_columns));
+            names.targets[id.index()] = NameTarget::Blank(buffers.infer_empty_argument_type(id, &of_columns));
         }
     }
-    for (first, second, was, is) in work.conflicts.drain(..) {
+    for (first, second, was, is) in buffers.conflicts.drain(..) {
         // Suppress errors that result from this conflict.
         let target = std::mem::replace(&mut names.targets[second.index()], NameTarget::Error);
         if let NameTarget::Column(column) = target {
             names.conflicting.push((second, column));
         }
         let uses = [(ast.span(first), was), (ast.span(second), is)];
-        report(ast, source, names, uses, diagnostics);
+        report_type_conflict(ast, source, names, uses, diagnostics);
     }
 }
 
@@ -248,14 +248,14 @@ impl TypeInference<'_> {
             (_, NameTarget::CellRange(range)) => self.cell_range_type(range, id),
             (_, NameTarget::TabRange(range)) => self.tab_range_type(range, 0),
             (_, NameTarget::PartOfCells | NameTarget::LetName) => InferTerm::Any,
-            (_, NameTarget::LetValue(value)) => self.work.terms[value as usize],
+            (_, NameTarget::LetValue(value)) => self.buffers.terms[value as usize],
             (_, NameTarget::Bool(_)) | (Expr::Bool(_), _) => InferTerm::Type(Type::Boolean),
             (Expr::Number, _) => InferTerm::Type(Type::Number),
             (Expr::Blank, _) => self.fresh_variable(),
             (Expr::Text, _) => InferTerm::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
                 let name = self.ast.name(frame).text(self.source);
-                self.infer_timeframe(self.work.terms[base.index()], name, base)
+                self.infer_timeframe(self.buffers.terms[base.index()], name, base)
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => {
                 self.require_type(operand, InferTerm::Type(Type::Number))
@@ -272,12 +272,12 @@ impl TypeInference<'_> {
     }
 
     pub(in crate::check) fn node_term(&mut self, id: ExprId) -> InferTerm {
-        self.work.resolve_term(self.work.terms[id.index()])
+        self.buffers.resolve_term(self.buffers.terms[id.index()])
     }
 
     fn fresh_variable(&mut self) -> InferTerm {
-        self.work.vars.push(InferState::Unknown);
-        InferTerm::Var(self.work.vars.len() as u32 - 1)
+        self.buffers.vars.push(InferState::Unknown);
+        InferTerm::Var(self.buffers.vars.len() as u32 - 1)
     }
 
     /// Returns the term of the column or definition that a name refers to.
@@ -287,7 +287,7 @@ impl TypeInference<'_> {
                 column_entry if column_entry.assumed => InferTerm::Var(column),
                 column_entry => InferTerm::Type(column_entry.ty),
             },
-            NameTarget::Definition(definition) => self.work.results[definition as usize],
+            NameTarget::Definition(definition) => self.buffers.results[definition as usize],
             _ => InferTerm::Any,
         }
     }
@@ -311,7 +311,7 @@ impl TypeInference<'_> {
     }
 
     pub(in crate::check) fn require_type(&mut self, id: ExprId, infer_term: InferTerm) -> InferTerm {
-        self.bind_type(self.work.terms[id.index()], infer_term, id);
+        self.bind_type(self.buffers.terms[id.index()], infer_term, id);
         self.node_term(id)
     }
 
@@ -320,23 +320,23 @@ impl TypeInference<'_> {
         if infer_term == InferTerm::Any {
             return;
         }
-        let root = self.work.find_root(var);
-        match (self.work.vars[root as usize], infer_term) {
+        let root = self.buffers.find_root(var);
+        match (self.buffers.vars[root as usize], infer_term) {
             (InferState::Unknown, InferTerm::Var(other)) => {
-                let other = self.work.find_root(other);
+                let other = self.buffers.find_root(other);
                 if other != root {
-                    self.work.vars[root as usize] = InferState::Same(other);
+                    self.buffers.vars[root as usize] = InferState::Same(other);
                 }
             }
             (InferState::Unknown, expected_term) => {
-                self.work.vars[root as usize] = InferState::Bound(expected_term, expr_id);
+                self.buffers.vars[root as usize] = InferState::Bound(expected_term, expr_id);
             }
-            (InferState::Bound(was, first), expected_term) => match combine_terms(was, expected_term) {
-                Some(term) => self.work.vars[root as usize] = InferState::Bound(term, first),
+            (InferState::Bound(was, first), expected_term) => match unify_terms(was, expected_term) {
+                Some(term) => self.buffers.vars[root as usize] = InferState::Bound(term, first),
                 None => {
-                    self.work.conflicts.push((first, expr_id, was, expected_term));
+                    self.buffers.conflicts.push((first, expr_id, was, expected_term));
                     // Set the type to unknown, so that the conflict is reported only once.
-                    self.work.vars[root as usize] = InferState::Bound(InferTerm::Type(Type::Unknown), first);
+                    self.buffers.vars[root as usize] = InferState::Bound(InferTerm::Type(Type::Unknown), first);
                 }
             },
             (InferState::Same(_), _) => {}
@@ -356,7 +356,7 @@ impl TypeInference<'_> {
         if matches!(a, InferTerm::Any | InferTerm::Var(_)) {
             b
         } else {
-            combine_terms(a, b).unwrap_or(a)
+            unify_terms(a, b).unwrap_or(a)
         }
     }
 
@@ -364,17 +364,17 @@ impl TypeInference<'_> {
     /// only weak evidence for text.
     fn bind_evidence(&mut self, var: InferTerm, infer_term: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from).is_some_and(|t| {
-            crate::check::dates::is_iso_date(&t) || crate::check::dates::parse_iso_moment(&t).is_some()
+            crate::check::dates::is_iso_date(&t) || crate::check::dates::normalize_iso_timestamp(&t).is_some()
         });
         match (var, infer_term) {
-            (InferTerm::Var(v), InferTerm::Type(Type::Text)) if iso => self.work.weak.push((v, Type::Text, to)),
+            (InferTerm::Var(v), InferTerm::Type(Type::Text)) if iso => self.buffers.weak.push((v, Type::Text, to)),
             _ => self.bind_type(var, infer_term, to),
         }
     }
 
     pub(in crate::check) fn infer_condition(&mut self, id: ExprId) {
         if let InferTerm::Var(var) = self.node_term(id) {
-            self.work.weak.push((var, Type::Boolean, id));
+            self.buffers.weak.push((var, Type::Boolean, id));
         }
     }
 
@@ -421,11 +421,11 @@ impl TypeInference<'_> {
         let (a, b) = (self.node_term(left), self.node_term(right));
         match (a, b) {
             (InferTerm::Var(var), b) if is_number(b) => {
-                self.work.weak.push((var, Type::Number, left));
+                self.buffers.weak.push((var, Type::Number, left));
                 a
             }
             (a, InferTerm::Var(var)) if is_number(a) && op == BinaryOp::Add => {
-                self.work.weak.push((var, Type::Number, right));
+                self.buffers.weak.push((var, Type::Number, right));
                 b
             }
             (a, InferTerm::Var(_)) if is_number(a) => self.require_type(right, number),
@@ -443,7 +443,7 @@ impl TypeInference<'_> {
             }
             (InferTerm::Var(_), _) | (_, InferTerm::Var(_)) => {
                 let result = self.fresh_variable();
-                self.work.waiting.push((op, [a, b, result], expr_id));
+                self.buffers.waiting.push((op, [a, b, result], expr_id));
                 result
             }
             (a, b) if is_date(a) && is_date(b) => number,
@@ -492,7 +492,7 @@ impl TypeInference<'_> {
             let Some(index) = places.get(&name.to_lowercase()) else {
                 continue;
             };
-            let term = self.work.resolve_term(self.work.terms[index.index()]);
+            let term = self.buffers.resolve_term(self.buffers.terms[index.index()]);
             let infer_term = match ty {
                 Type::Date => InferTerm::Temporal,
                 ty => InferTerm::Type(*ty),
@@ -503,9 +503,9 @@ impl TypeInference<'_> {
 
     fn resolve_sums(&mut self) {
         let number = InferTerm::Type(Type::Number);
-        for index in 0..self.work.waiting.len() {
-            let (op, terms, expr_id) = self.work.waiting[index];
-            let [a, b, result] = terms.map(|term| self.work.resolve_term(term));
+        for index in 0..self.buffers.waiting.len() {
+            let (op, terms, expr_id) = self.buffers.waiting[index];
+            let [a, b, result] = terms.map(|term| self.buffers.resolve_term(term));
             // The result of `date - x` is a number only if `x` is a date, and a date can be subtracted only from a
             // date.
             let is_date_subtracted = op == BinaryOp::Subtract && (is_date(b) || (is_date(a) && is_number(result)));
@@ -524,9 +524,9 @@ impl TypeInference<'_> {
             }
             self.bind_type(result, date.unwrap_or(number), expr_id);
         }
-        for index in 0..self.work.weak.len() {
-            let (var, ty, expr_id) = self.work.weak[index];
-            if matches!(self.work.resolve_term(InferTerm::Var(var)), InferTerm::Var(_)) {
+        for index in 0..self.buffers.weak.len() {
+            let (var, ty, expr_id) = self.buffers.weak[index];
+            if matches!(self.buffers.resolve_term(InferTerm::Var(var)), InferTerm::Var(_)) {
                 self.bind_type(InferTerm::Var(var), InferTerm::Type(ty), expr_id);
             }
         }
@@ -542,7 +542,7 @@ fn is_date(term: InferTerm) -> bool {
 }
 
 /// Combines the types that two uses of a value require. `None` if they conflict.
-pub(in crate::check) fn combine_terms(a: InferTerm, b: InferTerm) -> Option<InferTerm> {
+pub(in crate::check) fn unify_terms(a: InferTerm, b: InferTerm) -> Option<InferTerm> {
     let temporal = |t: InferTerm| match t {
         InferTerm::Temporal => Some(0),
         InferTerm::Type(Type::Date) => Some(1),
@@ -580,7 +580,7 @@ fn timeframe_term(name: &str) -> InferTerm {
 
 /// Reports two uses that require different types, at the second use in the text.
 #[cold]
-fn report(
+fn report_type_conflict(
     ast: &Ast,
     source: &str,
     names: &mut ResolvedNames,

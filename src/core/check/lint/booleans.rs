@@ -41,7 +41,7 @@ impl Lints<'_> {
         } else {
             self.negated_text(condition)
         };
-        self.warn_of_same_value(id, &replacement);
+        self.warn_of_redundant_boolean(id, &replacement);
     }
 
     /// Warns about `flag = TRUE` and `flag <> FALSE`. Does not warn about `flag = FALSE`, because NOT is not simpler.
@@ -67,11 +67,11 @@ impl Lints<'_> {
         };
         if is_redundant && self.is_known_boolean(operand) && is_written() {
             let replacement = self.complete_text(operand);
-            self.warn_of_same_value(id, &replacement);
+            self.warn_of_redundant_boolean(id, &replacement);
         }
     }
 
-    fn warn_of_same_value(&mut self, id: IrId, replacement: &str) {
+    fn warn_of_redundant_boolean(&mut self, id: IrId, replacement: &str) {
         let message = format!("`{}` has the same value as `{replacement}`", self.excerpt(id));
         self.warn(Code::RedundantBoolean, id, message, format!("write `{replacement}`"));
     }

@@ -32,7 +32,7 @@ struct ConstantBound {
 impl ConstantBound {
     /// Returns whether the range of this bound contains the range of another bound. A range contains the values above
     /// its bound or, if `upper` is set, below its bound.
-    fn has_range_of(self, other: Self, upper: bool) -> bool {
+    fn contains_range_of(self, other: Self, upper: bool) -> bool {
         let beyond = if upper { other.at < self.at } else { other.at > self.at };
         beyond || (other.at == self.at && (self.included || !other.included))
     }
@@ -338,15 +338,19 @@ impl<'p> SubjectConditions<'p> {
                 at: number,
                 included: true,
             };
-            let outside = self.lower.is_some_and(|(lower, _)| !lower.has_range_of(point, false))
-                || self.upper.is_some_and(|(upper, _)| !upper.has_range_of(point, true));
+            let outside = self
+                .lower
+                .is_some_and(|(lower, _)| !lower.contains_range_of(point, false))
+                || self
+                    .upper
+                    .is_some_and(|(upper, _)| !upper.contains_range_of(point, true));
             return other || outside;
         }
         let Some((bound, upper)) = test.bound_of_test() else {
             return false;
         };
         let point_outside = self.equals.iter().any(|(literal, _)| match literal {
-            OrderedLiteral::Number(number) => !bound.has_range_of(
+            OrderedLiteral::Number(number) => !bound.contains_range_of(
                 ConstantBound {
                     at: *number,
                     included: true,
@@ -370,7 +374,7 @@ impl<'p> SubjectConditions<'p> {
     fn find_covering_test(&self, test: &ConditionTest<'p>) -> Option<Span> {
         let covering_span = |bound: ConstantBound, outer_bound: Option<(ConstantBound, Span)>, upper: bool| {
             outer_bound
-                .filter(|(wider, _)| wider.has_range_of(bound, upper))
+                .filter(|(wider, _)| wider.contains_range_of(bound, upper))
                 .map(|(_, span)| span)
         };
         if test.comparison == BinaryOp::Equal {
@@ -404,9 +408,9 @@ impl<'p> SubjectConditions<'p> {
         let kept_bound = if upper { &mut self.upper } else { &mut self.lower };
         let counts = kept_bound.is_none_or(|(old, _)| {
             if narrowest {
-                old.has_range_of(bound, upper)
+                old.contains_range_of(bound, upper)
             } else {
-                !old.has_range_of(bound, upper)
+                !old.contains_range_of(bound, upper)
             }
         });
         if counts {

@@ -151,7 +151,11 @@ impl Lints<'_> {
         };
         let meets = |value: &String| {
             let value = value.to_lowercase();
-            if wild { is_like(&value, text) } else { value == text }
+            if wild {
+                matches_like(&value, text)
+            } else {
+                value == text
+            }
         };
         if values.iter().any(meets) {
             return;
@@ -210,9 +214,9 @@ impl Lints<'_> {
                 Some(near) if values.len() > MAX_LISTED_VALUES => format!("did you mean `\"{near}\"`?"),
                 Some(near) => format!(
                     "did you mean `\"{near}\"`? The known values are {}",
-                    list_values(values)
+                    format_value_list(values)
                 ),
-                None => format!("use one of the known values: {}", list_values(values)),
+                None => format!("use one of the known values: {}", format_value_list(values)),
             }),
         };
         self.found.push(diagnostic);
@@ -266,7 +270,7 @@ impl Lints<'_> {
     }
 }
 
-fn list_values(values: &[String]) -> String {
+fn format_value_list(values: &[String]) -> String {
     let shown_values: Vec<String> = values
         .iter()
         .take(MAX_LISTED_VALUES)
@@ -277,7 +281,7 @@ fn list_values(values: &[String]) -> String {
 }
 
 /// Returns whether a string matches a LIKE pattern with `%`, `_`, and `\` as escape character.
-fn is_like(text: &str, pattern: &str) -> bool {
+fn matches_like(text: &str, pattern: &str) -> bool {
     #[derive(Clone, Copy)]
     enum LikePatternChar {
         Any,
@@ -329,7 +333,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_like;
+    use super::matches_like;
 
     #[test]
     fn patterns_match_like() {
@@ -345,7 +349,7 @@ mod tests {
             ("aaab", "%ab", true),
             ("open now", "open", false),
         ] {
-            assert_eq!(is_like(text, pattern), is, "{text} like {pattern}");
+            assert_eq!(matches_like(text, pattern), is, "{text} like {pattern}");
         }
     }
 }

@@ -188,7 +188,7 @@ impl Lints<'_> {
     /// Returns the expression that a name refers to, following up to `MAX_NAME_CHAIN` definitions.
     fn resolve_name(&self, id: IrId) -> IrId {
         let mut names = 0;
-        self.program.resolve_names_until(id, |_, definition_index| {
+        self.program.resolve_references_until(id, |_, definition_index| {
             names += 1;
             names > MAX_NAME_CHAIN
                 || self

@@ -11,12 +11,12 @@ impl Lints<'_> {
     /// Warns about `ROUND(ROUND(x, 4), 2)`. Does not warn if the inner call keeps at most as many digits as the outer
     /// call, because the outer call then has no effect.
     pub(super) fn warn_of_double_rounding(&mut self, id: IrId) {
-        let Some((inner, outer_digits, target_digits)) = self.rounding(id) else {
+        let Some((inner, outer_digits, target_digits)) = self.match_round_call(id) else {
             return;
         };
         // Find the innermost number that the outer call can round directly.
         let mut value = inner;
-        while let Some((x, _, inner_digits)) = self.rounding(value)
+        while let Some((x, _, inner_digits)) = self.match_round_call(value)
             && inner_digits > target_digits
             // An integer has no decimal places to round.
             && (inner_digits < 0 || self.program.meta(x).ty != Type::Integer)
@@ -44,7 +44,7 @@ impl Lints<'_> {
 
     /// Returns the number that a ROUND call rounds, and the number of digits as a node and as an integer. `None` for
     /// other functions that round, such as TEXT, and if the number of digits is not a literal.
-    fn rounding(&self, id: IrId) -> Option<(IrId, IrId, i64)> {
+    fn match_round_call(&self, id: IrId) -> Option<(IrId, IrId, i64)> {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(id) else {
             return None;

@@ -11,7 +11,7 @@ const MAX_DEPTH: u8 = 64;
 
 impl Lowerer<'_> {
     /// Replaces an operand's NULL with 0 if the NULL represents a blank.
-    pub(in crate::check) fn blank_as_zero(&mut self, id: IrId) -> IrId {
+    pub(in crate::check) fn replace_blank_with_zero(&mut self, id: IrId) -> IrId {
         self.replace_blanks_to_depth(id, MAX_DEPTH)
     }
 
@@ -75,7 +75,7 @@ impl Lowerer<'_> {
                 }
                 let args = self.program.add_args(&values);
                 let call = self.program.add(Ir::Apply { overload, args }, meta);
-                self.zero_if_null(&values, call)
+                self.build_zero_if_blank(&values, call)
             }
             Ir::Window { call, over } => self.replace_blank_of_window(id, call, over),
             Ir::PeriodLookup { period, .. } => self.replace_blank_of_period(id, period),
@@ -103,7 +103,7 @@ impl Lowerer<'_> {
         };
         let call = self.program.add(Ir::Apply { overload, args }, marker);
         let marker = self.program.add(Ir::Window { call, over }, marker);
-        self.zero_if_null(&[marker], id)
+        self.build_zero_if_blank(&[marker], id)
     }
 
     /// Replaces a blank that PERIODOFFSET returns from another period. If there is no row for the period, the NULL
@@ -114,7 +114,7 @@ impl Lowerer<'_> {
         let ty = self.program.meta(value).ty;
         let marker = Ir::PeriodLookup { value, period };
         let marker = self.program.add(marker, NodeMeta { ty, ..meta });
-        self.zero_if_null(&[marker], id)
+        self.build_zero_if_blank(&[marker], id)
     }
 
     /// Replaces a blank in a row that was found by its key. If no row was found, the NULL remains.
@@ -160,7 +160,7 @@ impl Lowerer<'_> {
     }
 
     /// Builds a CASE that returns 0 if any of the `tested` nodes is blank, and `value` otherwise.
-    fn zero_if_null(&mut self, tested: &[IrId], value: IrId) -> IrId {
+    fn build_zero_if_blank(&mut self, tested: &[IrId], value: IrId) -> IrId {
         let meta = self.program.meta(value);
         let mut arms = Vec::new();
         for x in tested {

@@ -30,7 +30,7 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn lower_if(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut values) = self.lower_values(args) else {
+        let Some(mut values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let [condition, if_met, ..] = *values.as_slice() else {
@@ -43,7 +43,7 @@ impl Lowerer<'_> {
         // In the definition of a function, the condition often depends only on literal arguments, so its result is
         // known.
         if self.is_in_definition()
-            && let Some(met) = self.known_condition(condition)
+            && let Some(met) = self.constant_condition(condition)
         {
             self.program.has_unused_nodes = true;
             let ty = self.program.meta(if_met).ty;
@@ -79,7 +79,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns whether a condition is met, or `None` if the condition does not consist of literals.
-    fn known_condition(&self, condition: IrId) -> Option<bool> {
+    fn constant_condition(&self, condition: IrId) -> Option<bool> {
         match self.program.node(condition) {
             Ir::Bool(met) => Some(met),
             Ir::IsNull { x, negated } => {
@@ -107,7 +107,7 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn lower_ifs(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         if let ([first @ .., last], 1) = (values.as_slice(), values.len() % 2) {
@@ -168,7 +168,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         branches
             .iter_mut()
-            .for_each(|branch| *branch = self.uuid_as_text(*branch));
+            .for_each(|branch| *branch = self.cast_uuid_to_text(*branch));
         let mut values = self.summarize_operands(branches, span);
         let ty = match self.common_type_unconverted(branches, &values) {
             Some(ty) => ty,
@@ -227,7 +227,7 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn lower_switch(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let Some((subject, pairs)) = values.split_first() else {
@@ -270,7 +270,7 @@ impl Lowerer<'_> {
         display_name: &str,
     ) -> IrId {
         let texts = cases.iter_mut().chain(branches.iter_mut());
-        texts.for_each(|value| *value = self.uuid_as_text(*value));
+        texts.for_each(|value| *value = self.cast_uuid_to_text(*value));
         if self
             .unify_values(cases, SameTypeReason::Values(display_name), true)
             .is_none()
@@ -313,14 +313,16 @@ impl Lowerer<'_> {
         span: Span,
         function: &'static Function,
     ) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         self.build_coalesce(values, span, function.name)
     }
 
     pub(in crate::check) fn build_coalesce(&mut self, mut values: Vec<IrId>, span: Span, display_name: &str) -> IrId {
-        values.iter_mut().for_each(|value| *value = self.uuid_as_text(*value));
+        values
+            .iter_mut()
+            .for_each(|value| *value = self.cast_uuid_to_text(*value));
         let Some(ty) = self.unify_values(&mut values, SameTypeReason::Values(display_name), false) else {
             return self.add_error(span);
         };
@@ -353,8 +355,8 @@ impl Lowerer<'_> {
         self.program.add(Ir::Coalesce(args), meta)
     }
 
-    pub(in crate::check) fn lower_logic(&mut self, args: &[ExprId], span: Span, and: bool) -> IrId {
-        let Some(mut conditions) = self.lower_values(args) else {
+    pub(in crate::check) fn lower_and_or(&mut self, args: &[ExprId], span: Span, and: bool) -> IrId {
+        let Some(mut conditions) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         for condition in &mut conditions {
@@ -391,7 +393,7 @@ impl Lowerer<'_> {
             Ir::Error | Ir::Null => condition,
             Ir::Not(inner) => inner,
             _ => {
-                let node = self.program.opposite(condition).unwrap_or(Ir::Not(condition));
+                let node = self.program.find_negation(condition).unwrap_or(Ir::Not(condition));
                 let ty = Type::Boolean;
                 self.program.add(node, NodeMeta { ty, ..meta })
             }

@@ -17,7 +17,7 @@ use crate::arena::Arena;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::Function;
 use crate::check::calls::overload::OverloadCache;
-use crate::check::names::{NameTarget, ResolvedNames, SymbolKey};
+use crate::check::names::{GroupingKey, NameTarget, ResolvedNames};
 use crate::check::sheet::cells::PartialRange;
 use crate::check::sheet::columns::SheetColumns;
 use crate::check::{CheckScope, DefinitionRole};
@@ -60,16 +60,16 @@ impl LowerBuffers {
         key_definitions.resize(ast.definitions.len(), false);
         for key in &names.keys {
             match key {
-                SymbolKey::Column(column) => key_columns[*column as usize] = true,
-                SymbolKey::Definition(definition) => key_definitions[*definition as usize] = true,
-                SymbolKey::Timeframe(..) => {}
+                GroupingKey::Column(column) => key_columns[*column as usize] = true,
+                GroupingKey::Definition(definition) => key_definitions[*definition as usize] = true,
+                GroupingKey::Timeframe(..) => {}
             }
         }
     }
 }
 
 /// State of the caller while a call is replaced by the definition of its function.
-pub(in crate::check) struct Caller<'a> {
+pub(in crate::check) struct CallerState<'a> {
     ast: &'a Ast,
     source: &'a str,
     names: &'a ResolvedNames,
@@ -84,7 +84,7 @@ pub(in crate::check) struct Lowerer<'a> {
     pub names: &'a ResolvedNames,
     pub program: &'a mut Program,
     pub diagnostics: &'a mut Vec<Diagnostic>,
-    work: &'a mut LowerBuffers,
+    buffers: &'a mut LowerBuffers,
     /// Arguments of the call that is being replaced by the definition of its function.
     arguments: Vec<IrId>,
     /// Whether the step groups rows. In a grouped step, values per row cannot be mixed with aggregates.
@@ -118,11 +118,11 @@ pub(in crate::check) fn lower(
     source: &str,
     scope: &CheckScope<'_>,
     names: &ResolvedNames,
-    work: &mut LowerBuffers,
+    buffers: &mut LowerBuffers,
     program: &mut Program,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    work.reset(ast, names, program.columns.len());
+    buffers.reset(ast, names, program.columns.len());
     let never_null = find_never_null_names(ast, names, scope);
     for name in &never_null {
         if let NameTarget::Column(column) = name {
@@ -153,7 +153,7 @@ pub(in crate::check) fn lower(
         names,
         program,
         diagnostics,
-        work,
+        buffers,
         arguments: Vec::new(),
         grouped: names.first_aggregate.is_some() || scope.rest.has_aggregates || !names.keys.is_empty(),
         failed: false,
@@ -181,9 +181,9 @@ pub(in crate::check) fn lower(
         let targets = names.targets.as_slice().get(first_index..).unwrap_or_default();
         for (index, ((expr, span), target)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let lowered = pass.lower_node(expr, *target, *span);
-            pass.work.lowered[first_index + index] = lowered;
+            pass.buffers.lowered[first_index + index] = lowered;
         }
-        let root = pass.finish(pass.lowered_node(definition.body));
+        let root = pass.check_root_level(pass.lowered_node(definition.body));
         if scope.blank_zero {
             pass.program.null_meaning(root);
         }
@@ -229,21 +229,21 @@ impl<'a> Lowerer<'a> {
         source: &'a str,
         names: &'a ResolvedNames,
         arguments: Vec<IrId>,
-    ) -> Caller<'a> {
-        Caller {
+    ) -> CallerState<'a> {
+        CallerState {
             ast: std::mem::replace(&mut self.ast, ast),
             source: std::mem::replace(&mut self.source, source),
             names: std::mem::replace(&mut self.names, names),
-            lowered: std::mem::replace(&mut self.work.lowered, Arena::filled(IrId(0), ast.len())),
+            lowered: std::mem::replace(&mut self.buffers.lowered, Arena::filled(IrId(0), ast.len())),
             arguments: std::mem::replace(&mut self.arguments, arguments),
         }
     }
 
-    pub(in crate::check) fn leave_definition(&mut self, caller: Caller<'a>) {
+    pub(in crate::check) fn leave_definition(&mut self, caller: CallerState<'a>) {
         self.ast = caller.ast;
         self.source = caller.source;
         self.names = caller.names;
-        self.work.lowered = caller.lowered;
+        self.buffers.lowered = caller.lowered;
         self.arguments = caller.arguments;
     }
 
@@ -280,12 +280,12 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn overload_cache(&mut self) -> &mut OverloadCache {
-        &mut self.work.choices
+        &mut self.buffers.choices
     }
 
     /// Returns an empty list from the pool. [`Self::recycle_list`] returns it to the pool.
     pub(in crate::check) fn take_list(&mut self) -> Vec<IrId> {
-        self.work.spare.pop().unwrap_or_default()
+        self.buffers.spare.pop().unwrap_or_default()
     }
 
     pub(in crate::check) fn singleton_list(&mut self, id: IrId) -> Vec<IrId> {
@@ -296,16 +296,16 @@ impl Lowerer<'_> {
 
     pub(in crate::check) fn recycle_list(&mut self, mut list: Vec<IrId>) {
         list.clear();
-        self.work.spare.push(list);
+        self.buffers.spare.push(list);
     }
 
     #[inline]
     pub(in crate::check) fn lowered_node(&self, id: ExprId) -> IrId {
-        self.work.lowered[id.index()]
+        self.buffers.lowered[id.index()]
     }
 
     pub(in crate::check) fn set_lowered(&mut self, id: ExprId, node: IrId) {
-        self.work.lowered[id.index()] = node;
+        self.buffers.lowered[id.index()] = node;
     }
 
     /// Lowers a node of the syntax tree. Most nodes are columns, calls, binary operations and literals. Only the code
@@ -316,7 +316,7 @@ impl Lowerer<'_> {
             (NameTarget::None, Expr::Binary { op, left, right }) => self.lower_binary(*op, *left, *right, span),
             (NameTarget::None, Expr::Number) => self.lower_number(span),
             (NameTarget::None, Expr::Text) => self.lower_text_literal(span),
-            (NameTarget::None, _) => self.lower_unnamed(expr, span),
+            (NameTarget::None, _) => self.lower_non_reference(expr, span),
             (NameTarget::Column(column), Expr::Name) => self.lower_column(column, span),
             (NameTarget::Function(function), Expr::Call(call)) => self.lower_call(function, self.ast.call(*call), span),
             _ => self.lower_reference(expr, target, span),
@@ -365,7 +365,7 @@ impl Lowerer<'_> {
     }
 
     #[inline(never)]
-    fn lower_unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
+    fn lower_non_reference(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
             Expr::Bool(value) => self.program.add_boolean(value, span),
             Expr::Sign { sign, operand } => self.lower_sign(sign, operand, span),
@@ -426,7 +426,7 @@ impl Lowerer<'_> {
             ty: column_entry.ty,
             nullable: column_entry.nullable,
             level: Level::Row,
-            reads_only_keys: self.work.key_columns.try_get(column as usize) == Some(&true),
+            reads_only_keys: self.buffers.key_columns.try_get(column as usize) == Some(&true),
             volatile: false,
             columnless: false,
             span,
@@ -449,7 +449,7 @@ impl Lowerer<'_> {
         if self.is_null(root) {
             return self.program.add(Ir::Null, NodeMeta { span, ..meta });
         }
-        let keyed = meta.reads_only_keys || self.work.key_definitions.try_get(index as usize) == Some(&true);
+        let keyed = meta.reads_only_keys || self.buffers.key_definitions.try_get(index as usize) == Some(&true);
         self.program.definitions[index as usize].used = true;
         self.program.add(
             Ir::Definition(index),
@@ -476,7 +476,7 @@ impl Lowerer<'_> {
         let lowered = self.lowered_node(id);
         if self.is_marker(lowered) {
             let error = self.report_misplaced_marker(lowered, self.ast.span(id));
-            self.work.lowered[id.index()] = error;
+            self.buffers.lowered[id.index()] = error;
             return error;
         }
         lowered

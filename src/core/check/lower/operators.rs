@@ -150,16 +150,16 @@ impl Lowerer<'_> {
         if self.scope.blank_zero {
             match op {
                 BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
-                    a = self.blank_as_zero(a);
-                    b = self.blank_as_zero(b);
+                    a = self.replace_blank_with_zero(a);
+                    b = self.replace_blank_with_zero(b);
                 }
-                BinaryOp::Divide => a = self.blank_as_zero(a),
+                BinaryOp::Divide => a = self.replace_blank_with_zero(a),
                 _ => {}
             }
             operands = self.summarize_operands(&[a, b], span);
         }
         if operands.meta.level == Level::Const
-            && let Some(value) = self.folded_integer(op, a, b)
+            && let Some(value) = self.fold_integer_arithmetic(op, a, b)
         {
             self.program.has_unused_nodes = true;
             return self.program.add_integer(&value.to_string(), span);
@@ -168,14 +168,14 @@ impl Lowerer<'_> {
         if adds && self.scope.timezone.is_some() && operands.has_kind(Type::Timestamptz as u32) {
             // Convert instants to wall-clock time, so that adding a day results in the same time on the next day even
             // if the clock changes.
-            a = self.instant_to_timestamp(a);
-            b = self.instant_to_timestamp(b);
+            a = self.convert_instant_to_timestamp(a);
+            b = self.convert_instant_to_timestamp(b);
             operands = self.summarize_operands(&[a, b], span);
         }
         if adds && operands.has_kind(Type::Time as u32) && operands.has_kind(Type::Date as u32) {
             // The date becomes a timestamp at midnight before the time is added or subtracted.
-            a = self.date_to_timestamp(a);
-            b = self.date_to_timestamp(b);
+            a = self.convert_date_to_timestamp(a);
+            b = self.convert_date_to_timestamp(b);
             operands = self.summarize_operands(&[a, b], span);
         }
         if adds && self.report_quoted_days(&[a, b], op.symbol()) {
@@ -183,7 +183,7 @@ impl Lowerer<'_> {
         }
         if adds && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
-            let (first, second) = (self.whole_days(a), self.whole_days(b));
+            let (first, second) = (self.truncate_days(a), self.truncate_days(b));
             // A fraction of a day, such as 0.5, does not change a date.
             let is_fraction = |days: IrId, whole: IrId| days != whole && self.literal_number(whole) == Some(0.0);
             if op == BinaryOp::Add && is_fraction(a, first) {
@@ -198,13 +198,13 @@ impl Lowerer<'_> {
         if op == BinaryOp::Power && self.constant_number(b) == Some(0.5) {
             // Use SQRT, because a square root needs no checks of the exponent.
             operands = self.summarize_operands(&[a], span);
-            return self.apply_to(internal::SQRT, &[a], operands, op.symbol());
+            return self.add_checked_call(internal::SQRT, &[a], operands, op.symbol());
         }
         let function = match op {
             BinaryOp::Power if self.is_fraction(b) => internal::FRACTIONAL_POWER,
             _ => operator_function(op),
         };
-        self.apply_to(function, &[a, b], operands, op.symbol())
+        self.add_checked_call(function, &[a, b], operands, op.symbol())
     }
 
     /// Warns if a value is compared with `1/0`, because the result is NULL in every row.
@@ -265,7 +265,7 @@ impl Lowerer<'_> {
     }
 
     /// Truncates a constant number of days to an integer. Returns other values unchanged.
-    fn whole_days(&mut self, days: IrId) -> IrId {
+    fn truncate_days(&mut self, days: IrId) -> IrId {
         let meta = self.program.meta(days);
         match self.constant_number(days) {
             Some(number) if meta.ty != Type::Integer && number.abs() < 1e9 => {
@@ -278,7 +278,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns whether a function applied to times of day returns a time. Most functions treat a time as a float.
-    pub(in crate::check) fn keeps_time(&self, function: FunctionId, args: &[IrId]) -> bool {
+    pub(in crate::check) fn preserves_time_of_day(&self, function: FunctionId, args: &[IrId]) -> bool {
         let is_kept = matches!(
             function,
             internal::ADD | internal::SUBTRACT | internal::NEGATE | internal::ROW_SUM
@@ -286,7 +286,7 @@ impl Lowerer<'_> {
         is_kept && args.iter().all(|arg| self.program.meta(*arg).ty == Type::Time)
     }
 
-    fn date_to_timestamp(&mut self, id: IrId) -> IrId {
+    fn convert_date_to_timestamp(&mut self, id: IrId) -> IrId {
         if self.program.meta(id).ty == Type::Date {
             self.convert_to(id, Type::Timestamp)
         } else {
@@ -294,7 +294,7 @@ impl Lowerer<'_> {
         }
     }
 
-    fn instant_to_timestamp(&mut self, id: IrId) -> IrId {
+    fn convert_instant_to_timestamp(&mut self, id: IrId) -> IrId {
         match self.program.meta(id).ty {
             Type::Timestamptz => self.convert_to_wall_clock(id),
             _ => id,
@@ -304,7 +304,7 @@ impl Lowerer<'_> {
     /// Computes constant integer arithmetic if the result exceeds 32 bits. SQL engines treat short literals as 32-bit
     /// integers, so `60 * 60 * 24 * 1000 * 30` would overflow. Arithmetic in the definition of a function is always
     /// computed, because the user does not see it.
-    fn folded_integer(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
+    fn fold_integer_arithmetic(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
         let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
         let value = compute_integer(op, a, b)?;
         (self.is_in_definition() || i32::try_from(value).is_err()).then_some(value)

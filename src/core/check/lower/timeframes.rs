@@ -2,7 +2,7 @@
 
 use super::Lowerer;
 use crate::check::dates::timeframe::{self, CalendarShift};
-use crate::check::names::{NameTarget, SymbolKey};
+use crate::check::names::{GroupingKey, NameTarget};
 use crate::ir::{CalendarUnit, Ir, IrId};
 use crate::span::Span;
 
@@ -19,7 +19,7 @@ impl Lowerer<'_> {
             _ => return id,
         };
         let is_key = self.names.keys.iter().any(|key| {
-            matches!(key, SymbolKey::Timeframe(base, frame) if *base == target && frame.text(self.source).eq_ignore_ascii_case(name))
+            matches!(key, GroupingKey::Timeframe(base, frame) if *base == target && frame.text(self.source).eq_ignore_ascii_case(name))
         });
         if is_key {
             self.program.meta_mut(id).reads_only_keys = true;
@@ -29,7 +29,7 @@ impl Lowerer<'_> {
 
     /// Builds the call that computes a timeframe. `name_span` is the position of the timeframe's name.
     pub(in crate::check) fn timeframe_call(&mut self, base: IrId, name: &str, name_span: Span, span: Span) -> IrId {
-        let timeframe = match timeframe::find(name, self.scope.calendar, name_span) {
+        let timeframe = match timeframe::find_timeframe(name, self.scope.calendar, name_span) {
             Ok(Some(known_frame)) => known_frame,
             Ok(None) => return base,
             Err(diagnostic) => {
@@ -47,7 +47,7 @@ impl Lowerer<'_> {
             }
             CalendarShift::Days(days) => args.push(self.program.add_integer(&days.to_string(), span)),
             CalendarShift::Months(months) => {
-                args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span));
+                args.extend(self.build_distance_literals(u64::from(months), CalendarUnit::Month, span));
             }
         }
         let id = self.add_scalar_call(timeframe.function, &args, span, name);

@@ -43,7 +43,7 @@ impl Resolver<'_> {
                 && (scope.are_unknown_names_columns
                     || scope.has_given_type(name.name)
                     || !is_unlikely_column(name.name)
-                    || scope.is_earlier_name(name.name)) =>
+                    || scope.may_be_input_column(name.name)) =>
             {
                 // A column that no schema lists belongs to the only relation with an incomplete schema. If several
                 // schemas are incomplete, the database resolves the name.
@@ -53,7 +53,7 @@ impl Resolver<'_> {
                     // Use a single column for all uses of the name, because a cell can refer to the same column.
                     _ if scope.sheet.is_some() => self.record_unlisted_column_use(None, name.name),
                     _ => {
-                        self.columns.push(self.unknown_column(None, name.name, false));
+                        self.columns.push(self.unlisted_column_use(None, name.name, false));
                         self.columns.len() as u32 - 1
                     }
                 })
@@ -175,11 +175,11 @@ impl Resolver<'_> {
     /// relation, which no schema lists.
     #[inline]
     pub(in crate::check) fn is_ambiguous_in_sql(&self, column: u32, text: &str, own_name: Option<&str>) -> bool {
-        self.scope.relations.len() > 1 && self.may_be_misread(column, text, own_name)
+        self.scope.relations.len() > 1 && self.may_resolve_differently(column, text, own_name)
     }
 
     #[inline(never)]
-    fn may_be_misread(&self, column: u32, text: &str, definition_name: Option<&str>) -> bool {
+    fn may_resolve_differently(&self, column: u32, text: &str, definition_name: Option<&str>) -> bool {
         self.columns[column as usize].relation.is_none()
             && (is_own_name(definition_name, text)
                 || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
@@ -191,13 +191,13 @@ impl Resolver<'_> {
         let index = *self.tables.unlisted_column_uses.entry(key).or_insert(next);
         if index == next {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            self.columns.push(self.unknown_column(relation, name, !plain));
+            self.columns.push(self.unlisted_column_use(relation, name, !plain));
         }
         index
     }
 
     /// Returns the use of a column that no schema lists.
-    fn unknown_column(&self, relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
+    fn unlisted_column_use(&self, relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
         let ty = self.scope.user_type(name);
         ColumnUse {
             quoted,

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{NameTarget, duplicate_definition};
+use super::{NameTarget, duplicate_definition_diagnostic};
 use crate::arena::Arena;
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::diag::{Code, Diagnostic};
@@ -104,7 +104,7 @@ fn mark_names(
         let first = *firsts.entry(span.text(source).to_lowercase()).or_insert(span);
         if first != span {
             targets[id.index()] = NameTarget::Error;
-            diagnostics.push(duplicate_definition(span, first, source));
+            diagnostics.push(duplicate_definition_diagnostic(span, first, source));
         }
         targets[name.index()] = NameTarget::LetName;
     }

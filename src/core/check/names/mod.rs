@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use self::symbols::{ColumnLookup, Symbol, Symbols};
-use self::unresolved_names::{MAX_CANDIDATES, describe_columns, no_column_diagnostic};
+use self::unresolved_names::{MAX_CANDIDATES, describe_columns, missing_column_diagnostic};
 use crate::Level;
 use crate::Type;
 use crate::arena::Arena;
@@ -82,7 +82,7 @@ pub(in crate::check) struct ResolvedNames {
     /// Definitions that caused a search for similar names, one entry for each search.
     pub searches: Vec<u32>,
     /// Grouping keys of the step, which are columns, definitions or their timeframes.
-    pub keys: Vec<SymbolKey>,
+    pub keys: Vec<GroupingKey>,
     /// Whether each node contains a range that no call within the node consumes. Empty if there are no ranges.
     pub holds_range: Arena<bool>,
     /// Cells and cell ranges to which targets refer by index.
@@ -94,7 +94,7 @@ pub(in crate::check) struct ResolvedNames {
 
 /// Grouping key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::check) enum SymbolKey {
+pub(in crate::check) enum GroupingKey {
     Column(u32),
     Definition(u32),
     /// Timeframe of a column or definition, with the span of the timeframe's name.
@@ -245,7 +245,7 @@ fn declare_definitions(
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
             let other = ast.definition(first).name.unwrap_or_default();
-            diagnostics.push(duplicate_definition(span, other, source));
+            diagnostics.push(duplicate_definition_diagnostic(span, other, source));
         } else {
             symbol.definition = Some(index as u32);
         }
@@ -287,11 +287,11 @@ impl ResolvedNames {
 }
 
 /// Returns the grouping key of a `group_by` entry.
-fn key(ast: &Ast, body: ExprId, targets: &Arena<NameTarget>, source: &str) -> Option<SymbolKey> {
+fn find_grouping_key(ast: &Ast, body: ExprId, targets: &Arena<NameTarget>, source: &str) -> Option<GroupingKey> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
             target @ (NameTarget::Column(_) | NameTarget::Definition(_)) => {
-                Some(SymbolKey::Timeframe(target, ast.name(frame)))
+                Some(GroupingKey::Timeframe(target, ast.name(frame)))
             }
             _ => None,
         },
@@ -300,9 +300,9 @@ fn key(ast: &Ast, body: ExprId, targets: &Arena<NameTarget>, source: &str) -> Op
                 .then(|| reference(source, ast.span(body)).timeframe)
                 .flatten();
             match (frame, target) {
-                (Some(frame), _) => Some(SymbolKey::Timeframe(target, frame)),
-                (None, NameTarget::Definition(definition)) => Some(SymbolKey::Definition(definition)),
-                (None, NameTarget::Column(column)) => Some(SymbolKey::Column(column)),
+                (Some(frame), _) => Some(GroupingKey::Timeframe(target, frame)),
+                (None, NameTarget::Definition(definition)) => Some(GroupingKey::Definition(definition)),
+                (None, NameTarget::Column(column)) => Some(GroupingKey::Column(column)),
                 _ => None,
             }
         }
@@ -376,8 +376,8 @@ impl Resolver<'_> {
             *slot = target;
         }
         if role == DefinitionRole::GroupBy {
-            let key = key(ast, definition.body, &names.targets, source);
-            if let Some(SymbolKey::Column(column)) = key {
+            let key = find_grouping_key(ast, definition.body, &names.targets, source);
+            if let Some(GroupingKey::Column(column)) = key {
                 self.key_columns.push(column);
             }
             names.keys.extend(key);
@@ -422,13 +422,13 @@ impl Resolver<'_> {
             } if !self.has_case_variants && !self.is_ambiguous_in_sql(column, name.name, own_name) => {
                 Some(self.resolve_in_one_relation(column, span))
             }
-            _ => self.look_up(name, (index, symbol), span, own_name, role),
+            _ => self.resolve_symbol(name, (index, symbol), span, own_name, role),
         }
     }
 
     /// Resolves a name that occurs for the first time, or that may refer to something other than a column.
     #[inline(never)]
-    fn look_up(
+    fn resolve_symbol(
         &mut self,
         name: HashedName<'_>,
         (index, symbol): (usize, Symbol),
@@ -556,7 +556,7 @@ impl Resolver<'_> {
             None => {
                 let scope = self.scope;
                 let relation = scope.relation(relation);
-                let diagnostic = no_column_diagnostic(relation, text, parts.field, || describe_columns(relation));
+                let diagnostic = missing_column_diagnostic(relation, text, parts.field, || describe_columns(relation));
                 if !diagnostic.is_error() {
                     return NameTarget::Column(self.record_possible_column_use(relation, text, parts.field));
                 }
@@ -590,7 +590,7 @@ impl Resolver<'_> {
         if let Some(function) = catalog::find(text) {
             return NameTarget::Function(function);
         }
-        self.report_no_function(text, call, whole)
+        self.report_unknown_function(text, call, whole)
     }
 }
 
@@ -600,7 +600,7 @@ pub(in crate::check) fn is_own_name(own_name: Option<&str>, text: &str) -> bool 
 }
 
 /// Reports a name that is defined twice.
-pub(in crate::check) fn duplicate_definition(name: Span, first: Span, source: &str) -> Diagnostic {
+pub(in crate::check) fn duplicate_definition_diagnostic(name: Span, first: Span, source: &str) -> Diagnostic {
     let text = name.text(source);
     Diagnostic::new(Code::DuplicateDefinition, name, format!("`{text}` is defined twice"))
         .with_secondary_label(first, "first defined here")

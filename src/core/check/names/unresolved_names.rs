@@ -201,8 +201,8 @@ impl<'a> Resolver<'a> {
             return NameTarget::Error;
         }
         let similar = match &groups {
-            Some(names) => self.similar_name(text, names.iter().map(String::as_str)),
-            None => self.similar_name(text, self.similar_candidates(text)),
+            Some(names) => self.find_similar_name(text, names.iter().map(String::as_str)),
+            None => self.find_similar_name(text, self.similar_candidates(text)),
         };
         if let Some((near, is_unique)) = similar {
             let is_name = near.chars().all(is_word_char);
@@ -236,7 +236,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Returns the most similar candidate, and `true` if it is the only similar candidate.
-    fn similar_name<'c>(
+    fn find_similar_name<'c>(
         &mut self,
         text: &str,
         candidates: impl Iterator<Item = &'c str> + Clone,
@@ -296,7 +296,7 @@ impl<'a> Resolver<'a> {
                 .find(|unit| unit.eq_ignore_ascii_case(text));
             let unit = unit.filter(|_| self.scope.role(definition.part) == DefinitionRole::GroupBy);
             let help = match unit {
-                Some(unit) => format!("write `{}[{unit}]`", self.date_column().unwrap_or("date")),
+                Some(unit) => format!("write `{}[{unit}]`", self.first_date_column().unwrap_or("date")),
                 None => format!("write `{}`", function.signature()),
             };
             Diagnostic::new(Code::UnknownName, span, message)
@@ -372,7 +372,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Returns the name of the first column that contains dates or times.
-    fn date_column(&self) -> Option<&'a str> {
+    fn first_date_column(&self) -> Option<&'a str> {
         let scope = self.scope;
         let mut columns = scope.relations.iter().flat_map(Relation::columns).take(MAX_CANDIDATES);
         columns.find(|column| column.ty().is_temporal()).map(Column::name)
@@ -413,7 +413,7 @@ impl<'a> Resolver<'a> {
     }
 
     #[cold]
-    pub(in crate::check) fn report_no_function(&mut self, text: &str, call: Call, whole: Span) -> NameTarget {
+    pub(in crate::check) fn report_unknown_function(&mut self, text: &str, call: Call, whole: Span) -> NameTarget {
         let span = call.name;
         self.remove_errors_of_arguments(call, whole);
         let foreign_call = CallInSource {
@@ -462,8 +462,8 @@ impl Resolver<'_> {
     /// Removes the errors that follow from an unknown function: errors about period names such as `month`, and about
     /// texts in single quotes, among its arguments.
     fn remove_errors_of_arguments(&mut self, call: Call, whole: Span) {
-        const MAX_EXAMINED: usize = 200;
-        if self.diagnostics.len() > MAX_EXAMINED {
+        const MAX_DIAGNOSTICS_TO_FILTER: usize = 200;
+        if self.diagnostics.len() > MAX_DIAGNOSTICS_TO_FILTER {
             return;
         }
         let arguments = self.ast.arguments(call).iter().map(|argument| self.ast.span(*argument));
@@ -474,7 +474,7 @@ impl Resolver<'_> {
             let text = span.text(source);
             let is_inside = whole.start <= span.start && span.end <= whole.end;
             let follows = match diagnostic.kind() {
-                Code::UnknownName => foreign_calls::is_part(text),
+                Code::UnknownName => foreign_calls::is_date_part(text),
                 Code::SingleQuotes => true,
                 Code::NotFormulaSyntax => text
                     .get(..8)
@@ -491,7 +491,12 @@ const MAX_TYPO_DISTANCE: usize = 2;
 
 /// Returns the diagnostic for a column that a relation does not list. The diagnostic is an error, unless only some
 /// columns of the relation are known and none of them has a similar name. It is then a warning.
-pub fn no_column_diagnostic(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
+pub fn missing_column_diagnostic(
+    relation: &Relation,
+    name: &str,
+    span: Span,
+    help: impl FnOnce() -> String,
+) -> Diagnostic {
     let message = format!("`{}` has no column `{name}`", relation.name());
     let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
     if relation.is_past_column(name) {

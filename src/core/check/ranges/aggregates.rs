@@ -27,14 +27,14 @@ impl Lowerer<'_> {
         if let Some(node) = self.lower_cells_of_row(id, call, span) {
             return node;
         }
-        let Some(mut aggregate) = self.range_arguments(id, call) else {
+        let Some(mut aggregate) = self.collect_range_arguments(id, call) else {
             return self.add_error(span);
         };
         if aggregate
             .ranges
             .iter()
             .flatten()
-            .all(|(range, _)| self.is_current_row(*range))
+            .all(|(range, _)| self.is_current_row_range(*range))
         {
             return self.aggregate_cells_or_column(id, aggregate, span);
         }
@@ -70,7 +70,7 @@ impl Lowerer<'_> {
 
     /// Collects the arguments of a call, and the range of each argument. `None` if an error was reported or no
     /// argument is a range.
-    fn range_arguments(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
+    fn collect_range_arguments(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let (values, ranges) = (self.take_list(), Vec::with_capacity(args.len()));
@@ -210,7 +210,7 @@ impl Lowerer<'_> {
                 let blank = values.first().map(|x| self.build_blank_test(*x, false, span));
                 let only: Vec<IrId> = rows.only.into_iter().chain(blank).collect();
                 let condition = self.build_and_or(&only, span, true);
-                self.window_aggregate(internal::COUNT_IF, &[condition], rows.over, function, span)
+                self.build_window_aggregate(internal::COUNT_IF, &[condition], rows.over, function, span)
             }
             None | Some(Lowering::Count) => {
                 let id = match function.lower {
@@ -218,18 +218,18 @@ impl Lowerer<'_> {
                     Some(_) => internal::COUNTA,
                     None => id,
                 };
-                self.window_aggregate(id, &values, rows.over, function, span)
+                self.build_window_aggregate(id, &values, rows.over, function, span)
             }
             Some(Lowering::SumProduct | Lowering::SumSquares) => {
                 let product = self.build_product(function, &values, span);
-                self.window_aggregate(internal::SUM, &[product], rows.over, function, span)
+                self.build_window_aggregate(internal::SUM, &[product], rows.over, function, span)
             }
             Some(lowering) if lowering.is_ordered() => {
                 self.lower_order_statistic(lowering, function, &values, OrderedValues::Window(rows.over), span)
             }
             Some(Lowering::TextJoin) => {
                 let message = format!("`{}` joins the rows of a group, not the rows of a range", function.name);
-                self.report_range(
+                self.report_invalid_range(
                     span,
                     &message,
                     "join the text in a step with `group_by`, and use the result in the next step",
@@ -252,7 +252,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         let function = catalog::get(id);
         let all_ranges = aggregate.ranges.iter().all(Option::is_some);
-        let (entry, across) = match (id, combination(id)) {
+        let (entry, across) = match (id, combining_functions(id)) {
             (internal::COUNT | internal::COUNTA, Some(across_function)) if !aggregate.distinct && all_ranges => {
                 across_function
             }
@@ -280,7 +280,7 @@ impl Lowerer<'_> {
                     "call `{name}` once for each range, as in `{name}(a:a)`, or combine the values in a definition first, \
                     such as `c = a + b`"
                 );
-                return self.report_range(span, &message, &help);
+                return self.report_invalid_range(span, &message, &help);
             }
         };
         self.aggregate_each_range(entry, across, function, aggregate, before, span)
@@ -326,7 +326,7 @@ impl Lowerer<'_> {
                     let build_part = |pass: &mut Self, before: bool| {
                         let rows = pass.range_rows(*range, before);
                         let value = pass.filter_rows(*value, rows.only, *range_span);
-                        pass.window_aggregate(entry, &[value], rows.over, function, *range_span)
+                        pass.build_window_aggregate(entry, &[value], rows.over, function, *range_span)
                     };
                     let node = build_part(self, before);
                     match self
@@ -386,7 +386,7 @@ impl Lowerer<'_> {
 
 /// Returns the aggregate to apply to each range, and the function that combines the results into the aggregate of all
 /// rows. `None` if the results cannot be combined.
-pub(in crate::check) fn combination(id: FunctionId) -> Option<(FunctionId, FunctionId)> {
+pub(in crate::check) fn combining_functions(id: FunctionId) -> Option<(FunctionId, FunctionId)> {
     match id {
         internal::SUM | internal::COUNT_IF | internal::COUNTBLANK => Some((id, internal::ROW_SUM)),
         internal::COUNT | internal::COUNTA => Some((internal::COUNTA, internal::ROW_SUM)),

@@ -5,7 +5,7 @@ use super::{RangeEnd, RangeEndKind};
 use crate::Type;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
-use crate::check::dates::period::unit_suggestion;
+use crate::check::dates::period::suggest_unit;
 use crate::check::lower::Lowerer;
 use crate::check::names::{NameTarget, ResolvedNames};
 use crate::check::{CheckScope, DefinitionRole};
@@ -66,7 +66,7 @@ pub(in crate::check) struct CalendarKey {
 
 /// Window frame of a calendar range, with its partition and sort keys.
 pub(in crate::check) struct CalendarWindow {
-    pub parted_by: Vec<IrId>,
+    pub partition_keys: Vec<IrId>,
     pub key: CalendarKey,
 }
 
@@ -90,11 +90,11 @@ impl Lowerer<'_> {
         };
         self.convert_decimal_literal_to_float(value);
         let meta = self.program.meta(value);
-        let start = self.period_start(period, key, span);
+        let start = self.build_period_start(period, key, span);
         if self.is_error(start) {
             return start;
         }
-        let node = self.value_at_end(value, bound, &[start], meta.nullable, span);
+        let node = self.value_at_bound(value, bound, &[start], meta.nullable, span);
         self.guard_null_calendar_key(node, key, None, span)
     }
 
@@ -108,7 +108,7 @@ impl Lowerer<'_> {
                     "write `PERIODOFFSET({name}, {rows}, \"month\")` instead of `OFFSET({name}, {rows})`, or use OFFSET \
                      for both ends"
                 );
-                return self.report_range(span, message, &help);
+                return self.report_invalid_range(span, message, &help);
             }
         }
         let text = self.source_text(span);
@@ -124,7 +124,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let range = CalendarRange::new(first, last, key.descending);
-        if range.frame().is_none() && range.parts_at_current_row().is_none() {
+        if range.frame().is_none() && range.split_at_current_row().is_none() {
             return self.report_crossing_ends(range, &text, span);
         }
         self.range_marker(name, WindowFrame::Calendar(range), span)
@@ -133,7 +133,7 @@ impl Lowerer<'_> {
     /// Returns the end of a range in row order. `None` if an error was reported.
     fn calendar_end(&mut self, end: RangeEnd, key: CalendarKey) -> Option<CalendarEnd> {
         match end.at {
-            RangeEndKind::Bare | RangeEndKind::Offset { .. } => Some(CalendarEnd::HERE),
+            RangeEndKind::Bare | RangeEndKind::Offset { .. } => Some(CalendarEnd::CURRENT_ROW),
             RangeEndKind::FirstOrLast(bound) => Some(CalendarEnd::Partition(bound)),
             RangeEndKind::Period { bound, unit } => {
                 let first = bound == FrameBound::First;
@@ -144,7 +144,7 @@ impl Lowerer<'_> {
             }
             RangeEndKind::PeriodOffset { count, unit } => {
                 let (count_node, unit_node) = (self.lowered_node(count), self.lowered_node(unit));
-                let (count, unit) = self.period_arguments(count_node, unit_node)?;
+                let (count, unit) = self.parse_period_arguments(count_node, unit_node)?;
                 if key.ty == Type::Date && unit.is_shorter_than_day() {
                     let span = self.ast.span(end.name);
                     let key = self.key_text(key);
@@ -175,12 +175,12 @@ impl Lowerer<'_> {
     #[cold]
     fn report_crossing_ends(&mut self, range: CalendarRange, text: &str, span: Span) -> IrId {
         let message = format!("SQL cannot express `{text}`, because either end of the range may be the earlier end");
-        let help = if range.has_frame_if_exchanged() {
+        let help = if range.has_frame_if_swapped() {
             "swap the ends; the range is then empty in rows where the first end is after the last end"
         } else {
             "make the range contain the current row, as `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does"
         };
-        self.report_range(span, &message, help)
+        self.report_invalid_range(span, &message, help)
     }
 
     /// Returns the sort key of calendar ranges, and the span of the first sort key that has no errors.
@@ -260,7 +260,7 @@ impl Lowerer<'_> {
     }
 
     /// Builds the start of the period that contains the current row's key.
-    fn period_start(&mut self, period: CalendarPeriod, key: CalendarKey, span: Span) -> IrId {
+    fn build_period_start(&mut self, period: CalendarPeriod, key: CalendarKey, span: Span) -> IrId {
         let node = self.lower_calendar_key(key, span);
         self.timeframe_call(node, period.name(), span, span)
     }
@@ -276,11 +276,11 @@ impl Lowerer<'_> {
             return None;
         };
         let singular = text.trim().strip_suffix('s').unwrap_or(text.trim());
-        if let Some(period) = CalendarPeriod::named(singular) {
+        if let Some(period) = CalendarPeriod::from_name(singular) {
             return Some(period);
         }
-        let near = unit_suggestion(singular)
-            .filter(|near| CalendarPeriod::named(near).is_some())
+        let near = suggest_unit(singular)
+            .filter(|near| CalendarPeriod::from_name(near).is_some())
             .or_else(|| suggest::nearest_name(singular, CalendarPeriod::NAMES));
         let unit_text = self.source_text(span);
         let message = format!("`{function}` does not support the unit `{unit_text}`");
@@ -297,21 +297,21 @@ impl Lowerer<'_> {
     pub(in crate::check) fn calendar_window(&mut self, range: CalendarRange, span: Span) -> Option<CalendarWindow> {
         let key = self.calendar_key(span)?;
         let frame = range.frame()?;
-        let mut parted_by = Vec::new();
+        let mut partition_keys = Vec::new();
         match frame.period {
-            Some(period) => parted_by.push(self.period_start(period, key, span)),
+            Some(period) => partition_keys.push(self.build_period_start(period, key, span)),
             // Rows without a key are in no range, so an unbounded frame must not contain them.
             None if key.nullable && [frame.from, frame.to].contains(&RangeBound::Unbounded) => {
                 let x = self.lower_calendar_key(key, span);
                 let id = self.build_not_null(x, span);
-                parted_by.push(id);
+                partition_keys.push(id);
             }
             None => {}
         }
         match frame.order {
             FrameOrder::Nothing => {}
-            FrameOrder::Key => parted_by.push(self.lower_calendar_key(key, span)),
-            FrameOrder::StartOf(period) => parted_by.push(self.period_start(period, key, span)),
+            FrameOrder::Key => partition_keys.push(self.lower_calendar_key(key, span)),
+            FrameOrder::StartOf(period) => partition_keys.push(self.build_period_start(period, key, span)),
         }
         for bound in [frame.from, frame.to] {
             let of_bound = match bound {
@@ -322,8 +322,8 @@ impl Lowerer<'_> {
                 self.add_distance(count, unit, span);
             }
         }
-        let failed = parted_by.iter().any(|partition_key| self.is_error(*partition_key));
-        (!failed).then_some(CalendarWindow { parted_by, key })
+        let failed = partition_keys.iter().any(|partition_key| self.is_error(*partition_key));
+        (!failed).then_some(CalendarWindow { partition_keys, key })
     }
 
     /// Wraps a node in a CASE for rows without a key, whose ranges are empty. `empty` is the value of the aggregate

@@ -36,7 +36,7 @@ impl Lowerer<'_> {
                 format!("`{text}` is not a range: the `-` before it is a subtraction, because no row is before row 1");
             let help = "write the formula for a later row, for example `B1:B3` with `row: 3`, or use `OFFSET(B1, -2, 0, \
                 3, 1)`";
-            return self.report_range(span, &message, help);
+            return self.report_invalid_range(span, &message, help);
         }
         if is_cell(from) || is_cell(to) {
             // Errors in the ends of the range and a tab name without quotes have already been reported.
@@ -54,7 +54,7 @@ impl Lowerer<'_> {
             let message = format!(
                 "`{text}` is not a range: each end must be a name, or FIRST, LAST, OFFSET or PERIODOFFSET of a name"
             );
-            return self.report_range(
+            return self.report_invalid_range(
                 span,
                 &message,
                 "define the value under a name, and use that name: `FIRST(name):name`",
@@ -63,7 +63,7 @@ impl Lowerer<'_> {
         if !is_same_name(self.ast, self.source, self.names, first.name, last.name) {
             let [a, b] = [first.name, last.name].map(|name| self.source_text(self.ast.span(name)));
             let message = format!("both ends of a range must have the same name, found `{a}` and `{b}`");
-            return self.report_range(
+            return self.report_invalid_range(
                 span,
                 &message,
                 &format!("write `{a}:{a}` for all rows, or `FIRST({a}):{a}` for the rows up to this one"),
@@ -80,7 +80,7 @@ impl Lowerer<'_> {
             if !self.has_order(&text, span) {
                 return self.add_error(span);
             }
-            let (Some(a), Some(b)) = (self.end_bound(first), self.end_bound(last)) else {
+            let (Some(a), Some(b)) = (self.resolve_frame_bound(first), self.resolve_frame_bound(last)) else {
                 return self.add_error(span);
             };
             match (a.min(b), a.max(b)) {
@@ -89,7 +89,7 @@ impl Lowerer<'_> {
                     let end = if from == FrameBound::First { "FIRST" } else { "LAST" };
                     let name = self.source_text(self.ast.span(first.name));
                     let message = format!("`{text}` contains only one row");
-                    return self.report_range(
+                    return self.report_invalid_range(
                         span,
                         &message,
                         &format!("write only `{end}({name})`, without the surrounding function"),
@@ -115,7 +115,7 @@ impl Lowerer<'_> {
         self.program.add(Ir::Range { x, over }, meta)
     }
 
-    fn end_bound(&mut self, end: RangeEnd) -> Option<FrameBound> {
+    fn resolve_frame_bound(&mut self, end: RangeEnd) -> Option<FrameBound> {
         match end.at {
             RangeEndKind::Bare => Some(FrameBound::At(0)),
             RangeEndKind::FirstOrLast(bound) => Some(bound),
@@ -124,7 +124,7 @@ impl Lowerer<'_> {
         }
     }
 
-    pub(in crate::check) fn report_range(&mut self, span: Span, message: &str, help: &str) -> IrId {
+    pub(in crate::check) fn report_invalid_range(&mut self, span: Span, message: &str, help: &str) -> IrId {
         self.report(Diagnostic::new(Code::BadRange, span, message).with_help(help));
         self.add_error(span)
     }
@@ -142,7 +142,7 @@ impl Lowerer<'_> {
         };
         let name = range_text.split(':').next_back().unwrap_or_default();
         let message = format!("`{text}` is a range, and only aggregate functions accept ranges");
-        self.report_range(
+        self.report_invalid_range(
             span,
             &message,
             &format!(

@@ -88,7 +88,7 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
                     .find(text.into(), source)
                     .is_some_and(|s| s.definition.is_some())
                     || scope.relations.iter().any(|r| r.position(text).is_some())
-                    || scope.is_earlier_name(text)
+                    || scope.may_be_input_column(text)
             };
             reads_as_cell(text) && !scope.are_unknown_names_columns && !is_known_name()
         }

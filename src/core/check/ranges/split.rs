@@ -2,7 +2,7 @@
 //! "year"))`. Such a range is split into the rows up to the current row and the rows after it. Each of the two parts
 //! has a frame.
 
-use super::aggregates::combination;
+use super::aggregates::combining_functions;
 use crate::catalog::{self, Function, FunctionId, Nulls, internal};
 use crate::check::calls::overload::ChosenOverload;
 use crate::check::lower::Lowerer;
@@ -32,13 +32,13 @@ impl Lowerer<'_> {
             }
             return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);
         }
-        let Some((entry, across)) = combination(id) else {
+        let Some((entry, across)) = combining_functions(id) else {
             return self.aggregate_both_parts(id, values, (parts, partition), function, span);
         };
         let mut each = self.take_list();
         for part in parts {
             let node =
-                self.partitioned_aggregate(entry, values, WindowFrame::Calendar(part), partition, function, span);
+                self.build_partitioned_aggregate(entry, values, WindowFrame::Calendar(part), partition, function, span);
             if self.is_error(node) {
                 self.recycle_list(each);
                 return node;
@@ -85,7 +85,7 @@ impl Lowerer<'_> {
             let Some(calendar) = self.calendar_window(part, span) else {
                 return self.add_error(span);
             };
-            let partition_keys = [partition, &calendar.parted_by].concat();
+            let partition_keys = [partition, &calendar.partition_keys].concat();
             lists.push(self.list_values(*value, WindowFrame::Calendar(part), &partition_keys, meta));
             key = Some(calendar.key);
         }
@@ -113,7 +113,7 @@ impl Lowerer<'_> {
             function.name
         );
         let help = "begin or end the range at the current row, or at the start or end of the current period";
-        self.report_range(span, &message, help)
+        self.report_invalid_range(span, &message, help)
     }
 
     #[cold]
@@ -123,6 +123,6 @@ impl Lowerer<'_> {
             function.name
         );
         let help = "write the formula in a spec, where `formulac query` and `formulac model` compute it in two steps";
-        self.report_range(span, &message, help)
+        self.report_invalid_range(span, &message, help)
     }
 }

@@ -86,7 +86,7 @@ impl Lowerer<'_> {
     }
 }
 
-fn count_rows(rows: u64) -> String {
+fn format_row_count(rows: u64) -> String {
     format_count(rows, "row", "rows")
 }
 
@@ -99,7 +99,7 @@ fn describe_rows(from: i64, to: i64) -> String {
         (from, 0) if from < 0 => format!("this row and the {before} before it"),
         (from, to) if from < 0 && to > 0 => format!("this row, the {before} before it and the {after} after it"),
         _ => {
-            let (first, last) = (count_rows(before), count_rows(after));
+            let (first, last) = (format_row_count(before), format_row_count(after));
             let side = if from > 0 { "after" } else { "before" };
             format!("the rows from {first} to {last} {side} this row")
         }

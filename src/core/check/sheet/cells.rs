@@ -79,12 +79,12 @@ impl Lowerer<'_> {
                 // The offset exceeds the maximum length of a sheet, so there is no such row.
                 None => self.program.add_null(self.program.meta(value).ty, span),
             },
-            SheetRow::Fixed(row) => self.value_in_row(value, row, span),
+            SheetRow::Fixed(row) => self.build_value_in_row(value, row, span),
         }
     }
 
     /// Returns the value in a fixed row of the sheet. The value is the same for all rows.
-    pub(in crate::check) fn value_in_row(&mut self, value: IrId, row: i64, span: Span) -> IrId {
+    pub(in crate::check) fn build_value_in_row(&mut self, value: IrId, row: i64, span: Span) -> IrId {
         let call_text = self.source_text(span);
         if !self.check_window_allowed(&call_text, Some(value), span) || !self.has_order(&call_text, span) {
             return self.add_error(span);
@@ -92,12 +92,12 @@ impl Lowerer<'_> {
         self.convert_decimal_literal_to_float(value);
         let nullable = self.program.meta(value).nullable;
         if row == 1 {
-            return self.window_call(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
+            return self.build_window_call(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
         }
         if row > MAX_NTH {
             let id = self.compare_row_number(internal::EQUAL, row, span);
             let filtered_value = self.filter_rows(value, Some(id), span);
-            return self.window_aggregate(
+            return self.build_window_aggregate(
                 internal::MAX,
                 &[filtered_value],
                 WindowFrame::Partition,
@@ -110,7 +110,7 @@ impl Lowerer<'_> {
             from: FrameBound::First,
             to: FrameBound::Last,
         };
-        self.window_call(internal::NTH_VALUE, &[value, number], over, true, span)
+        self.build_window_call(internal::NTH_VALUE, &[value, number], over, true, span)
     }
 
     /// Lowers a range of cells to one marker per column. An aggregate consumes these markers.
@@ -150,11 +150,11 @@ impl Lowerer<'_> {
             }
             columns.push(range);
         }
-        self.combine_columns(columns, span)
+        self.combine_column_markers(columns, span)
     }
 
     /// Returns the marker of a single column, or a node that combines the markers of several columns.
-    pub(in crate::check) fn combine_columns(&mut self, columns: Vec<IrId>, span: Span) -> IrId {
+    pub(in crate::check) fn combine_column_markers(&mut self, columns: Vec<IrId>, span: Span) -> IrId {
         let node = match *columns.as_slice() {
             [column] => column,
             [first, ..] => {
@@ -271,7 +271,7 @@ impl Lowerer<'_> {
 
     /// Builds a comparison of the current row number with a constant.
     fn compare_row_number(&mut self, comparison: FunctionId, row: i64, span: Span) -> IrId {
-        let id = self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span);
+        let id = self.build_window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span);
         let row = self.program.add_integer(&row.to_string(), span);
         self.add_call(comparison, &[id, row], span)
     }
@@ -298,7 +298,7 @@ impl Lowerer<'_> {
             )));
             return self.add_error(span);
         };
-        let Some(values) = self.lower_values(exprs) else {
+        let Some(values) = self.lower_arguments(exprs) else {
             return self.add_error(span);
         };
         if let [single_arg] = exprs {

@@ -8,7 +8,7 @@ use crate::ast::ExprId;
 use crate::catalog::{Function, Lowering, internal};
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, KeyMatching, LookupSpec, NodeMeta, WindowFrame};
+use crate::ir::{Ir, IrId, LookupMatchMode, LookupSpec, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -26,7 +26,7 @@ impl Lowerer<'_> {
             let meta = self.program.meta(x);
             columns.push(self.program.add(Ir::Range { x, over }, meta));
         }
-        self.combine_columns(columns, span)
+        self.combine_column_markers(columns, span)
     }
 
     pub(in crate::check) fn lower_tab_column(&mut self, tab: u32, column: u32, span: Span) -> IrId {
@@ -138,8 +138,8 @@ impl Lowerer<'_> {
             .as_ref()
             .and_then(|columns| self.resolve_column_number(columns, column, function));
         let matching = match args.get(3) {
-            Some(sorted) => self.sorted_match_mode(*sorted, function),
-            None => Some(KeyMatching::Exact),
+            Some(sorted) => self.resolve_vlookup_match_mode(*sorted, function),
+            None => Some(LookupMatchMode::Exact),
         };
         let value = self.lower_value(key);
         let (columns, gives, matching) = (columns?, gives?, matching?);
@@ -166,13 +166,13 @@ impl Lowerer<'_> {
                 *mode,
                 function,
                 &[
-                    (0, KeyMatching::Exact),
-                    (-1, KeyMatching::Below),
-                    (1, KeyMatching::Above),
-                    (2, KeyMatching::Pattern),
+                    (0, LookupMatchMode::Exact),
+                    (-1, LookupMatchMode::Below),
+                    (1, LookupMatchMode::Above),
+                    (2, LookupMatchMode::Pattern),
                 ],
             ),
-            None => Some(KeyMatching::Exact),
+            None => Some(LookupMatchMode::Exact),
         };
         let value = self.lower_value(key);
         let (lookup, result) = (lookup?, result?);
@@ -189,14 +189,14 @@ impl Lowerer<'_> {
             );
             return None;
         }
-        let sought = RowSearch {
+        let row_search = RowSearch {
             tab: lookup.tab,
             value,
             by: lookup.values.first().copied(),
             matching: matching?,
         };
         let gives = result.values.first().copied()?;
-        let id = self.build_row_lookup(sought, Some(gives), function, span)?;
+        let id = self.build_row_lookup(row_search, Some(gives), function, span)?;
         // An empty argument counts as missing, as in spreadsheets.
         let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
         let Some(missing) = missing.map(|missing| self.lower_value(*missing)) else {
@@ -211,7 +211,7 @@ impl Lowerer<'_> {
             return Some(self.build_coalesce(values, span, function.name));
         }
         // Test the key column, because the returned value can be NULL even if a row was found.
-        let key = self.build_row_lookup(sought, sought.by, function, span)?;
+        let key = self.build_row_lookup(row_search, row_search.by, function, span)?;
         let meta = NodeMeta {
             ty: Type::Boolean,
             nullable: false,
@@ -268,7 +268,7 @@ impl Lowerer<'_> {
                 return None;
             }
             Some(..0) => return Some(self.program.add_null(self.program.meta(gives).ty, span)),
-            Some(row) if columns.tab.is_none() => return Some(self.value_in_row(gives, row, span)),
+            Some(row) if columns.tab.is_none() => return Some(self.build_value_in_row(gives, row, span)),
             _ => {}
         }
         let value = match meta.ty {
@@ -280,7 +280,7 @@ impl Lowerer<'_> {
                 tab: columns.tab,
                 value,
                 by: None,
-                matching: KeyMatching::Exact,
+                matching: LookupMatchMode::Exact,
             },
             Some(gives),
             function,
@@ -296,30 +296,30 @@ impl Lowerer<'_> {
                 *mode,
                 function,
                 &[
-                    (0, KeyMatching::Exact),
-                    (1, KeyMatching::Below),
-                    (-1, KeyMatching::Above),
+                    (0, LookupMatchMode::Exact),
+                    (1, LookupMatchMode::Below),
+                    (-1, LookupMatchMode::Above),
                 ],
             ),
-            None => Some(KeyMatching::Exact),
+            None => Some(LookupMatchMode::Exact),
         };
         let value = self.lower_value(key);
         let columns = columns?;
-        let sought = RowSearch {
+        let row_search = RowSearch {
             tab: columns.tab,
             value,
             by: columns.values.first().copied(),
             matching: matching?,
         };
-        self.build_row_lookup(sought, None, function, span)
+        self.build_row_lookup(row_search, None, function, span)
     }
 
     /// Resolves the fourth argument of VLOOKUP to a match mode.
-    fn sorted_match_mode(&mut self, expr: ExprId, function: &Function) -> Option<KeyMatching> {
+    fn resolve_vlookup_match_mode(&mut self, expr: ExprId, function: &Function) -> Option<LookupMatchMode> {
         let id = self.lower_value(expr);
         match (self.program.node(id), self.literal_integer(id)) {
-            (Ir::Bool(false), _) | (_, Some(0)) => Some(KeyMatching::Exact),
-            (Ir::Bool(true), _) | (_, Some(_)) => Some(KeyMatching::Below),
+            (Ir::Bool(false), _) | (_, Some(0)) => Some(LookupMatchMode::Exact),
+            (Ir::Bool(true), _) | (_, Some(_)) => Some(LookupMatchMode::Below),
             _ => {
                 self.report_non_constant(id, function.name, "sorted", "VLOOKUP(A1, D:F, 2, FALSE)");
                 None
@@ -332,8 +332,8 @@ impl Lowerer<'_> {
         &mut self,
         expr: ExprId,
         function: &Function,
-        modes: &[(i64, KeyMatching)],
-    ) -> Option<KeyMatching> {
+        modes: &[(i64, LookupMatchMode)],
+    ) -> Option<LookupMatchMode> {
         let id = self.lower_value(expr);
         let number = self.literal_integer(id);
         if let Some((_, matching)) = modes.iter().find(|(mode, _)| Some(*mode) == number) {

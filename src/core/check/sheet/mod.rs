@@ -148,7 +148,7 @@ impl Resolver<'_> {
             self.column_letters.extend([from, to]);
             let mut warnings = [(from, first), (to, last)]
                 .into_iter()
-                .filter_map(|(end, column)| self.letter_of_other_column(end, column, ast.span(id)));
+                .filter_map(|(end, column)| self.ambiguous_letter_warning(end, column, ast.span(id)));
             let warning = warnings.next();
             self.diagnostics.extend(warning);
         }
@@ -167,7 +167,7 @@ impl Resolver<'_> {
     }
 
     /// Returns a warning about a letter that is also the name of another column.
-    fn letter_of_other_column(&self, end: ExprId, column: usize, range: Span) -> Option<Diagnostic> {
+    fn ambiguous_letter_warning(&self, end: ExprId, column: usize, range: Span) -> Option<Diagnostic> {
         let text = self.ast.span(end).text(self.source);
         self.letters
             .position(text.into())
@@ -201,7 +201,7 @@ impl Resolver<'_> {
             if is_name && parsed_cell.row.is_none() && self.scope.open {
                 return None;
             }
-            return Some(self.report_outside(parsed_cell.column, span));
+            return Some(self.report_column_outside_sheet(parsed_cell.column, span));
         }
         let row = match parsed_cell.row {
             None => SheetRow::Unspecified,
@@ -299,7 +299,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    fn report_outside(&mut self, column: usize, span: Span) -> NameTarget {
+    fn report_column_outside_sheet(&mut self, column: usize, span: Span) -> NameTarget {
         let count = self.letters.len();
         let message = match count {
             0 => "the sheet's columns are not declared, so they have no letters".to_owned(),
@@ -558,7 +558,7 @@ impl Resolver<'_> {
             return Some(NameTarget::Error);
         };
         if last >= self.letters.len() {
-            return Some(self.report_outside(last, span));
+            return Some(self.report_column_outside_sheet(last, span));
         }
         let mut corner = |column: usize, shift: i64| {
             let column_target = if column == cell.column {

@@ -23,14 +23,14 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         match lowering {
-            Lowering::PivotIndex => self.pivot_index(function, span),
-            Lowering::PivotRow => self.pivot_row(args, function, span),
+            Lowering::PivotIndex => self.lower_pivot_index(function, span),
+            Lowering::PivotRow => self.lower_pivot_row(args, function, span),
             Lowering::Pivot => self.lower_pivot_at(args, function, span),
-            _ => self.pivot_offset(args, function, span),
+            _ => self.lower_pivot_offset(args, function, span),
         }
     }
 
-    fn value_words(&self, value: IrId) -> String {
+    fn value_source_text(&self, value: IrId) -> String {
         self.source_text(self.program.meta(value).span)
     }
 
@@ -64,25 +64,25 @@ impl Lowerer<'_> {
         has_key
     }
 
-    fn pivot_index(&mut self, function: &Function, span: Span) -> IrId {
+    fn lower_pivot_index(&mut self, function: &Function, span: Span) -> IrId {
         if !self.check_window_allowed(function.name, None, span) {
             return self.add_error(span);
         }
-        self.window_call(internal::PLACE, &[], WindowFrame::PivotColumns, false, span)
+        self.build_window_call(internal::PLACE, &[], WindowFrame::PivotColumns, false, span)
     }
 
     /// Lowers `PIVOTROW(x)` to a range, which an aggregate consumes.
-    fn pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
+    fn lower_pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
         let Some(value) = self.require_single_cell_argument(args, function) else {
             return self.add_error(span);
         };
         self.record_description(span, |pass| {
-            format!("{} in all columns of this row", pass.value_words(value))
+            format!("{} in all columns of this row", pass.value_source_text(value))
         });
-        self.pivot_range(value, WindowFrame::Across(CellFrame::All), span)
+        self.build_pivot_range(value, WindowFrame::Across(CellFrame::All), span)
     }
 
-    fn pivot_range(&mut self, x: IrId, over: WindowFrame, span: Span) -> IrId {
+    fn build_pivot_range(&mut self, x: IrId, over: WindowFrame, span: Span) -> IrId {
         self.contains_markers = true;
         let meta = NodeMeta {
             span,
@@ -123,14 +123,14 @@ impl Lowerer<'_> {
         let Some(n) = self.literal_integer(number) else {
             return self.report_non_constant(number, function.name, "column", "PIVOT(x, 1)");
         };
-        let index = self.pivot_index(function, span);
+        let index = self.lower_pivot_index(function, span);
         let digits = self.program.add_integer(&n.to_string(), span);
         let id = self.add_call(internal::EQUAL, &[index, digits], span);
         let filtered_value = self.filter_rows(value, Some(id), span);
         self.record_description(span, |pass| {
-            format!("{} in column {n} of this row", pass.value_words(value))
+            format!("{} in column {n} of this row", pass.value_source_text(value))
         });
-        self.window_aggregate(
+        self.build_window_aggregate(
             internal::MAX,
             &[filtered_value],
             WindowFrame::Across(CellFrame::All),
@@ -140,7 +140,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the value that is `columns` pivot columns to the right, or to the left if `columns` is negative.
-    fn value_at_distance(&mut self, value: IrId, columns: i32, function: &Function, span: Span) -> IrId {
+    fn build_value_at_distance(&mut self, value: IrId, columns: i32, function: &Function, span: Span) -> IrId {
         if columns == 0 {
             return value;
         }
@@ -150,7 +150,7 @@ impl Lowerer<'_> {
         self.convert_decimal_literal_to_float(value);
         let count = self.program.add_integer(&columns.unsigned_abs().to_string(), span);
         let entry = if columns < 0 { internal::LAG } else { internal::LEAD };
-        self.window_call(
+        self.build_window_call(
             entry,
             &[value, count],
             WindowFrame::Across(CellFrame::Ordered),
@@ -160,7 +160,7 @@ impl Lowerer<'_> {
     }
 
     /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the call specifies a size.
-    fn pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
+    fn lower_pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
         let Some(value) = self.require_single_cell_argument(args, function) else {
             return self.add_error(span);
         };
@@ -197,11 +197,11 @@ impl Lowerer<'_> {
         let clamp_offset = |n: i64| i32::try_from(n).unwrap_or(if n < 0 { -i32::MAX } else { i32::MAX });
         let [top, bottom, left, right] = [top, bottom, left, right].map(clamp_offset);
         self.record_description(span, |pass| {
-            let x = pass.value_words(value);
+            let x = pass.value_source_text(value);
             format!("{x}, rows {top} to {bottom} and columns {left} to {right} from this cell")
         });
         if args.len() <= 3 {
-            let beside = self.value_at_distance(value, left, function, span);
+            let beside = self.build_value_at_distance(value, left, function, span);
             return if self.is_error(beside) {
                 beside
             } else {
@@ -216,8 +216,8 @@ impl Lowerer<'_> {
             to: FrameBound::At(bottom),
         };
         if left == right {
-            let beside = self.value_at_distance(value, left, function, span);
-            return self.pivot_range(beside, rows, span);
+            let beside = self.build_value_at_distance(value, left, function, span);
+            return self.build_pivot_range(beside, rows, span);
         }
         if top == bottom {
             let ir_id = self.build_value_in_shifted_row(value, top, function.name, span);
@@ -225,7 +225,7 @@ impl Lowerer<'_> {
                 from: FrameBound::At(left),
                 to: FrameBound::At(right),
             };
-            return self.pivot_range(ir_id, WindowFrame::Across(cells), span);
+            return self.build_pivot_range(ir_id, WindowFrame::Across(cells), span);
         }
         if i64::from(right) - i64::from(left) >= MAX_RANGE_COLUMNS {
             let message = format!("a range of several rows can have at most {MAX_RANGE_COLUMNS} columns");
@@ -234,9 +234,9 @@ impl Lowerer<'_> {
         }
         let mut each = self.take_list();
         for column in left..=right {
-            let beside = self.value_at_distance(value, column, function, span);
-            each.push(self.pivot_range(beside, rows, span));
+            let beside = self.build_value_at_distance(value, column, function, span);
+            each.push(self.build_pivot_range(beside, rows, span));
         }
-        self.combine_columns(each, span)
+        self.combine_column_markers(each, span)
     }
 }

@@ -16,7 +16,7 @@ type ArgumentCells = Vec<IrId>;
 
 impl Lowerer<'_> {
     /// Returns whether a range contains only the current row.
-    pub(in crate::check) fn is_current_row(&self, range: IrId) -> bool {
+    pub(in crate::check) fn is_current_row_range(&self, range: IrId) -> bool {
         let row_frame = WindowFrame::Rows {
             from: FrameBound::At(0),
             to: FrameBound::At(0),
@@ -33,7 +33,7 @@ impl Lowerer<'_> {
         };
         let cell = |column: &IrId| match self.program.node(*column) {
             Ir::Range { x, .. } if !matches!(self.program.node(x), Ir::TabColumn { .. }) => {
-                self.is_current_row(*column).then_some(x)
+                self.is_current_row_range(*column).then_some(x)
             }
             _ => None,
         };
@@ -77,7 +77,7 @@ impl Lowerer<'_> {
         let mut each = self.take_list();
         for value in values {
             let blank = self.build_blank_test(*value, false, span);
-            each.push(self.one_if(blank, span));
+            each.push(self.build_indicator(blank, span));
         }
         let node = match *each.as_slice() {
             [single_count] => single_count,
@@ -88,7 +88,7 @@ impl Lowerer<'_> {
     }
 
     /// Builds an expression that is 1 if a condition holds, and 0 otherwise.
-    fn one_if(&mut self, condition: IrId, span: Span) -> IrId {
+    fn build_indicator(&mut self, condition: IrId, span: Span) -> IrId {
         let mut counts = [self.program.add_integer("1", span), self.program.add_integer("0", span)];
         self.build_case(&[condition], &mut counts, span, "COUNTIF")
     }
@@ -121,19 +121,19 @@ impl Lowerer<'_> {
         Some(match (function.lower, arguments.as_slice()) {
             (Some(Lowering::TextJoin), _) => self.join_texts(exprs, &arguments.concat(), function, span),
             (Some(lowering), [cells, other_cells]) if lowering.is_ordered() => {
-                let list = self.list_cells(cells, exprs, function);
+                let list = self.build_cell_list(cells, exprs, function);
                 let parameter = other_cells.first().copied().unwrap_or(list);
                 self.lower_order_statistic(lowering, function, &[list, parameter], OrderedValues::List, span)
             }
             (None, [cells]) => {
-                let list = self.list_cells(cells, exprs, function);
+                let list = self.build_cell_list(cells, exprs, function);
                 self.aggregate_list_of_cells(id, &[list], function, span)
             }
             _ => self.combine_cells(function, exprs, &arguments, span),
         })
     }
 
-    fn list_cells(&mut self, cells: &[IrId], exprs: &[ExprId], function: &Function) -> IrId {
+    fn build_cell_list(&mut self, cells: &[IrId], exprs: &[ExprId], function: &Function) -> IrId {
         let span = exprs.first().map(|arg| self.ast.span(*arg)).unwrap_or_default();
         self.add_scalar_call(internal::ROW_LIST, cells, span, function.name)
     }
@@ -239,7 +239,7 @@ impl Lowerer<'_> {
         self.recycle_list(conditions);
         match value {
             Some(value) => self.build_case(&[condition], &mut [value], span, function.name),
-            None => self.one_if(condition, span),
+            None => self.build_indicator(condition, span),
         }
     }
 
@@ -295,7 +295,7 @@ impl Lowerer<'_> {
         for cell in cells {
             if !self.is_same_value(*cell, value) {
                 let before = self.add_scalar_call(is_before, &[*cell, value], span, "RANK");
-                each.push(self.one_if(before, span));
+                each.push(self.build_indicator(before, span));
             }
         }
         let rank = self.add_scalar_call(internal::ROW_SUM, &each, span, "RANK");

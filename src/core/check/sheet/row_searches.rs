@@ -3,7 +3,7 @@
 use crate::catalog::{Function, internal};
 use crate::check::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, KeyMatching, LookupSpec, NodeMeta};
+use crate::ir::{Ir, IrId, LookupMatchMode, LookupSpec, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -14,14 +14,14 @@ pub(in crate::check) struct RowSearch {
     pub value: IrId,
     /// Column that is searched for the value. `None` if the value is a row number.
     pub by: Option<IrId>,
-    pub matching: KeyMatching,
+    pub matching: LookupMatchMode,
 }
 
 impl Lowerer<'_> {
     /// Builds the lookup of a row. The lookup returns a value from the row, or the row number if `gives` is `None`.
     pub(in crate::check) fn build_row_lookup(
         &mut self,
-        sought: RowSearch,
+        row_search: RowSearch,
         gives: Option<IrId>,
         function: &'static Function,
         span: Span,
@@ -31,7 +31,7 @@ impl Lowerer<'_> {
             value,
             by: given_key,
             matching,
-        } = sought;
+        } = row_search;
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return None;
         }
@@ -90,10 +90,16 @@ impl Lowerer<'_> {
     }
 
     /// Builds a condition that is true if a key matches the value to find.
-    fn build_key_test(&mut self, value: IrId, key: IrId, matching: KeyMatching, function: &Function) -> Option<IrId> {
+    fn build_key_test(
+        &mut self,
+        value: IrId,
+        key: IrId,
+        matching: LookupMatchMode,
+        function: &Function,
+    ) -> Option<IrId> {
         let (a, b) = (self.program.meta(value), self.program.meta(key));
         let span = a.span;
-        if matching == KeyMatching::Pattern {
+        if matching == LookupMatchMode::Pattern {
             let Ir::Text(text) = self.program.node(value) else {
                 self.report_non_constant(value, function.name, "key", "XLOOKUP(\"north*\", A:A, B:B, 0, 2)");
                 return None;
@@ -114,11 +120,15 @@ impl Lowerer<'_> {
             return None;
         }
         let (entry, pair) = match matching {
-            KeyMatching::Below => (internal::LESS_EQUAL, [key, value]),
-            KeyMatching::Above => (internal::GREATER_EQUAL, [key, value]),
+            LookupMatchMode::Below => (internal::LESS_EQUAL, [key, value]),
+            LookupMatchMode::Above => (internal::GREATER_EQUAL, [key, value]),
             // Put the constant on the right-hand side of the comparison.
-            KeyMatching::Exact | KeyMatching::Pattern if a.level == Level::Const => (internal::EQUAL, [key, value]),
-            KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => (internal::EQUAL, [value, key]),
+            LookupMatchMode::Exact | LookupMatchMode::Pattern if a.level == Level::Const => {
+                (internal::EQUAL, [key, value])
+            }
+            LookupMatchMode::Exact | LookupMatchMode::Pattern | LookupMatchMode::Count => {
+                (internal::EQUAL, [value, key])
+            }
         };
         let test = self.add_scalar_call(entry, &pair, span, function.name);
         (!self.is_error(test)).then_some(test)

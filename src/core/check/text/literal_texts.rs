@@ -13,7 +13,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// List of the supported regular expression syntax, for messages.
-const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a \
+const REGEX_SYNTAX: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a \
                         `\\` before a special character that is meant literally, and `(?i)` at the beginning to \
                         ignore case";
 
@@ -26,7 +26,7 @@ impl Lowerer<'_> {
     /// Lowers NUMBERVALUE: removes the group separators, replaces the decimal separator with a point, and parses the
     /// number.
     pub(in crate::check) fn lower_number_value(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let separator = |pass: &mut Self, index: usize, default: &str| match values.get(index) {
@@ -69,7 +69,7 @@ impl Lowerer<'_> {
             return self.add_scalar_call(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
         };
         let escaped = |sign: &str| {
-            if regex::SPECIAL.contains(sign) {
+            if regex::METACHARACTERS.contains(sign) {
                 format!("\\{sign}")
             } else {
                 sign.to_owned()
@@ -116,7 +116,7 @@ impl Lowerer<'_> {
 
     /// Lowers SEARCH, which ignores case. If the search text is a literal, it may contain wildcards.
     pub(in crate::check) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut values) = self.lower_values(args) else {
+        let Some(mut values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let [needle, within, ..] = *values.as_slice() else {
@@ -166,7 +166,7 @@ impl Lowerer<'_> {
         function: &'static Function,
         span: Span,
     ) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let node = self.join_texts(args, &values, function, span);
@@ -228,7 +228,7 @@ impl Lowerer<'_> {
     }
 
     pub(in crate::check) fn lower_regex(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let [text, pattern, ..] = *values.as_slice() else {
@@ -328,7 +328,7 @@ impl Lowerer<'_> {
             }
         };
         let (range, why) = fault?;
-        self.report_pattern(id, range, &why, function);
+        self.report_invalid_pattern(id, range, &why, function);
         None
     }
 
@@ -344,14 +344,14 @@ impl Lowerer<'_> {
         match regex::replacement_to_sql(text, &pattern.groups) {
             Ok((plain, renumbered)) => Some([self.text_literal(&plain, span), self.text_literal(&renumbered, span)]),
             Err(refused) => {
-                self.report_pattern(new, refused.at, &refused.why, function);
+                self.report_invalid_pattern(new, refused.at, &refused.why, function);
                 None
             }
         }
     }
 
     #[cold]
-    fn report_pattern(&mut self, id: IrId, range: Range<usize>, why: &str, function: &str) {
+    fn report_invalid_pattern(&mut self, id: IrId, range: Range<usize>, why: &str, function: &str) {
         let span = self.span_within(id, range);
         let text = self.source_text(span);
         self.report(
@@ -360,7 +360,7 @@ impl Lowerer<'_> {
                 span,
                 format!("`{function}` cannot use `{text}`: {why}"),
             )
-            .with_help(format!("use only these parts in a pattern: {PATTERNS}")),
+            .with_help(format!("use only these parts in a pattern: {REGEX_SYNTAX}")),
         );
     }
 

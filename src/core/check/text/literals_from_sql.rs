@@ -2,43 +2,47 @@
 //! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
 //! because a candidate may compile to different SQL.
 
-use super::mask::{DatePart, SIGN_AND_ZERO_PATTERN, SIGN_PATTERN, ZERO, is_bare};
-use super::number_mask::{MOST_DECIMALS, MOST_ZEROS, NumberMask};
-use super::regex::{SPECIAL, class_members};
+use super::mask::{LEADING_ZERO_PATTERN, MaskDatePart, SIGN_AND_ZERO_PATTERN, SIGN_PATTERN, is_unquoted_literal};
+use super::number_mask::{MAX_DECIMALS, MAX_ZEROS, NumberMask};
+use super::regex::{METACHARACTERS, class_members};
 
 /// Maximum number of groups in a pattern. If the pattern has more groups, no candidates with a single capturing group
 /// are created.
 const MAX_GROUPS: usize = 6;
 
 /// All date parts except literals, each with its letters in a mask.
-const PARTS: [(DatePart, &str); 19] = [
-    (DatePart::Year4, "yyyy"),
-    (DatePart::Year2, "yy"),
-    (DatePart::MonthName, "mmmm"),
-    (DatePart::MonthShort, "mmm"),
-    (DatePart::Month2, "mm"),
-    (DatePart::Month, "m"),
-    (DatePart::DayName, "dddd"),
-    (DatePart::DayShort, "ddd"),
-    (DatePart::Day2, "dd"),
-    (DatePart::Day, "d"),
-    (DatePart::Hour2, "hh"),
-    (DatePart::Hour, "h"),
-    (DatePart::Twelve2, "hh"),
-    (DatePart::Twelve, "h"),
-    (DatePart::Minute2, "mm"),
-    (DatePart::Minute, "m"),
-    (DatePart::Second2, "ss"),
-    (DatePart::Second, "s"),
-    (DatePart::AmPm, "AM/PM"),
+const PARTS: [(MaskDatePart, &str); 19] = [
+    (MaskDatePart::Year4, "yyyy"),
+    (MaskDatePart::Year2, "yy"),
+    (MaskDatePart::MonthName, "mmmm"),
+    (MaskDatePart::MonthShort, "mmm"),
+    (MaskDatePart::Month2, "mm"),
+    (MaskDatePart::Month, "m"),
+    (MaskDatePart::DayName, "dddd"),
+    (MaskDatePart::DayShort, "ddd"),
+    (MaskDatePart::Day2, "dd"),
+    (MaskDatePart::Day, "d"),
+    (MaskDatePart::Hour2, "hh"),
+    (MaskDatePart::Hour, "h"),
+    (MaskDatePart::Twelve2, "hh"),
+    (MaskDatePart::Twelve, "h"),
+    (MaskDatePart::Minute2, "mm"),
+    (MaskDatePart::Minute, "m"),
+    (MaskDatePart::Second2, "ss"),
+    (MaskDatePart::Second, "s"),
+    (MaskDatePart::AmPm, "AM/PM"),
 ];
 
 /// Returns the date masks that can compile to the given SQL format.
 pub fn date_masks_from_sql(sql_format: &str) -> Vec<String> {
-    type DatePartWriter = fn(&DatePart, &mut String);
-    let writers: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::write_to_char_format, |part, out| {
-        part.write_plain_to_char(out);
-    }];
+    type DatePartWriter = fn(&MaskDatePart, &mut String);
+    let writers: [DatePartWriter; 3] = [
+        MaskDatePart::write_strftime,
+        MaskDatePart::write_to_char_format,
+        |part, out| {
+            part.write_plain_to_char(out);
+        },
+    ];
     let mut masks: Vec<String> = writers
         .into_iter()
         .filter_map(|spell| date_mask_from_sql(sql_format, spell))
@@ -48,8 +52,8 @@ pub fn date_masks_from_sql(sql_format: &str) -> Vec<String> {
 }
 
 /// Returns the date mask for an SQL format in the given notation. `None` if the format contains no date part.
-fn date_mask_from_sql(sql_format: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
-    let spelling = |part: &DatePart| {
+fn date_mask_from_sql(sql_format: &str, spell: fn(&MaskDatePart, &mut String)) -> Option<String> {
+    let spelling = |part: &MaskDatePart| {
         let mut out = String::new();
         spell(part, &mut out);
         out
@@ -57,8 +61,8 @@ fn date_mask_from_sql(sql_format: &str, spell: fn(&DatePart, &mut String)) -> Op
     let mut parts: Vec<(String, &str)> = PARTS.iter().map(|(part, letters)| (spelling(part), *letters)).collect();
     parts.retain(|(spelling, _)| !spelling.is_empty());
     parts.sort_by_key(|(spelling, _)| std::cmp::Reverse(spelling.len()));
-    let is_quoted = spelling(&DatePart::Literal("a".to_owned())).starts_with('"');
-    let percent = spelling(&DatePart::Literal("%".to_owned()));
+    let is_quoted = spelling(&MaskDatePart::Literal("a".to_owned())).starts_with('"');
+    let percent = spelling(&MaskDatePart::Literal("%".to_owned()));
     let (mut mask, mut literal, mut rest, mut has_part) = (String::new(), String::new(), sql_format, false);
     while let Some(c) = rest.chars().next() {
         if let Some((part, letters)) = parts.iter().find(|(part, _)| rest.starts_with(part.as_str())) {
@@ -91,7 +95,10 @@ fn date_mask_from_sql(sql_format: &str, spell: fn(&DatePart, &mut String)) -> Op
 
 /// Appends literal text to a mask. The text is unquoted if possible. `%` can be unquoted only if `has_percents` is set.
 fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
-    if text.chars().all(|c| is_bare(c) || (c == '%' && has_percents)) {
+    if text
+        .chars()
+        .all(|c| is_unquoted_literal(c) || (c == '%' && has_percents))
+    {
         mask.push_str(text);
     } else if text.contains('"') {
         text.chars().for_each(|c| mask.extend(['\\', c]));
@@ -124,8 +131,8 @@ fn affix_mask(text: &str, has_percents: bool) -> String {
 /// Returns the mask of a date part that the SQL formats separately. `texts` contains the text literals of the SQL.
 pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
     let mask = texts.iter().find_map(|text| date_masks_from_sql(text).pop())?;
-    let twelve = DatePart::Twelve2.plain_to_char_format()?;
-    let is_short = texts.contains(&ZERO) && texts.contains(&twelve);
+    let twelve = MaskDatePart::Twelve2.plain_to_char_format()?;
+    let is_short = texts.contains(&LEADING_ZERO_PATTERN) && texts.contains(&twelve);
     Some(if is_short { "h".to_owned() } else { mask })
 }
 
@@ -142,8 +149,8 @@ pub fn digit_masks_from_sql(sql_texts: &[&str]) -> Vec<String> {
     let mut placeholders = Vec::new();
     let takes_zero = sql_texts.contains(&SIGN_AND_ZERO_PATTERN);
     for grouped in [false, true] {
-        for zeros in u32::from(!takes_zero)..=if grouped { 1 } else { MOST_ZEROS } {
-            for decimals in 0..=MOST_DECIMALS {
+        for zeros in u32::from(!takes_zero)..=if grouped { 1 } else { MAX_ZEROS } {
+            for decimals in 0..=MAX_DECIMALS {
                 let mask = NumberMask {
                     zeros,
                     decimals,
@@ -152,9 +159,9 @@ pub fn digit_masks_from_sql(sql_texts: &[&str]) -> Vec<String> {
                     ..NumberMask::default()
                 };
                 let mask_texts = [
-                    mask.to_char(),
-                    mask.to_printf(false),
-                    mask.to_printf(true),
+                    mask.to_char_format(),
+                    mask.to_printf_format(false),
+                    mask.to_printf_format(true),
                     mask.to_python_format(false),
                     mask.to_python_format(true),
                 ];
@@ -242,9 +249,9 @@ pub fn wildcards_from_regex(pattern: &str) -> Option<String> {
     while let Some(c) = chars.next() {
         match c {
             '.' => out.push(if chars.next_if_eq(&'*').is_some() { '*' } else { '?' }),
-            '\\' => push_plain(&mut out, chars.next()?),
-            c if SPECIAL.contains(c) => return None,
-            c => push_plain(&mut out, c),
+            '\\' => push_wildcard_escaped(&mut out, chars.next()?),
+            c if METACHARACTERS.contains(c) => return None,
+            c => push_wildcard_escaped(&mut out, c),
         }
     }
     Some(out)
@@ -259,13 +266,13 @@ pub fn wildcards_from_like(like: &str) -> String {
             '%' => out.push('*'),
             '_' => out.push('?'),
             '\\' => out.extend(chars.next()),
-            c => push_plain(&mut out, c),
+            c => push_wildcard_escaped(&mut out, c),
         }
     }
     out
 }
 
-fn push_plain(out: &mut String, c: char) {
+fn push_wildcard_escaped(out: &mut String, c: char) {
     if matches!(c, '*' | '?' | '~') {
         out.push('~');
     }
@@ -286,7 +293,10 @@ pub fn regexes_from_sql(sql_pattern: &str) -> Vec<String> {
     }
     let mut patterns = vec![plain.to_owned(), short];
     // In dialects in which all groups capture, the compiler translates non-capturing groups to capturing groups.
-    let of_one: Vec<String> = patterns.iter().flat_map(|pattern| with_one_group(pattern)).collect();
+    let of_one: Vec<String> = patterns
+        .iter()
+        .flat_map(|pattern| single_group_variants(pattern))
+        .collect();
     patterns.extend(of_one);
     patterns.dedup();
     let ignoring: Vec<String> = patterns.iter().map(|pattern| format!("(?i){pattern}")).collect();
@@ -295,7 +305,7 @@ pub fn regexes_from_sql(sql_pattern: &str) -> Vec<String> {
 }
 
 /// Returns one pattern for each group. In each pattern, only the respective group captures.
-fn with_one_group(pattern: &str) -> Vec<String> {
+fn single_group_variants(pattern: &str) -> Vec<String> {
     let mut groups = Vec::new();
     let (mut is_escaped, mut in_class) = (false, false);
     for (offset, c) in pattern.char_indices() {
@@ -373,8 +383,8 @@ mod tests {
         for mask in ["0", "#,##0.00", "#", "00000", "0.0#", "#.##", "#,###.000"] {
             let parsed_mask = parse_number_mask(mask).unwrap();
             for sql_format in [
-                parsed_mask.to_char(),
-                parsed_mask.to_printf(false),
+                parsed_mask.to_char_format(),
+                parsed_mask.to_printf_format(false),
                 parsed_mask.to_python_format(false),
             ] {
                 let optional = parsed_mask.optional_decimals().unwrap_or_default();
@@ -429,6 +439,9 @@ mod tests {
         }
         let (plain, _) = regex::replacement_to_sql("$2 \\x $1", &[1, 2]).unwrap();
         assert_eq!(replacement_from_sql(&plain), "$2 \\x $1");
-        assert_eq!(with_one_group(r"(a|\()([(]b)"), [r"(a|\()(?:[(]b)", r"(?:a|\()([(]b)"]);
+        assert_eq!(
+            single_group_variants(r"(a|\()([(]b)"),
+            [r"(a|\()(?:[(]b)", r"(?:a|\()([(]b)"]
+        );
     }
 }

@@ -8,11 +8,11 @@ use std::ops::Range;
 pub(in crate::check) const SIGN_PATTERN: &str = "^(-?)";
 pub(in crate::check) const SIGN_AND_ZERO_PATTERN: &str = "^(-?)0?";
 /// Regular expression for the leading zero of an hour, which masks such as `h` omit.
-pub(in crate::check) const ZERO: &str = "^0";
+pub(in crate::check) const LEADING_ZERO_PATTERN: &str = "^0";
 
 /// Part of a date or time.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::check) enum DatePart {
+pub(in crate::check) enum MaskDatePart {
     Year4,
     Year2,
     MonthName,
@@ -51,7 +51,7 @@ pub(in crate::check) fn mask_error<T>(range: Range<usize>, why: impl Into<String
 }
 
 /// Returns whether a character can be literal text without quotes.
-pub(in crate::check) fn is_bare(c: char) -> bool {
+pub(in crate::check) fn is_unquoted_literal(c: char) -> bool {
     " $€£¥-+/():!^&'~{}<>=".contains(c) || (!c.is_ascii() && !c.is_alphanumeric())
 }
 
@@ -183,7 +183,7 @@ pub(in crate::check) fn parse_elapsed_time(mask: &str) -> Result<Vec<ElapsedPart
             'h' => 3600,
             'm' => 60,
             's' => 1,
-            _ if is_bare(c) || c == '.' => {
+            _ if is_unquoted_literal(c) || c == '.' => {
                 parts.push(ElapsedPart::Literal(c.to_string()));
                 offset += c.len_utf8();
                 continue;
@@ -253,7 +253,7 @@ pub(in crate::check) fn literal_section(section: &str) -> Option<String> {
                 out.push_str(&text);
                 offset = next;
             }
-            None if is_bare(c) => {
+            None if is_unquoted_literal(c) => {
                 out.push(c);
                 offset += c.len_utf8();
             }
@@ -263,30 +263,34 @@ pub(in crate::check) fn literal_section(section: &str) -> Option<String> {
     Some(out)
 }
 
-pub(in crate::check) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
+pub(in crate::check) fn parse_date_mask(mask: &str) -> Result<Vec<MaskDatePart>, MaskError> {
     /// Part of a mask in which the letters `m` and `h` have not been resolved yet.
-    enum MaskRun {
+    enum UnresolvedMaskPart {
         Letters(char, usize, Range<usize>),
         AmPm,
         Literal(String),
     }
-    let mut runs: Vec<MaskRun> = Vec::new();
+    let mut runs: Vec<UnresolvedMaskPart> = Vec::new();
     let mut offset = 0;
     while let Some(c) = mask.get(offset..).and_then(|rest| rest.chars().next()) {
         let rest = mask.get(offset..).unwrap_or_default();
         if let Some(text) = parse_quoted(mask, offset) {
             let (text, next) = text?;
-            runs.push(MaskRun::Literal(text));
+            runs.push(UnresolvedMaskPart::Literal(text));
             offset = next;
         } else if rest.get(..5).is_some_and(|five| five.eq_ignore_ascii_case("am/pm")) {
-            runs.push(MaskRun::AmPm);
+            runs.push(UnresolvedMaskPart::AmPm);
             offset += 5;
         } else if "ymdhs".contains(c.to_ascii_lowercase()) {
             let count = rest.chars().take_while(|other| other.eq_ignore_ascii_case(&c)).count();
-            runs.push(MaskRun::Letters(c.to_ascii_lowercase(), count, offset..offset + count));
+            runs.push(UnresolvedMaskPart::Letters(
+                c.to_ascii_lowercase(),
+                count,
+                offset..offset + count,
+            ));
             offset += count;
-        } else if is_bare(c) || matches!(c, '.' | ',') {
-            runs.push(MaskRun::Literal(c.to_string()));
+        } else if is_unquoted_literal(c) || matches!(c, '.' | ',') {
+            runs.push(UnresolvedMaskPart::Literal(c.to_string()));
             offset += c.len_utf8();
         } else {
             let range = offset..offset + c.len_utf8();
@@ -302,59 +306,59 @@ pub(in crate::check) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, Mas
             };
         }
     }
-    let letters = |run: Option<&MaskRun>, letter: char| matches!(run, Some(MaskRun::Letters(c, ..)) if *c == letter);
-    let twelve = runs.iter().any(|run| matches!(run, MaskRun::AmPm));
+    let letters = |run: Option<&UnresolvedMaskPart>, letter: char| matches!(run, Some(UnresolvedMaskPart::Letters(c, ..)) if *c == letter);
+    let twelve = runs.iter().any(|run| matches!(run, UnresolvedMaskPart::AmPm));
     let timed = |index: usize| {
-        let is_part = |run: &&MaskRun| !matches!(run, MaskRun::Literal(_));
+        let is_part = |run: &&UnresolvedMaskPart| !matches!(run, UnresolvedMaskPart::Literal(_));
         let before = runs.iter().take(index).rev().find(is_part);
         let after = runs.iter().skip(index + 1).find(is_part);
         letters(before, 'h') || letters(after, 's')
     };
-    let mut parts: Vec<DatePart> = Vec::new();
+    let mut parts: Vec<MaskDatePart> = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         let part = match run {
-            MaskRun::Literal(text) => match parts.last_mut() {
-                Some(DatePart::Literal(before)) => {
+            UnresolvedMaskPart::Literal(text) => match parts.last_mut() {
+                Some(MaskDatePart::Literal(before)) => {
                     before.push_str(text);
                     continue;
                 }
-                _ => DatePart::Literal(text.clone()),
+                _ => MaskDatePart::Literal(text.clone()),
             },
-            MaskRun::AmPm => DatePart::AmPm,
-            MaskRun::Letters(c, count, run_range) => match (c, count) {
-                ('y', 1 | 2) => DatePart::Year2,
-                ('y', 3 | 4) => DatePart::Year4,
-                ('m', 2) if timed(index) => DatePart::Minute2,
-                ('m', 1) if timed(index) => DatePart::Minute,
-                ('m', 1) => DatePart::Month,
-                ('m', 2) => DatePart::Month2,
-                ('m', 3) => DatePart::MonthShort,
-                ('m', 4) => DatePart::MonthName,
-                ('d', 1) => DatePart::Day,
-                ('d', 2) => DatePart::Day2,
-                ('d', 3) => DatePart::DayShort,
-                ('d', 4) => DatePart::DayName,
-                ('h', 1) if twelve => DatePart::Twelve,
-                ('h', 2) if twelve => DatePart::Twelve2,
-                ('h', 1) => DatePart::Hour,
-                ('h', 2) => DatePart::Hour2,
-                ('s', 2) => DatePart::Second2,
-                ('s', 1) => DatePart::Second,
+            UnresolvedMaskPart::AmPm => MaskDatePart::AmPm,
+            UnresolvedMaskPart::Letters(c, count, run_range) => match (c, count) {
+                ('y', 1 | 2) => MaskDatePart::Year2,
+                ('y', 3 | 4) => MaskDatePart::Year4,
+                ('m', 2) if timed(index) => MaskDatePart::Minute2,
+                ('m', 1) if timed(index) => MaskDatePart::Minute,
+                ('m', 1) => MaskDatePart::Month,
+                ('m', 2) => MaskDatePart::Month2,
+                ('m', 3) => MaskDatePart::MonthShort,
+                ('m', 4) => MaskDatePart::MonthName,
+                ('d', 1) => MaskDatePart::Day,
+                ('d', 2) => MaskDatePart::Day2,
+                ('d', 3) => MaskDatePart::DayShort,
+                ('d', 4) => MaskDatePart::DayName,
+                ('h', 1) if twelve => MaskDatePart::Twelve,
+                ('h', 2) if twelve => MaskDatePart::Twelve2,
+                ('h', 1) => MaskDatePart::Hour,
+                ('h', 2) => MaskDatePart::Hour2,
+                ('s', 2) => MaskDatePart::Second2,
+                ('s', 1) => MaskDatePart::Second,
                 _ => return mask_error(run_range.clone(), "a date part cannot have this many letters"),
             },
         };
         parts.push(part);
     }
-    if parts.iter().all(|part| matches!(part, DatePart::Literal(_))) {
+    if parts.iter().all(|part| matches!(part, MaskDatePart::Literal(_))) {
         return mask_error(0..mask.len(), "the mask has no date part");
     }
     Ok(parts)
 }
 
-impl DatePart {
+impl MaskDatePart {
     /// Returns whether the part belongs to the time of day.
     pub fn is_time_part(&self) -> bool {
-        use DatePart::{AmPm, Hour, Hour2, Minute, Minute2, Second, Second2, Twelve, Twelve2};
+        use MaskDatePart::{AmPm, Hour, Hour2, Minute, Minute2, Second, Second2, Twelve, Twelve2};
         matches!(
             self,
             Hour | Hour2 | Twelve | Twelve2 | Minute | Minute2 | Second | Second2 | AmPm

@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use super::mask::{MaskError, is_bare, mask_error, parse_quoted};
+use super::mask::{MaskError, is_unquoted_literal, mask_error, parse_quoted};
 
 /// Maximum number of digits after the decimal point, and maximum number of zeros before the point.
-pub(in crate::check) const MOST_DECIMALS: u32 = 9;
-pub(in crate::check) const MOST_ZEROS: u32 = 15;
+pub(in crate::check) const MAX_DECIMALS: u32 = 9;
+pub(in crate::check) const MAX_ZEROS: u32 = 15;
 /// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
 /// the threshold for the next power of ten needs one digit more than the result.
 const MAX_EXPONENT_DECIMALS: u32 = 8;
 /// Number of decimal places in the text of a decimal, before the text is cut to the digits of the mask.
-const TEXT_DECIMALS: u32 = MOST_DECIMALS + 1;
+const TEXT_DECIMALS: u32 = MAX_DECIMALS + 1;
 /// Number of digits before the decimal point in SQL formats.
-const WHOLE_DIGITS: u32 = 18;
+const INTEGER_DIGITS: u32 = 18;
 /// Parsed number mask.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::check) struct NumberMask {
@@ -46,7 +46,7 @@ pub(in crate::check) struct Exponent {
 }
 
 /// Mask for a number without formatting.
-const GENERAL: &str = "General";
+const GENERAL_MASK: &str = "General";
 
 /// Position of the parser in a number mask.
 #[derive(Clone, Copy, PartialEq)]
@@ -103,14 +103,14 @@ impl NumberMaskParser<'_> {
     fn skip_general(&mut self, c: char) -> bool {
         let is_general = self
             .mask
-            .get(self.at..self.at + GENERAL.len())
-            .is_some_and(|word| word.eq_ignore_ascii_case(GENERAL));
+            .get(self.at..self.at + GENERAL_MASK.len())
+            .is_some_and(|word| word.eq_ignore_ascii_case(GENERAL_MASK));
         if !is_general && c != '@' {
             return false;
         }
         (self.out.general, self.out.zeros, self.digits) = (true, 1, 1);
         self.position = MaskPosition::After;
-        self.at += if is_general { GENERAL.len() } else { c.len_utf8() };
+        self.at += if is_general { GENERAL_MASK.len() } else { c.len_utf8() };
         true
     }
 
@@ -133,7 +133,7 @@ impl NumberMaskParser<'_> {
                 self.out.percents += 1;
                 return Ok(Some("%".to_owned()));
             }
-            c if is_bare(c) => return Ok(Some(c.to_string())),
+            c if is_unquoted_literal(c) => return Ok(Some(c.to_string())),
             'E' | 'e' if is_inside => {
                 let (exponent, end) = parse_exponent(self.mask, range)?;
                 self.out.exponent = Some(exponent);
@@ -170,8 +170,8 @@ impl NumberMaskParser<'_> {
             MaskPosition::Decimals => {
                 out.decimals += 1;
                 out.decimal_zeros = if c == '0' { out.decimals } else { out.decimal_zeros };
-                if out.decimals > MOST_DECIMALS {
-                    return mask_error(range, format!("use at most {MOST_DECIMALS} digits after the point"));
+                if out.decimals > MAX_DECIMALS {
+                    return mask_error(range, format!("use at most {MAX_DECIMALS} digits after the point"));
                 }
             }
             MaskPosition::Before | MaskPosition::Whole => {
@@ -180,8 +180,8 @@ impl NumberMaskParser<'_> {
                 self.commas = 0;
                 self.digits += 1;
                 out.zeros += u32::from(c == '0' || out.zeros > 0);
-                if out.zeros > MOST_ZEROS {
-                    return mask_error(range, format!("use at most {MOST_ZEROS} zeros before the point"));
+                if out.zeros > MAX_ZEROS {
+                    return mask_error(range, format!("use at most {MAX_ZEROS} zeros before the point"));
                 }
             }
         }
@@ -251,9 +251,9 @@ fn parse_exponent(mask: &str, range: Range<usize>) -> Result<(Exponent, usize), 
 
 impl NumberMask {
     /// Returns the digit format for engines that have `TO_CHAR`, including thousands separators: `FM999,990.00`.
-    pub fn to_char(&self) -> String {
+    pub fn to_char_format(&self) -> String {
         let mut out = String::from("FM");
-        for digit in (0..WHOLE_DIGITS).rev() {
+        for digit in (0..INTEGER_DIGITS).rev() {
             out.push(if digit < self.zeros.max(1) { '0' } else { '9' });
             if self.grouped && digit > 0 && digit % 3 == 0 {
                 out.push(',');
@@ -278,7 +278,7 @@ impl NumberMask {
     }
 
     /// Returns the format for C's printf, with `'` for thousands separators: `%'.2f`, or `%'d` for integers.
-    pub fn to_printf(&self, is_integer: bool) -> String {
+    pub fn to_printf_format(&self, is_integer: bool) -> String {
         let group = if self.grouped { "'" } else { "" };
         let padded = self.padded_width();
         if is_integer {
@@ -300,7 +300,7 @@ impl NumberMask {
     }
 
     /// Returns Python's format for the digits before the decimal point, without the sign: `{:,d}` or `{:05d}`.
-    pub fn whole_python_format(&self) -> String {
+    pub fn integer_python_format(&self) -> String {
         match self.grouped {
             true => "{:,d}".to_owned(),
             false => format!("{{:0{}d}}", self.zeros),
@@ -308,7 +308,7 @@ impl NumberMask {
     }
 
     /// Returns a regular expression for the characters to remove from the end of a text with ten decimals.
-    pub fn cut_pattern(&self) -> String {
+    pub fn truncation_pattern(&self) -> String {
         let point = if self.decimals == 0 { "[.]" } else { "" };
         format!("{point}[0-9]{{{}}}$", TEXT_DECIMALS - self.decimals)
     }
@@ -348,8 +348,8 @@ mod tests {
         ] {
             let parsed_mask = parse_number_mask(mask).unwrap();
             let formats = (
-                parsed_mask.to_char(),
-                parsed_mask.to_printf(false),
+                parsed_mask.to_char_format(),
+                parsed_mask.to_printf_format(false),
                 parsed_mask.to_python_format(false),
             );
             assert_eq!(formats, (to_char.into(), printf.into(), braces.into()), "{mask}");

@@ -13,7 +13,7 @@ const MAX_REPEATS: u32 = 255;
 const MAX_CHARACTERS: usize = 1000;
 
 /// Characters with a special meaning outside of a character class.
-pub(in crate::check) const SPECIAL: &str = "\\.+*?()|[]{}^$";
+pub(in crate::check) const METACHARACTERS: &str = "\\.+*?()|[]{}^$";
 
 /// Pattern in the syntax of each engine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -217,7 +217,7 @@ impl RegexReader<'_> {
     }
 
     fn literal(&mut self, start: usize, c: char) -> Result<(), RegexError> {
-        self.write_character(start, c, SPECIAL)?;
+        self.write_character(start, c, METACHARACTERS)?;
         self.push_literal(Some(c));
         Ok(())
     }

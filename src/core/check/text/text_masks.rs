@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::mask::{self, DatePart, ElapsedPart};
+use super::mask::{self, ElapsedPart, MaskDatePart};
 use super::number_mask::{Exponent, NumberMask, parse_number_mask};
 use crate::Type;
 use crate::ast::ExprId;
@@ -23,7 +23,7 @@ enum MaskSign {
 
 impl Lowerer<'_> {
     pub(in crate::check) fn lower_text(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let [value, mask] = *values.as_slice() else {
@@ -39,7 +39,7 @@ impl Lowerer<'_> {
             };
             return match mask::parse_elapsed_time(&text) {
                 Ok(parts) => self.format_elapsed(value, &parts, span),
-                Err(refused) => self.report_mask(mask, refused.at, &refused.why),
+                Err(refused) => self.report_invalid_mask(mask, refused.at, &refused.why),
             };
         }
         if let Some(id) = self.format_text_section(value, &text, span) {
@@ -52,16 +52,16 @@ impl Lowerer<'_> {
         if of_dates {
             match mask::parse_date_mask(&text) {
                 Ok(parts) => self.format_date(value, &parts, span),
-                Err(refused) => self.report_mask(mask, refused.at, &refused.why),
+                Err(refused) => self.report_invalid_mask(mask, refused.at, &refused.why),
             }
         } else {
             match mask::split_sections(&text) {
                 Ok(sections) if sections.len() > 1 => self.format_by_sign(value, mask, &sections, span),
                 Ok(_) => match parse_number_mask(&text) {
                     Ok(number) => self.format_number(value, &number, MaskSign::Written, span),
-                    Err(refused) => self.report_mask(mask, refused.at, &refused.why),
+                    Err(refused) => self.report_invalid_mask(mask, refused.at, &refused.why),
                 },
-                Err(refused) => self.report_mask(mask, refused.at, &refused.why),
+                Err(refused) => self.report_invalid_mask(mask, refused.at, &refused.why),
             }
         }
     }
@@ -110,7 +110,7 @@ impl Lowerer<'_> {
                     self.format_number(id, &number, MaskSign::Omitted, span)
                 }
                 (None, Err(refused)) => {
-                    self.report_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
+                    self.report_invalid_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
                 }
             };
             texts.push(text);
@@ -145,7 +145,7 @@ impl Lowerer<'_> {
             ty if ty.is_number() && (!of_dates || self.is_null(value)) => Some(value),
             ty if ty.is_temporal() && of_dates => Some(value),
             Type::Text if of_dates && self.literal_text(value).is_some() => {
-                let date = self.date_literal(value, true);
+                let date = self.convert_date_literal(value, true);
                 (!self.is_error(date)).then_some(date)
             }
             ty => {
@@ -176,7 +176,7 @@ impl Lowerer<'_> {
         }
     }
 
-    fn report_mask(&mut self, id: IrId, range: Range<usize>, why: &str) -> IrId {
+    fn report_invalid_mask(&mut self, id: IrId, range: Range<usize>, why: &str) -> IrId {
         let span = self.span_within(id, range);
         let text = self.source_text(span);
         self.report(
@@ -275,14 +275,16 @@ impl Lowerer<'_> {
             _ => internal::ROUNDED_TEXT,
         };
         let mut call_args = vec![number];
-        call_args.extend([mask.to_printf(is_integer), mask.to_char()].map(|text| self.text_literal(&text, span)));
+        call_args.extend(
+            [mask.to_printf_format(is_integer), mask.to_char_format()].map(|text| self.text_literal(&text, span)),
+        );
         if entry == internal::EXACT_TEXT || entry == internal::GROUPED_TEXT {
             let decimals = mask.decimals.to_string();
             call_args.push(self.program.add_integer(&decimals, span));
         }
         let last = match entry {
-            internal::EXACT_TEXT => mask.cut_pattern(),
-            internal::GROUPED_TEXT | internal::ROUNDED_TEXT => mask.whole_python_format(),
+            internal::EXACT_TEXT => mask.truncation_pattern(),
+            internal::GROUPED_TEXT | internal::ROUNDED_TEXT => mask.integer_python_format(),
             _ => mask.to_python_format(is_integer),
         };
         call_args.push(self.text_literal(&last, span));
@@ -387,8 +389,8 @@ impl Lowerer<'_> {
 
     /// Formats a date. Engines that support all parts of the mask use a single format string. For other engines, the
     /// SQL concatenates the parts.
-    fn format_date(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
-        let timed = parts.iter().any(DatePart::is_time_part);
+    fn format_date(&mut self, value: IrId, parts: &[MaskDatePart], span: Span) -> IrId {
+        let timed = parts.iter().any(MaskDatePart::is_time_part);
         let is_instant = self.program.meta(value).ty == Type::Timestamptz;
         let value = if timed || is_instant {
             self.convert_to(value, Type::Timestamp)
@@ -424,9 +426,9 @@ impl Lowerer<'_> {
 
     /// Uses a single call to format consecutive parts that a plain `TO_CHAR` supports, formats all other parts
     /// separately, and concatenates the results.
-    fn format_date_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
+    fn format_date_parts(&mut self, value: IrId, parts: &[MaskDatePart], span: Span) -> IrId {
         let mut texts = self.take_list();
-        let mut run: Vec<&DatePart> = Vec::new();
+        let mut run: Vec<&MaskDatePart> = Vec::new();
         for part in parts {
             if part.write_plain_to_char(&mut String::new()).is_some() {
                 run.push(part);
@@ -434,24 +436,24 @@ impl Lowerer<'_> {
             }
             self.format_plain_date_parts(value, &mut run, &mut texts, span);
             let number = match part {
-                DatePart::Literal(text) => {
+                MaskDatePart::Literal(text) => {
                     texts.push(self.text_literal(text, span));
                     continue;
                 }
-                DatePart::DayName => {
+                MaskDatePart::DayName => {
                     texts.push(self.add_scalar_call(internal::DAY_OF_WEEK_NAME, &[value], span, "TEXT"));
                     continue;
                 }
-                DatePart::Twelve => {
+                MaskDatePart::Twelve => {
                     let hour = self.text_literal("HH12", span);
                     let hour = self.add_scalar_call(internal::PLAIN_DATE_TEXT, &[value, hour], span, "TEXT");
-                    texts.push(self.replace_match(hour, mask::ZERO, "", span));
+                    texts.push(self.replace_match(hour, mask::LEADING_ZERO_PATTERN, "", span));
                     continue;
                 }
-                DatePart::Month => internal::MONTH_NUM,
-                DatePart::Day => internal::DAY_OF_MONTH,
-                DatePart::Minute => internal::MINUTE,
-                DatePart::Second => internal::SECOND,
+                MaskDatePart::Month => internal::MONTH_NUM,
+                MaskDatePart::Day => internal::DAY_OF_MONTH,
+                MaskDatePart::Minute => internal::MINUTE,
+                MaskDatePart::Second => internal::SECOND,
                 _ => internal::HOUR_OF_DAY,
             };
             let number = self.add_scalar_call(number, &[value], span, "TEXT");
@@ -469,10 +471,16 @@ impl Lowerer<'_> {
         joined.unwrap_or(value)
     }
 
-    fn format_plain_date_parts(&mut self, value: IrId, run: &mut Vec<&DatePart>, texts: &mut Vec<IrId>, span: Span) {
+    fn format_plain_date_parts(
+        &mut self,
+        value: IrId,
+        run: &mut Vec<&MaskDatePart>,
+        texts: &mut Vec<IrId>,
+        span: Span,
+    ) {
         let text = match run.as_slice() {
             [] => return,
-            [DatePart::Literal(text)] => self.text_literal(text, span),
+            [MaskDatePart::Literal(text)] => self.text_literal(text, span),
             parts => {
                 let mut plain = String::new();
                 for part in parts {

@@ -11,7 +11,7 @@ use crate::{Level, Type};
 impl Lowerer<'_> {
     /// Builds an aggregate over a window. The first value is aggregated. The other values are additional arguments,
     /// such as constants.
-    pub(in crate::check) fn window_aggregate(
+    pub(in crate::check) fn build_window_aggregate(
         &mut self,
         id: FunctionId,
         values: &[IrId],
@@ -19,11 +19,11 @@ impl Lowerer<'_> {
         function: &Function,
         span: Span,
     ) -> IrId {
-        self.partitioned_aggregate(id, values, over, &[], function, span)
+        self.build_partitioned_aggregate(id, values, over, &[], function, span)
     }
 
     /// Builds an aggregate over a window, restricted to rows with the same values in `partition`.
-    pub(in crate::check) fn partitioned_aggregate(
+    pub(in crate::check) fn build_partitioned_aggregate(
         &mut self,
         id: FunctionId,
         values: &[IrId],
@@ -43,7 +43,7 @@ impl Lowerer<'_> {
             .iter()
             .for_each(|value| self.convert_decimal_literal_to_float(*value));
         let parts = match over {
-            WindowFrame::Calendar(range) if range.frame().is_none() => range.parts_at_current_row(),
+            WindowFrame::Calendar(range) if range.frame().is_none() => range.split_at_current_row(),
             _ => None,
         };
         if let Some(parts) = parts {
@@ -58,7 +58,7 @@ impl Lowerer<'_> {
         };
         let partition_keys = &[
             partition,
-            calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by),
+            calendar.as_ref().map_or(&[][..], |calendar| &calendar.partition_keys),
         ]
         .concat();
         let counts = function.nulls == Nulls::Never;
@@ -93,7 +93,7 @@ impl Lowerer<'_> {
         let other = match over {
             WindowFrame::Partition if partition_keys.is_empty() => self.rewrite_window(id, values, meta),
             WindowFrame::Rows { .. } | WindowFrame::Calendar(_) | WindowFrame::Across(_) => {
-                self.rewrite_framed(id, values, over, partition_keys, meta)
+                self.rewrite_framed_window(id, values, over, partition_keys, meta)
             }
             _ => None,
         };

@@ -9,7 +9,7 @@ use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::check::DefinitionRole;
 use crate::check::lower::Lowerer;
-use crate::check::names::{NameTarget, SymbolKey};
+use crate::check::names::{GroupingKey, NameTarget};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
@@ -17,7 +17,7 @@ use crate::{Level, Type};
 
 impl Lowerer<'_> {
     pub(in crate::check) fn lower_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let [value, rows, ..] = *values.as_slice() else {
@@ -61,7 +61,7 @@ impl Lowerer<'_> {
         self.convert_decimal_literal_to_float(value);
         let count = self.program.add_integer(&rows.unsigned_abs().to_string(), span);
         let function = if rows < 0 { internal::LAG } else { internal::LEAD };
-        self.window_call(function, &[value, count], WindowFrame::Ordered, true, span)
+        self.build_window_call(function, &[value, count], WindowFrame::Ordered, true, span)
     }
 
     /// Returns the row offset of OFFSET, which must be a constant. Reports other expressions.
@@ -140,12 +140,12 @@ impl Lowerer<'_> {
         if meta.is_constant() {
             return value;
         }
-        self.value_at_end(value, bound, &[], meta.nullable, span)
+        self.value_at_bound(value, bound, &[], meta.nullable, span)
     }
 
     /// Builds the value in the first or last row of the partition, restricted to rows with the same values in
     /// `partition`.
-    pub(in crate::check) fn value_at_end(
+    pub(in crate::check) fn value_at_bound(
         &mut self,
         value: IrId,
         bound: FrameBound,
@@ -164,19 +164,19 @@ impl Lowerer<'_> {
             ),
             _ => (internal::FIRST_VALUE, WindowFrame::Ordered),
         };
-        self.partitioned_call(entry, &[value], (over, partition), nullable, span)
+        self.build_partitioned_call(entry, &[value], (over, partition), nullable, span)
     }
 
     pub(in crate::check) fn lower_row(&mut self, function: &Function, span: Span) -> IrId {
         if !self.check_window_allowed(function.name, None, span) || !self.has_order(function.name, span) {
             return self.add_error(span);
         }
-        self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span)
+        self.build_window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span)
     }
 
     /// Builds a call to a window function that has a single overload. The type of the result is the type of the first
     /// argument, or integer if there are no arguments.
-    pub(in crate::check) fn window_call(
+    pub(in crate::check) fn build_window_call(
         &mut self,
         entry: FunctionId,
         args: &[IrId],
@@ -184,11 +184,11 @@ impl Lowerer<'_> {
         nullable: bool,
         span: Span,
     ) -> IrId {
-        self.partitioned_call(entry, args, (over, &[]), nullable, span)
+        self.build_partitioned_call(entry, args, (over, &[]), nullable, span)
     }
 
-    /// Builds a call like `window_call`, restricted to rows with the same values in `partition`.
-    fn partitioned_call(
+    /// Builds a call like `build_window_call`, restricted to rows with the same values in `partition`.
+    fn build_partitioned_call(
         &mut self,
         entry: FunctionId,
         args: &[IrId],
@@ -306,10 +306,10 @@ impl Lowerer<'_> {
             }
             _ => (String::new(), false),
         };
-        let key_name = |key: &SymbolKey| match *key {
-            SymbolKey::Column(column) => target(NameTarget::Column(column)),
-            SymbolKey::Definition(index) => target(NameTarget::Definition(index)),
-            SymbolKey::Timeframe(base, frame) => (format!("{}[{}]", target(base).0, frame.text(self.source)), true),
+        let key_name = |key: &GroupingKey| match *key {
+            GroupingKey::Column(column) => target(NameTarget::Column(column)),
+            GroupingKey::Definition(index) => target(NameTarget::Definition(index)),
+            GroupingKey::Timeframe(base, frame) => (format!("{}[{}]", target(base).0, frame.text(self.source)), true),
         };
         let keys: Vec<(String, bool)> = self.names.keys.iter().map(key_name).collect();
         let dated = keys.iter().find(|(_, dated)| *dated);

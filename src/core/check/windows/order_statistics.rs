@@ -26,7 +26,7 @@ impl Lowerer<'_> {
         args: &[ExprId],
         span: Span,
     ) -> IrId {
-        let Some(values) = self.lower_values(args) else {
+        let Some(values) = self.lower_arguments(args) else {
             return self.add_error(span);
         };
         let node = self.lower_order_statistic(lowering, function, &values, OrderedValues::Group, span);
@@ -52,7 +52,7 @@ impl Lowerer<'_> {
             let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
             if lowering == Lowering::Nth && among == OrderedValues::Group && self.scope.strata && is_key {
                 return self
-                    .nth_by_key(function, x, parameter, span)
+                    .build_nth_by_key(function, x, parameter, span)
                     .unwrap_or_else(|| self.add_error(span));
             }
             let param = function.overloads.first().and_then(|overload| overload.params.get(1));
@@ -82,13 +82,16 @@ impl Lowerer<'_> {
             }
         }
         let (id, digits) = match lowering {
-            Lowering::Nth => (own_function, format_bounded(number.trunc(), 1.0, f64::from(i32::MAX))),
-            Lowering::Quartile => (internal::PERCENTILE, format_bounded(number.trunc() / 4.0, 0.0, 1.0)),
+            Lowering::Nth => (
+                own_function,
+                format_if_in_range(number.trunc(), 1.0, f64::from(i32::MAX)),
+            ),
+            Lowering::Quartile => (internal::PERCENTILE, format_if_in_range(number.trunc() / 4.0, 0.0, 1.0)),
             Lowering::PercentileWithin => (
                 own_function,
-                format_bounded(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON),
+                format_if_in_range(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON),
             ),
-            _ => (own_function, format_bounded(number, 0.0, 1.0)),
+            _ => (own_function, format_if_in_range(number, 0.0, 1.0)),
         };
         // A position that is out of range is an error in a spreadsheet. Build the call anyway, so that errors in the
         // other arguments are reported.
@@ -132,7 +135,7 @@ impl Lowerer<'_> {
     }
 
     /// Builds the value at position `nth` of a group, if `nth` is a grouping key.
-    fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
+    fn build_nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
         let nth = match self.program.meta(nth).ty {
             Type::Integer => nth,
             _ => self.add_scalar_call(internal::TO_INTEGER, &[nth], span, function.name),
@@ -160,7 +163,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         match among {
             OrderedValues::Group => self.add_aggregate(id, values, false, span),
-            OrderedValues::Window(over) => self.window_aggregate(id, values, over, function, span),
+            OrderedValues::Window(over) => self.build_window_aggregate(id, values, over, function, span),
             OrderedValues::List => self.aggregate_list_of_cells(id, values, function, span),
         }
     }
@@ -187,6 +190,6 @@ impl Lowerer<'_> {
 }
 
 /// Formats a number. Returns `None` if the number is outside of the given range.
-fn format_bounded(number: f64, least: f64, most: f64) -> Option<String> {
+fn format_if_in_range(number: f64, least: f64, most: f64) -> Option<String> {
     (least..=most).contains(&number).then(|| number.to_string())
 }

@@ -91,7 +91,7 @@ impl Lowerer<'_> {
 
     /// Builds the alternative form of an aggregate over a window frame, for dialects that do not support the call. The
     /// form aggregates a list of the frame's values.
-    pub(in crate::check) fn rewrite_framed(
+    pub(in crate::check) fn rewrite_framed_window(
         &mut self,
         id: FunctionId,
         args: &[IrId],
@@ -148,7 +148,7 @@ impl Lowerer<'_> {
             nullable: true,
             ..meta
         };
-        let call = self.row_call(internal::LISTED, value, of_values);
+        let call = self.build_row_call(internal::LISTED, value, of_values);
         self.program.add_window_call(call, over, partition, of_values)
     }
 
@@ -188,7 +188,7 @@ impl Lowerer<'_> {
             let given_index = own_params.iter().position(|p| p.name == param.name);
             let arg = match given_index {
                 Some(index) => *args.get(index)?,
-                None => self.row_property(param.name, &mut row_properties)?,
+                None => self.build_row_property(param.name, &mut row_properties)?,
             };
             call_args.push(arg);
         }
@@ -199,7 +199,7 @@ impl Lowerer<'_> {
     }
 
     /// Builds the window function for a named property of a row.
-    fn row_property(&mut self, name: &str, row_properties: &mut AggregateRowProperties) -> Option<IrId> {
+    fn build_row_property(&mut self, name: &str, row_properties: &mut AggregateRowProperties) -> Option<IrId> {
         let AggregateRowProperties {
             value: x, rows, span, ..
         } = *row_properties;
@@ -217,11 +217,11 @@ impl Lowerer<'_> {
         let descending = name == "place_down";
         match (name, rows) {
             ("place" | "place_down", AggregateRows::OfGroup) => {
-                let call = self.row_call(internal::ROW_NUMBER, x, meta);
+                let call = self.build_row_call(internal::ROW_NUMBER, x, meta);
                 Some(self.group_window(&[call], GroupWindowKind::Place { descending }, meta))
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
-                let call = self.row_call(internal::ROW_NUMBER, x, meta);
+                let call = self.build_row_call(internal::ROW_NUMBER, x, meta);
                 Some(self.program.add_window_call(
                     call,
                     WindowFrame::Ranked {
@@ -234,44 +234,44 @@ impl Lowerer<'_> {
                 ))
             }
             ("count", AggregateRows::OfGroup) => {
-                let call = self.row_call(internal::COUNTA, x, meta);
+                let call = self.build_row_call(internal::COUNTA, x, meta);
                 Some(self.group_window(&[call], GroupWindowKind::Count, meta))
             }
             ("count", AggregateRows::OfPartition) => {
-                let call = self.row_call(internal::COUNTA, x, meta);
+                let call = self.build_row_call(internal::COUNTA, x, meta);
                 Some(self.program.add_window_call(call, WindowFrame::Partition, &[], meta))
             }
             ("repeats", AggregateRows::OfGroup) => {
-                let call = self.row_call(internal::COUNTA, x, meta);
+                let call = self.build_row_call(internal::COUNTA, x, meta);
                 let same_value = self.add_call(internal::SAME_VALUE, &[x], span);
                 row_properties.repeats =
                     Some(self.group_window(&[call, same_value], GroupWindowKind::Occurrences, meta));
                 row_properties.repeats
             }
             ("repeats", AggregateRows::OfPartition) => {
-                let call = self.row_call(internal::COUNTA, x, meta);
+                let call = self.build_row_call(internal::COUNTA, x, meta);
                 row_properties.repeats = Some(self.program.add_window_call(call, WindowFrame::SameValue, &[], meta));
                 row_properties.repeats
             }
             ("most", AggregateRows::OfPartition) => {
                 let repeats = row_properties
                     .repeats
-                    .or_else(|| self.row_property("repeats", row_properties))?;
-                let call = self.row_call(internal::MAX, repeats, meta);
+                    .or_else(|| self.build_row_property("repeats", row_properties))?;
+                let call = self.build_row_call(internal::MAX, repeats, meta);
                 Some(self.program.add_window_call(call, WindowFrame::Partition, &[], meta))
             }
             ("most", AggregateRows::OfGroup) => {
                 let repeats = row_properties
                     .repeats
-                    .or_else(|| self.row_property("repeats", row_properties))?;
-                let call = self.row_call(internal::MAX, repeats, meta);
+                    .or_else(|| self.build_row_property("repeats", row_properties))?;
+                let call = self.build_row_call(internal::MAX, repeats, meta);
                 Some(self.group_window(&[call], GroupWindowKind::MaxOccurrences, meta))
             }
             _ => None,
         }
     }
 
-    pub(in crate::check) fn row_call(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
+    pub(in crate::check) fn build_row_call(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
         let overload = catalog::first_overload(entry).id;
         self.program
             .add_with_args(|args| Ir::Apply { overload, args }, &[x], meta)
@@ -290,7 +290,7 @@ impl Lowerer<'_> {
             nullable: false,
             ..meta
         };
-        let call = self.row_call(internal::DENSE_RANK, x, number);
+        let call = self.build_row_call(internal::DENSE_RANK, x, number);
         let mut rank = self.program.add_window_call(
             call,
             WindowFrame::Ranked {
@@ -320,7 +320,7 @@ impl Lowerer<'_> {
             nullable: is_nullable,
             ..number
         };
-        let call = self.row_call(internal::MAX, rank, most);
+        let call = self.build_row_call(internal::MAX, rank, most);
         let most = self.program.add_window_call(call, WindowFrame::Partition, &[], most);
         if !is_nullable {
             return Some(most);

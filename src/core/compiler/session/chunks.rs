@@ -50,7 +50,7 @@ pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Ve
         let name = head.name?;
         let start = match before {
             None => Some(part.start),
-            Some(before) => line_after(text, before.end).filter(|start| *start <= head.span.start),
+            Some(before) => next_line_start(text, before.end).filter(|start| *start <= head.span.start),
         };
         if let Some(start) = start {
             if let Some(last) = chunks.last_mut() {
@@ -75,7 +75,7 @@ pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Ve
     }
     for (token, span) in &lexed.tokens {
         let mentions = &mut chunk_at(&mut chunks, span.start)?.mentions;
-        add_mentions(*token, span.text(text), mentions);
+        add_mention_hashes(*token, span.text(text), mentions);
     }
     for chunk in &mut chunks {
         chunk.mentions.sort_unstable();
@@ -83,22 +83,22 @@ pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Ve
     }
     // Comments after the last definition belong to the next chunk.
     let is_whole_file = part.end as usize == text.len();
-    let is_complete = is_whole_file || line_after(text, before?.end) == Some(part.end);
+    let is_complete = is_whole_file || next_line_start(text, before?.end) == Some(part.end);
     (is_complete && !chunks.is_empty()).then_some(chunks)
 }
 
 /// Returns the hashes of the names in a formula.
-pub(super) fn mentioned_names(formula: &str) -> Vec<u64> {
+pub(super) fn hash_mentioned_names(formula: &str) -> Vec<u64> {
     let mut mentions = Vec::new();
     for (token, span) in lex::lex(formula, &mut Vec::new()).tokens {
-        add_mentions(token, span.text(formula), &mut mentions);
+        add_mention_hashes(token, span.text(formula), &mut mentions);
     }
     mentions
 }
 
 /// Adds to `mentions` the hashes of the names that a token may refer to. For a reference such as
 /// `${view.field[month]}`, adds the hash of each part.
-fn add_mentions(token: Token, text: &str, mentions: &mut Vec<u64>) {
+fn add_mention_hashes(token: Token, text: &str, mentions: &mut Vec<u64>) {
     match token {
         Token::Name => mentions.push(hash_name(text)),
         Token::Model => {
@@ -123,7 +123,7 @@ fn chunk_at(chunks: &mut [Chunk], offset: u32) -> Option<&mut Chunk> {
 
 /// Returns the start of the line after an offset. `None` if the offset is in the last line, or in a line that looks
 /// like the description of the next definition, which is possible in a string with several lines.
-fn line_after(text: &str, offset: u32) -> Option<u32> {
+fn next_line_start(text: &str, offset: u32) -> Option<u32> {
     let (before, after) = text.split_at_checked(offset as usize)?;
     let line = before.rfind('\n').map_or(0, |newline| newline + 1);
     let is_description = before.get(line..)?.trim_start().starts_with("///");

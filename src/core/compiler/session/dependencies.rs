@@ -4,39 +4,39 @@ use crate::arena::Arena;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::chunks::Chunk;
-use crate::check::{DefinitionFacts, Link};
+use crate::check::{DefinitionFacts, DependencyLink};
 use crate::span::Span;
 
 /// Number of a chunk. A chunk keeps its number when chunks before it are added or removed.
 pub(super) type ChunkId = u32;
 
 /// Chunk number that stands for the grouping, partition and sort keys in the compiler's options.
-pub(super) const KEYS: ChunkId = ChunkId::MAX;
+pub(super) const KEYS_CHUNK: ChunkId = ChunkId::MAX;
 /// Chunk number of definitions that only represent the start of the next chunk.
 pub(super) const NEXT_CHUNK_START: ChunkId = ChunkId::MAX - 1;
 
 /// Properties of a chunk that are known only after it is compiled.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CheckedFacts {
-    links: Vec<Link>,
-    is_open: bool,
+pub(super) struct CompiledChunkFacts {
+    links: Vec<DependencyLink>,
+    depends_on_shared_types: bool,
     reads_all_names: bool,
     searches: usize,
     /// Length of the SQL.
     pub width: usize,
 }
 
-impl CheckedFacts {
+impl CompiledChunkFacts {
     pub fn add(&mut self, definition: &DefinitionFacts) {
         self.links.extend(&definition.links);
-        self.is_open |= definition.is_open;
+        self.depends_on_shared_types |= definition.is_open;
         self.reads_all_names |= definition.reads_all_names;
         self.searches += definition.searches;
     }
 
     /// Returns whether the types in the chunk depend on the types in other chunks that use the same values.
-    pub fn is_open(&self) -> bool {
-        self.is_open
+    pub fn depends_on_shared_types(&self) -> bool {
+        self.depends_on_shared_types
     }
 }
 
@@ -46,7 +46,7 @@ struct ChunkFacts {
     defines: Vec<u64>,
     mentions: Vec<u64>,
     is_unbalanced: bool,
-    checked: CheckedFacts,
+    checked: CompiledChunkFacts,
 }
 
 /// Chunks with a link to the same subject, such as a string or a column.
@@ -99,7 +99,7 @@ impl Dependencies {
             defines: chunk.defines,
             mentions: chunk.mentions,
             is_unbalanced: chunk.is_unbalanced,
-            checked: CheckedFacts::default(),
+            checked: CompiledChunkFacts::default(),
         };
         let id = self.unused.pop().unwrap_or(self.chunks.len() as ChunkId);
         for name in &facts.defines {
@@ -117,7 +117,7 @@ impl Dependencies {
     }
 
     pub fn remove(&mut self, id: ChunkId) {
-        self.update(id, CheckedFacts::default());
+        self.update(id, CompiledChunkFacts::default());
         let facts = std::mem::take(&mut self.chunks[id as usize]);
         for name in facts.defines {
             remove_from(&mut self.definers, name, id);
@@ -130,7 +130,7 @@ impl Dependencies {
     }
 
     /// Replaces the properties that are known only after the chunk is compiled.
-    pub fn update(&mut self, id: ChunkId, facts: CheckedFacts) {
+    pub fn update(&mut self, id: ChunkId, facts: CompiledChunkFacts) {
         let new_links = facts.links.clone();
         self.searches += facts.searches;
         self.width += facts.width;
@@ -165,7 +165,7 @@ impl Dependencies {
         self.add_links(id, &new_links);
     }
 
-    fn add_links(&mut self, id: ChunkId, links: &[Link]) {
+    fn add_links(&mut self, id: ChunkId, links: &[DependencyLink]) {
         for link in links {
             let linked = self.links.entry(link.subject).or_default();
             if link.is_decisive {
@@ -177,8 +177,8 @@ impl Dependencies {
     }
 
     /// Adds the links of the keys in the options. The keys are part of every compilation.
-    pub fn add_keys(&mut self, facts: &CheckedFacts) {
-        self.add_links(KEYS, &facts.links);
+    pub fn add_keys(&mut self, facts: &CompiledChunkFacts) {
+        self.add_links(KEYS_CHUNK, &facts.links);
     }
 
     /// Returns whether a chunk contains an unmatched bracket.
@@ -196,11 +196,11 @@ impl Dependencies {
         self.chunks[id as usize].defines.iter().any(|name| names.contains(name))
     }
 
-    fn definers_of(&self, name: u64) -> impl Iterator<Item = ChunkId> {
+    fn chunks_defining(&self, name: u64) -> impl Iterator<Item = ChunkId> {
         self.definers.get(&name).into_iter().flatten().copied()
     }
 
-    fn users_of(&self, name: u64) -> impl Iterator<Item = ChunkId> {
+    fn chunks_using(&self, name: u64) -> impl Iterator<Item = ChunkId> {
         self.users.get(&name).into_iter().flatten().copied()
     }
 
@@ -211,7 +211,7 @@ impl Dependencies {
         let linked = new_links.filter_map(|link| self.links.get(&link.subject));
         let active = linked.filter(|linked| !linked.decisive.is_empty());
         let members = active.flat_map(|linked| linked.decisive.iter().chain(&linked.others));
-        chunks.extend(members.filter(|id| **id != KEYS));
+        chunks.extend(members.filter(|id| **id != KEYS_CHUNK));
     }
 
     /// Adds to `chunks` the chunks whose results depend directly on a chunk, except for groups of chunks that were
@@ -219,19 +219,19 @@ impl Dependencies {
     fn find_dependents(&self, id: ChunkId, visited: &mut VisitedGroups, chunks: &mut Vec<ChunkId>) {
         let facts = &self.chunks[id as usize];
         for name in facts.defines.iter().filter(|name| visited.definers.insert(**name)) {
-            chunks.extend(self.definers_of(*name).chain(self.users_of(*name)));
+            chunks.extend(self.chunks_defining(*name).chain(self.chunks_using(*name)));
         }
         // The types in open chunks depend on each other in both directions, so also add the chunks that define the
         // names in this chunk.
-        if facts.checked.is_open {
+        if facts.checked.depends_on_shared_types {
             for name in facts
                 .mentions
                 .iter()
                 .filter(|name| visited.open_definers.insert(**name))
             {
                 chunks.extend(
-                    self.definers_of(*name)
-                        .filter(|id| self.chunks[*id as usize].checked.is_open),
+                    self.chunks_defining(*name)
+                        .filter(|id| self.chunks[*id as usize].checked.depends_on_shared_types),
                 );
             }
         }
@@ -262,7 +262,7 @@ impl Dependencies {
     pub fn chunks_to_compile(&self, affected: &FxHashSet<ChunkId>, keys: &[u64]) -> FxHashSet<ChunkId> {
         // The order in which types are inferred depends on all users of an open chunk.
         let mut with_users = FxHashSet::default();
-        let keys = keys.iter().flat_map(|key| self.definers_of(*key));
+        let keys = keys.iter().flat_map(|key| self.chunks_defining(*key));
         let mut needed_chunks: FxHashSet<ChunkId> = affected.iter().copied().chain(keys).collect();
         let mut queue: Vec<ChunkId> = needed_chunks.iter().copied().collect();
         let (mut visited, mut chunks) = (VisitedGroups::default(), Vec::new());
@@ -270,13 +270,13 @@ impl Dependencies {
             let facts = &self.chunks[id as usize];
             let names = facts.mentions.iter().chain(&facts.defines);
             for name in names.filter(|name| visited.definers.insert(**name)) {
-                chunks.extend(self.definers_of(*name));
+                chunks.extend(self.chunks_defining(*name));
             }
             self.add_linked_chunks(facts, &mut visited.links, &mut chunks);
             queue.extend(chunks.drain(..).filter(|other| needed_chunks.insert(*other)));
-            if facts.checked.is_open || with_users.contains(&id) {
+            if facts.checked.depends_on_shared_types || with_users.contains(&id) {
                 for name in facts.defines.iter().filter(|name| visited.users.insert(**name)) {
-                    for user in self.users_of(*name).filter(|user| with_users.insert(*user)) {
+                    for user in self.chunks_using(*name).filter(|user| with_users.insert(*user)) {
                         needed_chunks.insert(user);
                         queue.push(user);
                     }

@@ -38,18 +38,18 @@ impl TextEdit {
 }
 
 /// Number of bytes to compare at once.
-const BLOCK: usize = 1024;
+const BLOCK_BYTES: usize = 1024;
 
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
-    let equal = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
+    let blocks = a.chunks_exact(BLOCK_BYTES).zip(b.chunks_exact(BLOCK_BYTES));
+    let equal = blocks.take_while(|(a, b)| a == b).count() * BLOCK_BYTES;
     let pairs = bytes_after(a, equal).iter().zip(bytes_after(b, equal));
     equal + pairs.take_while(|(a, b)| a == b).count()
 }
 
 fn common_suffix(a: &[u8], b: &[u8]) -> usize {
-    let blocks = a.rchunks_exact(BLOCK).zip(b.rchunks_exact(BLOCK));
-    let equal = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
+    let blocks = a.rchunks_exact(BLOCK_BYTES).zip(b.rchunks_exact(BLOCK_BYTES));
+    let equal = blocks.take_while(|(a, b)| a == b).count() * BLOCK_BYTES;
     let before = |bytes: &[u8]| bytes.len() - equal;
     let rest = (
         a.get(..before(a)).unwrap_or_default(),
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn edits_are_minimal() {
-        let long = "x".repeat(3 * BLOCK);
+        let long = "x".repeat(3 * BLOCK_BYTES);
         let edit = |start, old_end, new_end| {
             Some(TextEdit {
                 start,
@@ -87,11 +87,11 @@ mod tests {
         let (old, new) = (format!("{long}a{long}"), format!("{long}b{long}"));
         assert_eq!(
             TextEdit::between(&old, &new),
-            edit(3 * BLOCK, 3 * BLOCK + 1, 3 * BLOCK + 1)
+            edit(3 * BLOCK_BYTES, 3 * BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 1)
         );
         assert_eq!(
             TextEdit::between(&old, &long),
-            edit(3 * BLOCK, 6 * BLOCK + 1, 3 * BLOCK)
+            edit(3 * BLOCK_BYTES, 6 * BLOCK_BYTES + 1, 3 * BLOCK_BYTES)
         );
     }
 }

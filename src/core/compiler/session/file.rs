@@ -1,22 +1,22 @@
 //! File of formulas whose definitions are compiled again only if a change affects them.
 
-mod install;
+mod apply_part;
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::chunks::{Chunk, mentioned_names, split_chunks};
-use super::dependencies::{ChunkId, Dependencies, KEYS, NEXT_CHUNK_START};
+use super::chunks::{Chunk, hash_mentioned_names, split_chunks};
+use super::compiled_part::{CompiledPart, PartChunk};
+use super::dependencies::{ChunkId, Dependencies, KEYS_CHUNK, NEXT_CHUNK_START};
 use super::edit::TextEdit;
-use super::part::{CompiledPart, PartChunk};
 use crate::arena::Arena;
 use crate::check::{Context, MAX_CANDIDATES, MAX_SEARCHES, RestOfFile};
 use crate::compiler::{Compiled, Compiler};
 use crate::span::Span;
 
 /// Maximum number of times that an edit is compiled. Each time, more chunks may turn out to be affected.
-const MAX_ROUNDS: usize = 4;
+const MAX_COMPILE_ROUNDS: usize = 4;
 
 /// Chunk at its position in the file.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ struct PlacedChunk {
 }
 
 impl PlacedChunk {
-    fn in_part(self, start: u32) -> PartChunk {
+    fn to_part_chunk(self, start: u32) -> PartChunk {
         PartChunk { start, id: self.id }
     }
 }
@@ -43,9 +43,9 @@ pub(super) struct CompiledFile {
     dependencies: Dependencies,
     /// Whether a definition uses an aggregate.
     has_aggregates: bool,
-    /// Chunk that uses an aggregate, possibly `KEYS`. `None` if no such chunk is known.
+    /// Chunk that uses an aggregate, possibly `KEYS_CHUNK`. `None` if no such chunk is known.
     aggregate: Option<ChunkId>,
-    /// Relation to which all columns belong, and the first chunk (or `KEYS`) that reads one of its columns.
+    /// Relation to which all columns belong, and the first chunk (or `KEYS_CHUNK`) that reads one of its columns.
     common_relation_and_reader: Option<(Arc<str>, ChunkId)>,
     /// Names in the keys of the options.
     key_names: Vec<u64>,
@@ -69,9 +69,9 @@ impl CompiledFile {
     pub fn new(compiler: &Compiler, source: &str, emit: bool) -> Result<Self, Compiled> {
         let split_source = || split_chunks(source, Span::new(0, source.len() as u32), &compiler.options.limits);
         let Some(chunks) = supports_sessions(compiler, source).then(split_source).flatten() else {
-            return Err(compiler
-                .pool
-                .lend_memory(|memory| compiler.run(memory, source, emit, RestOfFile::default(), |_, _| ())));
+            return Err(compiler.pool.with_compile_memory(|memory| {
+                compiler.compile_source(memory, source, emit, RestOfFile::default(), |_, _| ())
+            }));
         };
         let mut dependencies = Dependencies::default();
         let span = |chunk: Chunk| PlacedChunk {
@@ -79,7 +79,7 @@ impl CompiledFile {
             id: dependencies.add(chunk),
         };
         let order: Vec<PlacedChunk> = chunks.into_iter().map(span).collect();
-        let chunks: Vec<PartChunk> = order.iter().map(|chunk| chunk.in_part(chunk.start)).collect();
+        let chunks: Vec<PartChunk> = order.iter().map(|chunk| chunk.to_part_chunk(chunk.start)).collect();
         let part = CompiledPart::new(compiler, source, chunks, emit, RestOfFile::default());
         let mut file = Self {
             emit,
@@ -90,7 +90,7 @@ impl CompiledFile {
             has_aggregates: part.aggregate.is_some(),
             aggregate: part.aggregate,
             common_relation_and_reader: part.common_relation_and_reader,
-            key_names: keys(compiler).flat_map(|key| mentioned_names(key)).collect(),
+            key_names: keys(compiler).flat_map(|key| hash_mentioned_names(key)).collect(),
             recompiled: 0,
             compiled: part.compiled,
         };
@@ -98,7 +98,7 @@ impl CompiledFile {
             file.dependencies.update(chunk.id, facts);
         }
         file.dependencies.add_keys(&part.keys);
-        if part.is_supported && file.is_within_limits(compiler) && part.count == file.count_names() {
+        if part.is_supported && file.is_within_limits(compiler) && part.count == file.count_definitions() {
             Ok(file)
         } else {
             Err(file.compiled)
@@ -117,7 +117,7 @@ impl CompiledFile {
         let Some(region) = region.flatten() else {
             return Err(Some(self));
         };
-        let is_settled_after = |(_, id): &(Arc<str>, ChunkId)| *id == KEYS || self.index(*id) >= region.first;
+        let is_settled_after = |(_, id): &(Arc<str>, ChunkId)| *id == KEYS_CHUNK || self.index(*id) >= region.first;
         if self.common_relation_and_reader.as_ref().is_some_and(is_settled_after) {
             return Err(None);
         }
@@ -135,7 +135,7 @@ impl CompiledFile {
         let first = place_of(edit.start).saturating_sub(1);
         let start = self.chunk(first).start;
         let last = (place_of(edit.old_end) + 1).min(self.order.len() - 1);
-        let end = edit.shift(self.end_of(last));
+        let end = edit.shift(self.chunk_end(last));
         let new = split_chunks(source, Span::new(start, end), &compiler.options.limits)?;
         let mut region = ChangedRegion {
             first,
@@ -190,11 +190,11 @@ impl CompiledFile {
     }
 
     fn chunk_text(&self, index: usize) -> &str {
-        Span::new(self.chunk(index).start, self.end_of(index)).text(&self.text)
+        Span::new(self.chunk(index).start, self.chunk_end(index)).text(&self.text)
     }
 
     /// Returns the number of definitions in the file.
-    fn count_names(&self) -> usize {
+    fn count_definitions(&self) -> usize {
         self.order
             .iter()
             .map(|chunk| self.dependencies.names(chunk.id).len())
@@ -213,7 +213,7 @@ impl CompiledFile {
     }
 
     /// Returns the end offset of a chunk.
-    fn end_of(&self, index: usize) -> u32 {
+    fn chunk_end(&self, index: usize) -> u32 {
         self.order
             .get(index + 1)
             .map_or(self.text.len() as u32, |next| next.start)
@@ -234,7 +234,7 @@ impl CompiledFile {
             .collect();
         let removed: Vec<ChunkId> = (first..last).map(|index| self.chunk(index).id).collect();
         let has_same_names = (first..last)
-            .flat_map(|index| self.names_at(index, &self.text))
+            .flat_map(|index| self.chunk_names(index, &self.text))
             .eq(new_names);
         let mut affected = self.dependencies.dependents(&removed);
         if !has_same_names {
@@ -286,11 +286,12 @@ impl CompiledFile {
     fn compile_affected(&mut self, compiler: &Compiler, mut affected: FxHashSet<ChunkId>) -> Option<CompiledPart> {
         let mut compiled: FxHashSet<ChunkId> = FxHashSet::default();
         let mut last = None;
-        for _ in 0..MAX_ROUNDS {
+        for _ in 0..MAX_COMPILE_ROUNDS {
             self.dependencies.add_dependents(&mut affected);
             let is_global = |id: &ChunkId| {
-                let is_before_settled =
-                    |(_, settled): &(Arc<str>, ChunkId)| *settled != KEYS && self.index(*id) <= self.index(*settled);
+                let is_before_settled = |(_, settled): &(Arc<str>, ChunkId)| {
+                    *settled != KEYS_CHUNK && self.index(*id) <= self.index(*settled)
+                };
                 self.dependencies.defines_any(*id, &self.key_names)
                     || self.common_relation_and_reader.as_ref().is_some_and(is_before_settled)
             };
@@ -324,12 +325,12 @@ impl CompiledFile {
         let mut count = 0;
         for (index, position) in places.iter().copied().enumerate() {
             let chunk = self.chunk(position);
-            chunks.push(chunk.in_part(text.len() as u32));
+            chunks.push(chunk.to_part_chunk(text.len() as u32));
             text.push_str(self.chunk_text(position));
             count += self.dependencies.names(chunk.id).len();
             // The first token of the next definition may affect errors at the end of this definition.
             if position + 1 < self.order.len() && places.get(index + 1) != Some(&(position + 1)) {
-                let name = self.names_at(position + 1, &self.text).next()?;
+                let name = self.chunk_names(position + 1, &self.text).next()?;
                 let start = text.len() as u32;
                 chunks.push(PartChunk {
                     start,
@@ -339,7 +340,7 @@ impl CompiledFile {
             }
         }
         let names: Vec<&str> = (0..self.order.len())
-            .flat_map(|position| self.names_at(position, &self.text))
+            .flat_map(|position| self.chunk_names(position, &self.text))
             .take(MAX_CANDIDATES)
             .collect();
         let rest = RestOfFile {
@@ -357,7 +358,7 @@ impl CompiledFile {
     }
 
     /// Returns the names that a chunk defines.
-    fn names_at<'t>(&self, index: usize, text: &'t str) -> impl Iterator<Item = &'t str> + use<'_, 't> {
+    fn chunk_names<'t>(&self, index: usize, text: &'t str) -> impl Iterator<Item = &'t str> + use<'_, 't> {
         let PlacedChunk { start, id } = self.chunk(index);
         let names = self.dependencies.names(id).iter();
         names.map(move |name| name.shift_right(start).text(text))

@@ -5,10 +5,10 @@
 //! affects, [`part`] compiles these chunks, and [`results`] replaces their results. [`file`] combines these steps.
 
 mod chunks;
+mod compiled_part;
 mod dependencies;
 mod edit;
 mod file;
-mod part;
 mod results;
 
 use std::sync::Arc;
@@ -46,14 +46,14 @@ use file::CompiledFile;
 /// ```
 #[derive(Debug, Default)]
 pub struct FormulaSession {
-    checked: CachedFile,
-    compiled: CachedFile,
+    checked: CachedFormulaFile,
+    compiled: CachedFormulaFile,
     recompiled: Option<usize>,
 }
 
 /// Results of the last call.
 #[derive(Debug, Default)]
-struct CachedFile {
+struct CachedFormulaFile {
     options: Arc<CompilerOptions>,
     /// Last version of the file whose edits can be compiled separately.
     file: Option<Box<CompiledFile>>,
@@ -83,7 +83,7 @@ impl FormulaSession {
     }
 }
 
-impl CachedFile {
+impl CachedFormulaFile {
     fn update(&mut self, compiler: &Compiler, source: &str, emit: bool) -> (&Compiled, Option<usize>) {
         if !Arc::ptr_eq(&self.options, &compiler.options) && self.options != compiler.options {
             self.options = Arc::clone(&compiler.options);

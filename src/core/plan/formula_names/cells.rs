@@ -25,7 +25,7 @@ pub(super) fn cell_name(program: &Program, id: IrId, text: &str) -> Option<Strin
         return Some("pivot_index".to_owned());
     }
     if let WindowFrame::Across(across) = over {
-        return across_row_name(program, function, args, across);
+        return pivot_cell_name(program, function, args, across);
     }
     if function == internal::ROW_NUMBER {
         return (!text.contains('(')).then(|| "row_number".to_owned());
@@ -132,7 +132,7 @@ pub(in crate::plan) fn row_range_name(program: &Program, id: IrId) -> Option<Str
 
 /// Returns a name for a cell in another column of a pivot, such as `revenue_to_the_left`, or for all cells in a
 /// row, such as `row_sum_revenue`.
-fn across_row_name(
+fn pivot_cell_name(
     program: &Program,
     function: crate::catalog::FunctionId,
     args: &[IrId],

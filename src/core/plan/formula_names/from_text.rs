@@ -14,7 +14,7 @@ pub(super) fn name_from_text(text: &str) -> Option<String> {
 
 /// Replaces the operators in a formula with words. Also returns the number of operators.
 pub(super) fn spell_out_operators(text: &str) -> (String, usize) {
-    const WORDS: [(&str, &str); 10] = [
+    const OPERATOR_WORDS: [(&str, &str); 10] = [
         ("<>", "not"),
         (">=", "at_least"),
         ("<=", "at_most"),
@@ -28,7 +28,7 @@ pub(super) fn spell_out_operators(text: &str) -> (String, usize) {
     ];
     let (mut words, mut count, mut rest) = (String::with_capacity(text.len()), 0, text);
     while let Some(next) = rest.chars().next() {
-        match WORDS.iter().find(|(operator, _)| rest.starts_with(operator)) {
+        match OPERATOR_WORDS.iter().find(|(operator, _)| rest.starts_with(operator)) {
             Some((operator, word)) => {
                 words.extend([" ", word, " "]);
                 count += 1;

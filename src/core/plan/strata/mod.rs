@@ -35,17 +35,17 @@ impl Strata {
 
 pub(super) fn assign_strata(
     step: &StepPlan<'_>,
-    reach: &Liveness,
-    cuts: &MaterializedValues,
+    liveness: &Liveness,
+    materialized: &MaterializedValues,
     aliases: &FxHashMap<IrId, String>,
     joined: bool,
 ) -> Strata {
     let program = step.program;
-    let nodes: Vec<IrId> = live_nodes(step, &reach.live).map(|(id, _)| id).collect();
+    let nodes: Vec<IrId> = live_nodes(step, &liveness.live).map(|(id, _)| id).collect();
     let mut assignment = StratumAssignment {
         step,
-        reach,
-        materialized: cuts,
+        liveness,
+        materialized: materialized,
         aliases,
         lookups_follow_filter: joined || step.roles.as_slice().contains(&DefinitionRole::Where),
         stratum: Arena::filled(0, program.len()),
@@ -56,7 +56,7 @@ pub(super) fn assign_strata(
         first_stratum_of_partition_keys: None,
         strata_of_delayed_lookups: FxHashMap::default(),
     };
-    assignment.assign_rows(&nodes);
+    assignment.assign_row_values(&nodes);
     assignment.choose_grouping_stratum(&nodes);
     let mut last = assignment.assign_groups_and_windows();
     if assignment.delay_period_lookups(last) {
@@ -74,7 +74,7 @@ pub(super) fn assign_strata(
 /// State of the assignment: the strata that are known so far.
 struct StratumAssignment<'s> {
     step: &'s StepPlan<'s>,
-    reach: &'s Liveness,
+    liveness: &'s Liveness,
     materialized: &'s MaterializedValues,
     aliases: &'s FxHashMap<IrId, String>,
     /// Whether lookups need a later stratum than the first select. In the second and later strata, joined relations are
@@ -115,14 +115,14 @@ impl StratumAssignment<'_> {
     /// Returns whether a node is computed before the groups and windows.
     fn is_before_windows(&self, id: IrId) -> bool {
         if self.step.grouped {
-            self.reach.rows[id.index()]
+            self.liveness.rows[id.index()]
         } else {
             self.step.program.meta(id).level != Level::Window
         }
     }
 
     /// Assigns row-level values first: filters, keys, helpers and arguments of aggregates.
-    fn assign_rows(&mut self, nodes: &[IrId]) {
+    fn assign_row_values(&mut self, nodes: &[IrId]) {
         let (step, program) = (self.step, self.step.program);
         for id in nodes.iter().copied() {
             if self.is_before_windows(id) {
@@ -130,7 +130,7 @@ impl StratumAssignment<'_> {
             }
         }
         for (index, definition) in program.definitions.iter().enumerate() {
-            if !self.reach.live[index] || definition.failed {
+            if !self.liveness.live[index] || definition.failed {
                 continue;
             }
             match step.roles[index] {
@@ -153,7 +153,7 @@ impl StratumAssignment<'_> {
         // A window over the rows of a group must read the filtered rows and the columns of the keys, and values that
         // use the window must be computed after it.
         let first_window = self.main;
-        for id in nodes.iter().copied().filter(|id| self.reach.rows[id.index()]) {
+        for id in nodes.iter().copied().filter(|id| self.liveness.rows[id.index()]) {
             let least = if let Ir::GroupWindow { .. } = program.node(id) {
                 first_window
             } else {
@@ -172,7 +172,7 @@ impl StratumAssignment<'_> {
             // Constants become columns in the grouping select or in a later select.
             for index in 0..program.definitions.len() {
                 let root = step.definition_root(index);
-                if step.outputs[index] && !step.keys[index] && self.reach.rows[root.index()] {
+                if step.outputs[index] && !step.keys[index] && self.liveness.rows[root.index()] {
                     self.stratum[root.index()] = self.main;
                 }
             }
@@ -265,7 +265,7 @@ impl StratumAssignment<'_> {
         for now in 0..3 {
             for index in program.order.iter().map(|index| *index as usize) {
                 let definition = &program.definitions[index];
-                if self.reach.live[index] && !definition.failed && turn(index) == now && !names_only(index) {
+                if self.liveness.live[index] && !definition.failed && turn(index) == now && !names_only(index) {
                     let nodes_of_definition = needed_nodes(program, definition.first, definition.root);
                     nodes.extend(nodes_of_definition.into_iter().map(|id| (id, index)));
                 }
@@ -330,7 +330,7 @@ impl StratumAssignment<'_> {
         let program = self.step.program;
         (0..program.definitions.len())
             .filter(|index| is_chosen(*index))
-            .map(|index| self.first_stratum_after(program.resolve_names(self.step.definition_root(index))))
+            .map(|index| self.first_stratum_after(program.resolve_references(self.step.definition_root(index))))
             .max()
             .unwrap_or(0)
     }
@@ -340,7 +340,7 @@ impl StratumAssignment<'_> {
 /// expressions can read these helpers only in later strata. Empty if the step does not group rows.
 fn key_reading_helpers(
     step: &StepPlan<'_>,
-    cuts: &MaterializedValues,
+    materialized: &MaterializedValues,
     aliases: &FxHashMap<IrId, String>,
 ) -> Arena<bool> {
     let program = step.program;
@@ -356,7 +356,7 @@ fn key_reading_helpers(
         let computed_key = |id: IrId| match program.node(id) {
             Ir::Definition(definition_index) if step.keys[definition_index as usize] => {
                 let root = program.definition_root(definition_index);
-                !cuts.contains(root) && !is_plain_column(program, cuts, root)
+                !materialized.contains(root) && !is_plain_column(program, materialized, root)
             }
             Ir::Definition(definition_index) => of_keys[definition_index as usize],
             _ => aliases.contains_key(&id),
@@ -369,10 +369,10 @@ fn key_reading_helpers(
 }
 
 /// Returns whether the SQL of a key is a column name, which every engine recognizes as a key even inside an expression.
-fn is_plain_column(program: &Program, cuts: &MaterializedValues, root: IrId) -> bool {
+fn is_plain_column(program: &Program, materialized: &MaterializedValues, root: IrId) -> bool {
     // Resolve a helper that is not a column to its value.
-    let root = program.resolve_names_until(root, |name, _| cuts.contains(name));
-    if cuts.contains(root) {
+    let root = program.resolve_references_until(root, |name, _| materialized.contains(name));
+    if materialized.contains(root) {
         return true;
     }
     let merged = |column: u32| !program.columns[column as usize].merged.is_empty();
@@ -405,13 +405,13 @@ fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> A
     is_used
 }
 
-fn key_stratum(step: &StepPlan<'_>, cuts: &MaterializedValues, stage: &Arena<u32>, index: usize) -> u32 {
+fn key_stratum(step: &StepPlan<'_>, materialized: &MaterializedValues, stratum: &Arena<u32>, index: usize) -> u32 {
     let root = step.definition_root(index);
     match step.program.node(root) {
         Ir::Definition(definition_index) => {
             let root = step.program.definition_root(definition_index);
-            stage[root.index()] + u32::from(cuts.contains(root))
+            stratum[root.index()] + u32::from(materialized.contains(root))
         }
-        _ => stage[root.index()],
+        _ => stratum[root.index()],
     }
 }

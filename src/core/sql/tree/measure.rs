@@ -1,13 +1,13 @@
 //! Widths and precedence of SQL expressions, which determine line breaks and parentheses.
 
-use super::{Brackets, Sql, SqlId, SqlSlice, SqlTree, TOO_WIDE};
+use super::{Brackets, NEVER_FITS_WIDTH, Sql, SqlId, SqlSlice, SqlTree};
 use crate::sql::precedence::{self, OperandSide};
 
 impl SqlTree {
     /// Returns the width on one line, the precedence, and the operands that need parentheses.
     #[inline(always)]
     pub(super) fn measure_node(&self, node: &Sql) -> (u32, u8, Brackets) {
-        use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
+        use precedence::{ATOM, COMPARE, KEYWORD_EXPR, NEGATIVE, NONPORTABLE_STRENGTH, NOT};
         let mut brackets = Brackets::default();
         let mut operand =
             |position: u8, id: SqlId, side: OperandSide| self.measure_operand(id, side, position, &mut brackets);
@@ -15,14 +15,18 @@ impl SqlTree {
         let (width, strength) = match *node {
             Sql::Word(word) => (
                 word.len() as u32,
-                if word.bytes().any(|b| b == b' ') { SPACED } else { ATOM },
+                if word.bytes().any(|b| b == b' ') {
+                    KEYWORD_EXPR
+                } else {
+                    ATOM
+                },
             ),
             Sql::Text { first, len } => {
                 let negative = self.text.as_bytes().get(first as usize) == Some(&b'-');
                 (len, if negative { NEGATIVE } else { ATOM })
             }
             Sql::Macro { len, .. } => (len, ATOM),
-            Sql::Subquery { .. } => (TOO_WIDE, ATOM),
+            Sql::Subquery { .. } => (NEVER_FITS_WIDTH, ATOM),
             Sql::Field { qualifier, name } => (self.width(qualifier).saturating_add(1 + self.width(name)), ATOM),
             Sql::Call { name, args } => (list(args, 2).saturating_add(name.len() as u32 + 2), ATOM),
             Sql::Binary { op, left, right } => {
@@ -37,20 +41,20 @@ impl SqlTree {
                 ATOM,
             ),
             Sql::Postfix { op, x } => (
-                operand(0, x, OperandSide::Of(OTHER)).saturating_add(op.len() as u32 + 1),
+                operand(0, x, OperandSide::Of(NONPORTABLE_STRENGTH)).saturating_add(op.len() as u32 + 1),
                 COMPARE,
             ),
             Sql::In { x, negated, args } => {
                 let words = if negated { 10 } else { 6 };
                 (
-                    operand(0, x, OperandSide::Of(OTHER))
+                    operand(0, x, OperandSide::Of(NONPORTABLE_STRENGTH))
                         .saturating_add(list(args, 2))
                         .saturating_add(words),
                     COMPARE,
                 )
             }
             Sql::Between { x, low, high } => {
-                let side = OperandSide::Of(OTHER);
+                let side = OperandSide::Of(NONPORTABLE_STRENGTH);
                 let sum = operand(0, x, side)
                     .saturating_add(operand(1, low, side))
                     .saturating_add(operand(2, high, side));
@@ -60,9 +64,16 @@ impl SqlTree {
             Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
             // An expression with surrounding keywords binds loosely, so it needs parentheses as an operand. Typed
             // literals and ordered-set calls are exceptions, because readers recognize each of them as a single value.
-            Sql::Spaced(args) => (list(args, 1), if self.reads_as_one(args) { ATOM } else { SPACED }),
+            Sql::Spaced(args) => (
+                list(args, 1),
+                if self.is_keyword_phrase(args) {
+                    ATOM
+                } else {
+                    KEYWORD_EXPR
+                },
+            ),
             Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
-            Sql::List(args) => (list(args, 2), SPACED),
+            Sql::List(args) => (list(args, 2), KEYWORD_EXPR),
             Sql::Bracket(args) => (list(args, 2).saturating_add(2), ATOM),
             Sql::Subscript { x, index } => (
                 operand(0, x, OperandSide::Of(ATOM))
@@ -146,7 +157,7 @@ impl SqlTree {
         meta.width.saturating_add(2)
     }
 
-    fn reads_as_one(&self, args: SqlSlice) -> bool {
+    fn is_keyword_phrase(&self, args: SqlSlice) -> bool {
         let args = self.args(args);
         let first_is_type = matches!(
             args.first().map(|a| self.node(*a)),

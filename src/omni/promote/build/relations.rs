@@ -7,7 +7,7 @@ use super::super::fields::{FieldKey, is_column};
 use super::super::joins::Joins;
 use super::super::measures::PerKeyAggregation;
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniFieldKind, OmniReference, OmniRows, find_references};
+use super::super::omni_model::{OmniFieldKind, OmniReference, OmniRowSource, find_references};
 use super::super::spec_text::{SpecJoin, SpecStep};
 use super::view::is_measure;
 use super::{SpecBuilder, SpecOutput, field_key};
@@ -94,19 +94,19 @@ impl SpecBuilder<'_, '_> {
             return;
         };
         let relation = match view.rows {
-            OmniRows::Table => view.table.name.clone(),
+            OmniRowSource::Table => view.table.name.clone(),
             _ => view.name.clone(),
         };
         let why = match view.rows {
-            OmniRows::Table => None,
-            OmniRows::Sql => Some("the rows come from raw SQL: write this SQL in a separate model"),
-            OmniRows::Query => {
+            OmniRowSource::Table => None,
+            OmniRowSource::Sql => Some("the rows come from raw SQL: write this SQL in a separate model"),
+            OmniRowSource::Query => {
                 Some("the rows come from another query: promote that query first, to a model with the name of the view")
             }
         };
         // After the query has been promoted, a model contains the rows of the query view.
         let is_model = self.compiler.options.schema.relation(&relation).is_some();
-        let why = why.filter(|_| view.rows != OmniRows::Query || !is_model);
+        let why = why.filter(|_| view.rows != OmniRowSource::Query || !is_model);
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
             let node = node.unwrap_or(&file.root);
@@ -115,7 +115,7 @@ impl SpecBuilder<'_, '_> {
             self.gaps.push(gap);
         }
         self.spec.from = match &view.table.relation {
-            Some(reference) if view.rows == OmniRows::Table => reference.to_string(),
+            Some(reference) if view.rows == OmniRowSource::Table => reference.to_string(),
             _ => relation.clone(),
         };
         self.add_relation(self.plan.base, self.fields.base_name.clone(), relation);

@@ -108,7 +108,7 @@ impl SqlReader<'_> {
     }
 
     pub(super) fn convert_function(&mut self, name: &str, args: &[&Expr], expr: &Expr) -> Result<FormulaTerm, String> {
-        let sql_function = sql_functions::find(name, self.dialect, args.len());
+        let sql_function = sql_functions::find_equivalent(name, self.dialect, args.len());
         let known_function = sql_function.ok_or_else(|| unsupported_sql(expr))?;
         let args = self.convert_terms(args)?;
         let ty = match known_function.gives {
@@ -208,8 +208,8 @@ impl SqlReader<'_> {
                 term.with_type(ty).with_never_null(true)
             }
             _ => {
-                let sql_function =
-                    sql_functions::find(name, self.dialect, args.len()).filter(|sql_function| sql_function.aggregates);
+                let sql_function = sql_functions::find_equivalent(name, self.dialect, args.len())
+                    .filter(|sql_function| sql_function.aggregates);
                 let Some((known_function, Some(_))) =
                     sql_function.map(|sql_function| (sql_function, filter_term.as_ref()))
                 else {
@@ -274,7 +274,7 @@ impl SqlReader<'_> {
                     return None;
                 };
                 let name = function.name.to_string().to_lowercase();
-                let sql_function = sql_functions::find(&name, self.dialect, args.len())?;
+                let sql_function = sql_functions::find_equivalent(&name, self.dialect, args.len())?;
                 (sql_function.formula == "IF").then_some((*condition, *result, Some(*otherwise)))
             }
             _ => None,

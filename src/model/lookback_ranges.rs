@@ -11,7 +11,7 @@ use crate::span::Span;
 impl SpecCompilation<'_> {
     /// Returns two lengths of time. A run must also write rows that are older than the requested rows by up to the
     /// first length. The run must also read rows that are older than the written rows by up to the second length.
-    pub(super) fn extra_write_and_read_ranges(
+    pub(super) fn write_and_read_lookback(
         &self,
         time: &SourceTimeColumn,
         diagnostics: &mut Vec<Diagnostic>,
@@ -42,8 +42,12 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it looks up rows by a time other than `event_time`")
                     }
-                    CrossRowRead::Window { span, parted_by, inner } => {
-                        let parts = parted_by.iter().filter_map(|key| is_time(step, key));
+                    CrossRowRead::Window {
+                        span,
+                        partition_keys,
+                        inner,
+                    } => {
+                        let parts = partition_keys.iter().filter_map(|key| is_time(step, key));
                         let units: Option<Vec<Option<CalendarUnit>>> =
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
                                 .filter(|u: &Vec<_>| !u.is_empty());
@@ -91,7 +95,7 @@ impl SpecCompilation<'_> {
                 };
                 if !refused.contains(&span) {
                     refused.push(span);
-                    diagnostics.push(unbounded_diagnostic(span, why, time, self));
+                    diagnostics.push(unbounded_read_error(span, why, time, self));
                 }
             }
             out = out.combine(further_out);
@@ -101,13 +105,13 @@ impl SpecCompilation<'_> {
     }
 }
 
-fn unbounded_diagnostic(span: Span, reason: &str, time: &SourceTimeColumn, run: &SpecCompilation<'_>) -> Diagnostic {
+fn unbounded_read_error(span: Span, reason: &str, time: &SourceTimeColumn, run: &SpecCompilation<'_>) -> Diagnostic {
     let text = span.excerpt(run.source);
     let message = format!(
         "`{text}` is not allowed in an incremental model: {reason}, but an incremental run reads only new \
         and late rows"
     );
-    let period = period_to_date(&text, time.units.first().copied());
+    let period = period_to_date_formula(&text, time.units.first().copied());
     let first = period.map_or_else(
         || "read an earlier or later period with `PERIODOFFSET`".to_owned(),
         |period| format!("start the range in the current period, as in `{period}`"),
@@ -120,7 +124,7 @@ fn unbounded_diagnostic(span: Span, reason: &str, time: &SourceTimeColumn, run: 
 
 /// Returns the total since the start of a period for a total over all earlier rows: `SUM(FIRST(x, "year"):x)` for
 /// `SUM(FIRST(x):x)`. `None` for other formulas, and if each row is already a year. `unit` is the period of a row.
-fn period_to_date(text: &str, unit: Option<CalendarUnit>) -> Option<String> {
+fn period_to_date_formula(text: &str, unit: Option<CalendarUnit>) -> Option<String> {
     let (before, range) = text.split_once("FIRST(")?;
     let (value, after) = range.split_once(')')?;
     let is_total = !value.contains([',', '(']) && after.trim_start().starts_with(':');

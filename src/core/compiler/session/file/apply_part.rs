@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::CompiledFile;
+use crate::compiler::session::compiled_part::{CompiledPart, PartChunk};
 use crate::compiler::session::dependencies::NEXT_CHUNK_START;
 use crate::compiler::session::edit::TextEdit;
-use crate::compiler::session::part::{CompiledPart, PartChunk};
-use crate::compiler::session::results::Replacement;
+use crate::compiler::session::results::ChunkReplacement;
 use crate::span::Span;
 
 impl CompiledFile {
@@ -22,7 +22,7 @@ impl CompiledFile {
             match part.chunks.get(index) {
                 _ if span == Span::default() => span,
                 Some(chunk) if span.start <= part.length => {
-                    move_span(span, chunk.start, self.start_of(&part.chunks, index))
+                    move_span(span, chunk.start, self.chunk_start(&part.chunks, index))
                 }
                 _ => move_span(span, part.length, self.text.len() as u32),
             }
@@ -58,7 +58,7 @@ impl CompiledFile {
     }
 
     /// Returns the start offset of a compiled chunk in the file.
-    fn start_of(&self, chunks: &[PartChunk], index: usize) -> u32 {
+    fn chunk_start(&self, chunks: &[PartChunk], index: usize) -> u32 {
         let id = |index: usize| chunks.get(index).map_or(NEXT_CHUNK_START, |chunk| chunk.id);
         if id(index) != NEXT_CHUNK_START {
             return self.chunk(self.index(id(index))).start;
@@ -75,7 +75,7 @@ impl CompiledFile {
         old: Span,
         added: &Range<usize>,
         edit: TextEdit,
-    ) -> (Vec<Replacement>, Vec<Option<usize>>) {
+    ) -> (Vec<ChunkReplacement>, Vec<Option<usize>>) {
         // Returns the old offset of a chunk that the edit did not replace.
         let old_start = |index: usize| match self.order.get(index) {
             _ if index == added.start => old.start,
@@ -83,7 +83,7 @@ impl CompiledFile {
             Some(chunk) if index < added.start => chunk.start,
             Some(chunk) => (chunk.start as usize + edit.old_end - edit.new_end) as u32,
         };
-        let mut replacements: Vec<Replacement> = Vec::new();
+        let mut replacements: Vec<ChunkReplacement> = Vec::new();
         let mut owners = Vec::with_capacity(chunks.len());
         let mut region = None;
         let region_end = if added.end == self.order.len() {
@@ -102,7 +102,7 @@ impl CompiledFile {
             };
             if index >= added.start {
                 region = region.or_else(|| {
-                    replacements.push(Replacement::new(old.start, region_end));
+                    replacements.push(ChunkReplacement::new(old.start, region_end));
                     Some(replacements.len() - 1)
                 });
             }
@@ -112,7 +112,7 @@ impl CompiledFile {
                 _ => {
                     owners.push(Some(replacements.len()));
                     let start = if index == added.end { old.end } else { old_start(index) };
-                    replacements.push(Replacement::new(start, old_start(index + 1)));
+                    replacements.push(ChunkReplacement::new(start, old_start(index + 1)));
                 }
             }
         }

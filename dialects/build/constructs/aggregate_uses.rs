@@ -3,7 +3,7 @@
 use crate::catalogue::Function;
 
 /// Aggregates that are never computed over a window: TEXTJOIN joins only the rows of a group (F0420).
-const GROUPED_ONLY: [&str; 1] = ["string_agg"];
+const NEVER_WINDOWED_AGGREGATES: [&str; 1] = ["string_agg"];
 
 /// Ways in which a query uses an aggregate's template.
 #[derive(Clone, Copy, Default)]
@@ -37,7 +37,7 @@ impl AggregateUses {
                 frame: framed,
                 ..Self::default()
             },
-            "aggregate" if GROUPED_ONLY.contains(&function.name.as_str()) => Self {
+            "aggregate" if NEVER_WINDOWED_AGGREGATES.contains(&function.name.as_str()) => Self {
                 grouped: true,
                 ..Self::default()
             },
@@ -52,7 +52,7 @@ impl AggregateUses {
     }
 
     /// Returns the window clauses that can follow a call, in the form that constructs use.
-    pub(super) fn windows(self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn window_clauses(self) -> impl Iterator<Item = &'static str> {
         [
             (self.partition, " over (partition by)"),
             (self.frame, " over (rows)"),

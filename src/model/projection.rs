@@ -3,8 +3,8 @@
 use formulac_syntax::diag::lists::join_names;
 use rustc_hash::FxHashMap;
 
-use super::join_scope::{JoinedStepInput, name_span, no_column};
-use super::load::{KeptColumns, SpannedText, Step};
+use super::join_scope::{JoinedStepInput, missing_column_error, name_span};
+use super::load::{ColumnProjection, SpannedText, Step};
 use crate::check;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::InputColumn;
@@ -13,25 +13,29 @@ use crate::span::Span;
 
 impl JoinedStepInput<'_> {
     /// Returns the columns in `keep`. `None` if the step keeps all columns of a relation whose columns no schema lists.
-    pub(super) fn kept_columns(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<InputColumn>> {
+    pub(super) fn projected_columns(
+        &self,
+        step: &Step<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Vec<InputColumn>> {
         let relations = &self.input.relations;
         let first = relations.first()?;
         match &step.keep {
-            KeptColumns::Nothing => Some(Vec::new()),
-            KeptColumns::All if first.may_have_unlisted_columns() => None,
-            KeptColumns::All => Some(
+            ColumnProjection::Nothing => Some(Vec::new()),
+            ColumnProjection::All if first.may_have_unlisted_columns() => None,
+            ColumnProjection::All => Some(
                 first
                     .without_struct_fields()
                     .columns()
                     .iter()
-                    .map(|column| self.merged_or_own_column(0, column.name()))
+                    .map(|column| self.resolve_input_column(0, column.name()))
                     .collect(),
             ),
-            KeptColumns::Columns(names) => {
+            ColumnProjection::Columns(names) => {
                 let mut input_columns: Vec<InputColumn> = Vec::new();
                 let mut seen: FxHashMap<String, Span> = FxHashMap::default();
                 for name in names {
-                    let Some(column) = self.kept_column(*name, diagnostics) else {
+                    let Some(column) = self.projected_column(*name, diagnostics) else {
                         continue;
                     };
                     if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), name_span(*name)) {
@@ -55,7 +59,7 @@ impl JoinedStepInput<'_> {
     }
 
     /// Returns the column of a relation, or the merged column if a full join merges it.
-    fn merged_or_own_column(&self, index: usize, name: &str) -> InputColumn {
+    fn resolve_input_column(&self, index: usize, name: &str) -> InputColumn {
         let merged = self
             .merged_columns
             .iter()
@@ -69,7 +73,7 @@ impl JoinedStepInput<'_> {
         }
     }
 
-    fn kept_column(&self, name: SpannedText<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<InputColumn> {
+    fn projected_column(&self, name: SpannedText<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<InputColumn> {
         let relations = &self.input.relations;
         let inner = name
             .text
@@ -89,7 +93,7 @@ impl JoinedStepInput<'_> {
             let relation = relations.get(index)?;
             if relation.position(field).is_none() && !relation.is_open() {
                 let help = || "correct the name".to_owned();
-                diagnostics.push(check::no_column_diagnostic(
+                diagnostics.push(check::missing_column_diagnostic(
                     relation,
                     field,
                     name_span(SpannedText { text: field, ..name }),
@@ -109,14 +113,14 @@ impl JoinedStepInput<'_> {
         // A name in `keep` refers to a column of the previous step or, if the previous step has no such column, of
         // another relation.
         if has(&0) {
-            return Some(self.merged_or_own_column(0, inner));
+            return Some(self.resolve_input_column(0, inner));
         }
         let owners: Vec<usize> = (0..relations.len()).filter(has).collect();
         let merged = self.merged_columns.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
         let open = relations.iter().position(Relation::may_have_unlisted_columns);
         match (owners.as_slice(), merged, open) {
             (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
-                Some(self.merged_or_own_column(*merged.relations.first()?, inner))
+                Some(self.resolve_input_column(*merged.relations.first()?, inner))
             }
             ([owner], ..) => Some(InputColumn {
                 relations: vec![*owner],
@@ -126,7 +130,7 @@ impl JoinedStepInput<'_> {
                 let relation = relations.get(open).filter(|relation| relation.is_marked_incomplete());
                 let help = || "correct the name".to_owned();
                 diagnostics.extend(
-                    relation.map(|relation| check::no_column_diagnostic(relation, inner, name_span(name), help)),
+                    relation.map(|relation| check::missing_column_diagnostic(relation, inner, name_span(name), help)),
                 );
                 Some(InputColumn {
                     relations: vec![open],
@@ -135,7 +139,11 @@ impl JoinedStepInput<'_> {
             }
             ([], ..) => {
                 let whose = relations.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
-                diagnostics.push(no_column(&whose, SpannedText { text: inner, ..name }, relations));
+                diagnostics.push(missing_column_error(
+                    &whose,
+                    SpannedText { text: inner, ..name },
+                    relations,
+                ));
                 None
             }
             (several, ..) => {

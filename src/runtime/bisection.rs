@@ -5,7 +5,7 @@
 /// for which the operation fails individually.
 ///
 /// ```
-/// use formulac_runtime::halves::apply_with_bisection;
+/// use formulac_runtime::bisection::apply_with_bisection;
 /// let has_no_zero = |items: Vec<u32>| if items.contains(&0) { Err(items) } else { Ok(()) };
 /// assert_eq!(apply_with_bisection(vec![1, 0, 2, 3], has_no_zero), [0]);
 /// ```

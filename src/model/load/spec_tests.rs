@@ -1,8 +1,8 @@
 //! Conditions on the model: rules, comparisons with other relations, and examples.
 
-use super::{Loader, SpannedText};
+use super::{SpannedText, SpecLoader};
 use crate::check::is_iso_date;
-use crate::checks::{dbt_name_fault, is_plain_name};
+use crate::checks::{invalid_dbt_name_message, is_identifier};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::keys::RULE;
@@ -11,11 +11,11 @@ use crate::yaml::{self, Node};
 
 /// Condition on every row of the model.
 #[derive(Clone, Debug)]
-pub struct Rule<'y> {
+pub struct SpecRule<'y> {
     pub name: SpannedText<'y>,
     pub check: SpannedText<'y>,
     /// Column that must contain each value of the checked column.
-    pub found_in: Option<FoundIn<'y>>,
+    pub found_in: Option<ReferencedColumn<'y>>,
     pub filter: Option<SpannedText<'y>>,
     /// Whether violations are warnings instead of errors.
     pub only_warns: bool,
@@ -26,7 +26,7 @@ pub struct Rule<'y> {
 
 /// Column of another relation. This column must contain all values in a column of the model.
 #[derive(Clone, Debug)]
-pub struct FoundIn<'y> {
+pub struct ReferencedColumn<'y> {
     pub to: RelationReference,
     pub to_span: Span,
     /// Name of the column in the other relation. `None` if both columns have the same name.
@@ -56,15 +56,15 @@ pub struct SpecExample<'y> {
     pub today: Option<SpannedText<'y>>,
 }
 
-impl<'y> Loader<'y, '_> {
-    pub(super) fn read_rules(&mut self, root: &'y Node) -> Vec<Rule<'y>> {
+impl<'y> SpecLoader<'y, '_> {
+    pub(super) fn read_rules(&mut self, root: &'y Node) -> Vec<SpecRule<'y>> {
         let items = root.items_at("rules");
-        let rules: Vec<Rule<'y>> = items.iter().filter_map(|item| self.read_rule(item)).collect();
+        let rules: Vec<SpecRule<'y>> = items.iter().filter_map(|item| self.read_rule(item)).collect();
         self.report_duplicates("rules", rules.iter().map(|rule| rule.name));
         rules
     }
 
-    fn read_rule(&mut self, node: &'y Node) -> Option<Rule<'y>> {
+    fn read_rule(&mut self, node: &'y Node) -> Option<SpecRule<'y>> {
         let is_long = ["name", "check", "found_in"].iter().any(|key| node.get(key).is_some());
         let pairs = if is_long {
             Vec::new()
@@ -74,15 +74,15 @@ impl<'y> Loader<'y, '_> {
         let rule = match pairs.as_slice() {
             [(name, check)] => {
                 let yaml::NodeKind::Scalar { value: text, .. } = &name.kind else {
-                    self.report_wrong_shape("rules", "a list of `name: formula`", name);
+                    self.report_invalid_shape("rules", "a list of `name: formula`", name);
                     return None;
                 };
                 let Some(formula) = check.text() else {
-                    self.report_rule_below_name(text, check);
+                    self.report_nested_rule(text, check);
                     return None;
                 };
                 self.check_truncated_text(text, check);
-                Rule {
+                SpecRule {
                     name: SpannedText { text, node: name },
                     check: SpannedText {
                         text: formula,
@@ -97,7 +97,7 @@ impl<'y> Loader<'y, '_> {
             }
             _ if is_long => {
                 self.check_keys(node, &[&RULE]);
-                Rule {
+                SpecRule {
                     name: self.text(node, "name")?,
                     check: self.text(node, "check")?,
                     found_in: match node.get("found_in") {
@@ -135,18 +135,18 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports a rule whose value is not a formula, for example `known: {check: …}`.
-    fn report_rule_below_name(&mut self, name: &str, check: &Node) {
+    fn report_nested_rule(&mut self, name: &str, check: &Node) {
         if check.pairs().is_none() {
-            return self.report_wrong_shape(name, "a formula", check);
+            return self.report_invalid_shape(name, "a formula", check);
         }
         let message = format!("`{name}` must be a formula, found {}", check.kind_name());
         let help = format!("write `- {{name: {name}, check: …}}`, with the other keys of the rule next to `name`");
         self.report(Diagnostic::new(Code::WrongShape, check.span, message).with_help(help));
     }
 
-    fn read_found_in(&mut self, node: &'y Node) -> Option<FoundIn<'y>> {
+    fn read_found_in(&mut self, node: &'y Node) -> Option<ReferencedColumn<'y>> {
         let spanned_text = self.text(node, "to")?;
-        Some(FoundIn {
+        Some(ReferencedColumn {
             to: self.parse_relation("to", spanned_text)?,
             to_span: spanned_text.node.span,
             field: self.text(node, "field"),
@@ -220,8 +220,8 @@ impl<'y> Loader<'y, '_> {
     /// Checks whether a name is valid in dbt. The name belongs to an exposure, or to a rule or example that becomes a
     /// dbt test.
     pub(super) fn check_dbt_name(&mut self, description: &str, name: SpannedText<'y>) {
-        if !is_plain_name(name.text) {
-            let (fault, proposed) = dbt_name_fault(name.text, "never_negative");
+        if !is_identifier(name.text) {
+            let (fault, proposed) = invalid_dbt_name_message(name.text, "never_negative");
             self.report(
                 Diagnostic::new(Code::NotADbtName, name.node.span, format!("{fault} for {description}"))
                     .with_help(format!("write `{proposed}`")),

@@ -5,39 +5,41 @@ use std::sync::Arc;
 
 use formulac_syntax::lex::quote_formula_name;
 
-use super::formulas::{AnalysisScope, MetricFormula, NameUse, analyze_in};
+use super::formulas::{AnalysisScope, MetricFormula, NameUse, analyze_in_scope};
 use super::keys::relation_name;
-use super::set_checks::{report_time_with_timeframe, report_unsupported_joins, report_wrong_dates, report_wrong_input};
+use super::set_checks::{
+    report_invalid_dates, report_invalid_input, report_time_with_timeframe, report_unsupported_joins,
+};
 use crate::arena::Arena;
-use crate::catalog_lookup::known_relation;
+use crate::catalog_lookup::schema_relation;
 use crate::check::DefinitionRole;
-use crate::checks::is_plain_name;
+use crate::checks::is_identifier;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::file::SpecFile;
 use crate::keys::METRIC_SET;
-use crate::load::Loader;
+use crate::load::SpecLoader;
 use crate::plan::split_timeframe;
-use crate::schema::lookups::{self, Lookup};
+use crate::schema::lookups::{self, RecordedLookup};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
 use crate::{Level, SpecText, Type};
 
 /// Settings of a metric set that also apply to the models that use it.
-pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
+pub const INHERITED_SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
 
 /// Date or time column of the rows of a metric set.
 #[derive(Clone, Debug)]
-pub struct SetTime {
+pub struct MetricSetTime {
     /// Name without `${}`.
     pub column: String,
     pub grain: Option<String>,
     pub span: Span,
 }
 
-impl SetTime {
+impl MetricSetTime {
     /// Returns the column in formula syntax.
     pub fn reference(&self) -> String {
         quote_formula_name(&self.column)
@@ -78,7 +80,7 @@ pub struct MetricSet {
     pub root: Node,
     /// Metric sets on which this metric set is built. Empty if the metric set has `from`.
     pub sets: Vec<String>,
-    pub time: Option<SetTime>,
+    pub time: Option<MetricSetTime>,
     pub filter: Option<MetricFormula>,
     pub definitions: Arena<MetricFormula>,
     /// Former name of each renamed metric or dimension, in lower case, with its current name.
@@ -114,7 +116,7 @@ impl MetricSet {
     /// Returns the relation of the rows. `None` if the relation is unknown.
     pub fn relation<'c>(&self, compiler: &'c Compiler) -> Option<&'c Relation> {
         let from = self.root.text_at("from")?;
-        known_relation(&compiler.options, &RelationReference::read(from)?)
+        schema_relation(&compiler.options, &RelationReference::read(from)?)
     }
 
     /// Returns a column that a key of the metric set names, such as `time`. The column is qualified with the name of
@@ -122,7 +124,7 @@ impl MetricSet {
     /// relation is known to have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
         let joins = self.root.items_at("joins").iter();
-        let find_relation = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
+        let find_relation = |text: &str| schema_relation(&compiler.options, &RelationReference::read(text)?);
         let joined: Vec<Option<&Relation>> = joins.map(|join| find_relation(join.text_at("to")?)).collect();
         let from = self.relation(compiler);
         let is_plain = !name.contains('.') && self.position(name).is_none();
@@ -139,8 +141,8 @@ impl MetricSet {
 
     /// Returns a key or formula for a period of the metric set's `time`. The time column is qualified if a join makes
     /// it ambiguous.
-    pub fn with_qualified_time(&self, compiler: &Compiler, time: &SetTime, key: &str) -> String {
-        SetTime::qualified(key, &time.column, &self.qualified_column(compiler, &time.column))
+    pub fn with_qualified_time(&self, compiler: &Compiler, time: &MetricSetTime, key: &str) -> String {
+        MetricSetTime::qualified(key, &time.column, &self.qualified_column(compiler, &time.column))
     }
 
     /// Returns whether a name is a column of the metric set's relation that is known to be a date or time.
@@ -169,10 +171,10 @@ impl MetricSet {
     /// Returns whether the time column has a value in every row of the metric set: the column is never NULL, or the
     /// filter compares it with a constant.
     pub fn has_time_in_every_row(&self, compiler: &Compiler) -> bool {
-        let Some(SetTime { column, .. }) = &self.time else {
+        let Some(MetricSetTime { column, .. }) = &self.time else {
             return false;
         };
-        let is_declared = self.with_column(compiler, column, |column| !column.is_nullable()) == Some(true);
+        let is_declared = self.map_column(compiler, column, |column| !column.is_nullable()) == Some(true);
         let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
         let mut bounds = conditions.filter(|condition| !condition.keys.is_empty());
         // A definition with the name of the column may be NULL even if the filter compares the column.
@@ -182,10 +184,10 @@ impl MetricSet {
     }
 
     fn column_type(&self, compiler: &Compiler, name: &str) -> Option<Type> {
-        self.with_column(compiler, name, Column::ty)
+        self.map_column(compiler, name, Column::ty)
     }
 
-    fn with_column<T>(&self, compiler: &Compiler, name: &str, property: impl Fn(&Column) -> T) -> Option<T> {
+    fn map_column<T>(&self, compiler: &Compiler, name: &str, property: impl Fn(&Column) -> T) -> Option<T> {
         let relation = self.relation(compiler).filter(|_| self.position(name).is_none())?;
         Some(property(relation.columns().get(relation.position(name)?)?))
     }
@@ -249,7 +251,7 @@ impl MetricSetWithErrors {
     /// Parses the metric set of a file. Returns `None` if the file is not a metric set.
     pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Option<Self> {
         let root = file.root().filter(|root| is_metric_set(root))?;
-        Some(read_set(compiler, root, file.source, file.path))
+        Some(parse_metric_set(compiler, root, file.source, file.path))
     }
 
     /// Parses the text of a metric set. Returns `None` if the text is not a metric set.
@@ -262,25 +264,25 @@ impl MetricSetWithErrors {
 }
 
 /// Parses a metric set.
-fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) -> MetricSetWithErrors {
+fn parse_metric_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) -> MetricSetWithErrors {
     let mut faults = Vec::new();
-    let mut loader = Loader::new(text, &mut faults);
+    let mut loader = SpecLoader::new(text, &mut faults);
     loader.check_keys(root, &[&METRIC_SET]);
     let step = loader.read_step(root, true);
     let name = loader.text(root, "metric_set");
     let sets = loader.list(root, "sets").unwrap_or_default();
     let time = root.get("time").and_then(read_time);
-    report_wrong_input(root, &mut loader);
+    report_invalid_input(root, &mut loader);
     report_unsupported_joins(root, &mut loader);
     report_time_with_timeframe(root, &mut loader);
-    report_wrong_dates(root, &mut loader);
+    report_invalid_dates(root, &mut loader);
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
     let analysis_scope = AnalysisScope {
         relations: &[],
         types: &column_types(compiler, root),
         is_descending: false,
     };
-    let (formulas, diagnostics) = analyze_in(compiler, &step, text, &analysis_scope);
+    let (formulas, diagnostics) = analyze_in_scope(compiler, &step, text, &analysis_scope);
     // Only these errors are final. The other errors are found again when the metric set is checked with the types of
     // the columns.
     let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
@@ -294,7 +296,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
             errors_in_formulas,
         };
     };
-    if !is_plain_name(name.text) {
+    if !is_identifier(name.text) {
         let message = format!(
             "`{}` is not a valid name for a metric set, because the name is used in formulas",
             name.text
@@ -334,7 +336,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         }
         if let (Some(index), Some(node)) = (set.position(name), keys.get("non_additive")) {
             set.check_has_aggregate(index, node, &mut faults);
-            set.check_metrics_of_all_rows(index, node, &mut faults);
+            set.check_mixed_additivity(index, node, &mut faults);
         }
         faults.extend(set.replacement_error(keys));
         if let Some((node, former)) = keys.get("renamed_from").and_then(|node| Some((node, node.text()?))) {
@@ -359,7 +361,7 @@ pub fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
     let joins = root.items_at("joins");
     let joined = joins.iter().filter_map(|join| join.get("to"));
     let relations = root.get("from").into_iter().chain(joined).filter_map(Node::text);
-    let relations = relations.filter_map(|text| known_relation(&compiler.options, &RelationReference::read(text)?));
+    let relations = relations.filter_map(|text| schema_relation(&compiler.options, &RelationReference::read(text)?));
     let mut types: BTreeMap<String, Type> = BTreeMap::new();
     for column in relations.flat_map(Relation::columns) {
         let ty = types.entry(column.name().to_lowercase()).or_insert(column.ty());
@@ -371,13 +373,13 @@ pub fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
     option_types.chain(types).collect()
 }
 
-fn read_time(node: &Node) -> Option<SetTime> {
+fn read_time(node: &Node) -> Option<MetricSetTime> {
     let column = node.text().or_else(|| node.text_at("column"))?;
     let name = match split_timeframe(column) {
         (name, "") => name,
         _ => column,
     };
-    Some(SetTime {
+    Some(MetricSetTime {
         column: name.to_owned(),
         grain: node.text_at("grain").map(str::to_owned),
         span: node.span,
@@ -391,7 +393,7 @@ pub struct MetricSets {
 }
 
 impl MetricSets {
-    pub fn add(&mut self, set: Arc<MetricSet>) {
+    pub fn insert_metric_set(&mut self, set: Arc<MetricSet>) {
         self.by_name.entry(set.name.to_lowercase()).or_insert(set);
     }
 
@@ -411,12 +413,12 @@ impl MetricSets {
     pub fn get(&self, name: &str) -> Option<&Arc<MetricSet>> {
         let name = name.to_lowercase();
         let set = self.by_name.get(&name);
-        lookups::add_lookup(|| Lookup::MetricSet(name));
+        lookups::add_lookup(|| RecordedLookup::MetricSet(name));
         set
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Arc<MetricSet>> {
-        lookups::add_lookup(|| Lookup::Everything);
+        lookups::add_lookup(|| RecordedLookup::Everything);
         self.by_name.values()
     }
 

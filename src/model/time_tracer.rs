@@ -4,12 +4,14 @@
 use rustc_hash::FxHashMap;
 
 use super::lineage::output_column;
-use super::load::{KeptColumns, Step};
+use super::load::{ColumnProjection, Step};
 use super::lookback::is_nested;
 use super::time_range::{ColumnOrigin, CrossRowRead, TimeLength, TimeOrigin, TruncatedValue};
 use crate::Level;
 use crate::catalog::{internal, overload_owner};
-use crate::check::{DefinitionRole, constant_period, date_part, find_sort_key_to_shift, is_label, split_truncation};
+use crate::check::{
+    DefinitionRole, constant_period, date_part, find_sort_key_to_shift, is_recurring, split_truncation,
+};
 use crate::ir::{CalendarEnd, CalendarRange, CalendarUnit, Ir, IrId, PeriodSide, Program, WindowFrame};
 use crate::plan::{StepInput, StepOutput, StepPlan, used_definitions};
 use crate::schema::Column;
@@ -30,7 +32,7 @@ impl TimeTracer<'_> {
         self.plan.program
     }
 
-    fn time_key(&self, id: IrId) -> TruncatedValue {
+    fn truncated_value(&self, id: IrId) -> TruncatedValue {
         let (mut operand, unit) = split_truncation(self.program(), id);
         // Skip finer truncations, because the month of a day is also the month of the time itself.
         while let (inner, Some(finer)) = split_truncation(self.program(), operand)
@@ -47,20 +49,20 @@ impl TimeTracer<'_> {
     /// Returns a window's partition key as a time. The key may be a longer period of the date in the step's sort key,
     /// such as the month or the fiscal year of a week. In this case, the function returns the time of the sort key,
     /// because all rows of a partition are within one such period.
-    fn period_key(&self, id: IrId, order: &[IrId]) -> TruncatedValue {
+    fn partition_period(&self, id: IrId, order: &[IrId]) -> TruncatedValue {
         let program = self.program();
         let of_sort_key = || {
             let sorted = find_sort_key_to_shift(program, order.iter().copied())?;
             let (part, of_key) = (date_part(program, id)?, date_part(program, sorted)?);
             let timeframe = part
                 .timeframe
-                .filter(|name| part.date == of_key.date && !is_label(name))?;
+                .filter(|name| part.date == of_key.date && !is_recurring(name))?;
             Some(TruncatedValue {
-                base: self.time_key(sorted).base,
+                base: self.truncated_value(sorted).base,
                 unit: Some(constant_period(timeframe)?.unit()),
             })
         };
-        of_sort_key().unwrap_or_else(|| self.time_key(id))
+        of_sort_key().unwrap_or_else(|| self.truncated_value(id))
     }
 
     fn time_origin(&self, time_id: IrId) -> TimeOrigin {
@@ -82,7 +84,7 @@ impl TimeTracer<'_> {
                     signature.push_str(&format!(" {}", program.text(text)));
                 }
             }
-            id = program.resolve_names(*first);
+            id = program.resolve_references(*first);
         }
         match self.time_column(id) {
             Some(column) => TimeOrigin::Value(format!("{signature} of {column:?}")),
@@ -118,7 +120,7 @@ impl TimeTracer<'_> {
         output_column(self.plan, index, self.text).map(|name| name.to_lowercase())
     }
 
-    pub fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, ColumnOrigin> {
+    pub fn output_column_origins(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, ColumnOrigin> {
         let program = self.program();
         let mut time_values = FxHashMap::default();
         // A kept column originates from the input column with the same name, unless a computed column has that name.
@@ -144,9 +146,9 @@ impl TimeTracer<'_> {
                 },
             ))
         };
-        if !matches!(step.keep, KeptColumns::Nothing) {
+        if !matches!(step.keep, ColumnProjection::Nothing) {
             time_values.extend(output.relation.columns().iter().filter_map(kept_value));
-            if let (KeptColumns::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
+            if let (ColumnProjection::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
                 for name in names {
                     let Some((relation, column)) = name.text.split_once('.') else {
                         continue;
@@ -169,7 +171,7 @@ impl TimeTracer<'_> {
             time_values.insert(
                 name,
                 ColumnOrigin {
-                    key: self.time_key(definition.root),
+                    key: self.truncated_value(definition.root),
                     of_rows,
                     span,
                 },
@@ -187,7 +189,8 @@ impl TimeTracer<'_> {
             roots(DefinitionRole::PartitionBy),
         );
         let is_same_value = |first_key: IrId, other: IrId| {
-            program.resolve_names(first_key) == program.resolve_names(other) || self.is_same(first_key, other)
+            program.resolve_references(first_key) == program.resolve_references(other)
+                || self.is_same_key(first_key, other)
         };
         let by_default: Vec<IrId> = match step.partition_by {
             Some(_) => ids.clone(),
@@ -215,8 +218,8 @@ impl TimeTracer<'_> {
                 match program.node(id) {
                     Ir::Window { over, .. } => match program.window_frame(over) {
                         WindowFrame::Across(_) | WindowFrame::PivotColumns => {}
-                        WindowFrame::Calendar(range) if calendar_reach(range).is_some() => {
-                            looks.extend(self.period_read(id, &order, &lengths));
+                        WindowFrame::Calendar(range) if calendar_range_lengths(range).is_some() => {
+                            looks.extend(self.bounded_cross_row_read(id, &order, &lengths));
                         }
                         over_rows => {
                             let keys = match over_rows {
@@ -226,15 +229,25 @@ impl TimeTracer<'_> {
                                 } => &ids,
                                 _ => &by_default,
                             };
-                            let parted_by = program.partition_keys(over);
-                            let parted_by = match (over_rows, parted_by.split_last()) {
-                                (WindowFrame::Ahead { .. }, Some((_, parted_by))) => parted_by,
-                                (WindowFrame::Calendar(range), Some((_, parted_by))) if range.is_sorted() => parted_by,
-                                _ => parted_by,
+                            let partition_keys = program.partition_keys(over);
+                            let partition_keys = match (over_rows, partition_keys.split_last()) {
+                                (WindowFrame::Ahead { .. }, Some((_, partition_keys))) => partition_keys,
+                                (WindowFrame::Calendar(range), Some((_, partition_keys))) if range.is_sorted() => {
+                                    partition_keys
+                                }
+                                _ => partition_keys,
                             };
-                            let periods = parted_by.iter().map(|key| self.period_key(*key, &order));
-                            let parted_by = keys.iter().map(|key| self.time_key(*key)).chain(periods).collect();
-                            looks.push(CrossRowRead::Window { span, parted_by, inner });
+                            let periods = partition_keys.iter().map(|key| self.partition_period(*key, &order));
+                            let partition_keys = keys
+                                .iter()
+                                .map(|key| self.truncated_value(*key))
+                                .chain(periods)
+                                .collect();
+                            looks.push(CrossRowRead::Window {
+                                span,
+                                partition_keys,
+                                inner,
+                            });
                         }
                     },
                     Ir::RowLookup { lookup: find, .. } => {
@@ -250,7 +263,7 @@ impl TimeTracer<'_> {
                         };
                         looks.push(CrossRowRead::Unbounded { span, why });
                     }
-                    Ir::PeriodLookup { .. } => looks.extend(self.period_read(id, &order, &lengths)),
+                    Ir::PeriodLookup { .. } => looks.extend(self.bounded_cross_row_read(id, &order, &lengths)),
                     _ => {}
                 }
             }
@@ -259,7 +272,7 @@ impl TimeTracer<'_> {
     }
 
     /// Returns the other rows on which a value depends, if all of them are within a limited distance from its own row.
-    fn period_read(
+    fn bounded_cross_row_read(
         &self,
         id: IrId,
         order: &[IrId],
@@ -267,7 +280,7 @@ impl TimeTracer<'_> {
     ) -> Option<CrossRowRead> {
         let program = self.program();
         let (back, forth) = *lengths.get(&id)?;
-        let key = find_sort_key_to_shift(program, order.iter().copied()).map(|key| self.time_key(key));
+        let key = find_sort_key_to_shift(program, order.iter().copied()).map(|key| self.truncated_value(key));
         let span = (self.in_file)(program.meta(id).span);
         Some(CrossRowRead::Period {
             span,
@@ -294,7 +307,7 @@ impl TimeTracer<'_> {
             _ => program
                 .operands(id)
                 .map(lengths_of)
-                .fold(Default::default(), longest_lengths),
+                .fold(Default::default(), max_time_lengths),
         }
     }
 
@@ -308,9 +321,12 @@ impl TimeTracer<'_> {
     ) {
         let program = self.program();
         let own_lengths = match program.node(id) {
-            Ir::PeriodLookup { period, .. } => program.periods.try_get(period as usize).map(|p| reach(p.count, p.unit)),
+            Ir::PeriodLookup { period, .. } => program
+                .periods
+                .try_get(period as usize)
+                .map(|p| shift_lengths(p.count, p.unit)),
             Ir::Window { over, .. } => match program.window_frame(over) {
-                WindowFrame::Calendar(range) => calendar_reach(range),
+                WindowFrame::Calendar(range) => calendar_range_lengths(range),
                 _ => None,
             },
             _ => None,
@@ -323,13 +339,13 @@ impl TimeTracer<'_> {
     }
 
     /// Returns whether two keys are the same column, truncated to the same calendar unit.
-    fn is_same(&self, first_key: IrId, other: IrId) -> bool {
-        self.time_key(first_key) == self.time_key(other)
+    fn is_same_key(&self, first_key: IrId, other: IrId) -> bool {
+        self.truncated_value(first_key) == self.truncated_value(other)
     }
 
     /// Returns pairs that a condition requires to be equal. Each pair consists of a value in the step and a column of
     /// the joined relation at this index.
-    pub fn equal_values(&self, root: IrId, index: usize) -> Vec<(TruncatedValue, String)> {
+    pub fn equated_columns(&self, root: IrId, index: usize) -> Vec<(TruncatedValue, String)> {
         let program = self.program();
         let mut pairs = Vec::new();
         let mut stack = vec![root];
@@ -342,7 +358,7 @@ impl TimeTracer<'_> {
                         if let (TimeOrigin::Column(relation_index, name), true) = (self.time_origin(ir_id), index > 0)
                             && relation_index == index
                         {
-                            pairs.push((self.time_key(step_value), name));
+                            pairs.push((self.truncated_value(step_value), name));
                         }
                     }
                 }
@@ -353,7 +369,7 @@ impl TimeTracer<'_> {
     }
 }
 
-fn longest_lengths(
+fn max_time_lengths(
     first_lengths: (TimeLength, TimeLength),
     other: (TimeLength, TimeLength),
 ) -> (TimeLength, TimeLength) {
@@ -361,7 +377,7 @@ fn longest_lengths(
 }
 
 /// Returns the maximum lengths of time by which a shift by a number of calendar units leads back and ahead.
-pub(super) fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
+pub(super) fn shift_lengths(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
     let length = TimeLength::new(unit, count.saturating_abs());
     match count < 0 {
         true => (length, TimeLength::default()),
@@ -371,13 +387,13 @@ pub(super) fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) 
 
 /// Returns how far back and ahead in time a calendar range extends. `None` if the range begins or ends at an end of the
 /// partition.
-pub(super) fn calendar_reach(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
+pub(super) fn calendar_range_lengths(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
     let of_end = |end: CalendarEnd| match end {
         CalendarEnd::Partition(_) => None,
-        CalendarEnd::Period(period, PeriodSide::Start) => Some(reach(-1, period.unit())),
-        CalendarEnd::Period(period, PeriodSide::End) => Some(reach(1, period.unit())),
-        CalendarEnd::Moved(count, unit) => Some(reach(count, unit)),
+        CalendarEnd::Period(period, PeriodSide::Start) => Some(shift_lengths(-1, period.unit())),
+        CalendarEnd::Period(period, PeriodSide::End) => Some(shift_lengths(1, period.unit())),
+        CalendarEnd::Moved(count, unit) => Some(shift_lengths(count, unit)),
         CalendarEnd::After => Some(Default::default()),
     };
-    Some(longest_lengths(of_end(range.from)?, of_end(range.to)?))
+    Some(max_time_lengths(of_end(range.from)?, of_end(range.to)?))
 }

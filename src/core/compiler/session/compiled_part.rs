@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::dependencies::{CheckedFacts, ChunkId, KEYS, NEXT_CHUNK_START};
+use super::dependencies::{ChunkId, CompiledChunkFacts, KEYS_CHUNK, NEXT_CHUNK_START};
 use crate::check::{RestOfFile, collect_dependency_facts};
 use crate::compiler::{Compiled, Compiler};
 use crate::diag::Diagnostic;
@@ -23,10 +23,10 @@ pub(super) struct CompiledPart {
     pub compiled: Compiled,
     pub chunks: Vec<PartChunk>,
     /// Properties of each chunk, in the order of `chunks`.
-    pub facts: Vec<CheckedFacts>,
+    pub facts: Vec<CompiledChunkFacts>,
     /// Properties of the grouping, partition and sort keys in the options.
-    pub keys: CheckedFacts,
-    /// First chunk that uses an aggregate, possibly `KEYS`.
+    pub keys: CompiledChunkFacts,
+    /// First chunk that uses an aggregate, possibly `KEYS_CHUNK`.
     pub aggregate: Option<ChunkId>,
     /// Relation of the first column, to which all other columns must belong, and the chunk that reads the first column.
     /// `None` if only one relation is possible.
@@ -48,9 +48,9 @@ impl CompiledPart {
                 diagnostics: Vec::new(),
                 meanings: Vec::new(),
             },
-            facts: vec![CheckedFacts::default(); chunks.len()],
+            facts: vec![CompiledChunkFacts::default(); chunks.len()],
             chunks,
-            keys: CheckedFacts::default(),
+            keys: CompiledChunkFacts::default(),
             aggregate: None,
             common_relation_and_reader: None,
             count: 0,
@@ -58,8 +58,8 @@ impl CompiledPart {
             is_supported: true,
         };
         let end = text.len() as u32;
-        let compiled = compiler.pool.lend_memory(|memory| {
-            compiler.run(memory, text, emit, rest, |memory, results| match results {
+        let compiled = compiler.pool.with_compile_memory(|memory| {
+            compiler.compile_source(memory, text, emit, rest, |memory, results| match results {
                 None => part.collect_facts(memory),
                 Some((definitions, diagnostics)) => {
                     for definition in definitions {
@@ -70,7 +70,7 @@ impl CompiledPart {
                     }
                     // Errors in the keys and in the name of the relation do not belong to a chunk.
                     let is_outside = |d: &Diagnostic| d.span().start > end || d.span() == Span::default();
-                    part.is_supported = !part.keys.is_open() && !diagnostics.iter().any(is_outside);
+                    part.is_supported = !part.keys.depends_on_shared_types() && !diagnostics.iter().any(is_outside);
                 }
             })
         });
@@ -85,7 +85,7 @@ impl CompiledPart {
         let dependency_facts = collect_dependency_facts(ast, check, program);
         let owner = |part: &Self, definition: u32| match ast.definitions.get(definition as usize) {
             Some(definition) if definition.part == 0 => part.id_at(definition.span.start),
-            _ => KEYS,
+            _ => KEYS_CHUNK,
         };
         for (definition, facts) in ast.definitions.iter().zip(&dependency_facts.definitions) {
             if definition.part > 0 {

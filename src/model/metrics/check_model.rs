@@ -4,13 +4,13 @@
 use formulac_syntax::lex::quote_formula_name;
 
 use super::keys::period_unit;
-use super::set::{MetricSet, MetricSets, SetTime};
+use super::metric_set::{MetricSet, MetricSetTime, MetricSets};
 use crate::yaml;
 
 /// Returns a key for the shortest period that is available in all metric sets that provide the rows. These are the
 /// metric set itself or the metric sets on which it is built. `None` if one of them has no `time`. The key names the
 /// columns, because a metric set may have a column with the name of a period, such as `month`.
-fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
+fn shortest_period_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut metric_sets = vec![set];
     let mut next = 0;
     while let Some(set) = metric_sets.get(next).copied() {
@@ -26,16 +26,16 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
         next += 1;
     }
     metric_sets.retain(|set| set.sets.is_empty());
-    let times: Vec<(&str, &SetTime)> = metric_sets
+    let times: Vec<(&str, &MetricSetTime)> = metric_sets
         .iter()
         .map(|set| Some((set.name.as_str(), set.time.as_ref()?)))
         .collect::<Option<_>>()?;
-    let grain = |time: &SetTime| time.grain.clone().filter(|grain| period_unit(grain).is_some());
+    let grain = |time: &MetricSetTime| time.grain.clone().filter(|grain| period_unit(grain).is_some());
     let grains = times
         .iter()
         .map(|(_, time)| grain(time).unwrap_or_else(|| "day".to_owned()));
     let period = grains.max_by_key(|period| period_unit(period))?;
-    let part = |time: &SetTime| yaml::flow_text(&time.period(&period));
+    let part = |time: &MetricSetTime| yaml::flow_text(&time.period(&period));
     match times.as_slice() {
         [(_, time)] if set.sets.is_empty() => Some(part(time)),
         times => {
@@ -57,8 +57,8 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
 pub const CHECK_MODEL_SUFFIX: &str = "_metrics";
 
 /// Returns the text of the model that checks a metric set by using all its metrics and dimensions.
-pub fn write_set_check_model(set: &MetricSet, sets: &MetricSets) -> String {
-    let mut keys: Vec<String> = time_key(set, sets).into_iter().collect();
+pub fn write_check_model(set: &MetricSet, sets: &MetricSets) -> String {
+    let mut keys: Vec<String> = shortest_period_key(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
     keys.extend(dimensions.map(|formula| yaml::flow_text(&quote_formula_name(&formula.name))));
     format!(
@@ -70,7 +70,7 @@ pub fn write_set_check_model(set: &MetricSet, sets: &MetricSets) -> String {
 }
 
 /// Parts of help texts about steps, each with the corresponding text for a metric set, which has no steps.
-const STEPS_IN_HELP: [(&str, &str); 7] = [
+const STEP_HELP_REPLACEMENTS: [(&str, &str); 7] = [
     (" and `partition_by: []`", ""),
     (
         " in an earlier step with `group_by`",
@@ -87,7 +87,7 @@ const STEPS_IN_HELP: [(&str, &str); 7] = [
 ];
 
 /// Rewrites a help text about steps for the formulas of a metric set.
-pub fn help_in_set(help: &str) -> String {
+pub fn rewrite_help_for_set(help: &str) -> String {
     let replace = |text: String, (steps, set): &(&str, &str)| text.replace(steps, set);
-    STEPS_IN_HELP.iter().fold(help.to_owned(), replace)
+    STEP_HELP_REPLACEMENTS.iter().fold(help.to_owned(), replace)
 }

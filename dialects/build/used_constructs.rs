@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::Function;
-use crate::constructs::{self, AggregateUses, Construct, Results, Scope, Section};
+use crate::constructs::{self, AggregateUses, Construct, ResultClasses, Scope, Section};
 use crate::dialects::{CALLED_FUNCTIONS, Dialect, inserted_function};
-use crate::facts::Used;
+use crate::facts::UsedConstructs;
 use crate::template::Node;
 
 /// Condition on a dialect's facts.
-type Condition = fn(&dyn Fn(&str) -> String) -> bool;
+type FactCondition = fn(&dyn Fn(&str) -> String) -> bool;
 
 /// Clauses that the compiler writes without a template, each with the condition under which a dialect uses it.
-const CLAUSES: [(&str, Condition); 25] = [
+const UNTEMPLATED_CLAUSES: [(&str, FactCondition); 25] = [
     ("with", |_| true),
     ("select distinct", |_| true),
     ("union all", |_| true),
@@ -52,7 +52,7 @@ const CLAUSES: [(&str, Condition); 25] = [
 ];
 
 /// Calls that the compiler writes without a template.
-const CALLS: [&str; 7] = [
+const UNTEMPLATED_CALLS: [&str; 7] = [
     "count(*)",
     "count(*) over (partition by)",
     "coalesce(any...)",
@@ -63,16 +63,20 @@ const CALLS: [&str; 7] = [
 ];
 
 /// Operators that the compiler writes without a template.
-const OPERATORS: [&str; 2] = ["not", "subquery"];
+const UNTEMPLATED_OPERATORS: [&str; 2] = ["not", "subquery"];
 
 /// Classes of values that `verify` and `env diff` return as strings.
 const STRING_CLASSES: [&str; 5] = ["number", "text", "date", "timestamp", "timestamptz"];
 
 /// Facts that contain no information about the warehouse.
-const CHOICES: [&str; 2] = ["sql_family", "sql_parser"];
+const NON_WAREHOUSE_FACTS: [&str; 2] = ["sql_family", "sql_parser"];
 
 /// Returns all constructs of a dialect, and the constructs of each cell in the order of the catalogue.
-pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> (Used, Vec<BTreeSet<Construct>>) {
+pub fn collect_constructs(
+    dialect: &Dialect,
+    functions: &[Function],
+    results: &ResultClasses,
+) -> (UsedConstructs, Vec<BTreeSet<Construct>>) {
     let mut scope = Scope {
         functions,
         types: &dialect.types,
@@ -81,7 +85,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     };
     let days = classes_of_days(dialect, functions, &scope);
     scope.days = &days;
-    let mut used_constructs = Used::new();
+    let mut used_constructs = UsedConstructs::new();
     let mut add = |construct: Construct, user: &dyn Fn() -> String| {
         used_constructs.entry(construct).or_insert_with(user);
     };
@@ -107,23 +111,22 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
         add((Section::Literals, form.clone()), &|| format!("the literal `{name}`"));
     }
     let fact = |name: &str| dialect.fact(name);
-    for (clause, _) in CLAUSES.iter().filter(|(_, condition)| condition(&fact)) {
+    for (clause, _) in UNTEMPLATED_CLAUSES.iter().filter(|(_, condition)| condition(&fact)) {
         add((Section::Clauses, (*clause).to_owned()), &|| "the compiler".to_owned());
     }
-    for call in CALLS {
+    for call in UNTEMPLATED_CALLS {
         add((Section::Calls, call.to_owned()), &|| "the compiler".to_owned());
     }
     let distinct = (fact("is_distinct_from") == "true").then_some("is [not] distinct from");
-    for operator in OPERATORS.into_iter().chain(distinct) {
+    for operator in UNTEMPLATED_OPERATORS.into_iter().chain(distinct) {
         add((Section::Operators, operator.to_owned()), &|| "the compiler".to_owned());
     }
-    for cast in casts(dialect) {
+    for cast in untemplated_casts(dialect) {
         add((Section::Casts, cast), &|| "the compiler".to_owned());
     }
-    for (name, value) in dialect
-        .fact_texts()
-        .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name) && !CALLED_FUNCTIONS.contains(name))
-    {
+    for (name, value) in dialect.fact_texts().filter(|(name, value)| {
+        !value.is_empty() && !NON_WAREHOUSE_FACTS.contains(name) && !CALLED_FUNCTIONS.contains(name)
+    }) {
         // If the value of a fact is SQL, omit the value, because the dialect's file already contains it.
         let text = if value.contains(' ') {
             name.to_owned()
@@ -164,15 +167,15 @@ fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>)
 }
 
 /// Returns the casts that the compiler writes without a template.
-fn casts(dialect: &Dialect) -> Vec<String> {
-    let mut casts = Vec::new();
+fn untemplated_casts(dialect: &Dialect) -> Vec<String> {
+    let mut untemplated_casts = Vec::new();
     let wide = dialect.fact("wide_decimal");
     if !wide.is_empty() {
-        casts.push(format!("cast(decimal as {wide})"));
+        untemplated_casts.push(format!("cast(decimal as {wide})"));
     }
     if dialect.may_return_decimal_or_float() {
         let decimal = dialect.types.iter().find(|(neutral, _)| neutral == "decimal");
-        casts.extend(decimal.map(|(_, name)| format!("cast(number as {name})")));
+        untemplated_casts.extend(decimal.map(|(_, name)| format!("cast(number as {name})")));
     }
     for (neutral, name) in &dialect.types {
         // Columns of a model with a contract are cast to the types that the contract declares.
@@ -182,15 +185,15 @@ fn casts(dialect: &Dialect) -> Vec<String> {
         } else {
             contract_type
         };
-        casts.push(format!("cast({neutral} as {declared})"));
+        untemplated_casts.push(format!("cast({neutral} as {declared})"));
         match neutral.as_str() {
-            "text" => casts.extend(STRING_CLASSES.map(|class| format!("cast({class} as {name})"))),
+            "text" => untemplated_casts.extend(STRING_CLASSES.map(|class| format!("cast({class} as {name})"))),
             // `prove` writes the values of its rows as strings, and casts the strings to the types of the columns.
-            "decimal" => casts.push(format!("cast(text as {})", dialect.fact("stored_decimal"))),
-            _ => casts.push(format!("cast(text as {name})")),
+            "decimal" => untemplated_casts.push(format!("cast(text as {})", dialect.fact("stored_decimal"))),
+            _ => untemplated_casts.push(format!("cast(text as {name})")),
         }
     }
-    casts
+    untemplated_casts
 }
 
 /// Adds to each cell the constructs of the internal entries that its placeholders insert, such as `to_float` for
@@ -232,11 +235,11 @@ fn add_inserted_constructs(dialect: &Dialect, functions: &[Function], cells: &mu
 }
 
 /// Returns the names of the functions in the constructs.
-pub fn called_functions(used_constructs: &Used) -> impl Iterator<Item = String> {
+pub fn called_functions(used_constructs: &UsedConstructs) -> impl Iterator<Item = String> {
     let calls = used_constructs.keys().filter(|(section, _)| *section == Section::Calls);
     calls
         .filter_map(|(_, text)| text.split_once('('))
-        .map(|(name, _)| constructs::plain_name(name).to_owned())
+        .map(|(name, _)| constructs::strip_safe_prefix(name).to_owned())
 }
 
 /// Returns the parameters that a query refers to in `name in ('…', '…')`, or as `@@name`.

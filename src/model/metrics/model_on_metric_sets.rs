@@ -6,20 +6,20 @@ use formulac_syntax::diag::lists::{join_first, join_words, quote_names};
 use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, analyze};
-use super::set::{MetricSet, MetricSets};
+use super::metric_set::{MetricSet, MetricSets};
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::keys::{MODEL, OVER_SETS, STEP};
-use crate::load::{Loader, SpannedText, SpecKind, Step};
+use crate::keys::{METRIC_SET_STEP, MODEL, STEP};
+use crate::load::{SpannedText, SpecLoader, SpecOrigin, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
 /// Metric in the list `metrics`, or dimension in `group_by`.
 #[derive(Clone, Debug)]
 pub struct ListedMetric {
-    /// Index of the metric set in [`ModelOverSets::sets`].
+    /// Index of the metric set in [`ModelOnMetricSets::sets`].
     pub set: usize,
     /// Index of the definition in the metric set.
     pub metric: usize,
@@ -34,13 +34,13 @@ pub struct ModelKey {
     /// Text of the entry, or name of a mapped key.
     pub text: String,
     /// Key of each metric set, by the set's name. Empty if the entry is not a mapping.
-    pub mapping: Vec<MappedColumn>,
+    pub mapping: Vec<MetricSetKeyColumn>,
     pub span: Span,
 }
 
 /// Column of one metric set in a mapped key.
 #[derive(Clone, Debug)]
-pub struct MappedColumn {
+pub struct MetricSetKeyColumn {
     pub set: String,
     pub set_span: Span,
     pub column: String,
@@ -49,14 +49,14 @@ pub struct MappedColumn {
 
 impl ModelKey {
     /// Returns the column of a metric set, if the key is a mapping that names the set.
-    pub fn mapped_column(&self, set: &MetricSet) -> Option<&MappedColumn> {
+    pub fn key_column_of_set(&self, set: &MetricSet) -> Option<&MetricSetKeyColumn> {
         let mut parts = self.mapping.iter();
         parts.find(|part| part.set.eq_ignore_ascii_case(&set.name))
     }
 }
 
 /// Model built on metric sets.
-pub struct ModelOverSets<'y> {
+pub struct ModelOnMetricSets<'y> {
     pub root: &'y Node,
     /// Node of the first step, which is the root if the spec has no `steps`.
     pub step: &'y Node,
@@ -76,7 +76,7 @@ pub struct ModelOverSets<'y> {
     pub order_by: Option<Vec<MetricFormula>>,
     pub partition_by: Option<Vec<MetricFormula>>,
     pub span: Span,
-    pub kind: SpecKind,
+    pub kind: SpecOrigin,
     /// Names of the spec's steps and of the steps generated so far, in lower case.
     pub taken_names: FxHashSet<String>,
 }
@@ -105,29 +105,29 @@ pub fn read_model<'y>(
     compiler: &Compiler,
     sets: &MetricSets,
     (root, source): (&'y Node, &'y str),
-    kind: SpecKind,
+    kind: SpecOrigin,
     faults: &mut Vec<Diagnostic>,
-) -> Option<ModelOverSets<'y>> {
+) -> Option<ModelOnMetricSets<'y>> {
     let step_node = find_step_over_metric_sets(root)?;
-    let mut loader = Loader::new(source, faults);
+    let mut loader = SpecLoader::new(source, faults);
     let at_top = std::ptr::eq(step_node, root);
     match at_top {
-        true => loader.check_keys(root, &[&OVER_SETS, &MODEL, &STEP]),
+        true => loader.check_keys(root, &[&METRIC_SET_STEP, &MODEL, &STEP]),
         // The keys of the step are checked when the step is read.
         false => {
             loader.report_step_key_next_to_steps(root);
-            loader.check_keys(root, &[&OVER_SETS, &MODEL, &STEP]);
+            loader.check_keys(root, &[&METRIC_SET_STEP, &MODEL, &STEP]);
         }
     }
-    loader.kind = SpecKind::OverSets;
-    report_other_inputs(&mut loader, root, step_node);
+    loader.kind = SpecOrigin::OverSets;
+    report_input_keys(&mut loader, root, step_node);
     // Read the step without `group_by`, because its formulas read metrics, which already have one value per row. The
     // keys in `group_by` are resolved in the metric sets. The names of the step's keys have already been checked.
     let step = Step {
         group_by: Vec::new(),
         ..loader.read_step(step_node, true)
     };
-    let keys = read_keys(&loader, step_node);
+    let keys = read_group_by(&loader, step_node);
     let overrides = loader.list(step_node, "overrides").unwrap_or_default();
     let overrides = overrides
         .iter()
@@ -139,7 +139,7 @@ pub fn read_model<'y>(
     diagnostics.retain(|fault| fault.is_error() && fault.is_syntax());
     let broken = !diagnostics.is_empty();
     faults.append(&mut diagnostics);
-    let mut model = ModelOverSets {
+    let mut model = ModelOnMetricSets {
         root,
         step: step_node,
         source,
@@ -175,7 +175,7 @@ pub fn read_model<'y>(
 }
 
 /// Reports an empty list of metrics, and metrics in later steps.
-fn report_misplaced_metrics(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Node) {
+fn report_misplaced_metrics(loader: &mut SpecLoader<'_, '_>, root: &Node, step_node: &Node) {
     let rest = root
         .get("steps")
         .and_then(Node::items)
@@ -202,7 +202,7 @@ fn report_misplaced_metrics(loader: &mut Loader<'_, '_>, root: &Node, step_node:
 }
 
 /// Reports keys that specify the input of the step, because its metric sets already specify the input.
-fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Node) {
+fn report_input_keys(loader: &mut SpecLoader<'_, '_>, root: &Node, step_node: &Node) {
     for key in ["from", "joins", "keep", "columns"] {
         let Some(value) = step_node.get(key).or_else(|| root.get(key).filter(|_| key == "from")) else {
             continue;
@@ -222,7 +222,7 @@ fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Nod
 /// Entry of `metrics`: an optional new name, and the metric.
 type MetricEntry = (Option<String>, String, Span);
 
-fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
+fn metric_entries(loader: &SpecLoader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
     let mut entries: Vec<MetricEntry> = Vec::new();
     let Some(node) = step.get("metrics") else {
         return entries;
@@ -253,11 +253,11 @@ fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
 /// Returns the metrics that a step lists, each with its column name if the step renames it.
 pub fn listed_metrics(step: &Node, source: &str) -> Vec<(Option<String>, String)> {
     let mut faults = Vec::new();
-    let entries = metric_entries(&Loader::new(source, &mut faults), step);
+    let entries = metric_entries(&SpecLoader::new(source, &mut faults), step);
     entries.into_iter().map(|(name, metric, _)| (name, metric)).collect()
 }
 
-pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
+pub fn read_group_by(loader: &SpecLoader<'_, '_>, step: &Node) -> Vec<ModelKey> {
     let Some(node) = step.get("group_by") else {
         return Vec::new();
     };
@@ -282,7 +282,7 @@ pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
         for (name, mapping) in item.pairs().unwrap_or_default() {
             let parts = mapping.pairs().unwrap_or_default().iter();
             let parts = parts.filter_map(|(set, column)| {
-                Some(MappedColumn {
+                Some(MetricSetKeyColumn {
                     set: set.text()?.to_owned(),
                     set_span: set.span,
                     column: column.text()?.to_owned(),
@@ -299,7 +299,7 @@ pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
     keys
 }
 
-impl ModelOverSets<'_> {
+impl ModelOnMetricSets<'_> {
     /// Stores the formulas of the step in the model's fields, depending on their roles.
     fn add_formulas(&mut self, formulas: Vec<MetricFormula>) {
         for formula in formulas {
@@ -375,15 +375,15 @@ impl ModelOverSets<'_> {
         };
         let (set_name, metric) = (set_name.trim(), metric.trim());
         let Some(set) = sets.get(set_name) else {
-            faults.push(unknown_set(set_name, *span, sets, None));
+            faults.push(unknown_set_error(set_name, *span, sets, None));
             return;
         };
         let index = self.add_set(set);
         if metric == "*" {
             for (metric, formula) in set.definitions.iter().enumerate() {
                 // These errors are reported when the metric set itself is checked.
-                if formula.is_broken && self.kind != SpecKind::WholeSet {
-                    faults.push(broken_metric(set, formula, *span));
+                if formula.is_broken && self.kind != SpecOrigin::WholeSet {
+                    faults.push(invalid_metric_error(set, formula, *span));
                 } else if set.is_metric(formula) {
                     self.listed_metrics.push(ListedMetric {
                         set: index,
@@ -405,20 +405,20 @@ impl ModelOverSets<'_> {
                     format!("write `{set_name}.{present}`, or `{{{column}: {current}}}` to keep the name of the column")
                 }
             };
-            faults.push(set.renamed_metric(metric, present, *span).with_help(help));
+            faults.push(set.renamed_metric_warning(metric, present, *span).with_help(help));
         }
         let metric_formula = set
             .position(present)
             .map(|definition_index| &set.definitions[definition_index]);
         if let Some(formula) = metric_formula.filter(|formula| formula.is_broken) {
-            faults.push(broken_metric(set, formula, *span));
+            faults.push(invalid_metric_error(set, formula, *span));
             return;
         }
         let Some(found) = set
             .position(present)
             .filter(|definition_index| set.is_metric(&set.definitions[*definition_index]))
         else {
-            faults.push(unknown_metric(set, metric, *span));
+            faults.push(unknown_metric_error(set, metric, *span));
             return;
         };
         let name = renamed.clone().unwrap_or_else(|| match former {
@@ -447,7 +447,7 @@ impl ModelOverSets<'_> {
         let mut next = 0;
         while let Some(set) = self.sets.try_get(next).cloned() {
             // The errors in the metric set itself have already been reported.
-            let is_checked = self.kind == SpecKind::WholeSet && next == 0;
+            let is_checked = self.kind == SpecOrigin::WholeSet && next == 0;
             let set_faults = set.faults.iter().filter(|_| !is_checked).cloned();
             faults.extend(set_faults.map(|fault| self.to_model_error(&set, fault)));
             for name in &set.sets {
@@ -455,7 +455,7 @@ impl ModelOverSets<'_> {
                     Some(base_set) => {
                         self.add_set(base_set);
                     }
-                    None => faults.push(unknown_set(name, self.span, sets, Some(&set))),
+                    None => faults.push(unknown_set_error(name, self.span, sets, Some(&set))),
                 }
             }
             next += 1;
@@ -501,7 +501,7 @@ impl ModelOverSets<'_> {
     /// step that is treated like a metric set is in the spec, which is file 0.
     pub fn file_number_of_set(&self, set: usize) -> u16 {
         match self.kind {
-            SpecKind::Periods => 0,
+            SpecOrigin::Periods => 0,
             _ => set as u16 + 1,
         }
     }
@@ -518,7 +518,7 @@ impl ModelOverSets<'_> {
 }
 
 /// Reports a metric set that does not exist. `user` is the metric set that refers to it.
-pub fn unknown_set(name: &str, span: Span, sets: &MetricSets, user: Option<&MetricSet>) -> Diagnostic {
+pub fn unknown_set_error(name: &str, span: Span, sets: &MetricSets, user: Option<&MetricSet>) -> Diagnostic {
     let fault = Diagnostic::new(Code::UnknownMetric, span, format!("there is no metric set `{name}`"));
     let is_other = |name: &&str| user.is_none_or(|user| !user.name.eq_ignore_ascii_case(name));
     let names = || sets.names().filter(is_other);
@@ -535,7 +535,7 @@ pub fn unknown_set(name: &str, span: Span, sets: &MetricSets, user: Option<&Metr
 }
 
 /// Reports a metric whose formula has an error.
-fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagnostic {
+fn invalid_metric_error(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagnostic {
     let file = set
         .path
         .as_deref()
@@ -548,7 +548,7 @@ fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagno
 }
 
 /// Reports a metric that a metric set does not contain.
-pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
+pub fn unknown_metric_error(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
     let names = || set.metrics().map(|metric| metric.name.as_str());
     if set.position_by_any_name(name).is_some() {
         return Diagnostic::new(
