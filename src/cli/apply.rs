@@ -31,32 +31,32 @@ pub fn compare_with_files(
     obsolete: Vec<PathBuf>,
     dialect: Dialect,
 ) -> Result<PendingFileChanges, Failure> {
-    let mut delivery = PendingFileChanges {
+    let mut pending_changes = PendingFileChanges {
         removed: obsolete,
         ..PendingFileChanges::default()
     };
     for planned in files {
         match planned.read_current_content()? {
-            CurrentContent::Same => delivery.unchanged.push(planned.path),
-            CurrentContent::Nothing => delivery.created.push(planned),
+            CurrentContent::Same => pending_changes.unchanged.push(planned.path),
+            CurrentContent::Nothing => pending_changes.created.push(planned),
             CurrentContent::Other(bytes) => {
                 let current_text = std::str::from_utf8(&bytes).ok();
                 let name = planned.path.to_string_lossy();
                 match current_text.and_then(|text| with_layout_of(&name, text, &planned.text, dialect)) {
-                    Some(text) if current_text == Some(&text) => delivery.unchanged.push(planned.path),
-                    Some(text) => delivery.updated.push(PlannedFile {
+                    Some(text) if current_text == Some(&text) => pending_changes.unchanged.push(planned.path),
+                    Some(text) => pending_changes.updated.push(PlannedFile {
                         path: planned.path,
                         text,
                     }),
                     None => {
-                        delivery.by_hand.push(planned.path.clone());
-                        delivery.updated.push(planned);
+                        pending_changes.by_hand.push(planned.path.clone());
+                        pending_changes.updated.push(planned);
                     }
                 }
             }
         }
     }
-    Ok(delivery)
+    Ok(pending_changes)
 }
 
 impl PendingFileChanges {

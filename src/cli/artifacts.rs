@@ -34,7 +34,7 @@ const MIN_PARALLEL_BYTES: u64 = 1 << 20;
 
 /// A manifest with its path, and the catalog in the same folder.
 #[derive(Debug)]
-pub struct TargetFolder {
+pub struct TargetArtifacts {
     pub path: PathBuf,
     pub manifest: Manifest,
     catalog: OnceCell<Result<Option<Catalog>, FileDiagnostics>>,
@@ -102,7 +102,7 @@ impl RunArtifacts {
     }
 }
 
-impl TargetFolder {
+impl TargetArtifacts {
     pub fn new(path: PathBuf, manifest: Manifest) -> Self {
         Self {
             path,
@@ -113,7 +113,7 @@ impl TargetFolder {
 
     /// Reads the manifest at a path. Returns `None` if the file does not exist.
     pub fn read(path: PathBuf) -> Result<Option<Self>, FileDiagnostics> {
-        Self::read_parts(path, KeptParts::default())
+        Self::read_manifest_parts(path, KeptParts::default())
     }
 
     /// Reads the manifest in a folder. Returns `None` if the file does not exist.
@@ -122,14 +122,18 @@ impl TargetFolder {
     }
 
     /// Reads the manifest at a path and retains the optional parts that `keep` specifies.
-    pub fn read_parts(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FileDiagnostics> {
+    pub fn read_manifest_parts(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FileDiagnostics> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
 
     /// Reads the manifest at a path and retains the parts that `keep` specifies. For a large manifest, uses the cache
     /// of the project in `folder`.
-    pub fn read_cached_parts(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FileDiagnostics> {
+    pub fn read_cached_manifest_parts(
+        path: PathBuf,
+        keep: KeptParts,
+        folder: &Path,
+    ) -> Result<Option<Self>, FileDiagnostics> {
         let catalog_path = path.with_file_name("catalog.json");
         let is_large = fs::metadata(&catalog_path).is_ok_and(|data| data.len() >= MIN_PARALLEL_BYTES);
         let (manifest, catalog) = thread::scope(|scope| {
@@ -223,7 +227,7 @@ impl TargetFolder {
     /// because formulac can read them without dbt.
     pub fn files_newer_than_manifest(&self, project: &DbtProject) -> Vec<PathBuf> {
         let time = self.manifest.metadata.generated_at();
-        time.map(|time| foreign_files_newer_than(project, time))
+        time.map(|time| non_generated_files_newer_than(project, time))
             .unwrap_or_default()
     }
 
@@ -243,26 +247,26 @@ impl TargetFolder {
     pub fn report_age_of_given_manifest(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own_project = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));
-        self.report_age(session, own_project.as_ref());
+        self.report_manifest_age(session, own_project.as_ref());
     }
 
     /// Warns if files of the project are newer than the manifest, if the manifest is older than a day, or if its
     /// version is unknown.
-    pub fn report_age(&self, session: &Session, project: Option<&DbtProject>) {
+    pub fn report_manifest_age(&self, session: &Session, project: Option<&DbtProject>) {
         if let Some(newer) = self.manifest.metadata.newer_version_notice() {
             session.warn(newer);
         }
-        print_age(session, &self.path, self.manifest.metadata.generated_at(), project);
+        print_manifest_age(session, &self.path, self.manifest.metadata.generated_at(), project);
     }
 }
 
-fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, project: Option<&DbtProject>) {
+fn print_manifest_age(session: &Session, path: &Path, generated: Option<SystemTime>, project: Option<&DbtProject>) {
     let Some((time, generated)) = generated.and_then(|time| Some((time, Timestamp::try_from(time).ok()?))) else {
         return;
     };
     let path = path.strip_prefix("./").unwrap_or(path).display();
     let newer = project
-        .map(|project| foreign_files_newer_than(project, time))
+        .map(|project| non_generated_files_newer_than(project, time))
         .unwrap_or_default();
     if newer.is_empty() {
         let now = Timestamp::now();
@@ -299,7 +303,7 @@ pub fn format_age(now: Timestamp, then: Timestamp) -> String {
 }
 
 /// Returns the files that dbt reads and that changed after `then`, except files that formulac wrote.
-fn foreign_files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
+fn non_generated_files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let mut paths = files_newer_than(project, then);
     paths.retain(|path| read_text(path).is_ok_and(|text| spec_in_header(&text).is_none()));
     paths

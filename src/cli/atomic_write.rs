@@ -278,7 +278,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::cli::commands::sync::LOCAL;
+    use crate::cli::commands::sync::LOCAL_FOLDER;
 
     fn temp_folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("formulac-write-{}-{name}", std::process::id()));
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn temporary_files_are_local() {
         let folder = temp_folder("local");
-        let local = folder.join(LOCAL);
+        let local = folder.join(LOCAL_FOLDER);
         fs::create_dir_all(&local).unwrap();
         let old = local.join(".formulac-1-0.tmp");
         fs::File::create(&old)

@@ -89,7 +89,7 @@ fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// Completes the keys of queries: periods, and dimensions of the project's metric sets.
 fn complete_keys(typed: &OsStr) -> Vec<CompletionCandidate> {
     complete_last_entry(typed, |start| {
-        let keys = project_sets().flat_map(|set| candidates(set.dimensions_of_set(), start));
+        let keys = project_metric_sets().flat_map(|set| definition_candidates(set.dimensions_of_set(), start));
         periods_that_start_with(start).chain(keys).collect()
     })
 }
@@ -97,8 +97,8 @@ fn complete_keys(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// Completes names by which the rows of a query can be sorted: its keys and metrics.
 fn complete_sort_keys(typed: &OsStr) -> Vec<CompletionCandidate> {
     complete_last_entry(typed, |start| {
-        let names =
-            project_sets().flat_map(|set| candidates(set.dimensions_of_set().chain(set.metrics_of_set()), start));
+        let names = project_metric_sets()
+            .flat_map(|set| definition_candidates(set.dimensions_of_set().chain(set.metrics_of_set()), start));
         periods_that_start_with(start).chain(names).collect()
     })
 }
@@ -115,7 +115,7 @@ fn periods_that_start_with(start: &str) -> impl Iterator<Item = CompletionCandid
 }
 
 /// Returns the definitions whose names start with a string, with their descriptions.
-fn candidates<'s>(
+fn definition_candidates<'s>(
     definitions: impl Iterator<Item = (&'s str, Option<&'s str>)>,
     start: &str,
 ) -> Vec<CompletionCandidate> {
@@ -128,7 +128,7 @@ fn candidates<'s>(
 /// Returns the metrics of the project's metric sets, with their descriptions.
 fn metrics_that_start_with(start: &str) -> Vec<CompletionCandidate> {
     let mut candidates = Vec::new();
-    for set in project_sets() {
+    for set in project_metric_sets() {
         let name = set.metric_set().unwrap_or_default();
         for (metric, description) in set.metrics_of_set() {
             let full = format!("{name}.{metric}");
@@ -142,7 +142,7 @@ fn metrics_that_start_with(start: &str) -> Vec<CompletionCandidate> {
 }
 
 /// Returns the project's metric sets.
-fn project_sets() -> impl Iterator<Item = CompiledSpec> {
+fn project_metric_sets() -> impl Iterator<Item = CompiledSpec> {
     let compiler = Compiler::default();
     let texts = project_specs().into_iter().filter_map(|path| read_text(&path).ok());
     let sets = texts.filter(|text| text.contains("metric_set:"));
@@ -155,7 +155,7 @@ fn complete_metric_names(typed: &str) -> Option<Vec<CompletionCandidate>> {
     let candidates: Vec<CompletionCandidate> = match method {
         "metric" => metrics_that_start_with(start),
         "metric_set" => {
-            let names = project_sets().filter_map(|set| set.metric_set().map(str::to_owned));
+            let names = project_metric_sets().filter_map(|set| set.metric_set().map(str::to_owned));
             let names = names.filter(|name| name.starts_with(start));
             names.map(CompletionCandidate::new).collect()
         }
@@ -211,5 +211,5 @@ fn project_specs() -> Vec<PathBuf> {
     let Ok(Some((project, root))) = project::read_project_with_folder(None) else {
         return Vec::new();
     };
-    project::find_specs(&root.join(project.specs().unwrap_or(project::SPECS))).unwrap_or_default()
+    project::find_specs(&root.join(project.specs().unwrap_or(project::DEFAULT_SPECS_FOLDER))).unwrap_or_default()
 }

@@ -47,13 +47,13 @@ pub fn variables(text: &str, project: &str) -> Vec<(String, String)> {
     texts.collect()
 }
 
-/// Returns the value that the innermost folder sets. `of_level` returns the value that the section of one folder sets.
+/// Returns the value that the innermost folder sets. `value_of_level` returns the value that the section of one folder sets.
 fn innermost_setting(
     text: &str,
     section: &str,
     project: &str,
     folder: &Path,
-    of_level: impl Fn(&Node) -> Option<bool>,
+    value_of_level: impl Fn(&Node) -> Option<bool>,
 ) -> Option<bool> {
     let root = yaml::merged_root(text);
     let mut level = root.as_ref().and_then(|root| root.get(section));
@@ -63,10 +63,10 @@ fn innermost_setting(
     });
     let mut setting = None;
     for name in std::iter::once(project).chain(inner) {
-        setting = level.and_then(&of_level).or(setting);
+        setting = level.and_then(&value_of_level).or(setting);
         level = level.and_then(|level| level.get(name));
     }
-    level.and_then(of_level).or(setting)
+    level.and_then(value_of_level).or(setting)
 }
 
 #[cfg(test)]

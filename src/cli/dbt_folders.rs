@@ -20,7 +20,7 @@ use super::workspace::Workspace;
 use super::writable_folders::absolute_path;
 
 /// Subfolders of `test-paths` that do not contain singular tests.
-const OTHER_TESTS: [&str; 2] = ["generic", "fixtures"];
+const NON_SINGULAR_TEST_FOLDERS: [&str; 2] = ["generic", "fixtures"];
 
 /// Maximum number of files listed by name; the remaining files are only counted.
 const MAX_LISTED_FILES: usize = 5;
@@ -78,7 +78,7 @@ impl Workspace {
             .flat_map(|model| &model.files);
         let removed = files.filter(|change| change.after.is_none());
         let removed: BTreeSet<&str> = removed.map(|change| change.path.as_str()).collect();
-        let outside = orphans::files_outside_folders(self);
+        let outside = orphans::find_misplaced_files(self);
         for (files, advice) in [
             (outside.moved_by_push, "`formulac push` moves them to these folders"),
             (outside.obsolete, "remove them, because `push` does not"),
@@ -112,10 +112,10 @@ impl Workspace {
 
     fn refuse_unsearched_folders(&self, folders: &[(FolderKind, &String)]) -> Result<(), Failure> {
         let Some(dbt) = &self.dbt else { return Ok(()) };
-        let path = self.root.join(project::FILE);
+        let path = self.root.join(project::PROJECT_FILE);
         let text = read_text(&path).unwrap_or_default();
         let fault = |(kind, folder): &(FolderKind, &String)| {
-            let (message, help) = folder_fault(dbt, *kind, &self.root, folder)?;
+            let (message, help) = folder_problem(dbt, *kind, &self.root, folder)?;
             Some(Diagnostic::new(Code::FolderNotRead, value_span(&text, kind.key()), message).with_help(help))
         };
         let diagnostics: Vec<Diagnostic> = folders.iter().filter_map(fault).collect();
@@ -137,10 +137,10 @@ pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure
     let Ok(inner) = full_path.strip_prefix(&root) else {
         return Ok(());
     };
-    let Some((message, help)) = folder_fault(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else {
+    let Some((message, help)) = folder_problem(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else {
         return Ok(());
     };
-    let path = dbt.folder.join(dbt_project::FILE);
+    let path = dbt.folder.join(dbt_project::PROJECT_FILE);
     let text = read_text(&path).unwrap_or_default();
     let diagnostics =
         vec![Diagnostic::new(Code::FolderNotRead, value_span(&text, "model-paths"), message).with_help(help)];
@@ -154,7 +154,7 @@ pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure
 
 /// Returns the reason why dbt does not find files of this kind in a folder, and a fix. `None` if dbt finds the files,
 /// or if this cannot be determined.
-fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
+fn folder_problem(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
     let full_path = absolute_path(&root.join(folder));
     let mut reason = None;
@@ -183,7 +183,7 @@ fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -
         }
         let first = inner.components().next();
         let is_other = |name: &&str| first.is_some_and(|first| first.as_os_str() == *name);
-        let other = OTHER_TESTS
+        let other = NON_SINGULAR_TEST_FOLDERS
             .iter()
             .find(|name| kind == FolderKind::Tests && is_other(name))?;
         let message =

@@ -10,7 +10,7 @@ use formulac::artifacts::KeptParts;
 use formulac::diag::lists::{join_first, quote_names};
 use formulac_syntax::yaml::{self, Node};
 
-use super::artifacts::TargetFolder;
+use super::artifacts::TargetArtifacts;
 use super::dbt_defaults;
 use super::dbt_jinja;
 use super::dbt_run::PROFILES_DIR;
@@ -22,8 +22,8 @@ use super::project;
 use super::session::Session;
 use super::source::{SourceText, read_text};
 
-pub const FILE: &str = "dbt_project.yml";
-const PROFILES: &str = "profiles.yml";
+pub const PROJECT_FILE: &str = "dbt_project.yml";
+const PROFILES_FILE: &str = "profiles.yml";
 /// Maximum number of dbt projects that a message lists.
 const MAX_LISTED_PROJECTS: usize = 5;
 
@@ -54,12 +54,12 @@ pub struct DbtProject {
     pub name: String,
     text: String,
     /// The manifest, after it has been read.
-    artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FileDiagnostics>>,
+    artifacts: OnceCell<Result<Option<Box<TargetArtifacts>>, FileDiagnostics>>,
 }
 
 /// Keys that set folders. Each entry contains the key, its older name or an empty string, and the folder that dbt
 /// uses if neither key exists.
-const PATHS: [(&str, &str, &str); 7] = [
+const FOLDER_KEYS: [(&str, &str, &str); 7] = [
     ("model-paths", "source-paths", "models"),
     ("seed-paths", "data-paths", "seeds"),
     ("snapshot-paths", "", "snapshots"),
@@ -73,8 +73,8 @@ const PATHS: [(&str, &str, &str); 7] = [
 /// above it.
 pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
     let path = match folder {
-        Some(folder) => Some(folder.to_owned()).filter(|folder| folder.join(FILE).is_file()),
-        None => ancestor_folders().find(|folder| folder.join(FILE).is_file()),
+        Some(folder) => Some(folder.to_owned()).filter(|folder| folder.join(PROJECT_FILE).is_file()),
+        None => ancestor_folders().find(|folder| folder.join(PROJECT_FILE).is_file()),
     };
     path.map(read).transpose()
 }
@@ -86,7 +86,7 @@ pub fn missing_project_failure(folder: Option<&Path>, command: &str, help: &str)
         Some(folder) => format!("there is no dbt_project.yml in `{}`", folder.display()),
         None => "there is no dbt_project.yml here or in a parent folder".to_owned(),
     };
-    let projects: Vec<String> = projects_below(folder.unwrap_or(Path::new(".")))
+    let projects: Vec<String> = find_nested_projects(folder.unwrap_or(Path::new(".")))
         .iter()
         .map(|path| display_path(path))
         .collect();
@@ -107,8 +107,8 @@ pub fn missing_project_failure(folder: Option<&Path>, command: &str, help: &str)
 
 /// Returns the dbt projects in subfolders, down to a limited depth, sorted by path. Projects inside projects are left
 /// out, because they are packages or tests of packages.
-fn projects_below(folder: &Path) -> Vec<PathBuf> {
-    const LEVELS: usize = 3;
+fn find_nested_projects(folder: &Path) -> Vec<PathBuf> {
+    const MAX_SEARCH_DEPTH: usize = 3;
     const MAX_FOLDERS_PER_LEVEL: usize = 2_000;
     let is_searched = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -116,7 +116,7 @@ fn projects_below(folder: &Path) -> Vec<PathBuf> {
     };
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
-    for _ in 0..LEVELS {
+    for _ in 0..MAX_SEARCH_DEPTH {
         let entries = folders
             .iter()
             .filter_map(|folder| fs::read_dir(folder).ok())
@@ -126,7 +126,7 @@ fn projects_below(folder: &Path) -> Vec<PathBuf> {
             .map(|entry| entry.path())
             .filter(|path| is_searched(path))
             .take(MAX_FOLDERS_PER_LEVEL);
-        let (projects, others): (Vec<_>, Vec<_>) = subfolders.partition(|folder| folder.join(FILE).is_file());
+        let (projects, others): (Vec<_>, Vec<_>) = subfolders.partition(|folder| folder.join(PROJECT_FILE).is_file());
         found.extend(projects);
         folders = others;
     }
@@ -147,7 +147,7 @@ fn ancestor_folders() -> impl Iterator<Item = PathBuf> {
 }
 
 fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
-    let source = SourceText::from_file(&folder.join(FILE));
+    let source = SourceText::from_file(&folder.join(PROJECT_FILE));
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
@@ -181,7 +181,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
         .iter()
         .find_map(|key| Some((key, text(key)?)));
     let packages_path = packages_path.map_or_else(|| "dbt_packages".to_owned(), |(key, value)| path(key, &value));
-    for (key, older, default) in PATHS {
+    for (key, older, default) in FOLDER_KEYS {
         if !paths_by_key.contains_key(key) {
             let paths = paths_by_key.remove(older).unwrap_or_else(|| vec![default.to_owned()]);
             paths_by_key.insert(key, paths);
@@ -232,7 +232,7 @@ impl DbtProject {
     }
 
     /// Warns about paths that cannot be resolved, because formulac cannot determine what dbt finds there.
-    pub fn warn_of_unresolved(&self, session: &Session) {
+    pub fn warn_of_unresolved_paths(&self, session: &Session) {
         for (key, value) in &self.unresolved {
             session.warn(&format!(
                 "formulac cannot resolve the Jinja of `{key}: {value}` in dbt_project.yml"
@@ -260,13 +260,13 @@ impl DbtProject {
     }
 
     /// Returns the manifest that dbt wrote, if it exists. The manifest is read only when it is first requested.
-    pub fn artifacts(&self) -> Result<Option<&TargetFolder>, Failure> {
+    pub fn artifacts(&self) -> Result<Option<&TargetArtifacts>, Failure> {
         let cached_target = self.artifacts.get_or_init(|| {
             let path = self.manifest_path();
             // A large manifest is cached only in projects that are set up for formulac.
-            let target_folder = match self.folder.join(project::FILE).is_file() {
-                true => TargetFolder::read_cached_parts(path, KeptParts::default(), &self.folder),
-                false => TargetFolder::read(path),
+            let target_folder = match self.folder.join(project::PROJECT_FILE).is_file() {
+                true => TargetArtifacts::read_cached_manifest_parts(path, KeptParts::default(), &self.folder),
+                false => TargetArtifacts::read(path),
             };
             Ok(target_folder?.map(Box::new))
         });
@@ -372,7 +372,7 @@ impl DbtProject {
                 format!("add the output `{target}` to {path}, or choose another output with `--target`"),
             ));
         };
-        Ok(texts_below(output)
+        Ok(collect_strings(output)
             .iter()
             .flat_map(|text| dbt_jinja::unset_variables(text))
             .collect())
@@ -400,7 +400,7 @@ impl DbtProject {
         folders
             .into_iter()
             .flatten()
-            .map(|folder| folder.join(PROFILES))
+            .map(|folder| folder.join(PROFILES_FILE))
             .collect()
     }
 }
@@ -414,7 +414,7 @@ fn default_output(profile: &Node) -> Option<String> {
 }
 
 /// Returns all strings in a part of a YAML document.
-fn texts_below(node: &Node) -> Vec<&str> {
+fn collect_strings(node: &Node) -> Vec<&str> {
     let (mut texts, mut left) = (Vec::new(), vec![node]);
     while let Some(node) = left.pop() {
         texts.extend(node.text());

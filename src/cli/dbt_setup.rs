@@ -37,7 +37,7 @@ pub fn check_program(dialect: Option<Dialect>) -> Result<String, SetupProblem> {
     let Ok(versions) = dbt_run::read_versions() else {
         return Err(SetupProblem::new("the program `dbt` was not found", install));
     };
-    if let Some(problem) = outdated_version_message(lowest_versions::DBT, &versions.dbt) {
+    if let Some(problem) = outdated_version_message(lowest_versions::MIN_DBT_VERSION, &versions.dbt) {
         return Err(SetupProblem::new(problem, "pip install --upgrade dbt-core"));
     }
     let adapters = versions

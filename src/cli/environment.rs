@@ -14,9 +14,9 @@ use super::identity;
 use super::project;
 use super::source::read_text;
 
-const VARIABLE: &str = "FORMULAC_ENV";
+const ENVIRONMENT_VARIABLE: &str = "FORMULAC_ENV";
 /// File in the project's folder that stores the environment chosen by `env use`.
-pub const USED: &str = ".formulac/local/environment";
+pub const SELECTED_ENVIRONMENT_FILE: &str = ".formulac/local/environment";
 
 /// Reason why an environment is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl EnvironmentReason {
     pub fn description(self) -> &'static str {
         match self {
             Self::Option => "--env",
-            Self::Variable => VARIABLE,
+            Self::Variable => ENVIRONMENT_VARIABLE,
             Self::Used => "env use",
             Self::First => "the first unprotected environment",
         }
@@ -42,23 +42,26 @@ impl EnvironmentReason {
 /// sources that is set: `--env`, `FORMULAC_ENV`, the choice made with `env use`, and the first unprotected environment
 /// in the project file.
 pub fn selected_environment(global: &GlobalOptions, project: &Project) -> Result<Option<Environment>, Failure> {
-    Ok(selected_with_reason(global, project)?.map(|(environment, _)| environment))
+    Ok(selected_environment_with_reason(global, project)?.map(|(environment, _)| environment))
 }
 
 /// Like [`selected_environment`], but also returns the reason why the environment is used.
-pub fn selected_with_reason(
+pub fn selected_environment_with_reason(
     global: &GlobalOptions,
     project: &Project,
 ) -> Result<Option<(Environment, EnvironmentReason)>, Failure> {
     let root = project::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
-    let Some((environment, reason)) = selected_with_placeholders(global, project)? else {
+    let Some((environment, reason)) = selected_unfilled_environment(global, project)? else {
         return Ok(None);
     };
-    Ok(Some((require_filled(project, &root, &environment)?, reason)))
+    Ok(Some((
+        require_filled_placeholders(project, &root, &environment)?,
+        reason,
+    )))
 }
 
 /// Returns the environment to use as written in the project file, with unfilled placeholders.
-pub fn selected_with_placeholders(
+pub fn selected_unfilled_environment(
     global: &GlobalOptions,
     project: &Project,
 ) -> Result<Option<(Environment, EnvironmentReason)>, Failure> {
@@ -67,7 +70,10 @@ pub fn selected_with_placeholders(
         let first = project.environments().iter().find(|environment| !environment.protected);
         return Ok(first.map(|first| (first.clone(), EnvironmentReason::First)));
     };
-    Ok(Some((find_in_project(project, &name, reason)?.clone(), reason)))
+    Ok(Some((
+        find_unfilled_environment(project, &name, reason)?.clone(),
+        reason,
+    )))
 }
 
 /// Returns the environment with this name, with its placeholders filled in.
@@ -77,11 +83,11 @@ pub fn find_environment(
     name: &str,
     reason: EnvironmentReason,
 ) -> Result<Environment, Failure> {
-    require_filled(project, root, find_in_project(project, name, reason)?)
+    require_filled_placeholders(project, root, find_unfilled_environment(project, name, reason)?)
 }
 
 /// Returns the environment with this name as written in the project file, with unfilled placeholders.
-pub fn find_in_project<'p>(
+pub fn find_unfilled_environment<'p>(
     project: &'p Project,
     name: &str,
     reason: EnvironmentReason,
@@ -136,7 +142,7 @@ pub fn merge_target_environment(
 pub fn environment_branch(project: &Project, root: &Path, environment: &Environment) -> Option<String> {
     let branch = environment.branch.as_ref()?;
     Some(if branch.contains(USER) {
-        branch.replace(USER, &user_value(project, root))
+        branch.replace(USER, &user_placeholder_value(project, root))
     } else {
         branch.clone()
     })
@@ -145,10 +151,10 @@ pub fn environment_branch(project: &Project, root: &Path, environment: &Environm
 /// Returns an error if `--env` or `FORMULAC_ENV` names an environment that the project does not have. If the project
 /// file cannot be read, the command itself reports that error.
 pub fn check_selected_name(global: &GlobalOptions) -> Result<(), Failure> {
-    match named_environment(global) {
+    match requested_environment(global) {
         Some((name, reason)) if !global.no_project => {
             match project::read_project_with_folder(global.project_dir.as_deref()) {
-                Ok(Some((project, _))) => find_in_project(&project, &name, reason).map(|_| ()),
+                Ok(Some((project, _))) => find_unfilled_environment(&project, &name, reason).map(|_| ()),
                 _ => Ok(()),
             }
         }
@@ -157,25 +163,31 @@ pub fn check_selected_name(global: &GlobalOptions) -> Result<(), Failure> {
 }
 
 /// Returns the environment that `--env` or `FORMULAC_ENV` names.
-fn named_environment(global: &GlobalOptions) -> Option<(String, EnvironmentReason)> {
+fn requested_environment(global: &GlobalOptions) -> Option<(String, EnvironmentReason)> {
     if let Some(name) = &global.env {
         return Some((name.clone(), EnvironmentReason::Option));
     }
-    let name = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty())?;
+    let name = std::env::var(ENVIRONMENT_VARIABLE)
+        .ok()
+        .filter(|name| !name.is_empty())?;
     Some((name, EnvironmentReason::Variable))
 }
 
 fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(String, EnvironmentReason)> {
-    if let Some(named_choice) = named_environment(global) {
+    if let Some(named_choice) = requested_environment(global) {
         return Some(named_choice);
     }
-    let used_name = read_text(root.join(USED)).ok()?.trim().to_owned();
+    let used_name = read_text(root.join(SELECTED_ENVIRONMENT_FILE)).ok()?.trim().to_owned();
     Some((used_name, EnvironmentReason::Used)).filter(|(environment_name, _)| !environment_name.is_empty())
 }
 
 /// Fills in an environment's placeholders for the user who runs the command. A placeholder without a value is an error,
 /// because the schema would belong to another user.
-fn require_filled(project: &Project, root: &Path, environment: &Environment) -> Result<Environment, Failure> {
+fn require_filled_placeholders(
+    project: &Project,
+    root: &Path,
+    environment: &Environment,
+) -> Result<Environment, Failure> {
     let (filled, missing) = fill_placeholders(project, root, environment);
     let Some(first) = missing.first() else {
         return Ok(filled);
@@ -198,7 +210,7 @@ fn fill_placeholders(project: &Project, root: &Path, environment: &Environment) 
     let mut filled = environment.clone();
     let mut missing: Vec<String> = Vec::new();
     let value = |placeholder: Placeholder<'_>| match placeholder {
-        Placeholder::User => Some(user_value(project, root)),
+        Placeholder::User => Some(user_placeholder_value(project, root)),
         Placeholder::Branch => git_branch(root).map(|branch| identity::to_identifier(&branch)),
         Placeholder::Variable(name) => read_variable(name).map(|value| identity::to_identifier(&value)),
         _ => None,
@@ -227,7 +239,7 @@ fn git_branch(root: &Path) -> Option<String> {
 }
 
 /// Returns the value of `${user}`: letters, digits and `_`.
-pub fn user_value(project: &Project, root: &Path) -> String {
+pub fn user_placeholder_value(project: &Project, root: &Path) -> String {
     let branch = project
         .user()
         .map(str::to_owned)

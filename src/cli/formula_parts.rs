@@ -12,11 +12,11 @@ use formulac::span::Span;
 /// Maximum number of parts with types and SQL. For larger formulas, only the tree is printed.
 const MAX_PARTS: usize = 400;
 /// Prefix for generated names. Real column names do not begin with this prefix.
-const PREFIX: &str = "formulac_explained_part_";
+const GENERATED_NAME_PREFIX: &str = "formulac_explained_part_";
 
 /// A token of a formula.
 #[derive(Debug)]
-pub struct TokenWord {
+pub struct SourceToken {
     pub kind: &'static str,
     pub span: Span,
 }
@@ -34,12 +34,12 @@ pub struct FormulaPart {
 }
 
 /// Returns the tokens of a source.
-pub fn token_words(source: &str) -> Vec<TokenWord> {
+pub fn source_tokens(source: &str) -> Vec<SourceToken> {
     let lexed = lex::lex(source, &mut Vec::new());
     lexed
         .tokens
         .into_iter()
-        .map(|(token, span)| TokenWord {
+        .map(|(token, span)| SourceToken {
             kind: token_kind(token),
             span,
         })
@@ -79,7 +79,10 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
         while let Some((id, depth)) = stack.pop() {
             let number = parts.len();
             if number < MAX_PARTS && !matches!(ast.expr(id), Expr::Error | Expr::Blank) {
-                text.push_str(&format!("\n{PREFIX}{number} = {}", ast::print(ast, source, id)));
+                text.push_str(&format!(
+                    "\n{GENERATED_NAME_PREFIX}{number} = {}",
+                    ast::print(ast, source, id)
+                ));
             }
             let name = definition
                 .name
@@ -100,7 +103,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
         for definition in compiler.compile(&text).definitions() {
             let number = definition
                 .name()
-                .and_then(|n| n.strip_prefix(PREFIX))
+                .and_then(|n| n.strip_prefix(GENERATED_NAME_PREFIX))
                 .and_then(|n| n.parse::<usize>().ok());
             if let Some(part) = number.and_then(|n| parts.get_mut(n)) {
                 part.definition = Some(definition.clone());
@@ -133,7 +136,7 @@ fn node_label(ast: &Ast, source: &str, id: ExprId) -> String {
 }
 
 /// Returns a token as JSON.
-pub fn token_json(word: &TokenWord, source: &str) -> Value {
+pub fn token_json(word: &SourceToken, source: &str) -> Value {
     json!({"kind": word.kind, "text": word.span.text(source), "span": word.span})
 }
 

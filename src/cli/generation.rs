@@ -15,7 +15,7 @@ use super::atomic_write::PlannedFile;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::folder;
 use super::missing_versions;
-use super::models::{self, CompiledModel, CompiledSet};
+use super::models::{self, CompiledMetricSet, CompiledModel};
 use super::moved_files::MovedFilePaths;
 use super::name_clashes;
 use super::selection::{self, SelectedModels};
@@ -25,20 +25,20 @@ use super::time_spine;
 use super::workspace::Workspace;
 
 /// Models compiled from the specs, with their diagnostics.
-pub struct Generation<'p> {
+pub struct CompiledProject<'p> {
     workspace: &'p Workspace,
     manifest: Option<&'p Manifest>,
     nodes: Vec<GraphNode>,
     /// Generated files that users moved out of the project's standard folders.
     pub moved: MovedFilePaths,
     pub models: Vec<CompiledModel>,
-    pub sets: Vec<CompiledSet>,
+    pub sets: Vec<CompiledMetricSet>,
     /// Diagnostics of each spec.
     pub diagnostics: Vec<FileDiagnostics>,
 }
 
 /// Moved files and nodes of the project, which `check_names` needed and other checks use too.
-pub struct NameCheck {
+pub struct NameCheckResult {
     moved: MovedFilePaths,
     nodes: Vec<GraphNode>,
 }
@@ -49,7 +49,7 @@ pub fn check_names(
     workspace: &Workspace,
     models: &[CompiledModel],
     file_diagnostics: &mut [FileDiagnostics],
-) -> Result<NameCheck, Failure> {
+) -> Result<NameCheckResult, Failure> {
     let nothing = Manifest::default();
     let manifest = workspace.manifest()?.unwrap_or(&nothing);
     let nodes = formulac::artifacts::graph_nodes(manifest);
@@ -65,10 +65,10 @@ pub fn check_names(
         &moved,
         file_diagnostics,
     );
-    Ok(NameCheck { moved, nodes })
+    Ok(NameCheckResult { moved, nodes })
 }
 
-impl<'p> Generation<'p> {
+impl<'p> CompiledProject<'p> {
     /// Compiles specs, each given with its path relative to the project. `on_progress` is called after each spec.
     pub fn new(
         workspace: &'p Workspace,
@@ -82,15 +82,19 @@ impl<'p> Generation<'p> {
             mut diagnostics,
             sets,
         } = models::compile_models(compiler, &workspace.root, sources, on_progress);
-        let NameCheck { moved, nodes } = check_names(workspace, &models, &mut diagnostics)?;
+        let NameCheckResult { moved, nodes } = check_names(workspace, &models, &mut diagnostics)?;
         let nothing = Manifest::default();
         let known_manifest = manifest.unwrap_or(&nothing);
         if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
             workspace.check_docs_folder()?;
         }
         missing_versions::warn(workspace, models::built_specs(&models), &mut diagnostics);
-        if time_spine::is_missing(known_manifest) {
-            time_spine::warn_if_missing(workspace.dbt.as_ref(), models::built_specs(&models), &mut diagnostics);
+        if time_spine::lacks_time_spine(known_manifest) {
+            time_spine::warn_if_time_spine_missing(
+                workspace.dbt.as_ref(),
+                models::built_specs(&models),
+                &mut diagnostics,
+            );
         }
         Ok(Self {
             workspace,
@@ -140,7 +144,7 @@ impl<'p> Generation<'p> {
     }
 
     /// Removes the diagnostics of specs on which no selected model depends.
-    pub fn drop_other_diagnostics(&mut self, selected_models: &SelectedModels) {
+    pub fn retain_selected_diagnostics(&mut self, selected_models: &SelectedModels) {
         for (file_diagnostics, is_needed) in self.diagnostics.iter_mut().zip(&selected_models.specs) {
             if !is_needed {
                 file_diagnostics.diagnostics.clear();
@@ -154,7 +158,7 @@ impl<'p> Generation<'p> {
         target: &TargetOptions,
         selection: &Selection,
     ) -> Result<Vec<PathBuf>, Failure> {
-        let selected_files = Self::selected_with_files(session, target, selection)?;
+        let selected_files = Self::selected_models_with_files(session, target, selection)?;
         let files: BTreeMap<usize, PathBuf> = selected_files.into_iter().map(|(spec, _, file)| (spec, file)).collect();
         Ok(files.into_values().collect())
     }
@@ -166,7 +170,7 @@ impl<'p> Generation<'p> {
         selection: &Selection,
     ) -> Result<Vec<PathBuf>, Failure> {
         let workspace = Workspace::find(session)?;
-        let generation = Generation::from_workspace(session, &workspace, target)?;
+        let generation = CompiledProject::from_workspace(session, &workspace, target)?;
         let selected_models = generation.apply_selection(selection)?;
         for (part, warning) in &selected_models.unmatched {
             let sets = selection::select_metric_sets(&generation.sets, std::slice::from_ref(part), &[])?;
@@ -237,18 +241,18 @@ impl<'p> Generation<'p> {
 
     /// Returns the names of the selected models.
     pub fn selected_model_names(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
-        let selected_files = Self::selected_with_files(session, &TargetOptions::default(), selection)?;
+        let selected_files = Self::selected_models_with_files(session, &TargetOptions::default(), selection)?;
         Ok(selected_files.into_iter().map(|(_, model, _)| model).collect())
     }
 
     /// Returns the selected models, each with the index of its spec, its name and the file of its spec.
-    fn selected_with_files(
+    fn selected_models_with_files(
         session: &Session,
         target: &TargetOptions,
         selection: &Selection,
     ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
         let workspace = Workspace::find(session)?;
-        let generation = Generation::from_workspace(session, &workspace, target)?;
+        let generation = CompiledProject::from_workspace(session, &workspace, target)?;
         let selected_models = generation.select_models(session, selection)?;
         let models = generation
             .models
@@ -267,7 +271,7 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
-    pub fn plan_known_file(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
+    pub fn plan_known_yml(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
         let is_whole = self.models.iter().all(|model| model.files.is_some())
             && Exit::from_failures(&self.diagnostics) == Exit::Done;
         self.workspace.update_known_facts(self.compiled_specs(), is_whole)
@@ -374,9 +378,9 @@ impl<'p> Generation<'p> {
         let dialect = models::built_models(&self.models)
             .next()
             .map(|(_, built)| built.compiled.dialect());
-        let mut delivery = apply::compare_with_files(files, paths, dialect.unwrap_or_default())?;
-        delivery.by_hand.extend(by_hand);
-        Ok(delivery)
+        let mut pending_changes = apply::compare_with_files(files, paths, dialect.unwrap_or_default())?;
+        pending_changes.by_hand.extend(by_hand);
+        Ok(pending_changes)
     }
 }
 

@@ -17,15 +17,15 @@ struct WarningGroup<'a> {
 }
 
 /// Kinds of warnings whose advice is the same for each position. Other kinds name a column or formula to correct.
-const SAME_ADVICE: [Code; 2] = [Code::NullableKey, Code::DefinedTwice];
+const UNIFORM_ADVICE_CODES: [Code; 2] = [Code::NullableKey, Code::DefinedTwice];
 
 /// Returns the kinds of warnings that occur at least `min_count` times and whose advice is the same each time.
-pub fn repeated_kinds(reports: &[Report<'_>], min_count: usize) -> Vec<Code> {
+pub fn repeated_warning_codes(reports: &[Report<'_>], min_count: usize) -> Vec<Code> {
     let count = |kind: &Code| {
         let diagnostics = reports.iter().flat_map(|report| report.diagnostics);
         diagnostics.filter(|diagnostic| diagnostic.kind() == *kind).count()
     };
-    SAME_ADVICE
+    UNIFORM_ADVICE_CODES
         .into_iter()
         .filter(|kind| count(kind) >= min_count)
         .collect()

@@ -11,7 +11,7 @@ use super::session::Session;
 const MAX_LISTED_NAMES: usize = 3;
 
 /// Symbol for a part with a problem that does not prevent formulac from working.
-pub const OPTIONAL: char = '○';
+pub const OPTIONAL_SYMBOL: char = '○';
 
 /// Line of a health report: the part of the project that was checked, and the problems found.
 #[derive(Default)]
@@ -49,12 +49,12 @@ pub fn health_text(parts: &[HealthCheck], width: usize) -> String {
     let mut out = String::new();
     for part in parts {
         if part.problems.is_empty() {
-            let sign = if part.is_optional { OPTIONAL } else { '✓' };
+            let sign = if part.is_optional { OPTIONAL_SYMBOL } else { '✓' };
             out.push_str(&format!("{sign} {:width$}  {}\n", part.name, part.success_message));
             continue;
         }
         for (number, line) in part.problems.iter().enumerate() {
-            let sign = if part.is_optional { OPTIONAL } else { '✗' };
+            let sign = if part.is_optional { OPTIONAL_SYMBOL } else { '✗' };
             let name = if number == 0 {
                 format!("{sign} {:width$}", part.name)
             } else {

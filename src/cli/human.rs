@@ -11,17 +11,21 @@ use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::span::{LineIndex, Span};
 
 /// Maximum number of diagnostics drawn by default. The remaining diagnostics are only counted.
-const DEFAULT_DRAWN: usize = 20;
+const DEFAULT_DRAWN_DIAGNOSTICS: usize = 20;
 /// Maximum number of diagnostics drawn if the user requests all diagnostics.
-const MAX_DRAWN: usize = 1000;
+const MAX_DRAWN_DIAGNOSTICS: usize = 1000;
 /// Width in columns if the output is not a terminal.
-const WIDTH: usize = 100;
+const DEFAULT_WIDTH: usize = 100;
 
 /// Draws the first few diagnostics or all diagnostics with their source lines, and counts the remaining diagnostics.
 pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, is_verbose: bool) -> String {
     let handler = miette_handler(stream, colored);
     let mut out = String::new();
-    let limit = if is_verbose { MAX_DRAWN } else { DEFAULT_DRAWN };
+    let limit = if is_verbose {
+        MAX_DRAWN_DIAGNOSTICS
+    } else {
+        DEFAULT_DRAWN_DIAGNOSTICS
+    };
     let mut remaining = limit;
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let index = LineIndex::new(report.source);
@@ -70,7 +74,7 @@ fn miette_handler(stream: Stream, colored: bool) -> MietteHandler {
     if stream.is_terminal() {
         options.build()
     } else {
-        options.width(WIDTH).build()
+        options.width(DEFAULT_WIDTH).build()
     }
 }
 
@@ -114,7 +118,7 @@ impl<'d> DrawnDiagnostic<'d> {
                 .iter()
                 .map(|l| LabeledSpan::new_with_span(label(Some(&l.text)), labeled(l.span))),
         );
-        separate_labels(&mut labels);
+        remove_label_overlaps(&mut labels);
         let is_nowhere = diagnostic.span() == Span::default() && others.is_empty();
         let whole_file = (is_nowhere && report.source.lines().next().is_none_or(str::is_empty)).then_some(report.file);
         Self {
@@ -128,7 +132,7 @@ impl<'d> DrawnDiagnostic<'d> {
 
 /// Shortens labeled parts of the source that overlap, because miette draws the arrows of overlapping parts over each
 /// other. A part ends where the next part begins. Parts that begin at the same position become one part.
-fn separate_labels(labels: &mut Vec<LabeledSpan>) {
+fn remove_label_overlaps(labels: &mut Vec<LabeledSpan>) {
     let mut separate: Vec<LabeledSpan> = Vec::with_capacity(labels.len());
     for mut label in labels.drain(..) {
         let (start, end) = (label.offset(), label.offset() + label.len());
@@ -142,13 +146,13 @@ fn separate_labels(labels: &mut Vec<LabeledSpan>) {
             None => {
                 let starts = separate.iter().map(LabeledSpan::offset);
                 let next = starts.filter(|other| (start..end).contains(other)).min();
-                set_end(&mut label, next.unwrap_or(end));
+                set_label_end(&mut label, next.unwrap_or(end));
             }
         }
         for other in &mut separate {
             let range = other.offset()..other.offset() + other.len();
             if range.contains(&start) {
-                set_end(other, start);
+                set_label_end(other, start);
             }
         }
         separate.push(label);
@@ -156,7 +160,7 @@ fn separate_labels(labels: &mut Vec<LabeledSpan>) {
     *labels = separate;
 }
 
-fn set_end(label: &mut LabeledSpan, end: usize) {
+fn set_label_end(label: &mut LabeledSpan, end: usize) {
     let span = (label.offset(), end.saturating_sub(label.offset()));
     let text = label.label().map(str::to_owned);
     *label = match label.primary() {

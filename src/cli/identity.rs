@@ -6,7 +6,7 @@ use std::path::Path;
 use super::folder::or_current_folder;
 use super::git::run_git_in;
 
-const VARIABLE: &str = "FORMULAC_USER";
+const USER_VARIABLE: &str = "FORMULAC_USER";
 
 /// Returns the user who runs the command, as `Name <address>`, or `None` if no user is known.
 pub fn current_user(folder: &Path) -> Option<String> {
@@ -16,7 +16,7 @@ pub fn current_user(folder: &Path) -> Option<String> {
 /// Returns the user that `FORMULAC_USER` names. Programs set this variable to run a command on behalf of a user, who
 /// then becomes the author of the commits.
 pub fn user_from_environment() -> Option<String> {
-    let variable = std::env::var(VARIABLE).ok()?;
+    let variable = std::env::var(USER_VARIABLE).ok()?;
     let plain = |text: &str| {
         text.chars()
             .filter(|c| !c.is_control() && !"<>".contains(*c))

@@ -25,7 +25,7 @@ const RESULTS_FOLDER: &str = ".formulac/local/run_results";
 /// has overwritten the run's results. All commands read the results through this function, so all of them use the same
 /// results.
 pub fn read_last_run(root: &Path, dbt: &DbtProject, folder: &Path) -> Result<RunArtifacts, Failure> {
-    Ok(with_overwritten_results(root, dbt, folder, RunArtifacts::read(folder)?))
+    Ok(add_overwritten_results(root, dbt, folder, RunArtifacts::read(folder)?))
 }
 
 /// Returns the names of the nodes that failed in their last run, each with the number of rows that violate the test.
@@ -34,11 +34,11 @@ pub fn failed_nodes<'r>(
 ) -> impl Iterator<Item = (&'r str, Option<u64>)> + 'r {
     let is_failed = |status: &Status| matches!(status, Status::Fail | Status::Error | Status::RuntimeError);
     let failed = last.iter().filter(move |(_, last)| is_failed(&last.result.status));
-    failed.map(|(id, last)| (name_in_id(id), last.result.failures.filter(|rows| *rows > 0)))
+    failed.map(|(id, last)| (node_name_from_id(id), last.result.failures.filter(|rows| *rows > 0)))
 }
 
 /// Returns the name in a node's id. For a test, omits the hash.
-pub fn name_in_id(id: &str) -> &str {
+pub fn node_name_from_id(id: &str) -> &str {
     id.splitn(3, '.').nth(2).map_or(id, |rest| match rest.rsplit_once('.') {
         Some((name, hash)) if id.starts_with("test.") && hash.len() == 10 => name,
         _ => rest,
@@ -46,7 +46,7 @@ pub fn name_in_id(id: &str) -> &str {
 }
 
 /// Adds to the results in a target folder the results that another command has overwritten.
-pub fn with_overwritten_results(
+pub fn add_overwritten_results(
     root: &Path,
     dbt: &DbtProject,
     folder: &Path,

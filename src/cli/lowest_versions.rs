@@ -2,26 +2,26 @@
 //! dialects.
 
 /// First version of dbt with unit tests.
-pub const DBT: &str = "1.8";
+pub const MIN_DBT_VERSION: &str = "1.8";
 /// First version of git with `git switch`.
-pub const GIT: &str = "2.23";
+pub const MIN_GIT_VERSION: &str = "2.23";
 
 /// Returns a message if a version is lower than the minimum version. A version without numbers is considered recent
 /// enough. If `lowest` is empty, every version is recent enough.
 pub fn outdated_version_message(lowest: &str, version: &str) -> Option<String> {
-    let version = version_in(version);
-    let is_lower = numbers(version)? < numbers(lowest)?;
+    let version = first_version_number(version);
+    let is_lower = version_components(version)? < version_components(lowest)?;
     is_lower.then(|| format!("version {version} is too old: version {lowest} or newer is needed"))
 }
 
 /// Returns the first version number in a string, such as `15.18` in `PostgreSQL 15.18 on x86_64`.
-pub fn version_in(text: &str) -> &str {
+pub fn first_version_number(text: &str) -> &str {
     let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');
     text.get(..end.unwrap_or(text.len())).unwrap_or_default()
 }
 
-fn numbers(version: &str) -> Option<Vec<u32>> {
+fn version_components(version: &str) -> Option<Vec<u32>> {
     version.split('.').take(2).map(|part| part.parse().ok()).collect()
 }
 
@@ -54,7 +54,7 @@ mod tests {
     fn the_docs_name_the_same_versions() {
         let docs = include_str!("../../docs/warehouses.md").to_lowercase();
         let warehouses = Dialect::all().map(|dialect| (dialect.name(), dialect.facts().lowest_version));
-        for (name, version) in warehouses.chain([("dbt", DBT), ("git", GIT)]) {
+        for (name, version) in warehouses.chain([("dbt", MIN_DBT_VERSION), ("git", MIN_GIT_VERSION)]) {
             let line = format!("| {name} | {version} |");
             assert!(version.is_empty() || docs.contains(&line), "{line}");
         }

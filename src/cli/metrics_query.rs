@@ -9,11 +9,11 @@ use super::exit::FileDiagnostics;
 use super::source::SourceText;
 
 /// Name of the spec that the options describe. The name is not part of the output.
-pub const MODEL: &str = "metrics_query";
+pub const QUERY_SPEC_NAME: &str = "metrics_query";
 /// Name that messages use for the text generated from the options.
-const OPTIONS: &str = "<options>";
+const OPTIONS_SOURCE_NAME: &str = "<options>";
 /// Keys of a spec, with the options that replace them.
-const KEYS: [(&str, &str); 9] = [
+const SPEC_KEY_OPTIONS: [(&str, &str); 9] = [
     ("metrics", "--metrics"),
     ("group_by", "--by"),
     ("where", "--where"),
@@ -25,17 +25,17 @@ const KEYS: [(&str, &str); 9] = [
     ("definitions", "--define"),
 ];
 /// Keys in the steps of a spec for which there is no option.
-const KEYS_OF_SPECS: [&str; 3] = ["partition_by", "overrides", "columns"];
+const KEYS_WITHOUT_OPTION: [&str; 3] = ["partition_by", "overrides", "columns"];
 
 impl MetricsArgs {
     /// Returns whether the options describe a query.
-    pub fn is_given(&self) -> bool {
+    pub fn describes_query(&self) -> bool {
         !self.metrics.is_empty()
     }
 
     /// Returns the spec that the options describe.
     pub fn spec(&self, limit: Option<u32>) -> SourceText {
-        let mut text = format!("model: {MODEL}\nmetrics:\n");
+        let mut text = format!("model: {QUERY_SPEC_NAME}\nmetrics:\n");
         for metric in entries(&self.metrics) {
             let (metric, name) = match metric.to_ascii_lowercase().find(" as ") {
                 Some(end) => (
@@ -88,7 +88,7 @@ impl MetricsArgs {
         if let Some(limit) = limit {
             text.push_str(&format!("limit: {limit}\n"));
         }
-        SourceText::from_bytes(OPTIONS, text.into_bytes(), Limits::default().source)
+        SourceText::from_bytes(OPTIONS_SOURCE_NAME, text.into_bytes(), Limits::default().source)
     }
 }
 
@@ -97,9 +97,12 @@ pub fn replace_keys_with_options(file_diagnostics: &mut [FileDiagnostics]) {
     let name = |text: &str| {
         let replace =
             |text: String, (key, option): &(&str, &str)| text.replace(&format!("`{key}`"), &format!("`{option}`"));
-        KEYS.iter().fold(text.to_owned(), replace)
+        SPEC_KEY_OPTIONS.iter().fold(text.to_owned(), replace)
     };
-    for file in file_diagnostics.iter_mut().filter(|file| file.file == OPTIONS) {
+    for file in file_diagnostics
+        .iter_mut()
+        .filter(|file| file.file == OPTIONS_SOURCE_NAME)
+    {
         let diagnostics = std::mem::take(&mut file.diagnostics);
         file.diagnostics = diagnostics
             .into_iter()
@@ -154,10 +157,10 @@ fn option_for_yaml(yaml: &str) -> Option<OptionForYaml> {
         let is_pair = !value.contains(['{', ',']);
         return is_pair.then(|| OptionForYaml::Option(format!("{} as {key}", value.trim_matches('"'))));
     }
-    if KEYS_OF_SPECS.contains(&key) {
+    if KEYS_WITHOUT_OPTION.contains(&key) {
         return Some(OptionForYaml::OnlyInSpec);
     }
-    let (_, option) = KEYS.iter().find(|(name, _)| *name == key)?;
+    let (_, option) = SPEC_KEY_OPTIONS.iter().find(|(name, _)| *name == key)?;
     if value.starts_with('{') && key != "fill" {
         return Some(OptionForYaml::OnlyInSpec);
     }

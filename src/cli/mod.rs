@@ -106,7 +106,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Model(args) => commands::model::run(session, args),
         Command::Generate(args) if args.watch => {
             let schema = args.target.schema.as_slice();
-            watch::repeat(session, schema, || commands::generate::run(session, args))
+            watch::run_on_changes(session, schema, || commands::generate::run(session, args))
         }
         Command::Generate(args) => commands::generate::run(session, args),
         Command::Pull(args) => commands::pull::run(session, args),
@@ -130,7 +130,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
             let schema = args.settings.target.schema.iter();
             let files: Vec<PathBuf> = args.files.iter().chain(schema).cloned().collect();
             let sessions = commands::check::FormulaSessions::default();
-            watch::repeat(session, &files, || commands::check::run(session, args, Some(&sessions)))
+            watch::run_on_changes(session, &files, || commands::check::run(session, args, Some(&sessions)))
         }
         Command::Check(args) => commands::check::run(session, args, None),
         Command::Extract(args) => commands::extract::run(session, args),

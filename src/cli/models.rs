@@ -50,11 +50,11 @@ pub struct CompiledModels {
     pub models: Vec<CompiledModel>,
     /// Diagnostics of each spec.
     pub diagnostics: Vec<FileDiagnostics>,
-    pub sets: Vec<CompiledSet>,
+    pub sets: Vec<CompiledMetricSet>,
 }
 
 /// Metric set that a spec defines.
-pub struct CompiledSet {
+pub struct CompiledMetricSet {
     /// Path of the spec, relative to the project.
     pub path: String,
     /// Index of the spec.
@@ -85,7 +85,7 @@ pub fn compile_models(
             .compiled
             .as_ref()
             .filter(|compiled| compiled.metric_set().is_some());
-        Some(CompiledSet {
+        Some(CompiledMetricSet {
             path: path.clone()?,
             spec: number,
             compiled: compiled?.clone(),

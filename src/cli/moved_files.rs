@@ -137,7 +137,7 @@ impl MovedFilePaths {
     }
 
     /// Replaces each key of a map with the current path of the file.
-    pub fn update_keys<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
+    pub fn rekey_by_current_path<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
         files
             .into_iter()
             .map(|(path, value)| (self.current_path(&path).to_owned(), value))
@@ -159,7 +159,7 @@ fn describes_model(text: &str, path: &str) -> bool {
 pub fn former_output_folders(workspace: &Workspace) -> BTreeSet<[String; 2]> {
     let repository = Repository::find(&workspace.root);
     let versions =
-        repository.map(|repository| repository.last_committed_versions(project::FILE, MAX_SEARCHED_VERSIONS));
+        repository.map(|repository| repository.last_committed_versions(project::PROJECT_FILE, MAX_SEARCHED_VERSIONS));
     let versions = versions.unwrap_or_default();
     let projects = versions.iter().map(|text| Project::from_text(text).0);
     let folders = projects

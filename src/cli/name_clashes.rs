@@ -57,7 +57,7 @@ pub fn check(
             !node.node.paths.iter().any(is_own)
         };
         let file = |node: &GraphNode| match node.node.paths.first() {
-            _ if !is_of_project(node, manifest) => format!(", in the package `{}`", node.node.package),
+            _ if !is_project_node(node, manifest) => format!(", in the package `{}`", node.node.package),
             Some(path) => format!(", in `{path}`"),
             None => String::new(),
         };
@@ -170,11 +170,11 @@ fn report_name_clashes(
 /// Returns whether the file of a node still exists at its path in the manifest. Files of packages are elsewhere and are
 /// not checked.
 fn has_existing_file(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
-    !is_of_project(node, manifest) || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
+    !is_project_node(node, manifest) || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
 }
 
 /// Returns whether the node belongs to the project itself instead of a package.
-fn is_of_project(node: &GraphNode, manifest: &Manifest) -> bool {
+fn is_project_node(node: &GraphNode, manifest: &Manifest) -> bool {
     let project = manifest.metadata.project_name.as_deref();
     project.is_none_or(|project| project == node.node.package)
 }

@@ -43,13 +43,13 @@ fn is_shared_file(name: &str) -> bool {
 
 /// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.
 /// `compile` returns the compiled spec with an index, or `None` if the spec has errors.
-pub fn defined_twice(
+pub fn find_omni_duplicates(
     project: &Project,
     root: &Path,
     specs: &[(String, String)],
     compile: impl Fn(usize) -> Option<CompiledSpec>,
 ) -> Vec<(usize, Diagnostic)> {
-    let omni = root.join(project.omni().unwrap_or(project::OMNI));
+    let omni = root.join(project.omni().unwrap_or(project::DEFAULT_OMNI_FOLDER));
     // Skip unreadable Omni files, because they do not make the specs invalid.
     let files = omni_paths(&omni)
         .into_iter()
@@ -63,7 +63,7 @@ pub fn defined_twice(
 
 /// Returns the nearest folder of the same git work tree that contains this folder and a file such as
 /// `relationships.yaml`, which occurs only in the Omni model's folder. Without such a file, returns the folder itself.
-pub fn omni_folder_around(folder: &Path) -> PathBuf {
+pub fn find_enclosing_omni_folder(folder: &Path) -> PathBuf {
     let around = || {
         let real = fs::canonicalize(or_current_folder(folder)).ok()?;
         let work_tree = real.ancestors().position(|folder| folder.join(".git").exists())?;

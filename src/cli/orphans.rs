@@ -18,12 +18,12 @@ use super::workspace::Workspace;
 use super::writable_folders::absolute_path;
 
 /// Number of bytes at the beginning of a file that contain its header.
-const HEAD: u64 = 4096;
+const HEADER_BYTES: u64 = 4096;
 
 /// Generated files that are outside the folders set by `models:` and `tests:`, because an earlier version of the
 /// project file named other folders.
 #[derive(Debug, Default)]
-pub struct FilesOutsideFolders {
+pub struct MisplacedFiles {
     /// Files of existing specs, which the next push moves to the folders of the project file.
     pub moved_by_push: Vec<PathBuf>,
     /// Files of specs that do not exist, and files that also exist in the folders of the project file.
@@ -32,7 +32,7 @@ pub struct FilesOutsideFolders {
 
 /// Finds generated files outside the folders set by `models:` and `tests:`. The search covers the folders that dbt
 /// reads and the default folders. Files that users moved to another folder are omitted.
-pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
+pub fn find_misplaced_files(workspace: &Workspace) -> MisplacedFiles {
     let (models, tests) = workspace.output_folders();
     let own_folders = [&models, &tests].map(|folder| absolute_path(&workspace.root.join(folder)));
     let dbt = workspace.dbt.as_ref();
@@ -42,14 +42,16 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
             .chain(&dbt.test_paths)
             .map(|path| dbt.folder.join(path))
     });
-    let folders = dbt_folders.chain([project::MODELS, project::TESTS].map(|folder| workspace.root.join(folder)));
+    let folders = dbt_folders.chain(
+        [project::DEFAULT_MODELS_FOLDER, project::DEFAULT_TESTS_FOLDER].map(|folder| workspace.root.join(folder)),
+    );
     let specs = workspace.specs_folder();
     let pushed_specs = OnceCell::new();
     // Whether the spec of a file exists and the file is outside of the folders in the project file. `None` if formulac
     // did not generate the file, or if the next push removes it because the pushed spec no longer exists.
     let is_current = |path: &Path| {
         let mut head = Vec::new();
-        let outcome = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+        let outcome = File::open(path).and_then(|file| file.take(HEADER_BYTES).read_to_end(&mut head));
         let head = String::from_utf8_lossy(&head);
         let spec = spec_in_header(&head).filter(|_| outcome.is_ok())?;
         spec.strip_prefix(specs.as_str()).filter(|rest| rest.starts_with('/'))?;
@@ -69,7 +71,7 @@ pub fn files_outside_folders(workspace: &Workspace) -> FilesOutsideFolders {
     let files: BTreeSet<PathBuf> = folders
         .flat_map(|folder| folder::find_files(&folder, is_elsewhere))
         .collect();
-    let mut outside_folders = FilesOutsideFolders::default();
+    let mut outside_folders = MisplacedFiles::default();
     for path in files {
         match is_current(&path) {
             Some(true) => outside_folders.moved_by_push.push(path),

@@ -13,7 +13,7 @@ use super::identity;
 use super::project;
 use super::session::Session;
 use super::workspace::Workspace;
-use crate::cli::commands::sync::{REFUSALS, Repository, create_local_folder};
+use crate::cli::commands::sync::{REFUSAL_LOG_FOLDER, Repository, create_local_folder};
 
 /// Permission that a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,7 +233,7 @@ pub fn log_refusal(
         .unwrap_or_default();
     entry.changes = vec![command.to_owned()];
     let file = PlannedFile {
-        path: workspace.root.join(REFUSALS).join(entry.file_name()),
+        path: workspace.root.join(REFUSAL_LOG_FOLDER).join(entry.file_name()),
         text: entry.text(),
     };
     let outcome = workspace.writable_folders().and_then(|bounds| {

@@ -11,7 +11,11 @@ use formulac::diag::lists::join_words;
 use super::sentence::SentenceBuilder;
 
 /// Returns the phrase of a function for these arguments, or `None` if an argument is missing.
-pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
+pub fn fill_phrase(
+    sentence_builder: &SentenceBuilder<'_>,
+    function: &'static Function,
+    args: &[ExprId],
+) -> Option<String> {
     // If several overloads have the maximum number of parameters, use the first one, because the documentation uses the
     // first overload's parameter names.
     let longest = function
@@ -28,7 +32,7 @@ pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, a
         };
         let in_group = argument_positions(repeated, &names);
         let mut filling = PhraseFiller {
-            speaker,
+            sentence_builder,
             names: &names,
             args,
             repeated_from: None,
@@ -52,7 +56,7 @@ pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, a
         let group_names: Vec<&str> = in_group.iter().filter_map(|index| names.get(*index).copied()).collect();
         let groups = rest.chunks_exact(size).map(|args| {
             PhraseFiller {
-                speaker,
+                sentence_builder,
                 names: &group_names,
                 args,
                 repeated_from: None,
@@ -87,7 +91,7 @@ fn argument_positions(template: &str, names: &[&str]) -> Vec<usize> {
 
 /// A template with its arguments.
 struct PhraseFiller<'a> {
-    speaker: &'a SentenceBuilder<'a>,
+    sentence_builder: &'a SentenceBuilder<'a>,
     names: &'a [&'a str],
     args: &'a [ExprId],
     /// Position of the repeated parameter. Its placeholder lists the argument at this position and all later arguments.
@@ -118,9 +122,9 @@ impl PhraseFiller<'_> {
 
     fn fill_placeholder(&self, inner: &str) -> Option<String> {
         let (name, mode) = inner.split_once(':').unwrap_or((inner, ""));
-        let values = self.arguments_of_phrase(name)?;
+        let values = self.resolve_phrase_arguments(name)?;
         let first = *values.first()?;
-        let words = |id: &ExprId| self.speaker.node_words(*id);
+        let words = |id: &ExprId| self.sentence_builder.describe_node(*id);
         Some(match mode.split_once(' ').unwrap_or((mode, "")) {
             ("if", _) => values
                 .iter()
@@ -139,27 +143,30 @@ impl PhraseFiller<'_> {
                 });
                 clauses.collect::<Vec<_>>().join(&format!(" {mode} "))
             }
-            ("is", _) => describe_criterion(self.speaker, first),
+            ("is", _) => describe_criterion(self.sentence_builder, first),
             ("shift", noun) => {
                 let unit = self
-                    .arguments_of_phrase(noun)
+                    .resolve_phrase_arguments(noun)
                     .and_then(|unit| self.singular_unit(*unit.first()?));
-                describe_shift(self.speaker, first, unit.as_deref().unwrap_or(noun))?
+                describe_shift(self.sentence_builder, first, unit.as_deref().unwrap_or(noun))?
             }
             ("unit", _) => match self.singular_unit(first) {
                 Some(unit) => format!("{unit}s"),
-                None => format!("units of {}", words(&first).as_embedded()),
+                None => format!("units of {}", words(&first).as_embedded_phrase()),
             },
-            ("ordinal", _) => ordinal(&words(&first).as_embedded()),
+            ("ordinal", _) => ordinal(&words(&first).as_embedded_phrase()),
             _ => join_words(
-                &values.iter().map(|id| words(id).as_embedded()).collect::<Vec<_>>(),
+                &values
+                    .iter()
+                    .map(|id| words(id).as_embedded_phrase())
+                    .collect::<Vec<_>>(),
                 "and",
             ),
         })
     }
 
     /// Returns the arguments to which a name refers.
-    fn arguments_of_phrase(&self, name: &str) -> Option<&[ExprId]> {
+    fn resolve_phrase_arguments(&self, name: &str) -> Option<&[ExprId]> {
         if name == "otherwise" {
             return self.otherwise.as_ref().map(std::slice::from_ref);
         }
@@ -174,7 +181,7 @@ impl PhraseFiller<'_> {
 
     /// Returns a unit of time in the singular, from a string such as "M" or "months".
     fn singular_unit(&self, id: ExprId) -> Option<String> {
-        let text = literal_text(self.speaker, id)?.to_lowercase();
+        let text = literal_text(self.sentence_builder, id)?.to_lowercase();
         Some(match text.as_str() {
             "d" => "day".to_owned(),
             "m" => "month".to_owned(),
@@ -186,17 +193,17 @@ impl PhraseFiller<'_> {
 }
 
 /// Returns the value of a string literal.
-fn literal_text<'a>(speaker: &SentenceBuilder<'a>, id: ExprId) -> Option<&'a str> {
-    let text = speaker.ast.span(id).text(speaker.source);
-    matches!(speaker.ast.expr(id), Expr::Text)
+fn literal_text<'a>(sentence_builder: &SentenceBuilder<'a>, id: ExprId) -> Option<&'a str> {
+    let text = sentence_builder.ast.span(id).text(sentence_builder.source);
+    matches!(sentence_builder.ast.expr(id), Expr::Text)
         .then(|| text.strip_prefix('"')?.strip_suffix('"'))
         .flatten()
 }
 
 /// Returns the words for a shift, such as `3 months after` or `1 row before`.
-pub fn describe_shift(speaker: &SentenceBuilder<'_>, count: ExprId, unit: &str) -> Option<String> {
-    let words = speaker.node_words(count);
-    let noun = words.as_embedded();
+pub fn describe_shift(sentence_builder: &SentenceBuilder<'_>, count: ExprId, unit: &str) -> Option<String> {
+    let words = sentence_builder.describe_node(count);
+    let noun = words.as_embedded_phrase();
     let (number, direction) = match noun.strip_prefix('-') {
         Some(number) => (number.to_owned(), "before"),
         None => (noun, "after"),
@@ -206,18 +213,18 @@ pub fn describe_shift(speaker: &SentenceBuilder<'_>, count: ExprId, unit: &str) 
 }
 
 /// Returns the words for a criterion, such as `is greater than 5`.
-fn describe_criterion(speaker: &SentenceBuilder<'_>, id: ExprId) -> String {
+fn describe_criterion(sentence_builder: &SentenceBuilder<'_>, id: ExprId) -> String {
     // The criterion `">" & x` selects the values that are greater than `x`.
     if let Expr::Binary {
         op: BinaryOp::Concat,
         left,
         right,
-    } = speaker.ast.expr(id)
-        && let Some((words, "")) = literal_text(speaker, left).and_then(split_operator)
+    } = sentence_builder.ast.expr(id)
+        && let Some((words, "")) = literal_text(sentence_builder, left).and_then(split_operator)
     {
-        return format!("{words} {}", speaker.node_words(right).as_embedded());
+        return format!("{words} {}", sentence_builder.describe_node(right).as_embedded_phrase());
     }
-    match literal_text(speaker, id) {
+    match literal_text(sentence_builder, id) {
         Some(text) => match split_operator(text) {
             Some(("is", "")) => "is empty".to_owned(),
             Some(("is not", "")) => "is not empty".to_owned(),
@@ -226,7 +233,7 @@ fn describe_criterion(speaker: &SentenceBuilder<'_>, id: ExprId) -> String {
             None if text.contains(['*', '?']) => format!("matches \"{text}\""),
             None => format!("is \"{text}\""),
         },
-        None => format!("is {}", speaker.node_words(id).as_embedded()),
+        None => format!("is {}", sentence_builder.describe_node(id).as_embedded_phrase()),
     }
 }
 

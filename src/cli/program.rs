@@ -12,7 +12,7 @@ use formulac_syntax::text::format_count;
 use crate::cli::exit::{Exit, Failure};
 
 /// Interval at which a program with a time limit is checked for completion.
-const INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// An external program that formulac runs.
 #[derive(Debug)]
@@ -111,11 +111,11 @@ impl ExternalProgram {
                 Ok(Some(status)) => {
                     // A child process of the program may still hold the pipe open, so do not wait longer than the time
                     // limit.
-                    let read = |pipe: Receiver<Vec<u8>>| pipe.recv_timeout(remaining().max(INTERVAL));
+                    let read = |pipe: Receiver<Vec<u8>>| pipe.recv_timeout(remaining().max(POLL_INTERVAL));
                     let [out, err] = [out, err].map(|pipe| read(pipe).unwrap_or_default());
                     return Ok(ProgramOutput::new(status, &out, &err));
                 }
-                Ok(None) if !remaining().is_zero() => std::thread::sleep(INTERVAL),
+                Ok(None) if !remaining().is_zero() => std::thread::sleep(POLL_INTERVAL),
                 // Do not wait for the output, because a child process may hold the pipe open.
                 Ok(None) => {
                     let _ = child.kill().and_then(|()| child.wait());

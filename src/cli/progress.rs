@@ -10,9 +10,9 @@ use super::session::{Session, Stream};
 
 /// Starts a progress bar with `count` steps. Shows nothing if the output is not a terminal.
 pub fn start_bar(session: &Session, count: usize, message: &'static str) -> ProgressBar {
-    let target = match ProgressLine::from_session(session) {
-        ProgressLine::Terminal => ProgressDrawTarget::stderr(),
-        ProgressLine::Lines | ProgressLine::Nowhere => ProgressDrawTarget::hidden(),
+    let target = match ProgressOutput::from_session(session) {
+        ProgressOutput::Terminal => ProgressDrawTarget::stderr(),
+        ProgressOutput::Lines | ProgressOutput::Nowhere => ProgressDrawTarget::hidden(),
     };
     let style =
         ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -23,7 +23,7 @@ pub fn start_bar(session: &Session, count: usize, message: &'static str) -> Prog
 
 /// Destination of progress messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ProgressLine {
+enum ProgressOutput {
     Terminal,
     /// Standard error is redirected to a file or a program that keeps each line.
     Lines,
@@ -31,7 +31,7 @@ enum ProgressLine {
     Nowhere,
 }
 
-impl ProgressLine {
+impl ProgressOutput {
     fn from_session(session: &Session) -> Self {
         match session.global.output_format {
             _ if session.global.quiet => Self::Nowhere,
@@ -45,14 +45,14 @@ impl ProgressLine {
 /// Progress display while another program runs: a spinner on a terminal, otherwise a single printed line.
 #[derive(Debug)]
 pub struct WaitIndicator {
-    line: ProgressLine,
+    line: ProgressOutput,
     last: RefCell<String>,
 }
 
 impl WaitIndicator {
     pub fn new(session: &Session) -> Self {
         Self {
-            line: ProgressLine::from_session(session),
+            line: ProgressOutput::from_session(session),
             last: RefCell::default(),
         }
     }
@@ -61,8 +61,8 @@ impl WaitIndicator {
     pub fn show_during<T>(&self, progress_message: &str, work: impl FnOnce() -> T) -> T {
         let message = formulac::diag::render::escape_hidden(progress_message);
         match self.line {
-            ProgressLine::Nowhere => work(),
-            ProgressLine::Lines => {
+            ProgressOutput::Nowhere => work(),
+            ProgressOutput::Lines => {
                 if *self.last.borrow() != *message {
                     // Ignore the error, because a failure to print cannot be reported elsewhere.
                     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{message} …\n").as_bytes());
@@ -70,7 +70,7 @@ impl WaitIndicator {
                 }
                 work()
             }
-            ProgressLine::Terminal => {
+            ProgressOutput::Terminal => {
                 let style = ProgressStyle::with_template("{spinner} {msg} … {elapsed}");
                 let spinner = ProgressBar::new_spinner().with_message(message.into_owned());
                 let spinner = spinner.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));

@@ -11,14 +11,14 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 /// Name of the project file.
-pub const FILE: &str = "formulac.yml";
+pub const PROJECT_FILE: &str = "formulac.yml";
 /// File with personal settings, next to the project file.
-pub const LOCAL: &str = "formulac.local.yml";
+pub const LOCAL_SETTINGS_FILE: &str = "formulac.local.yml";
 /// Default folders, relative to the project's folder.
-pub const SPECS: &str = "metrics";
-pub const MODELS: &str = "models/formulac";
-pub const TESTS: &str = "tests/formulac";
-pub const OMNI: &str = "omni";
+pub const DEFAULT_SPECS_FOLDER: &str = "metrics";
+pub const DEFAULT_MODELS_FOLDER: &str = "models/formulac";
+pub const DEFAULT_TESTS_FOLDER: &str = "tests/formulac";
+pub const DEFAULT_OMNI_FOLDER: &str = "omni";
 
 /// Reads the project file in this folder. Without a folder, reads the project file in the working directory or a folder
 /// above it.
@@ -63,7 +63,7 @@ fn check_version(project: &Project, version: &str) -> Result<(), Failure> {
 
 /// Adds the personal settings of the user who runs the command, if there are any.
 fn add_personal_settings(mut project: Project, root: &Path) -> Result<Project, Failure> {
-    let path = root.join(LOCAL);
+    let path = root.join(LOCAL_SETTINGS_FILE);
     if !path.is_file() {
         return Ok(project);
     }
@@ -104,13 +104,13 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
                 diagnostics: vec![fault],
             }]));
         }
-        return Ok(Some(folder.join(FILE)).filter(|path| path.is_file()));
+        return Ok(Some(folder.join(PROJECT_FILE)).filter(|path| path.is_file()));
     }
     let Ok(start) = std::env::current_dir() else {
         return Ok(None);
     };
     // The path is relative to the working directory, so that messages show the path as a user would type it.
-    let ancestor_path = |steps: usize| PathBuf::from("../".repeat(steps)).join(FILE);
+    let ancestor_path = |steps: usize| PathBuf::from("../".repeat(steps)).join(PROJECT_FILE);
     Ok((0..start.ancestors().count())
         .map(ancestor_path)
         .find(|path| path.is_file()))
@@ -141,7 +141,7 @@ pub fn find_specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// Returns whether the path has the file name of a project file.
 pub fn is_project_file(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == FILE)
+    path.file_name().is_some_and(|name| name == PROJECT_FILE)
 }
 
 /// Returns whether the path has the extension of a YAML file.

@@ -29,26 +29,29 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
     let folders: BTreeSet<PathBuf> = named_files(command)
         .into_iter()
         // A project file is checked without loading the project.
-        .filter(|path| path.exists() && path.file_name().is_none_or(|name| name != project::FILE))
+        .filter(|path| path.exists() && path.file_name().is_none_or(|name| name != project::PROJECT_FILE))
         .filter_map(|path| fs::canonicalize(or_current_folder(path.parent()?)).ok())
         .collect();
-    let projects: BTreeSet<&Path> = folders.iter().filter_map(|folder| project_above(folder)).collect();
+    let projects: BTreeSet<&Path> = folders
+        .iter()
+        .filter_map(|folder| find_enclosing_project(folder))
+        .collect();
     let Some(first) = projects.first() else { return Ok(()) };
     if projects.len() == 1 {
-        if project_above(&current) != Some(first) {
-            global.project_dir = Some(path_from(&current, first));
+        if find_enclosing_project(&current) != Some(first) {
+            global.project_dir = Some(relative_path_from(&current, first));
         }
         return Ok(());
     }
     let names: Vec<String> = projects
         .iter()
-        .map(|project| display_path(&path_from(&current, project)))
+        .map(|project| display_path(&relative_path_from(&current, project)))
         .collect();
     let listed = join_first(&quote_names(&names), MAX_LISTED_PROJECTS);
     let help = format!(
         "run `formulac {}` once per project, or specify the project, for example with `--project-dir {}`",
         command.name(),
-        quote_for_shell(&display_path(&path_from(&current, first)))
+        quote_for_shell(&display_path(&relative_path_from(&current, first)))
     );
     Err(Failure::new(Exit::Usage, format!("the files are in different projects: {listed}")).with_help(help))
 }
@@ -69,13 +72,13 @@ fn named_files(command: &Command) -> Vec<&Path> {
 }
 
 /// Returns the nearest folder with `formulac.yml`, starting with `folder`, or otherwise with `dbt_project.yml`.
-fn project_above(folder: &Path) -> Option<&Path> {
+fn find_enclosing_project(folder: &Path) -> Option<&Path> {
     let nearest = |file: &str| folder.ancestors().find(|ancestor| ancestor.join(file).is_file());
-    nearest(project::FILE).or_else(|| nearest(dbt_project::FILE))
+    nearest(project::PROJECT_FILE).or_else(|| nearest(dbt_project::PROJECT_FILE))
 }
 
 /// Returns the path of `folder` as a user would type it in the folder `current`. Both paths are canonical.
-fn path_from(current: &Path, folder: &Path) -> PathBuf {
+fn relative_path_from(current: &Path, folder: &Path) -> PathBuf {
     let parts = |path: &Path| path.components().count();
     let shared = current
         .components()

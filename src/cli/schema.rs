@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::artifacts::{KeptParts, Manifest};
 use formulac::{Dialect, KnownFacts};
 
-use super::artifacts::TargetFolder;
+use super::artifacts::TargetArtifacts;
 use super::exit::{Failure, FileDiagnostics};
 use super::session::Session;
 use super::source::{MAX_ARTIFACT_BYTES, SourceText};
@@ -17,7 +17,7 @@ use formulac::span::Span;
 #[derive(Debug)]
 pub enum SchemaOption {
     /// dbt's artifacts.
-    Dbt(Box<TargetFolder>),
+    Dbt(Box<TargetArtifacts>),
     /// Other sources, including unreadable files. The format of each source is detected from its contents.
     Texts(Vec<SourceText>),
 }
@@ -48,7 +48,7 @@ fn read_schema_option(path: &Path) -> Result<SchemaOption, Failure> {
         && source.text.trim_start().starts_with('{')
         && let Ok(manifest) = Manifest::from_text(&source.text, KeptParts::default())
     {
-        return Ok(SchemaOption::Dbt(Box::new(TargetFolder::new(
+        return Ok(SchemaOption::Dbt(Box::new(TargetArtifacts::new(
             path.to_owned(),
             manifest,
         ))));
@@ -58,7 +58,7 @@ fn read_schema_option(path: &Path) -> Result<SchemaOption, Failure> {
 
 impl SchemaOption {
     /// Returns dbt's artifacts, if `--schema` specifies them.
-    pub fn artifacts(&self) -> Option<&TargetFolder> {
+    pub fn artifacts(&self) -> Option<&TargetArtifacts> {
         if let Self::Dbt(artifacts) = self {
             Some(artifacts)
         } else {

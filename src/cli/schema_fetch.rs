@@ -13,12 +13,12 @@ use super::dbt_run::DbtCall;
 use super::engine::{Engine, FoundRelation};
 use super::environment;
 use super::exit::{Exit, Failure};
-use super::generation::Generation;
+use super::generation::CompiledProject;
 use super::progress::WaitIndicator;
 use super::session::Session;
 use super::source::read_text;
 use super::spec::{self, Spec};
-use super::workspace::{FETCHED, Workspace};
+use super::workspace::{FETCHED_CATALOG_FILE, Workspace};
 
 pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let selected_paths = selected_spec_paths(session, args)?;
@@ -90,7 +90,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     write_all(
         &workspace.writable_folders()?,
         &[PlannedFile {
-            path: workspace.root.join(FETCHED),
+            path: workspace.root.join(FETCHED_CATALOG_FILE),
             text: format!("{catalog}\n"),
         }],
     )?;
@@ -113,7 +113,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
 
 fn report(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: Exit) -> Result<Exit, Failure> {
     if args.json {
-        session.print_json(&json!({"file": FETCHED, "relations": relations}))?;
+        session.print_json(&json!({"file": FETCHED_CATALOG_FILE, "relations": relations}))?;
     }
     Ok(exit)
 }
@@ -124,13 +124,13 @@ fn selected_spec_paths(session: &Session, args: &SchemaFetchArgs) -> Result<Opti
         return Ok(None);
     }
     let workspace = Workspace::find(session)?;
-    let specs = Generation::selected_specs(session, &TargetOptions::default(), &args.selection)?;
+    let specs = CompiledProject::selected_specs(session, &TargetOptions::default(), &args.selection)?;
     Ok(Some(specs.iter().map(|path| workspace.relative_path(path)).collect()))
 }
 
 /// Keeps the results of earlier fetches by adding the tables of relations that are not selected.
 fn keep_unselected_relations(workspace: &Workspace, tables: &mut [Map<String, Value>; 2]) {
-    let Ok(text) = read_text(workspace.root.join(FETCHED)) else {
+    let Ok(text) = read_text(workspace.root.join(FETCHED_CATALOG_FILE)) else {
         return;
     };
     let before: Value = serde_json::from_str(&text).unwrap_or_default();

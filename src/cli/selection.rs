@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use formulac::artifacts::GraphNode;
-use formulac::artifacts::{KeptParts, Manifest, ManifestNode as Earlier, ResourceType};
+use formulac::artifacts::{KeptParts, Manifest, ManifestNode as EarlierNode, ResourceType};
 use formulac::dbt::selection::{self, METHODS, STATES, STATES_OF_DBT, SelectableNode, SelectionError, StateChange};
 use formulac::dbt::{RelationReference as Read, is_same_except_layout};
 use formulac::diag::suggest;
 
 use super::args::Selection;
-use super::artifacts::TargetFolder;
+use super::artifacts::TargetArtifacts;
 use super::exit::{Exit, Failure, FileDiagnostics};
-use super::models::{CompiledModel, CompiledSet};
+use super::models::{CompiledMetricSet, CompiledModel};
 
 /// Selected models, and the specs whose errors stop the command.
 pub struct SelectedModels {
@@ -121,14 +121,18 @@ pub fn apply_selection(
 }
 
 /// Applies a selection to metric sets. Returns one entry per metric set: whether the metric set is selected.
-pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[String]) -> Result<Vec<bool>, Failure> {
-    let is_named = |set: &CompiledSet, name: &str| {
+pub fn select_metric_sets(
+    sets: &[CompiledMetricSet],
+    select: &[String],
+    exclude: &[String],
+) -> Result<Vec<bool>, Failure> {
+    let is_named = |set: &CompiledMetricSet, name: &str| {
         set.compiled
             .metric_set()
             .is_some_and(|own_name| own_name.eq_ignore_ascii_case(name))
     };
     let index = |name: &String| sets.iter().position(|set| is_named(set, name));
-    let node = |set: &CompiledSet| {
+    let node = |set: &CompiledMetricSet| {
         let name = set.compiled.metric_set().unwrap_or_default();
         let mut node = SelectableNode::default();
         node.name = name.to_owned();
@@ -182,7 +186,7 @@ fn selection_failure(fault: &SelectionError) -> Failure {
 /// Reads the manifest of an earlier state, with the code of its models.
 fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
-    let target_folder = TargetFolder::read_parts(path.clone(), KeptParts::default().with_raw_code());
+    let target_folder = TargetArtifacts::read_manifest_parts(path.clone(), KeptParts::default().with_raw_code());
     let read_folder = target_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     read_folder
         .map(|earlier_folder| earlier_folder.manifest)
@@ -202,7 +206,7 @@ fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
 
 /// Returns the model of the same name in the earlier manifest. If the model has several versions, returns the latest
 /// version, because specs describe the latest version.
-fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m Earlier> {
+fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m EarlierNode> {
     let mut namesakes = earlier
         .nodes
         .iter()
@@ -214,7 +218,7 @@ fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m
 
 /// Compares a model from a spec with the earlier model, as `dbt ls --select state:modified` does: compares the code
 /// without its layout, and the configuration that the spec sets.
-fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&Earlier>) -> StateChange {
+fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&EarlierNode>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
             is_new: true,
@@ -231,7 +235,7 @@ fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&
 }
 
 /// Compares any other node with its earlier version by the checksum of the file.
-fn compare_node(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlier>) -> StateChange {
+fn compare_node(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&EarlierNode>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
             is_new: true,
@@ -244,18 +248,18 @@ fn compare_node(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&
 /// Settings that determine the name of the relation.
 const RELATION_SETTINGS: [&str; 3] = ["alias", "database", "schema"];
 /// Settings that dbt ignores when it compares configurations.
-const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
+const IGNORED_SETTINGS: [&str; 3] = ["access", "group", "tags"];
 
 /// Compares the settings of a node with its earlier settings. Ignores settings that only the earlier node has, because
 /// they may be dbt's defaults.
-fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
+fn compare_settings(node: &SelectableNode, earlier: &EarlierNode, has_new_body: bool) -> StateChange {
     let differing = node
         .config
         .iter()
         .filter(|(key, now)| earlier.config_text(key) != Some(now));
     let (of_relation, others): (Vec<_>, Vec<_>) =
         differing.partition(|(key, _)| RELATION_SETTINGS.contains(&key.as_str()));
-    let has_new_config = others.iter().any(|(key, _)| !NOT_COMPARED.contains(&key.as_str()));
+    let has_new_config = others.iter().any(|(key, _)| !IGNORED_SETTINGS.contains(&key.as_str()));
     StateChange {
         is_new: false,
         has_new_body,

@@ -16,7 +16,7 @@ use super::phrase;
 /// the formula instead.
 const MAX_DESCRIPTION_LENGTH: usize = 300;
 /// Maximum length of a quoted part, in characters.
-const QUOTED: usize = 60;
+const MAX_QUOTED_LENGTH: usize = 60;
 
 /// Sentence about a definition.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Sentence {
 
 /// English description of a node.
 #[derive(Clone, Debug, Default)]
-pub struct SentenceWords {
+pub struct ExpressionDescription {
     /// Noun phrase, such as `the sum of x`.
     pub noun: String,
     /// The same description as a condition, such as `x is greater than 1`, if the node is a boolean.
@@ -40,9 +40,9 @@ pub struct SentenceWords {
     is_faulty: bool,
 }
 
-impl SentenceWords {
+impl ExpressionDescription {
     /// Returns the noun phrase in a form that fits inside another phrase, with brackets if necessary.
-    pub fn as_embedded(&self) -> String {
+    pub fn as_embedded_phrase(&self) -> String {
         if self.is_open || self.noun.contains(", ") {
             format!("({})", self.noun)
         } else {
@@ -54,7 +54,7 @@ impl SentenceWords {
     pub fn as_condition(&self) -> String {
         self.clause
             .clone()
-            .unwrap_or_else(|| format!("{} is true", self.as_embedded()))
+            .unwrap_or_else(|| format!("{} is true", self.as_embedded_phrase()))
     }
 }
 
@@ -66,7 +66,7 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
         .iter()
         .filter_map(|part| Some((part.id, part.definition.as_ref()?.ty())))
         .collect();
-    let mut speaker = SentenceBuilder {
+    let mut sentence_builder = SentenceBuilder {
         ast,
         source,
         types,
@@ -74,12 +74,12 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     };
     // Children are visited before their parents.
     for id in ast.ids() {
-        let words = speaker.build_words(id);
-        speaker.words.push(words);
+        let words = sentence_builder.build_description(id);
+        sentence_builder.words.push(words);
     }
     let mut sentences = Vec::new();
     for definition in &ast.definitions {
-        let text = speaker.complete_sentence(definition.body);
+        let text = sentence_builder.complete_sentence(definition.body);
         let name = definition.name.map(|name| name.text(source).to_owned());
         sentences.extend(text.map(|text| Sentence {
             name,
@@ -95,11 +95,11 @@ pub struct SentenceBuilder<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
     types: HashMap<ExprId, Type>,
-    words: Vec<SentenceWords>,
+    words: Vec<ExpressionDescription>,
 }
 
 impl SentenceBuilder<'_> {
-    pub fn node_words(&self, id: ExprId) -> SentenceWords {
+    pub fn describe_node(&self, id: ExprId) -> ExpressionDescription {
         self.words.get(id.index()).cloned().unwrap_or_default()
     }
 
@@ -114,15 +114,15 @@ impl SentenceBuilder<'_> {
     /// Turns a definition's description into a full sentence, with a verb and a full stop. Returns `None` if part of
     /// the formula could not be parsed.
     fn complete_sentence(&self, body: ExprId) -> Option<String> {
-        let words = self.node_words(body);
+        let words = self.describe_node(body);
         if words.is_faulty || words.noun.is_empty() {
             return None;
         }
         let text = match self.ast.expr(body) {
             Expr::Binary { op, left, right } if words.is_open => {
                 let (left, right) = (
-                    self.node_words(left).as_embedded(),
-                    self.node_words(right).as_embedded(),
+                    self.describe_node(left).as_embedded_phrase(),
+                    self.describe_node(right).as_embedded_phrase(),
                 );
                 match op {
                     BinaryOp::Divide => format!("Divides {left} by {right}"),
@@ -140,18 +140,18 @@ impl SentenceBuilder<'_> {
         Some(format!("{}.", one_line(&text)))
     }
 
-    fn build_words(&self, id: ExprId) -> SentenceWords {
+    fn build_description(&self, id: ExprId) -> ExpressionDescription {
         let is_faulty = matches!(self.ast.expr(id), Expr::Error)
-            || self.ast.children(id).any(|child| self.node_words(child).is_faulty);
-        let mut words = SentenceWords {
+            || self.ast.children(id).any(|child| self.describe_node(child).is_faulty);
+        let mut words = ExpressionDescription {
             is_faulty,
             ..self.describe(id)
         };
         if words.noun.chars().count() > MAX_DESCRIPTION_LENGTH {
-            words = SentenceWords {
+            words = ExpressionDescription {
                 noun: self.quote_source(id),
                 is_faulty,
-                ..SentenceWords::default()
+                ..ExpressionDescription::default()
             };
         }
         words
@@ -160,23 +160,23 @@ impl SentenceBuilder<'_> {
     /// Returns the source of a node in backticks.
     fn quote_source(&self, id: ExprId) -> String {
         let text = one_line(self.ast.span(id).text(self.source));
-        let mut short: String = text.chars().take(QUOTED).collect();
+        let mut short: String = text.chars().take(MAX_QUOTED_LENGTH).collect();
         if short.len() < text.len() {
             short.push('…');
         }
         format!("`{}`", short.replace('`', "'"))
     }
 
-    fn describe(&self, id: ExprId) -> SentenceWords {
+    fn describe(&self, id: ExprId) -> ExpressionDescription {
         let text = self.ast.span(id).text(self.source);
-        let noun = |noun: String| SentenceWords {
+        let noun = |noun: String| ExpressionDescription {
             noun,
-            ..SentenceWords::default()
+            ..ExpressionDescription::default()
         };
         match self.ast.expr(id) {
             Expr::Number => noun(text.to_owned()),
             Expr::Blank => noun("an empty value".to_owned()),
-            Expr::Text if text.chars().count() <= QUOTED => noun(text.to_owned()),
+            Expr::Text if text.chars().count() <= MAX_QUOTED_LENGTH => noun(text.to_owned()),
             Expr::Bool(value) => noun(if value { "TRUE" } else { "FALSE" }.to_owned()),
             Expr::Model => {
                 let name = text.trim_start_matches("${").trim_end_matches('}');
@@ -191,18 +191,18 @@ impl SentenceBuilder<'_> {
                 noun(format!(
                     "the {} of {}",
                     timeframe_noun(&frame.to_lowercase()),
-                    self.node_words(base).as_embedded()
+                    self.describe_node(base).as_embedded_phrase()
                 ))
             }
             Expr::Range { from, to } => noun(self.describe_range(from, to).unwrap_or_else(|| self.quote_source(id))),
             Expr::Sign { sign, operand } => match (sign, self.ast.expr(operand)) {
-                (Sign::Plus, _) => self.node_words(operand),
-                (Sign::Minus, Expr::Number) => noun(format!("-{}", self.node_words(operand).noun)),
-                (Sign::Minus, _) => noun(format!("minus {}", self.node_words(operand).as_embedded())),
+                (Sign::Plus, _) => self.describe_node(operand),
+                (Sign::Minus, Expr::Number) => noun(format!("-{}", self.describe_node(operand).noun)),
+                (Sign::Minus, _) => noun(format!("minus {}", self.describe_node(operand).as_embedded_phrase())),
             },
             Expr::Percent(operand) => match self.ast.expr(operand) {
-                Expr::Number => noun(format!("{}%", self.node_words(operand).noun)),
-                _ => noun(format!("{} percent", self.node_words(operand).as_embedded())),
+                Expr::Number => noun(format!("{}%", self.describe_node(operand).noun)),
+                _ => noun(format!("{} percent", self.describe_node(operand).as_embedded_phrase())),
             },
             Expr::Binary { op, left, right } => self.describe_binary(op, left, right),
             Expr::Call(index) => {
@@ -217,14 +217,14 @@ impl SentenceBuilder<'_> {
         }
     }
 
-    fn describe_call(&self, function: &'static Function, args: &[ExprId]) -> Option<SentenceWords> {
+    fn describe_call(&self, function: &'static Function, args: &[ExprId]) -> Option<ExpressionDescription> {
         // A count of distinct values always ignores NULL, so "non-NULL" would be redundant.
         let noun = phrase::fill_phrase(self, function, args)?.replace("non-NULL distinct", "distinct");
         let clause = noun.strip_prefix("whether ").map(str::to_owned);
-        Some(SentenceWords {
+        Some(ExpressionDescription {
             noun,
             clause,
-            ..SentenceWords::default()
+            ..ExpressionDescription::default()
         })
     }
 
@@ -251,17 +251,17 @@ impl SentenceBuilder<'_> {
             }
         };
         let ((value, first), (_, last)) = (end(from)?, end(to)?);
-        let value = self.node_words(value).noun;
+        let value = self.describe_node(value).noun;
         Some(match (first.as_str(), last.as_str()) {
             ("this row", "this row") => format!("{value} in all rows"),
             _ => format!("{value} from {first} to {last}"),
         })
     }
 
-    fn describe_binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> SentenceWords {
+    fn describe_binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> ExpressionDescription {
         let (a, b) = (
-            self.node_words(left).as_embedded(),
-            self.node_words(right).as_embedded(),
+            self.describe_node(left).as_embedded_phrase(),
+            self.describe_node(right).as_embedded_phrase(),
         );
         let dates = self.is_date(left) || self.is_date(right);
         let word = match op {
@@ -270,9 +270,9 @@ impl SentenceBuilder<'_> {
                 return describe_day_shift(&b, "before", &a);
             }
             BinaryOp::Subtract if self.is_date(left) && self.is_date(right) => {
-                return SentenceWords {
+                return ExpressionDescription {
                     noun: format!("the days from {b} to {a}"),
-                    ..SentenceWords::default()
+                    ..ExpressionDescription::default()
                 };
             }
             BinaryOp::Add => "plus",
@@ -294,17 +294,17 @@ impl SentenceBuilder<'_> {
         };
         let text = format!("{a} {word} {b}");
         if word.starts_with("is") {
-            return SentenceWords {
+            return ExpressionDescription {
                 noun: format!("whether {text}"),
                 clause: Some(text),
                 is_open: true,
                 is_faulty: false,
             };
         }
-        SentenceWords {
+        ExpressionDescription {
             noun: text,
             is_open: true,
-            ..SentenceWords::default()
+            ..ExpressionDescription::default()
         }
     }
 }
@@ -319,11 +319,11 @@ fn timeframe_noun(frame: &str) -> String {
     }
 }
 
-fn describe_day_shift(count: &str, direction: &str, date: &str) -> SentenceWords {
+fn describe_day_shift(count: &str, direction: &str, date: &str) -> ExpressionDescription {
     let unit = if count == "1" { "day" } else { "days" };
-    SentenceWords {
+    ExpressionDescription {
         noun: format!("{count} {unit} {direction} {date}"),
-        ..SentenceWords::default()
+        ..ExpressionDescription::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::{ColorMode, DiagnosticFormat, GlobalOptions};
 use super::exit::{Exit, Failure, FileDiagnostics};
-use super::grouped_warnings::{format_grouped, repeated_kinds};
+use super::grouped_warnings::{format_grouped, repeated_warning_codes};
 use super::human;
 use super::json;
 use super::repeated_diagnostics::ShownDiagnostics;
@@ -115,7 +115,7 @@ impl Session {
         if yes {
             return Ok(true);
         }
-        let Some(reason) = self.reason_not_to_ask() else {
+        let Some(reason) = self.confirmation_obstacle() else {
             self.message(&format!("{question} [y/N] "));
             let mut answer = String::new();
             let outcome = io::stdin().read_line(&mut answer);
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Returns the reason why the user cannot be asked for confirmation. `None` if a question is possible.
-    pub fn reason_not_to_ask(&self) -> Option<&'static str> {
+    pub fn confirmation_obstacle(&self) -> Option<&'static str> {
         match io::stdin().is_terminal() && io::stderr().is_terminal() {
             true if self.global.no_input => Some("`--no-input` is set"),
             true => None,
@@ -188,7 +188,7 @@ impl Session {
 
     /// Formats the diagnostics of `check` for standard output. Many warnings of one kind are combined into one line.
     /// `--quiet` removes warnings, unless `--deny warnings` makes them failures or the format is for programs.
-    pub fn format_checked(&self, file_diagnostics: &[FileDiagnostics], denies_warnings: bool) -> String {
+    pub fn format_check_output(&self, file_diagnostics: &[FileDiagnostics], denies_warnings: bool) -> String {
         let reports = to_reports(file_diagnostics);
         let hides_warnings = self.global.quiet && !denies_warnings;
         match self.global.output_format {
@@ -197,7 +197,7 @@ impl Session {
                 Stream::Data,
             ),
             DiagnosticFormat::Human if self.groups_warnings() => {
-                let repeated = repeated_kinds(&reports, MIN_REPEATED_IN_CHECK);
+                let repeated = repeated_warning_codes(&reports, MIN_REPEATED_IN_CHECK);
                 self.format_groups(file_diagnostics, Stream::Data, |kind| repeated.contains(&kind))
                     .concat()
             }
@@ -214,7 +214,7 @@ impl Session {
     /// Prints the diagnostics of a command whose output is rows or SQL: repeated warnings with the same advice as one
     /// line per kind, and all other diagnostics in full.
     pub fn report_repeated(&self, file_diagnostics: &[FileDiagnostics]) {
-        let repeated = repeated_kinds(&to_reports(file_diagnostics), 2);
+        let repeated = repeated_warning_codes(&to_reports(file_diagnostics), 2);
         self.report_with_groups(file_diagnostics, |kind| repeated.contains(&kind));
     }
 

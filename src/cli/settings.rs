@@ -7,7 +7,7 @@ use super::args::{ContextName, Settings};
 use super::exit::{Exit, Failure};
 
 /// Creates a compiler for the dialect with a schema and the project's settings.
-pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Builder {
+pub fn builder_with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Builder {
     let builder = Compiler::builder()
         .dialect(dialect)
         .schema(schema)

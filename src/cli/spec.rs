@@ -148,12 +148,12 @@ pub fn compile_all(
     on_progress: impl Fn() + Sync,
 ) -> Vec<Spec> {
     let count = sources.len();
-    compile_first(compiler, Some(root), sources, count, on_progress)
+    compile_with_context_specs(compiler, Some(root), sources, count, on_progress)
 }
 
 /// Like [`compile_all`], but compiles only the first `count` sources. The compiled specs may read the models of the
 /// other sources.
-pub fn compile_first(
+pub fn compile_with_context_specs(
     compiler: &Compiler,
     root: Option<&Path>,
     mut sources: Vec<(SourceText, Option<String>)>,

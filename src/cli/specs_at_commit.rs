@@ -5,7 +5,7 @@ use formulac::{CompiledSpec, Compiler, Dialect, KnownFacts, Project, SpecText};
 
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
-use crate::cli::knowledge::builder_with_known;
+use crate::cli::knowledge::builder_with_facts;
 use crate::cli::project;
 use crate::cli::workspace::{Workspace, normalize_folder};
 
@@ -19,7 +19,7 @@ pub struct SpecsAtCommit {
 impl SpecsAtCommit {
     pub fn read(repository: &Repository, commit: &str) -> Result<Self, Failure> {
         let project = read_project_at(repository, commit)?;
-        let folder = normalize_folder(project.specs().unwrap_or(project::SPECS));
+        let folder = normalize_folder(project.specs().unwrap_or(project::DEFAULT_SPECS_FOLDER));
         let mut paths = repository.files_in_commit(commit, &[folder])?;
         paths.retain(|path| project::is_yaml(path.as_ref()));
         let texts = repository.file_contents_at_commit(commit, &paths)?;
@@ -43,7 +43,7 @@ impl SpecsAtCommit {
     pub fn compile(&self, workspace: &Workspace, facts: &KnownFacts, other: Option<Dialect>) -> Vec<CompiledSpec> {
         let dialect = self.project.dialect().or(facts.dialect).or(other).unwrap_or_default();
         let builder =
-            builder_with_known(&self.project, dialect, facts.clone()).contracts(workspace.enforces_contracts());
+            builder_with_facts(&self.project, dialect, facts.clone()).contracts(workspace.enforces_contracts());
         self.compile_with(&builder.build())
     }
 
@@ -58,7 +58,7 @@ impl SpecsAtCommit {
 /// Returns the project file of a commit.
 pub fn read_project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
     let text = repository
-        .file_contents_at_commit(commit, &[project::FILE.to_owned()])?
+        .file_contents_at_commit(commit, &[project::PROJECT_FILE.to_owned()])?
         .pop()
         .flatten();
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())

@@ -12,12 +12,12 @@ use super::exit::FileDiagnostics;
 const TIME_SPINE_HELP: &str = "with `{{ config(materialized='table') }} select cast(date_day as date) as date_day from ({{ dbt.date_spine('day', \"cast('2015-01-01' as date)\", \"cast('2035-01-01' as date)\") }}) as days`, and to a properties file `models: [{name: time_spine, time_spine: {standard_granularity_column: date_day}, columns: [{name: date_day, granularity: day}]}]`";
 
 /// Returns whether the project has a manifest but no time spine.
-pub fn is_missing(manifest: &Manifest) -> bool {
+pub fn lacks_time_spine(manifest: &Manifest) -> bool {
     manifest.metadata.dbt_version.is_some() && !manifest.nodes.iter().any(ManifestNode::is_time_spine)
 }
 
 /// Adds one warning about the missing time spine if a spec has a semantic model. Each model has the index of its spec.
-pub fn warn_if_missing<'m>(
+pub fn warn_if_time_spine_missing<'m>(
     dbt: Option<&DbtProject>,
     mut models: impl Iterator<Item = (usize, &'m CompiledSpec)>,
     file_diagnostics: &mut [FileDiagnostics],

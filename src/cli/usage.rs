@@ -14,7 +14,7 @@ use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::diag::suggest::{nearest_name, nearest_name_within, similar_name_help};
 
 /// Commands of other tools, with the equivalent commands of formulac.
-const OTHER_TOOLS: &[(&[&str], &str)] = &[
+const FOREIGN_COMMANDS: &[(&[&str], &str)] = &[
     (
         &["diff", "changes"],
         "`formulac plan` shows what a push would change; `formulac env diff` compares environments",
@@ -87,11 +87,13 @@ pub fn report(fault: &clap::Error) -> Exit {
     let stream = if helping { Stream::Data } else { Stream::Message };
     let command_failure = match fault.get(ContextKind::InvalidSubcommand) {
         // For a missing subcommand, `name` is the name of the parent command.
-        Some(ContextValue::String(name)) if fault.kind() == ErrorKind::MissingSubcommand => Some(missing_command(name)),
-        Some(ContextValue::String(name)) => Some(unknown_command(fault, name)),
-        _ => misspelled_argument(fault)
-            .or_else(|| missing_formula(fault))
-            .or_else(|| argument_that_is_not_utf8(fault)),
+        Some(ContextValue::String(name)) if fault.kind() == ErrorKind::MissingSubcommand => {
+            Some(missing_command_failure(name))
+        }
+        Some(ContextValue::String(name)) => Some(unknown_command_failure(fault, name)),
+        _ => misspelled_argument_failure(fault)
+            .or_else(|| missing_formula_failure(fault))
+            .or_else(|| non_utf8_argument_failure(fault)),
     };
     let text = match &command_failure {
         _ if alone => DAILY_COMMANDS.to_owned(),
@@ -135,7 +137,7 @@ fn split_message(text: &str) -> Failure {
 }
 
 /// Suggests the command with the most similar name, or the formulac command that corresponds to another tool's command.
-fn unknown_command(fault: &clap::Error, name: &str) -> Failure {
+fn unknown_command_failure(fault: &clap::Error, name: &str) -> Failure {
     let root = command();
     // The misspelled name may be a subcommand, as in `env lst`. The usage line in clap's error then shows the parent
     // command.
@@ -152,7 +154,7 @@ fn unknown_command(fault: &clap::Error, name: &str) -> Failure {
     };
     let names: Vec<&str> = parent_command.get_subcommands().map(clap::Command::get_name).collect();
     let find_other_command = || {
-        OTHER_TOOLS
+        FOREIGN_COMMANDS
             .iter()
             .find(|(names, _)| inner.is_none() && names.contains(&name))
     };
@@ -165,7 +167,7 @@ fn unknown_command(fault: &clap::Error, name: &str) -> Failure {
     Failure::new(Exit::Usage, format!("there is no command `{full_name}`")).with_help(help)
 }
 
-fn missing_command(parent: &str) -> Failure {
+fn missing_command_failure(parent: &str) -> Failure {
     Failure::new(Exit::Usage, "no command is specified").with_help(format!("`{parent} --help` lists the commands"))
 }
 
@@ -201,12 +203,12 @@ fn requested_color() -> ColorMode {
 
 /// Rejects a misspelled option that was passed as a formula. A formula may begin with `-`, but an argument that looks
 /// like `--no-such-option`, or almost has the name of an option, is never intended as a formula.
-pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
+pub fn reject_option_as_formula(formula: &OsStr) -> Result<(), Failure> {
     find_misspelled_option(formula, &called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
 }
 
 /// Returns an error if an argument that must be a formula is a file.
-pub fn refuse_file(formula: &OsStr, command: &str, expected: &str) -> Result<(), Failure> {
+pub fn reject_file_as_formula(formula: &OsStr, command: &str, expected: &str) -> Result<(), Failure> {
     let (text, path) = (formula.to_string_lossy(), Path::new(formula));
     let is_spec = project::is_yaml(path);
     // Ignore a file without an extension, because its name may be meant as a column.
@@ -276,7 +278,7 @@ fn find_misspelled_option(argument: &OsStr, commands: &[&clap::Command]) -> Opti
 }
 
 /// Reports a formula that was read as a short option, such as `-v`.
-fn missing_formula(fault: &clap::Error) -> Option<Failure> {
+fn missing_formula_failure(fault: &clap::Error) -> Option<Failure> {
     let (root, arguments) = (command(), raw_arguments());
     let commands = called_commands(&root, &arguments);
     let name = commands.last()?.get_name();
@@ -300,7 +302,7 @@ fn missing_formula(fault: &clap::Error) -> Option<Failure> {
 }
 
 /// Names the arguments that are not UTF-8. A path may contain any bytes.
-fn argument_that_is_not_utf8(fault: &clap::Error) -> Option<Failure> {
+fn non_utf8_argument_failure(fault: &clap::Error) -> Option<Failure> {
     let arguments = std::env::args_os()
         .skip(1)
         .filter(|argument| argument.to_str().is_none());
@@ -314,7 +316,7 @@ fn argument_that_is_not_utf8(fault: &clap::Error) -> Option<Failure> {
 }
 
 /// Finds the misspelled option that made clap report an unexpected argument.
-fn misspelled_argument(fault: &clap::Error) -> Option<Failure> {
+fn misspelled_argument_failure(fault: &clap::Error) -> Option<Failure> {
     if fault.kind() != ErrorKind::UnknownArgument {
         return None;
     }

@@ -16,11 +16,11 @@ use super::session::Session;
 use super::workspace::Workspace;
 
 /// Time between two checks of the files.
-const INTERVAL: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Runs a command, and runs it again after each change to one of `files`, the specs, the settings, `known.yml` or dbt's
 /// artifacts. Ends if the output is no longer being read. Users stop the command with Ctrl+C.
-pub fn repeat(
+pub fn run_on_changes(
     session: &Session,
     files: &[PathBuf],
     command: impl Fn() -> Result<Exit, Failure>,
@@ -32,7 +32,7 @@ pub fn repeat(
     loop {
         let inputs = CommandInputs::new(session, files)?;
         // A file that changes while the command runs differs from this state, so the command runs again.
-        let mut before = inputs.states();
+        let mut before = inputs.read_file_states();
         let exit = command().unwrap_or_else(|failure| session.report_failure(&failure));
         if session.is_closed() {
             return Ok(exit);
@@ -58,7 +58,11 @@ impl CommandInputs {
         let mut files = paths.to_vec();
         let root = project::project_folder(session.global.project_dir.as_deref())?;
         if let Some(root) = root {
-            let settings = [project::FILE, project::LOCAL, dbt_project::FILE];
+            let settings = [
+                project::PROJECT_FILE,
+                project::LOCAL_SETTINGS_FILE,
+                dbt_project::PROJECT_FILE,
+            ];
             files.extend(settings.map(|name| root.join(name)));
         }
         let workspace = Workspace::find_workspace(session).ok().flatten();
@@ -83,8 +87,8 @@ impl CommandInputs {
     fn wait_for_change(&self, before: &FileStates) {
         let mut last = before.clone();
         loop {
-            thread::sleep(INTERVAL);
-            let now = self.states();
+            thread::sleep(POLL_INTERVAL);
+            let now = self.read_file_states();
             if now != *before && now == last {
                 return;
             }
@@ -92,7 +96,7 @@ impl CommandInputs {
         }
     }
 
-    fn states(&self) -> FileStates {
+    fn read_file_states(&self) -> FileStates {
         let workspace_files = self.workspace.iter().flat_map(|workspace| {
             let specs = workspace.root.join(workspace.specs_folder());
             let omni = omni_paths(&workspace.root.join(workspace.omni_folder()));

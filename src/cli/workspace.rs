@@ -9,7 +9,7 @@ use formulac::sync::ColumnDescription;
 use formulac::{Dialect, KnownFacts, Project};
 
 use super::args::TargetOptions;
-use super::artifacts::{self, TargetFolder};
+use super::artifacts::{self, TargetArtifacts};
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
 use super::folder;
@@ -20,7 +20,7 @@ use super::source::SourceText;
 use super::writable_folders::WritableFolders;
 
 /// File with the columns that `schema fetch` found, relative to the project's folder. The file is not committed.
-pub const FETCHED: &str = ".formulac/local/catalog.json";
+pub const FETCHED_CATALOG_FILE: &str = ".formulac/local/catalog.json";
 
 /// Project with its folders.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Workspace {
             return Ok(None);
         };
         let dbt = dbt_project::find(Some(&root))?;
-        dbt.iter().for_each(|dbt| dbt.warn_of_unresolved(session));
+        dbt.iter().for_each(|dbt| dbt.warn_of_unresolved_paths(session));
         Ok(Some(Self {
             project,
             root,
@@ -72,7 +72,7 @@ impl Workspace {
 
     /// Returns whether `formulac.yml` exists.
     pub fn has_project_file(&self) -> bool {
-        self.root.join(project::FILE).is_file()
+        self.root.join(project::PROJECT_FILE).is_file()
     }
 
     /// Finds the project, which may be a dbt project without `formulac.yml`. Returns `None` if neither exists or if
@@ -139,7 +139,7 @@ impl Workspace {
     }
 
     /// Returns dbt's artifacts, if they exist.
-    pub fn artifacts(&self) -> Result<Option<&TargetFolder>, Failure> {
+    pub fn artifacts(&self) -> Result<Option<&TargetArtifacts>, Failure> {
         Ok(self.dbt.as_ref().map(DbtProject::artifacts).transpose()?.flatten())
     }
 
@@ -150,7 +150,7 @@ impl Workspace {
 
     /// Returns the catalog from `schema fetch`, unless dbt wrote a newer catalog.
     pub fn fetched_catalog(&self) -> Result<Option<Catalog>, Failure> {
-        let path = self.root.join(FETCHED);
+        let path = self.root.join(FETCHED_CATALOG_FILE);
         let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
         let catalog = self
             .dbt
@@ -169,7 +169,7 @@ impl Workspace {
 
     /// Returns the folder of Omni's model files, relative to the project's folder.
     pub fn omni_folder(&self) -> String {
-        normalize_folder(self.project.omni().unwrap_or(project::OMNI))
+        normalize_folder(self.project.omni().unwrap_or(project::DEFAULT_OMNI_FOLDER))
     }
 
     /// Returns a path relative to the project's folder, with `/` as the separator.
@@ -185,7 +185,7 @@ impl Workspace {
 
     /// Returns the folder of specs, relative to the project's folder.
     pub fn specs_folder(&self) -> String {
-        normalize_folder(self.project.specs().unwrap_or(project::SPECS))
+        normalize_folder(self.project.specs().unwrap_or(project::DEFAULT_SPECS_FOLDER))
     }
 
     /// Reads the specs, each with its path relative to the project. Returns an empty list if the folder with specs does
@@ -220,8 +220,8 @@ impl Workspace {
 /// Returns the models folder and the tests folder of a project, relative to the project's folder.
 pub fn output_folders(project: &Project) -> (String, String) {
     (
-        normalize_folder(project.models().unwrap_or(project::MODELS)),
-        normalize_folder(project.tests().unwrap_or(project::TESTS)),
+        normalize_folder(project.models().unwrap_or(project::DEFAULT_MODELS_FOLDER)),
+        normalize_folder(project.tests().unwrap_or(project::DEFAULT_TESTS_FOLDER)),
     )
 }
 
@@ -239,7 +239,7 @@ pub fn writable_folders(project: &Project, root: &Path) -> Result<WritableFolder
 pub fn writable_folders_with_omni(project: &Project, root: &Path) -> Result<WritableFolders, Failure> {
     let is_folder = omni_repository(project, root)?.is_none();
     let bounds = writable_folders(project, root)?;
-    let resolved = bounds.resolve_path(&root.join(project.omni().unwrap_or(project::OMNI)));
+    let resolved = bounds.resolve_path(&root.join(project.omni().unwrap_or(project::DEFAULT_OMNI_FOLDER)));
     match (resolved, project.omni().filter(|_| is_folder)) {
         (Ok(_), _) => Ok(bounds),
         (Err(_), Some(path)) => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::commands::sync::LOCAL;
+use super::commands::sync::LOCAL_FOLDER;
 use super::exit::{Exit, Failure};
 use super::folder::or_current_folder;
 
@@ -32,11 +32,11 @@ impl WritableFolders {
 
     /// Allows writes in the project at `root`, or in no folder if there is no project.
     pub fn from_optional_project(root: Option<&Path>) -> Result<Self, Failure> {
-        root.map_or_else(|| Ok(Self::only_named_paths()), Self::from_project)
+        root.map_or_else(|| Ok(Self::from_named_paths()), Self::from_project)
     }
 
     /// Allows writes only to paths that the user specifies, not to a project.
-    pub fn only_named_paths() -> Self {
+    pub fn from_named_paths() -> Self {
         Self {
             folders: Vec::new(),
             root: None,
@@ -120,7 +120,7 @@ impl WritableFolders {
 
     /// Returns the project's folder for files that git ignores, if the folder exists.
     pub fn local_folder(&self) -> Option<PathBuf> {
-        let folder = self.root.as_ref()?.join(LOCAL);
+        let folder = self.root.as_ref()?.join(LOCAL_FOLDER);
         self.resolve_path(&folder).ok().filter(|folder| folder.is_dir())
     }
 

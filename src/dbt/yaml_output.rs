@@ -1,6 +1,8 @@
 //! YAML writer for dbt files. The writer's input is a tree of generated values and values copied from the spec.
 
-use formulac_syntax::yaml::scalar::{FLOW, write_blanks, write_in_flow, write_key, write_quoted, write_scalar};
+use formulac_syntax::yaml::scalar::{
+    FLOW_INDICATORS, write_in_flow, write_key, write_quoted, write_scalar, write_spaces,
+};
 
 use super::jinja::escape_raw;
 
@@ -69,14 +71,14 @@ impl YamlOutput {
 /// the recursion.
 pub fn write_pairs(output: &mut String, pairs: &[(String, YamlOutput)], indent: usize) {
     for (key, value) in pairs {
-        write_blanks(output, indent);
+        write_spaces(output, indent);
         write_pair(output, key, value, indent);
     }
 }
 
 /// Writes a key with a string that dbt renders, on one or more lines.
 pub fn write_text(output: &mut String, key: &str, text: &str, indent: usize) {
-    write_blanks(output, indent);
+    write_spaces(output, indent);
     write_key(output, key);
     output.push_str(": ");
     write_scalar(output, text, indent + 2);
@@ -129,7 +131,7 @@ fn write_pair(output: &mut String, key: &str, value: &YamlOutput, indent: usize)
 
 fn write_items(output: &mut String, items: &[YamlOutput], indent: usize) {
     for item in items {
-        write_blanks(output, indent);
+        write_spaces(output, indent);
         output.push('-');
         match item {
             _ if item.is_empty() => write_empty(output, item),
@@ -140,7 +142,7 @@ fn write_items(output: &mut String, items: &[YamlOutput], indent: usize) {
                 output.push(' ');
                 for (number, (key, value)) in pairs.iter().enumerate() {
                     if number > 0 {
-                        write_blanks(output, indent + 2);
+                        write_spaces(output, indent + 2);
                     }
                     write_pair(output, key, value, indent + 2);
                 }
@@ -178,7 +180,7 @@ fn write_word(output: &mut String, value: &YamlOutput) {
         YamlOutput::Text(text) => write_in_flow(output, &escape_raw(text)),
         YamlOutput::Dbt(text) => write_in_flow(output, text),
         // The user wrote the text without quotes on a separate line, but it needs quotes in a one-line list or mapping.
-        YamlOutput::Bare(text) if text.contains(FLOW) => write_quoted(output, text),
+        YamlOutput::Bare(text) if text.contains(FLOW_INDICATORS) => write_quoted(output, text),
         YamlOutput::Bare(text) => output.push_str(text),
         YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
     }

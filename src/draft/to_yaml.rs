@@ -184,10 +184,10 @@ fn scalar_text(value: &Value) -> String {
 /// Formats a string for a one-line mapping.
 fn text_in_flow(text: &str) -> String {
     if !text.contains(['\r', '\0']) {
-        return yaml::flow_text(text);
+        return yaml::format_flow_scalar(text);
     }
-    // `flow_text` removes NUL characters and the `\r` of `\r\n`.
-    yaml::quoted_text(text)
+    // `format_flow_scalar` removes NUL characters and the `\r` of `\r\n`.
+    yaml::quote_scalar(text)
 }
 
 #[cfg(test)]

@@ -168,9 +168,9 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
 fn read_environment(name: &str, value: &Node, source: &str) -> Environment {
     let mut environment = Environment {
         name: name.to_owned(),
-        protected: value.is_true("protected"),
+        protected: value.is_true_at("protected"),
         branch: value.text_at("branch").map(str::to_owned),
-        signed: value.is_true("signed"),
+        signed: value.is_true_at("signed"),
         ..Environment::default()
     };
     environment.apply_overrides(value, source);

@@ -188,7 +188,7 @@ impl StepWindowKeys<'_> {
         let (window, part) = self.nodes.iter().copied().find_map(cut)?;
         let is_part = |id: &IrId| parts.iter().any(|(part, _)| part == id);
         let others = self.partition.iter().filter(|id| !is_part(id));
-        let others: Vec<String> = others.map(|id| yaml::flow_text(self.name_of(*id))).collect();
+        let others: Vec<String> = others.map(|id| yaml::format_flow_scalar(self.name_of(*id))).collect();
         let span = program.meta(window).span;
         let (name, key) = (self.name_of(part), self.name_of(key));
         Some(

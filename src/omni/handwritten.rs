@@ -113,7 +113,7 @@ fn key_fields(view: &str) -> BTreeSet<String> {
     };
     let is_removed = |keys: &Node| keys.texts_at("tags").iter().any(|tag| tag == REMOVED_TAG);
     let dimensions = root.pairs_at("dimensions").iter();
-    let keys = dimensions.filter(|(_, keys)| keys.is_true("primary_key") && !is_removed(keys));
+    let keys = dimensions.filter(|(_, keys)| keys.is_true_at("primary_key") && !is_removed(keys));
     let keys = keys.filter_map(|(name, _)| name.text().map(str::to_owned));
     keys.chain(root.texts_at(COMPOUND_KEY)).collect()
 }

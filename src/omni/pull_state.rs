@@ -236,7 +236,7 @@ impl PullRecord {
         Some(Self {
             node: root.string_at("node")?,
             path: root.string_at("path")?,
-            gone: root.is_true("gone"),
+            gone: root.is_true_at("gone"),
             columns: columns.collect(),
             tests: root.texts_at("tests"),
             key: root.texts_at("key"),

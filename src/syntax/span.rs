@@ -96,10 +96,10 @@ pub struct LineIndex<'s> {
     blocks: Vec<u32>,
 }
 
-const BLOCK: usize = 1024;
+const BLOCK_BYTES: usize = 1024;
 
 /// Counts characters by their first bytes. Continuation bytes have the form 10xxxxxx.
-fn characters(bytes: &[u8]) -> u32 {
+fn count_characters(bytes: &[u8]) -> u32 {
     bytes.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32
 }
 
@@ -116,11 +116,11 @@ impl<'s> LineIndex<'s> {
                     .map(|(i, _)| i as u32 + 1),
             )
             .collect();
-        let mut blocks = Vec::with_capacity(source.len() / BLOCK + 1);
+        let mut blocks = Vec::with_capacity(source.len() / BLOCK_BYTES + 1);
         let mut before = 0;
-        for block in source.as_bytes().chunks(BLOCK) {
+        for block in source.as_bytes().chunks(BLOCK_BYTES) {
             blocks.push(before);
-            before += characters(block);
+            before += count_characters(block);
         }
         Self { source, starts, blocks }
     }
@@ -146,20 +146,20 @@ impl<'s> LineIndex<'s> {
     }
 
     fn characters_before(&self, offset: u32) -> u32 {
-        let block = offset as usize / BLOCK;
+        let block = offset as usize / BLOCK_BYTES;
         let Some(before) = self.blocks.get(block) else {
-            return self.blocks.last().map_or(0, |b| b + characters(self.tail()));
+            return self.blocks.last().map_or(0, |b| b + count_characters(self.tail()));
         };
         let bytes = self
             .source
             .as_bytes()
-            .get(block * BLOCK..offset as usize)
+            .get(block * BLOCK_BYTES..offset as usize)
             .unwrap_or_default();
-        before + characters(bytes)
+        before + count_characters(bytes)
     }
 
     fn tail(&self) -> &[u8] {
-        let start = self.blocks.len().saturating_sub(1) * BLOCK;
+        let start = self.blocks.len().saturating_sub(1) * BLOCK_BYTES;
         self.source.as_bytes().get(start..).unwrap_or_default()
     }
 

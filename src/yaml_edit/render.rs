@@ -3,12 +3,12 @@
 use super::lines;
 use super::tree::{YamlLayout, YamlTree};
 use super::value::{CollectionStyle, YamlValue};
-use crate::yaml::{flow_text, format_scalar, key_text};
+use crate::yaml::{format_flow_scalar, format_scalar, key_text};
 
 /// Formats a value on one line.
 pub(super) fn format_flow(value: &YamlValue) -> String {
     match value {
-        YamlValue::Text(text) => flow_text(text),
+        YamlValue::Text(text) => format_flow_scalar(text),
         YamlValue::Bare(text) if text.is_empty() => "null".to_owned(),
         YamlValue::Bare(text) | YamlValue::Verbatim(text) => text.clone(),
         YamlValue::List(items, _) => {
@@ -23,7 +23,7 @@ pub(super) fn format_flow(value: &YamlValue) -> String {
 }
 
 pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
-    format!("{}: {}", flow_text(key), format_flow(value))
+    format!("{}: {}", format_flow_scalar(key), format_flow(value))
 }
 
 /// Formatted value after a key or a dash: the rest of the line, and the complete lines below it.

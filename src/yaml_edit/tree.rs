@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, lines};
-use crate::yaml::{CONFLICT_MARKER, YamlStyle, conflict_marker_span, places::CharacterOffsets};
+use crate::yaml::{CONFLICT_MARKER, YamlStyle, character_offsets::CharacterOffsets, conflict_marker_span};
 
 /// Maximum nesting of lists and mappings. The recursion depth of functions that traverse a tree does not exceed this
 /// number.

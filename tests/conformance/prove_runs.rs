@@ -6,8 +6,8 @@ use formulac::{Dialect, Type};
 use crate::batch::Batch;
 use crate::engine::{Run, announce_missing, run_all};
 use crate::files;
-use crate::prove::cases::{CaseTable, Proof};
-use crate::prove::rows::{TYPES, query_over_literals};
+use crate::prove::cases::{CaseTable, ProofCase};
+use crate::prove::rows::{TEST_COLUMN_TYPES, query_over_literals};
 use crate::prove_statements::proofs;
 use crate::report::{Failure, fail_on};
 use crate::spec_case::{Output, table_fault};
@@ -59,9 +59,9 @@ pub fn run() {
 }
 
 /// Returns the first proof with a value of each type, and the first proof that reads a table without rows.
-fn choose_proofs(proofs: &[Proof]) -> Vec<&Proof> {
+fn choose_proofs(proofs: &[ProofCase]) -> Vec<&ProofCase> {
     // `None` represents a table without rows.
-    let mut ties: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();
+    let mut ties: Vec<Option<Type>> = TEST_COLUMN_TYPES.into_iter().map(Some).chain([None]).collect();
     let has = |table: &CaseTable, kind: Option<Type>| {
         let Some(ty) = kind else { return table.rows.is_empty() };
         let at = table.columns().position(|(_, own)| own == ty);

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use formulac::dbt::STATEMENTS_TABLE;
 use formulac::{Column, Dialect, Relation, Schema};
 
-use crate::prove::cases::{ConformanceCases, Proof};
+use crate::prove::cases::{ConformanceCases, ProofCase};
 use crate::prove::rows::{StoredRows, drop_stored_rows_statement, query_over_literals};
 use crate::warehouse_rules::Statements;
 
@@ -15,8 +15,8 @@ pub fn look_up(statements: &mut Statements, dialect: Dialect) {
 }
 
 /// Returns the proofs of all cases, which are compiled once per process. Fails if a case does not compile.
-pub fn proofs(dialect: Dialect) -> &'static [Proof] {
-    static ALL: OnceLock<Vec<OnceLock<Vec<Proof>>>> = OnceLock::new();
+pub fn proofs(dialect: Dialect) -> &'static [ProofCase] {
+    static ALL: OnceLock<Vec<OnceLock<Vec<ProofCase>>>> = OnceLock::new();
     let all = ALL.get_or_init(|| Dialect::all().map(|_| OnceLock::new()).collect());
     let index = Dialect::all()
         .position(|it| it == dialect)
@@ -32,7 +32,7 @@ pub fn proofs(dialect: Dialect) -> &'static [Proof] {
 }
 
 /// Looks up the SQL constructs of the statements that `prove` generates for these proofs.
-pub fn look_up_proofs(statements: &mut Statements, dialect: Dialect, proofs: &[Proof]) {
+pub fn look_up_proofs(statements: &mut Statements, dialect: Dialect, proofs: &[ProofCase]) {
     let stored = StoredRows::new(proofs);
     let table = Relation::new(STATEMENTS_TABLE);
     let columns = stored.columns().into_iter();

@@ -66,7 +66,7 @@ pub struct CompileArgs {
 }
 
 /// Arguments that cannot be combined with the options for metrics.
-const WITHOUT_METRICS: [&str; 3] = ["spec", "select", "exclude"];
+const METRICS_CONFLICTING_ARGS: [&str; 3] = ["spec", "select", "exclude"];
 
 /// Options for querying metrics without a spec.
 #[derive(Debug, Args)]
@@ -75,29 +75,29 @@ pub struct MetricsArgs {
     #[arg(long, value_name = "METRIC,…", conflicts_with_all = ["select", "exclude"])]
     pub metrics: Vec<String>,
     /// Keys to group by: columns, dimensions, or periods such as `month`
-    #[arg(long, value_name = "KEY,…", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "KEY,…", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub by: Vec<String>,
     /// Condition that selects the rows of each set
-    #[arg(long = "where", value_name = "FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long = "where", value_name = "FORMULA", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub filter: Option<String>,
     /// Condition that selects the groups
-    #[arg(long, value_name = "FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "FORMULA", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub having: Option<String>,
     /// First day to show: YYYY-MM-DD or a constant formula
-    #[arg(long, value_name = "DATE", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "DATE", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub since: Option<String>,
     /// Last day to show
-    #[arg(long, value_name = "DATE", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "DATE", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub until: Option<String>,
     /// Column computed from the metrics, for example `--define 'share = revenue / SUM(revenue:revenue)'`; repeatable
-    #[arg(long, value_name = "NAME=FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "NAME=FORMULA", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub define: Vec<String>,
     /// Period whose missing rows are added, like `fill` in a spec: `month`, or `{by: month, from: 2024-01-01, to:
     /// TODAY()}`
-    #[arg(long, value_name = "PERIOD", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "PERIOD", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub fill: Option<String>,
     /// Sort order of the rows: names, each followed by `asc` or `desc`
-    #[arg(long, value_name = "NAME,…", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "NAME,…", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub order_by: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ pub struct QueryArgs {
     #[command(flatten)]
     pub metrics: MetricsArgs,
     /// Maximum number of rows
-    #[arg(long, value_name = "N", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
+    #[arg(long, value_name = "N", requires = "metrics", conflicts_with_all = METRICS_CONFLICTING_ARGS)]
     pub limit: Option<u32>,
     #[command(flatten)]
     pub target: TargetOptions,

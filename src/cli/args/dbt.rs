@@ -4,23 +4,23 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-const DBT: &str = "Options passed on to dbt";
+const DBT_HELP_HEADING: &str = "Options passed on to dbt";
 const SELECTION: &str = "Selection of models, in dbt's syntax";
 
 /// Options that are passed to dbt each time it runs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DbtArgs {
     /// Output of the dbt profile [default: the environment's `connection`]
-    #[arg(long, help_heading = DBT, value_name = "OUTPUT")]
+    #[arg(long, help_heading = DBT_HELP_HEADING, value_name = "OUTPUT")]
     pub target: Option<String>,
     /// Folder that contains profiles.yml [default: `DBT_PROFILES_DIR`, else dbt's default folder]
-    #[arg(long, help_heading = DBT, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, help_heading = DBT_HELP_HEADING, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub profiles_dir: Option<PathBuf>,
     /// dbt variables as a YAML mapping [default: the environment's `vars`]
-    #[arg(long, help_heading = DBT, value_name = "YAML", allow_hyphen_values = true)]
+    #[arg(long, help_heading = DBT_HELP_HEADING, value_name = "YAML", allow_hyphen_values = true)]
     pub vars: Option<String>,
     /// Number of threads
-    #[arg(long, help_heading = DBT, value_name = "N", value_parser = super::settings::parse_positive)]
+    #[arg(long, help_heading = DBT_HELP_HEADING, value_name = "N", value_parser = super::settings::parse_positive)]
     pub threads: Option<u32>,
 }
 

@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 use super::Cli;
 
 /// Commands, grouped by purpose.
-const GROUPS: [(&str, &[&str]); 6] = [
+const COMMAND_GROUPS: [(&str, &[&str]); 6] = [
     (
         "Write",
         &["init", "check", "extract", "explain", "functions", "preview"],
@@ -48,7 +48,7 @@ fn help_template(command: &clap::Command) -> StyledStr {
     let styles = Styles::styled();
     let (header, literal) = (styles.get_header(), styles.get_literal());
     let mut text = String::from("{about-with-newline}\n{usage-heading} {usage}\n");
-    for (group, names) in GROUPS {
+    for (group, names) in COMMAND_GROUPS {
         let _ = write!(text, "\n{header}{group}:{header:#}\n");
         for name in names {
             let about = command.find_subcommand(name).and_then(clap::Command::get_about);
@@ -67,7 +67,10 @@ mod tests {
     #[test]
     fn every_command_is_in_one_group() {
         let command = command();
-        let mut grouped_names: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let mut grouped_names: Vec<&str> = COMMAND_GROUPS
+            .iter()
+            .flat_map(|(_, names)| names.iter().copied())
+            .collect();
         let command_names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(grouped_names, command_names);
         grouped_names.sort_unstable();
@@ -78,7 +81,7 @@ mod tests {
     #[test]
     fn the_docs_have_the_same_groups() {
         let docs = include_str!("../../../docs/commands.md");
-        for (group, names) in GROUPS {
+        for (group, names) in COMMAND_GROUPS {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             let row = format!("| {group} | {} |", names.join(", "));
             assert!(docs.contains(&row), "{row}");

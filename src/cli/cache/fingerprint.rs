@@ -13,7 +13,7 @@ const HASHED_BYTES_PER_END: u64 = 4 << 10;
 
 /// Minimum time since the last change to a cached file. A file that changed more recently may change again while its
 /// timestamp stays the same.
-const MIN_AGE: Duration = Duration::from_secs(2);
+const MIN_SETTLED_AGE: Duration = Duration::from_secs(2);
 
 /// Number of bytes at the start of the program that identify the build.
 const EXECUTABLE_PREFIX_BYTES: u64 = 64 << 10;
@@ -46,7 +46,9 @@ impl CacheKey {
     /// Returns whether the file was last changed long enough before `start` that any later change has a different
     /// timestamp.
     pub fn is_settled(&self, start: SystemTime) -> bool {
-        self.changed.checked_add(MIN_AGE).is_some_and(|settled| settled < start)
+        self.changed
+            .checked_add(MIN_SETTLED_AGE)
+            .is_some_and(|settled| settled < start)
     }
 }
 
@@ -79,7 +81,7 @@ pub fn build_fingerprint() -> Option<String> {
     let data = program.metadata().ok()?;
     let mut start = Vec::new();
     program.take(EXECUTABLE_PREFIX_BYTES).read_to_end(&mut start).ok()?;
-    let (version, start) = (env!("CARGO_PKG_VERSION"), u64::from_le_bytes(checksum_of(&start)));
+    let (version, start) = (env!("CARGO_PKG_VERSION"), u64::from_le_bytes(compute_checksum(&start)));
     Some(format!(
         "{version} {} {:?} {start:x}\n",
         data.len(),
@@ -87,7 +89,7 @@ pub fn build_fingerprint() -> Option<String> {
     ))
 }
 
-pub fn checksum_of(bytes: &[u8]) -> [u8; 8] {
+pub fn compute_checksum(bytes: &[u8]) -> [u8; 8] {
     let mut hasher = FxHasher::default();
     hasher.write(bytes);
     hasher.finish().to_le_bytes()

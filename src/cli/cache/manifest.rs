@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
 
-use super::FOLDER;
+use super::CACHE_FOLDER;
 use super::cache_file::{content_after_header, read_or_default, write};
 use super::fingerprint::CacheKey;
 
@@ -37,7 +37,7 @@ pub fn read_manifest<E>(
     let Some(key) = CacheKey::from_path(path).filter(|key| key.size >= MIN_CACHED_BYTES) else {
         return Ok(read(&ManifestOutline::default(), &mut || None)?.map(|(manifest, _)| manifest));
     };
-    let base = folder.join(FOLDER).join(cache_file_name(keep));
+    let base = folder.join(CACHE_FOLDER).join(cache_file_name(keep));
     let (outline, since) = (base.with_extension("outline"), base.with_extension("since"));
     let file = base.clone();
     let mut earlier = thread::Builder::new().spawn(move || CachedManifest::read(&file)).ok();
@@ -161,7 +161,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("formulac_kept_{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("manifest.json");
-        let cache_file = |end: &str| folder.join(FOLDER).join(format!("manifest-code{end}"));
+        let cache_file = |end: &str| folder.join(CACHE_FOLDER).join(format!("manifest-code{end}"));
         let text = |name: &str| {
             let padding = " ".repeat(MIN_CACHED_BYTES as usize);
             let others = r#""model.shop.other_#": {"name": "other", "compiled_code": "select 2"}, "#;

@@ -19,7 +19,7 @@ pub use spec_session::with_spec_session;
 /// Minimum number of parsed queries or files for which a cache file is written.
 const MIN_CACHED_ITEMS: usize = 100;
 /// Folder of the cache, relative to the project's folder.
-const FOLDER: &str = ".formulac/local";
+const CACHE_FOLDER: &str = ".formulac/local";
 
 /// Writes a file with this modification time.
 #[cfg(test)]

@@ -7,9 +7,9 @@ use formulac::impact::OmniFields;
 
 use super::cache_file::{content_after_header, write};
 use super::fingerprint::combined_cache_key;
-use super::{FOLDER, MIN_CACHED_ITEMS};
+use super::{CACHE_FOLDER, MIN_CACHED_ITEMS};
 
-const OMNI: &str = "omni";
+const OMNI_FIELDS_CACHE_NAME: &str = "omni";
 
 /// Returns the columns that the fields in Omni files refer to. The columns come from the cache if possible, otherwise
 /// from `read`. The result is cached if the files have no errors, and is computed again if one of the files changes.
@@ -24,7 +24,7 @@ pub fn read_omni_fields(
     let Some(key) = combined_cache_key(files, about).filter(|_| files.len() >= MIN_CACHED_ITEMS) else {
         return read().0;
     };
-    let file = folder.join(FOLDER).join(OMNI);
+    let file = folder.join(CACHE_FOLDER).join(OMNI_FIELDS_CACHE_NAME);
     if let Some(fields) = content_after_header(&file, &key.text).and_then(|bytes| OmniFields::from_stored(&bytes)) {
         return fields;
     }

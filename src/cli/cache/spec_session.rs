@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use formulac::{Compiler, SpecSession};
 
 use super::cache_file::{content_after_header, write};
-use super::fingerprint::{build_fingerprint, checksum_of};
-use super::{FOLDER, MIN_CACHED_ITEMS};
+use super::fingerprint::{build_fingerprint, compute_checksum};
+use super::{CACHE_FOLDER, MIN_CACHED_ITEMS};
 
 /// Prefix of the names of files with compiled specs.
 const SESSION_FILE_PREFIX: &str = "specs_";
@@ -28,20 +28,22 @@ pub fn with_spec_session<T>(
     compile: impl FnOnce(&mut SpecSession) -> T,
 ) -> T {
     let options = SpecSession::options_fingerprint(compiler);
-    let file = folder.join(FOLDER).join(format!("{SESSION_FILE_PREFIX}{options:016x}"));
+    let file = folder
+        .join(CACHE_FOLDER)
+        .join(format!("{SESSION_FILE_PREFIX}{options:016x}"));
     let build = build_fingerprint().filter(|_| count >= MIN_CACHED_ITEMS);
     let stored = build.as_ref().and_then(|build| content_after_header(&file, build));
     let stored = stored.and_then(|bytes| {
         let (checksum, bytes) = bytes.split_first_chunk()?;
-        SpecSession::from_bytes(bytes).filter(|_| *checksum == checksum_of(bytes))
+        SpecSession::from_bytes(bytes).filter(|_| *checksum == compute_checksum(bytes))
     });
     let mut session = stored.unwrap_or_default();
     let compiled = compile(&mut session);
     if let Some(build) = build.filter(|_| session.has_new_results())
         && let Some(bytes) = session.to_bytes()
     {
-        let _ = write(folder, &file, &[build.as_bytes(), &checksum_of(&bytes), &bytes]);
-        remove_oldest_sessions(&folder.join(FOLDER));
+        let _ = write(folder, &file, &[build.as_bytes(), &compute_checksum(&bytes), &bytes]);
+        remove_oldest_sessions(&folder.join(CACHE_FOLDER));
     }
     compiled
 }

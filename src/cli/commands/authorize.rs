@@ -29,33 +29,37 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         write_owners(session, &workspace, &repository, path)?;
     }
     let Some(base) = &args.base else { return Ok(Exit::Done) };
-    let under_way = BranchDifferences::new(&workspace, &repository, base, session.global.env.as_deref())?;
+    let branch_differences = BranchDifferences::new(&workspace, &repository, base, session.global.env.as_deref())?;
     let (changes, faults) = change::read_changes(&workspace);
-    let refused = forbidden_changes(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
-    let standing = under_way.state_of_changes(&changes);
-    let by_hand = hand_edited_files(session, &workspace, &repository, &under_way)?;
-    let mut notes: Vec<String> = approved_for_others(&under_way.commits)
+    let refused = forbidden_changes(
+        &branch_differences.project,
+        branch_differences.environment.as_ref(),
+        &branch_differences.commits,
+    );
+    let approval_state = branch_differences.state_of_changes(&changes);
+    let by_hand = hand_edited_files(session, &workspace, &repository, &branch_differences)?;
+    let mut notes: Vec<String> = approved_for_others(&branch_differences.commits)
         .into_iter()
         .map(|(commit, approver)| format!("the approval by {approver} was committed by {}", commit.committer))
         .collect();
-    notes.extend(under_way.facts_change_note());
-    let lacks = if under_way.needs_approval() {
-        standing.lacks.clone()
+    notes.extend(branch_differences.facts_change_note());
+    let lacks = if branch_differences.needs_approval() {
+        approval_state.lacks.clone()
     } else {
         Vec::new()
     };
-    let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
+    let is_allowed = refused.is_empty() && lacks.is_empty() && approval_state.rejected.is_empty() && by_hand.is_empty();
     if args.json {
         let change_json = |change: &ForbiddenChange| json!({"commit": change.commit, "author": change.author, "path": change.path, "why": change.reason});
         let refused: Vec<Value> = refused.iter().map(change_json).collect();
         session.print_json(&json!({
             "allowed": is_allowed,
-            "environment": under_way.environment.as_ref().map(|environment| environment.name.as_str()),
-            "commits": under_way.commits.len(),
+            "environment": branch_differences.environment.as_ref().map(|environment| environment.name.as_str()),
+            "commits": branch_differences.commits.len(),
             "not_allowed": refused,
             "generated_by_hand": by_hand.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
             "notes": notes,
-            "approvals": change::show::state_json(&standing),
+            "approvals": change::show::state_json(&approval_state),
         }))?;
     } else {
         let mut text = String::new();
@@ -71,10 +75,10 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         for HandEditedFile { path, why } in &by_hand {
             let _ = writeln!(text, "not allowed: {path}: {why}");
         }
-        for user in &standing.rejected {
+        for user in &approval_state.rejected {
             let _ = writeln!(text, "rejected by {user}");
         }
-        for (approver, why) in &standing.void {
+        for (approver, why) in &approval_state.void {
             let _ = writeln!(text, "the approval by {approver} does not count: {why}");
         }
         for note in &notes {
@@ -86,18 +90,18 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         for lack in &lacks {
             let _ = writeln!(text, "missing: {lack}");
         }
-        let destination = under_way
+        let destination = branch_differences
             .environment
             .as_ref()
             .map(|environment| format!(" into {}", environment.name))
             .unwrap_or_default();
-        let commits = format_count(under_way.commits.len(), "commit", "commits");
+        let commits = format_count(branch_differences.commits.len(), "commit", "commits");
         let verdict = if is_allowed {
             "may be merged"
         } else {
             "may not be merged"
         };
-        let approved = match standing.approved.as_slice() {
+        let approved = match approval_state.approved.as_slice() {
             [] => String::new(),
             approvers => format!(", approved by {}", approvers.join(", ")),
         };
@@ -119,7 +123,7 @@ fn hand_edited_files(
     session: &Session,
     workspace: &Workspace,
     repository: &Repository,
-    under_way: &BranchDifferences,
+    branch_differences: &BranchDifferences,
 ) -> Result<Vec<HandEditedFile>, Failure> {
     let is_generated = |difference: &ContentDifference| {
         !difference.is_written_by_people() && !difference.path.starts_with(".formulac/")
@@ -127,7 +131,7 @@ fn hand_edited_files(
     let is_made = |difference: &&ContentDifference| {
         is_generated(difference) || difference.state_model().is_some() || difference.is_known()
     };
-    let made_by_specs: Vec<&ContentDifference> = under_way.files.iter().filter(is_made).collect();
+    let made_by_specs: Vec<&ContentDifference> = branch_differences.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
     if !made_by_specs.is_empty() {
         let paths: Vec<String> = made_by_specs.iter().map(|difference| difference.path.clone()).collect();
@@ -140,7 +144,7 @@ fn hand_edited_files(
         }
         let mut generated = sync::generated_files(session, workspace)?;
         let dialect = workspace.dialect(&TargetOptions::default())?;
-        let bases = repository.file_contents_at_commit(&under_way.fork, &paths)?;
+        let bases = repository.file_contents_at_commit(&branch_differences.fork, &paths)?;
         for (file, base) in made_by_specs.into_iter().zip(bases) {
             let generated_text = generated.remove(&file.path);
             let is_present = |text: String| {
@@ -158,7 +162,7 @@ fn hand_edited_files(
                     .is_some_and(|(text, generated)| is_same_except_layout(text, generated));
             let is_as_made = match generated_text {
                 // If no approval is required, accept differences in comments and layout.
-                Some(_) if has_generated_content && !under_way.requires_approval() => true,
+                Some(_) if has_generated_content && !branch_differences.requires_approval() => true,
                 // The file of a deleted model is neither among the generated files nor on the branch.
                 None => file.now.is_none(),
                 Some(generated_text) => {
@@ -196,7 +200,7 @@ fn hand_edited_files(
             }
         }
     }
-    let evidence = under_way
+    let evidence = branch_differences
         .files
         .iter()
         .filter(|difference| difference.is_evidence() && difference.now.is_some());

@@ -9,7 +9,7 @@ use crate::cli::knowledge::{CommandContext, FormulaSettings};
 use crate::cli::project;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::SourceText;
-use crate::cli::usage::{refuse_file, refuse_option};
+use crate::cli::usage::{reject_file_as_formula, reject_option_as_formula};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -75,13 +75,13 @@ fn read_source(args: &CompileArgs) -> Result<SourceText, Failure> {
     match (&args.file, &args.formula) {
         (Some(file), _) => {
             if project::is_yaml(file) {
-                refuse_file(file.as_os_str(), "compile", "a file of formulas")?;
+                reject_file_as_formula(file.as_os_str(), "compile", "a file of formulas")?;
             }
             Ok(SourceText::from_file(file))
         }
         (None, Some(formula)) => {
-            refuse_option(formula)?;
-            refuse_file(formula, "compile", "a formula")?;
+            reject_option_as_formula(formula)?;
+            reject_file_as_formula(formula, "compile", "a formula")?;
             Ok(SourceText::from_argument(formula))
         }
         (None, None) => Err(Failure::new(Exit::Usage, "no formula is specified")),

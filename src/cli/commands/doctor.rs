@@ -16,16 +16,16 @@ use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_current_folder;
 use crate::cli::git::{GIT, run_git_in};
-use crate::cli::health::{HealthCheck, OPTIONAL, health_text, longest_name, print_health};
+use crate::cli::health::{HealthCheck, OPTIONAL_SYMBOL, health_text, longest_name, print_health};
 use crate::cli::identity;
-use crate::cli::lowest_versions::{self, outdated_version_message, version_in};
+use crate::cli::lowest_versions::{self, first_version_number, outdated_version_message};
 use crate::cli::program::ExternalProgram;
 use crate::cli::progress::WaitIndicator;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Maximum time to wait for the warehouse. Some adapters retry for many minutes if there is no network.
-const WAREHOUSE_LIMIT: Duration = Duration::from_secs(60);
+const WAREHOUSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find_workspace_or_dbt_project(session)?;
@@ -101,26 +101,26 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     session.print_escaped(&health_text(parts.get(count..).unwrap_or_default(), width))?;
     if parts.iter().any(|part| part.is_optional) {
         session.print_data(&format!(
-            "{OPTIONAL} marks checks that are optional or not done yet; `doctor` does not fail because of \
+            "{OPTIONAL_SYMBOL} marks checks that are optional or not done yet; `doctor` does not fail because of \
              these checks\n"
         ))?;
     }
     Ok(exit)
 }
 
-fn passed_check(name: &'static str, well: String) -> HealthCheck {
+fn passed_check(name: &'static str, ok_message: String) -> HealthCheck {
     HealthCheck {
         name,
-        success_message: well,
+        success_message: ok_message,
         ..HealthCheck::default()
     }
 }
 
 /// Returns the report line for a missing program that only some users need.
-fn unneeded_check(name: &'static str, well: String) -> HealthCheck {
+fn missing_optional_check(name: &'static str, ok_message: String) -> HealthCheck {
     HealthCheck {
         name,
-        success_message: well,
+        success_message: ok_message,
         is_optional: true,
         ..HealthCheck::default()
     }
@@ -140,7 +140,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCh
     match (dbt_setup::check_program(dialect.filter(|_| project.is_some())), project) {
         (Ok(versions), _) => passed_check("dbt", versions),
         (Err(_), None) if !dbt_run::is_dbt_installed() => {
-            unneeded_check("dbt", "not installed; only needed in a dbt project".to_owned())
+            missing_optional_check("dbt", "not installed; only needed in a dbt project".to_owned())
         }
         (Err(SetupProblem { problem, fix }), _) => failed_check("dbt", problem, fix),
     }
@@ -162,7 +162,7 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
     let project = workspace.map_or(&none, |workspace| &workspace.project);
     let read_state = || -> Result<_, Failure> {
         let mut dbt = Engine::new_dbt_run(session, &DbtArgs::default(), project)?;
-        dbt.time_limit = Some(WAREHOUSE_LIMIT);
+        dbt.time_limit = Some(WAREHOUSE_TIMEOUT);
         let dialect = dbt.dialect(project)?;
         Ok((dialect, WarehouseState::read(&dbt, dialect)?))
     };
@@ -170,7 +170,7 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
         Ok(read) => read,
         Err(failure) => {
             let text = "the warehouse cannot be reached, so its version and its session parameters are unknown";
-            return unneeded_check(name, format!("{text}: {}", failure.reason()));
+            return missing_optional_check(name, format!("{text}: {}", failure.reason()));
         }
     };
     let problems = state.faults(dialect);
@@ -182,12 +182,12 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
             ..HealthCheck::default()
         };
     }
-    let version = match version_in(&state.version) {
+    let version = match first_version_number(&state.version) {
         "" => dialect.name().to_owned(),
         version => format!("{} {version}", dialect.name()),
     };
     if state.parameters.is_empty() {
-        return unneeded_check(name, format!("{version}; the session parameters cannot be read"));
+        return missing_optional_check(name, format!("{version}; the session parameters cannot be read"));
     }
     passed_check(
         name,
@@ -198,7 +198,7 @@ fn check_warehouse(session: &Session, workspace: Option<&Workspace>) -> HealthCh
 /// Checks a program that only some commands run. A missing program is not an error, but an outdated program is.
 fn check_optional_program(program: &ExternalProgram, name: &'static str, lowest: &str, needed_by: &str) -> HealthCheck {
     match program.version() {
-        None => unneeded_check(
+        None => missing_optional_check(
             name,
             format!("not installed; only needed for {needed_by}: {}", program.install),
         ),
@@ -213,7 +213,7 @@ fn check_repository(root: Option<&Path>) -> HealthCheck {
     let Some(version) = GIT.version() else {
         return failed_check("git", "the program `git` was not found".to_owned(), GIT.install);
     };
-    if let Some(problem) = outdated_version_message(lowest_versions::GIT, &version) {
+    if let Some(problem) = outdated_version_message(lowest_versions::MIN_GIT_VERSION, &version) {
         return failed_check("git", problem, GIT.install);
     }
     let Some(root) = root else {

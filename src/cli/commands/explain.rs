@@ -15,13 +15,13 @@ use crate::cli::commands::compile::{CompileOutcome, compile, compile_nonempty_so
 use crate::cli::diagnostic_page::{self, wrap_text};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::formula_parts::{self, FormulaPart};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::knowledge::CommandContext;
 use crate::cli::project;
 use crate::cli::sentence::{self, Sentence};
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::SourceText;
-use crate::cli::usage::{refuse_file, refuse_option};
+use crate::cli::usage::{reject_file_as_formula, reject_option_as_formula};
 use crate::cli::workspace::Workspace;
 use formulac::diag::Code;
 use formulac::diag::render;
@@ -52,8 +52,8 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
             return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));
         }
     }
-    refuse_option(&args.subject)?;
-    refuse_file(&args.subject, "explain", "a formula or the code of a diagnostic")?;
+    reject_option_as_formula(&args.subject)?;
+    reject_file_as_formula(&args.subject, "explain", "a formula or the code of a diagnostic")?;
     print_note_about_model(session, &args.subject)?;
     explain_formula(session, args)
 }
@@ -95,7 +95,7 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
 /// Prints the relational operators of the query of a model.
 fn explain_plan(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let target = &args.settings.target;
-    let file = Generation::find_named_spec(session, target, Path::new(&args.subject))?;
+    let file = CompiledProject::find_named_spec(session, target, Path::new(&args.subject))?;
     let knowledge = CommandContext::new(session, target)?;
     let sources = knowledge.read_sources(&[file]);
     let compiler = knowledge.builder().plans(true).build();
@@ -328,7 +328,7 @@ fn format_explanation(
     }
     if verbose {
         let _ = writeln!(out, "\ntokens");
-        for word in formula_parts::token_words(source) {
+        for word in formula_parts::source_tokens(source) {
             let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
         }
     }
@@ -366,7 +366,7 @@ fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPa
     json!({
         "dialect": main.dialect.name(),
         "summary": summary.join(" "),
-        "tokens": formula_parts::token_words(source).iter().map(|w| formula_parts::token_json(w, source)).collect::<Vec<_>>(),
+        "tokens": formula_parts::source_tokens(source).iter().map(|w| formula_parts::token_json(w, source)).collect::<Vec<_>>(),
         "tree": parts.iter().map(formula_parts::part_json).collect::<Vec<_>>(),
         "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
         "cells": main.outcome.cell_descriptions().iter().map(|(span, words)| {

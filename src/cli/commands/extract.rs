@@ -43,7 +43,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         );
         return Err(Failure::new(Exit::Usage, text).with_help("specify only the specs of a single set"));
     }
-    let shown_extraction = ShownExtraction {
+    let shown_extraction = ExtractionReport {
         workspace: &workspace,
         sources: &sources,
         extraction: &extraction,
@@ -131,9 +131,9 @@ fn spec_selection_flags(
 
 /// Maximum number of names with differing formulas to show, and maximum number of formulas to show per name.
 const MAX_LISTED_NAMES: usize = 20;
-const FORMULAS: usize = 5;
+const MAX_LISTED_FORMULAS: usize = 5;
 
-struct ShownExtraction<'s> {
+struct ExtractionReport<'s> {
     workspace: &'s Workspace,
     sources: &'s [(SourceText, Option<String>)],
     extraction: &'s Extraction,
@@ -158,7 +158,7 @@ fn changes(sources: &[(SourceText, Option<String>)], extraction: &Extraction) ->
     sets.chain(specs).collect()
 }
 
-impl ShownExtraction<'_> {
+impl ExtractionReport<'_> {
     fn spec_path(&self, spec: usize) -> String {
         self.sources
             .get(spec)
@@ -239,11 +239,11 @@ impl ShownExtraction<'_> {
                 "the same name, different formulas: `{}` of {}",
                 differing.name, differing.relation
             ));
-            for (formula, specs) in differing.formulas.iter().take(FORMULAS) {
+            for (formula, specs) in differing.formulas.iter().take(MAX_LISTED_FORMULAS) {
                 let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
                 lines.push(format!("  {}: {}", specs.join(", "), one_line(formula)));
             }
-            lines.extend(and_more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
+            lines.extend(and_more(differing.formulas.len(), MAX_LISTED_FORMULAS).map(|more| format!("  {more}")));
         }
         lines.extend(
             and_more(self.extraction.differing.len(), MAX_LISTED_NAMES)

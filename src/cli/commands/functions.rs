@@ -17,10 +17,10 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 /// Minimum width of the column with the names of dialects.
-const WIDTH_OF_NAMES: usize = 9;
+const MIN_DIALECT_WIDTH: usize = 9;
 
 /// Support matrix with one row per function and one column per dialect. A test writes this file.
-const MATRIX: &str = include_str!("../../../docs/matrix.md");
+const SUPPORT_MATRIX: &str = include_str!("../../../docs/matrix.md");
 
 pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     let matched_functions = match &args.name {
@@ -147,7 +147,7 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
     let (call, level) = example_call(function);
     let sql = example_sql(function, &call, level, dialect);
     let names = sql.iter().map(|(dialect, _)| dialect.name().len());
-    let width = names.max().unwrap_or_default().max(WIDTH_OF_NAMES);
+    let width = names.max().unwrap_or_default().max(MIN_DIALECT_WIDTH);
     let mut reasons = sql.iter().filter_map(|(_, sql)| sql.as_ref().err());
     match reasons
         .next()
@@ -306,7 +306,7 @@ fn matrix_cells_by_dialect(
     function: &Function,
     selected_dialect: Option<Dialect>,
 ) -> impl Iterator<Item = (Dialect, &'static str)> {
-    let row = MATRIX
+    let row = SUPPORT_MATRIX
         .lines()
         .find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
     let cells = row

@@ -12,7 +12,7 @@ use crate::cli::args::GenerateArgs;
 use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::knowledge::{FactPrecedence, KNOWN, report_assumed_periods, report_undecided_types};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
@@ -31,13 +31,13 @@ const MAX_LISTED_CHANGES: usize = 5;
 const MAX_LISTED_COLUMNS: usize = 5;
 
 /// Compiled models of the selected specs, and the planned changes to their files.
-struct PlannedModels {
+struct GenerationPlan {
     models: Vec<CompiledModel>,
     selected_models: SelectedModels,
     /// For each model, the reason why it is omitted, if any.
     omission_reasons: Vec<Option<String>>,
     diagnostics: Vec<FileDiagnostics>,
-    delivery: PendingFileChanges,
+    pending_changes: PendingFileChanges,
     /// Changes in `known.yml`.
     fact_changes: Vec<String>,
     /// Whether files can be written: the specs have no errors, or `--keep-going` is set.
@@ -50,12 +50,12 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     workspace.check_folders()?;
     workspace.warn_of_unsearched_folders(session, None);
     if let Some(artifacts) = workspace.artifacts()? {
-        artifacts.report_age(session, workspace.dbt.as_ref());
+        artifacts.report_manifest_age(session, workspace.dbt.as_ref());
     }
     let dialect = workspace.dialect(&args.target)?;
     let mut planned = compile_selected(session, args, &workspace, dialect)?;
     let (exit, notes) = if args.check {
-        let changes = planned.delivery.report(session);
+        let changes = planned.pending_changes.report(session);
         (
             Exit::from_failures(&planned.diagnostics).most_severe(changes),
             Vec::new(),
@@ -77,7 +77,7 @@ fn compile_selected(
     args: &GenerateArgs,
     workspace: &Workspace,
     dialect: Dialect,
-) -> Result<PlannedModels, Failure> {
+) -> Result<GenerationPlan, Failure> {
     // With `--check`, `known.yml` takes precedence over dbt's artifacts, because the command does not update
     // `known.yml`.
     let first = if args.check {
@@ -88,38 +88,38 @@ fn compile_selected(
     let compiler = workspace.compiler_with(session, &args.target, dialect, first)?;
     let sources = models::read_sources(&workspace.specs()?, Some(&workspace.root));
     let bar = progress::start_bar(session, sources.len(), "compiling");
-    let mut generation = Generation::new(workspace, &compiler, sources, || bar.inc(1))?;
+    let mut generation = CompiledProject::new(workspace, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
     let has_spec = |name: &str| generation.models.iter().any(|model| model.name == name);
     sync::require_specs_of_pushed_models(workspace, has_spec)?;
     let selected_models = generation.select_models(session, &args.selection)?;
     let omission_reasons = generation.omission_reasons();
-    generation.drop_other_diagnostics(&selected_models);
+    generation.retain_selected_diagnostics(&selected_models);
     let can_write = Exit::from_failures(&generation.diagnostics) == Exit::Done || args.keep_going;
     report_undecided_types(session, generation.undecided_types());
     let compiled = models::built_models(&generation.models).map(|(_, built)| &built.compiled);
     report_assumed_periods(session, Some(workspace), compiled);
-    let (mut delivery, mut fact_changes) = (PendingFileChanges::default(), Vec::new());
+    let (mut pending_changes, mut fact_changes) = (PendingFileChanges::default(), Vec::new());
     if can_write {
         let is_made =
             |index: usize| selected_models.has_model(index) && omission_reasons.get(index).is_some_and(Option::is_none);
         let everything =
             args.selection.selects_all_models() && selected_models.specs.iter().all(|is_chosen| *is_chosen);
-        delivery = generation.plan_file_changes(is_made, everything)?;
-        merge_into_edited_files(session, workspace, &mut delivery)?;
+        pending_changes = generation.plan_file_changes(is_made, everything)?;
+        merge_into_edited_files(session, workspace, &mut pending_changes)?;
         if !args.check
-            && let Some((planned_file, changes)) = generation.plan_known_file()?
+            && let Some((planned_file, changes)) = generation.plan_known_yml()?
         {
             fact_changes = changes;
-            delivery.add(planned_file)?;
+            pending_changes.add(planned_file)?;
         }
     }
-    Ok(PlannedModels {
+    Ok(GenerationPlan {
         models: generation.models,
         selected_models,
         omission_reasons,
         diagnostics: generation.diagnostics,
-        delivery,
+        pending_changes,
         fact_changes,
         can_write,
     })
@@ -131,20 +131,22 @@ fn write_files(
     session: &Session,
     args: &GenerateArgs,
     (workspace, bounds): (&Workspace, &WritableFolders),
-    planned: &mut PlannedModels,
+    planned: &mut GenerationPlan,
 ) -> Result<Vec<String>, Failure> {
-    let PlannedModels {
-        delivery, diagnostics, ..
+    let GenerationPlan {
+        pending_changes,
+        diagnostics,
+        ..
     } = planned;
-    diagnostics.extend(delivery.conflicts());
-    if !delivery.by_hand.is_empty() {
+    diagnostics.extend(pending_changes.conflicts());
+    if !pending_changes.by_hand.is_empty() {
         return Ok(vec!["no file is written".to_owned()]);
     }
-    if !delivery.is_empty() {
+    if !pending_changes.is_empty() {
         sync::create_local_folder(bounds, &workspace.root)?;
     }
-    sync::save_lost_comments(session, workspace, &text_changes(workspace, delivery))?;
-    let changed = delivery.write(bounds)?;
+    sync::save_lost_comments(session, workspace, &text_changes(workspace, pending_changes))?;
+    let changed = pending_changes.write(bounds)?;
     let refused = match validate_files(session, args, workspace, &planned.models, diagnostics) {
         Ok(refused) => refused,
         Err(failure) => {
@@ -158,7 +160,7 @@ fn write_files(
         return Ok(vec!["no file is written, because dbt rejects the models".to_owned()]);
     }
     let mut notes = summarize_fact_changes(&planned.fact_changes);
-    notes.extend(change_summary(delivery));
+    notes.extend(change_summary(pending_changes));
     Ok(notes)
 }
 
@@ -167,7 +169,7 @@ fn report(
     session: &Session,
     args: &GenerateArgs,
     dialect: Dialect,
-    mut planned: PlannedModels,
+    mut planned: GenerationPlan,
     mut notes: Vec<String>,
 ) -> Result<(), Failure> {
     let selected_models = &planned.selected_models;
@@ -183,7 +185,7 @@ fn report(
         session.print_json(&result_json(
             dialect,
             &planned.models,
-            &planned.delivery,
+            &planned.pending_changes,
             &planned.diagnostics,
         ))?;
     } else {
@@ -194,14 +196,14 @@ fn report(
 }
 
 /// Returns the files that change, each with its old and new contents.
-fn text_changes(workspace: &Workspace, delivery: &PendingFileChanges) -> Vec<TextChange> {
+fn text_changes(workspace: &Workspace, pending_changes: &PendingFileChanges) -> Vec<TextChange> {
     let change = |path: &Path, after: Option<&String>| {
         let before = read_text(path).ok();
         TextChange::new(&workspace.relative_path(path), before, after.cloned())
     };
-    let written = delivery.created.iter().chain(&delivery.updated);
+    let written = pending_changes.created.iter().chain(&pending_changes.updated);
     let written = written.map(|file| change(&file.path, Some(&file.text)));
-    let removed = delivery.removed.iter().map(|path| change(path, None));
+    let removed = pending_changes.removed.iter().map(|path| change(path, None));
     written.chain(removed).collect()
 }
 
@@ -244,9 +246,9 @@ fn validate_files(
 fn merge_into_edited_files(
     session: &Session,
     workspace: &Workspace,
-    delivery: &mut PendingFileChanges,
+    pending_changes: &mut PendingFileChanges,
 ) -> Result<(), Failure> {
-    if delivery.by_hand.is_empty() || !sync::was_pushed(workspace) {
+    if pending_changes.by_hand.is_empty() || !sync::was_pushed(workspace) {
         return Ok(());
     }
     let planned_models = sync::plan_models(session, workspace)?;
@@ -257,15 +259,15 @@ fn merge_into_edited_files(
         .iter()
         .filter(|model| model.conflicts.is_empty());
     let models: Vec<&ModelPlan> = models.filter(keeps_spec).collect();
-    for path in std::mem::take(&mut delivery.by_hand) {
+    for path in std::mem::take(&mut pending_changes.by_hand) {
         let name = workspace.relative_path(&path);
         let has_file =
             |model: &&&ModelPlan| model.paths.contains(&name) || model.kept.iter().any(|edit| edit.file == name);
         let Some(model) = models.iter().find(has_file) else {
-            delivery.by_hand.push(path);
+            pending_changes.by_hand.push(path);
             continue;
         };
-        delivery.updated.retain(|file| file.path != path);
+        pending_changes.updated.retain(|file| file.path != path);
         // Write a moved file at its current path, because only a push moves files.
         let new_path = model
             .moved
@@ -274,8 +276,8 @@ fn merge_into_edited_files(
             .map_or(&name, |(new, _)| new);
         let planned = model.files.iter().find(|file| file.path == *new_path);
         match planned.and_then(|file| file.after.clone()) {
-            Some(text) => delivery.add(PlannedFile { path, text })?,
-            None => delivery.unchanged.push(path),
+            Some(text) => pending_changes.add(PlannedFile { path, text })?,
+            None => pending_changes.unchanged.push(path),
         }
     }
     Ok(())
@@ -315,9 +317,9 @@ pub fn summarize_fact_changes(changes: &[String]) -> Vec<String> {
 }
 
 /// Lists the written and removed files: the first few by name, then the number of remaining files.
-fn change_summary(delivery: &PendingFileChanges) -> Vec<String> {
-    let mut notes = delivery.notes();
-    if delivery.is_empty() {
+fn change_summary(pending_changes: &PendingFileChanges) -> Vec<String> {
+    let mut notes = pending_changes.notes();
+    if pending_changes.is_empty() {
         return notes;
     }
     let more = and_more(notes.len(), MAX_LISTED_FILES);
@@ -325,10 +327,10 @@ fn change_summary(delivery: &PendingFileChanges) -> Vec<String> {
     notes.extend(more);
     notes.push(format!(
         "{} created, {} changed, {} removed, {} unchanged",
-        delivery.created.len(),
-        delivery.updated.len(),
-        delivery.removed.len(),
-        delivery.unchanged.len()
+        pending_changes.created.len(),
+        pending_changes.updated.len(),
+        pending_changes.removed.len(),
+        pending_changes.unchanged.len()
     ));
     notes
 }
@@ -336,13 +338,17 @@ fn change_summary(delivery: &PendingFileChanges) -> Vec<String> {
 fn result_json(
     dialect: Dialect,
     models: &[CompiledModel],
-    delivery: &PendingFileChanges,
+    pending_changes: &PendingFileChanges,
     file_diagnostics: &[FileDiagnostics],
 ) -> Value {
-    let mut files: Vec<(&Path, &str)> = delivery.created.iter().map(|file| (&*file.path, "created")).collect();
-    files.extend(delivery.updated.iter().map(|file| (&*file.path, "updated")));
-    files.extend(delivery.unchanged.iter().map(|path| (&**path, "unchanged")));
-    files.extend(delivery.removed.iter().map(|path| (&**path, "removed")));
+    let mut files: Vec<(&Path, &str)> = pending_changes
+        .created
+        .iter()
+        .map(|file| (&*file.path, "created"))
+        .collect();
+    files.extend(pending_changes.updated.iter().map(|file| (&*file.path, "updated")));
+    files.extend(pending_changes.unchanged.iter().map(|path| (&**path, "unchanged")));
+    files.extend(pending_changes.removed.iter().map(|path| (&**path, "removed")));
     files.sort();
     let file = |(path, change): &(&Path, &str)| json!({"path": path.to_string_lossy(), "change": change});
     let model = |model: &CompiledModel| {

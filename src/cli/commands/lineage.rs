@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use formulac::impact::{MetricNeighbors, show};
 
 use crate::cli::args::LineageArgs;
-use crate::cli::commands::impact::{ImpactContext, KnownMetric, NamedPart};
+use crate::cli::commands::impact::{ImpactContext, NamedPart, ResolvedMetric};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
 use crate::cli::session::Session;
@@ -22,7 +22,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
             (graph.display_target(&target), root, up, down, notes)
         }
         NamedPart::Metric(metric) => {
-            let metric = neighbors(&context, &metric);
+            let metric = metric_neighbors(&context, &metric);
             let (up, down, notes) = graph.graph_around_metric(&metric, depth, !args.down, !args.up);
             (metric.label, metric.id, up, down, notes)
         }
@@ -58,7 +58,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
 
 /// Returns the columns from which a metric, or each metric of a metric set, is computed, and the models and columns
 /// that use the metrics.
-fn neighbors(context: &ImpactContext, metric: &KnownMetric<'_>) -> MetricNeighbors {
+fn metric_neighbors(context: &ImpactContext, metric: &ResolvedMetric<'_>) -> MetricNeighbors {
     let lineage = metric.set.lineage().into_iter();
     let is_own = |column: &str| {
         metric

@@ -12,7 +12,7 @@ use crate::cli::dbt_folders;
 use crate::cli::dbt_project;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
 use crate::cli::models::{self, CompiledModel, ModelFiles};
 use crate::cli::moved_files::MovedFilePaths;
@@ -34,8 +34,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     }
     let mut drafts = Vec::new();
     let specs = match args.selection.selects_all_models() {
-        true => Generation::find_named_specs(session, &args.target, &args.specs)?,
-        false => Generation::selected_specs(session, &args.target, &args.selection)?,
+        true => CompiledProject::find_named_specs(session, &args.target, &args.specs)?,
+        false => CompiledProject::selected_specs(session, &args.target, &args.selection)?,
     };
     let (dialect, models, mut diagnostics) = match model_compiler(session, args) {
         Ok((knowledge, compiler, lacks_spine)) => {
@@ -59,7 +59,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
                     .workspace
                     .as_ref()
                     .and_then(|workspace| workspace.dbt.as_ref());
-                time_spine::warn_if_missing(dbt, models::built_specs(&models), &mut file_diagnostics);
+                time_spine::warn_if_time_spine_missing(dbt, models::built_specs(&models), &mut file_diagnostics);
             }
             (compiler.dialect(), models, file_diagnostics)
         }
@@ -76,19 +76,19 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::from_failures(&diagnostics);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
-            let mut delivery = compare_models(session, folder, workspace.as_ref(), &models, dialect)?;
+            let mut pending_changes = compare_models(session, folder, workspace.as_ref(), &models, dialect)?;
             // Only the draft is added to a spec, because the spec is the analyst's own file.
-            delivery
+            pending_changes
                 .updated
                 .extend(models.iter().filter_map(|model| drafted(model)?.planned_draft()));
             if args.check {
-                exit = delivery.report(session);
+                exit = pending_changes.report(session);
             } else {
-                diagnostics.extend(delivery.conflicts());
+                diagnostics.extend(pending_changes.conflicts());
                 exit = Exit::from_failures(&diagnostics);
                 if exit == Exit::Done {
-                    delivery.write(&bounds)?;
-                    notes = delivery.notes();
+                    pending_changes.write(&bounds)?;
+                    notes = pending_changes.notes();
                 }
             }
         }
@@ -174,7 +174,7 @@ fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandContext
     let knowledge = CommandContext::new(session, &args.target)?;
     let workspace = knowledge.workspace.as_ref();
     let manifest = workspace.and_then(|workspace| workspace.manifest().ok().flatten());
-    let lacks_spine = manifest.is_some_and(time_spine::is_missing);
+    let lacks_spine = manifest.is_some_and(time_spine::lacks_time_spine);
     if let (Some(dbt), Some(out)) = (workspace.and_then(|workspace| workspace.dbt.as_ref()), &args.out) {
         dbt_folders::check_named_folder(dbt, out)?;
     }
@@ -191,8 +191,10 @@ fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandContext
 fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -> Result<bool, Failure> {
     let inner = out.map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
     let given_folder = session.global.project_dir.as_deref();
-    let of_project =
-        || project::read(given_folder).map(|project| PathBuf::from(project.models().unwrap_or(project::MODELS)));
+    let of_project = || {
+        project::read(given_folder)
+            .map(|project| PathBuf::from(project.models().unwrap_or(project::DEFAULT_MODELS_FOLDER)))
+    };
     Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
@@ -293,10 +295,10 @@ fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: 
 fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
     let given_folder = session.global.project_dir.as_deref();
     if let Some((project, folder)) = project::read_project_with_folder(given_folder)? {
-        return Ok(folder.join(project.tests().unwrap_or(project::TESTS)));
+        return Ok(folder.join(project.tests().unwrap_or(project::DEFAULT_TESTS_FOLDER)));
     }
     let folder = given_folder.unwrap_or(Path::new(""));
-    let dbt = if folder.join(dbt_project::FILE).is_file() {
+    let dbt = if folder.join(dbt_project::PROJECT_FILE).is_file() {
         dbt_project::find(Some(folder))?
     } else {
         None

@@ -184,7 +184,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
     };
     push_lines(
         "edits that pull kept",
-        pull.kept_edits.iter().map(kept_value_line).collect(),
+        pull.kept_edits.iter().map(preserved_value_line).collect(),
     );
     push_lines(
         "files that stay removed",
@@ -215,7 +215,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         "excluded views",
         pull.excluded_views.iter().map(excluded_views_line).collect(),
     );
-    push_lines("gaps", gap_lines(model));
+    push_lines("gaps", unsupported_item_lines(model));
     let (keys, joins) = pull.count_constraints_from_tests(model);
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
@@ -245,7 +245,7 @@ fn excluded_views_line(excluded: &ExcludedViews) -> String {
 }
 
 /// Returns one line per reason why items of the semantic layer have no equivalent in Omni.
-fn gap_lines(model: &OmniModel) -> Vec<String> {
+fn unsupported_item_lines(model: &OmniModel) -> Vec<String> {
     let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
     for gap in &model.gaps {
         let name = format!("`{}`", gap.name);
@@ -264,7 +264,7 @@ fn gap_lines(model: &OmniModel) -> Vec<String> {
     by_reason.into_iter().map(line).collect()
 }
 
-fn kept_value_line((file, kept_value): &(String, KeptValue)) -> String {
+fn preserved_value_line((file, kept_value): &(String, KeptValue)) -> String {
     format!(
         "{file}: `{}` keeps your value {}; dbt now has {}",
         kept_value.path,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::QueryArgs;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
 use crate::cli::metrics_query::replace_keys_with_options;
 use crate::cli::session::{Session, diagnostics_json};
@@ -70,11 +70,11 @@ fn columns_json(compiled: &CompiledSpec) -> Vec<Value> {
 }
 
 fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
-    let (knowledge, sources) = if args.metrics.is_given() {
+    let (knowledge, sources) = if args.metrics.describes_query() {
         let knowledge = CommandContext::new(session, &args.target)?;
         (knowledge, vec![(args.metrics.spec(args.limit), None)])
     } else {
-        let file = Generation::single_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
+        let file = CompiledProject::single_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
         let knowledge = CommandContext::new(session, &args.target)?;
         let sources = knowledge.read_sources(&[file]);
         (knowledge, sources)
@@ -84,7 +84,7 @@ fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec),
         .pop()
         .unwrap_or_default();
     spec.refuse_metric_set()?;
-    if args.metrics.is_given() {
+    if args.metrics.describes_query() {
         spec.name = None;
     } else if knowledge.workspace.is_some() {
         spec.add_model_warnings();

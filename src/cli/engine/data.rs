@@ -9,7 +9,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::source::SourceText;
 
 /// Maximum number of bytes to read from a file to find its header.
-const HEADER: u64 = 1 << 20;
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 
 /// Format of a data file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ fn detect_delimiter(path: &Path) -> std::io::Result<char> {
 fn header_line(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     BufReader::new(File::open(path)?)
-        .take(HEADER)
+        .take(MAX_HEADER_BYTES)
         .read_until(b'\n', &mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes)
         .trim_end_matches(['\r', '\n'])

@@ -8,8 +8,8 @@ use formulac::dbt::RelationReference as Read;
 use formulac::{Column as Known, Dialect, Project, Type};
 use serde_json::{Map, Value};
 
-use super::answer::{Answer, AnswerColumn};
 use super::fault::{self, SentSql};
+use super::query_result::{QueryResult, ResultColumn};
 use super::{EngineRequest, RelationPresence};
 use crate::cli::args::DbtArgs;
 use crate::cli::dbt_project::DbtProject;
@@ -20,7 +20,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::WaitIndicator;
 
 /// Help message if a relation that the model reads is missing from the warehouse.
-const MISSING: &str = "build the inputs of the model with `dbt build`, or read files with `--data DIR`";
+const MISSING_TABLE_HELP: &str = "build the inputs of the model with `dbt build`, or read files with `--data DIR`";
 
 /// Maximum length of the SQL of one call. Linux accepts no argument longer than 128 KiB.
 const MAX_SQL_BYTES: usize = 100_000;
@@ -88,7 +88,7 @@ pub fn call_dbt_show(
 
 /// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report column types, so the types come from the
 /// query's declared columns.
-pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
+pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<QueryResult, Failure> {
     let one_more = u64::from(request.limit) + 1;
     let most = request
         .own_limit
@@ -112,7 +112,7 @@ pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Fai
         let sent_sql = SentSql {
             sql: request.sql,
             before: "",
-            missing: MISSING,
+            missing: MISSING_TABLE_HELP,
         };
         let message = output.message();
         let problem = dbt_setup::explain_failure(&message, &run.project, run.environment.as_ref(), &run.args);
@@ -122,7 +122,7 @@ pub fn run_query(request: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Fai
         });
     };
     let (engine, version) = engine_with_version(&output);
-    let answer = Answer {
+    let answer = QueryResult {
         engine,
         version,
         columns: columns(&rows, request.columns),
@@ -152,7 +152,7 @@ pub fn run_queries(
     requests: &[EngineRequest<'_>],
     run: &DbtRun,
     on_progress: &impl Fn(),
-) -> Result<Vec<Result<Answer, Failure>>, Failure> {
+) -> Result<Vec<Result<QueryResult, Failure>>, Failure> {
     let mut answers = Vec::new();
     let mut rest = requests;
     while !rest.is_empty() {
@@ -178,7 +178,7 @@ pub fn run_queries(
 }
 
 /// Runs queries in one call and returns their results. Returns `None` if one of them fails.
-fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
+fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<QueryResult>>, Failure> {
     let limited: Vec<String> = group
         .iter()
         .map(|request| format!("{}\nlimit {}", request.sql.trim_end(), u64::from(request.limit) + 1))
@@ -205,11 +205,11 @@ fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<
                 .map(|cells| cells.iter().map(self::value_text).collect::<Vec<_>>())
         };
         let names = texts(message.get(1)?)?.into_iter().flatten();
-        let answer = Answer {
+        let answer = QueryResult {
             engine: engine.clone(),
             version: version.clone(),
             columns: names
-                .map(|name| AnswerColumn {
+                .map(|name| ResultColumn {
                     name,
                     ty: Type::Unknown,
                 })
@@ -316,8 +316,8 @@ fn parse_relation(message: &Value) -> Option<Option<FoundRelation>> {
     }))
 }
 
-fn relation_presence(looked: RelationLookup) -> RelationPresence {
-    match looked {
+fn relation_presence(relation_lookup: RelationLookup) -> RelationPresence {
+    match relation_lookup {
         Ok(None) => RelationPresence::Missing,
         Err(why) => RelationPresence::Unknown(why),
         Ok(Some(FoundRelation { columns, name })) => {
@@ -329,14 +329,16 @@ fn relation_presence(looked: RelationLookup) -> RelationPresence {
 
 /// Encloses NaN and infinities in quotes. dbt writes JSON with Python, which writes such numbers as bare words.
 fn quote_special_floats(json: &str) -> Cow<'_, str> {
-    const WORDS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
-    if !WORDS.iter().any(|word| json.contains(word)) {
+    const SPECIAL_FLOATS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+    if !SPECIAL_FLOATS.iter().any(|word| json.contains(word)) {
         return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len() + 16);
     let (mut rest, mut is_in_string) = (json, false);
     while let Some(c) = rest.chars().next() {
-        let word = WORDS.into_iter().find(|word| !is_in_string && rest.starts_with(word));
+        let word = SPECIAL_FLOATS
+            .into_iter()
+            .find(|word| !is_in_string && rest.starts_with(word));
         let length = match word {
             Some(word) => {
                 out.push_str(&format!("\"{word}\""));
@@ -358,11 +360,11 @@ fn quote_special_floats(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn columns(rows: &[Map<String, Value>], columns: &[Known]) -> Vec<AnswerColumn> {
+fn columns(rows: &[Map<String, Value>], columns: &[Known]) -> Vec<ResultColumn> {
     let Some(first) = rows.first() else {
         return columns
             .iter()
-            .map(|column| AnswerColumn {
+            .map(|column| ResultColumn {
                 name: column.name().to_owned(),
                 ty: column.ty(),
             })
@@ -376,7 +378,7 @@ fn columns(rows: &[Map<String, Value>], columns: &[Known]) -> Vec<AnswerColumn> 
     };
     first
         .keys()
-        .map(|name| AnswerColumn {
+        .map(|name| ResultColumn {
             name: name.clone(),
             ty: ty(name).unwrap_or(Type::Unknown),
         })

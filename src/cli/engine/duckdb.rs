@@ -6,10 +6,10 @@ use std::process::Command;
 use formulac::{Column, Dialect, Schema, Type};
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, AnswerColumn};
 use super::data::{self, DataFile, DataFormat};
 use super::fault::{self, SentSql};
-use super::typed_columns::{READ_INTEGER, typed_column};
+use super::query_result::{QueryResult, ResultColumn};
+use super::typed_columns::{INTEGER_READ_TYPE, typed_column};
 use super::{EngineRequest, decimals};
 use crate::cli::exit::Failure;
 use crate::cli::program::{ExternalProgram, ProgramOutput};
@@ -22,13 +22,14 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
     install: "install DuckDB with `pip install duckdb-cli` or `brew install duckdb`",
 };
 /// Help message if a relation that the query reads is missing.
-const MISSING: &str = "put a file with the name of the table, such as `orders.csv`, into the `--data` folder";
+const MISSING_TABLE_HELP: &str =
+    "put a file with the name of the table, such as `orders.csv`, into the `--data` folder";
 
 /// Returns the columns of the files with the types that DuckDB infers, as the contents of a schema file.
 pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     let dialect = dialect();
     let output = run(&describe_script(files.iter(), dialect))?;
-    let answers = parse_answers(&output);
+    let answers = parse_result_rows(&output);
     if let Some(file) = files.get(answers.len()).filter(|_| !output.succeeded) {
         return Err(unreadable_file_failure(file, output, dialect));
     }
@@ -78,7 +79,10 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
         return Ok(());
     }
     // If a query fails, the columns remain floats.
-    for ((file, floats), rows) in requested_columns.into_iter().zip(self::parse_answers(&run(&script)?)) {
+    for ((file, floats), rows) in requested_columns
+        .into_iter()
+        .zip(self::parse_result_rows(&run(&script)?))
+    {
         file.types = rows
             .first()
             .map(|row| decimals::decimal_types(&floats, row))
@@ -88,7 +92,7 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
 }
 
 /// Runs a query over the files. `typed` contains the columns whose types override those in the data.
-pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
+pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<QueryResult, Failure> {
     let (dialect, sql) = (dialect(), request.sql);
     let mut script = String::new();
     if let Some(typed) = typed {
@@ -114,7 +118,7 @@ pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Sche
         script.push_str(&format!("{now}{timed};\n{now}"));
     }
     let output = run(&script)?;
-    let answers = parse_answers(&output);
+    let answers = parse_result_rows(&output);
     if let Some(file) = files.get(answers.len()) {
         return Err(unreadable_file_failure(file, output, dialect));
     }
@@ -127,10 +131,10 @@ pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Sche
             SentSql {
                 sql,
                 before,
-                missing: MISSING,
+                missing: MISSING_TABLE_HELP,
             },
         );
-        let lacking = typed.and_then(|typed| lacking_column_help(&output.err, files, typed));
+        let lacking = typed.and_then(|typed| missing_column_help(&output.err, files, typed));
         return Err(match (failure, lacking) {
             (Failure::Found(mut file_diagnostics), Some(help)) => {
                 for file in &mut file_diagnostics {
@@ -148,11 +152,11 @@ pub fn query(request: EngineRequest<'_>, files: &[DataFile], typed: Option<&Sche
         .and_then(|row| row["version"].as_str())
         .unwrap_or_default();
     let version = version.trim_start_matches('v');
-    let columns = described_columns(columns).map(|(name, ty)| AnswerColumn {
+    let columns = described_columns(columns).map(|(name, ty)| ResultColumn {
         name: name.to_owned(),
         ty: parse_type(ty),
     });
-    let answer = Answer {
+    let answer = QueryResult {
         engine: format!("{ENGINE} {version}"),
         version: version.to_owned(),
         columns: columns.collect(),
@@ -200,7 +204,7 @@ fn described_columns(rows: &[Map<String, Value>]) -> impl Iterator<Item = (&str,
 }
 
 /// Returns the rows of each statement that returns rows.
-fn parse_answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
+fn parse_result_rows(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
     serde_json::Deserializer::from_str(&output.out)
         .into_iter()
         .map_while(Result::ok)
@@ -223,7 +227,7 @@ fn find_columns(files: &[DataFile], typed: &Schema, dialect: Dialect) -> Result<
     }
     if !described.is_empty() {
         // If a file cannot be read, the columns of the files after it remain unknown.
-        let answers = parse_answers(&run(&describe_script(described.iter().copied(), dialect))?);
+        let answers = parse_result_rows(&run(&describe_script(described.iter().copied(), dialect))?);
         for (file, rows) in described.iter().zip(&answers) {
             record_columns(file, rows);
         }
@@ -245,7 +249,7 @@ fn record_columns(file: &DataFile, rows: &[Map<String, Value>]) {
 }
 
 /// Returns the help for an engine error about a column that is in the schema but missing from a file.
-fn lacking_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Option<String> {
+fn missing_column_help(message: &str, files: &[DataFile], typed: &Schema) -> Option<String> {
     files.iter().find_map(|file| {
         let names = file.columns.get()?;
         let lacks = |name: &str| !names.iter().any(|other| other.eq_ignore_ascii_case(name));
@@ -285,7 +289,10 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
     match file.kind {
         DataFormat::Csv { delimiter } => {
             let (integers, others): (Vec<_>, Vec<_>) = types.partition(|(_, ty)| *ty == integer);
-            let read_types = integers.iter().map(|(name, _)| (*name, READ_INTEGER)).chain(others);
+            let read_types = integers
+                .iter()
+                .map(|(name, _)| (*name, INTEGER_READ_TYPE))
+                .chain(others);
             let pairs = read_types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
             let pairs = pairs.collect::<Vec<_>>().join(", ");
             let types = match pairs.is_empty() {

@@ -65,7 +65,7 @@ fn engine_diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
 /// that no reason was reported.
 pub fn first_paragraph(message: &str) -> String {
     let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
-    let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();
+    let lines: Vec<&str> = lines.take_while(|line| !is_message_end(line)).collect();
     let text = lines.join("\n");
     // Remove psql's line number, which refers to the script on its standard input, because the user never sees the
     // script.
@@ -85,7 +85,7 @@ pub fn first_paragraph(message: &str) -> String {
 }
 
 /// Returns whether the part of the message that is intended for the user ends before this line.
-fn is_end(line: &str) -> bool {
+fn is_message_end(line: &str) -> bool {
     let begins = |text: &str| line.starts_with(text);
     // The line `compiled code at` contains the name of the file with dbt's compiled SQL.
     line.is_empty()

@@ -1,12 +1,12 @@
 //! Engines that run SQL: DuckDB on files, a Postgres server, or the project's own dbt.
 
-mod answer;
 mod data;
 mod dbt;
 mod decimals;
 mod duckdb;
 mod fault;
 mod postgres;
+mod query_result;
 mod statements;
 mod typed_columns;
 mod warehouse;
@@ -22,7 +22,6 @@ use super::exit::{Exit, Failure};
 use super::progress::WaitIndicator;
 use super::project as project_file;
 use super::session::Session;
-pub use answer::{Answer, AnswerColumn};
 use data::DataFile;
 pub use dbt::{DbtRun, FoundRelation, RelationLookup};
 pub use duckdb::PROGRAM as DUCKDB;
@@ -30,6 +29,7 @@ pub use fault::first_paragraph;
 use formulac::diag::suggest;
 pub use postgres::PROGRAM as PSQL;
 use postgres::Server;
+pub use query_result::{QueryResult, ResultColumn};
 pub use statements::{Statement, StatementKind, StatementResult, run_statements};
 pub use warehouse::WarehouseState;
 
@@ -146,7 +146,7 @@ impl Engine {
 
     /// Keeps only the files that contain these tables. If a table has no file, all files are kept so that the error
     /// message can list them.
-    pub fn read_only(&mut self, tables: &[String]) {
+    pub fn retain_tables(&mut self, tables: &[String]) {
         let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else {
             return;
         };
@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// Runs a query. `typed` is the schema that the user provided.
-    pub fn answer(&self, request: EngineRequest<'_>, typed: Option<&Schema>) -> Result<Answer, Failure> {
+    pub fn answer(&self, request: EngineRequest<'_>, typed: Option<&Schema>) -> Result<QueryResult, Failure> {
         match self {
             Self::Duckdb(files) => duckdb::query(request, files, typed),
             Self::Postgres(server, files) => postgres::query(request, server, files, typed),
@@ -211,7 +211,7 @@ impl Engine {
         requests: &[EngineRequest<'_>],
         typed: Option<&Schema>,
         on_progress: impl Fn(),
-    ) -> Result<Vec<Result<Answer, Failure>>, Failure> {
+    ) -> Result<Vec<Result<QueryResult, Failure>>, Failure> {
         if let Self::Dbt(run) = self {
             return dbt::run_queries(requests, run, &on_progress);
         }
@@ -239,13 +239,13 @@ impl Engine {
                 };
                 let presence_of = |relation: &Read| match file(relation) {
                     None => Ok(RelationPresence::Missing),
-                    Some(file) => self.presence(&duckdb::view_name(file), typed),
+                    Some(file) => self.find_relation_presence(&duckdb::view_name(file), typed),
                 };
                 relations.iter().map(presence_of).collect()
             }
             Self::Postgres(..) => relations
                 .iter()
-                .map(|relation| self.presence(&relation.relation_sql(Dialect::default()), typed))
+                .map(|relation| self.find_relation_presence(&relation.relation_sql(Dialect::default()), typed))
                 .collect(),
         }
     }
@@ -269,7 +269,7 @@ impl Engine {
 
     /// Looks up a relation with a query for zero rows, because even an empty result lists the columns. `name` is in SQL
     /// syntax.
-    fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<RelationPresence, Failure> {
+    fn find_relation_presence(&self, name: &str, typed: Option<&Schema>) -> Result<RelationPresence, Failure> {
         let sql = format!("select * from {name}\n");
         let request = EngineRequest {
             sql: &sql,
@@ -282,7 +282,7 @@ impl Engine {
         };
         match self.answer(request, typed) {
             Ok(answer) => {
-                let to_column = |column: AnswerColumn| Known::new(column.name, column.ty);
+                let to_column = |column: ResultColumn| Known::new(column.name, column.ty);
                 Ok(RelationPresence::There(
                     answer.columns.into_iter().map(to_column).collect(),
                     None,

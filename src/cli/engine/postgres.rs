@@ -7,9 +7,9 @@ use std::process::Command;
 use formulac::{Dialect, Schema, Type};
 
 use super::EngineRequest;
-use super::answer::{Answer, AnswerColumn};
 use super::data::{self, DataFile, DataFormat};
 use super::fault::{self, SentSql};
+use super::query_result::{QueryResult, ResultColumn};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::program::{ExternalProgram, ProgramOutput};
 
@@ -21,7 +21,7 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
     install: "install psql with `apt-get install postgresql-client` or `brew install libpq`",
 };
 /// Help message for a query that reads a missing relation.
-const MISSING: &str = "create the table on the server, or provide the table as a file with `--data DIR`";
+const MISSING_TABLE_HELP: &str = "create the table on the server, or provide the table as a file with `--data DIR`";
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// Postgres server: its address and its password. The password is neither printed nor visible in the list of processes.
@@ -54,7 +54,7 @@ impl Server {
 
     /// Returns the server at a URL.
     pub fn from_url(url: &str) -> Self {
-        let (address, password) = without_password(url);
+        let (address, password) = split_password(url);
         Self {
             address: Some(address),
             password: password.map(|text| percent_decode(&text)),
@@ -78,7 +78,7 @@ impl Server {
 }
 
 /// Separates the password from a URL. Returns the URL without the password, and the password.
-fn without_password(url: &str) -> (String, Option<String>) {
+fn split_password(url: &str) -> (String, Option<String>) {
     let Some((scheme, rest)) = url.split_once("://") else {
         return (url.to_owned(), None);
     };
@@ -116,7 +116,7 @@ fn without_password(url: &str) -> (String, Option<String>) {
 
 /// Hides the password in a string that may be a URL.
 pub fn mask_password(text: &str) -> String {
-    let (address, password) = without_password(text);
+    let (address, password) = split_password(text);
     match (password, address.split_once("://")) {
         (Some(_), Some((scheme, rest))) => format!("{scheme}://***@{}", rest.rsplit('@').next().unwrap_or_default()),
         _ => address,
@@ -173,7 +173,7 @@ pub fn query(
     server: &Server,
     files: &[DataFile],
     typed: Option<&Schema>,
-) -> Result<Answer, Failure> {
+) -> Result<QueryResult, Failure> {
     let sql = request.sql;
     // Before the rows of the query, the script prints only rows with two fields, so that the fields can be read in
     // pairs.
@@ -222,7 +222,7 @@ pub fn query(
                     SentSql {
                         sql,
                         before: "",
-                        missing: MISSING,
+                        missing: MISSING_TABLE_HELP,
                     },
                 ));
             }
@@ -235,7 +235,7 @@ pub fn query(
             described = true;
             break;
         }
-        columns.push(AnswerColumn {
+        columns.push(ResultColumn {
             name: name.to_owned(),
             ty: ty.parse().unwrap_or(Type::Unknown),
         });
@@ -248,13 +248,13 @@ pub fn query(
             SentSql {
                 sql,
                 before,
-                missing: MISSING,
+                missing: MISSING_TABLE_HELP,
             },
         ));
     }
     let rows = fields.filter_map(|row| serde_json::from_str(row).ok()).collect();
     let engine = format!("{ENGINE} {version}");
-    let answer = Answer {
+    let answer = QueryResult {
         engine,
         version: version.to_owned(),
         columns,

@@ -90,9 +90,9 @@ pub fn run_statements(
     let mut failed_in_a_row = 0;
     while statement_run.results.len() < statements.len() && failed_in_a_row < MAX_CONSECUTIVE_FAILURES {
         let rest = statements.get(statement_run.results.len()..).unwrap_or_default();
-        let group = first_group(rest);
+        let group = first_batch(rest);
         let before = statement_run.results.len();
-        let message = run_group(run, table, group, subject, &mut statement_run)?;
+        let message = run_batch(run, table, group, subject, &mut statement_run)?;
         let completed_count = statement_run.results.len() - before;
         if completed_count > 0 {
             failed_in_a_row = 0;
@@ -106,7 +106,7 @@ pub fn run_statements(
 }
 
 /// Returns the first statements that fit in one call.
-fn first_group(rest: &[Statement]) -> &[Statement] {
+fn first_batch(rest: &[Statement]) -> &[Statement] {
     let mut size = 0;
     let fits = |statement: &&Statement| {
         size += statement.sql.len() + statement.sql.len() / 8 + 20;
@@ -118,7 +118,7 @@ fn first_group(rest: &[Statement]) -> &[Statement] {
 
 /// Runs statements in one call, and adds the results of the statements before the first failed statement. Returns the
 /// message of the failed statement.
-fn run_group(
+fn run_batch(
     run: &DbtRun,
     table: &str,
     group: &[Statement],

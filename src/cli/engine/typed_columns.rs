@@ -3,7 +3,7 @@
 use formulac::{Dialect, Type};
 
 /// Type as which integers are read from a file, because a cast from text to an integer rounds `6.5` to 7.
-pub const READ_INTEGER: &str = "decimal(38, 10)";
+pub const INTEGER_READ_TYPE: &str = "decimal(38, 10)";
 
 /// Returns the SQL that converts a column of a file to a type.
 pub fn typed_column(name: &str, ty: &str, path: &str, dialect: Dialect) -> String {
@@ -11,7 +11,7 @@ pub fn typed_column(name: &str, ty: &str, path: &str, dialect: Dialect) -> Strin
     if ty != dialect.type_name(Type::Integer) {
         return format!("cast({column} as {ty}) as {column}");
     }
-    let number = format!("try_cast({column} as {READ_INTEGER})");
+    let number = format!("try_cast({column} as {INTEGER_READ_TYPE})");
     let message = format!("the column `{name}` of `{path}` is an integer in the schema, but a row contains ");
     let hint = "\nHINT: correct the value, or give the column the type decimal in the schema";
     format!(

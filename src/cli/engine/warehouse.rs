@@ -35,7 +35,9 @@ impl WarehouseState {
                 state.version = cells.next().and_then(|mut row| row.next()).unwrap_or_default();
             } else {
                 let pairs = cells.filter_map(|mut row| Some((row.next()?, row.next()?)));
-                state.parameters = pairs.filter(|(name, _)| is_listed(dialect, name)).collect();
+                state.parameters = pairs
+                    .filter(|(name, _)| is_documented_parameter(dialect, name))
+                    .collect();
             }
         }
         state
@@ -89,7 +91,7 @@ impl WarehouseState {
 
 /// Returns whether `dialects/facts` lists a parameter. A session has many more parameters. Some of them, such as
 /// `QUERY_TAG`, contain text from users.
-fn is_listed(dialect: Dialect, name: &str) -> bool {
+fn is_documented_parameter(dialect: Dialect, name: &str) -> bool {
     let mut facts = dialect.support_of_constructs().iter();
     facts.any(|fact| fact.section == "parameters" && fact.text.eq_ignore_ascii_case(name))
 }
@@ -144,7 +146,7 @@ mod tests {
             for required in dialect.facts().session_required.split_whitespace() {
                 let (name, _) = required.split_once('=').unwrap();
                 assert!(
-                    docs.contains(&format!("`{name}`")) && is_listed(dialect, name),
+                    docs.contains(&format!("`{name}`")) && is_documented_parameter(dialect, name),
                     "{dialect}: {name}"
                 );
             }

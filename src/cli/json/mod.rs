@@ -15,7 +15,7 @@ use super::exit::{Exit, Failure};
 const SHAPES: &str = include_str!("shapes.json");
 
 /// Version of the JSON output. A new key does not change the version.
-const VERSION: u32 = 1;
+const OUTPUT_VERSION: u32 = 1;
 
 /// JSON object that a command prints. The version comes before all other keys.
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ pub struct VersionedJson<'v, T: Serialize> {
 impl<'v, T: Serialize> VersionedJson<'v, T> {
     pub fn from_object(object: &'v T) -> Self {
         Self {
-            version: VERSION,
+            version: OUTPUT_VERSION,
             object,
         }
     }
@@ -54,8 +54,7 @@ pub fn command_schema(command: &str) -> Result<String, Failure> {
         used: BTreeSet::new(),
     };
     let mut object = expansion.object_schema(shape);
-    let version =
-        json!({"const": VERSION, "description": "Version of this JSON format. New keys do not change the version."});
+    let version = json!({"const": OUTPUT_VERSION, "description": "Version of this JSON format. New keys do not change the version."});
     if let Some(keys) = object.get_mut("properties").and_then(Value::as_object_mut) {
         keys.shift_insert(0, "version".to_owned(), version);
     }
@@ -202,7 +201,7 @@ mod tests {
         assert_eq!(described, names.iter().collect::<Vec<_>>());
         for name in names {
             let schema: Value = serde_json::from_str(&command_schema(&name).unwrap()).unwrap();
-            assert_eq!(schema["properties"]["version"]["const"], VERSION, "{name}");
+            assert_eq!(schema["properties"]["version"]["const"], OUTPUT_VERSION, "{name}");
         }
     }
 }

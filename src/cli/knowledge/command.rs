@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use formulac::{Builder, CompiledSpec, Compiler, Dialect, KnownFacts, Project, Schema, SpecText};
 
 use super::notes::{report_undecided_types, report_unknown_relation};
-use super::{FactPrecedence, builder_with_known, schema_option_facts};
+use super::{FactPrecedence, builder_with_facts, schema_option_facts};
 use crate::cli::args::{Settings, TargetOptions};
 use crate::cli::commands::compile::CompileOutcome;
 use crate::cli::exit::Failure;
@@ -64,7 +64,7 @@ impl CommandContext {
         let facts = self.facts.clone();
         let builder = match &self.workspace {
             Some(workspace) => workspace.builder(self.dialect, facts),
-            None => builder_with_known(&self.project, self.dialect, facts),
+            None => builder_with_facts(&self.project, self.dialect, facts),
         };
         builder.probe_types(true)
     }
@@ -117,7 +117,7 @@ impl CommandContext {
         }
         let unknowing = settings
             .apply_to(
-                builder_with_known(&self.project, self.dialect, KnownFacts::default()),
+                builder_with_facts(&self.project, self.dialect, KnownFacts::default()),
                 self.schema(),
             )?
             .build();
@@ -151,7 +151,7 @@ impl CommandContext {
     }
 
     /// Returns the contents of all other specs in the project. Empty if there is no project or no specs folder.
-    fn other_specs(
+    fn remaining_project_specs(
         &self,
         sources: &[(SourceText, Option<String>)],
     ) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
@@ -173,8 +173,8 @@ impl CommandContext {
         sources: Vec<(SourceText, Option<String>)>,
     ) -> Result<Vec<Spec>, Failure> {
         let count = sources.len();
-        let others = self.other_specs(&sources)?;
-        Ok(spec::compile_first(
+        let others = self.remaining_project_specs(&sources)?;
+        Ok(spec::compile_with_context_specs(
             compiler,
             self.workspace.as_ref().map(|workspace| &*workspace.root),
             sources.into_iter().chain(others).collect(),
@@ -210,7 +210,7 @@ impl CommandContext {
         compiler: &Compiler,
         sources: &[(SourceText, Option<String>)],
     ) -> Result<Compiler, Failure> {
-        let others = self.other_specs(sources)?;
+        let others = self.remaining_project_specs(sources)?;
         let texts = sources.iter().chain(&others).map(|(source, _)| source.text.as_str());
         let sets: Vec<SpecText<'_>> = texts
             // The key can be quoted or followed by a space.
@@ -224,7 +224,7 @@ impl CommandContext {
 
     /// Compiles the project's specs. Options for the formulas of a command have no effect on them.
     fn compile_models(&self) -> Result<Vec<CompiledSpec>, Failure> {
-        let sources = self.other_specs(&[])?;
+        let sources = self.remaining_project_specs(&[])?;
         let root = self.workspace.as_ref().map(|workspace| &*workspace.root);
         Ok(spec::compile_texts(
             &self.compiler(),

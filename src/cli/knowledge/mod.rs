@@ -17,7 +17,7 @@ use formulac_syntax::text::format_count;
 use jiff::Zoned;
 
 use super::args::TargetOptions;
-use super::artifacts::TargetFolder;
+use super::artifacts::TargetArtifacts;
 use super::atomic_write::PlannedFile;
 use super::dbt_project::DbtProject;
 use super::exit::{Failure, FileDiagnostics};
@@ -25,7 +25,7 @@ use super::schema;
 use super::session::Session;
 use super::settings;
 use super::source::{SourceText, read_text};
-use super::workspace::{FETCHED, Workspace};
+use super::workspace::{FETCHED_CATALOG_FILE, Workspace};
 
 pub use command::{CommandContext, DataFileContext, FormulaSettings};
 pub use formulac::sync::KNOWN;
@@ -33,7 +33,7 @@ pub use notes::{report_assumed_periods, report_undecided_types};
 
 /// Maximum number of specs in a project for which the compiler finds the columns whose unknown type affects the SQL.
 /// The limit keeps `generate` fast.
-const MAX_PROBED_SPECS: usize = 500;
+const MAX_SPECS_FOR_TYPE_SEARCH: usize = 500;
 
 /// Source of facts that takes precedence: `known.yml` or dbt's artifacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Workspace {
 
     /// Returns whether dbt's catalog or `schema fetch` lists all columns of the relations that dbt has built.
     pub fn has_catalog(&self) -> Result<bool, Failure> {
-        let catalog = self.artifacts()?.map(TargetFolder::catalog).transpose()?.flatten();
+        let catalog = self.artifacts()?.map(TargetArtifacts::catalog).transpose()?.flatten();
         Ok(catalog.is_some() || self.fetched_catalog()?.is_some())
     }
 
@@ -114,7 +114,7 @@ impl Workspace {
 
     /// Returns the paths of the files from which facts are loaded. Some of the files may be missing.
     pub fn fact_files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.root.join(KNOWN), self.root.join(FETCHED)];
+        let mut files = vec![self.root.join(KNOWN), self.root.join(FETCHED_CATALOG_FILE)];
         if let Some(dbt) = &self.dbt {
             files.extend([dbt.manifest_path(), dbt.target_folder().join("catalog.json")]);
             files.extend(dbt.profiles_paths(None));
@@ -147,7 +147,7 @@ impl Workspace {
         first: FactPrecedence,
     ) -> Result<Compiler, Failure> {
         let facts = self.combine_facts(schema_option_facts(session, target, dialect)?, first, dialect)?;
-        let is_small = || self.specs().is_ok_and(|specs| specs.len() <= MAX_PROBED_SPECS);
+        let is_small = || self.specs().is_ok_and(|specs| specs.len() <= MAX_SPECS_FOR_TYPE_SEARCH);
         Ok(self.builder(dialect, facts).probe_types(is_small()).build())
     }
 
@@ -168,7 +168,7 @@ impl Workspace {
     /// Returns a builder for the project's compiler.
     pub fn builder(&self, dialect: Dialect, facts: KnownFacts) -> Builder {
         let variables = self.dbt.as_ref().map(DbtProject::variables).unwrap_or_default();
-        builder_with_known(&self.project, dialect, facts)
+        builder_with_facts(&self.project, dialect, facts)
             .contracts(self.enforces_contracts())
             .variables(variables)
     }
@@ -189,7 +189,7 @@ impl Workspace {
     ) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
         let path = self.root.join(KNOWN);
         let committed = self.committed_facts()?;
-        let dbt = self.artifacts()?.map(TargetFolder::dbt_facts).unwrap_or_default();
+        let dbt = self.artifacts()?.map(TargetArtifacts::dbt_facts).unwrap_or_default();
         let now = dbt
             .with_missing_facts_from(&committed)
             .with_relations(specs.flat_map(CompiledSpec::known_relations));
@@ -263,8 +263,8 @@ pub fn schema_option_facts(
 }
 
 /// Returns a compiler builder for a project with these facts.
-pub fn builder_with_known(project: &Project, dialect: Dialect, facts: KnownFacts) -> Builder {
-    let builder = settings::with_schema(project, dialect, facts.schema).generic_tests(facts.generic_tests);
+pub fn builder_with_facts(project: &Project, dialect: Dialect, facts: KnownFacts) -> Builder {
+    let builder = settings::builder_with_schema(project, dialect, facts.schema).generic_tests(facts.generic_tests);
     let builder = builder.current_date(Zoned::now().date().to_string());
     match facts.dbt_version {
         Some(version) => builder.dbt_version(&version),

@@ -22,7 +22,7 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
                 faults.push(wrong_shape_error(dimension, &format!("`{name}`"), "a mapping"));
                 continue;
             }
-            let is = |flag: &str| dimension.is_true(flag);
+            let is = |flag: &str| dimension.is_true_at(flag);
             if is("ignored") {
                 continue;
             }

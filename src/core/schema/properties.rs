@@ -53,7 +53,7 @@ fn read_relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMe
             name: name.to_owned(),
             data_type: text("data_type"),
             description: text("description"),
-            quoted: column.is_true("quote"),
+            quoted: column.is_true_at("quote"),
             tags: [
                 column.get("config").and_then(|config| config.get("tags")),
                 column.get("tags"),

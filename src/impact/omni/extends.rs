@@ -80,7 +80,7 @@ pub(super) fn merge_extended<'n>(
 
 /// Returns whether the file is a template, which exists only to be extended.
 pub(super) fn is_template(node: &Node) -> bool {
-    node.is_true("template")
+    node.is_true_at("template")
 }
 
 fn scalar_node(text: &str) -> Node {

@@ -109,7 +109,7 @@ pub(super) fn read_view(
         .collect();
     for (kind, name, field) in OmniFile::new(file, root).fields() {
         let Some(name) = name.text() else { continue };
-        if field.is_true("ignored") {
+        if field.is_true_at("ignored") {
             continue;
         }
         let (mut parsed_field, columns) = read_field(&view.name, name, kind.into(), field, tables.names, dialect);

@@ -35,7 +35,7 @@ fn shortest_period_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
         .iter()
         .map(|(_, time)| grain(time).unwrap_or_else(|| "day".to_owned()));
     let period = grains.max_by_key(|period| period_unit(period))?;
-    let part = |time: &MetricSetTime| yaml::flow_text(&time.period(&period));
+    let part = |time: &MetricSetTime| yaml::format_flow_scalar(&time.period(&period));
     match times.as_slice() {
         [(_, time)] if set.sets.is_empty() => Some(part(time)),
         times => {
@@ -60,7 +60,7 @@ pub const CHECK_MODEL_SUFFIX: &str = "_metrics";
 pub fn write_check_model(set: &MetricSet, sets: &MetricSets) -> String {
     let mut keys: Vec<String> = shortest_period_key(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
-    keys.extend(dimensions.map(|formula| yaml::flow_text(&quote_formula_name(&formula.name))));
+    keys.extend(dimensions.map(|formula| yaml::format_flow_scalar(&quote_formula_name(&formula.name))));
     format!(
         "model: {}{CHECK_MODEL_SUFFIX}\nmetrics: [{}.*]\ngroup_by: [{}]\n",
         set.name,

@@ -74,7 +74,7 @@ impl ModelOnMetricSets<'_> {
             return Vec::new();
         };
         let period_key = group_by.get(fill.key).map_or("", |key| &key.text);
-        let key_text = yaml::flow_text(period_key);
+        let key_text = yaml::format_flow_scalar(period_key);
         let fill_node = |key: &str| self.step.get("fill").and_then(|node| node.get(key));
         let parts = ["from", "to", "within"].into_iter();
         let parts = parts.filter_map(|key| Some(format!(", {key}: {}", node_text(fill_node(key)?))));

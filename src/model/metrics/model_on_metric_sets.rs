@@ -401,7 +401,8 @@ impl ModelOnMetricSets<'_> {
             let help = match renamed {
                 Some(_) => format!("write `{set_name}.{present}`"),
                 None => {
-                    let [column, current] = [metric, &format!("{set_name}.{present}")].map(crate::yaml::flow_text);
+                    let [column, current] =
+                        [metric, &format!("{set_name}.{present}")].map(crate::yaml::format_flow_scalar);
                     format!("write `{set_name}.{present}`, or `{{{column}: {current}}}` to keep the name of the column")
                 }
             };

@@ -216,7 +216,7 @@ impl ModelOnMetricSets<'_> {
                     Some(_) => format!("write `{entry}`"),
                     None => {
                         let name = key_name(text);
-                        let entry = crate::yaml::flow_text(&entry);
+                        let entry = crate::yaml::format_flow_scalar(&entry);
                         format!(
                             "write `{entry}`, or `- {name}: {{{}: {entry}}}` to keep the name of the column",
                             metric_set.name

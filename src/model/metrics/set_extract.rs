@@ -47,10 +47,10 @@ impl CompiledSpec {
             .zip(&need_flags)
             .filter(|(_, is_needed)| **is_needed)
         {
-            let name = yaml::flow_text(&formula.name);
+            let name = yaml::format_flow_scalar(&formula.name);
             let formula_text = crate::write::strip_comments(&formula.text);
             let lines: Vec<&str> = formula_text.lines().map(str::trim).collect();
-            definitions.push_str(&format!("  {name}: {}\n", yaml::flow_text(&lines.join(" "))));
+            definitions.push_str(&format!("  {name}: {}\n", yaml::format_flow_scalar(&lines.join(" "))));
             let properties = set.properties(&formula.name);
             let property_keys = ["non_additive", "renamed_from"].into_iter();
             let property_pairs =

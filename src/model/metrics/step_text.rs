@@ -112,7 +112,7 @@ impl StepText {
             is_first: true,
         };
         if with_name {
-            writer.write_generated_entry("name", &yaml::flow_text(&self.name));
+            writer.write_generated_entry("name", &yaml::format_flow_scalar(&self.name));
         }
         if let Some(from) = &self.from {
             writer.key("from");
@@ -128,7 +128,7 @@ impl StepText {
             ];
             let parts: Vec<String> = parts
                 .iter()
-                .map(|(key, text)| format!("{key}: {}", yaml::flow_text(text)))
+                .map(|(key, text)| format!("{key}: {}", yaml::format_flow_scalar(text)))
                 .collect();
             writer.write_generated_entry("series", &format!("{{{}}}", parts.join(", ")));
         }
@@ -206,7 +206,7 @@ impl StepYamlWriter<'_> {
 
     fn names(&mut self, key: &str, names: &[String]) {
         if !names.is_empty() {
-            let names: Vec<String> = names.iter().map(|name| yaml::flow_text(name)).collect();
+            let names: Vec<String> = names.iter().map(|name| yaml::format_flow_scalar(name)).collect();
             self.write_generated_entry(key, &format!("[{}]", names.join(", ")));
         }
     }
@@ -218,7 +218,8 @@ impl StepYamlWriter<'_> {
         self.key(key);
         for (index, entry) in entries.iter().enumerate() {
             self.text(if index == 0 { "[" } else { ", " });
-            self.output.write(&yaml::flow_text(&entry.text), entry.file, entry.span);
+            self.output
+                .write(&yaml::format_flow_scalar(&entry.text), entry.file, entry.span);
         }
         self.text("]");
     }
@@ -267,14 +268,14 @@ impl StepYamlWriter<'_> {
             } else {
                 self.start_line(2);
                 self.output
-                    .write(&yaml::flow_text(&definition.name), origin.0, origin.1);
+                    .write(&yaml::format_flow_scalar(&definition.name), origin.0, origin.1);
                 self.text(":");
                 self.start_line(4);
                 self.output.write("formula: ", origin.0, origin.1);
                 self.write_scalar(&definition.formula, 6, origin);
                 if let Some(description) = &definition.description {
                     self.start_line(4);
-                    self.text(&format!("description: {}", yaml::flow_text(description)));
+                    self.text(&format!("description: {}", yaml::format_flow_scalar(description)));
                 }
                 for (key, node) in &definition.keys {
                     self.start_line(4);
@@ -288,10 +289,10 @@ impl StepYamlWriter<'_> {
 /// Returns a YAML node on one line. The nesting depth is limited when a file is read.
 pub fn node_text(node: &Node) -> String {
     match &node.kind {
-        NodeKind::Scalar { value, .. } if node.is_quoted() => yaml::quoted_text(value),
+        NodeKind::Scalar { value, .. } if node.is_quoted() => yaml::quote_scalar(value),
         NodeKind::Scalar { .. } if node.is_null() => "null".to_owned(),
         NodeKind::Scalar { value, .. } if yaml::non_text_type(value).is_some() => value.clone(),
-        NodeKind::Scalar { value, .. } => yaml::flow_text(value),
+        NodeKind::Scalar { value, .. } => yaml::format_flow_scalar(value),
         NodeKind::Sequence(items) => {
             let items: Vec<String> = items.iter().map(node_text).collect();
             format!("[{}]", items.join(", "))

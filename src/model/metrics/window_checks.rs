@@ -219,7 +219,7 @@ impl ModelOnMetricSets<'_> {
         };
         let others = (0..self.keys.len())
             .filter(is_left)
-            .map(|index| yaml::flow_text(&self.keys[index].text));
+            .map(|index| yaml::format_flow_scalar(&self.keys[index].text));
         let help = match self.kind {
             SpecOrigin::Periods => format!(
                 "write `partition_by: [{}]`, or remove `{name}` from `group_by` and compute it from `{key}` in a later step",

@@ -138,7 +138,7 @@ impl ModelOnMetricSets<'_> {
                 .find_map(|set| set.setting(key))
                 .filter(|_| self.root.get(key).is_none());
             if let Some(value) = value {
-                out.write(&format!("{key}: {}\n", yaml::flow_text(value)), 0, self.span);
+                out.write(&format!("{key}: {}\n", yaml::format_flow_scalar(value)), 0, self.span);
             }
         }
     }
@@ -201,7 +201,11 @@ impl ModelOnMetricSets<'_> {
             if column_node(&listed_metric.name).is_none() && !pairs.is_empty() {
                 let pairs: Vec<String> = pairs.iter().map(yaml_pair).collect();
                 lines.push((
-                    format!("  {}: {{{}}}\n", yaml::flow_text(&listed_metric.name), pairs.join(", ")),
+                    format!(
+                        "  {}: {{{}}}\n",
+                        yaml::format_flow_scalar(&listed_metric.name),
+                        pairs.join(", ")
+                    ),
                     self.span,
                 ));
             }
@@ -242,7 +246,7 @@ impl ModelOnMetricSets<'_> {
                 .unwrap_or_default();
             let is_new =
                 |key: &str| is_free(key) && !own_pairs.iter().any(|(key_node, _)| key_node.text() == Some(key));
-            let pair = |key: &str, value: &Node| format!("{}: {}", yaml::flow_text(key), node_text(value));
+            let pair = |key: &str, value: &Node| format!("{}: {}", yaml::format_flow_scalar(key), node_text(value));
             let mapped = properties.pairs_at(mapping_key).iter();
             let mapped = mapped.filter_map(|(key, value)| Some((key.text()?, value)));
             let single = single.iter().filter_map(|key| Some((*key, properties.get(key)?)));

@@ -3,7 +3,7 @@
 
 use super::omni_model::{OmniReference, ParsedOmniModel};
 use super::spec_text::flow_list;
-use crate::yaml::{Node, flow_text as flow};
+use crate::yaml::{Node, format_flow_scalar as flow};
 
 /// Access settings of a view and of the topics that contain the view.
 #[derive(Default)]

@@ -107,7 +107,7 @@ impl FilterReader<'_> {
         let Some(pairs) = filter.pairs() else {
             return self.equality_condition(filter);
         };
-        let insensitive = filter.is_true("case_insensitive");
+        let insensitive = filter.is_true_at("case_insensitive");
         let before = self.ignore_case;
         self.ignore_case |= insensitive;
         let mut terms = Vec::new();

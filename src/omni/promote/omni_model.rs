@@ -237,7 +237,7 @@ impl<'t> ParsedOmniModel<'t> {
     /// Returns a field of a view or of the views that it extends. `None` if the field is ignored.
     pub fn field(&self, view: usize, name: &str) -> Option<&ViewField> {
         self.any_field(view, name)
-            .filter(|field| !field.node.is_true("ignored"))
+            .filter(|field| !field.node.is_true_at("ignored"))
     }
 
     /// Returns the fields in the file of a view, in the order of the file, without ignored fields.
@@ -250,7 +250,7 @@ impl<'t> ParsedOmniModel<'t> {
     /// Returns whether a view has a field with `ignored: true`.
     pub fn is_ignored(&self, view: usize, name: &str) -> bool {
         self.any_field(view, name)
-            .is_some_and(|field| field.node.is_true("ignored"))
+            .is_some_and(|field| field.node.is_true_at("ignored"))
     }
 
     fn any_field(&self, view: usize, name: &str) -> Option<&ViewField> {
@@ -380,7 +380,7 @@ fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource
     };
     for (kind, name_node, node) in omni_file.fields() {
         let Some(name) = name_node.text() else { continue };
-        if view.key.is_empty() && node.is_true("primary_key") {
+        if view.key.is_empty() && node.is_true_at("primary_key") {
             view.key.push(name.to_owned());
         }
         let field = ViewField {
@@ -419,7 +419,7 @@ fn read_relationship(join: &Node, file: usize) -> Option<Relationship> {
         cardinality: join
             .string_at("relationship_type")
             .unwrap_or_else(|| "assumed_many_to_one".to_owned()),
-        reversible: join.is_true("reversible"),
+        reversible: join.is_true_at("reversible"),
         file,
         node: join.clone(),
     })

@@ -275,5 +275,5 @@ pub(super) fn query_sorts(query: &Node) -> Vec<(&str, bool)> {
 }
 
 fn is_descending(sort: &Node) -> bool {
-    ["desc", "sort_descending"].iter().any(|key| sort.is_true(key))
+    ["desc", "sort_descending"].iter().any(|key| sort.is_true_at(key))
 }

@@ -1,7 +1,7 @@
 //! Formats the generated spec.
 
 use super::display::DisplaySettingValue;
-use crate::yaml::{flow_text as flow, format_scalar, key_text as yaml_key};
+use crate::yaml::{format_flow_scalar as flow, format_scalar, key_text as yaml_key};
 
 /// Content of a model spec before formatting.
 #[derive(Debug, Default)]

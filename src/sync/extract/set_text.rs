@@ -8,7 +8,7 @@ use super::names::most_frequent;
 use super::spec_text::SpecEntries;
 use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStepDefinition, FirstStepJoin};
-use crate::yaml::{flow_text, format_scalar, key_text};
+use crate::yaml::{format_flow_scalar, format_scalar, key_text};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlRefusal, YamlValue, apply_edits, value};
 
 /// Contents of a metric set's file.
@@ -26,7 +26,7 @@ impl MetricSetDraft {
         let Some(first) = self.first_step(candidates) else {
             return out;
         };
-        out.push_pair("metric_set", &flow_text(name));
+        out.push_pair("metric_set", &format_flow_scalar(name));
         out.push_pair("from", &format_scalar(&first.from, 2));
         let joins = self.joins(candidates, &[]);
         if !joins.is_empty() {
@@ -39,7 +39,7 @@ impl MetricSetDraft {
             out.push_pair("where", &format_scalar(&filter.text, 2));
         }
         if let Some(time) = &self.time {
-            out.push_pair("time", &flow_text(time));
+            out.push_pair("time", &format_flow_scalar(time));
         }
         out.text.push_str("definitions: |\n");
         let members = self.members_by_candidate();
@@ -60,7 +60,7 @@ impl MetricSetDraft {
                 .push_str(&format!("  {}: {entry}\n", key_text(&definition.name)));
         }
         for (key, value) in &first.settings {
-            out.push_pair(key, &flow_text(value));
+            out.push_pair(key, &format_flow_scalar(value));
         }
         out
     }

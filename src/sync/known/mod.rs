@@ -83,7 +83,7 @@ impl KnownFacts {
                 "relations" => {
                     for (_, name, value) in string_keyed_pairs(value, "`relations`", &mut faults) {
                         let relation = file::read_relation(name, value, &mut faults);
-                        let is_whole = value.is_true("complete");
+                        let is_whole = value.is_true_at("complete");
                         facts
                             .schema
                             .push(if is_whole { relation } else { relation.mark_incomplete() });
@@ -111,7 +111,11 @@ impl KnownFacts {
         dbt.extend(self.dialect.map(|dialect| format!("dialect: {}", dialect.name())));
         dbt.extend(self.dbt_version.iter().map(|version| format!("version: \"{version}\"")));
         if !self.generic_tests.is_empty() {
-            let tests: Vec<String> = self.generic_tests.iter().map(|name| yaml::flow_text(name)).collect();
+            let tests: Vec<String> = self
+                .generic_tests
+                .iter()
+                .map(|name| yaml::format_flow_scalar(name))
+                .collect();
             dbt.push(format!("tests: [{}]", tests.join(", ")));
         }
         if !dbt.is_empty() {
@@ -415,13 +419,13 @@ fn write_relation(output: &mut String, relation: &Relation) {
 fn relation_facts(relation: &Relation) -> Vec<String> {
     let mut facts = Vec::new();
     if relation.name() != relation.schema_name() {
-        facts.push(format!("name: {}", yaml::flow_text(relation.name())));
+        facts.push(format!("name: {}", yaml::format_flow_scalar(relation.name())));
     }
     facts.extend(relation.access().map(|access| format!("access: {}", access.name())));
     facts.extend(
         relation
             .group()
-            .map(|group| format!("group: {}", yaml::flow_text(group))),
+            .map(|group| format!("group: {}", yaml::format_flow_scalar(group))),
     );
     if !relation.key().is_empty() {
         facts.push(format!("primary_key: {}", flow_list(relation.key())));
@@ -431,7 +435,7 @@ fn relation_facts(relation: &Relation) -> Vec<String> {
 
 /// Returns the facts about a column as a YAML value.
 fn column_facts(column: &Column) -> String {
-    let description = column.description_text().map(yaml::flow_text);
+    let description = column.description_text().map(yaml::format_flow_scalar);
     facts_with(column, description.map(|text| format!("description: {text}")))
 }
 
@@ -459,7 +463,7 @@ fn facts_with(column: &Column, description: Option<String>) -> String {
         facts.push(format!("tags: {}", flow_list(column.tags())));
     }
     facts.extend(description);
-    let ty_in_flow = yaml::flow_text(&ty);
+    let ty_in_flow = yaml::format_flow_scalar(&ty);
     if facts.is_empty() {
         ty
     } else {
@@ -479,7 +483,7 @@ fn readable_facts(column: &Column) -> String {
 }
 
 fn flow_list(items: &[String]) -> String {
-    let items: Vec<String> = items.iter().map(|item| yaml::flow_text(item)).collect();
+    let items: Vec<String> = items.iter().map(|item| yaml::format_flow_scalar(item)).collect();
     format!("[{}]", items.join(", "))
 }
 

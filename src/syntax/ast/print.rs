@@ -9,21 +9,21 @@ enum PrintStep<'a> {
 }
 
 /// Precedences above the precedences of [`super::BinaryOp`].
-const PERCENT: u8 = 6;
+const PERCENT_PRECEDENCE: u8 = 6;
 const SIGN_PRECEDENCE: u8 = 7;
 /// Precedence of postfix operators. A postfix operator applies to the operand directly before it.
-const POSTFIX: u8 = 8;
-const ATOM: u8 = 9;
+const POSTFIX_PRECEDENCE: u8 = 8;
+const ATOM_PRECEDENCE: u8 = 9;
 /// Highest precedence, at which every operand needs brackets.
-const BRACKETS: u8 = 10;
+const BRACKETS_PRECEDENCE: u8 = 10;
 
-fn strength(expr: Expr) -> u8 {
+fn expression_precedence(expr: Expr) -> u8 {
     match expr {
         Expr::Binary { op, .. } => op.strength(),
-        Expr::Percent(_) => PERCENT,
+        Expr::Percent(_) => PERCENT_PRECEDENCE,
         Expr::Sign { .. } => SIGN_PRECEDENCE,
-        Expr::Timeframe { .. } | Expr::Range { .. } => POSTFIX,
-        _ => ATOM,
+        Expr::Timeframe { .. } | Expr::Range { .. } => POSTFIX_PRECEDENCE,
+        _ => ATOM_PRECEDENCE,
     }
 }
 
@@ -35,8 +35,8 @@ fn base_precedence(ast: &Ast, base: ExprId) -> u8 {
         last = base;
     }
     match ast.expr(last) {
-        Expr::Number | Expr::Text | Expr::Range { .. } => BRACKETS,
-        _ => POSTFIX,
+        Expr::Number | Expr::Text | Expr::Range { .. } => BRACKETS_PRECEDENCE,
+        _ => POSTFIX_PRECEDENCE,
     }
 }
 
@@ -55,7 +55,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
         };
         let expr = ast.expr(id);
         let text = ast.span(id).text(source);
-        let own = strength(expr);
+        let own = expression_precedence(expr);
         if own < least {
             out.push('(');
             stack.push(PrintStep::Word(")"));
@@ -75,23 +75,29 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
             Expr::Tab { tab, base } => {
                 out.push_str(ast.name(tab).text(source));
                 out.push('!');
-                stack.push(PrintStep::Node(base, ATOM));
+                stack.push(PrintStep::Node(base, ATOM_PRECEDENCE));
             }
             Expr::Range { from, to } => {
                 let timeframe = matches!(ast.expr(to), Expr::Timeframe { .. });
-                stack.push(PrintStep::Node(to, if timeframe { POSTFIX } else { ATOM }));
+                stack.push(PrintStep::Node(
+                    to,
+                    if timeframe { POSTFIX_PRECEDENCE } else { ATOM_PRECEDENCE },
+                ));
                 stack.push(PrintStep::Word(":"));
-                stack.push(PrintStep::Node(from, POSTFIX));
+                stack.push(PrintStep::Node(from, POSTFIX_PRECEDENCE));
             }
             Expr::Sign { sign, operand } => {
                 out.push(if sign == Sign::Minus { '-' } else { '+' });
                 // Without brackets, a sign before a range would apply only to the start of the range.
                 let range = matches!(ast.expr(operand), Expr::Range { .. });
-                stack.push(PrintStep::Node(operand, if range { BRACKETS } else { SIGN_PRECEDENCE }));
+                stack.push(PrintStep::Node(
+                    operand,
+                    if range { BRACKETS_PRECEDENCE } else { SIGN_PRECEDENCE },
+                ));
             }
             Expr::Percent(operand) => {
                 stack.push(PrintStep::Word("%"));
-                stack.push(PrintStep::Node(operand, PERCENT));
+                stack.push(PrintStep::Node(operand, PERCENT_PRECEDENCE));
             }
             Expr::Binary { op, left, right } => {
                 stack.push(PrintStep::Node(right, op.strength() + 1));

@@ -142,7 +142,7 @@ impl LayoutPass<'_, '_> {
         self.diagnostics.push(diagnostic);
     }
 
-    pub(super) fn close_all(&mut self, end: u32, silent: bool) {
+    pub(super) fn close_all_brackets(&mut self, end: u32, silent: bool) {
         while let Some(opening) = self.open_brackets.pop() {
             let Some((token, span)) = self.tokens.get((opening & !HIDDEN_BRACKET_FLAG) as usize).copied() else {
                 continue;

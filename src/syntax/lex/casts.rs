@@ -46,7 +46,7 @@ impl LayoutPass<'_, '_> {
         }
         let whole = span.to(self.span_at(end - 1));
         let value = self
-            .value_before(at)
+            .value_start_before(at)
             .map_or_else(|| "x".to_owned(), |start| self.formula_text(start..at));
         let help = conversion_help(&value, self.text_at(at + 1), digits.as_deref());
         self.report(Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language").with_help(help));

@@ -29,7 +29,7 @@ impl LayoutPass<'_, '_> {
                 return self.formula_end(at, single) - at;
             }
             "FILTER" if bracket => ("FILTER", self.filter_help(at, single)),
-            "OVER" if bracket => return self.report_over(at, single),
+            "OVER" if bracket => return self.report_window_function(at, single),
             "AS" if named => ("AS", format!("write the name first: `{} = …`", self.text_at(at + 1))),
             "GROUP" if by => (
                 "GROUP BY",

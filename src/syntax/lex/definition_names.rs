@@ -7,13 +7,13 @@ use crate::span::Span;
 use crate::text::split_words;
 
 /// Words at the start of a line that continue a formula in SQL.
-const CONTINUATIONS: [&str; 16] = [
+const CONTINUATION_WORDS: [&str; 16] = [
     "and", "or", "not", "is", "in", "like", "ilike", "between", "when", "then", "else", "where", "over", "filter",
     "having", "case",
 ];
 
 /// Maximum number of diagnostics that are examined for each name, so that many errors take linear time.
-const MAX_EXAMINED: usize = 200;
+const MAX_EXAMINED_DIAGNOSTICS: usize = 200;
 
 impl LayoutPass<'_, '_> {
     /// Returns the index of the `=` after a name that is not an identifier. The name must begin a line.
@@ -23,7 +23,7 @@ impl LayoutPass<'_, '_> {
         let span = self.span_at(at);
         if self.part.mode != LayoutMode::File
             || !self.open_brackets.is_empty()
-            || self.is_any_word(at, &CONTINUATIONS)
+            || self.is_any_word(at, &CONTINUATION_WORDS)
             || !self.is_first_on_line(span.start)
         {
             return None;
@@ -78,7 +78,7 @@ impl LayoutPass<'_, '_> {
             identifier.insert(0, '_');
         }
         // Remove earlier diagnostics about unexpected characters in the name.
-        if self.diagnostics.len() <= MAX_EXAMINED {
+        if self.diagnostics.len() <= MAX_EXAMINED_DIAGNOSTICS {
             let is_inside = |other: Span| span.start <= other.start && other.end <= span.end;
             self.diagnostics.retain(|diagnostic| !is_inside(diagnostic.span()));
         }

@@ -418,7 +418,7 @@ impl SpecialTokenLexer<'_> {
     }
 
     #[cold]
-    pub(super) fn lex_unreadable(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_invalid_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let text = span.text(self.source);
         if text == "\\"
             && self.backslash.is_some()

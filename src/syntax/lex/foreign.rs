@@ -271,7 +271,7 @@ impl LayoutPass<'_, '_> {
             }
             Token::DoubleStar => {
                 // In other languages, `-2 ** 2` is negative, and `2 ** 3 ** 2` is `2 ** 9`.
-                let sign = self.value_before(at).and_then(|start| start.checked_sub(1));
+                let sign = self.value_start_before(at).and_then(|start| start.checked_sub(1));
                 let is_sign = |at: usize| matches!(self.token_at(at), Some(Token::Minus | Token::DoubleStar));
                 let chain = (at + 1..at + 4).any(|at| self.token_at(at) == Some(Token::DoubleStar));
                 let diagnostic = replaced("**", "^");
@@ -363,7 +363,7 @@ impl LayoutPass<'_, '_> {
         match self.token_at(at + 1) {
             Some(Token::CloseSquare) => true,
             Some(Token::Text | Token::Number) if self.token_at(at + 2) == Some(Token::CloseSquare) => true,
-            _ => self.table_column(at).is_some() || self.square_arguments(at).is_some(),
+            _ => self.table_column(at).is_some() || self.end_of_square_arguments(at).is_some(),
         }
     }
 
@@ -391,7 +391,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the index after `[a, b]`, whose brackets enclose the arguments of a call.
-    fn square_arguments(&self, at: usize) -> Option<usize> {
+    fn end_of_square_arguments(&self, at: usize) -> Option<usize> {
         const MAX_TOKENS: usize = 64;
         if matches!(self.token_at(at + 2), None | Some(Token::CloseSquare)) {
             return None;
@@ -429,7 +429,7 @@ impl LayoutPass<'_, '_> {
             self.push(Token::Fault, whole);
             return end - at;
         }
-        if let Some(end) = self.square_arguments(at) {
+        if let Some(end) = self.end_of_square_arguments(at) {
             let name = self.layout.tokens.pop().map_or(Span::default(), |(_, name)| name);
             let whole = name.to(self.span_at(end - 1));
             let help = format!(

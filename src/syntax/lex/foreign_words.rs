@@ -41,9 +41,9 @@ impl LayoutPass<'_, '_> {
         let is_factor = |start: usize| {
             start > self.formula_start && matches!(self.token_at(start - 1), Some(Star | Slash | Percent | Caret))
         };
-        let left = self.value_before(at).filter(|start| !is_factor(*start));
+        let left = self.value_start_before(at).filter(|start| !is_factor(*start));
         let left = left.map(|start| self.formula_text(start..at));
-        let right = self.value_after(at + 1).map(|end| self.formula_text(at + 1..end));
+        let right = self.value_end_after(at + 1).map(|end| self.formula_text(at + 1..end));
         let help = match left.zip(right) {
             Some((left, right)) => format!("write `MOD({left}, {right})`"),
             None => "write `MOD(a, b)`".to_owned(),
@@ -141,7 +141,7 @@ impl LayoutPass<'_, '_> {
             operand_text: operand
                 .as_ref()
                 .map_or_else(|| "x".to_owned(), |o| self.formula_text(o.clone())),
-            operand: operand.map(|operand| self.span_of(&operand)),
+            operand: operand.map(|operand| self.span_of_tokens(&operand)),
             single,
         };
         match self.text_at(verb).to_ascii_uppercase().as_str() {
@@ -205,7 +205,7 @@ impl LayoutPass<'_, '_> {
             _ => open,
         };
         let help = match self.is_word(open + 1, "select") {
-            true => super::queries::JOIN_HELP.to_owned(),
+            true => super::queries::EXISTS_HELP.to_owned(),
             false => {
                 let list = self.in_list_as_or(open, infix);
                 format!("write `{}`", infix.negate(list))
@@ -236,7 +236,7 @@ impl LayoutPass<'_, '_> {
             ("FALSE", false) => format!("NOT({x})"),
             ("FALSE", true) => format!("IFNA({x}, TRUE)"),
             ("DISTINCT", _) if self.is_word(last + 1, "from") => {
-                let end = self.operand_end(last + 2, true, infix.single).unwrap_or(last + 2);
+                let end = self.expression_end(last + 2, true, infix.single).unwrap_or(last + 2);
                 let y = self.formula_text(last + 2..end);
                 let help = match is_negated {
                     true => format!("write `OR({x} = {y}, AND(ISBLANK({x}), ISBLANK({y})))`"),
@@ -295,10 +295,10 @@ impl LayoutPass<'_, '_> {
     fn report_between(&mut self, infix: &InfixWord) -> usize {
         let (low, x) = (infix.verb + 1, &infix.operand_text);
         let middle = self
-            .operand_end(low, true, infix.single)
+            .expression_end(low, true, infix.single)
             .filter(|middle| self.is_word(*middle, "and") && *middle > low);
         let bounds = middle.and_then(|middle| {
-            let end = self.operand_end(middle + 1, true, infix.single)?;
+            let end = self.expression_end(middle + 1, true, infix.single)?;
             (end > middle + 1).then_some((middle, end))
         });
         let call = infix.negate(match bounds {
@@ -350,12 +350,12 @@ impl LayoutPass<'_, '_> {
 
     /// Returns `IN` with a list as `OR(x = a, x = b)`.
     fn in_list_as_or(&self, open: usize, infix: &InfixWord) -> String {
-        const MOST: usize = 12;
+        const MAX_LIST_ITEMS: usize = 12;
         let x = &infix.operand_text;
         let items = (self.token_at(open) == Some(Token::Open))
             .then(|| self.arguments(open, infix.single))
             .flatten();
-        let tests = items.filter(|items| items.len() <= MOST && items.iter().all(|item| !item.is_empty()));
+        let tests = items.filter(|items| items.len() <= MAX_LIST_ITEMS && items.iter().all(|item| !item.is_empty()));
         let tests: Vec<String> = tests
             .into_iter()
             .flatten()

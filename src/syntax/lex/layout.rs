@@ -310,7 +310,7 @@ impl<'t> LayoutPass<'_, 't> {
                         continue;
                     }
                 }
-                Token::Odd => self.report_odd_character(at, span),
+                Token::Odd => self.report_invalid_character(at, span),
                 Token::Semicolon
                 | Token::OpenBrace
                 | Token::CloseBrace
@@ -339,7 +339,7 @@ impl<'t> LayoutPass<'_, 't> {
     /// the formula's name or first token.
     fn end_formula(&mut self, frame: usize, (name, first): (Option<Span>, Span), end: u32, too_deep: bool) {
         let swallowed = self.skip_unclosed_strings(end);
-        self.close_all(end, too_deep || swallowed);
+        self.close_all_brackets(end, too_deep || swallowed);
         let hides_errors = swallowed | std::mem::take(&mut self.has_unmatched_bracket);
         if std::mem::take(&mut self.has_semicolons) {
             self.report_semicolons(frame);
@@ -360,7 +360,7 @@ impl<'t> LayoutPass<'_, 't> {
 
     /// Reports a character that is not part of the language. `?` may begin a conditional, which continues with `:`.
     #[cold]
-    fn report_odd_character(&mut self, at: usize, span: Span) {
+    fn report_invalid_character(&mut self, at: usize, span: Span) {
         self.broken = true;
         if span.text(self.source) == "?" {
             self.expected_closers.push((":", self.open_brackets.len()));
@@ -462,7 +462,9 @@ impl<'t> LayoutPass<'_, 't> {
         };
         // A name cannot follow an operand, so it begins a definition even if a later line closes the bracket.
         let before = at.saturating_sub(1);
-        if self.token_at(before).is_some_and(ends_operand) && !self.is_any_word(before, &super::operands::KEYWORDS) {
+        if self.token_at(before).is_some_and(ends_operand)
+            && !self.is_any_word(before, &super::operands::OPERAND_BOUNDARY_WORDS)
+        {
             return true;
         }
         let tokens = self.tokens;

@@ -111,7 +111,7 @@ fn lex_pass(whole: &str, part: Span, cuts_strings: bool, lexed: &mut Lexed, diag
             Ok(Token::BlockComment) => faults.report_block_comment(&mut span),
             Ok(token) => Some(token),
             Err(()) if faults.report_table_reference(&mut span, lexed) => Some(Token::Fault),
-            Err(()) => faults.lex_unreadable(&mut span, lexed),
+            Err(()) => faults.lex_invalid_text(&mut span, lexed),
         };
         nul |= span.text(source).as_bytes().contains(&0);
         lexer.bump(span.end as usize - range.end);

@@ -90,7 +90,7 @@ impl SpecialTokenLexer<'_> {
         let found = lexer.next() == Some(Ok(NonAsciiNameKind::Name));
         let end = start + lexer.span().end as u32;
         if !found || end <= span.start {
-            return self.lex_unreadable(span, lexed);
+            return self.lex_invalid_text(span, lexed);
         }
         if begun.is_some() {
             lexed.tokens.pop();
@@ -110,7 +110,7 @@ impl SpecialTokenLexer<'_> {
                 *span = Span::new(column.start, span.end + row);
                 Some(Token::Cell)
             }
-            _ => self.lex_unreadable(span, lexed),
+            _ => self.lex_invalid_text(span, lexed),
         }
     }
 }

@@ -11,25 +11,25 @@ use crate::span::Span;
 const MAX_TOKENS: usize = 64;
 
 /// Words that begin or end an operand in SQL.
-pub(super) const KEYWORDS: [&str; 13] = [
+pub(super) const OPERAND_BOUNDARY_WORDS: [&str; 13] = [
     "and", "or", "not", "is", "in", "like", "ilike", "between", "case", "when", "then", "else", "where",
 ];
 
 impl LayoutPass<'_, '_> {
     /// Returns the first token of the value that ends before `at`: a name, a literal, a call or an expression in
     /// brackets.
-    pub(super) fn value_before(&self, at: usize) -> Option<usize> {
+    pub(super) fn value_start_before(&self, at: usize) -> Option<usize> {
         let mut last = at.checked_sub(1)?;
         if self.token_at(last) == Some(Token::CloseSquare) {
-            last = self.opening_before(last)?.checked_sub(1)?;
+            last = self.opening_bracket(last)?.checked_sub(1)?;
         }
         let mut start = match self.token_at(last)? {
             Token::Name | Token::Model | Token::Number | Token::Text | Token::Tab | Token::Cell => last,
             Token::Close => {
-                let open = self.opening_before(last)?;
-                let name = open
-                    .checked_sub(1)
-                    .filter(|name| self.token_at(*name) == Some(Token::Name) && !self.is_any_word(*name, &KEYWORDS));
+                let open = self.opening_bracket(last)?;
+                let name = open.checked_sub(1).filter(|name| {
+                    self.token_at(*name) == Some(Token::Name) && !self.is_any_word(*name, &OPERAND_BOUNDARY_WORDS)
+                });
                 name.unwrap_or(open)
             }
             _ => return None,
@@ -46,14 +46,14 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the index after the value that begins at `at`: a name, a literal, a call or an expression in brackets.
-    pub(super) fn value_after(&self, at: usize) -> Option<usize> {
+    pub(super) fn value_end_after(&self, at: usize) -> Option<usize> {
         let mut end = at + 1;
         while self.token_at(end) == Some(Token::Dot) && self.token_at(end + 1) == Some(Token::Name) {
             end += 2;
         }
         match (self.token_at(at)?, self.token_at(end)) {
-            (Token::Open, _) => self.closing_after(at),
-            (Token::Name, Some(Token::Open)) => self.closing_after(end),
+            (Token::Open, _) => self.end_of_brackets(at),
+            (Token::Name, Some(Token::Open)) => self.end_of_brackets(end),
             (Token::Name, Some(Token::OpenSquare)) => None,
             (Token::Name | Token::Model | Token::Number | Token::Text, _) => Some(end),
             _ => None,
@@ -61,7 +61,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the index after the closing bracket that belongs to an opening bracket.
-    fn closing_after(&self, open: usize) -> Option<usize> {
+    fn end_of_brackets(&self, open: usize) -> Option<usize> {
         let mut depth = 0_usize;
         for at in open..open + MAX_TOKENS {
             match self.token_at(at)? {
@@ -77,7 +77,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the opening bracket that belongs to a closing bracket.
-    fn opening_before(&self, close: usize) -> Option<usize> {
+    fn opening_bracket(&self, close: usize) -> Option<usize> {
         let mut depth = 0_usize;
         for at in (self.formula_start.max(close.saturating_sub(MAX_TOKENS))..=close).rev() {
             match self.token_at(at)? {
@@ -95,18 +95,21 @@ impl LayoutPass<'_, '_> {
     /// Returns the operand on the left of a comparison that is a word, such as `IN`: all tokens up to the previous
     /// comparison, comma or opening bracket.
     pub(super) fn operand_before(&self, at: usize) -> Option<Range<usize>> {
-        let start = self.start_before(at, true)?;
+        let start = self.expression_start(at, true)?;
         (start < at).then_some(start..at)
     }
 
     /// Returns the condition around `AND` or `OR`, inside the innermost brackets.
     pub(super) fn condition_around(&self, at: usize, single: bool) -> Option<Range<usize>> {
-        let (start, end) = (self.start_before(at, false)?, self.operand_end(at + 1, false, single)?);
+        let (start, end) = (
+            self.expression_start(at, false)?,
+            self.expression_end(at + 1, false, single)?,
+        );
         (start < at && at + 1 < end).then_some(start..end)
     }
 
     /// Returns the first token of the expression that ends before `at`.
-    fn start_before(&self, at: usize, is_operand: bool) -> Option<usize> {
+    fn expression_start(&self, at: usize, is_operand: bool) -> Option<usize> {
         let mut depth = 0_usize;
         let mut start = at;
         while start > self.formula_start {
@@ -125,7 +128,7 @@ impl LayoutPass<'_, '_> {
 
     /// Returns the index after the expression that begins at `at`. An operand ends before a comparison, and also
     /// before `AND` and `OR`. Returns `None` if the end is not among the next tokens.
-    pub(super) fn operand_end(&self, at: usize, is_operand: bool, single: bool) -> Option<usize> {
+    pub(super) fn expression_end(&self, at: usize, is_operand: bool, single: bool) -> Option<usize> {
         let mut depth = 0_usize;
         let mut end = at;
         while let Some(token) = self.token_at(end) {
@@ -152,7 +155,9 @@ impl LayoutPass<'_, '_> {
             Comma | Semicolon => true,
             Equal | DoubleEqual | NotEqual | BangEqual | Less | LessEqual | Greater | GreaterEqual
             | DoubleAmpersand => is_operand,
-            Token::Name if is_operand => self.is_any_word(at, &KEYWORDS) || self.is_any_word(at, &["end", "from"]),
+            Token::Name if is_operand => {
+                self.is_any_word(at, &OPERAND_BOUNDARY_WORDS) || self.is_any_word(at, &["end", "from"])
+            }
             Token::Name => self.is_any_word(at, &["case", "when", "then", "else", "end", "where"]),
             _ => false,
         }
@@ -162,7 +167,7 @@ impl LayoutPass<'_, '_> {
         words.iter().any(|word| self.is_word(at, word))
     }
 
-    pub(super) fn span_of(&self, tokens: &Range<usize>) -> Span {
+    pub(super) fn span_of_tokens(&self, tokens: &Range<usize>) -> Span {
         self.span_at(tokens.start)
             .to(self.span_at(tokens.end.saturating_sub(1)))
     }
@@ -201,12 +206,12 @@ impl LayoutPass<'_, '_> {
         }
         let (start, end) = (tokens.start, tokens.end);
         if self.is_word(start, "not") && self.token_at(start + 1) != Some(Token::Open) && start + 1 < end {
-            return format!("NOT({})", self.test_of_null(start + 1..end));
+            return format!("NOT({})", self.format_null_test(start + 1..end));
         }
-        self.test_of_null(tokens)
+        self.format_null_test(tokens)
     }
 
-    fn test_of_null(&self, tokens: Range<usize>) -> String {
+    fn format_null_test(&self, tokens: Range<usize>) -> String {
         let (start, end) = (tokens.start, tokens.end);
         let is = |back: usize, word: &str| end >= start + back && self.is_word(end - back, word);
         match () {

@@ -7,7 +7,7 @@ use super::layout::LayoutPass;
 use crate::span::Span;
 
 /// Clauses that follow the expression in a query, each with the corresponding key of a spec.
-const CLAUSES: [(&str, &str); 6] = [
+const QUERY_CLAUSES: [(&str, &str); 6] = [
     ("from", "from"),
     ("where", "where"),
     ("group", "group_by"),
@@ -17,7 +17,7 @@ const CLAUSES: [(&str, &str); 6] = [
 ];
 
 /// Help for a subquery that tests whether a row exists.
-pub(super) const JOIN_HELP: &str =
+pub(super) const EXISTS_HELP: &str =
     "add the relation to `joins` in a spec, and test one of its columns, such as `NOT(ISBLANK(relation.id))`";
 
 impl LayoutPass<'_, '_> {
@@ -130,13 +130,13 @@ impl LayoutPass<'_, '_> {
 
     /// Returns the expression of a query, and its clauses as keys of a spec.
     fn split_query(&self, tokens: Range<usize>) -> (String, Vec<(&'static str, String)>) {
-        let is_clause = |at: usize| CLAUSES.iter().any(|(word, _)| self.is_word(at, word));
+        let is_clause = |at: usize| QUERY_CLAUSES.iter().any(|(word, _)| self.is_word(at, word));
         let mut parts = self.split(tokens, is_clause).into_iter();
         let formula = parts.next().map_or_else(String::new, |part| self.formula_text(part));
         let mut clauses = Vec::new();
         for mut part in parts {
             let word = part.start - 1;
-            let Some((_, key)) = CLAUSES.iter().find(|(clause, _)| self.is_word(word, clause)) else {
+            let Some((_, key)) = QUERY_CLAUSES.iter().find(|(clause, _)| self.is_word(word, clause)) else {
                 continue;
             };
             part.start += usize::from(self.is_word(part.start, "by"));
@@ -154,7 +154,7 @@ impl LayoutPass<'_, '_> {
     /// Returns the help for `SUM(x) FILTER (WHERE condition)`. `open` is the bracket after `FILTER`.
     pub(super) fn filter_help(&self, at: usize, single: bool) -> String {
         let written = || {
-            let start = self.value_before(at)?;
+            let start = self.value_start_before(at)?;
             let condition = self
                 .is_word(at + 2, "where")
                 .then(|| at + 3..self.group_end(at + 1, single) - 1)?;
@@ -177,10 +177,10 @@ impl LayoutPass<'_, '_> {
 
     /// Reports `f(x) OVER (…)`. The whole expression becomes an error, because the function before `OVER` may also be
     /// unknown.
-    pub(super) fn report_over(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_window_function(&mut self, at: usize, single: bool) -> usize {
         let end = self.group_end(at + 1, single);
         let call = self
-            .value_before(at)
+            .value_start_before(at)
             .filter(|start| self.token_at(*start + 1) == Some(Token::Open));
         let (mut order, mut partition) = (String::new(), String::new());
         let inside = at + 2..(end - 1).max(at + 2);
@@ -290,7 +290,7 @@ impl LayoutPass<'_, '_> {
         }
         let end = self.formula_end(at, single);
         let span = self.span_at(at);
-        self.report_syntax(span, "a formula cannot contain a query", JOIN_HELP);
+        self.report_syntax(span, "a formula cannot contain a query", EXISTS_HELP);
         self.push(Token::Fault, span.to(self.span_at(end - 1)));
         end - at
     }

@@ -15,15 +15,15 @@ const ERROR_VALUES: [&str; 9] = [
 ];
 
 /// Distance between a full-width character and its ASCII counterpart.
-const FULL_WIDTH: u32 = 0xfee0;
+const FULL_WIDTH_OFFSET: u32 = 0xfee0;
 
 /// Returns whether the text is a full-width operator, bracket or digit, such as `（`.
 pub(super) fn is_full_width(text: &str) -> bool {
-    text.chars().all(|c| ascii(c).is_some())
+    text.chars().all(|c| to_half_width(c).is_some())
 }
 
-fn ascii(c: char) -> Option<char> {
-    let plain = char::from_u32((c as u32).checked_sub(FULL_WIDTH)?)?;
+fn to_half_width(c: char) -> Option<char> {
+    let plain = char::from_u32((c as u32).checked_sub(FULL_WIDTH_OFFSET)?)?;
     (plain.is_ascii_digit() || "()[]+-*/^%&=<>,.:!".contains(plain)).then_some(plain)
 }
 
@@ -31,7 +31,7 @@ impl SpecialTokenLexer<'_> {
     /// Reports a full-width operator or number, and returns its token.
     #[cold]
     pub(super) fn report_full_width(&mut self, span: &mut Span) -> Option<Token> {
-        let plain: String = self.text_after(span.start).chars().map_while(ascii).collect();
+        let plain: String = self.text_after(span.start).chars().map_while(to_half_width).collect();
         let mut lexer = Token::lexer(&plain);
         let token = lexer.next().and_then(Result::ok).filter(|token| token.is_plain());
         let plain = lexer.slice();

@@ -15,7 +15,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
              lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`",
         );
     }
-    if let Some(line) = unindented_line(source).filter(|line| line.start <= span.start) {
+    if let Some(line) = find_unindented_block(source).filter(|line| line.start <= span.start) {
         return Diagnostic::new(
             Code::InvalidYaml,
             line,
@@ -32,7 +32,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
         return tab_indentation_diagnostic(tab);
     }
     // If the first line of a text block contains a tab, the parser reports the tab at the `|`.
-    if let Some(tab) = line.next().tab_span().filter(|_| line.begins_a_block()) {
+    if let Some(tab) = line.next().tab_span().filter(|_| line.begins_block_scalar()) {
         return tab_indentation_diagnostic(tab);
     }
     if let Some(jinja) = line.jinja_line_diagnostic() {
@@ -55,7 +55,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &st
     }
     // If a list is not closed, the following lines are parsed as its items.
     let in_list = description.contains("flow") || description.contains("invalid indentation");
-    if let Some(open) = unclosed_bracket(source, span.start).filter(|_| in_list || line.begins_a_block()) {
+    if let Some(open) = find_unclosed_bracket(source, span.start).filter(|_| in_list || line.begins_block_scalar()) {
         let text = open.text(source);
         let close = if text == "[" { "]" } else { "}" };
         let message = format!("`{text}` is not closed, so YAML parses the lines below as part of the list or mapping");
@@ -203,7 +203,7 @@ impl<'s> YamlLine<'s> {
     }
 
     /// Returns `true` if the line correctly starts a block scalar, as in `key: |`.
-    fn begins_a_block(&self) -> bool {
+    fn begins_block_scalar(&self) -> bool {
         self.key_pair()
             .is_some_and(|pair| matches!(pair.value, "|" | "|-" | ">" | ">-"))
     }
@@ -434,7 +434,7 @@ fn text_after_bracket(value: &str, close: char) -> Option<&str> {
 
 /// Searches the lines above for a bracket that opens a list or mapping and is still unclosed at this position. Returns
 /// the span of the bracket.
-fn unclosed_bracket(source: &str, before: u32) -> Option<Span> {
+fn find_unclosed_bracket(source: &str, before: u32) -> Option<Span> {
     let from = char_boundary(source, (before as usize).saturating_sub(MAX_EXAMINED_BYTES));
     let mut start = from;
     let mut open = None;
@@ -478,7 +478,7 @@ fn open_bracket_in_line(line: &str) -> Option<usize> {
 
 /// Finds a block scalar whose first line is not indented more than its key, and returns this line. YAML would interpret
 /// the scalar as empty.
-fn unindented_line(source: &str) -> Option<Span> {
+fn find_unindented_block(source: &str) -> Option<Span> {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let mut key: Option<usize> = None;
     let mut start = 0;

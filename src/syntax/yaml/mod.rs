@@ -1,10 +1,10 @@
 //! YAML with spans. Every node has a byte range, and positions in a scalar's formula can be mapped to positions in the
 //! file.
 
+pub mod character_offsets;
 mod diagnostics;
 mod map;
 mod merge_keys;
-pub mod places;
 mod read;
 pub mod scalar;
 mod words;
@@ -13,7 +13,9 @@ pub use diagnostics::{CONFLICT_MARKER, INVALID_YAML_HELP, call_in_flow_diagnosti
 pub use map::{escaped_length, source_offsets};
 pub use merge_keys::merged_root;
 pub use read::{parse_root, read};
-pub use scalar::{escape_for_style, flow_text, format_scalar, has_special, is_plain, key_text, quoted_text};
+pub use scalar::{
+    escape_for_style, format_flow_scalar, format_scalar, has_special_char, is_plain, key_text, quote_scalar,
+};
 pub use words::{non_text_type, parse_boolean};
 
 use crate::span::Span;
@@ -145,7 +147,7 @@ impl Node {
     }
 
     /// Returns whether the value of a key is `true`.
-    pub fn is_true(&self, key: &str) -> bool {
+    pub fn is_true_at(&self, key: &str) -> bool {
         self.get(key).and_then(Self::boolean) == Some(true)
     }
 

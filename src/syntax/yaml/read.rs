@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
+use super::character_offsets::CharacterOffsets;
 use super::diagnostics::{self, invalid_yaml_diagnostic};
-use super::places::CharacterOffsets;
 use super::{Node, NodeKind, YamlStyle};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use super::YamlStyle;
 
 /// Characters that have a special meaning in a one-line list or mapping. Strings with these characters need quotes.
-pub const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
+pub const FLOW_INDICATORS: [char; 5] = [',', '[', ']', '{', '}'];
 
 /// Formats a string for a one-line list or mapping. Quotes the string if it contains a comma or bracket.
-pub fn flow_text(value: &str) -> String {
+pub fn format_flow_scalar(value: &str) -> String {
     let mut out = String::new();
     write_in_flow(&mut out, value);
     out
@@ -18,7 +18,7 @@ pub fn flow_text(value: &str) -> String {
 /// Writes a string in a one-line list or mapping. Quotes the string if it contains a comma or bracket.
 pub fn write_in_flow(output: &mut String, value: &str) {
     let clean = remove_nul_and_cr(value);
-    if is_plain(&clean) && !clean.contains(FLOW) && !clean.contains('#') {
+    if is_plain(&clean) && !clean.contains(FLOW_INDICATORS) && !clean.contains('#') {
         output.push_str(&clean);
     } else {
         write_quoted(output, &clean);
@@ -52,13 +52,13 @@ fn remove_nul_and_cr(value: &str) -> Cow<'_, str> {
 }
 
 /// Returns `true` if PyYAML, dbt's YAML parser, rejects the character or treats it as a line break.
-fn is_special(c: char) -> bool {
+fn is_special_char(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t')
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Returns whether PyYAML rejects the text without quotes, or reads one of its characters as a line break.
-pub fn has_special(value: &str) -> bool {
+pub fn has_special_char(value: &str) -> bool {
     // Blocks of bytes are checked without a branch per byte, because most strings have no special characters.
     #[allow(
         clippy::needless_bitwise_bool,
@@ -69,7 +69,7 @@ pub fn has_special(value: &str) -> bool {
         .as_bytes()
         .chunks(32)
         .all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte)));
-    !all_usual && value.contains(is_special)
+    !all_usual && value.contains(is_special_char)
 }
 
 /// Formats a scalar: without quotes if that is safe, as a literal block if it has several lines, otherwise in quotes.
@@ -88,7 +88,7 @@ pub fn write_scalar(output: &mut String, value: &str, indent: usize) {
     }
     let blanks_count = |line: &str| line.ends_with([' ', '\t']);
     let is_block = clean.contains('\n')
-        && !has_special(&clean)
+        && !has_special_char(&clean)
         && !clean.starts_with([' ', '\t', '\n'])
         && !clean.ends_with('\n')
         && !clean.lines().any(blanks_count);
@@ -100,14 +100,14 @@ pub fn write_scalar(output: &mut String, value: &str, indent: usize) {
     for line in clean.lines() {
         output.push('\n');
         if !line.is_empty() {
-            write_blanks(output, indent);
+            write_spaces(output, indent);
             output.push_str(line);
         }
     }
 }
 
 /// Formats a string in double quotes.
-pub fn quoted_text(value: &str) -> String {
+pub fn quote_scalar(value: &str) -> String {
     let mut out = String::new();
     write_quoted(&mut out, value);
     out
@@ -119,7 +119,7 @@ pub fn write_quoted(output: &mut String, clean: &str) {
     let mut rest = clean;
     while let Some((at, escaped)) = rest
         .char_indices()
-        .find(|(_, c)| matches!(c, '\\' | '"' | '\n' | '\t') || is_special(*c))
+        .find(|(_, c)| matches!(c, '\\' | '"' | '\n' | '\t') || is_special_char(*c))
     {
         output.push_str(rest.get(..at).unwrap_or_default());
         match escaped {
@@ -174,11 +174,11 @@ pub fn is_plain(value: &str) -> bool {
         b' ' => bytes.get(at + 1).is_some_and(|next| *next != b'#'),
         _ => true,
     };
-    starts_well && !is_word() && bytes.iter().enumerate().all(is_usual) && !has_special(value)
+    starts_well && !is_word() && bytes.iter().enumerate().all(is_usual) && !has_special_char(value)
 }
 
 /// Writes `count` spaces.
-pub fn write_blanks(output: &mut String, count: usize) {
+pub fn write_spaces(output: &mut String, count: usize) {
     output.extend(std::iter::repeat_n(' ', count));
 }
 

@@ -5,7 +5,7 @@ use super::super::lines;
 use super::super::render::{RenderedValue, split_lines};
 use super::super::tree::{YamlKind, YamlNode};
 use super::super::value::YamlValue;
-use crate::yaml::{self, YamlStyle, has_special, is_plain};
+use crate::yaml::{self, YamlStyle, has_special_char, is_plain};
 
 /// Formats a string in the style of the previous value. Quotes that only the previous value needed are omitted, so that
 /// an edited file is identical to a newly written file. `None` if the previous style cannot express the string.
@@ -15,7 +15,7 @@ pub(super) fn format_like_previous(source: &str, node: &YamlNode, value: &YamlVa
         return None;
     };
     let text = text.trim_end_matches('\n');
-    if text.is_empty() || before.trim().is_empty() || text.contains('\r') || has_special(text) {
+    if text.is_empty() || before.trim().is_empty() || text.contains('\r') || has_special_char(text) {
         return None;
     }
     let is_read = |rendered: &RenderedValue| parses_as(rendered, text);

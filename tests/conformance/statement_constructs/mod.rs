@@ -23,7 +23,7 @@ use sqlparser::parser::Parser;
 use patterns::Patterns;
 
 use crate::known_calls::called_names;
-use crate::prove::rows::TYPES;
+use crate::prove::rows::TEST_COLUMN_TYPES;
 
 /// Class of a type, such as `decimal`. `any` if the type is unknown.
 type Class = String;
@@ -339,7 +339,7 @@ impl Reader<'_> {
     /// Returns the class of a type name of the dialect. `timestamp` is an instant on BigQuery.
     fn class_of_type(&self, ty: &str) -> Class {
         let is_it = |known: &Type| without_spaces(self.facts.dialect.type_name(*known)) == without_spaces(ty);
-        match TYPES.iter().find(|ty| is_it(ty)) {
+        match TEST_COLUMN_TYPES.iter().find(|ty| is_it(ty)) {
             Some(known) => class_of_column(known.name()),
             None => classes::class_of_native_type(ty).to_owned(),
         }

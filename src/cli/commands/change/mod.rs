@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::{ChangeArgs, ChangeCommand, ProposeArgs};
-use crate::cli::commands::sync::{ProjectLock, PushCommit, Repository, TRAILER, apply_and_commit, resolve_paths};
+use crate::cli::commands::sync::{ENTRY_TRAILER, ProjectLock, PushCommit, Repository, apply_and_commit, resolve_paths};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
@@ -30,24 +30,26 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     for (path, fault) in &faults {
         session.warn(&format!("{APPROVALS_FOLDER}/{path}: {fault}, so the file is ignored"));
     }
-    let ground = ChangeContext {
+    let change_context = ChangeContext {
         session,
         workspace,
         repository,
         all: changes,
     };
     match &args.command {
-        ChangeCommand::Propose(args) => ground.propose(args),
-        ChangeCommand::Comment(args) => ground.comment(&args.id, &args.text, args.json),
-        ChangeCommand::Approve(args) => ground.decide(
+        ChangeCommand::Propose(args) => change_context.propose(args),
+        ChangeCommand::Comment(args) => change_context.comment(&args.id, &args.text, args.json),
+        ChangeCommand::Approve(args) => change_context.decide(
             ChangeComment::Approved,
             &args.id,
             args.message.as_deref().unwrap_or_default(),
             args.json,
         ),
-        ChangeCommand::Reject(args) => ground.decide(ChangeComment::Rejected, &args.id, &args.message, args.json),
-        ChangeCommand::List(args) => show::print_changes(&ground, args.json),
-        ChangeCommand::Show(args) => show::print_change(&ground, &args.id, args.json),
+        ChangeCommand::Reject(args) => {
+            change_context.decide(ChangeComment::Rejected, &args.id, &args.message, args.json)
+        }
+        ChangeCommand::List(args) => show::print_changes(&change_context, args.json),
+        ChangeCommand::Show(args) => show::print_change(&change_context, &args.id, args.json),
     }
 }
 
@@ -83,8 +85,8 @@ impl ChangeContext<'_> {
                 );
             }
         };
-        let under_way = BranchDifferences::new(&self.workspace, &self.repository, &base, environment_name)?;
-        let content = self.content_hash(&under_way, &base)?;
+        let branch_differences = BranchDifferences::new(&self.workspace, &self.repository, &base, environment_name)?;
+        let content = self.content_hash(&branch_differences, &base)?;
         if let Some(existing) = self
             .all
             .iter()
@@ -106,7 +108,7 @@ impl ChangeContext<'_> {
         let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
         let event = self.new_event(ChangeComment::Proposed, title)?;
         let mut event = event.with_additional_text(args.message.as_deref().unwrap_or_default());
-        event.environment = under_way
+        event.environment = branch_differences
             .environment
             .as_ref()
             .map(|environment| environment.name.clone())
@@ -115,10 +117,10 @@ impl ChangeContext<'_> {
         event.content = content;
         let commit = self.commit_event(&id, &event)?;
         self.session.report_action(&format!("proposed as `{id}`: {commit}"));
-        let standing = under_way.state_of_changes([]);
-        if !standing.lacks.is_empty() {
+        let approval_state = branch_differences.state_of_changes([]);
+        if !approval_state.lacks.is_empty() {
             self.session
-                .report_action(&format!("the change needs {}", standing.lacks.join(", ")));
+                .report_action(&format!("the change needs {}", approval_state.lacks.join(", ")));
         }
         self.session.report_action("run `git push` to share the branch");
         self.report_event(args.json, &id, &event, &commit)
@@ -138,8 +140,8 @@ impl ChangeContext<'_> {
 
     fn decide(&self, comment: ChangeComment, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
         let change = self.find_change(id)?;
-        let under_way = self.branch_differences(change)?;
-        let content = self.content_hash(&under_way, &require_proposal(change)?.base)?;
+        let branch_differences = self.branch_differences(change)?;
+        let content = self.content_hash(&branch_differences, &require_proposal(change)?.base)?;
         let mut event = self.new_event(comment, text)?;
         event.content = content;
         let command = if comment == ChangeComment::Approved {
@@ -147,7 +149,7 @@ impl ChangeContext<'_> {
         } else {
             "change reject"
         };
-        if !under_way.can_be_reviewed_by(&event.author) {
+        if !branch_differences.can_be_reviewed_by(&event.author) {
             return Err(permissions::report_missing_right(
                 self.session,
                 &self.workspace,
@@ -157,7 +159,7 @@ impl ChangeContext<'_> {
                 None,
             ));
         }
-        if comment == ChangeComment::Approved && under_way.is_authored_by(&event.author, change) {
+        if comment == ChangeComment::Approved && branch_differences.is_authored_by(&event.author, change) {
             permissions::log_refusal(self.session, &self.workspace, &event.author, command, None);
             return Err(Failure::new(
                 Exit::NotAllowed,
@@ -170,9 +172,11 @@ impl ChangeContext<'_> {
             .report_action(&format!("{comment} `{}`: {commit}", change.id));
         let mut after = change.clone();
         after.events.push(event.clone());
-        let standing = under_way.state_of_changes([&after]);
-        match standing.lacks.as_slice() {
-            [] if standing.rejected.is_empty() => self.session.report_action("the change has all required approvals"),
+        let approval_state = branch_differences.state_of_changes([&after]);
+        match approval_state.lacks.as_slice() {
+            [] if approval_state.rejected.is_empty() => {
+                self.session.report_action("the change has all required approvals")
+            }
             [] => {}
             lacks => self
                 .session
@@ -217,14 +221,14 @@ impl ChangeContext<'_> {
 
     /// Returns the content hash of the branch's differences. Returns an error if the branch has no differences or if
     /// some of them are not committed.
-    fn content_hash(&self, under_way: &BranchDifferences, base: &str) -> Result<String, Failure> {
-        let Some(content) = &under_way.content else {
+    fn content_hash(&self, branch_differences: &BranchDifferences, base: &str) -> Result<String, Failure> {
+        let Some(content) = &branch_differences.content else {
             return Err(
                 Failure::new(Exit::Usage, format!("there are no differences from `{base}`"))
                     .with_help("commit the changes on a separate branch, or pass another `--base`"),
             );
         };
-        let paths: Vec<String> = under_way.approved_paths().map(str::to_owned).collect();
+        let paths: Vec<String> = branch_differences.approved_paths().map(str::to_owned).collect();
         match self.repository.uncommitted_paths(&paths)?.first() {
             None => Ok(content.clone()),
             Some(path) => Err(
@@ -253,7 +257,7 @@ impl ChangeContext<'_> {
             comment if first.is_empty() => format!("{comment} {id}"),
             action => format!("{action} {id}: {first}"),
         };
-        let message = format!("{title}\n\n{TRAILER}: {hash}\n");
+        let message = format!("{title}\n\n{ENTRY_TRAILER}: {hash}\n");
         let branch = self.repository.branch()?;
         let commit = PushCommit {
             message,

@@ -127,7 +127,7 @@ impl BranchDifferences {
     /// Returns the owners of the changes: the authors of commits to files that are not generated, and the users who
     /// proposed exactly this content.
     fn owners(&self, changes: &[&Change]) -> Vec<String> {
-        let paths: BTreeSet<&str> = self.written_paths().collect();
+        let paths: BTreeSet<&str> = self.non_generated_paths().collect();
         let is_of = |commit: &&Commit| commit.files.iter().any(|file| paths.contains(file.path.as_str()));
         let authors = self.commits.iter().filter(is_of).map(|commit| &commit.author);
         let events = changes.iter().flat_map(|change| &change.events);
@@ -140,7 +140,7 @@ impl BranchDifferences {
     }
 
     /// Returns the changed files that are not generated.
-    fn written_paths(&self) -> impl Iterator<Item = &str> {
+    fn non_generated_paths(&self) -> impl Iterator<Item = &str> {
         self.files
             .iter()
             .filter(|file| file.is_written_by_people())

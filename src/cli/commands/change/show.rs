@@ -10,13 +10,13 @@ use crate::cli::exit::{Exit, Failure};
 
 /// Returns the approval state of a change on this branch, and the files that an approval covers. `None` if the
 /// change is merged or belongs to another branch.
-fn change_state(ground: &ChangeContext<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
-    let under_way = ground.branch_differences(change).ok()?;
-    let is_here = under_way.content.is_some() && under_way.is_for_change(change);
+fn change_state(change_context: &ChangeContext<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
+    let branch_differences = change_context.branch_differences(change).ok()?;
+    let is_here = branch_differences.content.is_some() && branch_differences.is_for_change(change);
     is_here.then(|| {
         (
-            under_way.state_of_changes([change]),
-            under_way.approved_paths().map(str::to_owned).collect(),
+            branch_differences.state_of_changes([change]),
+            branch_differences.approved_paths().map(str::to_owned).collect(),
         )
     })
 }
@@ -30,22 +30,22 @@ fn state_label(standing: Option<&ApprovalState>) -> String {
     }
 }
 
-pub(super) fn print_changes(ground: &ChangeContext<'_>, as_json: bool) -> Result<Exit, Failure> {
+pub(super) fn print_changes(change_context: &ChangeContext<'_>, as_json: bool) -> Result<Exit, Failure> {
     let mut text = String::new();
     let mut objects = Vec::new();
-    for change in &ground.all {
-        let standing = change_state(ground, change);
+    for change in &change_context.all {
+        let standing = change_state(change_context, change);
         let standing = standing.as_ref().map(|(standing, _)| standing);
         let title = change.proposal().map(|event| event.text.as_str()).unwrap_or_default();
         let _ = writeln!(text, "{}  {title}\n    {}", change.id, state_label(standing));
         objects.push(json!({"id": change.id, "title": title, "standing": standing.map(state_json)}));
     }
     if as_json {
-        ground.session.print_json(&json!({"changes": objects}))?;
+        change_context.session.print_json(&json!({"changes": objects}))?;
     } else {
-        ground.session.print_escaped(&text)?;
-        if ground.all.is_empty() {
-            ground
+        change_context.session.print_escaped(&text)?;
+        if change_context.all.is_empty() {
+            change_context
                 .session
                 .report_action("no change is proposed on this branch; run `formulac change propose TITLE`");
         }
@@ -53,15 +53,15 @@ pub(super) fn print_changes(ground: &ChangeContext<'_>, as_json: bool) -> Result
     Ok(Exit::Done)
 }
 
-pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
-    let change = ground.find_change(id)?;
-    let standing = change_state(ground, change);
+pub(super) fn print_change(change_context: &ChangeContext<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
+    let change = change_context.find_change(id)?;
+    let standing = change_state(change_context, change);
     if as_json {
         let events: Vec<Value> = change.events.iter().map(event_json).collect();
         let title = change.proposal().map(|event| event.text.as_str());
         let files = standing.as_ref().map(|(_, files)| files.clone());
         let standing = standing.as_ref().map(|(standing, _)| state_json(standing));
-        ground.session.print_json(&json!({
+        change_context.session.print_json(&json!({
             "id": change.id, "title": title, "files": files, "events": events, "standing": standing,
         }))?;
         return Ok(Exit::Done);
@@ -97,7 +97,9 @@ pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) 
     }
     let _ = writeln!(text, "{}", state_label(standing.as_ref().map(|(standing, _)| standing)));
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    ground.session.print_escaped(&format!("{}\n", lines.join("\n")))?;
+    change_context
+        .session
+        .print_escaped(&format!("{}\n", lines.join("\n")))?;
     Ok(Exit::Done)
 }
 

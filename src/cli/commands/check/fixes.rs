@@ -8,12 +8,12 @@ use crate::cli::exit::FileDiagnostics;
 use crate::cli::source::SourceText;
 
 /// Maximum number of rounds of fixes. A fix may make another fix possible, but real files rarely need this many rounds.
-const MAX_ROUNDS: usize = 10;
+const MAX_FIX_ROUNDS: usize = 10;
 
 /// Applies fixes until none are left or they no longer reduce the number of diagnostics.
 pub fn apply_fixes(compiler: &Compiler, kind: InputKind, file_diagnostics: &mut FileDiagnostics) -> bool {
     let mut changed = false;
-    for _ in 0..MAX_ROUNDS {
+    for _ in 0..MAX_FIX_ROUNDS {
         let text = diag::apply_fixes(&file_diagnostics.text, &file_diagnostics.diagnostics);
         if text == file_diagnostics.text {
             break;

@@ -15,7 +15,7 @@ use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::commands::pull;
 use crate::cli::environment::quote_for_shell;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::generation::{Generation, check_names};
+use crate::cli::generation::{CompiledProject, check_names};
 use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
 use crate::cli::missing_versions;
 use crate::cli::models::{self, CompiledModel};
@@ -70,7 +70,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
         session.print_json(&render::to_json(&to_reports(&diagnostics)))?;
     } else {
         let summary = session.shown_diagnostics(&diagnostics);
-        session.print_styled(&session.format_checked(&summary.diagnostics, args.deny.is_some()))?;
+        session.print_styled(&session.format_check_output(&summary.diagnostics, args.deny.is_some()))?;
         session.report_affected_files(&summary);
     }
     for file in &fixed {
@@ -142,9 +142,9 @@ fn load_check_inputs<'s>(
 ) -> Result<CheckInputs<'s>, Failure> {
     let knowledge = CommandContext::new(session, &args.settings.target)?;
     let files = match &knowledge.workspace {
-        _ if !args.files.is_empty() => Generation::find_named_specs(session, &args.settings.target, &args.files)?,
+        _ if !args.files.is_empty() => CompiledProject::find_named_specs(session, &args.settings.target, &args.files)?,
         Some(_) if !args.selection.selects_all_models() => {
-            Generation::selected_specs_and_sets(session, &args.settings.target, &args.selection)?
+            CompiledProject::selected_specs_and_sets(session, &args.settings.target, &args.selection)?
         }
         Some(workspace) if workspace.has_project_file() => workspace.specs()?,
         workspace => {
@@ -207,7 +207,7 @@ impl CheckInputs<'_> {
             let compiled = compiler.compile_spec_at(&texts.get(number)?.1, path.as_deref());
             (!compiled.has_errors()).then_some(compiled)
         };
-        for (number, fault) in omni_files::defined_twice(project, root, &texts, compile) {
+        for (number, fault) in omni_files::find_omni_duplicates(project, root, &texts, compile) {
             if let Some(existing) = file_diagnostics
                 .get_mut(number)
                 .filter(|_| !project.silenced().contains(&fault.kind()))
@@ -336,8 +336,8 @@ impl CheckInputs<'_> {
             return Ok(());
         };
         missing_versions::warn(workspace, models.clone(), file_diagnostics);
-        if workspace.manifest()?.is_some_and(time_spine::is_missing) {
-            time_spine::warn_if_missing(workspace.dbt.as_ref(), models, file_diagnostics);
+        if workspace.manifest()?.is_some_and(time_spine::lacks_time_spine) {
+            time_spine::warn_if_time_spine_missing(workspace.dbt.as_ref(), models, file_diagnostics);
         }
         let silenced = workspace.project.silenced();
         let is_shown = |fault: &Diagnostic| !silenced.contains(&fault.kind());

@@ -28,13 +28,13 @@ struct EnvironmentFinding {
 pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
     let environment_list = environment::all_environments(&workspace.project, &workspace.root);
     if let Some(name) = &args.name {
-        environment::find_in_project(&workspace.project, name, EnvironmentReason::Option)?;
+        environment::find_unfilled_environment(&workspace.project, name, EnvironmentReason::Option)?;
     }
     let mut findings = Vec::new();
     let repository = Repository::find(&workspace.root).ok();
     let is_meant = |entry: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == entry.0.name);
     for (environment, missing) in environment_list.iter().filter(is_meant) {
-        let mut tell = |is_fault: bool, text: String| {
+        let mut report_check = |is_fault: bool, text: String| {
             findings.push(EnvironmentFinding {
                 environment: environment.name.clone(),
                 is_fault,
@@ -42,21 +42,21 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
             });
         };
         for placeholder in missing {
-            tell(
+            report_check(
                 false,
                 format!("`{placeholder}` has no value here, so no query can run in this environment"),
             );
         }
-        check_connection(workspace, environment, &mut tell);
-        check_branch(workspace, repository.as_ref(), environment, &mut tell)?;
-        check_approvals(workspace, environment, &mut tell);
+        check_connection(workspace, environment, &mut report_check);
+        check_branch(workspace, repository.as_ref(), environment, &mut report_check)?;
+        check_approvals(workspace, environment, &mut report_check);
         if environment
             .vars
             .as_deref()
             .is_some_and(|vars| mask_secrets(vars) != vars)
         {
             let text = "a variable looks like a secret: let dbt read it with `env_var('DBT_ENV_SECRET_…')` instead";
-            tell(false, text.to_owned());
+            report_check(false, text.to_owned());
         }
         if let Some(schema) =
             show::find_artifacts(workspace, environment)?.filter(|artifacts| artifacts.is_own == Some(false))
@@ -66,7 +66,7 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Resu
                 "dbt's artifacts in {} belong to the schema {schema_name}",
                 schema.folder.display()
             );
-            tell(false, text);
+            report_check(false, text);
         }
     }
     check_shared_schemas(&environment_list, args.name.as_deref(), &mut findings);
@@ -135,13 +135,13 @@ fn check_branch(
     workspace: &Workspace,
     repository: Option<&Repository>,
     environment: &Environment,
-    tell: &mut impl FnMut(bool, String),
+    report_check: &mut impl FnMut(bool, String),
 ) -> Result<(), Failure> {
     let Some(branch) = &environment.branch else {
         if environment.is_reviewed() {
             // In a new project, nobody has decided yet who reviews changes, so the missing branch is not an error.
             let is_set_up = workspace.project.people().has_roles() || !environment.approvals.is_empty();
-            tell(
+            report_check(
                 is_set_up && repository.is_some(),
                 "pushes to the environment need a merge, but the environment has no `branch:` to merge into: add \
                  `branch:` to the environment in formulac.yml"
@@ -152,14 +152,14 @@ fn check_branch(
     };
     let who = identity::current_user(&workspace.root);
     if branch.contains(USER) && who.is_none() && workspace.project.user().is_none() {
-        tell(true, format!("no user is known for {USER} in `{branch}`"));
+        report_check(true, format!("no user is known for {USER} in `{branch}`"));
     }
     let name = environment::environment_branch(&workspace.project, &workspace.root, environment).unwrap_or_default();
     let Some(repository) = repository else { return Ok(()) };
     if !repository.is_branch_name(&name)? {
-        tell(true, format!("`{name}` is not a valid branch name"));
+        report_check(true, format!("`{name}` is not a valid branch name"));
     } else if repository.head_commit()?.is_none() {
-        tell(
+        report_check(
             false,
             "the repository has no commits, so its branches were not checked".to_owned(),
         );
@@ -167,13 +167,13 @@ fn check_branch(
         && repository.resolve_commit(&name)?.is_none()
         && repository.resolve_commit(&format!("origin/{name}"))?.is_none()
     {
-        tell(true, format!("there is no branch `{name}`, locally or on origin"));
+        report_check(true, format!("there is no branch `{name}`, locally or on origin"));
     }
     Ok(())
 }
 
 /// Reports each role that must approve changes to the environment but has too few users.
-fn check_approvals(workspace: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+fn check_approvals(workspace: &Workspace, environment: &Environment, report_check: &mut impl FnMut(bool, String)) {
     let people = workspace.project.people();
     for (role, count) in &environment.approvals {
         let user_count = people.people_with_role(*role).len();
@@ -182,7 +182,7 @@ fn check_approvals(workspace: &Workspace, environment: &Environment, tell: &mut 
         let is_default = people.roles("").contains(role);
         if user_count < *count && !is_default {
             let have = format_count(user_count, "user has that role", "users have that role");
-            tell(
+            report_check(
                 true,
                 format!("{count} users with the role {role} must approve, but {have}: nothing can be merged"),
             );
@@ -227,10 +227,10 @@ fn check_personal_settings(
     repository: Option<&Repository>,
     findings: &mut Vec<EnvironmentFinding>,
 ) -> Result<(), Failure> {
-    let Some(repository) = repository.filter(|_| workspace.root.join(project::LOCAL).is_file()) else {
+    let Some(repository) = repository.filter(|_| workspace.root.join(project::LOCAL_SETTINGS_FILE).is_file()) else {
         return Ok(());
     };
-    let path = project::LOCAL.to_owned();
+    let path = project::LOCAL_SETTINGS_FILE.to_owned();
     if repository.ignored_paths(std::slice::from_ref(&path))?.is_empty() {
         let text = format!("git does not ignore {path}; add it to .gitignore");
         findings.push(EnvironmentFinding {

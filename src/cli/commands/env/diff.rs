@@ -15,7 +15,7 @@ use crate::cli::commands::sync::{Repository, write_diff};
 use crate::cli::environment::{self, EnvironmentReason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
@@ -73,7 +73,7 @@ pub fn run(session: &Session, workspace: &Workspace, args: &EnvDiffArgs) -> Resu
     let commit = resolve_revision(&repository, &branch)?;
     let only = match args.selection.selects_all_models() {
         true => Some(args.models.clone()).filter(|models| !models.is_empty()),
-        false => Some(Generation::selected_model_names(session, &args.selection)?),
+        false => Some(CompiledProject::selected_model_names(session, &args.selection)?),
     };
     let all_models = model_diffs(workspace, &repository, &commit, only.as_deref())?;
     let rows = match args.rows {

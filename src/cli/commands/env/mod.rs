@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::cli::args::{EnvArgs, EnvCommand, EnvUseArgs};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::commands::sync::ProjectLock;
-use crate::cli::environment::{self, EnvironmentReason, USED};
+use crate::cli::environment::{self, EnvironmentReason, SELECTED_ENVIRONMENT_FILE};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -28,17 +28,18 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
 
 /// `env use`: writes one file in this work tree and changes nothing in any environment.
 fn use_environment(session: &Session, workspace: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
-    let chosen_environment = environment::find_in_project(&workspace.project, &args.name, EnvironmentReason::Option)?;
+    let chosen_environment =
+        environment::find_unfilled_environment(&workspace.project, &args.name, EnvironmentReason::Option)?;
     let _lock = ProjectLock::acquire(session, workspace)?;
     write_all(
         &workspace.writable_folders()?,
         &[PlannedFile {
-            path: workspace.root.join(USED),
+            path: workspace.root.join(SELECTED_ENVIRONMENT_FILE),
             text: format!("{}\n", chosen_environment.name),
         }],
     )?;
     session.report_action(&format!("using {} in this work tree", chosen_environment.name));
-    let now = environment::selected_with_placeholders(&session.global, &workspace.project)?;
+    let now = environment::selected_unfilled_environment(&session.global, &workspace.project)?;
     if args.json {
         let in_use = now.as_ref().map_or(&chosen_environment.name, |(now, _)| &now.name);
         session.print_json(

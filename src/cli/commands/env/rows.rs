@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 
 use crate::cli::args::{EngineArgs, EnvDiffArgs, TargetOptions};
-use crate::cli::artifacts::TargetFolder;
+use crate::cli::artifacts::TargetArtifacts;
 use crate::cli::commands::verify::run_comparisons::{ComparisonResult, ComparisonRunner, RowPair};
 use crate::cli::commands::verify::{row_line, show};
 use crate::cli::engine::{Engine, RelationPresence};
@@ -160,7 +160,7 @@ fn environment_manifest(workspace: &Workspace, environment: &Environment) -> Res
         ));
     };
     let folder = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
-    if let Some(artifacts) = TargetFolder::read_folder(&folder)? {
+    if let Some(artifacts) = TargetArtifacts::read_folder(&folder)? {
         return Ok(artifacts.manifest);
     }
     let name = &environment.name;

@@ -9,7 +9,7 @@ use formulac::secrets::mask_secrets;
 use serde_json::{Value, json};
 
 use crate::cli::args::EnvNameArgs;
-use crate::cli::artifacts::TargetFolder;
+use crate::cli::artifacts::TargetArtifacts;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::environment::{self, EnvironmentReason, quote_for_shell};
 use crate::cli::exit::{Exit, Failure};
@@ -34,7 +34,7 @@ pub fn find_artifacts(
 ) -> Result<Option<EnvironmentArtifacts>, Failure> {
     let Some(dbt) = &workspace.dbt else { return Ok(None) };
     let own_folder = environment::artifacts_folder(&workspace.root, &dbt.target_folder(), environment);
-    let own_artifacts = TargetFolder::read_folder(&own_folder)?;
+    let own_artifacts = TargetArtifacts::read_folder(&own_folder)?;
     let artifacts_pair = match &own_artifacts {
         Some(target) => Some((own_folder, target)),
         None => dbt.artifacts()?.map(|target| (dbt.target_folder(), target)),
@@ -70,7 +70,7 @@ pub fn find_artifacts(
 
 /// `env list`: prints one line per environment.
 pub fn print_environments(session: &Session, workspace: &Workspace, as_json: bool) -> Result<Exit, Failure> {
-    let selection = environment::selected_with_placeholders(&session.global, &workspace.project)?;
+    let selection = environment::selected_unfilled_environment(&session.global, &workspace.project)?;
     let environment_list: Vec<Environment> = environment::all_environments(&workspace.project, &workspace.root)
         .into_iter()
         .map(|(environment, _)| environment)
@@ -156,7 +156,7 @@ fn environment_json(environment: &Environment, selection: Option<&(Environment, 
 
 /// `env show`: prints all settings of one environment.
 pub fn print_environment(session: &Session, workspace: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let selection = environment::selected_with_placeholders(&session.global, &workspace.project)?;
+    let selection = environment::selected_unfilled_environment(&session.global, &workspace.project)?;
     let environment = match (&args.name, &selection) {
         (Some(name), _) => {
             environment::find_environment(&workspace.project, &workspace.root, name, EnvironmentReason::Option)?

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use formulac::artifacts::{ManifestNode, ResourceType};
 
-use crate::cli::artifacts::TargetFolder;
+use crate::cli::artifacts::TargetArtifacts;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::folder;
 use crate::cli::source::read_text;
@@ -17,7 +17,7 @@ use crate::cli::source::read_text;
 /// Adds the models' compiled SQL to a manifest that lacks it. A file is used only if it is newer than the model, the
 /// project file and the macros, and if it contains the relation names in the manifest. Other names mean that a run for
 /// another schema wrote the file.
-pub fn add_compiled_files(artifacts: &mut TargetFolder, dbt: &DbtProject) {
+pub fn add_compiled_files(artifacts: &mut TargetArtifacts, dbt: &DbtProject) {
     let compiled = artifacts.path.with_file_name("compiled");
     let nodes = &artifacts.manifest.nodes;
     let is_missing = |node: &ManifestNode| {
@@ -40,9 +40,9 @@ pub fn add_compiled_files(artifacts: &mut TargetFolder, dbt: &DbtProject) {
             true => dbt.folder.clone(),
             false => dbt.folder.join(&dbt.packages_path).join(package),
         };
-        let source = modified(&folder.join(&*node.original_file_path))?;
+        let source = modification_time(&folder.join(&*node.original_file_path))?;
         let path = compiled.join(package).join(&*node.original_file_path);
-        modified(&path).filter(|time| *time > source && Some(*time) > shared)?;
+        modification_time(&path).filter(|time| *time > source && Some(*time) > shared)?;
         let sql = read_text(path).ok()?;
         let mut read = node.depends_on.iter().filter_map(|parent| relations.get(&**parent));
         read.all(|relation| sql.contains(relation))
@@ -61,10 +61,10 @@ fn newest_shared_file(dbt: &DbtProject) -> Option<SystemTime> {
     let folders = dbt.macro_paths.iter().map(|path| dbt.folder.join(path));
     let macros =
         folders.flat_map(|folder| folder::find_files(&folder, |path| path.extension().is_some_and(|end| end == "sql")));
-    let files = macros.chain([dbt.folder.join(dbt_project::FILE)]);
-    files.filter_map(|path| modified(&path)).max()
+    let files = macros.chain([dbt.folder.join(dbt_project::PROJECT_FILE)]);
+    files.filter_map(|path| modification_time(&path)).max()
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
+fn modification_time(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|data| data.modified()).ok()
 }

@@ -1,7 +1,7 @@
 //! `formulac impact`: shows what a change affects.
 
 mod compiled_files;
-mod known;
+mod impact_context;
 mod omni;
 mod since;
 
@@ -19,15 +19,15 @@ use formulac_syntax::text::one_line;
 use crate::cli::args::{FailOn, GraphFormat, ImpactArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::json;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::writable_folders::WritableFolders;
 
-use known::name_failure;
+use impact_context::name_failure;
 
-pub use known::{ImpactContext, KnownMetric, NamedPart};
+pub use impact_context::{ImpactContext, NamedPart, ResolvedMetric};
 
 /// Number of specs with uncommitted changes that a message lists.
 const MAX_LISTED_SPECS: usize = 3;
@@ -47,12 +47,12 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         _ => ColumnChange::Values,
     };
     let (starts, differences) = match &args.since {
-        Some(revision) => since::compare(&context, &graph, revision)?,
+        Some(revision) => since::compare_with_revision(&context, &graph, revision)?,
         None => {
             let mut names = args.names.clone();
-            let selection = without_unread_metrics(session, &context, &args.selection);
+            let selection = drop_unread_metrics(session, &context, &args.selection);
             if let Some(selection) = selection.filter(|selection| !selection.selects_all_models()) {
-                names.extend(Generation::selected_model_names(session, &selection)?);
+                names.extend(CompiledProject::selected_model_names(session, &selection)?);
             }
             let targets = targets_from_names(session, &context, &graph, names, change)?;
             let starts = initial_node_changes(&graph, &targets);
@@ -142,7 +142,7 @@ fn targets_from_names(
 
 /// Returns a selection without the metrics and metric sets that no model reads, and reports the removed metrics and
 /// metric sets. `None` if no part of `--select` remains, because an empty `--select` would select all models.
-fn without_unread_metrics(session: &Session, context: &ImpactContext, selection: &Selection) -> Option<Selection> {
+fn drop_unread_metrics(session: &Session, context: &ImpactContext, selection: &Selection) -> Option<Selection> {
     let parts = selection.select.iter().flat_map(|text| text.split_whitespace());
     let is_read = |part: &&str| {
         let metric = context.find_metric(part).filter(|_| part.contains(':'));

@@ -14,7 +14,7 @@ use crate::cli::source::SourceText;
 
 /// Returns the fields of the project's Omni model. Parses only files that have changed since an earlier call.
 pub fn omni_fields(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniFields {
-    let folder = root.join(project.omni().unwrap_or(project::OMNI));
+    let folder = root.join(project.omni().unwrap_or(project::DEFAULT_OMNI_FOLDER));
     let paths = omni_paths(&folder);
     cache::read_omni_fields(&paths, &format!("{dialect:?}"), root, || {
         read_omni(session, &paths, root, dialect)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use formulac::dbt::spec_in_header;
 use formulac::impact::{BaseRevision, FileKind, FileText, Graph, NodeChanges, RevisionDifference, changes_since};
 
-use super::known::ImpactContext;
+use super::impact_context::ImpactContext;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 use crate::cli::folder;
@@ -14,16 +14,18 @@ use crate::cli::project;
 use crate::cli::source::read_text;
 
 /// Files next to `dbt_project.yml` that list dbt packages.
-const PACKAGES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.yml"];
+const PACKAGE_FILES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.yml"];
 
 /// Returns the changes since a revision, each with its description.
-pub fn compare(
+pub fn compare_with_revision(
     context: &ImpactContext,
     graph: &Graph<'_>,
     revision: &str,
 ) -> Result<(Vec<NodeChanges>, Vec<RevisionDifference>), Failure> {
     let revision = Revision::resolve_revision(&context.root, revision)?;
-    let specs = normalize_folder(Path::new(context.project.specs().unwrap_or(project::SPECS)));
+    let specs = normalize_folder(Path::new(
+        context.project.specs().unwrap_or(project::DEFAULT_SPECS_FOLDER),
+    ));
     let kinds = context
         .dbt
         .as_ref()
@@ -112,7 +114,7 @@ fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
     }
     changed_files.extend(relative_path("dbt_project.yml").map(|path| (path, FileKind::Project)));
     changed_files.extend(
-        PACKAGES
+        PACKAGE_FILES
             .iter()
             .filter_map(|path| Some((relative_path(path)?, FileKind::Other))),
     );

@@ -32,7 +32,7 @@ pub struct MetricProperties {
 }
 
 /// Reason why a metric has no formula yet.
-enum Refusal {
+enum MissingFormulaReason {
     /// An input is a metric that has not been read yet.
     UnreadInput(String),
     Final(String),
@@ -109,8 +109,8 @@ pub fn metrics_by_semantic_model<'n>(
                         model_metrics.properties_by_measure.insert(name, properties);
                     }
                 }
-                Err(Refusal::UnreadInput(input)) => waiting.push((node, metric, input)),
-                Err(Refusal::Final(reason)) => left_out.push((node, metric, reason)),
+                Err(MissingFormulaReason::UnreadInput(input)) => waiting.push((node, metric, input)),
+                Err(MissingFormulaReason::Final(reason)) => left_out.push((node, metric, reason)),
             }
         }
         if waiting.len() == count {
@@ -145,8 +145,8 @@ struct MetricConverter<'n> {
 
 impl MetricConverter<'_> {
     /// Returns the semantic model of a metric and its formula.
-    fn formula(&self, name: &str, metric: &Metric) -> Result<(String, String), Refusal> {
-        let refuse = |reason: &str| Err(Refusal::Final(reason.to_owned()));
+    fn formula(&self, name: &str, metric: &Metric) -> Result<(String, String), MissingFormulaReason> {
+        let refuse = |reason: &str| Err(MissingFormulaReason::Final(reason.to_owned()));
         if !is_name(name) {
             return refuse("the name is not valid in formulas");
         }
@@ -161,8 +161,8 @@ impl MetricConverter<'_> {
             "ratio" => {
                 let [numerator_key, other] = ["numerator", "denominator"];
                 let (numerator_input, other) = (
-                    input(&metric.type_params, numerator_key)?,
-                    input(&metric.type_params, other)?,
+                    read_input_name(&metric.type_params, numerator_key)?,
+                    read_input_name(&metric.type_params, other)?,
                 );
                 (
                     self.common_model(&[numerator_input.clone(), other.clone()])?,
@@ -174,7 +174,11 @@ impl MetricConverter<'_> {
                 return refuse("the metric is cumulative; write a formula over a range, such as `SUM(FIRST(x):x)`");
             }
             "conversion" => return refuse("formulas cannot express conversions"),
-            other => return Err(Refusal::Final(format!("formulas cannot express `type: {other}`"))),
+            other => {
+                return Err(MissingFormulaReason::Final(format!(
+                    "formulas cannot express `type: {other}`"
+                )));
+            }
         };
         if self.measure_names.contains(&name.to_ascii_lowercase()) && formula != name {
             return refuse("a measure has the same name");
@@ -183,7 +187,7 @@ impl MetricConverter<'_> {
     }
 
     /// Returns the formula of a derived metric if the metric's expression is arithmetic over metrics.
-    fn derived_metric_formula(&self, metric: &Metric) -> Result<(String, String), Refusal> {
+    fn derived_metric_formula(&self, metric: &Metric) -> Result<(String, String), MissingFormulaReason> {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let inputs = metric.type_params.get("metrics").and_then(MetaValue::as_list);
         for part in inputs.unwrap_or_default() {
@@ -197,22 +201,23 @@ impl MetricConverter<'_> {
             .and_then(MetaValue::as_str)
             .unwrap_or_default();
         let formula = arithmetic(expr, &names);
-        let formula = formula.ok_or_else(|| Refusal::Final(format!("`{expr}` is SQL; write it as a formula")))?;
+        let formula =
+            formula.ok_or_else(|| MissingFormulaReason::Final(format!("`{expr}` is SQL; write it as a formula")))?;
         let names: Vec<String> = names.into_values().collect();
         Ok((self.common_model(&names)?, formula))
     }
 
     /// Returns the name of a simple metric's measure, which is the metric's own name if the metric defines its measure.
-    fn measure(&self, name: &str, metric: &Metric) -> Result<String, Refusal> {
+    fn measure(&self, name: &str, metric: &Metric) -> Result<String, MissingFormulaReason> {
         let part = metric.type_params.get("measure").and_then(MetaValue::as_map);
         if replaces_nulls(&metric.type_params) || part.is_some_and(replaces_nulls) {
-            return Err(Refusal::Final(
+            return Err(MissingFormulaReason::Final(
                 "the metric has `fill_nulls_with`; use COALESCE in a formula instead".to_owned(),
             ));
         }
         match metric.own_measure(name) {
             Some(_) => Ok(name.to_owned()),
-            None => input(&metric.type_params, "measure"),
+            None => read_input_name(&metric.type_params, "measure"),
         }
     }
 
@@ -224,30 +229,34 @@ impl MetricConverter<'_> {
             .is_some_and(|(_, measure)| measure.create_metric)
     }
 
-    fn model_of_measure(&self, measure: &str) -> Result<String, Refusal> {
+    fn model_of_measure(&self, measure: &str) -> Result<String, MissingFormulaReason> {
         let model = self.measures.get(measure).map(|(model, _)| (*model).to_owned());
-        model.ok_or_else(|| Refusal::Final(format!("no semantic model of the project has the measure {measure}")))
+        model.ok_or_else(|| {
+            MissingFormulaReason::Final(format!("no semantic model of the project has the measure {measure}"))
+        })
     }
 
     /// Returns the semantic model to which all metrics belong.
-    fn common_model(&self, metrics: &[String]) -> Result<String, Refusal> {
+    fn common_model(&self, metrics: &[String]) -> Result<String, MissingFormulaReason> {
         let mut models: Vec<&String> = Vec::new();
         for metric in metrics {
             let model = self
                 .models
                 .get(metric)
-                .ok_or_else(|| Refusal::UnreadInput(metric.clone()))?;
+                .ok_or_else(|| MissingFormulaReason::UnreadInput(metric.clone()))?;
             if !models.contains(&model) {
                 models.push(model);
             }
         }
         match models.as_slice() {
-            [] => Err(Refusal::Final("the metric reads no other metric".to_owned())),
+            [] => Err(MissingFormulaReason::Final(
+                "the metric reads no other metric".to_owned(),
+            )),
             [model] => Ok((*model).clone()),
             several => {
                 let mut several: Vec<&str> = several.iter().map(|model| model.as_str()).collect();
                 several.sort_unstable();
-                Err(Refusal::Final(format!(
+                Err(MissingFormulaReason::Final(format!(
                     "the metric reads several semantic models; define the metric in a set with `sets: [{}]`",
                     several.join(", ")
                 )))
@@ -287,13 +296,13 @@ fn replaces_nulls(parameters: &ValueFields) -> bool {
 }
 
 /// Returns the name of an input in a type-specific parameter.
-fn input(parameters: &ValueFields, key: &str) -> Result<String, Refusal> {
+fn read_input_name(parameters: &ValueFields, key: &str) -> Result<String, MissingFormulaReason> {
     let part = parameters.get(key);
-    unmodified_input_name(part.ok_or_else(|| Refusal::Final(format!("the metric has no `{key}`")))?)
+    unmodified_input_name(part.ok_or_else(|| MissingFormulaReason::Final(format!("the metric has no `{key}`")))?)
 }
 
 /// Returns the name of an input that is neither filtered nor shifted in time.
-fn unmodified_input_name(part: &MetaValue) -> Result<String, Refusal> {
+fn unmodified_input_name(part: &MetaValue) -> Result<String, MissingFormulaReason> {
     let field = |key: &str| part.as_map().and_then(|part| part.get(key));
     for key in ["filter", "offset_window", "offset_to_grain"] {
         if field(key).is_some_and(has_value) {
@@ -301,12 +310,12 @@ fn unmodified_input_name(part: &MetaValue) -> Result<String, Refusal> {
                 "filter" => "write the filtered metric as a formula",
                 _ => "use PERIODOFFSET",
             };
-            return Err(Refusal::Final(format!("an input has `{key}`; {help}")));
+            return Err(MissingFormulaReason::Final(format!("an input has `{key}`; {help}")));
         }
     }
     let name = part.as_str().or_else(|| field("name")?.as_str());
     name.map(str::to_owned)
-        .ok_or_else(|| Refusal::Final("an input has no name".to_owned()))
+        .ok_or_else(|| MissingFormulaReason::Final("an input has no name".to_owned()))
 }
 
 /// Returns an expression in which metric names replace their aliases. `None` if the expression is not arithmetic over

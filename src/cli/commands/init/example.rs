@@ -13,7 +13,7 @@ macro_rules! files {
     };
 }
 
-const FILES: &[(&str, &str)] = files![
+const EXAMPLE_FILES: &[(&str, &str)] = files![
     ".gitignore"
     ".sqlfluff"
     "README.md"
@@ -76,7 +76,7 @@ pub fn plan_example(folder: &Path) -> Result<InitPlan, Failure> {
         text: (*text).to_owned(),
     };
     Ok(InitPlan {
-        files: FILES.iter().map(planned).collect(),
+        files: EXAMPLE_FILES.iter().map(planned).collect(),
         ..InitPlan::default()
     })
 }
@@ -94,7 +94,7 @@ pub fn next_steps(folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::FILES;
+    use super::EXAMPLE_FILES;
     use std::path::{Path, PathBuf};
 
     /// Checks that the list contains all files of the example, so that no new file is forgotten. Files that dbt writes
@@ -118,7 +118,7 @@ mod tests {
             }
         }
         candidates.sort();
-        let mut embedded_paths: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
+        let mut embedded_paths: Vec<&str> = EXAMPLE_FILES.iter().map(|(path, _)| *path).collect();
         embedded_paths.sort_unstable();
         assert_eq!(embedded_paths, candidates);
     }

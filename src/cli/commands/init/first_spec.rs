@@ -39,8 +39,8 @@ enum Layer {
 impl Layer {
     /// Returns the layer of the model in a file, given the path relative to the models folder.
     fn of_file(path: &Path) -> Self {
-        const FOLDERS: [&str; 7] = ["base", "int", "intermediate", "raw", "sources", "staging", "stg"];
-        const PREFIXES: [&str; 6] = ["base_", "int_", "raw_", "src_", "stg_", "tmp_"];
+        const STAGING_FOLDERS: [&str; 7] = ["base", "int", "intermediate", "raw", "sources", "staging", "stg"];
+        const STAGING_PREFIXES: [&str; 6] = ["base_", "int_", "raw_", "src_", "stg_", "tmp_"];
         let name = path
             .file_stem()
             .and_then(OsStr::to_str)
@@ -53,7 +53,7 @@ impl Layer {
         let begins_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
         if name_parts(&name).any(|part| part == "audit") {
             Self::SeedOrAudit
-        } else if begins_with(&PREFIXES) || is_in(&FOLDERS) {
+        } else if begins_with(&STAGING_PREFIXES) || is_in(&STAGING_FOLDERS) {
             Self::Preparation
         } else if begins_with(&["fct_", "fact_"]) {
             Self::Fact
@@ -282,7 +282,7 @@ fn date_column(relation: &Relation) -> Option<&Column> {
 /// Returns a column whose sum is meaningful: a numeric column that is neither a key nor, by its name, an average, a
 /// rate or a price.
 fn amount_column(relation: &Relation) -> Option<&Column> {
-    const AVERAGES: [&str; 11] = [
+    const AVERAGE_WORDS: [&str; 11] = [
         "avg",
         "average",
         "mean",
@@ -303,7 +303,7 @@ fn amount_column(relation: &Relation) -> Option<&Column> {
             || relation.key().iter().any(|key| key.eq_ignore_ascii_case(&name));
         // A column such as `total_price` contains sums, not prices of single items.
         let is_total = name_parts(&name).any(|part| part == "total");
-        let is_average = name_parts(&name).any(|part| AVERAGES.contains(&part) && !(part == "price" && is_total));
+        let is_average = name_parts(&name).any(|part| AVERAGE_WORDS.contains(&part) && !(part == "price" && is_total));
         !name_needs_quotes(column.name()) && !is_key && !is_average
     };
     let column_of_type = |ty: Type| {

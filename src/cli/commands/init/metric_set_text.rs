@@ -90,7 +90,7 @@ impl SetBuilder<'_> {
         let Some(column) = column_of_dimension(model, time) else {
             return String::new();
         };
-        match long_period(dimension) {
+        match coarse_granularity(dimension) {
             Some(grain) => format!("time: {{column: {column}, grain: {grain}}}\n"),
             None => format!("time: {column}\n"),
         }
@@ -288,7 +288,10 @@ fn dimension_formula(
     }
     if let Some(column) = column_cast_to_date(dimension) {
         let column = column_reference(model, names, &dimension.name, column);
-        return Ok(Some(format!("{column}[{}]", long_period(dimension).unwrap_or("day"))));
+        return Ok(Some(format!(
+            "{column}[{}]",
+            coarse_granularity(dimension).unwrap_or("day")
+        )));
     }
     match plain_column(dimension.expr.as_deref(), &dimension.name) {
         Some(column) => Ok(Some(column_reference(model, names, &dimension.name, column))),
@@ -355,7 +358,7 @@ fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option
 }
 
 /// Returns the granularity of a time dimension if it is longer than a day.
-fn long_period(dimension: &Dimension) -> Option<&str> {
+fn coarse_granularity(dimension: &Dimension) -> Option<&str> {
     let grain = dimension.granularity.as_deref();
     grain.filter(|grain| ["week", "month", "quarter", "year"].contains(grain))
 }

@@ -30,9 +30,9 @@ use crate::cli::workspace::normalize_folder;
 use crate::cli::writable_folders::WritableFolders;
 use first_spec::FirstSpec;
 
-const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];
+const GITIGNORE_LINES: [&str; 2] = [".formulac/local/", "formulac.local.yml"];
 const GITIGNORE: &str = ".gitignore";
-const SPECS: &str = "metrics/";
+const DEFAULT_SPECS_FOLDER: &str = "metrics/";
 
 /// Files to write, and messages about files that are kept.
 #[derive(Debug, Default)]
@@ -68,7 +68,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let bounds = match &args.folder {
-        Some(folder) if args.example => WritableFolders::only_named_paths().with_named_file(folder),
+        Some(folder) if args.example => WritableFolders::from_named_paths().with_named_file(folder),
         _ => WritableFolders::from_project(&find_dbt_project(session, args)?.folder)?,
     };
     if args.json {
@@ -113,13 +113,13 @@ fn find_dbt_project(session: &Session, args: &InitArgs) -> Result<DbtProject, Fa
 
 fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure> {
     let mut plan = InitPlan::default();
-    let project_file = dbt.folder.join(project::FILE);
+    let project_file = dbt.folder.join(project::PROJECT_FILE);
     let is_new = !project_file.exists();
     let (specs, dialect) = if !is_new {
         plan.kept.push(display_path(&project_file));
         let project = project::read(Some(&dbt.folder))?;
         (
-            project.specs().unwrap_or(SPECS).to_owned(),
+            project.specs().unwrap_or(DEFAULT_SPECS_FOLDER).to_owned(),
             require_dialect(dbt, dialect.or(project.dialect()))?,
         )
     } else {
@@ -144,7 +144,7 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
     };
     if let Some(artifacts) = dbt.artifacts()? {
         let version = artifacts.manifest.metadata.dbt_version.as_deref().unwrap_or_default();
-        let outdated = outdated_version_message(lowest_versions::DBT, version);
+        let outdated = outdated_version_message(lowest_versions::MIN_DBT_VERSION, version);
         plan.notes
             .extend(outdated.map(|text| format!("dbt: {text}; run `pip install --upgrade dbt-core`")));
     }
@@ -161,7 +161,7 @@ fn specs_folder(dbt: &DbtProject) -> &'static str {
         let mut dbt_paths = dbt.all_paths.iter().map(|path| normalize_folder(path));
         dbt_paths.any(|dbt_path| dbt_path == folder.trim_end_matches('/'))
     };
-    let mut folders = [SPECS, "specs/"].into_iter();
+    let mut folders = [DEFAULT_SPECS_FOLDER, "specs/"].into_iter();
     folders.find(|folder| !is_read(folder)).unwrap_or("formulac_specs/")
 }
 
@@ -180,7 +180,10 @@ fn plan_semantic_metric_sets(
     plan: &mut InitPlan,
 ) -> Result<(), Failure> {
     let project = project::read(Some(&dbt.folder))?;
-    let generated = format!("{}/", normalize_folder(project.models().unwrap_or(project::MODELS)));
+    let generated = format!(
+        "{}/",
+        normalize_folder(project.models().unwrap_or(project::DEFAULT_MODELS_FOLDER))
+    );
     let (metric_sets, unknown) = semantic_sets::find(dbt, dialect, &generated)?;
     let folder = dbt.folder.join(specs);
     let present = if folder.is_dir() {
@@ -289,7 +292,7 @@ fn plan_gitignore(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
         }
         CurrentContent::Nothing | CurrentContent::Same => String::new(),
     };
-    let missing: Vec<&str> = IGNORED
+    let missing: Vec<&str> = GITIGNORE_LINES
         .into_iter()
         .filter(|line| !before.lines().any(|present| present.trim() == *line))
         .collect();

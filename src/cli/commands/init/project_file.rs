@@ -11,10 +11,10 @@ use crate::cli::dbt_project::{DbtProject, Profile, ProfileOutput};
 
 /// Words that identify production outputs by name. These outputs become protected environments, because users should
 /// not experiment in them.
-const PRODUCTION: [&str; 4] = ["prod", "production", "prd", "live"];
+const PRODUCTION_WORDS: [&str; 4] = ["prod", "production", "prd", "live"];
 /// Words in the names of outputs that are not production even if another word suggests it, such as `non-prod` and
 /// `prod_test`.
-const NOT_PRODUCTION: [&str; 10] = [
+const NON_PRODUCTION_WORDS: [&str; 10] = [
     "non", "not", "no", "pre", "dev", "test", "staging", "stage", "copy", "clone",
 ];
 
@@ -129,7 +129,7 @@ fn environments_text(outputs: &[ProfileOutput], folder: &Path, dialect: Dialect)
         } else {
             String::new()
         };
-        let name = yaml::flow_text(&output.name);
+        let name = yaml::format_flow_scalar(&output.name);
         text.push_str(&format!("  {name}: {{connection: {name}{dialect_text}{protected}}}\n"));
     }
     if text.is_empty() {
@@ -143,7 +143,7 @@ fn environments_text(outputs: &[ProfileOutput], folder: &Path, dialect: Dialect)
 fn branch_setting(folder: &Path) -> String {
     let branch = Repository::find(folder).and_then(|repository| repository.default_branch());
     match branch {
-        Ok(Some(branch)) => format!(", branch: {}", yaml::flow_text(&branch)),
+        Ok(Some(branch)) => format!(", branch: {}", yaml::format_flow_scalar(&branch)),
         _ => String::new(),
     }
 }
@@ -152,7 +152,7 @@ fn branch_setting(folder: &Path) -> String {
 fn is_production(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let has_word_of = |words: &[&str]| name.split(['_', '-']).any(|word| words.contains(&word));
-    has_word_of(&PRODUCTION) && !has_word_of(&NOT_PRODUCTION)
+    has_word_of(&PRODUCTION_WORDS) && !has_word_of(&NON_PRODUCTION_WORDS)
 }
 
 #[cfg(test)]

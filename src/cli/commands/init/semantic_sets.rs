@@ -11,7 +11,7 @@ use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 
 /// Maximum number of times that a metric set is built again without the measures that have errors.
-const MAX_ATTEMPTS: usize = 4;
+const MAX_BUILD_ATTEMPTS: usize = 4;
 
 /// Metric set for a semantic model.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub fn find(
         let mut refused = BTreeMap::new();
         let mut set = build_metric_set((node, model), &metrics, &refused);
         // Measures with errors are omitted. A measure that uses an omitted measure may then have an error too.
-        for attempt in 0..=MAX_ATTEMPTS {
+        for attempt in 0..=MAX_BUILD_ATTEMPTS {
             let compiled = compiler.compile_spec(&set.text);
             let mut faults = compiled
                 .diagnostics()
@@ -80,7 +80,7 @@ pub fn find(
                     .map(|(name, _)| name.to_owned());
                 refused.extend(name.map(|name| (name, fault.message().to_owned())));
             }
-            if refused.len() == refusal_count || attempt == MAX_ATTEMPTS {
+            if refused.len() == refusal_count || attempt == MAX_BUILD_ATTEMPTS {
                 break;
             }
             set = build_metric_set((node, model), &metrics, &refused);

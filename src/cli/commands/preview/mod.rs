@@ -8,9 +8,9 @@ use formulac::{Compiler, Project};
 use serde_json::json;
 
 use crate::cli::args::{PreviewArgs, TargetOptions};
-use crate::cli::engine::{Answer, Engine, EngineRequest};
+use crate::cli::engine::{Engine, EngineRequest, QueryResult};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
 use crate::cli::metrics_query::{self, replace_keys_with_options};
 use crate::cli::project;
@@ -19,14 +19,14 @@ use crate::cli::source::SourceText;
 use formulac::diag::{Code, Diagnostic};
 
 /// Help message for a relation that has no file in the `--data` folder.
-const NO_FILE: &str = "correct the name, or put a file with this name into the `--data` folder";
+const MISSING_FILE_HELP: &str = "correct the name, or put a file with this name into the `--data` folder";
 
 /// Result of previewing a spec: its SQL and rows, if they are available.
 #[derive(Debug, Default)]
 struct PreviewOutcome {
     name: Option<String>,
     sql: Option<String>,
-    answer: Option<Answer>,
+    answer: Option<QueryResult>,
     diagnostics: Vec<FileDiagnostics>,
 }
 
@@ -37,16 +37,16 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         dialect: None,
         schema: args.engine.schema.clone(),
     };
-    let (path, source) = if args.metrics.is_given() {
+    let (path, source) = if args.metrics.describes_query() {
         (PathBuf::from("<options>"), args.metrics.spec(None))
     } else {
-        let path = Generation::single_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
+        let path = CompiledProject::single_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
         let source = SourceText::from_file(&path);
         (path, source)
     };
     let alone = Compiler::default().compile_spec(&source.text);
     if !alone.is_over_sets() {
-        engine.read_only(alone.tables());
+        engine.retain_tables(alone.tables());
     }
     let mut outcome = match run_preview(session, args, &project, &mut engine, &path, source) {
         Err(Failure::Found(diagnostics)) => PreviewOutcome {
@@ -64,8 +64,8 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
             "engine_version": answer.map(|answer| answer.version.as_str()),
             "name": outcome.name,
             "sql": outcome.sql,
-            "columns": answer.map(Answer::columns_json).unwrap_or_default(),
-            "rows": answer.map(Answer::rows_json).unwrap_or_default(),
+            "columns": answer.map(QueryResult::columns_json).unwrap_or_default(),
+            "rows": answer.map(QueryResult::rows_json).unwrap_or_default(),
             "more": answer.is_some_and(|answer| answer.more),
             "diagnostics": diagnostics_json(&outcome.diagnostics),
         }))?;
@@ -82,7 +82,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
 }
 
 /// Prints the table to standard output, and a message about omitted columns to standard error.
-fn print_table(session: &Session, answer: &Answer) -> Result<(), Failure> {
+fn print_table(session: &Session, answer: &QueryResult) -> Result<(), Failure> {
     let (text, left_out) = table::format_table(answer, max_width());
     session.print_data(&text)?;
     if left_out > 0 {
@@ -147,7 +147,7 @@ fn run_preview(
         return Ok(PreviewOutcome::default());
     };
     spec.refuse_metric_set()?;
-    if knowledge.workspace.is_some() && !args.metrics.is_given() {
+    if knowledge.workspace.is_some() && !args.metrics.describes_query() {
         spec.add_model_warnings();
     }
     report_undecided_types(session, spec.undecided_types());
@@ -156,7 +156,7 @@ fn run_preview(
         // Without `--schema`, the schema is inferred from the data files, so an unknown relation means a missing file.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.starts_with("did you mean"));
         let with_missing_file_help = |fault: Diagnostic| match fault.kind() {
-            Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),
+            Code::UnknownRelation if !is_similar(&fault) => fault.with_help(MISSING_FILE_HELP),
             _ => fault,
         };
         spec.file_diagnostics.diagnostics = std::mem::take(&mut spec.file_diagnostics.diagnostics)
@@ -179,7 +179,7 @@ fn run_preview(
     let compiles = Exit::from_diagnostics(&spec.file_diagnostics.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
         let subject = match outcome.name.as_deref() {
-            Some(metrics_query::MODEL) => "the rows of the query".to_owned(),
+            Some(metrics_query::QUERY_SPEC_NAME) => "the rows of the query".to_owned(),
             name => format!("the rows of {}", name.unwrap_or("the spec")),
         };
         let request = EngineRequest {

@@ -3,7 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
 
-use crate::cli::engine::Answer;
+use crate::cli::engine::QueryResult;
 use formulac::Type;
 use formulac::diag::render::escape_hidden;
 
@@ -13,7 +13,7 @@ const MIN_COLUMN_WIDTH: u16 = 8;
 const COLUMN_PADDING: u16 = 3;
 
 /// Returns the table, and the number of result columns that the table omits.
-pub fn format_table(answer: &Answer, width: Option<u16>) -> (String, usize) {
+pub fn format_table(answer: &QueryResult, width: Option<u16>) -> (String, usize) {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_truncation_indicator("…");
     table.set_header(table_row(
@@ -91,18 +91,18 @@ fn display_cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::engine::AnswerColumn;
+    use crate::cli::engine::ResultColumn;
 
-    fn answer(columns: usize, value: &str) -> Answer {
-        let column = |n: usize| AnswerColumn {
+    fn answer(columns: usize, value: &str) -> QueryResult {
+        let column = |n: usize| ResultColumn {
             name: format!("column_{n}"),
             ty: Type::Text,
         };
         let rows = vec![vec![Some(value.to_owned()); columns]];
-        Answer {
+        QueryResult {
             columns: (0..columns).map(column).collect(),
             rows,
-            ..Answer::default()
+            ..QueryResult::default()
         }
     }
 

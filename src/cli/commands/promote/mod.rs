@@ -14,7 +14,7 @@ use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder::{display_path, or_current_folder};
 use crate::cli::knowledge::CommandContext;
-use crate::cli::omni_files::{omni_folder_around, omni_paths};
+use crate::cli::omni_files::{find_enclosing_omni_folder, omni_paths};
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
@@ -144,7 +144,7 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
 fn writable_folders(knowledge: &CommandContext, path: Option<&Path>) -> Result<WritableFolders, Failure> {
     let bounds = knowledge
         .configured_workspace()
-        .map_or_else(|| Ok(WritableFolders::only_named_paths()), Workspace::writable_folders)?;
+        .map_or_else(|| Ok(WritableFolders::from_named_paths()), Workspace::writable_folders)?;
     Ok(path.into_iter().fold(bounds, WritableFolders::with_named_file))
 }
 
@@ -191,7 +191,7 @@ fn omni_files(knowledge: &CommandContext, file: &Path) -> Result<Vec<(String, St
         let omni = fs::canonicalize(omni).ok();
         matches!((&canonical_file, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
     });
-    let folder = of_project.unwrap_or_else(|| omni_folder_around(file.parent().unwrap_or(Path::new(""))));
+    let folder = of_project.unwrap_or_else(|| find_enclosing_omni_folder(file.parent().unwrap_or(Path::new(""))));
     let folder = or_current_folder(&folder).to_owned();
     let mut paths = omni_paths(&folder);
     // The named file keeps the path that the user specified.

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// Cases and their tables as JSON lines. A test writes this file from the project's conformance cases.
-const CASES: &str = include_str!("cases.jsonl");
+const CONFORMANCE_CASES_JSON: &str = include_str!("cases.jsonl");
 
 /// A table that cases read.
 #[derive(Debug, Deserialize)]
@@ -111,7 +111,7 @@ enum CaseLine {
 
 /// Expected rows of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Expected {
+pub struct ExpectedRows {
     /// Reason why no rows are expected. The warehouse then only has to run the query.
     pub unknown: Option<String>,
     pub rows: Vec<Vec<Value>>,
@@ -122,7 +122,7 @@ pub struct Expected {
 
 /// A query with the tables that it reads and its expected rows.
 #[derive(Debug)]
-pub struct Proof {
+pub struct ProofCase {
     /// Function, operator or topic that the case tests, or the project's model.
     pub subject: String,
     pub case: String,
@@ -130,7 +130,7 @@ pub struct Proof {
     pub source: String,
     pub query: String,
     pub tables: Vec<Arc<CaseTable>>,
-    pub expected: Expected,
+    pub expected: ExpectedRows,
 }
 
 /// Conformance cases for a dialect, before they are compiled.
@@ -144,7 +144,10 @@ pub struct ConformanceCases {
 impl ConformanceCases {
     pub fn new(dialect: Dialect) -> Self {
         let (mut tables, mut cases) = (Vec::new(), Vec::new());
-        for line in CASES.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+        for line in CONFORMANCE_CASES_JSON
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+        {
             match line {
                 CaseLine::Table(table) => tables.push(Arc::new(table)),
                 CaseLine::Case(case) => cases.push(*case),
@@ -166,7 +169,7 @@ impl ConformanceCases {
     }
 
     /// Compiles the cases for the given subjects.
-    pub fn proofs(self, is_chosen: impl Fn(&str) -> bool) -> Vec<Proof> {
+    pub fn proofs(self, is_chosen: impl Fn(&str) -> bool) -> Vec<ProofCase> {
         let cases = self.cases.into_iter().filter(|case| is_chosen(&case.subject));
         cases
             .filter_map(|case| case.proof(&self.tables, self.dialect))
@@ -176,7 +179,7 @@ impl ConformanceCases {
 
 impl Case {
     /// `None` if the case does not compile. A test ensures that all cases compile in the verified dialects.
-    fn proof(self, all_tables: &[Arc<CaseTable>], dialect: Dialect) -> Option<Proof> {
+    fn proof(self, all_tables: &[Arc<CaseTable>], dialect: Dialect) -> Option<ProofCase> {
         let tables: Vec<Arc<CaseTable>> = self
             .tables
             .iter()
@@ -186,13 +189,13 @@ impl Case {
             Some(formula) => self.formula_query(formula, &tables, dialect)?,
             None => self.spec_query(&tables, dialect)?,
         };
-        Some(Proof {
+        Some(ProofCase {
             query,
             source: self.formula.or(self.spec).unwrap_or_default(),
-            expected: Expected {
+            expected: ExpectedRows {
                 rows: self.differs.get(dialect.name()).unwrap_or(&self.rows).clone(),
                 unordered: self.unordered,
-                ..Expected::default()
+                ..ExpectedRows::default()
             },
             subject: self.subject,
             case: self.case,
@@ -249,11 +252,11 @@ fn builder(dialect: Dialect, tables: &[Arc<CaseTable>]) -> Builder {
 
 #[cfg(test)]
 mod tests {
-    use super::{CASES, CaseLine};
+    use super::{CONFORMANCE_CASES_JSON, CaseLine};
 
     #[test]
     fn each_line_is_a_table_or_a_case() {
-        for line in CASES.lines() {
+        for line in CONFORMANCE_CASES_JSON.lines() {
             assert!(serde_json::from_str::<CaseLine>(line).is_ok(), "{line}");
             let misspelled = line.replacen(r#""rows""#, r#""row": [], "rows""#, 1);
             assert!(serde_json::from_str::<CaseLine>(&misspelled).is_err(), "{misspelled}");

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::Value;
 
-use super::cases::{Expected, Proof};
+use super::cases::{ExpectedRows, ProofCase};
 use crate::cli::engine::{StatementResult, first_paragraph};
 
 /// Maximum relative or absolute difference between two numbers that count as equal.
@@ -12,7 +12,7 @@ const TOLERANCE: f64 = 1e-9;
 
 /// Parts of messages about missing permissions of the role or the session. These messages do not mean that the SQL is
 /// wrong.
-const NOT_ALLOWED: [&str; 14] = [
+const PERMISSION_ERROR_PHRASES: [&str; 14] = [
     "permission denied",
     "insufficient privilege",
     "access denied",
@@ -42,7 +42,7 @@ pub enum ProofVerdict {
 }
 
 /// Evaluates the result of a proof's query. The result is `None` if the query was not sent.
-pub fn compare_result(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
+pub fn compare_result(proof: &ProofCase, answer: Option<&StatementResult>) -> ProofVerdict {
     let expected = &proof.expected;
     match (answer, &expected.unknown) {
         (None | Some(Err(_)), _) => failure_verdict(answer),
@@ -80,10 +80,10 @@ fn failure_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
 /// Returns whether a message reports that the role or the session is not permitted to run the statement.
 pub fn is_permission_error(message: &str) -> bool {
     let message = message.to_lowercase();
-    NOT_ALLOWED.iter().any(|part| message.contains(part))
+    PERMISSION_ERROR_PHRASES.iter().any(|part| message.contains(part))
 }
 
-fn matches_expected_result(expected: &Expected, rows: &[Vec<Option<String>>]) -> bool {
+fn matches_expected_result(expected: &ExpectedRows, rows: &[Vec<Option<String>>]) -> bool {
     if expected.rows.len() != rows.len() {
         return false;
     }
@@ -140,18 +140,20 @@ fn is_same(expected: &Value, got: Option<&str>) -> bool {
 /// Compares two dates or times. Adapters print `T` or a space between date and time, and may omit midnight, fractions
 /// and offsets.
 fn is_same_moment(expected: &str, actual_text: &str) -> bool {
-    match (instant(expected), instant(actual_text)) {
+    match (parse_timestamp(expected), parse_timestamp(actual_text)) {
         (Some(timestamp), Some(actual)) => timestamp == actual,
-        (None, None) => moment(expected).is_some_and(|date_time| moment(actual_text) == Some(date_time)),
+        (None, None) => {
+            parse_date_time(expected).is_some_and(|date_time| parse_date_time(actual_text) == Some(date_time))
+        }
         _ => false,
     }
 }
 
-fn instant(text: &str) -> Option<Timestamp> {
+fn parse_timestamp(text: &str) -> Option<Timestamp> {
     text.replacen(' ', "T", 1).parse().ok()
 }
 
-fn moment(text: &str) -> Option<DateTime> {
+fn parse_date_time(text: &str) -> Option<DateTime> {
     let starts_with_date = text.len() >= 10 && text.as_bytes().iter().take(4).all(u8::is_ascii_digit);
     starts_with_date.then(|| text.parse().ok()).flatten()
 }

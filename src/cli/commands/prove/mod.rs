@@ -26,7 +26,7 @@ use crate::cli::knowledge::FactPrecedence;
 use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
-use cases::{ConformanceCases, Proof};
+use cases::{ConformanceCases, ProofCase};
 use compare_results::{ProofVerdict, compare_result, verdict_on_planned_statement};
 use models::UnprovenModel;
 use proof_table::ProofTable;
@@ -34,11 +34,11 @@ use report::{ProofCounts, ProofProblem, ProofReport, RowSource};
 use rows::{StoredRows, query_over_literals};
 
 /// Environment name in the report of a project without environments.
-const NO_ENVIRONMENT: &str = "default";
+const DEFAULT_ENVIRONMENT_NAME: &str = "default";
 
 /// All statements that a run sends.
 struct ProofPlan {
-    proofs: Vec<Proof>,
+    proofs: Vec<ProofCase>,
     /// Number of proofs that are conformance cases. Conformance cases come before models.
     cases: usize,
     unproven: Vec<UnprovenModel>,
@@ -75,7 +75,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
     let dialect = dbt.dialect(&workspace.project)?;
     let plan = ProofPlan::new(session, &workspace, dialect, &args.functions)?;
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
-    let environment = environment.map_or_else(|| NO_ENVIRONMENT.to_owned(), |environment| environment.name);
+    let environment = environment.map_or_else(|| DEFAULT_ENVIRONMENT_NAME.to_owned(), |environment| environment.name);
     let mut outcome = if args.dry_run {
         let count = format_count(plan.proofs.len(), "statement", "statements");
         session.report_action(&format!("{count} for {dialect} to plan, none to run"));
@@ -93,7 +93,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
              They create and drop one table `formulac_prove_…`, and do not read your data"
         );
         // If the user is not asked, report the number of statements, which is otherwise in the question.
-        if args.yes || session.reason_not_to_ask().is_some() {
+        if args.yes || session.confirmation_obstacle().is_some() {
             session.report_action(&format!(
                 "{count} to send to {dialect}, in the environment `{environment}`"
             ));

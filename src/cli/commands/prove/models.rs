@@ -6,7 +6,7 @@ use std::sync::Arc;
 use formulac::{CompiledSpec, Compiler, Dialect, DraftedRows, DraftedValue, GivenRows, Relation, Type, draft_examples};
 use serde_json::Value;
 
-use super::cases::{CaseTable, Expected, Proof};
+use super::cases::{CaseTable, ExpectedRows, ProofCase};
 
 /// A model without a proof, and the reason.
 pub type UnprovenModel = (String, String);
@@ -17,7 +17,7 @@ pub fn model_proofs(
     source: &str,
     compiled: &CompiledSpec,
     dialect: Dialect,
-) -> Result<Vec<Proof>, UnprovenModel> {
+) -> Result<Vec<ProofCase>, UnprovenModel> {
     let name = compiled.name().unwrap_or_default().to_owned();
     let unproven = |why: &str| Err((name.clone(), why.to_owned()));
     let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
@@ -30,7 +30,7 @@ pub fn model_proofs(
         Ok(draft) => draft,
         Err(why) => return Ok(vec![proof_without_rows(source, query, &why, compiled, dialect)]),
     };
-    let proof = |(number, example): (usize, &DraftedRows)| Proof {
+    let proof = |(number, example): (usize, &DraftedRows)| ProofCase {
         subject: name.clone(),
         case: format!("rows {}", number + 1),
         source: source.to_owned(),
@@ -41,7 +41,7 @@ pub fn model_proofs(
             .map(|given_rows| table(given_rows, compiled, dialect))
             .map(Arc::new)
             .collect(),
-        expected: Expected {
+        expected: ExpectedRows {
             rows: example.rows.iter().map(|row| row.iter().map(json).collect()).collect(),
             unordered: true,
             columns: Some(column_numbers(example, compiled)),
@@ -52,7 +52,7 @@ pub fn model_proofs(
 }
 
 /// Returns a proof that only runs the query of a model, with empty tables.
-fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledSpec, dialect: Dialect) -> Proof {
+fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledSpec, dialect: Dialect) -> ProofCase {
     let tables = compiled.reads().iter().map(|read_relation| {
         let is_known =
             |relation: &&Relation| [read_relation.name(), &read_relation.display_name()].contains(&relation.name());
@@ -61,15 +61,15 @@ fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledS
         let columns = columns.map(|column| (column.name().to_owned(), stored_type(column.ty(), [].iter())));
         CaseTable::new(&read_relation.relation_sql(dialect), columns.collect(), Vec::new())
     });
-    Proof {
+    ProofCase {
         subject: compiled.name().unwrap_or_default().to_owned(),
         case: "no rows".to_owned(),
         source: source.to_owned(),
         query: query.to_owned(),
         tables: tables.map(Arc::new).collect(),
-        expected: Expected {
+        expected: ExpectedRows {
             unknown: Some(why.to_owned()),
-            ..Expected::default()
+            ..ExpectedRows::default()
         },
     }
 }

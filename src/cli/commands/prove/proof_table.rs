@@ -17,10 +17,10 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// File with the names of the tables that have not been dropped yet, one per line. Each run locks this file.
-const RECORD: &str = ".formulac/local/prove";
+const TABLE_RECORD_FILE: &str = ".formulac/local/prove";
 
 /// Prefix of the names of all tables that runs create.
-const PREFIX: &str = "formulac_prove_";
+const TABLE_NAME_PREFIX: &str = "formulac_prove_";
 
 /// Age in seconds after which a table from another project or machine is dropped.
 const MAX_TABLE_AGE: i64 = 86_400;
@@ -48,7 +48,7 @@ impl ProofTable {
         let (record, leftover_tables) = open_table_record(workspace)?;
         let now = Timestamp::now().as_second();
         let id = format!("{now:x}{:x}", std::process::id());
-        let name = format!("{PREFIX}{id}_rows");
+        let name = format!("{TABLE_NAME_PREFIX}{id}_rows");
         let remaining_tables = drop_leftover_tables(session, dbt, tables, &leftover_tables, now)?;
         let recorded = remaining_tables.iter().chain([&name]);
         write_table_record(&record, recorded)?;
@@ -107,9 +107,9 @@ impl ProofTable {
 
 /// Opens and locks the record. Returns the tables of earlier runs that have not been dropped yet.
 fn open_table_record(workspace: &Workspace) -> Result<(File, Vec<String>), Failure> {
-    let failed = |error: &std::io::Error| Failure::io_failure("write", RECORD, error);
+    let failed = |error: &std::io::Error| Failure::io_failure("write", TABLE_RECORD_FILE, error);
     let bounds = workspace.writable_folders()?;
-    let path = workspace.root.join(RECORD);
+    let path = workspace.root.join(TABLE_RECORD_FILE);
     bounds.resolve_path(&path)?;
     create_local_folder(&bounds, &workspace.root)?;
     let file = File::options()
@@ -141,7 +141,7 @@ fn write_table_record<'n>(mut record: &File, names: impl IntoIterator<Item = &'n
         .and_then(|()| record.set_len(0))
         .and_then(|()| record.write_all(lines.as_bytes()))
         .and_then(|()| record.flush());
-    outcome.map_err(|error| Failure::io_failure("write", RECORD, &error))
+    outcome.map_err(|error| Failure::io_failure("write", TABLE_RECORD_FILE, &error))
 }
 
 /// Returns the query for the tables in the environment's schema.
@@ -163,7 +163,7 @@ fn drop_leftover_tables(
 ) -> Result<Vec<String>, Failure> {
     let mut remaining = Vec::new();
     let is_old = |name: &String| {
-        let id = name.strip_prefix(PREFIX).and_then(|rest| rest.get(..8));
+        let id = name.strip_prefix(TABLE_NAME_PREFIX).and_then(|rest| rest.get(..8));
         let created = id.and_then(|id| i64::from_str_radix(id, 16).ok());
         leftover_tables.contains(name) || created.is_some_and(|created| now - created > MAX_TABLE_AGE)
     };

@@ -8,12 +8,12 @@ use formulac_syntax::text::is_word_char;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cases::Proof;
+use super::cases::ProofCase;
 use super::compare_results::ProofVerdict;
 use crate::cli::source::read_text;
 
 /// Folder of the reports, relative to the project.
-pub const FOLDER: &str = ".formulac/proofs";
+pub const REPORTS_FOLDER: &str = ".formulac/proofs";
 
 /// Source of the rows for the cases.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -94,12 +94,15 @@ impl ProofReport {
     pub fn path(environment: &str) -> String {
         let is_plain = |c: char| is_word_char(c) || c == '-';
         let name = environment.replace(|c| !is_plain(c), "_");
-        format!("{FOLDER}/{name}.json")
+        format!("{REPORTS_FOLDER}/{name}.json")
     }
 
     /// Reads the reports of a project. A file in a different format is ignored.
     pub fn read_all(root: &Path) -> Vec<Self> {
-        let files = std::fs::read_dir(root.join(FOLDER)).into_iter().flatten().flatten();
+        let files = std::fs::read_dir(root.join(REPORTS_FOLDER))
+            .into_iter()
+            .flatten()
+            .flatten();
         let mut paths: Vec<_> = files.map(|file| file.path()).collect();
         paths.sort();
         let read_report = |path: std::path::PathBuf| serde_json::from_str(&read_text(path).ok()?).ok();
@@ -125,7 +128,7 @@ impl ProofReport {
 
 impl ProofProblem {
     /// Returns `None` for a case that is proven.
-    pub fn new(proof: &Proof, sql: impl FnOnce() -> String, verdict: &ProofVerdict) -> Option<Self> {
+    pub fn new(proof: &ProofCase, sql: impl FnOnce() -> String, verdict: &ProofVerdict) -> Option<Self> {
         let expected = || proof.expected.rows.iter().cloned().map(Value::from).collect();
         let (name, expected, actual_rows, message) = match verdict {
             ProofVerdict::Proven => return None,

@@ -9,13 +9,13 @@ use formulac::{Dialect, Type};
 use formulac_syntax::text::is_word_char;
 use serde_json::Value;
 
-use super::cases::{CaseTable, Proof};
+use super::cases::{CaseTable, ProofCase};
 
 /// Maximum length of an INSERT statement.
 const MAX_INSERT_BYTES: usize = 900_000;
 
 /// Types of the columns of test tables.
-pub const TYPES: [Type; 8] = [
+pub const TEST_COLUMN_TYPES: [Type; 8] = [
     Type::Boolean,
     Type::Integer,
     Type::Decimal,
@@ -38,7 +38,7 @@ pub struct StoredRows<'p> {
 }
 
 impl<'p> StoredRows<'p> {
-    pub fn new(proofs: &'p [Proof]) -> Self {
+    pub fn new(proofs: &'p [ProofCase]) -> Self {
         let mut stored = Self::default();
         for table in proofs.iter().flat_map(|proof| &proof.tables) {
             let number = stored.numbers.len();
@@ -66,7 +66,7 @@ impl<'p> StoredRows<'p> {
                 .unwrap_or_default();
             (1..=width).map(move |number| (format!("{ty}_{number}"), ty))
         };
-        TYPES.into_iter().flat_map(of_type).collect()
+        TEST_COLUMN_TYPES.into_iter().flat_map(of_type).collect()
     }
 
     /// Returns the statements that create the wide table and insert the rows.
@@ -116,7 +116,7 @@ impl<'p> StoredRows<'p> {
     }
 
     /// Returns the query of a proof over the stored rows.
-    pub fn query(&self, proof: &Proof, dialect: Dialect) -> String {
+    pub fn query(&self, proof: &ProofCase, dialect: Dialect) -> String {
         add_case_tables_to_query(proof, dialect, |table| {
             let columns: Vec<String> = wide_table_columns(table)
                 .map(|(slot, name)| format!("{slot} as {}", column_name(table, name, dialect)))
@@ -140,7 +140,7 @@ pub fn drop_stored_rows_statement() -> String {
 }
 
 /// Returns the query of a proof over rows that the query itself contains as literals.
-pub fn query_over_literals(proof: &Proof, dialect: Dialect) -> String {
+pub fn query_over_literals(proof: &ProofCase, dialect: Dialect) -> String {
     add_case_tables_to_query(proof, dialect, |table| {
         let row = |row: &[Value]| {
             let value = |((name, ty), value): ((&str, Type), &Value)| {
@@ -165,12 +165,12 @@ pub fn query_over_literals(proof: &Proof, dialect: Dialect) -> String {
 }
 
 /// Adds the tables of a proof to its query as common table expressions.
-fn add_case_tables_to_query(proof: &Proof, dialect: Dialect, rows: impl Fn(&CaseTable) -> String) -> String {
+fn add_case_tables_to_query(proof: &ProofCase, dialect: Dialect, rows: impl Fn(&CaseTable) -> String) -> String {
     let mut query = proof.query.trim_end().to_owned();
     let mut expressions = Vec::new();
     for table in &proof.tables {
         let mut name = dialect.name_text(&table.name, true);
-        if table.name.contains('.') || has_step(&query, &name) {
+        if table.name.contains('.') || has_cte(&query, &name) {
             // A CTE has no schema, and its name must differ from the names of the query's other CTEs.
             name = format!("given_{}", table.name.replace(|c: char| !c.is_alphanumeric(), "_"));
             query = replace_relation_in_query(&query, &table.name, &name);
@@ -185,7 +185,7 @@ fn add_case_tables_to_query(proof: &Proof, dialect: Dialect, rows: impl Fn(&Case
 }
 
 /// Returns whether the query has a CTE with this name.
-fn has_step(query: &str, name: &str) -> bool {
+fn has_cte(query: &str, name: &str) -> bool {
     let mut lines = query.lines();
     lines.any(|line| line.trim_start_matches("with ").strip_prefix(name) == Some(" as ("))
 }

@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::session::Session;
 
 /// Maximum number of problems that are printed in full.
-const MAX_PRINTED: usize = 20;
+const MAX_PRINTED_PROBLEMS: usize = 20;
 
 /// Message about what a query plan cannot prove.
 const UNPROVEN_BY_PLAN: &str = "\
@@ -66,15 +66,18 @@ fn text(outcome: &ProofOutcome) -> String {
         .problems
         .iter()
         .partition(|problem| problem.verdict == "not_proven");
-    for problem in not_proven.iter().take(if outcome.is_dry { 0 } else { MAX_PRINTED }) {
+    for problem in not_proven
+        .iter()
+        .take(if outcome.is_dry { 0 } else { MAX_PRINTED_PROBLEMS })
+    {
         let message = problem.message.as_deref().unwrap_or_default();
         let _ = writeln!(out, "not proven: {}: {}: {message}", problem.subject, problem.case);
     }
-    for problem in problems.iter().take(MAX_PRINTED) {
+    for problem in problems.iter().take(MAX_PRINTED_PROBLEMS) {
         out.push_str(&problem_text(problem));
     }
     let more = [&not_proven, &problems]
-        .map(|list| list.len().saturating_sub(MAX_PRINTED))
+        .map(|list| list.len().saturating_sub(MAX_PRINTED_PROBLEMS))
         .iter()
         .sum::<usize>();
     if more > 0 && !outcome.is_dry {

@@ -10,7 +10,7 @@ use formulac::artifacts::{KeptParts, Manifest};
 use formulac::omni::{ExistingFiles, OmniFiles, Pull, PulledFileLocation};
 use formulac::sync::PropertiesFiles;
 
-use super::RECORDS;
+use super::PULL_RECORDS_FOLDER;
 use crate::cli::artifacts::{self, RunArtifacts};
 use crate::cli::atomic_write::{PlannedFile, write_and_remove_files};
 use crate::cli::cache;
@@ -27,7 +27,7 @@ use crate::cli::workspace::{Workspace, writable_folders_with_omni};
 use crate::cli::writable_folders::WritableFolders;
 
 /// Artifacts whose modification times `--watch` checks.
-pub const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
+pub const WATCHED_ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
 
 /// Folders that a pull reads and writes.
 pub struct PullContext {
@@ -73,7 +73,7 @@ impl PullContext {
         let omni = project
             .as_ref()
             .and_then(|project| project.omni())
-            .unwrap_or(project::OMNI);
+            .unwrap_or(project::DEFAULT_OMNI_FOLDER);
         let target = match target {
             Some(target) => target.to_owned(),
             None => dbt.target_folder(),
@@ -84,7 +84,7 @@ impl PullContext {
         let omni = root.join(omni);
         let places = PullFolders {
             omni,
-            records: root.join(RECORDS),
+            records: root.join(PULL_RECORDS_FOLDER),
             root,
             project,
         };
@@ -112,8 +112,8 @@ impl PullContext {
     }
 
     /// Returns the manifest and the run artifacts next to it, or `None` if there is no manifest.
-    pub fn read(&self) -> Result<Option<(artifacts::TargetFolder, RunArtifacts)>, Failure> {
-        let path = self.target.join(ARTIFACTS[0]);
+    pub fn read(&self) -> Result<Option<(artifacts::TargetArtifacts, RunArtifacts)>, Failure> {
+        let path = self.target.join(WATCHED_ARTIFACTS[0]);
         let (artifacts_folder, run_artifacts) = thread::scope(|scope| {
             // If the thread cannot be started, the run artifacts are read later, on this thread.
             let target = &self.target;
@@ -121,7 +121,7 @@ impl PullContext {
                 .spawn_scoped(scope, || RunArtifacts::read(target))
                 .ok();
             let target_folder =
-                artifacts::TargetFolder::read_cached_parts(path, KeptParts::default(), &self.places.root);
+                artifacts::TargetArtifacts::read_cached_manifest_parts(path, KeptParts::default(), &self.places.root);
             (target_folder, run_artifacts.and_then(|thread| thread.join().ok()))
         });
         let Some(target_folder) =
@@ -131,12 +131,12 @@ impl PullContext {
         };
         let run_artifacts = run_artifacts.unwrap_or_else(|| RunArtifacts::read(&self.target))?;
         let run_artifacts =
-            last_run::with_overwritten_results(&self.places.root, &self.dbt, &self.target, run_artifacts);
+            last_run::add_overwritten_results(&self.places.root, &self.dbt, &self.target, run_artifacts);
         Ok(Some((target_folder, run_artifacts)))
     }
 
     pub fn modification_times(&self) -> [Option<SystemTime>; 4] {
-        ARTIFACTS.map(|name| {
+        WATCHED_ARTIFACTS.map(|name| {
             fs::metadata(self.target.join(name))
                 .and_then(|data| data.modified())
                 .ok()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::Project;
 use formulac_syntax::text::format_count;
 
-use super::{RECORDS, pull_record_paths};
+use super::{PULL_RECORDS_FOLDER, pull_record_paths};
 use crate::cli::commands::sync::Repository;
 use crate::cli::environment::quote_for_shell;
 use crate::cli::folder::{display_path, relative_path};
@@ -22,7 +22,7 @@ pub fn commit_command(root: &Path, project: Option<&Project>) -> Option<String> 
         return None;
     }
     let repository = Repository::find(root).ok()?;
-    let omni = root.join(project.and_then(Project::omni).unwrap_or(project::OMNI));
+    let omni = root.join(project.and_then(Project::omni).unwrap_or(project::DEFAULT_OMNI_FOLDER));
     let is_uncommitted = |files: &[PathBuf]| {
         let paths: Vec<String> = files.iter().map(|path| relative_path(root, path)).collect();
         !paths.is_empty()
@@ -30,7 +30,7 @@ pub fn commit_command(root: &Path, project: Option<&Project>) -> Option<String> 
                 .uncommitted_paths(&paths)
                 .is_ok_and(|found| !found.is_empty())
     };
-    let folders = [(omni_paths(&omni), omni), (records, root.join(RECORDS))];
+    let folders = [(omni_paths(&omni), omni), (records, root.join(PULL_RECORDS_FOLDER))];
     let uncommitted = folders.into_iter().filter(|(files, _)| is_uncommitted(files));
     let names: Vec<String> = uncommitted
         .map(|(_, folder)| quote_for_shell(&display_path(&folder)))
@@ -45,7 +45,7 @@ pub fn describe_other_views(root: &Path) -> Option<String> {
     let listed = repository
         .run_git(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD"])
         .ok()?;
-    let own_folder = format!("{}{}/", repository.project_prefix().ok()?, project::OMNI);
+    let own_folder = format!("{}{}/", repository.project_prefix().ok()?, project::DEFAULT_OMNI_FOLDER);
     let files: Vec<&str> = listed
         .split('\0')
         .filter(|path| path.ends_with(".view.yaml") && !path.starts_with(&own_folder))

@@ -27,13 +27,13 @@ use crate::cli::folder;
 use crate::cli::omni_files::omni_paths;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::source::read_text;
-use folders::{ARTIFACTS, PullContext, PulledProject};
+use folders::{PullContext, PulledProject, WATCHED_ARTIFACTS};
 
 pub use git_files::commit_command;
-pub use records::{RECORDS, pull_record_files, pull_record_paths, pull_records, pulled_columns};
+pub use records::{PULL_RECORDS_FOLDER, pull_record_files, pull_record_paths, pull_records, pulled_columns};
 
 /// Interval between the checks of `--watch`.
-const WATCH: Duration = Duration::from_millis(500);
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
     let folders = PullContext::find(session, args.target_path.as_deref())?;
@@ -49,7 +49,7 @@ pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
 fn watch(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<Exit, Failure> {
     let mut seen = folders.modification_times();
     loop {
-        thread::sleep(WATCH);
+        thread::sleep(WATCH_INTERVAL);
         let now = folders.modification_times();
         if now == seen {
             continue;
@@ -74,15 +74,15 @@ fn pull_once(session: &Session, args: &PullArgs, folders: &PullContext) -> Resul
 }
 
 /// Files that were read for a pull, and the changes computed from them.
-type PullInputsAndChanges = (artifacts::TargetFolder, RunArtifacts, OmniModel, Pull);
+type PullInputsAndChanges = (artifacts::TargetArtifacts, RunArtifacts, OmniModel, Pull);
 
 fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Exit, PullInputsAndChanges), Failure> {
     let Some((target_folder, run_artifacts)) = folders.read()? else {
-        let path = folders.target.join(ARTIFACTS[0]);
+        let path = folders.target.join(WATCHED_ARTIFACTS[0]);
         return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
-    target_folder.report_age(session, Some(&folders.dbt));
+    target_folder.report_manifest_age(session, Some(&folders.dbt));
     // Check the folders in a dry run too, so that it fails if a pull would fail.
     let bounds = folders.places.writable_folders()?;
     if let Some(missing) = folders.find_missing_omni_commit(session)? {
@@ -149,7 +149,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
 
 /// Computes the changes that a pull would make.
 fn plan_pull(
-    target_folder: &artifacts::TargetFolder,
+    target_folder: &artifacts::TargetArtifacts,
     run_artifacts: &RunArtifacts,
     folders: &PullContext,
     strip_status: bool,
@@ -205,7 +205,7 @@ pub struct PendingPull {
 /// no Omni model, or if a pull cannot write it.
 pub fn pending_pull(
     session: &Session,
-    target_folder: &artifacts::TargetFolder,
+    target_folder: &artifacts::TargetArtifacts,
     run_artifacts: &RunArtifacts,
 ) -> Result<Option<PendingPull>, Failure> {
     let folders = PullContext::find(session, None)?;

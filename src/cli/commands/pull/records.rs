@@ -8,7 +8,7 @@ use crate::cli::folder;
 use crate::cli::source::read_text;
 
 /// Folder with the records of the last pull, relative to the project's folder.
-pub const RECORDS: &str = ".formulac/state/omni";
+pub const PULL_RECORDS_FOLDER: &str = ".formulac/state/omni";
 
 /// Returns the records of views and topics from the last pull of the project in a folder.
 pub fn pull_records(root: &Path) -> impl Iterator<Item = PullRecord> {
@@ -27,7 +27,7 @@ pub fn pull_record_files(root: &Path) -> impl Iterator<Item = (PathBuf, String, 
 
 /// Returns the paths of the records.
 pub fn pull_record_paths(root: &Path) -> Vec<PathBuf> {
-    folder::find_files(&root.join(RECORDS), |path| {
+    folder::find_files(&root.join(PULL_RECORDS_FOLDER), |path| {
         path.extension().is_some_and(|end| end == "yml")
     })
 }

@@ -9,7 +9,7 @@ use formulac::diag::lists::join_first;
 use formulac_syntax::text::format_count;
 
 use super::tags::Release;
-use crate::cli::artifacts::TargetFolder;
+use crate::cli::artifacts::TargetArtifacts;
 use crate::cli::commands::change::{self, BranchDifferences};
 use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::commands::sync::{OmniRepository, PlannedModels, Repository};
@@ -135,7 +135,7 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
     let target = dbt.target_folder();
     let folder = environment::last_run_folder(&workspace.root, &target, environment);
     let build = format!("dbt build{}", environment::dbt_options(environment, &target, &folder));
-    let artifacts_folder = TargetFolder::read_folder(&folder)?;
+    let artifacts_folder = TargetArtifacts::read_folder(&folder)?;
     let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
     let last = last_results(&artifacts.runs);
     let (Some(target_folder), false) = (artifacts_folder, last.is_empty()) else {
@@ -144,7 +144,7 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
             .iter()
             .find(|run| !run.is_run_command())
             .and_then(|run| run.which.as_deref());
-        return Ok(vec![missing_results(&folder, other, &build)]);
+        return Ok(vec![missing_results_obstacle(&folder, other, &build)]);
     };
     let mut obstacles = Vec::new();
     let newer: Vec<String> = target_folder
@@ -177,7 +177,7 @@ fn check_tests(workspace: &Workspace, environment: Option<&Environment>) -> Resu
 }
 
 /// Returns the obstacle for missing build results. `other` is the dbt command that overwrote the results.
-fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
+fn missing_results_obstacle(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     let folder = folder.display();
     let Some(other) = other else {
         let description = format!("no test results are known: {folder} contains no results of a dbt run");
@@ -209,19 +209,19 @@ fn check_approvals(
 ) -> Result<Vec<Obstacle>, Failure> {
     let (changes, _) = change::read_changes(workspace);
     let mut obstacles = Vec::new();
-    for (commit, parent, title) in repository.first_parents(last.map(|last| last.commit.as_str()))? {
+    for (commit, parent, title) in repository.first_parent_commits(last.map(|last| last.commit.as_str()))? {
         let Some(parent) = parent else { continue };
-        let under_way =
+        let branch_differences =
             BranchDifferences::from_commit(workspace, repository, &parent, &commit, session.global.env.as_deref())?;
-        if !under_way.needs_approval() {
+        if !branch_differences.needs_approval() {
             continue;
         }
-        let standing = under_way.state_of_changes(&changes);
-        if !standing.is_approved() {
+        let approval_state = branch_differences.state_of_changes(&changes);
+        if !approval_state.is_approved() {
             let short = commit.get(..7).unwrap_or_default();
-            let mut lacks = standing.lacks;
+            let mut lacks = approval_state.lacks;
             lacks.extend(
-                standing
+                approval_state
                     .rejected
                     .iter()
                     .map(|approver| format!("the approval by {approver}, who rejected the change")),

@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
 /// Trailer that marks a tag as a release.
-const TRAILER: &str = "Formulac-Release";
+const RELEASE_TRAILER: &str = "Formulac-Release";
 
 /// Existing release.
 pub struct Release {
@@ -20,7 +20,7 @@ pub struct Release {
 
 /// Returns the releases that are reachable from the current commit, latest first.
 pub fn all_releases(repository: &Repository) -> Result<Vec<Release>, Failure> {
-    let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={TRAILER})%00");
+    let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={RELEASE_TRAILER})%00");
     let args = [
         "for-each-ref",
         "--merged=HEAD",
@@ -33,7 +33,7 @@ pub fn all_releases(repository: &Repository) -> Result<Vec<Release>, Failure> {
     let mut parts = output.split('\0').map(str::trim);
     let mut releases = Vec::new();
     while let (Some(name), Some(commit), Some(trailer)) = (parts.next(), parts.next(), parts.next()) {
-        if !commit.is_empty() && trailer.starts_with(TRAILER) {
+        if !commit.is_empty() && trailer.starts_with(RELEASE_TRAILER) {
             releases.push(Release {
                 name: name.to_owned(),
                 commit: commit.to_owned(),
@@ -62,7 +62,7 @@ pub fn create_tags(
     let environment_name = environment.map_or("all", |environment| environment.name.as_str());
     // The trailers are a separate paragraph at the end. Otherwise, git could interpret the last lines of a user's
     // message as trailers.
-    let mut text = format!("{}\n\n{TRAILER}: {environment_name}\n", text.trim_end());
+    let mut text = format!("{}\n\n{RELEASE_TRAILER}: {environment_name}\n", text.trim_end());
     let mut omni_tag = None;
     if let Some((omni, head)) = omni {
         text.push_str(&format!("{OMNI_TRAILER}: {}, commit {head}\n", omni.folder));
@@ -71,7 +71,7 @@ pub fn create_tags(
         omni_tag = Some(ReleaseTag {
             folder: omni.folder.clone(),
             commit: head.to_owned(),
-            text: format!("{about}\n\n{TRAILER}: {environment_name}\n{DBT_TRAILER}: {dbt}\n"),
+            text: format!("{about}\n\n{RELEASE_TRAILER}: {environment_name}\n{DBT_TRAILER}: {dbt}\n"),
         });
     }
     let dbt = ReleaseTag {

@@ -11,13 +11,13 @@ use formulac::artifacts::{RunResults, SourceResults, Status, last_results};
 use formulac_syntax::text::format_count;
 
 use crate::cli::args::StatusArgs;
-use crate::cli::artifacts::TargetFolder;
+use crate::cli::artifacts::TargetArtifacts;
 use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::dbt_project;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names, print_health};
-use crate::cli::last_run::{self, failed_nodes, name_in_id};
+use crate::cli::last_run::{self, failed_nodes, node_name_from_id};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -54,7 +54,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let folder = environment::last_run_folder(&workspace.root, &target, environment.as_ref());
     let own_target = match folder == target {
         true => None,
-        false => Some(TargetFolder::read_folder(&folder)?),
+        false => Some(TargetArtifacts::read_folder(&folder)?),
     };
     let options = match own_target {
         Some(_) => environment::dbt_options(environment.as_ref(), &target, &folder),
@@ -123,7 +123,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
 fn sources_health(freshness: &SourceResults) -> HealthCheck {
     let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
     let stale: Vec<String> = stale
-        .map(|result| format!("{} ({})", name_in_id(&result.unique_id), result.status.name()))
+        .map(|result| format!("{} ({})", node_name_from_id(&result.unique_id), result.status.name()))
         .collect();
     let problems = if stale.is_empty() {
         Vec::new()
@@ -134,14 +134,14 @@ fn sources_health(freshness: &SourceResults) -> HealthCheck {
             list_names(&stale)
         )]
     };
-    let well = format!(
+    let ok_message = format!(
         "{} when dbt last checked",
         format_count(freshness.results.len(), "is fresh", "are fresh")
     );
     HealthCheck {
         name: "sources",
         problems,
-        success_message: well,
+        success_message: ok_message,
         fix: "load the sources, then run dbt source freshness".to_owned(),
         ..HealthCheck::default()
     }
@@ -192,13 +192,13 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
             list_names(&failed)
         )],
     };
-    let well = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));
+    let ok_message = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));
     // A project that was never built has no last run, and is not out of date.
     let is_optional = last.is_empty();
     HealthCheck {
         name: "last run of dbt",
         problems,
-        success_message: well,
+        success_message: ok_message,
         fix: format!("dbt build{options}"),
         is_optional,
     }

@@ -52,9 +52,9 @@ pub fn repository_health(workspace: &Workspace) -> Result<Option<HealthCheck>, F
     }
     part.success_message = format!(
         "dbt on {}, {} on {}",
-        dbt.position()?,
+        dbt.branch_and_commit()?,
         omni.folder,
-        omni.repository.position()?
+        omni.repository.branch_and_commit()?
     );
     Ok(Some(part))
 }

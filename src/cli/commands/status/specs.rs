@@ -13,7 +13,7 @@ use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::health::{HealthCheck, list_names};
 use crate::cli::omni_files;
 use crate::cli::session::Session;
@@ -106,8 +106,8 @@ fn pending_push_health(
             true => (["file has errors", "files have errors"], "formulac plan"),
             false => (SPECS_WITH_ERRORS, "formulac check"),
         };
-        let faults = fault_summary(&planned_models.diagnostics, nouns).unwrap_or_default();
-        return Ok(health_part(vec![faults], String::new(), fix));
+        let faults = diagnostic_summary(&planned_models.diagnostics, nouns).unwrap_or_default();
+        return Ok(check_from_problems(vec![faults], String::new(), fix));
     }
     let conflicts: Vec<&ModelPlan> = planned_models
         .plan
@@ -170,7 +170,7 @@ fn pending_push_health(
         problems.push(format!("{count_text} to resolve: {}", list_names(&places)));
     }
     let kept_count: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
-    let well = match kept_count {
+    let ok_message = match kept_count {
         0 => "as pushed".to_owned(),
         count => format!("as pushed, with {}", format_count(count, "manual edit", "manual edits")),
     };
@@ -184,7 +184,7 @@ fn pending_push_health(
         }
         None => "formulac plan, then formulac push".to_owned(),
     };
-    Ok(health_part(problems, well, &fix))
+    Ok(check_from_problems(problems, ok_message, &fix))
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
@@ -196,7 +196,7 @@ fn generated_files_health(
 ) -> Result<HealthCheck, Failure> {
     let target = TargetOptions::default();
     let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
-    let mut generation = Generation::new(workspace, &compiler, sources, || {})?;
+    let mut generation = CompiledProject::new(workspace, &compiler, sources, || {})?;
     let selected_models = generation.select_models(session, selection)?;
     for (file_diagnostics, _) in generation
         .diagnostics
@@ -207,11 +207,11 @@ fn generated_files_health(
         file_diagnostics.diagnostics.clear();
     }
     let left_out = generation.omission_reasons();
-    let delivery = generation.plan_file_changes(
+    let pending_changes = generation.plan_file_changes(
         |index| selected_models.has_model(index) && left_out.get(index).is_some_and(Option::is_none),
         selection.selects_all_models(),
     )?;
-    let faulty = fault_summary(&generation.diagnostics, SPECS_WITH_ERRORS);
+    let faulty = diagnostic_summary(&generation.diagnostics, SPECS_WITH_ERRORS);
     let of_files = |files: Vec<PathBuf>, singular: &str, many: &str| {
         (!files.is_empty()).then(|| {
             format!(
@@ -222,13 +222,13 @@ fn generated_files_health(
         })
     };
     let planned = |files: &[PlannedFile]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
-    let updated = planned(&delivery.updated)
+    let updated = planned(&pending_changes.updated)
         .into_iter()
-        .filter(|path| !delivery.by_hand.contains(path))
+        .filter(|path| !pending_changes.by_hand.contains(path))
         .collect();
     let mut problems: Vec<String> = faulty.iter().cloned().collect();
     problems.extend(of_files(
-        planned(&delivery.created),
+        planned(&pending_changes.created),
         "file is missing",
         "files are missing",
     ));
@@ -238,38 +238,38 @@ fn generated_files_health(
         "files differ from their specs",
     ));
     problems.extend(of_files(
-        delivery.by_hand.clone(),
+        pending_changes.by_hand.clone(),
         "file was edited manually",
         "files were edited manually",
     ));
     problems.extend(of_files(
-        delivery.removed.clone(),
+        pending_changes.removed.clone(),
         "file is no longer needed",
         "files are no longer needed",
     ));
-    let fix = match (faulty.is_none(), delivery.by_hand.is_empty()) {
+    let fix = match (faulty.is_none(), pending_changes.by_hand.is_empty()) {
         (false, _) => "formulac check, then formulac generate",
         (true, false) => "formulac adopt (applies the edits to the specs), then formulac generate",
         (true, true) => "formulac generate",
     };
-    let well = match delivery.unchanged.len() {
+    let ok_message = match pending_changes.unchanged.len() {
         0 => "there are no specs".to_owned(),
         files => format!("{} as generated", format_count(files, "file is", "files are")),
     };
-    Ok(health_part(problems, well, fix))
+    Ok(check_from_problems(problems, ok_message, fix))
 }
 
-fn health_part(problems: Vec<String>, well: String, fix: &str) -> HealthCheck {
+fn check_from_problems(problems: Vec<String>, ok_message: String, fix: &str) -> HealthCheck {
     HealthCheck {
         name: "specs and dbt",
         problems,
-        success_message: well,
+        success_message: ok_message,
         fix: fix.to_owned(),
         ..HealthCheck::default()
     }
 }
 
-fn fault_summary(file_diagnostics: &[FileDiagnostics], [singular, many]: [&str; 2]) -> Option<String> {
+fn diagnostic_summary(file_diagnostics: &[FileDiagnostics], [singular, many]: [&str; 2]) -> Option<String> {
     let faulty: Vec<String> = file_diagnostics
         .iter()
         .filter(|file_diagnostics| Exit::from_diagnostics(&file_diagnostics.diagnostics) != Exit::Done)
@@ -293,7 +293,7 @@ fn duplicates_health(
         let compiled = compiled.get(number)?.compiled.as_ref();
         compiled.filter(|compiled| !compiled.has_errors()).cloned()
     };
-    let faults = omni_files::defined_twice(&workspace.project, &workspace.root, &specs, compile);
+    let faults = omni_files::find_omni_duplicates(&workspace.project, &workspace.root, &specs, compile);
     let duplicates: Vec<_> = faults
         .iter()
         .filter(|(_, fault)| !workspace.project.silenced().contains(&fault.kind()))

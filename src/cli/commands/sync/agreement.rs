@@ -40,7 +40,7 @@ fn count_duplicates(workspace: &Workspace, planned_models: &PlannedModels) -> us
     let specs = planned_models.ours.values();
     let specs: Vec<(String, String)> = specs.map(|ours| (ours.spec.clone(), ours.source.clone())).collect();
     // Pass no compiled specs, because only the help of the diagnostics depends on them.
-    let duplicates = omni_files::defined_twice(&workspace.project, &workspace.root, &specs, |_| None);
+    let duplicates = omni_files::find_omni_duplicates(&workspace.project, &workspace.root, &specs, |_| None);
     let silenced = workspace.project.silenced();
     let is_shown = |kind| !silenced.contains(&kind);
     duplicates.iter().filter(|(_, fault)| is_shown(fault.kind())).count()

@@ -38,7 +38,7 @@ pub struct PushCommit {
 const CREATED_COMMIT_MARK: &str = "created";
 
 /// Trailer of a commit message that contains the hash of the log entry.
-pub const TRAILER: &str = "Formulac-Entry";
+pub const ENTRY_TRAILER: &str = "Formulac-Entry";
 
 impl PushCommit {
     pub fn to_note(&self) -> Value {
@@ -65,7 +65,7 @@ impl PushCommit {
     /// Returns the hash of this commit, or `None` if the commit does not exist yet. Users may have added other commits
     /// after this commit.
     pub fn created_commit(&self, repository: &Repository) -> Result<Option<String>, Failure> {
-        repository.commit_with_line(self.parent.as_deref(), &format!("{TRAILER}: {}", self.entry))
+        repository.find_commit_by_message(self.parent.as_deref(), &format!("{ENTRY_TRAILER}: {}", self.entry))
     }
 
     /// Creates the branch and the commit, unless they already exist.
@@ -218,7 +218,7 @@ fn undo_after_failure(
 }
 
 /// Completes a run that was interrupted, or undoes a run that failed.
-pub fn recover(session: &Session, workspace: &Workspace) -> Result<(), Failure> {
+pub fn recover_interrupted_run(session: &Session, workspace: &Workspace) -> Result<(), Failure> {
     let mut disk = WorkTreeFiles::from_workspace(workspace)?;
     let (journal, to_undo) = match interrupted_transaction(&mut disk).map_err(|fault| transaction_failure(&fault))? {
         InterruptedTransaction::Nothing => return Ok(()),

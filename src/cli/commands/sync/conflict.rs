@@ -112,7 +112,11 @@ pub fn write_conflict(
         .map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
     // For a conflict between whole files, show only the parts that differ.
     let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_omni_conflict());
-    let excerpts = if is_file { Default::default() } else { shorten(texts) };
+    let excerpts = if is_file {
+        Default::default()
+    } else {
+        shorten_around_difference(texts)
+    };
     let mut line = |head: &str, side: &str, text: &str, author: &str| {
         let head = format!("  {head:6}  {side}");
         let text = if text.is_empty() {
@@ -131,7 +135,7 @@ pub fn write_conflict(
     if is_file {
         write_file_clashes(out, conflict);
     }
-    write_readers(out, conflict);
+    write_affected_readers(out, conflict);
     let sides = possible_sides(workspace, planned_models, model, conflict);
     match &conflict.set {
         Some(set) => write_metric_set_resolutions(out, workspace, model, conflict, set, &sides),
@@ -141,7 +145,7 @@ pub fn write_conflict(
 
 /// Prints the definitions and conditions whose SQL would use an edited column although their formulas do not refer to
 /// the column.
-fn write_readers(out: &mut String, conflict: &Conflict) {
+fn write_affected_readers(out: &mut String, conflict: &Conflict) {
     if conflict.readers.is_empty() {
         return;
     }
@@ -212,7 +216,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
             }
         };
         let texts = [&clash.base, &clash.ours, &clash.theirs].map(|text| nothing(text));
-        for (side, text) in ["base", "ours", "theirs"].iter().zip(excerpts_of(&texts)) {
+        for (side, text) in ["base", "ours", "theirs"].iter().zip(excerpt_differences(&texts)) {
             let _ = writeln!(out, "    {side:6}  {text}");
         }
     }
@@ -395,12 +399,12 @@ fn last_change(repository: &Repository, path: &str) -> Option<String> {
     Some(output.trim().to_owned()).filter(|output| !output.is_empty())
 }
 
-fn excerpts_of(texts: &[String; 3]) -> [String; 3] {
-    shorten(texts.each_ref().map(String::as_str))
+fn excerpt_differences(texts: &[String; 3]) -> [String; 3] {
+    shorten_around_difference(texts.each_ref().map(String::as_str))
 }
 
 /// Shortens each value to one line around the first difference.
-fn shorten(texts: [&str; 3]) -> [String; 3] {
+fn shorten_around_difference(texts: [&str; 3]) -> [String; 3] {
     let lines = texts.map(one_line);
     let [first, rest @ ..] = lines.each_ref().map(|line| line.chars().collect::<Vec<char>>());
     let common = |other: &Vec<char>| {

@@ -9,7 +9,7 @@ use super::apply;
 use super::planner::PlannedModels;
 use super::project_copy::{CopyChanges, ProjectCopy};
 use crate::cli::args::PushArgs;
-use crate::cli::artifacts::TargetFolder;
+use crate::cli::artifacts::TargetArtifacts;
 use crate::cli::exit::{Failure, FileDiagnostics};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -73,8 +73,8 @@ pub fn check(
         &planned_models.models,
         &planned_models.diagnostics,
     )
-    .map_err(with_no_parse_help)?;
-    let manifest = TargetFolder::read(copy.root.join("target/manifest.json"))
+    .map_err(add_no_parse_help)?;
+    let manifest = TargetArtifacts::read(copy.root.join("target/manifest.json"))
         .ok()
         .flatten();
     if let Some(target_folder) = manifest.filter(|_| refused.is_empty()) {
@@ -95,12 +95,12 @@ pub fn check(
     Ok(if refused.is_empty() {
         ParsedProject::Yes
     } else {
-        ParsedProject::Refused(refused, copy.into_kept_path())
+        ParsedProject::Refused(refused, copy.into_persisted_path())
     })
 }
 
 /// Adds to the help that `push` can skip dbt, because a computer without the warehouse's settings cannot run dbt.
-fn with_no_parse_help(failure: Failure) -> Failure {
+fn add_no_parse_help(failure: Failure) -> Failure {
     failure.map_message(|message| {
         let advice = message
             .help

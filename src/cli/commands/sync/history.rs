@@ -70,12 +70,12 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 
 /// Folder of log entries for rejected commands. A rejected command changes no shared files, so git ignores its entry,
 /// which remains in this work tree.
-pub const REFUSALS: &str = ".formulac/local/log";
+pub const REFUSAL_LOG_FOLDER: &str = ".formulac/local/log";
 
 /// Returns the log of the project, including the rejected commands of this work tree.
 pub fn read_log(workspace: &Workspace) -> Log {
     Log::from_files(
-        [LOG, REFUSALS]
+        [LOG, REFUSAL_LOG_FOLDER]
             .into_iter()
             .flat_map(|folder| folder::read_yaml_files(&workspace.root.join(folder))),
     )

@@ -20,7 +20,7 @@ pub struct FailedHook {
 pub struct GitTrace(PathBuf);
 
 /// Environment variable that makes git write the trace.
-pub const TRACE: &str = "GIT_TRACE2_EVENT";
+pub const TRACE_VARIABLE: &str = "GIT_TRACE2_EVENT";
 
 impl GitTrace {
     /// Chooses the path of a trace file in a folder.

@@ -12,8 +12,8 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 use crate::cli::writable_folders::WritableFolders;
 
-pub const LOCAL: &str = ".formulac/local";
-const LOCK: &str = ".formulac/local/lock";
+pub const LOCAL_FOLDER: &str = ".formulac/local";
+const LOCK_FILE: &str = ".formulac/local/lock";
 
 /// Lock that is held during writes. The operating system releases the lock when the process ends, even after a crash.
 #[derive(Debug)]
@@ -26,14 +26,14 @@ impl ProjectLock {
     pub fn acquire(session: &Session, workspace: &Workspace) -> Result<Self, Failure> {
         let failed = |path: &str, error: &std::io::Error| Failure::io_failure("write", path, error);
         let bounds = workspace.writable_folders()?;
-        bounds.resolve_path(&workspace.root.join(LOCK))?;
+        bounds.resolve_path(&workspace.root.join(LOCK_FILE))?;
         create_local_folder(&bounds, &workspace.root)?;
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
-            .open(workspace.root.join(LOCK));
-        let file = file.map_err(|error| failed(LOCK, &error))?;
+            .open(workspace.root.join(LOCK_FILE));
+        let file = file.map_err(|error| failed(LOCK_FILE, &error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -42,9 +42,9 @@ impl ProjectLock {
                         .with_help("wait until the other command has finished"),
                 );
             }
-            Err(TryLockError::Error(error)) => return Err(failed(LOCK, &error)),
+            Err(TryLockError::Error(error)) => return Err(failed(LOCK_FILE, &error)),
         }
-        apply::recover(session, workspace)?;
+        apply::recover_interrupted_run(session, workspace)?;
         Ok(Self { _file: file })
     }
 }
@@ -52,14 +52,14 @@ impl ProjectLock {
 /// Creates the folder for files that belong to this work tree only. A separate `.gitignore` in the folder makes git
 /// ignore these files.
 pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), Failure> {
-    let folder = root.join(LOCAL);
+    let folder = root.join(LOCAL_FOLDER);
     bounds.resolve_path(&folder)?;
     let ignore = folder.join(".gitignore");
     let result = fs::create_dir_all(&folder).and_then(|()| match fs::symlink_metadata(&ignore) {
         Ok(_) => Ok(()),
         Err(_) => fs::write(&ignore, "*\n"),
     });
-    result.map_err(|error| Failure::io_failure("write", LOCAL, &error))
+    result.map_err(|error| Failure::io_failure("write", LOCAL_FOLDER, &error))
 }
 
 /// Returns whether an earlier run was interrupted.
@@ -69,7 +69,7 @@ pub fn is_push_interrupted(workspace: &Workspace) -> Result<bool, Failure> {
 }
 
 /// Warns about an interrupted run. Used by commands that write nothing.
-pub fn report_waiting(session: &Session, workspace: &Workspace) -> Result<(), Failure> {
+pub fn warn_if_interrupted(session: &Session, workspace: &Workspace) -> Result<(), Failure> {
     if is_push_interrupted(workspace)? {
         session.warn(
             "a push in this project was interrupted; `formulac push` completes or undoes the interrupted \

@@ -24,7 +24,7 @@ use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
 /// Path of the file that a push writes, relative to the project's folder.
-pub const FILE: &str = ".formulac/local/merge_request.md";
+pub const MERGE_REQUEST_FILE: &str = ".formulac/local/merge_request.md";
 
 /// Creates the description of a merge request, before or after the push. `log` is the log from before the push.
 pub fn new(
@@ -302,7 +302,7 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
 /// Explains how to create the merge request with this description on the forge.
 pub fn next_step(branch: &str, base_branch: &str) -> String {
     format!(
-        "the text of the merge request is in {FILE}: `gh pr create --base {base_branch} --head {branch} --body-file \
-        {FILE}`, or `glab mr create`"
+        "the text of the merge request is in {MERGE_REQUEST_FILE}: `gh pr create --base {base_branch} --head {branch} --body-file \
+        {MERGE_REQUEST_FILE}`, or `glab mr create`"
     )
 }

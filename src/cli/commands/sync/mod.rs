@@ -43,10 +43,10 @@ use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
 
 pub use adopt::run as adopt;
-pub use apply::{PushCommit, TRAILER, apply_and_commit, apply_without_commit, resolve_paths};
+pub use apply::{ENTRY_TRAILER, PushCommit, apply_and_commit, apply_without_commit, resolve_paths};
 pub use conflict::resolution_hint;
-pub use history::{REFUSALS, run as log};
-pub use lock::{LOCAL, ProjectLock, create_local_folder, is_push_interrupted};
+pub use history::{REFUSAL_LOG_FOLDER, run as log};
+pub use lock::{LOCAL_FOLDER, ProjectLock, create_local_folder, is_push_interrupted};
 pub use omni_repository::{DBT_TRAILER, MissingCommit, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
 pub use planner::{PlannedModels, generated_files, plan_models, require_specs_of_pushed_models, was_pushed};
 pub use push::run as push;
@@ -65,7 +65,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     if args.json && omni_folder.is_err() {
         return omni_folder.map(|()| Exit::Done);
     }
-    lock::report_waiting(session, &workspace)?;
+    lock::warn_if_interrupted(session, &workspace)?;
     let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
     workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
     show::report_missing_omni_commit(session, &planned_models);
@@ -103,7 +103,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     }
     if let Some(path) = args.output.as_deref().filter(|_| is_possible) {
         let bounds = workspace.writable_folders()?.with_named_file(path);
-        let text = json::to_text(&push::plan_file(&planned_models.plan, &args.selection));
+        let text = json::to_text(&push::saved_plan_json(&planned_models.plan, &args.selection));
         write_all(
             &bounds,
             &[PlannedFile {

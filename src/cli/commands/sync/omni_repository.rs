@@ -7,11 +7,11 @@ use formulac::omni::{PullRecord, shared_file_paths};
 use formulac::sync::OmniChange;
 use serde_json::{Value, json};
 
-use super::apply::{PushCommit, TRAILER};
+use super::apply::{ENTRY_TRAILER, PushCommit};
 use super::lock::is_push_interrupted;
 use super::push::PushBranch;
 use super::repository::Repository;
-use crate::cli::commands::pull::{RECORDS, pull_records};
+use crate::cli::commands::pull::{PULL_RECORDS_FOLDER, pull_records};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::workspace::{Workspace, omni_repository};
 
@@ -43,7 +43,7 @@ impl OmniRepository {
     /// Returns the files that the last pull wrote and that are not committed. `None` if all of them are committed.
     pub fn uncommitted_files(&self, workspace: &Workspace) -> Result<Option<OmniChange>, Failure> {
         let dbt = Repository::find(&workspace.root)?;
-        let records = dbt.uncommitted_paths(&[RECORDS.to_owned()])?;
+        let records = dbt.uncommitted_paths(&[PULL_RECORDS_FOLDER.to_owned()])?;
         // The record of a removed file exists only in the last commit.
         let removed: Vec<String> = records
             .iter()
@@ -74,7 +74,7 @@ impl OmniRepository {
             return Ok(None);
         };
         // A squash merge may leave the trailer in the middle of the message.
-        let grep = format!("--grep={TRAILER}: {entry}");
+        let grep = format!("--grep={ENTRY_TRAILER}: {entry}");
         let find = |revision: &str| -> Result<String, Failure> {
             let args = ["log", "-1", "--fixed-strings", &grep, "--format=%H", revision];
             Ok(self.repository.run_git(&args)?.trim().to_owned())
@@ -87,7 +87,7 @@ impl OmniRepository {
         let now = self.repository.branch().unwrap_or_default();
         let fix = match find("--all")?.as_str() {
             "" => format!("git -C {folder} pull"),
-            commit => match self.other_branch_with(commit, &now)? {
+            commit => match self.find_branch_containing(commit, &now)? {
                 Some(branch) => format!("git -C {folder} merge {branch}"),
                 None => format!("git -C {folder} pull"),
             },
@@ -99,7 +99,7 @@ impl OmniRepository {
     }
 
     /// Returns a branch that contains the commit. `None` if `git pull` adds the commit to the current branch.
-    fn other_branch_with(&self, commit: &str, now: &str) -> Result<Option<String>, Failure> {
+    fn find_branch_containing(&self, commit: &str, now: &str) -> Result<Option<String>, Failure> {
         let refs = ["refs/heads", "refs/remotes"];
         let args = ["for-each-ref", "--contains", commit, "--format=%(refname)"];
         let output = self.repository.run_git(&[args.as_slice(), &refs].concat())?;
@@ -174,8 +174,8 @@ impl OmniRepository {
         if self.repository.head_commit()?.is_none() {
             return Ok((None, later));
         }
-        let format = format!("--format=%H%x00%(trailers:key={TRAILER},valueonly,separator=%x20)%x00");
-        let grep = format!("--grep={TRAILER}: ");
+        let format = format!("--format=%H%x00%(trailers:key={ENTRY_TRAILER},valueonly,separator=%x20)%x00");
+        let grep = format!("--grep={ENTRY_TRAILER}: ");
         let output = self.repository.run_git(&["log", "--fixed-strings", &grep, &format])?;
         let mut parts = output.split('\0').map(str::trim);
         while let (Some(commit), Some(entry)) = (parts.next(), parts.next()) {
@@ -207,7 +207,7 @@ impl Repository {
         if self.head_commit()?.is_none() {
             return Ok(None);
         }
-        let entry = format!("%(trailers:key={TRAILER},valueonly,separator=%x20)");
+        let entry = format!("%(trailers:key={ENTRY_TRAILER},valueonly,separator=%x20)");
         let format = format!("--format=%h%x00{entry}%x00%(trailers:key={OMNI_TRAILER},valueonly)%x00");
         let output = self.run_git(&["log", &format!("--max-count={MAX_SEARCHED_COMMITS}"), &format])?;
         let mut parts = output.split('\0').map(str::trim);
@@ -220,7 +220,7 @@ impl Repository {
     }
 
     /// Returns the current branch and commit, such as `main (1a2b3c4)`.
-    pub fn position(&self) -> Result<String, Failure> {
+    pub fn branch_and_commit(&self) -> Result<String, Failure> {
         let branch = self.branch().unwrap_or_else(|_| "no branch".to_owned());
         let commit = self.head_commit()?;
         let commit = commit

@@ -16,7 +16,7 @@ use crate::cli::dbt_project::DbtProject;
 use crate::cli::writable_folders::absolute_path;
 
 /// Top-level folders that are omitted from the copy, because dbt, git or formulac generates their contents.
-const WRITTEN: [&str; 4] = ["target", "logs", ".git", ".formulac"];
+const GENERATED_FOLDERS: [&str; 4] = ["target", "logs", ".git", ".formulac"];
 const PACKAGE_FILES: [&str; 2] = ["packages.yml", "dependencies.yml"];
 
 /// A copy of a project. Dropping the value removes the copy, but not the files that its links point to.
@@ -75,7 +75,7 @@ impl ProjectCopy {
     }
 
     /// Keeps the copy on the disk, so that a user can inspect it.
-    pub fn into_kept_path(self) -> PathBuf {
+    pub fn into_persisted_path(self) -> PathBuf {
         let _ = self.folder.keep();
         self.root
     }
@@ -166,7 +166,9 @@ impl CopyTree<'_> {
                 let entry = entry?;
                 let path = folder.join(entry.file_name());
                 let is_written = folder.as_os_str().is_empty()
-                    && WRITTEN.iter().any(|written_name| entry.file_name() == *written_name);
+                    && GENERATED_FOLDERS
+                        .iter()
+                        .any(|written_name| entry.file_name() == *written_name);
                 if is_written || self.changes.contains_key(&path) {
                     continue;
                 }

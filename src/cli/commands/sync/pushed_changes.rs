@@ -7,7 +7,7 @@ use formulac::sync::{KNOWN, LOG, NumberedEntry, PushState, STATES, TextChange};
 use super::repository::Repository;
 use super::rollback_target::EntryCommits;
 use super::{push, read_project_file};
-use crate::cli::commands::pull::RECORDS;
+use crate::cli::commands::pull::PULL_RECORDS_FOLDER;
 use crate::cli::exit::Failure;
 use crate::cli::folder;
 use crate::cli::workspace::Workspace;
@@ -35,7 +35,7 @@ pub fn find(
     let input_paths: Vec<String> = read_paths.into_iter().collect();
     let commits: Vec<(&NumberedEntry, &str)> = undone
         .iter()
-        .filter_map(|logged| Some((*logged, commits.of_push(logged)?)))
+        .filter_map(|logged| Some((*logged, commits.push_commit(logged)?)))
         .collect();
     // Users may have committed changes to a push's input files separately, so compare the input files at each push with
     // those at the previous push.
@@ -179,7 +179,7 @@ fn other_files_of_push(
     let pushed_paths = logged.entry.files.iter().map(|(path, _)| path.as_str());
     let written_paths = pushed_paths.filter(|path| !path.ends_with(".gitignore"));
     let lines = logged.entry.changes.iter();
-    let sets = lines.filter_map(|line| line.strip_prefix(push::METRIC_SET));
+    let sets = lines.filter_map(|line| line.strip_prefix(push::METRIC_SET_PREFIX));
     let mut files: Vec<String> = written_paths.chain(sets).map(str::to_owned).collect();
     files.retain(|path| ![LOG, STATES].iter().any(|folder| path.starts_with(folder)));
     // A push that transfers a description from Omni also commits the record of the view, and the view itself unless the
@@ -187,7 +187,7 @@ fn other_files_of_push(
     let changed = repository.files_changed_by(commit)?;
     let views = format!("{}/", workspace.omni_folder());
     let is_own = |path: &String| {
-        path.starts_with(RECORDS) || path.starts_with(&views) && !workspace.project.omni_is_repository()
+        path.starts_with(PULL_RECORDS_FOLDER) || path.starts_with(&views) && !workspace.project.omni_is_repository()
     };
     files.extend(changed.into_iter().filter(is_own));
     Ok(files)

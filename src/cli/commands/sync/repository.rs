@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::hooks::{self, FailedHook, GitTrace};
-use super::lock::LOCAL;
+use super::lock::LOCAL_FOLDER;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_current_folder;
 use crate::cli::git::{run_git_for_bytes, run_git_in, run_git_traced};
@@ -73,7 +73,7 @@ impl Repository {
 
     /// If a file differs from its committed version, returns the committed contents, or `Some(None)` if the file was
     /// never committed. Returns `None` if the file is unchanged or ignored, or if there is no repository.
-    pub fn committed_if_different(folder: &Path, path: &str) -> Option<Option<String>> {
+    pub fn committed_version_if_changed(folder: &Path, path: &str) -> Option<Option<String>> {
         let folder = or_current_folder(folder);
         let run_git = |args: &[&str]| {
             run_git_in(folder, args, "")
@@ -207,7 +207,7 @@ impl Repository {
         let author = identity::user_from_environment().map(|author| format!("--author={author}"));
         let mut args = vec!["commit", "--quiet", "--only", "--cleanup=whitespace", &message];
         args.extend(author.as_deref());
-        self.commit_with(&args, paths)
+        self.commit_with_args(&args, paths)
     }
 
     /// Makes the last commit, the index and these files agree after commit hooks have run. Otherwise, changes that a
@@ -219,7 +219,7 @@ impl Repository {
         if rewritten.is_empty() {
             return Ok(());
         }
-        self.commit_with(&["commit", "--quiet", "--amend", "--no-edit", "--only"], &rewritten)?;
+        self.commit_with_args(&["commit", "--quiet", "--amend", "--no-edit", "--only"], &rewritten)?;
         self.reset_index_to_last_commit()
     }
 
@@ -245,7 +245,7 @@ impl Repository {
         self.git_output("reset", run_git_in(&top, &args, &files)?).map(|_| ())
     }
 
-    fn commit_with(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
+    fn commit_with_args(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
         // `git add` refuses tracked files in a folder that .gitignore names, so add only new files.
         let tracked = self.run_git_on_paths(&["ls-files", "-z", "--"], paths)?;
         let tracked: BTreeSet<&str> = tracked.split('\0').collect();
@@ -273,12 +273,12 @@ impl Repository {
         let unique_paths: BTreeSet<&str> = known_paths.split('\0').filter(|path| !path.is_empty()).collect();
         let tracked_paths: Vec<String> = unique_paths.into_iter().map(str::to_owned).collect();
         let args = [args, &["--pathspec-from-file=-", "--pathspec-file-nul"]].concat();
-        let trace = GitTrace::new(&self.folder.join(LOCAL));
+        let trace = GitTrace::new(&self.folder.join(LOCAL_FOLDER));
         let output = run_git_traced(
             &self.folder,
             &args,
             &null_separated_paths(&tracked_paths),
-            hooks::TRACE,
+            hooks::TRACE_VARIABLE,
             trace.path(),
         )?;
         match trace.last_failed_hook().filter(|_| !output.succeeded) {

@@ -8,7 +8,7 @@ use super::repository::{Repository, STATUS_ARGS};
 use crate::cli::exit::{Exit, Failure};
 
 /// Folders in which formulac records its actions. The contents of their files are read for each commit.
-const RECORDS: [&str; 2] = [APPROVALS_FOLDER, formulac::sync::LOG];
+const RECORD_FOLDERS: [&str; 2] = [APPROVALS_FOLDER, formulac::sync::LOG];
 
 impl Repository {
     /// Returns the commit of a revision, or `None` if the revision does not exist.
@@ -158,7 +158,7 @@ impl Repository {
             let paths = self.files_changed_by(id)?;
             let records: Vec<String> = paths
                 .iter()
-                .filter(|path| RECORDS.iter().any(|folder| path.starts_with(folder)))
+                .filter(|path| RECORD_FOLDERS.iter().any(|folder| path.starts_with(folder)))
                 .cloned()
                 .collect();
             let texts = self.file_contents_at_commit(id, &records)?;
@@ -200,7 +200,7 @@ impl Repository {
 
     /// Returns the first-parent commits of this branch, oldest first, starting after `since` if it is set. Each commit
     /// is returned with its parent and its title.
-    pub fn first_parents(&self, since: Option<&str>) -> Result<Vec<(String, Option<String>, String)>, Failure> {
+    pub fn first_parent_commits(&self, since: Option<&str>) -> Result<Vec<(String, Option<String>, String)>, Failure> {
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
         let output = self.run_git(&[
             "log",
@@ -219,7 +219,7 @@ impl Repository {
     }
 
     /// Returns the commit after `since` whose message contains a string, or `None` if there is none.
-    pub fn commit_with_line(&self, since: Option<&str>, text: &str) -> Result<Option<String>, Failure> {
+    pub fn find_commit_by_message(&self, since: Option<&str>, text: &str) -> Result<Option<String>, Failure> {
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
         let grep = format!("--grep={text}");
         // Before the first commit, git reports an error.
@@ -257,13 +257,13 @@ impl Repository {
 
     /// Returns the commits that added files of a folder, newest first, with the paths of these files.
     fn added_files(&self, folder: &str, options: &[&str]) -> Result<Vec<(String, Vec<String>)>, Failure> {
-        const COMMIT: &str = "commit:";
-        let format = format!("--format={COMMIT}%H");
+        const COMMIT_PREFIX: &str = "commit:";
+        let format = format!("--format={COMMIT_PREFIX}%H");
         let arguments = ["log", "--diff-filter=A", "--name-only", "--relative", &format];
         let output = self.run_git(&[&arguments, options, &["--", folder]].concat())?;
         let mut commits: Vec<(String, Vec<String>)> = Vec::new();
         for line in output.lines().filter(|line| !line.is_empty()) {
-            match (line.strip_prefix(COMMIT), commits.last_mut()) {
+            match (line.strip_prefix(COMMIT_PREFIX), commits.last_mut()) {
                 (Some(hash), _) => commits.push((hash.to_owned(), Vec::new())),
                 (None, Some((_, paths))) => paths.push(line.to_owned()),
                 (None, None) => {}

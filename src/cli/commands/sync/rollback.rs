@@ -45,7 +45,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let commits = EntryCommits::find(&repository, &log)?;
     let point = RollbackTarget::new(&log, &repository, &commits, id)?;
     let undone = point.undone_entries(&repository, &log)?;
-    let mut kept_files = KeptFiles {
+    let mut kept_files = UnrestoredFiles {
         dialect: workspace.dialect(&TargetOptions::default())?,
         files: Vec::new(),
     };
@@ -61,7 +61,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         None => Default::default(),
     };
     let all_changes = [changes.clone(), omni_changes.clone()].concat();
-    warn_of_kept_parts(session, &workspace, &kept_files, &all_changes);
+    warn_of_unrestored_parts(session, &workspace, &kept_files, &all_changes);
     if !args.json {
         session.print_escaped(&display_changes(&all_changes, &point, &undone))?;
     }
@@ -130,7 +130,12 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
 }
 
 /// Warns about files and descriptions that the rollback does not restore.
-fn warn_of_kept_parts(session: &Session, workspace: &Workspace, kept_files: &KeptFiles, changes: &[TextChange]) {
+fn warn_of_unrestored_parts(
+    session: &Session,
+    workspace: &Workspace,
+    kept_files: &UnrestoredFiles,
+    changes: &[TextChange],
+) {
     for path in &kept_files.files {
         session.warn(&format!(
             "`{path}` keeps its contents, because later commits changed the lines that the rollback would restore"
@@ -190,13 +195,16 @@ fn changes_that_undo_pushes(
     repository: &Repository,
     (undone, commits): (&[&NumberedEntry], &EntryCommits),
     target: &str,
-    kept_files: &mut KeptFiles,
+    kept_files: &mut UnrestoredFiles,
 ) -> Result<Vec<TextChange>, Failure> {
     if undone.is_empty() {
         return Ok(Vec::new());
     }
     let (mut changes, pushed) = pushed_changes::find(workspace, repository, (undone, commits), target)?;
-    let undone_commits: BTreeSet<&str> = undone.iter().filter_map(|logged| commits.on_branch(logged)).collect();
+    let undone_commits: BTreeSet<&str> = undone
+        .iter()
+        .filter_map(|logged| commits.branch_commit(logged))
+        .collect();
     for (path, of_file) in pushed {
         let before = read_project_file(&workspace.root, &path);
         let mut after = kept_files.undo(repository, (&path, &path), before.clone(), &of_file)?;
@@ -239,13 +247,13 @@ fn with_former_layout(
 }
 
 /// Files in which later commits changed the lines that the rollback would restore.
-struct KeptFiles {
+struct UnrestoredFiles {
     dialect: Dialect,
     /// Paths that a user sees.
     files: Vec<String>,
 }
 
-impl KeptFiles {
+impl UnrestoredFiles {
     /// Returns the text of a file without the changes that pushes made. Other changes are kept. If other commits
     /// changed the same lines, returns the text unchanged and records the file. `path` is the path in the repository,
     /// and `displayed` is the path that a user sees.
@@ -280,7 +288,7 @@ fn omni_changes(
     omni: &OmniRepository,
     log: &Log,
     point: &RollbackTarget,
-    kept_files: &mut KeptFiles,
+    kept_files: &mut UnrestoredFiles,
 ) -> Result<(Vec<String>, Vec<TextChange>), Failure> {
     let repository = &omni.repository;
     let reached = dbt.files_in_commit(&point.commit, &[LOG.to_owned()])?;

@@ -35,22 +35,22 @@ impl EntryCommits {
     }
 
     /// Returns the commit of the current branch that added an entry.
-    pub fn on_branch(&self, logged: &NumberedEntry) -> Option<&str> {
+    pub fn branch_commit(&self, logged: &NumberedEntry) -> Option<&str> {
         self.on_branch.get(&logged.path()).map(String::as_str)
     }
 
     /// Returns the commit of a push. If a squash merge combined the push with others, the commit is not on the current
     /// branch. If that commit no longer exists, returns the commit of the squash merge.
-    pub fn of_push(&self, logged: &NumberedEntry) -> Option<&str> {
+    pub fn push_commit(&self, logged: &NumberedEntry) -> Option<&str> {
         let own = self.of_pushes.get(&logged.path()).map(String::as_str);
-        own.or_else(|| self.on_branch(logged))
+        own.or_else(|| self.branch_commit(logged))
     }
 
     /// Returns the entries that the same commit of the current branch added, in the order of the log.
-    fn added_together<'l>(&self, log: &'l Log, logged: &NumberedEntry) -> Vec<&'l NumberedEntry> {
-        let commit = self.on_branch(logged);
+    fn entries_added_with<'l>(&self, log: &'l Log, logged: &NumberedEntry) -> Vec<&'l NumberedEntry> {
+        let commit = self.branch_commit(logged);
         let entries = log.entries.iter().filter(|other| other.entry.action != REFUSED);
-        entries.filter(|other| self.on_branch(other) == commit).collect()
+        entries.filter(|other| self.branch_commit(other) == commit).collect()
     }
 }
 
@@ -116,14 +116,14 @@ impl RollbackTarget {
             )
             .with_help("`formulac log` lists the entries that changed something, with their numbers"));
         }
-        let Some(on_branch) = commits.on_branch(logged) else {
+        let Some(branch_commit) = commits.branch_commit(logged) else {
             return Err(Failure::new(
                 Exit::Failed,
                 format!("no commit in this clone has the entry {}", logged.number),
             )
             .with_help("run `git fetch --unshallow` to get the complete history"));
         };
-        let commit = commit_after_entry(log, repository, commits, (logged, on_branch))?;
+        let commit = commit_after_entry(log, repository, commits, (logged, branch_commit))?;
         let entry = &logged.entry;
         Ok(Self {
             name: format!("entry {}", logged.number),
@@ -157,17 +157,17 @@ fn commit_after_entry(
     log: &Log,
     repository: &Repository,
     commits: &EntryCommits,
-    (logged, on_branch): (&NumberedEntry, &str),
+    (logged, branch_commit): (&NumberedEntry, &str),
 ) -> Result<String, Failure> {
-    let together = commits.added_together(log, logged);
+    let together = commits.entries_added_with(log, logged);
     let later = together.iter().skip_while(|other| other.hash != logged.hash).skip(1);
     let later: BTreeSet<String> = later.map(|other| other.path()).collect();
     if later.is_empty() {
-        return Ok(on_branch.to_owned());
+        return Ok(branch_commit.to_owned());
     }
-    let mut expected = entries_in_commit(repository, on_branch)?;
+    let mut expected = entries_in_commit(repository, branch_commit)?;
     expected.retain(|path| !later.contains(path));
-    if let Some(commit) = commits.of_push(logged)
+    if let Some(commit) = commits.push_commit(logged)
         && entries_in_commit(repository, commit)? == expected
     {
         return Ok(commit.to_owned());
@@ -175,12 +175,14 @@ fn commit_after_entry(
     let numbers: Vec<String> = together.iter().map(|other| other.number.to_string()).collect();
     let message = format!(
         "the commit {} added the entries {}, so the state after entry {} is not known",
-        on_branch.get(..7).unwrap_or(on_branch),
+        branch_commit.get(..7).unwrap_or(branch_commit),
         join_words(&numbers, "and"),
         logged.number
     );
     let is_before = |other: &&NumberedEntry| {
-        other.entry.action != REFUSED && expected.contains(&other.path()) && commits.on_branch(other) != Some(on_branch)
+        other.entry.action != REFUSED
+            && expected.contains(&other.path())
+            && commits.branch_commit(other) != Some(branch_commit)
     };
     let before = log.entries.iter().rfind(is_before).map(|other| other.number);
     let last = together.last().map(|other| other.number);

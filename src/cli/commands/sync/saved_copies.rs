@@ -13,13 +13,13 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Folder with the copies.
-const FOLDER: &str = ".formulac/local/undone";
+const SAVED_COPIES_FOLDER: &str = ".formulac/local/undone";
 
 /// Reports the path of the copy of a text, and returns the change that writes the copy. `None` if the copy exists.
 pub fn save_copy(session: &Session, workspace: &Workspace, path: &str, text: &str) -> Option<TextChange> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let hash = content_hash(text.as_bytes());
-    let copy = format!("{FOLDER}/{}-{name}", hash.get(..8).unwrap_or_default());
+    let copy = format!("{SAVED_COPIES_FOLDER}/{}-{name}", hash.get(..8).unwrap_or_default());
     session.report_action(&format!("the previous version is saved to {copy}"));
     let is_new = read_project_file(&workspace.root, &copy).is_none();
     is_new.then(|| TextChange::new(&copy, None, Some(text.to_owned())))
@@ -41,7 +41,7 @@ pub fn save_lost_comments(session: &Session, workspace: &Workspace, changes: &[T
         if lost.is_empty() {
             continue;
         }
-        let committed = Repository::committed_if_different(&workspace.root, &change.path);
+        let committed = Repository::committed_version_if_changed(&workspace.root, &change.path);
         let committed = committed.flatten().unwrap_or_default();
         let is_lost = lost.iter().any(|comment| !committed.contains(comment));
         if is_lost && is_uncommitted(workspace, &change.path) {

@@ -28,7 +28,7 @@ pub fn mark_upgraded_models(workspace: &Workspace, planned_models: &mut PlannedM
     if candidates.is_empty() {
         return;
     }
-    let versions = other_versions(workspace, planned_models, &candidates);
+    let versions = differing_push_versions(workspace, planned_models, &candidates);
     candidates.retain(|model| versions.contains_key(model));
     let others = planned_models.plan.models.iter().map(|plan| &plan.model);
     let others: Vec<String> = others.filter(|model| !candidates.contains(*model)).cloned().collect();
@@ -57,7 +57,7 @@ fn has_same_source(plan: &ModelPlan, planned_models: &PlannedModels, states: &Mo
 
 /// Returns the versions of formulac that pushed these models, if they differ from this version, and if neither the
 /// settings nor the models' entries in `known.yml` have changed since that push.
-fn other_versions(
+fn differing_push_versions(
     workspace: &Workspace,
     planned_models: &PlannedModels,
     candidates: &BTreeSet<String>,
@@ -66,7 +66,7 @@ fn other_versions(
     let Ok(repository) = Repository::find(&workspace.root) else {
         return versions;
     };
-    let settings = read_project_file(&workspace.root, project::FILE).map(|text| text.replace('\r', ""));
+    let settings = read_project_file(&workspace.root, project::PROJECT_FILE).map(|text| text.replace('\r', ""));
     let planned = planned_models
         .plan
         .known
@@ -82,7 +82,7 @@ fn other_versions(
             continue;
         };
         let at_push = |path: &str| repository.run_git(&["show", &format!("{commit}:./{path}")]).ok();
-        if at_push(project::FILE).map(|text| text.replace('\r', "")) != settings {
+        if at_push(project::PROJECT_FILE).map(|text| text.replace('\r', "")) != settings {
             continue;
         }
         let before = read_facts(at_push(KNOWN));

@@ -93,7 +93,7 @@ impl ModelComparer<'_> {
             evidence: VerificationEvidence::new(name, subject.path, subject.text),
             compared: Vec::new(),
             timing: Timing::default(),
-            last_seconds: None,
+            previous_query_seconds: None,
             budget_seconds: None,
             over_budget: Vec::new(),
             build_states: Vec::new(),
@@ -288,7 +288,7 @@ impl VerificationResult {
     /// Adds the result of a comparison to the evidence, or the reason why the comparison was impossible.
     fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
-        self.compared.push(super::ComparedColumn::default());
+        self.compared.push(super::ComparisonDetails::default());
     }
 }
 

@@ -21,10 +21,10 @@ pub struct EnvironmentBuilds<'k> {
     manifest: Option<&'k Manifest>,
     /// Indexes of the parents of each node in the manifest.
     parents: Vec<Vec<usize>>,
-    environments: Vec<EnvironmentArtifacts>,
+    environments: Vec<EnvironmentRunResults>,
 }
 
-struct EnvironmentArtifacts {
+struct EnvironmentRunResults {
     environment: Option<String>,
     /// Last result of each model, by name.
     builds: BTreeMap<String, LastBuild>,
@@ -39,11 +39,11 @@ struct LastBuild {
     seconds: Option<f64>,
 }
 
-impl EnvironmentArtifacts {
+impl EnvironmentRunResults {
     fn new(environment: Option<&str>, artifacts: RunArtifacts) -> Self {
         let mut builds = BTreeMap::new();
         for (id, last) in last_results(&artifacts.runs) {
-            let Some(model) = model_of_id(id) else { continue };
+            let Some(model) = model_name_from_id(id) else { continue };
             let result = last.result;
             let duration = result.execute.map(|span| span.duration().as_secs_f64());
             let seconds = duration.or(result.execution_time);
@@ -96,7 +96,7 @@ impl<'k> EnvironmentBuilds<'k> {
             .find(|candidate| Some(candidate.name.as_str()) == environment);
         let own_folder = environment::last_run_folder(&workspace.root, &target, selected_environment);
         let artifacts = last_run::read_last_run(&workspace.root, dbt, &own_folder)?;
-        let mut environments = vec![EnvironmentArtifacts::new(environment, artifacts)];
+        let mut environments = vec![EnvironmentRunResults::new(environment, artifacts)];
         for other in all_environments
             .iter()
             .filter(|candidate| Some(candidate.name.as_str()) != environment)
@@ -104,7 +104,7 @@ impl<'k> EnvironmentBuilds<'k> {
             let folder = folder_of(other);
             if folder.is_dir() {
                 let artifacts = last_run::read_last_run(&workspace.root, dbt, &folder)?;
-                environments.push(EnvironmentArtifacts::new(Some(&other.name), artifacts));
+                environments.push(EnvironmentRunResults::new(Some(&other.name), artifacts));
             }
         }
         let manifest = workspace.manifest()?;
@@ -120,7 +120,7 @@ impl<'k> EnvironmentBuilds<'k> {
 
     /// Returns the state of a model in each environment that has artifacts. The current environment comes first.
     pub fn build_states(&self, model: &str) -> Vec<BuildState> {
-        let standing = |artifacts: &EnvironmentArtifacts| {
+        let standing = |artifacts: &EnvironmentRunResults| {
             let last = artifacts.builds.get(model);
             BuildState {
                 environment: artifacts.environment.clone(),
@@ -139,7 +139,7 @@ impl<'k> EnvironmentBuilds<'k> {
     fn stalest_source(&self, model: &str, results: &SourceResults) -> Option<FreshnessSource> {
         let manifest = self.manifest?;
         let mut nodes = manifest.nodes.iter();
-        let start = nodes.position(|node| model_of_id(&node.unique_id) == Some(model))?;
+        let start = nodes.position(|node| model_name_from_id(&node.unique_id) == Some(model))?;
         let (mut seen, mut waiting) = (vec![false; manifest.nodes.len()], vec![start]);
         let mut worst: Option<(u8, &SourceResult, String)> = None;
         while let Some(index) = waiting.pop() {
@@ -183,7 +183,7 @@ impl<'k> EnvironmentBuilds<'k> {
 }
 
 /// Returns the name of the model with this node id. The id may also be the id of one of the model's versions.
-fn model_of_id(id: &str) -> Option<&str> {
+fn model_name_from_id(id: &str) -> Option<&str> {
     id.strip_prefix("model.")?.split('.').nth(1)
 }
 

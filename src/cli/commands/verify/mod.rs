@@ -24,7 +24,7 @@ use crate::cli::commands::sync::create_local_folder;
 use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::knowledge::{self, DataFileContext, FactPrecedence};
 use crate::cli::progress;
 use crate::cli::project;
@@ -34,7 +34,7 @@ use crate::cli::spec::{self, Spec, SpecPaths};
 use crate::cli::workspace::Workspace;
 use comparing::{ModelComparer, SpecToVerify};
 use freshness::{BuildState, EnvironmentBuilds};
-use run_comparisons::ComparedColumn;
+use run_comparisons::ComparisonDetails;
 
 /// Tags that mark a column as personal even if the project does not inherit these tags. The values of such a column are
 /// never written to a file.
@@ -44,11 +44,11 @@ const PERSONAL_TAGS: [&str; 2] = ["pii", "PII"];
 pub struct VerificationResult {
     pub evidence: VerificationEvidence,
     /// Comparisons with their rows, in the order of the evidence's proofs.
-    pub compared: Vec<ComparedColumn>,
+    pub compared: Vec<ComparisonDetails>,
     /// Durations of the verification and of the build.
     pub timing: Timing,
     /// Duration of the formula's query in the previous verification.
-    pub last_seconds: Option<f64>,
+    pub previous_query_seconds: Option<f64>,
     /// Time limit for the formula's query and for the build.
     pub budget_seconds: Option<f64>,
     /// Sentences about exceeded time limits.
@@ -126,7 +126,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         session.report(&faulty);
     }
     let models = models_to_verify(&specs, &spec_indices)?;
-    engine.read_only(&tables_read(&models));
+    engine.retain_tables(&tables_read(&models));
     let environment = match &engine {
         Engine::Dbt(_) => environment::selected_environment(&session.global, &workspace.project)?,
         _ => None,
@@ -172,7 +172,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
             subject,
             environment.as_ref().map(|environment| environment.name.as_str()),
         );
-        verified.last_seconds = last_seconds(&workspace, &verified.evidence);
+        verified.previous_query_seconds = previous_query_seconds(&workspace, &verified.evidence);
         check_budget(verified, subject.compiled, args)?;
     }
     if !args.no_evidence {
@@ -187,7 +187,7 @@ fn named_specs(session: &Session, target: &TargetOptions, args: &VerifyArgs) -> 
     Ok(match args.selection.selects_all_models() {
         true => args.specs.clone(),
         false => {
-            let paths = Generation::selected_specs(session, target, &args.selection)?;
+            let paths = CompiledProject::selected_specs(session, target, &args.selection)?;
             if paths.is_empty() {
                 return Err(Failure::new(Exit::Usage, "no spec to verify is selected"));
             }
@@ -347,7 +347,7 @@ fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
 
 /// Returns the duration of the formula's query in the previous verification, in the same environment and with the
 /// same engine.
-fn last_seconds(workspace: &Workspace, evidence: &VerificationEvidence) -> Option<f64> {
+fn previous_query_seconds(workspace: &Workspace, evidence: &VerificationEvidence) -> Option<f64> {
     let text = read_text(workspace.root.join(Timing::timing_path(&evidence.model))).ok()?;
     let last = Timing::from_text(&text)?;
     let is_same = last.environment == evidence.environment && last.engine == evidence.engine;

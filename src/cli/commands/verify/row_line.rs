@@ -5,15 +5,15 @@ use formulac::sync::Proof;
 use formulac::verify::RowDifference;
 
 /// Maximum number of characters shown per value.
-const LONGEST: usize = 60;
+const MAX_VALUE_LENGTH: usize = 60;
 /// Placeholder for a hidden value.
-const HIDDEN: &str = "(hidden)";
+const HIDDEN_PLACEHOLDER: &str = "(hidden)";
 
 /// Formats a row, such as `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are the compared columns.
 pub fn format_row(row: &RowDifference, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
     let value = |column: &str, value: &Option<String>| {
         if is_hidden(column) {
-            HIDDEN.to_owned()
+            HIDDEN_PLACEHOLDER.to_owned()
         } else {
             display_value(value.as_deref())
         }
@@ -62,7 +62,7 @@ fn display_value(value: Option<&str>) -> String {
 
 fn shorten_text(text: &str) -> String {
     let text = escape_hidden(text).replace('\n', "↵").replace('\t', " ");
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(MAX_VALUE_LENGTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }

@@ -8,12 +8,12 @@ use formulac::sync::{Proof, Verdict};
 use formulac::verify::{Comparison, ComparisonReader, Counts, RowDifference};
 
 use super::row_line;
-use crate::cli::engine::{Answer, Engine, EngineRequest};
+use crate::cli::engine::{Engine, EngineRequest, QueryResult};
 use crate::cli::exit::Failure;
 
 /// Result of a comparison: the columns, and the rows that differ.
 #[derive(Default)]
-pub struct ComparedColumn {
+pub struct ComparisonDetails {
     /// Compared columns.
     pub columns: Vec<String>,
     pub rows: Vec<RowDifference>,
@@ -38,7 +38,7 @@ pub struct RowPair {
 #[derive(Default)]
 pub struct ComparisonResult {
     pub proof: Proof,
-    pub compared: ComparedColumn,
+    pub compared: ComparisonDetails,
     /// Engine that ran the comparison. Empty if no engine ran it.
     pub engine: String,
     /// Duration of the measured query, in seconds.
@@ -46,8 +46,8 @@ pub struct ComparisonResult {
 }
 
 /// Names of the queries, for messages.
-const COUNTS: &str = "row counts, sums and differences";
-const ROWS: &str = "the rows that differ";
+const COUNTS_SUBJECT: &str = "row counts, sums and differences";
+const ROWS_SUBJECT: &str = "the rows that differ";
 
 /// Runs comparisons on an engine.
 pub struct ComparisonRunner<'j> {
@@ -69,14 +69,14 @@ impl ComparisonRunner<'_> {
         let requests = pairs
             .iter()
             .zip(&counts)
-            .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS, 1, pair.timed.as_deref()));
+            .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS_SUBJECT, 1, pair.timed.as_deref()));
         let answers = self
             .engine
             .answers(&requests.collect::<Vec<_>>(), self.typed, on_progress)?;
         let mut results: Vec<ComparisonResult> = pairs
             .iter()
             .zip(answers)
-            .map(|(pair, answer)| compare_counts(pair, answer_or_message(answer)))
+            .map(|(pair, answer)| compare_counts(pair, result_or_message(answer)))
             .collect();
         let differing: Vec<(&RowPair, &mut ComparisonResult)> = pairs
             .iter()
@@ -90,12 +90,12 @@ impl ComparisonRunner<'_> {
         let requests = differing
             .iter()
             .zip(&rows)
-            .map(|((pair, _), sql)| self.comparison_queries(pair, sql, ROWS, self.limit, None));
+            .map(|((pair, _), sql)| self.comparison_queries(pair, sql, ROWS_SUBJECT, self.limit, None));
         let answers = self.engine.answers(&requests.collect::<Vec<_>>(), self.typed, || ())?;
         for ((pair, result), answer) in differing.into_iter().zip(answers) {
             // The counts are valid even if no rows can be shown.
-            if let Ok(answer) = answer_or_message(answer) {
-                result.show_rows(pair, &answer);
+            if let Ok(answer) = result_or_message(answer) {
+                result.add_differing_rows(pair, &answer);
             }
         }
         Ok(results)
@@ -135,7 +135,7 @@ impl ComparisonRunner<'_> {
 }
 
 /// Returns the counts of a comparison, or the reason why counts are not available.
-fn compare_counts(pair: &RowPair, answer: Result<Answer, String>) -> ComparisonResult {
+fn compare_counts(pair: &RowPair, answer: Result<QueryResult, String>) -> ComparisonResult {
     let unproven = |why: String| {
         let mut result = ComparisonResult {
             proof: pair.proof.clone(),
@@ -171,9 +171,9 @@ fn compare_counts(pair: &RowPair, answer: Result<Answer, String>) -> ComparisonR
     };
     proof.counts = remove_hidden_differences(counts, &pair.hidden);
     let columns = comparison.columns().into_iter().map(str::to_owned).collect();
-    let compared = ComparedColumn {
+    let compared = ComparisonDetails {
         columns,
-        ..ComparedColumn::default()
+        ..ComparisonDetails::default()
     };
     ComparisonResult {
         proof,
@@ -196,7 +196,7 @@ fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> C
 }
 
 impl ComparisonResult {
-    fn show_rows(&mut self, pair: &RowPair, answer: &Answer) {
+    fn add_differing_rows(&mut self, pair: &RowPair, answer: &QueryResult) {
         let row = |row: &Vec<Option<String>>| pair.comparison.parse_row(|name| answer.value(row, name));
         self.compared.rows = answer.rows.iter().filter_map(row).collect();
         self.compared.more = answer.more;
@@ -208,7 +208,7 @@ impl ComparisonResult {
 }
 
 /// Returns the result, or the error message as a string.
-fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
+fn result_or_message(answer: Result<QueryResult, Failure>) -> Result<QueryResult, String> {
     answer.map_err(|failure| match failure {
         Failure::Found(diagnostics) => {
             let message = diagnostics

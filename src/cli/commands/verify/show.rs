@@ -7,7 +7,7 @@ use formulac_syntax::text::format_count;
 use serde_json::{Map, Value, json};
 
 use super::freshness::BuildState;
-use super::run_comparisons::ComparedColumn;
+use super::run_comparisons::ComparisonDetails;
 use super::{VerificationResult, row_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::artifacts::format_timestamp;
@@ -51,7 +51,7 @@ fn format_verification_results(results: &[VerificationResult]) -> String {
     let mut out = String::new();
     for verified in results {
         let name = escape_hidden(&verified.evidence.model);
-        let (own_facts, others) = fact_lines(verified);
+        let (own_facts, others) = timing_and_build_lines(verified);
         let mut own_text = own_facts
             .into_iter()
             .map(|fact| format!(" · {fact}"))
@@ -86,7 +86,7 @@ fn format_verification_results(results: &[VerificationResult]) -> String {
     out
 }
 
-fn proofs_with_columns(verified: &VerificationResult) -> impl Iterator<Item = (&Proof, &ComparedColumn)> {
+fn proofs_with_columns(verified: &VerificationResult) -> impl Iterator<Item = (&Proof, &ComparisonDetails)> {
     verified.evidence.proofs.iter().zip(&verified.compared)
 }
 
@@ -136,11 +136,11 @@ fn problem_lines(verified: &VerificationResult) -> Vec<String> {
 }
 
 /// Returns messages about the duration and the build in the current environment, and messages about other environments.
-fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
+fn timing_and_build_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
     let mut facts = Vec::new();
     if let Some(seconds) = verified.timing.formula_seconds {
         let last = verified
-            .last_seconds
+            .previous_query_seconds
             .map(|last| format!(", {last:.2} s last time"))
             .unwrap_or_default();
         facts.push(format!("takes {seconds:.2} s{last}"));
@@ -241,7 +241,7 @@ fn to_markdown(results: &[VerificationResult]) -> String {
         for fault in problem_lines(verified) {
             out.push_str(&format!("- **{}**\n", markdown::escape_markdown(&fault)));
         }
-        let (own_facts, others) = fact_lines(verified);
+        let (own_facts, others) = timing_and_build_lines(verified);
         let facts: Vec<String> = own_facts
             .iter()
             .chain(&others)
@@ -282,7 +282,7 @@ fn verified_json(verified: &VerificationResult) -> Value {
         "comparisons": comparisons,
         "seconds": {
             "formula": verified.timing.formula_seconds,
-            "last": verified.last_seconds,
+            "last": verified.previous_query_seconds,
             "build": verified.timing.build_seconds,
             "budget": verified.budget_seconds,
         },
@@ -292,7 +292,7 @@ fn verified_json(verified: &VerificationResult) -> Value {
 }
 
 /// Returns a comparison as JSON.
-pub fn comparison_json(proof: &Proof, compared: &ComparedColumn) -> Value {
+pub fn comparison_json(proof: &Proof, compared: &ComparisonDetails) -> Value {
     let counts = &proof.counts;
     let column = |column: &ColumnCounts| {
         let mut object = json!({"column": column.column, "differing": column.differing, "greatest": column.greatest});

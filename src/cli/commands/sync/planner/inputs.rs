@@ -10,7 +10,7 @@ use super::moved_files::follow_moved_files;
 use super::states::{ModelState, ModelStates, read_states, require_specs_of_states};
 use super::tools::PlannerTools;
 use crate::cli::exit::Failure;
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::models::CompiledModel;
 use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::session::Session;
@@ -73,7 +73,7 @@ impl ModelInputs {
     }
 
     /// Adds the former paths of moved files to a plan, because a commit must remove the files at these paths.
-    pub fn add_old_paths(&self, plan: &mut ModelPlan) {
+    pub fn add_former_paths(&self, plan: &mut ModelPlan) {
         if plan.action != Action::Nothing && plan.action != Action::Keep {
             let old_paths = self.old_paths.get(&plan.model);
             plan.paths.extend(old_paths.into_iter().flatten().cloned());
@@ -123,13 +123,16 @@ fn current_model_files(
 }
 
 /// Returns the generated files and definitions by model.
-pub fn current_specs_by_model(workspace: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, CurrentSpec> {
+pub fn current_specs_by_model(
+    workspace: &Workspace,
+    generation: &CompiledProject<'_>,
+) -> BTreeMap<String, CurrentSpec> {
     let (models, tests) = workspace.output_folders();
     let current_spec = |model: &CompiledModel| {
         let built = model.files.as_ref()?;
         let text = &generation.diagnostics.get(model.spec)?.text;
         let mut ours = CurrentSpec::new(&model.path, text, built.compiled.clone(), &models, &tests)?;
-        ours.files = generation.moved.update_keys(ours.files);
+        ours.files = generation.moved.rekey_by_current_path(ours.files);
         Some((model.name.clone(), ours))
     };
     generation.models.iter().filter_map(current_spec).collect()

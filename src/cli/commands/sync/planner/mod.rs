@@ -22,7 +22,7 @@ use super::{omni, read_project_file, version_upgrade};
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::knowledge::{FactPrecedence, changed_facts};
 use crate::cli::models::CompiledModel;
 use crate::cli::session::Session;
@@ -70,7 +70,7 @@ impl PlannedModels {
 
     /// Returns whether the specs have errors after they were compiled again, and reports these errors instead of the
     /// diagnostics so far.
-    fn has_new_errors(&mut self, generation: &Generation<'_>) -> bool {
+    fn has_new_errors(&mut self, generation: &CompiledProject<'_>) -> bool {
         let has_errors = Exit::from_failures(&generation.diagnostics) != Exit::Done;
         if has_errors {
             self.diagnostics.clone_from(&generation.diagnostics);
@@ -119,12 +119,12 @@ pub fn plan_with_facts(
     let target = TargetOptions::default();
     let new_compiler = || workspace.compiler_with(session, &target, workspace.dialect(&target)?, first);
     let mut compiler = new_compiler()?;
-    let mut generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+    let mut generation = CompiledProject::new(workspace, &compiler, workspace.sources()?, || {})?;
     let chosen = (!selection.selects_all_models())
         .then(|| generation.select_models(session, selection))
         .transpose()?;
     if let Some(chosen) = &chosen {
-        generation.drop_other_diagnostics(chosen);
+        generation.retain_selected_diagnostics(chosen);
     }
     let chosen_names: Option<BTreeSet<String>> = chosen.as_ref().map(|chosen| {
         let models = generation.models.iter().zip(&chosen.models);
@@ -145,7 +145,7 @@ pub fn plan_with_facts(
     if selection.selects_all_models() && !described.columns.is_empty() {
         let _ = workspace.described.set(described.columns.clone());
         compiler = new_compiler()?;
-        generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+        generation = CompiledProject::new(workspace, &compiler, workspace.sources()?, || {})?;
         if planned_models.has_new_errors(&generation) {
             return Ok(planned_models);
         }
@@ -167,7 +167,7 @@ pub fn plan_with_facts(
     if !replaced.is_empty() {
         generation = generate_with_texts(workspace, &compiler, &replaced)?;
         if let Some(chosen) = &chosen {
-            generation.drop_other_diagnostics(chosen);
+            generation.retain_selected_diagnostics(chosen);
         }
         if planned_models.has_new_errors(&generation) {
             explain_new_errors(workspace, &replaced, &mut planned_models.diagnostics);
@@ -186,7 +186,7 @@ pub fn plan_with_facts(
     let mut plans = ModelPlan::for_models(&models.collect::<Vec<_>>(), || tools.as_tools().compiler);
     let moves = generation.moved.moves_out_of_former_folders();
     for plan in &mut plans {
-        inputs.add_old_paths(plan);
+        inputs.add_former_paths(plan);
         plan.record_descriptions(&described.spec_views);
         move_out_of_former_folders(plan, &moves, &inputs);
         if let Some(RestoredState { text_on_disk, text }) = inputs.restored_states.get(&plan.model) {
@@ -249,8 +249,11 @@ fn separate_omni_repository(
 }
 
 /// Returns the change to `known.yml` or, if the file is already up to date, the file's uncommitted change.
-fn plan_known_facts(workspace: &Workspace, generation: &Generation<'_>) -> Result<Option<KnownFactsChange>, Failure> {
-    Ok(generation.plan_known_file()?.and_then(|(planned_file, facts)| {
+fn plan_known_facts(
+    workspace: &Workspace,
+    generation: &CompiledProject<'_>,
+) -> Result<Option<KnownFactsChange>, Failure> {
+    Ok(generation.plan_known_yml()?.and_then(|(planned_file, facts)| {
         let path = workspace.relative_path(&planned_file.path);
         let before = read_project_file(&workspace.root, &path);
         let file = TextChange::new(&path, before, Some(planned_file.text));
@@ -258,7 +261,7 @@ fn plan_known_facts(workspace: &Workspace, generation: &Generation<'_>) -> Resul
             return Some(KnownFactsChange { file, facts });
         }
         // The push only commits the file, because `generate` or `plan` has already written it.
-        let committed = Repository::committed_if_different(&workspace.root, &path)?;
+        let committed = Repository::committed_version_if_changed(&workspace.root, &path)?;
         let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
         Some(KnownFactsChange { file, facts })
     }))
@@ -275,7 +278,7 @@ fn find_exposures(session: &Session, workspace: &Workspace, plan: &mut Plan) -> 
     if let (Some(artifacts), Some(_)) = (workspace.artifacts()?, changed.peek()) {
         let graph = ExposureGraph::new(&artifacts.manifest);
         if graph.has_exposures() {
-            artifacts.report_age(session, workspace.dbt.as_ref());
+            artifacts.report_manifest_age(session, workspace.dbt.as_ref());
         }
         changed.for_each(|(model, effects)| effects.exposures = graph.exposures_of(model));
     } else if workspace.dbt.is_none() {
@@ -289,7 +292,7 @@ fn find_exposures(session: &Session, workspace: &Workspace, plan: &mut Plan) -> 
 pub fn generated_files(session: &Session, workspace: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
     let target = TargetOptions::default();
     let compiler = workspace.compiler(session, &target, workspace.dialect(&target)?)?;
-    let generation = Generation::new(workspace, &compiler, workspace.sources()?, || {})?;
+    let generation = CompiledProject::new(workspace, &compiler, workspace.sources()?, || {})?;
     if Exit::from_failures(&generation.diagnostics) != Exit::Done {
         return Err(Failure::Found(generation.diagnostics));
     }
@@ -313,14 +316,14 @@ fn generate_with_texts<'p>(
     workspace: &'p Workspace,
     compiler: &Compiler,
     replaced: &BTreeMap<&str, &str>,
-) -> Result<Generation<'p>, Failure> {
+) -> Result<CompiledProject<'p>, Failure> {
     let mut sources = workspace.sources()?;
     for (source, path) in &mut sources {
         if let Some(text) = path.as_deref().and_then(|path| replaced.get(path)) {
             source.text = (*text).to_owned();
         }
     }
-    Generation::new(workspace, compiler, sources, || {})
+    CompiledProject::new(workspace, compiler, sources, || {})
 }
 
 /// Explains errors in specs that read a model with edited files: `check` does not report them, because only the plan

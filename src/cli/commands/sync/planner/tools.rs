@@ -6,7 +6,7 @@ use formulac::decompile::Decompiler;
 use formulac::sync::ReconcileTools;
 use formulac::{CompiledSpec, Compiler};
 
-use crate::cli::generation::Generation;
+use crate::cli::generation::CompiledProject;
 use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::workspace::Workspace;
 
@@ -21,7 +21,7 @@ pub struct PlannerTools {
 }
 
 impl PlannerTools {
-    pub fn new(workspace: &Workspace, compiler: &Compiler, generation: &Generation<'_>) -> Self {
+    pub fn new(workspace: &Workspace, compiler: &Compiler, generation: &CompiledProject<'_>) -> Self {
         Self {
             compiler: compiler.clone(),
             models: generation.compiled_specs().cloned().collect(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use formulac::sync::{CurrentSpec, ModelPlan};
 
 use super::super::repository::Repository;
-use crate::cli::models::CompiledSet;
+use crate::cli::models::CompiledMetricSet;
 use crate::cli::workspace::Workspace;
 
 /// Adds uncommitted edits, such as comments in generated files, to the plans if the edits require no other change. If
@@ -14,7 +14,7 @@ use crate::cli::workspace::Workspace;
 pub fn add_uncommitted_edits(
     workspace: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
-    sets: &[CompiledSet],
+    sets: &[CompiledMetricSet],
     plans: Vec<ModelPlan>,
 ) -> (Vec<ModelPlan>, Vec<String>) {
     let files = |plan: &ModelPlan| -> Vec<String> {

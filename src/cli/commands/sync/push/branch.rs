@@ -4,7 +4,7 @@ use formulac::sync::{Plan, content_hash};
 use jiff::Timestamp;
 
 use super::super::repository::Repository;
-use super::saved_plan::plan_file;
+use super::saved_plan::saved_plan_json;
 use crate::cli::args::Selection;
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure};
@@ -41,7 +41,7 @@ impl PushBranch {
         let required = required_branch(workspace, repository, environment)?;
         let other_branch = required.as_deref().filter(|name| *name != now);
         if environment.is_reviewed() {
-            let hash = content_hash(plan_file(plan, &Selection::default()).to_string().as_bytes());
+            let hash = content_hash(saved_plan_json(plan, &Selection::default()).to_string().as_bytes());
             let name = format!("{}{}", branch_prefix(environment), hash.get(..8).unwrap_or_default());
             let taken = repository.has_branch(&name)?;
             let begins = if taken {

@@ -4,14 +4,14 @@ use formulac::diag::lists::and_more;
 use formulac::sync::{Action, ModelPlan, Plan};
 use formulac_syntax::text::one_line;
 
-use super::super::apply::TRAILER;
+use super::super::apply::ENTRY_TRAILER;
 use crate::cli::health::list_names;
 
 /// Maximum number of changes that a commit message lists.
 const MAX_LISTED_CHANGES: usize = 100;
 
 /// Prefix of the log line for the file of a metric set that a push commits.
-pub const METRIC_SET: &str = "metric set: ";
+pub const METRIC_SET_PREFIX: &str = "metric set: ";
 
 /// Formats the changes: one line per model and per definition. Omits models for which the push only keeps manual edits.
 pub fn change_lines(plan: &Plan) -> Vec<String> {
@@ -31,7 +31,7 @@ pub fn change_lines(plan: &Plan) -> Vec<String> {
                 facts => format!("known: {} changes", facts.len()),
             }),
     );
-    lines.extend(plan.metric_sets.iter().map(|path| format!("{METRIC_SET}{path}")));
+    lines.extend(plan.metric_sets.iter().map(|path| format!("{METRIC_SET_PREFIX}{path}")));
     lines
 }
 
@@ -80,5 +80,5 @@ pub fn push_title(plan: &Plan) -> String {
 pub fn commit_message(title: &str, lines: &[String], entry: &str) -> String {
     let mut listed: Vec<String> = lines.iter().take(MAX_LISTED_CHANGES).cloned().collect();
     listed.extend(and_more(lines.len(), MAX_LISTED_CHANGES));
-    format!("{title}\n\n{}\n\n{TRAILER}: {entry}\n", listed.join("\n"))
+    format!("{title}\n\n{}\n\n{ENTRY_TRAILER}: {entry}\n", listed.join("\n"))
 }

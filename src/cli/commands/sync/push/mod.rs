@@ -25,12 +25,12 @@ use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::workspace::Workspace;
 
 use message::change_lines;
-use saved_plan::{read_plan, require_same_plan, saved_selection};
+use saved_plan::{read_saved_plan, require_same_plan, saved_selection};
 
 pub use branch::{PushBranch, find_wrong_branch, require_environment_branch};
 pub use commit::{CreatedOmniCommit, PushAction, PushResult, Repositories, commit, with_link_targets};
-pub use message::{METRIC_SET, push_title};
-pub use saved_plan::plan_file;
+pub use message::{METRIC_SET_PREFIX, push_title};
+pub use saved_plan::saved_plan_json;
 
 pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let workspace = Workspace::find(session)?;
@@ -40,7 +40,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let _lock = ProjectLock::acquire(session, &workspace)?;
     let environment = environment::selected_environment(&session.global, &workspace.project)?;
     require_environment_branch(session, &workspace, &repository, environment.as_ref(), "push", true)?;
-    let saved_plan = args.plan.as_deref().map(read_plan).transpose()?;
+    let saved_plan = args.plan.as_deref().map(read_saved_plan).transpose()?;
     let selection = saved_plan
         .as_ref()
         .map_or_else(|| args.selection.clone(), saved_selection);
@@ -51,7 +51,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let (plan, diagnostics) = (&planned_models.plan, &planned_models.diagnostics);
     workspace.warn_of_unsearched_folders(session, Some(plan));
     if let (Some(path), Some(saved_plan)) = (&args.plan, &saved_plan) {
-        require_same_plan(path, saved_plan, &plan_file(plan, &selection))?;
+        require_same_plan(path, saved_plan, &saved_plan_json(plan, &selection))?;
     }
     show::report_missing_omni_commit(session, &planned_models);
     if !args.json {
@@ -164,7 +164,7 @@ pub fn report_obstacles(
 
 /// Warns if the project's settings are not committed. The push is complete at this point, even if git fails.
 fn warn_of_uncommitted_settings(session: &Session, workspace: &Workspace, repository: &Repository) {
-    let settings = [project::FILE, ".gitignore"].map(str::to_owned);
+    let settings = [project::PROJECT_FILE, ".gitignore"].map(str::to_owned);
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
     if !missing.is_empty() {
         let paths: Vec<String> = missing.iter().map(|path| workspace.display_path(path)).collect();
@@ -190,7 +190,7 @@ fn print_merge_request(
     write_all(
         &workspace.writable_folders()?,
         &[PlannedFile {
-            path: workspace.root.join(merge_request::FILE),
+            path: workspace.root.join(merge_request::MERGE_REQUEST_FILE),
             text: text.to_owned(),
         }],
     )?;

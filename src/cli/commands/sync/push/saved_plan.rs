@@ -12,7 +12,7 @@ use crate::cli::source::SourceText;
 
 /// Returns a plan as JSON for a later push, including the selection that the plan covers. Effects are omitted, because
 /// they depend on dbt's manifest, which does not influence the push.
-pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
+pub fn saved_plan_json(plan: &Plan, selection: &Selection) -> Value {
     let mut saved = plan.json();
     let models = saved
         .get_mut("models")
@@ -51,7 +51,7 @@ pub fn saved_selection(plan: &Value) -> Selection {
 }
 
 /// Reads a plan.
-pub fn read_plan(path: &Path) -> Result<Value, Failure> {
+pub fn read_saved_plan(path: &Path) -> Result<Value, Failure> {
     let source = SourceText::from_large_file(path, usize::MAX >> 1);
     if source.fault.is_some() {
         return Err(Failure::from_source(source));

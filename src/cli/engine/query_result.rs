@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 /// Result of a query, as returned by an engine.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct QueryResult {
     /// Name and version of the engine, for messages.
     pub engine: String,
     pub version: String,
-    pub columns: Vec<AnswerColumn>,
+    pub columns: Vec<ResultColumn>,
     /// Values in the engine's notation. `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
     /// Whether the query has more rows than requested.
@@ -20,12 +20,12 @@ pub struct Answer {
 
 /// A column of a query result.
 #[derive(Debug)]
-pub struct AnswerColumn {
+pub struct ResultColumn {
     pub name: String,
     pub ty: Type,
 }
 
-impl Answer {
+impl QueryResult {
     /// Keeps at most `limit` rows. The query requests one more row than `limit`, to determine whether there are more
     /// rows.
     pub fn with_limit(mut self, limit: u32) -> Self {
@@ -133,16 +133,16 @@ mod tests {
 
     #[test]
     fn an_extra_row_marks_the_result_as_truncated() {
-        let column = AnswerColumn {
+        let column = ResultColumn {
             name: "t".to_owned(),
             ty: Type::Timestamp,
         };
         let rows = vec![vec![Some("2024-01-31T10:00:00".to_owned())], vec![None]];
-        let answer = Answer {
+        let answer = QueryResult {
             engine: "E".to_owned(),
             columns: vec![column],
             rows,
-            ..Answer::default()
+            ..QueryResult::default()
         };
         let answer = answer.with_limit(1);
         assert_eq!(answer.rows, [[Some("2024-01-31 10:00:00".to_owned())]]);

@@ -11,7 +11,7 @@ use formulac::impact::{Graph, GraphSources, ImpactTarget, LineageCache, NameErro
 use formulac::{CompiledSpec, Compiler, Dialect, Project, SpecText};
 use formulac_syntax::text::format_count;
 
-use crate::cli::artifacts::TargetFolder;
+use crate::cli::artifacts::TargetArtifacts;
 use crate::cli::cache;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
@@ -31,7 +31,7 @@ pub struct ImpactContext {
     pub root: PathBuf,
     pub project: Project,
     pub dbt: Option<DbtProject>,
-    artifacts: Option<TargetFolder>,
+    artifacts: Option<TargetArtifacts>,
     nothing: Manifest,
     /// Facts from `known.yml`.
     committed: formulac::KnownFacts,
@@ -57,11 +57,11 @@ pub struct ImpactContext {
 pub enum NamedPart<'c> {
     /// Model, column or definition.
     Target(ImpactTarget),
-    Metric(KnownMetric<'c>),
+    Metric(ResolvedMetric<'c>),
 }
 
 /// Metric, or all metrics of a metric set.
-pub struct KnownMetric<'c> {
+pub struct ResolvedMetric<'c> {
     /// Compiled metric set.
     pub set: &'c CompiledSpec,
     /// Name of the metric set, or `set.metric`.
@@ -98,7 +98,7 @@ impl ImpactContext {
             cache::for_compiled_sql_and_column_names()
         };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
-        let artifacts = path.map(|path| TargetFolder::read_cached_parts(path, keep, &root));
+        let artifacts = path.map(|path| TargetArtifacts::read_cached_manifest_parts(path, keep, &root));
         let mut artifacts = artifacts
             .transpose()
             .map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?
@@ -107,14 +107,18 @@ impl ImpactContext {
             add_compiled_files(artifacts, dbt);
         }
         match &artifacts {
-            Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
+            Some(artifacts) => artifacts.report_manifest_age(session, dbt.as_ref()),
             None => {
                 session.warn("there is no dbt manifest, so only specs are known; run `dbt compile` to write one");
             }
         }
         // Read the catalog now, so that an error in it is reported immediately.
-        artifacts.as_ref().map(TargetFolder::catalog).transpose()?;
-        let results = artifacts.as_ref().map(TargetFolder::run_results).transpose()?.flatten();
+        artifacts.as_ref().map(TargetArtifacts::catalog).transpose()?;
+        let results = artifacts
+            .as_ref()
+            .map(TargetArtifacts::run_results)
+            .transpose()?
+            .flatten();
         let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
             let rows = last.result.failures.filter(|rows| *rows > 0);
             let rows = rows.map(|rows| format!(" ({})", format_count(rows, "row", "rows")));
@@ -198,7 +202,7 @@ impl ImpactContext {
             Ok(target) => return Ok(NamedPart::Target(target)),
             Err(fault) => fault,
         };
-        let of_file = self.name_of_file(session, name);
+        let of_file = self.node_name_of_file(session, name);
         if let Some(target) = of_file.and_then(|name| graph.resolve_target(&name).ok()) {
             return Ok(NamedPart::Target(target));
         }
@@ -216,7 +220,7 @@ impl ImpactContext {
     }
 
     /// Returns the name of the model with this spec, or the id of the model, seed or snapshot with this file.
-    fn name_of_file(&self, session: &Session, path: &str) -> Option<String> {
+    fn node_name_of_file(&self, session: &Session, path: &str) -> Option<String> {
         let path = project::path_in_project(Path::new(path), session.global.project_dir.as_deref())?;
         if let Some(spec) = self.specs.iter().find(|spec| spec.path == path) {
             return Some(spec.name.clone());
@@ -234,7 +238,7 @@ impl ImpactContext {
     /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the
     /// same without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set. Also
     /// `None` if a model has the same name as the metric set and the metric set does not contain the metric.
-    pub fn find_metric(&self, name: &str) -> Option<Result<KnownMetric<'_>, Failure>> {
+    pub fn find_metric(&self, name: &str) -> Option<Result<ResolvedMetric<'_>, Failure>> {
         let MetricName {
             prefix,
             set: set_name,
@@ -256,11 +260,11 @@ impl ImpactContext {
         let name = set.metric_set().unwrap_or_default();
         let Some(metric) = metric else {
             let name = name.to_owned();
-            return Some(Ok(KnownMetric { set, name, metrics }));
+            return Some(Ok(ResolvedMetric { set, name, metrics }));
         };
         let known_name = metrics.iter().find(|name| name.eq_ignore_ascii_case(metric)).copied();
         Some(match known_name {
-            Some(metric_name) => Ok(KnownMetric {
+            Some(metric_name) => Ok(ResolvedMetric {
                 set,
                 name: format!("{name}.{metric_name}"),
                 metrics: vec![metric_name],
@@ -275,7 +279,7 @@ impl ImpactContext {
 
     /// Returns the model columns that are computed from a metric, as `model.column`. A model that uses the metric in a
     /// condition, such as `having`, is also returned as a whole.
-    pub fn readers_of_metric(&self, metric: &KnownMetric<'_>) -> Vec<String> {
+    pub fn readers_of_metric(&self, metric: &ResolvedMetric<'_>) -> Vec<String> {
         let mut readers = Vec::new();
         for spec in &self.specs {
             let columns = spec.compiled.columns_of_metric(&metric.name);
@@ -326,7 +330,7 @@ fn unknown_name(message: String, name: &str, names: &[&str]) -> Failure {
 type ImpactFacts<'f> = (
     &'f Project,
     &'f formulac::KnownFacts,
-    Option<&'f TargetFolder>,
+    Option<&'f TargetArtifacts>,
     Option<Dialect>,
 );
 
@@ -335,12 +339,12 @@ fn build_compiler((project, committed, artifacts, dialect): ImpactFacts<'_>) -> 
     let facts = artifacts
         .and_then(|artifacts| artifacts.known_relations(dialect, None).ok())
         .unwrap_or_default();
-    knowledge::builder_with_known(project, dialect, committed.clone().merged_with(&facts)).build()
+    knowledge::builder_with_facts(project, dialect, committed.clone().merged_with(&facts)).build()
 }
 
 /// Returns the paths and contents of the project's specs. The list is empty if there is no specs folder.
 fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
-    let folder = root.join(project.specs().unwrap_or(project::SPECS));
+    let folder = root.join(project.specs().unwrap_or(project::DEFAULT_SPECS_FOLDER));
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
