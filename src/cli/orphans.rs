@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::{is_unmodified, spec_in_header};
-use formulac::sync::{PushState, STATES};
+use formulac::sync::{PushState, STATE_FOLDER};
 
 use super::folder;
 use super::moved_files::former_output_folders;
@@ -92,7 +92,7 @@ pub fn find_misplaced_files(workspace: &Workspace) -> MisplacedFiles {
 
 /// Returns the specs of the models that the last push wrote.
 fn read_pushed_specs(workspace: &Workspace) -> BTreeSet<String> {
-    let files = folder::read_yaml_files(&workspace.root.join(STATES));
+    let files = folder::read_yaml_files(&workspace.root.join(STATE_FOLDER));
     let states = files.iter().flat_map(|(_, text)| PushState::versions(text));
     states.map(|state| state.spec).collect()
 }

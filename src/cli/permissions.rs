@@ -1,7 +1,7 @@
 //! Maps each command to the right that it requires, and rejects commands that the user's role does not allow.
 
 use formulac::diag::lists::join_words;
-use formulac::sync::{LogEntry, REFUSED};
+use formulac::sync::{LogEntry, REFUSED_ACTION};
 use formulac::team::{Right, Role};
 use jiff::Timestamp;
 
@@ -227,7 +227,7 @@ pub fn log_refusal(
     // its position in the log.
     entry.timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.author);
-    entry.action = REFUSED.to_owned();
+    entry.action = REFUSED_ACTION.to_owned();
     entry.environment = environment
         .map(|environment| environment.name.clone())
         .unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Compiles the specs of a commit with the `known.yml` of the same commit or of another commit.
 
-use formulac::sync::KNOWN;
+use formulac::sync::KNOWN_FACTS_PATH;
 use formulac::{CompiledSpec, Compiler, Dialect, KnownFacts, Project, SpecText};
 
 use crate::cli::commands::sync::Repository;
@@ -67,7 +67,7 @@ pub fn read_project_at(repository: &Repository, commit: &str) -> Result<Project,
 /// Returns the parsed `known.yml` of a commit.
 pub fn known_facts_at_commit(repository: &Repository, commit: &str) -> Result<KnownFacts, Failure> {
     let text = repository
-        .file_contents_at_commit(commit, &[KNOWN.to_owned()])?
+        .file_contents_at_commit(commit, &[KNOWN_FACTS_PATH.to_owned()])?
         .pop()
         .flatten();
     Ok(text.map_or_else(

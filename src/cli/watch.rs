@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use super::commands::pull::pull_record_paths;
 use super::dbt_project;
 use super::exit::{Exit, Failure};
-use super::knowledge::KNOWN;
+use super::knowledge::KNOWN_FACTS_PATH;
 use super::omni_files::omni_paths;
 use super::project;
 use super::session::Session;
@@ -73,7 +73,10 @@ impl CommandInputs {
     /// Updates the recorded state of `known.yml`, so that the command's own changes to this file do not start the
     /// command again.
     fn ignore_own_changes(&self, before: &mut FileStates) {
-        let facts_files = self.workspace.iter().map(|workspace| workspace.root.join(KNOWN));
+        let facts_files = self
+            .workspace
+            .iter()
+            .map(|workspace| workspace.root.join(KNOWN_FACTS_PATH));
         for path in facts_files {
             match file_state(path.clone()) {
                 Some((path, state)) => drop(before.insert(path, state)),

@@ -4,20 +4,20 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression_text::ExpressionShape;
-use super::guard_positions::accepts_in_child;
+use super::guard_positions::accepts_guards_in_child;
 use super::guards::GuardSet;
 use super::parse::parse;
 use super::patterns::{Binding, PatternPart, SqlPattern, build_pattern};
-use super::probes::{Arg, ProbeFormula};
+use super::probes::{ProbeArg, ProbeFormula};
 use super::spellings::spellings;
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::check::is_iso_date;
 use crate::dbt::tokens::tokens;
 use crate::dialect::Dialect;
 
 /// Maximum number of subexpressions that are examined, including those of equivalent expressions.
-const MAX_EXAMINED: usize = 400;
+const MAX_EXAMINED_SUBEXPRESSIONS: usize = 400;
 /// Number of further rounds that match the spellings with subexpressions in which an operand was replaced by its
 /// equivalent.
 const MAX_ROUNDS: usize = 3;
@@ -53,11 +53,11 @@ pub(super) type ValueType = (Type, bool);
 
 /// Maps subexpressions to their equivalent expressions.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Alternatives {
+pub(super) struct EquivalentExpressions {
     equivalents_by_part: FxHashMap<SqlNodeId, Vec<(SqlNodeId, GuardSet)>>,
 }
 
-impl Alternatives {
+impl EquivalentExpressions {
     /// Returns the equivalents of a subexpression, each with the guards that it adds.
     pub fn equivalents_of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
         self.equivalents_by_part.get(&part).map_or(&[], Vec::as_slice)
@@ -68,7 +68,7 @@ impl Alternatives {
     }
 
     /// Adds a parent node for an expression and all equivalent expressions, so that one node leads to all of them.
-    pub fn add_common_parent(&self, trees: &mut Trees, expression: SqlNodeId) -> SqlNodeId {
+    pub fn add_common_parent(&self, trees: &mut SqlTrees, expression: SqlNodeId) -> SqlNodeId {
         let mut children = vec![expression];
         children.extend(self.equivalents_by_part.values().flatten().map(|(other, _)| *other));
         children.sort_unstable();
@@ -77,7 +77,7 @@ impl Alternatives {
 
     /// Returns an expression, its subexpressions and their equivalents. Each expression comes after its operands and
     /// after its equivalents.
-    pub fn parts(&self, trees: &Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
+    pub fn parts(&self, trees: &SqlTrees, expression: SqlNodeId) -> Vec<SqlNodeId> {
         if self.is_empty() {
             return trees.descendants(expression);
         }
@@ -101,7 +101,7 @@ impl Alternatives {
     }
 }
 
-impl Alternatives {
+impl EquivalentExpressions {
     fn add(&mut self, part: SqlNodeId, other: SqlNodeId, guards: GuardSet) {
         let equivalents = self.equivalents_by_part.entry(part).or_default();
         if equivalents.iter().all(|(equivalent, _)| *equivalent != other) {
@@ -111,7 +111,7 @@ impl Alternatives {
 
     /// For each subexpression whose children have equivalents, adds a copy that contains these equivalents. Returns the
     /// added copies.
-    fn add_parents(&mut self, trees: &mut Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
+    fn add_parents(&mut self, trees: &mut SqlTrees, expression: SqlNodeId) -> Vec<SqlNodeId> {
         let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardSet)> = FxHashMap::default();
         let mut added = Vec::new();
         for part in self.parts(trees, expression) {
@@ -119,7 +119,7 @@ impl Alternatives {
             let children = trees.children(part).to_vec();
             let is_accepted = |(index, child): (usize, &SqlNodeId)| {
                 let (_, guards) = rewritten.get(child)?;
-                accepts_in_child(trees, part, index, &guards.kinds()).then_some(index)
+                accepts_guards_in_child(trees, part, index, &guards.kinds()).then_some(index)
             };
             let places: Vec<usize> = children.iter().enumerate().filter_map(is_accepted).collect();
             // Also replace each child alone, because a spelling may match only the original form of the other children.
@@ -167,8 +167,8 @@ pub(super) struct SpellingPatterns(Vec<SpellingPattern>);
 
 impl SpellingPatterns {
     pub fn new(dialect: Dialect) -> Self {
-        let pattern = |sql: &str, args: Vec<Arg>| {
-            let mut trees = Trees::default();
+        let pattern = |sql: &str, args: Vec<ProbeArg>| {
+            let mut trees = SqlTrees::default();
             let root = parse(sql, &tokens(sql, dialect), dialect, &mut trees).ok()?;
             let arg_nodes = vec![None; args.len()];
             let shape = ExpressionShape::named("");
@@ -192,16 +192,20 @@ impl SpellingPatterns {
     /// if it is known.
     pub fn alternatives(
         &self,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
         expression: SqlNodeId,
-        mut value_type: impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
-    ) -> Alternatives {
-        let mut alternatives = Alternatives::default();
+        mut value_type: impl FnMut(&mut SqlTrees, SqlNodeId) -> Option<ValueType>,
+    ) -> EquivalentExpressions {
+        let mut alternatives = EquivalentExpressions::default();
         let mut parts = trees.descendants(expression);
         let mut seen: FxHashSet<SqlNodeId> = parts.iter().copied().collect();
         let mut part_index = 0;
         for _ in 0..MAX_ROUNDS {
-            while let Some(part) = parts.get(part_index).copied().filter(|_| part_index < MAX_EXAMINED) {
+            while let Some(part) = parts
+                .get(part_index)
+                .copied()
+                .filter(|_| part_index < MAX_EXAMINED_SUBEXPRESSIONS)
+            {
                 part_index += 1;
                 for spelling in &self.0 {
                     let Some(other) = spelling.apply(trees, part, &mut value_type) else {
@@ -222,9 +226,9 @@ impl SpellingPattern {
     /// Returns the generated SQL for a subexpression that has this spelling. `None` if it does not have this spelling.
     fn apply(
         &self,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
         part: SqlNodeId,
-        value_type: &mut impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
+        value_type: &mut impl FnMut(&mut SqlTrees, SqlNodeId) -> Option<ValueType>,
     ) -> Option<SqlNodeId> {
         let args = &self.pattern.args;
         let bound = self.pattern.match_node(trees, part)?;
@@ -236,40 +240,42 @@ impl SpellingPattern {
 }
 
 /// Returns the placeholders of a spelling.
-fn placeholders(sql: &str) -> Vec<Arg> {
+fn placeholders(sql: &str) -> Vec<ProbeArg> {
     let is_used = |text: &str| sql.contains(text);
     let words = PLACEHOLDERS.into_iter().filter(|word| is_used(word));
     let texts = [PLAIN_TEXT, LOWER_TEXT, DATE_TEXT]
         .into_iter()
         .filter(|text| is_used(text));
-    let number = is_used(NUMBER).then_some(Arg::Number(NUMBER));
+    let number = is_used(NUMBER).then_some(ProbeArg::Number(NUMBER));
     words
-        .map(|word| Arg::Column(word.to_owned()))
-        .chain(texts.map(|text| Arg::Text("", text, "")))
+        .map(|word| ProbeArg::Column(word.to_owned()))
+        .chain(texts.map(|text| ProbeArg::Text("", text, "")))
         .chain(number)
         .collect()
 }
 
 /// Returns whether a placeholder can stand for a subexpression.
 fn can_represent(
-    trees: &mut Trees,
-    arg: &Arg,
+    trees: &mut SqlTrees,
+    arg: &ProbeArg,
     bound: Option<&Binding>,
-    value_type: &mut impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
+    value_type: &mut impl FnMut(&mut SqlTrees, SqlNodeId) -> Option<ValueType>,
 ) -> bool {
     match (arg, bound) {
-        (Arg::Column(word), Some(Binding::Node(part))) => match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
-            "value" => *trees.label(*part) != SqlLabel::Nothing,
-            "constant" => is_literal(trees, *part),
-            "filled" => value_type(trees, *part).is_some_and(|(_, nullable)| !nullable),
-            name => value_type(trees, *part).is_some_and(|(ty, _)| ty.name() == name),
-        },
-        (Arg::Text(_, marker, _), Some(Binding::Text(text))) => match *marker {
+        (ProbeArg::Column(word), Some(Binding::Node(part))) => {
+            match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
+                "value" => *trees.label(*part) != SqlLabel::Nothing,
+                "constant" => is_literal(trees, *part),
+                "filled" => value_type(trees, *part).is_some_and(|(_, nullable)| !nullable),
+                name => value_type(trees, *part).is_some_and(|(ty, _)| ty.name() == name),
+            }
+        }
+        (ProbeArg::Text(_, marker, _), Some(Binding::Text(text))) => match *marker {
             DATE_TEXT => is_iso_date(text),
-            LOWER_TEXT => text.is_ascii() && is_plain_text(text),
-            _ => is_plain_text(text),
+            LOWER_TEXT => text.is_ascii() && has_no_like_metacharacters(text),
+            _ => has_no_like_metacharacters(text),
         },
-        (Arg::Number(_), Some(Binding::Number(digits) | Binding::Text(digits))) => {
+        (ProbeArg::Number(_), Some(Binding::Number(digits) | Binding::Text(digits))) => {
             (1..=6).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit())
         }
         _ => false,
@@ -277,12 +283,12 @@ fn can_represent(
 }
 
 /// Returns `true` if a string is not empty and contains no character with a special meaning in `like`.
-fn is_plain_text(text: &str) -> bool {
+fn has_no_like_metacharacters(text: &str) -> bool {
     !text.is_empty() && !text.contains(['%', '_', '\\'])
 }
 
 /// Returns whether a subexpression is a number, a string or a date.
-fn is_literal(trees: &Trees, part: SqlNodeId) -> bool {
+fn is_literal(trees: &SqlTrees, part: SqlNodeId) -> bool {
     match (trees.label(part), trees.children(part)) {
         (SqlLabel::Negative, [inner]) => matches!(trees.label(*inner), SqlLabel::Number(_)),
         (label, _) => matches!(label, SqlLabel::Number(_) | SqlLabel::Text(..) | SqlLabel::Typed),
@@ -290,7 +296,12 @@ fn is_literal(trees: &Trees, part: SqlNodeId) -> bool {
 }
 
 /// Builds an expression from a pattern by filling in its placeholders.
-fn instantiate(part: &PatternPart, args: &[Arg], bound: &[Option<Binding>], trees: &mut Trees) -> Option<SqlNodeId> {
+fn instantiate(
+    part: &PatternPart,
+    args: &[ProbeArg],
+    bound: &[Option<Binding>],
+    trees: &mut SqlTrees,
+) -> Option<SqlNodeId> {
     let value = |index: &usize| bound.get(*index)?.as_ref();
     match part {
         PatternPart::Any(index) => match value(index)? {
@@ -303,7 +314,7 @@ fn instantiate(part: &PatternPart, args: &[Arg], bound: &[Option<Binding>], tree
         },
         PatternPart::Text(index, before, after, prefix) => match value(index)? {
             Binding::Number(text) | Binding::Text(text) => {
-                let is_lower = matches!(args.get(*index), Some(Arg::Text(_, LOWER_TEXT, _)));
+                let is_lower = matches!(args.get(*index), Some(ProbeArg::Text(_, LOWER_TEXT, _)));
                 let text = if is_lower {
                     text.to_ascii_lowercase()
                 } else {
@@ -343,7 +354,7 @@ mod tests {
     #[test]
     fn parts_have_equivalent_expressions() {
         let dialect: Dialect = "duckdb".parse().unwrap();
-        let mut trees = Trees::default();
+        let mut trees = SqlTrees::default();
         let mut parse_sql = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
         let edited = parse_sql("(if(x like 'a%', y, null) % 7 + 7) % 7");
         let expected = parse_sql("mod(mod(case when starts_with(x, 'a') then y end, 7) + 7, 7)");

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Maximum number of values in a cache.
-const MAX_KEPT: usize = 32;
+const MAX_CACHE_ENTRIES: usize = 32;
 
 /// Cache of values by name. When the cache is full, the least recently used values are dropped.
 pub(super) type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
@@ -15,7 +15,7 @@ pub(super) fn get_or_insert_with<T>(cache: &RecentlyUsedCache<T>, key: String, n
     let index = entries.iter().position(|(other, _)| *other == key);
     let entry = index.map_or_else(|| (key, Arc::new(new())), |position| entries.remove(position));
     let value = Arc::clone(&entry.1);
-    entries.truncate(MAX_KEPT - 1);
+    entries.truncate(MAX_CACHE_ENTRIES - 1);
     entries.insert(0, entry);
     value
 }

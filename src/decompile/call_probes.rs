@@ -2,8 +2,9 @@
 
 use super::expression_text::ExpressionShape;
 use super::probes::{
-    ARGUMENT_POSITIONS, Arg, NUMBERS, ProbeFormula, SMALL_NUMBERS, column_args, literal_at, nth_types_of_parameters,
-    parameter_args, parameter_literal, probe_column, shortest_literal, type_assignments, with_value_at,
+    ARGUMENT_POSITIONS, NUMBERS, ProbeArg, ProbeFormula, SMALL_NUMBERS, column_args, literal_at,
+    nth_types_of_parameters, parameter_args, parameter_literal, probe_column, replace_value_at, shortest_literal,
+    type_assignments,
 };
 use crate::Type;
 use crate::catalog::{Overload, Param};
@@ -48,7 +49,7 @@ struct CallProbes<'p> {
 }
 
 impl CallProbes<'_> {
-    fn put(&mut self, args: Vec<Arg>) {
+    fn push_probe(&mut self, args: Vec<ProbeArg>) {
         self.all.push(ProbeFormula {
             shape: ExpressionShape::Call(self.name),
             args,
@@ -63,16 +64,16 @@ impl CallProbes<'_> {
             .into_iter()
             .chain([vec![Type::Unknown; count]])
         {
-            let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
-                let column_arg = |(index, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(index), index));
+            let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<ProbeArg> {
+                let column_arg = |(index, ty): (usize, &Type)| ProbeArg::Column(probe_column(*ty, nulls(index), index));
                 types.iter().enumerate().map(column_arg).collect()
             };
-            self.put(columns(&|_| true));
-            self.put(columns(&|_| false));
+            self.push_probe(columns(&|_| true));
+            self.push_probe(columns(&|_| false));
             for column_index in 0..if is_long { 0 } else { count.min(6) } {
-                self.put(columns(&|index| index != column_index));
+                self.push_probe(columns(&|index| index != column_index));
                 if count > 2 {
-                    self.put(columns(&|index| index == column_index));
+                    self.push_probe(columns(&|index| index == column_index));
                 }
             }
         }
@@ -83,7 +84,7 @@ impl CallProbes<'_> {
         let params = self.params.clone();
         // Each call contains either only large numbers (`NUMBERS`) or only small numbers (`SMALL_NUMBERS`).
         for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL_NUMBERS, true)] {
-            self.put(
+            self.push_probe(
                 params
                     .iter()
                     .enumerate()
@@ -95,25 +96,28 @@ impl CallProbes<'_> {
             let simple = params
                 .get(*index)
                 .map(|param| parameter_literal(param, NUMBERS, *index, true));
-            matches!(simple, Some(Arg::Number(_)))
+            matches!(simple, Some(ProbeArg::Number(_)))
         };
         for index in (0..self.count.min(5)).filter(is_number) {
             for types in nth_types_of_parameters(&params).into_iter().take(2) {
                 let type_arg = |(type_index, ty): (usize, &Type)| match type_index == index {
-                    true => Arg::Quotient(type_index),
-                    false => Arg::Column(probe_column(*ty, true, type_index)),
+                    true => ProbeArg::Quotient(type_index),
+                    false => ProbeArg::Column(probe_column(*ty, true, type_index)),
                 };
-                self.put(types.iter().enumerate().map(type_arg).collect());
+                self.push_probe(types.iter().enumerate().map(type_arg).collect());
             }
             let of_place = |(param_index, param): (usize, &&Param)| match param_index == index {
-                true => Arg::Minus(literal_at(&NUMBERS, param_index)),
+                true => ProbeArg::Minus(literal_at(&NUMBERS, param_index)),
                 false => parameter_literal(param, NUMBERS, param_index, true),
             };
-            self.put(params.iter().enumerate().map(of_place).collect());
+            self.push_probe(params.iter().enumerate().map(of_place).collect());
         }
         for index in 0..self.count.min(2) {
-            let args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(shortest_literal(param))).collect();
-            self.put(with_value_at(&args, index, Arg::Fixed("1 / 0".to_owned())));
+            let args: Vec<ProbeArg> = params
+                .iter()
+                .map(|param| ProbeArg::Fixed(shortest_literal(param)))
+                .collect();
+            self.push_probe(replace_value_at(&args, index, ProbeArg::Fixed("1 / 0".to_owned())));
         }
     }
 
@@ -126,15 +130,15 @@ impl CallProbes<'_> {
                 let base = column_args(types, nullable);
                 for index in 0..count.min(6) {
                     for literal in literals(index) {
-                        self.put(with_value_at(&base, index, literal));
+                        self.push_probe(replace_value_at(&base, index, literal));
                     }
                 }
                 for first in 0..count.min(5) {
                     for second in first + 1..count.min(5) {
                         for a in literals(first).into_iter().take(MAX_COMBINED_LITERALS) {
                             for b in literals(second).into_iter().take(MAX_COMBINED_LITERALS) {
-                                let args = with_value_at(&base, first, a.clone());
-                                self.put(with_value_at(&args, second, b));
+                                let args = replace_value_at(&base, first, a.clone());
+                                self.push_probe(replace_value_at(&args, second, b));
                             }
                         }
                     }
@@ -147,7 +151,7 @@ impl CallProbes<'_> {
                                 *arg = literal;
                             }
                         }
-                        self.put(args);
+                        self.push_probe(args);
                     }
                 }
             }

@@ -9,11 +9,11 @@ use rustc_hash::FxHashSet;
 use super::file::{FilePart, FilePartKind, SqlFile};
 use super::parse::parse_list;
 use super::substitute::{Substitution, apply_replacements};
-use super::tree::{SqlNodeId, Trees};
+use super::tree::{SqlNodeId, SqlTrees};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind};
 
 /// Words that may follow a position in `order by`.
-const DIRECTIONS: [&str; 3] = ["asc", "desc", "nulls"];
+const SORT_WORDS: [&str; 3] = ["asc", "desc", "nulls"];
 
 /// Kinds and comparison keys of tokens.
 type TokenKeys<'a> = Vec<(SqlTokenKind, Cow<'a, str>)>;
@@ -31,7 +31,7 @@ impl SqlFile<'_> {
             token.is_some_and(|token| token.kind == SqlTokenKind::Number)
         };
         let is_position = |item: &Range<usize>| {
-            let is_sorted = !is_grouping && DIRECTIONS.contains(&self.key(item.start + 1).as_str());
+            let is_sorted = !is_grouping && SORT_WORDS.contains(&self.key(item.start + 1).as_str());
             is_number(item.start) && (item.len() == 1 || is_sorted)
         };
         let mut items = self.split_at_commas(part.tokens.clone());
@@ -55,7 +55,12 @@ impl SqlFile<'_> {
 
     /// Returns whether a `group by all` groups by the items of the other file's `group by`. The other select must have
     /// all columns of this select, because a new column may be another key.
-    pub fn is_group_by_all_of(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
+    pub fn is_equivalent_group_by_all(
+        &self,
+        tokens: &Range<usize>,
+        other: &SqlFile<'_>,
+        others: &Range<usize>,
+    ) -> bool {
         let columns = self.clause_at(tokens).and_then(|(index, _)| self.columns_before(index));
         let grouping = other.clause_at(others);
         let other_columns = grouping.and_then(|(index, _)| other.columns_before(index));
@@ -70,30 +75,30 @@ impl SqlFile<'_> {
             return false;
         }
         // Each expression is read once, because a select may have hundreds of columns and keys.
-        let mut trees = Trees::default();
+        let mut trees = SqlTrees::default();
         let (mut column_keys, mut expressions) = (FxHashSet::default(), FxHashSet::default());
         for (_, column) in &columns {
-            let (keys, expression) = self.comparison_of(&column.tokens, &[], &mut trees);
+            let (keys, expression) = self.comparison_keys(&column.tokens, &[], &mut trees);
             column_keys.insert(keys);
             expressions.extend(expression);
         }
         let positions = other.column_positions(&grouping.tokens);
         let items = other.split_at_commas(grouping.tokens.clone());
         items.iter().all(|item| {
-            let (keys, expression) = other.comparison_of(item, &positions, &mut trees);
+            let (keys, expression) = other.comparison_keys(item, &positions, &mut trees);
             column_keys.contains(&keys) || expression.is_some_and(|expression| expressions.contains(&expression))
         })
     }
 
     /// Returns the keys of a part's tokens, and its expressions. `None` if the expressions are not readable. As in
     /// [`Self::is_same_part`], parts with the same keys or the same expressions are the same SQL.
-    fn comparison_of(
+    fn comparison_keys(
         &self,
         tokens: &Range<usize>,
         positions: &[(usize, Range<usize>)],
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> (TokenKeys<'_>, Option<Vec<SqlNodeId>>) {
-        let tokens = self.required_tokens(tokens, positions);
+        let tokens = self.without_optional_words(tokens, positions);
         let key = |token: &SqlToken| (token.kind, token.comparison_key(self.source));
         let keys = tokens.iter().map(key).collect();
         (keys, parse_list(self.source, &tokens, self.dialect, trees).ok())

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::file::SqlFile;
-use super::layout::head_tokens;
+use super::layout::preamble_tokens;
 
 /// Restores comments of the file that are missing from the merged text. Each comment is placed above the line that
 /// followed it. formulac itself writes comments only before a query.
@@ -70,7 +70,7 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
         .skip(1)
         .map(|token| token.start)
         .chain([file.source.len()]);
-    for (token_index, (end, start)) in ends.zip(starts).enumerate().skip(head_tokens(file).end) {
+    for (token_index, (end, start)) in ends.zip(starts).enumerate().skip(preamble_tokens(file).end) {
         let gap = file.source.get(end..start).unwrap_or_default().trim();
         if gap.contains("/*") || gap.contains("{#") {
             comments.push((token_index + 1, gap));

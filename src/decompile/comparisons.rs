@@ -6,16 +6,21 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashSet;
 
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::catalog::functions;
 use crate::dialect::part::TemplatePart;
 use crate::dialect::{Cell, Dialect};
 
 /// Maximum number of values in a list that is parsed as comparisons.
-const MAX_VALUES: usize = 100;
+const MAX_LIST_VALUES: usize = 100;
 
 /// Adds `x in (list)` or `x not in (list)` to the trees, as comparisons. `None` if no comparisons have the same result.
-pub(super) fn expand_in_list(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId], negated: bool) -> Option<SqlNodeId> {
+pub(super) fn expand_in_list(
+    trees: &mut SqlTrees,
+    x: SqlNodeId,
+    list: &[SqlNodeId],
+    negated: bool,
+) -> Option<SqlNodeId> {
     let (compare, combine) = if negated { ("<>", "and") } else { ("=", "or") };
     let comparisons = list.iter().map(|value| (compare, *value)).collect();
     let is_compared = is_list_of_values(trees, list) && is_compared(trees, x);
@@ -24,7 +29,12 @@ pub(super) fn expand_in_list(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId]
 
 /// Adds `x between low and high` or `x not between low and high` to the trees, as comparisons. `None` if no comparisons
 /// have the same result.
-pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2], negated: bool) -> Option<SqlNodeId> {
+pub(super) fn add_between(
+    trees: &mut SqlTrees,
+    x: SqlNodeId,
+    ends: [SqlNodeId; 2],
+    negated: bool,
+) -> Option<SqlNodeId> {
     let [low, high] = ends;
     let (comparisons, combine) = match negated {
         true => (vec![("<", low), (">", high)], "or"),
@@ -35,7 +45,7 @@ pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2],
 
 /// Adds comparisons of a value to the trees, combined with `and` or `or`. `None` if there are no comparisons.
 fn add_comparisons(
-    trees: &mut Trees,
+    trees: &mut SqlTrees,
     x: SqlNodeId,
     comparisons: Vec<(&str, SqlNodeId)>,
     combine: &str,
@@ -52,23 +62,23 @@ fn add_comparisons(
 /// Returns whether `in` and `between` are replaced with comparisons if they test this value. `in` and `between` are
 /// kept for string and date literals, because generated SQL also tests such literals with `between`. An example is the
 /// holidays of NETWORKDAYS: the formula with the holidays is easier to read than comparisons.
-fn is_compared(trees: &Trees, x: SqlNodeId) -> bool {
-    !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_repeatable(trees, x)
+fn is_compared(trees: &SqlTrees, x: SqlNodeId) -> bool {
+    !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_non_volatile(trees, x)
 }
 
 /// Returns `false` for subqueries, for lists of tuples, and for lists that mix strings with numbers. Databases first
 /// convert the values of such a mixed list to one type.
-fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
+fn is_list_of_values(trees: &SqlTrees, list: &[SqlNodeId]) -> bool {
     let labels = || list.iter().map(|id| trees.label(*id));
     let is_value = |label: &SqlLabel| !matches!(label, SqlLabel::Row | SqlLabel::Group | SqlLabel::Nothing);
     let is_mixed = labels().any(|label| matches!(label, SqlLabel::Text(..)))
         && labels().any(|label| matches!(label, SqlLabel::Number(_) | SqlLabel::Negative));
-    (1..=MAX_VALUES).contains(&list.len()) && labels().all(is_value) && !is_mixed
+    (1..=MAX_LIST_VALUES).contains(&list.len()) && labels().all(is_value) && !is_mixed
 }
 
 /// Returns whether a value is the same each time it is evaluated. A volatile function returns a different value in each
 /// comparison.
-fn is_repeatable(trees: &Trees, x: SqlNodeId) -> bool {
+fn is_non_volatile(trees: &SqlTrees, x: SqlNodeId) -> bool {
     let calls = trees.called_functions(x);
     *trees.label(x) != SqlLabel::Group && calls.iter().all(|name| !volatile_functions().contains(name))
 }

@@ -9,10 +9,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cache::{RecentlyUsedCache, get_or_insert_with};
 use super::expression_text::ExpressionShape;
-use super::patterns::{Patterns, SqlPattern, learn_probe};
-use super::probe_index::{ExpressionParts, expression_parts, may_match};
-use super::probes::{Arg, ProbeFormula, ProbeGroup, column_type, probe_column, unknown_columns};
-use super::tree::{SqlNodeId, Trees};
+use super::patterns::{Patterns, SqlPattern, build_probe_pattern};
+use super::probe_index::{ExpressionParts, expression_parts, may_match_group};
+use super::probes::{ProbeArg, ProbeFormula, ProbeGroup, column_type, probe_column, unknown_columns};
+use super::tree::{SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::check::sql_functions::normalized_function_name;
 use crate::compiler::Compiler;
@@ -80,7 +80,7 @@ impl ProbesWithCachedSql {
         let mut options = (*compiler.options).clone();
         options.group_by = vec![probe_column(Type::Text, false, GROUP_KEY_ARGUMENT)];
         let grouped = compiler.with_options(options);
-        let is_unknown = |arg: &Arg| matches!(arg, Arg::Column(name) if column_type(name) == Type::Unknown);
+        let is_unknown = |arg: &ProbeArg| matches!(arg, ProbeArg::Column(name) if column_type(name) == Type::Unknown);
         let is_needed = |probe: &ProbeFormula, step: ProbeStep| match step {
             ProbeStep::Rows => true,
             ProbeStep::Groups => {
@@ -187,13 +187,13 @@ impl CompiledProbes {
     }
 
     /// Returns the patterns that may match an expression or a part of it.
-    pub fn patterns_for(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
+    pub fn patterns_for(&self, trees: &SqlTrees, expression: SqlNodeId) -> Arc<Patterns> {
         let (names, parts, key) = calls_and_parts(trees, expression);
         get_or_insert_with(&self.patterns, key, || self.patterns_with_calls(&names, &parts))
     }
 
     /// Returns the patterns that could match an expression or a part of it if generated SQL had no guards.
-    pub fn patterns_without_guards(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
+    pub fn patterns_without_guards(&self, trees: &SqlTrees, expression: SqlNodeId) -> Arc<Patterns> {
         let (names, parts, key) = calls_and_parts(trees, expression);
         get_or_insert_with(&self.without_guards, key, || {
             let dialect = self.compiler.options.dialect;
@@ -220,7 +220,7 @@ impl CompiledProbes {
                 formula.shape,
                 ExpressionShape::RangeWithCriterion | ExpressionShape::TextOperand
             );
-            let pattern = is_value.then(|| learn_probe(&self.compiler, formula, &probe.sql, true));
+            let pattern = is_value.then(|| build_probe_pattern(&self.compiler, formula, &probe.sql, true));
             pattern?.map(Arc::new)
         });
         pattern.as_ref()
@@ -250,7 +250,7 @@ impl CompiledProbes {
         let dialect = self.compiler.options.dialect;
         let is_needed = |CompiledGroup { source, .. }: &&CompiledGroup| {
             let group = source.group.as_ref();
-            group.is_none_or(|group| may_match(*group, source.is_temporal, dialect, parts))
+            group.is_none_or(|group| may_match_group(*group, source.is_temporal, dialect, parts))
         };
         let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
         // Compile and parse the required probes in parallel.
@@ -273,10 +273,10 @@ impl CompiledProbes {
     fn patterns_of<'p>(&self, source: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
         probe.patterns.get_or_init(|| {
             let formula = source.probes().get(probe.probe_index);
-            let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql, false));
+            let pattern = formula.and_then(|formula| build_probe_pattern(&self.compiler, formula, &probe.sql, false));
             let pattern_pair = pattern
                 .into_iter()
-                .flat_map(|sql_pattern| sql_pattern.without_default().into_iter().chain([sql_pattern]));
+                .flat_map(|sql_pattern| sql_pattern.without_zero_default().into_iter().chain([sql_pattern]));
             pattern_pair.map(Arc::new).collect()
         })
     }
@@ -306,7 +306,7 @@ impl CompiledProbes {
 }
 
 /// Returns the names of the SQL functions that an expression calls, its parts, and the cache key for both.
-fn calls_and_parts(trees: &Trees, expression: SqlNodeId) -> (BTreeSet<&str>, ExpressionParts, String) {
+fn calls_and_parts(trees: &SqlTrees, expression: SqlNodeId) -> (BTreeSet<&str>, ExpressionParts, String) {
     let names = trees.called_functions(expression);
     let parts = expression_parts(trees, expression);
     let key = format!("{names:?} {parts:?}");
@@ -318,7 +318,7 @@ fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dia
     let sql = match formula {
         // A pattern that matches the first day of a month does not contain the calls with which the probe's argument
         // computes this day.
-        Some(formula) if formula.args.iter().any(|arg| matches!(arg, Arg::MonthStart(_))) => "",
+        Some(formula) if formula.args.iter().any(|arg| matches!(arg, ProbeArg::MonthStart(_))) => "",
         // The pattern does not contain the outermost call.
         Some(formula) if formula.shape == ExpressionShape::RangeWithCriterion || sql.starts_with("coalesce(") => {
             sql.split_once('(').map_or("", |(_, inner)| inner)
@@ -331,7 +331,7 @@ fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dia
 /// Returns whether the SQL of a probe has a function or a `case` that may be a guard, and whether the rest calls one of
 /// the given functions or no function at all.
 fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool {
-    const GUARDS: [&str; 7] = [
+    const GUARD_FUNCTIONS: [&str; 7] = [
         "coalesce",
         "nullif",
         "cast",
@@ -342,9 +342,9 @@ fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool 
     ];
     let has_guard = sql.contains("case when ")
         || sql.contains("safe.")
-        || called_functions(sql, dialect).any(|name| GUARDS.contains(&name));
+        || called_functions(sql, dialect).any(|name| GUARD_FUNCTIONS.contains(&name));
     let mut others = called_functions(sql, dialect)
-        .filter(|name| !GUARDS.contains(name))
+        .filter(|name| !GUARD_FUNCTIONS.contains(name))
         .peekable();
     has_guard && (others.peek().is_none() || others.any(|name| names.contains(name)))
 }

@@ -4,8 +4,8 @@
 use rustc_hash::FxHashSet;
 
 use super::expression_text::{ExpressionShape, text_literal};
-use super::probes::{Arg, ProbeFormula, column_args, nth_types_of_parameters, type_assignments, with_value_at};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::probes::{ProbeArg, ProbeFormula, column_args, nth_types_of_parameters, replace_value_at, type_assignments};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
 use crate::check::is_iso_date;
@@ -18,7 +18,7 @@ const MAX_TEXTS: usize = 6;
 const MAX_PROBES: usize = 6000;
 /// Number of functions to try first with two constants: the functions that are most similar to the expression.
 /// `MAX_PAIR_PROBES` is the maximum number of these probes per function.
-const SIMILAR_FUNCTIONS: usize = 6;
+const SIMILAR_FUNCTION_COUNT: usize = 6;
 const MAX_PAIR_PROBES: usize = 900;
 /// Maximum number of constants per argument, if the constants of two arguments are combined.
 const MAX_PAIRED_CONSTANTS: usize = 10;
@@ -56,7 +56,7 @@ impl SqlConstants {
                 add_date_probes(function.name, overload, self, &mut probes);
                 add_constant_argument_probes(function.name, overload, self, &mut probes, &mut of_two);
             }
-            if rank < SIMILAR_FUNCTIONS {
+            if rank < SIMILAR_FUNCTION_COUNT {
                 of_two.truncate(MAX_PAIR_PROBES);
                 probes.append(&mut of_two);
             }
@@ -69,7 +69,7 @@ impl SqlConstants {
 
 /// Returns the numbers and strings in an expression, together with constants that may compile to them, most likely
 /// first.
-pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
+pub(super) fn find_constants(trees: &SqlTrees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut integers, mut powers): (Vec<i64>, Vec<String>) = Default::default();
     for part in trees.descendants(expression) {
@@ -132,16 +132,16 @@ fn deduplicate(words: &mut Vec<String>, most: usize) {
 }
 
 /// Returns the constants that a parameter may accept as arguments.
-fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
+fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<ProbeArg> {
     let mut args = Vec::new();
     if !matches!(
         param.ty,
         ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal
     ) {
-        args.extend(words.numbers.iter().map(|n| Arg::Fixed(n.clone())));
+        args.extend(words.numbers.iter().map(|n| ProbeArg::Fixed(n.clone())));
     }
     if matches!(param.ty, ParamType::Is(Type::Text) | ParamType::Any | ParamType::Same) {
-        args.extend(words.texts.iter().map(|text| Arg::Fixed(text_literal(text).text)));
+        args.extend(words.texts.iter().map(|text| ProbeArg::Fixed(text_literal(text).text)));
     }
     args
 }
@@ -158,8 +158,8 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
     for types in type_assignments(&params) {
         for nullable in [true, false] {
             let base = column_args(&types, nullable);
-            let mut add_probe = |mut args: Vec<Arg>| {
-                args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
+            let mut add_probe = |mut args: Vec<ProbeArg>| {
+                args.extend(words.dates.iter().map(|date| ProbeArg::Fixed(text_literal(date).text)));
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::Call(name),
                     args,
@@ -169,8 +169,8 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
             for (index, param) in params.iter().enumerate() {
                 for word in args_from_constants(param, words) {
                     for sign in ["", "-"] {
-                        let word = Arg::Fixed(format!("{sign}{}", word.to_formula()));
-                        add_probe(with_value_at(&base, index, word));
+                        let word = ProbeArg::Fixed(format!("{sign}{}", word.to_formula()));
+                        add_probe(replace_value_at(&base, index, word));
                     }
                 }
             }
@@ -193,7 +193,7 @@ fn add_constant_argument_probes(
                 let base = column_args(&types, nullable);
                 for (first, param) in params.iter().enumerate() {
                     for (rank, a) in args_from_constants(param, words).into_iter().enumerate() {
-                        let args = with_value_at(&base, first, a);
+                        let args = replace_value_at(&base, first, a);
                         of_one.push(ProbeFormula {
                             shape: ExpressionShape::Call(name),
                             args: args.clone(),
@@ -203,7 +203,7 @@ fn add_constant_argument_probes(
                         }
                         for (second, param) in params.iter().enumerate().skip(first + 1) {
                             for b in args_from_constants(param, words).into_iter().take(MAX_PAIRED_CONSTANTS) {
-                                let args = with_value_at(&args, second, b);
+                                let args = replace_value_at(&args, second, b);
                                 of_two.push(ProbeFormula {
                                     shape: ExpressionShape::Call(name),
                                     args,

@@ -9,11 +9,11 @@ use super::constant_probes::find_constants;
 use super::expression_text::{ExpressionShape, ExpressionText, RangeUse};
 use super::patterns::{Patterns, SqlPattern, build_pattern};
 use super::periods::{expression_numbers, period_probes};
-use super::probes::{self, Arg, ProbeFormula};
+use super::probes::{self, ProbeArg, ProbeFormula};
 use super::ranges;
-use super::search::{FormulaSearch, SearchInput};
+use super::search::{FormulaSearch, SeedFormulas};
 use super::sheets::{self, SheetLookup};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use super::windows::{large_and_small_probes, range_aggregate_probes, window_probes};
 
 /// Maximum number of windows to examine in one expression.
@@ -34,7 +34,7 @@ const MAX_NUMBERS: usize = 6;
 const MAX_NAMES: usize = 4;
 
 /// Returns the most likely numbers. The other numbers are omitted because each number is compiled with many formulas.
-fn likely_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
+fn likely_numbers(trees: &SqlTrees, expression: SqlNodeId) -> Vec<String> {
     let mut numbers = find_constants(trees, expression).numbers;
     numbers.truncate(MAX_NUMBERS);
     numbers
@@ -42,7 +42,7 @@ fn likely_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 
 impl CandidateCheck<'_, '_> {
     /// Compiles probes in place of this definition's formula, and adds their patterns.
-    fn learn_probes(&self, probes: Vec<ProbeFormula>, trees: &mut Trees, patterns: &mut Patterns) {
+    fn add_probe_patterns(&self, probes: Vec<ProbeFormula>, trees: &mut SqlTrees, patterns: &mut Patterns) {
         for probe in probes {
             let Some(root) = probe
                 .formula()
@@ -53,7 +53,7 @@ impl CandidateCheck<'_, '_> {
             let none = vec![None; probe.args.len()];
             if let Some(pattern) = build_pattern(trees, root, &probe, none) {
                 pattern
-                    .without_default()
+                    .without_zero_default()
                     .into_iter()
                     .for_each(|sql_pattern| patterns.add_pattern(sql_pattern));
                 patterns.add_pattern(pattern);
@@ -61,7 +61,7 @@ impl CandidateCheck<'_, '_> {
         }
     }
 
-    fn is_reading_other_rows(&self, trees: &Trees, expression: SqlNodeId) -> bool {
+    fn is_reading_other_rows(&self, trees: &SqlTrees, expression: SqlNodeId) -> bool {
         trees
             .descendants(expression)
             .iter()
@@ -69,14 +69,14 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Learns the SQL of functions that read other rows, in the context of this step.
-    pub fn learn_windows(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg]) -> Patterns {
+    pub fn learn_windows(&self, trees: &mut SqlTrees, expression: SqlNodeId, names: &[ProbeArg]) -> Patterns {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
         if self.is_reading_other_rows(trees, expression) {
             let first = names.get(..1).unwrap_or(names);
             // Also try an expression in place of a name, because rows can also be sorted by an expression.
             let marked = first.iter().find_map(|name| match name {
-                Arg::Named(name, _) => sheets::artificial_lookup_keys(name)
+                ProbeArg::Named(name, _) => sheets::artificial_lookup_keys(name)
                     .iter()
                     .find_map(|marked| self.argument_from_formula(marked, trees)),
                 _ => None,
@@ -89,7 +89,7 @@ impl CandidateCheck<'_, '_> {
             .concat();
         }
         // These functions are learned in the context of the spec, because the spec may set today's date.
-        if self.spec_position.outline.today {
+        if self.editable_spec.outline.today {
             for call in ["TODAY()", "NOW()"] {
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::named(call),
@@ -97,19 +97,19 @@ impl CandidateCheck<'_, '_> {
                 });
             }
         }
-        self.learn_probes(probes, trees, &mut patterns);
+        self.add_probe_patterns(probes, trees, &mut patterns);
         patterns
     }
 
     /// Finds formulas for the subexpressions that aggregate ranges.
     pub fn learn_ranges(
         &self,
-        (patterns, input): (&[&Patterns], &SearchInput),
-        trees: &mut Trees,
+        (patterns, input): (&[&Patterns], &SeedFormulas),
+        trees: &mut SqlTrees,
         expression: SqlNodeId,
-        names: &[Arg],
-    ) -> SearchInput {
-        let mut range_input = SearchInput::new();
+        names: &[ProbeArg],
+    ) -> SeedFormulas {
+        let mut range_input = SeedFormulas::new();
         let windows = ranges::find_windows(trees, expression);
         let Some(name) = names.first().filter(|_| !windows.is_empty()) else {
             return range_input;
@@ -118,7 +118,7 @@ impl CandidateCheck<'_, '_> {
         let learned = self.windows.get_or_init(|| {
             let learn = |probe: ProbeFormula| {
                 let count_tree = self.expression_tree(&probe.formula()?, trees)?;
-                ranges::learn_window(trees, count_tree, &probe)
+                ranges::learn_window_ranges(trees, count_tree, &probe)
             };
             ranges::row_count_probes(name, is_pivoted)
                 .into_iter()
@@ -133,8 +133,10 @@ impl CandidateCheck<'_, '_> {
             let Some(bare_root) = bare.get(&expression).copied() else {
                 continue;
             };
-            let mut search = FormulaSearch::new(patterns, trees).with_input(input).with_range(&range);
-            search.candidates(bare_root);
+            let mut search = FormulaSearch::new(patterns, trees)
+                .with_seed_formulas(input)
+                .with_range(&range);
+            search.candidate_formulas(bare_root);
             for (part, bare) in bare {
                 let forms = search
                     .found_formulas(bare)
@@ -147,7 +149,7 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Returns the ranges that an expression reads, with `{0}` in place of the name that the range aggregates.
-    fn find_ranges(&self, trees: &Trees, expression: SqlNodeId) -> Vec<String> {
+    fn find_ranges(&self, trees: &SqlTrees, expression: SqlNodeId) -> Vec<String> {
         let windows = ranges::find_windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
         let of_window = |window: SqlNodeId| learned.iter().find_map(|learned| learned.window_range(trees, window));
@@ -160,9 +162,9 @@ impl CandidateCheck<'_, '_> {
     /// wave.
     pub fn learn_functions_of_wave(
         &self,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
         expression: SqlNodeId,
-        names: &[Arg],
+        names: &[ProbeArg],
         wave: usize,
     ) -> Option<Patterns> {
         let mut patterns = Patterns::default();
@@ -183,12 +185,12 @@ impl CandidateCheck<'_, '_> {
                         .iter()
                         .take(3)
                         .flat_map(|(_, name)| sheets::artificial_lookup_keys(name));
-                    let marked: Vec<Arg> = marked
+                    let marked: Vec<ProbeArg> = marked
                         .collect::<Vec<_>>()
                         .iter()
                         .filter_map(|m| self.argument_from_formula(m, trees))
                         .collect();
-                    let mut names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
+                    let mut names: Vec<ProbeArg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
                     // A column needs an aggregate in a grouped step, because it has several values per group.
                     let columns = columns.iter().take(2).map(|(_, name)| format!("MAX({name})"));
                     let of_group: Vec<String> = columns.chain(["COUNT()".to_owned()]).collect();
@@ -208,7 +210,7 @@ impl CandidateCheck<'_, '_> {
                 0..=2 => Vec::new(),
                 _ => return None,
             };
-            self.learn_probes(probes, trees, &mut patterns);
+            self.add_probe_patterns(probes, trees, &mut patterns);
             return Some(patterns);
         };
         let probes = match wave {
@@ -239,7 +241,7 @@ impl CandidateCheck<'_, '_> {
             _ => return None,
         };
         let plain = if wave == 2 { probes.clone() } else { Vec::new() };
-        self.learn_probes(probes, trees, &mut patterns);
+        self.add_probe_patterns(probes, trees, &mut patterns);
         let is_in = |pattern: &SqlPattern| parts.iter().any(|part| pattern.match_node(trees, *part).is_some());
         let fit: Vec<&ExpressionShape> = patterns
             .all_patterns()
@@ -249,8 +251,12 @@ impl CandidateCheck<'_, '_> {
         let probe_formulas: Vec<ProbeFormula> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
         // The comparison represents any boolean value.
         let compared = self.argument_from_formula(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
-        let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();
-        self.learn_probes(sheets::with_defaults(&probe_formulas, &defaults), trees, &mut patterns);
+        let defaults: Vec<ProbeArg> = names.iter().take(3).cloned().chain(compared).collect();
+        self.add_probe_patterns(
+            sheets::with_lookup_defaults(&probe_formulas, &defaults),
+            trees,
+            &mut patterns,
+        );
         Some(patterns)
     }
 
@@ -258,9 +264,9 @@ impl CandidateCheck<'_, '_> {
     /// up in them.
     fn find_sheet_lookups(
         &self,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
         parts: &[SqlNodeId],
-        names: &[Arg],
+        names: &[ProbeArg],
         left: bool,
     ) -> Vec<SheetLookup> {
         let Some(sheet) = self.sheet_outline() else {
@@ -293,7 +299,7 @@ impl CandidateCheck<'_, '_> {
             of_it.map(|(_, name)| name.clone()).collect::<Vec<_>>()
         };
         let own_columns = is_of(None);
-        let mut keys: Vec<Arg> = Vec::new();
+        let mut keys: Vec<ProbeArg> = Vec::new();
         if left {
             let marked = own_columns
                 .iter()
@@ -306,7 +312,7 @@ impl CandidateCheck<'_, '_> {
                 .collect();
         }
         let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
-        let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
+        let tab_keys: Vec<ProbeArg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
         let mut lookups: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
             // A value that a helper CTE selects is not qualified with a relation.
@@ -327,17 +333,17 @@ impl CandidateCheck<'_, '_> {
 
     /// Adds the other definitions of this step: maps the expression of each definition to the definition's name, and
     /// the name to the formula.
-    pub fn add_definitions(&self, trees: &mut Trees, input: &mut SearchInput) {
-        let Some(step) = self.spec_position.outline.steps.get(self.step_index) else {
+    pub fn add_definitions(&self, trees: &mut SqlTrees, input: &mut SeedFormulas) {
+        let Some(step) = self.editable_spec.outline.steps.get(self.step_index) else {
             return;
         };
         let mut columns = self
-            .spec_position
+            .editable_spec
             .column_resolver(self.edited_file, self.step_index, &self.definition.name);
         if let DefinitionSqlPart::Column(column_name) = self.definition_part {
-            let column_site = self
-                .spec_position
-                .find_site(&columns, self.edited_file, self.cte, column_name);
+            let column_site =
+                self.editable_spec
+                    .find_column_expression(&columns, self.edited_file, self.cte, column_name);
             let _ = column_site.map(|site| columns.resolve_expression(&site, trees));
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
@@ -351,9 +357,11 @@ impl CandidateCheck<'_, '_> {
         // A key that exists in several relations is qualified with the step's own relation.
         for key in &step.keys {
             let mut columns = self
-                .spec_position
+                .editable_spec
                 .column_resolver(self.edited_file, self.step_index, key);
-            let site = self.spec_position.find_site(&columns, self.edited_file, self.cte, key);
+            let site = self
+                .editable_spec
+                .find_column_expression(&columns, self.edited_file, self.cte, key);
             let tree = site.and_then(|site| columns.resolve_expression(&site, trees).ok());
             if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
                 let path = quote_formula_name(&format!("{relation}.{name}"));
@@ -372,9 +380,9 @@ impl CandidateCheck<'_, '_> {
                 .entry(name)
                 .or_default()
                 .push(ExpressionText::from_formula(&definition.formula, INLINED_FORMULA_COST));
-            let site = self
-                .spec_position
-                .find_site(&columns, self.edited_file, self.cte, &definition.name);
+            let site =
+                self.editable_spec
+                    .find_column_expression(&columns, self.edited_file, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.resolve_expression(&site, trees).ok(),
                 // The definition has no column, so its expression is repeated wherever it is used.
@@ -397,9 +405,9 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Adds names that resolve to a compound expression, such as a column by which two relations are joined.
-    pub fn add_keys(&self, trees: &mut Trees, expression: SqlNodeId, input: &mut SearchInput) {
+    pub fn add_compound_names(&self, trees: &mut SqlTrees, expression: SqlNodeId, input: &mut SeedFormulas) {
         for name in self.candidate_names(trees, expression) {
-            if let Arg::Named(text, tree) = name
+            if let ProbeArg::Named(text, tree) = name
                 && trees.column(tree).is_none()
             {
                 input.entry(tree).or_default().push(ExpressionText::name(text, 0));
@@ -409,8 +417,8 @@ impl CandidateCheck<'_, '_> {
 
     /// Returns the names that occur in an expression, followed by other names in its step. A few names are enough
     /// because each name represents any expression.
-    pub fn candidate_names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
-        let step = self.spec_position.outline.steps.get(self.step_index);
+    pub fn candidate_names(&self, trees: &mut SqlTrees, expression: SqlNodeId) -> Vec<ProbeArg> {
+        let step = self.editable_spec.outline.steps.get(self.step_index);
         let columns = step
             .into_iter()
             .filter_map(|step| step.sheet.as_ref())
@@ -424,10 +432,10 @@ impl CandidateCheck<'_, '_> {
             .filter(|name| **name != self.definition.name)
             .cloned();
         let others: Vec<String> = others.collect();
-        let mut args: Vec<Arg> = Vec::new();
-        let is_known = |args: &[Arg], name: &str| {
+        let mut args: Vec<ProbeArg> = Vec::new();
+        let is_known = |args: &[ProbeArg], name: &str| {
             args.iter()
-                .any(|arg| matches!(arg, Arg::Named(text, _) if text == name))
+                .any(|arg| matches!(arg, ProbeArg::Named(text, _) if text == name))
         };
         // Keywords do not compile, so only names remain.
         for (column, name) in expression_columns(trees, expression).into_iter().take(MAX_COLUMN_NAMES) {
@@ -436,7 +444,7 @@ impl CandidateCheck<'_, '_> {
                 let tree = self
                     .expression_tree(&name, trees)
                     .or_else(|| self.compile_formula(&name).map(|_| column));
-                args.extend(tree.map(|tree| Arg::Named(name, tree)));
+                args.extend(tree.map(|tree| ProbeArg::Named(name, tree)));
             }
         }
         // Also add names that do not compile here, because a probe may need a value of this definition's type.
@@ -450,7 +458,7 @@ impl CandidateCheck<'_, '_> {
                 } else {
                     name
                 };
-                args.push(Arg::Named(name, column));
+                args.push(ProbeArg::Named(name, column));
             }
         }
         // If the expression contains no names, for example only literals, use columns of the relation instead.

@@ -1,7 +1,10 @@
 //! Generates probes for criteria and for the functions that accept criteria.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, NON_ASCII_TEXT, NUMBERS, POINTS, ProbeFormula, TEXTS, TYPES, WILD, probe_column};
+use super::probes::{
+    DECIMAL_NUMBERS, NON_ASCII_TEXT, NUMBERS, PLACEHOLDER_TEXTS, ProbeArg, ProbeFormula, TYPES, WILDCARD_TEXTS,
+    probe_column,
+};
 use crate::Type;
 
 /// Adds probes that call each SUMIF-like function with one condition, to learn what each criterion means for values of
@@ -26,37 +29,37 @@ pub(super) fn add_criterion_probes(probes: &mut Vec<ProbeFormula>) {
     ];
     for (ty, _) in TYPES {
         for nullable in [true, false] {
-            let range = || Arg::Column(probe_column(ty, nullable, 0));
-            let mut add_probe = |criterion: Arg| {
+            let range = || ProbeArg::Column(probe_column(ty, nullable, 0));
+            let mut add_probe = |criterion: ProbeArg| {
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::RangeWithCriterion,
                     args: vec![range(), criterion],
                 });
             };
             for before in ["", "<>"] {
-                for text in WILD {
-                    add_probe(Arg::Wild(before, text));
+                for text in WILDCARD_TEXTS {
+                    add_probe(ProbeArg::Wild(before, text));
                 }
             }
             for (before, after) in texts {
-                for text in [TEXTS[1], NON_ASCII_TEXT] {
-                    add_probe(Arg::Text(before, text, after));
+                for text in [PLACEHOLDER_TEXTS[1], NON_ASCII_TEXT] {
+                    add_probe(ProbeArg::Text(before, text, after));
                 }
             }
             for op in ["", "<>", "=", ">", ">=", "<", "<="] {
-                for number in [NUMBERS[1], POINTS[1]] {
-                    add_probe(Arg::Text(op, number, ""));
+                for number in [NUMBERS[1], DECIMAL_NUMBERS[1]] {
+                    add_probe(ProbeArg::Text(op, number, ""));
                 }
-                add_probe(Arg::Text(op, "2019-07-23", ""));
+                add_probe(ProbeArg::Text(op, "2019-07-23", ""));
             }
             for fixed in ["\"\"", "\"=\"", "\"<>\"", "TRUE", "FALSE", "\"*\"", "\"?*\""] {
-                add_probe(Arg::Fixed(fixed.to_owned()));
+                add_probe(ProbeArg::Fixed(fixed.to_owned()));
             }
-            add_probe(Arg::Number(NUMBERS[1]));
-            add_probe(Arg::Number(POINTS[1]));
+            add_probe(ProbeArg::Number(NUMBERS[1]));
+            add_probe(ProbeArg::Number(DECIMAL_NUMBERS[1]));
             for (other, _) in TYPES {
-                add_probe(Arg::Column(probe_column(other, true, 1)));
-                add_probe(Arg::Column(probe_column(other, false, 1)));
+                add_probe(ProbeArg::Column(probe_column(other, true, 1)));
+                add_probe(ProbeArg::Column(probe_column(other, false, 1)));
             }
         }
     }
@@ -64,7 +67,7 @@ pub(super) fn add_criterion_probes(probes: &mut Vec<ProbeFormula>) {
 
 /// Adds probes that call SUMIF-like functions with conditions that represent any criteria.
 pub(super) fn add_criteria_call_probes(probes: &mut Vec<ProbeFormula>) {
-    let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
+    let criteria = |count: usize| (0..count).map(ProbeArg::Criterion).collect::<Vec<_>>();
     for count in 1..=4 {
         probes.push(ProbeFormula {
             shape: ExpressionShape::Call("COUNTIFS"),
@@ -72,7 +75,7 @@ pub(super) fn add_criteria_call_probes(probes: &mut Vec<ProbeFormula>) {
         });
         for (ty, _) in TYPES {
             for nullable in [true, false] {
-                let value = Arg::Column(probe_column(ty, nullable, 6));
+                let value = ProbeArg::Column(probe_column(ty, nullable, 6));
                 for name in ["SUMIFS", "AVERAGEIFS", "MINIFS", "MAXIFS"] {
                     let args = std::iter::once(value.clone()).chain(criteria(count)).collect();
                     probes.push(ProbeFormula {
@@ -82,8 +85,8 @@ pub(super) fn add_criteria_call_probes(probes: &mut Vec<ProbeFormula>) {
                 }
                 for name in ["SUMIF", "AVERAGEIF"].into_iter().filter(|_| count == 1) {
                     let conditions =
-                        [true, false].map(|nullable| Arg::Column(probe_column(Type::Boolean, nullable, 0)));
-                    for first in [Arg::Criterion(0)].into_iter().chain(conditions) {
+                        [true, false].map(|nullable| ProbeArg::Column(probe_column(Type::Boolean, nullable, 0)));
+                    for first in [ProbeArg::Criterion(0)].into_iter().chain(conditions) {
                         probes.push(ProbeFormula {
                             shape: ExpressionShape::Call(name),
                             args: vec![first, value.clone()],
@@ -98,7 +101,7 @@ pub(super) fn add_criteria_call_probes(probes: &mut Vec<ProbeFormula>) {
         args: criteria(1),
     });
     for nullable in [true, false] {
-        let args = vec![Arg::Column(probe_column(Type::Boolean, nullable, 0))];
+        let args = vec![ProbeArg::Column(probe_column(Type::Boolean, nullable, 0))];
         probes.push(ProbeFormula {
             shape: ExpressionShape::Call("COUNTIF"),
             args,

@@ -5,9 +5,9 @@ use std::cell::LazyCell;
 use std::ops::Range;
 
 use super::columns::{ColumnExpression, ColumnResolver};
-use super::file::{FilePart, FilePartKind, SqlFile, have_same_keys, token_name};
+use super::file::{FilePart, FilePartKind, SqlFile, are_equivalent_tokens, token_name};
 use super::parse::{parse, parse_list};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::dbt::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
@@ -23,7 +23,7 @@ use crate::dialect::Dialect;
 #[must_use]
 pub fn is_equivalent_sql(first_sql: &str, other: &str, dialect: Dialect) -> bool {
     let (first_file, other) = (SqlFile::read(first_sql, dialect), SqlFile::read(other, dialect));
-    are_equivalent(&first_file, &other, &mut Trees::default())
+    are_equivalent_files(&first_file, &other, &mut SqlTrees::default())
 }
 
 /// Returns whether two SQL expressions differ only in redundant brackets or in equivalent SQL, such as `x in (1, 2)`
@@ -37,7 +37,7 @@ pub fn is_equivalent_sql(first_sql: &str, other: &str, dialect: Dialect) -> bool
 /// ```
 #[must_use]
 pub fn is_same_expression(first_sql: &str, other: &str, dialect: Dialect) -> bool {
-    let mut trees = Trees::default();
+    let mut trees = SqlTrees::default();
     let mut parse_sql = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).ok();
     let first_node = parse_sql(first_sql);
     first_node.is_some() && first_node == parse_sql(other)
@@ -52,16 +52,19 @@ impl SqlFile<'_> {
             return true;
         }
         match (self.is_group_by_all(tokens), other.is_group_by_all(others)) {
-            (true, false) => return self.is_group_by_all_of(tokens, other, others),
-            (false, true) => return other.is_group_by_all_of(others, self, tokens),
+            (true, false) => return self.is_equivalent_group_by_all(tokens, other, others),
+            (false, true) => return other.is_equivalent_group_by_all(others, self, tokens),
             _ => {}
         }
         let [own, theirs] = &positions;
-        let (own, theirs) = (self.required_tokens(tokens, own), other.required_tokens(others, theirs));
-        if have_same_keys((self.source, &own), (other.source, &theirs)) {
+        let (own, theirs) = (
+            self.without_optional_words(tokens, own),
+            other.without_optional_words(others, theirs),
+        );
+        if are_equivalent_tokens((self.source, &own), (other.source, &theirs)) {
             return true;
         }
-        let mut trees = Trees::default();
+        let mut trees = SqlTrees::default();
         let mut parse_part =
             |file: &SqlFile<'_>, tokens: &[SqlToken]| parse_list(file.source, tokens, file.dialect, &mut trees).ok();
         let first_node = parse_part(self, &own);
@@ -108,7 +111,7 @@ impl SqlFile<'_> {
 
     /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets, and with columns in place
     /// of their positions.
-    pub fn required_tokens(&self, tokens: &Range<usize>, positions: &[(usize, Range<usize>)]) -> Vec<SqlToken> {
+    pub fn without_optional_words(&self, tokens: &Range<usize>, positions: &[(usize, Range<usize>)]) -> Vec<SqlToken> {
         let mut depth = 0usize;
         let is_required = |token_index: &usize| {
             match self.key(*token_index).as_str() {
@@ -136,22 +139,22 @@ impl SqlFile<'_> {
 
 /// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
 /// the rows, and all later selects must only compute columns.
-pub(super) fn are_equivalent(first_file: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
-    are_equivalent_by(first_file, other, trees, &mut |_, _, first_node, other| {
+pub(super) fn are_equivalent_files(first_file: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut SqlTrees) -> bool {
+    are_equivalent_files_by(first_file, other, trees, &mut |_, _, first_node, other| {
         first_node == other
     })
 }
 
-/// Like [`are_equivalent`], but a function compares the expressions of each column, given the name of the column.
-pub(super) fn are_equivalent_by(
+/// Like [`are_equivalent_files`], but a function compares the expressions of each column, given the name of the column.
+pub(super) fn are_equivalent_files_by(
     first_file: &SqlFile<'_>,
     other: &SqlFile<'_>,
-    trees: &mut Trees,
-    is_same: &mut dyn FnMut(&Trees, &str, SqlNodeId, SqlNodeId) -> bool,
+    trees: &mut SqlTrees,
+    is_same: &mut dyn FnMut(&SqlTrees, &str, SqlNodeId, SqlNodeId) -> bool,
 ) -> bool {
     let dialect = first_file.dialect;
     let has_same = |(a, b): (&Range<usize>, &Range<usize>)| first_file.is_same_part(a, other, b);
-    let is_same_rows = match (RowSelects::find(first_file), RowSelects::find(other)) {
+    let is_same_rows = match (RowSourceParts::find(first_file), RowSourceParts::find(other)) {
         (Some(first), Some(second)) => {
             first.tokens.len() == second.tokens.len()
                 && first.names == second.names
@@ -195,7 +198,7 @@ pub(super) fn are_equivalent_by(
 }
 
 /// Returns whether an expression calls one of these functions.
-fn has_call(trees: &Trees, expression: SqlNodeId, names: &[&str]) -> bool {
+fn has_call(trees: &SqlTrees, expression: SqlNodeId, names: &[&str]) -> bool {
     trees
         .descendants(expression)
         .into_iter()
@@ -207,7 +210,7 @@ fn has_call(trees: &Trees, expression: SqlNodeId, names: &[&str]) -> bool {
 
 /// Returns the expression for a column of the last select, after replacing the columns of CTEs with the columns of
 /// relations.
-pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &mut Trees) -> Option<SqlNodeId> {
+pub(super) fn resolve_output_column(file: &SqlFile<'_>, column: &str, trees: &mut SqlTrees) -> Option<SqlNodeId> {
     let (cte, tokens) = (None, file.column(None, column)?);
     let mut resolver = ColumnResolver::new(file);
     resolver
@@ -231,14 +234,14 @@ fn output_columns(file: &SqlFile<'_>) -> Option<Vec<(String, Range<usize>)>> {
 
 /// Parts of a file that determine the rows of its last select.
 #[derive(Debug, Default)]
-struct RowSelects {
+struct RowSourceParts {
     /// Names of imported CTEs and of clauses, in order.
     names: Vec<String>,
     /// Tokens of these parts.
     tokens: Vec<Range<usize>>,
 }
 
-impl RowSelects {
+impl RowSourceParts {
     /// Finds the parts that determine the rows of the last select. `None` if several selects determine the rows, or if
     /// a select has a different form.
     fn find(file: &SqlFile<'_>) -> Option<Self> {

@@ -6,8 +6,8 @@ use crate::ast::{BinaryOp, Expr};
 use crate::catalog::Function;
 
 /// Binding strength of expressions that never need brackets: names, numbers and calls.
-pub(super) const ATOM_STRENGTH: u8 = 9;
-const SIGN_STRENGTH: u8 = 6;
+pub(super) const ATOM_PRECEDENCE: u8 = 9;
+const UNARY_PRECEDENCE: u8 = 6;
 /// Cost of a call such as `SUMIF(paid, amount)`, whose first argument is a condition instead of a range.
 const CONDITION_COST: u32 = 8;
 
@@ -39,7 +39,7 @@ impl ExpressionText {
     pub fn atom(text: impl Into<String>, cost: u32) -> Self {
         Self {
             text: text.into(),
-            strength: ATOM_STRENGTH,
+            strength: ATOM_PRECEDENCE,
             cost,
             is_name: false,
             range: RangeUse::None,
@@ -53,7 +53,7 @@ impl ExpressionText {
         let ast = parsed.ast();
         let strength = match ast.definitions.first().map(|definition| ast.expr(definition.body)) {
             Some(Expr::Binary { op, .. }) => op.strength(),
-            Some(Expr::Name | Expr::Number | Expr::Text | Expr::Call { .. }) => ATOM_STRENGTH,
+            Some(Expr::Name | Expr::Number | Expr::Text | Expr::Call { .. }) => ATOM_PRECEDENCE,
             _ => 0,
         };
         Self {
@@ -80,7 +80,7 @@ impl ExpressionText {
     /// Returns the arguments if the formula is a call of this function.
     fn arguments_of_call(&self, function: &str) -> Option<&str> {
         let arguments = self.text.strip_prefix(function)?.strip_prefix('(')?.strip_suffix(')')?;
-        (self.strength == ATOM_STRENGTH).then_some(arguments)
+        (self.strength == ATOM_PRECEDENCE).then_some(arguments)
     }
 }
 
@@ -199,10 +199,10 @@ impl ExpressionShape {
                 }
             }
             (Self::Minus, [x]) => {
-                let text = format!("-{}", bracketed(x, SIGN_STRENGTH + 1));
+                let text = format!("-{}", bracketed(x, UNARY_PRECEDENCE + 1));
                 ExpressionText {
                     text,
-                    strength: SIGN_STRENGTH,
+                    strength: UNARY_PRECEDENCE,
                     cost: cost - 1,
                     is_name: false,
                     range: RangeUse::None,
@@ -210,7 +210,7 @@ impl ExpressionShape {
             }
             // People usually write `x / 100` instead of `x%`.
             (Self::Percent, [x]) => {
-                ExpressionText::atom(format!("{}%", bracketed(x, ATOM_STRENGTH)), cost + PERCENT_COST)
+                ExpressionText::atom(format!("{}%", bracketed(x, ATOM_PRECEDENCE)), cost + PERCENT_COST)
             }
             // Prefer the calendar timeframe, because a fiscal timeframe has the same SQL if the fiscal year begins in
             // January.

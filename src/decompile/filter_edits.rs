@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::file::{FilePartPosition, SqlFile};
 use super::metric_edits::EditedModel;
 use super::restore::{Hunk, diff_part};
-use super::spec_edit::SpecPosition;
+use super::spec_edit::EditableSpec;
 use super::substitute::spec_with_replaced_words;
 use crate::model::MetricSetFilter;
 
@@ -49,7 +49,9 @@ impl EditedModel<'_> {
                     || filter_tokens
                         .iter()
                         .any(|token_range| is_whole_clause(generated_file, position, token_range));
-                let is_own = |hunk: &&Hunk| !filter_tokens.is_empty() && (is_whole || hunk.is_in(&filter_tokens, &[]));
+                let is_own = |hunk: &&Hunk| {
+                    !filter_tokens.is_empty() && (is_whole || hunk.is_within_ranges(&filter_tokens, &[]))
+                };
                 let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
                 if hunks.is_empty() {
                     return None;
@@ -62,8 +64,8 @@ impl EditedModel<'_> {
     /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.
     fn part_with_replaced_words(&self, byte_range: &Range<usize>) -> Option<String> {
         let text = self.expanded_model.text();
-        let spec_position = SpecPosition::parse_expanded(text).ok()?;
-        let respelled = spec_with_replaced_words(self.compiler, &spec_position, self.path, self.edited_sql)?;
+        let editable_spec = EditableSpec::parse_expanded(text).ok()?;
+        let respelled = spec_with_replaced_words(self.compiler, &editable_spec, self.path, self.edited_sql)?;
         let part = respelled
             .strip_prefix(text.get(..byte_range.start)?)?
             .strip_suffix(text.get(byte_range.end..)?)?;

@@ -12,15 +12,15 @@ use super::compiled_probes::{CompiledProbes, ProbesWithCachedSql};
 use super::constant_probes::find_constants;
 use super::context_probes::DEFINITION_NAME_COST;
 use super::edits::compare_files;
-use super::equivalent_files::expression_of_relations;
+use super::equivalent_files::resolve_output_column;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
 use super::patterns::Patterns;
-use super::probes::{ALWAYS_LEARNED_ARGUMENTS, ProbeGroup, RELATION, probe_relation};
+use super::probes::{MAX_ALWAYS_PROBED_ARGUMENTS, ProbeGroup, RELATION, probe_relation};
 use super::refusals;
-use super::search::{FormulaSearch, SearchInput};
-use super::spec_edit::{EditRefusal, SpecPosition};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::search::{FormulaSearch, SeedFormulas};
+use super::spec_edit::{EditRefusal, EditableSpec};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
 use crate::schema::Schema;
@@ -35,11 +35,11 @@ pub struct NotAFormula {
 
 impl From<EditRefusal> for NotAFormula {
     fn from(refusal: EditRefusal) -> Self {
-        not_a_formula(refusal.reason)
+        refuse_formula(refusal.reason)
     }
 }
 
-pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
+pub(super) fn refuse_formula(reason: impl Into<String>) -> NotAFormula {
     NotAFormula { reason: reason.into() }
 }
 
@@ -93,21 +93,21 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<String, NotAFormula> {
-        let spec_position = SpecPosition::new(spec)?;
-        let definition = spec_position.definition(step, definition)?;
-        self.find_formula_at(compiler, &spec_position, path, text, definition)
+        let editable_spec = EditableSpec::new(spec)?;
+        let definition = editable_spec.definition(step, definition)?;
+        self.find_formula_at(compiler, &editable_spec, path, text, definition)
     }
 
     /// Like [`Self::find_formula`], but the definition includes the position of its step.
     pub(super) fn find_formula_at(
         &self,
         compiler: &Compiler,
-        spec_position: &SpecPosition<'_>,
+        editable_spec: &EditableSpec<'_>,
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        self.find_formula_in(compiler, spec_position, path, text, (definition, true))
+        self.find_formula_in(compiler, editable_spec, path, text, (definition, true))
     }
 
     /// Returns a formula that produces the edited SQL of a definition, if one of the definition's helper columns was
@@ -115,24 +115,24 @@ impl Decompiler {
     pub(super) fn find_formula_of_helper(
         &self,
         compiler: &Compiler,
-        spec_position: &SpecPosition<'_>,
+        editable_spec: &EditableSpec<'_>,
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        self.find_formula_in(compiler, spec_position, path, text, (definition, false))
+        self.find_formula_in(compiler, editable_spec, path, text, (definition, false))
     }
 
     /// Finds a formula. `compares_file` is `true` if the rest of the file must contain only other edits.
     fn find_formula_in(
         &self,
         compiler: &Compiler,
-        spec_position: &SpecPosition<'_>,
+        editable_spec: &EditableSpec<'_>,
         path: Option<&str>,
         text: &str,
         (definition, compares_file): ((usize, &DefinitionWithPosition), bool),
     ) -> Result<String, NotAFormula> {
-        with_candidate_check(compiler, spec_position, path, text, definition, |mut case| {
+        with_candidate_check(compiler, editable_spec, path, text, definition, |mut case| {
             case.compares_file = compares_file;
             self.find_exact_formula(case)
         })
@@ -140,19 +140,19 @@ impl Decompiler {
 
     /// Finds the formula that compiles to exactly the edited SQL.
     pub(super) fn find_exact_formula(&self, mut case: CandidateCheck<'_, '_>) -> Result<String, NotAFormula> {
-        let mut trees = Trees::default();
-        let (spec_position, name) = (case.spec_position, &case.definition.name);
-        match spec_position.definition_expression(case.edited_file, case.cte, case.step_index, name, &mut trees) {
+        let mut trees = SqlTrees::default();
+        let (editable_spec, name) = (case.editable_spec, &case.definition.name);
+        match editable_spec.definition_expression(case.edited_file, case.cte, case.step_index, name, &mut trees) {
             Ok(expression) => self.find_formula_of_part(&case, &mut trees, expression, expression),
             Err(reason) => {
-                for (sql_part, expected, part) in case.surrounding_candidates(&mut trees) {
+                for (sql_part, expected, part) in case.find_enclosing_expressions(&mut trees) {
                     case.definition_part = sql_part;
                     case.is_exact = true;
                     if let Ok(formula) = self.find_formula_of_part(&case, &mut trees, expected, part) {
                         return Ok(formula);
                     }
                 }
-                Err(not_a_formula(reason))
+                Err(refuse_formula(reason))
             }
         }
     }
@@ -162,16 +162,16 @@ impl Decompiler {
     fn find_formula_of_part(
         &self,
         case: &CandidateCheck<'_, '_>,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
         expected: SqlNodeId,
         part: SqlNodeId,
     ) -> Result<String, NotAFormula> {
-        let (compiler, spec_position) = (case.compiler, case.spec_position);
-        if let Some(call) = self.find_unknown_call(case, trees, part) {
-            return Err(refusals::no_formula_for(trees, part, call));
+        let (compiler, editable_spec) = (case.compiler, case.editable_spec);
+        if let Some(call) = self.find_unsupported_call(case, trees, part) {
+            return Err(refusals::refuse_unknown_sql(trees, part, call));
         }
-        let value = case.value_in_contract(trees, part);
-        let learned = self.learned_patterns(compiler, spec_position, trees, part);
+        let value = case.without_contract_cast(trees, part);
+        let learned = self.learned_patterns(compiler, editable_spec, trees, part);
         let patterns: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
         let reads_other_rows = reads_other_rows(trees, part);
         let names = if reads_other_rows {
@@ -180,7 +180,7 @@ impl Decompiler {
             Vec::new()
         };
         let mut more = vec![case.learn_windows(trees, part, &names)];
-        let mut input = SearchInput::new();
+        let mut input = SeedFormulas::new();
         case.add_definitions(trees, &mut input);
         let mut of_words: Option<Arc<Patterns>> = None;
         let mut wave = 0;
@@ -191,9 +191,9 @@ impl Decompiler {
             for (part, forms) in case.learn_ranges((&all_patterns, &input), trees, part, &names) {
                 input.entry(part).or_default().extend(forms);
             }
-            let search = FormulaSearch::new(&all_patterns, trees).with_input(&input);
-            let forms = search.with_value(value).candidates(part);
-            if let Some(formula) = case.first_proven(forms, trees, expected) {
+            let search = FormulaSearch::new(&all_patterns, trees).with_seed_formulas(&input);
+            let forms = search.with_value(value).candidate_formulas(part);
+            if let Some(formula) = case.first_matching_formula(forms, trees, expected) {
                 return Ok(formula);
             }
             let next = if reads_other_rows {
@@ -225,51 +225,51 @@ impl Decompiler {
         {
             form.cost = 0;
         }
-        case.add_keys(trees, part, &mut input);
+        case.add_compound_names(trees, part, &mut input);
         let (base, hidden_columns) = (case.base_relation(), case.base_columns());
         let others = [
-            FormulaSearch::new(&all_patterns, trees).with_input(&named_input),
+            FormulaSearch::new(&all_patterns, trees).with_seed_formulas(&named_input),
             // A definition may have the same name as a column that the step reads.
             FormulaSearch::new(&all_patterns, trees)
-                .with_input(&input)
-                .with_base(&base),
+                .with_seed_formulas(&input)
+                .with_base_relation(&base),
             FormulaSearch::new(&all_patterns, trees)
-                .with_input(&input)
+                .with_seed_formulas(&input)
                 .with_hidden_columns(&hidden_columns),
         ];
         for search in others {
-            let forms = search.with_value(value).candidates(part);
-            if let Some(formula) = case.first_proven(forms, trees, expected) {
+            let forms = search.with_value(value).candidate_formulas(part);
+            if let Some(formula) = case.first_matching_formula(forms, trees, expected) {
                 return Ok(formula);
             }
         }
         // formulac may compute the value in a different select from the one that the user edited.
         if case.cte.is_none() && part == expected {
-            let whole_expression = expression_of_relations(case.edited_file, &case.definition.name, trees);
+            let whole_expression = resolve_output_column(case.edited_file, &case.definition.name, trees);
             for part in [Some(part), whole_expression].into_iter().flatten() {
                 let forms = FormulaSearch::new(&all_patterns, trees)
-                    .with_input(&named_input)
-                    .with_value(case.value_in_contract(trees, part))
-                    .candidates(part);
-                if let Some(formula) = case.first_equivalent(forms, trees) {
+                    .with_seed_formulas(&named_input)
+                    .with_value(case.without_contract_cast(trees, part))
+                    .candidate_formulas(part);
+                if let Some(formula) = case.first_equivalent_formula(forms, trees) {
                     return Ok(formula);
                 }
             }
         }
-        let search = FormulaSearch::new(&all_patterns, trees).with_input(&input);
+        let search = FormulaSearch::new(&all_patterns, trees).with_seed_formulas(&input);
         let mut search = search.with_value(value);
-        let forms = search.candidates(part);
+        let forms = search.candidate_formulas(part);
         let without = search.smallest_part_without_formula(part).unwrap_or(part);
-        let nearest = case.nearest_formula(forms, trees, part);
-        Err(nearest.unwrap_or_else(|| refusals::no_formula_for(trees, part, without)))
+        let nearest = case.explain_nearest_formula(forms, trees, part);
+        Err(nearest.unwrap_or_else(|| refusals::refuse_unknown_sql(trees, part, without)))
     }
 
     /// Returns a call to a function that occurs neither in generated SQL nor in the spec. No formula can produce SQL
     /// with such a call.
-    pub(super) fn find_unknown_call(
+    pub(super) fn find_unsupported_call(
         &self,
         case: &CandidateCheck<'_, '_>,
-        trees: &Trees,
+        trees: &SqlTrees,
         expression: SqlNodeId,
     ) -> Option<SqlNodeId> {
         let dialect = case.edited_file.dialect;
@@ -277,7 +277,7 @@ impl Decompiler {
         let is_written =
             |name: &str| (0..case.generated_file.tokens.len()).any(|token| case.generated_file.key(token) == name);
         // The contract in a spec contains names of types, which look like function calls if they have arguments.
-        let is_in_spec = |name: &str| case.spec_position.source.to_ascii_lowercase().contains(name);
+        let is_in_spec = |name: &str| case.editable_spec.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_in_spec(name);
         let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.children(*part)) {
             (SqlLabel::Call, [name, ..]) => trees.column(*name).is_some_and(|(_, name)| !is_known(name)),
@@ -291,11 +291,11 @@ impl Decompiler {
     fn learned_patterns(
         &self,
         compiler: &Compiler,
-        spec_position: &SpecPosition<'_>,
-        trees: &Trees,
+        editable_spec: &EditableSpec<'_>,
+        trees: &SqlTrees,
         expression: SqlNodeId,
     ) -> Vec<Arc<Patterns>> {
-        let compiled = self.compiled_probes(compiler, spec_position, trees, expression);
+        let compiled = self.compiled_probes(compiler, editable_spec, trees, expression);
         let compiled = compiled.iter().filter_map(|cell| cell.get());
         compiled
             .map(|compiled_probes| compiled_probes.patterns_for(trees, expression))
@@ -306,11 +306,11 @@ impl Decompiler {
     pub(super) fn compiled_probes(
         &self,
         compiler: &Compiler,
-        spec_position: &SpecPosition<'_>,
-        trees: &Trees,
+        editable_spec: &EditableSpec<'_>,
+        trees: &SqlTrees,
         expression: SqlNodeId,
     ) -> Vec<Arc<OnceLock<CompiledProbes>>> {
-        let compiler = compiler_for_probes(compiler, spec_position);
+        let compiler = compiler_for_probes(compiler, editable_spec);
         let options = &compiler.options;
         let mut group_probes = Vec::new();
         let sizes: &[bool] = if has_many_arguments(trees, expression) {
@@ -344,12 +344,12 @@ impl Decompiler {
 /// literals that look different in the formula. `None` if there are no such literals.
 fn patterns_of_literals(
     case: &CandidateCheck<'_, '_>,
-    trees: &Trees,
+    trees: &SqlTrees,
     patterns: &[&Patterns],
     part: SqlNodeId,
 ) -> Option<Arc<Patterns>> {
     let mut words = find_constants(trees, part);
-    words.functions = functions_like(patterns, trees, part);
+    words.functions = functions_with_same_calls(patterns, trees, part);
     let mut tried = literal_probes(trees, patterns, part);
     if !words.is_empty() {
         tried.extend(words.build_probes());
@@ -358,20 +358,20 @@ fn patterns_of_literals(
         return None;
     }
     let tried = Arc::new(ProbesWithCachedSql::new(tried));
-    let compiled = CompiledProbes::new(compiler_for_probes(case.compiler, case.spec_position), vec![tried]);
+    let compiled = CompiledProbes::new(compiler_for_probes(case.compiler, case.editable_spec), vec![tried]);
     Some(compiled.patterns_for(trees, part))
 }
 
 /// Creates a compiler with the settings of a spec and with the relation that holds the columns of probes.
-fn compiler_for_probes(compiler: &Compiler, spec_position: &SpecPosition<'_>) -> Compiler {
-    let compiler = spec_position.outline.with_spec_settings(compiler);
+fn compiler_for_probes(compiler: &Compiler, editable_spec: &EditableSpec<'_>) -> Compiler {
+    let compiler = editable_spec.outline.with_spec_settings(compiler);
     let mut options = (*compiler.options).clone();
     options.schema = Arc::new(Schema::new().with(probe_relation()));
     options.from = Some(RELATION.to_owned());
     compiler.with_options(options)
 }
 
-impl SpecPosition<'_> {
+impl EditableSpec<'_> {
     /// Returns the name of the CTE in which a step ends. `None` for the last step, which ends in the last select.
     pub(super) fn step_cte(&self, step: usize) -> Option<&str> {
         let last = step + 1 >= self.outline.steps.len();
@@ -390,7 +390,7 @@ impl SpecPosition<'_> {
         cte: Option<&str>,
         step: usize,
         name: &str,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
         let mut columns = self.column_resolver(file, step, name);
         self.resolve_definition(&mut columns, file, cte, (step, name), trees)
@@ -404,9 +404,9 @@ impl SpecPosition<'_> {
         file: &SqlFile<'_>,
         cte: Option<&str>,
         (step, name): (usize, &str),
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
-        let site = self.find_site(columns, file, cte, name);
+        let site = self.find_column_expression(columns, file, cte, name);
         let site = site.ok_or_else(|| format!("the file has no column `{name}`"))?;
         let id = columns.resolve_expression(&site, trees)?;
         // Each column is the maximum of a single value, because a wide pivot combines several rows into one row.
@@ -459,7 +459,7 @@ impl SpecPosition<'_> {
     }
 
     /// Finds the position in the file where a definition is computed.
-    pub(super) fn find_site(
+    pub(super) fn find_column_expression(
         &self,
         columns: &ColumnResolver<'_, '_>,
         file: &SqlFile<'_>,
@@ -472,19 +472,21 @@ impl SpecPosition<'_> {
             file.ctes
                 .iter()
                 .rev()
-                .find_map(|cte| columns.find_site(Some(cte), name))
+                .find_map(|cte| columns.find_column_expression(Some(cte), name))
         };
-        columns.find_site(lower.as_deref(), name).or_else(elsewhere)
+        columns
+            .find_column_expression(lower.as_deref(), name)
+            .or_else(elsewhere)
     }
 }
 
 /// Returns the functions whose SQL calls only functions that an expression also calls, sorted by the number of these
 /// calls in descending order.
-fn functions_like(patterns: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> Vec<&'static str> {
+fn functions_with_same_calls(patterns: &[&Patterns], trees: &SqlTrees, expression: SqlNodeId) -> Vec<&'static str> {
     let mut call_counts: FxHashMap<&'static str, usize> = FxHashMap::default();
     for (name, calls) in patterns
         .iter()
-        .flat_map(|patterns| patterns.functions_like(trees, expression))
+        .flat_map(|patterns| patterns.functions_with_same_calls(trees, expression))
     {
         let most = call_counts.entry(name).or_default();
         *most = calls.max(*most);
@@ -498,21 +500,21 @@ fn functions_like(patterns: &[&Patterns], trees: &Trees, expression: SqlNodeId) 
 /// definition.
 pub(super) fn with_candidate_check<T>(
     compiler: &Compiler,
-    spec_position: &SpecPosition<'_>,
+    editable_spec: &EditableSpec<'_>,
     path: Option<&str>,
     text: &str,
     definition: (usize, &DefinitionWithPosition),
     search: impl FnOnce(CandidateCheck<'_, '_>) -> Result<T, NotAFormula>,
 ) -> Result<T, NotAFormula> {
-    let generated_sql = spec_position
-        .compile_sql(compiler, spec_position.source, path)
-        .ok_or_else(|| not_a_formula("the spec has errors"))?;
+    let generated_sql = editable_spec
+        .compile_sql(compiler, editable_spec.source, path)
+        .ok_or_else(|| refuse_formula("the spec has errors"))?;
     let dialect = compiler.options.dialect;
     let (generated_file, file) = (SqlFile::read(&generated_sql, dialect), SqlFile::read(text, dialect));
     let edits = compare_files(&generated_file, &file);
     search(CandidateCheck::new(
         compiler,
-        spec_position,
+        editable_spec,
         definition,
         path,
         (&generated_file, &file, &edits),
@@ -520,15 +522,15 @@ pub(super) fn with_candidate_check<T>(
 }
 
 /// Returns whether an expression contains a window or a value from joined rows.
-pub(super) fn reads_other_rows(trees: &Trees, expression: SqlNodeId) -> bool {
+pub(super) fn reads_other_rows(trees: &SqlTrees, expression: SqlNodeId) -> bool {
     let is_of_rows = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
     trees.descendants(expression).iter().any(is_of_rows)
 }
 
 /// Returns whether a call has more arguments, or a chain more operands, than the probes that are always learned.
-fn has_many_arguments(trees: &Trees, expression: SqlNodeId) -> bool {
+fn has_many_arguments(trees: &SqlTrees, expression: SqlNodeId) -> bool {
     let parts = trees.descendants(expression);
     parts
         .iter()
-        .any(|part| trees.children(*part).len() > ALWAYS_LEARNED_ARGUMENTS)
+        .any(|part| trees.children(*part).len() > MAX_ALWAYS_PROBED_ARGUMENTS)
 }

@@ -106,7 +106,7 @@ pub fn has_division_by_zero(formula: &str) -> bool {
 }
 
 /// Returns the new text for a part of a formula. `None` unless all changes to the formula are in this part.
-pub fn changed_part(before: &str, after: &str, part: &Range<usize>) -> Option<String> {
+pub fn changed_formula_part(before: &str, after: &str, part: &Range<usize>) -> Option<String> {
     let (old, new) = (formula_tokens(before), formula_tokens(after));
     let is_same = |(token, other): &(&FormulaToken, &FormulaToken)| token.2 == other.2;
     let head = old.iter().zip(&new).take_while(is_same).count();
@@ -154,7 +154,7 @@ mod tests {
         let change = |after: &str| {
             let before = "revenue /\n  COUNT(id) - 1";
             let offset = before.find("COUNT").unwrap_or_default();
-            changed_part(before, after, &(offset..offset + "COUNT(id)".len()))
+            changed_formula_part(before, after, &(offset..offset + "COUNT(id)".len()))
         };
         for (after, expected) in [
             ("revenue / COUNTUNIQUE(id) - 1", Some("COUNTUNIQUE(id)")),

@@ -4,9 +4,9 @@ use formulac_syntax::text::one_line;
 
 use super::file::{FilePartKind, SqlFile, is_same_name};
 use super::guarded_formula::RewrittenSql;
-use super::guards::{GuardSet, Guards};
+use super::guards::{GuardRecognizer, GuardSet};
 use super::parse::parse;
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::dialect::Dialect;
 
 /// Column by which only the edited select groups its rows.
@@ -31,9 +31,9 @@ pub struct AddedGroupKey {
 /// ```
 #[must_use]
 pub fn added_group_keys(generated_sql: &str, text: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
-    let mut trees = Trees::default();
+    let mut trees = SqlTrees::default();
     let (generated_file, file) = (SqlFile::read(generated_sql, dialect), SqlFile::read(text, dialect));
-    let mut guards = Guards::new(dialect);
+    let mut guards = GuardRecognizer::new(dialect);
     let selects = file.clauses(&["group by"]).map(|(cte, _)| cte);
     for cte in selects {
         let (Some(before), Some(after)) = (
@@ -68,7 +68,7 @@ pub fn added_group_keys(generated_sql: &str, text: &str, dialect: Dialect) -> Ve
 /// Differences between the generated and the edited SQL of group keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct SameGrouping {
+pub struct GroupKeyDifferences {
     /// Generated SQL of each key whose edited SQL is different, by column name.
     pub columns: Vec<(String, RewrittenSql)>,
     /// Generated `group by`, if the edited `group by` is different.
@@ -79,11 +79,16 @@ pub struct SameGrouping {
 /// must contain these columns. Items may be in a different order, and may be names or positions of columns. Returns the
 /// differences, or `None` if the rows are grouped differently.
 #[must_use]
-pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
-    let mut trees = Trees::default();
+pub fn compare_group_keys(
+    generated: &str,
+    text: &str,
+    columns: &[&str],
+    dialect: Dialect,
+) -> Option<GroupKeyDifferences> {
+    let mut trees = SqlTrees::default();
     let (generated, file) = (SqlFile::read(generated, dialect), SqlFile::read(text, dialect));
-    let mut guards = Guards::new(dialect);
-    let mut shared_grouping = SameGrouping::default();
+    let mut guards = GuardRecognizer::new(dialect);
+    let mut shared_grouping = GroupKeyDifferences::default();
     let selects: Vec<Option<&str>> = generated.clauses(&["group by"]).map(|(cte, _)| cte).collect();
     for cte in selects {
         let ours = Grouping::read(&generated, cte, &mut trees)?;
@@ -134,7 +139,7 @@ struct Grouping {
 
 impl Grouping {
     /// Parses the `group by` of a select. `None` if the select has no `group by`, or if the clause cannot be parsed.
-    fn read(file: &SqlFile<'_>, cte: Option<&str>, trees: &mut Trees) -> Option<Self> {
+    fn read(file: &SqlFile<'_>, cte: Option<&str>, trees: &mut SqlTrees) -> Option<Self> {
         let clause = file.clause(cte, "group by")?;
         let mut parse_tokens = |tokens: &std::ops::Range<usize>| {
             let tokens = file.tokens.get(tokens.clone())?;
@@ -171,7 +176,7 @@ impl Grouping {
 
 /// Returns the expression of an item. The item may be the position or the name of a column. `None` if the name may also
 /// be a column of the relation.
-fn grouped_expression(item: SqlNodeId, columns: &[(String, String, SqlNodeId)], trees: &Trees) -> Option<SqlNodeId> {
+fn grouped_expression(item: SqlNodeId, columns: &[(String, String, SqlNodeId)], trees: &SqlTrees) -> Option<SqlNodeId> {
     if let SqlLabel::Number(number) = trees.label(item) {
         let column_index = number.parse::<usize>().ok()?.checked_sub(1)?;
         return columns.get(column_index).map(|(.., tree)| *tree);

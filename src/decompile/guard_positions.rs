@@ -1,7 +1,7 @@
 //! Positions of guards. A position represents how the enclosing expression treats the values that the guard adds.
 
 use super::guards::Guard;
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Prefixes of the names of aggregates.
 const AGGREGATE_PREFIXES: [&str; 25] = [
@@ -34,13 +34,13 @@ const AGGREGATE_PREFIXES: [&str; 25] = [
 
 /// Position of an expression in its enclosing expression. The position determines which guards are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Position {
-    pub role: Place,
+pub(super) struct ExpressionPosition {
+    pub role: ExpressionPlace,
     nulls: NullContext,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub(super) enum ExpressionPlace {
     Argument,
     Dividend,
     Divisor,
@@ -60,24 +60,26 @@ enum NullContext {
     Tested,
 }
 
-impl Position {
-    pub const WHOLE: Self = Self {
-        role: Place::Other,
+impl ExpressionPosition {
+    pub const WHOLE_EXPRESSION: Self = Self {
+        role: ExpressionPlace::Other,
         nulls: NullContext::Plain,
     };
 
     /// Returns the position of a child of an expression. `part_index` is the index among the arguments if the
     /// expression is a call, or among all children otherwise.
-    pub fn of_child(self, trees: &Trees, parent: SqlNodeId, label: &SqlLabel, part_index: usize) -> Self {
+    pub fn of_child(self, trees: &SqlTrees, parent: SqlNodeId, label: &SqlLabel, part_index: usize) -> Self {
         let role = match label {
-            SqlLabel::Call => Place::Argument,
-            SqlLabel::Op(op) if op == "/" && part_index == 0 => Place::Dividend,
-            SqlLabel::Op(op) if op == "/" => Place::Divisor,
+            SqlLabel::Call => ExpressionPlace::Argument,
+            SqlLabel::Op(op) if op == "/" && part_index == 0 => ExpressionPlace::Dividend,
+            SqlLabel::Op(op) if op == "/" => ExpressionPlace::Divisor,
             // A conversion in a product also determines the type of a quotient that contains the product.
-            SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => Place::Dividend,
-            SqlLabel::Negative if self.is_in_quotient() => Place::Dividend,
+            SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => {
+                ExpressionPlace::Dividend
+            }
+            SqlLabel::Negative if self.is_in_quotient() => ExpressionPlace::Dividend,
             SqlLabel::Row => self.role,
-            _ => Place::Other,
+            _ => ExpressionPlace::Other,
         };
         let around = match self.nulls {
             NullContext::Summed => NullContext::Skipped,
@@ -88,17 +90,17 @@ impl Position {
     }
 
     fn is_in_quotient(self) -> bool {
-        matches!(self.role, Place::Dividend | Place::Divisor)
+        matches!(self.role, ExpressionPlace::Dividend | ExpressionPlace::Divisor)
     }
 
     /// Returns whether a default of 0 for the expression in this position changes only the rows in which the default is
     /// used.
     pub fn accepts_zero(self) -> bool {
-        self.nulls == NullContext::Summed || self.accepts(Guard::Default)
+        self.nulls == NullContext::Summed || self.accepts_guard(Guard::Default)
     }
 
     /// Returns whether a guard in this position changes only the rows that the guard describes.
-    pub fn accepts(self, guard: Guard) -> bool {
+    pub fn accepts_guard(self, guard: Guard) -> bool {
         match self.nulls {
             NullContext::Plain => true,
             NullContext::Skipped | NullContext::Summed => guard != Guard::Default,
@@ -109,18 +111,18 @@ impl Position {
 
 /// Returns whether all guards can be added to one child of an expression. Assumes that no enclosing expression skips
 /// NULL or tests for it.
-pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, guards: &[Guard]) -> bool {
+pub(super) fn accepts_guards_in_child(trees: &SqlTrees, parent: SqlNodeId, child: usize, guards: &[Guard]) -> bool {
     // The first child of a call is its name.
     let part_index = match trees.label(parent) {
         SqlLabel::Call => child.saturating_sub(1),
         _ => child,
     };
-    let inside = Position::WHOLE.of_child(trees, parent, trees.label(parent), part_index);
-    guards.iter().all(|guard| inside.accepts(*guard))
+    let inside = ExpressionPosition::WHOLE_EXPRESSION.of_child(trees, parent, trees.label(parent), part_index);
+    guards.iter().all(|guard| inside.accepts_guard(*guard))
 }
 
 /// Returns how an expression treats NULL in one of its children. `None` if NULL results in NULL.
-fn null_context(trees: &Trees, parent: SqlNodeId, part_index: usize) -> Option<NullContext> {
+fn null_context(trees: &SqlTrees, parent: SqlNodeId, part_index: usize) -> Option<NullContext> {
     match (trees.label(parent), trees.children(parent)) {
         (SqlLabel::Op(op), _) if op.starts_with("is ") => Some(NullContext::Tested),
         (SqlLabel::Call, [name, args @ ..]) => {

@@ -7,16 +7,16 @@ use super::alternatives::SpellingPatterns;
 use super::cache::get_or_insert_with;
 use super::candidate_check::{CandidateCheck, called_functions};
 use super::edits::ColumnEdit;
-use super::equivalent_files::are_equivalent_by;
+use super::equivalent_files::are_equivalent_files_by;
 use super::expression_text::ExpressionText;
 use super::file::{SqlFile, is_same_name};
-use super::formula::{Decompiler, NotAFormula, not_a_formula, reads_other_rows, with_candidate_check};
-use super::guards::{Guard, GuardSet, Guards};
+use super::formula::{Decompiler, NotAFormula, reads_other_rows, refuse_formula, with_candidate_check};
+use super::guards::{Guard, GuardRecognizer, GuardSet};
 use super::joint_search::CandidateFile;
 use super::patterns::Patterns;
-use super::search::{FormulaSearch, SearchInput};
-use super::spec_edit::SpecPosition;
-use super::tree::{SqlNodeId, Trees};
+use super::search::{FormulaSearch, SeedFormulas};
+use super::spec_edit::EditableSpec;
+use super::tree::{SqlNodeId, SqlTrees};
 use super::value_types::ValueTypes;
 use crate::compiler::Compiler;
 use crate::dialect::Dialect;
@@ -105,22 +105,22 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<FoundFormula, NotAFormula> {
-        let spec_position = SpecPosition::new(spec)?;
-        let definition = spec_position.definition(step, definition)?;
-        self.find_formula_with_guards_at(compiler, &spec_position, path, text, definition)
+        let editable_spec = EditableSpec::new(spec)?;
+        let definition = editable_spec.definition(step, definition)?;
+        self.find_formula_with_guards_at(compiler, &editable_spec, path, text, definition)
     }
 
     /// Like [`Self::find_formula_with_guards`], but the definition includes the position of its step.
     pub(super) fn find_formula_with_guards_at(
         &self,
         compiler: &Compiler,
-        spec_position: &SpecPosition<'_>,
+        editable_spec: &EditableSpec<'_>,
         path: Option<&str>,
         text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<FoundFormula, NotAFormula> {
-        with_candidate_check(compiler, spec_position, path, text, definition, |case| {
-            let with_guards = case.restart();
+        with_candidate_check(compiler, editable_spec, path, text, definition, |case| {
+            let with_guards = case.with_fresh_limits();
             match self.find_exact_formula(case) {
                 Ok(formula) => Ok(FoundFormula {
                     formula,
@@ -136,9 +136,9 @@ impl Decompiler {
         &self,
         case: &CandidateCheck<'_, '_>,
     ) -> Result<Option<FoundFormula>, NotAFormula> {
-        let (spec_position, mut trees) = (case.spec_position, Trees::default());
+        let (editable_spec, mut trees) = (case.editable_spec, SqlTrees::default());
         let mut expression = |file| {
-            spec_position.definition_expression(file, case.cte, case.step_index, &case.definition.name, &mut trees)
+            editable_spec.definition_expression(file, case.cte, case.step_index, &case.definition.name, &mut trees)
         };
         let (Ok(expected), generated_tree) = (expression(case.edited_file), expression(case.generated_file)) else {
             return Ok(None);
@@ -147,18 +147,18 @@ impl Decompiler {
         let spellings = self.spelling_patterns(dialect);
         let mut types = ValueTypes::new(case);
         let alternatives = spellings.alternatives(&mut trees, expected, |trees, part| types.type_of(trees, part));
-        if alternatives.is_empty() && self.find_unknown_call(case, &trees, expected).is_some() {
+        if alternatives.is_empty() && self.find_unsupported_call(case, &trees, expected).is_some() {
             return Ok(None);
         }
-        let mut guards = Guards::new(dialect).with_alternatives(alternatives.clone());
+        let mut guards = GuardRecognizer::new(dialect).with_alternatives(alternatives.clone());
         let removed = generated_tree
             .ok()
             .and_then(|generated_node| guards.added_guards(&trees, generated_node, expected));
         if let Some(removed) = removed.filter(|removed| removed.count > 0) {
-            return Err(only_removes_guards(&case.definition.formula, removed));
+            return Err(refuse_guard_removal(&case.definition.formula, removed));
         }
         let root = alternatives.add_common_parent(&mut trees, expected);
-        let compiled = self.compiled_probes(case.compiler, spec_position, &trees, root);
+        let compiled = self.compiled_probes(case.compiler, editable_spec, &trees, root);
         let mut pattern_sets: Vec<Arc<Patterns>> = Vec::new();
         for probes in compiled.iter().filter_map(|cell| cell.get()) {
             pattern_sets.push(probes.patterns_for(&trees, root));
@@ -171,21 +171,21 @@ impl Decompiler {
         let windows = case.learn_windows(&mut trees, expected, &names);
         let mut all_patterns: Vec<&Patterns> = pattern_sets.iter().map(AsRef::as_ref).collect();
         all_patterns.push(&windows);
-        let mut input = SearchInput::new();
+        let mut input = SeedFormulas::new();
         case.add_definitions(&mut trees, &mut input);
         for (part, forms) in case.learn_ranges((&all_patterns, &input), &mut trees, expected, &names) {
             input.entry(part).or_default().extend(forms);
         }
-        let search = FormulaSearch::new(&all_patterns, &trees).with_input(&input);
-        let search = search.with_value(case.value_in_contract(&trees, expected));
-        let forms = search.with_alternatives(&alternatives).candidates(expected);
-        Ok(case.first_guarded(forms, guards, &mut trees, expected))
+        let search = FormulaSearch::new(&all_patterns, &trees).with_seed_formulas(&input);
+        let search = search.with_value(case.without_contract_cast(&trees, expected));
+        let forms = search.with_alternatives(&alternatives).candidate_formulas(expected);
+        Ok(case.formula_with_fewest_guards(forms, guards, &mut trees, expected))
     }
 }
 
 /// Returns at most `count` formulas in the same order. Formulas that call different functions are preferred, because
 /// formulas with the same functions differ only in the form of their arguments.
-fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<ExpressionText> {
+fn prefer_distinct_functions(forms: Vec<ExpressionText>, count: usize) -> Vec<ExpressionText> {
     let mut similar: HashMap<Vec<String>, usize> = HashMap::new();
     let number_among_similar = |form: &ExpressionText| {
         let mut functions: Vec<String> = called_functions(&form.text).into_iter().map(str::to_owned).collect();
@@ -208,13 +208,13 @@ fn different_formulas(forms: Vec<ExpressionText>, count: usize) -> Vec<Expressio
 }
 
 /// Returns the reason why an edit that removes guards from the SQL of a formula cannot be expressed as another formula.
-fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
+fn refuse_guard_removal(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
     let spelling = match removed.has_other_spelling {
         true => "; the rest differs only in syntax",
         false => "",
     };
-    not_a_formula(format!(
+    refuse_formula(format!(
         "the SQL of `{formula}` always has {}, which the edit removes{spelling}",
         join_words(&guards, "and")
     ))
@@ -223,20 +223,20 @@ fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
 impl CandidateCheck<'_, '_> {
     /// Returns the formula whose SQL has the fewest guards that the expected expression lacks. The SQL must not differ
     /// in any other way.
-    fn first_guarded(
+    fn formula_with_fewest_guards(
         &self,
         mut forms: Vec<ExpressionText>,
-        mut guards: Guards,
-        trees: &mut Trees,
+        mut guards: GuardRecognizer,
+        trees: &mut SqlTrees,
         expected: SqlNodeId,
     ) -> Option<FoundFormula> {
         self.sort_by_similarity(&mut forms);
         let mut best: Option<(u32, FoundFormula)> = None;
-        let mut forms = different_formulas(forms, MAX_GUARDED_COMPILED).into_iter();
+        let mut forms = prefer_distinct_functions(forms, MAX_GUARDED_COMPILED).into_iter();
         while let Some(form) = forms.next() {
             let guards_of_form = self.guards_of_formula(&form.text, &mut guards, trees, expected);
             if self.is_waiting() {
-                self.want_next(forms.as_slice(), true);
+                self.request_candidates(forms.as_slice(), true);
                 return None;
             }
             let Some((added, sql)) = guards_of_form else { continue };
@@ -258,15 +258,15 @@ impl CandidateCheck<'_, '_> {
     fn guards_of_formula(
         &self,
         formula: &str,
-        guards: &mut Guards,
-        trees: &mut Trees,
+        guards: &mut GuardRecognizer,
+        trees: &mut SqlTrees,
         expected: SqlNodeId,
     ) -> Option<(GuardSet, String)> {
         let compare = |candidate: &CandidateFile<'_>| self.compare_guards(candidate, guards, trees, expected);
         if let Some(shared) = self.shared_candidates() {
             return shared.guards(formula, compare);
         }
-        let sql = self.compile_spec_sql(&self.spec_position.replace_formula(self.definition, formula).ok()?)?;
+        let sql = self.compile_spec_sql(&self.editable_spec.replace_formula(self.definition, formula).ok()?)?;
         let mut compare = compare;
         compare(&CandidateFile::new(SqlFile::read(&sql, self.edited_file.dialect)))
     }
@@ -274,15 +274,15 @@ impl CandidateCheck<'_, '_> {
     fn compare_guards(
         &self,
         candidate: &CandidateFile<'_>,
-        guards: &mut Guards,
-        trees: &mut Trees,
+        guards: &mut GuardRecognizer,
+        trees: &mut SqlTrees,
         expected: SqlNodeId,
     ) -> Option<(GuardSet, String)> {
         let file = &candidate.file;
         let generated = self.expression_in_file(file, self.definition_part, trees).ok()?;
         let added = guards.added_guards(trees, generated, expected)?;
         let name = &self.definition.name;
-        let is_own = |item: &ColumnEdit| self.is_own_column(item) || candidate.is_of_other(item, name);
+        let is_own = |item: &ColumnEdit| self.is_own_column(item) || candidate.belongs_to_other_definition(item, name);
         let edits = candidate.edits(self.edited_file);
         if self.difference_in_added_periods(edits).is_some() {
             return None;
@@ -297,12 +297,14 @@ impl CandidateCheck<'_, '_> {
                 .all(|rest| self.edits.other_edits.contains(rest));
         // formulac may compute a part of the formula in a different select from the one that the user edited.
         let is_other_edit = |column: &str| self.edits.items.iter().any(|item| is_same_name(&item.column, column));
-        let mut is_same = |trees: &Trees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
+        let mut is_same = |trees: &SqlTrees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
             ours == theirs || guards.added_guards(trees, ours, theirs).is_some() || is_other_edit(column)
         };
-        let is_proven = has_only_other_edits || are_equivalent_by(file, self.edited_file, trees, &mut is_same);
-        let columns = self.spec_position.column_resolver(file, self.step_index, name);
-        let site = self.spec_position.find_site(&columns, file, self.cte, name)?;
+        let is_proven = has_only_other_edits || are_equivalent_files_by(file, self.edited_file, trees, &mut is_same);
+        let columns = self.editable_spec.column_resolver(file, self.step_index, name);
+        let site = self
+            .editable_spec
+            .find_column_expression(&columns, file, self.cte, name)?;
         let text = one_line(file.text(&site.tokens));
         is_proven.then_some((added, text))
     }

@@ -8,9 +8,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::alternatives::Alternatives;
-use super::guard_positions::{Place, Position};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::alternatives::EquivalentExpressions;
+use super::guard_positions::{ExpressionPlace, ExpressionPosition};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::dialect::Dialect;
 
@@ -105,18 +105,18 @@ impl GuardSet {
 }
 
 /// Recognizes guards in the SQL of a dialect.
-pub(super) struct Guards {
+pub(super) struct GuardRecognizer {
     /// First words of the names of numeric types and text types.
     types: Vec<&'static str>,
     date: &'static str,
     /// Whether the quotient of two integers is an integer, so that a conversion in a quotient changes the result.
     divides_integers: bool,
     /// Equivalents of the subexpressions of edited expressions.
-    alternatives: Alternatives,
-    compared: FxHashMap<(SqlNodeId, SqlNodeId, Position), Option<GuardSet>>,
+    alternatives: EquivalentExpressions,
+    compared: FxHashMap<(SqlNodeId, SqlNodeId, ExpressionPosition), Option<GuardSet>>,
 }
 
-impl Guards {
+impl GuardRecognizer {
     pub fn new(dialect: Dialect) -> Self {
         let first_word = |ty: Type| {
             let name = dialect.type_name(ty);
@@ -129,13 +129,13 @@ impl Guards {
             types: type_words.into_iter().chain(others).collect(),
             date: first_word(Type::Date),
             divides_integers: dialect.facts().divides_integers,
-            alternatives: Alternatives::default(),
+            alternatives: EquivalentExpressions::default(),
             compared: FxHashMap::default(),
         }
     }
 
     /// Also compares generated expressions with equivalents of subexpressions of the edited expression.
-    pub fn with_alternatives(self, alternatives: Alternatives) -> Self {
+    pub fn with_alternatives(self, alternatives: EquivalentExpressions) -> Self {
         Self {
             alternatives,
             compared: FxHashMap::default(),
@@ -145,16 +145,16 @@ impl Guards {
 
     /// Returns the guards that a generated expression has and an edited expression lacks. `None` if the expressions
     /// also differ in other respects.
-    pub fn added_guards(&mut self, trees: &Trees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
-        self.compare(trees, generated, edited, Position::WHOLE)
+    pub fn added_guards(&mut self, trees: &SqlTrees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
+        self.compare(trees, generated, edited, ExpressionPosition::WHOLE_EXPRESSION)
     }
 
     fn compare(
         &mut self,
-        trees: &Trees,
+        trees: &SqlTrees,
         generated: SqlNodeId,
         edited: SqlNodeId,
-        position: Position,
+        position: ExpressionPosition,
     ) -> Option<GuardSet> {
         if generated == edited {
             return Some(GuardSet::default());
@@ -183,7 +183,7 @@ impl Guards {
             else {
                 break;
             };
-            if added.kinds().into_iter().all(|guard| position.accepts(guard)) {
+            if added.kinds().into_iter().all(|guard| position.accepts_guard(guard)) {
                 added_guards = self
                     .compare(trees, generated, other, position)
                     .map(|guards| guards.union(added).with_other_spelling());
@@ -196,10 +196,10 @@ impl Guards {
     /// Compares the children of two expressions with the same form.
     fn compare_parts(
         &mut self,
-        trees: &Trees,
+        trees: &SqlTrees,
         generated: SqlNodeId,
         edited: SqlNodeId,
-        position: Position,
+        position: ExpressionPosition,
     ) -> Option<GuardSet> {
         let mut guard_set = GuardSet::default();
         let parent = edited;
@@ -209,7 +209,7 @@ impl Guards {
         if let (true, [name, a, b]) = (is_call, parts)
             && is_word(trees, *name, "safe_divide")
             && *label == SqlLabel::Op("/".to_owned())
-            && position.accepts(Guard::Division)
+            && position.accepts_guard(Guard::Division)
         {
             let [x, y] = edited else { return None };
             let dividend = self.compare(trees, *a, *x, position.of_child(trees, parent, label, 0))?;
@@ -222,7 +222,8 @@ impl Guards {
         let mut edited = edited;
         if let (true, [name, args @ ..], [edited_name, edited_args @ ..]) = (is_call, parts, edited) {
             if name != edited_name {
-                (safe_name(trees, *name)? == *edited_name && position.accepts(Guard::NoError)).then_some(())?;
+                (without_safe_prefix(trees, *name)? == *edited_name && position.accepts_guard(Guard::NoError))
+                    .then_some(())?;
                 guard_set = guard_set.with(Guard::NoError);
             }
             (parts, edited) = (args, edited_args);
@@ -235,11 +236,11 @@ impl Guards {
     }
 
     /// Returns the expression without its guards.
-    pub fn without_guards(&self, trees: &mut Trees, id: SqlNodeId) -> SqlNodeId {
-        self.without_guards_at(trees, id, Position::WHOLE)
+    pub fn without_guards(&self, trees: &mut SqlTrees, id: SqlNodeId) -> SqlNodeId {
+        self.without_guards_at(trees, id, ExpressionPosition::WHOLE_EXPRESSION)
     }
 
-    fn without_guards_at(&self, trees: &mut Trees, id: SqlNodeId, position: Position) -> SqlNodeId {
+    fn without_guards_at(&self, trees: &mut SqlTrees, id: SqlNodeId, position: ExpressionPosition) -> SqlNodeId {
         let mut id = id;
         while let Some((_, inner)) = self.inside_guard(trees, id, position) {
             id = inner;
@@ -255,7 +256,7 @@ impl Guards {
             if is_word(trees, name, "safe_divide") && parts.len() == 2 {
                 label = SqlLabel::Op("/".to_owned());
             } else {
-                names = Some(safe_name(trees, name).unwrap_or(name));
+                names = Some(without_safe_prefix(trees, name).unwrap_or(name));
             }
         }
         let new: Vec<SqlNodeId> = parts
@@ -270,17 +271,27 @@ impl Guards {
     }
 
     /// Returns the expression inside a guard.
-    fn inside_guard(&self, trees: &Trees, id: SqlNodeId, position: Position) -> Option<(Guard, SqlNodeId)> {
+    fn inside_guard(
+        &self,
+        trees: &SqlTrees,
+        id: SqlNodeId,
+        position: ExpressionPosition,
+    ) -> Option<(Guard, SqlNodeId)> {
         let (guard, inner, adds_value) = self.find_guard(trees, id, position)?;
         let accepted = match adds_value {
-            true => position.accepts(Guard::Default) && position.accepts(guard),
-            false => guard == Guard::Default || position.accepts(guard),
+            true => position.accepts_guard(Guard::Default) && position.accepts_guard(guard),
+            false => guard == Guard::Default || position.accepts_guard(guard),
         };
         accepted.then_some((guard, inner))
     }
 
     /// Returns a guard, the expression inside, and whether the guard may return a value if the expression is NULL.
-    fn find_guard(&self, trees: &Trees, id: SqlNodeId, position: Position) -> Option<(Guard, SqlNodeId, bool)> {
+    fn find_guard(
+        &self,
+        trees: &SqlTrees,
+        id: SqlNodeId,
+        position: ExpressionPosition,
+    ) -> Option<(Guard, SqlNodeId, bool)> {
         let parts = trees.children(id);
         if *trees.label(id) == SqlLabel::Case {
             let (inner, adds_value) = guarded_result(trees, id)?;
@@ -305,7 +316,7 @@ impl Guards {
                     .all(is_default)
                     .then_some((Guard::Default, *first, adds_value))
             }
-            ("nullif", [zero]) if position.role == Place::Divisor => {
+            ("nullif", [zero]) if position.role == ExpressionPlace::Divisor => {
                 let is_zero = *trees.label(*zero) == SqlLabel::Number("0".to_owned());
                 is_zero.then_some((Guard::Division, *first, false))
             }
@@ -323,7 +334,7 @@ impl Guards {
 
     /// Returns whether a cast only converts the type of a value. A cast to a date also removes the time of day, so it
     /// counts as a conversion only if the value is already truncated.
-    fn is_conversion(&self, trees: &Trees, x: SqlNodeId, ty: SqlNodeId, position: Position) -> bool {
+    fn is_conversion(&self, trees: &SqlTrees, x: SqlNodeId, ty: SqlNodeId, position: ExpressionPosition) -> bool {
         let ty = match trees.label(ty) {
             SqlLabel::Call => trees.children(ty).first().copied().unwrap_or(ty),
             _ => ty,
@@ -342,16 +353,16 @@ impl Guards {
         }
         self.types.contains(&ty.as_str())
             && match position.role {
-                Place::Argument => true,
-                Place::Dividend | Place::Divisor => !self.divides_integers,
-                Place::Other => is_result,
+                ExpressionPlace::Argument => true,
+                ExpressionPlace::Dividend | ExpressionPlace::Divisor => !self.divides_integers,
+                ExpressionPlace::Other => is_result,
             }
     }
 }
 
 /// Returns the result of a `case` that computes one call for usual values and constants for special values, and whether
 /// one of the constants is not NULL.
-fn guarded_result(trees: &Trees, id: SqlNodeId) -> Option<(SqlNodeId, bool)> {
+fn guarded_result(trees: &SqlTrees, id: SqlNodeId) -> Option<(SqlNodeId, bool)> {
     let mut conditions = Vec::new();
     let mut results = Vec::new();
     let mut rest = id;
@@ -361,7 +372,7 @@ fn guarded_result(trees: &Trees, id: SqlNodeId) -> Option<(SqlNodeId, bool)> {
         rest = *default;
     }
     results.push(rest);
-    let adds_value = results.iter().any(|result| is_value(trees, *result));
+    let adds_value = results.iter().any(|result| is_non_null_constant(trees, *result));
     results.retain(|result| !is_constant(trees, *result));
     let [result] = results.as_slice() else { return None };
     let result_columns = columns(trees, *result);
@@ -372,12 +383,12 @@ fn guarded_result(trees: &Trees, id: SqlNodeId) -> Option<(SqlNodeId, bool)> {
 }
 
 /// Returns whether an expression is a constant other than NULL.
-fn is_value(trees: &Trees, id: SqlNodeId) -> bool {
+fn is_non_null_constant(trees: &SqlTrees, id: SqlNodeId) -> bool {
     is_constant(trees, id) && *trees.label(id) != SqlLabel::Nothing && !is_word(trees, id, "null")
 }
 
 /// Returns whether an expression is a call, or the conversion of a call.
-fn is_call(trees: &Trees, id: SqlNodeId) -> bool {
+fn is_call(trees: &SqlTrees, id: SqlNodeId) -> bool {
     let mut id = id;
     loop {
         match (trees.label(id), trees.children(id)) {
@@ -392,7 +403,7 @@ fn is_call(trees: &Trees, id: SqlNodeId) -> bool {
 }
 
 /// Returns the value in `cast(value as type)`, given the name and the first argument of a call.
-fn cast_value(trees: &Trees, name: SqlNodeId, first: SqlNodeId) -> Option<SqlNodeId> {
+fn cast_value(trees: &SqlTrees, name: SqlNodeId, first: SqlNodeId) -> Option<SqlNodeId> {
     let is_cast = ["cast", "try_cast", "safe_cast"]
         .iter()
         .any(|cast| is_word(trees, name, cast));
@@ -400,7 +411,7 @@ fn cast_value(trees: &Trees, name: SqlNodeId, first: SqlNodeId) -> Option<SqlNod
 }
 
 /// Returns the number in `to_char(number, 'mask')`, whose text is an argument of a cast.
-fn formatted_number(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
+fn formatted_number(trees: &SqlTrees, id: SqlNodeId) -> Option<SqlNodeId> {
     match (trees.label(id), trees.children(id)) {
         (SqlLabel::Call, [name, number, mask])
             if is_word(trees, *name, "to_char") && matches!(trees.label(*mask), SqlLabel::Text(..)) =>
@@ -411,19 +422,19 @@ fn formatted_number(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
     }
 }
 
-fn is_word(trees: &Trees, id: SqlNodeId, word: &str) -> bool {
+fn is_word(trees: &SqlTrees, id: SqlNodeId, word: &str) -> bool {
     matches!(trees.label(id), SqlLabel::Word(own) if own == word)
 }
 
 /// Returns `f` for the name `safe.f`.
-fn safe_name(trees: &Trees, name: SqlNodeId) -> Option<SqlNodeId> {
+fn without_safe_prefix(trees: &SqlTrees, name: SqlNodeId) -> Option<SqlNodeId> {
     match (trees.label(name), trees.children(name)) {
         (SqlLabel::Field, [safe, function]) if is_word(trees, *safe, "safe") => Some(*function),
         _ => None,
     }
 }
 
-fn is_constant(trees: &Trees, id: SqlNodeId) -> bool {
+fn is_constant(trees: &SqlTrees, id: SqlNodeId) -> bool {
     match (trees.label(id), trees.children(id)) {
         (SqlLabel::Number(_) | SqlLabel::Text(..) | SqlLabel::Typed | SqlLabel::Nothing, _) => true,
         (SqlLabel::Word(word), []) => matches!(word.as_str(), "null" | "true" | "false"),
@@ -435,7 +446,7 @@ fn is_constant(trees: &Trees, id: SqlNodeId) -> bool {
 }
 
 /// Returns the columns in an expression, without the names of functions and types.
-fn columns(trees: &Trees, id: SqlNodeId) -> FxHashSet<SqlNodeId> {
+fn columns(trees: &SqlTrees, id: SqlNodeId) -> FxHashSet<SqlNodeId> {
     let mut column_set = FxHashSet::default();
     let mut left = vec![id];
     let mut seen = FxHashSet::default();
@@ -468,10 +479,10 @@ mod tests {
 
     fn guards(generated: &str, edited: &str, dialect: &str) -> Option<Vec<Guard>> {
         let dialect: Dialect = dialect.parse().unwrap();
-        let mut trees = Trees::default();
+        let mut trees = SqlTrees::default();
         let mut parse_sql = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
         let (generated, edited) = (parse_sql(generated), parse_sql(edited));
-        let guard_set = Guards::new(dialect).added_guards(&trees, generated, edited);
+        let guard_set = GuardRecognizer::new(dialect).added_guards(&trees, generated, edited);
         guard_set.map(GuardSet::kinds)
     }
 

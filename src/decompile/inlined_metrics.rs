@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::file::{FilePartKind, SqlFile};
-use super::formula_names::changed_part;
+use super::formula_names::changed_formula_part;
 use super::metric_edits::EditedModel;
 use crate::model::MetricSetFormula;
 use crate::model::outline::DefinitionWithPosition;
@@ -17,18 +17,18 @@ impl EditedModel<'_> {
         placed: &DefinitionWithPosition,
         formula: &str,
     ) -> Option<(MetricSetFormula<'_>, String)> {
-        let before = self.text_of(placed)?;
+        let before = self.definition_formula_text(placed)?;
         let mut inlined = self.expanded_model.inlined_formulas(placed.formula_span);
         // The innermost definition is the first one.
         inlined.sort_by_key(|(_, range)| range.len());
         inlined
             .into_iter()
-            .find_map(|(definition, range)| Some((definition, changed_part(before, formula, &range)?)))
+            .find_map(|(definition, range)| Some((definition, changed_formula_part(before, formula, &range)?)))
     }
 
     /// Returns the formulas that are inlined in a definition of the expanded model, each with the name of its metric.
     pub(super) fn inlined_formulas(&self, placed: &DefinitionWithPosition) -> Vec<(&str, String)> {
-        let Some(text) = self.text_of(placed) else {
+        let Some(text) = self.definition_formula_text(placed) else {
             return Vec::new();
         };
         let mut inlined = self.expanded_model.inlined_formulas(placed.formula_span);
@@ -39,7 +39,7 @@ impl EditedModel<'_> {
         inlined.into_iter().filter_map(formula_with_name).collect()
     }
 
-    fn text_of(&self, definition: &DefinitionWithPosition) -> Option<&str> {
+    fn definition_formula_text(&self, definition: &DefinitionWithPosition) -> Option<&str> {
         self.expanded_model
             .text()
             .get(definition.formula_span.start as usize..definition.formula_span.end as usize)

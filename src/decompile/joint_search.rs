@@ -10,10 +10,10 @@ use std::collections::{HashMap, HashSet};
 use super::candidate_check::CandidateCheck;
 use super::edits::{ColumnEdit, Edits, compare_files};
 use super::file::SqlFile;
-use super::formula::{Decompiler, NotAFormula, not_a_formula};
+use super::formula::{Decompiler, NotAFormula, refuse_formula};
 use super::guarded_formula::FoundFormula;
 use super::guards::GuardSet;
-use super::spec_edit::SpecPosition;
+use super::spec_edit::EditableSpec;
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
 use formulac_runtime::bisection::apply_with_bisection;
@@ -42,7 +42,7 @@ impl<'s> CandidateFile<'s> {
     }
 
     /// Returns whether an edited column belongs to another definition with a candidate formula.
-    pub fn is_of_other(&self, item: &ColumnEdit, definition: &str) -> bool {
+    pub fn belongs_to_other_definition(&self, item: &ColumnEdit, definition: &str) -> bool {
         !item.column.eq_ignore_ascii_case(definition) && self.definitions.contains(&item.column.to_ascii_lowercase())
     }
 }
@@ -67,7 +67,7 @@ pub(super) struct SharedCandidates<'r> {
 
 /// Maximum number of candidates that are compiled for a definition before the search for this definition runs again.
 /// The first candidate is compiled alone, because it is usually right.
-const MAX_NEXT: usize = 24;
+const MAX_REQUESTED_CANDIDATES: usize = 24;
 
 impl<'r> SharedCandidates<'r> {
     /// Returns whether the search must stop until a candidate has been compiled.
@@ -77,10 +77,10 @@ impl<'r> SharedCandidates<'r> {
 
     /// Requests candidates to compile together with the candidate for which the search waits. If `are_needed` is
     /// `false`, the search needs these candidates only if the awaited candidate is wrong.
-    pub fn want_next<'f>(&self, formulas: impl Iterator<Item = &'f str>, are_needed: bool) {
+    pub fn request_candidates<'f>(&self, formulas: impl Iterator<Item = &'f str>, are_needed: bool) {
         let mut wanted = self.wanted.borrow_mut();
         if are_needed || !self.results.borrow().differences.is_empty() {
-            let more = MAX_NEXT.saturating_sub(wanted.len());
+            let more = MAX_REQUESTED_CANDIDATES.saturating_sub(wanted.len());
             wanted.extend(formulas.take(more).map(str::to_owned));
         }
     }
@@ -135,7 +135,7 @@ struct DefinitionSearch<'p> {
 /// Spec and file of a search for several definitions.
 struct JointSearch<'a, 's> {
     compiler: &'a Compiler,
-    spec_position: &'a SpecPosition<'s>,
+    editable_spec: &'a EditableSpec<'s>,
     path: Option<&'a str>,
     edited_file: &'a SqlFile<'s>,
     edits: &'a Edits,
@@ -159,32 +159,32 @@ impl Decompiler {
         definitions: &[(Option<&str>, &str)],
     ) -> Vec<Result<FoundFormula, NotAFormula>> {
         let fail = |reason: &NotAFormula| definitions.iter().map(|_| Err(reason.clone())).collect();
-        let spec_position = match SpecPosition::new(spec) {
-            Ok(spec_position) => spec_position,
+        let editable_spec = match EditableSpec::new(spec) {
+            Ok(editable_spec) => editable_spec,
             Err(refusal) => return fail(&refusal.into()),
         };
-        let Some(generated_sql) = spec_position.compile_sql(compiler, spec, path) else {
-            return fail(&not_a_formula("the spec has errors"));
+        let Some(generated_sql) = editable_spec.compile_sql(compiler, spec, path) else {
+            return fail(&refuse_formula("the spec has errors"));
         };
         let dialect = compiler.options.dialect;
         let (generated_file, edited_file) = (SqlFile::read(&generated_sql, dialect), SqlFile::read(text, dialect));
         let edits = compare_files(&generated_file, &edited_file);
         let joint = JointSearch {
             compiler,
-            spec_position: &spec_position,
+            editable_spec: &editable_spec,
             path,
             edited_file: &edited_file,
             edits: &edits,
-            names: names_by_definition(&spec_position),
+            names: names_by_definition(&editable_spec),
         };
         let mut searches: Vec<Result<DefinitionSearch<'_>, NotAFormula>> = definitions
             .iter()
-            .map(|(step, name)| Ok(DefinitionSearch::new(spec_position.definition(*step, name)?)))
+            .map(|(step, name)| Ok(DefinitionSearch::new(editable_spec.definition(*step, name)?)))
             .collect();
         let mut open: Vec<&mut DefinitionSearch<'_>> = searches.iter_mut().flatten().collect();
         while !open.is_empty() {
             let most = open.iter().map(|search| search.wanted.len()).max().unwrap_or_default();
-            let wanted_at = |place: usize| -> Vec<Candidate<'_>> {
+            let wanted_at = |place: usize| -> Vec<DefinitionCandidate<'_>> {
                 let searches = open.iter().enumerate();
                 let wanted = searches.filter_map(|(number, search)| {
                     Some((number, search.definition.1, search.wanted.get(place)?.clone()))
@@ -207,7 +207,7 @@ impl Decompiler {
                     compiled: results.remove(&number).unwrap_or_default(),
                     wanted: RefCell::default(),
                 };
-                let mut case = CandidateCheck::new(compiler, &spec_position, search.definition, path, files);
+                let mut case = CandidateCheck::new(compiler, &editable_spec, search.definition, path, files);
                 case.shared = Some(&shared);
                 let wanted = search.wanted.first().map(String::as_str);
                 let found = self.search_with_guards(case, (wanted, &shared), &mut search.not_exact);
@@ -218,7 +218,7 @@ impl Decompiler {
         }
         let result = |search: Result<DefinitionSearch<'_>, NotAFormula>| {
             let found = search?.found;
-            found.unwrap_or_else(|| Err(not_a_formula("no formula was found")))
+            found.unwrap_or_else(|| Err(refuse_formula("no formula was found")))
         };
         searches.into_iter().map(result).collect()
     }
@@ -231,10 +231,10 @@ impl Decompiler {
         (wanted, shared): (Option<&str>, &SharedCandidates<'_>),
         not_exact: &mut Option<NotAFormula>,
     ) -> Option<Result<FoundFormula, NotAFormula>> {
-        let with_guards = case.restart();
+        let with_guards = case.with_fresh_limits();
         if not_exact.is_none() {
             // This candidate is usually right, so do not search again.
-            if let Some(formula) = wanted.filter(|formula| case.is_proven(formula)) {
+            if let Some(formula) = wanted.filter(|formula| case.leaves_no_differences(formula)) {
                 return Some(Ok(FoundFormula {
                     formula: formula.to_owned(),
                     rewritten: None,
@@ -260,7 +260,7 @@ impl Decompiler {
         }
         let not_exact = not_exact
             .take()
-            .unwrap_or_else(|| not_a_formula("no formula was found"));
+            .unwrap_or_else(|| refuse_formula("no formula was found"));
         Some(guarded.and_then(|found| found.ok_or(not_exact)))
     }
 }
@@ -279,22 +279,22 @@ impl<'p> DefinitionSearch<'p> {
 
 /// Candidates of several definitions, each with the number of its search, and the SQL of the spec with all of them.
 struct CompiledBatch<'p> {
-    candidates: Vec<Candidate<'p>>,
+    candidates: Vec<DefinitionCandidate<'p>>,
     sql: Option<String>,
 }
 
-type Candidate<'p> = (usize, &'p DefinitionWithPosition, String);
+type DefinitionCandidate<'p> = (usize, &'p DefinitionWithPosition, String);
 
 impl JointSearch<'_, '_> {
     /// Compiles the spec with candidates. Candidates that do not compile, or that change other parts of the file, are
     /// compiled alone.
-    fn compile<'p>(&self, candidates: Vec<Candidate<'p>>) -> Vec<CompiledBatch<'p>> {
+    fn compile<'p>(&self, candidates: Vec<DefinitionCandidate<'p>>) -> Vec<CompiledBatch<'p>> {
         let names: HashSet<String> = candidates.iter().map(|(_, d, _)| d.name.to_ascii_lowercase()).collect();
         let (alone, together): (Vec<_>, Vec<_>) = candidates
             .into_iter()
             .partition(|(_, definition, formula)| self.uses_other_candidate(&definition.name, formula, &names));
         let mut compiled = Vec::new();
-        let mut compile = |candidates: Vec<Candidate<'p>>| {
+        let mut compile = |candidates: Vec<DefinitionCandidate<'p>>| {
             let sql = self.compile_together(&candidates);
             let is_own = |sql: &str| self.has_only_own_edits(sql, &candidates);
             if candidates.len() > 1 && !sql.as_deref().is_some_and(is_own) {
@@ -311,9 +311,9 @@ impl JointSearch<'_, '_> {
         compiled
     }
 
-    fn compile_together(&self, candidates: &[Candidate<'_>]) -> Option<String> {
+    fn compile_together(&self, candidates: &[DefinitionCandidate<'_>]) -> Option<String> {
         let spec = match candidates {
-            [(_, definition, formula)] => self.spec_position.replace_formula(definition, formula).ok()?,
+            [(_, definition, formula)] => self.editable_spec.replace_formula(definition, formula).ok()?,
             several => {
                 let formulas: Vec<_> = several
                     .iter()
@@ -323,15 +323,15 @@ impl JointSearch<'_, '_> {
                     !definition.has_comment && !formula.trim().is_empty() && !formula.chars().any(char::is_control)
                 };
                 formulas.iter().all(is_replaceable).then_some(())?;
-                self.spec_position.with_formulas_unchecked(&formulas)?
+                self.editable_spec.with_formulas_unchecked(&formulas)?
             }
         };
-        self.spec_position.compile_sql(self.compiler, &spec, self.path)
+        self.editable_spec.compile_sql(self.compiler, &spec, self.path)
     }
 
     /// Returns whether the SQL of the candidates differs from the edited file only in their own columns and in other
     /// edits.
-    fn has_only_own_edits(&self, sql: &str, candidates: &[Candidate<'_>]) -> bool {
+    fn has_only_own_edits(&self, sql: &str, candidates: &[DefinitionCandidate<'_>]) -> bool {
         let edits = compare_files(&SqlFile::read(sql, self.edited_file.dialect), self.edited_file);
         let names = definition_names(candidates);
         edits
@@ -371,16 +371,16 @@ impl JointSearch<'_, '_> {
     }
 }
 
-fn definition_names(candidates: &[Candidate<'_>]) -> HashSet<String> {
+fn definition_names(candidates: &[DefinitionCandidate<'_>]) -> HashSet<String> {
     let names = candidates
         .iter()
         .map(|(_, definition, _)| definition.name.to_ascii_lowercase());
     names.collect()
 }
 
-fn names_by_definition(spec_position: &SpecPosition<'_>) -> HashMap<String, HashSet<String>> {
+fn names_by_definition(editable_spec: &EditableSpec<'_>) -> HashMap<String, HashSet<String>> {
     let mut names: HashMap<String, HashSet<String>> = HashMap::new();
-    for definition in spec_position.outline.steps.iter().flat_map(|step| &step.definitions) {
+    for definition in editable_spec.outline.steps.iter().flat_map(|step| &step.definitions) {
         let own = names.entry(definition.name.to_ascii_lowercase()).or_default();
         own.extend(words(&definition.formula));
     }

@@ -3,8 +3,8 @@
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};
-use super::probes::{Arg, NUMBERS, ProbeFormula, probe_column};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::probes::{NUMBERS, ProbeArg, ProbeFormula, probe_column};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::catalog::{Lowering, functions};
 use crate::check::literals_from_sql::{
@@ -26,7 +26,7 @@ const MAX_CHAINS: usize = 12;
 const MAX_CASES: usize = 4;
 
 /// Returns calls whose literals may have produced the strings in an expression, based on the known SQL of calls.
-pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: SqlNodeId) -> Vec<ProbeFormula> {
+pub(super) fn literal_probes(trees: &SqlTrees, patterns: &[&Patterns], expression: SqlNodeId) -> Vec<ProbeFormula> {
     let texts = string_literals(trees, expression);
     let mut probes = Vec::new();
     for function in functions() {
@@ -36,9 +36,9 @@ pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: 
             }
             Some(Lowering::Search) => {
                 for needle in texts.iter().filter_map(|text| wildcards_from_regex(text)) {
-                    let start = Arg::Column(probe_column(Type::Integer, true, 2));
-                    let started = Arg::Column(probe_column(Type::Integer, false, 2));
-                    for more in [vec![], vec![start], vec![started], vec![Arg::Number(NUMBERS[2])]] {
+                    let start = ProbeArg::Column(probe_column(Type::Integer, true, 2));
+                    let started = ProbeArg::Column(probe_column(Type::Integer, false, 2));
+                    for more in [vec![], vec![start], vec![started], vec![ProbeArg::Number(NUMBERS[2])]] {
                         add_text_argument_probes(function.name, &[(0, &needle)], 2, more, &mut probes);
                     }
                 }
@@ -58,7 +58,7 @@ pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: 
                         add_text_argument_probes(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut probes);
                     }
                     for nullable in [true, false] {
-                        let new = vec![Arg::Column(probe_column(Type::Text, nullable, 2))];
+                        let new = vec![ProbeArg::Column(probe_column(Type::Text, nullable, 2))];
                         add_text_argument_probes(function.name, &[(1, &pattern)], 2, new, &mut probes);
                     }
                 }
@@ -70,7 +70,7 @@ pub(super) fn literal_probes(trees: &Trees, patterns: &[&Patterns], expression: 
 }
 
 /// Returns the string literals in an expression.
-fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
+fn string_literals(trees: &SqlTrees, expression: SqlNodeId) -> Vec<&str> {
     let mut literals: Vec<&str> = Vec::new();
     for part in trees.descendants(expression) {
         if let SqlLabel::Text(text, _) = trees.label(part)
@@ -89,13 +89,13 @@ fn add_text_argument_probes(
     name: &'static str,
     texts: &[(usize, &str)],
     count: usize,
-    more: Vec<Arg>,
+    more: Vec<ProbeArg>,
     probes: &mut Vec<ProbeFormula>,
 ) {
     for nullable in [true, false] {
         let arg = |index: usize| match texts.iter().find(|(position, _)| *position == index) {
-            Some((_, text)) => Arg::Fixed(text_literal(text).text),
-            None => Arg::Column(probe_column(Type::Text, nullable, index)),
+            Some((_, text)) => ProbeArg::Fixed(text_literal(text).text),
+            None => ProbeArg::Column(probe_column(Type::Text, nullable, index)),
         };
         let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
         probes.push(ProbeFormula {
@@ -107,7 +107,7 @@ fn add_text_argument_probes(
 
 fn add_format_probes(
     name: &'static str,
-    (trees, patterns): (&Trees, &[&Patterns]),
+    (trees, patterns): (&SqlTrees, &[&Patterns]),
     expression: SqlNodeId,
     texts: &[&str],
     probes: &mut Vec<ProbeFormula>,
@@ -115,8 +115,8 @@ fn add_format_probes(
     let mut add_probe = |types: &[Type], mask: &str| {
         for ty in types {
             for nullable in [true, false] {
-                let value = Arg::Column(probe_column(*ty, nullable, 0));
-                let args = vec![value, Arg::Fixed(text_literal(mask).text)];
+                let value = ProbeArg::Column(probe_column(*ty, nullable, 0));
+                let args = vec![value, ProbeArg::Fixed(text_literal(mask).text)];
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::Call(name),
                     args,
@@ -151,7 +151,7 @@ fn add_format_probes(
 }
 
 /// Returns number formats. Formats that contain most of the strings of an expression come first.
-fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
+fn number_formats(trees: &SqlTrees, expression: SqlNodeId) -> Vec<String> {
     let texts = string_literals(trees, expression);
     let mut cores = digit_masks_from_sql(&texts);
     let is_around = |text: &&str| !is_digit_pattern(text) && digit_masks_from_sql(&[*text]).is_empty();
@@ -191,7 +191,7 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 
 /// Returns the format of a date that is written in parts, such as `extract(day …) || '.' || …`. `None` if one of the
 /// parts is not a known part of a date.
-fn date_format(trees: &Trees, patterns: &[&Patterns], expression: SqlNodeId) -> Option<String> {
+fn date_format(trees: &SqlTrees, patterns: &[&Patterns], expression: SqlNodeId) -> Option<String> {
     let is_join = |id: SqlNodeId| matches!(trees.label(id), SqlLabel::Op(op) if op == "||");
     let mut parts = Vec::new();
     let mut rest = expression;
@@ -219,9 +219,11 @@ fn date_format(trees: &Trees, patterns: &[&Patterns], expression: SqlNodeId) -> 
 }
 
 /// Returns the format letters of an expression that is known to extract one part of a date.
-fn date_part_format_letters(trees: &Trees, pattern_sets: &[&Patterns], part: SqlNodeId) -> Option<String> {
+fn date_part_format_letters(trees: &SqlTrees, pattern_sets: &[&Patterns], part: SqlNodeId) -> Option<String> {
     let mask = |pattern: &SqlPattern| match (&pattern.shape, pattern.args.as_slice()) {
-        (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
+        (ExpressionShape::Call("TEXT"), [ProbeArg::Column(_), ProbeArg::Fixed(mask)]) => {
+            Some(mask.trim_matches('"').to_owned())
+        }
         _ => None,
     };
     let patterns = pattern_sets
@@ -235,7 +237,7 @@ fn date_part_format_letters(trees: &Trees, pattern_sets: &[&Patterns], part: Sql
 }
 
 /// Returns the trailing commas of a format, one comma for each factor of 1,000 by which an expression is divided.
-fn thousands_commas(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
+fn thousands_commas(trees: &SqlTrees, expression: SqlNodeId) -> Vec<String> {
     let mut commas = vec![String::new()];
     for part in trees.descendants(expression) {
         let SqlLabel::Number(number) = trees.label(part) else {
@@ -255,7 +257,7 @@ fn thousands_commas(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 }
 
 /// Returns formats with a section for each sign, from conditions in which each sign has a different text.
-fn formats_by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
+fn formats_by_sign(trees: &SqlTrees, case: SqlNodeId) -> Vec<String> {
     let mut arms = Vec::new();
     let mut rest = case;
     while let (SqlLabel::Case, [_, then, other]) = (trees.label(rest), trees.children(rest)) {

@@ -1,7 +1,7 @@
 //! Generates probes for the formats of `TEXT`, which compile to different SQL in each dialect.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, ProbeFormula, TYPES, probe_column};
+use super::probes::{ProbeArg, ProbeFormula, TYPES, probe_column};
 
 /// Returns common number and date formats.
 fn common_masks() -> Vec<String> {
@@ -71,8 +71,8 @@ pub(super) fn add_mask_probes(probes: &mut Vec<ProbeFormula>) {
         for nullable in [true, false] {
             for mask in &masks {
                 let args = vec![
-                    Arg::Column(probe_column(ty, nullable, 0)),
-                    Arg::Fixed(format!("\"{mask}\"")),
+                    ProbeArg::Column(probe_column(ty, nullable, 0)),
+                    ProbeArg::Fixed(format!("\"{mask}\"")),
                 ];
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::Call("TEXT"),

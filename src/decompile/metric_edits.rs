@@ -9,13 +9,13 @@ use super::candidate_check::CandidateCheck;
 use super::columns::ColumnResolver;
 use super::edits::Edits;
 use super::file::SqlFile;
-use super::formula::{Decompiler, NotAFormula, not_a_formula};
+use super::formula::{Decompiler, NotAFormula, refuse_formula};
 use super::formula_names::{rename_names, replace_formulas_with_names};
 use super::guarded_formula::{FoundFormula, RewrittenSql};
-use super::guards::Guards;
+use super::guards::GuardRecognizer;
 use super::inlined_metrics::renamed_helper;
-use super::spec_edit::{SpecPosition, with_formula};
-use super::tree::{SqlNodeId, Trees};
+use super::spec_edit::{EditableSpec, with_formula};
+use super::tree::{SqlNodeId, SqlTrees};
 use super::value_types::ValueTypes;
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
@@ -109,16 +109,16 @@ impl<'m> EditedModel<'m> {
     /// a key.
     #[must_use]
     pub fn edit_origin(&self, decompiler: &Decompiler, cte: Option<&str>, column: &str) -> Option<EditOrigin<'_>> {
-        let spec_position = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
-        let Some((step, placed)) = find_definition(&spec_position, cte, column) else {
-            return self.helper_origin(decompiler, &spec_position);
+        let editable_spec = EditableSpec::parse_expanded(self.expanded_model.text()).ok()?;
+        let Some((step, placed)) = find_definition(&editable_spec, cte, column) else {
+            return self.helper_origin(decompiler, &editable_spec);
         };
         let cte_column = (cte.map(str::to_owned), column.to_owned());
         // The new formula's SQL, which the next push writes, may have guards that the edit lacks.
-        let find = || self.formula_of_edit(decompiler, &spec_position, (step, placed));
+        let find = || self.formula_of_edit(decompiler, &editable_spec, (step, placed));
         if let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) {
-            let formula = match self.other_metric_of_aggregate(&spec_position, placed, &definition) {
-                Some(other) => Err(not_a_formula(format!(
+            let formula = match self.other_metric_of_aggregate(&editable_spec, placed, &definition) {
+                Some(other) => Err(refuse_formula(format!(
                     "the metric `{other}` also contains this aggregate, so the SQL of both changes"
                 ))),
                 None => find(),
@@ -144,8 +144,8 @@ impl<'m> EditedModel<'m> {
         let inlined = self.inlined_formulas(placed);
         let formulas = find().map(|formula| {
             let named_formulas: Vec<(&str, &str)> = inlined.iter().map(|(text, name)| (*text, name.as_str())).collect();
-            let with_names = self.with_model_names(&replace_formulas_with_names(&formula, &named_formulas));
-            without_repeats(vec![with_names, self.with_model_names(&formula), formula])
+            let with_names = self.replace_with_metric_names(&replace_formulas_with_names(&formula, &named_formulas));
+            dedup_formulas(vec![with_names, self.replace_with_metric_names(&formula), formula])
         });
         Some(EditOrigin::Model(formulas))
     }
@@ -155,12 +155,12 @@ impl<'m> EditedModel<'m> {
     /// use.
     fn other_metric_of_aggregate(
         &self,
-        spec_position: &SpecPosition<'_>,
+        editable_spec: &EditableSpec<'_>,
         placed: &DefinitionWithPosition,
         definition: &MetricSetFormula<'_>,
     ) -> Option<String> {
         let refers = |formula: &str, name: &str| rename_names(formula, &[(name, String::new())]) != formula;
-        let mut definitions = spec_position.outline.steps.iter().flat_map(|step| &step.definitions);
+        let mut definitions = editable_spec.outline.steps.iter().flat_map(|step| &step.definitions);
         definitions.find_map(|other| {
             let set_formula = self.expanded_model.metric_set_formula(other.formula_span)?;
             let is_other = set_formula.name() != definition.name()
@@ -178,12 +178,12 @@ impl<'m> EditedModel<'m> {
     pub(super) fn formula_of_edit(
         &self,
         decompiler: &Decompiler,
-        spec_position: &SpecPosition<'_>,
+        editable_spec: &EditableSpec<'_>,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
         let formula = decompiler.find_formula_with_guards_at(
             self.compiler,
-            spec_position,
+            editable_spec,
             self.path,
             self.edited_sql,
             definition,
@@ -193,11 +193,11 @@ impl<'m> EditedModel<'m> {
 
     /// Returns the origin of an edited column that the compiler added as a helper: the first definition whose SQL the
     /// edit changes, or the metric that is inlined in this definition.
-    fn helper_origin(&self, decompiler: &Decompiler, spec_position: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
-        let (step, placed) = self.first_changed_definition(spec_position)?;
-        let cte_column = (spec_position.step_cte(step).map(str::to_owned), placed.name.clone());
+    fn helper_origin(&self, decompiler: &Decompiler, editable_spec: &EditableSpec<'_>) -> Option<EditOrigin<'_>> {
+        let (step, placed) = self.first_changed_definition(editable_spec)?;
+        let cte_column = (editable_spec.step_cte(step).map(str::to_owned), placed.name.clone());
         let formula =
-            decompiler.find_formula_of_helper(self.compiler, spec_position, self.path, self.edited_sql, (step, placed));
+            decompiler.find_formula_of_helper(self.compiler, editable_spec, self.path, self.edited_sql, (step, placed));
         let inlined = formula.as_ref().ok();
         let inlined = inlined.and_then(|formula| self.changed_inlined_metric(placed, formula));
         let (definition, formula) = match inlined {
@@ -213,17 +213,17 @@ impl<'m> EditedModel<'m> {
     /// does not count as a change.
     #[must_use]
     pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
-        let Ok(spec_position) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
+        let Ok(editable_spec) = EditableSpec::parse_expanded(self.expanded_model.text()) else {
             return true;
         };
-        let Some((step, placed)) = find_definition(&spec_position, cte, column) else {
+        let Some((step, placed)) = find_definition(&editable_spec, cte, column) else {
             return true;
         };
         let dialect = self.compiler.options.dialect;
         // A step with `fill` also computes the values of the periods that it adds: `coalesce(max(column), 0)`.
         let files = [self.generated_sql.as_str(), self.edited_sql].map(|text| SqlFile::read(text, dialect));
         let columns = files.each_ref().map(|file| file.column(cte, column));
-        let is_filled = spec_position.outline.steps.get(step).is_some_and(|step| step.is_filled);
+        let is_filled = editable_spec.outline.steps.get(step).is_some_and(|step| step.is_filled);
         if let (true, [before, after], [Some(column_tokens), Some(edited)]) = (is_filled, &files, &columns)
             && ["max(", "coalesce(max("]
                 .iter()
@@ -239,12 +239,12 @@ impl<'m> EditedModel<'m> {
         {
             return true;
         }
-        let mut trees = Trees::default();
+        let mut trees = SqlTrees::default();
         let mut expression = |text| {
             let file = SqlFile::read(text, dialect);
-            let expression = spec_position.definition_expression(
+            let expression = editable_spec.definition_expression(
                 &file,
-                spec_position.step_cte(step),
+                editable_spec.step_cte(step),
                 step,
                 &placed.name,
                 &mut trees,
@@ -258,27 +258,27 @@ impl<'m> EditedModel<'m> {
     /// Returns the first definition whose SQL differs, with the position of its step.
     fn first_changed_definition<'r>(
         &self,
-        spec_position: &'r SpecPosition<'_>,
+        editable_spec: &'r EditableSpec<'_>,
     ) -> Option<(usize, &'r DefinitionWithPosition)> {
         let dialect = self.compiler.options.dialect;
         let (generated_file, sql_file) = (
             SqlFile::read(&self.generated_sql, dialect),
             SqlFile::read(self.edited_sql, dialect),
         );
-        let mut trees = Trees::default();
-        let steps = spec_position.outline.steps.iter().enumerate();
+        let mut trees = SqlTrees::default();
+        let steps = editable_spec.outline.steps.iter().enumerate();
         let mut definitions =
             steps.flat_map(|(step, outline)| outline.definitions.iter().map(move |placed| (step, placed)));
         definitions.find(|(step, placed)| {
-            let cte = spec_position.step_cte(*step);
-            let mut expression = |file| spec_position.definition_expression(file, cte, *step, &placed.name, &mut trees);
+            let cte = editable_spec.step_cte(*step);
+            let mut expression = |file| editable_spec.definition_expression(file, cte, *step, &placed.name, &mut trees);
             expression(&generated_file) != expression(&sql_file)
         })
     }
 
     /// Returns whether a version of the model's SQL contains exactly the edit to a column.
     #[must_use]
-    pub fn is_reflected_in(&self, sql: &str, cte: Option<&str>, column: &str) -> bool {
+    pub fn has_column_edit(&self, sql: &str, cte: Option<&str>, column: &str) -> bool {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
         let (sql_file, generated_file, edited_file) = (file(sql), file(&self.generated_sql), file(self.edited_sql));
@@ -289,7 +289,7 @@ impl<'m> EditedModel<'m> {
         if has_same_tokens(&sql_file) && !has_same_tokens(&generated_file) {
             return true;
         }
-        let mut trees = Trees::default();
+        let mut trees = SqlTrees::default();
         let mut resolved = |file, cte, column| resolved_column(file, (cte, column), &mut trees).map(|(id, _)| id);
         let (edited, before) = (
             resolved(&edited_file, cte, column),
@@ -312,26 +312,26 @@ impl<'m> EditedModel<'m> {
         model_sql: &str,
         (cte, column): (Option<&str>, &str),
     ) -> Option<EditMatch> {
-        if self.is_reflected_in(model_sql, cte, column) {
+        if self.has_column_edit(model_sql, cte, column) {
             return Some(EditMatch::Exactly);
         }
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
         let (sql_file, generated_file, edited_file) =
             (file(model_sql), file(&self.generated_sql), file(self.edited_sql));
-        let mut trees = Trees::default();
+        let mut trees = SqlTrees::default();
         let (edited, _) = resolved_column(&edited_file, (cte, column), &mut trees)?;
         let (before, _) = resolved_column(&generated_file, (cte, column), &mut trees)?;
-        let spec_position = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
+        let editable_spec = EditableSpec::parse_expanded(self.expanded_model.text()).ok()?;
         let definition =
-            find_definition(&spec_position, cte, column).or_else(|| self.first_changed_definition(&spec_position))?;
+            find_definition(&editable_spec, cte, column).or_else(|| self.first_changed_definition(&editable_spec))?;
         let edits = Edits::default();
         let files = (&generated_file, &edited_file, &edits);
-        let check = CandidateCheck::new(self.compiler, &spec_position, definition, self.path, files);
+        let check = CandidateCheck::new(self.compiler, &editable_spec, definition, self.path, files);
         let mut types = ValueTypes::new(&check);
         let spellings = decompiler.spelling_patterns(dialect);
         let alternatives = spellings.alternatives(&mut trees, edited, |trees, part| types.type_of(trees, part));
-        let mut guards = Guards::new(dialect).with_alternatives(alternatives);
+        let mut guards = GuardRecognizer::new(dialect).with_alternatives(alternatives);
         if guards.added_guards(&trees, before, edited).is_some() {
             return None;
         }
@@ -349,7 +349,7 @@ impl<'m> EditedModel<'m> {
     /// # Errors
     ///
     /// Returns an error if no formula produces the edited SQL.
-    pub fn first_proven(
+    pub fn first_matching_formula(
         &self,
         decompiler: &Decompiler,
         spec: &str,
@@ -366,7 +366,7 @@ impl<'m> EditedModel<'m> {
                 rewritten: edit_match.rewritten(),
             })
         };
-        let no_formula = || not_a_formula("no formula with the model's metrics produces this SQL");
+        let no_formula = || refuse_formula("no formula with the model's metrics produces this SQL");
         formulas.iter().find_map(proven).ok_or_else(no_formula)
     }
 
@@ -386,7 +386,7 @@ impl<'m> EditedModel<'m> {
             },
         );
         Box::new(MetricEdit {
-            listed_as: self.listed_name(&definition).map(str::to_owned),
+            listed_as: self.listed_metric_name(&definition).map(str::to_owned),
             definition,
             column_with_cte: cte_column,
             formula,
@@ -413,7 +413,7 @@ impl<'m> EditedModel<'m> {
                 };
                 Some((column, new))
             });
-        let aggregates = self.aggregates_of(definition);
+        let aggregates = self.partial_columns(definition);
         let mut names: Vec<(&str, String)> = names.collect();
         names.extend(aggregates.iter().map(|(name, text)| (name.as_str(), text.clone())));
         let renamed = rename_names(actual, &names);
@@ -433,16 +433,16 @@ impl<'m> EditedModel<'m> {
         };
         let mut formulas = placed(&replace_formulas_with_names(&renamed, &named_formulas));
         formulas.extend(placed(&renamed));
-        without_repeats(formulas)
+        dedup_formulas(formulas)
     }
 
     /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a
     /// model built on several metric sets, each aggregate of a formula has its own column.
-    fn aggregates_of(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
-        let Ok(spec_position) = SpecPosition::parse_expanded(self.expanded_model.text()) else {
+    fn partial_columns(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
+        let Ok(editable_spec) = EditableSpec::parse_expanded(self.expanded_model.text()) else {
             return Vec::new();
         };
-        let definitions = spec_position.outline.steps.iter().flat_map(|step| &step.definitions);
+        let definitions = editable_spec.outline.steps.iter().flat_map(|step| &step.definitions);
         let text = |placed: &DefinitionWithPosition| {
             let set_formula = self.expanded_model.metric_set_formula(placed.formula_span)?;
             let is_same = set_formula.name() == definition.name()
@@ -463,15 +463,15 @@ impl<'m> EditedModel<'m> {
         placed: &DefinitionWithPosition,
         actual: &str,
     ) -> Vec<String> {
-        let metric_name = self.listed_name(definition).unwrap_or(definition.name());
-        let renamed = self.with_model_names(actual);
+        let metric_name = self.listed_metric_name(definition).unwrap_or(definition.name());
+        let renamed = self.replace_with_metric_names(actual);
         let mut named_formulas = vec![(placed.formula.as_str(), metric_name), (definition.text(), metric_name)];
         named_formulas.extend(definition.used_definitions().map(|(name, formula)| (formula, name)));
-        without_repeats(vec![replace_formulas_with_names(&renamed, &named_formulas), renamed])
+        dedup_formulas(vec![replace_formulas_with_names(&renamed, &named_formulas), renamed])
     }
 
     /// Returns the name of a metric in the model's `metrics`.
-    fn listed_name(&self, definition: &MetricSetFormula<'_>) -> Option<&str> {
+    fn listed_metric_name(&self, definition: &MetricSetFormula<'_>) -> Option<&str> {
         let mut columns = self.expanded_model.listed_columns();
         let is_it = |(_, set, metric): &(&str, &str, &str)| {
             set.eq_ignore_ascii_case(definition.set_position().set()) && metric.eq_ignore_ascii_case(definition.name())
@@ -480,7 +480,7 @@ impl<'m> EditedModel<'m> {
     }
 
     /// If the model cannot refer to a column, replaces the column with the metric that it contains.
-    fn with_model_names(&self, formula: &str) -> String {
+    fn replace_with_metric_names(&self, formula: &str) -> String {
         let is_listed = |column: &str| {
             let mut listed_columns = self.expanded_model.listed_columns();
             listed_columns.any(|(name, ..)| name.eq_ignore_ascii_case(column))
@@ -505,18 +505,18 @@ impl MetricEdit<'_> {
 /// Finds the definition that computes a column: in the step with the name of the CTE or, if there is no such step, in
 /// the last step that does more than pass on the column.
 fn find_definition<'r>(
-    spec_position: &'r SpecPosition<'_>,
+    editable_spec: &'r EditableSpec<'_>,
     cte: Option<&str>,
     column: &str,
 ) -> Option<(usize, &'r DefinitionWithPosition)> {
-    let steps = spec_position.outline.steps.iter().enumerate();
+    let steps = editable_spec.outline.steps.iter().enumerate();
     let all_definitions =
         steps.flat_map(|(step_index, step)| step.definitions.iter().map(move |placed| (step_index, placed)));
     let definitions: Vec<(usize, &DefinitionWithPosition)> = all_definitions
         .filter(|(_, placed)| placed.name.eq_ignore_ascii_case(column))
         .collect();
     let in_cte = |(step_index, _): &&(usize, &DefinitionWithPosition)| {
-        let name = spec_position
+        let name = editable_spec
             .outline
             .steps
             .get(*step_index)
@@ -535,10 +535,10 @@ fn find_definition<'r>(
 fn resolved_column(
     file: &SqlFile<'_>,
     (cte, column): (Option<&str>, &str),
-    trees: &mut Trees,
+    trees: &mut SqlTrees,
 ) -> Option<(SqlNodeId, String)> {
     let mut columns = ColumnResolver::new(file);
-    let site = columns.find_site(cte, column)?;
+    let site = columns.find_column_expression(cte, column)?;
     let sql = one_line(file.text(&site.tokens));
     Some((columns.resolve_expression(&site, trees).ok()?, sql))
 }
@@ -547,7 +547,7 @@ fn join_lines(formula: &str) -> String {
     formula.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-fn without_repeats(formulas: Vec<String>) -> Vec<String> {
+fn dedup_formulas(formulas: Vec<String>) -> Vec<String> {
     let mut distinct_formulas: Vec<String> = Vec::new();
     for formula in formulas {
         if !distinct_formulas.contains(&formula) {

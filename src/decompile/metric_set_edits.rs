@@ -9,10 +9,10 @@ use super::filter_edits::FilterEdit;
 use super::formula::Decompiler;
 use super::from_clause::{FromClauseRelation, from_clause_relations};
 use super::metric_edits::{EditedModel, MetricEdit};
-use super::restore::{GroupItem, Hunk, diff_part};
-use super::spec_edit::SpecPosition;
+use super::restore::{GroupByItem, Hunk, diff_part};
+use super::spec_edit::EditableSpec;
 use super::substitute::Substitution;
-use super::tree::{SqlNodeId, Trees};
+use super::tree::{SqlNodeId, SqlTrees};
 use crate::dbt::RelationReference;
 use crate::model::MetricSetRelation;
 use crate::model::shared_definitions::relation_identity;
@@ -81,19 +81,19 @@ impl EditedModel<'_> {
         hunks: &[Hunk],
         (generated_file, file): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
-        let spec_position = SpecPosition::parse_expanded(self.expanded_model.text()).ok()?;
-        let mut trees = Trees::default();
-        for (step, outline) in spec_position.outline.steps.iter().enumerate() {
+        let editable_spec = EditableSpec::parse_expanded(self.expanded_model.text()).ok()?;
+        let mut trees = SqlTrees::default();
+        for (step, outline) in editable_spec.outline.steps.iter().enumerate() {
             for placed in &outline.definitions {
                 let Some(definition) = self.expanded_model.metric_set_formula(placed.formula_span) else {
                     continue;
                 };
                 let name = placed.name.as_str();
-                let mut generated_parts = spec_position.definition_parts(generated_file, (step, name), &mut trees);
-                let edited = spec_position.definition_parts(file, (step, name), &mut trees);
+                let mut generated_parts = editable_spec.definition_parts(generated_file, (step, name), &mut trees);
+                let edited = editable_spec.definition_parts(file, (step, name), &mut trees);
                 let sites = generated_parts.site.as_ref().zip(edited.site.as_ref());
                 let item = sites.and_then(|(generated_site, edited)| {
-                    GroupItem::find((generated_file, generated_site), (file, edited), name)
+                    GroupByItem::find((generated_file, generated_site), (file, edited), name)
                 });
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
                 let is_same = generated_parts.expression == edited.expression && !is_edited;
@@ -120,13 +120,14 @@ impl EditedModel<'_> {
                     }
                     item => {
                         generated_parts.tokens.extend(item.map(|item| item.generated));
-                        let of_definition = |hunk: &&Hunk| hunk.is_in(&generated_parts.tokens, &edited.tokens);
+                        let of_definition =
+                            |hunk: &&Hunk| hunk.is_within_ranges(&generated_parts.tokens, &edited.tokens);
                         hunks.iter().filter(of_definition).cloned().collect()
                     }
                 };
                 if !hunks.is_empty() {
-                    let cte_column = (spec_position.step_cte(step).map(str::to_owned), placed.name.clone());
-                    let formula = self.formula_of_edit(decompiler, &spec_position, (step, placed));
+                    let cte_column = (editable_spec.step_cte(step).map(str::to_owned), placed.name.clone());
+                    let formula = self.formula_of_edit(decompiler, &editable_spec, (step, placed));
                     return Some((self.metric_edit(definition, placed, cte_column, formula), hunks));
                 }
             }
@@ -165,18 +166,23 @@ impl EditedModel<'_> {
                 true => (tokens.clone(), Some(now.clone())),
                 false => (of_relation(&reads)?, of_relation(&reads_now)),
             };
-            let is_own = |hunk: &&Hunk| hunk.is_in(std::slice::from_ref(&own_tokens), edited.as_slice());
+            let is_own = |hunk: &&Hunk| hunk.is_within_ranges(std::slice::from_ref(&own_tokens), edited.as_slice());
             let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
             (!hunks.is_empty()).then_some((relation, hunks))
         })
     }
 }
 
-impl SpecPosition<'_> {
-    fn definition_parts(&self, file: &SqlFile<'_>, (step, name): (usize, &str), trees: &mut Trees) -> DefinitionParts {
+impl EditableSpec<'_> {
+    fn definition_parts(
+        &self,
+        file: &SqlFile<'_>,
+        (step, name): (usize, &str),
+        trees: &mut SqlTrees,
+    ) -> DefinitionParts {
         let cte = self.step_cte(step);
         let mut columns: ColumnResolver<'_, '_> = self.column_resolver(file, step, name);
-        let site = self.find_site(&columns, file, cte, name);
+        let site = self.find_column_expression(&columns, file, cte, name);
         let expression = self.resolve_definition(&mut columns, file, cte, (step, name), trees);
         let mut tokens = std::mem::take(&mut columns.visited);
         if let Some(site) = &site {

@@ -1,7 +1,7 @@
 //! Probes that consist of an operator, of a column with a suffix, or of a short formula with a column.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, ProbeFormula, TYPES, literal_args, probe_column};
+use super::probes::{ProbeArg, ProbeFormula, TYPES, literal_args, probe_column};
 use crate::Type;
 use crate::ast::BinaryOp;
 
@@ -31,7 +31,7 @@ pub(super) fn add_column_probes(probes: &mut Vec<ProbeFormula>) {
     let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
     probes.push(ProbeFormula {
         shape: months,
-        args: vec![Arg::MonthStart(0), Arg::MonthStart(1)],
+        args: vec![ProbeArg::MonthStart(0), ProbeArg::MonthStart(1)],
     });
     for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
         probes.push(ProbeFormula {
@@ -63,7 +63,7 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
         "10",
     ];
     let shape = ExpressionShape::infix(op);
-    let mut add_probe = |left: Arg, right: Arg| {
+    let mut add_probe = |left: ProbeArg, right: ProbeArg| {
         probes.push(ProbeFormula {
             shape: shape.clone(),
             args: vec![left, right],
@@ -73,13 +73,13 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
         for (right, _) in TYPES {
             for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
                 add_probe(
-                    Arg::Column(probe_column(left, n, 0)),
-                    Arg::Column(probe_column(right, m, 1)),
+                    ProbeArg::Column(probe_column(left, n, 0)),
+                    ProbeArg::Column(probe_column(right, m, 1)),
                 );
             }
         }
         for nullable in [true, false] {
-            let column = |index: usize| Arg::Column(probe_column(left, nullable, index));
+            let column = |index: usize| ProbeArg::Column(probe_column(left, nullable, index));
             for literal in literal_args(1) {
                 add_probe(column(0), literal);
             }
@@ -88,7 +88,7 @@ pub(super) fn add_infix_probes(op: BinaryOp, probes: &mut Vec<ProbeFormula>) {
             }
             // `x ^ 0.5` has the same SQL as `SQRT(x)`, which is preferred.
             for text in CONSTANTS.iter().filter(|text| op != BinaryOp::Power || **text != "0.5") {
-                add_probe(column(0), Arg::Fixed((*text).to_owned()));
+                add_probe(column(0), ProbeArg::Fixed((*text).to_owned()));
             }
         }
     }
@@ -104,7 +104,7 @@ fn add_probes_of_column(ty: Type, nullable: bool, probes: &mut Vec<ProbeFormula>
     let mut add_probe = |shape: ExpressionShape| {
         probes.push(ProbeFormula {
             shape,
-            args: vec![Arg::Column(probe_column(ty, nullable, 0))],
+            args: vec![ProbeArg::Column(probe_column(ty, nullable, 0))],
         });
     };
     add_probe(ExpressionShape::Minus);

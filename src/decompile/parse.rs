@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::comparisons;
 use super::synonyms;
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::dbt::has_jinja;
 use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
@@ -16,17 +16,17 @@ use crate::dialect::Dialect;
 /// Maximum nesting depth of an expression. More deeply nested expressions are not parsed.
 const MAX_DEPTH: usize = 120;
 
-const OR: u8 = 1;
-const AND: u8 = 2;
-const NOT: u8 = 3;
-const COMPARE: u8 = 4;
-const OTHER: u8 = 5;
-const ADD: u8 = 6;
-const MULTIPLY: u8 = 7;
-const NEGATIVE: u8 = 8;
-const ATOM: u8 = 10;
+const OR_PRECEDENCE: u8 = 1;
+const AND_PRECEDENCE: u8 = 2;
+const NOT_PRECEDENCE: u8 = 3;
+const COMPARISON_PRECEDENCE: u8 = 4;
+const OTHER_PRECEDENCE: u8 = 5;
+const ADDITION_PRECEDENCE: u8 = 6;
+const MULTIPLICATION_PRECEDENCE: u8 = 7;
+const NEGATION_PRECEDENCE: u8 = 8;
+const OPERAND_PRECEDENCE: u8 = 10;
 /// Binding strength of a word that no operator can follow.
-const WORD: u8 = 255;
+const WORD_PRECEDENCE: u8 = 255;
 
 /// Words that are never names. A new expression begins after each of these words.
 const KEYWORDS: [&str; 23] = [
@@ -61,7 +61,7 @@ pub(super) fn is_keyword(word: &str) -> bool {
 }
 
 /// Words that may follow the number of an interval.
-const UNITS: [&str; 9] = [
+const INTERVAL_UNITS: [&str; 9] = [
     "year",
     "quarter",
     "month",
@@ -78,7 +78,7 @@ pub(super) fn parse(
     source: &str,
     tokens: &[SqlToken],
     dialect: Dialect,
-    trees: &mut Trees,
+    trees: &mut SqlTrees,
 ) -> Result<SqlNodeId, String> {
     let mut parser = Parser::new(source, tokens, dialect, trees);
     let id = parser.parse_adjacent()?;
@@ -90,7 +90,7 @@ pub(super) fn parse_list(
     source: &str,
     tokens: &[SqlToken],
     dialect: Dialect,
-    trees: &mut Trees,
+    trees: &mut SqlTrees,
 ) -> Result<Vec<SqlNodeId>, String> {
     let mut parser = Parser::new(source, tokens, dialect, trees);
     let mut items = vec![parser.parse_adjacent()?];
@@ -106,7 +106,7 @@ struct Parser<'p> {
     at: usize,
     depth: usize,
     dialect: Dialect,
-    trees: &'p mut Trees,
+    trees: &'p mut SqlTrees,
 }
 
 /// Parsed part of an expression.
@@ -129,18 +129,22 @@ impl ParsedPart<'_> {
 
 fn operator_precedence(word: &str) -> Option<u8> {
     Some(match word {
-        "or" => OR,
-        "and" => AND,
-        "=" | "<>" | "<" | ">" | "<=" | ">=" | "<=>" | "like" | "ilike" | "rlike" | "in" | "between" | "is" => COMPARE,
-        "||" | "~" | "~*" | "!~" | "!~*" | "&" | "|" | "#" | "^" | "<<" | ">>" | "#>>" | "#>" | "->>" => OTHER,
-        "+" | "-" => ADD,
-        "*" | "/" | "%" => MULTIPLY,
+        "or" => OR_PRECEDENCE,
+        "and" => AND_PRECEDENCE,
+        "=" | "<>" | "<" | ">" | "<=" | ">=" | "<=>" | "like" | "ilike" | "rlike" | "in" | "between" | "is" => {
+            COMPARISON_PRECEDENCE
+        }
+        "||" | "~" | "~*" | "!~" | "!~*" | "&" | "|" | "#" | "^" | "<<" | ">>" | "#>>" | "#>" | "->>" => {
+            OTHER_PRECEDENCE
+        }
+        "+" | "-" => ADDITION_PRECEDENCE,
+        "*" | "/" | "%" => MULTIPLICATION_PRECEDENCE,
         _ => return None,
     })
 }
 
 impl<'p> Parser<'p> {
-    fn new(source: &'p str, tokens: &'p [SqlToken], dialect: Dialect, trees: &'p mut Trees) -> Self {
+    fn new(source: &'p str, tokens: &'p [SqlToken], dialect: Dialect, trees: &'p mut SqlTrees) -> Self {
         Self {
             source,
             tokens,
@@ -179,7 +183,7 @@ impl<'p> Parser<'p> {
         is_it
     }
 
-    fn require_word(&mut self, word: &str) -> Result<(), String> {
+    fn expect_word(&mut self, word: &str) -> Result<(), String> {
         if self.take_word(word) {
             Ok(())
         } else {
@@ -212,7 +216,7 @@ impl<'p> Parser<'p> {
         loop {
             items.push(self.parse_adjacent()?);
             if !self.take_word(",") {
-                self.require_word(close)?;
+                self.expect_word(close)?;
                 return Ok(items);
             }
         }
@@ -224,7 +228,7 @@ impl<'p> Parser<'p> {
             return Err(format!("the expression is nested more than {MAX_DEPTH} levels deep"));
         }
         let mut left = self.parse_operand()?;
-        if left.strength == WORD {
+        if left.strength == WORD_PRECEDENCE {
             self.depth -= 1;
             return Ok(ParsedPart::new(left.node, 0));
         }
@@ -255,7 +259,7 @@ impl<'p> Parser<'p> {
         let Some(strength) = strength else {
             return Ok(None);
         };
-        if strength == COMPARE && left.strength == COMPARE {
+        if strength == COMPARISON_PRECEDENCE && left.strength == COMPARISON_PRECEDENCE {
             return Err("warehouses evaluate chained comparisons differently; add brackets".to_owned());
         }
         self.reject_mixed_operators(&word, strength, left)?;
@@ -263,7 +267,7 @@ impl<'p> Parser<'p> {
         let id = match &*word {
             "is" => self.parse_is_operator(left.node)?,
             "in" => {
-                self.require_word("(")?;
+                self.expect_word("(")?;
                 let list = self.parse_items(")")?;
                 if let Some(id) = comparisons::expand_in_list(self.trees, left.node, &list, negated) {
                     negated = false;
@@ -274,9 +278,9 @@ impl<'p> Parser<'p> {
                 }
             }
             "between" => {
-                let low = self.parse_expression(OTHER)?;
-                self.require_word("and")?;
-                let high = self.parse_expression(OTHER)?;
+                let low = self.parse_expression(OTHER_PRECEDENCE)?;
+                self.expect_word("and")?;
+                let high = self.parse_expression(OTHER_PRECEDENCE)?;
                 if let Some(id) = comparisons::add_between(self.trees, left.node, [low.node, high.node], negated) {
                     negated = false;
                     id
@@ -288,7 +292,7 @@ impl<'p> Parser<'p> {
                 let right = self.parse_expression(strength + 1)?;
                 self.reject_mixed_operators(&word, strength, &right)?;
                 if word.ends_with("like") && self.take_word("escape") {
-                    let escape = self.parse_expression(OTHER)?;
+                    let escape = self.parse_expression(OTHER_PRECEDENCE)?;
                     self.trees.add(
                         SqlLabel::Op(word.clone().into_owned()),
                         vec![left.node, right.node, escape.node],
@@ -314,11 +318,11 @@ impl<'p> Parser<'p> {
     /// Rejects mixed operators without brackets. Dialects disagree on the precedence of `||` and bit operators
     /// relative to arithmetic operators and to each other.
     fn reject_mixed_operators(&self, word: &str, strength: u8, operand: &ParsedPart<'_>) -> Result<(), String> {
-        let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
-        let is_mixed = (strength == OTHER
+        let arithmetic = |s: u8| s == ADDITION_PRECEDENCE || s == MULTIPLICATION_PRECEDENCE;
+        let is_mixed = (strength == OTHER_PRECEDENCE
             && (arithmetic(operand.strength)
-                || operand.strength == OTHER && operand.operator.as_deref() != Some(word)))
-            || (arithmetic(strength) && operand.strength == OTHER);
+                || operand.strength == OTHER_PRECEDENCE && operand.operator.as_deref() != Some(word)))
+            || (arithmetic(strength) && operand.strength == OTHER_PRECEDENCE);
         if is_mixed {
             Err(format!(
                 "warehouses differ in the precedence of `{word}` and the operator next to it; add brackets"
@@ -354,9 +358,9 @@ impl<'p> Parser<'p> {
             op.push_str(" not");
         }
         if self.take_word("distinct") {
-            self.require_word("from")?;
+            self.expect_word("from")?;
             op.push_str(" distinct from");
-            let right = self.parse_expression(OTHER)?;
+            let right = self.parse_expression(OTHER_PRECEDENCE)?;
             return Ok(self.trees.add(SqlLabel::Op(op), vec![left, right.node]));
         }
         let word = self.key_at(0);
@@ -388,10 +392,10 @@ impl<'p> Parser<'p> {
             SqlTokenKind::Word => return self.parse_keyword(&key),
             SqlTokenKind::Sign => match &*key {
                 "-" => {
-                    let x = self.parse_expression(NEGATIVE)?;
+                    let x = self.parse_expression(NEGATION_PRECEDENCE)?;
                     return Ok(ParsedPart::new(
                         self.trees.add(SqlLabel::Negative, vec![x.node]),
-                        NEGATIVE,
+                        NEGATION_PRECEDENCE,
                     ));
                 }
                 "(" => {
@@ -409,10 +413,10 @@ impl<'p> Parser<'p> {
                     self.trees.add(SqlLabel::Bracket, items)
                 }
                 "," | ")" | "]" => return Err(format!("unexpected `{key}` at the start of an expression")),
-                _ => return Ok(ParsedPart::new(self.trees.add_word(&key), WORD)),
+                _ => return Ok(ParsedPart::new(self.trees.add_word(&key), WORD_PRECEDENCE)),
             },
         };
-        Ok(ParsedPart::new(self.parse_postfix(id)?, ATOM))
+        Ok(ParsedPart::new(self.parse_postfix(id)?, OPERAND_PRECEDENCE))
     }
 
     fn parse_text(&mut self, text: &str) -> Result<SqlNodeId, String> {
@@ -435,11 +439,14 @@ impl<'p> Parser<'p> {
         match key {
             "case" => {
                 let id = self.parse_case()?;
-                return Ok(ParsedPart::new(self.parse_postfix(id)?, ATOM));
+                return Ok(ParsedPart::new(self.parse_postfix(id)?, OPERAND_PRECEDENCE));
             }
             "not" => {
-                let x = self.parse_expression(NOT)?;
-                return Ok(ParsedPart::new(self.trees.add(SqlLabel::Not, vec![x.node]), NOT));
+                let x = self.parse_expression(NOT_PRECEDENCE)?;
+                return Ok(ParsedPart::new(
+                    self.trees.add(SqlLabel::Not, vec![x.node]),
+                    NOT_PRECEDENCE,
+                ));
             }
             "interval" => return self.parse_interval(),
             _ => {}
@@ -449,29 +456,36 @@ impl<'p> Parser<'p> {
         // `rows` and `range` may be names, but before `between` they begin the frame of a window.
         let frames = matches!(key, "rows" | "range") && self.key_at(0) == "between";
         if KEYWORDS.contains(&key) || frames {
-            return Ok(ParsedPart::new(name, WORD));
+            return Ok(ParsedPart::new(name, WORD_PRECEDENCE));
         }
         if let Some(text) = next.filter(|t| t.kind == SqlTokenKind::Text) {
             self.at += 1;
             let text = self.parse_text(text.text(self.source))?;
             let id = self.trees.add(SqlLabel::Typed, vec![name, text]);
-            return Ok(ParsedPart::new(self.parse_postfix(id)?, ATOM));
+            return Ok(ParsedPart::new(self.parse_postfix(id)?, OPERAND_PRECEDENCE));
         }
-        Ok(ParsedPart::new(self.parse_postfix(name)?, ATOM))
+        Ok(ParsedPart::new(self.parse_postfix(name)?, OPERAND_PRECEDENCE))
     }
 
     fn parse_interval(&mut self) -> Result<ParsedPart<'p>, String> {
         let word = self.trees.add_word("interval");
         // The unit is part of the string if the interval is a string. Otherwise, the unit follows the expression.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
-        let x = self.parse_expression(if is_text { NEGATIVE } else { ADD })?;
+        let x = self.parse_expression(if is_text {
+            NEGATION_PRECEDENCE
+        } else {
+            ADDITION_PRECEDENCE
+        })?;
         let mut parts = vec![word, x.node];
         let unit = self.key_at(0);
-        if UNITS.contains(&&*unit) {
+        if INTERVAL_UNITS.contains(&&*unit) {
             self.at += 1;
             parts.push(self.trees.add_word(&unit));
         }
-        Ok(ParsedPart::new(self.trees.add(SqlLabel::Typed, parts), ATOM))
+        Ok(ParsedPart::new(
+            self.trees.add(SqlLabel::Typed, parts),
+            OPERAND_PRECEDENCE,
+        ))
     }
 
     fn parse_case(&mut self) -> Result<SqlNodeId, String> {
@@ -483,7 +497,7 @@ impl<'p> Parser<'p> {
         let mut arms = Vec::new();
         while self.take_word("when") {
             let condition = self.parse_expression(0)?;
-            self.require_word("then")?;
+            self.expect_word("then")?;
             arms.push((condition.node, self.parse_expression(0)?.node));
         }
         let other = if self.take_word("else") {
@@ -491,7 +505,7 @@ impl<'p> Parser<'p> {
         } else {
             self.trees.add_leaf(SqlLabel::Nothing)
         };
-        self.require_word("end")?;
+        self.expect_word("end")?;
         if arms.is_empty() {
             return Err("expected `when`".to_owned());
         }
@@ -550,7 +564,7 @@ impl<'p> Parser<'p> {
                 }
                 "at" if self.key_at(1) == "time" && self.key_at(2) == "zone" => {
                     self.at += 3;
-                    let zone = self.parse_expression(NEGATIVE)?;
+                    let zone = self.parse_expression(NEGATION_PRECEDENCE)?;
                     self.trees.add(SqlLabel::Behind("at time zone"), vec![id, zone.node])
                 }
                 _ => return Ok(id),

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::expression_text::ExpressionShape;
-use super::guards::Guards;
+use super::guards::GuardRecognizer;
 use super::parse::parse;
-use super::probes::{Arg, ProbeFormula, column_type};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::probes::{ProbeArg, ProbeFormula, column_type};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
 
@@ -38,7 +38,7 @@ pub(super) enum PatternPart {
 pub(super) struct SqlPattern {
     pub root: PatternPart,
     pub shape: ExpressionShape,
-    pub args: Vec<Arg>,
+    pub args: Vec<ProbeArg>,
 }
 
 /// Value that a pattern binds to an argument.
@@ -67,7 +67,7 @@ pub(super) struct Patterns {
 impl Patterns {
     /// Returns the formula functions whose SQL calls only functions that an expression also calls. Each formula
     /// function is mapped to the number of SQL functions that it calls.
-    pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
+    pub fn functions_with_same_calls(&self, trees: &SqlTrees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let names = trees.called_functions(id);
         let mut call_counts = FxHashMap::default();
         for pattern in self.values.values().flatten() {
@@ -94,7 +94,7 @@ impl Patterns {
         };
         let root = PatternRoot(label.clone(), first.filter(|_| *label == SqlLabel::Call), parts.len());
         let map = match pattern.shape {
-            _ if pattern.args.iter().any(|arg| matches!(arg, Arg::HiddenColumn(_))) => &mut self.hidden_columns,
+            _ if pattern.args.iter().any(|arg| matches!(arg, ProbeArg::HiddenColumn(_))) => &mut self.hidden_columns,
             ExpressionShape::RangeWithCriterion => &mut self.criteria,
             _ => &mut self.values,
         };
@@ -108,7 +108,7 @@ impl Patterns {
 
     fn patterns_at<'a>(
         map: &'a HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
-        trees: &Trees,
+        trees: &SqlTrees,
         id: SqlNodeId,
     ) -> &'a [Arc<SqlPattern>] {
         let label = trees.label(id).clone();
@@ -122,37 +122,37 @@ impl Patterns {
     }
 
     /// Returns the value patterns that may match a node.
-    pub fn value_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
+    pub fn value_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.values, trees, id)
     }
 
     /// Returns the patterns that may match a node even though their formula refers to a column that the node does not
     /// contain.
-    pub fn hidden_column_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
+    pub fn hidden_column_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.hidden_columns, trees, id)
     }
 
     /// Returns the patterns from which the range and the criterion of a condition can be derived.
-    pub fn criterion_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
+    pub fn criterion_patterns(&self, trees: &SqlTrees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.criteria, trees, id)
     }
 }
 
 /// Returns the pattern for a probe's SQL, or for this SQL without guards. `None` if the SQL does not contain all
 /// arguments, or if it has no guards to remove.
-pub(super) fn learn_probe(
+pub(super) fn build_probe_pattern(
     compiler: &Compiler,
     probe: &ProbeFormula,
     sql: &str,
     without_guards: bool,
 ) -> Option<SqlPattern> {
-    let mut trees = Trees::default();
+    let mut trees = SqlTrees::default();
     let dialect = compiler.options.dialect;
-    let parse_sql = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
+    let parse_sql = |sql: &str, trees: &mut SqlTrees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
     let mut root = parse_sql(sql, &mut trees)?;
-    let arg_sql = |arg: &Arg| match arg {
+    let arg_sql = |arg: &ProbeArg| match arg {
         // The SQL for the first day of a month depends on the dialect.
-        Arg::MonthStart(_) => {
+        ProbeArg::MonthStart(_) => {
             let compiled = compiler.compile(&format!("start = {}", arg.to_formula()));
             compiled
                 .definitions()
@@ -181,7 +181,7 @@ pub(super) fn learn_probe(
         if trees.height(root) > MAX_DEPTH {
             return None;
         }
-        let inner = Guards::new(dialect).without_guards(&mut trees, root);
+        let inner = GuardRecognizer::new(dialect).without_guards(&mut trees, root);
         if inner == root {
             return None;
         }
@@ -192,7 +192,7 @@ pub(super) fn learn_probe(
 
 /// Returns the pattern for the compiled tree of a probe.
 pub(super) fn build_pattern(
-    trees: &Trees,
+    trees: &SqlTrees,
     root: SqlNodeId,
     probe: &ProbeFormula,
     arg_nodes: Vec<Option<SqlNodeId>>,
@@ -209,22 +209,22 @@ pub(super) fn build_pattern(
     let part = learner.pattern_part(root);
     let mut hidden_columns = 0;
     // Columns of different types that compile to the same SQL share one pattern.
-    let mut plain = |(arg, is_found_arg): (&Arg, &bool)| match (arg, is_found_arg) {
-        (Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_) | Arg::MonthStart(_), true) => {
-            Some(Arg::Column(String::new()))
+    let mut plain = |(arg, is_found_arg): (&ProbeArg, &bool)| match (arg, is_found_arg) {
+        (ProbeArg::Column(_) | ProbeArg::Named(..) | ProbeArg::Quotient(_) | ProbeArg::MonthStart(_), true) => {
+            Some(ProbeArg::Column(String::new()))
         }
-        (Arg::Column(name), false) => {
+        (ProbeArg::Column(name), false) => {
             hidden_columns += 1;
-            Some(Arg::HiddenColumn(column_type(name)))
+            Some(ProbeArg::HiddenColumn(column_type(name)))
         }
-        (other, is_present) => (*is_present || matches!(other, Arg::Fixed(_))).then(|| other.clone()),
+        (other, is_present) => (*is_present || matches!(other, ProbeArg::Fixed(_))).then(|| other.clone()),
     };
     let args = probe
         .args
         .iter()
         .zip(&learner.is_found)
         .map(&mut plain)
-        .collect::<Option<Vec<Arg>>>()?;
+        .collect::<Option<Vec<ProbeArg>>>()?;
     (hidden_columns <= 1).then(|| SqlPattern {
         root: part,
         shape: probe.shape.clone(),
@@ -233,7 +233,7 @@ pub(super) fn build_pattern(
 }
 
 /// Returns the condition of `count(case when … then 1 end)`.
-fn condition_inside_count(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
+fn condition_inside_count(trees: &SqlTrees, id: SqlNodeId) -> Option<SqlNodeId> {
     let [_, inner] = trees.children(id) else { return None };
     match (trees.label(*inner), trees.children(*inner)) {
         (SqlLabel::Case, [condition, then_value, _])
@@ -247,7 +247,7 @@ fn condition_inside_count(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
 }
 
 struct PatternBuilder<'l> {
-    trees: &'l Trees,
+    trees: &'l SqlTrees,
     probe: &'l ProbeFormula,
     spelled: Vec<Option<SqlNodeId>>,
     is_found: Vec<bool>,
@@ -263,7 +263,10 @@ impl PatternBuilder<'_> {
 
     fn pattern_part(&mut self, id: SqlNodeId) -> PatternPart {
         if let Some(index) = self.spelled.iter().position(|arg_node| *arg_node == Some(id)) {
-            let is_value = matches!(self.probe.args.get(index), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
+            let is_value = matches!(
+                self.probe.args.get(index),
+                Some(ProbeArg::Quotient(_) | ProbeArg::MonthStart(_))
+            );
             return self.record_argument_position(
                 index,
                 if is_value {
@@ -276,13 +279,13 @@ impl PatternBuilder<'_> {
         let label = self.trees.label(id).clone();
         for (index, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
-                (Arg::Column(name), SqlLabel::Word(word)) if name == word => {
+                (ProbeArg::Column(name), SqlLabel::Word(word)) if name == word => {
                     return self.record_argument_position(index, PatternPart::Any(index));
                 }
-                (Arg::Named(_, tree), _) if *tree == id || self.trees.without_relation(*tree) == id => {
+                (ProbeArg::Named(_, tree), _) if *tree == id || self.trees.without_relation(*tree) == id => {
                     return self.record_argument_position(index, PatternPart::Any(index));
                 }
-                (Arg::Number(digits) | Arg::Minus(digits), SqlLabel::Number(number)) => {
+                (ProbeArg::Number(digits) | ProbeArg::Minus(digits), SqlLabel::Number(number)) => {
                     if number == digits {
                         return self.record_argument_position(index, PatternPart::Number(index, 0, ""));
                     }
@@ -299,17 +302,18 @@ impl PatternBuilder<'_> {
                     }
                 }
                 // The string in the SQL may be escaped and in lower case.
-                (Arg::Wild(_, marker), SqlLabel::Text(text, prefix))
+                (ProbeArg::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
                     return self.record_argument_position(index, PatternPart::Wild(index, prefix));
                 }
-                (Arg::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
+                (ProbeArg::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
                     return self.record_argument_position(index, PatternPart::Number(index, 0, ""));
                 }
-                (Arg::Text(_, marker, _) | Arg::Number(marker) | Arg::Minus(marker), SqlLabel::Text(text, prefix))
-                    if text.matches(marker).count() == 1 =>
-                {
+                (
+                    ProbeArg::Text(_, marker, _) | ProbeArg::Number(marker) | ProbeArg::Minus(marker),
+                    SqlLabel::Text(text, prefix),
+                ) if text.matches(marker).count() == 1 => {
                     if let Some((before, after)) = text.split_once(marker) {
                         let part = PatternPart::Text(index, before.to_owned(), after.to_owned(), prefix);
                         return self.record_argument_position(index, part);
@@ -331,7 +335,7 @@ impl PatternBuilder<'_> {
 impl SqlPattern {
     /// Removes the default from `coalesce(sum(x), 0)`. The compiler omits the default if a NULL has no effect or
     /// cannot occur.
-    pub fn without_default(&self) -> Option<Self> {
+    pub fn without_zero_default(&self) -> Option<Self> {
         let PatternPart::Node(SqlLabel::Call, parts) = &self.root else {
             return None;
         };
@@ -359,7 +363,7 @@ impl SqlPattern {
         let zero = PatternPart::Node(SqlLabel::Number("0".to_owned()), Vec::new());
         matches!(parts.first(), Some(PatternPart::Node(SqlLabel::Op(op), operands))
             if op == "<>" && matches!(operands.as_slice(), [PatternPart::Any(_), other] if *other == zero))
-            && !self.args.contains(&Arg::Fixed("0".to_owned()))
+            && !self.args.contains(&ProbeArg::Fixed("0".to_owned()))
     }
 
     /// Returns whether the pattern calls only functions among the given names.
@@ -389,7 +393,7 @@ impl SqlPattern {
 
     /// Matches the pattern against a node and returns the values of its arguments. `None` if the node does not match
     /// the pattern.
-    pub fn match_node(&self, trees: &Trees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
+    pub fn match_node(&self, trees: &SqlTrees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
         let mut bound = vec![None; self.args.len()];
         matches_part(&self.root, trees, id, &mut bound).then_some(bound)
     }
@@ -406,7 +410,7 @@ fn bind(bound: &mut [Option<Binding>], index: usize, binding: Binding) -> bool {
     }
 }
 
-fn matches_part(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
+fn matches_part(part: &PatternPart, trees: &SqlTrees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
     match part {
         PatternPart::Any(index) => bind(bound, *index, Binding::Node(id)),
         PatternPart::Criterion(index) => bind(bound, *index, Binding::Criterion(id)),

@@ -13,31 +13,31 @@ use rustc_hash::{FxHashMap, FxHashSet};
 #[cfg(test)]
 use super::patterns::{PatternPart, SqlPattern};
 #[cfg(test)]
-use super::probes::Arg;
+use super::probes::ProbeArg;
 use super::probes::ProbeGroup;
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::dialect::Dialect;
 
-const INDEX: &str = include_str!("probe_index.txt");
+const PROBE_INDEX_TEXT: &str = include_str!("probe_index.txt");
 
 /// Word in the index that represents an empty set of parts.
-const ANY: &str = "any";
+const EMPTY_PART_SET: &str = "any";
 
 /// Names, operators and other parts of an expression.
 pub(super) type ExpressionParts = BTreeSet<String>;
 
 /// Sets of parts. Every expression that matches one of the group's patterns contains all parts of at least one of these
 /// sets.
-type PartSets = Vec<Vec<&'static str>>;
+type RequiredPartSets = Vec<Vec<&'static str>>;
 
 /// Returns whether an expression with these parts may match a pattern in a group of probes.
-pub(super) fn may_match(group: ProbeGroup, is_temporal: bool, dialect: Dialect, parts: &ExpressionParts) -> bool {
-    static SETS: OnceLock<FxHashMap<String, PartSets>> = OnceLock::new();
+pub(super) fn may_match_group(group: ProbeGroup, is_temporal: bool, dialect: Dialect, parts: &ExpressionParts) -> bool {
+    static PARTS_BY_GROUP: OnceLock<FxHashMap<String, RequiredPartSets>> = OnceLock::new();
     static DIALECTS: OnceLock<FxHashSet<&'static str>> = OnceLock::new();
-    let lines = || INDEX.lines().filter_map(|line| line.split_once(": "));
+    let lines = || PROBE_INDEX_TEXT.lines().filter_map(|line| line.split_once(": "));
     let dialects = DIALECTS.get_or_init(|| lines().filter_map(|(key, _)| key.split(' ').next()).collect());
-    let sets = SETS.get_or_init(|| {
-        let parts = |set: &'static str| set.split(' ').filter(|part| *part != ANY).collect();
+    let sets = PARTS_BY_GROUP.get_or_init(|| {
+        let parts = |set: &'static str| set.split(' ').filter(|part| *part != EMPTY_PART_SET).collect();
         let sets = |list: &'static str| list.split(" | ").map(parts).collect();
         lines().map(|(key, list)| (key.to_owned(), sets(list))).collect()
     });
@@ -55,7 +55,7 @@ fn key(group: ProbeGroup, is_temporal: bool, dialect: Dialect) -> String {
 }
 
 /// Returns the parts of an expression.
-pub(super) fn expression_parts(trees: &Trees, expression: SqlNodeId) -> ExpressionParts {
+pub(super) fn expression_parts(trees: &SqlTrees, expression: SqlNodeId) -> ExpressionParts {
     let parts = trees.descendants(expression);
     parts
         .into_iter()
@@ -79,7 +79,7 @@ pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
         &pattern.root,
         PatternPart::Node(SqlLabel::Number(_) | SqlLabel::Text(..), _)
     );
-    let has_hidden_column = pattern.args.iter().any(|arg| matches!(arg, Arg::HiddenColumn(_)));
+    let has_hidden_column = pattern.args.iter().any(|arg| matches!(arg, ProbeArg::HiddenColumn(_)));
     let is_constant = is_constant && !has_hidden_column;
     (!is_constant && matches!(pattern.root, PatternPart::Node(..))).then_some(name_parts)
 }
@@ -177,7 +177,7 @@ mod tests {
             for (key, sets) in &sets_by_key {
                 let is_least = |set: &&ExpressionParts| !sets.iter().any(|other| other != *set && other.is_subset(set));
                 let least = sets.iter().filter(is_least).map(|set| match set.is_empty() {
-                    true => ANY.to_owned(),
+                    true => EMPTY_PART_SET.to_owned(),
                     false => set.iter().cloned().collect::<Vec<_>>().join(" "),
                 });
                 let least: Vec<String> = least.collect();
@@ -192,7 +192,7 @@ mod tests {
                 for is_temporal in [false, true] {
                     for set in &sets_by_key[&key(group, is_temporal, dialect)] {
                         assert!(
-                            may_match(group, is_temporal, dialect, set),
+                            may_match_group(group, is_temporal, dialect, set),
                             "{dialect}: {group:?}: {set:?}"
                         );
                     }

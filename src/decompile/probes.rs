@@ -19,7 +19,7 @@ pub(super) const RELATION: &str = "fx_probe";
 
 /// An argument of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Arg {
+pub(super) enum ProbeArg {
     /// A column that represents any expression.
     Column(String),
     /// A formula that represents any expression, with the tree that the formula compiles to in its step.
@@ -49,22 +49,22 @@ pub(super) enum Arg {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ProbeFormula {
     pub shape: ExpressionShape,
-    pub args: Vec<Arg>,
+    pub args: Vec<ProbeArg>,
 }
 
 /// Numbers that rarely occur in formulas, one for each argument position.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
 /// Numbers that are also valid parts of a time of day.
 pub(super) const SMALL_NUMBERS: [&str; 5] = ["11", "13", "17", "19", "21"];
-pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
-pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
+pub(super) const DECIMAL_NUMBERS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
+pub(super) const PLACEHOLDER_TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
 /// String with a non-ASCII letter, which is converted to lower case by the warehouse instead of the compiler.
 pub(super) const NON_ASCII_TEXT: &str = "qzjé";
 
 /// Strings with wildcards. The second string contains a character that must be escaped, and the third string contains
 /// a non-ASCII letter.
-pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
+pub(super) const WILDCARD_TEXTS: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
 /// Types of probe columns, each with the letter that identifies the type in column names.
 pub(super) const TYPES: [(Type, char); 9] = [
@@ -81,7 +81,7 @@ pub(super) const TYPES: [(Type, char); 9] = [
 
 /// Number of arguments up to which all calls have probes. Calls with more arguments are rare, so they get probes only
 /// when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
-pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
+pub(super) const MAX_ALWAYS_PROBED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
 const MAX_TRIED_POSITIONS: usize = 4;
@@ -111,8 +111,8 @@ pub(super) fn probe_column(ty: Type, nullable: bool, index: usize) -> String {
 }
 
 /// Returns a column of each type, as arguments.
-pub(super) fn column_args(types: &[Type], nullable: bool) -> Vec<Arg> {
-    let of_place = |(index, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nullable, index));
+pub(super) fn column_args(types: &[Type], nullable: bool) -> Vec<ProbeArg> {
+    let of_place = |(index, ty): (usize, &Type)| ProbeArg::Column(probe_column(*ty, nullable, index));
     types.iter().enumerate().map(of_place).collect()
 }
 
@@ -185,11 +185,11 @@ impl ProbeGroup {
     /// the other probes. If `is_wide` is true, returns the probes with many arguments instead of those with few
     /// arguments.
     pub fn probes(self, is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
-        let few = self.probes_up_to(ALWAYS_LEARNED_ARGUMENTS);
+        let few = self.probes_with_max_arguments(MAX_ALWAYS_PROBED_ARGUMENTS);
         let mut seen: FxHashSet<&ProbeFormula> = FxHashSet::default();
         let many = if is_wide {
             seen.extend(&few);
-            self.probes_up_to(MAX_ARGUMENTS)
+            self.probes_with_max_arguments(MAX_ARGUMENTS)
         } else {
             Vec::new()
         };
@@ -199,7 +199,7 @@ impl ProbeGroup {
     }
 
     /// Returns all probes with at most this number of arguments per call.
-    fn probes_up_to(self, widest: usize) -> Vec<ProbeFormula> {
+    fn probes_with_max_arguments(self, widest: usize) -> Vec<ProbeFormula> {
         let mut probes = Vec::new();
         match self {
             Self::Infix(op) => add_infix_probes(op, &mut probes),
@@ -218,7 +218,7 @@ impl ProbeGroup {
                 for count in counts.filter(|_| function.is_row_combination(2)) {
                     for values in argument_type_combinations(count) {
                         let value_arg = |(index, (ty, nullable)): (usize, &(Type, bool))| {
-                            Arg::Column(probe_column(*ty, *nullable, index))
+                            ProbeArg::Column(probe_column(*ty, *nullable, index))
                         };
                         let args = values.iter().enumerate().map(value_arg).collect();
                         probes.push(ProbeFormula {
@@ -249,7 +249,7 @@ impl ProbeGroup {
 /// Returns combinations of types and nullability for several values of one row. Either all values are the same, or one
 /// value differs from the others.
 fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
-    const ALIKE: [Type; 6] = [
+    const UNIFORM_TYPES: [Type; 6] = [
         Type::Integer,
         Type::Decimal,
         Type::Float,
@@ -267,11 +267,11 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     ];
     let mut combinations = Vec::new();
     for nullable in [true, false] {
-        combinations.extend(ALIKE.iter().map(|ty| vec![(*ty, nullable); count]));
+        combinations.extend(UNIFORM_TYPES.iter().map(|ty| vec![(*ty, nullable); count]));
         for (most, other) in NUMBERS {
             for index in 0..count.min(MAX_TRIED_POSITIONS) {
                 let value = (other, nullable != (most == other));
-                combinations.push(with_value_at(&vec![(most, nullable); count], index, value));
+                combinations.push(replace_value_at(&vec![(most, nullable); count], index, value));
             }
         }
     }
@@ -279,7 +279,7 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
 }
 
 /// Returns a copy of the values in which one value is replaced.
-pub(super) fn with_value_at<T: Clone>(values: &[T], index: usize, value: T) -> Vec<T> {
+pub(super) fn replace_value_at<T: Clone>(values: &[T], index: usize, value: T) -> Vec<T> {
     let mut values = values.to_vec();
     if let Some(old) = values.get_mut(index) {
         *old = value;
@@ -293,46 +293,46 @@ pub(super) fn literal_at(literals: &[&'static str; 5], index: usize) -> &'static
     literals.get(index).unwrap_or(last)
 }
 
-pub(super) fn literal_args(index: usize) -> Vec<Arg> {
+pub(super) fn literal_args(index: usize) -> Vec<ProbeArg> {
     vec![
-        Arg::Number(literal_at(&NUMBERS, index)),
-        Arg::Number(literal_at(&POINTS, index)),
-        Arg::Text("", literal_at(&TEXTS, index), ""),
+        ProbeArg::Number(literal_at(&NUMBERS, index)),
+        ProbeArg::Number(literal_at(&DECIMAL_NUMBERS, index)),
+        ProbeArg::Text("", literal_at(&PLACEHOLDER_TEXTS, index), ""),
     ]
 }
 
 /// Units and other keywords that functions accept.
-const WORDS: [&str; 16] = [
+const KEYWORD_ARGUMENTS: [&str; 16] = [
     "D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", "",
 ];
 
 /// Returns the arguments to try for a parameter, except columns.
-pub(super) fn parameter_args(param: &Param, index: usize) -> Vec<Arg> {
-    let fixed = |text: &str| Arg::Fixed(text.to_owned());
+pub(super) fn parameter_args(param: &Param, index: usize) -> Vec<ProbeArg> {
+    let fixed = |text: &str| ProbeArg::Fixed(text.to_owned());
     let mut args = Vec::new();
     match param.ty {
         ParamType::Literal(low, high) if high.saturating_sub(low) <= 40 => {
             args.extend((low..=high).map(|n| fixed(&n.to_string())));
         }
         ParamType::Literal(low, high) => {
-            args.push(Arg::Number(literal_at(&NUMBERS, index)));
+            args.push(ProbeArg::Number(literal_at(&NUMBERS, index)));
             args.extend((low..=high).contains(&1).then(|| fixed("1")));
             let near = (-3..=6).filter(|n| (low..=high).contains(n));
             args.extend(near.map(|n| fixed(&n.to_string())));
         }
         ParamType::Number | ParamType::Positive | ParamType::Is(Type::Integer | Type::Decimal | Type::Float) => {
             args.extend([
-                Arg::Number(literal_at(&NUMBERS, index)),
+                ProbeArg::Number(literal_at(&NUMBERS, index)),
                 fixed("1"),
-                Arg::Number(literal_at(&POINTS, index)),
+                ProbeArg::Number(literal_at(&DECIMAL_NUMBERS, index)),
             ]);
             args.extend((-3..=6).map(|n| fixed(&n.to_string())));
             args.extend(["0.1", "0.5", "0.25", "0.75", "0.9"].map(fixed));
         }
         ParamType::Negative => args.extend(["-1", "-5", "-0.5", "-0.25", "-0.1"].map(fixed)),
         ParamType::Is(Type::Text) => {
-            args.push(Arg::Text("", literal_at(&TEXTS, index), ""));
-            args.extend(WORDS.iter().map(|word| fixed(&format!("\"{word}\""))));
+            args.push(ProbeArg::Text("", literal_at(&PLACEHOLDER_TEXTS, index), ""));
+            args.extend(KEYWORD_ARGUMENTS.iter().map(|word| fixed(&format!("\"{word}\""))));
         }
         ParamType::Is(Type::Boolean) => args.extend(["TRUE", "FALSE"].map(fixed)),
         ParamType::Is(_) | ParamType::Temporal => args.push(fixed("\"2019-07-23\"")),
@@ -345,12 +345,12 @@ pub(super) fn parameter_args(param: &Param, index: usize) -> Vec<Arg> {
 }
 
 /// Returns a literal for a parameter. If possible, the literal represents any other literal.
-pub(super) fn parameter_literal(param: &Param, numbers: [&'static str; 5], index: usize, is_true: bool) -> Arg {
+pub(super) fn parameter_literal(param: &Param, numbers: [&'static str; 5], index: usize, is_true: bool) -> ProbeArg {
     match accepted_types(param.ty).first() {
-        Some(Type::Boolean) => Arg::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
-        Some(Type::Text) => Arg::Text("", literal_at(&TEXTS, index), ""),
-        Some(Type::Integer | Type::Decimal | Type::Float) => Arg::Number(literal_at(&numbers, index)),
-        _ => Arg::Fixed(shortest_literal(param)),
+        Some(Type::Boolean) => ProbeArg::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
+        Some(Type::Text) => ProbeArg::Text("", literal_at(&PLACEHOLDER_TEXTS, index), ""),
+        Some(Type::Integer | Type::Decimal | Type::Float) => ProbeArg::Number(literal_at(&numbers, index)),
+        _ => ProbeArg::Fixed(shortest_literal(param)),
     }
 }
 
@@ -402,7 +402,7 @@ fn quotient_text(index: usize) -> String {
     format!("{} / {}", probe_column(Type::Decimal, true, index + 8), NUMBERS[0])
 }
 
-impl Arg {
+impl ProbeArg {
     /// Returns the argument in formula syntax.
     pub fn to_formula(&self) -> String {
         match self {
@@ -444,17 +444,17 @@ impl ProbeFormula {
                 .iter()
                 .any(|overload| overload.params.iter().any(|param| is_time(param.ty)))
         };
-        let of_arg = |arg: &Arg| match arg {
-            Arg::Column(name) => name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z"),
-            Arg::Fixed(text) | Arg::Named(text, _) => text.contains("-07-"),
-            Arg::Text(_, text, _) => text.contains("-07-"),
-            Arg::MonthStart(_) => true,
-            Arg::Number(_)
-            | Arg::Minus(_)
-            | Arg::Wild(..)
-            | Arg::Criterion(_)
-            | Arg::Quotient(_)
-            | Arg::HiddenColumn(_) => false,
+        let of_arg = |arg: &ProbeArg| match arg {
+            ProbeArg::Column(name) => name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z"),
+            ProbeArg::Fixed(text) | ProbeArg::Named(text, _) => text.contains("-07-"),
+            ProbeArg::Text(_, text, _) => text.contains("-07-"),
+            ProbeArg::MonthStart(_) => true,
+            ProbeArg::Number(_)
+            | ProbeArg::Minus(_)
+            | ProbeArg::Wild(..)
+            | ProbeArg::Criterion(_)
+            | ProbeArg::Quotient(_)
+            | ProbeArg::HiddenColumn(_) => false,
         };
         let of_shape = match &self.shape {
             ExpressionShape::Frame(_) | ExpressionShape::Template(_) => true,

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use super::expression_text::ExpressionShape;
 use super::patterns::{Binding, SqlPattern, build_pattern};
-use super::probes::{Arg, NUMBERS, ProbeFormula};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::probes::{NUMBERS, ProbeArg, ProbeFormula};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Ranges that can contain a name. `{0}` is the placeholder for the name, and `{1}` and `{2}` are placeholders for
 /// numbers.
@@ -29,12 +29,12 @@ const RANGES: [(&str, usize); 15] = [
 ];
 
 /// Returns probes that count the rows of each range, with a name in place of `{0}`.
-pub(super) fn row_count_probes(name: &Arg, is_pivoted: bool) -> Vec<ProbeFormula> {
+pub(super) fn row_count_probes(name: &ProbeArg, is_pivoted: bool) -> Vec<ProbeFormula> {
     let ranges = RANGES
         .iter()
         .filter(|(range, _)| is_pivoted || !range.starts_with("PIVOT"));
     let probe = |(range, numbers): &(&str, usize)| {
-        let numbers = NUMBERS.iter().take(*numbers).map(|number| Arg::Number(number));
+        let numbers = NUMBERS.iter().take(*numbers).map(|number| ProbeArg::Number(number));
         let args = [name.clone()].into_iter().chain(numbers).collect();
         ProbeFormula {
             shape: ExpressionShape::Template(format!("COUNT({range})")),
@@ -45,13 +45,17 @@ pub(super) fn row_count_probes(name: &Arg, is_pivoted: bool) -> Vec<ProbeFormula
 }
 
 /// A window, with the range that compiles to it.
-pub(super) struct LearnedRanges {
+pub(super) struct WindowRanges {
     window: SqlPattern,
     range: String,
 }
 
 /// Learns which window a range compiles to, from the SQL that counts the rows in the range.
-pub(super) fn learn_window(trees: &Trees, count_tree: SqlNodeId, probe: &ProbeFormula) -> Option<LearnedRanges> {
+pub(super) fn learn_window_ranges(
+    trees: &SqlTrees,
+    count_tree: SqlNodeId,
+    probe: &ProbeFormula,
+) -> Option<WindowRanges> {
     let ExpressionShape::Template(words) = &probe.shape else {
         return None;
     };
@@ -62,15 +66,15 @@ pub(super) fn learn_window(trees: &Trees, count_tree: SqlNodeId, probe: &ProbeFo
         args: probe.args.iter().skip(1).cloned().collect(),
     };
     let none = vec![None; numbers.args.len()];
-    Some(LearnedRanges {
+    Some(WindowRanges {
         window: build_pattern(trees, window, &numbers, none)?,
         range,
     })
 }
 
-impl LearnedRanges {
+impl WindowRanges {
     /// Returns the range that compiles to a window, with `{}` in place of the name.
-    pub fn window_range(&self, trees: &Trees, window: SqlNodeId) -> Option<String> {
+    pub fn window_range(&self, trees: &SqlTrees, window: SqlNodeId) -> Option<String> {
         let bound = self.window.match_node(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");
         for (bound_index, bound) in bound.iter().enumerate() {
@@ -84,7 +88,7 @@ impl LearnedRanges {
 }
 
 /// Returns the windows in an expression: the expressions after `over`.
-pub(super) fn find_windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
+pub(super) fn find_windows(trees: &SqlTrees, id: SqlNodeId) -> Vec<SqlNodeId> {
     let mut windows = Vec::new();
     for part in trees.descendants(id) {
         if let (SqlLabel::Behind("over"), [_, window]) = (trees.label(part), trees.children(part))
@@ -99,7 +103,7 @@ pub(super) fn find_windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
 /// Returns the subexpressions that use this window. Each of them is mapped to the same subexpression without the
 /// window.
 pub(super) fn parts_without_window(
-    trees: &mut Trees,
+    trees: &mut SqlTrees,
     id: SqlNodeId,
     window: SqlNodeId,
 ) -> HashMap<SqlNodeId, SqlNodeId> {

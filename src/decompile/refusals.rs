@@ -3,18 +3,18 @@
 use formulac_syntax::text::one_line;
 
 use super::file::{FilePartKind, FilePartPosition};
-use super::formula::{NotAFormula, not_a_formula};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::formula::{NotAFormula, refuse_formula};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::check::sql_function_advice;
 
 /// The most similar formula for each SQL function, operator and keyword.
-const LIST: &str = include_str!("refusals.txt");
+const REFUSAL_ADVICE_TEXT: &str = include_str!("refusals.txt");
 /// Advice for SQL that has no similar formula.
-const ELSEWHERE: &str = "a dbt model that the spec reads can compute it";
+const DBT_MODEL_ADVICE: &str = "a dbt model that the spec reads can compute it";
 
 /// Returns the advice that the list contains for one of these names.
-fn listed_advice(names: &[String]) -> Option<String> {
-    let lines = LIST.lines().filter(|line| !line.starts_with('#'));
+fn find_advice(names: &[String]) -> Option<String> {
+    let lines = REFUSAL_ADVICE_TEXT.lines().filter(|line| !line.starts_with('#'));
     let entries: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
     let advice_for = |name: &String| {
         entries
@@ -27,59 +27,59 @@ fn listed_advice(names: &[String]) -> Option<String> {
 
 /// Returns the reason why no formula was found for a subexpression. Jinja in it is the reason, because a formula cannot
 /// contain Jinja.
-pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
-    let construct_node = named_part(trees, expression, part);
+pub(super) fn refuse_unknown_sql(trees: &SqlTrees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
+    let construct_node = enclosing_construct(trees, expression, part);
     let is_jinja = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Jinja(_));
     let jinja = trees.descendants(construct_node).into_iter().find(is_jinja);
     let named_node = jinja.unwrap_or(construct_node);
     let names = construct_names(trees, named_node);
-    let advice = listed_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
-    let advice = advice.unwrap_or_else(|| ELSEWHERE.to_owned());
+    let advice = find_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
+    let advice = advice.unwrap_or_else(|| DBT_MODEL_ADVICE.to_owned());
     let construct = describe_construct(trees, named_node);
-    not_a_formula(format!("no formula expresses {construct}; {advice}"))
+    refuse_formula(format!("no formula expresses {construct}; {advice}"))
 }
 
 /// Returns the outermost subexpression for which the list contains advice.
-pub(super) fn listed_part(trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
+pub(super) fn part_with_advice(trees: &SqlTrees, expression: SqlNodeId) -> Option<SqlNodeId> {
     let parts = trees.descendants(expression).into_iter().rev();
-    let mut listed_parts = parts.filter(|part| listed_advice(&construct_names(trees, *part)).is_some());
+    let mut listed_parts = parts.filter(|part| find_advice(&construct_names(trees, *part)).is_some());
     listed_parts.next()
 }
 
 /// Returns the reason for rejecting an edit whose nearest formula has different SQL.
-pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
-    not_a_formula(format!(
+pub(super) fn refuse_nearest_formula(formula: &str, sql: &str) -> NotAFormula {
+    refuse_formula(format!(
         "no formula produces this SQL; the nearest formula is `{formula}`, whose SQL is `{sql}`"
     ))
 }
 
 /// Returns the reason for rejecting an edit if the SQL of its formula is in a CTE that the edited file lacks.
-pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
-    not_a_formula(format!(
+pub(super) fn refuse_other_cte(formula: &str, cte: &str) -> NotAFormula {
+    refuse_formula(format!(
         "formulac computes the formula `{formula}` in the CTE `{cte}`; add the definition to the spec"
     ))
 }
 
 /// Returns the reason for rejecting an edit whose formula has a different value in periods that `fill` adds. `value` is
 /// the value of the formula, and `edited_value` is the value of the edited SQL.
-pub(super) fn added_periods(formula: &str, value: &str, edited_value: &str) -> NotAFormula {
-    not_a_formula(format!(
+pub(super) fn refuse_added_periods(formula: &str, value: &str, edited_value: &str) -> NotAFormula {
+    refuse_formula(format!(
         "in periods that `fill` adds, the formula `{formula}` would return {value}, but the edited SQL returns \
          {edited_value}"
     ))
 }
 
 /// Returns the reason for rejecting an edit whose formula is not an aggregate, in a step with groups.
-pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
-    not_a_formula(format!(
+pub(super) fn refuse_unaggregated_formula(formula: &str) -> NotAFormula {
+    refuse_formula(format!(
         "a step with groups has no column for `{formula}`; aggregate it, or add it to `group_by`"
     ))
 }
 
 /// Returns the reason for rejecting an edit of a column from which the SQL also computes another definition. The
 /// formula of this definition contains the same aggregate instead of the column's name.
-pub(super) fn unnamed_reader(formula: &str, column: &str, reader: &str) -> NotAFormula {
-    not_a_formula(format!(
+pub(super) fn refuse_unnamed_reader(formula: &str, column: &str, reader: &str) -> NotAFormula {
+    refuse_formula(format!(
         "the formula `{formula}` would change only `{column}`, but the edited SQL also changes `{reader}`; first write \
          `{column}` in the formula of `{reader}`"
     ))
@@ -87,9 +87,9 @@ pub(super) fn unnamed_reader(formula: &str, column: &str, reader: &str) -> NotAF
 
 /// Returns the reason for rejecting an edit whose formula also changes another part of the SQL. `sql` is the generated
 /// SQL of this part, or `None` if the part is the whole query.
-pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
+pub(super) fn refuse_changed_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
     let sql = sql.map(one_line);
-    not_a_formula(match sql.as_deref() {
+    refuse_formula(match sql.as_deref() {
         None => format!("the formula `{formula}` also changes {part}"),
         Some("") => format!("the formula `{formula}` also removes {part}"),
         Some(sql) if part == format!("the column `{sql}`") => {
@@ -100,13 +100,13 @@ pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<
 }
 
 /// Returns the reason for rejecting an edit whose nearest formula does not compile.
-pub(super) fn invalid_formula(formula: &str, error: &str) -> NotAFormula {
-    not_a_formula(format!("the formula `{formula}` has an error: {error}"))
+pub(super) fn refuse_invalid_formula(formula: &str, error: &str) -> NotAFormula {
+    refuse_formula(format!("the formula `{formula}` has an error: {error}"))
 }
 
 /// Returns the innermost construct around a node that has a name in SQL. For example, adjacent words inside a call have
 /// no name of their own, so the call is returned.
-fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeId {
+fn enclosing_construct(trees: &SqlTrees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeId {
     let parts = trees.descendants(expression);
     let mut part = part;
     loop {
@@ -132,19 +132,19 @@ fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeI
 }
 
 /// Returns whether a subexpression is `value as type`.
-pub(super) fn is_conversion(trees: &Trees, part: SqlNodeId) -> bool {
+pub(super) fn is_conversion(trees: &SqlTrees, part: SqlNodeId) -> bool {
     let as_type = |word: &SqlNodeId| matches!(trees.label(*word), SqlLabel::Word(word) if word == "as");
     *trees.label(part) == SqlLabel::Row && trees.children(part).get(1).is_some_and(as_type)
 }
 
-fn is_subquery(trees: &Trees, part: SqlNodeId) -> bool {
+fn is_subquery(trees: &SqlTrees, part: SqlNodeId) -> bool {
     let mut words = trees.descendants(part).into_iter();
     words.any(|part| matches!(trees.label(part), SqlLabel::Word(word) if word == "select"))
 }
 
 /// Returns the names under which the list may contain advice for a construct: its function, its operator or its
 /// keyword.
-fn construct_names(trees: &Trees, part: SqlNodeId) -> Vec<String> {
+fn construct_names(trees: &SqlTrees, part: SqlNodeId) -> Vec<String> {
     let first = trees.children(part).first().copied();
     let of_call = |call: SqlNodeId| {
         let name = trees.children(call).first().copied();
@@ -179,7 +179,7 @@ fn construct_names(trees: &Trees, part: SqlNodeId) -> Vec<String> {
 }
 
 /// Describes a construct as it appears in the SQL.
-fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
+fn describe_construct(trees: &SqlTrees, part: SqlNodeId) -> String {
     let parts = trees.children(part);
     match (trees.label(part), parts) {
         (SqlLabel::Word(word) | SqlLabel::Number(word), _) => format!("`{word}`"),
@@ -191,30 +191,30 @@ fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
         (SqlLabel::Not, _) => "`not`".to_owned(),
         (SqlLabel::Negative, _) => "the minus".to_owned(),
         (SqlLabel::Call, [name, args @ ..]) => describe_call(trees, *name, args),
-        (SqlLabel::Field, _) => format!("`{}`", short_sql(trees, part)),
-        (SqlLabel::Typed, _) => format!("`{}`", short_sql(trees, part)),
+        (SqlLabel::Field, _) => format!("`{}`", abbreviate_sql(trees, part)),
+        (SqlLabel::Typed, _) => format!("`{}`", abbreviate_sql(trees, part)),
         (SqlLabel::Case | SqlLabel::Switch, _) => "this `case`".to_owned(),
         (SqlLabel::Behind("at time zone"), _) => "`at time zone`".to_owned(),
-        (SqlLabel::Behind(clause), [inner, ..]) => format!("`{} {clause} (…)`", short_sql(trees, *inner)),
+        (SqlLabel::Behind(clause), [inner, ..]) => format!("`{} {clause} (…)`", abbreviate_sql(trees, *inner)),
         (SqlLabel::In, _) => "`in` with this list".to_owned(),
         (SqlLabel::Between, _) => "`between` with these bounds".to_owned(),
         (SqlLabel::Subscript, _) => "an element in square brackets".to_owned(),
         (SqlLabel::Group, _) if is_subquery(trees, part) => "a subquery".to_owned(),
         (SqlLabel::Group, [inner]) => describe_construct(trees, *inner),
         (SqlLabel::Row, _) => {
-            let words: Vec<String> = parts.iter().map(|part| short_sql(trees, *part)).collect();
+            let words: Vec<String> = parts.iter().map(|part| abbreviate_sql(trees, *part)).collect();
             match words.iter().all(|word| word == "…") {
                 true => "this sequence of expressions".to_owned(),
                 false => format!("`{}`", words.join(" ")),
             }
         }
-        (SqlLabel::Joined(_), [value, ..]) => format!("`{}` of the joined rows", short_sql(trees, *value)),
+        (SqlLabel::Joined(_), [value, ..]) => format!("`{}` of the joined rows", abbreviate_sql(trees, *value)),
         _ => "this SQL".to_owned(),
     }
 }
 
-fn describe_call(trees: &Trees, name: SqlNodeId, args: &[SqlNodeId]) -> String {
-    let name = short_sql(trees, name);
+fn describe_call(trees: &SqlTrees, name: SqlNodeId, args: &[SqlNodeId]) -> String {
+    let name = abbreviate_sql(trees, name);
     let row = match args {
         [row] if *trees.label(*row) == SqlLabel::Row => trees.children(*row),
         _ => &[],
@@ -222,10 +222,10 @@ fn describe_call(trees: &Trees, name: SqlNodeId, args: &[SqlNodeId]) -> String {
     let is_word = |part: &SqlNodeId, word: &str| matches!(trees.label(*part), SqlLabel::Word(own) if own == word);
     match row {
         [_, word, ty @ ..] if is_word(word, "as") => {
-            let ty: Vec<String> = ty.iter().map(|part| short_sql(trees, *part)).collect();
+            let ty: Vec<String> = ty.iter().map(|part| abbreviate_sql(trees, *part)).collect();
             format!("the conversion `{name}(… as {})`", ty.join(" "))
         }
-        [unit, word, _] if is_word(word, "from") => format!("`{name}({} from …)`", short_sql(trees, *unit)),
+        [unit, word, _] if is_word(word, "from") => format!("`{name}({} from …)`", abbreviate_sql(trees, *unit)),
         [word, ..] if is_word(word, "distinct") => format!("`{name}(distinct …)`"),
         _ => match args
             .iter()
@@ -238,10 +238,10 @@ fn describe_call(trees: &Trees, name: SqlNodeId, args: &[SqlNodeId]) -> String {
 }
 
 /// Returns the SQL of a name, a literal, a type or a call. Other parts are shown as `…`.
-fn short_sql(trees: &Trees, part: SqlNodeId) -> String {
+fn abbreviate_sql(trees: &SqlTrees, part: SqlNodeId) -> String {
     let parts = trees.children(part);
     let join_sql = |parts: &[SqlNodeId], separator: &str| {
-        let texts: Vec<String> = parts.iter().map(|part| short_sql(trees, *part)).collect();
+        let texts: Vec<String> = parts.iter().map(|part| abbreviate_sql(trees, *part)).collect();
         texts.join(separator)
     };
     match (trees.label(part), parts) {
@@ -250,9 +250,9 @@ fn short_sql(trees: &Trees, part: SqlNodeId) -> String {
         (SqlLabel::Field, [_, _]) if trees.column(part).is_some() => join_sql(parts, "."),
         (SqlLabel::Typed, _) => join_sql(parts, " "),
         (SqlLabel::Call, [name, args @ ..]) if args.iter().all(|arg| trees.children(*arg).is_empty()) => {
-            format!("{}({})", short_sql(trees, *name), join_sql(args, ", "))
+            format!("{}({})", abbreviate_sql(trees, *name), join_sql(args, ", "))
         }
-        (SqlLabel::Call, [name, ..]) => format!("{}(…)", short_sql(trees, *name)),
+        (SqlLabel::Call, [name, ..]) => format!("{}(…)", abbreviate_sql(trees, *name)),
         _ => "…".to_owned(),
     }
 }

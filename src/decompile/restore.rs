@@ -22,7 +22,7 @@ pub(super) struct Hunk {
 
 impl Hunk {
     /// Returns whether the piece belongs to one of these ranges of tokens in the generated or the edited SQL.
-    pub fn is_in(&self, generated_ranges: &[Range<usize>], ranges: &[Range<usize>]) -> bool {
+    pub fn is_within_ranges(&self, generated_ranges: &[Range<usize>], ranges: &[Range<usize>]) -> bool {
         // An empty range overlaps another range only if it lies strictly between the start and the end of the other
         // range.
         let overlaps = |range: &Range<usize>, other_ranges: &[Range<usize>]| {
@@ -81,7 +81,7 @@ pub(super) fn diff_part(
             hunks.unwrap_or_else(|| diff_tokens((generated_file, generated_tokens), (sql_file, edited)))
         }
         (Some(generated_tokens), None) => {
-            let edited_index = token_after_preceding(position, generated_file, sql_file);
+            let edited_index = removed_part_token(position, generated_file, sql_file);
             let hunk = edited_index.map(|token_index| Hunk {
                 generated: whole_range(generated_file, generated_tokens),
                 edited: token_index..token_index,
@@ -133,11 +133,7 @@ fn diff_relations(
 
 /// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
 /// select that still exists.
-fn token_after_preceding(
-    position: &FilePartPosition,
-    generated_file: &SqlFile<'_>,
-    file: &SqlFile<'_>,
-) -> Option<usize> {
+fn removed_part_token(position: &FilePartPosition, generated_file: &SqlFile<'_>, file: &SqlFile<'_>) -> Option<usize> {
     let before = generated_file.parts.get(..generated_file.part_position(position)?)?;
     let mut of_select = before
         .iter()
@@ -215,7 +211,7 @@ pub(super) fn diff_tokens(
 }
 
 /// A select's `group by` item for a column.
-pub(super) struct GroupItem {
+pub(super) struct GroupByItem {
     /// Item in the generated SQL.
     pub generated: Range<usize>,
     /// Item in the edited SQL. `None` if no item exists.
@@ -227,7 +223,7 @@ pub(super) struct GroupItem {
     is_position: bool,
 }
 
-impl GroupItem {
+impl GroupByItem {
     /// Finds the item that groups by a column. `None` if the generated SQL does not group by the column.
     pub fn find(
         (generated_file, generated_site): (&SqlFile<'_>, &ColumnExpression),
@@ -235,10 +231,10 @@ impl GroupItem {
         column: &str,
     ) -> Option<Self> {
         let (before, after) = (
-            group_items(generated_file, generated_site),
-            group_items(sql_file, edited),
+            group_by_items(generated_file, generated_site),
+            group_by_items(sql_file, edited),
         );
-        let is_of_column = |file: &SqlFile<'_>, site: &ColumnExpression, (item, expression): &GroupItemTokens| {
+        let is_of_column = |file: &SqlFile<'_>, site: &ColumnExpression, (item, expression): &GroupByItemTokens| {
             let is_name = item.len() == 1 && is_same_name(&file.key(item.start), column);
             is_name || file.has_same_tokens(expression, file, &site.tokens)
         };
@@ -247,7 +243,7 @@ impl GroupItem {
             .position(|item| is_of_column(generated_file, generated_site, item))?;
         let current = after.iter().find(|item| is_of_column(sql_file, edited, item));
         // If the edited SQL groups by a different expression, the item is at the same position.
-        let is_known = |(_, expression): &GroupItemTokens| {
+        let is_known = |(_, expression): &GroupByItemTokens| {
             before
                 .iter()
                 .any(|(_, generated_item)| sql_file.is_same_part(expression, generated_file, generated_item))
@@ -277,10 +273,10 @@ impl GroupItem {
 }
 
 /// Tokens of a `group by` item, and of the expression that the item groups by.
-type GroupItemTokens = (Range<usize>, Range<usize>);
+type GroupByItemTokens = (Range<usize>, Range<usize>);
 
 /// Returns the items of the `group by` of a column's select. `group by all` is one item that groups by the column.
-fn group_items(file: &SqlFile<'_>, site: &ColumnExpression) -> Vec<GroupItemTokens> {
+fn group_by_items(file: &SqlFile<'_>, site: &ColumnExpression) -> Vec<GroupByItemTokens> {
     let Some(tokens) = file.clause(site.cte.as_deref(), "group by") else {
         return Vec::new();
     };
@@ -346,7 +342,7 @@ pub fn restore_column(
             cte: position.cte.clone(),
             tokens,
         };
-        let item = GroupItem::find(
+        let item = GroupByItem::find(
             (&generated_file, &site(generated_tokens)),
             (&file, &site(edited)),
             column,

@@ -7,19 +7,19 @@ use formulac_syntax::lex::{name_needs_quotes, quote_formula_name};
 use formulac_syntax::text::is_word_char;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::alternatives::Alternatives;
+use super::alternatives::EquivalentExpressions;
 use super::expression_text::{ExpressionText, text_literal};
 use super::patterns::{Binding, Patterns, SqlPattern};
-use super::probes::Arg;
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::probes::ProbeArg;
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::check::literals_from_sql::wildcards_from_like;
 
 /// Maximum number of formulas kept that differ only in literals.
-const MAX_SIMILAR: usize = 5;
-/// Maximum number of formulas kept for each subexpression. `MAX_KEPT_WHOLE` is the maximum for the whole expression.
-const MAX_KEPT: usize = 8;
-const MAX_KEPT_WHOLE: usize = 100;
+const MAX_SIMILAR_FORMULAS: usize = 5;
+/// Maximum number of formulas kept for each subexpression. `MAX_WHOLE_EXPRESSION_FORMULAS` is the maximum for the whole expression.
+const MAX_SUBEXPRESSION_FORMULAS: usize = 8;
+const MAX_WHOLE_EXPRESSION_FORMULAS: usize = 100;
 /// Maximum number of combinations of argument formulas to try for one pattern.
 const MAX_COMBINATIONS: usize = 12;
 /// Maximum length of a formula. Longer formulas are not built.
@@ -30,12 +30,12 @@ const OMISSION_COST: u32 = 6;
 const HIDDEN_COMPARISON_COST: u32 = 4;
 
 /// Formulas that are known before the search starts, by the subexpression that they express.
-pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
+pub(super) type SeedFormulas = HashMap<SqlNodeId, Vec<ExpressionText>>;
 
 pub(super) struct FormulaSearch<'s> {
     patterns: &'s [&'s Patterns],
-    trees: &'s Trees,
-    input: Option<&'s SearchInput>,
+    trees: &'s SqlTrees,
+    input: Option<&'s SeedFormulas>,
     /// Relation that may qualify unqualified names.
     base: Option<&'s str>,
     /// Range of rows that a name may represent, with `{}` in place of the name.
@@ -43,7 +43,7 @@ pub(super) struct FormulaSearch<'s> {
     /// Columns that a formula may refer to although the SQL does not contain them.
     hidden_columns: &'s [(String, Type)],
     /// Equivalents of subexpressions. A formula for an equivalent is also a formula for the subexpression.
-    alternatives: Option<&'s Alternatives>,
+    alternatives: Option<&'s EquivalentExpressions>,
     /// Part of the whole expression whose formulas are also formulas for the whole expression.
     value: Option<SqlNodeId>,
     forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
@@ -51,7 +51,7 @@ pub(super) struct FormulaSearch<'s> {
 }
 
 impl<'s> FormulaSearch<'s> {
-    pub fn new(patterns: &'s [&'s Patterns], trees: &'s Trees) -> Self {
+    pub fn new(patterns: &'s [&'s Patterns], trees: &'s SqlTrees) -> Self {
         Self {
             patterns,
             trees,
@@ -67,7 +67,7 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Sets the formulas that are already known for some subexpressions.
-    pub fn with_input(self, input: &'s SearchInput) -> Self {
+    pub fn with_seed_formulas(self, input: &'s SeedFormulas) -> Self {
         Self {
             input: Some(input),
             ..self
@@ -75,7 +75,7 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Allows unqualified names to be qualified with this relation.
-    pub fn with_base(self, base: &'s str) -> Self {
+    pub fn with_base_relation(self, base: &'s str) -> Self {
         Self {
             base: Some(base),
             ..self
@@ -96,7 +96,7 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Also finds the formulas of equivalent expressions.
-    pub fn with_alternatives(self, alternatives: &'s Alternatives) -> Self {
+    pub fn with_alternatives(self, alternatives: &'s EquivalentExpressions) -> Self {
         Self {
             alternatives: Some(alternatives),
             ..self
@@ -117,7 +117,7 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Returns formulas for an expression. Nodes are processed after their children, so no recursion is needed.
-    pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
+    pub fn candidate_formulas(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
         let parts = match self.alternatives {
             Some(alternatives) => alternatives.parts(self.trees, id),
             None => self.trees.descendants(id),
@@ -131,7 +131,13 @@ impl<'s> FormulaSearch<'s> {
         };
         let form_limits: Vec<usize> = parts
             .iter()
-            .map(|part| if is_whole(*part) { MAX_KEPT_WHOLE } else { MAX_KEPT })
+            .map(|part| {
+                if is_whole(*part) {
+                    MAX_WHOLE_EXPRESSION_FORMULAS
+                } else {
+                    MAX_SUBEXPRESSION_FORMULAS
+                }
+            })
             .collect();
         for (part, form_limit) in parts.iter().zip(form_limits) {
             let pairs = self.find_criterion_pairs(*part);
@@ -231,7 +237,7 @@ impl<'s> FormulaSearch<'s> {
         {
             self.match_pattern(pattern, id, &mut expression_texts);
         }
-        simplest_formulas(expression_texts, MAX_KEPT)
+        simplest_formulas(expression_texts, MAX_SUBEXPRESSION_FORMULAS)
     }
 
     fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, expression_texts: &mut Vec<ExpressionText>) {
@@ -245,10 +251,10 @@ impl<'s> FormulaSearch<'s> {
                 (Some(Binding::Criterion(id)), _) => {
                     self.pairs.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
                 }
-                (Some(Binding::Number(digits)), Arg::Text(before, _, after)) => {
+                (Some(Binding::Number(digits)), ProbeArg::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{digits}{after}"))]
                 }
-                (Some(Binding::Number(digits) | Binding::Text(digits)), Arg::Minus(_)) => {
+                (Some(Binding::Number(digits) | Binding::Text(digits)), ProbeArg::Minus(_)) => {
                     vec![number_formula(
                         &digits
                             .strip_prefix('-')
@@ -256,17 +262,17 @@ impl<'s> FormulaSearch<'s> {
                     )]
                 }
                 (Some(Binding::Number(digits)), _) => vec![number_formula(&digits)],
-                (Some(Binding::Text(text)), Arg::Wild(before, _)) => {
+                (Some(Binding::Text(text)), ProbeArg::Wild(before, _)) => {
                     vec![text_literal(&format!("{before}{}", wildcards_from_like(&text)))]
                 }
-                (Some(Binding::Text(digits)), Arg::Number(_)) if digits.parse::<f64>().is_ok() => {
+                (Some(Binding::Text(digits)), ProbeArg::Number(_)) if digits.parse::<f64>().is_ok() => {
                     vec![number_formula(&digits)]
                 }
-                (Some(Binding::Text(text)), Arg::Text(before, _, after)) => {
+                (Some(Binding::Text(text)), ProbeArg::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{text}{after}"))]
                 }
-                (None, Arg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
-                (None, Arg::HiddenColumn(ty)) => {
+                (None, ProbeArg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
+                (None, ProbeArg::HiddenColumn(ty)) => {
                     // Use the first column of this type, even though the SQL does not contain the column.
                     let mut columns = self.hidden_columns.iter().filter(|(_, other)| other == ty);
                     columns
@@ -376,7 +382,7 @@ impl<'s> FormulaSearch<'s> {
         // With `blanks: zero`, a function call whose argument is blank counts as 0 in arithmetic.
         if let (SqlLabel::Case, [condition, zero, other]) = (self.trees.label(id), self.trees.children(id)) {
             let is_zero = *self.trees.label(*zero) == SqlLabel::Number("0".to_owned());
-            return Some(*other).filter(|_| is_zero && self.tests_null(*condition));
+            return Some(*other).filter(|_| is_zero && self.is_null_test(*condition));
         }
         let [name, first, ..] = self.trees.children(id) else {
             return None;
@@ -392,7 +398,7 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Returns whether a condition is `x is null`, or several of these tests combined with `or`.
-    fn tests_null(&self, condition: SqlNodeId) -> bool {
+    fn is_null_test(&self, condition: SqlNodeId) -> bool {
         self.trees
             .descendants(condition)
             .into_iter()
@@ -405,7 +411,7 @@ fn number_formula(digits: &str) -> ExpressionText {
     let strength = if digits.starts_with('-') {
         6
     } else {
-        super::expression_text::ATOM_STRENGTH
+        super::expression_text::ATOM_PRECEDENCE
     };
     ExpressionText {
         strength,
@@ -442,7 +448,7 @@ fn simplest_formulas(mut expression_texts: Vec<ExpressionText>, most: usize) -> 
         // Keep only a few formulas that differ in a literal, so that formulas with a different structure are also kept.
         let count = alike.entry(without_literals(&form.text)).or_default();
         *count += 1;
-        *count <= MAX_SIMILAR
+        *count <= MAX_SIMILAR_FORMULAS
     };
     expression_texts.into_iter().filter(is_kept).take(most).collect()
 }

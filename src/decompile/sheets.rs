@@ -3,8 +3,8 @@
 use formulac_syntax::lex::quote_formula_name;
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS, WILD};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::probes::{DECIMAL_NUMBERS, NUMBERS, PLACEHOLDER_TEXTS, ProbeArg, ProbeFormula, WILDCARD_TEXTS};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use super::windows::both_signs;
 use crate::model::outline::SheetOutline;
 
@@ -16,9 +16,9 @@ const PLACEHOLDER_ROW: &str = "997";
 const MAX_TOTALS: usize = 12;
 
 /// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
-pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormula> {
+pub(super) fn cell_probes(sheet: &SheetOutline, names: &[ProbeArg]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
-    let mut add_probe = |words: &str, args: Vec<Arg>| {
+    let mut add_probe = |words: &str, args: Vec<ProbeArg>| {
         probes.push(ProbeFormula {
             shape: ExpressionShape::named(words),
             args,
@@ -26,7 +26,7 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormu
     };
     for letter in column_letters(sheet) {
         for row in [PLACEHOLDER_ROW, NUMBERS[0]] {
-            add_probe(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
+            add_probe(&format!("{letter}${{0}}"), vec![ProbeArg::Number(row)]);
         }
     }
     if !sheet.is_pivoted {
@@ -34,8 +34,8 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormu
     }
     add_probe("PIVOTINDEX()", Vec::new());
     for name in names.iter().take(3) {
-        let with = |args: &[Arg]| [std::slice::from_ref(name), args].concat();
-        add_probe("PIVOT({0}, {1})", with(&[Arg::Number(NUMBERS[0])]));
+        let with = |args: &[ProbeArg]| [std::slice::from_ref(name), args].concat();
+        add_probe("PIVOT({0}, {1})", with(&[ProbeArg::Number(NUMBERS[0])]));
         for number in both_signs(NUMBERS[0]) {
             add_probe("PIVOTOFFSET({0}, 0, {1})", with(std::slice::from_ref(&number)));
             add_probe("PIVOTOFFSET({0}, {1}, 0)", with(std::slice::from_ref(&number)));
@@ -49,7 +49,7 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormu
 
 /// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes have probes, because each
 /// column of a block adds SQL.
-pub(super) fn block_probes(names: &[Arg]) -> Vec<ProbeFormula> {
+pub(super) fn block_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
     for name in names.iter().take(2) {
         for call in ["SUM", "AVERAGE"] {
@@ -100,7 +100,7 @@ fn column_letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
 
 /// Returns strings that contain wildcards, and a string without wildcards that stands for text with escaped wildcards.
 fn wildcard_texts() -> impl Iterator<Item = &'static str> {
-    WILD.into_iter().chain([TEXTS[0]])
+    WILDCARD_TEXTS.into_iter().chain([PLACEHOLDER_TEXTS[0]])
 }
 
 /// Columns of the sheet itself or of a tab that lookups may search.
@@ -110,7 +110,7 @@ pub(super) struct SheetLookup {
     tab: String,
     columns: Vec<String>,
     /// Arguments that represent any key.
-    keys: Vec<Arg>,
+    keys: Vec<ProbeArg>,
     /// Names in the values that lookups return. `condition_names` contains the names in the join conditions and in the
     /// searched rows of these lookups.
     returned_names: Vec<String>,
@@ -122,7 +122,12 @@ pub(super) struct SheetLookup {
 
 impl SheetLookup {
     /// Collects the names that the joins of an expression may look up in these columns.
-    pub fn new(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[SqlNodeId])) -> Self {
+    pub fn new(
+        tab: String,
+        columns: Vec<String>,
+        keys: Vec<ProbeArg>,
+        (trees, parts): (&SqlTrees, &[SqlNodeId]),
+    ) -> Self {
         let mut looked = Self {
             tab,
             columns,
@@ -157,7 +162,7 @@ impl SheetLookup {
     }
 
     /// Formats columns as ranges.
-    fn write_ranges(&self, among: &[String]) -> Vec<String> {
+    fn format_ranges(&self, among: &[String]) -> Vec<String> {
         let names = self
             .columns
             .iter()
@@ -170,12 +175,12 @@ impl SheetLookup {
     /// Returns probes for lookups without a default. Each probe combines a column to return, a column to search and a
     /// key.
     pub fn plain_lookup_probes(&self) -> Vec<ProbeFormula> {
-        let returned_ranges = self.write_ranges(&self.returned_names);
+        let returned_ranges = self.format_ranges(&self.returned_names);
         let mut forms: Vec<String> = returned_ranges
             .iter()
             .map(|returned_range| format!("INDEX({returned_range}, {{0}})"))
             .collect();
-        for sought in self.write_ranges(&self.condition_names) {
+        for sought in self.format_ranges(&self.condition_names) {
             for match_mode in &self.match_modes {
                 let match_call = format!("MATCH({{0}}, {sought}{match_mode})");
                 forms.extend(
@@ -186,7 +191,7 @@ impl SheetLookup {
                 forms.push(match_call);
             }
         }
-        let probe = |words: &String, key: &Arg| ProbeFormula {
+        let probe = |words: &String, key: &ProbeArg| ProbeFormula {
             shape: ExpressionShape::named(&**words),
             args: vec![key.clone()],
         };
@@ -199,7 +204,11 @@ impl SheetLookup {
     /// Returns probes that call the working-day functions with holidays from a column.
     pub fn workday_probes(&self) -> Vec<ProbeFormula> {
         let mut probes = Vec::new();
-        for holidays in self.write_ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
+        for holidays in self
+            .format_ranges(&self.columns)
+            .iter()
+            .filter(|_| !self.tab.is_empty())
+        {
             for start in &self.keys {
                 for days in both_signs(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
                     let args = vec![start.clone(), days];
@@ -223,14 +232,14 @@ impl SheetLookup {
     /// Returns probes that look up strings with wildcards.
     pub fn wildcard_lookup_probes(&self) -> Vec<ProbeFormula> {
         let others = [
-            Arg::Text("", TEXTS[1], ""),
-            Arg::Number(NUMBERS[1]),
-            Arg::Fixed("TRUE".to_owned()),
+            ProbeArg::Text("", PLACEHOLDER_TEXTS[1], ""),
+            ProbeArg::Number(NUMBERS[1]),
+            ProbeArg::Fixed("TRUE".to_owned()),
         ];
         let mut probes = Vec::new();
-        for sought in self.write_ranges(&self.condition_names) {
+        for sought in self.format_ranges(&self.condition_names) {
             for range in self
-                .write_ranges(&self.returned_names)
+                .format_ranges(&self.returned_names)
                 .iter()
                 .filter(|returned_range| **returned_range != sought)
             {
@@ -238,7 +247,7 @@ impl SheetLookup {
                     let words = ExpressionShape::Template(format!("XLOOKUP({{0}}, {sought}, {range}, {{1}}, 2)"));
                     probes.push(ProbeFormula {
                         shape: words,
-                        args: vec![Arg::Wild("", wild), other.clone()],
+                        args: vec![ProbeArg::Wild("", wild), other.clone()],
                     });
                 }
             }
@@ -248,15 +257,15 @@ impl SheetLookup {
 }
 
 /// Returns the same lookups with a default, which is the result if no row is found.
-pub(super) fn with_defaults(probe_formulas: &[ProbeFormula], others: &[Arg]) -> Vec<ProbeFormula> {
+pub(super) fn with_lookup_defaults(probe_formulas: &[ProbeFormula], others: &[ProbeArg]) -> Vec<ProbeFormula> {
     let literals = [
-        Arg::Text("", TEXTS[1], ""),
-        Arg::Number(NUMBERS[1]),
-        Arg::Minus(NUMBERS[1]),
-        Arg::Fixed("TRUE".to_owned()),
-        Arg::Fixed("FALSE".to_owned()),
+        ProbeArg::Text("", PLACEHOLDER_TEXTS[1], ""),
+        ProbeArg::Number(NUMBERS[1]),
+        ProbeArg::Minus(NUMBERS[1]),
+        ProbeArg::Fixed("TRUE".to_owned()),
+        ProbeArg::Fixed("FALSE".to_owned()),
     ];
-    let others: Vec<Arg> = literals.iter().chain(others).cloned().collect();
+    let others: Vec<ProbeArg> = literals.iter().chain(others).cloned().collect();
     let mut probes = Vec::new();
     for ProbeFormula { shape, args } in probe_formulas {
         let (ExpressionShape::Template(words), [key, ..]) = (shape, args.as_slice()) else {
@@ -283,7 +292,7 @@ pub(super) fn with_defaults(probe_formulas: &[ProbeFormula], others: &[Arg]) -> 
 }
 
 /// Returns literals that may be lookup keys, based on the literals in an expression.
-pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
+pub(super) fn literal_keys(trees: &SqlTrees, parts: &[SqlNodeId]) -> Vec<ProbeArg> {
     let has = |is_it: &dyn Fn(&SqlLabel) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
     let number =
         |label: &SqlLabel, point: bool| matches!(label, SqlLabel::Number(number) if number.contains('.') == point);
@@ -296,12 +305,12 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
     let keys = [
         (
             has(&|label| matches!(label, SqlLabel::Text(..))),
-            Arg::Text("", TEXTS[0], ""),
+            ProbeArg::Text("", PLACEHOLDER_TEXTS[0], ""),
         ),
-        (has(&|label| number(label, false)), Arg::Number(NUMBERS[0])),
-        (negative, Arg::Minus(NUMBERS[0])),
-        (has(&|label| number(label, true)), Arg::Number(POINTS[0])),
-        (has(&is_date), Arg::Text("", "2019-07-23", "")),
+        (has(&|label| number(label, false)), ProbeArg::Number(NUMBERS[0])),
+        (negative, ProbeArg::Minus(NUMBERS[0])),
+        (has(&|label| number(label, true)), ProbeArg::Number(DECIMAL_NUMBERS[0])),
+        (has(&is_date), ProbeArg::Text("", "2019-07-23", "")),
     ];
     keys.into_iter()
         .filter(|(is_there, _)| *is_there)
@@ -312,5 +321,8 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
 /// Returns keys that are not columns of the sheet itself, so that the key of a lookup can be distinguished from the
 /// column that the lookup searches.
 pub(super) fn artificial_lookup_keys(name: &str) -> [String; 2] {
-    [format!("{name} & \"{}\"", TEXTS[2]), format!("{name} + {}", NUMBERS[2])]
+    [
+        format!("{name} & \"{}\"", PLACEHOLDER_TEXTS[2]),
+        format!("{name} + {}", NUMBERS[2]),
+    ]
 }

@@ -47,9 +47,9 @@ impl EditRefusal {
 /// Returns an error if the spec cannot be read, if the definition does not exist or exists several times, if the
 /// formula contains a comment, or if the new formula cannot be written at its position.
 pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, EditRefusal> {
-    let spec_position = SpecPosition::new(spec)?;
-    let (_, placed) = spec_position.definition(step, definition)?;
-    spec_position.replace_formula(placed, formula)
+    let editable_spec = EditableSpec::new(spec)?;
+    let (_, placed) = editable_spec.definition(step, definition)?;
+    editable_spec.replace_formula(placed, formula)
 }
 
 /// Returns the text of a spec after replacing the formulas of several definitions, each with its step, its name and its
@@ -57,16 +57,16 @@ pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &
 /// why.
 #[must_use]
 pub fn with_formulas(spec: &str, formulas: &[(Option<&str>, &str, &str)]) -> Option<String> {
-    let spec_position = SpecPosition::new(spec).ok()?;
+    let editable_spec = EditableSpec::new(spec).ok()?;
     let mut placed = Vec::with_capacity(formulas.len());
     for (step, definition, formula) in formulas {
-        placed.push((spec_position.definition(*step, definition).ok()?.1, *formula));
+        placed.push((editable_spec.definition(*step, definition).ok()?.1, *formula));
     }
-    spec_position.replace_formulas(&placed)
+    editable_spec.replace_formulas(&placed)
 }
 
 /// A parsed spec.
-pub(super) struct SpecPosition<'s> {
+pub(super) struct EditableSpec<'s> {
     pub source: &'s str,
     root: Node,
     pub outline: SpecOutline,
@@ -74,7 +74,7 @@ pub(super) struct SpecPosition<'s> {
     is_expanded: bool,
 }
 
-impl<'s> SpecPosition<'s> {
+impl<'s> EditableSpec<'s> {
     pub fn new(source: &'s str) -> Result<Self, EditRefusal> {
         Self::read(source, false)
     }
@@ -244,7 +244,7 @@ impl<'s> SpecPosition<'s> {
         self.splice_texts(
             formulas
                 .iter()
-                .map(|(definition, formula)| unchecked_text(definition, formula)),
+                .map(|(definition, formula)| formula_substitution(definition, formula)),
         )
     }
 
@@ -275,7 +275,7 @@ impl<'s> SpecPosition<'s> {
 
     /// Returns whether a string parses to the original spec, apart from these formulas.
     fn is_equivalent(&self, text: &str, formulas: &[(&DefinitionWithPosition, &str)]) -> bool {
-        let Ok(other) = SpecPosition::read(text, self.is_expanded) else {
+        let Ok(other) = EditableSpec::read(text, self.is_expanded) else {
             return false;
         };
         let new: HashMap<Span, &str> = formulas
@@ -296,7 +296,7 @@ impl<'s> SpecPosition<'s> {
 }
 
 /// Returns the range of a definition's formula and the new text of this range. The text is always valid YAML.
-fn unchecked_text(definition: &DefinitionWithPosition, formula: &str) -> (Range<u32>, String) {
+fn formula_substitution(definition: &DefinitionWithPosition, formula: &str) -> (Range<u32>, String) {
     let (formula_span, scalar) = (definition.formula_span, definition.scalar);
     let inside = |text: String| (formula_span.start..formula_span.end, text);
     let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::file::SqlFile;
 use super::formula_names::rename_names;
-use super::spec_edit::SpecPosition;
+use super::spec_edit::EditableSpec;
 use super::substitute::{Substitution, apply_replacements};
 use crate::dbt::tokens::SqlTokenKind;
 use crate::dialect::Dialect;
@@ -38,7 +38,7 @@ const KEYS_WITH_NAMES: [&str; 7] = [
 /// ```
 #[must_use]
 pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Vec<String> {
-    let Some((mut changes, of_keys)) = renamed_places(spec, old, new) else {
+    let Some((mut changes, of_keys)) = rename_substitutions(spec, old, new) else {
         return Vec::new();
     };
     let mut specs: Vec<String> = apply_replacements(spec, changes.iter().collect()).into_iter().collect();
@@ -50,9 +50,9 @@ pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Vec<String> 
 }
 
 /// Returns the replacements of a name in definitions and properties, and the replacements in other keys.
-fn renamed_places(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>, Vec<Substitution>)> {
-    let spec_position = SpecPosition::new(spec).ok()?;
-    let steps = &spec_position.outline.steps;
+fn rename_substitutions(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>, Vec<Substitution>)> {
+    let editable_spec = EditableSpec::new(spec).ok()?;
+    let steps = &editable_spec.outline.steps;
     let defines = |placed: &&DefinitionWithPosition| placed.name == old;
     let first = steps
         .iter()
@@ -72,12 +72,12 @@ fn renamed_places(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>
     changes.extend(
         others.filter_map(|placed| renamed(placed.formula_span.start as usize..placed.formula_span.end as usize)),
     );
-    let columns = spec_position.root().pairs_at("columns");
+    let columns = editable_spec.root().pairs_at("columns");
     let key = columns.iter().map(|(key, _)| key).find(|key| key.text() == Some(old));
     changes.extend(key.map(|key| (key.span.start as usize..key.span.end as usize, new.to_owned())));
-    let step_nodes = spec_position.root().items_at("steps");
+    let step_nodes = editable_spec.root().items_at("steps");
     let mut texts = Vec::new();
-    for step in step_nodes.iter().skip(first).chain([spec_position.root()]) {
+    for step in step_nodes.iter().skip(first).chain([editable_spec.root()]) {
         KEYS_WITH_NAMES
             .iter()
             .filter_map(|key| step.get(key))
@@ -102,8 +102,8 @@ fn scalar_ranges(node: &Node, ranges: &mut Vec<Range<usize>>) {
 /// `None` if other text is on these lines.
 #[must_use]
 pub fn definition_lines(spec: &str, name: &str) -> Option<Range<usize>> {
-    let spec_position = SpecPosition::new(spec).ok()?;
-    let step = spec_position.outline.steps.last()?;
+    let editable_spec = EditableSpec::new(spec).ok()?;
+    let step = editable_spec.outline.steps.last()?;
     let definition = step
         .definitions
         .iter()

@@ -9,7 +9,7 @@ const BIGQUERY: &str = "bigquery";
 const SNOWFLAKE: &str = "snowflake";
 const POSTGRES: &str = "postgres";
 const DUCKDB: &str = "duckdb";
-const LIST: &str = include_str!("spellings.txt");
+const SPELLINGS_TEXT: &str = include_str!("spellings.txt");
 
 /// SQL as analysts write it, and the equivalent SQL as formulac generates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
             guard,
         });
     };
-    for line in LIST.lines().filter(|line| !line.starts_with('#')) {
+    for line in SPELLINGS_TEXT.lines().filter(|line| !line.starts_with('#')) {
         let Some((families, rest)) = line.split_once(": ") else {
             continue;
         };
@@ -163,7 +163,10 @@ mod tests {
     #[test]
     fn lines_of_the_list_are_complete() {
         let families = ["all", BIGQUERY, SNOWFLAKE, POSTGRES, DUCKDB];
-        for line in LIST.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        for line in SPELLINGS_TEXT
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+        {
             let (family_names, rest) = line.split_once(": ").unwrap_or_default();
             assert!(family_names.split(' ').all(|name| families.contains(&name)), "{line}");
             let columns: Vec<&str> = rest.split("  ").map(str::trim).collect();

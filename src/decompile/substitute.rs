@@ -8,14 +8,14 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::file::SqlFile;
-use super::spec_edit::SpecPosition;
+use super::spec_edit::EditableSpec;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 
 /// Maximum number of distinct replacements in the SQL.
 const MAX_REPLACEMENTS: usize = 4;
 /// Maximum number of specs to compile before the search stops.
-const MAX_COMPILED: usize = 64;
+const MAX_COMPILED_SPECS: usize = 64;
 
 /// A replacement of bytes in a string.
 pub type Substitution = (Range<usize>, String);
@@ -39,25 +39,25 @@ pub type Substitution = (Range<usize>, String);
 /// ```
 #[must_use]
 pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, text: &str) -> Option<String> {
-    spec_with_replaced_words(compiler, &SpecPosition::new(spec).ok()?, path, text)
+    spec_with_replaced_words(compiler, &EditableSpec::new(spec).ok()?, path, text)
 }
 
 /// Returns the text of the spec with words replaced so that the spec produces the edited SQL of a model.
 pub(super) fn spec_with_replaced_words(
     compiler: &Compiler,
-    spec_position: &SpecPosition<'_>,
+    editable_spec: &EditableSpec<'_>,
     path: Option<&str>,
     actual: &str,
 ) -> Option<String> {
-    let spec = spec_position.source;
-    let compiled = |text: &str| spec_position.compile_sql(compiler, text, path);
+    let spec = editable_spec.source;
+    let compiled = |text: &str| editable_spec.compile_sql(compiler, text, path);
     let generated_sql = compiled(spec)?;
     let dialect = compiler.options.dialect;
     let (generated_file, file) = (SqlFile::read(&generated_sql, dialect), SqlFile::read(actual, dialect));
     let pairs = replaced_words(&generated_file, &file)?;
-    let defined_names = spec_position.defined_names();
+    let defined_names = editable_spec.defined_names();
     let words: Vec<SqlToken> = tokens(spec, dialect);
-    let places = spec_position.formula_ranges();
+    let places = editable_spec.formula_ranges();
     let words: Vec<SqlToken> = words
         .into_iter()
         .filter(|sql_token| {
@@ -75,7 +75,7 @@ pub(super) fn spec_with_replaced_words(
         return None;
     }
     let most: usize = choices.iter().map(Vec::len).product();
-    for number in 0..most.min(MAX_COMPILED) {
+    for number in 0..most.min(MAX_COMPILED_SPECS) {
         let mut changes: Vec<&Substitution> = Vec::new();
         let mut rest = number;
         for options in &choices {

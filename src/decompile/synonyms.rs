@@ -1,12 +1,12 @@
 //! Replaces functions that generated SQL never calls with synonyms. For example, `stddev(x)` is parsed as
 //! `stddev_samp(x)`, and `year(x)` as `extract(year from x)`.
 
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::check::sql_functions::{extracted_unit, synonym};
 use crate::dialect::Dialect;
 
 /// Adds a call to a function, given the name of the function and its arguments.
-pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, mut args: Vec<SqlNodeId>) -> SqlNodeId {
+pub(super) fn add_call(trees: &mut SqlTrees, dialect: Dialect, name: SqlNodeId, mut args: Vec<SqlNodeId>) -> SqlNodeId {
     let SqlLabel::Word(word) = trees.label(name) else {
         return trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect());
     };

@@ -64,14 +64,14 @@ pub(super) struct SqlNode {
 
 /// All nodes, children before parents.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trees {
+pub(super) struct SqlTrees {
     nodes: Vec<SqlNode>,
     /// Height of the subtree of each node.
     heights: Vec<u32>,
     places: FxHashMap<SqlNode, SqlNodeId>,
 }
 
-impl Trees {
+impl SqlTrees {
     pub fn add(&mut self, label: SqlLabel, kids: Vec<SqlNodeId>) -> SqlNodeId {
         let node = SqlNode { label, kids };
         if let Some(id) = self.places.get(&node) {

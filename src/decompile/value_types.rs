@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::alternatives::ValueType;
 use super::candidate_check::CandidateCheck;
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::dialect::Dialect;
 
@@ -28,11 +28,11 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
     }
 
     /// Returns the type of a subexpression. `None` if the type is not known.
-    pub fn type_of(&mut self, trees: &Trees, part: SqlNodeId) -> Option<ValueType> {
-        self.of_part(trees, part, MAX_DEPTH)
+    pub fn type_of(&mut self, trees: &SqlTrees, part: SqlNodeId) -> Option<ValueType> {
+        self.type_of_part(trees, part, MAX_DEPTH)
     }
 
-    fn of_part(&mut self, trees: &Trees, part: SqlNodeId, depth: usize) -> Option<ValueType> {
+    fn type_of_part(&mut self, trees: &SqlTrees, part: SqlNodeId, depth: usize) -> Option<ValueType> {
         let depth = depth.checked_sub(1)?;
         match (trees.label(part), trees.children(part)) {
             (SqlLabel::Text(..), _) => Some((Type::Text, false)),
@@ -51,10 +51,13 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
                 let SqlLabel::Word(name) = trees.label(*name) else {
                     return None;
                 };
-                self.of_call(trees, name, args, depth)
+                self.type_of_call(trees, name, args, depth)
             }
             (SqlLabel::Op(op), [left, right]) => {
-                let (left, right) = (self.of_part(trees, *left, depth)?, self.of_part(trees, *right, depth)?);
+                let (left, right) = (
+                    self.type_of_part(trees, *left, depth)?,
+                    self.type_of_part(trees, *right, depth)?,
+                );
                 let nullable = left.1 || right.1;
                 match (op.as_str(), left.0, right.0) {
                     ("||", Type::Text, Type::Text) => Some((Type::Text, nullable)),
@@ -69,15 +72,15 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
                     Some(relation) => quote_formula_name(&format!("{relation}.{name}")),
                     None => quote_formula_name(name),
                 };
-                self.of_column(name)
+                self.type_of_column(name)
             }
         }
     }
 
-    fn of_call(&mut self, trees: &Trees, name: &str, args: &[SqlNodeId], depth: usize) -> Option<ValueType> {
+    fn type_of_call(&mut self, trees: &SqlTrees, name: &str, args: &[SqlNodeId], depth: usize) -> Option<ValueType> {
         let dialect = self.check.edited_file.dialect;
         let mut types = |args: &[SqlNodeId]| -> Vec<Option<ValueType>> {
-            args.iter().map(|arg| self.of_part(trees, *arg, depth)).collect()
+            args.iter().map(|arg| self.type_of_part(trees, *arg, depth)).collect()
         };
         match (name, args) {
             ("cast", [row]) => {
@@ -105,7 +108,7 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
     }
 
     /// Returns the type of a column, inferred from a definition whose formula is the column itself or its `MAX`.
-    fn of_column(&mut self, name: String) -> Option<ValueType> {
+    fn type_of_column(&mut self, name: String) -> Option<ValueType> {
         if let Some(cached_type) = self.columns.get(&name) {
             return *cached_type;
         }

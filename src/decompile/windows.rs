@@ -2,15 +2,15 @@
 //! order and partitions of this step.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, NUMBERS, ProbeFormula};
+use super::probes::{NUMBERS, ProbeArg, ProbeFormula};
 
 /// Maximum number of names to use in probes if a single pattern would be enough for all names.
-const MAX_NAMES: usize = 3;
+const MAX_PROBED_NAMES: usize = 3;
 /// Maximum number of names to use in probes for functions that read single rows.
 const MAX_SINGLE_ROW_NAMES: usize = 4;
 
 /// Returns probes that call functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
-pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
+pub(super) fn window_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
     let mut probes = Vec::new();
     for name in names.iter().take(MAX_SINGLE_ROW_NAMES) {
         for number in both_signs(NUMBERS[0]) {
@@ -39,7 +39,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
         }
     }
     // Also add probes for the functions that read the rows with the same value as the current row.
-    for (name_index, name) in names.iter().enumerate().take(MAX_NAMES) {
+    for (name_index, name) in names.iter().enumerate().take(MAX_PROBED_NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
             probes.push(ProbeFormula {
                 shape: ExpressionShape::Template(format!("COUNTIF({range}, {{0}})")),
@@ -48,7 +48,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
             for (_, value) in names
                 .iter()
                 .enumerate()
-                .take(MAX_NAMES)
+                .take(MAX_PROBED_NAMES)
                 .filter(|(other, _)| *other != name_index)
             {
                 for call in ["SUMIF", "AVERAGEIF"] {
@@ -69,8 +69,8 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
 }
 
 /// Returns probes that call LARGE and SMALL for each of these names, with a different name as the position.
-pub(super) fn large_and_small_probes(names: &[Arg]) -> Vec<ProbeFormula> {
-    let names = names.iter().take(MAX_NAMES);
+pub(super) fn large_and_small_probes(names: &[ProbeArg]) -> Vec<ProbeFormula> {
+    let names = names.iter().take(MAX_PROBED_NAMES);
     let pairs = names.clone().flat_map(|value| {
         names
             .clone()
@@ -87,8 +87,8 @@ pub(super) fn large_and_small_probes(names: &[Arg]) -> Vec<ProbeFormula> {
 }
 
 /// Returns two arguments: the number, and the negated number.
-pub(super) fn both_signs(number: &'static str) -> [Arg; 2] {
-    [Arg::Number(number), Arg::Minus(number)]
+pub(super) fn both_signs(number: &'static str) -> [ProbeArg; 2] {
+    [ProbeArg::Number(number), ProbeArg::Minus(number)]
 }
 
 /// Ranges, each with its number of numeric placeholders.
@@ -141,7 +141,7 @@ type ProbeRange = (String, usize);
 
 /// Returns probes that aggregate these ranges, for dialects that do not compile these aggregates to a window. If no
 /// ranges are given, returns probes for common ranges.
-pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<ProbeFormula> {
+pub(super) fn range_aggregate_probes(names: &[ProbeArg], numbers: &[String], ranges: &[String]) -> Vec<ProbeFormula> {
     // The ranges that the expression reads are already known.
     let mut all_ranges: Vec<ProbeRange> = vec![("{0}:{0}".to_owned(), 0)];
     all_ranges.extend(
@@ -154,7 +154,7 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
         all_ranges.extend(RANGES.iter().map(|(range, count)| ((*range).to_owned(), *count)));
     }
     let mut probes = Vec::new();
-    for name in names.iter().take(MAX_NAMES) {
+    for name in names.iter().take(MAX_PROBED_NAMES) {
         for call in RANGE_AGGREGATES.into_iter().take(7) {
             probes.push(ProbeFormula {
                 shape: ExpressionShape::Call(call),
@@ -166,8 +166,8 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
         add_total_probes(name, &all_ranges, &mut probes);
         add_percentile_probes(name, numbers, ranges, &mut probes);
     }
-    for (name_index, first) in names.iter().enumerate().take(MAX_NAMES) {
-        for second in names.iter().take(MAX_NAMES).skip(name_index + 1) {
+    for (name_index, first) in names.iter().enumerate().take(MAX_PROBED_NAMES) {
+        for second in names.iter().take(MAX_PROBED_NAMES).skip(name_index + 1) {
             add_pair_probes(first, second, &all_ranges, &mut probes);
             add_pair_probes(second, first, &all_ranges, &mut probes);
         }
@@ -176,11 +176,11 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
 }
 
 /// Returns the argument for the numeric placeholder of a range, if the range has one.
-fn range_number(count: usize) -> Option<Arg> {
-    (count != 0).then_some(Arg::Number(NUMBERS[0]))
+fn range_number(count: usize) -> Option<ProbeArg> {
+    (count != 0).then_some(ProbeArg::Number(NUMBERS[0]))
 }
 
-fn add_total_probes(name: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
+fn add_total_probes(name: &ProbeArg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
     for call in RANGE_AGGREGATES {
         for (range, count) in ranges {
             probes.push(ProbeFormula {
@@ -191,7 +191,7 @@ fn add_total_probes(name: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFor
     }
 }
 
-fn add_percentile_probes(name: &Arg, numbers: &[String], ranges: &[String], probes: &mut Vec<ProbeFormula>) {
+fn add_percentile_probes(name: &ProbeArg, numbers: &[String], ranges: &[String], probes: &mut Vec<ProbeFormula>) {
     let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
     let others = ranges.iter().map(String::as_str).filter(|range| *range != "{0}:{0}");
     let ranges: Vec<&str> = ["{0}", "{0}:{0}"].into_iter().chain(others).collect();
@@ -203,8 +203,8 @@ fn add_percentile_probes(name: &Arg, numbers: &[String], ranges: &[String], prob
             } else {
                 numbers
             };
-            let fixed = of_call.iter().map(|number| Arg::Fixed(number.clone()));
-            for number in [Arg::Number(NUMBERS[0])].into_iter().chain(fixed) {
+            let fixed = of_call.iter().map(|number| ProbeArg::Fixed(number.clone()));
+            for number in [ProbeArg::Number(NUMBERS[0])].into_iter().chain(fixed) {
                 probes.push(ProbeFormula {
                     shape: ExpressionShape::Template(format!("{call}({range}, {{1}})")),
                     args: vec![name.clone(), number],
@@ -214,7 +214,7 @@ fn add_percentile_probes(name: &Arg, numbers: &[String], ranges: &[String], prob
     }
 }
 
-fn add_pair_probes(first: &Arg, second: &Arg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
+fn add_pair_probes(first: &ProbeArg, second: &ProbeArg, ranges: &[ProbeRange], probes: &mut Vec<ProbeFormula>) {
     for call in TWO_RANGE_AGGREGATES {
         for (range, count) in ranges {
             let first_range = range.replace("{n}", "{2}");

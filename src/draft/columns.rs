@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::constants::{Constants, RelationColumnKey};
+use super::constants::{ColumnConstants, RelationColumnKey};
 use crate::Type;
 use crate::interpret::calendar::day_number;
 use crate::interpret::exact::ExactDecimal;
@@ -49,13 +49,13 @@ pub fn test_values_by_relation(
     others: &[InterpreterSpec],
     compiled: &CompiledSpec,
 ) -> Result<Vec<Vec<ColumnTestValues>>, String> {
-    let mut constants = Constants::from_spec(&main.spec);
+    let mut constants = ColumnConstants::from_spec(&main.spec);
     for other in others {
         // Remove values that differ from day to day, because they are not constants.
-        constants.retain_common(&Constants::from_spec(other));
+        constants.retain_common(&ColumnConstants::from_spec(other));
     }
     let has_today = !others.is_empty();
-    let read_names = names_read(&main.spec);
+    let read_names = referenced_columns(&main.spec);
     main.relations
         .iter()
         .map(|input_relation| {
@@ -125,7 +125,7 @@ fn has_all_rows(input_relation: &InputRelation, spec: &InterpreterSpec) -> bool 
 }
 
 /// Returns the unqualified names of all columns that the spec reads.
-fn names_read(spec: &InterpreterSpec) -> BTreeSet<String> {
+fn referenced_columns(spec: &InterpreterSpec) -> BTreeSet<String> {
     let mut names = Vec::new();
     for step in &spec.steps {
         let conditions = [&step.filter, &step.having].into_iter().flatten();
@@ -184,7 +184,7 @@ fn choose_column_test_values(
     input_relation: &InputRelation,
     column: &Column,
     key: &[String],
-    constants: &Constants,
+    constants: &ColumnConstants,
     has_today: bool,
 ) -> Result<ColumnTestValues, String> {
     let name = fold_case(column.name());

@@ -10,7 +10,7 @@ use crate::interpret::walk::{NamePrecedence, ValueRow, row_value};
 
 /// A Wednesday and a Saturday in January 2000. Together with the days before and after them, these are four workdays
 /// and a weekend. Both days are long before any day on which the tests could run.
-const WEEK: [i64; 2] = [10_961, 10_964];
+const WEEK_TEST_DATES: [i64; 2] = [10_961, 10_964];
 
 /// Column of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,9 +21,9 @@ pub struct RelationColumnKey {
 
 /// Constants that formulas use together with a column. The keys are the columns.
 #[derive(Debug, Default)]
-pub struct Constants(BTreeMap<RelationColumnKey, Vec<Value>>);
+pub struct ColumnConstants(BTreeMap<RelationColumnKey, Vec<Value>>);
 
-impl Constants {
+impl ColumnConstants {
     pub fn from_spec(spec: &InterpreterSpec) -> Self {
         let mut constants = Self::default();
         let bases = SourceColumnResolver { spec };
@@ -71,7 +71,7 @@ impl Constants {
                     .flat_map(values_in_criterion)
                     .collect();
                 if matches!(x, InterpreterExpr::Call("WEEKDAY", _)) {
-                    values.extend(WEEK.map(Value::Date));
+                    values.extend(WEEK_TEST_DATES.map(Value::Date));
                 }
                 let columns: BTreeSet<RelationColumnKey> = children
                     .iter()

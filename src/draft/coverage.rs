@@ -126,7 +126,7 @@ pub fn needs_additional_row(seen: &(String, &'static str)) -> bool {
 }
 
 /// Returns descriptions of possible formula outcomes that no row produces.
-pub fn missed_outcomes(spec: &InterpreterSpec, seen: &TraceEvents) -> Vec<String> {
+pub fn uncovered_outcomes(spec: &InterpreterSpec, seen: &TraceEvents) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();
     for step in &spec.steps {

@@ -8,7 +8,7 @@ use crate::interpret::uncertainty::NoiseDirection;
 use crate::interpret::value::Value;
 
 /// Reason for omitting a column whose value depends on the current day.
-pub const DAY_OF_THE_RUN: &str = "the value depends on the day of the run";
+pub const RUN_DATE_REASON: &str = "the value depends on the day of the run";
 
 pub struct DraftedExample {
     pub data: RelationRows,
@@ -78,7 +78,7 @@ fn deterministic_values(
                 return Err("the last digits, or the order of rows, are uncertain");
             }
             if day > 0 && first_values.as_ref() != Some(&values) {
-                return Err(DAY_OF_THE_RUN);
+                return Err(RUN_DATE_REASON);
             }
             first_values = Some(values);
         }

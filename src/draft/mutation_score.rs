@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use super::columns::ColumnTestValues;
-use super::deterministic_rows::DAY_OF_THE_RUN;
+use super::deterministic_rows::RUN_DATE_REASON;
 use super::rows::{RandomGenerator, RelationRows};
 use crate::interpret::spec::{InterpreterJoin, InterpreterSpec};
 use crate::interpret::trace::{self, TraceEvents};
@@ -88,9 +88,9 @@ impl<'a> MutationScorer<'a> {
             used_steps: Cell::new(0),
         };
         let last = main.spec.steps.len().saturating_sub(1);
-        let mut chance = RandomGenerator::new(1);
+        let mut rng = RandomGenerator::new(1);
         let trials: Vec<RelationRows> = (0..TRIAL_COUNT)
-            .map(|trial| scorer.generate_random_rows(&mut chance, trial / 4))
+            .map(|trial| scorer.generate_random_rows(&mut rng, trial / 4))
             .collect();
         for column in compiled.columns() {
             let name = crate::interpret::from_ast::fold_case(column.name());
@@ -118,11 +118,11 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns random rows that contain the values to try for each column.
-    pub fn generate_random_rows(&self, chance: &mut RandomGenerator, count: usize) -> RelationRows {
+    pub fn generate_random_rows(&self, rng: &mut RandomGenerator, count: usize) -> RelationRows {
         let mut data: RelationRows = vec![Vec::new(); self.slots.len()];
         for _ in 0..count {
-            let relation_index = chance.random_below(self.slots.len());
-            let row = self.random_row(chance, &data, relation_index);
+            let relation_index = rng.random_below(self.slots.len());
+            let row = self.random_row(rng, &data, relation_index);
             if let Some(rows) = data.get_mut(relation_index) {
                 rows.push(row);
             }
@@ -131,22 +131,22 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns a new random row for a relation.
-    pub fn random_row(&self, chance: &mut RandomGenerator, data: &RelationRows, relation_index: usize) -> Vec<Value> {
+    pub fn random_row(&self, rng: &mut RandomGenerator, data: &RelationRows, relation_index: usize) -> Vec<Value> {
         let rows = data.get(relation_index).map_or(0, Vec::len);
         let slots = self.slots.get(relation_index).into_iter().flatten();
-        let value = |slot: &ColumnTestValues, chance: &mut RandomGenerator| {
-            let plain = chance.random_below(10) < 3;
+        let value = |slot: &ColumnTestValues, rng: &mut RandomGenerator| {
+            let plain = rng.random_below(10) < 3;
             let value = if slot.is_key { slot.pool.get(rows) } else { None };
             let value = value.or_else(|| {
                 if plain {
                     slot.pool.first()
                 } else {
-                    chance.pick_random(&slot.pool)
+                    rng.pick_random(&slot.pool)
                 }
             });
             value.cloned().unwrap_or(Value::Null)
         };
-        slots.map(|slot| value(slot, chance)).collect()
+        slots.map(|slot| value(slot, rng)).collect()
     }
 
     /// Returns the reason why a column cannot have expected values.
@@ -170,7 +170,7 @@ impl<'a> MutationScorer<'a> {
             telling += usize::from(results.iter().any(|result| !result.is_empty()));
             differing += usize::from(results.iter().any(|result| Some(result) != results.first()));
         }
-        (telling > 0 && differing == telling).then(|| DAY_OF_THE_RUN.to_owned())
+        (telling > 0 && differing == telling).then(|| RUN_DATE_REASON.to_owned())
     }
 
     pub fn run(
@@ -260,7 +260,7 @@ impl<'a> MutationScorer<'a> {
         let settled =
             !run.is_uncertain && !run.is_too_large && !run.has_unknown_digits && run.unsupported_part.is_none();
         let certain = settled && self.specs.iter().skip(1).all(has_same_results);
-        let long = results.iter().flatten().filter(|value| is_long(value)).count();
+        let long = results.iter().flatten().filter(|value| has_many_digits(value)).count();
         Some(MutationScore {
             events: seen,
             is_deterministic: certain,
@@ -291,7 +291,7 @@ fn outcome_kind(value: &Value) -> &'static str {
 }
 
 /// Returns whether a number has too many digits for a reader to check.
-fn is_long(value: &Value) -> bool {
+fn has_many_digits(value: &Value) -> bool {
     let number_text = match value {
         Value::Number(number) => number.to_string(),
         Value::Decimal(exact) => exact.to_string(),

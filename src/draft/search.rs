@@ -13,7 +13,7 @@ use crate::interpret::value::Value;
 /// Maximum number of rows in an example.
 const MAX_ROWS: usize = 14;
 /// Number of candidates to try before the search stops adding rows.
-const MAX_TRIES: usize = 60;
+const MAX_TRIED_CANDIDATES: usize = 60;
 /// Maximum number of examples for a spec.
 const MAX_EXAMPLES: usize = 3;
 
@@ -78,11 +78,11 @@ pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
         if example_index > 0 && scorer.is_budget_spent(60) {
             break;
         }
-        let mut chance = RandomGenerator::new(example_index as u64 + 7);
-        let Some(data) = build_covering_rows(scorer, &mut chance, &example_coverage) else {
+        let mut rng = RandomGenerator::new(example_index as u64 + 7);
+        let Some(data) = build_covering_rows(scorer, &mut rng, &example_coverage) else {
             break;
         };
-        let data = add_detecting_rows(scorer, &mut chance, &example_coverage, data);
+        let data = add_detecting_rows(scorer, &mut rng, &example_coverage, data);
         let data = simplify_data(scorer, data, &example_coverage);
         let Some(DataScore { new, .. }) = score_data(scorer, &example_coverage, &data) else {
             break;
@@ -117,7 +117,7 @@ fn count_rows(data: &RelationRows) -> usize {
 /// be computed.
 fn build_covering_rows(
     scorer: &MutationScorer<'_>,
-    chance: &mut RandomGenerator,
+    rng: &mut RandomGenerator,
     example_coverage: &EarlierExampleCoverage,
 ) -> Option<RelationRows> {
     let mut data: RelationRows = vec![Vec::new(); scorer.slots.len()];
@@ -126,8 +126,8 @@ fn build_covering_rows(
         let mut next: Option<(DataScore, RelationRows)> = None;
         // Try several rows at once if a single row does not increase the coverage.
         for more in 1..=5 {
-            for _ in (0..MAX_TRIES).take_while(|_| !scorer.is_budget_spent(60)) {
-                let candidate = with_more_rows(scorer, chance, &data, more);
+            for _ in (0..MAX_TRIED_CANDIDATES).take_while(|_| !scorer.is_budget_spent(60)) {
+                let candidate = with_more_rows(scorer, rng, &data, more);
                 let Some(worth) = score_data(scorer, example_coverage, &candidate) else {
                     continue;
                 };
@@ -149,7 +149,7 @@ fn build_covering_rows(
 /// Adds or changes rows to detect as many mutants as possible.
 fn add_detecting_rows(
     scorer: &MutationScorer<'_>,
-    chance: &mut RandomGenerator,
+    rng: &mut RandomGenerator,
     coverage: &EarlierExampleCoverage,
     mut data: RelationRows,
 ) -> RelationRows {
@@ -160,14 +160,14 @@ fn add_detecting_rows(
     let detected = scorer.detected_mutants(&data, &undetected);
     undetected.retain(|mutant_index| !detected.contains(mutant_index));
     let mut tries = 0;
-    while !undetected.is_empty() && tries < 4 * MAX_TRIES && !scorer.is_budget_spent(75) {
+    while !undetected.is_empty() && tries < 4 * MAX_TRIED_CANDIDATES && !scorer.is_budget_spent(75) {
         tries += 1;
-        let more = chance.random_below(4);
+        let more = rng.random_below(4);
         let room = count_rows(&data) < MAX_ROWS;
         let candidate = if room && more > 0 {
-            with_more_rows(scorer, chance, &data, more)
+            with_more_rows(scorer, rng, &data, more)
         } else {
-            change_random_value(scorer, chance, &data)
+            change_random_value(scorer, rng, &data)
         };
         let Some(worth) = score_data(scorer, coverage, &candidate) else {
             continue;
@@ -192,14 +192,14 @@ fn add_detecting_rows(
 }
 
 /// Returns a copy of the data with one random value changed.
-fn change_random_value(scorer: &MutationScorer<'_>, chance: &mut RandomGenerator, data: &RelationRows) -> RelationRows {
+fn change_random_value(scorer: &MutationScorer<'_>, rng: &mut RandomGenerator, data: &RelationRows) -> RelationRows {
     let mut data = data.clone();
-    let relation_index = chance.random_below(data.len());
-    let row = chance.random_below(data.get(relation_index).map_or(0, Vec::len));
+    let relation_index = rng.random_below(data.len());
+    let row = rng.random_below(data.get(relation_index).map_or(0, Vec::len));
     let slots = scorer.slots.get(relation_index).map_or(&[][..], Vec::as_slice);
-    let index = chance.random_below(slots.len());
+    let index = rng.random_below(slots.len());
     let slot = slots.get(index).filter(|slot| !slot.is_key);
-    if let Some(value) = slot.and_then(|slot| chance.pick_random(&slot.pool)) {
+    if let Some(value) = slot.and_then(|slot| rng.pick_random(&slot.pool)) {
         set_value(&mut data, relation_index, row, index, value.clone());
     }
     data
@@ -207,33 +207,33 @@ fn change_random_value(scorer: &MutationScorer<'_>, chance: &mut RandomGenerator
 
 fn with_more_rows(
     scorer: &MutationScorer<'_>,
-    chance: &mut RandomGenerator,
+    rng: &mut RandomGenerator,
     data: &RelationRows,
     more: usize,
 ) -> RelationRows {
     let mut data = data.clone();
-    let is_series = more > 1 && chance.random_below(2) == 0;
-    let (relation, like) = (chance.random_below(scorer.slots.len()), chance.random_below(16));
-    let along = chance.random_below(scorer.slots.get(relation).map_or(0, Vec::len));
+    let is_series = more > 1 && rng.random_below(2) == 0;
+    let (relation, like) = (rng.random_below(scorer.slots.len()), rng.random_below(16));
+    let along = rng.random_below(scorer.slots.get(relation).map_or(0, Vec::len));
     for step in 0..more {
         let relation_index = if is_series {
             relation
         } else {
-            chance.random_below(scorer.slots.len())
+            rng.random_below(scorer.slots.len())
         };
-        let mut row = scorer.random_row(chance, &data, relation_index);
-        let is_like = chance.random_below(3) > 0;
+        let mut row = scorer.random_row(rng, &data, relation_index);
+        let is_like = rng.random_below(3) > 0;
         let Some((rows, slots)) = data.get_mut(relation_index).zip(scorer.slots.get(relation_index)) else {
             continue;
         };
         let template_row = if is_series {
             rows.get(like % rows.len().max(1))
         } else {
-            chance.pick_random(rows).filter(|_| is_like)
+            rng.pick_random(rows).filter(|_| is_like)
         };
         // Copy an existing row with one or two new values. In a series of rows, one column has successive values.
         if let Some(existing_row) = template_row.cloned() {
-            let others = [chance.random_below(slots.len()), chance.random_below(slots.len())];
+            let others = [rng.random_below(slots.len()), rng.random_below(slots.len())];
             for (index, (value, existing_value)) in row.iter_mut().zip(existing_row).enumerate() {
                 let Some(slot) = slots.get(index).filter(|slot| !slot.is_key) else {
                     continue;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::coverage::missed_outcomes;
+use super::coverage::uncovered_outcomes;
 use super::deterministic_rows::DraftedExample;
 use super::mutation_score::MutationScorer;
 use super::{Draft, DraftedRows, GivenRows, rows::RelationRows};
@@ -13,7 +13,7 @@ use crate::model::interpreter_input::InterpreterInput;
 use formulac_syntax::yaml;
 
 /// Maximum line length of a row in flow style. Longer rows use one line per value.
-const WIDTH: usize = 150;
+const MAX_ROW_WIDTH: usize = 150;
 
 pub fn write_draft(
     scorer: &MutationScorer<'_>,
@@ -41,7 +41,7 @@ pub fn write_draft(
             .specs
             .first()
             .into_iter()
-            .flat_map(|spec| missed_outcomes(spec, &covered))
+            .flat_map(|spec| uncovered_outcomes(spec, &covered))
             .map(replace_day),
     );
     for (example_index, example) in examples.iter().enumerate() {
@@ -148,17 +148,17 @@ fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null
             .zip(row)
             .filter(|(_, value)| !(skips_null && value.is_null()));
         let mut pairs: Vec<String> = cells
-            .map(|(name, value)| format!("{}: {}", text_in_flow(name), scalar_text(value)))
+            .map(|(name, value)| format!("{}: {}", flow_string(name), scalar_text(value)))
             .collect();
         if pairs.is_empty() {
             // A row of NULLs needs at least one column.
-            pairs.extend(names.first().map(|name| format!("{}: null", text_in_flow(name))));
+            pairs.extend(names.first().map(|name| format!("{}: null", flow_string(name))));
         }
         pairs
     };
     let rows: Vec<Vec<String>> = rows.iter().map(pairs).collect();
     let width = |pairs: &Vec<String>| pairs.iter().map(|pair| pair.chars().count() + 2).sum::<usize>() + indent + 2;
-    let is_narrow = rows.iter().all(|pairs| width(pairs) <= WIDTH);
+    let is_narrow = rows.iter().all(|pairs| width(pairs) <= MAX_ROW_WIDTH);
     for pairs in rows {
         let _ = match is_narrow {
             true => writeln!(text, "{:indent$}- {{{}}}", "", pairs.join(", ")),
@@ -176,13 +176,13 @@ fn scalar_text(value: &Value) -> String {
         // Keep trailing zeros, because dbt compares printed decimals.
         Value::Decimal(exact) if exact.scale > 0 => format!("\"{exact}\""),
         Value::Decimal(exact) => exact.to_string(),
-        Value::Text(text) => text_in_flow(text),
+        Value::Text(text) => flow_string(text),
         Value::Date(_) | Value::Time(_) => format!("\"{}\"", value.text()),
     }
 }
 
 /// Formats a string for a one-line mapping.
-fn text_in_flow(text: &str) -> String {
+fn flow_string(text: &str) -> String {
     if !text.contains(['\r', '\0']) {
         return yaml::format_flow_scalar(text);
     }
@@ -192,7 +192,7 @@ fn text_in_flow(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::text_in_flow;
+    use super::flow_string;
     use formulac_syntax::yaml;
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
         for text in [
             "open", "a, b", "[x]", "a: b", "yes", "2024", "", "a\r\nb", "nul\0", "it's", "x #y",
         ] {
-            let mapping = format!("rows: [{{{}: {}}}]\n", text_in_flow("a, b"), text_in_flow(text));
+            let mapping = format!("rows: [{{{}: {}}}]\n", flow_string("a, b"), flow_string(text));
             let root = yaml::parse_root(&mapping).unwrap();
             let row = root.items_at("rows").first().and_then(|row| row.text_at("a, b"));
             assert_eq!(row, Some(text), "{mapping}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::hand_edits::{HandEdit, Property};
 use super::metric_set_conflicts::MetricSetConflict;
 use super::structure_edits::step_with_condition;
-use crate::decompile::{LayoutClash, Substitution};
+use crate::decompile::{MergeConflict, Substitution};
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
 /// Conflict between a change in the spec and a different change to the same part in a file.
@@ -40,7 +40,7 @@ pub struct Conflict {
     /// Edit to the file. `None` if the conflict concerns a complete file.
     pub edit: Option<HandEdit>,
     /// Parts of the file that were changed on both sides. Empty if the conflict does not concern a file.
-    pub clashes: Vec<LayoutClash>,
+    pub clashes: Vec<MergeConflict>,
     /// Definitions and conditions of the spec that would read the edited column, although they do not name it. Empty if
     /// the same part was changed in the spec and in the file.
     pub readers: Vec<String>,

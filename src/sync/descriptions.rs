@@ -10,15 +10,15 @@ use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 use super::conflict::Conflict;
-use super::description_files::{
-    PropertiesFiles, column_node, column_nodes, description_edit, find, properties_path, with_description,
-};
 use super::hand_edits::{HandEdit, Property};
 use super::known::KnownFacts;
 use super::merge_files::TextChange;
 use super::plan::{Action, ModelPlan};
 use super::plan_changes::PlannedChange;
 use super::properties::line_at;
+use super::properties_files::{
+    PropertiesFiles, column_node, column_nodes, description_edit, find, properties_path, with_description,
+};
 
 /// Description in Omni that differs from the description on which Omni and dbt last agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ pub fn changed_descriptions(
             actions.refused.extend(
                 omni_descriptions
                     .iter()
-                    .map(|description| (description_place(view, description), reason.clone())),
+                    .map(|description| (describe_description_location(view, description), reason.clone())),
             );
         };
         let Some(node) = node else {
@@ -195,7 +195,7 @@ pub fn unread_descriptions<R: Fn(&str) -> Option<String>>(
     unread
 }
 
-fn description_place(view: &PulledView, omni_description: &OmniDescription) -> String {
+fn describe_description_location(view: &PulledView, omni_description: &OmniDescription) -> String {
     format!("{}:{}", view.file, omni_description.line)
 }
 
@@ -388,7 +388,7 @@ impl<'v> DescriptionFile<'v> {
             refused.extend(
                 omni_descriptions
                     .iter()
-                    .map(|omni_description| (description_place(view, omni_description), reason.clone())),
+                    .map(|omni_description| (describe_description_location(view, omni_description), reason.clone())),
             );
             return;
         };
@@ -402,7 +402,7 @@ impl<'v> DescriptionFile<'v> {
                     "`{path}` lists the column `{name}` of `{}` twice: keep one of the entries",
                     node.name
                 );
-                refused.push((description_place(view, &omni_description), reason));
+                refused.push((describe_description_location(view, &omni_description), reason));
                 continue;
             }
             let column = omni_description
@@ -416,7 +416,7 @@ impl<'v> DescriptionFile<'v> {
             let theirs = now.and_then(Node::text).map(|string| unescape_raw(string.trim_end()));
             if theirs == Some(None) {
                 refused.push((
-                    description_place(view, &omni_description),
+                    describe_description_location(view, &omni_description),
                     format!("the description in `{path}` contains Jinja: change the description there"),
                 ));
                 continue;
@@ -460,7 +460,7 @@ impl<'v> DescriptionFile<'v> {
                     omni_description.column.as_deref(),
                     &omni_description.after,
                 ),
-                location: description_place(view, &omni_description),
+                location: describe_description_location(view, &omni_description),
                 view,
                 in_record: omni_description.in_record,
                 column: omni_description.column.as_ref().map(|column| ColumnDescription {

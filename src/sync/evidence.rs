@@ -9,13 +9,14 @@ use crate::verify::{ColumnCounts, Counts};
 use crate::yaml::{self, Node};
 
 /// Folder for evidence files, relative to the project's folder.
-pub const EVIDENCE: &str = ".formulac/evidence";
+pub const EVIDENCE_FOLDER: &str = ".formulac/evidence";
 /// First line of an evidence file.
-const HEADER: &str = "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
+const EVIDENCE_FILE_HEADER: &str =
+    "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
 /// Text for the model's formula as a side of a comparison. Other comparisons contain the name of a relation instead.
 const FORMULA: &str = "its formula";
 /// Maximum number of rows that a merge request quotes.
-const QUOTED: usize = 3;
+const MAX_QUOTED_ROWS: usize = 3;
 
 /// Verification results for a model.
 ///
@@ -41,12 +42,12 @@ pub struct VerificationEvidence {
     /// Engine that ran the comparison, with its version.
     pub engine: String,
     /// Comparisons and their results. The comparison with the formula comes first.
-    pub proofs: Vec<Proof>,
+    pub proofs: Vec<ComparisonEvidence>,
 }
 
 /// Result of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ComparisonVerdict {
     /// Both sides have the same rows.
     Agrees,
     /// The rows of the two sides differ.
@@ -56,7 +57,7 @@ pub enum Verdict {
     NotCompared,
 }
 
-impl Verdict {
+impl ComparisonVerdict {
     /// Returns the verdict's name in evidence files.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -78,14 +79,14 @@ impl Verdict {
 /// A comparison and its result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Proof {
+pub struct ComparisonEvidence {
     /// Compared relation. `None` if the relation is the model or its formula. This field is not written to the evidence
     /// file.
     pub ours: Option<String>,
     /// Relation with which the model was compared. `None` if the model was compared with its formula.
     pub with: Option<String>,
     /// Result of the comparison.
-    pub verdict: Verdict,
+    pub verdict: ComparisonVerdict,
     /// Reason why the comparison was not possible. `None` if the comparison was possible.
     pub why: Option<String>,
     /// `true` if the model is not built, so the comparison uses the rows of its formula instead.
@@ -102,7 +103,7 @@ pub struct Proof {
     pub worst: Vec<String>,
 }
 
-impl Proof {
+impl ComparisonEvidence {
     /// Returns a readable name for the relation on the other side of this comparison.
     #[must_use]
     pub fn compared_name(&self) -> &str {
@@ -119,7 +120,7 @@ impl Proof {
     /// Returns the result on one line, for example `10 of 10 rows within 0.01`.
     #[must_use]
     pub fn message(&self) -> String {
-        if let (Verdict::NotCompared, why) = (self.verdict, &self.why) {
+        if let (ComparisonVerdict::NotCompared, why) = (self.verdict, &self.why) {
             return why.clone().unwrap_or_else(|| "not compared".to_owned());
         }
         let counts = &self.counts;
@@ -165,7 +166,7 @@ impl VerificationEvidence {
     /// Returns the path of a model's evidence file, relative to the project's folder.
     #[must_use]
     pub fn evidence_path(model: &str) -> String {
-        format!("{EVIDENCE}/{model}.yml")
+        format!("{EVIDENCE_FOLDER}/{model}.yml")
     }
 
     /// Returns `true` if this evidence was collected for exactly these contents of the spec.
@@ -177,12 +178,16 @@ impl VerificationEvidence {
     /// Returns the combined verdict of all comparisons. The verdict is "differs" if any comparison differs, otherwise
     /// "not compared" if any comparison was not possible or there were no comparisons.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        let has = |verdict: Verdict| self.proofs.iter().any(|proof| proof.verdict == verdict);
-        match (has(Verdict::Differs), has(Verdict::NotCompared), has(Verdict::Agrees)) {
-            (true, ..) => Verdict::Differs,
-            (_, false, true) => Verdict::Agrees,
-            _ => Verdict::NotCompared,
+    pub fn verdict(&self) -> ComparisonVerdict {
+        let has = |verdict: ComparisonVerdict| self.proofs.iter().any(|proof| proof.verdict == verdict);
+        match (
+            has(ComparisonVerdict::Differs),
+            has(ComparisonVerdict::NotCompared),
+            has(ComparisonVerdict::Agrees),
+        ) {
+            (true, ..) => ComparisonVerdict::Differs,
+            (_, false, true) => ComparisonVerdict::Agrees,
+            _ => ComparisonVerdict::NotCompared,
         }
     }
 
@@ -197,25 +202,30 @@ impl VerificationEvidence {
         let worst: Vec<String> = worst
             .map(|(other, row)| format!("{row}, compared with {other}"))
             .collect();
-        let more = worst.len().saturating_sub(QUOTED);
+        let more = worst.len().saturating_sub(MAX_QUOTED_ROWS);
         let more = if more > 0 {
             format!("; and {more} more")
         } else {
             String::new()
         };
         match self.verdict() {
-            Verdict::Agrees => {
+            ComparisonVerdict::Agrees => {
                 let rows = self.proofs.first().map_or(0, |proof| proof.counts.total_rows());
                 format!("no value differs in {}", format_count(rows, "row", "rows"))
             }
             _ if !worst.is_empty() => {
                 format!(
                     "{}{more}",
-                    worst.iter().take(QUOTED).cloned().collect::<Vec<_>>().join("; ")
+                    worst
+                        .iter()
+                        .take(MAX_QUOTED_ROWS)
+                        .cloned()
+                        .collect::<Vec<_>>()
+                        .join("; ")
                 )
             }
-            Verdict::Differs => "the values differ".to_owned(),
-            Verdict::NotCompared => "some values could not be compared".to_owned(),
+            ComparisonVerdict::Differs => "the values differ".to_owned(),
+            ComparisonVerdict::NotCompared => "some values could not be compared".to_owned(),
         }
     }
 
@@ -235,9 +245,9 @@ impl VerificationEvidence {
         pairs.push(("engine", word(&self.engine)));
         pairs.push((
             "comparisons",
-            YamlOutput::List(self.proofs.iter().map(Proof::value).collect()),
+            YamlOutput::List(self.proofs.iter().map(ComparisonEvidence::value).collect()),
         ));
-        format!("{HEADER}{}", write_value(&map(pairs)))
+        format!("{EVIDENCE_FILE_HEADER}{}", write_value(&map(pairs)))
     }
 
     /// Returns `true` if formulac could have written exactly this text. This does not prove that a verification
@@ -262,7 +272,7 @@ fn map(pairs: Vec<(&str, YamlOutput)>) -> YamlOutput {
     YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-impl Proof {
+impl ComparisonEvidence {
     fn value(&self) -> YamlOutput {
         let word = |text: &str| YamlOutput::Dbt(text.to_owned());
         let texts = |values: &[String]| YamlOutput::List(values.iter().map(|text| word(text)).collect());
@@ -275,7 +285,7 @@ impl Proof {
             pairs.push(("of_formula", YamlOutput::Bare("true".to_owned())));
         }
         pairs.extend(self.why.iter().map(|why| ("why", word(why))));
-        if self.verdict == Verdict::NotCompared {
+        if self.verdict == ComparisonVerdict::NotCompared {
             return map(pairs);
         }
         if !self.keys.is_empty() {
@@ -352,7 +362,7 @@ impl Proof {
         Some(Self {
             ours: None,
             with: node.string_at("with").filter(|with| with != FORMULA),
-            verdict: Verdict::from_name(node.text_at("verdict")?),
+            verdict: ComparisonVerdict::from_name(node.text_at("verdict")?),
             why: node.string_at("why"),
             of_formula: node.text_at("of_formula").is_some(),
             keys: texts("keys"),
@@ -372,7 +382,11 @@ fn read(text: &str) -> Option<VerificationEvidence> {
         content: root.string_at("content")?,
         environment: root.string_at("environment").unwrap_or_default(),
         engine: root.string_at("engine").unwrap_or_default(),
-        proofs: root.items_at("comparisons").iter().filter_map(Proof::read).collect(),
+        proofs: root
+            .items_at("comparisons")
+            .iter()
+            .filter_map(ComparisonEvidence::read)
+            .collect(),
     })
 }
 
@@ -405,17 +419,17 @@ mod tests {
             ],
         };
         evidence.proofs = vec![
-            Proof {
-                verdict: Verdict::Differs,
+            ComparisonEvidence {
+                verdict: ComparisonVerdict::Differs,
                 keys: vec!["month".to_owned()],
                 counts,
                 lacking: vec!["`x` is not built".to_owned()],
                 worst: vec!["2024-01-01: a: b 1, not 2".to_owned(), "{{ x }} #: null".to_owned()],
-                ..Proof::default()
+                ..ComparisonEvidence::default()
             },
-            Proof {
+            ComparisonEvidence {
                 with: Some("finance".to_owned()),
-                verdict: Verdict::Agrees,
+                verdict: ComparisonVerdict::Agrees,
                 tolerance: Some("0.01".to_owned()),
                 of_formula: true,
                 counts: Counts {
@@ -423,12 +437,12 @@ mod tests {
                     matched: 10,
                     ..Counts::default()
                 },
-                ..Proof::default()
+                ..ComparisonEvidence::default()
             },
-            Proof {
+            ComparisonEvidence {
                 with: Some("old".to_owned()),
                 why: Some("`old` is not there".to_owned()),
-                ..Proof::default()
+                ..ComparisonEvidence::default()
             },
         ];
         evidence
@@ -467,7 +481,7 @@ mod tests {
 
     #[test]
     fn findings_are_described() {
-        let messages: Vec<String> = test_evidence().proofs.iter().map(Proof::message).collect();
+        let messages: Vec<String> = test_evidence().proofs.iter().map(ComparisonEvidence::message).collect();
         assert_eq!(
             messages,
             [
@@ -480,10 +494,10 @@ mod tests {
 
     #[test]
     fn empty_comparison_is_not_agreement() {
-        let combine = |verdicts: &[Verdict]| {
-            let proof = |verdict: &Verdict| Proof {
+        let combine = |verdicts: &[ComparisonVerdict]| {
+            let proof = |verdict: &ComparisonVerdict| ComparisonEvidence {
                 verdict: *verdict,
-                ..Proof::default()
+                ..ComparisonEvidence::default()
             };
             VerificationEvidence {
                 proofs: verdicts.iter().map(proof).collect(),
@@ -491,7 +505,7 @@ mod tests {
             }
             .verdict()
         };
-        use Verdict::{Agrees, Differs, NotCompared};
+        use ComparisonVerdict::{Agrees, Differs, NotCompared};
         assert_eq!(combine(&[]), NotCompared);
         assert_eq!(combine(&[Agrees, Agrees]), Agrees);
         assert_eq!(combine(&[Agrees, NotCompared]), NotCompared);

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::hand_edits::{HandEdit, KEEP_COMMENT, Property};
-use super::kept_edit_conflicts::SAME_VALUES;
+use super::kept_edit_conflicts::SAME_VALUES_REASON;
 use super::metric_set_conflicts::EditedMetricColumn;
 use super::model_reconciler::ModelReconciler;
-use super::reconcile::Reconciled;
+use super::reconcile::ReconcileResult;
 use crate::decompile::{EditOrigin, FoundFormula, with_formula, with_formulas};
 use formulac_runtime::bisection::apply_with_bisection;
 
@@ -107,7 +107,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Reconciles an edited SQL column. If a formula compiles to the edited SQL, transfers this formula to the spec.
-    pub fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
+    pub fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut ReconcileResult) {
         let Some(edited_sql) = self.edited_sql else { return };
         let key = column_key(&edit);
         if self.formulas.transferred.contains(&key) {
@@ -128,7 +128,7 @@ impl ModelReconciler<'_> {
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
-                edit.why = Some(SAME_VALUES.to_owned());
+                edit.why = Some(SAME_VALUES_REASON.to_owned());
                 reconciled.kept.push(edit);
                 return;
             }
@@ -210,7 +210,7 @@ impl ModelReconciler<'_> {
         let formula = match (self.edited_model, origin) {
             (Some(edited), Some(EditOrigin::Model(formulas))) => formulas.and_then(|formulas| {
                 let column = (edit.cte.as_deref(), name);
-                edited.first_proven(decompiler, source, step, column, &formulas)
+                edited.first_matching_formula(decompiler, source, step, column, &formulas)
             }),
             _ => {
                 let spec = Some(self.base.spec.as_str());

@@ -166,7 +166,7 @@ impl HandEdit {
 
     /// Returns the byte ranges of the `--` comments that keep the edited SQL. A comment on its own line includes the
     /// line break.
-    fn keep_comments(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
+    fn keep_comment_ranges(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
         let lines = self.after.as_deref().map_or(0, |after| after.lines().count());
         let first = self.line.saturating_sub(1);
         let mut start = 0;
@@ -193,7 +193,7 @@ impl HandEdit {
             return Vec::new();
         };
         let mut restored = restore_column(generated, edited_sql, dialect, position);
-        for comment in self.keep_comments(edited_sql) {
+        for comment in self.keep_comment_ranges(edited_sql) {
             let overlaps = |(other, _): &Substitution| other.start < comment.end && comment.start < other.end;
             if !restored.is_empty() && !restored.iter().any(overlaps) {
                 restored.push((comment, String::new()));
@@ -252,14 +252,14 @@ pub fn describe_rewritten_sql(rewritten: &RewrittenSql) -> String {
 
 /// Kinds of files that belong to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HandEditKind {
+pub(super) enum ModelFileKind {
     Model,
     Properties,
     Docs,
     Test,
 }
 
-impl HandEditKind {
+impl ModelFileKind {
     pub fn new(path: &str, model: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or(path);
         match name.rsplit_once('.') {
@@ -288,31 +288,31 @@ pub(super) fn hand_edits_between(
         else {
             continue;
         };
-        let kind = HandEditKind::new(path, model);
-        if matches!(kind, HandEditKind::Model | HandEditKind::Test)
+        let kind = ModelFileKind::new(path, model);
+        if matches!(kind, ModelFileKind::Model | ModelFileKind::Test)
             && let Some(fault) = sql_fault(&now, dialect).filter(|_| sql_fault(written, dialect).is_none())
         {
             edits.push(unreadable_file_edit((path, written, &now), fault.line, &fault.reason));
             continue;
         }
         match kind {
-            HandEditKind::Model => add_sql_edits(path, written, &now, dialect, &mut edits),
+            ModelFileKind::Model => add_sql_edits(path, written, &now, dialect, &mut edits),
             // Properties and docs blocks are compared together later.
-            HandEditKind::Properties | HandEditKind::Docs => {}
-            HandEditKind::Test if canonical_text(written) == canonical_text(&now) => {}
-            HandEditKind::Test => edits.push(whole_file_edit(path, written, &now, Property::Tests)),
+            ModelFileKind::Properties | ModelFileKind::Docs => {}
+            ModelFileKind::Test if canonical_text(written) == canonical_text(&now) => {}
+            ModelFileKind::Test => edits.push(whole_file_edit(path, written, &now, Property::Tests)),
         }
     }
-    let of_kind = |files: &BTreeMap<String, String>, kind: HandEditKind| {
+    let of_kind = |files: &BTreeMap<String, String>, kind: ModelFileKind| {
         files
             .iter()
-            .find(|(path, _)| HandEditKind::new(path, model) == kind)
+            .find(|(path, _)| ModelFileKind::new(path, model) == kind)
             .map(|(path, text)| (path.clone(), normalize_lines(text)))
     };
-    let Some((path, yml)) = of_kind(written, HandEditKind::Properties) else {
+    let Some((path, yml)) = of_kind(written, ModelFileKind::Properties) else {
         return edits;
     };
-    let md = of_kind(written, HandEditKind::Docs);
+    let md = of_kind(written, ModelFileKind::Docs);
     let now = texts
         .get(&path)
         .map_or_else(|| yml.clone(), |text| normalize_lines(text));
@@ -340,7 +340,7 @@ pub(super) fn hand_edits_between(
     );
     let before = edits.len();
     match both {
-        (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
+        (Some(before), Some(after)) => property_edits_between(&path, md_path.as_deref(), &before, &after, &mut edits),
         _ => edits.push(whole_file_edit(&path, &yml, &now, Property::Text)),
     }
     // Report other changes that are not compared individually, such as the order of columns. Changes to layout and
@@ -439,7 +439,7 @@ fn adds_hint(before: &str, after: &str, dialect: Dialect) -> bool {
     hints(after) > hints(before)
 }
 
-fn properties_between(
+fn property_edits_between(
     path: &str,
     md: Option<&str>,
     before: &BTreeMap<PropertyTarget, LocatedPropertyValue>,

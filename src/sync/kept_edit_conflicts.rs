@@ -8,20 +8,20 @@ use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::hand_edits::HandEdit;
 use super::model_reconciler::is_in_model_file;
-use super::reconcile::{ModelSides, ReconcileTools, Reconciled, reconcile_with_base};
+use super::reconcile::{ModelVersions, ReconcileResult, ReconcileTools, reconcile_with_base};
 use super::state::{PushState, normalize_lines};
 use crate::Level;
 use crate::decompile::{FilePartPosition, column_readers, has_name};
 use crate::yaml::{self, Node};
 
 /// Reason to keep an edit that does not change the values of a metric.
-pub(super) const SAME_VALUES: &str = "the edited SQL computes the same values";
+pub(super) const SAME_VALUES_REASON: &str = "the edited SQL computes the same values";
 
 /// Adds a conflict for each kept edit to SQL that a metric set defines now but did not define at the last push.
 /// Otherwise, only the next push would report these conflicts.
 pub(super) fn add_conflicts_of_new_metrics<'t>(
-    sides: ModelSides<'_>,
-    done: &mut Reconciled,
+    sides: ModelVersions<'_>,
+    done: &mut ReconcileResult,
     tools: impl Fn() -> ReconcileTools<'t>,
 ) {
     let (Some(base), Some(ours), true) = (sides.bases.first(), sides.ours, done.conflicts.is_empty()) else {
@@ -40,7 +40,7 @@ pub(super) fn add_conflicts_of_new_metrics<'t>(
         .and_then(|source| tools().compile(&ours.spec, source));
     let ours = transferred.as_ref().unwrap_or(ours);
     let pushed = PushState::from_pushed(sides.model, ours);
-    let sides = ModelSides {
+    let sides = ModelVersions {
         bases: std::slice::from_ref(&pushed),
         ours: Some(ours),
         ..sides
@@ -59,8 +59,8 @@ pub(super) fn add_conflicts_of_new_metrics<'t>(
 /// Adds a conflict for each kept edit to a column that a new or changed definition uses although its formula does not
 /// name the column. The SQL computes the common expression only once, so the edit would also change the definition.
 pub(super) fn add_conflicts_of_shared_columns<'t>(
-    sides: ModelSides<'_>,
-    reconciled: &mut Reconciled,
+    sides: ModelVersions<'_>,
+    reconciled: &mut ReconcileResult,
     tools: impl Fn() -> ReconcileTools<'t>,
 ) {
     let (Some(base), Some(ours), true) = (sides.bases.first(), sides.ours, reconciled.conflicts.is_empty()) else {
@@ -68,7 +68,7 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
     };
     let is_column = |edit: &&HandEdit| {
         let column = edit.position.as_ref().and_then(FilePartPosition::column_of_select);
-        let is_changed = edit.before.is_some() && edit.why.as_deref() != Some(SAME_VALUES);
+        let is_changed = edit.before.is_some() && edit.why.as_deref() != Some(SAME_VALUES_REASON);
         is_in_model_file(sides.model)(edit) && column.is_some() && is_changed
     };
     let edits: Vec<HandEdit> = reconciled.kept.iter().filter(is_column).cloned().collect();
@@ -100,7 +100,7 @@ pub(super) fn add_conflicts_of_shared_columns<'t>(
             }
             None => last_readers.contains(reader),
         };
-        let names = NamesInSpec::new(ours, position.column_of_select().unwrap_or_default());
+        let names = ColumnReferences::new(ours, position.column_of_select().unwrap_or_default());
         let parts = readers.iter().filter(|reader| !is_same(reader));
         let parts: BTreeSet<String> = parts.filter_map(|(part, _)| names.unnamed_reader(part)).collect();
         if !parts.is_empty() {
@@ -139,7 +139,7 @@ fn shared_column_conflict(ours: &CurrentSpec, edit: &HandEdit, readers: Vec<Stri
 }
 
 /// Definitions and conditions of a spec that name a column, directly or through other definitions.
-struct NamesInSpec<'s> {
+struct ColumnReferences<'s> {
     ours: &'s CurrentSpec,
     column: &'s str,
     /// The spec's YAML.
@@ -148,7 +148,7 @@ struct NamesInSpec<'s> {
     names: BTreeSet<&'s str>,
 }
 
-impl<'s> NamesInSpec<'s> {
+impl<'s> ColumnReferences<'s> {
     fn new(ours: &'s CurrentSpec, column: &'s str) -> Self {
         let mut spec = Self {
             ours,

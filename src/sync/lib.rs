@@ -27,7 +27,6 @@
 
 mod conflict;
 mod current_spec;
-mod description_files;
 mod descriptions;
 mod disk;
 mod effects;
@@ -48,12 +47,12 @@ mod model_reconciler;
 mod plan;
 mod plan_changes;
 mod properties;
+mod properties_files;
 mod reconcile;
 mod renamed_definitions;
 mod renamed_models;
 mod replaced_tests;
 mod resolve;
-mod respellings;
 pub mod secrets;
 mod spec_changes;
 mod state;
@@ -62,32 +61,33 @@ pub mod team;
 mod timing;
 mod transaction;
 mod value_edits;
+mod word_replacements;
 mod write_back;
 
 pub use crate::decompile::{Guard, RewrittenSql, Substitution};
 pub use conflict::Conflict;
 pub use current_spec::CurrentSpec;
-pub use description_files::{PropertiesFiles, set_description_in_properties};
 pub use descriptions::{ColumnDescription, DescriptionActions, PulledView, changed_descriptions, unread_descriptions};
 pub use disk::Disk;
 pub use effects::{ExposureGraph, Exposures, ModelEffects};
-pub use evidence::{EVIDENCE, Proof, Verdict, VerificationEvidence};
+pub use evidence::{ComparisonEvidence, ComparisonVerdict, EVIDENCE_FOLDER, VerificationEvidence};
 pub use hand_edits::{HandEdit, Property, describe_rewritten_sql};
 pub use lines::{diff as diff_lines, merge as merge_lines};
-pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
+pub use log::{LOG_FOLDER, Log, LogEntry, NumberedEntry, REFUSED_ACTION, short_hash};
 pub use merge_files::TextChange;
 pub use merge_generated_file::with_layout_of;
 pub use merge_request::{MergeRequest, ReportedValues, TestCounts};
-pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
-pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel};
+pub use metric_set_conflicts::{MetricSetConflict, MetricSetPart, with_override};
+pub use plan::{Action, KNOWN_FACTS_PATH, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel};
 pub use plan_changes::PlannedChange;
-pub use reconcile::{ModelSides, ReconcileTools, Reconciled, reconcile, reconcile_all};
+pub use properties_files::{PropertiesFiles, set_description_in_properties};
+pub use reconcile::{ModelVersions, ReconcileResult, ReconcileTools, reconcile, reconcile_all};
 pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_base_value, with_formula_in_conflict};
-pub use state::{PushState, STATES, state_path};
+pub use state::{PushState, STATE_FOLDER, state_path};
 pub use timing::Timing;
 pub use transaction::{
-    FileChange, InterruptedTransaction, JOURNAL, Journal, TransactionFault, content_hash, interrupted_transaction,
-    is_transaction_interrupted, prepare,
+    FileChange, InterruptedTransaction, JOURNAL_FOLDER, Journal, TransactionFault, content_hash,
+    find_interrupted_transaction, is_transaction_interrupted, prepare,
 };
 
 use formulac_catalog::{Level, dialect};

@@ -8,10 +8,10 @@ use crate::dbt::{YamlOutput, write_value};
 use crate::yaml;
 
 /// Folder for log entries, relative to the project's folder.
-pub const LOG: &str = ".formulac/log";
+pub const LOG_FOLDER: &str = ".formulac/log";
 /// Action recorded for a command that was rejected because the user lacks the required role. The command changed
 /// nothing, so the rejection has the number of the preceding entry.
-pub const REFUSED: &str = "refused";
+pub const REFUSED_ACTION: &str = "refused";
 /// Number of hash characters that identify an entry.
 const ID_LENGTH: usize = 12;
 
@@ -25,7 +25,7 @@ pub struct LogEntry {
     pub timestamp: String,
     /// User who performed the action, as `Name <address>`.
     pub author: String,
-    /// Action: `push`, `rollback`, `release` or [`REFUSED`].
+    /// Action: `push`, `rollback`, `release` or [`REFUSED_ACTION`].
     pub action: String,
     /// Name of the environment.
     pub environment: String,
@@ -95,12 +95,12 @@ impl LogEntry {
     pub fn read_verified_entry(name: &str, text: &str) -> Option<Self> {
         let text = text.replace('\r', "");
         let entry = Self::from_text(&text)?;
-        has_hash_in_name(name, &entry.written_hash(name, &text)).then_some(entry)
+        has_hash_in_name(name, &entry.pushed_hash(name, &text)).then_some(entry)
     }
 
     /// Returns the hash of the file that the push wrote. A formatter may have changed the layout of the file since
     /// then.
-    fn written_hash(&self, name: &str, text: &str) -> String {
+    fn pushed_hash(&self, name: &str, text: &str) -> String {
         let hash = content_hash(text.as_bytes());
         if has_hash_in_name(name, &hash) {
             return hash;
@@ -162,7 +162,7 @@ impl NumberedEntry {
     /// Returns the path of the entry's file, relative to the project's folder.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("{LOG}/{}", self.file)
+        format!("{LOG_FOLDER}/{}", self.file)
     }
 }
 
@@ -200,7 +200,7 @@ impl Log {
                 log.faults.push((name, "the file is not a log entry".to_owned()));
                 continue;
             };
-            let hash = entry.written_hash(&name, &text);
+            let hash = entry.pushed_hash(&name, &text);
             if !has_hash_in_name(&name, &hash) {
                 log.faults
                     .push((name.clone(), "the entry was changed after it was written".to_owned()));
@@ -228,7 +228,7 @@ impl Log {
         log.entries = logged.collect();
         number_refusals(&mut log.entries);
         log.entries.sort_by(|one, other| {
-            let key = |entry: &NumberedEntry| (entry.number, entry.entry.action == REFUSED);
+            let key = |entry: &NumberedEntry| (entry.number, entry.entry.action == REFUSED_ACTION);
             (key(one), &one.entry.timestamp, &one.hash).cmp(&(key(other), &other.entry.timestamp, &other.hash))
         });
         log.faults.sort();
@@ -242,7 +242,7 @@ impl Log {
         let changed: Vec<&NumberedEntry> = self
             .entries
             .iter()
-            .filter(|logged| logged.entry.action != REFUSED)
+            .filter(|logged| logged.entry.action != REFUSED_ACTION)
             .collect();
         let parents: BTreeSet<&String> = changed.iter().flat_map(|logged| &logged.entry.parents).collect();
         let hashes = changed.iter().map(|logged| &logged.hash);
@@ -255,7 +255,7 @@ impl Log {
     #[must_use]
     pub fn find_entries(&self, id: &str) -> Vec<&NumberedEntry> {
         let is_meant = |logged: &&NumberedEntry| match id.parse::<usize>() {
-            Ok(number) if id.len() < ID_LENGTH => logged.number == number && logged.entry.action != REFUSED,
+            Ok(number) if id.len() < ID_LENGTH => logged.number == number && logged.entry.action != REFUSED_ACTION,
             _ => id.len() >= 4 && logged.hash.starts_with(id),
         };
         self.entries.iter().filter(is_meant).collect()
@@ -310,23 +310,24 @@ fn number_entries(entries: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<St
 /// Assigns each rejection the highest number among the preceding entries, so that the rejection is listed after these
 /// entries.
 fn number_refusals(entries: &mut [NumberedEntry]) {
-    let (refused, mut changed): (Vec<&mut NumberedEntry>, Vec<&mut NumberedEntry>) =
-        entries.iter_mut().partition(|logged| logged.entry.action == REFUSED);
+    let (refused, mut changed): (Vec<&mut NumberedEntry>, Vec<&mut NumberedEntry>) = entries
+        .iter_mut()
+        .partition(|logged| logged.entry.action == REFUSED_ACTION);
     // Older entries have no fractions of a second, and `Z` would be sorted after a fraction.
-    fn time_of(logged: &NumberedEntry) -> &str {
+    fn entry_time(logged: &NumberedEntry) -> &str {
         logged.entry.timestamp.trim_end_matches('Z')
     }
-    changed.sort_by(|one, other| time_of(one).cmp(time_of(other)));
+    changed.sort_by(|one, other| entry_time(one).cmp(entry_time(other)));
     let mut greatest = 0;
     let before: Vec<(&str, usize)> = changed
         .iter()
         .map(|logged| {
             greatest = greatest.max(logged.number);
-            (time_of(logged), greatest)
+            (entry_time(logged), greatest)
         })
         .collect();
     for logged in refused {
-        let count = before.partition_point(|(before, _)| *before <= time_of(logged));
+        let count = before.partition_point(|(before, _)| *before <= entry_time(logged));
         logged.number = count
             .checked_sub(1)
             .and_then(|last| before.get(last))
@@ -381,7 +382,7 @@ mod tests {
     fn refused_entries_have_no_successors() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
         let refused = LogEntry {
-            action: REFUSED.to_owned(),
+            action: REFUSED_ACTION.to_owned(),
             ..entry("2026-01-02T00:00:00Z", &[&first])
         };
         let second = entry("2026-01-03T00:00:00Z", &[&first]);
@@ -399,7 +400,7 @@ mod tests {
         // A rejection that was recorded in this work tree has no parents, and is listed after the entries that existed
         // at that time.
         let own = LogEntry {
-            action: REFUSED.to_owned(),
+            action: REFUSED_ACTION.to_owned(),
             ..entry("2026-01-01T00:00:00.5Z", &[])
         };
         let all = log(&[&own, &first, &second]);

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::conflict::Conflict;
-use super::hand_edits::{HandEdit, HandEditKind, Property};
+use super::hand_edits::{HandEdit, ModelFileKind, Property};
 use super::lines;
-use super::merge_generated_file::{merge_clashes, merge_generated_file};
-use super::reconcile::ModelSides;
+use super::merge_generated_file::{file_merge_conflicts, merge_generated_file};
+use super::reconcile::ModelVersions;
 use super::renamed_definitions::{RenamedDefinition, with_current_column_names};
 use super::state::normalize_lines;
 use crate::dbt::{is_same_except_path, is_unmodified};
-use crate::decompile::{FilePartPosition, LayoutClash, apply_replacements, restore_column, with_column_order_of};
+use crate::decompile::{FilePartPosition, MergeConflict, apply_replacements, restore_column, with_column_order_of};
 use crate::dialect::Dialect;
 
 /// Change to a text file.
@@ -84,7 +84,7 @@ impl TextChange {
 /// of definitions that the spec renames (`renamed`) move to the current names.
 #[must_use]
 pub(super) fn merge_files(
-    sides: ModelSides<'_>,
+    sides: ModelVersions<'_>,
     [kept, carried]: [&[HandEdit]; 2],
     renamed: &[RenamedDefinition],
 ) -> (Vec<TextChange>, Vec<Conflict>) {
@@ -135,12 +135,12 @@ pub(super) fn merge_files(
 
 /// Returns the new contents of a file, or the conflicting parts.
 fn merge_file(
-    sides: ModelSides<'_>,
+    sides: ModelVersions<'_>,
     path: &str,
     [base, ours, theirs]: [Option<&String>; 3],
     [kept, carried]: [&[HandEdit]; 2],
     renamed: &[RenamedDefinition],
-) -> Result<Option<String>, Vec<LayoutClash>> {
+) -> Result<Option<String>, Vec<MergeConflict>> {
     let Some(found) = theirs else { return Ok(ours.cloned()) };
     let found = normalize_lines(found);
     // The file has no manual edits, so its layout and comments also come from formulac.
@@ -153,7 +153,7 @@ fn merge_file(
             }
         }));
     }
-    let is_properties = HandEditKind::new(path, sides.model) == HandEditKind::Properties;
+    let is_properties = ModelFileKind::new(path, sides.model) == ModelFileKind::Properties;
     let with_new_names = |text: &str| match is_properties {
         true => with_current_column_names(text, sides.model, renamed),
         false => text.to_owned(),
@@ -202,7 +202,7 @@ fn merge_file(
         None if !is_kept => Ok(Some(ours.clone())),
         merged => merged
             .map(Some)
-            .ok_or_else(|| merge_clashes(path, sides.model, dialect, texts)),
+            .ok_or_else(|| file_merge_conflicts(path, sides.model, dialect, texts)),
     }
 }
 

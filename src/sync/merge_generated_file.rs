@@ -1,10 +1,10 @@
 //! Merges a newly generated file with the existing file. The merge keeps the existing file's layout and the edits that
 //! no spec can express.
 
-use super::hand_edits::HandEditKind;
+use super::hand_edits::ModelFileKind;
 use super::{lines, state};
 use crate::dbt::{recorded_hashes, with_header_of, without_added_config};
-use crate::decompile::{self, Edits, LayoutClash};
+use crate::decompile::{self, Edits, MergeConflict};
 use crate::dialect::Dialect;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, Rules, YamlValue, apply_edits, merge};
@@ -14,28 +14,28 @@ use std::ops::Range;
 /// file. Returns `None` if both sides changed the same part.
 pub(super) fn merge_generated_file(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
-    match HandEditKind::new(path, model) {
-        HandEditKind::Properties => merge_properties(model, texts),
-        HandEditKind::Docs => lines::merge(base, ours, found),
-        HandEditKind::Model | HandEditKind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
+    match ModelFileKind::new(path, model) {
+        ModelFileKind::Properties => merge_properties(model, texts),
+        ModelFileKind::Docs => lines::merge(base, ours, found),
+        ModelFileKind::Model | ModelFileKind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
             let [base, found] = [base, found].map(|text| with_header_of(text, ours));
             let merged = lines::merge(&base, ours, &found)?;
-            Some(decompile::keep_comments(merged, &found, dialect))
+            Some(decompile::restore_missing_comments(merged, &found, dialect))
         }),
     }
 }
 
 /// Returns the parts that [`merge_generated_file`] cannot merge: parts of the query, or lines if no part of the query
 /// is affected.
-pub(super) fn merge_clashes(
+pub(super) fn file_merge_conflicts(
     path: &str,
     model: &str,
     dialect: Dialect,
     [base, ours, found]: [&str; 3],
-) -> Vec<LayoutClash> {
-    let of_query = match HandEditKind::new(path, model) {
-        HandEditKind::Model | HandEditKind::Test => decompile::layout_clashes(base, ours, found, dialect),
-        HandEditKind::Properties | HandEditKind::Docs => Vec::new(),
+) -> Vec<MergeConflict> {
+    let of_query = match ModelFileKind::new(path, model) {
+        ModelFileKind::Model | ModelFileKind::Test => decompile::query_merge_conflicts(base, ours, found, dialect),
+        ModelFileKind::Properties | ModelFileKind::Docs => Vec::new(),
     };
     if !of_query.is_empty() {
         return of_query;
@@ -44,7 +44,7 @@ pub(super) fn merge_clashes(
     let line = |theirs: &str| 1 + found.find(theirs).map_or(0, |at| found[..at].matches('\n').count());
     let of_lines = lines::conflicts(&base, ours, &found).into_iter();
     of_lines
-        .map(|[base, ours, theirs]| LayoutClash::new("these lines", line(&theirs), [base, ours, theirs]))
+        .map(|[base, ours, theirs]| MergeConflict::new("these lines", line(&theirs), [base, ours, theirs]))
         .collect()
 }
 

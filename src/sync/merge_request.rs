@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::effects::ModelEffects;
-use super::hand_edits::{HandEditKind, Property};
+use super::hand_edits::{ModelFileKind, Property};
 use super::lines::diff;
 use super::plan::{Action, ModelPlan, Plan};
 use super::plan_changes::PlannedChange;
 use super::properties;
-use super::state::STATES;
+use super::state::STATE_FOLDER;
 use crate::markdown::{code_block, escape_markdown, escape_sentence, inline_code};
 use crate::yaml_edit::YamlValue;
 use formulac_syntax::diag::lists::join_words;
@@ -71,8 +71,8 @@ impl TestCounts {
     pub fn new(model: &str, files: &BTreeMap<String, String>) -> Self {
         let mut promised = Self::default();
         for (path, text) in files {
-            match HandEditKind::new(path, model) {
-                HandEditKind::Properties => {
+            match ModelFileKind::new(path, model) {
+                ModelFileKind::Properties => {
                     for (about, property_value) in properties::read(model, text, None).unwrap_or_default() {
                         match (about.property, about.detail.as_str(), &property_value.value) {
                             (Property::Tests, ..) => promised.data += 1,
@@ -81,7 +81,7 @@ impl TestCounts {
                         }
                     }
                 }
-                HandEditKind::Test => promised.data += 1,
+                ModelFileKind::Test => promised.data += 1,
                 _ => {}
             }
         }
@@ -278,7 +278,7 @@ fn write_model(output: &mut String, model: &ModelPlan, about: &str) {
 /// Writes the diffs for SQL and for other files to collapsed sections.
 fn write_details(output: &mut String, plan: &Plan) {
     let files = plan.models.iter().flat_map(|model| &model.files);
-    let changed = files.filter(|file| !file.path.starts_with(STATES));
+    let changed = files.filter(|file| !file.path.starts_with(STATE_FOLDER));
     for (what, is_sql) in [("SQL", true), ("Other files", false)] {
         let mut body = String::new();
         let mut lines = 0;

@@ -8,7 +8,7 @@ use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, Property};
 use super::model_reconciler::{ModelReconciler, is_in_model_file};
-use super::reconcile::{ReconcileTools, Reconciled};
+use super::reconcile::{ReconcileResult, ReconcileTools};
 use super::state::PushState;
 use crate::decompile::{
     Decompiler, EditMatch, EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit,
@@ -28,7 +28,7 @@ pub struct MetricSetConflict {
     /// Name of the metric or dimension, or key of the metric set: `where`, `from` or `joins`.
     pub name: String,
     /// Part of the metric set that defines the edited SQL.
-    pub part: SetPart,
+    pub part: MetricSetPart,
     /// Path of the metric set's file.
     pub file: String,
     /// Line of the definition in the metric set's file, starting at 1.
@@ -50,7 +50,7 @@ pub struct MetricSetConflict {
 
 /// Part of a metric set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SetPart {
+pub enum MetricSetPart {
     /// A metric or dimension.
     Definition,
     /// The condition, `where`.
@@ -115,12 +115,12 @@ impl MetricSetConflict {
                 })
             }),
         };
-        let (to_set, to_set_sql) = split_formula(to_set);
-        let (to_model, to_model_sql) = split_formula(to_model);
+        let (to_set, to_set_sql) = split_resolution(to_set);
+        let (to_model, to_model_sql) = split_resolution(to_model);
         Self {
             set: set.to_owned(),
             name: name.to_owned(),
-            part: SetPart::Definition,
+            part: MetricSetPart::Definition,
             file: file.to_owned(),
             line: now.set_position().line(),
             to_set: to_set.map_err(refusal),
@@ -169,7 +169,7 @@ impl MetricSetConflict {
         let mut conflict = Self {
             set: set.to_owned(),
             name: "where".to_owned(),
-            part: SetPart::Filter,
+            part: MetricSetPart::Filter,
             file: now.set_position().path().unwrap_or_default().to_owned(),
             line: now.set_position().line(),
             to_set: Err("no formula was found for this condition; change `where` in the set yourself".to_owned()),
@@ -194,7 +194,7 @@ impl MetricSetConflict {
         Self {
             set: relation.set_position().set().to_owned(),
             name: key.to_owned(),
-            part: SetPart::Relation,
+            part: MetricSetPart::Relation,
             file: relation.set_position().path().unwrap_or_default().to_owned(),
             line: relation.set_position().line(),
             to_set: Err(format!("change `{key}` in the set yourself")),
@@ -212,7 +212,7 @@ impl MetricSetConflict {
     ///
     /// Returns the reason why the text cannot be edited.
     pub fn metric_set_with_formula(&self, set: &str, formula: &str) -> Result<String, String> {
-        if self.part == SetPart::Definition {
+        if self.part == MetricSetPart::Definition {
             return with_metric_set_formula(set, &self.name, formula);
         }
         let edit = Edit::Set {
@@ -231,7 +231,7 @@ impl MetricSetConflict {
             })
         };
         json!({
-            "set": self.set, "name": self.name, "is_filter": self.part == SetPart::Filter, "file": self.file, "line": self.line,
+            "set": self.set, "name": self.name, "is_filter": self.part == MetricSetPart::Filter, "file": self.file, "line": self.line,
             "to_set": resolution(&self.to_set, &self.to_set_sql, &self.models),
             "to_model": resolution(&self.to_model, &self.to_model_sql, &[]),
         })
@@ -251,10 +251,10 @@ impl ModelReconciler<'_> {
         edit: &HandEdit,
         column: &EditedMetricColumn<'_>,
         restored: Vec<Substitution>,
-        reconciled: &mut Reconciled,
+        reconciled: &mut ReconcileResult,
     ) {
         let sql = self.ours.compiled.model_sql().unwrap_or_default();
-        if column.is_reflected_in(sql) {
+        if column.has_column_edit(sql) {
             reconciled.carried.push(edit.clone());
             return;
         }
@@ -266,7 +266,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Reports a conflict if a metric set defines the edited clause. Returns whether a metric set defines the clause.
-    pub fn reconcile_metric_set_part(&self, edit: &HandEdit, reconciled: &mut Reconciled) -> bool {
+    pub fn reconcile_metric_set_part(&self, edit: &HandEdit, reconciled: &mut ReconcileResult) -> bool {
         let position = edit
             .position
             .as_ref()
@@ -287,8 +287,9 @@ impl ModelReconciler<'_> {
                 // The column of the definition may have been edited, too.
                 let (set, name) = (metric.definition.set_position().set(), metric.definition.name());
                 let is_same = |conflict: &&mut Conflict| {
-                    let of_set =
-                        |of: &MetricSetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;
+                    let of_set = |of: &MetricSetConflict| {
+                        of.part == MetricSetPart::Definition && of.set == set && of.name == name
+                    };
                     conflict.set.as_ref().is_some_and(of_set)
                 };
                 if let Some(known) = reconciled.conflicts.iter_mut().find(is_same) {
@@ -346,7 +347,7 @@ impl ModelReconciler<'_> {
         set: MetricSetConflict,
         (base, ours): (Option<String>, Option<String>),
         restored: Vec<Substitution>,
-        reconciled: &mut Reconciled,
+        reconciled: &mut ReconcileResult,
     ) {
         let mut conflict = self.build_conflict(edit, base, ours);
         conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
@@ -375,18 +376,18 @@ impl EditedMetricColumn<'_> {
     }
 
     /// Returns whether a version of the model's SQL contains the edit.
-    pub fn is_reflected_in(&self, sql: &str) -> bool {
+    pub fn has_column_edit(&self, sql: &str) -> bool {
         let (cte, column) = &self.edit.column_with_cte;
-        self.model.is_reflected_in(sql, cte.as_deref(), column)
+        self.model.has_column_edit(sql, cte.as_deref(), column)
     }
 }
 
 /// Formula that resolves a conflict, and the match between its SQL and the edit. If no formula resolves the conflict,
 /// the reason.
-type ValidFormula = Result<(String, EditMatch), Option<String>>;
+type FormulaResolution = Result<(String, EditMatch), Option<String>>;
 
 /// Returns the first formula for which the check succeeds, or the reason why the first formula fails.
-fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditMatch, String>) -> ValidFormula {
+fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditMatch, String>) -> FormulaResolution {
     let mut reason = None;
     for formula in formulas {
         match check(formula) {
@@ -398,7 +399,7 @@ fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditM
 }
 
 /// Returns the formula, and the formula's SQL if it differs from the edited SQL.
-fn split_formula(valid: ValidFormula) -> (Result<String, Option<String>>, Option<RewrittenSql>) {
+fn split_resolution(valid: FormulaResolution) -> (Result<String, Option<String>>, Option<RewrittenSql>) {
     match valid {
         Ok((formula, edit_match)) => (Ok(formula), edit_match.rewritten()),
         Err(reason) => (Err(reason), None),

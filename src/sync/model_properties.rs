@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::hand_edits::HandEditKind;
+use super::hand_edits::ModelFileKind;
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 
 /// Properties of a model and its columns.
@@ -31,11 +31,14 @@ pub(super) fn different_properties(model: &str, versions: [&BTreeMap<String, Str
 type PropertyTexts<'f> = (Option<&'f str>, Option<&'f str>);
 
 fn property_texts<'f>(model: &str, files: &'f BTreeMap<String, String>) -> PropertyTexts<'f> {
-    let text_of_kind = |kind: HandEditKind| {
+    let text_of_kind = |kind: ModelFileKind| {
         files
             .iter()
-            .find(|(path, _)| HandEditKind::new(path, model) == kind)
+            .find(|(path, _)| ModelFileKind::new(path, model) == kind)
             .map(|(_, text)| text.as_str())
     };
-    (text_of_kind(HandEditKind::Properties), text_of_kind(HandEditKind::Docs))
+    (
+        text_of_kind(ModelFileKind::Properties),
+        text_of_kind(ModelFileKind::Docs),
+    )
 }

@@ -7,21 +7,21 @@ use formulac_syntax::text::one_line;
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::formula_edits::EditedFormulas;
-use super::hand_edits::{HandEdit, HandEditKind, Property};
-use super::merge_generated_file::{merge_clashes, merge_generated_file};
+use super::hand_edits::{HandEdit, ModelFileKind, Property};
+use super::merge_generated_file::{file_merge_conflicts, merge_generated_file};
 use super::model_properties::{ModelProperties, specified_properties};
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
-use super::reconcile::{ModelSides, ReconcileTools, Reconciled, edited_files};
+use super::reconcile::{ModelVersions, ReconcileResult, ReconcileTools, edited_files};
 use super::renamed_definitions::RenamedDefinition;
 use super::state::{PushState, normalize_lines};
 use super::write_back;
 use crate::Compiler;
-use crate::decompile::{EditedModel, LayoutClash, Substitution, rename_names};
+use crate::decompile::{EditedModel, MergeConflict, Substitution, rename_names};
 use crate::yaml_edit::YamlValue;
 
 /// Model with its base (the state of the last push), its spec, and the edits to transfer to the spec.
 pub(super) struct ModelReconciler<'a> {
-    pub sides: ModelSides<'a>,
+    pub sides: ModelVersions<'a>,
     pub base: &'a PushState,
     /// The spec with the edits transferred so far.
     pub ours: CurrentSpec,
@@ -45,7 +45,7 @@ pub(super) struct ModelReconciler<'a> {
 }
 
 impl ModelReconciler<'_> {
-    pub fn reconcile_edit(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
+    pub fn reconcile_edit(&mut self, mut edit: HandEdit, reconciled: &mut ReconcileResult) {
         if edit.property == Property::Formula {
             return self.reconcile_formula(edit, reconciled);
         }
@@ -62,7 +62,7 @@ impl ModelReconciler<'_> {
                 .as_deref()
                 .and_then(|text| text.lines().nth(edit.line.saturating_sub(1)));
             let texts = [String::new(), String::new(), line.unwrap_or_default().to_owned()];
-            conflict.clashes = vec![LayoutClash::new(reason, edit.line, texts)];
+            conflict.clashes = vec![MergeConflict::new(reason, edit.line, texts)];
             reconciled.conflicts.push(conflict);
             return;
         }
@@ -252,7 +252,7 @@ impl ModelReconciler<'_> {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
             (Some(base), Some(ours), Some(theirs)) if edit.is_whole_file() => {
-                merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, theirs])
+                file_merge_conflicts(&edit.file, self.sides.model, dialect, [base, ours, theirs])
             }
             _ => Vec::new(),
         };
@@ -283,5 +283,5 @@ impl ModelReconciler<'_> {
 
 /// Returns a predicate for edits to a named or located part of a model's SQL.
 pub(super) fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
-    move |edit| HandEditKind::new(&edit.file, model) == HandEditKind::Model && !edit.is_whole_file()
+    move |edit| ModelFileKind::new(&edit.file, model) == ModelFileKind::Model && !edit.is_whole_file()
 }

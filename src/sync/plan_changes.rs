@@ -9,7 +9,7 @@ use super::current_spec::CurrentSpec;
 use super::hand_edits::Property;
 use super::model_properties::{ModelProperties, different_properties};
 use super::properties::LocatedPropertyValue;
-use super::reconcile::ModelSides;
+use super::reconcile::ModelVersions;
 use super::state::PushState;
 use crate::CompiledSpec;
 use crate::yaml_edit::{YamlValue, value};
@@ -53,7 +53,7 @@ impl CurrentSpec {
     #[must_use]
     pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<PlannedChange> {
         let base = [PushState::from_pushed(model, earlier)];
-        let sides = ModelSides {
+        let sides = ModelVersions {
             model,
             bases: &base,
             ours: Some(self),
@@ -67,7 +67,7 @@ impl CurrentSpec {
 /// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `properties`
 /// contains the properties of the base and of the spec.
 pub(super) fn changes(
-    sides: ModelSides<'_>,
+    sides: ModelVersions<'_>,
     base: Option<&CompiledSpec>,
     is_new: bool,
     properties: &[ModelProperties; 2],
@@ -150,9 +150,9 @@ pub(super) fn changes(
 }
 
 /// Keys of a spec or step that determine its rows or check them.
-const CLAUSES: [&str; 6] = ["joins", "where", "group_by", "having", "limit", "rules"];
+const SPEC_CLAUSE_KEYS: [&str; 6] = ["joins", "where", "group_by", "having", "limit", "rules"];
 
-/// Returns the changes to the keys in [`CLAUSES`]. Changes to the last step and to the spec itself have no name.
+/// Returns the changes to the keys in [`SPEC_CLAUSE_KEYS`]. Changes to the last step and to the spec itself have no name.
 pub(super) fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
     let (Some(before), Some(after)) = (value(before), value(after)) else {
         return Vec::new();
@@ -164,7 +164,7 @@ pub(super) fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
     };
     let mut names: Vec<Option<&str>> = after.iter().map(|(name, _)| *name).collect();
     names.dedup();
-    let keys = names.iter().flat_map(|name| CLAUSES.map(|key| (*name, key)));
+    let keys = names.iter().flat_map(|name| SPEC_CLAUSE_KEYS.map(|key| (*name, key)));
     let change = |(name, key): (Option<&str>, &'static str)| {
         let (before, after) = (text(&before, name, key), text(&after, name, key));
         (before != after).then(|| PlannedChange {

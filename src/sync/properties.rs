@@ -101,7 +101,7 @@ impl PropertiesReader {
             "description" => self.description(column, value),
             "data_tests" | "tests" => {
                 for item in value.items().unwrap_or_default() {
-                    let detail = display_value(&value_of(item));
+                    let detail = display_value(&to_yaml_value(item));
                     self.record_property_value(column, Property::Tests, &detail, item);
                 }
             }
@@ -146,9 +146,9 @@ impl PropertiesReader {
 
     fn record_property_value(&mut self, column: Option<&str>, property: Property, detail: &str, value: &Node) {
         let read = if detail == "meta" {
-            without_hash(value)
+            without_formulac_hash(value)
         } else {
-            Some(value_of(value))
+            Some(to_yaml_value(value))
         };
         let Some(read) = read else { return };
         let about = PropertyTarget {
@@ -170,9 +170,9 @@ impl PropertiesReader {
 
 /// Returns a `meta` mapping without the hash that formulac stores in it. Returns `None` if `meta` contains nothing
 /// else.
-fn without_hash(meta: &Node) -> Option<YamlValue> {
+fn without_formulac_hash(meta: &Node) -> Option<YamlValue> {
     let Some(pairs) = meta.pairs() else {
-        return Some(value_of(meta));
+        return Some(to_yaml_value(meta));
     };
     let kept = pairs.iter().filter_map(|(key, value)| {
         let key = key.text().unwrap_or_default();
@@ -182,13 +182,13 @@ fn without_hash(meta: &Node) -> Option<YamlValue> {
                 .any(|(one, _)| is_hash(key, one.text().unwrap_or_default()))
         });
         let Some(inner) = inner else {
-            return Some((key, value_of(value)));
+            return Some((key, to_yaml_value(value)));
         };
         let rest = inner
             .iter()
             .filter(|(one, _)| !is_hash(key, one.text().unwrap_or_default()));
         let rest: Vec<_> = rest
-            .map(|(one, value)| (one.text().unwrap_or_default(), value_of(value)))
+            .map(|(one, value)| (one.text().unwrap_or_default(), to_yaml_value(value)))
             .collect();
         (!rest.is_empty()).then(|| (key, YamlValue::map(rest)))
     });
@@ -252,18 +252,18 @@ fn line_in(line_ends: &[usize], at: usize) -> usize {
 }
 
 /// Converts a node to a YAML value that can be written. Recursion is safe because the parser limits the nesting depth.
-fn value_of(node: &Node) -> YamlValue {
+fn to_yaml_value(node: &Node) -> YamlValue {
     match &node.kind {
         NodeKind::Scalar {
             value,
             style: YamlStyle::Plain,
         } if yaml::non_text_type(value).is_some() => YamlValue::Bare(value.clone()),
         NodeKind::Scalar { value, .. } => YamlValue::Text(canonical_string(value)),
-        NodeKind::Sequence(items) => YamlValue::list(items.iter().map(value_of).collect()),
+        NodeKind::Sequence(items) => YamlValue::list(items.iter().map(to_yaml_value).collect()),
         NodeKind::Mapping(pairs) => YamlValue::map(
             pairs
                 .iter()
-                .map(|(key, value)| (key.text().unwrap_or_default(), value_of(value))),
+                .map(|(key, value)| (key.text().unwrap_or_default(), to_yaml_value(value))),
         ),
     }
 }

@@ -21,7 +21,7 @@ use crate::{Compiler, parallel};
 
 /// Base, spec and files of a model.
 #[derive(Clone, Copy, Debug)]
-pub struct ModelSides<'a> {
+pub struct ModelVersions<'a> {
     /// Name of the model.
     pub model: &'a str,
     /// Versions of the base. Empty before the first push. Two versions if git could not merge them.
@@ -35,7 +35,7 @@ pub struct ModelSides<'a> {
 /// Result of reconciling the manual edits in a model's files.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Reconciled {
+pub struct ReconcileResult {
     /// The spec, including the transferred edits. `None` if no edits were transferred.
     pub source: Option<String>,
     /// Edits that were transferred to the spec, or that the spec already contains.
@@ -90,7 +90,11 @@ const MAX_ROUNDS: usize = 3;
 
 /// Reconciles the current spec with the edits that users made in the files and elsewhere (`more`).
 #[must_use]
-pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> ReconcileTools<'t>) -> Reconciled {
+pub fn reconcile<'t>(
+    sides: ModelVersions<'_>,
+    more: Vec<HandEdit>,
+    tools: impl Fn() -> ReconcileTools<'t>,
+) -> ReconcileResult {
     let mut done = reconcile_with_base(sides, more, &tools);
     let is_changed = |base: &&PushState| {
         sides
@@ -102,10 +106,10 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     let changes = base.as_ref().zip(sides.ours);
     let changes = changes.and_then(|(base, ours)| SpecChanges::new(base, ours));
     // The result must never lose a change to the spec.
-    let keeps_changes = |done: &Reconciled| {
+    let keeps_changes = |done: &ReconcileResult| {
         changes.as_ref().zip(sides.ours).is_none_or(|(changes, ours)| {
             let new = tools().compile(&ours.spec, done.source.as_deref().unwrap_or_default());
-            new.is_some_and(|new| changes.are_in(&new, &done.renamed))
+            new.is_some_and(|new| changes.are_contained_in(&new, &done.renamed))
         })
     };
     if !keeps_changes(&done) {
@@ -129,11 +133,11 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
 
 /// Marks the edits that the spec already contained before the transfer: the files that the spec generates contain these
 /// edits.
-fn mark_edits_in_spec(sides: ModelSides<'_>, carried: &mut [HandEdit]) {
+fn mark_edits_in_spec(sides: ModelVersions<'_>, carried: &mut [HandEdit]) {
     let Some(ours) = sides.ours.filter(|_| !carried.is_empty()) else {
         return;
     };
-    let remaining = edits_since(sides, &ours.files, ours.compiled.dialect());
+    let remaining = edits_to_generated_files(sides, &ours.files, ours.compiled.dialect());
     for edit in carried {
         edit.is_in_spec = ours.files.contains_key(&edit.file) && !contains_edit(&remaining, edit);
     }
@@ -153,18 +157,18 @@ fn contains_edit(edits: &[HandEdit], edit: &HandEdit) -> bool {
 /// push would. `renamed` contains the definitions that the spec renames. Returns `None` if the comparison does not
 /// change the spec.
 fn reconcile_remaining_edits<'t>(
-    sides: ModelSides<'_>,
-    done: &Reconciled,
+    sides: ModelVersions<'_>,
+    done: &ReconcileResult,
     renamed: &[RenamedDefinition],
     tools: impl Fn() -> ReconcileTools<'t>,
-) -> Option<Reconciled> {
+) -> Option<ReconcileResult> {
     let source = done.source.as_deref().filter(|_| done.conflicts.is_empty())?;
     done.kept.iter().find(|edit| is_in_model_file(sides.model)(edit))?;
     let ours = tools().compile(&sides.ours?.spec, source)?;
     let base = PushState::from_pushed(sides.model, &ours);
     // The files of the next push also contain the changes to the spec since the last push. Without these changes, a
     // file would seem to undo them.
-    let current = ModelSides {
+    let current = ModelVersions {
         ours: Some(&ours),
         ..sides
     };
@@ -179,17 +183,17 @@ fn reconcile_remaining_edits<'t>(
             None => files.remove(&path),
         };
     }
-    let pushed = ModelSides {
+    let pushed = ModelVersions {
         bases: std::slice::from_ref(&base),
         files: &files,
         ..current
     };
     let again = reconcile_with_base(pushed, Vec::new(), tools);
-    let mut next = Reconciled {
+    let mut next = ReconcileResult {
         source: Some(again.source.filter(|_| again.conflicts.is_empty())?),
         renamed: [done.renamed.clone(), again.renamed].concat(),
         carried: done.carried.clone(),
-        ..Reconciled::default()
+        ..ReconcileResult::default()
     };
     for edit in &done.kept {
         let is_same = |other: &&HandEdit| {
@@ -209,16 +213,16 @@ fn reconcile_remaining_edits<'t>(
 
 /// Reconciles the spec with the edits, relative to the base of the last push.
 pub(super) fn reconcile_with_base<'t>(
-    sides: ModelSides<'_>,
+    sides: ModelVersions<'_>,
     more: Vec<HandEdit>,
     tools: impl Fn() -> ReconcileTools<'t>,
-) -> Reconciled {
-    let mut done = Reconciled::default();
+) -> ReconcileResult {
+    let mut done = ReconcileResult::default();
     let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else {
         return done;
     };
     let dialect = ours.compiled.dialect();
-    let mut edits = edits_since(sides, &base.files, dialect);
+    let mut edits = edits_to_generated_files(sides, &base.files, dialect);
     edits.extend(more);
     if edits.is_empty() {
         return done;
@@ -255,9 +259,9 @@ pub(super) fn reconcile_with_base<'t>(
         base_properties,
         formulas: EditedFormulas::default(),
     };
-    work.apply_respellings(&mut edits, &mut done);
+    work.apply_word_replacements(&mut edits, &mut done);
     work.apply_structure_edits(&mut edits, &mut done);
-    work.apply_respellings_beside_other_edits(&mut edits, &mut done);
+    work.apply_word_replacements_beside_other_edits(&mut edits, &mut done);
     work.reconcile_replaced_tests(&mut edits, &mut done);
     // A list of tests that becomes empty is removed from the spec, so new tests are added first.
     edits.sort_by_key(|edit| edit.property == Property::Tests && edit.after.is_none());
@@ -268,7 +272,7 @@ pub(super) fn reconcile_with_base<'t>(
     }
     if work.ours.source != ours.source {
         // The spec with the transferred edits may also produce further edits in the file.
-        let hand_edits = edits_since(sides, &work.ours.files, dialect);
+        let hand_edits = edits_to_generated_files(sides, &work.ours.files, dialect);
         let is_left = |edit: &HandEdit| edit.is_whole_file() || contains_edit(&hand_edits, edit);
         let (kept, carried): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
         done.kept = kept;
@@ -280,12 +284,16 @@ pub(super) fn reconcile_with_base<'t>(
 }
 
 /// Returns the edits that users made to generated files.
-fn edits_since(sides: ModelSides<'_>, generated: &BTreeMap<String, String>, dialect: Dialect) -> Vec<HandEdit> {
+fn edits_to_generated_files(
+    sides: ModelVersions<'_>,
+    generated: &BTreeMap<String, String>,
+    dialect: Dialect,
+) -> Vec<HandEdit> {
     hand_edits_between(sides.model, generated, &edited_files(sides, generated), dialect)
 }
 
 /// Returns the files that users edited, by path. A file counts as unedited if formulac wrote its contents at any time.
-pub(super) fn edited_files(sides: ModelSides<'_>, generated: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(super) fn edited_files(sides: ModelVersions<'_>, generated: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_known = |path: &String, text: &String| {
         let is_one_of = |files: &BTreeMap<String, String>| files.get(path) == Some(text);
         sides.bases.iter().any(|base| is_one_of(&base.files)) || sides.ours.is_some_and(|ours| is_one_of(&ours.files))
@@ -303,9 +311,9 @@ pub(super) fn edited_files(sides: ModelSides<'_>, generated: &BTreeMap<String, S
 /// Reconciles many models. The results have the same order as the models. The models are independent of each other.
 #[must_use]
 pub fn reconcile_all<'t>(
-    models: &[(ModelSides<'_>, Vec<HandEdit>)],
+    models: &[(ModelVersions<'_>, Vec<HandEdit>)],
     tools: impl Fn() -> ReconcileTools<'t> + Sync,
-) -> Vec<Reconciled> {
+) -> Vec<ReconcileResult> {
     let reconcile_model = |number: usize| {
         let (sides, more) = models.get(number)?;
         Some(reconcile(*sides, more.clone(), &tools))

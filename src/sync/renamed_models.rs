@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::hand_edits::HandEditKind;
+use super::hand_edits::ModelFileKind;
 use super::merge_files::{TextChange, with_line_endings_of};
 use super::merge_generated_file::merge_generated_file;
 use super::plan::{ModelPlan, PlannedModel};
-use super::reconcile::ModelSides;
+use super::reconcile::ModelVersions;
 use super::state::normalize_lines;
 use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 /// Writes the new files of renamed models in the layout of the former files. `plans` contains the plans of `models`.
 pub(super) fn keep_former_layout(models: &[PlannedModel<'_>], plans: &mut [ModelPlan]) {
-    let mut former_models: BTreeMap<&str, ModelSides<'_>> = BTreeMap::new();
+    let mut former_models: BTreeMap<&str, ModelVersions<'_>> = BTreeMap::new();
     for former in models.iter().filter(|model| model.sides.ours.is_none()) {
         if let Some(base) = former.sides.bases.first() {
             former_models.entry(&base.spec).or_insert(former.sides);
@@ -34,16 +34,16 @@ pub(super) fn keep_former_layout(models: &[PlannedModel<'_>], plans: &mut [Model
 }
 
 /// Writes a new file in the layout of the former model's file of the same kind, if there is one.
-fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), former: ModelSides<'_>) {
-    let kind = HandEditKind::new(&file.path, model);
-    let is_same_kind = |path: &&String| kind != HandEditKind::Test && HandEditKind::new(path, former.model) == kind;
+fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), former: ModelVersions<'_>) {
+    let kind = ModelFileKind::new(&file.path, model);
+    let is_same_kind = |path: &&String| kind != ModelFileKind::Test && ModelFileKind::new(path, former.model) == kind;
     let layout = || {
         let base = former.bases.first()?;
         let path = base.files.keys().find(is_same_kind)?;
         let theirs = former.files.get(path)?;
         let texts = [base.files.get(path)?.clone(), normalize_lines(theirs)];
         let [base, text] = match kind {
-            HandEditKind::Properties => [
+            ModelFileKind::Properties => [
                 with_model_name(&texts[0], former.model, model)?,
                 with_model_name(&texts[1], former.model, model)?,
             ],

@@ -4,7 +4,7 @@
 use super::hand_edits::{HandEdit, Property};
 use super::model_reconciler::ModelReconciler;
 use super::properties::display_value;
-use super::reconcile::Reconciled;
+use super::reconcile::ReconcileResult;
 use super::write_back;
 use crate::yaml_edit::YamlValue;
 
@@ -12,12 +12,13 @@ impl ModelReconciler<'_> {
     /// Reconciles edited data tests, and removes their edits from `edits`. If a spec generates a test from a rule or a
     /// key but cannot express the edited test, the edited test remains in the file. A copy of the test in the spec
     /// would give the file two tests with the same name.
-    pub fn reconcile_replaced_tests(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
+    pub fn reconcile_replaced_tests(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut ReconcileResult) {
         if self.sides.bases.len() != 1 {
             return;
         }
         for removed in edits.clone() {
-            let added = replacement(&removed, edits).filter(|added| self.are_unchanged_in_spec([&removed, *added]));
+            let added =
+                find_replacement_test(&removed, edits).filter(|added| self.are_unchanged_in_spec([&removed, *added]));
             let Some(added) = added.cloned() else { continue };
             let both = [removed, added];
             if self.transfer_replaced_test(&both) {
@@ -84,19 +85,19 @@ impl ModelReconciler<'_> {
 
 /// Returns the added test that replaces a removed test: a test of the same kind, with the same name, on the same
 /// column.
-fn replacement<'e>(removed: &HandEdit, edits: &'e [HandEdit]) -> Option<&'e HandEdit> {
+fn find_replacement_test<'e>(removed: &HandEdit, edits: &'e [HandEdit]) -> Option<&'e HandEdit> {
     let (Property::Tests, (Some(before), None)) = (removed.property, &removed.values) else {
         return None;
     };
     edits.iter().find(|added| {
         let of_same_part = (added.property, &added.definition) == (removed.property, &removed.definition);
-        let is_same = |after: &YamlValue| test_identity(after) == test_identity(before);
+        let is_same = |after: &YamlValue| test_kind_and_name(after) == test_kind_and_name(before);
         of_same_part && added.values.0.is_none() && added.values.1.as_ref().is_some_and(is_same)
     })
 }
 
 /// Returns the kind of a data test, and the name that the test specifies.
-fn test_identity(test: &YamlValue) -> Option<(&str, Option<&str>)> {
+fn test_kind_and_name(test: &YamlValue) -> Option<(&str, Option<&str>)> {
     match test {
         YamlValue::Map(pairs, _) => {
             let (kind, settings) = pairs.first()?;

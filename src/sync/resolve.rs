@@ -3,7 +3,7 @@
 
 use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
-use super::hand_edits::{HandEdit, HandEditKind, Property};
+use super::hand_edits::{HandEdit, ModelFileKind, Property};
 use super::reconcile::ReconcileTools;
 use super::state::normalize_lines;
 use super::{lines, write_back};
@@ -22,7 +22,7 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
             .and_then(|after| lines::merge(after, before, file));
         return Some(merged.unwrap_or_else(|| before.clone()));
     }
-    let in_yaml = HandEditKind::new(&edit.file, model) == HandEditKind::Properties;
+    let in_yaml = ModelFileKind::new(&edit.file, model) == ModelFileKind::Properties;
     match edit.property {
         Property::Description | Property::Tests | Property::Config if in_yaml => {
             edit_yaml(file, &[undo_edit(edit, model, file)?]).ok()

@@ -3,9 +3,9 @@
 use crate::yaml::{self, Node};
 
 /// Text that replaces a secret.
-pub const MASK: &str = "***";
+pub const SECRET_MASK: &str = "***";
 /// Parts of names that indicate secrets.
-const PARTS: [&str; 16] = [
+const SECRET_NAME_PARTS: [&str; 16] = [
     "password",
     "passwd",
     "pwd",
@@ -24,11 +24,11 @@ const PARTS: [&str; 16] = [
     "webhook",
 ];
 /// Short names of secrets. Each name must be a whole word, because `pat` also occurs in `path` and `sas` in `sasha`.
-const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
+const SECRET_NAME_WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
 
 /// Token prefixes of well-known services: GitHub, GitLab, Slack, `OpenAI` and Stripe, AWS, Google, dbt, and JSON Web
 /// Tokens.
-const TOKENS: [&str; 21] = [
+const TOKEN_PREFIXES: [&str; 21] = [
     "ghp_",
     "gho_",
     "ghu_",
@@ -52,7 +52,7 @@ const TOKENS: [&str; 21] = [
     "eyJ",
 ];
 /// Minimum length of a token. A shorter string is assumed to be an ordinary word.
-const SHORTEST_TOKEN: usize = 16;
+const MIN_TOKEN_LENGTH: usize = 16;
 
 /// Returns `true` if a variable with this name probably contains a secret.
 ///
@@ -66,7 +66,7 @@ const SHORTEST_TOKEN: usize = 16;
 pub fn looks_secret(name: &str) -> bool {
     let name = snake_case(name);
     let is_part = |part: &&str| name.contains(*part) && !(*part == "auth" && name.contains("author"));
-    PARTS.iter().any(is_part) || name.split('_').any(|word| WORDS.contains(&word))
+    SECRET_NAME_PARTS.iter().any(is_part) || name.split('_').any(|word| SECRET_NAME_WORDS.contains(&word))
 }
 
 /// Converts a name to snake case: `AccountKey` and `account-key` to `account_key`.
@@ -108,7 +108,7 @@ pub fn mask_secrets(vars: &str) -> String {
     places.sort_unstable();
     for (start, end) in places.into_iter().rev() {
         if out.is_char_boundary(start) && out.is_char_boundary(end) {
-            out.replace_range(start..end, MASK);
+            out.replace_range(start..end, SECRET_MASK);
         }
     }
     out
@@ -125,7 +125,7 @@ pub fn without_secrets(text: &str, vars: &str) -> String {
             if value.len() < 4 {
                 text
             } else {
-                text.replace(&value, MASK)
+                text.replace(&value, SECRET_MASK)
             }
         })
 }
@@ -170,7 +170,7 @@ fn is_token(text: &str) -> bool {
     let is_one_word = text
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-    text.len() >= SHORTEST_TOKEN && is_one_word && TOKENS.iter().any(|token| text.starts_with(token))
+    text.len() >= MIN_TOKEN_LENGTH && is_one_word && TOKEN_PREFIXES.iter().any(|token| text.starts_with(token))
 }
 
 /// Returns `true` if the text contains `name=value` with a secret name, as in `Server=x;Pwd=y` and `https://x/?sig=y`.

@@ -10,7 +10,7 @@ use crate::decompile::rename_names;
 use crate::model::SpecDefinition;
 
 /// Formulas by step and name.
-type Formulas = BTreeMap<(Option<String>, String), String>;
+type FormulasByStep = BTreeMap<(Option<String>, String), String>;
 
 /// Spec that has changed since the last push.
 pub(super) struct SpecChanges<'s> {
@@ -31,8 +31,8 @@ impl<'s> SpecChanges<'s> {
     }
 
     /// Returns whether a version of the spec with transferred edits contains these changes.
-    pub fn are_in(&self, new: &CurrentSpec, renamed: &[RenamedDefinition]) -> bool {
-        let formulas = |spec: &CurrentSpec, names: &[&[RenamedDefinition]]| -> Formulas {
+    pub fn are_contained_in(&self, new: &CurrentSpec, renamed: &[RenamedDefinition]) -> bool {
+        let formulas = |spec: &CurrentSpec, names: &[&[RenamedDefinition]]| -> FormulasByStep {
             let formula = |definition: &SpecDefinition| {
                 let key = (
                     definition.step().map(str::to_owned),

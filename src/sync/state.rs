@@ -8,16 +8,16 @@ use crate::yaml;
 use crate::{Compiler, parallel};
 
 /// Folder for the state files of models, relative to the project's folder.
-pub const STATES: &str = ".formulac/state";
+pub const STATE_FOLDER: &str = ".formulac/state";
 
 /// Returns the path of a model's state file, relative to the project's folder.
 #[must_use]
 pub fn state_path(model: &str) -> String {
-    format!("{STATES}/{}", PushState::file_name(model))
+    format!("{STATE_FOLDER}/{}", PushState::file_name(model))
 }
 
 /// First line of a state file.
-const HEADER: &str = "# State of this model after the last `formulac push`; formulac updates this file.\n";
+const STATE_FILE_HEADER: &str = "# State of this model after the last `formulac push`; formulac updates this file.\n";
 
 /// State of a model after a push: the base of the next merge.
 ///
@@ -86,7 +86,7 @@ impl PushState {
     /// ```
     #[must_use]
     pub fn model_of_path(path: &str) -> Option<&str> {
-        Self::state_model(path.strip_prefix(STATES)?.strip_prefix('/')?)
+        Self::state_model(path.strip_prefix(STATE_FOLDER)?.strip_prefix('/')?)
     }
 
     /// Creates a state without files.
@@ -128,7 +128,7 @@ impl PushState {
         let pairs = pairs
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))
             .collect();
-        format!("{HEADER}{}", write_value(&YamlOutput::Map(pairs)))
+        format!("{STATE_FILE_HEADER}{}", write_value(&YamlOutput::Map(pairs)))
     }
 
     /// Reads the contents of the state files of models, in order. Each file is paired with the name of its model. Skips

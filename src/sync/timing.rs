@@ -5,7 +5,7 @@ use crate::dbt::{YamlOutput, write_value};
 use crate::yaml;
 
 /// Folder of the timing files, relative to the project's folder. Git ignores this folder.
-const TIMINGS: &str = ".formulac/local/timings";
+const TIMINGS_FOLDER: &str = ".formulac/local/timings";
 
 /// Durations and timestamp of a verification.
 ///
@@ -35,7 +35,7 @@ impl Timing {
     /// Returns the path of a model's timing file, relative to the project's folder.
     #[must_use]
     pub fn timing_path(model: &str) -> String {
-        format!("{TIMINGS}/{model}.yml")
+        format!("{TIMINGS_FOLDER}/{model}.yml")
     }
 
     /// Returns the contents of the timing file.

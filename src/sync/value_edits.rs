@@ -9,7 +9,7 @@ use crate::yaml_edit::value as yaml_value;
 use formulac_runtime::bisection::apply_with_bisection;
 
 /// When several edits are transferred together, at most this many ways to write each edit in the spec are tried.
-const MAX_WAYS: usize = 4;
+const MAX_EDIT_VARIANTS: usize = 4;
 
 impl ModelReconciler<'_> {
     /// Transfers edits to descriptions, tests and settings that the spec has not changed. Compiling the spec after each
@@ -30,7 +30,7 @@ impl ModelReconciler<'_> {
                 left.push(edit);
             }
         }
-        for way in 0..MAX_WAYS {
+        for way in 0..MAX_EDIT_VARIANTS {
             if left.len() > 1 {
                 left = self.transfer_values(left, way);
             }

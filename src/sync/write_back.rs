@@ -66,7 +66,7 @@ pub(super) fn spec_edits(source: &str, root: Option<&YamlValue>, hand: &HandEdit
                 Some(value) => [Some(value), text.as_ref()]
                     .into_iter()
                     .flatten()
-                    .flat_map(|value| set_edits(root, keys, value))
+                    .flat_map(|value| edits_that_set_key(root, keys, value))
                     .collect(),
                 None => vec![Edit::Remove { at: key_path(keys) }],
             });
@@ -86,7 +86,7 @@ pub(super) fn with_spec_edits(source: &str, edits: Vec<SpecEdit>) -> Option<Stri
             SpecEdit::Comment { definition, text } => comments.push((definition, text)),
             SpecEdit::Value(Edit::Set { at, value, after }) => match created.get(&at) {
                 Some(index) => match values.get_mut(*index) {
-                    Some(Edit::Set { value: first, .. }) => add_keys(first, value)?,
+                    Some(Edit::Set { value: first, .. }) => merge_yaml(first, value)?,
                     _ => return None,
                 },
                 None => {
@@ -108,13 +108,13 @@ pub(super) fn with_spec_edits(source: &str, edits: Vec<SpecEdit>) -> Option<Stri
 
 /// Merges a YAML value into another: adds the keys of mappings, including nested mappings, and appends the items of
 /// lists. `None` if the values are not both mappings or both lists.
-fn add_keys(first: &mut YamlValue, other: YamlValue) -> Option<()> {
+fn merge_yaml(first: &mut YamlValue, other: YamlValue) -> Option<()> {
     match (first, other) {
         (YamlValue::Map(pairs, _), YamlValue::Map(others, _)) => {
             others
                 .into_iter()
                 .try_for_each(|(key, value)| match pairs.iter_mut().find(|(own, _)| *own == key) {
-                    Some((_, own)) => add_keys(own, value),
+                    Some((_, own)) => merge_yaml(own, value),
                     None => {
                         pairs.push((key, value));
                         Some(())
@@ -162,7 +162,7 @@ fn description_edits(source: &str, root: Option<&YamlValue>, column: Option<&str
     let mut edits: Vec<SpecEdit> = replaced.into_iter().collect();
     edits.extend(in_definition().filter(|_| is_there));
     edits.extend(added.filter(|_| !is_listed));
-    let in_columns = set_edits(root, &column_key_path(column, "description"), &value);
+    let in_columns = edits_that_set_key(root, &column_key_path(column, "description"), &value);
     edits.extend(in_columns.into_iter().map(SpecEdit::Value));
     edits.extend(in_definition());
     edits
@@ -224,7 +224,7 @@ fn key_path<'k>(keys: impl IntoIterator<Item = &'k String>) -> Path {
 
 /// Returns the possible edits that set a key: an edit at the key itself or, if a parent key is missing, an edit that
 /// adds the parent key with the keys under it.
-fn set_edits(root: Option<&YamlValue>, keys: &[String], value: &YamlValue) -> Vec<Edit> {
+fn edits_that_set_key(root: Option<&YamlValue>, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();
         below
@@ -249,7 +249,7 @@ fn set_edits(root: Option<&YamlValue>, keys: &[String], value: &YamlValue) -> Ve
 
 /// Returns the paths of the lists that may contain the data tests of a column or of the model, the preferred path
 /// first.
-fn test_lists(column: Option<&str>) -> Vec<Vec<String>> {
+fn test_list_paths(column: Option<&str>) -> Vec<Vec<String>> {
     let lists = |above: &[&str]| {
         let list = |key| above.iter().chain([&key]).map(|key| (*key).to_owned()).collect();
         ["data_tests", "tests"].map(list)
@@ -262,7 +262,7 @@ fn test_lists(column: Option<&str>) -> Vec<Vec<String>> {
 
 /// Returns the edits that add a data test to an existing list, or that create the list.
 fn add_test_edits(root: Option<&YamlValue>, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
-    let lists = test_lists(column);
+    let lists = test_list_paths(column);
     let is_there = |keys: &&Vec<String>| value_at(root, keys).is_some();
     let mut edits: Vec<Edit> = lists
         .iter()
@@ -273,7 +273,11 @@ fn add_test_edits(root: Option<&YamlValue>, column: Option<&str>, item: &YamlVal
         })
         .collect();
     if let Some(preferred) = lists.first().filter(|keys| !is_there(keys)) {
-        edits.extend(set_edits(root, preferred, &YamlValue::list(vec![item.clone()])));
+        edits.extend(edits_that_set_key(
+            root,
+            preferred,
+            &YamlValue::list(vec![item.clone()]),
+        ));
     }
     edits
 }
@@ -283,7 +287,7 @@ fn add_test_edits(root: Option<&YamlValue>, column: Option<&str>, item: &YamlVal
 fn remove_test_edits(source: &str, root: Option<&YamlValue>, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
     let Some(root) = root else { return Vec::new() };
     let (mut equal, mut others) = (Vec::new(), Vec::new());
-    for keys in test_lists(column) {
+    for keys in test_list_paths(column) {
         let Some(YamlValue::List(items, _)) = value_at(Some(root), &keys) else {
             continue;
         };

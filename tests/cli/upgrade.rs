@@ -3,7 +3,7 @@
 use std::fs;
 
 use formulac::dbt::{add_sql_header, is_unmodified};
-use formulac::sync::{LOG, LogEntry, PushState, content_hash, state_path};
+use formulac::sync::{LOG_FOLDER, LogEntry, PushState, content_hash, state_path};
 
 use crate::repository::{begin, commit, edit, git};
 use crate::run::TestProject;
@@ -24,14 +24,14 @@ fn pushed_by_other_version(name: &str, models: &[&str]) -> TestProject {
     begin(&project);
     let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let log = project.files(LOG);
+    let log = project.files(LOG_FOLDER);
     let [old_name] = log.as_slice() else {
         panic!("one entry: {log:?}")
     };
-    let path = if old_name.starts_with(LOG) {
+    let path = if old_name.starts_with(LOG_FOLDER) {
         old_name.clone()
     } else {
-        format!("{LOG}/{old_name}")
+        format!("{LOG_FOLDER}/{old_name}")
     };
     let text = project.read(&path);
     let mut entry = LogEntry::read_verified_entry(&path, &text).expect("a log entry");
@@ -52,7 +52,7 @@ fn pushed_by_other_version(name: &str, models: &[&str]) -> TestProject {
     }
     entry.version = "0.1.0".to_owned();
     fs::remove_file(project.path(&path)).unwrap();
-    project.write(&format!("{LOG}/{}", entry.file_name()), entry.text());
+    project.write(&format!("{LOG_FOLDER}/{}", entry.file_name()), entry.text());
     git(&project, &["add", "--all"]);
     git(&project, &["commit", "--quiet", "--amend", "--no-edit"]);
     project

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use formulac::Compiler;
 use formulac::decompile::Decompiler;
-use formulac::sync::{CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, reconcile};
+use formulac::sync::{CurrentSpec, ModelVersions, PushState, ReconcileResult, ReconcileTools, reconcile};
 
 /// Spec of a model, with the files that a push wrote and users edited.
 pub struct EditedProject {
@@ -51,8 +51,8 @@ impl EditedProject {
     }
 
     /// Transfers the edits to the spec.
-    pub fn reconcile(&self, compiler: &Compiler, decompiler: &Decompiler) -> Reconciled {
-        let sides = ModelSides {
+    pub fn reconcile(&self, compiler: &Compiler, decompiler: &Decompiler) -> ReconcileResult {
+        let sides = ModelVersions {
             model: "m",
             bases: std::slice::from_ref(&self.base),
             ours: Some(&self.spec),

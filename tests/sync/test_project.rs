@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Conflict, CurrentSpec, ModelPlan, ModelSides, Plan, PlannedModel, PushState, ReconcileTools, STATES, TextChange,
-    apply_edit_to_spec, reconcile,
+    Conflict, CurrentSpec, ModelPlan, ModelVersions, Plan, PlannedModel, PushState, ReconcileTools, STATE_FOLDER,
+    TextChange, apply_edit_to_spec, reconcile,
 };
 use formulac::{CompiledSpec, Compiler};
 
@@ -45,7 +45,7 @@ fn decompiler() -> &'static Decompiler {
 }
 
 fn state_path() -> String {
-    format!("{STATES}/m.yml")
+    format!("{STATE_FOLDER}/m.yml")
 }
 
 fn tools<'t>(compiler: &'t Compiler, moved_paths: &'t BTreeMap<String, String>) -> ReconcileTools<'t> {
@@ -87,7 +87,7 @@ impl TestProject {
         // `versions_of_models` does not parse a state file that matches the current spec. Its result must equal the
         // parsed state.
         assert_eq!(bases, state.as_deref().map(PushState::versions).unwrap_or_default());
-        let sides = ModelSides {
+        let sides = ModelVersions {
             model: "m",
             bases: &bases,
             ours: Some(&now),
@@ -100,7 +100,7 @@ impl TestProject {
             .source
             .as_deref()
             .map(|text| compile_current(compiler, text).unwrap());
-        let sides = ModelSides {
+        let sides = ModelVersions {
             ours: again.as_ref().or(Some(&now)),
             ..sides
         };

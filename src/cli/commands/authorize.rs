@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use formulac::dbt::{is_same_except_layout, is_same_except_path};
 use formulac::sync::{VerificationEvidence, with_layout_of};
 use formulac::team::{
-    ContentDifference, ForbiddenChange, approved_for_others, codeowners, forbidden_changes, spec_approvers,
+    ContentDifference, ForbiddenChange, approvals_by_non_approvers, codeowners, forbidden_changes, spec_approvers,
 };
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     );
     let approval_state = branch_differences.state_of_changes(&changes);
     let by_hand = hand_edited_files(session, &workspace, &repository, &branch_differences)?;
-    let mut notes: Vec<String> = approved_for_others(&branch_differences.commits)
+    let mut notes: Vec<String> = approvals_by_non_approvers(&branch_differences.commits)
         .into_iter()
         .map(|(commit, approver)| format!("the approval by {approver} was committed by {}", commit.committer))
         .collect();
@@ -129,7 +129,7 @@ fn hand_edited_files(
         !difference.is_written_by_people() && !difference.path.starts_with(".formulac/")
     };
     let is_made = |difference: &&ContentDifference| {
-        is_generated(difference) || difference.state_model().is_some() || difference.is_known()
+        is_generated(difference) || difference.state_model().is_some() || difference.is_known_facts_file()
     };
     let made_by_specs: Vec<&ContentDifference> = branch_differences.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use formulac::sync::LOG;
+use formulac::sync::LOG_FOLDER;
 use formulac::{Dialect, Project};
 
 use crate::cli::args::{DbtArgs, DoctorArgs, Selection, TargetOptions};
@@ -234,10 +234,12 @@ fn check_repository(root: Option<&Path>) -> HealthCheck {
         return failed_check("git", problem, "git config user.email you@example.com");
     }
     let is_ignored = |path: &str| answers(&["check-ignore", "--quiet", path]);
-    if is_ignored(&format!("{LOG}/entry.yml")) {
+    if is_ignored(&format!("{LOG_FOLDER}/entry.yml")) {
         // A `!` pattern in .gitignore has no effect on files in an ignored folder.
-        let parent = LOG.split_once('/').map(|(parent, _)| parent);
-        let folder = parent.filter(|parent| is_ignored(&format!("{parent}/"))).unwrap_or(LOG);
+        let parent = LOG_FOLDER.split_once('/').map(|(parent, _)| parent);
+        let folder = parent
+            .filter(|parent| is_ignored(&format!("{parent}/")))
+            .unwrap_or(LOG_FOLDER);
         let problem = format!("git ignores `{folder}/`, where `push` records each change");
         return failed_check("git", problem, format!("add `!{folder}/` at the end of .gitignore"));
     }

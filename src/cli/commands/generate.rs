@@ -13,7 +13,7 @@ use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{FactPrecedence, KNOWN, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{FactPrecedence, KNOWN_FACTS_PATH, report_assumed_periods, report_undecided_types};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
@@ -309,7 +309,7 @@ pub fn summarize_fact_changes(changes: &[String]) -> Vec<String> {
         .collect();
     if changes.len() > MAX_LISTED_CHANGES {
         notes.push(format!(
-            "known: {} more changes, see {KNOWN}",
+            "known: {} more changes, see {KNOWN_FACTS_PATH}",
             changes.len() - MAX_LISTED_CHANGES
         ));
     }

@@ -28,7 +28,7 @@ use super::source::{SourceText, read_text};
 use super::workspace::{FETCHED_CATALOG_FILE, Workspace};
 
 pub use command::{CommandContext, DataFileContext, FormulaSettings};
-pub use formulac::sync::KNOWN;
+pub use formulac::sync::KNOWN_FACTS_PATH;
 pub use notes::{report_assumed_periods, report_undecided_types};
 
 /// Maximum number of specs in a project for which the compiler finds the columns whose unknown type affects the SQL.
@@ -100,7 +100,7 @@ impl Workspace {
 
     /// Returns warnings about facts in `known.yml` that dbt's artifacts contradict, unless the project silences them.
     pub fn report_contradictions(&self, dialect: Dialect) -> Result<Option<FileDiagnostics>, Failure> {
-        let path = self.root.join(KNOWN);
+        let path = self.root.join(KNOWN_FACTS_PATH);
         if !path.is_file() || self.project.silenced().contains(&Code::OutdatedFact) {
             return Ok(None);
         }
@@ -114,7 +114,7 @@ impl Workspace {
 
     /// Returns the paths of the files from which facts are loaded. Some of the files may be missing.
     pub fn fact_files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.root.join(KNOWN), self.root.join(FETCHED_CATALOG_FILE)];
+        let mut files = vec![self.root.join(KNOWN_FACTS_PATH), self.root.join(FETCHED_CATALOG_FILE)];
         if let Some(dbt) = &self.dbt {
             files.extend([dbt.manifest_path(), dbt.target_folder().join("catalog.json")]);
             files.extend(dbt.profiles_paths(None));
@@ -124,7 +124,7 @@ impl Workspace {
 
     /// Returns the facts in `known.yml`.
     pub fn committed_facts(&self) -> Result<KnownFacts, Failure> {
-        let text = read_text(self.root.join(KNOWN)).unwrap_or_default();
+        let text = read_text(self.root.join(KNOWN_FACTS_PATH)).unwrap_or_default();
         if let Some((_, facts)) = self.committed.get().filter(|(parsed, _)| *parsed == text) {
             return Ok(facts.clone());
         }
@@ -187,7 +187,7 @@ impl Workspace {
         specs: impl Iterator<Item = &'s CompiledSpec>,
         has_all_specs: bool,
     ) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
-        let path = self.root.join(KNOWN);
+        let path = self.root.join(KNOWN_FACTS_PATH);
         let committed = self.committed_facts()?;
         let dbt = self.artifacts()?.map(TargetArtifacts::dbt_facts).unwrap_or_default();
         let now = dbt
@@ -234,7 +234,7 @@ fn describe_fact_changes(now: &KnownFacts, before: Option<&KnownFacts>) -> Vec<S
 
 /// Returns the facts in the `known.yml` of a project. Empty if the file does not exist.
 pub fn read_committed_facts(root: &Path) -> Result<KnownFacts, Failure> {
-    let path = root.join(KNOWN);
+    let path = root.join(KNOWN_FACTS_PATH);
     if !path.is_file() {
         return Ok(KnownFacts::default().as_partial_list());
     }

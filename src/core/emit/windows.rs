@@ -207,7 +207,9 @@ impl Emitter<'_> {
         let mut partition = self.windows.groups.clone();
         partition.extend(keys.iter().map(|key_id| self.buffers.sql[key_id.index()]));
         let mut order = Vec::new();
-        if let (GroupWindowKind::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
+        if let (GroupWindowKind::ExpressionPlace { descending }, Some(value)) =
+            (role, self.program.operands(*call).next())
+        {
             let key = self.buffers.sql[value.index()];
             let key = self.emit_order_key(key, descending, self.program.meta(value).nullable);
             order.push(key);

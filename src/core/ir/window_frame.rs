@@ -8,7 +8,7 @@ pub enum GroupWindowKind {
     /// Computes the aggregate. Its value is the same in all rows of the group.
     Value,
     /// Computes the rank of the row's value within its group, in descending or ascending order.
-    Place { descending: bool },
+    ExpressionPlace { descending: bool },
     /// Counts the values in the group.
     Count,
     /// Counts the occurrences of the row's value in the group.
@@ -22,7 +22,7 @@ impl GroupWindowKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Value => "in_group",
-            Self::Place { .. } => "place",
+            Self::ExpressionPlace { .. } => "place",
             Self::Count => "count",
             Self::Occurrences => "repeats",
             Self::MaxOccurrences => "most",

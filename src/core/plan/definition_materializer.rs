@@ -280,7 +280,7 @@ impl DefinitionMaterializer<'_> {
         match self.program.node(value) {
             Ir::Window { over, .. } => match self.program.window_frame(over) {
                 WindowFrame::SameValue => Some(GroupWindowKind::Occurrences.name()),
-                WindowFrame::Ranked { descending, .. } => Some(GroupWindowKind::Place { descending }.name()),
+                WindowFrame::Ranked { descending, .. } => Some(GroupWindowKind::ExpressionPlace { descending }.name()),
                 _ => None,
             },
             _ => None,

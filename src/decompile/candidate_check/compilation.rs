@@ -5,8 +5,8 @@ use crate::alternatives::ValueType;
 use crate::file::SqlFile;
 use crate::model::SpecDefinition;
 use crate::model::outline::DefinitionWithPosition;
-use crate::probes::Arg;
-use crate::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::probes::ProbeArg;
+use crate::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Minimum number of bytes that each compilation subtracts from `MAX_LEARNED_BYTES`, even if its SQL is shorter.
 const MIN_COUNTED_BYTES: usize = 1_500;
@@ -18,18 +18,18 @@ impl CandidateCheck<'_, '_> {
     }
 
     fn compile_formula_at(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
-        self.compile_spec_sql(&self.spec_position.with_formula_unchecked(definition, formula)?)
+        self.compile_spec_sql(&self.editable_spec.with_formula_unchecked(definition, formula)?)
     }
 
     pub fn compile_spec_sql(&self, spec: &str) -> Option<String> {
-        self.spec_position.compile_sql(self.compiler, spec, self.path)
+        self.editable_spec.compile_sql(self.compiler, spec, self.path)
     }
 
     /// Returns the type that the definition has with a different formula, and whether its value may be NULL. `None` if
     /// the formula does not compile.
     pub fn formula_type(&self, formula: &str) -> Option<ValueType> {
-        let spec = self.spec_position.with_formula_unchecked(self.definition, formula)?;
-        let compiled = self.spec_position.compile(self.compiler, &spec, self.path);
+        let spec = self.editable_spec.with_formula_unchecked(self.definition, formula)?;
+        let compiled = self.editable_spec.compile(self.compiler, &spec, self.path);
         let step = self.step()?;
         let is_definition = |definition: &&SpecDefinition| {
             definition.name() == self.definition.name
@@ -44,7 +44,7 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Returns the definition's expression after replacing its formula.
-    pub fn expression_tree(&self, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
+    pub fn expression_tree(&self, formula: &str, trees: &mut SqlTrees) -> Option<SqlNodeId> {
         self.expression_tree_at(self.definition, formula, trees)
     }
 
@@ -53,7 +53,7 @@ impl CandidateCheck<'_, '_> {
         &self,
         definition: &DefinitionWithPosition,
         formula: &str,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Option<SqlNodeId> {
         let remaining = self.remaining_learned_bytes.get().checked_sub(MIN_COUNTED_BYTES)?;
         self.remaining_learned_bytes.set(remaining);
@@ -61,7 +61,7 @@ impl CandidateCheck<'_, '_> {
         let more = sql.len().saturating_sub(MIN_COUNTED_BYTES);
         self.remaining_learned_bytes.set(remaining.saturating_sub(more));
         let file = SqlFile::read(&sql, self.edited_file.dialect);
-        self.spec_position
+        self.editable_spec
             .definition_expression(&file, self.cte, self.step_index, &definition.name, trees)
             .ok()
     }
@@ -73,7 +73,7 @@ impl CandidateCheck<'_, '_> {
         &self,
         definition: &DefinitionWithPosition,
         formula: &str,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Option<SqlNodeId> {
         self.expression_tree_at(definition, formula, trees).or_else(|| {
             let aggregate = self.expression_tree_at(definition, &format!("MAX({formula})"), trees)?;
@@ -85,7 +85,10 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Converts a formula to a probe argument that stands for any expression.
-    pub fn argument_from_formula(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
-        Some(Arg::Named(formula.to_owned(), self.expression_tree(formula, trees)?))
+    pub fn argument_from_formula(&self, formula: &str, trees: &mut SqlTrees) -> Option<ProbeArg> {
+        Some(ProbeArg::Named(
+            formula.to_owned(),
+            self.expression_tree(formula, trees)?,
+        ))
     }
 }

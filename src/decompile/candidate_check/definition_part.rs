@@ -5,15 +5,15 @@ use formulac_syntax::text::split_words;
 use rustc_hash::FxHashSet;
 
 use super::CandidateCheck;
-use crate::columns::KEYWORDS;
+use crate::columns::EXPRESSION_KEYWORDS;
 use crate::expression_text::{ExpressionShape, ExpressionText};
 use crate::file::SqlFile;
 use crate::model::outline::DefinitionWithPosition;
 use crate::patterns::{Binding, build_pattern};
-use crate::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
+use crate::probes::{DECIMAL_NUMBERS, NUMBERS, PLACEHOLDER_TEXTS, ProbeArg, ProbeFormula};
 use crate::refusals::is_conversion;
 use crate::search::FormulaSearch;
-use crate::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Maximum number of unrelated definitions whose columns are searched for a definition that has no column of its own.
 const MAX_UNRELATED_DEFINITIONS: usize = 8;
@@ -33,11 +33,11 @@ impl<'a> CandidateCheck<'a, '_> {
         &self,
         file: &SqlFile<'_>,
         sql_part: DefinitionSqlPart<'_>,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
         match sql_part {
             DefinitionSqlPart::Column(name) => {
-                self.spec_position
+                self.editable_spec
                     .definition_expression(file, self.cte, self.step_index, name, trees)
             }
             DefinitionSqlPart::Clause(cte, clause) => self.column_resolver(file).resolve_clause(cte, clause, trees),
@@ -46,10 +46,10 @@ impl<'a> CandidateCheck<'a, '_> {
 
     /// Returns the value that a contract converts to the type of the definition's column. The conversion is not part of
     /// the formula. Returns the expression itself if no contract converts it.
-    pub fn value_in_contract(&self, trees: &Trees, expression: SqlNodeId) -> SqlNodeId {
+    pub fn without_contract_cast(&self, trees: &SqlTrees, expression: SqlNodeId) -> SqlNodeId {
         // Only the columns of the last select are converted.
         let is_converted =
-            self.cte.is_none() && !self.is_exact && self.spec_position.outline.enforces_contract(self.compiler);
+            self.cte.is_none() && !self.is_exact && self.editable_spec.outline.enforces_contract(self.compiler);
         match (trees.label(expression), trees.children(expression)) {
             (SqlLabel::Call, [_, conversion]) if is_converted && is_conversion(trees, *conversion) => {
                 trees.children(*conversion).first().copied().unwrap_or(expression)
@@ -61,7 +61,10 @@ impl<'a> CandidateCheck<'a, '_> {
     /// Finds the expression of a definition that has no column of its own. Searches the columns of other definitions
     /// and the clauses that use the definition. For each column or clause that was found, returns its position, its
     /// whole expression and the definition's subexpression.
-    pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
+    pub fn find_enclosing_expressions(
+        &self,
+        trees: &mut SqlTrees,
+    ) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.step() else {
             return Vec::new();
         };
@@ -93,7 +96,7 @@ impl<'a> CandidateCheck<'a, '_> {
     fn find_definition_part(
         &self,
         sql_part: DefinitionSqlPart<'a>,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Option<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
         let whole = self.expression_in_file(self.edited_file, sql_part, trees).ok()?;
         let columns: Vec<SqlNodeId> = expression_columns(trees, whole)
@@ -103,7 +106,7 @@ impl<'a> CandidateCheck<'a, '_> {
             .collect();
         let names: Vec<ExpressionText> = columns
             .iter()
-            .flat_map(|column| FormulaSearch::new(&[], trees).candidates(*column))
+            .flat_map(|column| FormulaSearch::new(&[], trees).candidate_formulas(*column))
             .collect();
         let column_markers = names.iter().flat_map(|ExpressionText { text, .. }| {
             [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]
@@ -111,8 +114,8 @@ impl<'a> CandidateCheck<'a, '_> {
         let literals = [
             format!("{} = {}", NUMBERS[0], NUMBERS[1]),
             NUMBERS[0].to_owned(),
-            POINTS[0].to_owned(),
-            format!("\"{}\"", TEXTS[0]),
+            DECIMAL_NUMBERS[0].to_owned(),
+            format!("\"{}\"", PLACEHOLDER_TEXTS[0]),
         ];
         for marker in column_markers.chain(literals) {
             let Some(sql) = self.compile_formula(&marker) else {
@@ -133,7 +136,7 @@ impl<'a> CandidateCheck<'a, '_> {
             };
             let probe = ProbeFormula {
                 shape: ExpressionShape::named(""),
-                args: vec![Arg::Named(marker, tree)],
+                args: vec![ProbeArg::Named(marker, tree)],
             };
             let bound =
                 build_pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.match_node(trees, whole));
@@ -146,7 +149,7 @@ impl<'a> CandidateCheck<'a, '_> {
 }
 
 /// Returns the columns in an expression, spelled as in formulas.
-pub(crate) fn expression_columns(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
+pub(crate) fn expression_columns(trees: &SqlTrees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
     let parts = trees.descendants(expression);
     // Skip names of relations and functions, because they are not columns.
     let mut values = FxHashSet::default();
@@ -160,7 +163,9 @@ pub(crate) fn expression_columns(trees: &Trees, expression: SqlNodeId) -> Vec<(S
         });
     }
     let column = |part: SqlNodeId| {
-        let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
+        let (relation, name) = trees
+            .column(part)
+            .filter(|(_, name)| !EXPRESSION_KEYWORDS.contains(name))?;
         Some((
             part,
             match relation {

@@ -11,14 +11,14 @@ use std::collections::HashSet;
 use super::alternatives::ValueType;
 use super::columns::ColumnResolver;
 use super::edits::{ColumnEdit, Edits};
-use super::equivalent_files::are_equivalent;
+use super::equivalent_files::are_equivalent_files;
 use super::expression_text::{ExpressionText, RangeUse};
 use super::file::SqlFile;
 use super::formula_names::has_division_by_zero;
 use super::joint_search::{CandidateFile, SharedCandidates};
 use super::ranges;
-use super::spec_edit::SpecPosition;
-use super::tree::{SqlNodeId, Trees};
+use super::spec_edit::EditableSpec;
+use super::tree::{SqlNodeId, SqlTrees};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::model::outline::{DefinitionWithPosition, SheetOutline, StepOutline};
@@ -26,7 +26,7 @@ use crate::model::outline::{DefinitionWithPosition, SheetOutline, StepOutline};
 pub(super) use definition_part::{DefinitionSqlPart, expression_columns};
 
 /// Maximum number of formulas to compile before the search stops.
-const MAX_COMPILED: usize = 150;
+const MAX_COMPILED_FORMULAS: usize = 150;
 /// Maximum number of further formulas to compile after a formula has been proven, in search of a formula that
 /// reproduces the edited SQL exactly.
 const MAX_FURTHER_COMPILED: usize = 12;
@@ -41,7 +41,7 @@ const NEW_FUNCTION_COST: u32 = 3;
 /// Checks candidate formulas for a definition in a file.
 pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
-    pub spec_position: &'a SpecPosition<'s>,
+    pub editable_spec: &'a EditableSpec<'s>,
     pub definition: &'a DefinitionWithPosition,
     pub step_index: usize,
     pub path: Option<&'a str>,
@@ -61,7 +61,7 @@ pub(super) struct CandidateCheck<'a, 's> {
     /// Formulas that were compiled but could not be proven.
     rejected_formulas: RefCell<HashSet<String>>,
     /// Windows that ranges compile to, learned once and then reused.
-    pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
+    pub windows: OnceCell<Vec<ranges::WindowRanges>>,
     /// CTE in which the edited file computes the definition.
     cte_of_definition: OnceCell<Option<String>>,
     /// Candidates that are compiled together with candidates of other definitions. `None` if each candidate is compiled
@@ -72,14 +72,14 @@ pub(super) struct CandidateCheck<'a, 's> {
 impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn new(
         compiler: &'a Compiler,
-        position: &'a SpecPosition<'s>,
+        position: &'a EditableSpec<'s>,
         (definition_index, definition): (usize, &'a DefinitionWithPosition),
         path: Option<&'a str>,
         (generated_file, edited_file, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
         Self {
             compiler,
-            spec_position: position,
+            editable_spec: position,
             definition,
             step_index: definition_index,
             path,
@@ -100,12 +100,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns a new check for the same definition, with its own limits and without the formulas that were already
     /// tried.
-    pub fn restart(&self) -> Self {
+    pub fn with_fresh_limits(&self) -> Self {
         let definition = (self.step_index, self.definition);
         let files = (self.generated_file, self.edited_file, self.edits);
         Self {
             shared: self.shared,
-            ..Self::new(self.compiler, self.spec_position, definition, self.path, files)
+            ..Self::new(self.compiler, self.editable_spec, definition, self.path, files)
         }
     }
 
@@ -118,9 +118,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Requests candidates to compile together with the candidate for which the search waits. If `are_needed` is
     /// `false`, the search needs these candidates only if the awaited candidate is wrong.
-    pub fn want_next(&self, forms: &[ExpressionText], are_needed: bool) {
+    pub fn request_candidates(&self, forms: &[ExpressionText], are_needed: bool) {
         if let Some(shared) = self.shared {
-            shared.want_next(forms.iter().map(|form| form.text.as_str()), are_needed);
+            shared.request_candidates(forms.iter().map(|form| form.text.as_str()), are_needed);
         }
     }
 
@@ -131,7 +131,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns a proven formula: a formula that compiles to the expected expression in the part of the file that
     /// contains the definition's SQL.
-    pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
+    pub fn first_matching_formula(
+        &self,
+        mut forms: Vec<ExpressionText>,
+        trees: &SqlTrees,
+        expected: SqlNodeId,
+    ) -> Option<String> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
         let mut tried = self.rejected_formulas.borrow_mut();
@@ -139,14 +144,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let least_count = self.edits_of_other_definitions().unwrap_or_default();
         // If several formulas are proven, keep the formula that leaves the fewest other differences in the file.
         let mut best: Option<(usize, String)> = None;
-        let mut more = MAX_COMPILED.saturating_sub(tried.len());
+        let mut more = MAX_COMPILED_FORMULAS.saturating_sub(tried.len());
         let mut forms = forms.into_iter();
         while let Some(form) = forms.next() {
             let Some(left) = more.checked_sub(1) else { break };
             more = left;
             let count = self.count_differences(&form.text, &mut trees, expected);
             if self.is_waiting() {
-                self.want_next(forms.as_slice(), false);
+                self.request_candidates(forms.as_slice(), false);
                 return Some(form.text);
             }
             match count {
@@ -169,13 +174,13 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         best.map(|(_, text)| text)
     }
 
-    /// Returns whether a candidate leaves no differences of its own, which means that [`Self::first_proven`] would
+    /// Returns whether a candidate leaves no differences of its own, which means that [`Self::first_matching_formula`] would
     /// return it.
-    pub fn is_proven(&self, formula: &str) -> bool {
-        let (name, mut trees) = (&self.definition.name, Trees::default());
+    pub fn leaves_no_differences(&self, formula: &str) -> bool {
+        let (name, mut trees) = (&self.definition.name, SqlTrees::default());
         let step = self.step_index;
         let expected = self
-            .spec_position
+            .editable_spec
             .definition_expression(self.edited_file, self.cte, step, name, &mut trees);
         let count = expected
             .ok()
@@ -185,14 +190,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns a formula that makes the spec equivalent to the edited file: both return the same columns of the same
     /// rows, even if the columns are computed in other selects.
-    pub fn first_equivalent(&self, mut forms: Vec<ExpressionText>, trees: &Trees) -> Option<String> {
+    pub fn first_equivalent_formula(&self, mut forms: Vec<ExpressionText>, trees: &SqlTrees) -> Option<String> {
         self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
         let mut is_equivalent = |form: &ExpressionText| {
-            let spec = self.spec_position.replace_formula(self.definition, &form.text).ok();
+            let spec = self.editable_spec.replace_formula(self.definition, &form.text).ok();
             let sql = spec.and_then(|spec| self.compile_spec_sql(&spec));
             sql.is_some_and(|sql| {
-                are_equivalent(
+                are_equivalent_files(
                     &SqlFile::read(&sql, self.edited_file.dialect),
                     self.edited_file,
                     &mut trees,
@@ -205,12 +210,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns the step that contains the definition.
     fn step(&self) -> Option<&'a StepOutline> {
-        self.spec_position.outline.steps.get(self.step_index)
+        self.editable_spec.outline.steps.get(self.step_index)
     }
 
     /// Returns a resolver for the columns of a file, with the names that the definition's step uses.
     fn column_resolver<'f, 't>(&self, file: &'f SqlFile<'t>) -> ColumnResolver<'f, 't> {
-        self.spec_position
+        self.editable_spec
             .column_resolver(file, self.step_index, &self.definition.name)
     }
 
@@ -234,9 +239,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     fn cte_of_definition(&self) -> Option<&str> {
         let find = || {
             let columns = self.column_resolver(self.edited_file);
-            let position = self.spec_position;
+            let position = self.editable_spec;
             position
-                .find_site(&columns, self.edited_file, self.cte, &self.definition.name)?
+                .find_column_expression(&columns, self.edited_file, self.cte, &self.definition.name)?
                 .cte
         };
         self.cte_of_definition.get_or_init(find).as_deref()
@@ -275,17 +280,22 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Counts the differences between the SQL of a formula and the edited file, provided that all differences come from
     /// other edits. `None` if the formula does not produce the expected expression or if any other difference remains.
-    fn count_differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
-        let count = |candidate: &CandidateFile<'_>| self.count_remaining(candidate, trees, expected);
+    fn count_differences(&self, formula: &str, trees: &mut SqlTrees, expected: SqlNodeId) -> Option<usize> {
+        let count = |candidate: &CandidateFile<'_>| self.count_remaining_differences(candidate, trees, expected);
         if let Some(shared) = self.shared_candidates() {
             return shared.differences(formula, count);
         }
-        let sql = self.compile_spec_sql(&self.spec_position.replace_formula(self.definition, formula).ok()?)?;
+        let sql = self.compile_spec_sql(&self.editable_spec.replace_formula(self.definition, formula).ok()?)?;
         let mut count = count;
         count(&CandidateFile::new(SqlFile::read(&sql, self.edited_file.dialect)))
     }
 
-    fn count_remaining(&self, candidate: &CandidateFile<'_>, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
+    fn count_remaining_differences(
+        &self,
+        candidate: &CandidateFile<'_>,
+        trees: &mut SqlTrees,
+        expected: SqlNodeId,
+    ) -> Option<usize> {
         if self.expression_in_file(&candidate.file, self.definition_part, trees) != Ok(expected) {
             return None;
         }
@@ -298,9 +308,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             return None;
         }
         // The edits to other definitions with candidates remain, because this formula does not change their columns.
-        let is_of_other = |item: &&ColumnEdit| candidate.is_of_other(item, &self.definition.name);
-        let of_others = self.edits.items.iter().filter(is_of_other).count();
-        let own: Vec<&ColumnEdit> = edits.items.iter().filter(|item| !is_of_other(item)).collect();
+        let belongs_to_other_definition =
+            |item: &&ColumnEdit| candidate.belongs_to_other_definition(item, &self.definition.name);
+        let of_others = self.edits.items.iter().filter(belongs_to_other_definition).count();
+        let own: Vec<&ColumnEdit> = edits
+            .items
+            .iter()
+            .filter(|item| !belongs_to_other_definition(item))
+            .collect();
         let count = own.len() + of_others + edits.other_edits.len();
         let fewer = count < self.edits.items.len() + self.edits.other_edits.len();
         let is_proven = (fewer || self.edits.is_empty())

@@ -11,7 +11,7 @@ use crate::expression_text::ExpressionText;
 use crate::file::{FilePartPosition, SqlFile, is_same_name};
 use crate::formula::NotAFormula;
 use crate::refusals;
-use crate::tree::{SqlNodeId, Trees};
+use crate::tree::{SqlNodeId, SqlTrees};
 
 /// Maximum number of formulas to compile in order to explain why an edit cannot be expressed as a formula.
 const MAX_NEAREST_COMPILED: usize = 3;
@@ -19,22 +19,24 @@ const MAX_NEAREST_COMPILED: usize = 3;
 impl CandidateCheck<'_, '_> {
     /// Returns the reason why even the best of these formulas does not produce the edited expression: the SQL of the
     /// formula, or its error. `None` if no formula is similar.
-    pub fn nearest_formula(
+    pub fn explain_nearest_formula(
         &self,
         mut forms: Vec<ExpressionText>,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
         edited: SqlNodeId,
     ) -> Option<NotAFormula> {
         self.sort_by_similarity(&mut forms);
         let parts = trees.descendants(edited);
         let mut error = None;
         for form in forms.into_iter().take(MAX_NEAREST_COMPILED) {
-            let spec = self.spec_position.with_formula_unchecked(self.definition, &form.text)?;
-            let compiled = self.spec_position.compile(self.compiler, &spec, self.path);
+            let spec = self.editable_spec.with_formula_unchecked(self.definition, &form.text)?;
+            let compiled = self.editable_spec.compile(self.compiler, &spec, self.path);
             let Some(sql) = compiled.model_sql() else {
                 let diagnostic = compiled.diagnostics().iter().find(|diagnostic| diagnostic.is_error());
                 error =
-                    error.or(diagnostic.map(|diagnostic| refusals::invalid_formula(&form.text, diagnostic.message())));
+                    error
+                        .or(diagnostic
+                            .map(|diagnostic| refusals::refuse_invalid_formula(&form.text, diagnostic.message())));
                 continue;
             };
             let file = SqlFile::read(sql, self.edited_file.dialect);
@@ -43,26 +45,30 @@ impl CandidateCheck<'_, '_> {
                 let [value, edited_value] =
                     [&file, self.edited_file].map(|file| value_in_added_periods(file, &item.position));
                 if value != edited_value {
-                    return Some(refusals::added_periods(&form.text, &value, &edited_value));
+                    return Some(refusals::refuse_added_periods(&form.text, &value, &edited_value));
                 }
             }
             let columns = self.column_resolver(&file);
-            let Some(site) = self
-                .spec_position
-                .find_site(&columns, &file, self.cte, &self.definition.name)
+            let Some(site) =
+                self.editable_spec
+                    .find_column_expression(&columns, &file, self.cte, &self.definition.name)
             else {
-                return Some(refusals::not_aggregated(&form.text));
+                return Some(refusals::refuse_unaggregated_formula(&form.text));
             };
             let generated = self.expression_in_file(&file, self.definition_part, trees).ok();
             if generated == Some(edited)
                 && let Some(reader) = self.unnamed_reader()
             {
-                return Some(refusals::unnamed_reader(&form.text, &self.definition.name, reader));
+                return Some(refusals::refuse_unnamed_reader(
+                    &form.text,
+                    &self.definition.name,
+                    reader,
+                ));
             }
             if !edits.items.iter().any(|item| self.is_own_column(item))
-                && let Some((part, sql)) = self.first_other_difference(&edits)
+                && let Some((part, sql)) = self.first_unintended_difference(&edits)
             {
-                return Some(refusals::formula_changes_other_part(&form.text, &part, sql.as_deref()));
+                return Some(refusals::refuse_changed_part(&form.text, &part, sql.as_deref()));
             }
             // A formula that lacks the outer part of the edit, such as a conversion, does not count as similar.
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
@@ -71,14 +77,14 @@ impl CandidateCheck<'_, '_> {
             if generated == Some(edited)
                 && let Some(cte) = &site.cte
             {
-                return Some(refusals::formula_in_other_cte(&form.text, cte));
+                return Some(refusals::refuse_other_cte(&form.text, cte));
             }
             let sql = one_line(file.text(&site.tokens));
-            return Some(refusals::nearest_formula(&form.text, &sql));
+            return Some(refusals::refuse_nearest_formula(&form.text, &sql));
         }
-        let listed = refusals::listed_part(trees, edited).filter(|_| error.is_some());
+        let listed = refusals::part_with_advice(trees, edited).filter(|_| error.is_some());
         listed
-            .map(|listed| refusals::no_formula_for(trees, edited, listed))
+            .map(|listed| refusals::refuse_unknown_sql(trees, edited, listed))
             .or(error)
     }
 
@@ -110,7 +116,7 @@ impl CandidateCheck<'_, '_> {
 
     /// Returns the first difference that is not one of the user's edits: a description of the part, and its generated
     /// SQL. The SQL is `None` if the difference concerns the whole file.
-    fn first_other_difference(&self, edits: &Edits) -> Option<(String, Option<String>)> {
+    fn first_unintended_difference(&self, edits: &Edits) -> Option<(String, Option<String>)> {
         let mut columns = edits.items.iter().filter(|item| !self.edits.items.contains(item));
         let column = columns
             .next()

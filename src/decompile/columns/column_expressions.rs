@@ -18,14 +18,14 @@ pub struct ColumnExpression {
 impl ColumnResolver<'_, '_> {
     /// Finds the expression that computes a column of a CTE. If the CTE only passes the column on, the expression is in
     /// an earlier CTE.
-    pub fn find_site(&self, cte: Option<&str>, column: &str) -> Option<ColumnExpression> {
+    pub fn find_column_expression(&self, cte: Option<&str>, column: &str) -> Option<ColumnExpression> {
         let mut site = ColumnExpression {
             cte: cte.map(str::to_owned),
             tokens: self.file.column(cte, column)?,
         };
         for _ in 0..MAX_CTE_CHAIN {
             let input_site = self.follow_column_reference(&site, column);
-            let Some(source_site) = input_site.or_else(|| self.site_before_fill(&site, column)) else {
+            let Some(source_site) = input_site.or_else(|| self.expression_before_fill(&site, column)) else {
                 return Some(site);
             };
             site = source_site;
@@ -36,7 +36,7 @@ impl ColumnResolver<'_, '_> {
     /// For a step with `fill`, returns the expression of a column before rows are added. After the `union` with the
     /// added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the expression has a different
     /// form.
-    pub(super) fn site_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
+    pub(super) fn expression_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
         let tokens = self.file.tokens.get(site.tokens.clone()).filter(|_| self.is_filled)?;
         let keys: Vec<_> = tokens
             .iter()
@@ -50,7 +50,7 @@ impl ColumnResolver<'_, '_> {
         };
         let [_, _, name, _] = tokens else { return None };
         let name = super::super::file::token_name(*name, self.file).filter(|name| is_same_name(name, column))?;
-        let [source] = self.relations_read(site.cte.as_deref()) else {
+        let [source] = self.relations_of_select(site.cte.as_deref()) else {
             return None;
         };
         let union = source.relation.as_str();
@@ -97,7 +97,7 @@ impl ColumnResolver<'_, '_> {
                 .is_some_and(|reads| !reads.is_empty())
     }
 
-    pub(super) fn relations_read(&self, cte: Option<&str>) -> &[FromClauseRelation] {
+    pub(super) fn relations_of_select(&self, cte: Option<&str>) -> &[FromClauseRelation] {
         self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
     }
 
@@ -110,7 +110,7 @@ impl ColumnResolver<'_, '_> {
         name: &str,
     ) -> Option<(usize, ColumnExpression)> {
         let mut seen = FxHashSet::default();
-        for (source_index, from_relation) in self.relations_read(cte).iter().enumerate() {
+        for (source_index, from_relation) in self.relations_of_select(cte).iter().enumerate() {
             if qualifier.is_some_and(|q| !is_same_name(q, &from_relation.alias))
                 || !self.is_resolvable_cte(&from_relation.relation, cte)
             {
@@ -135,7 +135,7 @@ impl ColumnResolver<'_, '_> {
                         alias.as_ref().is_none_or(|alias| is_same_name(alias, &source.alias))
                     };
                     let inputs = self
-                        .relations_read(Some(relation))
+                        .relations_of_select(Some(relation))
                         .iter()
                         .filter(is_it)
                         .map(|source| source.relation.as_str());
@@ -153,7 +153,7 @@ impl ColumnResolver<'_, '_> {
     pub fn base_relation_of(&self, cte: Option<&str>) -> String {
         let mut cte = cte.map(str::to_owned);
         for _ in 0..MAX_CTE_CHAIN {
-            let Some(source) = self.relations_read(cte.as_deref()).first() else {
+            let Some(source) = self.relations_of_select(cte.as_deref()).first() else {
                 break;
             };
             if !self.is_resolvable_cte(&source.relation, cte.as_deref()) {

@@ -1,11 +1,11 @@
 //! Rewrites join conditions so that the column of the joined relation is on the left of each comparison.
 
 use super::super::file::is_same_name;
-use super::super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Rewrites a join condition so that each comparison with a column of the joined relation has that column on the left,
 /// without changing its meaning.
-pub(super) fn put_joined_column_first(condition: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
+pub(super) fn put_joined_column_first(condition: SqlNodeId, joined: &str, trees: &mut SqlTrees) -> SqlNodeId {
     let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();
     let mut rest = condition;
@@ -14,13 +14,13 @@ pub(super) fn put_joined_column_first(condition: SqlNodeId, joined: &str, trees:
         rest = *before;
     }
     last_first.push(rest);
-    let is_joined = |trees: &Trees, id: SqlNodeId| {
+    let is_joined = |trees: &SqlTrees, id: SqlNodeId| {
         trees
             .column(id)
             .and_then(|(relation, _)| relation)
             .is_some_and(|relation| is_same_name(relation, joined))
     };
-    let turned = |trees: &mut Trees, part: SqlNodeId| {
+    let turned = |trees: &mut SqlTrees, part: SqlNodeId| {
         let (SqlLabel::Op(op), [left, right]) = (trees.label(part), trees.children(part)) else {
             return part;
         };

@@ -17,10 +17,10 @@ use join_condition::put_joined_column_first;
 use super::file::{FilePartKind, SqlFile, is_same_name};
 use super::from_clause::{FromClauseRelation, from_clause_relations};
 use super::parse::{parse, parse_list};
-use super::tree::{SqlLabel, SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Words in expressions that are keywords, not column names.
-pub(super) const KEYWORDS: [&str; 44] = [
+pub(super) const EXPRESSION_KEYWORDS: [&str; 44] = [
     "current_date",
     "current_time",
     "current_timestamp",
@@ -191,7 +191,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         for _ in 0..MAX_CTE_CHAIN {
             own_rows.extend(next.clone());
             next = self
-                .relations_read(next.as_deref())
+                .relations_of_select(next.as_deref())
                 .first()
                 .map(|source| source.relation.clone());
             if next.as_ref().is_none_or(|next| own_rows.contains(next)) {
@@ -203,7 +203,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     }
 
     /// Returns the expression of a column, with its names resolved.
-    pub fn resolve_expression(&mut self, site: &ColumnExpression, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    pub fn resolve_expression(&mut self, site: &ColumnExpression, trees: &mut SqlTrees) -> Result<SqlNodeId, String> {
         self.base_relation = self.base_relation_of(site.cte.as_deref());
         let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
         self.inline_columns(
@@ -218,7 +218,12 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     }
 
     /// Returns the expression of a clause, rewritten to contain only names that formulas may use.
-    pub fn resolve_clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    pub fn resolve_clause(
+        &mut self,
+        cte: Option<&str>,
+        clause: &str,
+        trees: &mut SqlTrees,
+    ) -> Result<SqlNodeId, String> {
         let tokens = self
             .file
             .clause(cte, clause)
@@ -237,7 +242,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         &mut self,
         cte: Option<&str>,
         tokens: Range<usize>,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
         self.visited.push(tokens.clone());
         let tokens = self.file.tokens.get(tokens).unwrap_or_default();
@@ -250,27 +255,32 @@ impl<'f, 's> ColumnResolver<'f, 's> {
 
     fn inline_columns(
         &mut self,
-        look: ResolutionContext<'_>,
+        context: ResolutionContext<'_>,
         id: SqlNodeId,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
-        if trees.height(id) + look.depth > MAX_RESOLUTION_DEPTH {
-            return Err(too_deep());
+        if trees.height(id) + context.depth > MAX_RESOLUTION_DEPTH {
+            return Err(depth_error());
         }
-        let key = (look.cte.map(str::to_owned), id, look.row_relationship);
+        let key = (context.cte.map(str::to_owned), id, context.row_relationship);
         if let Some(resolved_id) = self.resolved_columns.get(&key) {
             return Ok(*resolved_id);
         }
         let resolved_id = if trees.column(id).is_some() {
-            self.resolve_column(look, id, trees)?
+            self.resolve_column(context, id, trees)?
         } else {
-            self.inline(look, id, trees)?
+            self.inline(context, id, trees)?
         };
         self.resolved_columns.insert(key, resolved_id);
         Ok(resolved_id)
     }
 
-    fn inline(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn inline(
+        &mut self,
+        context: ResolutionContext<'_>,
+        id: SqlNodeId,
+        trees: &mut SqlTrees,
+    ) -> Result<SqlNodeId, String> {
         let is_call = *trees.label(id) == SqlLabel::Call;
         let kids = trees.children(id).to_vec();
         if kids.is_empty() {
@@ -283,7 +293,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             new.push(if is_name {
                 *kid
             } else {
-                self.inline_columns(look.with_more_depth(), *kid, trees)?
+                self.inline_columns(context.with_more_depth(), *kid, trees)?
             });
         }
         let label = trees.label(id).clone();
@@ -292,15 +302,15 @@ impl<'f, 's> ColumnResolver<'f, 's> {
 
     fn resolve_column(
         &mut self,
-        look: ResolutionContext<'_>,
+        context: ResolutionContext<'_>,
         id: SqlNodeId,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
         let ResolutionContext {
             cte,
             row_relationship: within,
             depth,
-        } = look;
+        } = context;
         let Some((relation, name)) = trees.column(id) else {
             return Ok(id);
         };
@@ -311,8 +321,8 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 .filter(|_| within == RowRelationship::Step)
                 .and_then(|alias| self.lookup_join(cte, alias));
             return Ok(match looked_up {
-                Some(join_index) => self.looked_up_value(look, join_index, id, trees).unwrap_or(id),
-                None => self.leaf_expression(look, id, relation, trees),
+                Some(join_index) => self.looked_up_value(context, join_index, id, trees).unwrap_or(id),
+                None => self.leaf_expression(context, id, relation, trees),
             });
         };
         let is_known = !is_same_name(&name, &self.definition_name)
@@ -326,7 +336,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         if is_joined {
             let known_name = is_known.then_some(name.as_str());
             return Ok(self
-                .joined_value(look.with_more_depth(), source_index, &site, known_name, trees)
+                .joined_value(context.with_more_depth(), source_index, &site, known_name, trees)
                 .unwrap_or(id));
         }
         let is_of_step =
@@ -335,7 +345,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             // The columns of the select's own rows do not need a relation name.
             return Ok(trees.without_relation(id));
         }
-        let site = self.site_before_fill(&site, &name).unwrap_or(site);
+        let site = self.expression_before_fill(&site, &name).unwrap_or(site);
         let inner = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
         let within = if within == RowRelationship::Step {
             RowRelationship::Step
@@ -377,7 +387,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                     }
                 }
         };
-        self.relations_read(cte)
+        self.relations_of_select(cte)
             .iter()
             .position(is_it)
             .filter(|join_index| *join_index > 0)
@@ -386,18 +396,18 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     /// Returns the expression for a column that is looked up in the step's relation or in a tab.
     fn looked_up_value(
         &mut self,
-        look: ResolutionContext<'_>,
+        context: ResolutionContext<'_>,
         join_index: usize,
         id: SqlNodeId,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
-        let condition = self.join_condition(look, join_index, trees)?;
-        let Some(source) = self.relations_read(look.cte).get(join_index) else {
+        let condition = self.join_condition(context, join_index, trees)?;
+        let Some(source) = self.relations_of_select(context.cte).get(join_index) else {
             return Ok(id);
         };
         let (relation, join_kind) = (source.relation.clone(), source.join_type.clone());
-        let rows = match self.is_resolvable_cte(&relation, look.cte) {
-            true => self.row_operations(&relation, look.depth + 1, trees)?,
+        let rows = match self.is_resolvable_cte(&relation, context.cte) {
+            true => self.row_set_operations(&relation, context.depth + 1, trees)?,
             false => trees.add_leaf(SqlLabel::Rows),
         };
         let name = trees.without_relation(id);
@@ -424,9 +434,9 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         }: ResolutionContext<'_>,
         id: SqlNodeId,
         relation: Option<&str>,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> SqlNodeId {
-        let reads = self.relations_read(cte);
+        let reads = self.relations_of_select(cte);
         let at = relation.map_or(Some(0), |alias| {
             reads.iter().position(|source| is_same_name(alias, &source.alias))
         });
@@ -452,7 +462,8 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             false => from_relation.relation.clone(),
         };
         let name = trees.without_relation(id);
-        let is_keyword = matches!(trees.label(id), SqlLabel::Word(word) if KEYWORDS.contains(&word.as_str()));
+        let is_keyword =
+            matches!(trees.label(id), SqlLabel::Word(word) if EXPRESSION_KEYWORDS.contains(&word.as_str()));
         if base == self.base_relation || is_keyword {
             return name;
         }
@@ -464,13 +475,13 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     /// that name.
     fn joined_value(
         &mut self,
-        look: ResolutionContext<'_>,
+        context: ResolutionContext<'_>,
         join_index: usize,
         site: &ColumnExpression,
         known_name: Option<&str>,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
-        let Some(source) = self.relations_read(look.cte).get(join_index) else {
+        let Some(source) = self.relations_of_select(context.cte).get(join_index) else {
             return Err("the file has no join at this position".to_owned());
         };
         let (relation, join_kind) = (source.relation.clone(), source.join_type.clone());
@@ -481,44 +492,44 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                 let inside = ResolutionContext {
                     cte: site.cte.as_deref(),
                     row_relationship: RowRelationship::Joined,
-                    depth: look.depth + 1,
+                    depth: context.depth + 1,
                 };
                 self.inline_columns(inside, value, trees)?
             }
         };
-        let condition = self.join_condition(look, join_index, trees)?;
-        let rows = self.row_operations(&relation, look.depth + 1, trees)?;
+        let condition = self.join_condition(context, join_index, trees)?;
+        let rows = self.row_set_operations(&relation, context.depth + 1, trees)?;
         Ok(trees.add(SqlLabel::Joined(join_kind), vec![value, condition, rows]))
     }
 
     /// Returns the condition of a join in a select.
     fn join_condition(
         &mut self,
-        look: ResolutionContext<'_>,
+        context: ResolutionContext<'_>,
         join_index: usize,
-        trees: &mut Trees,
+        trees: &mut SqlTrees,
     ) -> Result<SqlNodeId, String> {
         let (condition_tokens, join) = self
-            .relations_read(look.cte)
+            .relations_of_select(context.cte)
             .get(join_index)
             .map_or((0..0, 0..0), |source| (source.condition.clone(), source.tokens.clone()));
-        match (look.row_relationship, look.cte) {
+        match (context.row_relationship, context.cte) {
             (RowRelationship::Joined, Some(cte)) => self.visited_rows.push((cte.to_owned(), join)),
             _ => self.visited.push(join),
         }
         if condition_tokens.is_empty() {
             return Ok(trees.add_leaf(SqlLabel::Nothing));
         }
-        let condition_id = self.parse_tokens(look.cte, condition_tokens, trees)?;
+        let condition_id = self.parse_tokens(context.cte, condition_tokens, trees)?;
         let alias = self
-            .relations_read(look.cte)
+            .relations_of_select(context.cte)
             .get(join_index)
             .map_or("", |source| source.alias.as_str());
         let condition = put_joined_column_first(condition_id, alias, trees);
         self.inline_columns(
             ResolutionContext {
                 row_relationship: RowRelationship::Condition(join_index),
-                ..look.with_more_depth()
+                ..context.with_more_depth()
             },
             condition,
             trees,
@@ -527,21 +538,21 @@ impl<'f, 's> ColumnResolver<'f, 's> {
 
     /// Returns the operations that determine which rows a helper CTE has: all operations that remove rows or combine
     /// several rows into a single row.
-    fn row_operations(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn row_set_operations(&mut self, relation: &str, depth: u32, trees: &mut SqlTrees) -> Result<SqlNodeId, String> {
         if depth > MAX_RESOLUTION_DEPTH {
-            return Err(too_deep());
+            return Err(depth_error());
         }
         if let Some(cached_node) = self.rows.get(relation) {
             return Ok(*cached_node);
         }
-        let look = ResolutionContext {
+        let context = ResolutionContext {
             cte: Some(relation),
             row_relationship: RowRelationship::Joined,
             depth,
         };
         let mut parts = Vec::new();
-        for source_index in 0..self.relations_read(look.cte).len() {
-            let Some(source) = self.relations_read(look.cte).get(source_index) else {
+        for source_index in 0..self.relations_of_select(context.cte).len() {
+            let Some(source) = self.relations_of_select(context.cte).get(source_index) else {
                 break;
             };
             let (input_name, join_kind) = (source.relation.clone(), source.join_type.clone());
@@ -549,15 +560,15 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             if matches!(join_kind.as_str(), "left join" | "cross join") {
                 continue;
             }
-            let of_below = match self.is_resolvable_cte(&input_name, look.cte) {
-                true => Some(self.row_operations(&input_name, depth + 1, trees)?),
+            let of_below = match self.is_resolvable_cte(&input_name, context.cte) {
+                true => Some(self.row_set_operations(&input_name, depth + 1, trees)?),
                 false => None,
             };
             if source_index == 0 {
                 parts.extend(of_below.map(|rows| trees.children(rows).to_vec()).unwrap_or_default());
                 continue;
             }
-            let condition = self.join_condition(look, source_index, trees)?;
+            let condition = self.join_condition(context, source_index, trees)?;
             let kids = [condition].into_iter().chain(of_below).collect();
             parts.push(trees.add(SqlLabel::Joined(join_kind), kids));
         }
@@ -570,7 +581,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             let tokens = self.file.tokens.get(tokens).unwrap_or_default();
             let mut kids = parse_list(self.file.source, tokens, self.file.dialect, trees)?;
             for kid in &mut kids {
-                *kid = self.inline_columns(look.with_more_depth(), *kid, trees)?;
+                *kid = self.inline_columns(context.with_more_depth(), *kid, trees)?;
             }
             parts.push(trees.add(SqlLabel::Clause(clause), kids));
         }
@@ -580,6 +591,6 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     }
 }
 
-fn too_deep() -> String {
+fn depth_error() -> String {
     format!("the SQL is nested more than {MAX_RESOLUTION_DEPTH} levels deep")
 }

@@ -104,7 +104,7 @@ impl<'s> SqlFile<'s> {
     pub fn has_same_tokens(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
         let mine = self.tokens.get(tokens.clone()).unwrap_or_default();
         let theirs = other.tokens.get(others.clone()).unwrap_or_default();
-        have_same_keys((self.source, mine), (other.source, theirs))
+        are_equivalent_tokens((self.source, mine), (other.source, theirs))
     }
 
     /// Returns the end of the part that consists of these tokens. For a column, the part includes the name after the
@@ -210,7 +210,7 @@ pub fn columns_before(sql: &str, name: &str, dialect: Dialect) -> Vec<String> {
 }
 
 /// Returns whether the tokens of two sources are equivalent.
-pub(super) fn have_same_keys(
+pub(super) fn are_equivalent_tokens(
     (source, tokens): (&str, &[SqlToken]),
     (other_source, others): (&str, &[SqlToken]),
 ) -> bool {

@@ -67,7 +67,7 @@ impl FilePartPosition {
 
     /// Returns the CTE and the name of a column of any select. Names that differ only in case or in quotes are equal.
     #[must_use]
-    pub fn column_without_case(&self) -> Option<(Option<&str>, String)> {
+    pub fn case_insensitive_column(&self) -> Option<(Option<&str>, String)> {
         let name = self.column_of_select()?.trim_matches('"');
         Some((self.cte.as_deref(), name.to_ascii_lowercase()))
     }

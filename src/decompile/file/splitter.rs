@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::part::{FilePart, FilePartKind, FilePartPosition};
 use super::{SqlFile, alias_name, token_name};
-use crate::columns::KEYWORDS;
+use crate::columns::EXPRESSION_KEYWORDS;
 use crate::dbt::tokens::SqlTokenKind;
 use crate::parse::{is_keyword, parse};
-use crate::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::tree::{SqlLabel, SqlNodeId, SqlTrees};
 
 /// Words that begin a clause or another select.
 const CLAUSES: [&str; 13] = [
@@ -266,12 +266,12 @@ impl Splitter<'_, '_> {
         let Some(tokens) = self.file.tokens.get(tokens.clone()) else {
             return false;
         };
-        let mut trees = Trees::default();
+        let mut trees = SqlTrees::default();
         let Ok(row) = parse(self.file.source, tokens, self.file.dialect, &mut trees) else {
             return false;
         };
         let is_name = |part: &SqlNodeId| match trees.label(*part) {
-            SqlLabel::Word(word) => !KEYWORDS.contains(&word.as_str()) && !is_keyword(word),
+            SqlLabel::Word(word) => !EXPRESSION_KEYWORDS.contains(&word.as_str()) && !is_keyword(word),
             label => matches!(label, SqlLabel::Quoted(_)),
         };
         match (trees.label(row), trees.children(row)) {

@@ -10,7 +10,7 @@ use crate::file::{FilePartPosition, SqlFile};
 /// Part of a query that the spec and a user changed in different ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct LayoutClash {
+pub struct MergeConflict {
     /// Description of the part.
     pub description: String,
     /// Line of the part in the file, starting at 1.
@@ -23,7 +23,7 @@ pub struct LayoutClash {
     pub theirs: String,
 }
 
-impl LayoutClash {
+impl MergeConflict {
     /// Creates a clash for the part of the file that starts at `line`, with the text of all three versions.
     pub fn new(description: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl LayoutClash {
 
 /// Returns the parts that the spec and a user changed in different ways. If there are such parts,
 /// [`merge`](super::merge) returns `None`.
-pub fn layout_clashes(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Vec<LayoutClash> {
+pub fn query_merge_conflicts(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Vec<MergeConflict> {
     let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let by_position = |file: &SqlFile<'_>| -> HashMap<FilePartPosition, Range<usize>> {
         file.parts
@@ -71,7 +71,7 @@ pub fn layout_clashes(base: &str, ours: &str, actual: &str, dialect: Dialect) ->
             continue;
         }
         let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
-        clashes.push(LayoutClash::new(describe_file_part(&part.position), line, texts));
+        clashes.push(MergeConflict::new(describe_file_part(&part.position), line, texts));
     }
     clashes
 }

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::select::LayoutItem;
 use crate::file::SqlFile;
-use crate::separated_parts::{ListItem, SeparatedList};
+use crate::separated_list::{ListItem, SeparatedList};
 
 /// Source of an item in a merged list. The numbers are positions of items.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum PickedItem {
+pub(super) enum MergedItem {
     /// The item in the file, unchanged.
     Theirs(usize),
     /// The item that the spec produces, which replaces an item in the file.
@@ -19,7 +19,7 @@ pub(super) enum PickedItem {
     New(usize),
 }
 
-impl PickedItem {
+impl MergedItem {
     pub fn list_item(self, file: &SqlFile<'_>, ours: &[LayoutItem], list: &SeparatedList) -> ListItem {
         let text = |at: usize| {
             ours.get(at)
@@ -55,7 +55,7 @@ pub(super) fn merge_items(
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),
     (file, f): (&SqlFile<'_>, &[LayoutItem]),
     have_parts: bool,
-) -> Option<Vec<PickedItem>> {
+) -> Option<Vec<MergedItem>> {
     fn index_by_key(items: &[LayoutItem]) -> HashMap<&str, usize> {
         items
             .iter()
@@ -71,7 +71,7 @@ pub(super) fn merge_items(
         let as_base = before.is_some_and(|before| base.is_same_part(&before.tokens, file, &item.tokens));
         let Some(now) = in_o.get(item.key.as_str()).copied() else {
             match before {
-                None => picked.push(PickedItem::Theirs(at)),
+                None => picked.push(MergedItem::Theirs(at)),
                 Some(_) if as_base => {}
                 Some(_) => return None,
             }
@@ -80,15 +80,15 @@ pub(super) fn merge_items(
         let new = &o.get(now)?.tokens;
         let is_unchanged = before.is_some_and(|before| base.is_same_part(&before.tokens, ours, new));
         picked.push(if file.is_same_part(&item.tokens, ours, new) || is_unchanged {
-            PickedItem::Theirs(at)
+            MergedItem::Theirs(at)
         } else if let Some(base) = in_b.get(item.key.as_str()).copied().filter(|_| have_parts) {
-            PickedItem::Both {
+            MergedItem::Both {
                 base,
                 ours: now,
                 theirs: at,
             }
         } else if as_base {
-            PickedItem::Ours { ours: now, theirs: at }
+            MergedItem::Ours { ours: now, theirs: at }
         } else {
             return None;
         });
@@ -114,12 +114,12 @@ pub(super) fn merge_items(
         };
         items.iter().filter(common).map(|item| item.key.clone()).collect()
     };
-    let key_of = |one: &PickedItem| one.file_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
+    let key_of = |one: &MergedItem| one.file_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
     // Only the spec changed the order of the items.
     if order(b) == order(f) && order(b) != order(o) {
-        let rank = |one: &PickedItem| key_of(one).and_then(|key| in_o.get(key).copied());
+        let rank = |one: &MergedItem| key_of(one).and_then(|key| in_o.get(key).copied());
         let mut last = 0;
-        let mut ranked: Vec<(usize, PickedItem)> = Vec::new();
+        let mut ranked: Vec<(usize, MergedItem)> = Vec::new();
         for one in picked {
             last = rank(&one).unwrap_or(last);
             ranked.push((last, one));
@@ -132,11 +132,11 @@ pub(super) fn merge_items(
     }
     // A new item is placed after the item that precedes it in the spec.
     let kept_keys: HashSet<String> = picked.iter().filter_map(|one| key_of(one).map(str::to_owned)).collect();
-    let mut new_items_after: HashMap<Option<&str>, Vec<PickedItem>> = HashMap::new();
+    let mut new_items_after: HashMap<Option<&str>, Vec<MergedItem>> = HashMap::new();
     let (mut last, mut new) = (None, new.into_iter().peekable());
     for (at, item) in o.iter().enumerate() {
         if new.next_if_eq(&at).is_some() {
-            new_items_after.entry(last).or_default().push(PickedItem::New(at));
+            new_items_after.entry(last).or_default().push(MergedItem::New(at));
         } else if kept_keys.contains(&item.key) {
             last = Some(item.key.as_str());
         }

@@ -10,14 +10,14 @@ use std::ops::Range;
 
 use super::comments::restore_lost_comments;
 use super::file::{FilePartKind, SqlFile};
-use super::separated_parts::{ListItem, SeparatedList};
+use super::separated_list::{ListItem, SeparatedList};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
-use items::{PickedItem, merge_items};
+use items::{MergedItem, merge_items};
 use select::LayoutItem;
 
-pub use clash::{LayoutClash, layout_clashes};
+pub use clash::{MergeConflict, query_merge_conflicts};
 pub(super) use select::SelectLayout;
 
 /// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
@@ -36,28 +36,28 @@ fn merge_texts(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option
     let merged = if f.is_same_query(&o) && !is_missing_comment(&o, &f) {
         actual.to_owned()
     } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
-        one_sided_text(&LayoutSides {
+        one_sided_text(&ThreeWayTokens {
             b: (&b, all_tokens(&b)),
             o: (&o, all_tokens(&o)),
             f: (&f, all_tokens(&f)),
         })?
         .to_owned()
     } else {
-        let mut out = merge_head(&b, &o, &f)?;
+        let mut out = merge_preamble(&b, &o, &f)?;
         merge_query(&b, &o, &f, &mut out)?;
         out
     };
     let merged = with_header_of(&restore_lost_comments(merged, &f), ours);
-    has_known_parts(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
+    has_only_input_parts(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
 }
 
 /// Restores the file's comments that are missing from a merged text.
-pub fn keep_comments(merged: String, text: &str, dialect: Dialect) -> String {
+pub fn restore_missing_comments(merged: String, text: &str, dialect: Dialect) -> String {
     restore_lost_comments(merged, &SqlFile::read(text, dialect))
 }
 
 /// Returns whether each part of the merged SQL is equal to the part that the spec produces or to the part in the file.
-fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
+fn has_only_input_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
     if f.is_same_query(b) {
         return merged.is_same_query(o);
     }
@@ -81,15 +81,15 @@ fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &S
 }
 
 /// Corresponding tokens in the base, in the spec's SQL and in the file.
-struct LayoutSides<'a, 's> {
+struct ThreeWayTokens<'a, 's> {
     b: (&'a SqlFile<'s>, Range<usize>),
     o: (&'a SqlFile<'s>, Range<usize>),
     f: (&'a SqlFile<'s>, Range<usize>),
 }
 
 /// Returns the file's text if only users changed the part, or the spec's text if only the spec changed it.
-fn one_sided_text<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
-    let LayoutSides { b, o, f } = sides;
+fn one_sided_text<'s>(sides: &ThreeWayTokens<'_, 's>) -> Option<&'s str> {
+    let ThreeWayTokens { b, o, f } = sides;
     if f.0.has_same_tokens(&f.1, o.0, &o.1) || b.0.has_same_tokens(&b.1, o.0, &o.1) {
         Some(f.0.text(&f.1))
     } else {
@@ -98,7 +98,7 @@ fn one_sided_text<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
 }
 
 /// Returns the tokens before the query: configuration and hints.
-pub(super) fn head_tokens(file: &SqlFile<'_>) -> Range<usize> {
+pub(super) fn preamble_tokens(file: &SqlFile<'_>) -> Range<usize> {
     let first = file
         .cte_tokens
         .first()
@@ -106,28 +106,28 @@ pub(super) fn head_tokens(file: &SqlFile<'_>) -> Range<usize> {
     0..first
 }
 
-fn head_text<'s>(file: &SqlFile<'s>) -> &'s str {
-    let end = file.byte_range(&(head_tokens(file).end..file.tokens.len())).start;
+fn preamble_text<'s>(file: &SqlFile<'s>) -> &'s str {
+    let end = file.byte_range(&(preamble_tokens(file).end..file.tokens.len())).start;
     file.source.get(..end).unwrap_or_default()
 }
 
 /// Merges everything before the query. Additions that users made to the configuration are kept, even if the spec
 /// changes the rest of the configuration.
-fn merge_head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
-    let [base, ours, range] = [b, o, f].map(head_tokens);
+fn merge_preamble(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
+    let [base, ours, range] = [b, o, f].map(preamble_tokens);
     let is_edited = !b.has_same_tokens(&base, f, &range);
     if b.has_same_tokens(&base, o, &ours) || f.has_same_tokens(&range, o, &ours) {
         let takes_comment = is_missing_comment(o, f) && !is_missing_comment(b, f);
         return Some(
             if takes_comment && !is_edited {
-                head_text(o)
+                preamble_text(o)
             } else {
-                head_text(f)
+                preamble_text(f)
             }
             .to_owned(),
         );
     }
-    let mut out = head_text(o).to_owned();
+    let mut out = preamble_text(o).to_owned();
     if !is_edited {
         return Some(out);
     }
@@ -145,8 +145,8 @@ fn merge_head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<Strin
 
 /// Returns whether the generated query has a comment above it that the query in the file lacks.
 fn is_missing_comment(generated: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
-    let head = head_text(file);
-    head_text(generated)
+    let head = preamble_text(file);
+    preamble_text(generated)
         .lines()
         .any(|line| line.starts_with("--") && !head.lines().any(|other| other == line))
 }
@@ -154,8 +154,8 @@ fn is_missing_comment(generated: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
 /// Merges the CTEs and the last select.
 fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut String) -> Option<()> {
     if f.ctes.is_empty() != o.ctes.is_empty() {
-        let [b, o, f] = [b, o, f].map(|file| (file, head_tokens(file).end..file.tokens.len()));
-        output.push_str(one_sided_text(&LayoutSides { b, o, f })?);
+        let [b, o, f] = [b, o, f].map(|file| (file, preamble_tokens(file).end..file.tokens.len()));
+        output.push_str(one_sided_text(&ThreeWayTokens { b, o, f })?);
         output.push('\n');
         return Some(());
     }
@@ -169,7 +169,7 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut S
             .collect()
         };
         let (base, ours, layout_items) = (items(b), items(o), items(f));
-        let with = head_tokens(f).end;
+        let with = preamble_tokens(f).end;
         let start = f.byte_range(&(with..with + 1)).end;
         output.push_str(f.text(&(with..with + 1)));
         let ranges: Vec<Range<usize>> = layout_items.iter().map(|item| item.tokens.clone()).collect();
@@ -178,7 +178,7 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut S
         let mut entries = Vec::new();
         for one in picked {
             let mut entry = one.list_item(o, &ours, &list);
-            if let PickedItem::Both {
+            if let MergedItem::Both {
                 base: base_index,
                 ours: our_index,
                 theirs,
@@ -186,7 +186,7 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut S
             {
                 let tokens =
                     |items: &[LayoutItem], at: usize| items.get(at).map(|item| item.tokens.clone()).unwrap_or_default();
-                let sides = LayoutSides {
+                let sides = ThreeWayTokens {
                     b: (b, tokens(&base, base_index)),
                     o: (o, tokens(&ours, our_index)),
                     f: (f, tokens(&layout_items, theirs)),
@@ -198,16 +198,16 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut S
         list.write(output, &entries);
     }
     let [b, o, last] = [b, o, f].map(|file| (file, file.last.clone()));
-    output.push_str(&merge_select(&LayoutSides { b, o, f: last })?);
+    output.push_str(&merge_select(&ThreeWayTokens { b, o, f: last })?);
     output.push_str(f.source.get(f.byte_range(&f.last).end..).unwrap_or_default());
     Some(())
 }
 
 /// Merges a CTE that exists in all three versions.
-fn merge_cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
+fn merge_cte(sides: &ThreeWayTokens<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
-    let LayoutSides { b, o, f } = sides;
-    let inner = LayoutSides {
+    let ThreeWayTokens { b, o, f } = sides;
+    let inner = ThreeWayTokens {
         b: (b.0, inside(b)),
         o: (o.0, inside(o)),
         f: (f.0, inside(f)),
@@ -224,8 +224,8 @@ fn merge_cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
     )
 }
 
-fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
-    let LayoutSides { b, o, f } = sides;
+fn merge_select(sides: &ThreeWayTokens<'_, '_>) -> Option<String> {
+    let ThreeWayTokens { b, o, f } = sides;
     if b.0.has_same_tokens(&b.1, o.0, &o.1) || f.0.has_same_tokens(&f.1, o.0, &o.1) {
         return Some(f.0.text(&f.1).to_owned());
     }
@@ -234,7 +234,7 @@ fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
         return one_sided_text(sides).map(str::to_owned);
     };
     let (base, ours, file) = (sides.b.0, sides.o.0, sides.f.0);
-    let words = LayoutSides {
+    let words = ThreeWayTokens {
         b: (base, b.words),
         o: (ours, o.words),
         f: (file, f.words.clone()),
@@ -267,7 +267,7 @@ fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
                 // A new clause begins on a new line.
                 if !has_commas
                     && entry.lead.is_empty()
-                    && !matches!(one, PickedItem::Theirs(0) | PickedItem::Both { theirs: 0, .. })
+                    && !matches!(one, MergedItem::Theirs(0) | MergedItem::Both { theirs: 0, .. })
                 {
                     entry.lead = whitespace_before_item(ours, one, now);
                 }
@@ -280,9 +280,9 @@ fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
 }
 
 /// Returns the line break and the whitespace before an item that the spec produces.
-fn whitespace_before_item(ours: &SqlFile<'_>, one: &PickedItem, items: &[LayoutItem]) -> String {
+fn whitespace_before_item(ours: &SqlFile<'_>, one: &MergedItem, items: &[LayoutItem]) -> String {
     let at = match one {
-        PickedItem::New(at) | PickedItem::Ours { ours: at, .. } => *at,
+        MergedItem::New(at) | MergedItem::Ours { ours: at, .. } => *at,
         _ => return "\n".to_owned(),
     };
     let start = items.get(at).map_or(0, |item| ours.byte_range(&item.tokens).start);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::ExtractRequest;
-use super::draft::{Candidate, ExistingMetricSet, group_key, group_key_before_filter};
-use super::names::first_with_highest_count;
+use super::draft::{CandidateSpec, ExistingMetricSet, group_key, group_key_before_filter};
+use super::names::first_maximum;
 use super::proposals::ExtractionRun;
 use super::spec_text::SpecEntries;
 use crate::arena::Arena;
@@ -35,7 +35,8 @@ impl<'r> ExtractionRun<'r> {
         let mut group_of_key: HashMap<String, usize> = HashMap::new();
         let entries = || request.specs.iter().zip(before).enumerate();
         for (spec, (text, _)) in entries().filter(|(_, (_, spec))| spec.metric_set().is_some() && !spec.has_errors()) {
-            run.sets.extend(read_set(compiler, &mut trees, (spec, text.text)));
+            run.sets
+                .extend(read_metric_set(compiler, &mut trees, (spec, text.text)));
         }
         for (spec, (text, compiled)) in entries() {
             if !request.may_change.get(spec).copied().unwrap_or_default() {
@@ -63,7 +64,7 @@ impl<'r> ExtractionRun<'r> {
                     run.groups[group].push(run.candidates.len());
                     let columns = compiled.columns().iter().map(Column::name);
                     run.entries.push(SpecEntries::new(text.text, &step, columns));
-                    run.candidates.push(Candidate {
+                    run.candidates.push(CandidateSpec {
                         spec,
                         group,
                         step,
@@ -104,8 +105,7 @@ impl<'r> ExtractionRun<'r> {
             let step = &self.sets[*set].step;
             step.filter.is_none() && group_key_before_filter(step) == group_key_before_filter(first) && count(*set) > 0
         });
-        first_with_highest_count(of_rows, |set| count(*set))
-            .or_else(|| first_with_highest_count(of_all_rows, |set| count(*set)))
+        first_maximum(of_rows, |set| count(*set)).or_else(|| first_maximum(of_all_rows, |set| count(*set)))
     }
 
     /// Merges groups that use the same metric set, because the file of a metric set is written only once.
@@ -129,7 +129,11 @@ impl<'r> ExtractionRun<'r> {
 }
 
 /// Reads an existing metric set. `None` if specs that now read a relation could not read the metric set instead.
-fn read_set(compiler: &Compiler, trees: &mut FormulaTrees, (spec, text): (usize, &str)) -> Option<ExistingMetricSet> {
+fn read_metric_set(
+    compiler: &Compiler,
+    trees: &mut FormulaTrees,
+    (spec, text): (usize, &str),
+) -> Option<ExistingMetricSet> {
     let step = read_metric_set_as_step(compiler, trees, text)?;
     let root = value(text)?;
     let time = root.get("time").and_then(|time| match time {

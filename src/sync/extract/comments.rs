@@ -6,7 +6,7 @@ use crate::lex;
 use crate::yaml::{self, Node, NodeKind};
 
 /// Keys whose values are formulas.
-const FORMULAS: [&str; 3] = ["definitions", "on", "where"];
+const FORMULA_KEYS: [&str; 3] = ["definitions", "on", "where"];
 
 /// Adds the lost comments to the new text of a spec, above the key `metrics`. Lost comments are in the old text, but
 /// neither in the new text nor in the metric set. Comments from formulas become YAML comments.
@@ -15,14 +15,14 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
         return new;
     };
     let of_yaml = comments(&before, old).into_iter().map(str::to_owned);
-    let mut lost = unkept_comments(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
+    let mut lost = missing_comments(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
     let of_set = yaml::parse_root(set)
         .iter()
         .flat_map(formula_comments)
         .collect::<Vec<String>>();
     lost.retain(|comment| !of_set.contains(&comment.replacen('#', "//", 1)));
     let kept_comments: Vec<String> = of_set.into_iter().chain(formula_comments(&after)).collect();
-    let of_formulas = unkept_comments(formula_comments(&before).into_iter(), kept_comments.into_iter());
+    let of_formulas = missing_comments(formula_comments(&before).into_iter(), kept_comments.into_iter());
     lost.extend(of_formulas.iter().map(|comment| comment.replacen("//", "#", 1)));
     let step = match after.get("steps").and_then(Node::items) {
         Some(steps) if !is_at_top => steps.first(),
@@ -43,7 +43,10 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
 }
 
 /// Returns the comments that are not in `kept_comments`. Each occurrence of a repeated comment is counted separately.
-fn unkept_comments(comments: impl Iterator<Item = String>, kept_comments: impl Iterator<Item = String>) -> Vec<String> {
+fn missing_comments(
+    comments: impl Iterator<Item = String>,
+    kept_comments: impl Iterator<Item = String>,
+) -> Vec<String> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     kept_comments.for_each(|comment| *counts.entry(comment).or_default() += 1);
     let is_lost = |comment: &String| match counts.get_mut(comment).filter(|count| **count > 0) {
@@ -66,7 +69,8 @@ fn formula_comments(root: &Node) -> Vec<String> {
             NodeKind::Scalar { .. } => {}
             NodeKind::Sequence(items) => next.extend(items.iter().map(|item| (item, false))),
             NodeKind::Mapping(pairs) => {
-                let is_formula_key = |key: &Node| is_formula || key.text().is_some_and(|key| FORMULAS.contains(&key));
+                let is_formula_key =
+                    |key: &Node| is_formula || key.text().is_some_and(|key| FORMULA_KEYS.contains(&key));
                 next.extend(pairs.iter().map(|(key, value)| (value, is_formula_key(key))));
             }
         }

@@ -9,7 +9,7 @@ use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStep
 
 /// Spec whose definitions may move to a metric set.
 #[derive(Debug)]
-pub(super) struct Candidate {
+pub(super) struct CandidateSpec {
     /// Index of the spec.
     pub spec: usize,
     /// Index of the group of specs that read the same rows.
@@ -61,7 +61,7 @@ impl ExistingMetricSet {
 /// Metric set that a group of specs could read.
 #[derive(Debug)]
 pub(super) struct MetricSetDraft {
-    pub members: Vec<Member>,
+    pub members: Vec<MemberSpec>,
     /// Definitions, in dependency order.
     pub definitions: Arena<DraftDefinition>,
     /// Time column of the metric set.
@@ -70,7 +70,7 @@ pub(super) struct MetricSetDraft {
 
 impl MetricSetDraft {
     /// Returns the first step of the first spec that reads the metric set.
-    pub fn first_step<'c>(&self, candidates: &'c Arena<Candidate>) -> Option<&'c FirstStep> {
+    pub fn first_step<'c>(&self, candidates: &'c Arena<CandidateSpec>) -> Option<&'c FirstStep> {
         self.members.first().map(|member| &candidates[member.candidate].step)
     }
 
@@ -95,7 +95,7 @@ impl MetricSetDraft {
 
 /// Spec that reads the metric set.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct MemberSpec {
     /// Index of the candidate.
     pub candidate: usize,
     /// For each definition of the spec, the index of the metric set's definition that replaces it. `None` if the spec
@@ -118,7 +118,7 @@ pub(super) struct DraftDefinition {
 }
 
 /// Specs of a group that cannot read the metric set, each with the reason.
-pub(super) type Rejected = Vec<(usize, String)>;
+pub(super) type RejectedSpecs = Vec<(usize, String)>;
 
 /// Returns a description of the rows that a step reads. Specs with equal descriptions can share a metric set.
 pub(super) fn group_key(step: &FirstStep) -> String {
@@ -150,10 +150,10 @@ fn filter_tree(step: &FirstStep) -> Option<u32> {
 ///
 /// Returns the specs that cannot read the metric set.
 pub(super) fn draft_metric_set(
-    candidates: &Arena<Candidate>,
+    candidates: &Arena<CandidateSpec>,
     group: &[usize],
     set: Option<&ExistingMetricSet>,
-) -> Result<Option<MetricSetDraft>, Rejected> {
+) -> Result<Option<MetricSetDraft>, RejectedSpecs> {
     let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
     for candidate in group {
         let step_definitions = candidates[*candidate].step.definitions.iter();
@@ -187,7 +187,7 @@ pub(super) fn draft_metric_set(
     let names = super::names::choose_names(candidates, &trees, set)?;
     let sources: HashMap<u32, (usize, usize)> = trees
         .iter()
-        .map(|(tree, replaced)| (*tree, source_of(candidates, names.get(tree), replaced)))
+        .map(|(tree, replaced)| (*tree, choose_source_definition(candidates, names.get(tree), replaced)))
         .collect();
     let mut definitions: Arena<DraftDefinition> = Arena::new();
     let mut place_of_tree: HashMap<u32, usize> = HashMap::new();
@@ -200,12 +200,12 @@ pub(super) fn draft_metric_set(
             is_new: in_set(tree).is_none(),
         });
     }
-    let members: Vec<Member> = members
+    let members: Vec<MemberSpec> = members
         .iter()
         .zip(&moved)
         .map(|(candidate, moved)| {
             let definitions = candidates[*candidate].step.definitions.iter().zip(moved);
-            Member {
+            MemberSpec {
                 candidate: *candidate,
                 moved_definitions: definitions
                     .map(|(step_definition, moved)| {
@@ -231,15 +231,15 @@ pub(super) fn draft_metric_set(
 /// Rejects specs that join a relation under a name that the metric set or an earlier spec already uses for another
 /// relation.
 fn check_joins(
-    candidates: &Arena<Candidate>,
+    candidates: &Arena<CandidateSpec>,
     members: &[usize],
     set: Option<&ExistingMetricSet>,
-) -> Result<(), Rejected> {
+) -> Result<(), RejectedSpecs> {
     let of_set = set.into_iter().flat_map(|set| &set.step.joins);
     let mut names: HashMap<&str, &str> = of_set
         .map(|join| (join.name.as_str(), join.identity.as_str()))
         .collect();
-    let mut rejected = Rejected::new();
+    let mut rejected = RejectedSpecs::new();
     for candidate in members {
         for join in &candidates[*candidate].step.joins {
             let first = names.entry(&join.name).or_insert(&join.identity);
@@ -290,7 +290,7 @@ fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) 
 
 /// Returns the definitions that move to the metric set, by the id of the formula's tree.
 fn moved_formulas_by_tree(
-    candidates: &Arena<Candidate>,
+    candidates: &Arena<CandidateSpec>,
     members: &[usize],
     moved: &[Arena<bool>],
 ) -> BTreeMap<u32, Vec<(usize, usize)>> {
@@ -308,7 +308,7 @@ fn moved_formulas_by_tree(
 /// Returns the formulas in dependency order. Where possible, dimensions come first, and the formulas are in the order
 /// of their first definitions.
 fn formulas_in_dependency_order(
-    candidates: &Arena<Candidate>,
+    candidates: &Arena<CandidateSpec>,
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
     sources: &HashMap<u32, (usize, usize)>,
 ) -> Vec<u32> {
@@ -348,7 +348,11 @@ fn formulas_in_dependency_order(
 /// Returns the definition from which the formula is copied: if possible, a definition that has the name in the metric
 /// set and refers to other definitions by name instead of repeating their formulas. A definition that only refers to
 /// another definition with the same formula cannot be the source.
-fn source_of(candidates: &Arena<Candidate>, name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
+fn choose_source_definition(
+    candidates: &Arena<CandidateSpec>,
+    name: Option<&String>,
+    replaced: &[(usize, usize)],
+) -> (usize, usize) {
     let rank = |(candidate, index): &(usize, usize)| {
         let step = &candidates[*candidate].step;
         let definition = &step.definitions[*index];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::NameConflict;
-use super::draft::{Candidate, ExistingMetricSet, Rejected};
+use super::draft::{CandidateSpec, ExistingMetricSet, RejectedSpecs};
 use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStep, FirstStepOrigin};
 
@@ -16,21 +16,21 @@ pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(
             None => counts.push((item, 1)),
         }
     }
-    first_with_highest_count(counts.into_iter(), |(_, count)| *count).map(|(item, _)| item)
+    first_maximum(counts.into_iter(), |(_, count)| *count).map(|(item, _)| item)
 }
 
 /// Returns the item with the highest count. If several items have the highest count, returns the first of them.
-pub(super) fn first_with_highest_count<T>(items: impl Iterator<Item = T>, count: impl Fn(&T) -> usize) -> Option<T> {
+pub(super) fn first_maximum<T>(items: impl Iterator<Item = T>, count: impl Fn(&T) -> usize) -> Option<T> {
     items.reduce(|best, item| if count(&item) > count(&best) { item } else { best })
 }
 
 /// Chooses a name for each formula: the name in the existing metric set, otherwise the name that most specs use or, if
 /// there is a tie, the first name. Rejects specs whose formulas would need a name that another formula has.
 pub(super) fn choose_names(
-    candidates: &Arena<Candidate>,
+    candidates: &Arena<CandidateSpec>,
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
     set: Option<&ExistingMetricSet>,
-) -> Result<HashMap<u32, String>, Rejected> {
+) -> Result<HashMap<u32, String>, RejectedSpecs> {
     let mut chosen_names: Vec<(u32, String)> = Vec::new();
     for (tree, places) in trees {
         if let Some(definition) = set.and_then(|set| set.definition(*tree)) {
@@ -74,9 +74,9 @@ pub(super) fn choose_names(
 
 /// Returns the names that have different formulas in specs and metric sets with the same relation. Each step is paired
 /// with the index of its file.
-pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstStep)>) -> Vec<NameConflict> {
-    type Formulas = Vec<(u32, String, Vec<usize>)>;
-    let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();
+pub(super) fn find_name_conflicts<'s>(steps: impl Iterator<Item = (usize, &'s FirstStep)>) -> Vec<NameConflict> {
+    type FormulaSpecs = Vec<(u32, String, Vec<usize>)>;
+    let mut names: BTreeMap<(String, String), (String, String, FormulaSpecs)> = BTreeMap::new();
     for (spec, step) in steps {
         for definition in step
             .definitions
@@ -86,7 +86,7 @@ pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstS
             let key = (step.relation.to_lowercase(), definition.name.to_lowercase());
             let (.., formulas) = names
                 .entry(key)
-                .or_insert_with(|| (definition.name.clone(), step.relation_name.clone(), Formulas::new()));
+                .or_insert_with(|| (definition.name.clone(), step.relation_name.clone(), FormulaSpecs::new()));
             match formulas.iter_mut().find(|(tree, ..)| *tree == definition.tree) {
                 Some((.., specs)) => specs.push(spec),
                 None => formulas.push((definition.tree, definition.formula.clone(), vec![spec])),

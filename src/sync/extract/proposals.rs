@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, Member, MetricSetDraft, draft_metric_set};
-use super::names::{differing_names, first_with_highest_count};
+use super::draft::{CandidateSpec, DraftDefinition, ExistingMetricSet, MemberSpec, MetricSetDraft, draft_metric_set};
+use super::names::{find_name_conflicts, first_maximum};
 use super::set_text::{MetricSetText, SharedProperties};
 use super::spec_text::{SpecEntries, rewrite_spec};
 use super::{ExtractRequest, ExtractedMetricSet, Extraction, RewrittenSpec, SkippedSpec};
@@ -27,8 +27,8 @@ pub fn extract(compiler: &Compiler, request: &ExtractRequest<'_>) -> Extraction 
     let before = compiler.compile_specs(request.specs);
     let mut run = ExtractionRun::new(compiler, request, &before);
     for _ in 0..MAX_COMPILATIONS {
-        let proposals = run.propose();
-        if run.is_proven(&proposals) {
+        let proposals = run.build_proposals();
+        if run.verify_proposals(&proposals) {
             return run.result(proposals);
         }
     }
@@ -42,7 +42,7 @@ pub(super) struct ExtractionRun<'r> {
     pub compiled_before: &'r [CompiledSpec],
     /// All specs of the project.
     pub specs: Arena<SpecText<'r>>,
-    pub candidates: Arena<Candidate>,
+    pub candidates: Arena<CandidateSpec>,
     /// Parsed specs of the candidates.
     pub entries: Arena<SpecEntries>,
     /// Candidates that may share a metric set, in the order of their first spec.
@@ -69,7 +69,7 @@ struct Proposal {
 
 impl ExtractionRun<'_> {
     /// Returns a proposal for each group with shared definitions.
-    fn propose(&mut self) -> Vec<Proposal> {
+    fn build_proposals(&mut self) -> Vec<Proposal> {
         let mut proposals = Vec::new();
         let sets = self.compiled_before.iter().filter_map(CompiledSpec::metric_set);
         let mut used_names: HashSet<String> = sets.map(str::to_lowercase).collect();
@@ -114,7 +114,7 @@ impl ExtractionRun<'_> {
                             used_names.remove(&name.to_lowercase());
                             paths.remove(&path.to_lowercase());
                         }
-                        self.skip_candidate(candidate, reason);
+                        self.reject_candidate(candidate, reason);
                     }
                     Ok(texts) => {
                         proposals.push(Proposal {
@@ -141,7 +141,7 @@ impl ExtractionRun<'_> {
                 Ok(draft) => return draft,
                 Err(rejected) => rejected
                     .into_iter()
-                    .for_each(|(candidate, reason)| self.skip_candidate(candidate, reason)),
+                    .for_each(|(candidate, reason)| self.reject_candidate(candidate, reason)),
             }
         }
     }
@@ -171,7 +171,7 @@ impl ExtractionRun<'_> {
         Some((set.step.model.clone(), path, MetricSetText { text, definitions }))
     }
 
-    fn skip_candidate(&mut self, candidate: usize, reason: String) {
+    fn reject_candidate(&mut self, candidate: usize, reason: String) {
         let group = self.candidates[candidate].group;
         self.groups[group].retain(|other| *other != candidate);
         self.left_out.insert(self.candidates[candidate].spec, reason);
@@ -190,7 +190,7 @@ impl ExtractionRun<'_> {
             }
         };
         let relation: String = relation.chars().map(plain).collect();
-        let most_used = first_with_highest_count(draft.definitions.iter(), |definition| {
+        let most_used = first_maximum(draft.definitions.iter(), |definition| {
             definition.replaced_definitions.len()
         });
         let metric = most_used.map_or("metrics", |definition| definition.name.as_str());
@@ -210,7 +210,7 @@ impl ExtractionRun<'_> {
 
     /// Compiles the project with the proposals. Returns `true` if all SQL remains the same. Otherwise, changes or omits
     /// the specs whose SQL differs.
-    fn is_proven(&mut self, proposals: &[Proposal]) -> bool {
+    fn verify_proposals(&mut self, proposals: &[Proposal]) -> bool {
         let mut specs: Arena<SpecText<'_>> = self.specs.clone();
         for proposal in proposals {
             for (member, text) in proposal.draft.members.iter().zip(&proposal.texts) {
@@ -241,7 +241,7 @@ impl ExtractionRun<'_> {
                 let spec = self.candidates[member.candidate].spec;
                 let pair = self.compiled_before.get(spec).zip(after.get(spec));
                 let difference = pair.and_then(|(before, after)| difference(before, after));
-                let reason = difference.map(|reason| self.repeated_formula(member).unwrap_or(reason));
+                let reason = difference.map(|reason| self.repeated_formula_reason(member).unwrap_or(reason));
                 failures.extend(reason.map(|reason| (member.candidate, reason)));
             }
         }
@@ -262,18 +262,18 @@ impl ExtractionRun<'_> {
         for (candidate, reason) in failures {
             match &mut self.candidates[candidate].has_bare_keys {
                 is_bare @ true => *is_bare = false,
-                false => self.skip_candidate(candidate, reason),
+                false => self.reject_candidate(candidate, reason),
             }
         }
         for (candidate, reason) in of_readers {
-            self.skip_candidate(candidate, reason);
+            self.reject_candidate(candidate, reason);
         }
         is_same
     }
 
     /// Returns the reason why a spec cannot read a metric set: two of the spec's definitions have the same formula, but
     /// the metric set contains each formula only once. `None` if no formula is repeated.
-    fn repeated_formula(&self, member: &Member) -> Option<String> {
+    fn repeated_formula_reason(&self, member: &MemberSpec) -> Option<String> {
         let definitions = &self.candidates[member.candidate].step.definitions;
         let moved = || member.moved_definitions.iter().enumerate();
         moved().find_map(|(index, place)| {
@@ -377,7 +377,7 @@ impl ExtractionRun<'_> {
 
     fn result(self, proposals: Vec<Proposal>) -> Extraction {
         let mut extraction = Extraction {
-            differing: differing_names(self.steps()),
+            differing: find_name_conflicts(self.steps()),
             ..Extraction::default()
         };
         let mut texts: Vec<(usize, &Proposal, &String)> = Vec::new();

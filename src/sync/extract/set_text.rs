@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, Member, MetricSetDraft};
+use super::draft::{CandidateSpec, DraftDefinition, ExistingMetricSet, MemberSpec, MetricSetDraft};
 use super::names::most_frequent;
 use super::spec_text::SpecEntries;
 use crate::arena::Arena;
@@ -21,7 +21,7 @@ pub(super) struct MetricSetText {
 
 impl MetricSetDraft {
     /// Returns the text of the metric set's file. `shared` contains the properties of each definition.
-    pub fn text(&self, name: &str, candidates: &Arena<Candidate>, shared: &[SharedProperties]) -> MetricSetText {
+    pub fn text(&self, name: &str, candidates: &Arena<CandidateSpec>, shared: &[SharedProperties]) -> MetricSetText {
         let mut out = MetricSetText::default();
         let Some(first) = self.first_step(candidates) else {
             return out;
@@ -74,7 +74,7 @@ impl MetricSetDraft {
         &self,
         text: &str,
         set: &ExistingMetricSet,
-        candidates: &Arena<Candidate>,
+        candidates: &Arena<CandidateSpec>,
         shared: &[SharedProperties],
     ) -> Result<String, YamlRefusal> {
         let mut edits = Vec::new();
@@ -131,7 +131,7 @@ impl MetricSetDraft {
         apply_edits(text, &edits)
     }
 
-    fn members_by_candidate(&self) -> HashMap<usize, &Member> {
+    fn members_by_candidate(&self) -> HashMap<usize, &MemberSpec> {
         self.members.iter().map(|member| (member.candidate, member)).collect()
     }
 
@@ -139,7 +139,7 @@ impl MetricSetDraft {
     /// `definition` refers.
     fn name_of_used_definition(
         &self,
-        members: &HashMap<usize, &Member>,
+        members: &HashMap<usize, &MemberSpec>,
         definition: &DraftDefinition,
         used_index: usize,
     ) -> Option<&str> {
@@ -155,7 +155,7 @@ impl MetricSetDraft {
     }
 
     /// Returns the joins of the specs, except joins with the same name as one of `step_joins`.
-    fn joins<'c>(&self, candidates: &'c Arena<Candidate>, step_joins: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
+    fn joins<'c>(&self, candidates: &'c Arena<CandidateSpec>, step_joins: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
         let mut joins: Vec<&FirstStepJoin> = Vec::new();
         for member in &self.members {
             for join in &candidates[member.candidate].step.joins {
@@ -177,7 +177,7 @@ impl MetricSetDraft {
     pub fn shared_properties(
         &self,
         entries: &Arena<SpecEntries>,
-        candidates: &Arena<Candidate>,
+        candidates: &Arena<CandidateSpec>,
         set: Option<&ExistingMetricSet>,
     ) -> Vec<SharedProperties> {
         let properties_of = |definition: &DraftDefinition| {
@@ -203,7 +203,7 @@ impl MetricSetDraft {
                 .map(|(entries, step_definition)| entries.properties(&step_definition.name))
                 .collect();
             let mut shared = properties.pop().unwrap_or_default();
-            shared.retain(|pair| properties.iter().all(|other| has_pair(other, pair)));
+            shared.retain(|pair| properties.iter().all(|other| contains_pair(other, pair)));
             SharedProperties {
                 description,
                 properties: shared,
@@ -222,7 +222,7 @@ pub(super) struct SharedProperties {
 }
 
 /// Returns whether a mapping contains the key with an equal value.
-pub(super) fn has_pair(pairs: &[(String, YamlValue)], (key, value): &(String, YamlValue)) -> bool {
+pub(super) fn contains_pair(pairs: &[(String, YamlValue)], (key, value): &(String, YamlValue)) -> bool {
     pairs
         .iter()
         .any(|(other_key, pair_value)| other_key == key && pair_value.is_same_value(value))
@@ -237,7 +237,7 @@ impl MetricSetText {
         &mut self,
         definition: &DraftDefinition,
         description: Option<&str>,
-        candidates: &Arena<Candidate>,
+        candidates: &Arena<CandidateSpec>,
         name: impl Fn(usize) -> Option<&'n str>,
     ) {
         let step_definition = |(candidate, index): (usize, usize)| &candidates[candidate].step.definitions[index];

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::comments::with_lost_comments;
-use super::draft::{Candidate, Member, MetricSetDraft};
-use super::set_text::{SharedProperties, has_pair};
+use super::draft::{CandidateSpec, MemberSpec, MetricSetDraft};
+use super::set_text::{SharedProperties, contains_pair};
 use crate::Level;
 use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepGroupKey, FirstStepOrigin};
@@ -103,8 +103,8 @@ impl SpecEntries {
 pub(super) fn rewrite_spec(
     text: &str,
     draft: &MetricSetDraft,
-    member: &Member,
-    candidates: &Arena<Candidate>,
+    member: &MemberSpec,
+    candidates: &Arena<CandidateSpec>,
     ((set, set_text), entries, shared): ((&str, &str), &SpecEntries, &[SharedProperties]),
 ) -> Result<String, YamlRefusal> {
     let candidate = &candidates[member.candidate];
@@ -129,7 +129,7 @@ pub(super) fn rewrite_spec(
 
 /// Removes the YAML comments above the definitions that move to the metric set. Otherwise, they would describe the
 /// definitions that follow.
-fn without_moved_comments(text: &str, step: &FirstStep, member: &Member) -> String {
+fn without_moved_comments(text: &str, step: &FirstStep, member: &MemberSpec) -> String {
     let moved = step.definitions.iter().zip(&member.moved_definitions);
     let moved = moved.filter(|(definition, moved)| definition.origin == FirstStepOrigin::Spec && moved.is_some());
     let mut ranges: Vec<Range<usize>> = moved.map(|(definition, _)| definition.yaml_comments.clone()).collect();
@@ -181,7 +181,12 @@ impl SpecWriter<'_> {
     }
 
     /// Returns the entries of `metrics` for the definitions that move to the metric set and are columns of the model.
-    fn metric_entries(&self, draft: &MetricSetDraft, member: &Member, set: &str) -> Vec<(FirstStepOrigin, YamlValue)> {
+    fn metric_entries(
+        &self,
+        draft: &MetricSetDraft,
+        member: &MemberSpec,
+        set: &str,
+    ) -> Vec<(FirstStepOrigin, YamlValue)> {
         let is_key = |index: usize| self.step.keys.iter().any(|key| key.definition == Some(index));
         let definitions = self.step.definitions.iter().zip(&member.moved_definitions).enumerate();
         let metrics = definitions.filter_map(|(index, (definition, moved))| {
@@ -201,7 +206,7 @@ impl SpecWriter<'_> {
     }
 
     /// Adds metrics to the list `metrics` of a model that is built on the metric set.
-    fn add_metrics(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
+    fn add_metrics(&mut self, draft: &MetricSetDraft, member: &MemberSpec, set: &str) {
         let path = self.first_step_path.clone().key("metrics");
         let entries = self.metric_entries(draft, member, set);
         let metrics_pairs = self.entries.pairs(self.step.is_at_top).iter();
@@ -221,7 +226,7 @@ impl SpecWriter<'_> {
     }
 
     /// Replaces the relation, the joins and the metric set's filter with the list of metrics.
-    fn replace_input(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
+    fn replace_input(&mut self, draft: &MetricSetDraft, member: &MemberSpec, set: &str) {
         self.remove(Path::root().key("from"));
         for key in ["joins", "where"] {
             if self.has_key(key) && (key != "where" || !member.keeps_filter) {
@@ -304,7 +309,7 @@ impl SpecWriter<'_> {
     }
 
     /// Removes the definitions that moved to the metric set.
-    fn remove_definitions(&mut self, member: &Member) {
+    fn remove_definitions(&mut self, member: &MemberSpec) {
         let all = self.step.definitions.iter().zip(&member.moved_definitions);
         let definition_pairs = all.filter(|(definition, _)| definition.origin == FirstStepOrigin::Spec);
         let path = self.first_step_path.clone().key("definitions");
@@ -329,7 +334,7 @@ impl SpecWriter<'_> {
     }
 
     /// Removes the properties that the metric set now specifies, and keeps properties with different values.
-    fn change_columns(&mut self, member: &Member, shared: &[SharedProperties]) {
+    fn change_columns(&mut self, member: &MemberSpec, shared: &[SharedProperties]) {
         let columns = Path::root().key("columns");
         let mut removed = Vec::new();
         let mut changed: Vec<(String, YamlValue)> = Vec::new();
@@ -341,7 +346,7 @@ impl SpecWriter<'_> {
             };
             let column_properties = self.entries.column_properties(&step_definition.name);
             let mut properties = self.entries.properties(&step_definition.name);
-            properties.retain(|pair| !has_pair(&shared.properties, pair));
+            properties.retain(|pair| !contains_pair(&shared.properties, pair));
             let is_column = self.entries.columns.contains(&step_definition.name.to_lowercase());
             let description = self.entries.description(step_definition).filter(|_| is_column);
             if let Some(text) = description.filter(|text| Some(text) != shared.description.as_ref()) {
@@ -351,7 +356,7 @@ impl SpecWriter<'_> {
                 Some((key, _)) if properties.is_empty() => removed.push(columns.clone().key(key)),
                 None if properties.is_empty() => {}
                 Some((key, YamlValue::Map(pairs, style))) => {
-                    if pairs.len() != properties.len() || !properties.iter().all(|pair| has_pair(pairs, pair)) {
+                    if pairs.len() != properties.len() || !properties.iter().all(|pair| contains_pair(pairs, pair)) {
                         changed.push((key.to_owned(), YamlValue::Map(properties, *style)));
                     }
                 }

@@ -18,9 +18,9 @@ use crate::schema::{Column, Relation, Schema, file};
 use crate::yaml;
 
 /// Tests from dbt packages that formulac uses in generated files if the packages are installed.
-const USED_TESTS: [&str; 2] = [crate::model::UNIQUE_COMBINATION_TEST, crate::model::RANGE_TEST];
+const PACKAGE_TESTS: [&str; 2] = [crate::model::UNIQUE_COMBINATION_TEST, crate::model::RANGE_TEST];
 
-const HEADER: &str = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
+const KNOWN_FACTS_HEADER: &str = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
 
 /// Known facts about the relations that specs read, and about the project's dbt installation.
 ///
@@ -106,7 +106,7 @@ impl KnownFacts {
     /// that is read completely keep their own order.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut out = HEADER.to_owned();
+        let mut out = KNOWN_FACTS_HEADER.to_owned();
         let mut dbt = Vec::new();
         dbt.extend(self.dialect.map(|dialect| format!("dialect: {}", dialect.name())));
         dbt.extend(self.dbt_version.iter().map(|version| format!("version: \"{version}\"")));
@@ -322,7 +322,7 @@ impl KnownFacts {
             .into_values()
             .fold(Schema::default(), Schema::with)
             .as_partial_list();
-        self.generic_tests.retain(|name| USED_TESTS.contains(&name.as_str()));
+        self.generic_tests.retain(|name| PACKAGE_TESTS.contains(&name.as_str()));
         self
     }
 
@@ -436,15 +436,15 @@ fn relation_facts(relation: &Relation) -> Vec<String> {
 /// Returns the facts about a column as a YAML value.
 fn column_facts(column: &Column) -> String {
     let description = column.description_text().map(yaml::format_flow_scalar);
-    facts_with(column, description.map(|text| format!("description: {text}")))
+    facts_with_description(column, description.map(|text| format!("description: {text}")))
 }
 
 /// Returns the facts about a column that can change the SQL or the tests of a model: all facts except the description.
 fn structural_facts(column: &Column) -> String {
-    facts_with(column, None)
+    facts_with_description(column, None)
 }
 
-fn facts_with(column: &Column, description: Option<String>) -> String {
+fn facts_with_description(column: &Column, description: Option<String>) -> String {
     let ty = column.type_text();
     let mut facts = Vec::new();
     if !column.is_nullable() {
@@ -529,7 +529,7 @@ relations:
       status: {type: text, values: [\"a,b\", open]}
 ";
         let facts = parse_known_facts(text);
-        assert_eq!(facts.text(), format!("{HEADER}{text}"));
+        assert_eq!(facts.text(), format!("{KNOWN_FACTS_HEADER}{text}"));
         assert_eq!(facts.changes_since(&facts), Vec::<String>::new());
     }
 

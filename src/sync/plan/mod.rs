@@ -11,7 +11,7 @@ pub use model_plan::{Action, ModelPlan, PlannedModel};
 
 /// Path of `known.yml`, relative to the project's folder. The file records which facts about the data were used when
 /// models were last generated.
-pub const KNOWN: &str = ".formulac/state/known.yml";
+pub const KNOWN_FACTS_PATH: &str = ".formulac/state/known.yml";
 
 /// Plan for a push.
 #[derive(Clone, Debug, Default, PartialEq)]

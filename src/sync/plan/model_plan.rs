@@ -12,7 +12,7 @@ use crate::hand_edits::HandEdit;
 use crate::merge_files::{TextChange, merge_files};
 use crate::model_properties::{ModelProperties, different_properties};
 use crate::plan_changes::{PlannedChange, changes};
-use crate::reconcile::{ModelSides, Reconciled};
+use crate::reconcile::{ModelVersions, ReconcileResult};
 use crate::renamed_definitions::renamed_definitions;
 use crate::renamed_models::keep_former_layout;
 use crate::state::{PushState, normalize_lines, state_path};
@@ -88,9 +88,9 @@ pub struct ModelPlan {
 #[derive(Clone, Debug)]
 pub struct PlannedModel<'a> {
     /// The base, the spec with transferred edits, and the files.
-    pub sides: ModelSides<'a>,
+    pub sides: ModelVersions<'a>,
     /// The reconciled edits.
-    pub reconciled: Reconciled,
+    pub reconciled: ReconcileResult,
     /// The current contents of the spec file and of the state file.
     pub current_contents: [Option<&'a str>; 2],
 }
@@ -211,12 +211,12 @@ impl ModelPlan {
     /// A model without a state file was never pushed.
     #[must_use]
     pub fn new(
-        sides: ModelSides<'_>,
-        reconciled: Reconciled,
+        sides: ModelVersions<'_>,
+        reconciled: ReconcileResult,
         base: Option<&CompiledSpec>,
         before: [Option<String>; 2],
     ) -> Self {
-        let Reconciled {
+        let ReconcileResult {
             source,
             mut carried,
             kept,

@@ -32,7 +32,7 @@ impl ModelReconciler<'_> {
                 let dialect = self.ours.compiled.dialect();
                 let condition = edited.as_deref().unwrap_or_else(|| without_jinja_block(after, dialect));
                 return match self.edited_model {
-                    Some(_) if !condition.is_empty() && *clause == "where" => self.with_condition_of_sets(condition),
+                    Some(_) if !condition.is_empty() && *clause == "where" => self.with_metric_set_condition(condition),
                     Some(_) if !condition.is_empty() => Vec::new(),
                     _ => self
                         .with_condition(clause, condition, cte.as_deref())
@@ -41,7 +41,7 @@ impl ModelReconciler<'_> {
                 };
             }
             StructureEdit::Added(name) if self.edited_model.is_some() => {
-                return self.with_column_of_metrics(name, text).into_iter().collect();
+                return self.with_metric_column(name, text).into_iter().collect();
             }
             StructureEdit::Added(name) => return self.with_added_column(name, text),
         };

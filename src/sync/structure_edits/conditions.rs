@@ -3,7 +3,7 @@
 use formulac_syntax::text::one_line;
 
 use super::candidates::SpecWithStructure;
-use super::spec_edits::{step_with_condition, with_definition, without_results};
+use super::spec_edits::{step_with_condition, with_definition, without_output_definitions};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::decompile::{FoundFormula, NotAFormula};
 use crate::dialect::Dialect;
@@ -11,7 +11,7 @@ use crate::model_reconciler::ModelReconciler;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
 /// Name of the column that temporarily replaces a condition.
-pub(super) const CONDITION: &str = "fx_condition";
+pub(super) const CONDITION_COLUMN: &str = "fx_condition";
 
 impl ModelReconciler<'_> {
     /// Returns an edited condition without the generated conditions, which do not come from the model's `where` or
@@ -62,12 +62,12 @@ impl ModelReconciler<'_> {
         }
         let (formula, after) = if clause == "where" {
             (
-                self.formula_in_rows(&without_results(&up_to)?, condition)?,
+                self.formula_over_rows(&without_output_definitions(&up_to)?, condition)?,
                 ["joins", "from"],
             )
         } else {
-            let spec = with_definition(&up_to, CONDITION, "COUNT() > 0")?;
-            let formula = self.formula_beside(&spec, "count(*) > 0", condition)?;
+            let spec = with_definition(&up_to, CONDITION_COLUMN, "COUNT() > 0")?;
+            let formula = self.formula_at_placeholder(&spec, "count(*) > 0", condition)?;
             (formula, ["group_by", "where"])
         };
         let FoundFormula { formula, rewritten, .. } = match formula {
@@ -85,28 +85,34 @@ impl ModelReconciler<'_> {
     /// Returns the formula for SQL that is computed from the rows that the last step reads. `None` if the step cannot
     /// be edited.
     pub fn formula_of_rows(&self, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
-        self.formula_in_rows(&without_results(&self.ours.source)?, sql)
+        self.formula_over_rows(&without_output_definitions(&self.ours.source)?, sql)
     }
 
     /// Returns the formula for SQL that is computed from the rows that the spec `rows` selects. This spec has no
     /// definitions. `None` if the spec cannot be edited.
-    pub fn formula_in_rows(&self, rows: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
-        let spec = with_definition(rows, CONDITION, "TRUE")?;
-        self.formula_beside(&spec, "true", sql)
+    pub fn formula_over_rows(&self, rows: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
+        let spec = with_definition(rows, CONDITION_COLUMN, "TRUE")?;
+        self.formula_at_placeholder(&spec, "true", sql)
     }
 
     /// Returns the formula for SQL that replaces a placeholder in a spec. The formula is found as if the SQL were a
     /// column.
-    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
+    fn formula_at_placeholder(
+        &self,
+        spec: &str,
+        placeholder: &str,
+        sql: &str,
+    ) -> Option<Result<FoundFormula, NotAFormula>> {
         let path = Some(self.ours.spec.as_str());
-        let before = format!("{placeholder} as {CONDITION}");
+        let before = format!("{placeholder} as {CONDITION_COLUMN}");
         let generated = self.tools.compile(&self.ours.spec, spec)?;
-        let edited_sql = generated
-            .compiled
-            .model_sql()?
-            .replacen(&before, &format!("({sql}) as {CONDITION}"), 1);
+        let edited_sql =
+            generated
+                .compiled
+                .model_sql()?
+                .replacen(&before, &format!("({sql}) as {CONDITION_COLUMN}"), 1);
         let (decompiler, compiler) = (self.tools.decompiler, self.tools.compiler);
-        Some(decompiler.find_formula_with_guards(compiler, spec, path, &edited_sql, None, CONDITION))
+        Some(decompiler.find_formula_with_guards(compiler, spec, path, &edited_sql, None, CONDITION_COLUMN))
     }
 }
 

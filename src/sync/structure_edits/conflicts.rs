@@ -12,7 +12,7 @@ use crate::model::SpecDefinition;
 use crate::model_properties::ModelProperties;
 use crate::model_reconciler::ModelReconciler;
 use crate::properties::line_at;
-use crate::reconcile::{ModelSides, ReconcileTools, reconcile};
+use crate::reconcile::{ModelVersions, ReconcileTools, reconcile};
 use crate::resolve::with_formula_in_conflict;
 use crate::yaml::{self, Node};
 
@@ -34,7 +34,7 @@ impl ModelReconciler<'_> {
         if self.sides.ours.is_none_or(|ours| ours.source == base.source) {
             return None;
         }
-        let theirs = self.transferred_to_base(base, hand);
+        let theirs = self.transfer_to_base(base, hand);
         let mut conflict = match edit {
             StructureEdit::Condition { cte, clause, .. } => {
                 let condition_of = |spec: &CurrentSpec, key: &str| {
@@ -187,7 +187,7 @@ impl ModelReconciler<'_> {
             names.extend(new.iter().filter_map(|name| Some(ours.definition(name, None)?.1)));
             helpers.extend(new);
         }
-        let theirs = self.transferred_to_base(base, edit);
+        let theirs = self.transfer_to_base(base, edit);
         let is_changed = |name: &&str| {
             let [last, now] = [base, ours].map(|spec| spec.definition(name, None));
             last.is_some() && last.map(|(_, formula)| formula) != now.map(|(_, formula)| formula)
@@ -240,7 +240,7 @@ impl ModelReconciler<'_> {
     /// Returns a reconciler whose spec is the spec of the last push.
     fn with_base_spec<'r>(&'r self, base: &'r CurrentSpec) -> ModelReconciler<'r> {
         ModelReconciler {
-            sides: ModelSides {
+            sides: ModelVersions {
                 ours: Some(base),
                 ..self.sides
             },
@@ -263,7 +263,7 @@ impl ModelReconciler<'_> {
 
     /// Transfers the manual edits to the spec of the last push, and returns the result. `None` if the spec cannot
     /// express the edit `hand`.
-    fn transferred_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
+    fn transfer_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
         let ModelReconciler { sides, tools, .. } = self.with_base_spec(base);
         let done = reconcile(sides, Vec::new(), || tools);
         let is_edit = |edit: &HandEdit| (&edit.file, edit.line) == (&hand.file, hand.line);

@@ -85,7 +85,7 @@ pub(super) fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(
 pub(super) fn mark_changes_of_case(edits: &mut [HandEdit]) {
     let column = |edit: &HandEdit| {
         let position = edit.position.as_ref().filter(|_| edit.definition.is_none())?;
-        let (cte, name) = position.column_without_case()?;
+        let (cte, name) = position.case_insensitive_column()?;
         Some((cte.map(str::to_owned), name))
     };
     let mut counts: HashMap<_, usize> = HashMap::new();

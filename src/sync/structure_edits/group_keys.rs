@@ -4,7 +4,7 @@ use formulac_syntax::text::one_line;
 
 use super::StructureEdit;
 use super::spec_edits::{last_step, with_definition};
-use crate::decompile::{AddedGroupKey, FilePartPosition, SameGrouping, added_group_keys, same_grouping};
+use crate::decompile::{AddedGroupKey, FilePartPosition, GroupKeyDifferences, added_group_keys, compare_group_keys};
 use crate::dialect::Dialect;
 use crate::hand_edits::HandEdit;
 use crate::model_reconciler::ModelReconciler;
@@ -70,15 +70,15 @@ fn with_group_key(spec: &str, key: &str) -> Option<String> {
 
 /// Compares the groups of generated and edited SQL after keys were added to the spec. `None` if the groups differ, or
 /// if there is a difference that did not exist before and is not in the keys.
-pub(super) fn same_grouping_of(
+pub(super) fn compare_added_group_keys(
     keys: &[AddedGroupKey],
     after: &[(String, String)],
     before: &[(String, String)],
     (generated, edited): (&str, &str),
     dialect: Dialect,
-) -> Option<SameGrouping> {
+) -> Option<GroupKeyDifferences> {
     let names: Vec<&str> = keys.iter().map(|key| key.column.as_str()).collect();
-    let same = same_grouping(generated, edited, &names, dialect)?;
+    let same = compare_group_keys(generated, edited, &names, dialect)?;
     let is_key = |(ours, _): &(String, String)| {
         let mut rewritten = same
             .columns

@@ -2,8 +2,8 @@
 //! metric set in one model, and columns that are computed from its metrics.
 
 use super::candidates::SpecWithStructure;
-use super::conditions::CONDITION;
-use super::spec_edits::{last_step, removed_results, with_definition};
+use super::conditions::CONDITION_COLUMN;
+use super::spec_edits::{last_step, remove_output_edits, with_definition};
 use crate::decompile::{EditOrigin, EditedModel, FoundFormula, with_relations};
 use crate::hand_edits::HandEdit;
 use crate::model::ColumnLineage;
@@ -13,20 +13,20 @@ use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, valu
 impl ModelReconciler<'_> {
     /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a
     /// conflict.
-    pub fn is_edit_of_set(&self, edit: &HandEdit) -> bool {
+    pub fn is_metric_set_edit(&self, edit: &HandEdit) -> bool {
         let edited = self.edited_model.zip(edit.position.as_ref());
         edited.is_some_and(|(edited, position)| edited.metric_set_edit(self.tools.decompiler, position).is_some())
     }
 
     /// Returns versions of a model's spec in which the condition of its only metric set, or of one of its metric sets,
     /// is replaced.
-    pub fn with_condition_of_sets(&self, condition: &str) -> Vec<SpecWithStructure> {
+    pub fn with_metric_set_condition(&self, condition: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         let sets: Vec<(String, String)> = self
             .ours
             .compiled
             .metric_set_files()
-            .filter_map(|(_, text)| rows_of_set(text))
+            .filter_map(|(_, text)| metric_set_rows_spec(text))
             .collect();
         let Some((at, step)) = value(source)
             .as_ref()
@@ -38,7 +38,7 @@ impl ModelReconciler<'_> {
         let mut specs = Vec::new();
         for (set, rows) in &sets {
             let found_formula = self
-                .formula_in_rows(rows, condition)
+                .formula_over_rows(rows, condition)
                 .map(|formula| formula.or_else(|refusal| self.formula_without_joins(rows, condition).ok_or(refusal)));
             let FoundFormula { formula, rewritten, .. } = match found_formula {
                 Some(Ok(found)) => found,
@@ -68,8 +68,8 @@ impl ModelReconciler<'_> {
     fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
         let at = Path::root().key("joins");
         let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;
-        let mut formula = self.formula_in_rows(&rows, condition)?.ok()?;
-        let spec = with_definition(&rows, CONDITION, &formula.formula)?;
+        let mut formula = self.formula_over_rows(&rows, condition)?.ok()?;
+        let spec = with_definition(&rows, CONDITION_COLUMN, &formula.formula)?;
         let lineage = self.tools.compile(&self.ours.spec, &spec)?.compiled.lineage();
         let sources = lineage.iter().flat_map(ColumnLineage::sources);
         let columns: Vec<(&str, &str)> = sources.map(|source| (source.column(), source.relation())).collect();
@@ -78,7 +78,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Adds a definition for an added column to the spec of a model built on metric sets, and returns the spec.
-    pub fn with_column_of_metrics(&self, name: &str, text: &str) -> Option<SpecWithStructure> {
+    pub fn with_metric_column(&self, name: &str, text: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
         let listed = self.edited_model?.first_listed_metric()?;
         let before = with_definition(source, name, &format!("{listed} * 7919"))?;
@@ -89,7 +89,8 @@ impl ModelReconciler<'_> {
             return None;
         };
         let column = (None, name);
-        let formula = formulas.and_then(|formulas| edited.first_proven(decompiler, &before, None, column, &formulas));
+        let formula =
+            formulas.and_then(|formulas| edited.first_matching_formula(decompiler, &before, None, column, &formulas));
         Some(match formula {
             Ok(found_formula) => Ok((
                 with_definition(source, name, &found_formula.formula)?,
@@ -146,7 +147,7 @@ fn step_with_metrics(root: &YamlValue) -> Option<(Path, &YamlValue)> {
 }
 
 /// Returns the name of a metric set, and a spec that selects its rows. `None` if the metric set has no rows of its own.
-fn rows_of_set(text: &str) -> Option<(String, String)> {
+fn metric_set_rows_spec(text: &str) -> Option<(String, String)> {
     let root = value(text)?;
     let name = root.get("metric_set").and_then(YamlValue::as_text)?;
     root.get("from")?;
@@ -155,7 +156,7 @@ fn rows_of_set(text: &str) -> Option<(String, String)> {
         value: YamlValue::text(format!("rows_of_{name}")),
         after: Vec::new(),
     };
-    let mut edits = removed_results(&Path::root(), &root);
+    let mut edits = remove_output_edits(&Path::root(), &root);
     edits.push(model);
     Some((name.to_owned(), apply_edits(text, &edits).ok()?))
 }

@@ -17,7 +17,7 @@ use super::conflict::Conflict;
 use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::model_reconciler::{ModelReconciler, is_in_model_file};
-use super::reconcile::Reconciled;
+use super::reconcile::ReconcileResult;
 use crate::decompile::{AddedGroupKey, FilePartPosition, output_cte, with_cte_names_of};
 
 use conflicts::SpecChange;
@@ -91,7 +91,7 @@ impl ModelReconciler<'_> {
     /// Transfers edits to the structure of the model's SQL: added, renamed or removed columns, replaced relations, and
     /// conditions. A version of the spec is used only if it produces the edit and no other difference. Only a new
     /// condition may also change expressions that the user did not edit.
-    pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
+    pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut ReconcileResult) {
         let Some(edited_sql) = self.edited_sql.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
@@ -118,7 +118,7 @@ impl ModelReconciler<'_> {
             conflicts: Vec::new(),
         };
         for (edit, places) in candidates {
-            let is_of_set = |index: &usize| edits.get(*index).is_some_and(|edit| self.is_edit_of_set(edit));
+            let is_of_set = |index: &usize| edits.get(*index).is_some_and(|edit| self.is_metric_set_edit(edit));
             if places.iter().any(|index| progress.is_decided(*index))
                 || places.iter().any(is_of_set)
                 || mark_kept_edits(edits, &places, &progress.edited_sql)
@@ -184,7 +184,7 @@ impl ModelReconciler<'_> {
         &self,
         edits: &mut Vec<HandEdit>,
         progress: &TransferProgress,
-        reconciled: &mut Reconciled,
+        reconciled: &mut ReconcileResult,
     ) {
         // Compare again after all edits, because a new column name also changes the formulas that refer to the column.
         let differences = self.differences(&self.ours, &progress.edited_sql);
@@ -232,7 +232,7 @@ impl ModelReconciler<'_> {
         &mut self,
         edits: &mut Vec<HandEdit>,
         edited_sql: &str,
-        reconciled: &mut Reconciled,
+        reconciled: &mut ReconcileResult,
     ) -> bool {
         let is_from = |edit: &&HandEdit| edit.position.as_ref().is_some_and(FilePartPosition::is_from_clause);
         let from_clauses: Vec<&HandEdit> = edits.iter().filter(is_from).collect();

@@ -56,12 +56,12 @@ pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
 /// Returns the path of the step whose condition a select contains, and the spec without the steps after it. The step
 /// has the name of the select's CTE, or is the last step.
 pub(crate) fn step_with_condition(spec: &str, cte: Option<&str>) -> Option<(Path, String)> {
-    cte.and_then(|cte| up_to_step(spec, cte))
+    cte.and_then(|cte| truncate_after_step(spec, cte))
         .or_else(|| Some((last_step(&value(spec)?)?.0, spec.to_owned())))
 }
 
 /// Returns the path of a step, and the spec without the steps after it. `None` if no step has this name.
-fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
+fn truncate_after_step(spec: &str, name: &str) -> Option<(Path, String)> {
     let root = value(spec)?;
     let Some(YamlValue::List(steps, _)) = root.get("steps") else {
         return None;
@@ -76,19 +76,19 @@ fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
 
 /// Returns a spec without definitions that returns the rows to which the last step's condition applies. Keys that
 /// depend on the result of the condition are removed.
-pub(super) fn without_results(spec: &str) -> Option<String> {
+pub(super) fn without_output_definitions(spec: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
     let last_step_edits = match root.get("steps") {
-        Some(_) => removed_results(&at, step),
+        Some(_) => remove_output_edits(&at, step),
         None => Vec::new(),
     };
-    let edits = [removed_results(&Path::root(), &root), last_step_edits].concat();
+    let edits = [remove_output_edits(&Path::root(), &root), last_step_edits].concat();
     apply_edits(spec, &edits).ok()
 }
 
 /// Returns edits that remove those keys of a mapping that depend on the result of `where`.
-pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
+pub(super) fn remove_output_edits(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
     let YamlValue::Map(pairs, _) = mapping else {
         return Vec::new();
     };

@@ -1,10 +1,11 @@
 //! Transfers an edit to the structure of a model's SQL to the spec, and proves that the spec generates the edited SQL.
 
 use super::StructureEdit;
-use super::group_keys::same_grouping_of;
+use super::group_keys::compare_added_group_keys;
 use crate::current_spec::CurrentSpec;
 use crate::decompile::{
-    Edits, FilePartPosition, NotAFormula, OtherEdit, RewrittenSql, SameGrouping, is_equivalent_sql, with_cte_names_of,
+    Edits, FilePartPosition, GroupKeyDifferences, NotAFormula, OtherEdit, RewrittenSql, is_equivalent_sql,
+    with_cte_names_of,
 };
 use crate::hand_edits::HandEdit;
 use crate::merge_files::with_generated_columns;
@@ -23,7 +24,7 @@ pub(super) struct RewrittenParts {
     /// SQL of an added column or of a condition.
     part: Option<RewrittenSql>,
     /// SQL of added group keys.
-    grouping: Option<SameGrouping>,
+    grouping: Option<GroupKeyDifferences>,
 }
 
 impl RewrittenParts {
@@ -64,7 +65,7 @@ impl ModelReconciler<'_> {
                 Ok((text, rewritten)) => {
                     let carried = self.tools.compile(&self.ours.spec, &text);
                     let proven = carried.clone().and_then(|carried| {
-                        self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, actual))
+                        self.verify_structure_edit(edit, carried, (&before, rewritten), (columns, actual))
                     });
                     if let Some(transferred) = proven {
                         return Ok(transferred);
@@ -81,7 +82,7 @@ impl ModelReconciler<'_> {
 
     /// Proves that a version of the spec produces an edit and no other difference. `rewritten` is the generated SQL of
     /// an added column or a condition, if the decompiler has proved that it is the edited SQL with guards.
-    fn prove_structure_edit(
+    fn verify_structure_edit(
         &self,
         edit: &StructureEdit,
         carried: CurrentSpec,
@@ -110,9 +111,13 @@ impl ModelReconciler<'_> {
         let [columns_after, clauses_after] = differences;
         let rewritten = RewrittenParts {
             grouping: match edit {
-                StructureEdit::GroupKeys(keys) => {
-                    Some(same_grouping_of(keys, &after, before, (&sql, &actual), dialect)?)
-                }
+                StructureEdit::GroupKeys(keys) => Some(compare_added_group_keys(
+                    keys,
+                    &after,
+                    before,
+                    (&sql, &actual),
+                    dialect,
+                )?),
                 _ => None,
             },
             part: rewritten,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::change::{ChangeComment, Event, is_same_person};
+use super::change::{ReviewAction, ReviewEvent, is_same_person};
 use crate::yaml::{self, Node};
 use formulac_model::People;
 use formulac_model::{Right, Role};
@@ -64,25 +64,25 @@ impl RequiredApproval {
     pub fn approval_state(
         &self,
         people: &People,
-        events: &[Event],
+        events: &[ReviewEvent],
         authors: &[String],
         content: &str,
     ) -> ApprovalState {
-        let mut judged: Vec<&Event> = events
+        let mut judged: Vec<&ReviewEvent> = events
             .iter()
-            .filter(|event| matches!(event.action, ChangeComment::Approved | ChangeComment::Rejected))
+            .filter(|event| matches!(event.action, ReviewAction::Approved | ReviewAction::RejectedSpecs))
             .collect();
         judged.sort_by(|one, other| one.timestamp.cmp(&other.timestamp));
-        let of = |event: &Event| formulac_model::email_address(&event.author).to_lowercase();
-        let last: BTreeMap<String, &Event> = judged
+        let of = |event: &ReviewEvent| formulac_model::email_address(&event.author).to_lowercase();
+        let last: BTreeMap<String, &ReviewEvent> = judged
             .iter()
             .filter(|event| event.content == content)
             .map(|event| (of(event), *event))
             .collect();
         let mut standing = ApprovalState::default();
-        let earlier: BTreeMap<String, &Event> = judged
+        let earlier: BTreeMap<String, &ReviewEvent> = judged
             .iter()
-            .filter(|event| event.action == ChangeComment::Approved && !last.contains_key(&of(event)))
+            .filter(|event| event.action == ReviewAction::Approved && !last.contains_key(&of(event)))
             .map(|event| (of(event), *event))
             .collect();
         standing.void.extend(
@@ -97,7 +97,7 @@ impl RequiredApproval {
                 standing.void.push((by, "users cannot approve their own changes"));
             } else if !self.can_be_reviewed_by(people, &event.author) {
                 standing.void.push((by, "the user's role is not permitted to approve"));
-            } else if event.action == ChangeComment::Approved {
+            } else if event.action == ReviewAction::Approved {
                 standing.approved.push(by);
             } else {
                 standing.rejected.push(by);
@@ -198,13 +198,13 @@ groups: {data-team: [a@x, b@x]}
 roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n@x: analyst}
 ";
 
-    fn comment_event(comment: ChangeComment, by: &str, content: &str) -> Event {
-        let mut event = Event::new(comment, "2026-11-20T10:00:00Z", by, "");
+    fn comment_event(comment: ReviewAction, by: &str, content: &str) -> ReviewEvent {
+        let mut event = ReviewEvent::new(comment, "2026-11-20T10:00:00Z", by, "");
         content.clone_into(&mut event.content);
         event
     }
 
-    fn approval_state(events: &[Event]) -> ApprovalState {
+    fn approval_state(events: &[ReviewEvent]) -> ApprovalState {
         let people = Project::from_text(PROJECT).0.people().clone();
         let required_approval = RequiredApproval {
             roles: vec![(Role::Engineer, 1), (Role::Business, 1)],
@@ -215,7 +215,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
 
     #[test]
     fn approvals_count_for_exact_content_of_others() {
-        use ChangeComment::{Approved, Commented, Rejected};
+        use ReviewAction::{Approved, Commented, RejectedSpecs};
         let ok = [
             comment_event(Approved, "Bo <b@x>", "c"),
             comment_event(Approved, "f@x", "c"),
@@ -228,8 +228,8 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             (comment_event(Approved, "g@x", "old"), 0, 1, 0),
             (comment_event(Approved, "own@x", "c"), 0, 1, 0),
             (comment_event(Approved, "n@x", "c"), 0, 1, 0),
-            (comment_event(Rejected, "f@x", "c"), 1, 0, 1),
-            (comment_event(Rejected, "f@x", "old"), 0, 0, 0),
+            (comment_event(RejectedSpecs, "f@x", "c"), 1, 0, 1),
+            (comment_event(RejectedSpecs, "f@x", "old"), 0, 0, 0),
             (comment_event(Commented, "f@x", "c"), 0, 0, 0),
         ] {
             let all = approval_state(&[ok.as_slice(), std::slice::from_ref(&more)].concat());
@@ -254,9 +254,9 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             specs: Vec::new(),
         };
         let lacks = |required_approval: RequiredApproval, by: &[&str]| {
-            let events: Vec<Event> = by
+            let events: Vec<ReviewEvent> = by
                 .iter()
-                .map(|by| comment_event(ChangeComment::Approved, by, "c"))
+                .map(|by| comment_event(ReviewAction::Approved, by, "c"))
                 .collect();
             required_approval.approval_state(&people, &events, &[], "c").lacks
         };
@@ -294,7 +294,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])],
         };
         let of = |by: &str| {
-            required_approval.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c")
+            required_approval.approval_state(&people, &[comment_event(ReviewAction::Approved, by, "c")], &[], "c")
         };
         // People who are named in a spec may approve changes to it regardless of their roles.
         assert!(of("n@x").is_approved());

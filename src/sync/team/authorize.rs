@@ -1,9 +1,9 @@
 //! Checks whether the authors of a branch's commits were permitted to make them. The checks in commands cannot stop a
 //! person who edits the files directly. This check runs in CI, where the branch cannot affect the result.
 
-use super::change::{APPROVALS_FOLDER, ChangeComment, Event, is_same_person};
+use super::change::{APPROVALS_FOLDER, ReviewAction, ReviewEvent, is_same_person};
 use crate::model::{Environment, Project};
-use crate::{LOG, LogEntry, REFUSED};
+use crate::{LOG_FOLDER, LogEntry, REFUSED_ACTION};
 use formulac_model::Right;
 use formulac_syntax::diag::lists::join_words;
 
@@ -20,13 +20,13 @@ pub struct Commit {
     /// Person who signed the commit, if the signature is valid and the person is known.
     pub signer: Option<String>,
     /// Files changed by the commit.
-    pub files: Vec<TouchedFile>,
+    pub files: Vec<CommittedFile>,
 }
 
 /// File that a commit changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct TouchedFile {
+pub struct CommittedFile {
     /// Path of the file, relative to the project's folder.
     pub path: String,
     /// `true` if the file existed before the commit.
@@ -35,7 +35,7 @@ pub struct TouchedFile {
     pub text: Option<String>,
 }
 
-impl TouchedFile {
+impl CommittedFile {
     /// Creates a record of a file that a commit changes.
     #[must_use]
     pub fn new(path: &str, was_there: bool, text: Option<String>) -> Self {
@@ -50,7 +50,7 @@ impl TouchedFile {
 impl Commit {
     /// Creates a commit.
     #[must_use]
-    pub fn new(id: &str, author: &str, signer: Option<String>, files: Vec<TouchedFile>) -> Self {
+    pub fn new(id: &str, author: &str, signer: Option<String>, files: Vec<CommittedFile>) -> Self {
         Self {
             id: id.to_owned(),
             author: author.to_owned(),
@@ -74,8 +74,8 @@ impl Commit {
         }
         self.files.iter().find_map(|file| {
             let name = file.path.strip_prefix(APPROVALS_FOLDER)?.rsplit('/').next()?;
-            let event = Event::read(name, file.text.as_deref()?).ok()?;
-            (event.action == ChangeComment::Approved).then_some(event.author)
+            let event = ReviewEvent::read(name, file.text.as_deref()?).ok()?;
+            (event.action == ReviewAction::Approved).then_some(event.author)
         })
     }
 }
@@ -98,7 +98,7 @@ pub struct ForbiddenChange {
 /// program runs formulac for its users, or somebody is impersonating the approver. Reviewers have to determine which is
 /// the case.
 #[must_use]
-pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
+pub fn approvals_by_non_approvers(commits: &[Commit]) -> Vec<(&Commit, String)> {
     commits
         .iter()
         .filter_map(|commit| Some((commit, commit.approved_for()?)))
@@ -106,7 +106,7 @@ pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
 }
 
 /// Paths at which GitHub and GitLab look for the code owners file.
-const OWNERS: [&str; 4] = [
+const CODEOWNERS_PATHS: [&str; 4] = [
     "CODEOWNERS",
     ".github/CODEOWNERS",
     ".gitlab/CODEOWNERS",
@@ -149,7 +149,7 @@ pub fn forbidden_changes(
     changes
 }
 
-fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Result<(), String> {
+fn check_allowed(project: &Project, commit: &Commit, file: &CommittedFile) -> Result<(), String> {
     let has = |right: Right| {
         if project.people().rights(&commit.author).has_right(right) {
             return Ok(());
@@ -161,28 +161,29 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
         ))
     };
     let path = file.path.as_str();
-    if path == "formulac.yml" || OWNERS.contains(&path) {
+    if path == "formulac.yml" || CODEOWNERS_PATHS.contains(&path) {
         return has(Right::Settings);
     }
     if let Some(inside) = path
         .strip_prefix(APPROVALS_FOLDER)
         .and_then(|path| path.strip_prefix('/'))
     {
-        let event = new_record_text(file)
-            .and_then(|text| Event::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned))?;
+        let event = new_record_text(file).and_then(|text| {
+            ReviewEvent::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned)
+        })?;
         check_signed_by_author(&event.author, commit)?;
         return match event.action {
-            ChangeComment::Proposed => has(Right::Propose),
-            ChangeComment::Commented => has(Right::Comment),
+            ReviewAction::Proposed => has(Right::Propose),
+            ReviewAction::Commented => has(Right::Comment),
             // Approvals are checked when they are counted, because people who are named in a spec may approve.
-            ChangeComment::Approved | ChangeComment::Rejected => Ok(()),
+            ReviewAction::Approved | ReviewAction::RejectedSpecs => Ok(()),
         };
     }
-    if let Some(name) = path.strip_prefix(LOG).and_then(|path| path.strip_prefix('/')) {
+    if let Some(name) = path.strip_prefix(LOG_FOLDER).and_then(|path| path.strip_prefix('/')) {
         let text = new_record_text(file)?;
         let entry = LogEntry::read_verified_entry(name, text)
             .ok_or("the file is not a log entry, or was changed after it was written")?;
-        if entry.action == REFUSED {
+        if entry.action == REFUSED_ACTION {
             return Ok(());
         }
         check_signed_by_author(&entry.author, commit)?;
@@ -202,7 +203,7 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
 
 /// Returns the contents of a record. Returns an error if the record was changed or removed, because records must not
 /// change.
-fn new_record_text(file: &TouchedFile) -> Result<&str, String> {
+fn new_record_text(file: &CommittedFile) -> Result<&str, String> {
     match (&file.text, file.was_there) {
         (Some(text), false) => Ok(text),
         (Some(_), true) => Err("the record was changed, but records must not change".to_owned()),
@@ -244,11 +245,11 @@ default_role: analyst
         (entry.action, entry.timestamp, entry.author) =
             ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), by.to_owned());
         environment.clone_into(&mut entry.environment);
-        (format!("{LOG}/{}", entry.file_name()), entry.text())
+        (format!("{LOG_FOLDER}/{}", entry.file_name()), entry.text())
     }
 
-    fn record_event(comment: ChangeComment, by: &str) -> (String, String) {
-        let event = Event::new(comment, "2026-11-20T10:00:00Z", by, "t");
+    fn record_event(comment: ReviewAction, by: &str) -> (String, String) {
+        let event = ReviewEvent::new(comment, "2026-11-20T10:00:00Z", by, "t");
         (format!("{APPROVALS_FOLDER}/t/{}", event.file_name()), event.text())
     }
 
@@ -271,18 +272,18 @@ default_role: analyst
             ),
             ("e@x", record_entry("e@x", "production"), ""),
             ("a@x", record_entry("e@x", "production"), "is in the name of e@x"),
-            ("f@x", record_event(ChangeComment::Proposed, "f@x"), "may not propose"),
-            ("f@x", record_event(ChangeComment::Commented, "f@x"), ""),
+            ("f@x", record_event(ReviewAction::Proposed, "f@x"), "may not propose"),
+            ("f@x", record_event(ReviewAction::Commented, "f@x"), ""),
             (
                 "a@x",
-                record_event(ChangeComment::Approved, "f@x"),
+                record_event(ReviewAction::Approved, "f@x"),
                 "is in the name of f@x",
             ),
             ("f@x", plain(".formulac/approvals/t/x.yml"), "does not describe"),
             ("f@x", plain(".formulac/log/x.yml"), "not a log entry"),
         ];
         for (author, (path, text), expected) in cases {
-            let commit = Commit::new("1", author, None, vec![TouchedFile::new(&path, false, Some(text))]);
+            let commit = Commit::new("1", author, None, vec![CommittedFile::new(&path, false, Some(text))]);
             let changes = forbidden_changes(&project, None, &[commit]);
             match expected {
                 "" => assert_eq!(changes, [], "{author} {path}"),
@@ -297,9 +298,9 @@ default_role: analyst
     #[test]
     fn records_cannot_change_and_authors_must_sign() {
         let project = Project::from_text(PROJECT).0;
-        let (path, text) = record_event(ChangeComment::Approved, "f@x");
+        let (path, text) = record_event(ReviewAction::Approved, "f@x");
         for (text, why) in [(Some(text), "was changed"), (None, "was removed")] {
-            let commit = Commit::new("1", "f@x", None, vec![TouchedFile::new(&path, true, text)]);
+            let commit = Commit::new("1", "f@x", None, vec![CommittedFile::new(&path, true, text)]);
             assert!(forbidden_changes(&project, None, &[commit])[0].reason.contains(why));
         }
         let production = project.environments().first();

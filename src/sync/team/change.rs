@@ -17,7 +17,7 @@ const MAX_ID_LENGTH: usize = 48;
 /// Action that a user takes on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ChangeComment {
+pub enum ReviewAction {
     /// Request to approve the change.
     Proposed,
     /// Comment on the change.
@@ -25,11 +25,11 @@ pub enum ChangeComment {
     /// Approval of the change.
     Approved,
     /// Rejection of the change.
-    Rejected,
+    RejectedSpecs,
 }
 
-impl ChangeComment {
-    const ALL: [Self; 4] = [Self::Proposed, Self::Commented, Self::Approved, Self::Rejected];
+impl ReviewAction {
+    const ALL: [Self; 4] = [Self::Proposed, Self::Commented, Self::Approved, Self::RejectedSpecs];
 
     /// Returns the name of the action in files.
     #[must_use]
@@ -38,12 +38,12 @@ impl ChangeComment {
             Self::Proposed => "proposed",
             Self::Commented => "commented",
             Self::Approved => "approved",
-            Self::Rejected => "rejected",
+            Self::RejectedSpecs => "rejected",
         }
     }
 }
 
-impl fmt::Display for ChangeComment {
+impl fmt::Display for ReviewAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -52,9 +52,9 @@ impl fmt::Display for ChangeComment {
 /// Comment, approval, rejection or proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Event {
+pub struct ReviewEvent {
     /// Kind of action.
-    pub action: ChangeComment,
+    pub action: ReviewAction,
     /// Timestamp, such as `2026-11-20T10:00:00Z`.
     pub timestamp: String,
     /// Person, as `Name <address>`.
@@ -71,10 +71,10 @@ pub struct Event {
     pub content: String,
 }
 
-impl Event {
-    /// Creates an event. Set [`Event::content`] separately.
+impl ReviewEvent {
+    /// Creates an event. Set [`ReviewEvent::content`] separately.
     #[must_use]
-    pub fn new(action: ChangeComment, at: &str, by: &str, text: &str) -> Self {
+    pub fn new(action: ReviewAction, at: &str, by: &str, text: &str) -> Self {
         let (at, by, text) = (at.to_owned(), by.to_owned(), strip_control_characters(text));
         let empty = String::new;
         Self {
@@ -133,7 +133,7 @@ impl Event {
         let text = text.replace('\r', "");
         let root = yaml::parse_root(&text).ok_or("the file does not describe a change")?;
         let scalar = |key: &str| root.text_at(key).unwrap_or_default().to_owned();
-        let action = ChangeComment::ALL
+        let action = ReviewAction::ALL
             .into_iter()
             .find(|action| action.name() == scalar("did"))
             .ok_or("the file does not describe a change")?;
@@ -159,18 +159,18 @@ impl Event {
 /// Change with all its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Change {
+pub struct ProposedChange {
     /// Identifier of the change.
     pub id: String,
     /// Events sorted by time.
-    pub events: Vec<Event>,
+    pub events: Vec<ReviewEvent>,
 }
 
-impl Change {
+impl ProposedChange {
     /// Returns the first proposal of the change. `None` if the file of the proposal does not exist.
     #[must_use]
-    pub fn proposal(&self) -> Option<&Event> {
-        self.events.iter().find(|event| event.action == ChangeComment::Proposed)
+    pub fn proposal(&self) -> Option<&ReviewEvent> {
+        self.events.iter().find(|event| event.action == ReviewAction::Proposed)
     }
 }
 
@@ -178,27 +178,29 @@ impl Change {
 /// that do not contain an event, each with the reason.
 ///
 /// ```
-/// use formulac_sync::team::{Event, ChangeComment, parse_changes};
+/// use formulac_sync::team::{Event, ReviewAction, parse_changes};
 ///
-/// let event = Event::new(ChangeComment::Commented, "2026-11-20T10:00:00Z", "Ann <a@example.com>", "looks right");
+/// let event = Event::new(ReviewAction::Commented, "2026-11-20T10:00:00Z", "Ann <a@example.com>", "looks right");
 /// let path = format!("revenue/{}", event.file_name());
 /// assert_eq!(parse_changes([(path.clone(), event.text())]).0[0].events, [event.clone()]);
 /// assert_eq!(parse_changes([(path, event.text().replace("right", "wrong"))]).1.len(), 1);
 /// ```
 #[must_use]
-pub fn parse_changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<Change>, Vec<(String, &'static str)>) {
-    let mut found: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+pub fn parse_changes(
+    files: impl IntoIterator<Item = (String, String)>,
+) -> (Vec<ProposedChange>, Vec<(String, &'static str)>) {
+    let mut found: BTreeMap<String, Vec<ReviewEvent>> = BTreeMap::new();
     let mut faults = Vec::new();
     for (path, text) in files {
         let (id, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        match Event::read(name, &text) {
+        match ReviewEvent::read(name, &text) {
             Ok(event) => found.entry(id.to_owned()).or_default().push(event),
             Err(fault) => faults.push((path, fault)),
         }
     }
-    let change = |(id, mut events): (String, Vec<Event>)| {
+    let change = |(id, mut events): (String, Vec<ReviewEvent>)| {
         events.sort_by(|one, other| (&one.timestamp, one.file_name()).cmp(&(&other.timestamp, other.file_name())));
-        Change { id, events }
+        ProposedChange { id, events }
     };
     (found.into_iter().map(change).collect(), faults)
 }
@@ -262,8 +264,8 @@ mod tests {
 
     #[test]
     fn event_texts_round_trip() {
-        let mut event = Event::new(
-            ChangeComment::Proposed,
+        let mut event = ReviewEvent::new(
+            ReviewAction::Proposed,
             "2026-11-20T10:00:00Z",
             "A: \"b\" <a@b>",
             " x\n- y: {{ z }} # \u{7} ",
@@ -275,12 +277,12 @@ mod tests {
         );
         event.base = "main".to_owned();
         event.content = "ab".to_owned();
-        assert_eq!(Event::read(&event.file_name(), &event.text()), Ok(event.clone()));
+        assert_eq!(ReviewEvent::read(&event.file_name(), &event.text()), Ok(event.clone()));
         assert_eq!(
-            Event::read(&event.file_name(), &event.text().replace('\n', "\r\n")),
+            ReviewEvent::read(&event.file_name(), &event.text().replace('\n', "\r\n")),
             Ok(event.clone())
         );
-        assert!(Event::read("x.yml", &event.text()).is_err());
-        assert!(Event::read(&event.file_name(), &format!("{}x: 1\n", event.text())).is_err());
+        assert!(ReviewEvent::read("x.yml", &event.text()).is_err());
+        assert!(ReviewEvent::read(&event.file_name(), &format!("{}x: 1\n", event.text())).is_err());
     }
 }

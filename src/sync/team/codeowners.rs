@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use formulac_model::Role;
 use formulac_model::{People, email_address};
 
-const BEGIN: &str =
+const BEGIN_MARKER: &str =
     "# formulac: from roles, groups and approvers; `formulac authorize --codeowners` writes this part anew";
-const END: &str = "# formulac: end";
+const END_MARKER: &str = "# formulac: end";
 
 /// Returns the contents of the code owners file. Handwritten lines are kept. The owners of the project's files are
 /// appended: engineers own the project's folders, the approvers in a spec own that spec, and admins own the project
@@ -45,7 +45,7 @@ pub fn codeowners(
     }
     let admins = people.people_with_role(Role::Admin);
     line("formulac.yml", &admins);
-    let (before, after) = match (written.find(BEGIN), written.find(END)) {
+    let (before, after) = match (written.find(BEGIN_MARKER), written.find(END_MARKER)) {
         (Some(begin), Some(end)) if begin < end => {
             let after = written
                 .get(end..)
@@ -60,7 +60,7 @@ pub fn codeowners(
     } else {
         "\n"
     };
-    format!("{before}{gap}{BEGIN}\n{own}{END}\n{after}")
+    format!("{before}{gap}{BEGIN_MARKER}\n{own}{END_MARKER}\n{after}")
 }
 
 /// Returns a person's name in the form that GitHub and GitLab accept: an address or `@name`. Returns `None` for other
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(
             first,
             format!(
-                "* @org/all\n{BEGIN}\n/metrics/ a@x b@x @org/team\n/metrics/my\\ revenue.yml f@x g@x\n/formulac.yml root@x\n{END}\n"
+                "* @org/all\n{BEGIN_MARKER}\n/metrics/ a@x b@x @org/team\n/metrics/my\\ revenue.yml f@x g@x\n/formulac.yml root@x\n{END_MARKER}\n"
             )
         );
         let again = codeowners(
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(
             again,
             format!(
-                "* @org/all\n{BEGIN}\n/shop/models/formulac/ a@x b@x @org/team\n/shop/formulac.yml root@x\n{END}\ndocs/ @d\n"
+                "* @org/all\n{BEGIN_MARKER}\n/shop/models/formulac/ a@x b@x @org/team\n/shop/formulac.yml root@x\n{END_MARKER}\ndocs/ @d\n"
             )
         );
     }

@@ -3,7 +3,7 @@
 
 use super::change::APPROVALS_FOLDER;
 use crate::dbt::is_unmodified;
-use crate::{EVIDENCE, KNOWN, LOG, PushState, content_hash};
+use crate::{EVIDENCE_FOLDER, KNOWN_FACTS_PATH, LOG_FOLDER, PushState, content_hash};
 
 /// File that differs between two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,20 +36,24 @@ impl ContentDifference {
     /// responsible for records that formulac checks separately, or for files that contain exactly the generated text.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
-        self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_unmodified)
+        self.alters_sql || !self.is_formulac_record() && !self.text.as_deref().is_some_and(is_unmodified)
     }
 
     /// Returns `true` if the file is `known.yml`, the state of a model, evidence, a proposed change, or a log entry.
-    fn is_own_record(&self) -> bool {
+    fn is_formulac_record(&self) -> bool {
         let is_below = |folder: &str| self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        self.is_known() || self.state_model().is_some() || [EVIDENCE, APPROVALS_FOLDER, LOG].into_iter().any(is_below)
+        self.is_known_facts_file()
+            || self.state_model().is_some()
+            || [EVIDENCE_FOLDER, APPROVALS_FOLDER, LOG_FOLDER]
+                .into_iter()
+                .any(is_below)
     }
 
     /// Returns `true` if the file is `known.yml`. This file affects the SQL like a spec, and its facts cannot be
     /// generated again.
     #[must_use]
-    pub fn is_known(&self) -> bool {
-        self.path == KNOWN
+    pub fn is_known_facts_file(&self) -> bool {
+        self.path == KNOWN_FACTS_PATH
     }
 
     /// Returns `true` if the file is evidence from a verification. An approval covers evidence, because no spec can
@@ -57,7 +61,7 @@ impl ContentDifference {
     #[must_use]
     pub fn is_evidence(&self) -> bool {
         self.path
-            .strip_prefix(EVIDENCE)
+            .strip_prefix(EVIDENCE_FOLDER)
             .is_some_and(|rest| rest.starts_with('/'))
     }
 

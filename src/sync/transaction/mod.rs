@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::disk::Disk;
 
 /// Folder for the pending change, relative to the project's folder.
-pub const JOURNAL: &str = ".formulac/local/journal";
+pub const JOURNAL_FOLDER: &str = ".formulac/local/journal";
 
 /// Change to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,12 +86,12 @@ pub fn content_hash(bytes: &[u8]) -> String {
 }
 
 fn journal_path(name: &str) -> String {
-    format!("{JOURNAL}/{name}")
+    format!("{JOURNAL_FOLDER}/{name}")
 }
 
-const FORWARD: &str = "journal.json";
-const BACKWARD: &str = "undo.json";
-const DRAFT: &str = "journal.json.tmp";
+const JOURNAL_FILE: &str = "journal.json";
+const UNDO_FILE: &str = "undo.json";
+const DRAFT_JOURNAL_FILE: &str = "journal.json.tmp";
 
 /// Writes a change to the journal's folder, without changing any other file. After this function succeeds, the change
 /// is guaranteed to be either completed or undone.
@@ -108,7 +108,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
             }
         }
     }
-    for folder in parent_folders(&journal_path(DRAFT)) {
+    for folder in parent_folders(&journal_path(DRAFT_JOURNAL_FILE)) {
         if !disk.has_folder(&folder) {
             disk.make_folder(&folder).map_err(io_fault(&folder))?;
         }
@@ -130,13 +130,14 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         });
     }
     let journal = Journal { note, entries, folders };
-    let draft = journal_path(DRAFT);
+    let draft = journal_path(DRAFT_JOURNAL_FILE);
     disk.write(&draft, journal.text().as_bytes(), None)
         .map_err(io_fault(&draft))?;
-    disk.flush_folder(JOURNAL).map_err(io_fault(JOURNAL))?;
-    disk.rename(&draft, &journal_path(FORWARD)).map_err(io_fault(&draft))?;
+    disk.flush_folder(JOURNAL_FOLDER).map_err(io_fault(JOURNAL_FOLDER))?;
+    disk.rename(&draft, &journal_path(JOURNAL_FILE))
+        .map_err(io_fault(&draft))?;
     // From here on, the change will be completed, even if the journal's name has not been written to the disk yet.
-    let _ = disk.flush_folder(JOURNAL);
+    let _ = disk.flush_folder(JOURNAL_FOLDER);
     Ok(journal)
 }
 
@@ -145,8 +146,8 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
 /// # Errors
 ///
 /// Returns an error if the journal cannot be read or is invalid.
-pub fn interrupted_transaction(disk: &mut impl Disk) -> Result<InterruptedTransaction, TransactionFault> {
-    for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
+pub fn find_interrupted_transaction(disk: &mut impl Disk) -> Result<InterruptedTransaction, TransactionFault> {
+    for (name, to_undo) in [(JOURNAL_FILE, false), (UNDO_FILE, true)] {
         let path = journal_path(name);
         let Some(bytes) = disk.read(&path).map_err(io_fault(&path))? else {
             continue;
@@ -169,7 +170,7 @@ pub fn interrupted_transaction(disk: &mut impl Disk) -> Result<InterruptedTransa
 ///
 /// Returns an error if the journal cannot be read.
 pub fn is_transaction_interrupted(disk: &mut impl Disk) -> Result<bool, TransactionFault> {
-    for path in [journal_path(FORWARD), journal_path(BACKWARD)] {
+    for path in [journal_path(JOURNAL_FILE), journal_path(UNDO_FILE)] {
         let content = disk.read(&path);
         if content.map_err(io_fault(&path))?.is_some() {
             return Ok(true);
@@ -242,7 +243,7 @@ impl Journal {
     }
 
     fn restore_files(&self, disk: &mut impl Disk, all: bool) -> Result<(), TransactionFault> {
-        let (forward, backward) = (journal_path(FORWARD), journal_path(BACKWARD));
+        let (forward, backward) = (journal_path(JOURNAL_FILE), journal_path(UNDO_FILE));
         if disk.read(&backward).map_err(io_fault(&backward))?.is_none() {
             disk.rename(&forward, &backward).map_err(io_fault(&forward))?;
         }
@@ -260,7 +261,7 @@ impl Journal {
     /// # Errors
     ///
     /// Returns an error if the text cannot be written.
-    pub fn write_mark(&self, disk: &mut impl Disk, name: &str, text: &str) -> Result<(), TransactionFault> {
+    pub fn write_marker(&self, disk: &mut impl Disk, name: &str, text: &str) -> Result<(), TransactionFault> {
         let path = journal_path(name);
         let draft = journal_path(&format!("{name}.tmp"));
         disk.write(&draft, text.as_bytes(), None)
@@ -268,8 +269,8 @@ impl Journal {
             .map_err(io_fault(&path))
     }
 
-    /// Returns the text that [`Journal::write_mark`] stored. `None` if no text was stored.
-    pub fn read_mark(&self, disk: &mut impl Disk, name: &str) -> Option<String> {
+    /// Returns the text that [`Journal::write_marker`] stored. `None` if no text was stored.
+    pub fn read_marker(&self, disk: &mut impl Disk, name: &str) -> Option<String> {
         let bytes = disk.read(&journal_path(name)).ok().flatten()?;
         String::from_utf8(bytes).ok()
     }
@@ -281,7 +282,7 @@ impl Journal {
     /// Returns an error if the journal cannot be removed. The next run then completes the change again, which has no
     /// effect.
     pub fn finish(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
-        let forward = journal_path(FORWARD);
+        let forward = journal_path(JOURNAL_FILE);
         disk.remove(&forward).map_err(io_fault(&forward))?;
         // The next run discards any remaining files.
         let _ = clear(disk);
@@ -371,12 +372,12 @@ fn io_fault(path: &str) -> impl FnOnce(io::Error) -> TransactionFault + '_ {
 
 /// Removes the contents of the folder for pending changes.
 fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
-    for name in disk.list(JOURNAL).map_err(io_fault(JOURNAL))? {
+    for name in disk.list(JOURNAL_FOLDER).map_err(io_fault(JOURNAL_FOLDER))? {
         let path = journal_path(&name);
         disk.remove(&path).map_err(io_fault(&path))?;
     }
-    if disk.has_folder(JOURNAL) {
-        disk.remove_folder(JOURNAL).map_err(io_fault(JOURNAL))?;
+    if disk.has_folder(JOURNAL_FOLDER) {
+        disk.remove_folder(JOURNAL_FOLDER).map_err(io_fault(JOURNAL_FOLDER))?;
     }
     Ok(())
 }

@@ -158,7 +158,7 @@ fn run(disk: &mut FailingDisk, changes: &[FileChange], committed: &mut bool) -> 
 
 /// Performs the first steps of the next run.
 fn next_run(disk: &mut FailingDisk, committed: &mut bool) -> Result<(), TransactionFault> {
-    match interrupted_transaction(disk)? {
+    match find_interrupted_transaction(disk)? {
         InterruptedTransaction::Nothing => Ok(()),
         InterruptedTransaction::ToUndo(journal) => journal.undo(disk),
         InterruptedTransaction::ToFinish(journal) => {

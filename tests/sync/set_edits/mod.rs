@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, RewrittenSql, reconcile, restore_parts,
+    CurrentSpec, ModelVersions, PushState, ReconcileResult, ReconcileTools, RewrittenSql, reconcile, restore_parts,
     with_override,
 };
 use formulac::{Column, Compiler, Relation, Schema, Type};
@@ -33,14 +33,14 @@ fn compile_current(compiler: &Compiler, spec: &str) -> CurrentSpec {
 }
 
 /// Reconciles a model whose SQL was partly edited after the push. `orders` is the current text of the metric set.
-fn reconcile_edit(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders: &str) -> Reconciled {
+fn reconcile_edit(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders: &str) -> ReconcileResult {
     let sql = sql_of(spec);
     assert!(sql.contains(from), "{from} is not in\n{sql}");
     edited_text(decompiler, spec, &sql.replacen(from, to, 1), orders)
 }
 
 /// Reconciles a model whose SQL has been replaced.
-fn edited_text(decompiler: &Decompiler, spec: &str, sql: &str, orders: &str) -> Reconciled {
+fn edited_text(decompiler: &Decompiler, spec: &str, sql: &str, orders: &str) -> ReconcileResult {
     let compilers = (&compiler(ORDERS), &compiler(orders));
     edited_by(decompiler, compilers, spec, |_| sql.to_owned())
 }
@@ -52,7 +52,7 @@ fn edited_by(
     (before, compiler): (&Compiler, &Compiler),
     spec: &str,
     edit: impl Fn(&str) -> String,
-) -> Reconciled {
+) -> ReconcileResult {
     edited_with_spec(decompiler, (before, compiler), [spec, spec], edit)
 }
 
@@ -62,13 +62,13 @@ fn edited_with_spec(
     (before, compiler): (&Compiler, &Compiler),
     [pushed, spec]: [&str; 2],
     edit: impl Fn(&str) -> String,
-) -> Reconciled {
+) -> ReconcileResult {
     let base = PushState::from_pushed("m", &compile_current(before, pushed));
     let mut found = base.files.clone();
     let sql = found.get_mut("models/m.sql").unwrap();
     *sql = edit(sql);
     let moved = BTreeMap::new();
-    let sides = ModelSides {
+    let sides = ModelVersions {
         model: "m",
         bases: &[base],
         ours: Some(&compile_current(compiler, spec)),
@@ -84,7 +84,7 @@ fn edited_with_spec(
 }
 
 /// Returns SQL in which the generated SQL replaces the conflicting edits.
-fn without_conflicts(sql: &str, done: &Reconciled) -> Option<String> {
+fn without_conflicts(sql: &str, done: &ReconcileResult) -> Option<String> {
     let conflicts = done.conflicts.iter();
     let restored: Vec<_> = conflicts.flat_map(|conflict| conflict.restored.clone()).collect();
     restore_parts(sql, &restored)

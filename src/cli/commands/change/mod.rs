@@ -7,7 +7,7 @@ mod open_changes;
 pub mod show;
 
 use formulac::sync::{TextChange, content_hash};
-use formulac::team::{APPROVALS_FOLDER, Change, ChangeComment, Event, Right, change_id, parse_changes};
+use formulac::team::{APPROVALS_FOLDER, ProposedChange, ReviewAction, ReviewEvent, Right, change_id, parse_changes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -40,13 +40,13 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
         ChangeCommand::Propose(args) => change_context.propose(args),
         ChangeCommand::Comment(args) => change_context.comment(&args.id, &args.text, args.json),
         ChangeCommand::Approve(args) => change_context.decide(
-            ChangeComment::Approved,
+            ReviewAction::Approved,
             &args.id,
             args.message.as_deref().unwrap_or_default(),
             args.json,
         ),
         ChangeCommand::Reject(args) => {
-            change_context.decide(ChangeComment::Rejected, &args.id, &args.message, args.json)
+            change_context.decide(ReviewAction::RejectedSpecs, &args.id, &args.message, args.json)
         }
         ChangeCommand::List(args) => show::print_changes(&change_context, args.json),
         ChangeCommand::Show(args) => show::print_change(&change_context, &args.id, args.json),
@@ -54,7 +54,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
 }
 
 /// Returns the changes in the project, and the files that are not valid change records.
-pub fn read_changes(workspace: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
+pub fn read_changes(workspace: &Workspace) -> (Vec<ProposedChange>, Vec<(String, &'static str)>) {
     parse_changes(folder::read_yaml_files(&workspace.root.join(APPROVALS_FOLDER)))
 }
 
@@ -63,7 +63,7 @@ struct ChangeContext<'s> {
     session: &'s Session,
     workspace: Workspace,
     repository: Repository,
-    all: Vec<Change>,
+    all: Vec<ProposedChange>,
 }
 
 impl ChangeContext<'_> {
@@ -106,7 +106,7 @@ impl ChangeContext<'_> {
             return Err(Failure::new(Exit::Usage, "a change needs a title"));
         }
         let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
-        let event = self.new_event(ChangeComment::Proposed, title)?;
+        let event = self.new_event(ReviewAction::Proposed, title)?;
         let mut event = event.with_additional_text(args.message.as_deref().unwrap_or_default());
         event.environment = branch_differences
             .environment
@@ -131,20 +131,20 @@ impl ChangeContext<'_> {
         if text.trim().is_empty() {
             return Err(Failure::new(Exit::Usage, "the comment is empty"));
         }
-        let event = self.new_event(ChangeComment::Commented, text)?;
+        let event = self.new_event(ReviewAction::Commented, text)?;
         let commit = self.commit_event(&change.id, &event)?;
         self.session
             .report_action(&format!("commented on `{}`: {commit}", change.id));
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
-    fn decide(&self, comment: ChangeComment, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
+    fn decide(&self, comment: ReviewAction, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
         let change = self.find_change(id)?;
         let branch_differences = self.branch_differences(change)?;
         let content = self.content_hash(&branch_differences, &require_proposal(change)?.base)?;
         let mut event = self.new_event(comment, text)?;
         event.content = content;
-        let command = if comment == ChangeComment::Approved {
+        let command = if comment == ReviewAction::Approved {
             "change approve"
         } else {
             "change reject"
@@ -159,7 +159,7 @@ impl ChangeContext<'_> {
                 None,
             ));
         }
-        if comment == ChangeComment::Approved && branch_differences.is_authored_by(&event.author, change) {
+        if comment == ReviewAction::Approved && branch_differences.is_authored_by(&event.author, change) {
             permissions::log_refusal(self.session, &self.workspace, &event.author, command, None);
             return Err(Failure::new(
                 Exit::NotAllowed,
@@ -186,12 +186,12 @@ impl ChangeContext<'_> {
     }
 
     /// Returns the change whose ID is `id`, or the only change whose ID begins with `id`.
-    fn find_change(&self, id: &str) -> Result<&Change, Failure> {
+    fn find_change(&self, id: &str) -> Result<&ProposedChange, Failure> {
         let id = id.trim();
         if let Some(exact) = self.all.iter().find(|change| change.id == id) {
             return Ok(exact);
         }
-        let begun: Vec<&Change> = self
+        let begun: Vec<&ProposedChange> = self
             .all
             .iter()
             .filter(|change| !id.is_empty() && change.id.starts_with(id))
@@ -213,7 +213,7 @@ impl ChangeContext<'_> {
     }
 
     /// Returns the differences of this branch that belong to a change.
-    fn branch_differences(&self, change: &Change) -> Result<BranchDifferences, Failure> {
+    fn branch_differences(&self, change: &ProposedChange) -> Result<BranchDifferences, Failure> {
         let proposal = require_proposal(change)?;
         let environment = Some(proposal.environment.as_str()).filter(|name| !name.is_empty());
         BranchDifferences::new(&self.workspace, &self.repository, &proposal.base, environment)
@@ -239,21 +239,21 @@ impl ChangeContext<'_> {
         }
     }
 
-    fn new_event(&self, comment: ChangeComment, text: &str) -> Result<Event, Failure> {
+    fn new_event(&self, comment: ReviewAction, text: &str) -> Result<ReviewEvent, Failure> {
         // Record microseconds, because only the last event of each person counts and two events may occur in the same
         // second.
         let timestamp = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-        Ok(Event::new(comment, &timestamp, &self.repository.author()?, text))
+        Ok(ReviewEvent::new(comment, &timestamp, &self.repository.author()?, text))
     }
 
     /// Writes an event to its file and commits it.
-    fn commit_event(&self, id: &str, event: &Event) -> Result<String, Failure> {
+    fn commit_event(&self, id: &str, event: &ReviewEvent) -> Result<String, Failure> {
         let _lock = ProjectLock::acquire(self.session, &self.workspace)?;
         let path = format!("{APPROVALS_FOLDER}/{id}/{}", event.file_name());
         let hash = content_hash(event.text().as_bytes());
         let first = event.text.lines().next().unwrap_or_default();
         let title = match event.action {
-            ChangeComment::Proposed => format!("Propose: {first}"),
+            ReviewAction::Proposed => format!("Propose: {first}"),
             comment if first.is_empty() => format!("{comment} {id}"),
             action => format!("{action} {id}: {first}"),
         };
@@ -272,7 +272,7 @@ impl ChangeContext<'_> {
         Ok(commit_hash.get(..7).unwrap_or_default().to_owned())
     }
 
-    fn report_event(&self, as_json: bool, id: &str, event: &Event, commit: &str) -> Result<Exit, Failure> {
+    fn report_event(&self, as_json: bool, id: &str, event: &ReviewEvent, commit: &str) -> Result<Exit, Failure> {
         if as_json {
             self.session
                 .print_json(&json!({"id": id, "commit": commit, "event": event_json(event)}))?;
@@ -281,7 +281,7 @@ impl ChangeContext<'_> {
     }
 }
 
-fn require_proposal(change: &Change) -> Result<&Event, Failure> {
+fn require_proposal(change: &ProposedChange) -> Result<&ReviewEvent, Failure> {
     change.proposal().ok_or_else(|| {
         Failure::new(
             Exit::Failed,
@@ -291,7 +291,7 @@ fn require_proposal(change: &Change) -> Result<&Event, Failure> {
     })
 }
 
-fn event_json(event: &Event) -> Value {
+fn event_json(event: &ReviewEvent) -> Value {
     json!({
         "did": event.action.name(), "at": event.timestamp, "by": event.author, "text": event.text, "more": event.additional_text,
         "environment": event.environment, "base": event.base, "content": event.content,

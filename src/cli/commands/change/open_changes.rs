@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use formulac::sync::KNOWN;
+use formulac::sync::KNOWN_FACTS_PATH;
 use formulac::team::{
-    APPROVALS_FOLDER, ApprovalState, Change, ChangeComment, Commit, ContentDifference, Event, RequiredApproval,
-    approved_content_hash, approved_files, is_same_person, required_approvers,
+    APPROVALS_FOLDER, ApprovalState, Commit, ContentDifference, ProposedChange, RequiredApproval, ReviewAction,
+    ReviewEvent, approved_content_hash, approved_files, is_same_person, required_approvers,
 };
 use formulac::{Environment, Project};
 
@@ -98,7 +98,7 @@ impl BranchDifferences {
     ) -> Result<Self, Failure> {
         let mut files = repository.files_differing_between(fork, head)?;
         let mut altered = Vec::new();
-        if let Some(difference) = files.iter_mut().find(|file| file.is_known()) {
+        if let Some(difference) = files.iter_mut().find(|file| file.is_known_facts_file()) {
             altered = facts::find_models_changed_by_facts(workspace, repository, fork, head)?;
             difference.alters_sql = !altered.is_empty();
         }
@@ -126,13 +126,14 @@ impl BranchDifferences {
 
     /// Returns the owners of the changes: the authors of commits to files that are not generated, and the users who
     /// proposed exactly this content.
-    fn owners(&self, changes: &[&Change]) -> Vec<String> {
+    fn owners(&self, changes: &[&ProposedChange]) -> Vec<String> {
         let paths: BTreeSet<&str> = self.non_generated_paths().collect();
         let is_of = |commit: &&Commit| commit.files.iter().any(|file| paths.contains(file.path.as_str()));
         let authors = self.commits.iter().filter(is_of).map(|commit| &commit.author);
         let events = changes.iter().flat_map(|change| &change.events);
-        let is_this =
-            |event: &&Event| event.action == ChangeComment::Proposed && Some(&event.content) == self.content.as_ref();
+        let is_this = |event: &&ReviewEvent| {
+            event.action == ReviewAction::Proposed && Some(&event.content) == self.content.as_ref()
+        };
         let owners: BTreeSet<&String> = authors
             .chain(events.filter(is_this).map(|event| &event.author))
             .collect();
@@ -153,22 +154,22 @@ impl BranchDifferences {
     }
 
     /// Returns the approval state that results from the events of one or more changes.
-    pub fn state_of_changes<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> ApprovalState {
+    pub fn state_of_changes<'c>(&self, changes: impl IntoIterator<Item = &'c ProposedChange>) -> ApprovalState {
         let Some(content) = &self.content else {
             return ApprovalState::default();
         };
         // Skip changes that were merged earlier or belong to another branch.
-        let changes: Vec<&Change> = changes
+        let changes: Vec<&ProposedChange> = changes
             .into_iter()
             .filter(|change| self.is_for_change(change))
             .collect();
-        let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
+        let events: Vec<ReviewEvent> = changes.iter().flat_map(|change| &change.events).cloned().collect();
         self.required_approval
             .approval_state(self.project.people(), &events, &self.owners(&changes), content)
     }
 
     /// Returns whether an event of the change is recorded on this branch or refers to exactly this branch's content.
-    pub fn is_for_change(&self, change: &Change) -> bool {
+    pub fn is_for_change(&self, change: &ProposedChange) -> bool {
         let folder = format!("{APPROVALS_FOLDER}/{}/", change.id);
         self.files.iter().any(|file| file.path.starts_with(&folder))
             || change
@@ -178,7 +179,7 @@ impl BranchDifferences {
     }
 
     /// Returns whether a user wrote part of the content or proposed it.
-    pub fn is_authored_by(&self, who: &str, change: &Change) -> bool {
+    pub fn is_authored_by(&self, who: &str, change: &ProposedChange) -> bool {
         self.owners(&[change]).iter().any(|owner| is_same_person(owner, who))
     }
 
@@ -192,7 +193,7 @@ impl BranchDifferences {
         let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
         (!models.is_empty()).then(|| {
             format!(
-                "the change to {KNOWN} alters the SQL of {} and needs approval",
+                "the change to {KNOWN_FACTS_PATH} alters the SQL of {} and needs approval",
                 models.join(", ")
             )
         })

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::team::{ApprovalState, Change, ChangeComment};
+use formulac::team::{ApprovalState, ProposedChange, ReviewAction};
 use serde_json::{Value, json};
 
 use super::{ChangeContext, event_json};
@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, Failure};
 
 /// Returns the approval state of a change on this branch, and the files that an approval covers. `None` if the
 /// change is merged or belongs to another branch.
-fn change_state(change_context: &ChangeContext<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
+fn change_state(change_context: &ChangeContext<'_>, change: &ProposedChange) -> Option<(ApprovalState, Vec<String>)> {
     let branch_differences = change_context.branch_differences(change).ok()?;
     let is_here = branch_differences.content.is_some() && branch_differences.is_for_change(change);
     is_here.then(|| {
@@ -69,8 +69,8 @@ pub(super) fn print_change(change_context: &ChangeContext<'_>, id: &str, as_json
     let mut text = String::new();
     for event in &change.events {
         let verb = match event.action {
-            ChangeComment::Proposed if event.environment.is_empty() => format!("to be merged into {}", event.base),
-            ChangeComment::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
+            ReviewAction::Proposed if event.environment.is_empty() => format!("to be merged into {}", event.base),
+            ReviewAction::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
             _ => String::new(),
         };
         // Omit fractions of a second, because they serve only to order the events.

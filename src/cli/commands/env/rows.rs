@@ -8,7 +8,7 @@ use formulac::CompiledSpec;
 use formulac::artifacts::{Manifest, ResourceType};
 use formulac::dbt::{RelationName, RelationReference as Read};
 use formulac::diag::render::escape_hidden;
-use formulac::sync::{Proof, Verdict};
+use formulac::sync::{ComparisonEvidence, ComparisonVerdict};
 use formulac::verify::{ColumnCounts, Comparison, RelationSide};
 use formulac_syntax::text::format_count;
 use indicatif::ProgressBar;
@@ -65,7 +65,7 @@ pub fn compare(
         .filter_map(|spec| Some((spec.name.as_deref()?, spec.compiled.as_ref()?)))
         .filter(|(name, _)| models.contains(*name))
         .collect();
-    let begun: Vec<(&String, Proof, Result<Comparison, String>)> = models
+    let begun: Vec<(&String, ComparisonEvidence, Result<Comparison, String>)> = models
         .iter()
         .map(|model| name_pair.begin_comparison(model, compiled.get(model.as_str()).copied()))
         .collect();
@@ -191,8 +191,8 @@ impl RelationNamePair<'_> {
         &self,
         model: &'m String,
         compiled: Option<&CompiledSpec>,
-    ) -> (&'m String, Proof, Result<Comparison, String>) {
-        let mut proof = Proof::default();
+    ) -> (&'m String, ComparisonEvidence, Result<Comparison, String>) {
+        let mut proof = ComparisonEvidence::default();
         (proof.ours, proof.with) = (Some(self.here.clone()), Some(self.there.clone()));
         (model, proof, self.comparison(model, compiled))
     }
@@ -224,7 +224,7 @@ impl RelationNamePair<'_> {
         model: &str,
         mut comparison: Comparison,
         presences: [RelationPresence; 2],
-        proof: &mut Proof,
+        proof: &mut ComparisonEvidence,
     ) -> Result<Comparison, String> {
         // If both names refer to the same relation, the dbt profile probably ignores the environment's schema.
         if let [
@@ -325,11 +325,12 @@ impl RowComparisonsByModel {
 
     /// Counts the models that agree, differ or are not compared.
     pub fn summary(&self) -> String {
-        let with = |verdict: Verdict| self.0.values().filter(|judged| judged.proof.verdict == verdict).count();
+        let with =
+            |verdict: ComparisonVerdict| self.0.values().filter(|judged| judged.proof.verdict == verdict).count();
         let verdicts = [
-            (Verdict::Agrees, "agrees", "agree"),
-            (Verdict::Differs, "differs", "differ"),
-            (Verdict::NotCompared, "is not compared", "are not compared"),
+            (ComparisonVerdict::Agrees, "agrees", "agree"),
+            (ComparisonVerdict::Differs, "differs", "differ"),
+            (ComparisonVerdict::NotCompared, "is not compared", "are not compared"),
         ];
         let parts = verdicts.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
         let parts: Vec<String> = parts
@@ -347,7 +348,7 @@ impl RowComparisonsByModel {
         let is_unknown = self
             .0
             .values()
-            .any(|judged| judged.proof.verdict == Verdict::NotCompared);
+            .any(|judged| judged.proof.verdict == ComparisonVerdict::NotCompared);
         if is_unknown || self.0.is_empty() {
             Exit::Failed
         } else {
@@ -357,7 +358,7 @@ impl RowComparisonsByModel {
 }
 
 /// Describes a column whose values differ: `revenue: sum 35.5, and 41 in production; 1 row differs, by 5.5 at most`.
-fn format_column(column: &ColumnCounts, proof: &Proof) -> String {
+fn format_column(column: &ColumnCounts, proof: &ComparisonEvidence) -> String {
     let mut parts = Vec::new();
     let [ours, theirs] = column.sums.each_ref().map(|sum| sum.as_deref().unwrap_or("NULL"));
     match ours == theirs {

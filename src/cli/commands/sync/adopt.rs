@@ -1,6 +1,6 @@
 //! `formulac adopt`: copies users' edits from generated files to the specs, in the work tree.
 
-use formulac::sync::{CurrentSpec, HandEdit, ModelPlan, STATES, TextChange};
+use formulac::sync::{CurrentSpec, HandEdit, ModelPlan, STATE_FOLDER, TextChange};
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
@@ -49,7 +49,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let changes: Vec<TextChange> = adopted_models
         .iter()
         .flat_map(|model| &model.files)
-        .filter(|file| !file.path.starts_with(STATES))
+        .filter(|file| !file.path.starts_with(STATE_FOLDER))
         .cloned()
         .collect();
     let written_paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use formulac::sync::{
-    Disk, FileChange, InterruptedTransaction, Journal, TextChange, TransactionFault, interrupted_transaction, prepare,
+    Disk, FileChange, InterruptedTransaction, Journal, TextChange, TransactionFault, find_interrupted_transaction,
+    prepare,
 };
 use serde_json::{Value, json};
 
@@ -172,13 +173,13 @@ fn finish(
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     if let Some(omni) = &commit.omni {
-        let created = match journal.read_mark(disk, CREATED_COMMIT_MARK) {
+        let created = match journal.read_marker(disk, CREATED_COMMIT_MARK) {
             Some(created) => created,
             None => {
                 let created = commit.created_commit(repository)?.unwrap_or_default();
                 // Record the commit, so that the next run does not overwrite later changes to the same files.
                 journal
-                    .write_mark(disk, CREATED_COMMIT_MARK, &created)
+                    .write_marker(disk, CREATED_COMMIT_MARK, &created)
                     .map_err(|fault| transaction_failure(&fault))?;
                 created
             }
@@ -220,11 +221,12 @@ fn undo_after_failure(
 /// Completes a run that was interrupted, or undoes a run that failed.
 pub fn recover_interrupted_run(session: &Session, workspace: &Workspace) -> Result<(), Failure> {
     let mut disk = WorkTreeFiles::from_workspace(workspace)?;
-    let (journal, to_undo) = match interrupted_transaction(&mut disk).map_err(|fault| transaction_failure(&fault))? {
-        InterruptedTransaction::Nothing => return Ok(()),
-        InterruptedTransaction::ToFinish(journal) => (journal, false),
-        InterruptedTransaction::ToUndo(journal) => (journal, true),
-    };
+    let (journal, to_undo) =
+        match find_interrupted_transaction(&mut disk).map_err(|fault| transaction_failure(&fault))? {
+            InterruptedTransaction::Nothing => return Ok(()),
+            InterruptedTransaction::ToFinish(journal) => (journal, false),
+            InterruptedTransaction::ToUndo(journal) => (journal, true),
+        };
     if let Some(tags) = ReleaseTags::from_note(&journal.note) {
         tags.create_missing(workspace)?;
         journal.finish(&mut disk).map_err(|fault| transaction_failure(&fault))?;
@@ -247,7 +249,7 @@ pub fn recover_interrupted_run(session: &Session, workspace: &Workspace) -> Resu
         session.note("an earlier push failed before it was complete, and was undone");
         return Ok(());
     }
-    let is_committed = journal.read_mark(&mut disk, CREATED_COMMIT_MARK).is_some();
+    let is_committed = journal.read_marker(&mut disk, CREATED_COMMIT_MARK).is_some();
     // If the commit exists, do not write its files again, because a hook may have changed them.
     let applied = match is_committed || commit.created_commit(&repository)?.is_some() {
         true => Ok(()),

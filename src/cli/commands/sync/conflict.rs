@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use formulac::sync::{
-    Conflict, MetricSetConflict, ModelPlan, Property, RewrittenSql, SetPart, describe_rewritten_sql, diff_lines,
+    Conflict, MetricSetConflict, MetricSetPart, ModelPlan, Property, RewrittenSql, describe_rewritten_sql, diff_lines,
 };
 use formulac_syntax::text::one_line;
 
@@ -67,8 +67,8 @@ pub fn write_conflict(
         .map_or_else(String::new, |step| format!(" in step {step}"));
     let about = match &conflict.set {
         Some(set) => match set.part {
-            SetPart::Definition => format!("{} of {} in a metric set", Property::Formula, set.full_name()),
-            SetPart::Filter | SetPart::Relation => format!("{} of the metric set {}", set.name, set.set),
+            MetricSetPart::Definition => format!("{} of {} in a metric set", Property::Formula, set.full_name()),
+            MetricSetPart::Filter | MetricSetPart::Relation => format!("{} of the metric set {}", set.name, set.set),
         },
         None => format!("{}{step}", conflict.property_name()),
     };
@@ -272,8 +272,8 @@ fn write_metric_set_resolutions(
         models => format!("; changes the SQL of {}", models.join(", ")),
     };
     let is = match set.part {
-        SetPart::Definition => " =",
-        SetPart::Filter | SetPart::Relation => ":",
+        MetricSetPart::Definition => " =",
+        MetricSetPart::Filter | MetricSetPart::Relation => ":",
     };
     let to_set = set.to_set.as_ref();
     option(
@@ -384,7 +384,10 @@ pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
 
 /// Returns the conflict with a metric set, if the conflict concerns a clause of the metric set.
 fn metric_set_clause_conflict(conflict: &Conflict) -> Option<&MetricSetConflict> {
-    conflict.set.as_ref().filter(|set| set.part != SetPart::Definition)
+    conflict
+        .set
+        .as_ref()
+        .filter(|set| set.part != MetricSetPart::Definition)
 }
 
 /// Returns the author, commit and subject of the last change to a file. Returns `None` if the file has uncommitted

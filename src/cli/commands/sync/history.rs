@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use formulac::Compiler;
-use formulac::sync::{LOG, Log, NumberedEntry, REFUSED, short_hash};
+use formulac::sync::{LOG_FOLDER, Log, NumberedEntry, REFUSED_ACTION, short_hash};
 use serde_json::{Value, json};
 
 use crate::cli::args::LogArgs;
@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         let entry = |logged: &&NumberedEntry| {
             let entry = &logged.entry;
             // A rejected command changes nothing, so it has no number of its own.
-            let number = (entry.action != REFUSED).then_some(logged.number);
+            let number = (entry.action != REFUSED_ACTION).then_some(logged.number);
             let version = Some(&entry.version).filter(|version| !version.is_empty());
             json!({
                 "number": number, "id": logged.hash, "did": entry.action, "version": version, "at": entry.timestamp, "by": entry.author,
@@ -53,7 +53,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     } else {
         session.print_escaped(&format_entries(&shown_entries))?;
         for (file, reason) in &log.faults {
-            session.note(&format!("{LOG}/{file}: {reason}"));
+            session.note(&format!("{LOG_FOLDER}/{file}: {reason}"));
         }
         if log.entries.is_empty() {
             session.report_action("nothing was pushed yet");
@@ -75,7 +75,7 @@ pub const REFUSAL_LOG_FOLDER: &str = ".formulac/local/log";
 /// Returns the log of the project, including the rejected commands of this work tree.
 pub fn read_log(workspace: &Workspace) -> Log {
     Log::from_files(
-        [LOG, REFUSAL_LOG_FOLDER]
+        [LOG_FOLDER, REFUSAL_LOG_FOLDER]
             .into_iter()
             .flat_map(|folder| folder::read_yaml_files(&workspace.root.join(folder))),
     )
@@ -164,7 +164,7 @@ pub fn format_entries(entries: &[&NumberedEntry]) -> String {
         } else {
             format!(" to {}", entry.environment)
         };
-        let number = if entry.action == REFUSED {
+        let number = if entry.action == REFUSED_ACTION {
             "-".to_owned()
         } else {
             logged.number.to_string()

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use formulac::impact::{self, ColumnChange, NodeChanges, show};
 use formulac::sync::{
-    Action, CurrentSpec, Log, MergeRequest, ModelPlan, PlannedChange, Property, ReportedValues, TestCounts, Verdict,
-    VerificationEvidence,
+    Action, ComparisonVerdict, CurrentSpec, Log, MergeRequest, ModelPlan, PlannedChange, Property, ReportedValues,
+    TestCounts, VerificationEvidence,
 };
 use formulac::team::required_approvers;
 use formulac_syntax::text::format_count;
@@ -179,11 +179,11 @@ fn quote_evidence(workspace: &Workspace, planned_models: &PlannedModels, request
             let message = proof.message();
             let first_line = message.lines().next().unwrap_or_default();
             match proof.verdict {
-                Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {first_line}")),
-                Verdict::Differs => request
+                ComparisonVerdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {first_line}")),
+                ComparisonVerdict::Differs => request
                     .checks
                     .push(format!("{start}differs from {other}: {first_line}")),
-                Verdict::NotCompared => request
+                ComparisonVerdict::NotCompared => request
                     .not_run
                     .push(format!("{start}not compared with {other} ({first_line})")),
             }
@@ -206,7 +206,7 @@ fn find_evidence(workspace: &Workspace, model: &str, source: &str) -> Option<Ver
         .into_iter()
         .filter(|evidence| evidence.is_for_spec(source) && evidence.model == model);
     // If two branches have different evidence, quote the failed comparison.
-    versions.max_by_key(|evidence| evidence.verdict() != Verdict::Agrees)
+    versions.max_by_key(|evidence| evidence.verdict() != ComparisonVerdict::Agrees)
 }
 
 fn format_warnings(file_diagnostics: &[FileDiagnostics]) -> String {

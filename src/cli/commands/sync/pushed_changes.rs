@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{KNOWN, LOG, NumberedEntry, PushState, STATES, TextChange};
+use formulac::sync::{KNOWN_FACTS_PATH, LOG_FOLDER, NumberedEntry, PushState, STATE_FOLDER, TextChange};
 
 use super::repository::Repository;
 use super::rollback_target::EntryCommits;
@@ -31,7 +31,7 @@ pub fn find(
 ) -> Result<(Vec<TextChange>, BTreeMap<String, PushedChanges>), Failure> {
     let mut pushed = BTreeMap::new();
     let (states, mut read_paths) = add_changes_of_models(workspace, repository, target, &mut pushed)?;
-    read_paths.insert(KNOWN.to_owned());
+    read_paths.insert(KNOWN_FACTS_PATH.to_owned());
     let input_paths: Vec<String> = read_paths.into_iter().collect();
     let commits: Vec<(&NumberedEntry, &str)> = undone
         .iter()
@@ -109,8 +109,8 @@ fn add_changes_of_models(
     target: &str,
     pushed: &mut BTreeMap<String, PushedChanges>,
 ) -> Result<(Vec<TextChange>, BTreeSet<String>), Failure> {
-    let then = repository.files_in_commit(target, &[STATES.to_owned()])?;
-    let now = folder::find_files(&workspace.root.join(STATES), |_| true);
+    let then = repository.files_in_commit(target, &[STATE_FOLDER.to_owned()])?;
+    let now = folder::find_files(&workspace.root.join(STATE_FOLDER), |_| true);
     let paths = now.iter().map(|path| workspace.relative_path(path)).chain(then);
     let paths: BTreeSet<String> = paths.filter(|path| PushState::model_of_path(path).is_some()).collect();
     let paths: Vec<String> = paths.into_iter().collect();
@@ -181,7 +181,7 @@ fn other_files_of_push(
     let lines = logged.entry.changes.iter();
     let sets = lines.filter_map(|line| line.strip_prefix(push::METRIC_SET_PREFIX));
     let mut files: Vec<String> = written_paths.chain(sets).map(str::to_owned).collect();
-    files.retain(|path| ![LOG, STATES].iter().any(|folder| path.starts_with(folder)));
+    files.retain(|path| ![LOG_FOLDER, STATE_FOLDER].iter().any(|folder| path.starts_with(folder)));
     // A push that transfers a description from Omni also commits the record of the view, and the view itself unless the
     // Omni model has its own repository.
     let changed = repository.files_changed_by(commit)?;

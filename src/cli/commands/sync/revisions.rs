@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use formulac::team::{APPROVALS_FOLDER, Commit, ContentDifference, TouchedFile};
+use formulac::team::{APPROVALS_FOLDER, Commit, CommittedFile, ContentDifference};
 
 use super::repository::{Repository, STATUS_ARGS};
 use crate::cli::exit::{Exit, Failure};
 
 /// Folders in which formulac records its actions. The contents of their files are read for each commit.
-const RECORD_FOLDERS: [&str; 2] = [APPROVALS_FOLDER, formulac::sync::LOG];
+const RECORD_FOLDERS: [&str; 2] = [APPROVALS_FOLDER, formulac::sync::LOG_FOLDER];
 
 impl Repository {
     /// Returns the commit of a revision, or `None` if the revision does not exist.
@@ -169,8 +169,8 @@ impl Repository {
             let known_texts = records.iter().zip(texts.into_iter().zip(before));
             let texts_by_path: BTreeMap<&String, (Option<String>, Option<String>)> = known_texts.collect();
             let touched = |path: &String| match texts_by_path.get(path) {
-                Some((text, before)) => TouchedFile::new(path, before.is_some(), text.clone()),
-                None => TouchedFile::new(path, true, None),
+                Some((text, before)) => CommittedFile::new(path, before.is_some(), text.clone()),
+                None => CommittedFile::new(path, true, None),
             };
             let files = paths.iter().map(touched);
             let signer = (valid == "G").then(|| signer.to_owned());

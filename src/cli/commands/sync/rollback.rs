@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use formulac::Dialect;
 use formulac::dbt::is_same_except_layout;
 use formulac::sync::{
-    Action, KNOWN, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash,
+    Action, KNOWN_FACTS_PATH, LOG_FOLDER, Log, NumberedEntry, PushState, REFUSED_ACTION, STATE_FOLDER, TextChange,
+    diff_lines, short_hash,
 };
 use formulac_syntax::text::format_count;
 use serde_json::{Value, json};
@@ -90,7 +91,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         let mut lines = vec![format!("back to {}", point.short)];
         lines.extend(changes.iter().filter_map(model_line));
         let environment = environment.map(|environment| environment.name);
-        let renews_facts = paths.iter().any(|path| path == KNOWN);
+        let renews_facts = paths.iter().any(|path| path == KNOWN_FACTS_PATH);
         let action = PushAction {
             did: "rollback",
             title,
@@ -113,7 +114,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         }
         if renews_facts {
             session.note(&format!(
-                "{KNOWN} contains the facts from which the restored SQL was generated; the next push renews them"
+                "{KNOWN_FACTS_PATH} contains the facts from which the restored SQL was generated; the next push renews them"
             ));
         }
         let omni = pushed.omni.as_ref().map(CreatedOmniCommit::json);
@@ -168,7 +169,7 @@ fn ask_for_rollback_target(session: &Session, workspace: &Workspace, as_json: bo
         .entries
         .iter()
         .rev()
-        .filter(|entry| entry.entry.action != REFUSED)
+        .filter(|entry| entry.entry.action != REFUSED_ACTION)
         .take(MAX_LISTED_ENTRIES)
         .collect();
     // Skip the last entry, which describes the current state.
@@ -291,7 +292,7 @@ fn omni_changes(
     kept_files: &mut UnrestoredFiles,
 ) -> Result<(Vec<String>, Vec<TextChange>), Failure> {
     let repository = &omni.repository;
-    let reached = dbt.files_in_commit(&point.commit, &[LOG.to_owned()])?;
+    let reached = dbt.files_in_commit(&point.commit, &[LOG_FOLDER.to_owned()])?;
     let reached: BTreeSet<String> = reached.into_iter().collect();
     let is_reached = |entry: &str| {
         let mut entries = log.entries.iter();
@@ -343,7 +344,7 @@ fn display_changes(changes: &[TextChange], point: &RollbackTarget, undone: &[&Nu
             _ => "changes",
         };
         let _ = writeln!(out, "  {}  {action}", change.path);
-        if change.path.starts_with(STATES) {
+        if change.path.starts_with(STATE_FOLDER) {
             continue;
         }
         if let (Some(before), Some(after)) = (&change.before, &change.after) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::diag::lists::join_words;
-use formulac::sync::{LOG, Log, NumberedEntry, REFUSED, short_hash};
+use formulac::sync::{LOG_FOLDER, Log, NumberedEntry, REFUSED_ACTION, short_hash};
 
 use super::repository::Repository;
 use crate::cli::commands::release;
@@ -20,7 +20,7 @@ pub struct EntryCommits {
 
 impl EntryCommits {
     pub fn find(repository: &Repository, log: &Log) -> Result<Self, Failure> {
-        let on_branch = repository.commits_that_added(LOG)?;
+        let on_branch = repository.commits_that_added(LOG_FOLDER)?;
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
         for commit in log.entries.iter().filter_map(|logged| on_branch.get(&logged.path())) {
             *counts.entry(commit).or_default() += 1;
@@ -28,7 +28,7 @@ impl EntryCommits {
         let is_shared = |commit: &&String| counts.get(*commit).is_some_and(|count| *count > 1);
         let mut of_pushes = BTreeMap::new();
         if counts.keys().any(is_shared) {
-            of_pushes = repository.commits_that_added_one_file(LOG)?;
+            of_pushes = repository.commits_that_added_one_file(LOG_FOLDER)?;
             of_pushes.retain(|path, _| on_branch.get(path).as_ref().is_some_and(is_shared));
         }
         Ok(Self { on_branch, of_pushes })
@@ -49,7 +49,7 @@ impl EntryCommits {
     /// Returns the entries that the same commit of the current branch added, in the order of the log.
     fn entries_added_with<'l>(&self, log: &'l Log, logged: &NumberedEntry) -> Vec<&'l NumberedEntry> {
         let commit = self.branch_commit(logged);
-        let entries = log.entries.iter().filter(|other| other.entry.action != REFUSED);
+        let entries = log.entries.iter().filter(|other| other.entry.action != REFUSED_ACTION);
         entries.filter(|other| self.branch_commit(other) == commit).collect()
     }
 }
@@ -109,7 +109,7 @@ impl RollbackTarget {
         commits: &EntryCommits,
         logged: &NumberedEntry,
     ) -> Result<Self, Failure> {
-        if logged.entry.action == REFUSED {
+        if logged.entry.action == REFUSED_ACTION {
             return Err(Failure::new(
                 Exit::Usage,
                 "the command in this log entry was rejected and changed nothing",
@@ -145,7 +145,7 @@ impl RollbackTarget {
     /// Returns the log entries that the rollback undoes: the entries after the target, oldest first.
     pub fn undone_entries<'l>(&self, repository: &Repository, log: &'l Log) -> Result<Vec<&'l NumberedEntry>, Failure> {
         let logged = entries_in_commit(repository, &self.commit)?;
-        let is_later = |entry: &&NumberedEntry| entry.entry.action != REFUSED && !logged.contains(&entry.path());
+        let is_later = |entry: &&NumberedEntry| entry.entry.action != REFUSED_ACTION && !logged.contains(&entry.path());
         Ok(log.entries.iter().filter(is_later).collect())
     }
 }
@@ -180,7 +180,7 @@ fn commit_after_entry(
         logged.number
     );
     let is_before = |other: &&NumberedEntry| {
-        other.entry.action != REFUSED
+        other.entry.action != REFUSED_ACTION
             && expected.contains(&other.path())
             && commits.branch_commit(other) != Some(branch_commit)
     };
@@ -197,7 +197,7 @@ fn commit_after_entry(
 /// Returns the paths of the log entries in a commit.
 fn entries_in_commit(repository: &Repository, commit: &str) -> Result<BTreeSet<String>, Failure> {
     Ok(repository
-        .files_in_commit(commit, &[LOG.to_owned()])?
+        .files_in_commit(commit, &[LOG_FOLDER.to_owned()])?
         .into_iter()
         .collect())
 }

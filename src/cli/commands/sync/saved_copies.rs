@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use formulac::sync::{STATES, TextChange, content_hash};
+use formulac::sync::{STATE_FOLDER, TextChange, content_hash};
 
 use super::apply;
 use super::read_project_file;
@@ -34,7 +34,7 @@ pub fn save_lost_comments(session: &Session, workspace: &Workspace, changes: &[T
         .flatten()
         .collect();
     let mut copies = Vec::new();
-    for change in changes.iter().filter(|change| !change.path.starts_with(STATES)) {
+    for change in changes.iter().filter(|change| !change.path.starts_with(STATE_FOLDER)) {
         let Some(before) = &change.before else { continue };
         let is_lost = |comment: &&str| !kept.contains(comment) && !comment.contains("formulac:");
         let lost: Vec<&str> = comments(&change.path, before).filter(is_lost).collect();

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use formulac::diag::lists::join_words;
 use formulac::diag::render::escape_hidden;
 use formulac::sync::{
-    Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, PushState, STATES, TextChange, diff_lines,
+    Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, PushState, STATE_FOLDER, TextChange, diff_lines,
 };
 use formulac_syntax::text::one_line;
 
@@ -217,7 +217,7 @@ fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = TextChange> {
     let files = model
         .files
         .iter()
-        .filter(move |file| !file.path.starts_with(STATES) && !is_old_path(&file.path));
+        .filter(move |file| !file.path.starts_with(STATE_FOLDER) && !is_old_path(&file.path));
     files.filter_map(|file| {
         let old = model.moved.get(&file.path);
         let before = old.and_then(|old| model.files.iter().find(|file| file.path == *old));
@@ -247,7 +247,7 @@ fn files_moved_by_user(model: &ModelPlan) -> Vec<(String, String)> {
 
 /// Returns the state of a model before and after a push that changes the state.
 fn planned_states(files: &[TextChange]) -> Option<(PushState, PushState)> {
-    let change = files.iter().find(|file| file.path.starts_with(STATES))?;
+    let change = files.iter().find(|file| file.path.starts_with(STATE_FOLDER))?;
     let state = |text: &Option<String>| PushState::versions(text.as_deref()?).into_iter().next();
     Some((state(&change.before)?, state(&change.after)?))
 }

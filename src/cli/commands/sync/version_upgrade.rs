@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::known::KnownFacts;
-use formulac::sync::{Action, CurrentSpec, KNOWN, Log, ModelPlan, NumberedEntry, PushState};
+use formulac::sync::{Action, CurrentSpec, KNOWN_FACTS_PATH, Log, ModelPlan, NumberedEntry, PushState};
 
 use super::planner::{ModelStates, PlannedModels};
 use super::repository::Repository;
@@ -72,7 +72,7 @@ fn differing_push_versions(
         .known
         .as_ref()
         .map(|facts_change| facts_change.file.after.clone());
-    let facts = read_facts(planned.unwrap_or_else(|| read_project_file(&workspace.root, KNOWN)));
+    let facts = read_facts(planned.unwrap_or_else(|| read_project_file(&workspace.root, KNOWN_FACTS_PATH)));
     let log = history::read_log(workspace);
     for (logged, pushed) in entries_of_states(&log, candidates) {
         if logged.entry.version == env!("CARGO_PKG_VERSION") {
@@ -85,7 +85,7 @@ fn differing_push_versions(
         if at_push(project::PROJECT_FILE).map(|text| text.replace('\r', "")) != settings {
             continue;
         }
-        let before = read_facts(at_push(KNOWN));
+        let before = read_facts(at_push(KNOWN_FACTS_PATH));
         for model in pushed {
             if planned_models
                 .ours

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use formulac::dbt::RelationReference as Read;
-use formulac::sync::{Proof, Timing, VerificationEvidence};
+use formulac::sync::{ComparisonEvidence, Timing, VerificationEvidence};
 use formulac::verify::{Comparison, MissingColumns, RelationSide};
 use formulac::{CompiledSpec, Schema};
 
@@ -127,7 +127,7 @@ impl ModelComparer<'_> {
             _ if model.verified.is_unbuilt => {}
             Some(comparison) => self.compare(&mut model, comparison),
             None => {
-                let mut proof = Proof::default();
+                let mut proof = ComparisonEvidence::default();
                 proof.why = Some("no schema lists the columns of the model".to_owned());
                 model.verified.add(proof);
             }
@@ -173,7 +173,7 @@ impl ModelComparer<'_> {
     /// is impossible.
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.with_default_tolerance(self.args.tolerance.as_deref());
-        let mut proof = Proof::default();
+        let mut proof = ComparisonEvidence::default();
         proof.with = comparison
             .compared_relation()
             .map(|reference| reference.display_name().into_owned());
@@ -201,7 +201,7 @@ impl ModelComparer<'_> {
         &self,
         compiled: &CompiledSpec,
         comparison: &mut Comparison,
-        proof: &mut Proof,
+        proof: &mut ComparisonEvidence,
     ) -> Result<Vec<String>, String> {
         let presence_of =
             |read_relation: Option<&Read>| read_relation.and_then(|relation| find_presence(&self.presences, relation));
@@ -286,7 +286,7 @@ impl ModelComparer<'_> {
 
 impl VerificationResult {
     /// Adds the result of a comparison to the evidence, or the reason why the comparison was impossible.
-    fn add(&mut self, proof: Proof) {
+    fn add(&mut self, proof: ComparisonEvidence) {
         self.evidence.proofs.push(proof);
         self.compared.push(super::ComparisonDetails::default());
     }

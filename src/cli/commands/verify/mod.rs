@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use formulac::CompiledSpec;
 use formulac::dbt::RelationReference as Read;
 use formulac::diag::{Code, suggest};
-use formulac::sync::{Proof, Timing, Verdict, VerificationEvidence};
+use formulac::sync::{ComparisonEvidence, ComparisonVerdict, Timing, VerificationEvidence};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 
@@ -70,10 +70,10 @@ impl VerificationResult {
     }
 
     fn exit(&self) -> Exit {
-        let has = |verdict: Verdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
+        let has = |verdict: ComparisonVerdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
         let is_stale = self.build_states.first().is_some_and(BuildState::is_stale);
-        let is_faulty = has(Verdict::Differs) || !self.over_budget.is_empty() || is_stale;
-        let is_unknown = self.evidence.proofs.is_empty() || has(Verdict::NotCompared);
+        let is_faulty = has(ComparisonVerdict::Differs) || !self.over_budget.is_empty() || is_stale;
+        let is_unknown = self.evidence.proofs.is_empty() || has(ComparisonVerdict::NotCompared);
         let faulty = if is_faulty { Exit::Faulty } else { Exit::Done };
         faulty.most_severe(if is_unknown { Exit::Failed } else { Exit::Done })
     }
@@ -388,7 +388,7 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
 /// Writes the evidence and the durations for models with results.
 fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [VerificationResult]) -> Result<(), Failure> {
     let timestamp = format_timestamp(Timestamp::now());
-    let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
+    let is_found = |proof: &ComparisonEvidence| proof.verdict != ComparisonVerdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());
     for VerificationResult { evidence, timing, .. } in results
         .iter_mut()
@@ -418,7 +418,7 @@ fn write_evidence(session: &Session, workspace: &Workspace, results: &mut [Verif
     write_all(&bounds, &changed)?;
     create_local_folder(&bounds, &workspace.root)?;
     write_all(&bounds, &timings)?;
-    session.report_action(&format!("evidence in {}", formulac::sync::EVIDENCE));
+    session.report_action(&format!("evidence in {}", formulac::sync::EVIDENCE_FOLDER));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Formats a differing row as one line.
 
 use formulac::diag::render::escape_hidden;
-use formulac::sync::Proof;
+use formulac::sync::ComparisonEvidence;
 use formulac::verify::RowDifference;
 
 /// Maximum number of characters shown per value.
@@ -10,7 +10,12 @@ const MAX_VALUE_LENGTH: usize = 60;
 const HIDDEN_PLACEHOLDER: &str = "(hidden)";
 
 /// Formats a row, such as `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are the compared columns.
-pub fn format_row(row: &RowDifference, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
+pub fn format_row(
+    row: &RowDifference,
+    proof: &ComparisonEvidence,
+    columns: &[String],
+    is_hidden: impl Fn(&str) -> bool,
+) -> String {
     let value = |column: &str, value: &Option<String>| {
         if is_hidden(column) {
             HIDDEN_PLACEHOLDER.to_owned()

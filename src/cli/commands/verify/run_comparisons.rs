@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use formulac::Schema;
-use formulac::sync::{Proof, Verdict};
+use formulac::sync::{ComparisonEvidence, ComparisonVerdict};
 use formulac::verify::{Comparison, ComparisonReader, Counts, RowDifference};
 
 use super::row_line;
@@ -25,7 +25,7 @@ pub struct ComparisonDetails {
 pub struct RowPair {
     pub comparison: Comparison,
     /// Proof, initially with only the information that needs no query.
-    pub proof: Proof,
+    pub proof: ComparisonEvidence,
     /// Relations in the query, as written in the query.
     pub tables: Vec<String>,
     /// Columns whose values are never written to a file.
@@ -37,7 +37,7 @@ pub struct RowPair {
 /// Result of a comparison.
 #[derive(Default)]
 pub struct ComparisonResult {
-    pub proof: Proof,
+    pub proof: ComparisonEvidence,
     pub compared: ComparisonDetails,
     /// Engine that ran the comparison. Empty if no engine ran it.
     pub engine: String,
@@ -129,7 +129,7 @@ impl ComparisonRunner<'_> {
     }
 
     fn needs_rows(&self, result: &ComparisonResult) -> bool {
-        let is_known = result.proof.verdict != Verdict::NotCompared;
+        let is_known = result.proof.verdict != ComparisonVerdict::NotCompared;
         is_known && !result.proof.counts.is_agreement() && self.limit > 0
     }
 }
@@ -165,9 +165,9 @@ fn compare_counts(pair: &RowPair, answer: Result<QueryResult, String>) -> Compar
     proof.keys = comparison.keys().into_iter().map(str::to_owned).collect();
     proof.tolerance = comparison.tolerance().map(str::to_owned);
     proof.verdict = if counts.is_agreement() && proof.lacking.is_empty() {
-        Verdict::Agrees
+        ComparisonVerdict::Agrees
     } else {
-        Verdict::Differs
+        ComparisonVerdict::Differs
     };
     proof.counts = remove_hidden_differences(counts, &pair.hidden);
     let columns = comparison.columns().into_iter().map(str::to_owned).collect();

@@ -1,7 +1,7 @@
 //! Formats the results of a verification as text, Markdown and JSON.
 
 use formulac::markdown;
-use formulac::sync::{Proof, Verdict};
+use formulac::sync::{ComparisonEvidence, ComparisonVerdict};
 use formulac::verify::{ColumnCounts, RowDifference};
 use formulac_syntax::text::format_count;
 use serde_json::{Map, Value, json};
@@ -86,20 +86,22 @@ fn format_verification_results(results: &[VerificationResult]) -> String {
     out
 }
 
-fn proofs_with_columns(verified: &VerificationResult) -> impl Iterator<Item = (&Proof, &ComparisonDetails)> {
+fn proofs_with_columns(
+    verified: &VerificationResult,
+) -> impl Iterator<Item = (&ComparisonEvidence, &ComparisonDetails)> {
     verified.evidence.proofs.iter().zip(&verified.compared)
 }
 
-fn verdict_symbol(proof: &Proof) -> &'static str {
+fn verdict_symbol(proof: &ComparisonEvidence) -> &'static str {
     match proof.verdict {
-        Verdict::Agrees => "✓",
-        Verdict::Differs => "✗",
-        Verdict::NotCompared => "-",
+        ComparisonVerdict::Agrees => "✓",
+        ComparisonVerdict::Differs => "✗",
+        ComparisonVerdict::NotCompared => "-",
     }
 }
 
 /// Formats the names of both relations in a comparison, and the result of the comparison.
-fn proof_line(proof: &Proof) -> String {
+fn proof_line(proof: &ComparisonEvidence) -> String {
     let ours = if proof.of_formula {
         "its formula, because nothing is built, and "
     } else {
@@ -109,7 +111,7 @@ fn proof_line(proof: &Proof) -> String {
 }
 
 /// Formats the name of the relation with which the model is compared, and the result of the comparison.
-fn proof_label(proof: &Proof) -> String {
+fn proof_label(proof: &ComparisonEvidence) -> String {
     let message = proof.message();
     // One line of the engine's message is sufficient here.
     format!(
@@ -167,20 +169,28 @@ fn outdated_builds_message(standings: &[BuildState]) -> Option<String> {
 }
 
 fn verify_summary(results: &[VerificationResult], faulty: &[FileDiagnostics]) -> String {
-    let with = |verdict: Verdict| {
+    let with = |verdict: ComparisonVerdict| {
         results
             .iter()
             .filter(|result| result.evidence.verdict() == verdict)
             .count()
     };
     let proofs: usize = results.iter().map(|result| result.evidence.proofs.len()).sum();
-    let mut parts = vec![format_count(with(Verdict::Agrees), "model agrees", "models agree")];
-    if with(Verdict::Differs) > 0 {
-        parts.push(format_count(with(Verdict::Differs), "model differs", "models differ"));
-    }
-    if with(Verdict::NotCompared) > 0 {
+    let mut parts = vec![format_count(
+        with(ComparisonVerdict::Agrees),
+        "model agrees",
+        "models agree",
+    )];
+    if with(ComparisonVerdict::Differs) > 0 {
         parts.push(format_count(
-            with(Verdict::NotCompared),
+            with(ComparisonVerdict::Differs),
+            "model differs",
+            "models differ",
+        ));
+    }
+    if with(ComparisonVerdict::NotCompared) > 0 {
+        parts.push(format_count(
+            with(ComparisonVerdict::NotCompared),
             "model is not verified",
             "models are not verified",
         ));
@@ -225,9 +235,9 @@ fn to_markdown(results: &[VerificationResult]) -> String {
         }
         for (proof, compared) in proofs_with_columns(verified) {
             let mark = match proof.verdict {
-                Verdict::Agrees => "agrees with ",
-                Verdict::Differs => "**differs** from ",
-                Verdict::NotCompared => "**not compared** with ",
+                ComparisonVerdict::Agrees => "agrees with ",
+                ComparisonVerdict::Differs => "**differs** from ",
+                ComparisonVerdict::NotCompared => "**not compared** with ",
             };
             out.push_str(&format!("- {mark}{}\n", markdown::escape_sentence(&proof_label(proof))));
             for row in &compared.rows {
@@ -292,7 +302,7 @@ fn verified_json(verified: &VerificationResult) -> Value {
 }
 
 /// Returns a comparison as JSON.
-pub fn comparison_json(proof: &Proof, compared: &ComparisonDetails) -> Value {
+pub fn comparison_json(proof: &ComparisonEvidence, compared: &ComparisonDetails) -> Value {
     let counts = &proof.counts;
     let column = |column: &ColumnCounts| {
         let mut object = json!({"column": column.column, "differing": column.differing, "greatest": column.greatest});

@@ -218,7 +218,7 @@ impl Lowerer<'_> {
         match (name, rows) {
             ("place" | "place_down", AggregateRows::OfGroup) => {
                 let call = self.build_row_call(internal::ROW_NUMBER, x, meta);
-                Some(self.group_window(&[call], GroupWindowKind::Place { descending }, meta))
+                Some(self.group_window(&[call], GroupWindowKind::ExpressionPlace { descending }, meta))
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
                 let call = self.build_row_call(internal::ROW_NUMBER, x, meta);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{Action, CurrentSpec, HandEdit, ModelPlan, ModelSides, Reconciled, reconcile_all};
+use formulac::sync::{Action, CurrentSpec, HandEdit, ModelPlan, ModelVersions, ReconcileResult, reconcile_all};
 
 use super::super::read_project_file;
 use super::super::restored_states::RestoredState;
@@ -57,9 +57,9 @@ impl ModelInputs {
 
     /// Returns the three versions of a model that a plan merges: the base from the last push, the spec, and the current
     /// files.
-    pub fn sides<'a>(&'a self, name: &'a str, files: &'a BTreeMap<String, String>) -> ModelSides<'a> {
+    pub fn sides<'a>(&'a self, name: &'a str, files: &'a BTreeMap<String, String>) -> ModelVersions<'a> {
         let state = self.states.get(name);
-        ModelSides {
+        ModelVersions {
             model: name,
             bases: state.map(|state| state.bases.as_slice()).unwrap_or_default(),
             ours: self.specs.get(name),
@@ -81,12 +81,16 @@ impl ModelInputs {
     }
 
     /// Reconciles the specs with the edits that people made in files and in Omni.
-    pub fn reconcile(&self, tools: &PlannerTools, omni_edits: Vec<(String, HandEdit)>) -> BTreeMap<String, Reconciled> {
+    pub fn reconcile(
+        &self,
+        tools: &PlannerTools,
+        omni_edits: Vec<(String, HandEdit)>,
+    ) -> BTreeMap<String, ReconcileResult> {
         let mut omni_edits_by_model: BTreeMap<String, Vec<HandEdit>> = BTreeMap::new();
         for (model, edit) in omni_edits {
             omni_edits_by_model.entry(model).or_default().push(edit);
         }
-        let mut models: Vec<(ModelSides<'_>, Vec<HandEdit>)> = Vec::new();
+        let mut models: Vec<(ModelVersions<'_>, Vec<HandEdit>)> = Vec::new();
         for (name, files) in &self.files {
             let sides = self.sides(name, files);
             if sides.ours.is_some() {

@@ -10,8 +10,8 @@ mod unpushed_bases;
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::sync::{
-    CurrentSpec, DescriptionActions, ExposureGraph, Exposures, KNOWN, KnownFactsChange, ModelPlan, Plan, PlannedModel,
-    PushState, TextChange, state_path,
+    CurrentSpec, DescriptionActions, ExposureGraph, Exposures, KNOWN_FACTS_PATH, KnownFactsChange, ModelPlan, Plan,
+    PlannedModel, PushState, TextChange, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 
@@ -305,7 +305,7 @@ pub fn generated_files(session: &Session, workspace: &Workspace) -> Result<BTree
     // relations that the specs use.
     let relations = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
     left.insert(
-        KNOWN.to_owned(),
+        KNOWN_FACTS_PATH.to_owned(),
         workspace.committed_facts()?.with_relations(relations).text(),
     );
     Ok(left)

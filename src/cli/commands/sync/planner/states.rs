@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use formulac::sync::{CurrentSpec, PushState, STATES};
+use formulac::sync::{CurrentSpec, PushState, STATE_FOLDER};
 
 use super::super::restored_states::{RestoredState, restore_states};
 use crate::cli::exit::{Exit, Failure};
@@ -84,7 +84,7 @@ pub fn was_pushed(workspace: &Workspace) -> bool {
 
 /// Returns the files with the states of models, each with the name of its model.
 fn state_files(workspace: &Workspace) -> Vec<(String, PathBuf)> {
-    let folder = workspace.root.join(STATES);
+    let folder = workspace.root.join(STATE_FOLDER);
     // Skip subfolders, because they contain the records of pulls.
     let files = folder::find_files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let files = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use formulac::sync::{LOG, Log, LogEntry, TextChange, content_hash};
+use formulac::sync::{LOG_FOLDER, Log, LogEntry, TextChange, content_hash};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ pub fn commit(
     let entry = new_log_entry(repository, &log, &action)?;
     let mut changes = action.changes;
     let mut paths = action.paths;
-    let path = format!("{LOG}/{}", entry.file_name());
+    let path = format!("{LOG_FOLDER}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
     let paths = with_link_targets(workspace, &paths)?;

@@ -4,7 +4,7 @@
 mod editor;
 mod resolver;
 
-use formulac::sync::{Conflict, HandEdit, ModelPlan, Property, SetPart};
+use formulac::sync::{Conflict, HandEdit, MetricSetPart, ModelPlan, Property};
 use serde_json::json;
 
 use super::conflict::{conflict_name, conflict_target};
@@ -222,6 +222,9 @@ fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -
     let Some(metric) = name.strip_prefix(&model.model).and_then(|rest| rest.strip_prefix('.')) else {
         return false;
     };
-    let set = conflict.set.as_ref().filter(|set| set.part == SetPart::Definition);
+    let set = conflict
+        .set
+        .as_ref()
+        .filter(|set| set.part == MetricSetPart::Definition);
     set.is_some_and(|set| metric == set.name || metric == set.full_name())
 }

@@ -6,7 +6,7 @@ use super::current_spec::CurrentSpec;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::lines::merge as merge_lines;
 use super::model_reconciler::{ModelReconciler, is_in_model_file};
-use super::reconcile::Reconciled;
+use super::reconcile::ReconcileResult;
 use super::spec_changes::SpecChanges;
 use super::state::normalize_lines;
 use crate::dbt::tokens::tokens;
@@ -15,7 +15,7 @@ use crate::decompile::{FilePartPosition, apply_replacements, restore_column, spe
 impl ModelReconciler<'_> {
     /// Transfers SQL edits that only replace words, numbers or symbols by making the same replacements in the spec. If
     /// there are other edits, or if the spec has changed at the same positions, each edit is examined individually.
-    pub fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
+    pub fn apply_word_replacements(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut ReconcileResult) {
         let of_model = is_in_model_file(self.sides.model);
         if self.sides.bases.len() != 1 {
             return;
@@ -48,7 +48,7 @@ impl ModelReconciler<'_> {
         // Changes on different lines can belong to the same formula, so a merge by lines is not enough.
         let changes = self.base_spec.as_ref().zip(self.sides.ours);
         let changes = changes.and_then(|(base, ours)| SpecChanges::new(base, ours));
-        if changes.is_some_and(|changes| !changes.are_in(&carried, &[])) {
+        if changes.is_some_and(|changes| !changes.are_contained_in(&carried, &[])) {
             return;
         }
         self.ours = carried;
@@ -60,7 +60,11 @@ impl ModelReconciler<'_> {
     /// Transfers SQL edits that only replace words, numbers or symbols in a file that also has other edits. First tries
     /// to transfer all these edits together, because a word of the spec may occur in several parts of the SQL. Then
     /// tries the halves of edits that cannot be transferred together.
-    pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
+    pub fn apply_word_replacements_beside_other_edits(
+        &mut self,
+        edits: &mut Vec<HandEdit>,
+        reconciled: &mut ReconcileResult,
+    ) {
         let dialect = self.ours.compiled.dialect();
         let is_respelling = |edit: &HandEdit| {
             let count = |text: &Option<String>| text.as_deref().map_or(0, |text| tokens(text, dialect).len());
@@ -71,13 +75,13 @@ impl ModelReconciler<'_> {
                     .edited_sql
                     .is_some_and(|edited_sql| !edit.has_keep_comment(edited_sql))
         };
-        let respellings: Vec<HandEdit> = edits.iter().filter(|edit| is_respelling(edit)).cloned().collect();
-        if self.sides.bases.len() != 1 || respellings.is_empty() {
+        let word_replacements: Vec<HandEdit> = edits.iter().filter(|edit| is_respelling(edit)).cloned().collect();
+        if self.sides.bases.len() != 1 || word_replacements.is_empty() {
             return;
         }
         let mut transferred: Vec<HandEdit> = Vec::new();
-        apply_with_bisection(respellings, |some| {
-            let Some(carried) = self.spec_with_respellings(&some) else {
+        apply_with_bisection(word_replacements, |some| {
+            let Some(carried) = self.spec_with_word_replacements(&some) else {
                 return Err(some);
             };
             self.ours = carried;
@@ -90,7 +94,7 @@ impl ModelReconciler<'_> {
 
     /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if, for one of
     /// the edited parts, the current spec generates SQL that differs from the SQL of the base.
-    fn spec_with_respellings(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
+    fn spec_with_word_replacements(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
         let edited_sql = self.edited_sql?;
         let sql = self.ours.compiled.model_sql()?;
         let dialect = self.ours.compiled.dialect();
