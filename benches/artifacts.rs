@@ -22,7 +22,7 @@ mod measure;
 use std::hint::black_box;
 
 use formulac::Dialect;
-use formulac::artifacts::{KeptParts, Manifest, ResourceType};
+use formulac::artifacts::{Manifest, ManifestReadOptions, ResourceType};
 use manifest::{COLUMNS, MODELS, generate_manifest};
 use measure::{Goals, Race, measure_memory, ratio};
 use serde::de::IgnoredAny;
@@ -39,9 +39,9 @@ fn main() {
     let pass_over = |text: &str| {
         black_box(serde_json::from_str::<IgnoredAny>(black_box(text)).unwrap());
     };
-    let read = |text: &str, keep: KeptParts| Manifest::from_text(black_box(text), keep).unwrap();
-    let code = KeptParts::default().with_raw_code().with_compiled_code();
-    let (memory, manifest) = measure_memory(|| read(&text, KeptParts::default()));
+    let read = |text: &str, keep: ManifestReadOptions| Manifest::from_text(black_box(text), keep).unwrap();
+    let code = ManifestReadOptions::default().with_raw_code().with_compiled_code();
+    let (memory, manifest) = measure_memory(|| read(&text, ManifestReadOptions::default()));
     let (with_code, ()) = measure_memory(|| drop(read(&text, code)));
     let (of_schema, schema) = measure_memory(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));
     assert_eq!(manifest.with_type(ResourceType::Model).count(), MODELS);
@@ -55,7 +55,7 @@ fn main() {
     );
     let times = Race::new()
         .with("floor", || pass_over(&text))
-        .with("manifest", || drop(read(&text, KeptParts::default())))
+        .with("manifest", || drop(read(&text, ManifestReadOptions::default())))
         .with("with its code", || drop(read(&text, code)))
         .with("its tests", || drop(black_box(manifest.tests_by_node())))
         .with("schema of it", || {
@@ -65,7 +65,7 @@ fn main() {
                 Dialect::default(),
             )));
         })
-        .with("a tenth of it", || drop(read(&small, KeptParts::default())))
+        .with("a tenth of it", || drop(read(&small, ManifestReadOptions::default())))
         .run(rounds);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     println!(

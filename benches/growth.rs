@@ -34,7 +34,7 @@ use std::cell::RefCell;
 use std::hint::black_box;
 
 use formulac::decompile::Decompiler;
-use formulac::lineage::{KnownRelationColumns, lineage_of_sql};
+use formulac::lineage::{RelationColumnList, lineage_of_sql};
 use formulac::yaml_edit::apply_edits;
 use formulac::{Compiler, Context, FormulaSession};
 
@@ -133,7 +133,7 @@ fn main() {
         println!("lineage: {name}");
         for size in [200, 800] {
             let lineage = |sql: &str| {
-                let known = |_: &[String]| KnownRelationColumns::default();
+                let known = |_: &[String]| RelationColumnList::default();
                 black_box(lineage_of_sql(sql, "postgres".parse().ok(), &known).unwrap());
             };
             run_shape(&lineage, &query(size));

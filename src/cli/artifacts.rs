@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::SystemTime;
 
-use formulac::artifacts::{ArtifactError, Catalog, KeptParts, Manifest, RunResults, SourceResults};
+use formulac::artifacts::{ArtifactError, Catalog, Manifest, ManifestReadOptions, RunResults, SourceResults};
 use formulac::dbt::spec_in_header;
 use formulac::diag::lists::join_first;
 use formulac::diag::{Code, Diagnostic};
@@ -113,7 +113,7 @@ impl TargetArtifacts {
 
     /// Reads the manifest at a path. Returns `None` if the file does not exist.
     pub fn read(path: PathBuf) -> Result<Option<Self>, FileDiagnostics> {
-        Self::read_manifest_parts(path, KeptParts::default())
+        Self::read_manifest_parts(path, ManifestReadOptions::default())
     }
 
     /// Reads the manifest in a folder. Returns `None` if the file does not exist.
@@ -122,7 +122,7 @@ impl TargetArtifacts {
     }
 
     /// Reads the manifest at a path and retains the optional parts that `keep` specifies.
-    pub fn read_manifest_parts(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FileDiagnostics> {
+    pub fn read_manifest_parts(path: PathBuf, keep: ManifestReadOptions) -> Result<Option<Self>, FileDiagnostics> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
@@ -131,7 +131,7 @@ impl TargetArtifacts {
     /// of the project in `folder`.
     pub fn read_cached_manifest_parts(
         path: PathBuf,
-        keep: KeptParts,
+        keep: ManifestReadOptions,
         folder: &Path,
     ) -> Result<Option<Self>, FileDiagnostics> {
         let catalog_path = path.with_file_name("catalog.json");
@@ -144,17 +144,12 @@ impl TargetArtifacts {
             let manifest = cache::read_manifest(&path, keep, folder, |outline, before| {
                 let file = (!outline.is_empty()).then(|| File::open(&path).ok()).flatten();
                 let updated = file.and_then(|file| {
-                    Manifest::from_reader_and_earlier_manifest(
-                        file.take(MAX_ARTIFACT_BYTES as u64),
-                        keep,
-                        outline,
-                        &mut *before,
-                    )
+                    Manifest::from_reader_incremental(file.take(MAX_ARTIFACT_BYTES as u64), keep, outline, &mut *before)
                 });
                 match updated {
                     Some(updated) => Ok(Some(updated)),
                     None => read(&path, |text| {
-                        Manifest::from_text_and_earlier(text, keep, outline, before)
+                        Manifest::from_text_incremental(text, keep, outline, before)
                     }),
                 }
             });

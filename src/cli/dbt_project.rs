@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
-use formulac::artifacts::KeptParts;
+use formulac::artifacts::ManifestReadOptions;
 use formulac::diag::lists::{join_first, quote_names};
 use formulac_syntax::yaml::{self, Node};
 
@@ -265,7 +265,7 @@ impl DbtProject {
             let path = self.manifest_path();
             // A large manifest is cached only in projects that are set up for formulac.
             let target_folder = match self.folder.join(project::PROJECT_FILE).is_file() {
-                true => TargetArtifacts::read_cached_manifest_parts(path, KeptParts::default(), &self.folder),
+                true => TargetArtifacts::read_cached_manifest_parts(path, ManifestReadOptions::default(), &self.folder),
                 false => TargetArtifacts::read(path),
             };
             Ok(target_folder?.map(Box::new))

@@ -58,7 +58,7 @@ pub fn find_omni_duplicates(
     let files: Vec<(String, String)> = files
         .map(|source| (display_path(Path::new(&source.name)), source.text))
         .collect();
-    formulac::promote::defined_twice(specs, &files, compile)
+    formulac::promote::duplicate_field_warnings(specs, &files, compile)
 }
 
 /// Returns the nearest folder of the same git work tree that contains this folder and a file such as

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formulac::artifacts::{KeptParts, Manifest};
+use formulac::artifacts::{Manifest, ManifestReadOptions};
 use formulac::{Dialect, KnownFacts};
 
 use super::artifacts::TargetArtifacts;
@@ -46,7 +46,7 @@ fn read_schema_option(path: &Path) -> Result<SchemaOption, Failure> {
     // If the file is not a manifest, its errors are reported later, together with the errors in other sources.
     if let [source] = sources.as_slice()
         && source.text.trim_start().starts_with('{')
-        && let Ok(manifest) = Manifest::from_text(&source.text, KeptParts::default())
+        && let Ok(manifest) = Manifest::from_text(&source.text, ManifestReadOptions::default())
     {
         return Ok(SchemaOption::Dbt(Box::new(TargetArtifacts::new(
             path.to_owned(),

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use formulac::artifacts::GraphNode;
-use formulac::artifacts::{KeptParts, Manifest, ManifestNode as EarlierNode, ResourceType};
-use formulac::dbt::selection::{self, METHODS, STATES, STATES_OF_DBT, SelectableNode, SelectionError, StateChange};
+use formulac::artifacts::{Manifest, ManifestNode as EarlierNode, ManifestReadOptions, ResourceType};
+use formulac::dbt::selection::{
+    self, METHODS, STATES, SelectableNode, SelectionError, StateChange, UNSUPPORTED_STATES,
+};
 use formulac::dbt::{RelationReference as Read, is_same_except_layout};
 use formulac::diag::suggest;
 
@@ -166,15 +168,17 @@ fn selection_failure(fault: &SelectionError) -> Failure {
             .join(", ")
     };
     let help = match fault {
-        SelectionError::UnknownState(state) => match STATES_OF_DBT.iter().find(|(dbt_state, _)| dbt_state == state) {
-            Some((_, description)) => {
-                format!(
-                    "formulac does not compare {description}, but dbt does: run `dbt ls --select state:{state} --state \
+        SelectionError::UnknownState(state) => {
+            match UNSUPPORTED_STATES.iter().find(|(dbt_state, _)| dbt_state == state) {
+                Some((_, description)) => {
+                    format!(
+                        "formulac does not compare {description}, but dbt does: run `dbt ls --select state:{state} --state \
                     DIR` after `formulac generate`"
-                )
+                    )
+                }
+                None => format!("write `state:` with {}", name_list(STATES, "")),
             }
-            None => format!("write `state:` with {}", name_list(STATES, "")),
-        },
+        }
         SelectionError::NoEarlierManifest => {
             "use `--state DIR` to specify the folder that contains the earlier manifest.json".to_owned()
         }
@@ -186,7 +190,8 @@ fn selection_failure(fault: &SelectionError) -> Failure {
 /// Reads the manifest of an earlier state, with the code of its models.
 fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
-    let target_folder = TargetArtifacts::read_manifest_parts(path.clone(), KeptParts::default().with_raw_code());
+    let target_folder =
+        TargetArtifacts::read_manifest_parts(path.clone(), ManifestReadOptions::default().with_raw_code());
     let read_folder = target_folder.map_err(|file_diagnostics| Failure::Found(vec![file_diagnostics]))?;
     read_folder
         .map(|earlier_folder| earlier_folder.manifest)

@@ -4,7 +4,7 @@
 use super::yaml_output::YamlOutput;
 
 /// Maximum length of a line.
-const WIDTH: usize = 80;
+const MAX_LINE_WIDTH: usize = 80;
 
 /// Returns the `config` block followed by a blank line, or an empty string if there are no arguments.
 pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
@@ -13,7 +13,7 @@ pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
     }
     if let [(name, value)] = arguments {
         let line = format!("{{{{ config({name}={}) }}}}", format_one_line(value));
-        if line.len() <= WIDTH {
+        if line.len() <= MAX_LINE_WIDTH {
             return line + "\n\n";
         }
     }
@@ -30,7 +30,7 @@ pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
 /// value on its line. The spec parser limits the nesting depth, which limits the recursion.
 fn write_value(output: &mut String, value: &YamlOutput, indent: usize, before: usize) {
     let line = format_one_line(value);
-    if indent + before + line.len() < WIDTH {
+    if indent + before + line.len() < MAX_LINE_WIDTH {
         output.push_str(&line);
         return;
     }
@@ -63,7 +63,7 @@ fn write_value(output: &mut String, value: &YamlOutput, indent: usize, before: u
                 let Some((key, value)) = pairs.get(number) else {
                     return false;
                 };
-                let key = text(key) + ": ";
+                let key = string_literal(key) + ": ";
                 part.push_str(&key);
                 write_value(part, value, indent + 4, key.len());
                 true
@@ -75,15 +75,15 @@ fn write_value(output: &mut String, value: &YamlOutput, indent: usize, before: u
 
 fn format_one_line(value: &YamlOutput) -> String {
     match value {
-        YamlOutput::Text(value) | YamlOutput::Dbt(value) => text(value),
-        YamlOutput::Bare(value) => bare_name(value),
+        YamlOutput::Text(value) | YamlOutput::Dbt(value) => string_literal(value),
+        YamlOutput::Bare(value) => scalar_literal(value),
         YamlOutput::List(items) | YamlOutput::Words(items) => {
             format!("[{}]", items.iter().map(format_one_line).collect::<Vec<_>>().join(", "))
         }
         YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
             let pairs = pairs
                 .iter()
-                .map(|(key, value)| format!("{}: {}", text(key), format_one_line(value)));
+                .map(|(key, value)| format!("{}: {}", string_literal(key), format_one_line(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
     }
@@ -91,7 +91,7 @@ fn format_one_line(value: &YamlOutput) -> String {
 
 /// Returns the Jinja literal for a plain YAML scalar. A number that Jinja cannot parse or would parse differently
 /// becomes a string.
-fn bare_name(value: &str) -> String {
+fn scalar_literal(value: &str) -> String {
     let digits = value.strip_prefix('-').unwrap_or(value);
     let (integer_part, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -105,12 +105,12 @@ fn bare_name(value: &str) -> String {
         {
             value.to_owned()
         }
-        _ => text(value),
+        _ => string_literal(value),
     }
 }
 
 /// Returns a string as a Jinja literal. Quotes and backslashes in the string are escaped if necessary.
-fn text(value: &str) -> String {
+fn string_literal(value: &str) -> String {
     let quote = if value.contains('\'') && !value.contains('"') {
         '"'
     } else {

@@ -204,7 +204,7 @@ impl RelationReference {
 
     /// Returns the reference to the most similar relation, written like this reference. Prefers a relation with the
     /// same name, for example in another source.
-    pub fn nearest_in<'s>(&self, relations: impl Iterator<Item = &'s Relation> + Clone) -> Option<String> {
+    pub fn most_similar_relation<'s>(&self, relations: impl Iterator<Item = &'s Relation> + Clone) -> Option<String> {
         let tables = relations
             .clone()
             .filter_map(|relation| match (self, relation.origin()) {
@@ -225,12 +225,12 @@ impl RelationReference {
             let name = nearest_name(self.name(), relations.clone().map(Relation::name))?;
             relations.clone().find(|relation| relation.name() == name)
         })?;
-        Some(self.write_like_this(near))
+        Some(self.format_in_same_form(near))
     }
 
     /// Writes a reference to a relation in the form of this reference. A package or version is included if this
     /// reference has one, or if it distinguishes the relation from others with the same name.
-    fn write_like_this(&self, relation: &Relation) -> String {
+    fn format_in_same_form(&self, relation: &Relation) -> String {
         let name = relation.name();
         let (package, version) = match relation.origin() {
             Some(RelationOrigin::Source(group)) => return format!("source('{group}', '{name}')"),

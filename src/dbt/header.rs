@@ -11,11 +11,11 @@ use super::tokens::canonical_text;
 use super::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
-const EDIT: &str = "formulac: edit ";
-const NOT_THIS: &str = ", not this file.";
+const HEADER_START: &str = "formulac: edit ";
+const HEADER_END: &str = ", not this file.";
 
 /// Maximum number of lines above a header. Formatters and users may add lines there.
-const LINES_ABOVE: usize = 10;
+const MAX_LINES_ABOVE: usize = 10;
 
 /// Returns the 64-bit FNV-1a hash of a string. The hash detects edits but is not cryptographic.
 pub(super) fn hash(text: &str) -> String {
@@ -39,17 +39,20 @@ pub fn add_md_header(body: &str, spec: &str) -> String {
 }
 
 fn add_header(body: &str, spec: &str, hash: &str) -> String {
-    format!("{{# {EDIT}{}{NOT_THIS} {hash} #}}\n{body}", jinja_comment_path(spec))
+    format!(
+        "{{# {HEADER_START}{}{HEADER_END} {hash} #}}\n{body}",
+        escape_comment_path(spec)
+    )
 }
 
 /// Returns a properties file with a header. The hashes are in `config.meta` instead of in the header.
 pub fn add_yml_header(body: &str, spec: &str) -> String {
-    format!("# {EDIT}{}{NOT_THIS}\n{body}", one_line(spec))
+    format!("# {HEADER_START}{}{HEADER_END}\n{body}", one_line(spec))
 }
 
 /// Returns the name of a test, truncated to `most` bytes unless `most` is 0. dbt uses the name for the table that
 /// stores failures. A truncated name ends with the first digits of the full name's hash.
-pub fn test_name(name: &str, most: usize) -> String {
+pub fn truncate_test_name(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
     }
@@ -63,7 +66,7 @@ pub fn test_name(name: &str, most: usize) -> String {
 }
 
 /// Converts a path so that it can be part of a Jinja comment. A `#}` in the path would end the comment.
-fn jinja_comment_path(text: &str) -> String {
+fn escape_comment_path(text: &str) -> String {
     one_line(text).replace("#}", "# }")
 }
 
@@ -84,14 +87,15 @@ struct Header<'t> {
 impl<'t> Header<'t> {
     fn from_text(text: &'t str) -> Option<Self> {
         let mut start = 0;
-        for line in text.split_inclusive('\n').take(LINES_ABOVE + 1) {
+        for line in text.split_inclusive('\n').take(MAX_LINES_ABOVE + 1) {
             let marked = line.trim_start();
             let mark = ["{#", "#"].into_iter().find(|mark| marked.starts_with(mark));
             let after = mark.and_then(|mark| marked.strip_prefix(mark));
-            if let (Some(mark), Some(header_text)) =
-                (mark, after.and_then(|after| after.trim_start().strip_prefix(EDIT)))
-            {
-                let (spec, rest) = header_text.split_once(NOT_THIS)?;
+            if let (Some(mark), Some(header_text)) = (
+                mark,
+                after.and_then(|after| after.trim_start().strip_prefix(HEADER_START)),
+            ) {
+                let (spec, rest) = header_text.split_once(HEADER_END)?;
                 let end = start + line.trim_end().len();
                 if mark == "#" {
                     return Some(Self {
@@ -171,7 +175,7 @@ pub fn is_same_except_layout(actual: &str, generated: &str) -> bool {
 
 /// Returns the text of a generated file without `config` calls that a user added. Returns `None` if the user also made
 /// other edits, apart from layout changes.
-pub fn without_added_config(text: &str) -> Option<String> {
+pub fn strip_added_config(text: &str) -> Option<String> {
     if is_unmodified(text) {
         return Some(text.to_owned());
     }
@@ -215,7 +219,7 @@ fn without_header(text: &str) -> &str {
 /// Replaces the header of `text` with the header of `other`. If `text` has no header, the header is inserted at the
 /// top. If both headers have the same hash, the header of `text` is kept, because otherwise dbt's `state:modified`
 /// would select models for which only the spec's path has changed.
-pub fn with_header_of(text: &str, other: &str) -> String {
+pub fn copy_header(text: &str, other: &str) -> String {
     let Some(other_header) = Header::from_text(other) else {
         return text.to_owned();
     };
@@ -245,7 +249,7 @@ pub fn is_same_except_path(file_text: &str, other: &str) -> bool {
 }
 
 /// Returns whether formulac wrote the same content to both files. Users may have edited either file since then.
-pub fn is_same_content(file_text: &str, other: &str) -> bool {
+pub fn has_same_generated_content(file_text: &str, other: &str) -> bool {
     let noted = |text: &str| -> Vec<String> {
         match Header::from_text(text).and_then(|header| header.hash.map(str::to_owned)) {
             Some(hash) => vec![hash],
@@ -257,19 +261,19 @@ pub fn is_same_content(file_text: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::test_name;
+    use super::truncate_test_name;
 
     #[test]
     fn test_names_fit_and_are_distinct() {
         let long = |end: &str| format!("assert_revenue_of_all_customers_by_region_finds_one_of_{end}");
-        assert_eq!(test_name("short", 63), "short");
+        assert_eq!(truncate_test_name("short", 63), "short");
         assert_eq!(
-            test_name(&long("countries_of_the_world"), 0),
+            truncate_test_name(&long("countries_of_the_world"), 0),
             long("countries_of_the_world")
         );
         let (first_name, other) = (
-            test_name(&long("countries_of_the_world"), 63),
-            test_name(&long("countries_of_the_moon"), 63),
+            truncate_test_name(&long("countries_of_the_world"), 63),
+            truncate_test_name(&long("countries_of_the_moon"), 63),
         );
         assert!(
             first_name.len() <= 63 && other.len() <= 63 && first_name != other,

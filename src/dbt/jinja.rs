@@ -7,7 +7,7 @@ pub const IF_INCREMENTAL: &str = "{% if is_incremental() %}";
 /// End of a conditional part.
 pub const END_IF: &str = "{% endif %}";
 /// Existing table of an incremental model.
-pub const THIS: &str = "{{ this }}";
+pub const THIS_RELATION: &str = "{{ this }}";
 
 /// Returns the body of an import CTE.
 pub fn import_cte(from: &RelationReference, table: &str) -> String {
@@ -27,14 +27,14 @@ pub fn depends_on_comment(node: &RelationReference) -> String {
 }
 
 /// Brackets of Jinja's expressions, statements and comments.
-const MARKERS: [&str; 6] = ["{{", "{%", "{#", "#}", "}}", "%}"];
+const JINJA_MARKERS: [&str; 6] = ["{{", "{%", "{#", "#}", "}}", "%}"];
 
 /// Escapes a string so that dbt renders it unchanged. Each Jinja marker is replaced with an expression that prints the
 /// marker. In long SQL strings, this is easier to read than `raw` blocks.
 ///
 /// `a {{ b` becomes `a {{ '{{' }} b`.
 pub fn escape_jinja(text: &str) -> String {
-    if !MARKERS.iter().any(|marker| text.contains(marker)) {
+    if !JINJA_MARKERS.iter().any(|marker| text.contains(marker)) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() + 32);
@@ -78,7 +78,7 @@ pub fn unescape_raw(string: &str) -> Option<String> {
     if let Some(text) = raw.filter(|text| !text.contains("endraw")) {
         return Some(text.to_owned());
     }
-    let text = MARKERS.iter().fold(string.to_owned(), |text, marker| {
+    let text = JINJA_MARKERS.iter().fold(string.to_owned(), |text, marker| {
         text.replace(&format!("{{{{ '{marker}' }}}}"), marker)
     });
     (escape_raw(&text) == string).then_some(text)

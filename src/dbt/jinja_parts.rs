@@ -40,19 +40,19 @@ pub fn has_jinja(text: &str) -> bool {
 pub fn jinja_parts(text: &str) -> impl Iterator<Item = JinjaPart<'_>> {
     let (mut offset, mut is_raw) = (0, false);
     std::iter::from_fn(move || {
-        let part = next_part(text, offset, is_raw)?;
+        let part = next_jinja_part(text, offset, is_raw)?;
         offset = part.end;
         is_raw = part.kind == JinjaKind::Statement && part.code == "raw";
         Some(part)
     })
 }
 
-fn next_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'_>> {
+fn next_jinja_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'_>> {
     let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
     let kind = |offset: usize| match rest.as_bytes().get(offset + 1) {
         Some(b'{') if !is_raw => Some((JinjaKind::Expression, '}')),
         Some(b'#') if !is_raw => Some((JinjaKind::Comment, '#')),
-        Some(b'%') if !is_raw || ends_raw(rest.get(offset + 2..)?) => Some((JinjaKind::Statement, '%')),
+        Some(b'%') if !is_raw || is_endraw(rest.get(offset + 2..)?) => Some((JinjaKind::Statement, '%')),
         _ => None,
     };
     let marker = rest
@@ -85,7 +85,7 @@ fn next_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'_>> {
     })
 }
 
-fn ends_raw(statement: &str) -> bool {
+fn is_endraw(statement: &str) -> bool {
     statement
         .trim_start_matches(['-', '+'])
         .trim_start()
@@ -206,7 +206,7 @@ pub fn jinja_blocks<'t>(text: &'t str, kinds: &[&str]) -> Vec<JinjaBlock<'t>> {
     let mut open: Option<(&str, &str, JinjaPart<'_>)> = None;
     let is_tag = |part: &JinjaPart<'_>| part.kind == JinjaKind::Statement && part.is_closed;
     for tag in jinja_parts(text).filter(is_tag) {
-        let (word, rest) = split_word(tag.code);
+        let (word, rest) = split_first_word(tag.code);
         match open {
             Some((kind, name, opening)) if word.strip_prefix("end") == Some(kind) => {
                 open_blocks.push(JinjaBlock {
@@ -218,14 +218,14 @@ pub fn jinja_blocks<'t>(text: &'t str, kinds: &[&str]) -> Vec<JinjaBlock<'t>> {
                 });
                 open = None;
             }
-            None if kinds.contains(&word) => open = Some((word, split_word(rest.trim_start()).0, tag)),
+            None if kinds.contains(&word) => open = Some((word, split_first_word(rest.trim_start()).0, tag)),
             _ => {}
         }
     }
     open_blocks
 }
 
-fn split_word(code: &str) -> (&str, &str) {
+fn split_first_word(code: &str) -> (&str, &str) {
     code.split_at(code.find(|c| !is_word_char(c)).unwrap_or(code.len()))
 }
 

@@ -65,10 +65,10 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     let mut say = |key: &str, value: Option<YamlOutput>| pairs.extend(value.map(|value| (key.to_owned(), value)));
     say("description", description);
     say("latest_version", model.latest_version);
-    say("config", map(model.config));
-    say("data_tests", list(model.data_tests));
-    say("columns", list(columns));
-    say("versions", list(model.versions));
+    say("config", non_empty_map(model.config));
+    say("data_tests", non_empty_list(model.data_tests));
+    say("columns", non_empty_list(columns));
+    say("versions", non_empty_list(model.versions));
     model
         .semantic
         .into_iter()
@@ -76,7 +76,7 @@ pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     let beside: Vec<(String, YamlOutput)> = model
         .other_lists
         .into_iter()
-        .filter_map(|(key, items)| Some((key, list(items)?)))
+        .filter_map(|(key, items)| Some((key, non_empty_list(items)?)))
         .collect();
     let write = |model: &[(String, YamlOutput)]| {
         let mut out = String::from("version: 2\n\n");
@@ -106,16 +106,16 @@ fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlOutput {
     say("description", description);
     say("quote", column.quoted.then(|| YamlOutput::Bare("true".to_owned())));
     say("data_type", column.data_type);
-    say("constraints", list(column.constraints));
+    say("constraints", non_empty_list(column.constraints));
     if column.flat {
         column
             .config
             .into_iter()
             .for_each(|(key, value)| say(&key, Some(value)));
     } else {
-        say("config", map(column.config));
+        say("config", non_empty_map(column.config));
     }
-    say("data_tests", list(column.data_tests));
+    say("data_tests", non_empty_list(column.data_tests));
     column
         .semantic
         .into_iter()
@@ -123,11 +123,11 @@ fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlOutput {
     YamlOutput::Map(pairs)
 }
 
-fn list(items: Vec<YamlOutput>) -> Option<YamlOutput> {
+fn non_empty_list(items: Vec<YamlOutput>) -> Option<YamlOutput> {
     (!items.is_empty()).then_some(YamlOutput::List(items))
 }
 
-fn map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
+fn non_empty_map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
     (!pairs.is_empty()).then_some(YamlOutput::Map(pairs))
 }
 

@@ -61,7 +61,7 @@ pub fn have_same_values(file_text: &str, other: &str) -> bool {
 }
 
 /// Returns whether a key and its parent key are the last two keys in the path of a hash.
-pub fn is_hash(parent_key: &str, key: &str) -> bool {
+pub fn is_hash_key(parent_key: &str, key: &str) -> bool {
     [parent_key, key] == HASH_PATH
 }
 

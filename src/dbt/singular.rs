@@ -5,7 +5,7 @@ use super::jinja::escape_jinja;
 use super::yaml_output::YamlOutput;
 
 /// Maximum length of a comment line.
-const WIDTH: usize = 80;
+const MAX_LINE_WIDTH: usize = 80;
 
 /// Formats text as SQL comment lines. Returns an empty string if the text is empty. Control characters become spaces,
 /// because a line break would end the comment.
@@ -15,7 +15,7 @@ pub fn sql_comment(text: &str) -> String {
     let mut length = 0;
     for word in text.split_whitespace() {
         let width = word.chars().count() + 1;
-        if length == 0 || length + width > WIDTH {
+        if length == 0 || length + width > MAX_LINE_WIDTH {
             out.push_str(if length == 0 { "--" } else { "\n--" });
             length = 2;
         }

@@ -4,7 +4,7 @@ use formulac_syntax::yaml::{CONFLICT_MARKER, conflict_marker_span};
 
 use crate::dialect::Dialect;
 use crate::jinja_parts::{JinjaKind, JinjaPart, jinja_parts};
-use crate::tokens::{SqlToken, SqlTokenKind, tokens_and_unclosed};
+use crate::tokens::{SqlToken, SqlTokenKind, tokenize_with_unclosed};
 
 /// Syntax error that prevents SQL from being split into its clauses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn sql_fault(source: &str, dialect: Dialect) -> Option<SqlFault> {
     if !is_certain(source) {
         return None;
     }
-    let (tokens, unclosed) = tokens_and_unclosed(source, dialect);
+    let (tokens, unclosed) = tokenize_with_unclosed(source, dialect);
     if let Some(start) = unclosed {
         let text = source.get(start..).unwrap_or_default();
         let length = if text.starts_with(['\'', '"', '`']) { 1 } else { 2 };

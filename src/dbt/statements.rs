@@ -5,13 +5,13 @@ use super::jinja::LOG_PREFIX;
 
 /// Prefix of the environment variables with the statements. Together, the values of these variables form a JSON list of
 /// pairs: the kind of a statement, and its SQL.
-pub const STATEMENTS: &str = "FORMULAC_STATEMENTS_";
+pub const STATEMENTS_VARIABLE_PREFIX: &str = "FORMULAC_STATEMENTS_";
 
 /// Placeholder that statements contain instead of the name of the table in [`statements_query`].
 pub const STATEMENTS_TABLE: &str = "formulac_statements_table";
 
 /// Message that is logged before the first statement, when the warehouse can be reached.
-pub const READY: &str = "ready";
+pub const READY_MESSAGE: &str = "ready";
 
 /// Returns a query for `dbt show` that runs the statements of `count` environment variables in order. The query logs
 /// the rows of each statement, with values as strings, and ends at the first statement that fails. `table` is a table
@@ -32,9 +32,9 @@ pub fn statements_query(count: usize, table: &str) -> String {
     let tag = format!("/* {} */", tag.join("-"));
     format!(
         "{{% if execute %}}{{% set texts = [] %}}{{% for number in range({count}) %}}\
-         {{% do texts.append(env_var('{STATEMENTS}' ~ number)) %}}{{% endfor %}}\
+         {{% do texts.append(env_var('{STATEMENTS_VARIABLE_PREFIX}' ~ number)) %}}{{% endfor %}}\
          {{% set relation = api.Relation.create(database=target.database, schema=target.schema, identifier='{table}') %}}\
-         {{% do run_query('{tag} select 1 as ready') %}}{{% do log('{LOG_PREFIX}' ~ tojson('{READY}'), info=true) %}}\
+         {{% do run_query('{tag} select 1 as ready') %}}{{% do log('{LOG_PREFIX}' ~ tojson('{READY_MESSAGE}'), info=true) %}}\
          {{% for item in fromjson(texts | join('')) %}}{{% set rows = [] %}}\
          {{% set sql = '{tag} ' ~ item[1] | replace('{STATEMENTS_TABLE}', relation | string) %}}\
          {{% if item[0] == 'change' %}}\

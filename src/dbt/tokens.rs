@@ -59,17 +59,17 @@ impl SqlToken {
 }
 
 /// Operators of several characters. Longer operators come first.
-const SIGNS: [&str; 17] = [
+const MULTI_CHAR_OPERATORS: [&str; 17] = [
     "!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>",
 ];
 
 /// Splits SQL into tokens. A comma after the last item of a list is not a token.
 pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
-    tokens_and_unclosed(source, dialect).0
+    tokenize_with_unclosed(source, dialect).0
 }
 
 /// Splits SQL into tokens, and returns the offset of the first quote, comment or Jinja tag that is never closed.
-pub(crate) fn tokens_and_unclosed(source: &str, dialect: Dialect) -> (Vec<SqlToken>, Option<usize>) {
+pub(crate) fn tokenize_with_unclosed(source: &str, dialect: Dialect) -> (Vec<SqlToken>, Option<usize>) {
     let mut lexer = Lexer {
         source,
         at: 0,
@@ -157,7 +157,7 @@ impl<'s> Lexer<'s> {
             }
             match comment {
                 None => break,
-                Some(length) if self.is_hint(length) => {
+                Some(length) if self.is_code_comment(length) => {
                     let start = self.at;
                     self.at += length;
                     return Some(SqlToken {
@@ -195,7 +195,9 @@ impl<'s> Lexer<'s> {
             SqlTokenKind::Text
         } else {
             let second = rest.as_bytes().get(1);
-            let mut signs = SIGNS.iter().filter(|_| second.is_some_and(u8::is_ascii_punctuation));
+            let mut signs = MULTI_CHAR_OPERATORS
+                .iter()
+                .filter(|_| second.is_some_and(u8::is_ascii_punctuation));
             let sign = signs.find(|sign| rest.starts_with(**sign));
             self.at += sign.map_or(first.len_utf8(), |sign| sign.len());
             SqlTokenKind::Sign
@@ -225,7 +227,11 @@ impl<'s> Lexer<'s> {
             return None;
         };
         let comment = rest.get(..length).unwrap_or_default();
-        Some(if has_certain_end(comment) { length } else { rest.len() })
+        Some(if has_unambiguous_end(comment) {
+            length
+        } else {
+            rest.len()
+        })
     }
 
     /// Returns whether the comment at the current position has no end.
@@ -240,9 +246,10 @@ impl<'s> Lexer<'s> {
 
     /// Returns whether the comment at the current position is code: an optimizer hint, or an SQL comment that contains
     /// Jinja or has no certain end. `length` is the length of the comment. Returns `false` for a Jinja comment.
-    fn is_hint(&self, length: usize) -> bool {
+    fn is_code_comment(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
-        !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja(comment) || !has_certain_end(comment))
+        !comment.starts_with("{#")
+            && (comment.starts_with("/*+") || has_jinja(comment) || !has_unambiguous_end(comment))
     }
 
     /// Moves past a word, or past a string literal with a prefix, such as `r'\d'`.
@@ -305,7 +312,7 @@ impl<'s> Lexer<'s> {
 /// Returns whether every engine agrees on the end of an SQL comment. Postgres and DuckDB nest block comments, and end a
 /// line comment at a carriage return. BigQuery does not nest block comments. Engines may also treat other control
 /// characters as line ends, and a backslash at the end of a line as a continuation.
-fn has_certain_end(comment: &str) -> bool {
+fn has_unambiguous_end(comment: &str) -> bool {
     if let Some(inner) = comment.strip_prefix("/*") {
         return inner.ends_with("*/") && !inner.contains("/*");
     }
@@ -333,7 +340,7 @@ fn number_length(text: &str) -> usize {
 
 /// Returns the value of a string or name token without its quotes. `None` if the token is not terminated, or if it
 /// contains Jinja, which only dbt can evaluate.
-pub fn token_value(token: &str, dialect: Dialect) -> Option<String> {
+pub fn unquote_token(token: &str, dialect: Dialect) -> Option<String> {
     let open = token.find(['\'', '"', '`'])?;
     let prefix = token.get(..open)?.to_ascii_lowercase();
     let quote = token.get(open..)?.chars().next()?;
@@ -383,7 +390,7 @@ pub fn token_value(token: &str, dialect: Dialect) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical_text, token_value, tokens};
+    use super::{canonical_text, tokens, unquote_token};
     use crate::dialect::Dialect;
 
     fn keys(sql: &str, dialect: &str) -> Vec<String> {
@@ -484,7 +491,7 @@ mod tests {
     #[test]
     fn string_values_are_unquoted() {
         let string_value =
-            |text: &str, dialect: &str| token_value(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
+            |text: &str, dialect: &str| unquote_token(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
         assert_eq!(string_value("'it''s'", "postgres"), "it's");
         assert_eq!(string_value(r"'it\'s\n'", "bigquery"), "it's\n");
         assert_eq!(string_value(r"r'\d'", "bigquery"), r"\d");

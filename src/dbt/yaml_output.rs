@@ -100,13 +100,13 @@ fn write_pair(output: &mut String, key: &str, value: &YamlOutput, indent: usize)
     write_key(output, key);
     output.push(':');
     match value {
-        _ if value.is_empty() => write_empty(output, value),
+        _ if value.is_empty() => write_empty_collection(output, value),
         YamlOutput::Words(items) => {
             let start = output.len();
             output.push(' ');
             write_inline_list(output, items);
             let value_length = output.len() - start - 1;
-            if indent + key.len() + value_length < WIDTH {
+            if indent + key.len() + value_length < MAX_LINE_WIDTH {
                 output.push('\n');
             } else {
                 output.truncate(start);
@@ -134,7 +134,7 @@ fn write_items(output: &mut String, items: &[YamlOutput], indent: usize) {
         write_spaces(output, indent);
         output.push('-');
         match item {
-            _ if item.is_empty() => write_empty(output, item),
+            _ if item.is_empty() => write_empty_collection(output, item),
             YamlOutput::Flow(pairs) if pairs.iter().all(|(_, value)| value.as_text().is_some()) => {
                 write_inline_mapping(output, pairs);
             }
@@ -160,7 +160,7 @@ fn write_items(output: &mut String, items: &[YamlOutput], indent: usize) {
 }
 
 /// Maximum length of a line that contains a list.
-const WIDTH: usize = 96;
+const MAX_LINE_WIDTH: usize = 96;
 
 /// Writes a list on one line: `[a, b]`.
 fn write_inline_list(output: &mut String, items: &[YamlOutput]) {
@@ -169,13 +169,13 @@ fn write_inline_list(output: &mut String, items: &[YamlOutput]) {
         if number > 0 {
             output.push_str(", ");
         }
-        write_word(output, item);
+        write_inline_scalar(output, item);
     }
     output.push(']');
 }
 
 /// Writes a scalar in a one-line list or mapping.
-fn write_word(output: &mut String, value: &YamlOutput) {
+fn write_inline_scalar(output: &mut String, value: &YamlOutput) {
     match value {
         YamlOutput::Text(text) => write_in_flow(output, &escape_raw(text)),
         YamlOutput::Dbt(text) => write_in_flow(output, text),
@@ -195,13 +195,13 @@ fn write_inline_mapping(output: &mut String, pairs: &[(String, YamlOutput)]) {
         }
         write_in_flow(output, key);
         output.push_str(": ");
-        write_word(output, value);
+        write_inline_scalar(output, value);
     }
     output.push_str("}\n");
 }
 
 /// Writes an empty list or mapping.
-fn write_empty(output: &mut String, value: &YamlOutput) {
+fn write_empty_collection(output: &mut String, value: &YamlOutput) {
     output.push_str(if matches!(value, YamlOutput::List(_) | YamlOutput::Words(_)) {
         " []\n"
     } else {

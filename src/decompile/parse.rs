@@ -386,7 +386,7 @@ impl<'p> Parser<'p> {
             SqlTokenKind::Hint => return Err("a formula cannot contain a hint".to_owned()),
             SqlTokenKind::Text => self.parse_text(text)?,
             SqlTokenKind::Quoted => {
-                let name = lexer::token_value(text, self.dialect).ok_or("a quoted name is not closed")?;
+                let name = lexer::unquote_token(text, self.dialect).ok_or("a quoted name is not closed")?;
                 self.trees.add_leaf(SqlLabel::Quoted(name))
             }
             SqlTokenKind::Word => return self.parse_keyword(&key),
@@ -426,7 +426,7 @@ impl<'p> Parser<'p> {
             "e" | "E" => "e",
             _ => return Err("a string has letters before its quote".to_owned()),
         };
-        let label = match lexer::token_value(text, self.dialect) {
+        let label = match lexer::unquote_token(text, self.dialect) {
             Some(value) => SqlLabel::Text(value, prefix),
             // Only dbt can evaluate the expression.
             None if has_jinja(text) => SqlLabel::Jinja(text.to_owned()),
@@ -545,7 +545,7 @@ impl<'p> Parser<'p> {
                     self.at += 1;
                     let name = match token.kind {
                         SqlTokenKind::Quoted => {
-                            let name = lexer::token_value(token.text(self.source), self.dialect)
+                            let name = lexer::unquote_token(token.text(self.source), self.dialect)
                                 .ok_or("a quoted name is not closed")?;
                             self.trees.add_leaf(SqlLabel::Quoted(name))
                         }

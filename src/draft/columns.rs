@@ -8,7 +8,7 @@ use crate::interpret::calendar::day_number;
 use crate::interpret::exact::ExactDecimal;
 use crate::interpret::from_ast::fold_case;
 use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, JoinCondition};
-use crate::interpret::value::{DAY, Value};
+use crate::interpret::value::{SECONDS_PER_DAY, Value};
 use crate::model::CompiledSpec;
 use crate::model::interpreter_input::{InputRelation, InterpreterInput};
 use crate::schema::Column;
@@ -249,7 +249,7 @@ fn choose_column_test_values(
             // Alternate between midnight and the last hour of a day.
             let times = [0, 23 * 3600 + 1800].into_iter().cycle();
             for (date, time) in candidate_dates(&constant_values, has_today).into_iter().zip(times) {
-                pool.add(Value::Time(date * DAY + time));
+                pool.add(Value::Time(date * SECONDS_PER_DAY + time));
             }
         }
         Type::Timestamptz => {
@@ -289,7 +289,7 @@ fn candidate_dates(constant_values: &[Value], has_today: bool) -> Vec<i64> {
     for value in constant_values {
         match value {
             Value::Date(date) => dates.extend([*date, date - 1, date + 1]),
-            Value::Time(seconds) => dates.push(seconds.div_euclid(DAY)),
+            Value::Time(seconds) => dates.push(seconds.div_euclid(SECONDS_PER_DAY)),
             // An integer from 1 to 12 may be a month number.
             Value::Int(month @ 1..=12) => dates.push(day_number(2024, *month, 15)),
             _ => {}

@@ -67,9 +67,9 @@ impl Graph<'_> {
                 true => (id, metric.id.clone()),
                 false => (metric.id.clone(), id),
             });
-            drawing.add_unmarked(around);
+            drawing.add_unstyled(around);
         }
-        drawing.remove_repeated();
+        drawing.remove_duplicates();
         drawing
     }
 }

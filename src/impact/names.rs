@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::graph::Graph;
 use crate::artifacts::ResourceType;
 use crate::diag::suggest;
-use crate::lineage::KnownRelationColumns;
+use crate::lineage::RelationColumnList;
 use formulac_syntax::diag::lists::{join_first, quote_names};
 
 /// Node, column or definition to which a name refers.
@@ -155,7 +155,7 @@ impl Graph<'_> {
                 owners.into_iter().map(move |index| (index, column))
             });
             let (index, column) = owners.next().filter(|_| owners.next().is_none())?;
-            let KnownRelationColumns { columns, is_complete } = self.columns(index);
+            let RelationColumnList { columns, is_complete } = self.columns(index);
             let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();
             if is_complete || !self.nodes.get(index)?.is_relation() || is_misspelled() {
                 return None;
@@ -219,7 +219,7 @@ impl Graph<'_> {
 
     /// Returns a column that is known without parsing the node's SQL.
     fn declared_column(&self, index: usize, column: &str) -> Option<ImpactTarget> {
-        let KnownRelationColumns { columns, .. } = self.columns_known_without_sql(index);
+        let RelationColumnList { columns, .. } = self.columns_from_metadata(index);
         let is_known = columns
             .iter()
             .any(|known_column| known_column.eq_ignore_ascii_case(column));
@@ -246,7 +246,7 @@ impl Graph<'_> {
                 definition: Some(definition),
             });
         }
-        let KnownRelationColumns { columns, is_complete } = self.columns(index);
+        let RelationColumnList { columns, is_complete } = self.columns(index);
         let is_known = columns
             .iter()
             .any(|known_column| known_column.eq_ignore_ascii_case(column));

@@ -51,8 +51,8 @@ pub(super) fn add_omni_effects(
                 .or_insert(impact.effects.len());
             add_field_effect(field, grade_field(field, part, state), &before, from, impact);
         }
-        for user in graph.sources.omni.field_users(&reached) {
-            add_user_effect(user, &places, impact);
+        for user in graph.sources.omni.field_consumers(&reached) {
+            add_topic_or_join_effect(user, &places, impact);
         }
     }
     keep_most_severe_effects(&mut impact.effects);
@@ -140,7 +140,7 @@ fn add_field_effect(
 }
 
 /// Reports the effect on a topic or join that uses an affected field.
-fn add_user_effect(
+fn add_topic_or_join_effect(
     (kind, name, file, field): (OmniItemKind, String, String, String),
     places: &FxHashMap<String, usize>,
     impact: &mut Impact,

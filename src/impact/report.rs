@@ -8,12 +8,12 @@ use formulac_syntax::text::format_count;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::definitions;
-use super::graph::{Graph, ImpactGraphNode, NEEDS_COMPILE};
+use super::graph::{DBT_COMPILE_HINT, Graph, ImpactGraphNode};
 use super::names::ImpactTarget;
 use super::omni_effects;
 use super::propagate::{ChangeOrigin, ChangeSeverity, NodeChanges, NodeState, Propagation, propagate};
 use super::since::RevisionDifference;
-use super::summary::display_position;
+use super::summary::kind_sort_position;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
@@ -179,7 +179,7 @@ impl Graph<'_> {
             None => match change {
                 ColumnChange::Removed => start.is_removed = true,
                 ColumnChange::Type => {
-                    let columns = self.columns_known_without_sql(target.node_index).columns.into_iter();
+                    let columns = self.columns_from_metadata(target.node_index).columns.into_iter();
                     start.columns = columns
                         .map(|column| (column.to_lowercase(), ColumnChange::Type))
                         .collect();
@@ -237,7 +237,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     }
     omni_effects::add_omni_effects(graph, &spread, &mut steps, &mut impact);
     impact.effects.sort_by_cached_key(|effect| {
-        let position = display_position(&effect.kind);
+        let position = kind_sort_position(&effect.kind);
         (Reverse(effect.severity), effect.path.len(), position, effect.id.clone())
     });
     impact.edges.sort();
@@ -245,7 +245,7 @@ fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<Str
     let mut nodes = graph.nodes.iter().filter_map(|part| part.node);
     let needs_compile = |effect: &Effect| {
         let why = effect.reason_for_whole_node.as_deref();
-        effect.kind == ResourceType::Model.name() && why.is_some_and(|why| why.ends_with(NEEDS_COMPILE))
+        effect.kind == ResourceType::Model.name() && why.is_some_and(|why| why.ends_with(DBT_COMPILE_HINT))
     };
     impact.is_partly_compiled =
         impact.effects.iter().any(needs_compile) && nodes.any(|node| node.compiled_code.is_some());

@@ -52,7 +52,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
         return;
     };
     let children = graph.children.get(index).into_iter().flatten();
-    let inline_measures: Vec<Measure> = children.filter_map(|child| own_measure(graph, *child)).collect();
+    let inline_measures: Vec<Measure> = children.filter_map(|child| inline_measure(graph, *child)).collect();
     let elements = semantic_elements(model, &inline_measures, graph.sources.dialect);
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
@@ -113,10 +113,10 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
 }
 
 /// Returns the measure that is defined inside a metric.
-fn own_measure(graph: &Graph<'_>, index: usize) -> Option<Measure> {
+fn inline_measure(graph: &Graph<'_>, index: usize) -> Option<Measure> {
     let node = graph.nodes.get(index)?.node?;
     match &node.detail {
-        NodeDetail::Metric(metric) => Some(metric.own_measure(&node.name)?.1),
+        NodeDetail::Metric(metric) => Some(metric.inline_measure(&node.name)?.1),
         _ => None,
     }
 }
@@ -129,7 +129,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
     let NodeDetail::Metric(metric) = &node.detail else {
         return;
     };
-    let inline_measure = metric.own_measure(&node.name).map(|_| &*node.name);
+    let inline_measure = metric.inline_measure(&node.name).map(|_| &*node.name);
     let measures: Vec<&str> = metric_measures(metric).into_iter().chain(inline_measure).collect();
     for parent in graph.parents.get(index).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {

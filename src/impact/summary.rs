@@ -42,12 +42,12 @@ impl Impact {
             ("", "") if has_own_change => {
                 format!("{changes} break{s} the changed models themselves and affect{s} nothing else")
             }
-            ("", "") if !self.untraced.is_empty() => self.other_breaks(),
+            ("", "") if !self.untraced.is_empty() => self.breakage_clause(),
             ("", "") => format!("{changes} affect{s} nothing downstream"),
             ("", changing) if has_own_change => {
                 format!("{changes} alter{s} values in {changing}; the changed models themselves break")
             }
-            ("", changing) => format!("{changes} alter{s} values in {changing}; {}", self.other_breaks()),
+            ("", changing) => format!("{changes} alter{s} values in {changing}; {}", self.breakage_clause()),
             (breaking, "") => format!("{changes} break{s} {breaking}"),
             (breaking, changing) => format!("{changes} break{s} {breaking} and alter{s} values in {changing}"),
         }
@@ -71,7 +71,7 @@ impl Impact {
     }
 
     /// Returns the end of the summary if no effect is known to be breaking.
-    fn other_breaks(&self) -> String {
+    fn breakage_clause(&self) -> String {
         let names = quote_names(self.untraced.iter().map(|(name, _)| name));
         match names.as_slice() {
             [] => "nothing breaks".to_owned(),
@@ -99,7 +99,7 @@ fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
             None => counts.push((kind, 1)),
         }
     }
-    counts.sort_by_key(|(kind, _)| display_position(kind));
+    counts.sort_by_key(|(kind, _)| kind_sort_position(kind));
     let phrases = counts
         .iter()
         .map(|(kind, count)| format!("{count} {}", kind_for_count(kind, *count)));
@@ -115,10 +115,10 @@ fn summarized_kind(kind: &str) -> String {
 }
 
 /// Returns the position of a kind in reports.
-pub(super) fn display_position(kind: &str) -> usize {
+pub(super) fn kind_sort_position(kind: &str) -> usize {
     let kind = summarized_kind(kind);
-    let position = ORDER.iter().position(|ordered_kind| *ordered_kind == kind);
-    position.unwrap_or(ORDER.len())
+    let position = KIND_ORDER.iter().position(|ordered_kind| *ordered_kind == kind);
+    position.unwrap_or(KIND_ORDER.len())
 }
 
 /// Returns the name of a kind in messages, such as `saved query` or `Omni topic`.
@@ -139,7 +139,7 @@ pub(super) fn kind_for_count(display_kind: &str, count: usize) -> String {
 }
 
 /// Kinds of nodes in display order.
-const ORDER: &[&str] = &[
+const KIND_ORDER: &[&str] = &[
     "model",
     "snapshot",
     "exposure",

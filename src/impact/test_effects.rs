@@ -6,7 +6,7 @@ use crate::artifacts::{DataTest, NodeDetail, TestCheck};
 use crate::lineage::{ColumnChange, SqlLineage};
 
 /// Column, with the position of its relation in the graph.
-type PlacedColumn = (usize, String);
+type GraphColumn = (usize, String);
 
 /// Grades the effect on a data test. The test fails to run if a column is removed, and may return different rows if
 /// values change.
@@ -36,7 +36,7 @@ pub(super) fn grade_data_test(
     });
     let lineage = if is_known { None } else { graph.lineage(index) };
     if let Some(Ok(lineage)) = lineage {
-        let (traced, rows) = traced_columns(graph, index, lineage, states);
+        let (traced, rows) = changed_columns_read(graph, index, lineage, states);
         columns.extend(traced);
         match rows {
             Some((node_index, Some(column))) => columns.push((node_index, column)),
@@ -87,9 +87,9 @@ pub(super) fn grade_data_test(
 }
 
 /// Returns the columns that a test refers to, including columns of another table that the test reads.
-fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<PlacedColumn> {
+fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<GraphColumn> {
     let target = test.on.and_then(|tested_node| graph.index_of(&tested_node.unique_id));
-    let mut columns: Vec<PlacedColumn> = target
+    let mut columns: Vec<GraphColumn> = target
         .zip(test.column.as_ref())
         .map(|(node_index, column)| (node_index, column.to_lowercase()))
         .into_iter()
@@ -113,12 +113,12 @@ fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<PlacedColumn> {
 
 /// Returns the changed columns that the SQL of a test reads, and the changed column or relation that determines the
 /// rows of the test.
-fn traced_columns(
+fn changed_columns_read(
     graph: &Graph<'_>,
     index: usize,
     lineage: &SqlLineage,
     states: &NodeStates,
-) -> (Vec<PlacedColumn>, Option<(usize, Option<String>)>) {
+) -> (Vec<GraphColumn>, Option<(usize, Option<String>)>) {
     let relation = |parts: &[String]| graph.find_relation(index, parts);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     let named_columns = affected.named.iter().map(|(source, _)| source);

@@ -5,15 +5,15 @@ use std::cmp::Ordering;
 use crate::calendar::{PeriodFrame, civil_date, day_number};
 use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::functions::{self, statistics};
-use crate::operands::{NullSourcesOf, operand_value};
+use crate::operands::{NullSourcesFn, operand_value};
 use crate::trace;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 use crate::{exact::ExactDecimal, uncertainty};
 
 /// Evaluates an expression, given the values of its operands.
 pub fn evaluate_scalar(
     x: &InterpreterExpr,
-    sources: NullSourcesOf<'_>,
+    sources: NullSourcesFn<'_>,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,
 ) -> Value {
     match x {
@@ -129,7 +129,7 @@ pub fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
 pub fn truncate_to_period(value: &Value, frame: PeriodFrame) -> Value {
     match value {
         Value::Date(date) => Value::Date(frame.period_start(*date)),
-        Value::Time(seconds) => Value::Date(frame.period_start(seconds.div_euclid(DAY))),
+        Value::Time(seconds) => Value::Date(frame.period_start(seconds.div_euclid(SECONDS_PER_DAY))),
         _ => Value::Null,
     }
 }
@@ -196,7 +196,8 @@ pub fn parse_moment(text: &str) -> Option<Value> {
     let &[hour @ 0..=23, minute @ 0..=59, second @ 0..=59] = fields.as_slice() else {
         return None;
     };
-    (fraction.trim_end_matches('0').is_empty()).then_some(Value::Time(date * DAY + hour * 3600 + minute * 60 + second))
+    (fraction.trim_end_matches('0').is_empty())
+        .then_some(Value::Time(date * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second))
 }
 
 fn unsupported_operands(op: InterpreterOp, a: &Value, b: &Value) -> Value {
@@ -219,7 +220,7 @@ fn evaluate_arithmetic(op: InterpreterOp, a: &Value, b: &Value) -> Value {
             let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else {
                 return unsupported_operands(op, a, b);
             };
-            return Value::Number((a - b) as f64 / DAY as f64);
+            return Value::Number((a - b) as f64 / SECONDS_PER_DAY as f64);
         }
         (InterpreterOp::Add, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_add(*b)),
         (InterpreterOp::Subtract, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_sub(*b)),
@@ -307,7 +308,7 @@ fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
     match date {
         Value::Date(date) => Value::Date(date + day_count.trunc() as i64),
         Value::Time(seconds) => {
-            let moved = day_count * DAY as f64;
+            let moved = day_count * SECONDS_PER_DAY as f64;
             // The interpreter supports only whole seconds.
             if (moved - moved.round()).abs() > 1e-3 {
                 uncertainty::report_unsupported(|| "a fraction of a second".to_owned());
@@ -325,7 +326,7 @@ pub fn evaluate_aggregate(x: &InterpreterExpr, name: &str, rows: Vec<Vec<Value>>
     }
     let rows = if distinct {
         let values: Vec<Value> = rows.into_iter().flatten().filter(|v| !v.is_null()).collect();
-        let once = statistics::distinct(&values);
+        let once = statistics::dedup_values(&values);
         if once.len() < values.len() {
             trace::record_event(|| x.to_string(), "has a value twice");
         }

@@ -51,7 +51,7 @@ impl ExactDecimal {
         format!("{}e-{}", self.digits, self.scale).parse().unwrap_or(f64::NAN)
     }
 
-    fn at_scale(self, scale: u32) -> Option<i128> {
+    fn digits_at_scale(self, scale: u32) -> Option<i128> {
         self.digits
             .checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
     }
@@ -59,7 +59,7 @@ impl ExactDecimal {
     /// Scales both decimals to the larger scale.
     pub fn align_scales(a: Self, b: Self) -> Option<(i128, i128, u32)> {
         let scale = a.scale.max(b.scale);
-        Some((a.at_scale(scale)?, b.at_scale(scale)?, scale))
+        Some((a.digits_at_scale(scale)?, b.digits_at_scale(scale)?, scale))
     }
 
     /// Rounds to a number of decimal places. A negative number of places means tens, hundreds, and so on.
@@ -122,7 +122,8 @@ impl ExactDecimal {
     /// Divides two decimals. `None` if the divisor is 0 or the result has too many digits.
     pub fn checked_divide(self, other: Self) -> Option<Self> {
         // Postgres computes in base 10,000 and keeps at least four digits of that base.
-        let ((weight, first), (other_weight, other_first)) = (self.leading_digit()?, other.leading_digit()?);
+        let ((weight, first), (other_weight, other_first)) =
+            (self.leading_base_10000_digit()?, other.leading_base_10000_digit()?);
         let quotient_weight = weight - other_weight - i64::from(first <= other_first);
         let least = i64::from(self.scale.max(other.scale));
         let scale = u32::try_from((16 - 4 * quotient_weight).max(least)).ok()?;
@@ -144,7 +145,7 @@ impl ExactDecimal {
     }
 
     /// Returns the position and the value of the first digit in base 10,000.
-    fn leading_digit(self) -> Option<(i64, i128)> {
+    fn leading_base_10000_digit(self) -> Option<(i64, i128)> {
         if self.digits == 0 {
             return Some((0, 0));
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::calendar::{InterpreterUnit, PeriodFrame, civil_date};
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum InterpreterExpr {
@@ -152,7 +152,7 @@ impl InterpreterExpr {
 
     /// Replaces names with the given values.
     #[must_use]
-    pub fn with_names_replaced(mut self, values: &[(String, Self)]) -> Self {
+    pub fn substitute_names(mut self, values: &[(String, Self)]) -> Self {
         let value_of = |name: &str| {
             values
                 .iter()
@@ -168,7 +168,7 @@ impl InterpreterExpr {
             },
             _ => {
                 for child in self.children_mut() {
-                    let replaced = std::mem::replace(child, Self::Literal(Value::Null)).with_names_replaced(values);
+                    let replaced = std::mem::replace(child, Self::Literal(Value::Null)).substitute_names(values);
                     *child = replaced;
                 }
                 self
@@ -290,9 +290,9 @@ impl fmt::Display for InterpreterExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(value) => write_literal(f, value),
-            Self::Name(name) if is_plain(name) => write!(f, "{name}"),
+            Self::Name(name) if is_unquoted_name(name) => write!(f, "{name}"),
             Self::Name(name) => write!(f, "${{{name}}}"),
-            Self::Period(name, frame) if is_plain(name) => write!(f, "{name}[{}]", frame.name()),
+            Self::Period(name, frame) if is_unquoted_name(name) => write!(f, "{name}[{}]", frame.name()),
             Self::Period(name, frame) => write!(f, "${{{name}[{}]}}", frame.name()),
             Self::Part(operand, frame) => {
                 write_operand(f, operand)?;
@@ -332,12 +332,12 @@ fn write_literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
         }
         // Formulas have no literals for times, so write a date. In an expression with times, a date represents
         // midnight.
-        Value::Time(seconds) => write_literal(f, &Value::Date(seconds.div_euclid(DAY))),
+        Value::Time(seconds) => write_literal(f, &Value::Date(seconds.div_euclid(SECONDS_PER_DAY))),
     }
 }
 
 /// Returns whether a name needs no quotes in a formula.
-pub fn is_plain(name: &str) -> bool {
+pub fn is_unquoted_name(name: &str) -> bool {
     let word = name.rsplit('.').next().unwrap_or(name);
     // Quote `select`, because a formula that begins with this word would be parsed as a query.
     word != "select"

@@ -229,7 +229,7 @@ fn substitute_let_names(mut args: Vec<InterpreterExpr>) -> Option<InterpreterExp
     let mut values: Vec<(String, InterpreterExpr)> = Vec::new();
     let mut args = args.into_iter();
     let replace = |expr: InterpreterExpr, values: &[(String, InterpreterExpr)]| {
-        let replaced = expr.with_names_replaced(values);
+        let replaced = expr.substitute_names(values);
         let (nodes, depth) = replaced.size(|_| None);
         (nodes <= MAX_NODES && depth <= MAX_DEPTH).then_some(replaced)
     };

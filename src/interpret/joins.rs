@@ -8,7 +8,7 @@ use crate::spec::{InterpreterJoin, InterpreterJoinKind, InterpreterStep, JoinCon
 use crate::trace;
 use crate::uncertainty;
 use crate::value::Value;
-use crate::walk::{NamePrecedence, StepRows, USING, ValueRow, row_value};
+use crate::walk::{NamePrecedence, StepRows, USING_QUALIFIER, ValueRow, row_value};
 
 struct JoinedRelations<'a> {
     names: Vec<&'a str>,
@@ -61,7 +61,7 @@ pub fn join_rows(step: &InterpreterStep, input_name: &str, rows_by_name: &HashMa
     let shared: Vec<String> = relations
         .merged_columns
         .iter()
-        .map(|(name, _)| format!("{USING}.{name}"))
+        .map(|(name, _)| format!("{USING_QUALIFIER}.{name}"))
         .collect();
     let mut names: Vec<String> = shared;
     let mut qualified_names: HashMap<String, String> = HashMap::new();
@@ -126,7 +126,7 @@ impl<'a> JoinedRelations<'a> {
             row.and_then(|row| row.get(column).cloned()).unwrap_or(Value::Null)
         };
         if let Some((relation, column)) = name.split_once('.') {
-            if relation == USING {
+            if relation == USING_QUALIFIER {
                 let (_, of_these) = self.merged_columns.iter().find(|(merged, _)| *merged == column)?;
                 return Some(first_value(of_these, &|relation_index| {
                     column_value(relation_index, column)

@@ -114,13 +114,13 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
 
 /// Function that returns the possible meanings of NULL as the value of an expression. `None` if blank operands do not
 /// count as 0.
-pub type NullSourcesOf<'a> = &'a dyn Fn(&InterpreterExpr) -> Option<NullSources>;
+pub type NullSourcesFn<'a> = &'a dyn Fn(&InterpreterExpr) -> Option<NullSources>;
 
 /// Evaluates an operand of arithmetic. With `blanks: zero`, a blank is 0, even in a branch or an argument, but the NULL
 /// of an error remains NULL.
 pub fn operand_value(
     x: &InterpreterExpr,
-    sources: NullSourcesOf<'_>,
+    sources: NullSourcesFn<'_>,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,
 ) -> Value {
     let plain_value = value(x);

@@ -9,18 +9,18 @@ use crate::value::Value;
 pub type TraceEvents = BTreeSet<(String, &'static str)>;
 
 thread_local! {
-    static SEEN: RefCell<Option<TraceEvents>> = const { RefCell::new(None) };
+    static RECORDED_EVENTS: RefCell<Option<TraceEvents>> = const { RefCell::new(None) };
 }
 
 /// Runs a computation and records its coverage.
 pub fn record_events<T>(work: impl FnOnce() -> T) -> (T, TraceEvents) {
-    SEEN.set(Some(TraceEvents::new()));
+    RECORDED_EVENTS.set(Some(TraceEvents::new()));
     let value = work();
-    (value, SEEN.take().unwrap_or_default())
+    (value, RECORDED_EVENTS.take().unwrap_or_default())
 }
 
 pub fn record_event(event_name: impl FnOnce() -> String, outcome: &'static str) {
-    SEEN.with_borrow_mut(|seen| {
+    RECORDED_EVENTS.with_borrow_mut(|seen| {
         if let Some(seen) = seen {
             seen.insert((event_name(), outcome));
         }
@@ -29,7 +29,7 @@ pub fn record_event(event_name: impl FnOnce() -> String, outcome: &'static str) 
 
 /// Returns whether coverage is currently recorded.
 pub fn is_recording() -> bool {
-    SEEN.with_borrow(Option::is_some)
+    RECORDED_EVENTS.with_borrow(Option::is_some)
 }
 
 /// Returns the outcome to record for a value.
@@ -42,7 +42,7 @@ pub fn outcome_kind(value: &Value) -> &'static str {
     }
 }
 
-pub const BRANCHES: [&str; 8] = [
+pub const BRANCH_OUTCOMES: [&str; 8] = [
     "takes branch 1",
     "takes branch 2",
     "takes branch 3",
@@ -54,9 +54,9 @@ pub const BRANCHES: [&str; 8] = [
 ];
 
 pub fn branch_outcome(branch_index: usize) -> &'static str {
-    BRANCHES
+    BRANCH_OUTCOMES
         .get(branch_index)
-        .or(BRANCHES.last())
+        .or(BRANCH_OUTCOMES.last())
         .copied()
         .unwrap_or_default()
 }

@@ -8,13 +8,13 @@
 use std::cell::{Cell, RefCell};
 
 thread_local! {
-    static NOISE: Cell<Option<NoiseDirection>> = const { Cell::new(None) };
-    static DOUBTED: Cell<bool> = const { Cell::new(false) };
-    static OVERSIZED: Cell<bool> = const { Cell::new(false) };
-    static UNSHOWN: Cell<bool> = const { Cell::new(false) };
-    static LEVELS: Cell<u32> = const { Cell::new(0) };
-    static TAKEN: Cell<u64> = const { Cell::new(0) };
-    static UNKNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
+    static NOISE_DIRECTION: Cell<Option<NoiseDirection>> = const { Cell::new(None) };
+    static IS_UNCERTAIN: Cell<bool> = const { Cell::new(false) };
+    static IS_RESULT_TOO_LARGE: Cell<bool> = const { Cell::new(false) };
+    static HAS_UNKNOWN_DIGITS: Cell<bool> = const { Cell::new(false) };
+    static RECURSION_DEPTH: Cell<u32> = const { Cell::new(0) };
+    static STEP_COUNT: Cell<u64> = const { Cell::new(0) };
+    static UNSUPPORTED_EXPRESSION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Direction in which the last bits are changed. The directions are opposite, so a value that depends on the last bits
@@ -43,21 +43,21 @@ pub struct CheckedResult<T> {
 
 /// Runs a computation with noise, or without noise if `noise` is `None`.
 pub fn with_noise<T>(noise: Option<NoiseDirection>, work: impl FnOnce() -> T) -> CheckedResult<T> {
-    NOISE.set(noise);
-    DOUBTED.set(false);
-    OVERSIZED.set(false);
-    UNKNOWN.take();
-    TAKEN.set(0);
-    UNSHOWN.set(false);
+    NOISE_DIRECTION.set(noise);
+    IS_UNCERTAIN.set(false);
+    IS_RESULT_TOO_LARGE.set(false);
+    UNSUPPORTED_EXPRESSION.take();
+    STEP_COUNT.set(0);
+    HAS_UNKNOWN_DIGITS.set(false);
     let value = work();
-    NOISE.set(None);
+    NOISE_DIRECTION.set(None);
     CheckedResult {
         value,
-        is_uncertain: DOUBTED.get(),
-        is_too_large: OVERSIZED.get(),
-        unsupported_part: UNKNOWN.take(),
-        has_unknown_digits: UNSHOWN.get(),
-        steps: TAKEN.get(),
+        is_uncertain: IS_UNCERTAIN.get(),
+        is_too_large: IS_RESULT_TOO_LARGE.get(),
+        unsupported_part: UNSUPPORTED_EXPRESSION.take(),
+        has_unknown_digits: HAS_UNKNOWN_DIGITS.get(),
+        steps: STEP_COUNT.get(),
     }
 }
 
@@ -68,7 +68,7 @@ pub fn with_float_noise(x: f64) -> f64 {
 
 /// Adds noise to a float, in proportion to the size of the operands.
 pub fn add_noise(x: f64, size: f64) -> f64 {
-    let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else {
+    let Some(noise) = NOISE_DIRECTION.get().filter(|_| x.is_finite()) else {
         return x;
     };
     // The noise is a function of the value, so equal values remain equal, and a value near a rounding boundary crosses
@@ -82,18 +82,18 @@ pub fn add_noise(x: f64, size: f64) -> f64 {
 
 /// Marks the computation as dependent on the last bits of a float.
 pub fn mark_uncertain() {
-    DOUBTED.set(true);
+    IS_UNCERTAIN.set(true);
 }
 
 /// Records that the computation contains a decimal that engines may display with different numbers of digits.
 pub fn mark_unknown_digits() {
-    UNSHOWN.set(true);
+    HAS_UNKNOWN_DIGITS.set(true);
 }
 
 /// Records an expression that the interpreter cannot evaluate. The value of the expression is NULL, and the caller must
 /// discard the result.
 pub fn report_unsupported(description: impl FnOnce() -> String) {
-    UNKNOWN.with_borrow_mut(|unknown_part| {
+    UNSUPPORTED_EXPRESSION.with_borrow_mut(|unknown_part| {
         unknown_part.get_or_insert_with(description);
     });
 }
@@ -108,19 +108,19 @@ pub struct RecursionGuard(());
 
 /// Enters a level of recursion. `None` if the recursion is too deep or the computation has too many steps.
 pub fn enter_recursion() -> Option<RecursionGuard> {
-    let (depth, steps) = (LEVELS.get() + 1, TAKEN.get() + 1);
+    let (depth, steps) = (RECURSION_DEPTH.get() + 1, STEP_COUNT.get() + 1);
     if depth > MAX_DEPTH || steps > MAX_STEPS {
         report_unsupported(|| "such deep nesting".to_owned());
         return None;
     }
-    LEVELS.set(depth);
-    TAKEN.set(steps);
+    RECURSION_DEPTH.set(depth);
+    STEP_COUNT.set(steps);
     Some(RecursionGuard(()))
 }
 
 impl Drop for RecursionGuard {
     fn drop(&mut self) {
-        LEVELS.set(LEVELS.get().saturating_sub(1));
+        RECURSION_DEPTH.set(RECURSION_DEPTH.get().saturating_sub(1));
     }
 }
 
@@ -128,13 +128,13 @@ impl Drop for RecursionGuard {
 /// the numeric limits of engines.
 pub fn check_size(x: f64) -> f64 {
     if x.is_nan() || x.abs() >= 1e15 {
-        OVERSIZED.set(true);
+        IS_RESULT_TOO_LARGE.set(true);
     }
     x
 }
 
 pub fn mark_result_too_large() {
-    OVERSIZED.set(true);
+    IS_RESULT_TOO_LARGE.set(true);
 }
 
 /// Marks the computation as uncertain if it compares two numbers that differ only in the last bits.
@@ -149,7 +149,7 @@ pub fn noisy_sum(a: f64, b: f64) -> f64 {
     let s = a + b;
     let t = s - a;
     let lost = (a - (s - t)) + (b - t);
-    if lost == 0.0 && is_short(a) && is_short(b) {
+    if lost == 0.0 && is_exact_decimal(a) && is_exact_decimal(b) {
         s
     } else {
         add_noise(s, a.abs().max(b.abs()))
@@ -158,7 +158,7 @@ pub fn noisy_sum(a: f64, b: f64) -> f64 {
 
 pub fn product_with_rounding_error(a: f64, b: f64) -> f64 {
     let p = a * b;
-    if a.mul_add(b, -p) == 0.0 && is_short(a) && is_short(b) {
+    if a.mul_add(b, -p) == 0.0 && is_exact_decimal(a) && is_exact_decimal(b) {
         p
     } else {
         with_float_noise(p)
@@ -167,7 +167,7 @@ pub fn product_with_rounding_error(a: f64, b: f64) -> f64 {
 
 pub fn noisy_ratio(a: f64, b: f64) -> f64 {
     let q = a / b;
-    if q.mul_add(b, -a) == 0.0 && is_short(q) {
+    if q.mul_add(b, -a) == 0.0 && is_exact_decimal(q) {
         q
     } else {
         with_float_noise(q)
@@ -176,7 +176,7 @@ pub fn noisy_ratio(a: f64, b: f64) -> f64 {
 
 /// Returns whether a float equals its printed decimal. Sums of a few powers of two, such as 0.75, equal their printed
 /// decimals, but 0.1 does not. The fraction of a large number may have been rounded off.
-fn is_short(x: f64) -> bool {
+fn is_exact_decimal(x: f64) -> bool {
     let scaled = x * 1_048_576.0;
     scaled == scaled.trunc() && scaled.abs() < 9e15
 }

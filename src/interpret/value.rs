@@ -22,7 +22,7 @@ pub enum Value {
     Time(i64),
 }
 
-pub const DAY: i64 = 86_400;
+pub const SECONDS_PER_DAY: i64 = 86_400;
 
 impl Value {
     pub fn is_null(&self) -> bool {
@@ -41,7 +41,7 @@ impl Value {
     /// Returns the seconds of a date or time since 1970-01-01.
     pub fn seconds(&self) -> Option<i64> {
         match self {
-            Self::Date(days) => Some(days * DAY),
+            Self::Date(days) => Some(days * SECONDS_PER_DAY),
             Self::Time(seconds) => Some(*seconds),
             _ => None,
         }
@@ -69,7 +69,10 @@ impl Value {
                 format!("{year:04}-{month:02}-{day:02}")
             }
             Self::Time(seconds) => {
-                let (date, rest) = (Self::Date(seconds.div_euclid(DAY)).text(), seconds.rem_euclid(DAY));
+                let (date, rest) = (
+                    Self::Date(seconds.div_euclid(SECONDS_PER_DAY)).text(),
+                    seconds.rem_euclid(SECONDS_PER_DAY),
+                );
                 format!("{date} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
             }
         }
@@ -89,8 +92,8 @@ impl Value {
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Date(a), Self::Date(b)) | (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
             // A date that is compared with a time represents midnight on that date.
-            (Self::Date(a), Self::Time(b)) => Some((a * DAY).cmp(b)),
-            (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * DAY))),
+            (Self::Date(a), Self::Time(b)) => Some((a * SECONDS_PER_DAY).cmp(b)),
+            (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * SECONDS_PER_DAY))),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
             _ => {

@@ -9,14 +9,14 @@ use sqlparser::ast::{
     Ident, LambdaFunction, LambdaSyntax, OrderByExpr, WindowSpec, WindowType,
 };
 
-use super::expression::{Stack, add_name_sources, lambda_parameters};
-use super::query::{QueryReader, name_parts};
+use super::expression::{ExpressionStack, add_name_sources, lambda_parameters};
+use super::query::{QueryAnalyzer, name_parts};
 use super::relation::{LineageRelation, RelationColumn};
 use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
 use super::values::{ValueIndex, fingerprint_of};
 
 /// Window functions whose values are computed from the sort order.
-const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
+const RANK_FUNCTIONS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
 
 /// Words that date functions accept as arguments. If a column has the same name, the word refers to the column.
 const DATE_PARTS: &[&str] = &[
@@ -42,19 +42,19 @@ const DATE_PARTS: &[&str] = &[
     "time",
 ];
 
-impl QueryReader<'_> {
+impl QueryAnalyzer<'_> {
     pub(super) fn visit_function<'e>(
         &mut self,
         function: &'e Function,
         scope: &QueryScope<'_>,
-        stack: &mut Stack<'e>,
+        stack: &mut ExpressionStack<'e>,
         is_window: bool,
         inputs: &mut ExpressionInputs,
-        print: &mut FxHasher,
+        hasher: &mut FxHasher,
     ) {
         let name = function.name.to_string().to_lowercase();
-        name.hash(print);
-        if name == "columns" && self.has_fact(|facts| facts.columns_function) {
+        name.hash(hasher);
+        if name == "columns" && self.has_dialect_property(|facts| facts.columns_function) {
             self.is_several = true;
             self.add_all_columns(scope, inputs);
         }
@@ -69,21 +69,21 @@ impl QueryReader<'_> {
                 FunctionArguments::None => {}
                 FunctionArguments::Subquery(query) => self.visit_subquery(query, scope, inputs),
                 FunctionArguments::List(list) => {
-                    (list.args.len(), format!("{:?}", list.duplicate_treatment)).hash(print);
+                    (list.args.len(), format!("{:?}", list.duplicate_treatment)).hash(hasher);
                     for argument in &list.args {
-                        if let Some(expr) = self.visit_argument(&name, argument, scope, inputs, print) {
+                        if let Some(expr) = self.visit_argument(&name, argument, scope, inputs, hasher) {
                             stack.push((is_window, expr));
                         }
                     }
                     list.clauses
                         .iter()
-                        .for_each(|clause| visit_clause(clause, stack, is_window, print));
+                        .for_each(|clause| visit_clause(clause, stack, is_window, hasher));
                 }
             }
         }
-        visit_orders(&function.within_group, stack, is_window, print);
+        visit_orders(&function.within_group, stack, is_window, hasher);
         stack.extend(function.filter.iter().map(|filter| (is_window, &**filter)));
-        format!("{:?}", function.null_treatment).hash(print);
+        format!("{:?}", function.null_treatment).hash(hasher);
         let has_arguments = stack.len() > before;
         match &function.over {
             None => {}
@@ -92,10 +92,10 @@ impl QueryReader<'_> {
                 if let Some(ident) = &window.window_name {
                     self.add_named_window(ident, scope, inputs);
                 }
-                hash_frame(window, print);
+                hash_frame(window, hasher);
                 stack.extend(window.partition_by.iter().map(|expr| (true, expr)));
-                let is_rank = !has_arguments && RANKS.contains(&name.as_str());
-                visit_orders(&window.order_by, stack, !is_rank, print);
+                let is_rank = !has_arguments && RANK_FUNCTIONS.contains(&name.as_str());
+                visit_orders(&window.order_by, stack, !is_rank, hasher);
             }
         }
     }
@@ -108,7 +108,7 @@ impl QueryReader<'_> {
         scope: &QueryScope<'_>,
         inputs: &mut ExpressionInputs,
     ) {
-        if self.has_fact(|facts| facts.calls_on_columns) {
+        if self.has_dialect_property(|facts| facts.calls_on_columns) {
             self.merge_column(parts, scope, inputs);
         }
     }
@@ -124,9 +124,9 @@ impl QueryReader<'_> {
         let mut key_values = Vec::new();
         let orders = window.order_by.iter().map(|order| &order.expr);
         self.collect_row_values(window.partition_by.iter().chain(orders), scope, &mut key_values);
-        let mut print = FxHasher::default();
-        hash_frame(window, &mut print);
-        key_values.push(self.values.add(&[], print.finish()));
+        let mut hasher = FxHasher::default();
+        hash_frame(window, &mut hasher);
+        key_values.push(self.values.add(&[], hasher.finish()));
         key_values
     }
 
@@ -137,7 +137,7 @@ impl QueryReader<'_> {
         argument: &'e FunctionArg,
         scope: &QueryScope<'_>,
         inputs: &mut ExpressionInputs,
-        print: &mut FxHasher,
+        hasher: &mut FxHasher,
     ) -> Option<&'e Expr> {
         let argument = match argument {
             // In a JSON constructor such as `json_object(key VALUE value)`, the key is a value and not an argument
@@ -148,28 +148,28 @@ impl QueryReader<'_> {
             }
             FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
                 let (argument_inputs, key) = self.expression_sources(name, scope);
-                key.hash(print);
+                key.hash(hasher);
                 inputs.values.extend(argument_inputs.values);
                 inputs.window_values.extend(argument_inputs.window_values);
                 arg
             }
             FunctionArg::Named { name, arg, .. } => {
-                name.value.hash(print);
+                name.value.hash(hasher);
                 arg
             }
             FunctionArg::ExprNamed { name, arg, .. } => {
-                name.to_string().hash(print);
+                name.to_string().hash(hasher);
                 arg
             }
             FunctionArg::Unnamed(arg) => arg,
         };
         match argument {
             FunctionArgExpr::Expr(Expr::Identifier(word)) if is_date_part(word, scope) => {
-                word.value.to_lowercase().hash(print);
+                word.value.to_lowercase().hash(hasher);
                 None
             }
             FunctionArgExpr::Expr(Expr::Lambda(lambda)) if is_lambda(function, lambda) => {
-                self.visit_lambda(lambda, scope, inputs, print);
+                self.visit_lambda(lambda, scope, inputs, hasher);
                 None
             }
             FunctionArgExpr::Expr(expr) => Some(expr),
@@ -194,7 +194,7 @@ impl QueryReader<'_> {
         lambda: &LambdaFunction,
         scope: &QueryScope<'_>,
         inputs: &mut ExpressionInputs,
-        print: &mut FxHasher,
+        hasher: &mut FxHasher,
     ) {
         let mut relation = LineageRelation::default();
         for name in lambda_parameters(lambda) {
@@ -207,7 +207,7 @@ impl QueryReader<'_> {
             relation: Rc::new(relation),
         });
         let (body_inputs, body) = self.expression_sources(&lambda.body, &inner);
-        body.hash(print);
+        body.hash(hasher);
         inputs.values.extend(body_inputs.values);
         inputs.window_values.extend(body_inputs.window_values);
     }
@@ -239,26 +239,36 @@ fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
         && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
 }
 
-fn visit_orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
-    orders.len().hash(print);
+fn visit_orders<'e>(
+    orders: &'e [OrderByExpr],
+    stack: &mut ExpressionStack<'e>,
+    is_window: bool,
+    hasher: &mut FxHasher,
+) {
+    orders.len().hash(hasher);
     for order in orders {
-        format!("{:?}", order.options).hash(print);
+        format!("{:?}", order.options).hash(hasher);
         stack.push((is_window, &order.expr));
     }
 }
 
-fn visit_clause<'e>(clause: &'e FunctionArgumentClause, stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
+fn visit_clause<'e>(
+    clause: &'e FunctionArgumentClause,
+    stack: &mut ExpressionStack<'e>,
+    is_window: bool,
+    hasher: &mut FxHasher,
+) {
     match clause {
         FunctionArgumentClause::Where(expr) | FunctionArgumentClause::Limit(expr) => stack.push((is_window, expr)),
-        FunctionArgumentClause::OrderBy(orders) => visit_orders(orders, stack, is_window, print),
+        FunctionArgumentClause::OrderBy(orders) => visit_orders(orders, stack, is_window, hasher),
         FunctionArgumentClause::Having(bound) => stack.push((is_window, &bound.1)),
-        other => other.to_string().hash(print),
+        other => other.to_string().hash(hasher),
     }
 }
 
-fn hash_frame(window: &WindowSpec, print: &mut FxHasher) {
+fn hash_frame(window: &WindowSpec, hasher: &mut FxHasher) {
     if let Some(frame) = &window.window_frame {
-        (frame.units.to_string(), frame.start_bound.to_string()).hash(print);
-        frame.end_bound.as_ref().map(ToString::to_string).hash(print);
+        (frame.units.to_string(), frame.start_bound.to_string()).hash(hasher);
+        frame.end_bound.as_ref().map(ToString::to_string).hash(hasher);
     }
 }

@@ -3,9 +3,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::KnownRelationColumns;
+use super::RelationColumnList;
 use super::result::SqlLineage;
-use super::values::{Leaf, ValueArena, ValueIndex};
+use super::values::{LineageLeaf, ValueArena, ValueIndex};
 use crate::dialect::Dialect;
 use formulac_runtime::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
@@ -34,7 +34,7 @@ pub fn sql_fingerprint(sql: &str, dialect: Option<Dialect>) -> u64 {
     codec::fingerprint(sql.as_bytes()) ^ codec::fingerprint(name.as_bytes()).rotate_left(1)
 }
 
-impl KnownRelationColumns {
+impl RelationColumnList {
     /// Returns the fingerprint of the relation's known columns.
     pub fn columns_fingerprint(&self) -> u64 {
         let mut text = if self.is_complete {
@@ -153,7 +153,7 @@ impl SqlLineage {
 
 structs! {
     CachedLineage { fingerprint, known, lineage }
-    Leaf { table, column }
+    LineageLeaf { table, column }
 }
 
 impl Stored for SqlLineage {
@@ -211,7 +211,7 @@ impl Stored for ValueArena {
         self.parts.write(to);
         self.fingerprints.write(to);
         self.is_named.write(to);
-        let mut leaves: Vec<(&ValueIndex, &'m Leaf)> = self.leaves.iter().collect();
+        let mut leaves: Vec<(&ValueIndex, &'m LineageLeaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(leaf_index, _)| **leaf_index);
         to.write_number(leaves.len() as u32);
         for (leaf_index, leaf) in leaves {
@@ -228,7 +228,7 @@ impl Stored for ValueArena {
         values.is_named = Stored::read(from)?;
         for _ in 0..from.read_number()? {
             let leaf_index = from.read_number()?;
-            values.leaves.insert(leaf_index, Leaf::read(from)?);
+            values.leaves.insert(leaf_index, LineageLeaf::read(from)?);
         }
         Some(values)
     }
@@ -242,7 +242,7 @@ mod tests {
     /// Checks that stored lineages give the same results as the original lineages.
     #[test]
     fn stored_lineage_is_equal() {
-        let columns_of = |parts: &[String]| KnownRelationColumns {
+        let columns_of = |parts: &[String]| RelationColumnList {
             columns: ["A", "b", "c"].map(str::to_owned).to_vec(),
             is_complete: parts != ["loose"],
         };

@@ -9,17 +9,19 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use super::LineageError;
 
 /// Maximum nesting of brackets in the parser.
-pub(super) const BRACKETS: usize = 200;
+pub(super) const MAX_BRACKET_DEPTH: usize = 200;
 /// Maximum depth of a tree. A chain of the same operator has one level per operand.
 const MAX_LEVELS: usize = 6_000;
 /// Stack size in bytes. A thread uses only as much stack as the depth of the tree requires.
-pub(super) const STACK: usize = 256 << 20;
+pub(super) const STACK_BYTES: usize = 256 << 20;
 
 /// Runs work on a thread whose stack is large enough for the deepest accepted tree. `None` if no thread could be
 /// started.
 pub fn with_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
     std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("lineage".to_owned()).stack_size(STACK);
+        let builder = std::thread::Builder::new()
+            .name("lineage".to_owned())
+            .stack_size(STACK_BYTES);
         match builder.spawn_scoped(scope, work).ok()?.join() {
             Ok(result) => Some(result),
             Err(panic) => std::panic::resume_unwind(panic),

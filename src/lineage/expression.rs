@@ -8,24 +8,24 @@ use rustc_hash::FxHasher;
 use sqlparser::ast::{Expr, LambdaFunction, ObjectName};
 
 use super::expression_nodes::{accessed_name, call_receiver, for_each_child, hash_attributes};
-use super::query::QueryReader;
+use super::query::QueryAnalyzer;
 use super::relation::RelationColumn;
 use super::scope::{ExpressionInputs, QueryScope};
 use super::values::ValueIndex;
 
 /// Expressions that have not been visited yet. The flag is `true` for an expression that only partitions or orders a
 /// window.
-pub(super) type Stack<'e> = Vec<(bool, &'e Expr)>;
+pub(super) type ExpressionStack<'e> = Vec<(bool, &'e Expr)>;
 
-impl QueryReader<'_> {
+impl QueryAnalyzer<'_> {
     /// Adds the value of an expression to the query's values, and returns it as a column with this name.
     pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumn {
-        let (expression_inputs, print) = self.expression_sources(expr, scope);
+        let (expression_inputs, fingerprint) = self.expression_sources(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let value = match expression_inputs.values.as_slice() {
             // A column that is copied unchanged keeps its value.
             [part] if is_copy => *part,
-            parts => self.values.add(parts, print),
+            parts => self.values.add(parts, fingerprint),
         };
         let window_value = self.values.add_windows(expression_inputs.window_values);
         RelationColumn {
@@ -51,11 +51,11 @@ impl QueryReader<'_> {
 
     pub(super) fn expression_sources(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (ExpressionInputs, u64) {
         let mut expression_inputs = ExpressionInputs::default();
-        let mut print = FxHasher::default();
-        let mut stack: Stack<'_> = vec![(false, expr)];
+        let mut hasher = FxHasher::default();
+        let mut stack: ExpressionStack<'_> = vec![(false, expr)];
         while let Some((is_window, expr)) = stack.pop() {
             let mut part = ExpressionInputs::default();
-            self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut print);
+            self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut hasher);
             let target_values = if is_window {
                 &mut expression_inputs.window_values
             } else {
@@ -64,7 +64,7 @@ impl QueryReader<'_> {
             target_values.extend(part.values);
             expression_inputs.window_values.extend(part.window_values);
         }
-        (expression_inputs, print.finish())
+        (expression_inputs, hasher.finish())
     }
 
     /// Visits one node, records the columns that the node itself reads, and pushes the node's children onto the stack.
@@ -72,30 +72,30 @@ impl QueryReader<'_> {
         &mut self,
         expr: &'e Expr,
         scope: &QueryScope<'_>,
-        stack: &mut Stack<'e>,
+        stack: &mut ExpressionStack<'e>,
         is_window: bool,
         inputs: &mut ExpressionInputs,
-        print: &mut FxHasher,
+        hasher: &mut FxHasher,
     ) {
         let before = stack.len();
         if !matches!(expr, Expr::Nested(_)) {
-            discriminant(expr).hash(print);
+            discriminant(expr).hash(hasher);
         }
-        hash_attributes(expr, print);
+        hash_attributes(expr, hasher);
         match expr {
-            Expr::Function(function) => self.visit_function(function, scope, stack, is_window, inputs, print),
+            Expr::Function(function) => self.visit_function(function, scope, stack, is_window, inputs, hasher),
             _ => {
-                self.add_own_columns(expr, scope, inputs, print);
+                self.add_own_columns(expr, scope, inputs, hasher);
                 for_each_child(expr, |child| stack.push((is_window, child)));
             }
         }
         // Visit the children from first to last, so that the fingerprint depends on their order.
         if let Some(new) = stack.get_mut(before..) {
             new.reverse();
-            new.len().hash(print);
+            new.len().hash(hasher);
         }
         for value_index in &inputs.values {
-            self.values.fingerprint_at(*value_index).hash(print);
+            self.values.fingerprint_at(*value_index).hash(hasher);
         }
     }
 
@@ -106,14 +106,14 @@ impl QueryReader<'_> {
         expr: &Expr,
         scope: &QueryScope<'_>,
         inputs: &mut ExpressionInputs,
-        print: &mut FxHasher,
+        hasher: &mut FxHasher,
     ) {
         match expr {
             Expr::Identifier(ident) => {
                 *inputs = self.column(&[ident.value.to_lowercase()], scope);
                 // If a word is not a column, add the word's text to the fingerprint.
                 if inputs.values.is_empty() {
-                    ident.value.hash(print);
+                    ident.value.hash(hasher);
                 }
             }
             Expr::CompoundIdentifier(parts) => {
@@ -187,7 +187,7 @@ pub(super) fn lambda_parameters(lambda: &LambdaFunction) -> impl Iterator<Item =
 }
 
 pub(super) fn add_name_sources(
-    reader: &mut QueryReader<'_>,
+    reader: &mut QueryAnalyzer<'_>,
     name: &ObjectName,
     scope: &QueryScope<'_>,
     inputs: &mut ExpressionInputs,

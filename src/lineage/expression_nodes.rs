@@ -212,37 +212,37 @@ pub(super) fn accessed_name(root: &Expr, access_chain: &[AccessExpr]) -> Option<
 }
 
 /// Adds to the fingerprint the parts of a node that are not expressions: operators, types, negations and counts.
-pub(super) fn hash_attributes(expr: &Expr, print: &mut FxHasher) {
+pub(super) fn hash_attributes(expr: &Expr, hasher: &mut FxHasher) {
     match expr {
         Expr::CompoundFieldAccess { access_chain, .. } => {
             for access in access_chain {
                 if let AccessExpr::Dot(Expr::Identifier(field)) = access {
-                    field.value.hash(print);
+                    field.value.hash(hasher);
                 }
             }
         }
         Expr::JsonAccess { path, .. } => {
             for element in &path.path {
                 if let JsonPathElem::Dot { key, .. } = element {
-                    key.hash(print);
+                    key.hash(hasher);
                 }
             }
         }
-        Expr::IsJson { kind, negated, .. } => (format!("{kind:?}"), negated).hash(print),
-        Expr::IsNormalized { form, negated, .. } => (format!("{form:?}"), negated).hash(print),
-        Expr::InList { list, negated, .. } => (negated, list.len()).hash(print),
+        Expr::IsJson { kind, negated, .. } => (format!("{kind:?}"), negated).hash(hasher),
+        Expr::IsNormalized { form, negated, .. } => (format!("{form:?}"), negated).hash(hasher),
+        Expr::InList { list, negated, .. } => (negated, list.len()).hash(hasher),
         Expr::InSubquery { negated, .. }
         | Expr::InUnnest { negated, .. }
         | Expr::Between { negated, .. }
         | Expr::SimilarTo { negated, .. }
-        | Expr::Exists { negated, .. } => negated.hash(print),
-        Expr::BinaryOp { op, .. } => op.to_string().hash(print),
-        Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => compare_op.to_string().hash(print),
-        Expr::UnaryOp { op, .. } => op.to_string().hash(print),
-        Expr::Like { negated, any, .. } | Expr::ILike { negated, any, .. } => (negated, any).hash(print),
-        Expr::RLike { negated, regexp, .. } => (negated, regexp).hash(print),
+        | Expr::Exists { negated, .. } => negated.hash(hasher),
+        Expr::BinaryOp { op, .. } => op.to_string().hash(hasher),
+        Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => compare_op.to_string().hash(hasher),
+        Expr::UnaryOp { op, .. } => op.to_string().hash(hasher),
+        Expr::Like { negated, any, .. } | Expr::ILike { negated, any, .. } => (negated, any).hash(hasher),
+        Expr::RLike { negated, regexp, .. } => (negated, regexp).hash(hasher),
         Expr::Convert { is_try, data_type, .. } => {
-            (is_try, data_type.as_ref().map(ToString::to_string)).hash(print);
+            (is_try, data_type.as_ref().map(ToString::to_string)).hash(hasher);
         }
         Expr::Cast {
             kind,
@@ -252,46 +252,49 @@ pub(super) fn hash_attributes(expr: &Expr, print: &mut FxHasher) {
         } => {
             let is_safe = !matches!(kind, CastKind::Cast | CastKind::DoubleColon);
             let format = format.as_ref().map(ToString::to_string);
-            (is_safe, data_type.to_string().to_lowercase(), format).hash(print);
+            (is_safe, data_type.to_string().to_lowercase(), format).hash(hasher);
         }
-        Expr::Extract { field, .. } => field.to_string().to_lowercase().hash(print),
+        Expr::Extract { field, .. } => field.to_string().to_lowercase().hash(hasher),
         Expr::Ceil { field, .. } | Expr::Floor { field, .. } => match field {
-            CeilFloorKind::DateTimeField(field) => field.to_string().hash(print),
-            CeilFloorKind::Scale(scale) => scale.to_string().hash(print),
+            CeilFloorKind::DateTimeField(field) => field.to_string().hash(hasher),
+            CeilFloorKind::Scale(scale) => scale.to_string().hash(hasher),
         },
         Expr::Substring {
             substring_from,
             substring_for,
             ..
-        } => (substring_from.is_some(), substring_for.is_some()).hash(print),
+        } => (substring_from.is_some(), substring_for.is_some()).hash(hasher),
         Expr::Trim {
             trim_where, trim_what, ..
-        } => (format!("{trim_where:?}"), trim_what.is_some()).hash(print),
-        Expr::Collate { collation, .. } => collation.to_string().hash(print),
-        Expr::Value(value) => value.to_string().hash(print),
-        Expr::Prefixed { prefix, .. } => prefix.value.hash(print),
-        Expr::TypedString(typed) => typed.to_string().hash(print),
+        } => (format!("{trim_where:?}"), trim_what.is_some()).hash(hasher),
+        Expr::Collate { collation, .. } => collation.to_string().hash(hasher),
+        Expr::Value(value) => value.to_string().hash(hasher),
+        Expr::Prefixed { prefix, .. } => prefix.value.hash(hasher),
+        Expr::TypedString(typed) => typed.to_string().hash(hasher),
         Expr::Case {
             operand,
             conditions,
             else_result,
             ..
-        } => (operand.is_some(), conditions.len(), else_result.is_some()).hash(print),
+        } => (operand.is_some(), conditions.len(), else_result.is_some()).hash(hasher),
         Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
-            sets.iter().for_each(|set| set.len().hash(print));
+            sets.iter().for_each(|set| set.len().hash(hasher));
         }
-        Expr::Tuple(values) => values.len().hash(print),
-        Expr::Struct { fields, .. } => fields.iter().for_each(|field| field.to_string().hash(print)),
-        Expr::Named { name, .. } => name.value.hash(print),
-        Expr::Dictionary(fields) => fields.iter().for_each(|field| field.key.value.hash(print)),
-        Expr::Array(array) => array.elem.len().hash(print),
+        Expr::Tuple(values) => values.len().hash(hasher),
+        Expr::Struct { fields, .. } => fields.iter().for_each(|field| field.to_string().hash(hasher)),
+        Expr::Named { name, .. } => name.value.hash(hasher),
+        Expr::Dictionary(fields) => fields.iter().for_each(|field| field.key.value.hash(hasher)),
+        Expr::Array(array) => array.elem.len().hash(hasher),
         Expr::Interval(interval) => {
             for field in [&interval.leading_field, &interval.last_field] {
-                field.as_ref().map(|field| field.to_string().to_lowercase()).hash(print);
+                field
+                    .as_ref()
+                    .map(|field| field.to_string().to_lowercase())
+                    .hash(hasher);
             }
         }
-        Expr::MatchAgainst { match_value, .. } => match_value.to_string().hash(print),
-        Expr::Lambda(lambda) => lambda.to_string().hash(print),
+        Expr::MatchAgainst { match_value, .. } => match_value.to_string().hash(hasher),
+        Expr::Lambda(lambda) => lambda.to_string().hash(hasher),
         _ => {}
     }
 }

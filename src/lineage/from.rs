@@ -4,14 +4,19 @@ use std::rc::Rc;
 
 use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, ObjectName, TableAlias, TableFactor};
 
-use super::query::{QueryReader, name_parts};
+use super::query::{QueryAnalyzer, name_parts};
 use super::relation::{LineageRelation, RelationColumn};
 use super::scope::{QueryScope, ScopeItem};
 use super::values::ValueIndex;
 
-impl QueryReader<'_> {
+impl QueryAnalyzer<'_> {
     /// Adds one item of `from` to the scope.
-    pub(super) fn add_factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueIndex>) {
+    pub(super) fn add_table_factor(
+        &mut self,
+        factor: &TableFactor,
+        scope: &mut QueryScope<'_>,
+        rows: &mut Vec<ValueIndex>,
+    ) {
         match factor {
             TableFactor::Table {
                 name,
@@ -204,7 +209,11 @@ impl QueryReader<'_> {
                     left,
                     op: BinaryOperator::Eq,
                     right,
-                } if self.has_fact(|facts| facts.arguments_by_equals) && matches!(**left, Expr::Identifier(_)) => right,
+                } if self.has_dialect_property(|facts| facts.arguments_by_equals)
+                    && matches!(**left, Expr::Identifier(_)) =>
+                {
+                    right
+                }
                 expr => expr,
             }),
             _ => None,
@@ -264,7 +273,7 @@ impl QueryReader<'_> {
         rows: &mut Vec<ValueIndex>,
     ) -> Option<ScopeItem> {
         let before = scope.items.len();
-        self.add_factor(table, scope, rows);
+        self.add_table_factor(table, scope, rows);
         let mut item = None;
         while scope.items.len() > before {
             item = scope.pop();

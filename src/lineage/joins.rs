@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use sqlparser::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableWithJoins};
 
-use super::query::QueryReader;
+use super::query::QueryAnalyzer;
 use super::relation::{LineageRelation, RelationColumn};
 use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
 use super::values::{ValueIndex, fingerprint_of};
@@ -18,7 +18,7 @@ struct JoinProperties<'j> {
     kept_sides: (bool, bool),
 }
 
-impl QueryReader<'_> {
+impl QueryAnalyzer<'_> {
     /// Adds a table and the tables joined to it.
     pub(super) fn add_joined_tables(
         &mut self,
@@ -26,7 +26,7 @@ impl QueryReader<'_> {
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueIndex>,
     ) {
-        self.add_factor(&from.relation, scope, rows);
+        self.add_table_factor(&from.relation, scope, rows);
         for join in &from.joins {
             self.add_join(join, scope, rows);
         }
@@ -61,7 +61,7 @@ impl QueryReader<'_> {
                 match_condition,
                 constraint,
             } => {
-                self.add_factor(&join.relation, scope, rows);
+                self.add_table_factor(&join.relation, scope, rows);
                 self.collect_row_values([match_condition], scope, rows);
                 let kind = JoinProperties {
                     constraint,
@@ -81,7 +81,7 @@ impl QueryReader<'_> {
             return self.record_fault("this kind of join is not supported");
         };
         let before = scope.items.len();
-        self.add_factor(&join.relation, scope, rows);
+        self.add_table_factor(&join.relation, scope, rows);
         self.add_join_condition(&kind, &join.join_operator, scope, rows);
         // The columns of a semi-join's right side are accessible only in its condition, so remove them from the scope.
         while !kind.returns_columns && scope.items.len() > before {
@@ -206,8 +206,8 @@ impl QueryReader<'_> {
 
     fn add_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
         match relation.column(name) {
-            Some(column) => self.name(column, inputs),
-            None => self.unknown_column(relation, name, inputs),
+            Some(column) => self.add_named_column(column, inputs),
+            None => self.add_unknown_column(relation, name, inputs),
         }
     }
 }

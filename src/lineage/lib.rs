@@ -10,9 +10,9 @@
 //! analyzed is an error.
 //!
 //! ```
-//! use formulac_lineage::{self as lineage, KnownRelationColumns};
+//! use formulac_lineage::{self as lineage, RelationColumnList};
 //! let sql = "with o as (select * from shop.orders where paid) select customer, sum(amount) as revenue from o group by 1";
-//! let lineage = lineage::lineage_of_sql(sql, "postgres".parse().ok(), &|_| KnownRelationColumns::default()).unwrap();
+//! let lineage = lineage::lineage_of_sql(sql, "postgres".parse().ok(), &|_| RelationColumnList::default()).unwrap();
 //! let sources = |name: &str| lineage.column(name).unwrap().source_columns.iter().map(ToString::to_string).collect::<Vec<_>>();
 //! assert_eq!(sources("revenue"), ["shop.orders.amount"]);
 //! let rows: Vec<_> = lineage.rows().iter().map(ToString::to_string).collect();
@@ -58,14 +58,14 @@ pub use codec::LineageCache;
 pub use codec::sql_fingerprint;
 pub use depth_limit::with_large_stack;
 pub use dialects::parser_dialect;
-pub use parallel_models::each_with_large_stack;
+pub use parallel_models::map_with_large_stack;
 pub use result::{ColumnChange, ColumnSource, LineageColumn, QueryEffects, SqlLineage};
 
 use crate::dialect::Dialect;
 
 /// Known columns of a relation.
 #[derive(Clone, Debug, Default)]
-pub struct KnownRelationColumns {
+pub struct RelationColumnList {
     /// Names of the known columns.
     pub columns: Vec<String>,
     /// Whether `columns` contains all columns of the relation.
@@ -104,7 +104,7 @@ impl std::error::Error for LineageError {}
 pub fn lineage_of_sql(
     sql: &str,
     dialect: Option<Dialect>,
-    columns_of: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
+    columns_of: &(dyn Fn(&[String]) -> RelationColumnList + Sync),
 ) -> Result<SqlLineage, LineageError> {
     with_large_stack(|| read(sql, dialect, columns_of))
         .unwrap_or_else(|| Err(LineageError::new("no thread could be started")))
@@ -118,10 +118,10 @@ pub fn lineage_of_sql(
 pub fn read(
     sql: &str,
     dialect: Option<Dialect>,
-    columns_of: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
+    columns_of: &(dyn Fn(&[String]) -> RelationColumnList + Sync),
 ) -> Result<SqlLineage, LineageError> {
     let (query, joins) = parse(sql, dialect)?;
-    query::QueryReader::new(columns_of, dialect).read(&query, &joins)
+    query::QueryAnalyzer::new(columns_of, dialect).read(&query, &joins)
 }
 
 /// Returns the columns that an SQL expression reads. Each column is given by the last part of its name in lower case.
@@ -129,7 +129,7 @@ pub fn read(
 #[must_use]
 pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {
     let query = format!("select {sql}\n as it from t");
-    let lineage = lineage_of_sql(&query, dialect, &|_| KnownRelationColumns::default()).ok()?;
+    let lineage = lineage_of_sql(&query, dialect, &|_| RelationColumnList::default()).ok()?;
     let column = lineage.columns().into_iter().next().filter(|_| lineage.len() == 1)?;
     let mut names: Vec<String> = column
         .source_columns
@@ -154,7 +154,7 @@ pub fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'s
     let mut tokens = depth_limit::tokenize_bounded(sql, &*of_parser)?;
     let joins = dialects::replace_joins(dialect, &mut tokens);
     let dialect = of_parser;
-    let parser = Parser::new(&*dialect).with_recursion_limit(depth_limit::BRACKETS);
+    let parser = Parser::new(&*dialect).with_recursion_limit(depth_limit::MAX_BRACKET_DEPTH);
     let statements = parser.with_tokens_with_locations(tokens).parse_statements();
     let statements = statements.map_err(|error| LineageError::new(format!("the SQL cannot be read: {error}")))?;
     let mut statements = statements.into_iter();

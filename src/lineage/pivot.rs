@@ -5,12 +5,12 @@ use std::rc::Rc;
 use rustc_hash::FxHashSet;
 use sqlparser::ast::{Expr, ExprWithAlias, Ident, PivotValueSource};
 
-use super::query::QueryReader;
+use super::query::QueryAnalyzer;
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
 use super::scope::{QueryScope, ScopeItem};
 use super::values::{ValueIndex, fingerprint_of};
 
-impl QueryReader<'_> {
+impl QueryAnalyzer<'_> {
     /// Returns the relation of a pivot. The pivot groups by all input columns that it does not use otherwise.
     pub(super) fn pivot_relation<'e>(
         &mut self,

@@ -10,16 +10,16 @@ use sqlparser::ast::{
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
 use super::result::SqlLineage;
 use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
-use super::values::{Leaf, ValueArena, ValueIndex, fingerprint_of};
-use super::{KnownRelationColumns, LineageError};
+use super::values::{LineageLeaf, ValueArena, ValueIndex, fingerprint_of};
+use super::{LineageError, RelationColumnList};
 use crate::dialect::{Dialect, Facts};
 
 /// Maximum number of columns in all relations of a query. Each level of nested `*` can double the number of columns.
 const MAX_COLUMNS: usize = 2_000_000;
 
 /// State for analyzing one query.
-pub(super) struct QueryReader<'k> {
-    known_columns: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync),
+pub(super) struct QueryAnalyzer<'k> {
+    known_columns: &'k (dyn Fn(&[String]) -> RelationColumnList + Sync),
     dialect: Option<Dialect>,
     pub values: ValueArena,
     pub tables: Vec<Vec<String>>,
@@ -35,11 +35,8 @@ pub(super) struct QueryReader<'k> {
     pub is_several: bool,
 }
 
-impl<'k> QueryReader<'k> {
-    pub fn new(
-        known_columns: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync),
-        dialect: Option<Dialect>,
-    ) -> Self {
+impl<'k> QueryAnalyzer<'k> {
+    pub fn new(known_columns: &'k (dyn Fn(&[String]) -> RelationColumnList + Sync), dialect: Option<Dialect>) -> Self {
         Self {
             known_columns,
             dialect,
@@ -56,7 +53,7 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Returns the value of a boolean property of the dialect. `false` if the dialect is unknown.
-    pub fn has_fact(&self, fact: fn(&Facts) -> bool) -> bool {
+    pub fn has_dialect_property(&self, fact: fn(&Facts) -> bool) -> bool {
         self.dialect.is_some_and(|dialect| fact(dialect.facts()))
     }
 
@@ -87,7 +84,7 @@ impl<'k> QueryReader<'k> {
         self.fault.get_or_insert(reason.into());
     }
 
-    pub fn add_leaf(&mut self, leaf: Leaf) -> ValueIndex {
+    pub fn add_leaf(&mut self, leaf: LineageLeaf) -> ValueIndex {
         let table = self
             .tables
             .get(leaf.table as usize)
@@ -121,9 +118,9 @@ impl<'k> QueryReader<'k> {
         }
         let relation_columns = (self.known_columns)(&parts);
         let mut relation = LineageRelation::default();
-        relation.rows.push(self.add_leaf(Leaf { table, column: None }));
+        relation.rows.push(self.add_leaf(LineageLeaf { table, column: None }));
         for name in relation_columns.columns {
-            let value = self.add_leaf(Leaf {
+            let value = self.add_leaf(LineageLeaf {
                 table,
                 column: Some(name.to_lowercase().into()),
             });
@@ -171,7 +168,7 @@ impl<'k> QueryReader<'k> {
             body => {
                 let mut relation = self.set_operation_relation(body, outer);
                 if is_cut && !sorted.is_empty() {
-                    let rows = self.sort_columns(&relation, &sorted);
+                    let rows = self.sort_key_values(&relation, &sorted);
                     relation.rows.extend(rows);
                 }
                 relation
@@ -213,7 +210,7 @@ impl<'k> QueryReader<'k> {
 
     /// Returns the values of the `order by` keys of a set operation with a limit. These values determine which rows the
     /// limit keeps.
-    fn sort_columns(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueIndex> {
+    fn sort_key_values(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueIndex> {
         let item = ScopeItem {
             path: Vec::new(),
             relation: Rc::new(relation.clone()),
@@ -299,7 +296,7 @@ impl<'k> QueryReader<'k> {
         let mut relation = self.set_operation_operand(first, outer);
         for (op, quantifier, right) in operations.into_iter().rev() {
             let right = self.set_operation_operand(right, outer);
-            relation = self.unite_relations(relation, right, op, quantifier);
+            relation = self.combine_relations(relation, right, op, quantifier);
         }
         relation
     }
@@ -355,7 +352,7 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    fn unite_relations(
+    fn combine_relations(
         &mut self,
         lineage_relation: LineageRelation,
         right: LineageRelation,
@@ -393,7 +390,7 @@ impl<'k> QueryReader<'k> {
                 }
                 None => {
                     for table in right.tables_that_may_have_column(&name) {
-                        let value_index = self.add_leaf(Leaf {
+                        let value_index = self.add_leaf(LineageLeaf {
                             table,
                             column: Some(name.as_str().into()),
                         });

@@ -5,7 +5,7 @@ use std::fmt;
 use rustc_hash::FxHashMap;
 
 use super::relation::LineageRelation;
-use super::values::{Leaf, ValueArena, ValueIndex};
+use super::values::{LineageLeaf, ValueArena, ValueIndex};
 
 /// Column of a relation that a query reads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -196,7 +196,7 @@ impl SqlLineage {
     }
 
     fn leaf_columns(&self, values: &[ValueIndex]) -> Vec<ColumnSource> {
-        let leaves = self.values.reached_leaves(values);
+        let leaves = self.values.leaves_of_values(values);
         let mut columns: Vec<ColumnSource> = leaves
             .into_iter()
             .filter_map(|leaf| {
@@ -277,7 +277,7 @@ impl SqlLineage {
     }
 
     fn column_at(&self, leaf: ValueIndex) -> Option<ColumnSource> {
-        let Leaf { table, column } = self.values.leaves.get(&leaf)?;
+        let LineageLeaf { table, column } = self.values.leaves.get(&leaf)?;
         Some(ColumnSource {
             relation: self.table(*table)?,
             column: column.as_deref()?.to_owned(),

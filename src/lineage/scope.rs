@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::query::QueryReader;
+use super::query::QueryAnalyzer;
 use super::relation::{LineageRelation, RelationColumn};
-use super::values::{Leaf, ValueIndex};
+use super::values::{LineageLeaf, ValueIndex};
 
 /// Item of a `from` clause.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl<'s> QueryScope<'s> {
     }
 
     /// Returns the relation to which the first parts of a name refer, and the number of these parts.
-    fn qualified(&self, parts: &[String]) -> Option<(&ScopeItem, usize)> {
+    fn find_qualified_item(&self, parts: &[String]) -> Option<(&ScopeItem, usize)> {
         let most = parts.len().saturating_sub(1);
         (1..=most).find_map(|count| {
             let qualifier = parts.get(..count)?;
@@ -111,7 +111,7 @@ impl ExpressionInputs {
     }
 }
 
-impl QueryReader<'_> {
+impl QueryAnalyzer<'_> {
     /// Resolves a name such as `amount`, `orders.amount`, `shop.orders.amount` or `orders.address.street`. The result
     /// is empty for a name that is not a column, such as `month`.
     pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> ExpressionInputs {
@@ -119,7 +119,7 @@ impl QueryReader<'_> {
         let [first, ..] = parts else { return expression_inputs };
         let mut around = Some(scope);
         while let Some(query_scope) = around {
-            if let Some((item, count)) = query_scope.qualified(parts)
+            if let Some((item, count)) = query_scope.find_qualified_item(parts)
                 && let Some(name) = parts.get(count)
             {
                 self.add_item_column(item, name, &mut expression_inputs);
@@ -145,9 +145,9 @@ impl QueryReader<'_> {
 
     fn add_item_column(&mut self, item: &ScopeItem, name: &str, inputs: &mut ExpressionInputs) {
         match item.relation.column(name) {
-            Some(column) => self.name(column, inputs),
+            Some(column) => self.add_named_column(column, inputs),
             None => {
-                self.unknown_column(&item.relation, name, inputs);
+                self.add_unknown_column(&item.relation, name, inputs);
                 if item.relation.is_complete() {
                     self.record_gap(format!("`{}` has no known column `{name}`", item.path.join(".")));
                 }
@@ -156,9 +156,9 @@ impl QueryReader<'_> {
     }
 
     /// Adds to `inputs` a column that may be one of a relation's unknown columns.
-    pub(super) fn unknown_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
+    pub(super) fn add_unknown_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
         for table in relation.tables_that_may_have_column(name) {
-            let value_index = self.add_leaf(Leaf {
+            let value_index = self.add_leaf(LineageLeaf {
                 table,
                 column: Some(name.into()),
             });
@@ -175,7 +175,7 @@ impl QueryReader<'_> {
         let is_own =
             scope.merged_columns.contains_key(name) || scope.items.iter().any(|i| i.relation.column(name).is_some());
         for column in &known_columns {
-            self.name(column, inputs);
+            self.add_named_column(column, inputs);
         }
         if is_own {
             return;
@@ -184,7 +184,7 @@ impl QueryReader<'_> {
         // alias.
         let before = inputs.values.len();
         for item in &open {
-            self.unknown_column(&item.relation, name, inputs);
+            self.add_unknown_column(&item.relation, name, inputs);
         }
         // Skip an alias that refers to the column of the same name, because both are the same column.
         let alias = alias.filter(|alias| !inputs.values.contains(&alias.value));
@@ -204,14 +204,14 @@ impl QueryReader<'_> {
             while let Some(outer) = around {
                 let open: Vec<Rc<LineageRelation>> = outer.items.iter().map(|item| Rc::clone(&item.relation)).collect();
                 for relation in open.iter().filter(|relation| !relation.is_complete()) {
-                    self.unknown_column(relation, name, inputs);
+                    self.add_unknown_column(relation, name, inputs);
                 }
                 around = if inputs.values.is_empty() { outer.outer } else { None };
             }
         }
     }
 
-    pub(super) fn name(&mut self, column: &RelationColumn, inputs: &mut ExpressionInputs) {
+    pub(super) fn add_named_column(&mut self, column: &RelationColumn, inputs: &mut ExpressionInputs) {
         self.values.name_value(column.value);
         inputs.add_columns(column);
     }

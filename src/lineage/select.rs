@@ -5,13 +5,13 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, Value, WildcardAdditionalOptions,
 };
 
-use super::query::QueryReader;
+use super::query::QueryAnalyzer;
 use super::relation::LineageRelation;
 use super::scope::QueryScope;
 use super::values::{ValueIndex, fingerprint_of};
 use crate::relation::RelationColumn;
 
-impl QueryReader<'_> {
+impl QueryAnalyzer<'_> {
     /// Returns the relation of a select. `sorted` contains the select's `order by` keys, which determine the rows only
     /// if there is a limit or a `distinct on`.
     pub(super) fn select_relation(

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlparser::ast::{ExcludeSelectItem, ObjectName, RenameSelectItem, WildcardAdditionalOptions};
 
-use super::query::{QueryReader, name_parts};
+use super::query::{QueryAnalyzer, name_parts};
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
 use super::scope::{QueryScope, ScopeItem};
-use super::values::Leaf;
+use super::values::LineageLeaf;
 
 /// Changes that the options of a `*` make to the columns, by column name in lower case.
 struct StarChanges<'o> {
@@ -17,7 +17,7 @@ struct StarChanges<'o> {
     replaced_columns: FxHashMap<String, RelationColumn>,
 }
 
-impl QueryReader<'_> {
+impl QueryAnalyzer<'_> {
     /// Expands `*` or `orders.*`.
     pub(super) fn expand_star(
         &mut self,
@@ -104,7 +104,7 @@ impl QueryReader<'_> {
             // If the SQL renames a column of a relation with unknown columns, the column is known by its new name.
             for (name, new) in &changes.renames {
                 if relation.column(name).is_none() {
-                    let value = self.add_leaf(Leaf {
+                    let value = self.add_leaf(LineageLeaf {
                         table: passed.table,
                         column: Some(name.as_str().into()),
                     });

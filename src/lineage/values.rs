@@ -9,7 +9,7 @@ pub(super) type ValueIndex = u32;
 
 /// Source of values: a column of a relation, or the rows of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Leaf {
+pub(super) struct LineageLeaf {
     pub table: u32,
     /// Name of the column, in lower case. `None` for the rows.
     pub column: Option<Box<str>>,
@@ -24,19 +24,19 @@ pub(super) struct ValueArena {
     /// Fingerprint of each value, which also covers the values from which it is computed. Values that are computed in
     /// the same way have equal fingerprints.
     pub(super) fingerprints: Vec<u64>,
-    pub leaves: FxHashMap<ValueIndex, Leaf>,
-    leaf_indices: FxHashMap<Leaf, ValueIndex>,
+    pub leaves: FxHashMap<ValueIndex, LineageLeaf>,
+    leaf_indices: FxHashMap<LineageLeaf, ValueIndex>,
     /// For each value, whether the SQL refers to the column explicitly. `false` if the column is selected only by `*`.
     pub is_named: Vec<bool>,
 }
 
 impl ValueArena {
-    /// Adds a value to the arena. `parts` contains the values from which it is computed, and `print` is a fingerprint
+    /// Adds a value to the arena. `parts` contains the values from which it is computed, and `fingerprint` is a fingerprint
     /// of the computation without these values.
-    pub fn add(&mut self, parts: &[ValueIndex], print: u64) -> ValueIndex {
+    pub fn add(&mut self, parts: &[ValueIndex], fingerprint: u64) -> ValueIndex {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
-        print.hash(&mut hasher);
+        fingerprint.hash(&mut hasher);
         for part in parts {
             self.fingerprint_at(*part).hash(&mut hasher);
         }
@@ -67,14 +67,14 @@ impl ValueArena {
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
-    fn push(&mut self, range: (u32, u32), print: u64) -> ValueIndex {
+    fn push(&mut self, range: (u32, u32), fingerprint: u64) -> ValueIndex {
         self.part_ranges.push(range);
-        self.fingerprints.push(print);
+        self.fingerprints.push(fingerprint);
         self.is_named.push(false);
         self.part_ranges.len() as ValueIndex - 1
     }
 
-    pub fn push_leaf(&mut self, leaf: Leaf, table: &str) -> ValueIndex {
+    pub fn push_leaf(&mut self, leaf: LineageLeaf, table: &str) -> ValueIndex {
         if let Some(value_index) = self.leaf_indices.get(&leaf) {
             return *value_index;
         }
@@ -108,7 +108,7 @@ impl ValueArena {
         let mut places: FxHashMap<ValueIndex, ValueIndex> = FxHashMap::default();
         let mut room = 4 * (self.parts.len() + self.part_ranges.len()) + 64;
         // Leaves have smaller indices than the values that are computed from them.
-        let mut leaves: Vec<(&ValueIndex, &Leaf)> = self.leaves.iter().collect();
+        let mut leaves: Vec<(&ValueIndex, &LineageLeaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(value_index, _)| **value_index);
         for (value_index, leaf) in leaves {
             let new = flat.push((0, 0), self.fingerprint_at(*value_index));
@@ -154,7 +154,7 @@ impl ValueArena {
     }
 
     /// Returns the leaves from which values are computed, without duplicates, in index order.
-    pub fn reached_leaves(&self, from: &[ValueIndex]) -> Vec<&Leaf> {
+    pub fn leaves_of_values(&self, from: &[ValueIndex]) -> Vec<&LineageLeaf> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut stack = from.to_vec();
         let mut leaves = Vec::new();

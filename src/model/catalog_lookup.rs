@@ -56,7 +56,7 @@ impl<'r> SpecCompilation<'r> {
             format!("the schema has no relation `{name}`{but}"),
         );
         let near = suggest::nearest_name(from.name(), also).map(str::to_owned);
-        let near = near.or_else(|| from.nearest_in(relations));
+        let near = near.or_else(|| from.most_similar_relation(relations));
         diagnostic.with_help(near.map_or_else(
             || options.unknown_relation_help(key),
             |near| suggest::similar_name_help(&near),

@@ -186,7 +186,7 @@ fn split_time_length(length: TimeLength, cut_to: Option<CalendarUnit>, ty: Type)
 /// condition applies only to incremental runs.
 fn incremental_condition(tree: &mut SqlTree, time: SqlId, bound: SqlId) -> OptionalCondition {
     let span = Span::default();
-    let table = tree.add_macro(dbt::THIS, None, span);
+    let table = tree.add_macro(dbt::THIS_RELATION, None, span);
     let (word, alias) = (tree.add_word("as", span), tree.add_word(EXISTING_TABLE_ALIAS, span));
     let from = tree.add_slice(&[table, word, alias]);
     let from = tree.add(Sql::Spaced(from), span);

@@ -56,7 +56,7 @@ impl SpecCompilation<'_> {
                 .iter()
                 .filter(|word| !word.is_empty())
                 .map(|word| to_file_name_part(word));
-            let name = dbt::test_name(
+            let name = dbt::truncate_test_name(
                 &words.collect::<Vec<_>>().join("_"),
                 self.compiler.options.dialect.max_bytes(),
             );

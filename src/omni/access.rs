@@ -14,19 +14,19 @@ use crate::artifacts::{ManifestNode, MetaValue};
 use crate::dbt::{YamlOutput, write_value};
 
 /// Name of the pull record for the model file.
-pub(super) const FILE: &str = "model";
+pub(super) const MODEL_FILE: &str = "model";
 
 /// Omni user attribute that is checked by access grants. The attribute contains the user's groups.
-const ATTRIBUTE: &str = "omni_user_groups";
+const USER_GROUPS_ATTRIBUTE: &str = "omni_user_groups";
 
 /// Access grants in a project. `names` maps each group of Omni users to the name of the group's grant.
 #[derive(Debug, Default)]
-pub(super) struct Grants<'a> {
+pub(super) struct AccessGrants<'a> {
     names: BTreeMap<&'a str, String>,
     of_projects: bool,
 }
 
-impl<'a> Grants<'a> {
+impl<'a> AccessGrants<'a> {
     /// Collects the grants that the tables need. If `of_projects` is `true`, private models need the grant of their
     /// group even if they do not request it.
     pub fn new(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
@@ -100,7 +100,7 @@ impl<'a> Grants<'a> {
     pub fn text(&self) -> Option<String> {
         let grant = |(group, name): (&&str, &String)| {
             let keys = vec![
-                ("user_attribute".to_owned(), plain_text(ATTRIBUTE)),
+                ("user_attribute".to_owned(), plain_text(USER_GROUPS_ATTRIBUTE)),
                 ("allowed_values".to_owned(), YamlOutput::Words(vec![plain_text(group)])),
             ];
             (name.clone(), YamlOutput::Map(keys))

@@ -141,7 +141,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     let mut changes = Vec::new();
     let types = |record: &PullRecord| -> BTreeMap<String, Option<String>> { record.columns.iter().cloned().collect() };
     let (old, now) = (types(before), types(after));
-    for (name, kind) in one_sided_names(old.keys(), now.keys()) {
+    for (name, kind) in added_and_removed_names(old.keys(), now.keys()) {
         changes.push(PullChange::new(view, ChangeSubject::Column, kind).with_name(name));
     }
     for (name, was) in &old {
@@ -157,7 +157,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
             });
         }
     }
-    for (name, kind) in one_sided_names(before.tests.iter(), after.tests.iter()) {
+    for (name, kind) in added_and_removed_names(before.tests.iter(), after.tests.iter()) {
         changes.push(PullChange::new(view, ChangeSubject::Test, kind).with_name(name));
     }
     if before.key != after.key {
@@ -176,7 +176,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     }
     if before.view != after.view {
         if subject == ChangeSubject::Model {
-            changes.extend(text_changes(view, before, after));
+            changes.extend(metadata_changes(view, before, after));
         }
         let is_same = || match [before, after].map(|record| yaml_edit::value(&record.view)) {
             [Some(was), Some(is)] => was.is_same_value(&is),
@@ -196,7 +196,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
 
 /// Returns the changes to descriptions, labels, tags and measures of a view: one change for the view itself, and one
 /// per field. Changes to columns, types and keys are not included.
-fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<PullChange> {
+fn metadata_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<PullChange> {
     let parse_view = |record: &PullRecord| yaml_edit::value(&record.view);
     let (Some(old), Some(now)) = (parse_view(before), parse_view(after)) else {
         return Vec::new();
@@ -205,7 +205,7 @@ fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<Pull
     let fields = ["dimensions", "measures"];
     let parts_of_key = ["custom_compound_primary_key_sql"];
     let mut changes = Vec::new();
-    if !is_same_mapping(Some(&old), Some(&now), &[fields.as_slice(), &parts_of_key].concat()) {
+    if !is_equal_except_keys(Some(&old), Some(&now), &[fields.as_slice(), &parts_of_key].concat()) {
         changes.push(changed());
     }
     for section in fields {
@@ -226,7 +226,7 @@ fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<Pull
                 old.and_then(|fields| fields.get(name)),
                 now.and_then(|fields| fields.get(name)),
             );
-            if !is_same_mapping(old, now, derived) {
+            if !is_equal_except_keys(old, now, derived) {
                 changes.push(changed().with_name(name));
             }
         }
@@ -252,7 +252,7 @@ fn mapping_keys(value: Option<&YamlValue>) -> impl Iterator<Item = &str> {
 }
 
 /// Returns whether two mappings have the same values, except for some keys.
-fn is_same_mapping(old: Option<&YamlValue>, now: Option<&YamlValue>, without: &[&str]) -> bool {
+fn is_equal_except_keys(old: Option<&YamlValue>, now: Option<&YamlValue>, without: &[&str]) -> bool {
     let (Some(old), Some(now)) = (old, now) else {
         return old.is_none() && now.is_none();
     };
@@ -268,7 +268,7 @@ fn is_same_mapping(old: Option<&YamlValue>, now: Option<&YamlValue>, without: &[
 
 /// Returns the change that the first pull makes to a view that already exists in Omni: a new key if the view has none,
 /// otherwise a change to its text.
-pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<PullChange> {
+pub(super) fn first_pull_changes(view: &str, file: &str, after: &PullRecord) -> Vec<PullChange> {
     let view = view.strip_suffix(".topic").unwrap_or(view);
     if after.is_topic() {
         return vec![PullChange::new(view, ChangeSubject::Topic, ChangeKind::Changed)];
@@ -311,7 +311,7 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
             .unwrap_or_default();
         PullChange::new(view, ChangeSubject::Join, kind).with_name(condition)
     };
-    one_sided_names(old.keys(), now.keys())
+    added_and_removed_names(old.keys(), now.keys())
         .into_iter()
         .map(change)
         .collect()
@@ -335,16 +335,16 @@ pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pu
     let change = |(name, kind): (&String, ChangeKind)| PullChange {
         before: old.get(name).cloned(),
         after: now.get(name).cloned(),
-        ..PullChange::new(super::access::FILE, ChangeSubject::Grant, kind).with_name(name)
+        ..PullChange::new(super::access::MODEL_FILE, ChangeSubject::Grant, kind).with_name(name)
     };
-    one_sided_names(old.keys(), now.keys())
+    added_and_removed_names(old.keys(), now.keys())
         .into_iter()
         .map(change)
         .collect()
 }
 
 /// Returns the names that exist on only one of the two sides, each with the kind of change.
-fn one_sided_names<'s>(
+fn added_and_removed_names<'s>(
     old: impl Iterator<Item = &'s String> + Clone,
     now: impl Iterator<Item = &'s String> + Clone,
 ) -> Vec<(&'s String, ChangeKind)> {

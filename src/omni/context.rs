@@ -5,7 +5,7 @@ use super::table::DbtTable;
 use crate::artifacts::{ConstraintKind, Manifest, ManifestNode, MetaValue, NodeDetail, ResourceType};
 
 /// Settings for the physical layout of a table, each with its display name.
-const LAYOUT: &[(&str, &str)] = &[
+const LAYOUT_SETTINGS: &[(&str, &str)] = &[
     ("unique_key", "unique key"),
     ("partition_by", "partitioned by"),
     ("cluster_by", "clustered by"),
@@ -13,7 +13,7 @@ const LAYOUT: &[(&str, &str)] = &[
 ];
 
 /// Returns the text for the `ai_context` of a view, with one fact per line.
-pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
+pub(super) fn table_ai_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
     if let Some(context_text) = meta::omni_meta(&node.meta)
@@ -31,7 +31,7 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
         node.resource_type.name(),
         qualified_name(node)
     ));
-    for (key, words) in LAYOUT {
+    for (key, words) in LAYOUT_SETTINGS {
         if let Some(value) = node.config.get(key).filter(|value| !value.is_empty_value()) {
             lines.push(format!("{}: {}.", capitalize(words), setting_text(value)));
         }

@@ -5,7 +5,7 @@ use crate::yaml;
 
 /// Keys of the model file that name schemas or views. The flag is `true` if the model contains only the named schemas
 /// or views.
-const KEYS: [(&str, bool); 4] = [
+const SCHEMA_AND_VIEW_FILTERS: [(&str, bool); 4] = [
     ("ignored_schemas", false),
     ("included_schemas", true),
     ("ignored_views", false),
@@ -38,7 +38,7 @@ pub(super) fn excluded_views<'v>(model: &str, views: impl Iterator<Item = &'v Vi
             } else {
                 &view.name
             };
-            patterns.iter().any(|pattern| is_named(pattern, name)) != is_included
+            patterns.iter().any(|pattern| matches_name_pattern(pattern, name)) != is_included
         };
         let views: Vec<String> = views
             .clone()
@@ -47,11 +47,11 @@ pub(super) fn excluded_views<'v>(model: &str, views: impl Iterator<Item = &'v Vi
             .collect();
         (!views.is_empty()).then_some(ExcludedViews { key, views })
     };
-    KEYS.into_iter().filter_map(of_key).collect()
+    SCHEMA_AND_VIEW_FILTERS.into_iter().filter_map(of_key).collect()
 }
 
 /// Returns whether a pattern in the model file matches the name of a schema or a view. The pattern may contain `*`.
-fn is_named(pattern: &str, name: &str) -> bool {
+fn matches_name_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
     match pattern.split_once('*') {
         Some((start, end)) => name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end),

@@ -10,7 +10,7 @@ use crate::yaml::Node;
 
 /// Default prefix of the names of the virtual schemas in which Omni shows dbt models. An Omni user can choose another
 /// prefix.
-pub(super) const VIRTUAL_SCHEMA: &str = "omni_dbt";
+pub(super) const DEFAULT_VIRTUAL_SCHEMA: &str = "omni_dbt";
 
 /// View file of the Omni model that shows a table.
 #[derive(Clone, Debug)]
@@ -82,7 +82,8 @@ impl ExistingView {
         }
         let of_column = self.dimensions.iter().find_map(|(other, sql)| {
             let sql = sql.as_deref()?;
-            let reads_column = plain_column(sql).is_some_and(|sql_column| sql_column.eq_ignore_ascii_case(column));
+            let reads_column =
+                column_of_dimension_sql(sql).is_some_and(|sql_column| sql_column.eq_ignore_ascii_case(column));
             reads_column.then(|| (other.to_string(), Some(sql)))
         });
         match of_column {
@@ -127,7 +128,7 @@ impl ExistingView {
 
     /// Returns how well the view fits a dbt model that [`shows_model`](Self::shows_model) accepts. A view in a virtual
     /// schema fits better than a view in a schema of the warehouse, because people query the virtual schema.
-    pub fn fit(&self, node: &ManifestNode) -> u8 {
+    pub fn match_score(&self, node: &ManifestNode) -> u8 {
         let Some(dbt) = &self.dbt else { return 0 };
         let schema = node.schema.as_deref().unwrap_or_default();
         let target = dbt.target_schema.as_deref();
@@ -144,7 +145,7 @@ impl ExistingView {
             (Some(view_part), Some(of_node)) => view_part.eq_ignore_ascii_case(of_node),
             _ => false,
         };
-        self.fits_database(node)
+        self.may_be_in_database(node)
             && is(self.schema.as_deref(), node.schema.as_deref())
             && is(self.table_name.as_deref(), Some(node.table_name()))
     }
@@ -155,13 +156,13 @@ impl ExistingView {
         let schema = virtual_schema_of(node, virtual_schema);
         let is_schema = |name: &str| name.eq_ignore_ascii_case(&schema);
         node.resource_type.is_referenceable()
-            && self.fits_database(node)
+            && self.may_be_in_database(node)
             && self.schema.as_deref().is_some_and(is_schema)
             && self.table().eq_ignore_ascii_case(node.table_name())
     }
 
     /// Returns whether the view may show a table in the database of the node.
-    pub fn fits_database(&self, node: &ManifestNode) -> bool {
+    pub fn may_be_in_database(&self, node: &ManifestNode) -> bool {
         match (self.catalog.as_deref(), node.database.as_deref()) {
             (Some(view_database), Some(database)) => view_database.eq_ignore_ascii_case(database),
             _ => true,
@@ -178,7 +179,7 @@ pub(super) fn virtual_schema_of(node: &ManifestNode, first: &str) -> String {
 }
 
 /// Returns the column in the SQL of a dimension, such as `"amount"` or `${TABLE}.amount`. `None` for other SQL.
-fn plain_column(sql: &str) -> Option<&str> {
+fn column_of_dimension_sql(sql: &str) -> Option<&str> {
     let sql = sql.trim();
     let name = sql.strip_prefix("${TABLE}.").unwrap_or(sql);
     let quoted = [('"', '"'), ('`', '`'), ('[', ']')];

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::access;
 use super::existing::{ExistingView, OmniDbtModel};
-use super::shared_files::shared_file_names;
+use super::shared_files::candidate_shared_paths;
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 use crate::parallel;
 use crate::yaml;
@@ -116,7 +116,10 @@ impl ExistingFiles {
 
     /// Returns the files that cannot be edited in place, with the reasons. `is_checked` is called with the path and the
     /// text of a file, and returns whether the check of the file can be skipped.
-    pub fn find_unreadable(&mut self, is_checked: impl Fn(&str, &str) -> bool + Sync) -> Vec<(String, YamlRefusal)> {
+    pub fn find_uneditable_files(
+        &mut self,
+        is_checked: impl Fn(&str, &str) -> bool + Sync,
+    ) -> Vec<(String, YamlRefusal)> {
         let check = |at: usize| {
             let (file, text) = (self.files.get(at)?, self.texts.get(at)?);
             let is_open = !file.is_editable && !is_checked(&file.path, text);
@@ -135,7 +138,7 @@ impl ExistingFiles {
 
     /// Returns whether the model file has `default_timeframes`.
     pub(super) fn has_default_timeframes(&self) -> bool {
-        let names = shared_file_names(access::FILE);
+        let names = candidate_shared_paths(access::MODEL_FILE);
         let mut files = self.files.iter().zip(&self.texts);
         let model = files.find(|(file, _)| names.iter().any(|name| **name == *file.path));
         model.is_some_and(|(_, text)| {

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
-use crate::dbt::tokens::{SqlToken, SqlTokenKind, replace_tokens, token_value, tokens};
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, replace_tokens, tokens, unquote_token};
 use crate::dbt::{JinjaKind, call_arguments, has_jinja, jinja_parts, jinja_string};
 use crate::dialect::Dialect;
 
@@ -41,14 +41,14 @@ fn rewrite_names(expr: &str, dialect: Dialect, replacement: impl Fn(&str) -> Opt
         }
         match token.kind {
             SqlTokenKind::Word => replacement(token.text(expr)),
-            SqlTokenKind::Quoted => replacement(&token_value(token.text(expr), dialect)?),
+            SqlTokenKind::Quoted => replacement(&unquote_token(token.text(expr), dialect)?),
             _ => None,
         }
     })
 }
 
 /// Splits `{{ Dimension('order__status') }} = 'paid'` into the name of the dimension and the rest of the filter.
-pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
+pub(super) fn split_dimension_filter(template: &str) -> Option<(&str, &str)> {
     let template = template.trim();
     let call = jinja_parts(template).next()?;
     let rest = template
@@ -60,7 +60,7 @@ pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
 }
 
 /// Converts a comparison with literals to an operator and values of an Omni filter.
-pub(super) fn parse_condition(text: &str, dialect: Dialect) -> Option<(&'static str, Vec<String>)> {
+pub(super) fn parse_filter_condition(text: &str, dialect: Dialect) -> Option<(&'static str, Vec<String>)> {
     let sql_tokens = tokens(text, dialect);
     let keys: Vec<_> = sql_tokens.iter().map(|token| token.comparison_key(text)).collect();
     let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
@@ -73,7 +73,7 @@ pub(super) fn parse_condition(text: &str, dialect: Dialect) -> Option<(&'static 
     };
     let literals = sql_tokens.get(begin..sql_tokens.len() - usize::from(begin > 1))?;
     let literal = |tokens: &[SqlToken]| match tokens {
-        [token] if token.kind == SqlTokenKind::Text => token_value(token.text(text), dialect),
+        [token] if token.kind == SqlTokenKind::Text => unquote_token(token.text(text), dialect),
         [sign @ .., token] if token.kind == SqlTokenKind::Number => match sign {
             [] => Some(token.comparison_key(text).into_owned()),
             [sign] if sign.text(text) == "-" => Some(format!("-{}", token.comparison_key(text))),
@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn single_dimension_filters_are_parsed() {
         let parse = |text: &'static str| {
-            let (name, rest) = split_dimension(text)?;
-            let (operator, values) = parse_condition(rest, Dialect::default())?;
+            let (name, rest) = split_dimension_filter(text)?;
+            let (operator, values) = parse_filter_condition(rest, Dialect::default())?;
             Some(format!("{name} {operator} {}", values.join("|")))
         };
         for (text, expected) in [

@@ -9,10 +9,10 @@ use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, apply_edits};
 
 /// Name of the record. Names of views contain no `.`, so no view has a record with this name.
-pub(super) const FILE: &str = "handwritten.parts";
+pub(super) const HANDWRITTEN_RECORD: &str = "handwritten.parts";
 
 /// Key of a view file that lists the fields of a compound primary key.
-const COMPOUND_KEY: &str = "custom_compound_primary_key_sql";
+const COMPOUND_KEY_SETTING: &str = "custom_compound_primary_key_sql";
 
 /// First line of the record.
 const HEADER: &str = "# Parts that people wrote before `formulac pull` generated them; formulac updates this file.\n";
@@ -46,7 +46,7 @@ impl HandwrittenParts {
     }
 
     /// Returns the parts of one file.
-    pub fn of_file(&self, file: &str) -> Self {
+    pub fn parts_of_file(&self, file: &str) -> Self {
         let parts = self.0.get(file);
         Self(
             parts
@@ -57,7 +57,7 @@ impl HandwrittenParts {
     }
 
     /// Removes and returns the paths of a file's parts.
-    pub fn take(&mut self, file: &str) -> BTreeSet<String> {
+    pub fn remove_file_parts(&mut self, file: &str) -> BTreeSet<String> {
         self.0.remove(file).unwrap_or_default()
     }
 
@@ -67,7 +67,7 @@ impl HandwrittenParts {
     }
 
     /// Replaces the parts of the files that `other` contains.
-    pub fn extend(&mut self, other: Self) {
+    pub fn replace_file_parts(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
@@ -83,23 +83,23 @@ impl HandwrittenParts {
     }
 
     /// Records that people wrote the primary key of the view, because it differs from the generated key.
-    pub fn add_key(&mut self, file: &str) {
+    pub fn add_primary_key(&mut self, file: &str) {
         self.0
             .entry(file.to_owned())
             .or_default()
-            .insert(COMPOUND_KEY.to_owned());
+            .insert(COMPOUND_KEY_SETTING.to_owned());
     }
 
     /// Returns whether people wrote the primary key of a view.
-    pub fn has_key(&self, file: &str) -> bool {
-        let is_key = |part: &String| part.starts_with(COMPOUND_KEY) || part.ends_with(".primary_key");
+    pub fn has_primary_key(&self, file: &str) -> bool {
+        let is_key = |part: &String| part.starts_with(COMPOUND_KEY_SETTING) || part.ends_with(".primary_key");
         self.0.get(file).is_some_and(|parts| parts.iter().any(is_key))
     }
 }
 
 /// Returns whether the text of a view has a primary key that differs from the generated key and that no pull wrote.
 /// `previous` is the text that the last pull generated. `None` if people had already written the key before that pull.
-pub(super) fn has_other_key(file: &str, new: &str, previous: Option<&str>) -> bool {
+pub(super) fn has_handwritten_key(file: &str, new: &str, previous: Option<&str>) -> bool {
     let (key, generated) = (key_fields(file), key_fields(new));
     let previous = previous.map(key_fields);
     let is_of_pull = |previous: &BTreeSet<String>| *previous == key || *previous == generated;
@@ -115,15 +115,15 @@ fn key_fields(view: &str) -> BTreeSet<String> {
     let dimensions = root.pairs_at("dimensions").iter();
     let keys = dimensions.filter(|(_, keys)| keys.is_true_at("primary_key") && !is_removed(keys));
     let keys = keys.filter_map(|(name, _)| name.text().map(str::to_owned));
-    keys.chain(root.texts_at(COMPOUND_KEY)).collect()
+    keys.chain(root.texts_at(COMPOUND_KEY_SETTING)).collect()
 }
 
 /// Returns the generated text of a view without its primary key, because a view has only one key.
-pub(super) fn without_key(view: &str) -> String {
+pub(super) fn strip_primary_key(view: &str) -> String {
     let fields: Vec<String> = key_fields(view).into_iter().collect();
     let at = match fields.as_slice() {
         [field] => Path::root().key("dimensions").key(field).key("primary_key"),
-        _ => Path::root().key(COMPOUND_KEY),
+        _ => Path::root().key(COMPOUND_KEY_SETTING),
     };
     apply_edits(view, &[Edit::Remove { at }]).unwrap_or_else(|_| view.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::keys::is_unique;
+use super::keys::is_unique_column;
 use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
 use super::table_tests::{ExecutedTest, TestsByNode};
@@ -103,7 +103,7 @@ pub(super) fn all_joins<'a>(
     }
     joins.sort_by_key(|(index, _)| *index);
     let mut joins: Vec<TableJoin> = joins.into_iter().map(|(_, join)| join).collect();
-    set_aliases(&mut joins);
+    set_join_aliases(&mut joins);
     joins
 }
 
@@ -128,7 +128,7 @@ fn joins_from_constraints<'a>(
         let Some(column) = column.or_else(|| single_column(&constraint.columns)) else {
             continue;
         };
-        let old = constraint.expression.as_deref().and_then(legacy_reference);
+        let old = constraint.expression.as_deref().and_then(parse_legacy_foreign_key);
         let (to, field) = match (&constraint.to, single_column(&constraint.to_columns), old) {
             (Some(to), Some(field), _) => (&**to, field),
             (_, _, Some(old)) => old,
@@ -149,7 +149,7 @@ fn joins_from_constraints<'a>(
 }
 
 /// Parses a foreign key in the format that dbt used before version 1.9: `other_table (id)`.
-fn legacy_reference(expression: &str) -> Option<(&str, &str)> {
+fn parse_legacy_foreign_key(expression: &str) -> Option<(&str, &str)> {
     let (table, rest) = expression.split_once('(')?;
     let column = rest.trim_end().strip_suffix(')')?.trim();
     (!column.contains(',')).then_some((table.trim().trim_start_matches("references").trim(), column))
@@ -246,7 +246,8 @@ fn resolve_join_columns(
 ) -> Option<TableJoin> {
     let [from, to] = [tables.get(join_candidate.ends[0])?, tables.get(join_candidate.ends[1])?];
     let [column, field] = join_candidate.columns;
-    let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.for_node(table.node_index), name);
+    let unique =
+        |table: &DbtTable<'_>, name: &str| is_unique_column(table.node, tests.for_node(table.node_index), name);
     let cardinality = match (unique(to, field), unique(from, column)) {
         (true, true) => Cardinality::OneToOne,
         (true, false) => Cardinality::ManyToOne,
@@ -277,7 +278,7 @@ fn resolve_join_columns(
 
 /// Sets aliases for self-joins and for views that are joined several times. The alias contains the name of the
 /// foreign key column.
-fn set_aliases(joins: &mut [TableJoin]) {
+fn set_join_aliases(joins: &mut [TableJoin]) {
     let mut counts: FxHashMap<(String, String), usize> = FxHashMap::default();
     for join in joins.iter().filter(|join| join.doubt.is_none()) {
         *counts.entry((join.from.clone(), join.to.clone())).or_default() += 1;

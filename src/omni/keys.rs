@@ -56,7 +56,7 @@ fn key_from_constraints(node: &ManifestNode) -> Option<TableKey> {
 }
 
 fn key_from_tests(node: &ManifestNode, tests: &[ExecutedTest<'_>]) -> Option<TableKey> {
-    let never_null = |name: &str| is_never_null(node, tests, name);
+    let never_null = |name: &str| is_never_null_column(node, tests, name);
     let mut single: Vec<&str> = unique_columns(node, tests)
         .into_iter()
         .filter(|name| never_null(name))
@@ -94,10 +94,10 @@ fn key_from_tests(node: &ManifestNode, tests: &[ExecutedTest<'_>]) -> Option<Tab
 }
 
 /// Returns whether a test or constraint guarantees that a column is never NULL.
-pub(super) fn is_never_null(node: &ManifestNode, tests: &[ExecutedTest<'_>], name: &str) -> bool {
+pub(super) fn is_never_null_column(node: &ManifestNode, tests: &[ExecutedTest<'_>], name: &str) -> bool {
     let tested = tests
         .iter()
-        .any(|test| is_check_of(test, name, &TestCheck::NotNull) && test.is_reliable());
+        .any(|test| is_test_for_column(test, name, &TestCheck::NotNull) && test.is_reliable());
     let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
     tested
         || node.column(name).is_some_and(|column| {
@@ -113,7 +113,7 @@ pub(super) fn is_never_null(node: &ManifestNode, tests: &[ExecutedTest<'_>], nam
 }
 
 /// Returns whether a test or constraint guarantees that the values of a column are unique.
-pub(super) fn is_unique(node: &ManifestNode, tests: &[ExecutedTest<'_>], name: &str) -> bool {
+pub(super) fn is_unique_column(node: &ManifestNode, tests: &[ExecutedTest<'_>], name: &str) -> bool {
     unique_columns(node, tests)
         .iter()
         .any(|unique| unique.eq_ignore_ascii_case(name))
@@ -138,7 +138,7 @@ fn has_column_name(columns: &[std::sync::Arc<str>], name: &str) -> bool {
     columns.iter().any(|column| column.eq_ignore_ascii_case(name))
 }
 
-fn is_check_of(test: &ExecutedTest<'_>, name: &str, check: &TestCheck<'_>) -> bool {
+fn is_test_for_column(test: &ExecutedTest<'_>, name: &str, check: &TestCheck<'_>) -> bool {
     let data = test.data.as_ref();
     data.is_some_and(|data| {
         data.check == *check

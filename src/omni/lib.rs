@@ -44,7 +44,7 @@ mod pull;
 mod pull_state;
 mod relations;
 mod relationships;
-mod removed_readers;
+mod removed_dimensions;
 mod renamed;
 mod run_trends;
 mod semantic;
@@ -80,10 +80,10 @@ pub use keys::{KeySource, TableKey};
 pub use measures::MeasureGap;
 pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation};
 pub use pull_state::PullRecord;
-pub use removed_readers::RemovedDimension;
+pub use removed_dimensions::RemovedDimension;
 pub use run_trends::{RunTrend, StaleSource, TableHealth};
 pub use shared_files::shared_file_paths;
-pub use test_status::TestState;
+pub use test_status::TableTestStatus;
 pub use topics::Topic;
 pub use view::ViewFile;
 
@@ -237,28 +237,28 @@ impl OmniModel {
     /// times.
     ///
     /// ```
-    /// use formulac_dbt::artifacts::{KeptParts, Manifest};
+    /// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
     /// use formulac_omni::{Artifacts, OmniModel, OmniOptions};
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "schema": "analytics",
     ///     "alias": "orders", "relation_name": "analytics.orders", "columns": {"id": {"name": "id", "description": "Its number."}}}}}"#;
-    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+    /// let manifest = Manifest::from_text(text, ManifestReadOptions::default()).unwrap();
     /// let model = OmniModel::new(Artifacts::from_manifest(&manifest), &OmniOptions::default(), None);
     /// assert_eq!(model.views[0].path, "analytics/orders.view.yaml");
     /// assert!(model.views[0].text.contains("  id:\n    description: Its number.\n"));
     /// ```
     #[must_use]
     pub fn new(artifacts: Artifacts<'_>, omni_options: &OmniOptions, before: Option<&str>) -> Self {
-        let before = test_status::RecordedStatus::from_text(before);
+        let before = test_status::PreviousStatusFile::from_text(before);
         let groups = relations::group_by_relation(artifacts.manifest);
         let tests = TestsByNode::new(artifacts, &groups, &before);
         let tables = DbtTable::all_tables(artifacts, &groups, omni_options, &tests);
-        let places = semantic::index_by_relation(&tables);
+        let places = semantic::index_tables_by_node_id(&tables);
         let semantic = semantic::all_semantic_models(artifacts.manifest, &places);
         let joins = joins::all_joins(&tables, &places, &semantic, artifacts.manifest, &tests);
         let (measures, mut gaps) = measures::all_measures(&tables, &semantic, artifacts.manifest, omni_options);
         let children = artifacts.manifest.children();
         let freshness = test_status::node_freshness(artifacts, &children);
-        let grants = access::Grants::new(&tables, omni_options.access_grants, &mut gaps);
+        let grants = access::AccessGrants::new(&tables, omni_options.access_grants, &mut gaps);
         let topics = topics::all_topics(&tables, &joins, &grants, omni_options.topics, &mut gaps);
         let of_table = |index: usize| {
             let (table, measures) = (tables.get(index)?, measures.get(index)?);

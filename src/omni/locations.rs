@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::existing::{ExistingView, VIRTUAL_SCHEMA, virtual_schema_of};
+use super::existing::{DEFAULT_VIRTUAL_SCHEMA, ExistingView, virtual_schema_of};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::relations::group_by_relation;
 use crate::artifacts::{Manifest, ManifestNode};
@@ -36,8 +36,13 @@ pub(super) fn view_locations(
     existing: &[Arc<ExistingView>],
     virtual_schema: Option<&str>,
 ) -> Vec<ViewLocation> {
-    let catalogs = needed_catalogs(nodes);
-    let view_indices = match_views(nodes, &catalogs, existing, virtual_schema.unwrap_or(VIRTUAL_SCHEMA));
+    let catalogs = tables_needing_catalog(nodes);
+    let view_indices = match_views_to_tables(
+        nodes,
+        &catalogs,
+        existing,
+        virtual_schema.unwrap_or(DEFAULT_VIRTUAL_SCHEMA),
+    );
     let locations = nodes.iter().zip(&view_indices).map(|(node, view)| {
         let view = existing.get((*view)?)?;
         Some(location_of_view(node, view))
@@ -45,7 +50,7 @@ pub(super) fn view_locations(
     let view_locations: Vec<Option<ViewLocation>> = locations.collect();
     let schemas = virtual_schemas(nodes, &view_locations);
     let inferred = common_virtual_schema(nodes, &view_locations);
-    let ending = usual_ending(existing);
+    let ending = most_common_extension(existing);
     let mut used_names = UsedOmniNames::default();
     for location in view_locations.iter().flatten() {
         used_names.reserve([location.view.clone()]);
@@ -75,15 +80,15 @@ pub(super) fn view_locations(
         // A view without a record of its dbt model may come from an earlier pull, so its path can be used for the
         // table.
         let is_free = |path: &str| match by_path.get(path).and_then(|index| Some((index, existing.get(*index)?))) {
-            Some((index, view)) => !claimed.contains(index) && !view.shows_any_model() && view.fits_database(node),
+            Some((index, view)) => !claimed.contains(index) && !view.shows_any_model() && view.may_be_in_database(node),
             None => true,
         };
-        let place = NewPlace {
+        let place = NewViewPlace {
             schema: &schema,
             folder,
             ending,
         };
-        let mut location = new_location(node, catalog, place, &mut used_names, &|path| {
+        let mut location = new_view_location(node, catalog, place, &mut used_names, &|path| {
             is_free(path) && !used_paths.contains(path)
         });
         if let Some(view) = by_path.get(&*location.path).and_then(|index| existing.get(*index)) {
@@ -97,7 +102,7 @@ pub(super) fn view_locations(
 
 /// Rule that identifies an existing view as the view of a table.
 #[derive(Clone, Copy)]
-enum MatchRule {
+enum ViewMatchRule {
     /// Omni recorded the dbt model in the view.
     Model,
     /// The view has the default path that `pull` uses for the table.
@@ -109,29 +114,29 @@ enum MatchRule {
 }
 
 /// Rules that find the view of a table. Earlier rules take precedence.
-const RULES_FOR_TABLES: [MatchRule; 4] = [
-    MatchRule::Model,
-    MatchRule::Path,
-    MatchRule::Table,
-    MatchRule::VirtualTable,
+const RULES_FOR_TABLES: [ViewMatchRule; 4] = [
+    ViewMatchRule::Model,
+    ViewMatchRule::Path,
+    ViewMatchRule::Table,
+    ViewMatchRule::VirtualTable,
 ];
 
 /// Rules that find the table of a view. Earlier rules take precedence.
-const RULES_FOR_VIEWS: [MatchRule; 4] = [
-    MatchRule::Model,
-    MatchRule::Table,
-    MatchRule::VirtualTable,
-    MatchRule::Path,
+const RULES_FOR_VIEWS: [ViewMatchRule; 4] = [
+    ViewMatchRule::Model,
+    ViewMatchRule::Table,
+    ViewMatchRule::VirtualTable,
+    ViewMatchRule::Path,
 ];
 
-impl MatchRule {
+impl ViewMatchRule {
     /// Returns whether the rule identifies a view as the view of a node's table. `virtual_schema` is the common prefix
     /// of the names of Omni's virtual schemas.
     fn accepts(self, node: &ManifestNode, needs_catalog: bool, view: &ExistingView, virtual_schema: &str) -> bool {
         let is_other = view.shows_any_model() || needs_catalog && view.catalog.is_none();
         match self {
             Self::Model => view.shows_model(node),
-            Self::Path => view.path == default_path(node) && view.fits_database(node) && !is_other,
+            Self::Path => view.path == default_view_path(node) && view.may_be_in_database(node) && !is_other,
             Self::Table => view.shows_table(node) && !is_other,
             Self::VirtualTable => view.shows_virtual_table(node, virtual_schema) && !is_other,
         }
@@ -140,7 +145,7 @@ impl MatchRule {
 
 /// Returns the index of each table's view. The records of dbt models take precedence over the names of files, and these
 /// names take precedence over the keys of the table.
-fn match_views(
+fn match_views_to_tables(
     nodes: &[&ManifestNode],
     catalogs: &[bool],
     existing: &[Arc<ExistingView>],
@@ -163,7 +168,7 @@ fn match_views(
             let names = [
                 node.name.to_lowercase(),
                 node.table_name().to_lowercase(),
-                default_path(node).to_lowercase(),
+                default_view_path(node).to_lowercase(),
             ];
             let places = names.iter().filter_map(|name| by_name.get(name)).flatten();
             let fitting = places.filter_map(|index| Some((*index, existing.get(*index)?)));
@@ -171,8 +176,9 @@ fn match_views(
                 !claimed.contains(index) && rule.accepts(node, *needs_catalog, view, virtual_schema)
             });
             // If several views fit equally well, choose the view with the first path.
-            let best = fitting
-                .max_by(|(_, view), (_, other)| (view.fit(node), &other.path).cmp(&(other.fit(node), &view.path)));
+            let best = fitting.max_by(|(_, view), (_, other)| {
+                (view.match_score(node), &other.path).cmp(&(other.match_score(node), &view.path))
+            });
             if let Some((index, _)) = best {
                 claimed.insert(index);
                 *index_of_view = Some(index);
@@ -191,7 +197,7 @@ fn match_views(
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
-    let catalogs = needed_catalogs(&nodes);
+    let catalogs = tables_needing_catalog(&nodes);
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
     for (index, node) in nodes.iter().enumerate() {
         let mut names = vec![node.name.to_lowercase(), node.table_name().to_lowercase()];
@@ -208,9 +214,9 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
         let candidates = || view.table_names().into_iter().flat_map(&nodes_named);
         RULES_FOR_VIEWS.into_iter().find_map(|rule| {
             let needs_catalog = |index: usize| catalogs.get(index).copied().unwrap_or_default();
-            let fitting =
-                candidates().filter(|(index, node)| rule.accepts(node, needs_catalog(*index), view, VIRTUAL_SCHEMA));
-            fitting.max_by_key(|(index, node)| (view.fit(node), std::cmp::Reverse(*index)))
+            let fitting = candidates()
+                .filter(|(index, node)| rule.accepts(node, needs_catalog(*index), view, DEFAULT_VIRTUAL_SCHEMA));
+            fitting.max_by_key(|(index, node)| (view.match_score(node), std::cmp::Reverse(*index)))
         })
     };
     let nodes_by_view: Vec<_> = views.iter().map(|view| (view, node_of(view))).collect();
@@ -242,7 +248,7 @@ pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxH
 }
 
 /// Returns the path of a view file that `pull` writes if no view of the table exists.
-fn default_path(node: &ManifestNode) -> String {
+fn default_view_path(node: &ManifestNode) -> String {
     let schema = to_omni_name(node.schema.as_deref().unwrap_or_default());
     format!("{schema}/{}.view.yaml", to_omni_name(node.table_name()))
 }
@@ -304,16 +310,20 @@ fn common_virtual_schema(nodes: &[&ManifestNode], view_locations: &[Option<ViewL
 }
 
 /// Returns the file name ending of most view files: `.view` if Omni's repository omits `.yaml`.
-fn usual_ending(existing: &[Arc<ExistingView>]) -> &'static str {
-    const ENDINGS: [&str; 3] = [".view.yaml", ".view.yml", ".view"];
+fn most_common_extension(existing: &[Arc<ExistingView>]) -> &'static str {
+    const VIEW_FILE_EXTENSIONS: [&str; 3] = [".view.yaml", ".view.yml", ".view"];
     let count = |ending: &&str| existing.iter().filter(|view| view.path.ends_with(*ending)).count();
     // `max_by_key` returns the last of equally frequent endings, so the reversed list prefers the first.
-    ENDINGS.into_iter().rev().max_by_key(count).unwrap_or(ENDINGS[0])
+    VIEW_FILE_EXTENSIONS
+        .into_iter()
+        .rev()
+        .max_by_key(count)
+        .unwrap_or(VIEW_FILE_EXTENSIONS[0])
 }
 
 /// Returns, for each table, whether its view must specify the database. This is the case if another table has the same
 /// schema and name, except for tables in the database that contains most models.
-fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
+fn tables_needing_catalog(nodes: &[&ManifestNode]) -> Vec<bool> {
     let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut databases: FxHashMap<(String, String), FxHashSet<&str>> = FxHashMap::default();
     let relation = |node: &ManifestNode| {
@@ -364,20 +374,20 @@ fn folders_by_schema(existing: &[Arc<ExistingView>]) -> FxHashMap<(Option<&str>,
 
 /// Location of a new view file.
 #[derive(Clone, Copy)]
-struct NewPlace<'p> {
+struct NewViewPlace<'p> {
     schema: &'p str,
     folder: Option<&'p str>,
     ending: &'static str,
 }
 
-fn new_location(
+fn new_view_location(
     node: &ManifestNode,
     catalog: Option<&str>,
-    place: NewPlace<'_>,
+    place: NewViewPlace<'_>,
     used_names: &mut UsedOmniNames,
     is_free: &dyn Fn(&str) -> bool,
 ) -> ViewLocation {
-    let NewPlace { schema, folder, ending } = place;
+    let NewViewPlace { schema, folder, ending } = place;
     let table = node.table_name();
     let (of_schema, short) = (to_omni_name(schema), to_omni_name(table));
     let of_catalog = catalog.map(to_omni_name);

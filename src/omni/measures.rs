@@ -36,7 +36,7 @@ pub(super) struct TableMeasures {
 }
 
 /// Aggregate function that is applied to an expression.
-struct Aggregate<'a> {
+struct MeasureAggregate<'a> {
     table: usize,
     name: &'a str,
     agg: &'a str,
@@ -49,7 +49,7 @@ struct Aggregate<'a> {
     generated_in: Option<&'a str>,
 }
 
-impl<'a> Aggregate<'a> {
+impl<'a> MeasureAggregate<'a> {
     fn new(measure: &'a Measure, table: usize, generated_in: Option<&'a str>) -> Self {
         Self {
             table,
@@ -123,7 +123,7 @@ pub(super) fn all_measures<'a>(
         if !pass.known.contains_key(aggregate.name) && !pass.gaps.iter().any(|gap| gap.name == aggregate.name) {
             match pass.measure_keys(aggregate) {
                 Ok(keys) => pass.add(aggregate.name, aggregate.table, keys),
-                Err(reason) => pass.add_gap(aggregate.name, reason),
+                Err(reason) => pass.add_measure_gap(aggregate.name, reason),
             }
         }
     }
@@ -137,7 +137,7 @@ pub(super) fn all_measures<'a>(
 }
 
 impl<'a> MeasureConverter<'a> {
-    fn add_gap(&mut self, name: &str, reason: impl Into<String>) {
+    fn add_measure_gap(&mut self, name: &str, reason: impl Into<String>) {
         self.gaps.push(MeasureGap {
             name: name.to_owned(),
             reason: reason.into(),
@@ -203,7 +203,7 @@ impl<'a> MeasureConverter<'a> {
                     continue;
                 }
                 let Some(sql) = expression::to_omni_expression(expr, table, self.dialect) else {
-                    self.add_gap(
+                    self.add_measure_gap(
                         &dimension.name,
                         "the `expr` contains Jinja, and only dbt can evaluate Jinja",
                     );
@@ -217,7 +217,7 @@ impl<'a> MeasureConverter<'a> {
                         .as_deref()
                         .map(|label| ("label".to_owned(), plain_text(label))),
                 );
-                keys.extend(description_pair(&dimension.description));
+                keys.extend(description_entry(&dimension.description));
                 if let Some(measures) = self.made.get_mut(index) {
                     measures.dimensions.push((name, keys));
                 }
@@ -225,12 +225,12 @@ impl<'a> MeasureConverter<'a> {
         }
     }
 
-    fn find_aggregates(&self) -> Vec<Aggregate<'a>> {
+    fn find_aggregates(&self) -> Vec<MeasureAggregate<'a>> {
         let of_model = |&TableSemanticModel { model, table, node }: &TableSemanticModel<'a>| {
             let nodes = self.tables.get(table).into_iter().flat_map(DbtTable::nodes);
             let is_generated = nodes.into_iter().any(|(_, node)| node.meta.get("formulac").is_some());
             let generated_in = is_generated.then_some(&*node.original_file_path);
-            let of_measure = move |measure| Aggregate::new(measure, table, generated_in);
+            let of_measure = move |measure| MeasureAggregate::new(measure, table, generated_in);
             model.measures.iter().map(of_measure)
         };
         self.semantic.iter().flat_map(of_model).collect()
@@ -238,7 +238,12 @@ impl<'a> MeasureConverter<'a> {
 
     /// Returns whether a generated semantic model of the same table defines a measure with the name of a metric. The
     /// metrics that formulac generates for its own measures are not counted.
-    fn is_defined_by_generated_model(&self, metric: &ManifestNode, table: usize, aggregates: &[Aggregate<'_>]) -> bool {
+    fn is_defined_by_generated_model(
+        &self,
+        metric: &ManifestNode,
+        table: usize,
+        aggregates: &[MeasureAggregate<'_>],
+    ) -> bool {
         aggregates.iter().any(|measure| {
             let is_other_file = |file: &str| *metric.original_file_path != *file;
             measure.table == table
@@ -249,13 +254,18 @@ impl<'a> MeasureConverter<'a> {
 
     /// Converts a simple metric. The metric's aggregate is a measure or, in the newer format, part of the metric
     /// itself.
-    fn convert_simple_metric(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
-        let inline_measure = metric.own_measure(&node.name);
+    fn convert_simple_metric(
+        &mut self,
+        node: &'a ManifestNode,
+        metric: &'a Metric,
+        aggregates: &[MeasureAggregate<'a>],
+    ) {
+        let inline_measure = metric.inline_measure(&node.name);
         let of_measure = metric
             .type_parameter("measure")
             .and_then(|name| aggregates.iter().find(|aggregate| aggregate.name == name));
         let metric_aggregate = match (of_measure, &inline_measure) {
-            (Some(measure_aggregate), _) => Aggregate { ..*measure_aggregate },
+            (Some(measure_aggregate), _) => MeasureAggregate { ..*measure_aggregate },
             (None, Some((model, measure))) => {
                 let semantic_model = self.semantic.iter().find(|semantic_model| {
                     [&*semantic_model.node.name, &*semantic_model.node.unique_id].contains(model)
@@ -264,11 +274,11 @@ impl<'a> MeasureConverter<'a> {
                     .or_else(|| self.metric_semantic_model(node))
                     .map(|semantic_model| semantic_model.table)
                 else {
-                    return self.add_gap(&node.name, "the semantic model has no table");
+                    return self.add_measure_gap(&node.name, "the semantic model has no table");
                 };
-                Aggregate::new(measure, table, None)
+                MeasureAggregate::new(measure, table, None)
             }
-            (None, None) => return self.add_gap(&node.name, "the measure is unknown"),
+            (None, None) => return self.add_measure_gap(&node.name, "the measure is unknown"),
         };
         if self.source == Some(MetricSource::Formulac)
             && self.is_defined_by_generated_model(node, metric_aggregate.table, aggregates)
@@ -284,7 +294,7 @@ impl<'a> MeasureConverter<'a> {
         if setting("fill_nulls_with").is_some()
             || setting("join_to_timespine").and_then(MetaValue::as_bool) == Some(true)
         {
-            return self.add_gap(
+            return self.add_measure_gap(
                 &node.name,
                 "the metric returns values for days without rows, but Omni does not",
             );
@@ -295,14 +305,14 @@ impl<'a> MeasureConverter<'a> {
         } else {
             &node.description
         };
-        let aggregate = Aggregate {
+        let aggregate = MeasureAggregate {
             label,
             description,
             ..metric_aggregate
         };
         let mut keys = match self.measure_keys(&aggregate) {
             Ok(keys) => keys,
-            Err(reason) => return self.add_gap(&node.name, reason),
+            Err(reason) => return self.add_measure_gap(&node.name, reason),
         };
         let inner = params
             .and_then(|params| params.get("filter"))
@@ -312,7 +322,7 @@ impl<'a> MeasureConverter<'a> {
             match self.convert_filter(template, aggregate.table) {
                 Some(filter) => filters.push(filter),
                 None => {
-                    return self.add_gap(
+                    return self.add_measure_gap(
                         &node.name,
                         format!("the filter has no equivalent in a view: {template}"),
                     );
@@ -341,7 +351,7 @@ impl<'a> MeasureConverter<'a> {
     }
 
     /// Returns the keys of a measure in the view file.
-    fn measure_keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
+    fn measure_keys(&self, aggregate: &MeasureAggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
         if aggregate.non_additive {
             return Err("Omni cannot express a measure that excludes one of its dimensions from the sum".to_owned());
         }
@@ -375,13 +385,13 @@ impl<'a> MeasureConverter<'a> {
             ));
         }
         keys.extend(aggregate.label.map(|label| ("label".to_owned(), plain_text(label))));
-        keys.extend(description_pair(aggregate.description));
+        keys.extend(description_entry(aggregate.description));
         Ok(keys)
     }
 
     /// Converts a filter on a single dimension of the metric's table.
     fn convert_filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
-        let (dimension, rest) = expression::split_dimension(template)?;
+        let (dimension, rest) = expression::split_dimension_filter(template)?;
         let model = self
             .semantic
             .iter()
@@ -393,7 +403,7 @@ impl<'a> MeasureConverter<'a> {
                 None => dimension,
             };
         let field = self.tables.get(table)?.field(column)?;
-        let (operator, values) = expression::parse_condition(rest, self.dialect)?;
+        let (operator, values) = expression::parse_filter_condition(rest, self.dialect)?;
         let values = match values.as_slice() {
             [literal] => plain_text(literal),
             several => YamlOutput::Words(several.iter().map(|value| plain_text(value)).collect()),
@@ -407,11 +417,11 @@ impl<'a> MeasureConverter<'a> {
         &mut self,
         node: &'a ManifestNode,
         metric: &'a Metric,
-        aggregates: &[Aggregate<'a>],
+        aggregates: &[MeasureAggregate<'a>],
         last: bool,
     ) -> bool {
         if let Some(reason) = unsupported_composition(metric) {
-            self.add_gap(&node.name, reason);
+            self.add_measure_gap(&node.name, reason);
             return true;
         }
         let parts = input_metrics(metric);
@@ -419,7 +429,7 @@ impl<'a> MeasureConverter<'a> {
             parts.iter().map(|(name, _)| self.known.get(name).cloned()).collect();
         let Some((home, places)) = places.and_then(|places| Some((places.first()?.0, places))) else {
             if last {
-                self.add_gap(&node.name, "one of its input metrics does not exist in Omni");
+                self.add_measure_gap(&node.name, "one of its input metrics does not exist in Omni");
             }
             return last;
         };
@@ -455,7 +465,7 @@ impl<'a> MeasureConverter<'a> {
                 .as_deref()
                 .map(|label| ("label".to_owned(), plain_text(label))),
         );
-        keys.extend(description_pair(&node.description));
+        keys.extend(description_entry(&node.description));
         if !(competes && self.replace(&node.name, home, &keys)) {
             self.add(&node.name, home, keys);
         }
@@ -463,7 +473,7 @@ impl<'a> MeasureConverter<'a> {
     }
 }
 
-fn description_pair(description: &str) -> Option<(String, YamlOutput)> {
+fn description_entry(description: &str) -> Option<(String, YamlOutput)> {
     (!description.trim().is_empty()).then(|| ("description".to_owned(), plain_text(description)))
 }
 

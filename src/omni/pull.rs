@@ -10,8 +10,8 @@ use super::changes::{self, PullChange};
 use super::excluded_views::ExcludedViews;
 use super::handwritten::{self, HandwrittenParts};
 use super::pull_state::{BorrowedPullRecord, PullRecord};
-use super::relationships::FILE as RELATIONSHIPS;
-use super::removed_readers::RemovedDimension;
+use super::relationships::RELATIONSHIPS_FILE as RELATIONSHIPS;
+use super::removed_dimensions::RemovedDimension;
 use super::renamed::RenamedRecords;
 use super::topics::Topic;
 use super::view::ViewFile;
@@ -123,8 +123,8 @@ impl Pull {
 
     /// Plans the changes that make the files match dbt's current artifacts.
     #[must_use]
-    pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: PullOptions) -> Self {
-        let handwritten_record = files.read_record(handwritten::FILE);
+    pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), pull_options: PullOptions) -> Self {
+        let handwritten_record = files.read_record(handwritten::HANDWRITTEN_RECORD);
         let mut pull = Self {
             handwritten: HandwrittenParts::from_text(handwritten_record.as_deref()),
             ..Self::default()
@@ -135,7 +135,7 @@ impl Pull {
         let rules = Rules::new()
             .with_mark("dimensions.*", mark)
             .atomic("dimensions.*.timeframes")
-            .prune(ways.prune);
+            .prune(pull_options.prune);
         let mut recorded: BTreeSet<String> = files.record_names().into_iter().collect();
         let views = model
             .views
@@ -150,27 +150,27 @@ impl Pull {
             recorded.remove(name);
         }
         recorded.remove(RELATIONSHIPS);
-        recorded.remove(access::FILE);
-        recorded.remove(handwritten::FILE);
+        recorded.remove(access::MODEL_FILE);
+        recorded.remove(handwritten::HANDWRITTEN_RECORD);
         let paths: FxHashSet<&str> = generated_files
             .iter()
-            .map(|(_, file)| file.pulled_metadata().path)
+            .map(|(_, file)| file.to_pull_record().path)
             .collect();
         let renamed = RenamedRecords::find(recorded, &paths, files);
         // Each view and topic has its own files, so they can be processed in parallel. Most files are unchanged.
         let of_one = |number: usize| {
             let (name, generated) = generated_files.get(number)?;
-            let facts = generated.pulled_metadata();
+            let facts = generated.to_pull_record();
             let mut file_plan = Self {
-                handwritten: pull.handwritten.of_file(facts.path),
+                handwritten: pull.handwritten.parts_of_file(facts.path),
                 ..Self::default()
             };
-            let Some((old, text)) = renamed.record_of(facts.path) else {
-                file_plan.plan_own_file(name, facts, files.read_record(name), files, &rules, ways);
+            let Some((old, text)) = renamed.record_of_view(facts.path) else {
+                file_plan.plan_view_or_topic(name, facts, files.read_record(name), files, &rules, pull_options);
                 return Some(file_plan);
             };
             file_plan.files_to_remove.push(PulledFileLocation::Record(old.clone()));
-            file_plan.plan_own_file(name, facts, Some(text.clone()), files, &rules, ways);
+            file_plan.plan_view_or_topic(name, facts, Some(text.clone()), files, &rules, pull_options);
             let record = PulledFileLocation::Record(name.clone());
             if !file_plan.files_to_write.iter().any(|(index, _)| *index == record) {
                 file_plan.files_to_write.push((record, text.clone()));
@@ -182,11 +182,11 @@ impl Pull {
             pull.merge_plan(file_plan);
         }
         for name in renamed.gone {
-            pull.plan_removal(&name, files, &rules, ways);
+            pull.plan_removal(&name, files, &rules, pull_options);
         }
         pull.plan_relationships(model.relationships.as_deref(), files);
         pull.plan_grants(model.model.as_deref(), files);
-        pull.plan_status(model.status.as_deref(), files);
+        pull.plan_status_file(model.status.as_deref(), files);
         pull.plan_handwritten(handwritten_record);
         pull.find_excluded_views(model, files);
         pull.changes.sort();
@@ -220,34 +220,36 @@ impl Pull {
         self.files_left_out.extend(left_out);
         self.refused_files.extend(refused);
         self.marked_items.extend(marked);
-        self.handwritten.extend(handwritten);
+        self.handwritten.replace_file_parts(handwritten);
     }
 
     /// Plans how to update a view or topic, which has its own file and record.
-    fn plan_own_file(
+    fn plan_view_or_topic(
         &mut self,
         name: &str,
         facts: BorrowedPullRecord<'_>,
         before: Option<String>,
         files: &impl OmniFiles,
         rules: &Rules,
-        ways: PullOptions,
+        pull_options: PullOptions,
     ) {
         let mut text = facts.text();
         // Most views and topics are unchanged and need no further processing.
         let is_same = before.as_deref() == Some(text.as_str());
-        if is_same && !ways.prune {
+        if is_same && !pull_options.prune {
             return;
         }
         let mut record = facts.to_record();
         let previous = before.as_deref().filter(|_| !is_same).and_then(PullRecord::from_text);
         let file = files.read_omni_file(&record.path);
         // People may have chosen a different primary key than the key that dbt's tests verify.
-        let of_pull = previous.as_ref().filter(|_| !self.handwritten.has_key(&record.path));
+        let of_pull = previous
+            .as_ref()
+            .filter(|_| !self.handwritten.has_primary_key(&record.path));
         let of_pull = of_pull.map(|previous| previous.view.as_str());
-        if file.is_some_and(|file| handwritten::has_other_key(&file, &record.view, of_pull)) {
-            self.handwritten.add_key(&record.path);
-            record.view = handwritten::without_key(&record.view);
+        if file.is_some_and(|file| handwritten::has_handwritten_key(&file, &record.view, of_pull)) {
+            self.handwritten.add_primary_key(&record.path);
+            record.view = handwritten::strip_primary_key(&record.view);
             text = record.text();
         }
         if let Some(previous) = previous {
@@ -265,7 +267,7 @@ impl Pull {
         }
         if before.as_deref() == Some(text.as_str()) {
             // The first pull with `prune` removes items that earlier pulls marked.
-            if ways.prune
+            if pull_options.prune
                 && let Some(file) = files
                     .read_omni_file(&record.path)
                     .filter(|file| file.contains(REMOVED_TAG))
@@ -282,7 +284,7 @@ impl Pull {
         match (&before, file) {
             // The view exists, but no pull has updated it yet.
             (None, Some(file)) if is_written => {
-                self.changes.extend(changes::first_changes(name, &file, &record));
+                self.changes.extend(changes::first_pull_changes(name, &file, &record));
             }
             (None, Some(_)) => {}
             _ => self
@@ -323,7 +325,7 @@ impl Pull {
     }
 
     pub(super) fn merge(&mut self, path: &str, base: Option<&str>, file: &str, new: &str, rules: &Rules) {
-        let rules = rules.clone().handwritten(self.handwritten.take(path));
+        let rules = rules.clone().handwritten(self.handwritten.remove_file_parts(path));
         match merge(base, file, new, &rules) {
             Ok(merged) => {
                 self.handwritten.insert(path, merged.handwritten);
@@ -345,7 +347,7 @@ impl Pull {
     }
 
     /// Plans the removal of a view or topic that no longer exists in dbt.
-    fn plan_removal(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: PullOptions) {
+    fn plan_removal(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, pull_options: PullOptions) {
         let Some(record) = files.read_record(name).as_deref().and_then(PullRecord::from_text) else {
             return;
         };
@@ -353,7 +355,7 @@ impl Pull {
             self.changes.extend(changes::view_changes(name, Some(&record), None));
         }
         let file = files.read_omni_file(&record.path);
-        if ways.prune {
+        if pull_options.prune {
             match file {
                 Some(file) if file != record.view || self.handwritten.has_parts(&record.path) => {
                     self.files_left_out.push(record.path.clone());
@@ -361,7 +363,7 @@ impl Pull {
                 Some(_) => self.files_to_remove.push(PulledFileLocation::Omni(record.path.clone())),
                 None => {}
             }
-            self.handwritten.take(&record.path);
+            self.handwritten.remove_file_parts(&record.path);
             self.files_to_remove.push(PulledFileLocation::Record(name.to_owned()));
             return;
         }
@@ -412,7 +414,7 @@ enum GeneratedFile<'m> {
 }
 
 impl GeneratedFile<'_> {
-    fn pulled_metadata(&self) -> BorrowedPullRecord<'_> {
+    fn to_pull_record(&self) -> BorrowedPullRecord<'_> {
         match self {
             Self::View(view) => BorrowedPullRecord::from_view(view),
             Self::Topic(topic) => BorrowedPullRecord::from_topic(topic),

@@ -204,7 +204,7 @@ impl PullRecord {
     /// Returns the path of the view in the text of a record's file without parsing the text. `None` if the text has to
     /// be parsed.
     #[must_use]
-    pub fn recorded_path(text: &str) -> Option<&str> {
+    pub fn view_path_in_record(text: &str) -> Option<&str> {
         let path = text.lines().take(3).find_map(|line| line.strip_prefix("path: "))?;
         let mut written = String::new();
         write_text(&mut written, "path", path, 0);

@@ -5,12 +5,12 @@ use crate::dbt::{YamlOutput, write_value};
 use crate::yaml_edit::{Path, PathSegment, Rules};
 
 /// Name of the pull record for the relationships file.
-pub(super) const FILE: &str = "relationships";
+pub(super) const RELATIONSHIPS_FILE: &str = "relationships";
 
-/// Comment line before the uncertain joins. `END` is the comment line after them.
-pub(super) const BEGIN: &str =
+/// Comment line before the uncertain joins. `UNCERTAIN_JOINS_END` is the comment line after them.
+pub(super) const UNCERTAIN_JOINS_START: &str =
     "# >>> formulac: joins that may be wrong; to use one, move it out of this block and uncomment it";
-pub(super) const END: &str = "# <<< formulac";
+pub(super) const UNCERTAIN_JOINS_END: &str = "# <<< formulac";
 
 /// Returns the text of the file. Certain joins are active, and uncertain joins are written as comments with the
 /// reasons. `None` if there are no joins.
@@ -26,7 +26,7 @@ pub(super) fn relationships_text(joins: &[TableJoin]) -> Option<String> {
         )));
     }
     if !doubtful.is_empty() {
-        out.push_str(BEGIN);
+        out.push_str(UNCERTAIN_JOINS_START);
         out.push('\n');
         for join in doubtful {
             let reason = join.doubt.as_deref().unwrap_or_default().replace(char::is_control, " ");
@@ -35,30 +35,34 @@ pub(super) fn relationships_text(joins: &[TableJoin]) -> Option<String> {
                 out.push_str(&format!("#   {line}\n"));
             }
         }
-        out.push_str(END);
+        out.push_str(UNCERTAIN_JOINS_END);
         out.push('\n');
     }
     Some(out)
 }
 
 /// Keys that identify a join in the file.
-const IDENTITY: [&str; 3] = ["join_from_view", "join_to_view", "on_sql"];
+const JOIN_IDENTITY_KEYS: [&str; 3] = ["join_from_view", "join_to_view", "on_sql"];
 
 /// Returns the rules for merging the file.
 pub(super) fn merge_rules() -> Rules {
-    Rules::new().list("", &IDENTITY)
+    Rules::new().list("", &JOIN_IDENTITY_KEYS)
 }
 
 /// Returns the path of a join in the file.
-pub(super) fn join_path(join: &TableJoin) -> Path {
-    let values = [join.from.clone(), join.to.clone(), condition(join)];
+pub(super) fn yaml_path_of_join(join: &TableJoin) -> Path {
+    let values = [join.from.clone(), join.to.clone(), join_condition_sql(join)];
     Path::root().step(PathSegment::Item(
-        IDENTITY.iter().map(|key| (*key).to_owned()).zip(values).collect(),
+        JOIN_IDENTITY_KEYS
+            .iter()
+            .map(|key| (*key).to_owned())
+            .zip(values)
+            .collect(),
     ))
 }
 
 /// Returns the `on_sql` of a join.
-fn condition(join: &TableJoin) -> String {
+fn join_condition_sql(join: &TableJoin) -> String {
     let to = join.alias.as_deref().unwrap_or(&join.to);
     format!("${{{}.{}}} = ${{{to}.{}}}", join.from, join.from_field, join.to_field)
 }
@@ -74,7 +78,7 @@ fn relationship_entry(join: &TableJoin) -> YamlOutput {
     pairs.extend(join.alias.as_deref().map(|alias| ("join_to_view_as", text(alias))));
     pairs.extend([
         ("join_type", text("always_left")),
-        ("on_sql", text(&condition(join))),
+        ("on_sql", text(&join_condition_sql(join))),
         ("relationship_type", text(kind)),
     ]);
     YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())

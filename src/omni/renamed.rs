@@ -39,7 +39,7 @@ impl RenamedRecords {
     }
 
     /// Returns the name and text of a renamed view's record.
-    pub fn record_of(&self, path: &str) -> Option<&(String, String)> {
+    pub fn record_of_view(&self, path: &str) -> Option<&(String, String)> {
         self.by_path.get(path)
     }
 }

@@ -8,7 +8,7 @@ use crate::artifacts::{ResourceType, Status};
 
 /// Minimum ratio of the last run time to the median for a run to be considered slower. A run is considered faster if
 /// the ratio is at most the inverse.
-const MIN_RATIO: f64 = 1.5;
+const MIN_SLOWDOWN_RATIO: f64 = 1.5;
 /// Minimum number of earlier runs for a trend.
 const MIN_EARLIER_RUNS: usize = 3;
 
@@ -89,8 +89,8 @@ pub(super) fn run_trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
 /// Returns the word for the trend.
 pub(super) fn trend_name(trend: &RunTrend) -> &'static str {
     match trend.ratio() {
-        ratio if ratio >= MIN_RATIO => "slower",
-        ratio if ratio <= 1.0 / MIN_RATIO => "faster",
+        ratio if ratio >= MIN_SLOWDOWN_RATIO => "slower",
+        ratio if ratio <= 1.0 / MIN_SLOWDOWN_RATIO => "faster",
         _ => "steady",
     }
 }

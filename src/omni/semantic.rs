@@ -15,7 +15,7 @@ pub(super) struct TableSemanticModel<'a> {
 }
 
 /// Returns the index of each table, by node id.
-pub(super) fn index_by_relation<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a str, usize> {
+pub(super) fn index_tables_by_node_id<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a str, usize> {
     tables
         .iter()
         .enumerate()

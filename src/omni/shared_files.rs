@@ -9,7 +9,7 @@ use super::handwritten;
 use super::joins::{JoinSource, TableJoin};
 use super::keys::KeySource;
 use super::pull::{OmniFiles, Pull, PulledFileLocation};
-use super::relationships::{self, FILE as RELATIONSHIPS};
+use super::relationships::{self, RELATIONSHIPS_FILE as RELATIONSHIPS};
 use super::view::ViewFile;
 use super::{OmniModel, STATUS_FILE};
 use crate::yaml_edit::Rules;
@@ -17,19 +17,21 @@ use crate::yaml_edit::Rules;
 /// Returns the paths, relative to the Omni model's folder, of the files that exist once in the model and that a pull
 /// may write: joins, access grants and dbt's status.
 pub fn shared_file_paths() -> impl Iterator<Item = String> {
-    let names = [RELATIONSHIPS, access::FILE].into_iter().flat_map(shared_file_names);
+    let names = [RELATIONSHIPS, access::MODEL_FILE]
+        .into_iter()
+        .flat_map(candidate_shared_paths);
     names.chain([STATUS_FILE.to_owned()])
 }
 
 /// Returns the possible paths of a file that exists once in the Omni model, the usual path first.
-pub(super) fn shared_file_names(name: &str) -> [String; 3] {
+pub(super) fn candidate_shared_paths(name: &str) -> [String; 3] {
     [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()]
 }
 
 impl Pull {
     pub(super) fn plan_relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         let rules = relationships::merge_rules();
-        let file = shared_file(RELATIONSHIPS, files).map(|(_, text)| text);
+        let file = read_shared_file(RELATIONSHIPS, files).map(|(_, text)| text);
         if let Some(before) = self.plan_shared_file(RELATIONSHIPS, new, "[]\n", files, &rules) {
             let changes = changes::join_changes(before.as_deref(), new);
             // Joins that the file contained before the first pull are not new.
@@ -41,7 +43,7 @@ impl Pull {
     }
 
     pub(super) fn plan_grants(&mut self, new: Option<&str>, files: &impl OmniFiles) {
-        if let Some(before) = self.plan_shared_file(access::FILE, new, "{}\n", files, &Rules::new()) {
+        if let Some(before) = self.plan_shared_file(access::MODEL_FILE, new, "{}\n", files, &Rules::new()) {
             self.changes.extend(changes::grant_changes(before.as_deref(), new));
         }
     }
@@ -61,7 +63,7 @@ impl Pull {
             return None;
         }
         let text = new.unwrap_or(nothing);
-        match (shared_file(name, files), &before) {
+        match (read_shared_file(name, files), &before) {
             (Some((path, file)), before) => self.merge(&path, before.as_deref(), &file, text, rules),
             (None, Some(_)) => self.files_left_out.push(format!("{name}.yaml")),
             (None, None) => self
@@ -77,7 +79,7 @@ impl Pull {
         Some(before)
     }
 
-    pub(super) fn plan_status(&mut self, new: Option<&str>, files: &impl OmniFiles) {
+    pub(super) fn plan_status_file(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         let before = files.read_omni_file(STATUS_FILE);
         match new {
             Some(new) if before.as_deref() != Some(new) => {
@@ -93,7 +95,7 @@ impl Pull {
 
     /// Finds the views that the pull writes although the model file excludes them.
     pub(super) fn find_excluded_views(&mut self, model: &OmniModel, files: &impl OmniFiles) {
-        let Some((_, text)) = shared_file(access::FILE, files) else {
+        let Some((_, text)) = read_shared_file(access::MODEL_FILE, files) else {
             return;
         };
         let written: FxHashSet<&str> = self.written_omni_files().collect();
@@ -103,7 +105,7 @@ impl Pull {
 
     /// Plans how to update the record of the handwritten parts.
     pub(super) fn plan_handwritten(&mut self, before: Option<String>) {
-        let record = PulledFileLocation::Record(handwritten::FILE.to_owned());
+        let record = PulledFileLocation::Record(handwritten::HANDWRITTEN_RECORD.to_owned());
         match self.handwritten.text() {
             Some(text) if before.as_ref() != Some(&text) => self.files_to_write.push((record, text)),
             None if before.is_some() => self.files_to_remove.push(record),
@@ -117,12 +119,12 @@ impl Pull {
     pub fn count_constraints_from_tests(&self, model: &OmniModel) -> (usize, usize) {
         let from_tests = |view: &&ViewFile| view.key.as_ref().is_some_and(|key| key.source == KeySource::Tests);
         let keys = model.views.iter().filter(from_tests);
-        let keys = keys.filter(|view| !self.handwritten.has_key(&view.path));
+        let keys = keys.filter(|view| !self.handwritten.has_primary_key(&view.path));
         let is_new = |join: &&TableJoin| {
             let is_certain = join.doubt.is_none() && join.source != JoinSource::Constraint;
-            let path = relationships::join_path(join).text();
+            let path = relationships::yaml_path_of_join(join).text();
             is_certain
-                && !shared_file_names(RELATIONSHIPS)
+                && !candidate_shared_paths(RELATIONSHIPS)
                     .iter()
                     .any(|file| self.handwritten.has_part(file, &path))
         };
@@ -131,8 +133,8 @@ impl Pull {
 }
 
 /// Returns the path and text of a file that exists only once in the model. `None` if the file does not exist.
-fn shared_file(name: &str, files: &impl OmniFiles) -> Option<(String, String)> {
-    shared_file_names(name)
+fn read_shared_file(name: &str, files: &impl OmniFiles) -> Option<(String, String)> {
+    candidate_shared_paths(name)
         .into_iter()
         .find_map(|name| files.read_omni_file(&name).map(|text| (name, text)))
 }

@@ -10,7 +10,7 @@ use super::locations::{ViewLocation, view_locations};
 use super::names::{UsedOmniNames, to_omni_name};
 use super::relations::RelationNodes;
 use super::table_tests::TestsByNode;
-use super::test_status::{self, TestState};
+use super::test_status::{self, TableTestStatus};
 use super::{Artifacts, OmniOptions};
 use crate::Type;
 use crate::artifacts::{CatalogTable, ManifestNode, NodeColumn};
@@ -30,7 +30,7 @@ pub(super) struct DbtTable<'a> {
     pub catalog: Option<&'a CatalogTable>,
     pub fields: Vec<TableField<'a>>,
     pub key: Option<TableKey>,
-    pub state: TestState,
+    pub state: TableTestStatus,
 }
 
 /// Column of a table, which becomes a dimension in Omni.
@@ -82,7 +82,7 @@ impl<'a> DbtTable<'a> {
                 catalog,
                 fields: fields(node, twins, catalog, view, omni_options),
                 key: keys::table_key(node, of_node),
-                state: test_status::test_state(of_node),
+                state: test_status::table_test_status(of_node),
             })
         };
         parallel::map_range(groups.len(), of_group)
@@ -192,7 +192,7 @@ fn fields<'a>(
                     },
                 )
             });
-            with_distinct_names(of_warehouse.collect(), omni_options)
+            set_sql_for_case_conflicts(of_warehouse.collect(), omni_options)
         }
         None => {
             let mut seen: FxHashSet<String> = FxHashSet::default();
@@ -231,7 +231,7 @@ struct DbtColumnProperties<'a> {
 }
 
 /// Sets `sql` for columns whose names differ only by case.
-fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, omni_options: &OmniOptions) -> Vec<TableField<'a>> {
+fn set_sql_for_case_conflicts<'a>(mut fields: Vec<TableField<'a>>, omni_options: &OmniOptions) -> Vec<TableField<'a>> {
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for field in &fields {
         *counts.entry(field.column.to_ascii_lowercase()).or_default() += 1;

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Artifacts;
 use super::relations::RelationNodes;
-use super::test_status::RecordedStatus;
+use super::test_status::PreviousStatusFile;
 use crate::artifacts::{DataTest, LastResult, ManifestNode, ResourceType, Status, last_results};
 
 /// Enabled tests, by the index of the node that they test.
@@ -29,7 +29,7 @@ pub(super) struct ExecutedTest<'a> {
 }
 
 impl<'a> TestsByNode<'a> {
-    pub fn new(artifacts: Artifacts<'a>, groups: &[RelationNodes<'a>], before: &RecordedStatus) -> Self {
+    pub fn new(artifacts: Artifacts<'a>, groups: &[RelationNodes<'a>], before: &PreviousStatusFile) -> Self {
         let manifest = artifacts.manifest;
         let last = last_results(artifacts.runs);
         let mut of_nodes: FxHashMap<usize, Vec<ExecutedTest<'a>>> = FxHashMap::default();
@@ -62,12 +62,12 @@ impl<'a> TestsByNode<'a> {
             node.depends_on.iter().for_each(|id| add(id, to_executed(node, None)));
         }
         let mut tests = Self { of_nodes, last };
-        tests.merge_tests_of_duplicates(groups);
+        tests.merge_tests_of_duplicate_nodes(groups);
         tests
     }
 
     /// Adds the tests of all nodes of a table to the first of these nodes.
-    fn merge_tests_of_duplicates(&mut self, groups: &[RelationNodes<'a>]) {
+    fn merge_tests_of_duplicate_nodes(&mut self, groups: &[RelationNodes<'a>]) {
         for RelationNodes { node_index, twins, .. } in groups {
             for (twin, _) in twins {
                 let of_twin = self.for_node(*twin).to_vec();

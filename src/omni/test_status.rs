@@ -15,7 +15,7 @@ use crate::artifacts::{ManifestNode, ResourceType, Status, format_instant};
 /// Test status of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum TestState {
+pub enum TableTestStatus {
     /// All tests with severity `error` passed in their last run.
     Pass,
     /// At least one test with severity `error` failed.
@@ -24,7 +24,7 @@ pub enum TestState {
     Unproven,
 }
 
-impl TestState {
+impl TableTestStatus {
     /// Returns the tag for views with this status.
     #[must_use]
     pub fn tag(self) -> &'static str {
@@ -37,7 +37,7 @@ impl TestState {
 }
 
 /// Returns the test status of a table.
-pub(super) fn test_state(tests: &[ExecutedTest<'_>]) -> TestState {
+pub(super) fn table_test_status(tests: &[ExecutedTest<'_>]) -> TableTestStatus {
     let severity = |test: &ExecutedTest<'_>| test.node.config_text("severity").map(str::to_lowercase);
     let strict: Vec<Option<&Status>> = tests
         .iter()
@@ -48,15 +48,15 @@ pub(super) fn test_state(tests: &[ExecutedTest<'_>]) -> TestState {
         .iter()
         .any(|status| matches!(status, Some(Status::Fail | Status::Error)))
     {
-        TestState::Fail
+        TableTestStatus::Fail
     } else if !strict.is_empty()
         && strict
             .iter()
             .all(|status| matches!(status, Some(Status::Pass | Status::Warn | Status::Success)))
     {
-        TestState::Pass
+        TableTestStatus::Pass
     } else {
-        TestState::Unproven
+        TableTestStatus::Unproven
     }
 }
 
@@ -130,7 +130,7 @@ pub(super) fn source_name(node: &ManifestNode) -> String {
 }
 
 /// Maximum number of run times in the status file.
-const TIMES: usize = 20;
+const MAX_RUN_TIMES: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -141,13 +141,13 @@ pub(super) struct StatusFile {
 
 /// Content of the previous status file.
 #[derive(Debug, Default)]
-pub(super) struct RecordedStatus {
+pub(super) struct PreviousStatusFile {
     file: StatusFile,
     /// Status of each test, by name.
     statuses: FxHashMap<String, Status>,
 }
 
-impl RecordedStatus {
+impl PreviousStatusFile {
     /// Parses the previous status file. A file that cannot be parsed is treated as missing.
     pub fn from_text(text: Option<&str>) -> Self {
         let file: StatusFile = text
@@ -220,7 +220,7 @@ pub(super) fn status_file(
     artifacts: Artifacts<'_>,
     tests: &TestsByNode<'_>,
     freshness: &[Option<Freshness>],
-    before: RecordedStatus,
+    before: PreviousStatusFile,
 ) -> Option<StatusFile> {
     let mut before = before.file;
     if artifacts.runs.is_empty() && artifacts.freshness.is_none() && before.views.is_empty() {
@@ -229,7 +229,7 @@ pub(super) fn status_file(
     let mut views = BTreeMap::new();
     for table in tables {
         let old = before.views.remove(&table.view_name()).unwrap_or_default();
-        let mut of_tests: Vec<TestRecord> = tests.for_node(table.node_index).iter().map(test_result).collect();
+        let mut of_tests: Vec<TestRecord> = tests.for_node(table.node_index).iter().map(test_record).collect();
         for test in of_tests.iter_mut().filter(|test| test.status.is_empty()) {
             // If a test did not run this time, keep its last result.
             match old.tests.iter().find(|old| old.test == test.test && old.at.is_some()) {
@@ -286,7 +286,7 @@ impl StatusFile {
     }
 }
 
-fn test_result(test: &ExecutedTest<'_>) -> TestRecord {
+fn test_record(test: &ExecutedTest<'_>) -> TestRecord {
     let column = test
         .data
         .as_ref()
@@ -315,7 +315,7 @@ fn run_result(before: Option<RunRecord>, now: Option<(String, Option<String>, Op
             seconds: (seconds * 1_000.0).round() / 1_000.0,
         });
         times.sort_by(|run_time, other| run_time.at.cmp(&other.at));
-        let surplus = times.len().saturating_sub(TIMES);
+        let surplus = times.len().saturating_sub(MAX_RUN_TIMES);
         times.drain(..surplus);
     }
     let trend = run_trends::run_trend("", &times).map(|trend| run_trends::trend_name(&trend).to_owned());

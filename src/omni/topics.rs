@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::access::{self, Grants};
+use super::access::{self, AccessGrants};
 use super::joins::TableJoin;
 use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
@@ -17,10 +17,10 @@ use crate::dbt::{YamlOutput, write_value};
 /// Maximum length of a chain of joins in a topic. Each join in a chain is nested in the previous join.
 const MAX_JOIN_CHAIN: usize = 8;
 /// Maximum number of joined views in a topic.
-const MAX_VIEWS: usize = 100;
+const MAX_TOPIC_VIEWS: usize = 100;
 
 /// Keys of a topic that are copied from `meta.omni.topic`.
-const KEYS: &[&str] = &[
+const TOPIC_KEYS: &[&str] = &[
     "fields",
     "hidden",
     "group_label",
@@ -66,7 +66,7 @@ struct TopicJoin<'j> {
 pub(super) fn all_topics(
     tables: &[DbtTable<'_>],
     joins: &[TableJoin],
-    grants: &Grants<'_>,
+    grants: &AccessGrants<'_>,
     of_projects: bool,
     gaps: &mut Vec<MeasureGap>,
 ) -> Vec<Topic> {
@@ -188,7 +188,7 @@ fn build_topic(
     requested_topic: &RequestedTopic<'_>,
     tables: &[DbtTable<'_>],
     live: &FxHashMap<&str, Vec<&TableJoin>>,
-    grants: &Grants<'_>,
+    grants: &AccessGrants<'_>,
     used_names: &mut UsedOmniNames,
     gaps: &mut Vec<MeasureGap>,
 ) -> Option<Topic> {
@@ -201,7 +201,7 @@ fn build_topic(
     let name = used_names.reserve([short.clone(), view.clone()]);
     if !is_all {
         let reason = format!(
-            "the topic would join more than {MAX_VIEWS} views, or {MAX_JOIN_CHAIN} joins in a row, so it contains \
+            "the topic would join more than {MAX_TOPIC_VIEWS} views, or {MAX_JOIN_CHAIN} joins in a row, so it contains \
              only the nearest views"
         );
         gaps.push(MeasureGap {
@@ -227,7 +227,7 @@ fn build_topic(
     let table_description = Some(table.description()).filter(|text| !text.trim().is_empty());
     let description = setting("description").and_then(MetaValue::as_str).or(table_description);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
-    let keys: Vec<(String, YamlOutput)> = KEYS
+    let keys: Vec<(String, YamlOutput)> = TOPIC_KEYS
         .iter()
         .filter_map(|key| {
             let value = match *key {
@@ -285,7 +285,7 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
             if visited.contains(name) {
                 continue;
             }
-            if depth == MAX_JOIN_CHAIN || views.len() > MAX_VIEWS {
+            if depth == MAX_JOIN_CHAIN || views.len() > MAX_TOPIC_VIEWS {
                 is_all = false;
                 break;
             }

@@ -1,12 +1,12 @@
 //! Generates the view file for a table.
 
-use super::access::Grants;
+use super::access::AccessGrants;
 use super::keys::TableKey;
 use super::measures::TableMeasures;
 use super::meta::{self, plain_text};
 use super::table::{DbtTable, TableField};
 use super::table_tests::TestsByNode;
-use super::test_status::TestState;
+use super::test_status::TableTestStatus;
 use super::{OmniOptions, context};
 use crate::Type;
 use crate::artifacts::{Manifest, MetaValue, TestCheck};
@@ -29,7 +29,7 @@ pub struct ViewFile {
     /// Key of the table.
     pub key: Option<TableKey>,
     /// Test status of the table.
-    pub state: TestState,
+    pub state: TableTestStatus,
     /// Columns of the view, each with its type if known.
     pub columns: Vec<(String, Option<String>)>,
     /// Names of the tests.
@@ -40,7 +40,7 @@ pub struct ViewFile {
 pub(super) fn build_view_file<'a>(
     table: &DbtTable<'a>,
     measures: &TableMeasures,
-    grants: &Grants<'a>,
+    grants: &AccessGrants<'a>,
     manifest: &Manifest,
     children: &[usize],
     tests: &TestsByNode<'_>,
@@ -57,7 +57,7 @@ pub(super) fn build_view_file<'a>(
     add("schema", plain_text(&location.schema));
     add("table_name", plain_text(&location.table_name));
     let mut meta_pairs = meta::meta_pairs(&node.meta, meta::VIEW_KEYS);
-    let label = meta::take(&mut meta_pairs, "label");
+    let label = meta::take_pair(&mut meta_pairs, "label");
     label.into_iter().for_each(|label| add("label", label));
     let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
     let description = Some(table.description())
@@ -77,7 +77,7 @@ pub(super) fn build_view_file<'a>(
     }
     add(
         "ai_context",
-        plain_text(&context::table_context(table, manifest, children)),
+        plain_text(&context::table_ai_context(table, manifest, children)),
     );
     let key = key_fields(table);
     if let [_, _, ..] = key.as_slice() {
@@ -93,7 +93,7 @@ pub(super) fn build_view_file<'a>(
         let timeframes = timeframes(field, granularity, omni_options.has_default_timeframes);
         (
             field.name.clone(),
-            YamlOutput::Map(dimension_pairs(field, is_key, timeframes, values(field))),
+            YamlOutput::Map(dimension_yaml_pairs(field, is_key, timeframes, values(field))),
         )
     });
     let computed = measures
@@ -144,7 +144,7 @@ fn key_fields(table: &DbtTable<'_>) -> Vec<String> {
 }
 
 /// Returns the keys of a dimension in the view file.
-fn dimension_pairs(
+fn dimension_yaml_pairs(
     field: &TableField<'_>,
     is_key: bool,
     timeframes: Option<&[&str]>,
@@ -162,7 +162,7 @@ fn dimension_pairs(
         .documented
         .map(|column| meta::meta_pairs(&column.meta, meta::DIMENSION_KEYS))
         .unwrap_or_default();
-    if let Some(label) = meta::take(&mut meta_pairs, "label") {
+    if let Some(label) = meta::take_pair(&mut meta_pairs, "label") {
         add("label", label);
     }
     let documented = field
@@ -173,7 +173,7 @@ fn dimension_pairs(
         add("description", plain_text(text));
     }
     let generated = || timeframes.map(|names| YamlOutput::Words(names.iter().map(|name| plain_text(name)).collect()));
-    if let Some(timeframes) = meta::take(&mut meta_pairs, "timeframes").or_else(generated) {
+    if let Some(timeframes) = meta::take_pair(&mut meta_pairs, "timeframes").or_else(generated) {
         add("timeframes", timeframes);
     }
     if let (Some(values), false) = (values, meta_pairs.iter().any(|(key, _)| key == "all_values")) {

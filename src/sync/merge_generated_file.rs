@@ -3,7 +3,7 @@
 
 use super::hand_edits::ModelFileKind;
 use super::{lines, state};
-use crate::dbt::{recorded_hashes, with_header_of, without_added_config};
+use crate::dbt::{copy_header, recorded_hashes, strip_added_config};
 use crate::decompile::{self, Edits, MergeConflict};
 use crate::dialect::Dialect;
 use crate::yaml::{self, Node};
@@ -18,7 +18,7 @@ pub(super) fn merge_generated_file(path: &str, model: &str, dialect: Dialect, te
         ModelFileKind::Properties => merge_properties(model, texts),
         ModelFileKind::Docs => lines::merge(base, ours, found),
         ModelFileKind::Model | ModelFileKind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
-            let [base, found] = [base, found].map(|text| with_header_of(text, ours));
+            let [base, found] = [base, found].map(|text| copy_header(text, ours));
             let merged = lines::merge(&base, ours, &found)?;
             Some(decompile::restore_missing_comments(merged, &found, dialect))
         }),
@@ -40,7 +40,7 @@ pub(super) fn file_merge_conflicts(
     if !of_query.is_empty() {
         return of_query;
     }
-    let [base, found] = [base, found].map(|text| with_header_of(text, ours));
+    let [base, found] = [base, found].map(|text| copy_header(text, ours));
     let line = |theirs: &str| 1 + found.find(theirs).map_or(0, |at| found[..at].matches('\n').count());
     let of_lines = lines::conflicts(&base, ours, &found).into_iter();
     of_lines
@@ -72,8 +72,8 @@ pub fn with_layout_of(path: &str, actual: &str, generated: &str, dialect: Dialec
     let text = state::normalize_lines(actual);
     let made = state::normalize_lines(generated);
     // A formatter may move columns, but must not change anything else.
-    let in_order = || without_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
-    let merged = match without_added_config(&text).or_else(in_order) {
+    let in_order = || strip_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
+    let merged = match strip_added_config(&text).or_else(in_order) {
         Some(was) => merge_generated_file(path, model, dialect, [&was, &made, &text])?,
         // A user may have made the same edit by hand.
         None if made == text || path.ends_with(".sql") && Edits::from_texts(&made, &text, dialect).is_empty() => text,
@@ -100,7 +100,7 @@ fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<Strin
         .remove_commented_values();
     let [base, found] = [base, found].map(|text| with_hashes_of(&with_test_keys_of(text, ours, model), ours, model));
     let merged = merge(Some(&base), &found, ours, &rules).ok()?;
-    merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))
+    merged.kept.is_empty().then(|| copy_header(&merged.text, ours))
 }
 
 /// Replaces the key `tests` of the model and its columns with `data_tests` if the new file uses `data_tests`, because

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::Property;
-use crate::dbt::{call_arguments, escape_raw, is_hash, jinja_blocks, jinja_expression, jinja_string, unescape_raw};
+use crate::dbt::{call_arguments, escape_raw, is_hash_key, jinja_blocks, jinja_expression, jinja_string, unescape_raw};
 use crate::yaml::{self, Node, NodeKind, YamlStyle};
 use crate::yaml_edit::YamlValue;
 
@@ -179,14 +179,14 @@ fn without_formulac_hash(meta: &Node) -> Option<YamlValue> {
         let inner = value.pairs().filter(|inner| {
             inner
                 .iter()
-                .any(|(one, _)| is_hash(key, one.text().unwrap_or_default()))
+                .any(|(one, _)| is_hash_key(key, one.text().unwrap_or_default()))
         });
         let Some(inner) = inner else {
             return Some((key, to_yaml_value(value)));
         };
         let rest = inner
             .iter()
-            .filter(|(one, _)| !is_hash(key, one.text().unwrap_or_default()));
+            .filter(|(one, _)| !is_hash_key(key, one.text().unwrap_or_default()));
         let rest: Vec<_> = rest
             .map(|(one, value)| (one.text().unwrap_or_default(), to_yaml_value(value)))
             .collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::current_spec::CurrentSpec;
-use crate::dbt::{YamlOutput, is_same_content, write_value};
+use crate::dbt::{YamlOutput, has_same_generated_content, write_value};
 use crate::yaml;
 use crate::{Compiler, parallel};
 
@@ -164,7 +164,7 @@ impl PushState {
                 .filter_map(|(path, text)| Some((text, ours.files.get(path)?)))
         };
         let is_edited = pairs().any(|(text, ours)| normalize_lines(text) != normalize_lines(ours));
-        if !is_edited || !pairs().all(|(text, ours)| is_same_content(text, ours)) {
+        if !is_edited || !pairs().all(|(text, ours)| has_same_generated_content(text, ours)) {
             return None;
         }
         Some(Self::from_pushed(model, ours))

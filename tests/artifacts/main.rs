@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use formulac::Dialect;
 use formulac::artifacts::{
-    ArtifactFault, Catalog, KeptParts, Manifest, ResourceType, RunResults, SourceResults, Status, last_results,
+    ArtifactFault, Catalog, Manifest, ManifestReadOptions, ResourceType, RunResults, SourceResults, Status,
+    last_results,
 };
 
 const V1_12: &str = include_str!("dbt_1_12/manifest.json");
@@ -16,7 +17,7 @@ const V1_10: &str = include_str!("dbt_1_10/manifest.json");
 const KINDS: &str = include_str!("kinds/manifest.json");
 
 fn manifest(text: &str) -> Manifest {
-    Manifest::from_text(text, KeptParts::default()).unwrap()
+    Manifest::from_text(text, ManifestReadOptions::default()).unwrap()
 }
 
 #[test]
@@ -89,18 +90,18 @@ fn a_foreign_key_names_its_table_once_it_is_compiled() {
 
 #[test]
 fn code_is_kept_only_on_request() {
-    let code = |keep: KeptParts| {
+    let code = |keep: ManifestReadOptions| {
         let manifest = Manifest::from_text(V1_12, keep).unwrap();
         let node = manifest.node("model.acme_analytics.omni_promoted_metrics").unwrap();
         let begin = |text: Option<&str>| text.map(|text| text.chars().take(20).collect::<String>());
         (begin(node.raw_code.as_deref()), begin(node.compiled_code.as_deref()))
     };
-    assert_eq!(code(KeptParts::default()), (None, None));
+    assert_eq!(code(ManifestReadOptions::default()), (None, None));
     assert_eq!(
-        code(KeptParts::default().with_raw_code()),
+        code(ManifestReadOptions::default().with_raw_code()),
         (Some("{# promoted from Omn".to_owned()), None)
     );
-    let both = code(KeptParts::default().with_raw_code().with_compiled_code());
+    let both = code(ManifestReadOptions::default().with_raw_code().with_compiled_code());
     assert_eq!(both.1.as_deref(), Some("\nwith fct_orders as "));
 }
 
@@ -254,7 +255,7 @@ fn newer_versions_are_reported() {
     let newer = manifest(&artifact_with_version("manifest", 13)).metadata;
     let message = "manifest.json has version v13, but v12 is the newest known version: new content is ignored";
     assert_eq!(newer.newer_version_notice(), Some(message));
-    let error = Manifest::from_text(&artifact_with_version("manifest", 9), KeptParts::default()).unwrap_err();
+    let error = Manifest::from_text(&artifact_with_version("manifest", 9), ManifestReadOptions::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "dbt's manifest has version v9, but v10 is the oldest supported version"
@@ -284,7 +285,7 @@ fn other_artifact_kinds_are_rejected() {
         ),
     ];
     for (text, expected) in cases {
-        let error = Manifest::from_text(&text, KeptParts::default()).unwrap_err();
+        let error = Manifest::from_text(&text, ManifestReadOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.help(), "pass the manifest.json; `dbt parse` writes it");
         assert_eq!(error.line(), 0);
@@ -342,7 +343,7 @@ fn errors_in_artifacts_have_a_position() {
             "expected value",
         ),
     ] {
-        let error = Manifest::from_text(text, KeptParts::default()).unwrap_err();
+        let error = Manifest::from_text(text, ManifestReadOptions::default()).unwrap_err();
         assert_eq!(error.as_fault(), &ArtifactFault::Broken, "{text}");
         assert!(error.reason().starts_with(reason), "{text}: {error}");
         assert_eq!((error.line(), error.column()), (line, column), "{text}: {error}");

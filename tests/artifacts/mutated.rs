@@ -2,7 +2,7 @@
 //! error or data, but never a panic.
 
 use formulac::Dialect;
-use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults, last_results};
+use formulac::artifacts::{Catalog, Manifest, ManifestReadOptions, RunResults, SourceResults, last_results};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -20,7 +20,10 @@ const TEXTS: [&str; 6] = [
 fn parse_as_each_artifact(text: &str) -> usize {
     let mut taken = 0;
     let catalog = Catalog::from_text(text);
-    match Manifest::from_text(text, KeptParts::default().with_raw_code().with_compiled_code()) {
+    match Manifest::from_text(
+        text,
+        ManifestReadOptions::default().with_raw_code().with_compiled_code(),
+    ) {
         Ok(manifest) => {
             taken += 1;
             let tests = manifest.data_tests();
@@ -126,7 +129,7 @@ fn nesting_is_limited_only_in_values_that_are_kept() {
     let deep = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
     let at = |key: &str, count: usize| format!(r#"{{"nodes": {{"model.p.m": {{"{key}": {}}}}}}}"#, deep(count));
     assert_eq!(parse_as_each_artifact(&at("meta", 50)), 2);
-    let error = Manifest::from_text(&at("meta", 100_000), KeptParts::default()).unwrap_err();
+    let error = Manifest::from_text(&at("meta", 100_000), ManifestReadOptions::default()).unwrap_err();
     assert!(error.reason().starts_with("recursion limit exceeded"), "{error}");
-    assert!(Manifest::from_text(&at("not_known", 100_000), KeptParts::default()).is_ok());
+    assert!(Manifest::from_text(&at("not_known", 100_000), ManifestReadOptions::default()).is_ok());
 }

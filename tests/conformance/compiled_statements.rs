@@ -1,6 +1,6 @@
 //! All statements for a compiled spec except its query: those of the dbt model, its tests, `verify` and `env diff`.
 
-use formulac::dbt::tokens::{SqlTokenKind, token_value, tokens};
+use formulac::dbt::tokens::{SqlTokenKind, tokens, unquote_token};
 use formulac::dbt::{RelationName, RelationReference};
 use formulac::verify::{Comparison, ComparisonReader};
 use formulac::{CompiledSpec, Dialect, Relation, Schema, Type};
@@ -137,7 +137,7 @@ fn render_jinja(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> 
         out.extend(is_apart.then_some(' '));
         if token.kind == SqlTokenKind::Text && written.contains("{{") {
             // Replace other Jinja, such as a variable, with an arbitrary string.
-            let value = token_value(written, dialect).unwrap_or_else(|| written.trim_matches('\'').to_owned());
+            let value = unquote_token(written, dialect).unwrap_or_else(|| written.trim_matches('\'').to_owned());
             out.push_str(&dialect.text_literal(&value));
         } else {
             out.push_str(written);

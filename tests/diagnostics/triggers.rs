@@ -147,9 +147,9 @@ fn doubling_definitions(count: usize) -> String {
 /// Returns the diagnostics for a measure in Omni's view.
 #[cfg(feature = "cli")]
 fn promote_field(field: &str) -> Vec<Diagnostic> {
-    use formulac::promote::{Request, promote};
+    use formulac::promote::{PromotionRequest, promote};
     let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
-    let mut request = Request::from_file("orders.view");
+    let mut request = PromotionRequest::from_file("orders.view");
     request.fields = vec![field.to_owned()];
     let files = [("orders.view".to_owned(), view.to_owned())];
     promote(&files, &request, &Compiler::default())
@@ -167,7 +167,7 @@ fn with_omni_field(sql: &str) -> Vec<Diagnostic> {
         file("m.view", "dimensions: {revenue: {}}\n"),
     ];
     let compile = |_| Some(Compiler::default().compile_spec(spec));
-    formulac::promote::defined_twice(&[file("m.yml", spec)], &omni, compile)
+    formulac::promote::duplicate_field_warnings(&[file("m.yml", spec)], &omni, compile)
         .into_iter()
         .map(|(_, fault)| fault)
         .collect()

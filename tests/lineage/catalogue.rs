@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::catalog::{self, Overload, ParamType};
-use formulac::lineage::{ColumnSource, KnownRelationColumns, lineage_of_sql};
+use formulac::lineage::{ColumnSource, RelationColumnList, lineage_of_sql};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 /// Number of columns of each type.
@@ -141,7 +141,7 @@ fn words(sql: &str) -> Vec<(String, bool)> {
 
 /// Returns the columns of `t` that a query reads, for values, windows or rows.
 fn read(sql: &str, dialect: Dialect, columns: &[String]) -> Result<BTreeSet<String>, String> {
-    let known = |parts: &[String]| KnownRelationColumns {
+    let known = |parts: &[String]| RelationColumnList {
         columns: if parts == ["t"] { columns.to_vec() } else { Vec::new() },
         is_complete: parts == ["t"],
     };

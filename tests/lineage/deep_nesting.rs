@@ -1,11 +1,11 @@
 //! Tests long and deeply nested SQL: the stack must not overflow.
 
-use formulac::lineage::{KnownRelationColumns, lineage_of_sql};
+use formulac::lineage::{RelationColumnList, lineage_of_sql};
 
 use super::large::QUERIES;
 
-fn no_known_columns(_: &[String]) -> KnownRelationColumns {
-    KnownRelationColumns::default()
+fn no_known_columns(_: &[String]) -> RelationColumnList {
+    RelationColumnList::default()
 }
 
 /// Lineage of deep SQL is either computed or rejected with a reason.

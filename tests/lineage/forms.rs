@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnSource, KnownRelationColumns, lineage_of_sql};
+use formulac::lineage::{ColumnSource, RelationColumnList, lineage_of_sql};
 
 /// Returns the lineage in the format that the case files use.
 pub fn format_lineage(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
@@ -19,7 +19,7 @@ pub fn format_lineage(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, columns)| columns.clone());
-        KnownRelationColumns {
+        RelationColumnList {
             is_complete: columns.is_some(),
             columns: columns.unwrap_or_default(),
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnChange, KnownRelationColumns, SqlLineage, lineage_of_sql};
+use formulac::lineage::{ColumnChange, RelationColumnList, SqlLineage, lineage_of_sql};
 use proptest::prelude::*;
 
 /// Returns the SQL of all cases, without comments.
@@ -86,7 +86,7 @@ proptest! {
             }
         }
         let dialect = Dialect::all().nth(dialect);
-        if let Ok(lineage) = lineage_of_sql(&words.concat(), dialect, &|_| KnownRelationColumns::default()) {
+        if let Ok(lineage) = lineage_of_sql(&words.concat(), dialect, &|_| RelationColumnList::default()) {
             agrees(&lineage);
         }
     }

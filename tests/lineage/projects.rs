@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use formulac::artifacts::{Catalog, KeptParts, Manifest, ResourceType};
+use formulac::artifacts::{Catalog, Manifest, ManifestReadOptions, ResourceType};
 use formulac::dbt::relation_parts;
-use formulac::lineage::{ColumnSource, KnownRelationColumns, SqlLineage, lineage_of_sql};
+use formulac::lineage::{ColumnSource, RelationColumnList, SqlLineage, lineage_of_sql};
 use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 
 fn root() -> PathBuf {
@@ -55,7 +55,11 @@ fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnSource) -> Str
 fn the_fixture_project() {
     for version in ["dbt_1_12", "dbt_1_10"] {
         let read = |file: &str| fs::read_to_string(root().join("tests/artifacts").join(version).join(file)).unwrap();
-        let manifest = Manifest::from_text(&read("manifest.json"), KeptParts::default().with_compiled_code()).unwrap();
+        let manifest = Manifest::from_text(
+            &read("manifest.json"),
+            ManifestReadOptions::default().with_compiled_code(),
+        )
+        .unwrap();
         let catalog = Catalog::from_text(&read("catalog.json")).unwrap();
         let by_relation: BTreeMap<Vec<String>, &str> = manifest
             .nodes
@@ -65,7 +69,7 @@ fn the_fixture_project() {
         let known = |parts: &[String]| {
             let table = by_relation.get(parts).and_then(|id| catalog.table(id));
             let columns = table.map(|table| table.columns.iter().map(|column| column.name.to_string()).collect());
-            KnownRelationColumns {
+            RelationColumnList {
                 is_complete: columns.is_some(),
                 columns: columns.unwrap_or_default(),
             }
@@ -115,7 +119,7 @@ fn specs(dialect: Dialect) -> Vec<(String, CompiledSpec)> {
 /// All models of the example have the same lineage in four dialects and in the specs themselves.
 #[test]
 fn the_example_project() {
-    let nothing = |_: &[String]| KnownRelationColumns::default();
+    let nothing = |_: &[String]| RelationColumnList::default();
     let of_dialect = |dialect: Dialect| {
         let mut found = String::new();
         for (name, spec) in specs(dialect) {
@@ -129,7 +133,7 @@ fn the_example_project() {
                 })
                 .collect();
             let known = |parts: &[String]| match parts.last().and_then(|last| columns.get(last)) {
-                Some(columns) => KnownRelationColumns {
+                Some(columns) => RelationColumnList {
                     columns: columns.clone(),
                     is_complete: true,
                 },

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnSource, KnownRelationColumns, lineage_of_sql};
+use formulac::lineage::{ColumnSource, RelationColumnList, lineage_of_sql};
 use serde_json::{Value, json};
 
 const TABLES: &[(&str, &[&str])] = &[
@@ -146,7 +146,7 @@ fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
             .iter()
             .find(|(table, _)| parts.last().is_some_and(|last| last == table));
         let columns = table.map(|(_, columns)| columns.iter().map(|name| (*name).to_owned()).collect());
-        KnownRelationColumns {
+        RelationColumnList {
             is_complete: columns.is_some(),
             columns: columns.unwrap_or_default(),
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::RwLock;
 
-use formulac::artifacts::{KeptParts, Manifest};
+use formulac::artifacts::{Manifest, ManifestReadOptions};
 use formulac::omni::{Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PulledFileLocation};
 use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 use proptest::prelude::*;
@@ -120,7 +120,8 @@ impl Project {
             });
             nodes.insert(id, node);
         }
-        let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), KeptParts::default()).unwrap();
+        let manifest =
+            Manifest::from_text(&json!({"nodes": nodes}).to_string(), ManifestReadOptions::default()).unwrap();
         OmniModel::new(
             Artifacts::from_manifest(&manifest),
             &OmniOptions::default().access_grants(self.grants),

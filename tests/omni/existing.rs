@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formulac::artifacts::{KeptParts, Manifest};
+use formulac::artifacts::{Manifest, ManifestReadOptions};
 use formulac::omni::{
     Artifacts, ExistingFiles, OmniFiles, OmniModel, OmniOptions, ParsedFiles, Pull, PullOptions, PulledFileLocation,
 };
@@ -63,7 +63,8 @@ impl Files {
             .iter()
             .map(|node| (node["unique_id"].as_str().unwrap().to_owned(), node.clone()))
             .collect();
-        let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), KeptParts::default()).unwrap();
+        let manifest =
+            Manifest::from_text(&json!({"nodes": nodes}).to_string(), ManifestReadOptions::default()).unwrap();
         let paths: Vec<String> = self.omni.keys().cloned().collect();
         let existing = ExistingFiles::read(&paths, |path| self.omni.get(path).cloned(), &ParsedFiles::default());
         let options = OmniOptions::default()

@@ -10,7 +10,7 @@ mod metric_source;
 
 use std::fmt::Write as _;
 
-use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults};
+use formulac::artifacts::{Catalog, Manifest, ManifestReadOptions, RunResults, SourceResults};
 use formulac::omni::{Artifacts, OmniModel, OmniOptions};
 
 /// Artifacts in a folder.
@@ -33,7 +33,7 @@ fn file(folder: &str, name: &str) -> Option<String> {
 fn left(folder: &str) -> Left {
     let file = |name: &str| file(folder, name);
     Left {
-        manifest: Manifest::from_text(&text(folder, "manifest.json"), KeptParts::default()).unwrap(),
+        manifest: Manifest::from_text(&text(folder, "manifest.json"), ManifestReadOptions::default()).unwrap(),
         catalog: file("catalog.json").map(|text| Catalog::from_text(&text).unwrap()),
         runs: file("run_results.json")
             .map(|text| RunResults::from_text(&text).unwrap())

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults};
+use formulac::artifacts::{Catalog, Manifest, ManifestReadOptions, RunResults, SourceResults};
 use formulac::omni::{Artifacts, OmniModel, OmniOptions};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -59,7 +59,7 @@ impl Row<'_> {
         let adapter = self.0["options"]["dialect"].as_str().unwrap_or("postgres");
         sections["metadata"] =
             json!({"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": adapter});
-        Manifest::from_text(&sections.to_string(), KeptParts::default()).unwrap()
+        Manifest::from_text(&sections.to_string(), ManifestReadOptions::default()).unwrap()
     }
 
     fn catalog(&self) -> Option<Catalog> {

@@ -1,7 +1,7 @@
 //! Tests which measure is written if both a dbt metric and a generated semantic model define it.
 
 use formulac::MetricSource;
-use formulac::artifacts::{KeptParts, Manifest};
+use formulac::artifacts::{Manifest, ManifestReadOptions};
 use formulac::omni::{Artifacts, OmniModel, OmniOptions};
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn measures(source: Option<MetricSource>) -> String {
             "metric.shop.average_order": ratio,
         },
     });
-    let manifest = Manifest::from_text(&manifest.to_string(), KeptParts::default()).unwrap();
+    let manifest = Manifest::from_text(&manifest.to_string(), ManifestReadOptions::default()).unwrap();
     let options = OmniOptions::default().strip_status(true).metric_source(source);
     let model = OmniModel::new(Artifacts::from_manifest(&manifest), &options, None);
     assert_eq!(model.gaps, []);

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use formulac::promote::{Promotion, Request, promote};
+use formulac::promote::{Promotion, PromotionRequest, promote};
 use formulac::{Builder, Compiler, Schema};
 
 mod operators;
@@ -35,7 +35,7 @@ fn compiler_for(dialect: &str) -> Builder {
 /// A case: its files, the arguments of the call, and the SQL.
 struct Case {
     files: Vec<(String, String)>,
-    request: Request<'static>,
+    request: PromotionRequest<'static>,
     sql: Option<String>,
 }
 
@@ -43,7 +43,7 @@ impl Case {
     fn read(text: &str) -> Self {
         let mut case = Self {
             files: Vec::new(),
-            request: Request::default(),
+            request: PromotionRequest::default(),
             sql: None,
         };
         for part in text.split("==> ").skip(1) {
@@ -64,7 +64,7 @@ impl Case {
                             .map(|name| name.trim().to_owned())
                             .collect()
                     };
-                    case.request = Request::from_file(file.trim());
+                    case.request = PromotionRequest::from_file(file.trim());
                     case.request.fields = list(fields);
                     case.request.grain = list(rest);
                     case.request.drop_access = drop_access;
@@ -189,7 +189,7 @@ fn promotion_of_sql(compiler: &Compiler, model: &str, sql: &str) -> Promotion {
         file("events.view.yaml", format!("{view}{sql}\n")),
         file("model.yaml", model.to_owned()),
     ];
-    let mut request = Request::from_file("events.view.yaml");
+    let mut request = PromotionRequest::from_file("events.view.yaml");
     request.fields = vec!["x".to_owned()];
     promote(&files, &request, compiler).unwrap()
 }
@@ -280,7 +280,7 @@ fn models_of_measures_with_the_same_name_have_different_names() {
     };
     let files = ["orders", "customers"].map(view);
     let name = |table: &str, field: &str, grain: &[&str]| {
-        let mut request = Request::from_file(&format!("{table}.view.yaml"));
+        let mut request = PromotionRequest::from_file(&format!("{table}.view.yaml"));
         request.fields = vec![field.to_owned()];
         request.grain = grain.iter().map(|name| (*name).to_owned()).collect();
         promote(&files, &request, &Compiler::default()).unwrap().name
@@ -386,7 +386,7 @@ fn promotion_of_query(model: &str, keys: &str) -> Promotion {
         ("model.yaml".to_owned(), query),
     ];
     let compiler = compiler_for("duckdb").build();
-    promote(&files, &Request::from_file("model.yaml"), &compiler).unwrap()
+    promote(&files, &PromotionRequest::from_file("model.yaml"), &compiler).unwrap()
 }
 
 /// Returns the items that need attention, each with its reason.
@@ -412,7 +412,7 @@ fn limits_are_numbers_of_rows() {
     let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
     let promotion = promote(
         &files,
-        &Request::from_file("days.query.view.yaml"),
+        &PromotionRequest::from_file("days.query.view.yaml"),
         &Compiler::default(),
     )
     .unwrap();

@@ -1,6 +1,6 @@
 //! Tests Omni's filter operators. Each operator is converted to a condition or rejected with a reason.
 
-use formulac::promote::{Request, promote};
+use formulac::promote::{PromotionRequest, promote};
 use formulac::{Compiler, Schema};
 
 /// A field, Omni's filter on it, and the resulting condition. A result that begins with `!` contains the first words of
@@ -257,7 +257,12 @@ fn every_operator_is_converted_or_rejected_by_name() {
             (*filter).to_owned()
         };
         let view = format!("measures:\n  n:\n    aggregate_type: count\n    filters:\n      {field}: {filter}\n");
-        let promotion = promote(&[("t.view".to_owned(), view)], &Request::from_file("t.view"), &compiler).unwrap();
+        let promotion = promote(
+            &[("t.view".to_owned(), view)],
+            &PromotionRequest::from_file("t.view"),
+            &compiler,
+        )
+        .unwrap();
         match expected.strip_prefix('!') {
             Some(reason) => {
                 let gap = promotion.gaps.first().unwrap_or_else(|| panic!("{filter} is carried"));

@@ -8,7 +8,7 @@ use crate::json::ToJson;
 use crate::kind::Kind;
 use crate::random::Random;
 use crate::spec::InterpreterSpec;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 use crate::walk::{self, StepRows, interpret};
 
 #[derive(Clone, Debug)]
@@ -174,7 +174,9 @@ fn orders(seed: u64, random: &mut Random) -> Table {
                 // Some months have no rows, and some dates are ends of months.
                 Value::Date(first + random.next_between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
                 Value::Bool(random.chance(50)),
-                Value::Time((first + random.next_between(0, 3) * 31) * DAY + random.next_between(0, 8) * 3 * 3600),
+                Value::Time(
+                    (first + random.next_between(0, 3) * 31) * SECONDS_PER_DAY + random.next_between(0, 8) * 3 * 3600,
+                ),
             ];
             for (value, column) in values.iter_mut().zip(&columns) {
                 if column.nullable && random.chance(25) {

@@ -4,7 +4,7 @@ use crate::calendar::day_number;
 use crate::draw_specs::{Maker, Scope};
 use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::kind::Kind;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 impl Maker<'_> {
     /// Generates an expression with one value per group.
@@ -53,9 +53,9 @@ impl Maker<'_> {
                 self.random.next_between(1, 12),
                 self.random.next_between(1, 29).min(28),
             )),
-            Kind::Time => {
-                Value::Time(DAY * day_number(2024, self.random.next_between(1, 12), self.random.next_between(1, 28)))
-            }
+            Kind::Time => Value::Time(
+                SECONDS_PER_DAY * day_number(2024, self.random.next_between(1, 12), self.random.next_between(1, 28)),
+            ),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::calendar::day_number;
 use crate::database::{Database, Table, TableColumn};
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 /// The key column, which identifies rows, and the column by which rows are grouped.
 pub const KEY: &str = "id";
@@ -136,8 +136,8 @@ fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Ve
         text(random, NUMERALS),
         Value::Date(date(year, random)),
         Value::Date(date(year, random)),
-        Value::Time(date(year, random) * DAY + time(random)),
-        Value::Time(date(year, random) * DAY + time(random)),
+        Value::Time(date(year, random) * SECONDS_PER_DAY + time(random)),
+        Value::Time(date(year, random) * SECONDS_PER_DAY + time(random)),
         Value::Bool(random.chance(50)),
         Value::Bool(random.chance(50)),
     ];
@@ -162,5 +162,5 @@ fn date(year: i64, random: &mut Random) -> i64 {
 }
 
 fn time(random: &mut Random) -> i64 {
-    *random.pick(&[0, 0, DAY - 1, DAY / 2, 3_661, 45_296, 29_700])
+    *random.pick(&[0, 0, SECONDS_PER_DAY - 1, SECONDS_PER_DAY / 2, 3_661, 45_296, 29_700])
 }

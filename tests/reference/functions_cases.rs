@@ -12,7 +12,7 @@ use formulac::interpret::from_ast::UnsupportedFormula;
 
 use crate::formula_text::{cell, value};
 use crate::json::ToJson;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 /// Minimum number of readable row cases. A lower number means that the reader has lost cases.
 const CASES: usize = 1210;
@@ -85,7 +85,7 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, UnsupportedFormula> {
         }
         let got = match value(&parsed, &columns, &values)? {
             // According to the column types, a date without a time is still a timestamp.
-            Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * DAY),
+            Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * SECONDS_PER_DAY),
             other => other,
         };
         let agrees = values_equal(expected, &got.json());

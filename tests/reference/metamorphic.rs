@@ -15,7 +15,7 @@ use formulac::{Compiler, Dialect, Level};
 use crate::agreement::{self, Formula, Sheet};
 use crate::drawn::number;
 use crate::engine::print_directly;
-use crate::expr::{InterpreterExpr, is_plain};
+use crate::expr::{InterpreterExpr, is_unquoted_name};
 use crate::forms::{Known, load_known};
 use crate::formula_tables::{GROUP, KEY};
 use crate::random::Random;
@@ -66,7 +66,7 @@ fn words() -> &'static [&'static str] {
         let is_name = |word: &String| {
             word.starts_with(|c: char| c.is_ascii_lowercase())
                 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-                && is_plain(word)
+                && is_unquoted_name(word)
                 && !["true", "false", KEY, GROUP].contains(&word.as_str())
                 && !NOT_ON_STAND_INS.contains(&word.as_str())
         };

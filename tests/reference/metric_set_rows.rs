@@ -349,7 +349,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     let having = model
         .having
         .as_ref()
-        .map(|having| having.clone().with_names_replaced(&meant));
+        .map(|having| having.clone().substitute_names(&meant));
     having
         .into_iter()
         .chain(until)
@@ -358,7 +358,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         rows.define(model, metric, formula, false);
     }
     for metric in &model.definitions {
-        let formula = metric.formula.clone().with_names_replaced(&meant);
+        let formula = metric.formula.clone().substitute_names(&meant);
         rows.define(model, metric, formula, true);
     }
     if let Some(((index, frame), since)) = time.zip(model.since) {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::expr::{InterpreterExpr, is_plain};
+use crate::expr::{InterpreterExpr, is_unquoted_name};
 use crate::spec::{
     InterpreterJoin, InterpreterJoinKind, InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, KeyColumn,
 };
@@ -53,7 +53,7 @@ fn join_parts(parts: impl Iterator<Item = String>) -> String {
 /// Returns the entries of a flow list, with quotes if needed.
 fn quote_names(names: &[String]) -> String {
     join_parts(names.iter().map(|name| {
-        if is_plain(name) {
+        if is_unquoted_name(name) {
             name.clone()
         } else {
             format!("\"{name}\"")
@@ -101,7 +101,7 @@ impl Display for Written<'_, InterpreterStep> {
         if let Some(limit) = self.0.limit {
             writeln!(f, "    limit: {limit}")?;
         }
-        if self.0.definitions.iter().all(|(name, _)| is_plain(name)) {
+        if self.0.definitions.iter().all(|(name, _)| is_unquoted_name(name)) {
             if !self.0.definitions.is_empty() {
                 writeln!(f, "    definitions: |")?;
             }

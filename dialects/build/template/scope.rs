@@ -72,7 +72,7 @@ pub(super) fn check_name_capture(tokens: &[Token]) -> Result<(), String> {
             }
             (Token::Symbol(")" | "]"), _) => scopes.pop().map_or(Ok(()), Scope::close)?,
             (Token::Symbol("->"), _) => {
-                scopes.push(Scope::new(ScopeKind::Lambda, read_lambda_parameters(tokens, index)))
+                scopes.push(Scope::new(ScopeKind::Lambda, read_lambda_parameters(tokens, index)));
             }
             (Token::Word(word), _) if word == "lambda" => {
                 scopes.push(Scope::new(

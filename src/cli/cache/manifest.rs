@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::SystemTime;
 
-use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
+use formulac::artifacts::{Manifest, ManifestChanges, ManifestOutline, ManifestReadOptions, NodeDifference};
 
 use super::CACHE_FOLDER;
 use super::cache_file::{content_after_header, read_or_default, write};
@@ -26,7 +26,7 @@ const REWRITE_RATIO: usize = 20;
 /// `read` returns the manifest together with the nodes that it parsed again.
 pub fn read_manifest<E>(
     path: &Path,
-    keep: KeptParts,
+    keep: ManifestReadOptions,
     folder: &Path,
     read: impl FnOnce(
         &ManifestOutline,
@@ -126,7 +126,7 @@ impl ManifestUpdate {
 
 /// Returns the name of the cache file. Each combination of retained parts has a separate file, so that commands
 /// do not overwrite each other's cache.
-fn cache_file_name(keep: KeptParts) -> String {
+fn cache_file_name(keep: ManifestReadOptions) -> String {
     let parts = [
         ("-raw", keep.has_raw_code()),
         ("-code", keep.has_compiled_code()),
@@ -142,8 +142,10 @@ fn cache_file_name(keep: KeptParts) -> String {
 
 /// Returns the manifest parts to retain for a command that needs the models' compiled SQL and the column names, but no
 /// other properties of columns.
-pub fn for_compiled_sql_and_column_names() -> KeptParts {
-    KeptParts::default().with_compiled_code().with_column_names_only()
+pub fn for_compiled_sql_and_column_names() -> ManifestReadOptions {
+    ManifestReadOptions::default()
+        .with_compiled_code()
+        .with_column_names_only()
 }
 
 #[cfg(test)]
@@ -175,13 +177,13 @@ mod tests {
         let write = |name: &str, time: SystemTime| {
             write_with_time(&path, &text(name), time);
         };
-        let code = KeptParts::default().with_compiled_code();
+        let code = ManifestReadOptions::default().with_compiled_code();
         // Returns the name of the manifest's first node, and whether the manifest was parsed from JSON.
-        let look = |keep: KeptParts| {
+        let look = |keep: ManifestReadOptions| {
             let is_read = Cell::new(false);
             let manifest = read_manifest(&path, keep, &folder, |outline, before| {
                 is_read.set(true);
-                Manifest::from_text_and_earlier(&fs::read_to_string(&path).unwrap(), keep, outline, before).map(Some)
+                Manifest::from_text_incremental(&fs::read_to_string(&path).unwrap(), keep, outline, before).map(Some)
             });
             (manifest.unwrap().unwrap().nodes[0].name.to_string(), is_read.get())
         };
@@ -192,7 +194,7 @@ mod tests {
         assert_eq!(look(code), ("first".to_owned(), true));
         assert_eq!(look(code), ("first".to_owned(), false));
         assert_eq!(
-            look(KeptParts::default()),
+            look(ManifestReadOptions::default()),
             ("first".to_owned(), true),
             "another entry, because it has no code"
         );

@@ -1,6 +1,6 @@
 //! Runs many statements in the project's warehouse, with few dbt calls.
 
-use formulac::dbt::{READY, STATEMENTS, statements_query};
+use formulac::dbt::{READY_MESSAGE, STATEMENTS_VARIABLE_PREFIX, statements_query};
 use serde_json::{Value, json};
 
 use super::dbt::{DbtRun, call_dbt_show, engine_with_version, value_text};
@@ -136,14 +136,14 @@ fn run_batch(
         .filter_map(|start| text.get(start..text.len().min(start + MAX_VARIABLE_BYTES)))
         .collect();
     let variables = parts.iter().enumerate();
-    let variables = variables.map(|(number, part)| (format!("{STATEMENTS}{number}"), *part));
+    let variables = variables.map(|(number, part)| (format!("{STATEMENTS_VARIABLE_PREFIX}{number}"), *part));
     // Turn off dbt's log file, because writing all statements to it takes longer than running them.
     let without_log = ("DBT_LOG_LEVEL_FILE".to_owned(), "none");
     let variables: Vec<(String, &str)> = variables.chain([without_log]).collect();
     let sql = statements_query(parts.len(), table);
     let output = call_dbt_show(run, None, 1, &sql, subject, &variables)?;
     let mut messages = output.messages();
-    if messages.next().is_none_or(|first| first != READY) {
+    if messages.next().is_none_or(|first| first != READY_MESSAGE) {
         let message = output.message();
         let reason = message.lines().find(|line| !line.trim().is_empty());
         let text = format!("dbt failed: {}", reason.unwrap_or("no reason was reported").trim());

@@ -8,7 +8,7 @@ use serde::de::MapAccess;
 
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::lenient::{Json, LenientEntries, LenientPart, LenientText};
+use super::lenient::{Json, LenientEntries, LenientMapping, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::node::find_by_name;
 use super::value::MetaValue;
@@ -118,9 +118,9 @@ impl CatalogTable {
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawTable<'a> {
-    metadata: LenientPart<RawCatalogRelation<'a>>,
-    columns: LenientEntries<'a, LenientPart<RawCatalogColumn<'a>>>,
-    stats: LenientEntries<'a, LenientPart<RawStat<'a>>>,
+    metadata: LenientMapping<RawCatalogRelation<'a>>,
+    columns: LenientEntries<'a, LenientMapping<RawCatalogColumn<'a>>>,
+    stats: LenientEntries<'a, LenientMapping<RawStat<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -161,7 +161,7 @@ impl<'de> Sections<'de> for Catalog {
     ) -> Result<bool, A::Error> {
         match name {
             "nodes" | "sources" => {
-                let raw: LenientEntries<'de, LenientPart<RawTable<'de>>> = map.next_value()?;
+                let raw: LenientEntries<'de, LenientMapping<RawTable<'de>>> = map.next_value()?;
                 self.tables
                     .extend(raw.0.into_iter().map(|(id, raw)| raw.0.table(&id, interner)));
             }
@@ -177,11 +177,11 @@ impl<'de> Sections<'de> for Catalog {
 
 impl RawTable<'_> {
     fn table(self, id: &str, interner: &mut Interner) -> CatalogTable {
-        let LenientPart(metadata) = self.metadata;
+        let LenientMapping(metadata) = self.metadata;
         let mut columns = self.columns.0;
         // The sort is stable, so columns without a number come first, in the order of the file.
         columns.sort_by_key(|(_, column)| column.0.index.as_str().and_then(|text| text.parse::<i64>().ok()));
-        let columns = columns.into_iter().map(|(key, LenientPart(raw))| CatalogColumn {
+        let columns = columns.into_iter().map(|(key, LenientMapping(raw))| CatalogColumn {
             name: interner.intern_str(raw.name.as_str().unwrap_or(&key)),
             data_type: interner.intern_text(&raw.r#type),
             comment: interner.intern_text(&raw.comment),
@@ -192,7 +192,7 @@ impl RawTable<'_> {
             .0
             .into_iter()
             .filter(|(key, _)| key != "has_stats")
-            .map(|(key, LenientPart(raw))| Stat {
+            .map(|(key, LenientMapping(raw))| Stat {
                 id: interner.intern_str(raw.id.as_str().unwrap_or(&key)),
                 label: interner.intern_or_empty(&raw.label),
                 value: interner.intern_value(raw.value),

@@ -17,11 +17,11 @@ use crate::codec;
 const BYTEWISE_LENGTH: usize = 16;
 
 /// Size in bytes of the blocks in which the text of a manifest is read.
-const BLOCK: usize = if cfg!(test) { 64 } else { 1 << 20 };
+const READ_BLOCK_BYTES: usize = if cfg!(test) { 64 } else { 1 << 20 };
 
 /// Text of a manifest, split into chunks.
 #[derive(Debug)]
-pub(super) struct ManifestPieces<'t> {
+pub(super) struct ManifestChunks<'t> {
     /// Entries of the sections with nodes, in file order.
     pub nodes: Vec<ManifestChunk<'t>>,
     /// JSON text of a manifest that contains only the other sections.
@@ -35,18 +35,18 @@ pub(super) struct ManifestChunk<'t> {
     pub kind: ResourceType,
     pub id: Cow<'t, str>,
     pub text: Cow<'t, str>,
-    pub print: PieceFingerprint,
+    pub print: ChunkFingerprint,
 }
 
 /// Fingerprint of a chunk's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct PieceFingerprint {
+pub(super) struct ChunkFingerprint {
     pub(super) hash: u64,
     /// Length of the text in bytes. 0 if the text is unknown.
     pub(super) length: u32,
 }
 
-impl PieceFingerprint {
+impl ChunkFingerprint {
     fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
         // A chunk longer than `u32::MAX` bytes is never considered unchanged, so it is parsed each time.
@@ -66,16 +66,16 @@ impl PieceFingerprint {
 /// skipped.
 ///
 /// ```
-/// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};
+/// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest, ManifestOutline};
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"}}}"#;
-/// let (before, _) = Manifest::from_text_and_earlier(text, KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+/// let (before, _) = Manifest::from_text_incremental(text, ManifestReadOptions::default(), &ManifestOutline::default(), || None).unwrap();
 /// let outline = ManifestOutline::from_stored(&before.outline().to_stored()).unwrap();
-/// let (after, changes) = Manifest::from_text_and_earlier(text, KeptParts::default(), &outline, || Some(before)).unwrap();
+/// let (after, changes) = Manifest::from_text_incremental(text, ManifestReadOptions::default(), &outline, || Some(before)).unwrap();
 /// assert_eq!((after.nodes.len(), changes.parsed_count()), (1, 0));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManifestOutline {
-    pub(super) prints: FxHashMap<Arc<str>, PieceFingerprint>,
+    pub(super) prints: FxHashMap<Arc<str>, ChunkFingerprint>,
 }
 
 impl ManifestOutline {
@@ -85,7 +85,7 @@ impl ManifestOutline {
         self.prints.is_empty()
     }
 
-    fn node_fingerprint(&self, id: &str) -> PieceFingerprint {
+    fn node_fingerprint(&self, id: &str) -> ChunkFingerprint {
         self.prints.get(id).copied().unwrap_or_default()
     }
 }
@@ -104,15 +104,15 @@ impl Manifest {
     }
 }
 
-impl<'t> ManifestPieces<'t> {
+impl<'t> ManifestChunks<'t> {
     /// Splits a manifest into chunks. Returns `None` if the text is not a mapping of mappings, because the JSON parser
     /// then reports a better error. The content of the chunks is checked only when the JSON parser parses them. The
     /// content of nodes whose fingerprint is in the outline is not scanned.
     pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
-        let mut walk = TextWalk { text, at: 0 };
-        let mut splitter = PieceSplitter::new(outline);
+        let mut walk = JsonCursor { text, at: 0 };
+        let mut splitter = ChunkSplitter::new(outline);
         let mut nodes = Vec::new();
-        while splitter.state.expected != Expected::Nothing {
+        while splitter.state.expected != ExpectedToken::Nothing {
             nodes.extend(splitter.step(&mut walk)?);
         }
         walk.skip_whitespace();
@@ -122,34 +122,34 @@ impl<'t> ManifestPieces<'t> {
     /// Like [`new`](Self::new), but reads the text in blocks. The chunks of nodes whose fingerprint is in the outline
     /// have no text. Also returns `None` if the text cannot be read.
     pub fn read(mut reader: impl Read, outline: &ManifestOutline) -> Option<Self> {
-        let mut splitter = PieceSplitter::new(outline);
-        let (mut nodes, mut bytes, mut size) = (Vec::new(), Vec::new(), BLOCK);
+        let mut splitter = ChunkSplitter::new(outline);
+        let (mut nodes, mut bytes, mut size) = (Vec::new(), Vec::new(), READ_BLOCK_BYTES);
         loop {
             let kept = bytes.len();
             bytes.reserve(size);
             reader.by_ref().take(size as u64).read_to_end(&mut bytes).ok()?;
-            let mut walk = TextWalk {
-                text: complete_characters(&bytes)?,
+            let mut walk = JsonCursor {
+                text: decode_complete_characters(&bytes)?,
                 at: 0,
             };
             let mut end = 0;
             // An entry that does not end in this block is read again together with the next block.
             while let Some(chunk) = splitter.step(&mut walk) {
-                nodes.extend(chunk.map(|chunk| chunk.without_known_text(outline)));
+                nodes.extend(chunk.map(|chunk| chunk.without_unchanged_text(outline)));
                 end = walk.at;
             }
             if bytes.len() == kept {
-                let is_complete = splitter.state.expected == Expected::Nothing && bytes.trim_ascii().is_empty();
+                let is_complete = splitter.state.expected == ExpectedToken::Nothing && bytes.trim_ascii().is_empty();
                 return is_complete.then(|| splitter.finish(nodes));
             }
-            size = if end > 0 { BLOCK } else { 2 * size };
+            size = if end > 0 { READ_BLOCK_BYTES } else { 2 * size };
             bytes.drain(..end);
         }
     }
 }
 
 /// Returns the text in the bytes, which may end in the middle of a character. `None` if the bytes are not UTF-8.
-fn complete_characters(bytes: &[u8]) -> Option<&str> {
+fn decode_complete_characters(bytes: &[u8]) -> Option<&str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
         Err(error) if error.error_len().is_none() => std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok(),
@@ -159,7 +159,7 @@ fn complete_characters(bytes: &[u8]) -> Option<&str> {
 
 impl ManifestChunk<'_> {
     /// Returns the chunk without its text if the outline contains the text's fingerprint.
-    fn without_known_text<'o>(self, outline: &ManifestOutline) -> ManifestChunk<'o> {
+    fn without_unchanged_text<'o>(self, outline: &ManifestOutline) -> ManifestChunk<'o> {
         let is_known = outline.node_fingerprint(&self.id).is_equal(self.print);
         ManifestChunk {
             kind: self.kind,
@@ -176,7 +176,7 @@ impl ManifestChunk<'_> {
 
 /// Next part of a JSON mapping.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Expected {
+enum ExpectedToken {
     /// Opening bracket of the whole text.
     Bracket,
     /// First entry, or the closing bracket.
@@ -190,49 +190,49 @@ enum Expected {
 
 #[derive(Clone, Copy)]
 struct SplitterState {
-    expected: Expected,
+    expected: ExpectedToken,
     /// Default resource type of the section whose entries are split. `None` outside of node sections.
     section: Option<ResourceType>,
 }
 
 /// Splits a manifest one part at a time.
-struct PieceSplitter<'o> {
+struct ChunkSplitter<'o> {
     outline: &'o ManifestOutline,
     state: SplitterState,
     /// Sections that are not split.
     rest: String,
 }
 
-impl<'o> PieceSplitter<'o> {
+impl<'o> ChunkSplitter<'o> {
     fn new(outline: &'o ManifestOutline) -> Self {
         Self {
             outline,
             state: SplitterState {
-                expected: Expected::Bracket,
+                expected: ExpectedToken::Bracket,
                 section: None,
             },
             rest: String::from("{"),
         }
     }
 
-    fn finish(mut self, nodes: Vec<ManifestChunk<'_>>) -> ManifestPieces<'_> {
+    fn finish(mut self, nodes: Vec<ManifestChunk<'_>>) -> ManifestChunks<'_> {
         self.rest.push('}');
-        ManifestPieces { nodes, rest: self.rest }
+        ManifestChunks { nodes, rest: self.rest }
     }
 
     /// Moves past the next bracket, comma or entry, and returns the chunk if it is the entry of a node. If the text is
     /// invalid or ends inside the entry, returns `None` and leaves the splitter unchanged.
-    fn step<'t>(&mut self, walk: &mut TextWalk<'t>) -> Option<Option<ManifestChunk<'t>>> {
+    fn step<'t>(&mut self, walk: &mut JsonCursor<'t>) -> Option<Option<ManifestChunk<'t>>> {
         walk.skip_whitespace();
         let section = self.state.section;
         let (expected, section) = match (self.state.expected, walk.next()?) {
-            (Expected::Bracket, b'{') => (Expected::FirstEntry, section),
-            (Expected::Separator, b',') => (Expected::Entry, section),
-            (Expected::FirstEntry | Expected::Separator, b'}') => match section {
-                Some(_) => (Expected::Separator, None),
-                None => (Expected::Nothing, None),
+            (ExpectedToken::Bracket, b'{') => (ExpectedToken::FirstEntry, section),
+            (ExpectedToken::Separator, b',') => (ExpectedToken::Entry, section),
+            (ExpectedToken::FirstEntry | ExpectedToken::Separator, b'}') => match section {
+                Some(_) => (ExpectedToken::Separator, None),
+                None => (ExpectedToken::Nothing, None),
             },
-            (Expected::FirstEntry | Expected::Entry, _) => {
+            (ExpectedToken::FirstEntry | ExpectedToken::Entry, _) => {
                 return match section {
                     Some(kind) => self.split_node(kind, walk).map(Some),
                     None => self.split_section(walk).map(|()| None),
@@ -245,12 +245,12 @@ impl<'o> PieceSplitter<'o> {
         Some(None)
     }
 
-    fn split_node<'t>(&mut self, kind: ResourceType, walk: &mut TextWalk<'t>) -> Option<ManifestChunk<'t>> {
+    fn split_node<'t>(&mut self, kind: ResourceType, walk: &mut JsonCursor<'t>) -> Option<ManifestChunk<'t>> {
         let (_, id) = walk.read_key()?;
         let known = self.outline.node_fingerprint(&id);
         let (text, print) = match walk
             .peek_bytes(known.length)
-            .filter(|text| PieceFingerprint::new(kind, text).is_equal(known))
+            .filter(|text| ChunkFingerprint::new(kind, text).is_equal(known))
         {
             Some(text) => {
                 walk.at += text.len();
@@ -258,7 +258,7 @@ impl<'o> PieceSplitter<'o> {
             }
             None => {
                 let text = walk.read_value()?;
-                (text, PieceFingerprint::new(kind, text))
+                (text, ChunkFingerprint::new(kind, text))
             }
         };
         self.end_entry(walk)?;
@@ -267,14 +267,14 @@ impl<'o> PieceSplitter<'o> {
     }
 
     /// Opens a section with nodes, or copies another section.
-    fn split_section(&mut self, walk: &mut TextWalk<'_>) -> Option<()> {
+    fn split_section(&mut self, walk: &mut JsonCursor<'_>) -> Option<()> {
         let (key, name) = walk.read_key()?;
         let comma = if self.rest.len() > 1 { "," } else { "" };
         if let Some(kind) = section_resource_type(&name).filter(|_| walk.next() == Some(b'{')) {
             walk.at += 1;
             self.rest.extend([comma, key, ":{}"]);
             self.state = SplitterState {
-                expected: Expected::FirstEntry,
+                expected: ExpectedToken::FirstEntry,
                 section: Some(kind),
             };
         } else {
@@ -287,20 +287,20 @@ impl<'o> PieceSplitter<'o> {
 
     /// Ends an entry. Returns `None` at the end of the text, because a number that ends there may continue in the next
     /// block.
-    fn end_entry(&mut self, walk: &TextWalk<'_>) -> Option<()> {
+    fn end_entry(&mut self, walk: &JsonCursor<'_>) -> Option<()> {
         walk.next()?;
-        self.state.expected = Expected::Separator;
+        self.state.expected = ExpectedToken::Separator;
         Some(())
     }
 }
 
 /// Position in a JSON text.
-struct TextWalk<'t> {
+struct JsonCursor<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl<'t> TextWalk<'t> {
+impl<'t> JsonCursor<'t> {
     fn next(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -391,9 +391,9 @@ impl<'t> TextWalk<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ManifestOutline, ManifestPieces};
+    use super::{ManifestChunks, ManifestOutline};
 
-    fn show_pieces(pieces: &ManifestPieces<'_>) -> String {
+    fn show_pieces(pieces: &ManifestChunks<'_>) -> String {
         let nodes = pieces
             .nodes
             .iter()
@@ -435,9 +435,9 @@ mod tests {
             (r#"{"nodes": {"a" 1}}"#, None),
             (r#"{"nodes": {"a": }}}"#, None),
         ] {
-            let pieces = ManifestPieces::new(text, &ManifestOutline::default());
+            let pieces = ManifestChunks::new(text, &ManifestOutline::default());
             assert_eq!(pieces.map(|pieces| show_pieces(&pieces)).as_deref(), expected, "{text}");
-            let read = ManifestPieces::read(text.as_bytes(), &ManifestOutline::default());
+            let read = ManifestChunks::read(text.as_bytes(), &ManifestOutline::default());
             assert_eq!(
                 read.map(|pieces| show_pieces(&pieces)).as_deref(),
                 expected,

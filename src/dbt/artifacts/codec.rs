@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::chunks::{ManifestOutline, PieceFingerprint};
+use super::chunks::{ChunkFingerprint, ManifestOutline};
 use super::freshness::{AgeThreshold, FreshnessCriteria};
-use super::manifest::{KeptParts, Manifest};
+use super::manifest::{Manifest, ManifestReadOptions};
 use super::manifest_diff::NodeDifference;
 use super::metadata::Metadata;
 use super::node::{
@@ -28,9 +28,9 @@ impl Manifest {
     /// Deserializes a manifest. Returns `None` if the bytes are truncated, damaged or written by another build.
     ///
     /// ```
-    /// use formulac_dbt::artifacts::{KeptParts, Manifest};
+    /// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model"}}}"#;
-    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+    /// let manifest = Manifest::from_text(text, ManifestReadOptions::default()).unwrap();
     /// let stored = manifest.to_stored();
     /// assert_eq!(&*Manifest::from_stored(&stored).unwrap().node("model.shop.orders").unwrap().name, "orders");
     /// assert!(Manifest::from_stored(&stored[1..]).is_none());
@@ -61,7 +61,7 @@ impl ManifestOutline {
     /// Serializes the outline in the format that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
-        let mut lines: Vec<(Arc<str>, PieceFingerprint)> =
+        let mut lines: Vec<(Arc<str>, ChunkFingerprint)> =
             self.prints.iter().map(|(id, print)| (Arc::clone(id), *print)).collect();
         lines.sort_by(|(line, _), (other, _)| line.cmp(other));
         codec::to_bytes(&lines, SHAPE)
@@ -70,7 +70,7 @@ impl ManifestOutline {
     /// Deserializes an outline. Returns `None` if the bytes are truncated, damaged or written by another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
-        let lines: Vec<(Arc<str>, PieceFingerprint)> = codec::read(bytes, SHAPE)?;
+        let lines: Vec<(Arc<str>, ChunkFingerprint)> = codec::read(bytes, SHAPE)?;
         Some(Self {
             prints: lines.into_iter().collect(),
         })
@@ -79,8 +79,8 @@ impl ManifestOutline {
 
 structs! {
     NodeDifference { dropped_ids, manifest }
-    PieceFingerprint { hash, length }
-    KeptParts { raw_code, compiled_code, only_names }
+    ChunkFingerprint { hash, length }
+    ManifestReadOptions { raw_code, compiled_code, only_names }
     Metadata { version, dbt_version, generated_at, invocation_id, project_name, adapter_type, newer }
     ManifestNode {
         unique_id, name, resource_type, package, path, original_file_path, patch_path, patch_package, fqn, database,

@@ -22,8 +22,8 @@ pub enum ArtifactFault {
 /// writes a valid artifact.
 ///
 /// ```
-/// use formulac_dbt::artifacts::{KeptParts, Manifest};
-/// let error = Manifest::from_text("{\n  \"nodes\": {", KeptParts::default()).unwrap_err();
+/// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
+/// let error = Manifest::from_text("{\n  \"nodes\": {", ManifestReadOptions::default()).unwrap_err();
 /// assert_eq!((error.line(), error.column()), (2, 12));
 /// assert_eq!(error.to_string(), "dbt's manifest is invalid: EOF while parsing an object at line 2 column 12");
 /// assert_eq!(error.help(), "run `dbt parse` to write the file again");

@@ -20,11 +20,11 @@ pub struct GraphNode {
 /// Returns the nodes of a manifest, with disabled nodes last. `parents` contains indexes in this list.
 ///
 /// ```
-/// use formulac_dbt::artifacts::{KeptParts, Manifest};
+/// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
 /// use formulac_dbt::artifacts::graph_nodes;
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"},
 ///     "model.shop.revenue": {"name": "revenue", "depends_on": {"nodes": ["model.shop.orders"]}}}}"#;
-/// let nodes = graph_nodes(&Manifest::from_text(text, KeptParts::default()).unwrap());
+/// let nodes = graph_nodes(&Manifest::from_text(text, ManifestReadOptions::default()).unwrap());
 /// assert_eq!((nodes[1].node.name.as_str(), nodes[1].node.parents.as_slice()), ("revenue", &[0][..]));
 /// ```
 #[must_use]
@@ -68,7 +68,7 @@ fn selectable_node(manifest: &Manifest, node: &ManifestNode) -> selection::Selec
 
 #[cfg(test)]
 mod tests {
-    use super::super::KeptParts;
+    use super::super::ManifestReadOptions;
     use super::*;
 
     #[test]
@@ -80,7 +80,7 @@ mod tests {
                 "depends_on": {"nodes": ["source.shop.raw.a", "model.gone.x"]}}},
             "sources": {"source.shop.raw.a": {"name": "a", "fqn": ["shop", "raw", "a"]}},
             "disabled": {"model.shop.c": [{"name": "c"}]}}"#;
-        let nodes = graph_nodes(&Manifest::from_text(text, KeptParts::default()).unwrap());
+        let nodes = graph_nodes(&Manifest::from_text(text, ManifestReadOptions::default()).unwrap());
         let ids: Vec<_> = nodes
             .iter()
             .map(|n| (n.unique_id.as_str(), n.node.kind.as_str(), n.disabled))

@@ -33,7 +33,7 @@ pub(super) struct LenientFlag(pub Option<bool>);
 
 /// Mapping that is deserialized as `T`. A value with a different shape becomes the default of `T`.
 #[derive(Debug, Default)]
-pub(super) struct LenientPart<T>(pub T);
+pub(super) struct LenientMapping<T>(pub T);
 
 /// List. `null` is an empty list, and any other value is an error.
 #[derive(Debug)]
@@ -247,52 +247,52 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientTexts<'a> {
     }
 }
 
-struct LenientPartVisitor<T>(PhantomData<T>);
+struct LenientMappingVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for LenientPartVisitor<T> {
-    type Value = LenientPart<T>;
+impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for LenientMappingVisitor<T> {
+    type Value = LenientMapping<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LenientPart<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(LenientPart)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LenientMapping<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(LenientMapping)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientPart<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientMapping<T>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(LenientPart::default())
+        Ok(LenientMapping::default())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<LenientPart<T>, E> {
-        Ok(LenientPart::default())
+    fn visit_str<E>(self, _: &str) -> Result<LenientMapping<T>, E> {
+        Ok(LenientMapping::default())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<LenientPart<T>, E> {
-        Ok(LenientPart::default())
+    fn visit_bool<E>(self, _: bool) -> Result<LenientMapping<T>, E> {
+        Ok(LenientMapping::default())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<LenientPart<T>, E> {
-        Ok(LenientPart::default())
+    fn visit_i64<E>(self, _: i64) -> Result<LenientMapping<T>, E> {
+        Ok(LenientMapping::default())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<LenientPart<T>, E> {
-        Ok(LenientPart::default())
+    fn visit_u64<E>(self, _: u64) -> Result<LenientMapping<T>, E> {
+        Ok(LenientMapping::default())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<LenientPart<T>, E> {
-        Ok(LenientPart::default())
+    fn visit_f64<E>(self, _: f64) -> Result<LenientMapping<T>, E> {
+        Ok(LenientMapping::default())
     }
 
-    fn visit_unit<E>(self) -> Result<LenientPart<T>, E> {
-        Ok(LenientPart::default())
+    fn visit_unit<E>(self) -> Result<LenientMapping<T>, E> {
+        Ok(LenientMapping::default())
     }
 }
 
-impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for LenientPart<T> {
+impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for LenientMapping<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(LenientPartVisitor(PhantomData))
+        from.deserialize_any(LenientMappingVisitor(PhantomData))
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::run_results::{RunResult, RunResults, Status};
 
 /// Words for results in the log, such as `PASS` in `3 of 7 PASS not_null_a_id`, each with its status.
-const WORDS: [(&str, Status); 9] = [
+const LOG_STATUS_WORDS: [(&str, Status); 9] = [
     ("OK", Status::Success),
     ("PARTIAL", Status::PartialSuccess),
     ("PASS", Status::Pass),
@@ -92,7 +92,7 @@ fn status_from_log_message(message: &str) -> Option<Status> {
     words.next().filter(|word| *word == "of")?;
     words.next()?.parse::<u32>().ok()?;
     let word = words.next()?;
-    WORDS
+    LOG_STATUS_WORDS
         .iter()
         .find(|(status_word, _)| *status_word == word)
         .map(|(_, status)| status.clone())

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::chunks::{ManifestChunk, ManifestOutline, ManifestPieces};
+use super::chunks::{ManifestChunk, ManifestChunks, ManifestOutline};
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::lenient::{LenientEntries, LenientPart, LenientText};
+use super::lenient::{LenientEntries, LenientMapping, LenientText};
 use super::manifest_diff::ManifestChanges;
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
@@ -25,13 +25,13 @@ const NODES_PER_TASK: usize = 1_000;
 
 /// Optional parts of a manifest to keep in memory. Code is optional because it makes up most of a manifest's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeptParts {
+pub struct ManifestReadOptions {
     pub(super) raw_code: bool,
     pub(super) compiled_code: bool,
     pub(super) only_names: bool,
 }
 
-impl KeptParts {
+impl ManifestReadOptions {
     /// Keeps the raw code of models.
     #[must_use]
     pub fn with_raw_code(mut self) -> Self {
@@ -90,7 +90,7 @@ pub struct Manifest {
     pub macros: Vec<Arc<str>>,
     /// Ids of the macros that each macro calls directly, in the order of `macros`.
     pub macro_uses: Vec<Vec<Arc<str>>>,
-    pub(super) keep: KeptParts,
+    pub(super) keep: ManifestReadOptions,
     pub(super) places: FxHashMap<Arc<str>, usize>,
 }
 
@@ -102,11 +102,11 @@ impl Manifest {
     ///
     /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
     /// section does not match the schema of any version.
-    pub fn from_text(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
+    pub fn from_text(text: &str, keep: ManifestReadOptions) -> Result<Self, ArtifactError> {
         if text.len() < MIN_PARALLEL_BYTES {
             Self::parse_sequentially(text, keep)
         } else {
-            Self::from_text_and_earlier(text, keep, &ManifestOutline::default(), || None).map(|parsed| parsed.0)
+            Self::from_text_incremental(text, keep, &ManifestOutline::default(), || None).map(|parsed| parsed.0)
         }
     }
 
@@ -120,19 +120,19 @@ impl Manifest {
     /// Returns the same errors as [`from_text`](Self::from_text).
     ///
     /// ```
-    /// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};
+    /// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest, ManifestOutline};
     /// let text = |name: &str| {
     ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
     /// };
-    /// let (before, read) = Manifest::from_text_and_earlier(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+    /// let (before, read) = Manifest::from_text_incremental(&text("b"), ManifestReadOptions::default(), &ManifestOutline::default(), || None).unwrap();
     /// assert_eq!(read.parsed_count(), 2);
     /// let outline = before.outline();
-    /// let (after, read) = Manifest::from_text_and_earlier(&text("new name"), KeptParts::default(), &outline, || Some(before)).unwrap();
+    /// let (after, read) = Manifest::from_text_incremental(&text("new name"), ManifestReadOptions::default(), &outline, || Some(before)).unwrap();
     /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read.parsed_count()), ("new name", 1));
     /// ```
-    pub fn from_text_and_earlier(
+    pub fn from_text_incremental(
         text: &str,
-        keep: KeptParts,
+        keep: ManifestReadOptions,
         outline: &ManifestOutline,
         before: impl FnOnce() -> Option<Self>,
     ) -> Result<(Self, ManifestChanges), ArtifactError> {
@@ -140,9 +140,9 @@ impl Manifest {
             keep,
             ..Self::default()
         };
-        let pieces = ManifestPieces::new(text, outline);
+        let pieces = ManifestChunks::new(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
-        if let Some(updated) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
+        if let Some(updated) = pieces.and_then(|pieces| before.read_chunks(&pieces)) {
             return Ok(updated);
         }
         // Parse the whole text again, so that errors have positions in the whole text.
@@ -157,21 +157,21 @@ impl Manifest {
         ))
     }
 
-    /// Like [`from_text_and_earlier`](Self::from_text_and_earlier), but reads the text in blocks, so that the text of
+    /// Like [`from_text_incremental`](Self::from_text_incremental), but reads the text in blocks, so that the text of
     /// unchanged nodes is never in memory as a whole. Returns `None` if there is no earlier manifest, or if the text
-    /// cannot be read or is invalid. `from_text_and_earlier` then returns the manifest or the error.
-    pub fn from_reader_and_earlier_manifest(
+    /// cannot be read or is invalid. `from_text_incremental` then returns the manifest or the error.
+    pub fn from_reader_incremental(
         reader: impl Read,
-        keep: KeptParts,
+        keep: ManifestReadOptions,
         outline: &ManifestOutline,
         before: impl FnOnce() -> Option<Self>,
     ) -> Option<(Self, ManifestChanges)> {
-        let pieces = ManifestPieces::read(reader, outline)?;
+        let pieces = ManifestChunks::read(reader, outline)?;
         let before = before().filter(|before| before.keep == keep)?;
-        before.read_pieces(&pieces)
+        before.read_chunks(&pieces)
     }
 
-    fn parse_sequentially(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
+    fn parse_sequentially(text: &str, keep: ManifestReadOptions) -> Result<Self, ArtifactError> {
         let mut reader = ManifestReader {
             keep,
             manifest: Self {
@@ -196,10 +196,10 @@ impl Manifest {
     }
 
     /// Builds a manifest from its chunks and lists the parsed nodes. Returns `None` if a chunk is invalid.
-    fn read_pieces(mut self, pieces: &ManifestPieces<'_>) -> Option<(Self, ManifestChanges)> {
+    fn read_chunks(mut self, pieces: &ManifestChunks<'_>) -> Option<(Self, ManifestChanges)> {
         enum ManifestPart {
             Rest(Option<Box<Manifest>>),
-            Nodes(Option<Vec<PieceContent>>),
+            Nodes(Option<Vec<ParsedChunk>>),
         }
         let (keep, node_pieces) = (self.keep, &pieces.nodes);
         let part = |number: usize| {
@@ -208,7 +208,7 @@ impl Manifest {
             };
             let mut interner = Interner::default();
             let some = node_pieces.iter().skip(number * NODES_PER_TASK).take(NODES_PER_TASK);
-            ManifestPart::Nodes(some.map(|piece| self.read_piece(piece, &mut interner)).collect())
+            ManifestPart::Nodes(some.map(|piece| self.read_chunk(piece, &mut interner)).collect())
         };
         let parts = parallel::map_range(1 + node_pieces.len().div_ceil(NODES_PER_TASK), part);
         let (mut rest, mut new) = (None, Vec::new());
@@ -219,8 +219,8 @@ impl Manifest {
                 ManifestPart::Nodes(node_part) => {
                     for of_piece in node_part? {
                         match of_piece {
-                            PieceContent::Known(index) => *is_kept.get_mut(index)? = true,
-                            PieceContent::Read(nodes) => new.extend(nodes),
+                            ParsedChunk::Known(index) => *is_kept.get_mut(index)? = true,
+                            ParsedChunk::Read(nodes) => new.extend(nodes),
                         }
                     }
                 }
@@ -258,19 +258,19 @@ impl Manifest {
 
     /// Returns the node of the earlier manifest if the text of the chunk is unchanged. Otherwise parses the nodes in
     /// the chunk.
-    fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<PieceContent> {
+    fn read_chunk(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<ParsedChunk> {
         if let Some(index) = self.index_of(&piece.id)
             && self
                 .nodes
                 .get(index)
                 .is_some_and(|node| node.fingerprint.is_equal(piece.print))
         {
-            return Some(PieceContent::Known(index));
+            return Some(ParsedChunk::Known(index));
         }
         let mut nodes = Vec::new();
         let mut json = serde_json::Deserializer::from_str(&piece.text);
         let take = |id: &str, raw: RawNode<'_>| nodes.push(raw.node(id, piece.kind, self.keep, interner));
-        OneOrMore {
+        OneOrMoreNodes {
             id: Cow::Borrowed(&piece.id),
             take: &mut { take },
         }
@@ -280,7 +280,7 @@ impl Manifest {
         if let [node] = nodes.as_mut_slice() {
             node.fingerprint = piece.print;
         }
-        Some(PieceContent::Read(nodes))
+        Some(ParsedChunk::Read(nodes))
     }
 
     pub(super) fn index_nodes(&mut self) {
@@ -383,7 +383,7 @@ impl Manifest {
 
 /// State of the manifest parser.
 struct ManifestReader {
-    keep: KeptParts,
+    keep: ManifestReadOptions,
     manifest: Manifest,
 }
 
@@ -413,15 +413,15 @@ impl<'de> Sections<'de> for ManifestReader {
                 }))?;
             }
             "groups" => {
-                let raw: LenientEntries<'de, LenientPart<RawGroup<'de>>> = map.next_value()?;
+                let raw: LenientEntries<'de, LenientMapping<RawGroup<'de>>> = map.next_value()?;
                 manifest.groups = raw.0.into_iter().map(|(id, raw)| raw.0.group(&id, interner)).collect();
             }
             "docs" => {
-                let raw: LenientEntries<'de, LenientPart<RawDoc<'de>>> = map.next_value()?;
+                let raw: LenientEntries<'de, LenientMapping<RawDoc<'de>>> = map.next_value()?;
                 manifest.docs = raw.0.into_iter().map(|(id, raw)| raw.0.block(&id, interner)).collect();
             }
             "macros" => {
-                let raw: LenientEntries<'de, LenientPart<RawMacro<'de>>> = map.next_value()?;
+                let raw: LenientEntries<'de, LenientMapping<RawMacro<'de>>> = map.next_value()?;
                 let mut macros: Vec<_> = raw
                     .0
                     .into_iter()
@@ -454,7 +454,7 @@ pub(super) fn section_resource_type(name: &str) -> Option<ResourceType> {
 }
 
 /// Result of parsing a chunk of a manifest.
-enum PieceContent {
+enum ParsedChunk {
     /// Unchanged node at this index of the earlier manifest.
     Known(usize),
     /// Parsed nodes, usually one.
@@ -486,7 +486,7 @@ impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for NodeVisitor<F> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<LenientText<'de>>()? {
-            map.next_value_seed(OneOrMore {
+            map.next_value_seed(OneOrMoreNodes {
                 id: key.0.unwrap_or_default(),
                 take: &mut self.0,
             })?;
@@ -495,12 +495,12 @@ impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for NodeVisitor<F> {
     }
 }
 
-struct OneOrMore<'f, 'de, F> {
+struct OneOrMoreNodes<'f, 'de, F> {
     id: Cow<'de, str>,
     take: &'f mut F,
 }
 
-impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for OneOrMore<'_, 'de, F> {
+impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for OneOrMoreNodes<'_, 'de, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -508,7 +508,7 @@ impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for OneOrMore<'_, '
     }
 }
 
-impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for OneOrMore<'_, 'de, F> {
+impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for OneOrMoreNodes<'_, 'de, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -19,13 +19,13 @@ pub struct ManifestChanges {
 /// Difference between a manifest and an earlier manifest.
 ///
 /// ```
-/// use formulac_dbt::artifacts::{NodeDifference, KeptParts, Manifest, ManifestOutline};
+/// use formulac_dbt::artifacts::{NodeDifference, ManifestReadOptions, Manifest, ManifestOutline};
 /// let text = |name: &str| {
 ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
 /// };
-/// let (before, _) = Manifest::from_text_and_earlier(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+/// let (before, _) = Manifest::from_text_incremental(&text("b"), ManifestReadOptions::default(), &ManifestOutline::default(), || None).unwrap();
 /// let earlier = before.clone();
-/// let (after, changes) = Manifest::from_text_and_earlier(&text("c"), KeptParts::default(), &before.outline(), || Some(before)).unwrap();
+/// let (after, changes) = Manifest::from_text_incremental(&text("c"), ManifestReadOptions::default(), &before.outline(), || Some(before)).unwrap();
 /// let difference = NodeDifference::from_stored(&after.difference(&changes).to_stored()).unwrap();
 /// assert_eq!(&*earlier.with_difference(difference).node("model.shop.b").unwrap().name, "c");
 /// ```
@@ -101,8 +101,8 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::super::chunks::{ManifestOutline, PieceFingerprint};
-    use super::super::manifest::KeptParts;
+    use super::super::chunks::{ChunkFingerprint, ManifestOutline};
+    use super::super::manifest::ManifestReadOptions;
     use super::Manifest;
 
     const SECTIONS: [&str; 6] = [
@@ -119,7 +119,7 @@ mod tests {
         manifest
             .nodes
             .iter_mut()
-            .for_each(|node| node.fingerprint = PieceFingerprint::default());
+            .for_each(|node| node.fingerprint = ChunkFingerprint::default());
         manifest.to_stored()
     }
 
@@ -179,11 +179,11 @@ mod tests {
     /// reuses and whether only the difference was stored.
     #[test]
     fn updated_manifest_equals_full_parse() {
-        let keep = KeptParts::default().with_compiled_code();
+        let keep = ManifestReadOptions::default().with_compiled_code();
         let (mut dice, mut reused_count, mut in_blocks) = (TestRandom(7), 0, 0);
         for text in manifest_fixtures() {
             let nothing = ManifestOutline::default();
-            let (mut before, _) = Manifest::from_text_and_earlier(&text, keep, &nothing, || None).unwrap();
+            let (mut before, _) = Manifest::from_text_incremental(&text, keep, &nothing, || None).unwrap();
             assert!(
                 serialize_manifest(before.clone()) == serialize_manifest(Manifest::from_text(&text, keep).unwrap())
             );
@@ -206,12 +206,10 @@ mod tests {
                 };
                 let outline = [before.outline(), ManifestOutline::default()][dice.random_below(2)].clone();
                 let (after, changes) =
-                    Manifest::from_text_and_earlier(&text, keep, &outline, || Some(earlier.clone())).unwrap();
+                    Manifest::from_text_incremental(&text, keep, &outline, || Some(earlier.clone())).unwrap();
                 let expected = serialize_manifest(Manifest::from_text(&text, keep).unwrap());
                 assert!(serialize_manifest(after.clone()) == expected, "{round}");
-                let read = Manifest::from_reader_and_earlier_manifest(text.as_bytes(), keep, &outline, || {
-                    Some(earlier.clone())
-                });
+                let read = Manifest::from_reader_incremental(text.as_bytes(), keep, &outline, || Some(earlier.clone()));
                 if let Some((read, read_changes)) = read {
                     assert!(serialize_manifest(read) == expected, "{round}, read in blocks");
                     assert_eq!(
@@ -237,10 +235,10 @@ mod tests {
     /// Checks that a truncated or damaged text causes the same error with and without an earlier manifest.
     #[test]
     fn errors_equal_those_of_full_parse() {
-        let keep = KeptParts::default();
+        let keep = ManifestReadOptions::default();
         for text in manifest_fixtures() {
             let (before, _) =
-                Manifest::from_text_and_earlier(&text, keep, &ManifestOutline::default(), || None).unwrap();
+                Manifest::from_text_incremental(&text, keep, &ManifestOutline::default(), || None).unwrap();
             let ends = (0..text.len())
                 .step_by(text.len() / 40)
                 .filter(|offset| text.is_char_boundary(*offset));
@@ -253,9 +251,9 @@ mod tests {
                         .map(serialize_manifest)
                         .map_err(|error| error.to_string());
                     let after =
-                        Manifest::from_text_and_earlier(&text, keep, &before.outline(), || Some(before.clone()));
+                        Manifest::from_text_incremental(&text, keep, &before.outline(), || Some(before.clone()));
                     let read_in_blocks =
-                        Manifest::from_reader_and_earlier_manifest(text.as_bytes(), keep, &before.outline(), || {
+                        Manifest::from_reader_incremental(text.as_bytes(), keep, &before.outline(), || {
                             Some(before.clone())
                         });
                     let read_in_blocks = read_in_blocks.map(|(manifest, _)| serialize_manifest(manifest));

@@ -6,10 +6,10 @@
 //! text is not JSON, is another artifact, or has an unsupported old version.
 //!
 //! ```
-//! use formulac_dbt::artifacts::{KeptParts, Manifest};
+//! use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
 //! let text = r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
 //!     "nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "columns": {"id": {"name": "id"}}}}}"#;
-//! let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+//! let manifest = Manifest::from_text(text, ManifestReadOptions::default()).unwrap();
 //! assert_eq!(&*manifest.node("model.shop.orders").unwrap().columns[0].name, "id");
 //! ```
 
@@ -41,7 +41,7 @@ pub use data_tests::{DataTest, TestCheck};
 pub use error::{ArtifactError, ArtifactFault};
 pub use freshness::{AgeThreshold, FreshnessCriteria};
 pub use graph::{GraphNode, graph_nodes};
-pub use manifest::{KeptParts, Manifest};
+pub use manifest::{Manifest, ManifestReadOptions};
 pub use manifest_diff::{ManifestChanges, NodeDifference};
 pub use metadata::{ArtifactKind, Metadata};
 pub use node::{

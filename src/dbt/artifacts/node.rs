@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::chunks::PieceFingerprint;
+use super::chunks::ChunkFingerprint;
 use super::freshness::FreshnessCriteria;
 use super::references::Ref;
 use super::semantic::{DbtSemanticModel, Metric};
@@ -160,9 +160,9 @@ pub struct ManifestNode {
     pub contract_enforced: bool,
     /// Checksum of the node's file. For a unit test, the checksum of the test's definition.
     pub checksum: Option<Arc<str>>,
-    /// Code of the node, if [`KeptParts`](super::KeptParts) includes it.
+    /// Code of the node, if [`ManifestReadOptions`](super::ManifestReadOptions) includes it.
     pub raw_code: Option<Arc<str>>,
-    /// Compiled SQL of the node, if [`KeptParts`](super::KeptParts) includes it and dbt has compiled the node.
+    /// Compiled SQL of the node, if [`ManifestReadOptions`](super::ManifestReadOptions) includes it and dbt has compiled the node.
     pub compiled_code: Option<Arc<str>>,
     /// Ids of the nodes that the node reads. Some nodes may be missing from the manifest.
     pub depends_on: Vec<Arc<str>>,
@@ -173,7 +173,7 @@ pub struct ManifestNode {
     /// Properties specific to this resource type.
     pub detail: NodeDetail,
     /// Fingerprint of the node's JSON text.
-    pub(super) fingerprint: PieceFingerprint,
+    pub(super) fingerprint: ChunkFingerprint,
 }
 
 impl ManifestNode {

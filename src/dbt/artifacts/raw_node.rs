@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::chunks::PieceFingerprint;
+use super::chunks::ChunkFingerprint;
 use super::freshness::FreshnessCriteria;
 use super::intern::Interner;
-use super::lenient::{Json, LenientEntries, LenientFlag, LenientList, LenientPart, LenientText, LenientTexts};
-use super::manifest::KeptParts;
+use super::lenient::{Json, LenientEntries, LenientFlag, LenientList, LenientMapping, LenientText, LenientTexts};
+use super::manifest::ManifestReadOptions;
 use super::node::{
     Constraint, ConstraintKind, DbtGroup, DocBlock, Exposure, FunctionNode, ManifestNode, NodeColumn, NodeDetail,
     Owner, ResourceType, SavedQuery, SourceNode, TestNode, UnitTest,
@@ -36,7 +36,7 @@ pub(super) struct RawNode<'a> {
     relation_name: LenientText<'a>,
     description: LenientText<'a>,
     doc_blocks: LenientTexts<'a>,
-    columns: LenientEntries<'a, LenientPart<RawColumn<'a>>>,
+    columns: LenientEntries<'a, LenientMapping<RawColumn<'a>>>,
     tags: LenientTexts<'a>,
     meta: Json<'a>,
     config: Json<'a>,
@@ -46,18 +46,18 @@ pub(super) struct RawNode<'a> {
     latest_version: LenientText<'a>,
     deprecation_date: LenientText<'a>,
     time_spine: Option<IgnoredAny>,
-    constraints: LenientList<LenientPart<RawConstraint<'a>>>,
+    constraints: LenientList<LenientMapping<RawConstraint<'a>>>,
     primary_key: LenientTexts<'a>,
-    contract: LenientPart<RawContract>,
+    contract: LenientMapping<RawContract>,
     checksum: Json<'a>,
     // Code is decoded only if it is kept, because it makes up most of a manifest's text.
     raw_code: Option<&'a RawValue>,
     compiled_code: Option<&'a RawValue>,
-    depends_on: LenientPart<RawDependsOn<'a>>,
-    refs: LenientList<LenientPart<RawRef<'a>>>,
+    depends_on: LenientMapping<RawDependsOn<'a>>,
+    refs: LenientList<LenientMapping<RawRef<'a>>>,
     sources: LenientList<LenientTexts<'a>>,
     // Fields of tests:
-    test_metadata: LenientPart<RawTestMetadata<'a>>,
+    test_metadata: LenientMapping<RawTestMetadata<'a>>,
     attached_node: LenientText<'a>,
     column_name: LenientText<'a>,
     // Fields of sources:
@@ -72,17 +72,17 @@ pub(super) struct RawNode<'a> {
     r#type: LenientText<'a>,
     maturity: LenientText<'a>,
     url: LenientText<'a>,
-    owner: LenientPart<RawOwner<'a>>,
+    owner: LenientMapping<RawOwner<'a>>,
     type_params: Json<'a>,
     filter: Json<'a>,
     time_granularity: LenientText<'a>,
     model: LenientText<'a>,
-    node_relation: LenientPart<RawRelation<'a>>,
-    defaults: LenientPart<RawDefaults<'a>>,
+    node_relation: LenientMapping<RawRelation<'a>>,
+    defaults: LenientMapping<RawDefaults<'a>>,
     primary_entity: LenientText<'a>,
-    entities: LenientList<LenientPart<RawElement<'a>>>,
-    dimensions: LenientList<LenientPart<RawElement<'a>>>,
-    measures: LenientList<LenientPart<RawElement<'a>>>,
+    entities: LenientList<LenientMapping<RawElement<'a>>>,
+    dimensions: LenientList<LenientMapping<RawElement<'a>>>,
+    measures: LenientList<LenientMapping<RawElement<'a>>>,
     query_params: Json<'a>,
     // Fields of functions:
     arguments: Json<'a>,
@@ -101,7 +101,7 @@ struct RawColumn<'a> {
     meta: Json<'a>,
     config: Json<'a>,
     doc_blocks: LenientTexts<'a>,
-    constraints: LenientList<LenientPart<RawConstraint<'a>>>,
+    constraints: LenientList<LenientMapping<RawConstraint<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -186,7 +186,7 @@ pub(super) struct RawGroup<'a> {
     name: LenientText<'a>,
     package_name: LenientText<'a>,
     description: LenientText<'a>,
-    owner: LenientPart<RawOwner<'a>>,
+    owner: LenientMapping<RawOwner<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -201,7 +201,7 @@ pub(super) struct RawDoc<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct RawMacro<'a> {
-    depends_on: LenientPart<RawDependsOn<'a>>,
+    depends_on: LenientMapping<RawDependsOn<'a>>,
 }
 
 impl RawMacro<'_> {
@@ -231,7 +231,13 @@ fn normalize_path(text: &LenientText<'_>, interner: &mut Interner) -> Arc<str> {
 
 impl<'a> RawNode<'a> {
     /// Converts a raw node. `section` is the resource type to use if the node does not specify one.
-    pub fn node(mut self, id: &str, section: ResourceType, keep: KeptParts, interner: &mut Interner) -> ManifestNode {
+    pub fn node(
+        mut self,
+        id: &str,
+        section: ResourceType,
+        keep: ManifestReadOptions,
+        interner: &mut Interner,
+    ) -> ManifestNode {
         let resource_type = match self
             .resource_type
             .as_str()
@@ -321,7 +327,7 @@ impl<'a> RawNode<'a> {
             macros: interner.intern_texts(&self.depends_on.0.macros),
             refs: refs(&self.refs, &self.sources, interner),
             detail,
-            fingerprint: PieceFingerprint::default(),
+            fingerprint: ChunkFingerprint::default(),
         }
     }
 
@@ -370,7 +376,7 @@ impl<'a> RawNode<'a> {
     }
 
     fn semantic_model(&mut self, interner: &mut Interner) -> DbtSemanticModel {
-        let take = |list: &mut LenientList<LenientPart<RawElement<'a>>>| {
+        let take = |list: &mut LenientList<LenientMapping<RawElement<'a>>>| {
             std::mem::take(&mut list.0).into_iter().map(|part| part.0)
         };
         let entity = |raw_element: RawElement<'_>, interner: &mut Interner| Entity {
@@ -502,8 +508,8 @@ fn test_arguments(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     interner.intern_fields(json)
 }
 
-fn constraints(raw: &LenientList<LenientPart<RawConstraint<'_>>>, interner: &mut Interner) -> Vec<Constraint> {
-    let constraint = |LenientPart(raw): &LenientPart<RawConstraint<'_>>| Constraint {
+fn constraints(raw: &LenientList<LenientMapping<RawConstraint<'_>>>, interner: &mut Interner) -> Vec<Constraint> {
+    let constraint = |LenientMapping(raw): &LenientMapping<RawConstraint<'_>>| Constraint {
         kind: ConstraintKind::from_name(raw.r#type.as_str().unwrap_or_default()),
         name: interner.intern_text(&raw.name),
         expression: interner.intern_text(&raw.expression),
@@ -515,12 +521,12 @@ fn constraints(raw: &LenientList<LenientPart<RawConstraint<'_>>>, interner: &mut
 }
 
 fn refs(
-    models: &LenientList<LenientPart<RawRef<'_>>>,
+    models: &LenientList<LenientMapping<RawRef<'_>>>,
     sources: &LenientList<LenientTexts<'_>>,
     interner: &mut Interner,
 ) -> Vec<Ref> {
     let mut refs = Vec::with_capacity(models.0.len() + sources.0.len());
-    for LenientPart(raw) in &models.0 {
+    for LenientMapping(raw) in &models.0 {
         refs.push(Ref::Model {
             name: interner.intern_or_empty(&raw.name),
             package: interner.intern_text(&raw.package),

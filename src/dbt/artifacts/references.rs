@@ -38,10 +38,10 @@ impl Manifest {
     /// searches only the inputs of `node`, because several packages may have nodes with the same name.
     ///
     /// ```
-    /// use formulac_dbt::artifacts::{KeptParts, Manifest};
+    /// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model"},
     ///     "model.shop.revenue": {"name": "revenue", "depends_on": {"nodes": ["model.shop.orders"]}}}}"#;
-    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+    /// let manifest = Manifest::from_text(text, ManifestReadOptions::default()).unwrap();
     /// let revenue = manifest.node("model.shop.revenue").unwrap();
     /// let read = manifest.resolve_reference(revenue, "{{ get_where_subquery(ref('orders')) }}").unwrap();
     /// assert_eq!(&*read.unique_id, "model.shop.orders");
@@ -75,10 +75,10 @@ impl Manifest {
     /// call.
     ///
     /// ```
-    /// use formulac_dbt::artifacts::{KeptParts, Manifest};
+    /// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model"}},
     ///     "sources": {"source.shop.raw.orders": {"name": "orders", "source_name": "raw", "resource_type": "source"}}}"#;
-    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+    /// let manifest = Manifest::from_text(text, ManifestReadOptions::default()).unwrap();
     /// let reference = |id| manifest.reference(manifest.node(id).unwrap()).to_string();
     /// assert_eq!(reference("model.shop.orders"), "orders");
     /// assert_eq!(reference("source.shop.raw.orders"), "source('raw', 'orders')");

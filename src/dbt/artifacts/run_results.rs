@@ -9,7 +9,7 @@ use serde::de::MapAccess;
 
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::lenient::{Json, LenientList, LenientPart, LenientText};
+use super::lenient::{Json, LenientList, LenientMapping, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::time;
 
@@ -111,7 +111,7 @@ pub enum Status {
 }
 
 impl Status {
-    const KNOWN: [(&'static str, Self); 9] = [
+    const KNOWN_STATUSES: [(&'static str, Self); 9] = [
         ("success", Self::Success),
         ("partial success", Self::PartialSuccess),
         ("pass", Self::Pass),
@@ -125,7 +125,7 @@ impl Status {
 
     /// Parses the status of a node. Unknown words become [`Status::Other`].
     pub fn from_name(name: &str) -> Self {
-        let status_pair = Self::KNOWN
+        let status_pair = Self::KNOWN_STATUSES
             .iter()
             .find(|(status_name, _)| status_name.eq_ignore_ascii_case(name));
         match status_pair {
@@ -141,7 +141,7 @@ impl Status {
         if let Self::Other(name) = self {
             return name;
         }
-        Self::KNOWN
+        Self::KNOWN_STATUSES
             .iter()
             .find(|(_, status)| status == self)
             .map_or("", |(name, _)| name)
@@ -235,7 +235,7 @@ struct RawResult<'a> {
     failures: LenientText<'a>,
     message: LenientText<'a>,
     execution_time: LenientText<'a>,
-    timing: LenientList<LenientPart<RawTiming<'a>>>,
+    timing: LenientList<LenientMapping<RawTiming<'a>>>,
     adapter_response: Json<'a>,
 }
 
@@ -258,7 +258,7 @@ impl<'de> Sections<'de> for RunResults {
     ) -> Result<bool, A::Error> {
         match name {
             "args" => {
-                self.which = map.next_value::<LenientPart<RawArgs<'de>>>()?.0.which.into_string();
+                self.which = map.next_value::<LenientMapping<RawArgs<'de>>>()?.0.which.into_string();
                 return Ok(true);
             }
             "elapsed_time" => {
@@ -268,7 +268,7 @@ impl<'de> Sections<'de> for RunResults {
             "results" => {}
             _ => return Ok(false),
         }
-        let raw: LenientList<LenientPart<RawResult<'de>>> = map.next_value()?;
+        let raw: LenientList<LenientMapping<RawResult<'de>>> = map.next_value()?;
         self.results = raw.0.into_iter().map(|raw| raw.0.result(interner)).collect();
         Ok(true)
     }

@@ -113,7 +113,7 @@ impl Metric {
     ///
     /// In dbt's newer format, metrics are nested under models, and semantic models have no measures.
     #[must_use]
-    pub fn own_measure(&self, name: &str) -> Option<(&str, Measure)> {
+    pub fn inline_measure(&self, name: &str) -> Option<(&str, Measure)> {
         let aggregation_params = self.type_params.get("metric_aggregation_params")?.as_map()?;
         let text = |key: &str| aggregation_params.get(key).and_then(MetaValue::as_str);
         let fields = |key: &str| {

@@ -10,7 +10,7 @@ use serde::de::MapAccess;
 use super::error::ArtifactError;
 use super::freshness::FreshnessCriteria;
 use super::intern::Interner;
-use super::lenient::{Json, LenientList, LenientPart, LenientText};
+use super::lenient::{Json, LenientList, LenientMapping, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::run_results::Status;
 use super::time;
@@ -110,8 +110,8 @@ impl<'de> Sections<'de> for SourceResults {
         if name != "results" {
             return Ok(false);
         }
-        let raw: LenientList<LenientPart<RawFreshness<'de>>> = map.next_value()?;
-        let result = |LenientPart(raw): LenientPart<RawFreshness<'_>>| SourceResult {
+        let raw: LenientList<LenientMapping<RawFreshness<'de>>> = map.next_value()?;
+        let result = |LenientMapping(raw): LenientMapping<RawFreshness<'_>>| SourceResult {
             unique_id: interner.intern_or_empty(&raw.unique_id),
             status: Status::from_name(raw.status.as_str().unwrap_or_default()),
             max_loaded_at: raw.max_loaded_at.as_str().and_then(time::parse_instant),

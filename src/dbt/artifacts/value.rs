@@ -129,9 +129,9 @@ impl Serialize for MetaValue {
 /// Fields of a mapping, in file order.
 ///
 /// ```
-/// use formulac_dbt::artifacts::{KeptParts, Manifest};
+/// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
 /// let text = r#"{"nodes": {"model.shop.orders": {"config": {"meta": {"omni": {"label": "Orders"}}}}}}"#;
-/// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+/// let manifest = Manifest::from_text(text, ManifestReadOptions::default()).unwrap();
 /// let label = manifest.nodes[0].meta.get_path(&["omni", "label"]).and_then(|label| label.as_str());
 /// assert_eq!(label, Some("Orders"));
 /// ```

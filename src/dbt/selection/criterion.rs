@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::methods::{METHODS, STATES, is_matched};
+use super::methods::{METHODS, STATES, matches_method};
 use super::{SelectableNode, SelectionError};
 
 /// One criterion of a selection: a method, a value and graph operators.
@@ -83,7 +83,7 @@ impl SelectionCriterion<'_> {
         }
         let matched: Vec<bool> = nodes
             .iter()
-            .map(|node| is_matched(node, method, key, self.value))
+            .map(|node| matches_method(node, method, key, self.value))
             .collect();
         let mut chosen = matched.clone();
         let mut add = |more: Vec<bool>| chosen.iter_mut().zip(more).for_each(|(chosen, more)| *chosen |= more);

@@ -37,7 +37,7 @@ pub const STATES: &[&str] = &[
 
 /// Values of the method `state` that dbt supports but this module does not. Each value is paired with the property that
 /// it compares.
-pub const STATES_OF_DBT: &[(&str, &str)] = &[
+pub const UNSUPPORTED_STATES: &[(&str, &str)] = &[
     ("modified.contract", "the columns and constraints of contracts"),
     ("modified.macros", "the code of macros"),
     (
@@ -46,14 +46,14 @@ pub const STATES_OF_DBT: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bool {
+pub(super) fn matches_method(node: &SelectableNode, method: &str, key: &str, value: &str) -> bool {
     let has_config = |key: &str| {
         node.config
             .iter()
             .any(|(name, configured)| name == key && matches_pattern(configured, value))
     };
     match method {
-        "fqn" => is_named(node, value),
+        "fqn" => matches_node_name(node, value),
         "tag" => node.tags.iter().any(|tag| matches_pattern(tag, value)),
         "path" => node.paths.iter().any(|path| is_below(path, value)),
         "file" => node.paths.iter().any(|path| {
@@ -77,7 +77,7 @@ pub(super) fn is_matched(node: &SelectableNode, method: &str, key: &str, value: 
                 .split_once('.')
                 .is_some_and(|(set, _)| matches_pattern(set, value))
         }),
-        kind => node.kind == kind && (matches_pattern(&node.name, value) || is_named(node, value)),
+        kind => node.kind == kind && (matches_pattern(&node.name, value) || matches_node_name(node, value)),
     }
 }
 
@@ -111,7 +111,7 @@ fn is_source(fqn: &[String], package: &str, value: &str) -> bool {
 
 /// Returns whether a value matches the last part or a prefix of the node's fully qualified name. A prefix may omit the
 /// package.
-fn is_named(node: &SelectableNode, value: &str) -> bool {
+fn matches_node_name(node: &SelectableNode, value: &str) -> bool {
     let is_leaf = |fqn: &[String]| fqn.last().is_some_and(|leaf| matches_pattern(leaf, value));
     let parts: Vec<&str> = value.split('.').collect();
     let rest = |parts: &[&str], from: usize| parts.get(from..).unwrap_or_default().join(".");

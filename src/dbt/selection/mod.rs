@@ -13,7 +13,7 @@ use std::fmt;
 
 use criterion::parse_criterion;
 
-pub use methods::{METHODS, STATES, STATES_OF_DBT};
+pub use methods::{METHODS, STATES, UNSUPPORTED_STATES};
 
 /// Properties of a node that node selection uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

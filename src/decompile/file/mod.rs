@@ -6,7 +6,7 @@ mod splitter;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::dbt::tokens::{SqlToken, SqlTokenKind, token_value, tokens};
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens, unquote_token};
 use crate::dialect::Dialect;
 
 use splitter::Splitter;
@@ -230,7 +230,7 @@ pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> 
     match token.kind {
         SqlTokenKind::Word => Some(token.comparison_key(file.source).into_owned()),
         SqlTokenKind::Quoted => {
-            let name = token_value(token.text(file.source), file.dialect)?;
+            let name = unquote_token(token.text(file.source), file.dialect)?;
             let bare = name.to_ascii_lowercase();
             let is_bare =
                 file.dialect.is_written_in_quotes(&bare, true) && file.dialect.escape_quoted_name(&bare, true) == name;

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::comments::restore_lost_comments;
 use super::file::{FilePartKind, SqlFile};
 use super::separated_list::{ListItem, SeparatedList};
-use crate::dbt::with_header_of;
+use crate::dbt::copy_header;
 use crate::dialect::Dialect;
 
 use items::{MergedItem, merge_items};
@@ -47,7 +47,7 @@ fn merge_texts(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option
         merge_query(&b, &o, &f, &mut out)?;
         out
     };
-    let merged = with_header_of(&restore_lost_comments(merged, &f), ours);
+    let merged = copy_header(&restore_lost_comments(merged, &f), ours);
     has_only_input_parts(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
 }
 

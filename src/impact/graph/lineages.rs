@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use super::node::{NEEDS_COMPILE, no_sql_reason};
+use super::node::{DBT_COMPILE_HINT, no_sql_reason};
 use super::{Graph, ImpactGraphNode};
 use crate::dbt::{call_arguments, jinja_string, split_arguments};
-use crate::lineage::{self, KnownRelationColumns, LineageCache, LineageError, SqlLineage};
+use crate::lineage::{self, LineageCache, LineageError, RelationColumnList, SqlLineage};
 use crate::raw_code;
 
 /// Column lineage of a node: either parsed in this run, or the index of a stored lineage.
@@ -16,7 +16,7 @@ pub(super) enum NodeLineage {
 }
 
 /// Prefix that dbt adds to the name of an ephemeral model in the SQL of the models that read it.
-pub(super) const EPHEMERAL: &str = "__dbt__cte__";
+pub(super) const EPHEMERAL_CTE_PREFIX: &str = "__dbt__cte__";
 
 impl Graph<'_> {
     /// Adds the lineage of queries from an earlier run to the graph, so that unchanged SQL is not parsed again.
@@ -64,13 +64,13 @@ impl Graph<'_> {
 
     fn columns_fingerprint(&self, reader: usize, parts: &[String]) -> u64 {
         let print = |index: usize| {
-            let fingerprint = || self.columns_known_without_sql(index).columns_fingerprint();
+            let fingerprint = || self.columns_from_metadata(index).columns_fingerprint();
             self.fingerprints
                 .get(index)
                 .map_or_else(fingerprint, |print| *print.get_or_init(fingerprint))
         };
         self.find_relation(reader, parts)
-            .map_or_else(|| KnownRelationColumns::default().columns_fingerprint(), print)
+            .map_or_else(|| RelationColumnList::default().columns_fingerprint(), print)
     }
 
     /// Returns the column lineage of a node. The lineage is computed once and then reused. The caller must provide
@@ -89,7 +89,7 @@ impl Graph<'_> {
             .nodes
             .get(index)
             .ok_or_else(|| LineageError::new("the node does not exist"))?;
-        match (part.known_sql(), part.raw_sql(), self.uncompiled_sql.get(index)) {
+        match (part.sql_without_jinja(), part.raw_sql(), self.uncompiled_sql.get(index)) {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {
@@ -98,7 +98,7 @@ impl Graph<'_> {
                             .or_else(|| self.numeric_variable(part, call))
                     });
                     sql.map_err(|jinja| {
-                        LineageError::new(format!("only dbt can evaluate the Jinja {jinja} {NEEDS_COMPILE}"))
+                        LineageError::new(format!("only dbt can evaluate the Jinja {jinja} {DBT_COMPILE_HINT}"))
                     })
                 });
                 read.as_deref().map_err(Clone::clone)
@@ -115,7 +115,7 @@ impl Graph<'_> {
         } else {
             self.sources.manifest.resolve_reference(node, call)?
         };
-        let ephemeral = || format!("{EPHEMERAL}{}", node.name);
+        let ephemeral = || format!("{EPHEMERAL_CTE_PREFIX}{}", node.name);
         Some(node.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
     }
 
@@ -145,7 +145,7 @@ impl Graph<'_> {
             }
         }
         NodeLineage::Parsed(Box::new(lineage::read(sql, dialect, &|parts: &[String]| {
-            self.known_columns_of_relation(index, parts)
+            self.relation_columns(index, parts)
         })))
     }
 }

@@ -13,14 +13,14 @@ use super::omni::OmniFields;
 use crate::artifacts::{Catalog, Manifest, ManifestNode};
 use crate::dbt::{RelationReference, relation_parts};
 use crate::dialect::Dialect;
-use crate::lineage::{KnownRelationColumns, LineageCache, LineageError};
+use crate::lineage::{LineageCache, LineageError, RelationColumnList};
 use crate::schema::{Column, Relation, Schema};
 
-use lineages::{EPHEMERAL, NodeLineage};
+use lineages::{EPHEMERAL_CTE_PREFIX, NodeLineage};
 use named_parents::add_named_parents;
 use traversal::topological_order;
 
-pub(crate) use node::NEEDS_COMPILE;
+pub(crate) use node::DBT_COMPILE_HINT;
 pub use node::{ImpactGraphNode, SpecModel};
 
 /// Inputs for the graph: all known data about a project.
@@ -193,7 +193,7 @@ impl<'a> Graph<'a> {
                 Some(node) if !has_spec_sql => match node.relation_name.as_deref() {
                     Some(name) => relation_parts(name).ends_with(parts),
                     None => last
-                        .strip_prefix(EPHEMERAL)
+                        .strip_prefix(EPHEMERAL_CTE_PREFIX)
                         .is_some_and(|last| node.name.eq_ignore_ascii_case(last)),
                 },
                 Some(node) => {
@@ -206,46 +206,46 @@ impl<'a> Graph<'a> {
         self.parents.get(reader)?.iter().find(is_named).copied()
     }
 
-    fn known_columns_of_relation(&self, reader: usize, parts: &[String]) -> KnownRelationColumns {
+    fn relation_columns(&self, reader: usize, parts: &[String]) -> RelationColumnList {
         self.find_relation(reader, parts)
-            .map(|index| self.columns_known_without_sql(index))
+            .map(|index| self.columns_from_metadata(index))
             .unwrap_or_default()
     }
 
     /// Returns the columns of a node that are known without parsing its SQL.
     #[must_use]
-    pub fn columns_known_without_sql(&self, index: usize) -> KnownRelationColumns {
+    pub fn columns_from_metadata(&self, index: usize) -> RelationColumnList {
         let Some(part) = self.nodes.get(index) else {
-            return KnownRelationColumns::default();
+            return RelationColumnList::default();
         };
         if let Some(spec) = part
             .spec
             .filter(|spec| part.has_spec_sql() && !spec.compiled.columns().is_empty())
         {
             let columns = spec.compiled.columns().iter().map(|column| column.name().to_owned());
-            return KnownRelationColumns {
+            return RelationColumnList {
                 columns: columns.collect(),
                 is_complete: true,
             };
         }
         let Some(node) = part.node else {
-            return KnownRelationColumns::default();
+            return RelationColumnList::default();
         };
         if let Some(table) = self.sources.catalog.and_then(|catalog| catalog.table(&node.unique_id)) {
             let columns = table.columns.iter().map(|column| column.name.to_string());
-            return KnownRelationColumns {
+            return RelationColumnList {
                 columns: columns.collect(),
                 is_complete: true,
             };
         }
         let mut columns: Vec<String> = node.columns.iter().map(|column| column.name.to_string()).collect();
-        let recorded = self.recorded_relation(node).map(Relation::columns).unwrap_or_default();
+        let recorded = self.known_yml_relation(node).map(Relation::columns).unwrap_or_default();
         for name in recorded.iter().map(Column::name) {
             if !columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
                 columns.push(name.to_owned());
             }
         }
-        KnownRelationColumns {
+        RelationColumnList {
             columns,
             is_complete: node.contract_enforced && !node.columns.is_empty(),
         }
@@ -253,7 +253,7 @@ impl<'a> Graph<'a> {
 
     /// Returns the relation of a node in `known.yml`. If several nodes have the same name, the short name refers to the
     /// project's own model if there is one, then to a model of a package, and last to a source.
-    fn recorded_relation(&self, node: &ManifestNode) -> Option<&'a Relation> {
+    fn known_yml_relation(&self, node: &ManifestNode) -> Option<&'a Relation> {
         let GraphSources { manifest, known, .. } = self.sources;
         let project = manifest.metadata.project_name.as_deref();
         let is_own = |node: &ManifestNode| Some(&*node.package) == project;
@@ -273,8 +273,8 @@ impl<'a> Graph<'a> {
     }
 
     /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.
-    pub fn columns(&self, index: usize) -> KnownRelationColumns {
-        let mut relation_columns = self.columns_known_without_sql(index);
+    pub fn columns(&self, index: usize) -> RelationColumnList {
+        let mut relation_columns = self.columns_from_metadata(index);
         if relation_columns.is_complete {
             return relation_columns;
         }

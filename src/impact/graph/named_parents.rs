@@ -24,7 +24,10 @@ pub(super) fn add_named_parents(
     let named = parallel::map_range(parts.len(), |index| {
         let part = parts.get(index)?;
         let has_tables = matches!(part.kind(), ResourceType::Model | ResourceType::Snapshot) && !part.has_spec_sql();
-        let sql = part.known_sql().or_else(|| part.raw_sql()).filter(|_| has_tables)?;
+        let sql = part
+            .sql_without_jinja()
+            .or_else(|| part.raw_sql())
+            .filter(|_| has_tables)?;
         let known_parents = parents.get(index)?;
         let is_unread = |name: &&Vec<String>| {
             let mut nodes = relations.get(*name).into_iter().flatten();

@@ -64,7 +64,7 @@ impl<'a> ImpactGraphNode<'a> {
     }
 
     /// Returns the SQL without Jinja: the query of the spec, or the code that dbt has compiled.
-    pub(crate) fn known_sql(&self) -> Option<&'a str> {
+    pub(crate) fn sql_without_jinja(&self) -> Option<&'a str> {
         match self.spec.filter(|_| self.has_spec_sql()) {
             Some(spec) => spec.compiled.query(),
             None => self.node?.compiled_code.as_deref(),
@@ -73,7 +73,7 @@ impl<'a> ImpactGraphNode<'a> {
 
     /// Returns whether the node has SQL, with or without Jinja.
     pub(crate) fn has_sql(&self) -> bool {
-        self.known_sql().is_some() || self.raw_sql().is_some()
+        self.sql_without_jinja().is_some() || self.raw_sql().is_some()
     }
 
     /// Returns the SQL with Jinja. `None` if the SQL without Jinja is known.
@@ -96,7 +96,7 @@ impl<'a> ImpactGraphNode<'a> {
 }
 
 /// End of the reason why a node has no column-level lineage, if dbt can provide the missing SQL.
-pub(crate) const NEEDS_COMPILE: &str = "(`dbt compile`)";
+pub(crate) const DBT_COMPILE_HINT: &str = "(`dbt compile`)";
 
 /// Returns the reason why a node has no SQL.
 pub(super) fn no_sql_reason(part: &ImpactGraphNode<'_>) -> String {
@@ -104,7 +104,7 @@ pub(super) fn no_sql_reason(part: &ImpactGraphNode<'_>) -> String {
         _ if part.has_spec_sql() => "the spec has errors".to_owned(),
         ResourceType::Seed => "a seed has no SQL".to_owned(),
         _ if part.node.is_some_and(is_python) => "the code is Python".to_owned(),
-        _ => format!("dbt has not compiled the code {NEEDS_COMPILE}"),
+        _ => format!("dbt has not compiled the code {DBT_COMPILE_HINT}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Binary format for the data from Omni files, designed for fast reading.
 
-use super::users::FieldUser;
+use super::field_consumers::FieldConsumer;
 use super::{OmniField, OmniFields, OmniItemKind, OmniTable, OmniView};
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
@@ -27,7 +27,7 @@ impl OmniFields {
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut fields: Self = codec::read(bytes, SHAPE)?;
         fields.build_index();
-        fields.index_field_users();
+        fields.index_field_consumers();
         Some(fields)
     }
 }
@@ -36,7 +36,7 @@ structs! {
     OmniView { name, file, fields }
     OmniTable { schema, name }
     OmniField { name, kind, columns, fields, has_sql, reason_for_whole_table }
-    FieldUser { name, kind, file, views, fields }
+    FieldConsumer { name, kind, file, views, fields }
 }
 
 impl Stored for OmniFields {

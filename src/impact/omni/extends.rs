@@ -15,7 +15,7 @@ pub(super) struct MergedFile {
 }
 
 /// Keys whose items are fields or views. Items with the same name are merged key by key.
-const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
+const NAMED_ITEM_KEYS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 /// Keys that are not inherited.
 const NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
@@ -106,7 +106,11 @@ fn merge_nodes<'n>(merged: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n
             merged.push((key.clone(), value.clone()));
             continue;
         };
-        let is_merged = if level == 0 { FIELDS.contains(&name) } else { level == 1 };
+        let is_merged = if level == 0 {
+            NAMED_ITEM_KEYS.contains(&name)
+        } else {
+            level == 1
+        };
         match (&mut before.kind, value.pairs()) {
             (NodeKind::Mapping(before), Some(new)) if is_merged => merge_nodes(before, new.iter(), level + 1),
             _ => *before = value.clone(),

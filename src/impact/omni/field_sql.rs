@@ -38,7 +38,7 @@ pub(super) fn field_references(sql: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// Returns the names of the fields in `${…}`, and each `view.field` without `${…}`, as in join conditions.
-pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
+pub(super) fn fields_in_sql(sql: &str) -> BTreeSet<String> {
     let plain = replace_field_references(sql, |_| " ".to_owned());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let words = plain

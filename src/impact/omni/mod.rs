@@ -2,10 +2,10 @@
 
 mod codec;
 mod extends;
+mod field_consumers;
 mod field_sql;
 #[cfg(test)]
 mod tests;
-mod users;
 mod view;
 mod view_sql;
 
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use self::extends::{is_template, merge_extended};
-use self::users::FieldUser;
+use self::field_consumers::FieldConsumer;
 use self::view::{ViewTables, read_view, view_table};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
@@ -27,7 +27,7 @@ use crate::yaml::{self, Node};
 #[derive(Clone, Debug, Default)]
 pub struct OmniFields {
     views: Vec<OmniView>,
-    users: Vec<FieldUser>,
+    users: Vec<FieldConsumer>,
     /// Maps the name of a table to the fields that read the table. Each field is identified by the index of its view
     /// and its index within the view.
     by_table: FxHashMap<String, Vec<(usize, usize)>>,
@@ -163,7 +163,7 @@ impl OmniFields {
         }
         model.read(&roots, dialect);
         model.build_index();
-        model.index_field_users();
+        model.index_field_consumers();
         (model, faults)
     }
 
@@ -205,7 +205,7 @@ impl OmniFields {
                 OmniFileKind::Topic if !is_template(root) => {
                     let topic = merge_extended(omni_file.topic_name(), root, &topic);
                     self.users
-                        .push(users::read_topic(omni_file.topic_name(), file, &topic.root));
+                        .push(field_consumers::read_topic(omni_file.topic_name(), file, &topic.root));
                     self.read_joins(file, &topic.root);
                 }
                 OmniFileKind::View | OmniFileKind::Topic => {}
@@ -246,7 +246,8 @@ impl OmniFields {
 
     fn read_joins(&mut self, file: &str, root: &Node) {
         let joins = OmniFile::new(file, root).joins().iter();
-        self.users.extend(joins.filter_map(|join| users::read_join(file, join)));
+        self.users
+            .extend(joins.filter_map(|join| field_consumers::read_join(file, join)));
     }
 
     fn build_index(&mut self) {
@@ -269,7 +270,7 @@ impl OmniFields {
         }
     }
 
-    fn index_field_users(&mut self) {
+    fn index_field_consumers(&mut self) {
         for (user_index, user) in self.users.iter().enumerate() {
             for reference in user.views.iter().chain(&user.fields) {
                 self.users_by_name
@@ -348,7 +349,7 @@ impl OmniFields {
 
     /// Returns the topics and joins that use these fields, without duplicates: kind, name, file, and the first field
     /// that is used.
-    pub(super) fn field_users(&self, fields: &[AffectedField]) -> Vec<(OmniItemKind, String, String, String)> {
+    pub(super) fn field_consumers(&self, fields: &[AffectedField]) -> Vec<(OmniItemKind, String, String, String)> {
         // The first field that each topic or join uses.
         let mut first_fields: BTreeMap<usize, usize> = BTreeMap::new();
         for (field_index, field) in fields.iter().enumerate() {

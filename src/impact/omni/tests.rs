@@ -46,7 +46,7 @@ fn fields_that_read_a_column() {
     );
     assert!(reached[1].reason_for_whole_table.is_some());
     let users: Vec<String> = model
-        .field_users(&reached)
+        .field_consumers(&reached)
         .into_iter()
         .map(|(kind, name, ..)| format!("{kind} {name}"))
         .collect();
@@ -95,7 +95,7 @@ fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
         .collect();
     summaries.extend(
         model
-            .field_users(&reached)
+            .field_consumers(&reached)
             .into_iter()
             .map(|(kind, name, ..)| format!("{kind} {name}")),
     );
@@ -300,7 +300,7 @@ fn names_with_a_database() {
         summaries,
         ["users.first_name", "users.initial", "items.buyer", "big.letter"]
     );
-    let topics: Vec<String> = model.field_users(&reached).into_iter().map(|user| user.1).collect();
+    let topics: Vec<String> = model.field_consumers(&reached).into_iter().map(|user| user.1).collect();
     assert_eq!(topics, ["top"]);
 }
 

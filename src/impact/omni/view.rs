@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::extends::MergedFile;
 use super::field_sql::{FieldSql, field_references, remove_timeframe};
-use super::{OmniField, OmniItemKind, OmniTable, OmniView, users, view_sql};
+use super::{OmniField, OmniItemKind, OmniTable, OmniView, field_consumers, view_sql};
 use crate::dialect::Dialect;
 use crate::schema::{OmniFile, OmniRowSource, OmniViewIndex, omni_view_name};
 use crate::yaml::Node;
@@ -42,7 +42,7 @@ impl ViewTables<'_> {
 /// the view's rows.
 fn columns_of_query(query: &Node) -> Vec<OmniField> {
     let mut columns = Vec::new();
-    let rows: BTreeSet<String> = users::query_fields(query)
+    let rows: BTreeSet<String> = field_consumers::query_fields(query)
         .into_iter()
         .filter(|field| field.contains('.'))
         .collect();

@@ -9,7 +9,7 @@ use super::view::ViewTables;
 use super::{OmniField, OmniItemKind, OmniTable, OmniView};
 use crate::definitions::find_identifiers;
 use crate::dialect::Dialect;
-use crate::lineage::{self, ColumnSource, KnownRelationColumns, SqlLineage};
+use crate::lineage::{self, ColumnSource, RelationColumnList, SqlLineage};
 
 /// Table columns and view fields from which a column is computed.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +30,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
         }
         None => placeholder_name(name),
     });
-    match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelationColumns::default()) {
+    match lineage::lineage_of_sql(&plain, dialect, &|_| RelationColumnList::default()) {
         Ok(lineage) => apply_view_lineage(view, &lineage, tables, names),
         Err(why) => {
             // Make each field depend on all columns of every table to which the SQL may refer.
@@ -43,7 +43,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<
                 fields: names,
             };
             for field in &mut view.fields {
-                add_to_field(field, &sources);
+                add_sources_to_field(field, &sources);
                 field.reason_for_whole_table.get_or_insert_with(|| why.clone());
             }
         }
@@ -140,30 +140,30 @@ fn apply_view_lineage(
             view.fields.len() - 1
         });
         if let Some(field) = view.fields.get_mut(index) {
-            add_to_field(field, &column_sources);
+            add_sources_to_field(field, &column_sources);
             field.reason_for_whole_table = field.reason_for_whole_table.take().or_else(|| gap.cloned());
         }
     }
     for field in &mut view.fields {
-        add_to_field(field, &rows);
+        add_sources_to_field(field, &rows);
         field
             .fields
             .remove(&format!("{view_name}.{}", field.name.to_lowercase()));
     }
 }
 
-fn add_to_field(field: &mut OmniField, sources: &ViewColumnSources) {
+fn add_sources_to_field(field: &mut OmniField, sources: &ViewColumnSources) {
     field.columns.extend(sources.columns.iter().cloned());
     field.fields.extend(sources.fields.iter().cloned());
 }
 
-const STAND_IN: &str = "omni_view__";
+const VIEW_PLACEHOLDER_PREFIX: &str = "omni_view__";
 
 /// Returns the placeholder table that represents a view in the SQL to parse.
 fn placeholder_name(view: &str) -> String {
-    format!("{STAND_IN}{}", view.to_lowercase())
+    format!("{VIEW_PLACEHOLDER_PREFIX}{}", view.to_lowercase())
 }
 
 fn placeholder_view(table: &str) -> Option<&str> {
-    table.strip_prefix(STAND_IN)
+    table.strip_prefix(VIEW_PLACEHOLDER_PREFIX)
 }

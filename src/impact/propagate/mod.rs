@@ -65,7 +65,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
         let wave = independent_run_end(graph, &propagation.order, next);
         let places = propagation.order.get(next..wave).unwrap_or_default().to_vec();
         let states = &propagation.states;
-        let node_states = lineage::each_with_large_stack(places.len(), |at| {
+        let node_states = lineage::map_with_large_stack(places.len(), |at| {
             let index = places.get(at).copied()?;
             let read = graph.parents.get(index)?;
             let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);

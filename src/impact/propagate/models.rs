@@ -64,7 +64,7 @@ pub(super) fn grade_model(
     let relation = |parts: &[String]| graph.find_relation(index, parts).filter(|read| *read != index);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     state.gaps = lineage.gaps().to_vec();
-    grade_lost_columns(graph, index, &affected.named, state);
+    grade_removed_or_retyped_columns(graph, index, &affected.named, state);
     for (column, change, source) in affected.columns {
         let via = source.and_then(|source| Some((relation(&source.relation)?, Some(source.column))));
         state.columns.insert(column, (change, via));
@@ -97,7 +97,7 @@ pub(super) fn grade_model(
 }
 
 /// Grades the effect of columns named in the SQL that were removed or whose type changed.
-fn grade_lost_columns(
+fn grade_removed_or_retyped_columns(
     graph: &Graph<'_>,
     index: usize,
     sources: &[(ColumnSource, ColumnChange)],

@@ -54,7 +54,7 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
         DrawnNode::new(
             effect.id.clone(),
             format!("{}\n{}", effect.name, display_kind(&effect.kind)),
-            grade_class(effect.severity),
+            severity_class(effect.severity),
         )
     });
     let dots: Vec<DrawnNode> = changed.chain(reached).collect();
@@ -65,7 +65,7 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
     GraphDrawing { nodes: dots, edges }
 }
 
-pub(super) fn grade_class(grade: ChangeSeverity) -> &'static str {
+pub(super) fn severity_class(grade: ChangeSeverity) -> &'static str {
     match grade {
         ChangeSeverity::Breaking => "breaking",
         ChangeSeverity::Changing => "changing",
@@ -82,14 +82,14 @@ const STYLES: [(&str, &str, &str); 4] = [
 
 impl GraphDrawing {
     /// Adds another graph to the drawing, without the styles of its nodes.
-    pub(crate) fn add_unmarked(&mut self, other: Self) {
+    pub(crate) fn add_unstyled(&mut self, other: Self) {
         let nodes = other.nodes.into_iter();
         self.nodes.extend(nodes.map(|node| DrawnNode { class: "", ..node }));
         self.edges.extend(other.edges);
     }
 
     /// Removes duplicate edges, and all but the first of the nodes with the same id.
-    pub(crate) fn remove_repeated(&mut self) {
+    pub(crate) fn remove_duplicates(&mut self) {
         let mut ids = BTreeSet::new();
         self.nodes.retain(|node| ids.insert(node.id.clone()));
         let mut edges = BTreeSet::new();

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use formulac_syntax::diag::lists::join_first;
 use serde_json::json;
 
-use super::graph_drawing::{DrawnNode, GraphDrawing, from_impact, grade_class};
+use super::graph_drawing::{DrawnNode, GraphDrawing, from_impact, severity_class};
 use crate::summary::display_kind;
 use crate::{ChangeSeverity, Effect, Graph, Impact};
 
@@ -52,7 +52,7 @@ pub fn node_details(
         let sql = part
             .node
             .and_then(|node| node.raw_code.as_deref().or(node.compiled_code.as_deref()))
-            .or(part.known_sql());
+            .or(part.sql_without_jinja());
         let cut = |sql: &str| {
             let mut end = sql.len().min(MAX_SQL_BYTES);
             while !sql.is_char_boundary(end) {
@@ -106,7 +106,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
     let _ = writeln!(
         out,
         "<h1 class=\"{}\">{}</h1>",
-        grade_class(impact.worst_severity()),
+        severity_class(impact.worst_severity()),
         escape_text(&impact.summary_sentence())
     );
     for line in messages {
@@ -117,7 +117,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
         let reason = changed.reason.as_ref().map(|reason| {
             format!(
                 " <span class=\"grade {}\">{}</span> {}",
-                grade_class(changed.severity),
+                severity_class(changed.severity),
                 changed.severity.name(),
                 sentence_to_html(reason)
             )
@@ -214,7 +214,7 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     // Insert the upstream nodes after the changed nodes, so that the changed nodes come first.
     let insert_position = changed.len().min(drawing.nodes.len());
     drawing.nodes.splice(insert_position..insert_position, upstream);
-    drawing.remove_repeated();
+    drawing.remove_duplicates();
     drawing
 }
 
@@ -263,7 +263,7 @@ fn write_effects_table(impact: &Impact, output: &mut String) {
             gap.unwrap_or_default(),
             text_or_dash(&effect.owner),
             text_or_dash(&effect.status),
-            grade = grade_class(effect.severity),
+            grade = severity_class(effect.severity),
         );
     }
     output.push_str("</tbody>\n</table></div>\n</section>\n");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::graph_drawing::{GraphDrawing, grade_class};
+use super::graph_drawing::{GraphDrawing, severity_class};
 use crate::{Impact, RevisionDifference};
 
 /// JSON representation of the report. The struct borrows strings from the report because they may be long.
@@ -15,7 +15,7 @@ struct JsonReport<'i> {
     changed: Vec<ChangedNodeJson<'i>>,
     effects: Vec<EffectJson<'i>>,
     unaffected: Vec<UnaffectedJson<'i>>,
-    edges: Vec<Way<'i>>,
+    edges: Vec<GraphEdgeJson<'i>>,
 }
 
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ struct UnaffectedJson<'i> {
 }
 
 #[derive(Serialize)]
-struct Way<'i> {
+struct GraphEdgeJson<'i> {
     from: &'i str,
     to: &'i str,
 }
@@ -74,7 +74,7 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         name: &changed.name,
         id: &changed.id,
         what: &changed.description,
-        grade: grade_class(changed.severity),
+        grade: severity_class(changed.severity),
         reason: changed.reason.as_deref(),
     });
     let effects = impact.effects.iter().map(|effect| EffectJson {
@@ -89,7 +89,7 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         columns: &effect.columns,
         path: effect.path.iter().map(|step| &**step).collect(),
         via: effect.via.as_deref(),
-        grade: grade_class(effect.severity),
+        grade: severity_class(effect.severity),
         reason: &effect.reason,
         why_model_level: effect.reason_for_whole_node.as_deref(),
         gaps: &effect.gaps,
@@ -107,7 +107,7 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
     });
     JsonReport {
         summary: impact.summary_sentence(),
-        worst: grade_class(impact.worst_severity()),
+        worst: severity_class(impact.worst_severity()),
         differences: differences.collect(),
         changed: changed.collect(),
         effects: effects.collect(),
@@ -119,7 +119,7 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         edges: impact
             .edges
             .iter()
-            .map(|edge| Way {
+            .map(|edge| GraphEdgeJson {
                 from: &edge.from,
                 to: &edge.to,
             })

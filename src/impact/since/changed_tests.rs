@@ -7,7 +7,7 @@ use crate::propagate::ChangeSeverity;
 use crate::yaml::Node;
 
 /// Keys of a test entry that do not affect the tested condition.
-const SETTINGS: [&str; 12] = [
+const TEST_SETTING_KEYS: [&str; 12] = [
     "config",
     "severity",
     "where",
@@ -35,7 +35,7 @@ struct DeclaredTest<'n> {
 
 /// Result of comparing a test at two revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TestVerdict {
+enum TestComparison {
     Looser,
     Stricter,
     Other,
@@ -56,7 +56,7 @@ impl<'n> DeclaredTest<'n> {
         let (name, body) = match node.text_at("test_name") {
             Some(name) => (name, pairs),
             None => pairs.iter().find_map(|(key, value)| {
-                let name = key.text().filter(|name| !SETTINGS.contains(name))?;
+                let name = key.text().filter(|name| !TEST_SETTING_KEYS.contains(name))?;
                 Some((name, value.pairs().unwrap_or_default()))
             })?,
         };
@@ -64,13 +64,13 @@ impl<'n> DeclaredTest<'n> {
         // Arguments and settings may be under `arguments` and `config`, or next to the name of the test.
         let other_pairs = pairs
             .iter()
-            .filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));
+            .filter(|(key, _)| key.text().is_some_and(|key| TEST_SETTING_KEYS.contains(&key)));
         for (key, value) in body.iter().chain(other_pairs) {
             let Some(key) = key.text() else { continue };
             match (key, value.pairs()) {
                 ("config", Some(entries)) => test.settings.extend(entries.iter().filter_map(display_pair)),
                 ("arguments", Some(entries)) => entries.iter().for_each(|(key, value)| test.read_argument(key, value)),
-                _ if SETTINGS.contains(&key) => {
+                _ if TEST_SETTING_KEYS.contains(&key) => {
                     test.settings.insert(key.to_owned(), yaml_text::display_node(value));
                 }
                 ("name" | "test_name", _) => {}
@@ -105,17 +105,17 @@ impl<'n> DeclaredTest<'n> {
     }
 
     /// Compares a test at two revisions. `None` if nothing that affects the result of the test has changed.
-    fn compare_states(&self, now: &Self) -> Option<TestVerdict> {
+    fn compare_states(&self, now: &Self) -> Option<TestComparison> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {
-            verdicts.push(TestVerdict::Other);
+            verdicts.push(TestComparison::Other);
         }
         if self.values != now.values {
             let holds = |superset: &[String], some: &[String]| some.iter().all(|value| superset.contains(value));
             verdicts.push(match () {
-                () if holds(&now.values, &self.values) => TestVerdict::Looser,
-                () if holds(&self.values, &now.values) => TestVerdict::Stricter,
-                () => TestVerdict::Other,
+                () if holds(&now.values, &self.values) => TestComparison::Looser,
+                () if holds(&self.values, &now.values) => TestComparison::Stricter,
+                () => TestComparison::Other,
             });
         }
         let change = |key: &str| {
@@ -124,36 +124,36 @@ impl<'n> DeclaredTest<'n> {
         };
         verdicts.extend(change("severity").map(|(_, is)| {
             if is.eq_ignore_ascii_case("warn") {
-                TestVerdict::Looser
+                TestComparison::Looser
             } else {
-                TestVerdict::Stricter
+                TestComparison::Stricter
             }
         }));
         verdicts.extend(change("enabled").map(|(_, is)| {
             if is == "false" {
-                TestVerdict::Looser
+                TestComparison::Looser
             } else {
-                TestVerdict::Stricter
+                TestComparison::Stricter
             }
         }));
         for key in ["where", "limit"] {
             verdicts.extend(change(key).map(|(was, is)| match (was, is) {
-                ("", _) => TestVerdict::Looser,
-                (_, "") => TestVerdict::Stricter,
-                _ => TestVerdict::Other,
+                ("", _) => TestComparison::Looser,
+                (_, "") => TestComparison::Stricter,
+                _ => TestComparison::Other,
             }));
         }
         verdicts.extend(
             ["warn_if", "error_if", "fail_calc"]
                 .into_iter()
                 .filter_map(change)
-                .map(|_| TestVerdict::Other),
+                .map(|_| TestComparison::Other),
         );
-        let has_only = |expected: TestVerdict| verdicts.iter().all(|verdict| *verdict == expected);
+        let has_only = |expected: TestComparison| verdicts.iter().all(|verdict| *verdict == expected);
         match verdicts.first() {
             None => None,
             Some(first) if has_only(*first) => Some(*first),
-            Some(_) => Some(TestVerdict::Other),
+            Some(_) => Some(TestComparison::Other),
         }
     }
 
@@ -234,9 +234,9 @@ impl RevisionComparer<'_, '_> {
                 continue;
             };
             let (change_kind, word) = match verdict {
-                TestVerdict::Looser => ("test looser", "checks less"),
-                TestVerdict::Stricter => ("test stricter", "checks more"),
-                TestVerdict::Other => ("test changed", "checks something else"),
+                TestComparison::Looser => ("test looser", "checks less"),
+                TestComparison::Stricter => ("test stricter", "checks more"),
+                TestComparison::Other => ("test changed", "checks something else"),
             };
             self.report_change(name, change_kind, &was.message(), &now.message());
             self.add_test_note(index, name, &format!("the test `{}` {word}", now.name), Some(verdict));
@@ -247,19 +247,19 @@ impl RevisionComparer<'_, '_> {
                 index,
                 name,
                 &format!("the test `{}` is removed", gone.name),
-                Some(TestVerdict::Looser),
+                Some(TestComparison::Looser),
             );
         }
     }
 
-    fn add_test_note(&mut self, index: Option<usize>, name: &str, description: &str, verdict: Option<TestVerdict>) {
+    fn add_test_note(&mut self, index: Option<usize>, name: &str, description: &str, verdict: Option<TestComparison>) {
         let (grade, reason) = match verdict {
-            Some(TestVerdict::Looser) => (ChangeSeverity::Changing, "rows that the test found pass from now on"),
-            Some(TestVerdict::Other) => (
+            Some(TestComparison::Looser) => (ChangeSeverity::Changing, "rows that the test found pass from now on"),
+            Some(TestComparison::Other) => (
                 ChangeSeverity::Changing,
                 "rows that the test found may pass from now on",
             ),
-            Some(TestVerdict::Stricter) | None => {
+            Some(TestComparison::Stricter) | None => {
                 (ChangeSeverity::Harmless, "the test may find rows that passed before")
             }
         };
@@ -280,8 +280,8 @@ impl RevisionComparer<'_, '_> {
         }
         let (change_kind, verb, verdict) = match (&file.before, &file.now) {
             (None, _) => ("test added", "is added", None),
-            (_, None) => ("test removed", "is removed", Some(TestVerdict::Looser)),
-            _ => ("test changed", "checks something else", Some(TestVerdict::Other)),
+            (_, None) => ("test removed", "is removed", Some(TestComparison::Looser)),
+            _ => ("test changed", "checks something else", Some(TestComparison::Other)),
         };
         self.report_change(name, change_kind, "", "");
         // Read the tested models from the SQL, because the test may no longer exist in dbt's manifest.
@@ -297,7 +297,7 @@ impl RevisionComparer<'_, '_> {
             }
         }
         if !is_told {
-            self.report_whole(name, change_kind, "the models that the test reads are unknown");
+            self.report_uncompared_change(name, change_kind, "the models that the test reads are unknown");
         }
     }
 }
@@ -306,7 +306,7 @@ impl RevisionComparer<'_, '_> {
 mod tests {
     use super::*;
 
-    fn compare_yaml(old: &str, new: &str) -> Option<TestVerdict> {
+    fn compare_yaml(old: &str, new: &str) -> Option<TestComparison> {
         let (old, new) = (
             crate::yaml::parse_root(old).unwrap(),
             crate::yaml::parse_root(new).unwrap(),
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn test_changes_have_verdicts() {
-        use TestVerdict::{Looser, Other, Stricter};
+        use TestComparison::{Looser, Other, Stricter};
         for (old, new, expected) in [
             ("not_null", "not_null: {}", None),
             ("not_null: {config: {severity: warn}}", "not_null", Some(Stricter)),

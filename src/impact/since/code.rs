@@ -6,7 +6,7 @@ use super::{RevisionDifference, new_difference};
 use crate::dbt::tokens::canonical_text;
 use crate::dbt::{JinjaKind, RelationReference, jinja_parts, normalized_jinja};
 use crate::graph::{Graph, SpecModel};
-use crate::lineage::{self, ColumnChange, KnownRelationColumns, SqlLineage};
+use crate::lineage::{self, ColumnChange, RelationColumnList, SqlLineage};
 use crate::propagate::NodeChanges;
 use crate::raw_code::{model_sql, reads_relation};
 
@@ -130,9 +130,7 @@ fn compare_sql(
                         || part.name().eq_ignore_ascii_case(l)
                 })
         });
-        index.map_or_else(KnownRelationColumns::default, |index| {
-            graph.columns_known_without_sql(index)
-        })
+        index.map_or_else(RelationColumnList::default, |index| graph.columns_from_metadata(index))
     };
     let dialect = graph.sources.dialect;
     let lineages = (
@@ -141,7 +139,7 @@ fn compare_sql(
     );
     let (old, new) = match lineages {
         (Ok(old), Ok(new)) => (old, new),
-        (Err(why), _) | (_, Err(why)) => return add_untraced(name, &why.to_string(), start, differences),
+        (Err(why), _) | (_, Err(why)) => return report_uncomparable_sql(name, &why.to_string(), start, differences),
     };
     compare_lineages(name, &old, &new, start, differences);
 }
@@ -254,7 +252,7 @@ impl ComparableSql {
 }
 
 /// Reports changed code that cannot be compared column by column. All values of the node may therefore change.
-pub(super) fn add_untraced(
+pub(super) fn report_uncomparable_sql(
     name: &str,
     reason: &str,
     start: &mut NodeChanges,
@@ -269,7 +267,7 @@ pub(super) fn add_untraced(
 }
 
 fn add_unknown_jinja(name: &str, jinja: &str, start: &mut NodeChanges, differences: &mut Vec<RevisionDifference>) {
-    add_untraced(
+    report_uncomparable_sql(
         name,
         &format!("only dbt can evaluate the Jinja: {jinja}"),
         start,

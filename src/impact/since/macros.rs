@@ -5,7 +5,7 @@ use crate::artifacts::ResourceType;
 use crate::propagate::ChangeSeverity;
 
 /// Macros that dbt calls implicitly. The manifest does not list them as dependencies of nodes.
-const CALLED_BY_DBT: [&str; 6] = [
+const IMPLICIT_MACROS: [&str; 6] = [
     "generate_schema_name",
     "generate_alias_name",
     "generate_database_name",
@@ -37,18 +37,18 @@ impl RevisionComparer<'_, '_> {
                 .find(|block| block.name == name)
                 .map(|block| block.kind);
             if kind == Some("materialization") {
-                self.report_whole(
+                self.report_uncompared_change(
                     &name,
                     "macro",
                     "formulac cannot determine which models a materialization builds",
                 );
                 continue;
             }
-            if CALLED_BY_DBT
+            if IMPLICIT_MACROS
                 .iter()
                 .any(|macro_name| name == *macro_name || name.ends_with(&format!("__{macro_name}")))
             {
-                self.report_whole(
+                self.report_uncompared_change(
                     &name,
                     "macro",
                     "dbt calls the macro automatically for any model, so the changed models are unknown",
@@ -63,7 +63,7 @@ impl RevisionComparer<'_, '_> {
             let count = self.mark_macro_users(&name);
             match count {
                 0 if change_kind != "added" => {
-                    self.report_whole(&name, change_kind, "nothing in dbt's manifest uses the macro");
+                    self.report_uncompared_change(&name, change_kind, "nothing in dbt's manifest uses the macro");
                 }
                 _ => self.report_change(&name, change_kind, "", ""),
             }

@@ -20,7 +20,7 @@ use crate::lineage;
 /// Kind of file in a dbt project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FileKind {
+pub enum ProjectFileKind {
     /// Code of a model.
     Model,
     /// Rows of a seed.
@@ -44,7 +44,7 @@ pub enum FileKind {
 #[derive(Clone, Debug, Default)]
 pub struct FileText {
     /// Kind of the file.
-    pub kind: FileKind,
+    pub kind: ProjectFileKind,
     /// Path of the file, relative to the project.
     pub path: String,
     /// Text at the base revision. `None` if the file is new.
@@ -184,17 +184,17 @@ impl RevisionComparer<'_, '_> {
 
     fn compare_file(&mut self, file: &FileText, macros: &[String]) {
         match file.kind {
-            FileKind::Model => self.compare_code(file, file.name(), file.before.as_deref(), file.now.as_deref()),
-            FileKind::Snapshot => self.compare_snapshots(file),
-            FileKind::Seed => self.compare_seed(file),
-            FileKind::Macro => self.compare_macros(file),
-            FileKind::Test => self.compare_singular_test(file),
-            FileKind::Properties => self.compare_properties(file),
-            FileKind::Project => self.compare_project(file, macros),
-            FileKind::Other => {
+            ProjectFileKind::Model => self.compare_code(file, file.name(), file.before.as_deref(), file.now.as_deref()),
+            ProjectFileKind::Snapshot => self.compare_snapshots(file),
+            ProjectFileKind::Seed => self.compare_seed(file),
+            ProjectFileKind::Macro => self.compare_macros(file),
+            ProjectFileKind::Test => self.compare_singular_test(file),
+            ProjectFileKind::Properties => self.compare_properties(file),
+            ProjectFileKind::Project => self.compare_project(file, macros),
+            ProjectFileKind::Other => {
                 let why = "the effect of the file is unknown: run `dbt compile` before and after the change, and \
                            compare the results";
-                self.report_whole(&file.path, "file", why);
+                self.report_uncompared_change(&file.path, "file", why);
             }
         }
     }
@@ -205,7 +205,7 @@ impl RevisionComparer<'_, '_> {
         let mut start = NodeChanges::default();
         match (before, now) {
             (Some(_), Some(_)) if file.is_python() => {
-                code::add_untraced(name, "the code is Python", &mut start, &mut self.differences);
+                code::report_uncomparable_sql(name, "the code is Python", &mut start, &mut self.differences);
             }
             (Some(old), Some(new)) => {
                 code::compare_models(self.graph, name, old, new, &mut start, &mut self.differences);
@@ -264,7 +264,7 @@ impl RevisionComparer<'_, '_> {
         self.differences.push(new_difference(name, description, before, now));
     }
 
-    fn report_whole(&mut self, name: &str, description: &'static str, reason: &str) {
+    fn report_uncompared_change(&mut self, name: &str, description: &'static str, reason: &str) {
         self.differences.push(RevisionDifference {
             reason_for_unknown_difference: Some(reason.to_owned()),
             ..new_difference(name, description, "", "")

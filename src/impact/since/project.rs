@@ -32,7 +32,7 @@ impl RevisionComparer<'_, '_> {
             }
             let why = "only dbt can determine the effect of this setting: run `dbt compile` before and after the change, and \
                        compare the results";
-            self.report_whole(&format!("{}: {key}", file.path), "project", why);
+            self.report_uncompared_change(&format!("{}: {key}", file.path), "project", why);
         }
     }
 
@@ -88,7 +88,7 @@ impl RevisionComparer<'_, '_> {
             }
             if count == 0 {
                 let why = "no code of this project reads the variable; packages and YAML files are not searched";
-                self.report_whole(&format!("var {name}"), "variable", why);
+                self.report_uncompared_change(&format!("var {name}"), "variable", why);
             }
         }
     }

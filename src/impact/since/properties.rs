@@ -8,10 +8,10 @@ use crate::propagate::ChangeSeverity;
 use crate::yaml::{self, Node};
 
 /// Lists whose items describe tables.
-const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
+const TABLE_LISTS: [&str; 3] = ["models", "seeds", "snapshots"];
 /// Other lists whose changes are reported. Each entry contains the key of the list, the name for its items in the
 /// report, and whether changes are traced to other nodes. Only items that compute values are traced.
-const OTHER_LISTS: [(&str, &str, bool); 9] = [
+const NON_TABLE_LISTS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),
     ("saved_queries", "saved query", false),
@@ -31,7 +31,7 @@ impl RevisionComparer<'_, '_> {
         );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
-                return self.report_whole(
+                return self.report_uncompared_change(
                     &file.path,
                     "description",
                     "the file is not valid YAML before or after the change",
@@ -40,7 +40,7 @@ impl RevisionComparer<'_, '_> {
         }
         let (old, new) = (old.as_ref(), new.as_ref());
         let before = self.differences.len();
-        for list in TABLES {
+        for list in TABLE_LISTS {
             let (was, is) = (yaml_text::named_items(old, list), yaml_text::named_items(new, list));
             for (name, now) in &is {
                 let before = was.iter().find(|(other, _)| other == name).map(|(_, node)| *node);
@@ -56,7 +56,7 @@ impl RevisionComparer<'_, '_> {
             }
         }
         self.compare_sources(old, new);
-        for (list, description, is_computed) in OTHER_LISTS {
+        for (list, description, is_computed) in NON_TABLE_LISTS {
             self.compare_named_items(list, description, is_computed, old, new);
         }
         if self.differences.len() == before && file.before.as_deref() != file.now.as_deref() {

@@ -7,9 +7,9 @@ use crate::propagate::ChangeSeverity;
 use crate::yaml::Node;
 
 /// Keys that determine the table in the warehouse.
-const TABLE: [&str; 4] = ["database", "schema", "identifier", "quoting"];
+const TABLE_KEYS: [&str; 4] = ["database", "schema", "identifier", "quoting"];
 /// Keys that determine the freshness check.
-const FRESHNESS: [&str; 3] = ["freshness", "loaded_at_field", "loaded_at_query"];
+const FRESHNESS_KEYS: [&str; 3] = ["freshness", "loaded_at_field", "loaded_at_query"];
 
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_sources(&mut self, old: Option<&Node>, new: Option<&Node>) {
@@ -56,14 +56,14 @@ impl RevisionComparer<'_, '_> {
                         text_of_key(new_table, now, key),
                     )
                 };
-                for key in TABLE {
+                for key in TABLE_KEYS {
                     let (was, is) = value_pair(key);
                     if was != is {
                         self.report_change(&name, "table", &format!("{key}: {was}"), &format!("{key}: {is}"));
                         self.report_changed_source(&name, key);
                     }
                 }
-                for key in FRESHNESS {
+                for key in FRESHNESS_KEYS {
                     let (was, is) = value_pair(key);
                     if was != is {
                         self.compare_freshness(&name, key, &was, &is);
@@ -99,7 +99,7 @@ impl RevisionComparer<'_, '_> {
         self.report_change(name, "removed", "", "");
         match self.find_source(name) {
             Some(index) => self.node_changes_mut(index).is_removed = true,
-            None => self.report_whole(
+            None => self.report_uncompared_change(
                 name,
                 "removed",
                 "dbt's manifest no longer contains the source table, so its readers are unknown",
@@ -156,7 +156,7 @@ impl RevisionComparer<'_, '_> {
             match is_there {
                 Some(true) => self.report_change(&label, "description", "described", "the table still has the column"),
                 Some(false) => self.report_change(&label, "removed", "", ""),
-                None => self.report_whole(
+                None => self.report_uncompared_change(
                     &label,
                     "removed",
                     "no catalog lists the column, so the column is assumed to be removed",

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::arithmetic::parse_moment;
 use crate::functions::math::to_number;
-use crate::functions::patterns::is_like;
+use crate::functions::patterns::matches_wildcards;
 use crate::uncertainty;
 use crate::value::Value;
 
@@ -31,7 +31,7 @@ fn is_text_criterion_met(value: &Value, criterion: &str) -> bool {
         return sign == "<>";
     }
     if let (Value::Text(text), "=" | "<>") = (value, sign) {
-        return is_like(text, operand) == (sign == "=");
+        return matches_wildcards(text, operand) == (sign == "=");
     }
     let order = match value {
         Value::Text(text) => text.to_lowercase().cmp(&operand.to_lowercase()),
@@ -41,14 +41,14 @@ fn is_text_criterion_met(value: &Value, criterion: &str) -> bool {
                 .seconds()
                 .zip(parse_moment(operand).and_then(|moment| moment.seconds()))
             else {
-                return report_unreadable(criterion, value);
+                return report_invalid_criterion(criterion, value);
             };
             seconds.cmp(&operand_seconds)
         }
         _ => {
             let percent = operand.strip_suffix('%');
             let Ok(number) = percent.unwrap_or(operand).parse::<f64>() else {
-                return report_unreadable(criterion, value);
+                return report_invalid_criterion(criterion, value);
             };
             let operand_number = if percent.is_some() { number / 100.0 } else { number };
             uncertainty::mark_comparison(to_number(value), operand_number);
@@ -74,7 +74,7 @@ fn split_operator(criterion: &str) -> (&str, &str) {
     ("=", criterion)
 }
 
-fn report_unreadable(criterion: &str, value: &Value) -> bool {
+fn report_invalid_criterion(criterion: &str, value: &Value) -> bool {
     uncertainty::report_unsupported(|| format!("the criterion `{criterion}` for {}", value.text()));
     false
 }

@@ -6,7 +6,7 @@ use crate::functions::conversion::{as_date, is_blank_char};
 use crate::functions::math::to_number;
 use crate::functions::text::{evaluate_strict, text};
 use crate::uncertainty;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let function = match name {
@@ -70,7 +70,7 @@ fn value_day_number(value: &Value) -> i64 {
         uncertainty::report_unsupported(|| format!("{} as a date", value.text()));
         0
     });
-    seconds.div_euclid(DAY)
+    seconds.div_euclid(SECONDS_PER_DAY)
 }
 
 /// Truncates a number to an integer. `None` if the number exceeds the range of any calendar.
@@ -164,9 +164,9 @@ fn second_of_day(value: &Value) -> Option<i64> {
             // 9999-12-31 is the last date with a serial number, so larger numbers are invalid.
             (0.0..2_958_466.0)
                 .contains(&days)
-                .then(|| (days * DAY as f64).round() as i64 % DAY)
+                .then(|| (days * SECONDS_PER_DAY as f64).round() as i64 % SECONDS_PER_DAY)
         }
-        _ => Some(value.seconds()?.rem_euclid(DAY)),
+        _ => Some(value.seconds()?.rem_euclid(SECONDS_PER_DAY)),
     }
 }
 
@@ -209,11 +209,11 @@ fn has_iso_date_form(text: &str) -> bool {
 
 fn time(args: CallArgs<'_>) -> Option<Value> {
     let seconds = truncate_days(&args[0])? * 3600 + truncate_days(&args[1])? * 60 + truncate_days(&args[2])?;
-    (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
+    (seconds >= 0).then(|| Value::Number((seconds % SECONDS_PER_DAY) as f64 / SECONDS_PER_DAY as f64))
 }
 
 /// Returns the first day of the week (0 for Monday) for a return type of WEEKDAY or WEEKNUM.
-fn first_day(kind: i64) -> Option<i64> {
+fn week_start_of_return_type(kind: i64) -> Option<i64> {
     match kind {
         1 | 17 => Some(6),
         2 => Some(0),
@@ -231,7 +231,7 @@ fn weekday(args: CallArgs<'_>) -> Option<Value> {
     let from_monday = days_from_monday(value_day_number(&args[0]));
     match return_type(args)? {
         3 => integer_value(from_monday),
-        kind => integer_value((from_monday - first_day(kind)?).rem_euclid(7) + 1),
+        kind => integer_value((from_monday - week_start_of_return_type(kind)?).rem_euclid(7) + 1),
     }
 }
 
@@ -241,7 +241,7 @@ fn weeknum(args: CallArgs<'_>) -> Option<Value> {
         21 => integer_value(iso_week(date)),
         kind => {
             let new_year = day_number(civil_date(date).0, 1, 1);
-            let before = (days_from_monday(new_year) - first_day(kind)?).rem_euclid(7);
+            let before = (days_from_monday(new_year) - week_start_of_return_type(kind)?).rem_euclid(7);
             integer_value((date - new_year + before) / 7 + 1)
         }
     }
@@ -299,17 +299,17 @@ fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
     let (start, end) = (a.min(b), a.max(b));
     let apart = (end - start) as f64;
     let fraction = match args.values().get(2).map_or(Some(0), truncate_days)? {
-        0 => months_of_30(start, end, true) / 360.0,
+        0 => months_of_30_days(start, end, true) / 360.0,
         1 => apart / actual_year_length(start, end),
         2 => apart / 360.0,
         3 => apart / 365.0,
-        4 => months_of_30(start, end, false) / 360.0,
+        4 => months_of_30_days(start, end, false) / 360.0,
         _ => return None,
     };
     Some(Value::Number(fraction))
 }
 
-fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
+fn months_of_30_days(start: i64, end: i64, american: bool) -> f64 {
     let ((year, month, mut day), (end_year, end_month, mut end_day)) = (civil_date(start), civil_date(end));
     let ends_february = |date: i64| civil_date(date).1 == 2 && civil_date(date + 1).1 == 3;
     if !american {

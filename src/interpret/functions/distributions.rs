@@ -11,9 +11,9 @@ use crate::value::Value;
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let function: fn(CallArgs<'_>) -> Option<Value> = match name {
         "STANDARDIZE" => |a| finite_value(z_score(a)?),
-        "NORM.S.DIST" => |a| finite_value(distribution(to_number(&a[0]), &a[1])),
+        "NORM.S.DIST" => |a| finite_value(normal_probability(to_number(&a[0]), &a[1])),
         "NORM.DIST" | "NORMDIST" => |a| {
-            let value = distribution(z_score(a)?, &a[3]);
+            let value = normal_probability(z_score(a)?, &a[3]);
             finite_value(if a[3].as_condition() == Some(true) {
                 value
             } else {
@@ -35,16 +35,16 @@ fn z_score(args: CallArgs<'_>) -> Option<f64> {
 /// Returns the probability of a value below a z-score, or the density at the z-score. For scores far from 0, the SQL
 /// limits the score, because some engines reject an exponential that is almost 0. The result is therefore reliable only
 /// to 290 decimal places.
-fn distribution(z: f64, cumulative: &Value) -> f64 {
+fn normal_probability(z: f64, cumulative: &Value) -> f64 {
     let value = if cumulative.as_condition() == Some(true) {
         cumulative_probability(z)
     } else {
-        density(z)
+        normal_density(z)
     };
     add_noise(value, value.max(1e-290))
 }
 
-fn density(z: f64) -> f64 {
+fn normal_density(z: f64) -> f64 {
     (-z * z / 2.0).exp() / (SQRT_2 * PI.sqrt())
 }
 
@@ -57,9 +57,9 @@ fn cumulative_probability(z: f64) -> f64 {
             sum += term;
             term *= x * x / f64::from(odd);
         }
-        0.5 - density(x) * sum
+        0.5 - normal_density(x) * sum
     } else {
-        density(x) / (1..100).rev().fold(x, |rest, k| x + f64::from(k) / rest)
+        normal_density(x) / (1..100).rev().fold(x, |rest, k| x + f64::from(k) / rest)
     };
     if z > 0.0 { 1.0 - tail } else { tail }
 }

@@ -9,16 +9,16 @@ use crate::value::Value;
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let function: fn(CallArgs<'_>) -> Option<Value> = match name {
         "PMT" => |a| {
-            let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
-            quotient(-noisy_sum(to_number(&a[2]) * growth, optional(a, 3)), factor)
+            let [growth, factor] = future_value_factors(a, to_number(&a[1]), 4)?;
+            quotient(-noisy_sum(to_number(&a[2]) * growth, optional_number(a, 3)), factor)
         },
         "FV" => |a| {
-            let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
-            finite_value(-noisy_sum(to_number(&a[2]) * factor, optional(a, 3) * growth))
+            let [growth, factor] = future_value_factors(a, to_number(&a[1]), 4)?;
+            finite_value(-noisy_sum(to_number(&a[2]) * factor, optional_number(a, 3) * growth))
         },
         "PV" => |a| {
-            let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
-            quotient(-noisy_sum(to_number(&a[2]) * factor, optional(a, 3)), growth)
+            let [growth, factor] = future_value_factors(a, to_number(&a[1]), 4)?;
+            quotient(-noisy_sum(to_number(&a[2]) * factor, optional_number(a, 3)), growth)
         },
         "NPER" => periods,
         "IPMT" => |a| finite_value(interest(a)?),
@@ -32,18 +32,22 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(evaluate_strict(args, function))
 }
 
-fn optional(args: CallArgs<'_>, index: usize) -> f64 {
+fn optional_number(args: CallArgs<'_>, index: usize) -> f64 {
     args.values().get(index).map_or(0.0, to_number)
 }
 
 /// Returns the factor by which a payment at the start of a period is worth more than a payment at its end. The argument
 /// at `index` specifies when payments are due.
 fn due_factor(args: CallArgs<'_>, index: usize, rate: f64) -> f64 {
-    if optional(args, index) == 0.0 { 1.0 } else { 1.0 + rate }
+    if optional_number(args, index) == 0.0 {
+        1.0
+    } else {
+        1.0 + rate
+    }
 }
 
 /// Returns the future value of 1 after all periods, and the future value of a payment of 1 per period.
-fn growth_and_factor(args: CallArgs<'_>, periods: f64, due_index: usize) -> Option<[f64; 2]> {
+fn future_value_factors(args: CallArgs<'_>, periods: f64, due_index: usize) -> Option<[f64; 2]> {
     let rate = to_number(&args[0]);
     if rate == 0.0 {
         return Some([1.0, periods]);
@@ -73,7 +77,7 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
         to_number(&args[0]),
         to_number(&args[1]),
         to_number(&args[2]),
-        optional(args, 3),
+        optional_number(args, 3),
     );
     if rate == 0.0 {
         return quotient(-noisy_sum(present, future), payment);
@@ -89,8 +93,8 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
 
 /// Returns the payment for the arguments of IPMT, if payments are due at the end of each period.
 fn payment_at_the_end(args: CallArgs<'_>) -> Option<f64> {
-    let [growth, factor] = growth_and_factor(args, to_number(&args[2]), 6)?;
-    let value = noisy_sum(to_number(&args[3]) * growth, optional(args, 4));
+    let [growth, factor] = future_value_factors(args, to_number(&args[2]), 6)?;
+    let value = noisy_sum(to_number(&args[3]) * growth, optional_number(args, 4));
     Some(with_float_noise(-value / factor))
 }
 
@@ -101,9 +105,9 @@ fn interest(args: CallArgs<'_>) -> Option<f64> {
         return None;
     }
     let payment = payment_at_the_end(args)?;
-    let [growth, factor] = growth_and_factor(args, period - 1.0, 6)?;
+    let [growth, factor] = future_value_factors(args, period - 1.0, 6)?;
     let interest = -rate * noisy_sum(to_number(&args[3]) * growth, payment * factor);
-    Some(match (optional(args, 5) == 0.0, period == 1.0) {
+    Some(match (optional_number(args, 5) == 0.0, period == 1.0) {
         (true, _) => interest,
         // The first payment is due immediately, so its interest is 0. The SQL of PPMT adds and subtracts the interest,
         // which leaves a rounding error in proportion to the interest.

@@ -9,7 +9,7 @@ use crate::functions::CallArgs;
 use crate::functions::math::to_number;
 use crate::functions::text::evaluate_strict;
 use crate::uncertainty;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let value = evaluate(name, args)?;
@@ -26,7 +26,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         .enumerate()
         .any(|(index, v)| is_choice(index) && matches!(v, Value::Time(_)));
     Some(match value {
-        Value::Date(date) if times => Value::Time(date * DAY),
+        Value::Date(date) if times => Value::Time(date * SECONDS_PER_DAY),
         other => other,
     })
 }

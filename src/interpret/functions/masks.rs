@@ -6,7 +6,7 @@ use crate::functions::conversion::as_date;
 use crate::functions::text::{evaluate_strict, text};
 use crate::functions::timeframes;
 use crate::uncertainty;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     (name == "TEXT").then(|| evaluate_strict(args, evaluate_text))
@@ -170,7 +170,7 @@ fn format_date(value: &Value, parts: &[MaskPart]) -> String {
     let Some(seconds) = value.seconds() else {
         return report_unsupported(&value.text(), "as a date");
     };
-    let (date, time) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
+    let (date, time) = (seconds.div_euclid(SECONDS_PER_DAY), seconds.rem_euclid(SECONDS_PER_DAY));
     let ((year, month, day), (hour, minute, second)) = (civil_date(date), (time / 3600, time / 60 % 60, time % 60));
     let twelve = parts.contains(&MaskPart::Clock12);
     let shown_hour = if twelve { (hour + 11) % 12 + 1 } else { hour };

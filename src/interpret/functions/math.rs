@@ -41,7 +41,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ISODD" => |a| Some(Value::Bool(truncate_number(&a[0])? % 2 != 0)),
         "FACT" => factorial,
         "COMBIN" => combinations,
-        "PERMUT" => arrangements,
+        "PERMUT" => permutations,
         "GCD" => |a| Some(Value::Int(natural_arguments(a)?.into_iter().fold(0, gcd))),
         "LCM" => |a| Some(Value::Int(natural_arguments(a)?.into_iter().fold(1, lcm))),
         "POWER" => |a| power(to_number(&a[0]), to_number(&a[1])),
@@ -330,7 +330,7 @@ fn combinations(args: CallArgs<'_>) -> Option<Value> {
     }
 }
 
-fn arrangements(args: CallArgs<'_>) -> Option<Value> {
+fn permutations(args: CallArgs<'_>) -> Option<Value> {
     let (count, selection_size) = (to_number(&args[0]), to_number(&args[1]));
     if !(0.0..171.0).contains(&count) || selection_size < 0.0 || selection_size.trunc() > count.trunc() {
         return None;

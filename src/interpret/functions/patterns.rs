@@ -9,15 +9,15 @@ use crate::value::Value;
 
 /// Names of the variants of `SEARCH` and `REGEXREPLACE` for arguments that are not literals. These variants support no
 /// wildcards or groups.
-const SEARCH_AS_IS: &str = "SEARCH as it is";
-const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
+const SEARCH_WITHOUT_WILDCARDS: &str = "SEARCH as it is";
+const REGEXREPLACE_WITHOUT_GROUPS: &str = "REGEXREPLACE as it is";
 
 /// Returns the name under which to call a function. `is_written` returns whether the argument at an index is a text
 /// literal, because only literals can contain wildcards (in a search text) or groups (in a replacement).
 pub fn function_variant_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {
-        "SEARCH" if !is_written(0) => SEARCH_AS_IS,
-        "REGEXREPLACE" if !is_written(2) => REGEXREPLACE_AS_IS,
+        "SEARCH" if !is_written(0) => SEARCH_WITHOUT_WILDCARDS,
+        "REGEXREPLACE" if !is_written(2) => REGEXREPLACE_WITHOUT_GROUPS,
         _ => name,
     }
 }
@@ -25,13 +25,13 @@ pub fn function_variant_name(name: &str, is_written: impl Fn(usize) -> bool) -> 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let function = match name {
         "SEARCH" => |args: CallArgs<'_>| search(&parse_wildcards(&text(&args[0])), args),
-        SEARCH_AS_IS => |args: CallArgs<'_>| search(&literal_pattern(&text(&args[0])), args),
+        SEARCH_WITHOUT_WILDCARDS => |args: CallArgs<'_>| search(&literal_pattern(&text(&args[0])), args),
         "REGEXMATCH" | "REGEXTEST" => {
             |args: CallArgs<'_>| Some(Value::Bool(compile_regex(&text(&args[1]))?.is_match(&text(&args[0]))))
         }
         "REGEXEXTRACT" => extract_match,
         "REGEXREPLACE" => |args: CallArgs<'_>| replace_matches(args, &parse_replacement(&text(&args[2]))),
-        REGEXREPLACE_AS_IS => {
+        REGEXREPLACE_WITHOUT_GROUPS => {
             |args: CallArgs<'_>| replace_matches(args, &[ReplacementPart::Text(text(&args[2]).into_owned())])
         }
         _ => return None,
@@ -81,7 +81,7 @@ fn is_prefix_match(text: &[char], pattern: &[WildcardPart]) -> bool {
 }
 
 /// Returns whether a whole string matches a criterion with wildcards, ignoring case.
-pub fn is_like(text: &str, criterion: &str) -> bool {
+pub fn matches_wildcards(text: &str, criterion: &str) -> bool {
     let chars: Vec<char> = text.chars().collect();
     is_pattern_match(&chars, &parse_wildcards(criterion), true)
 }

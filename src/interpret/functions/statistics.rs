@@ -25,7 +25,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
     Some(match name {
         "COUNT" if rows.iter().all(Vec::is_empty) => Value::Int(rows.len() as i64),
         "COUNT" | "COUNTA" => Value::Int(column().len() as i64),
-        "COUNTUNIQUE" => Value::Int(distinct(&column()).len() as i64),
+        "COUNTUNIQUE" => Value::Int(dedup_values(&column()).len() as i64),
         "COUNTBLANK" => {
             let blank = |row: &&Vec<Value>| {
                 argument_value(row, 0).is_null() || *argument_value(row, 0) == Value::Text(String::new())
@@ -92,7 +92,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
 
 /// Evaluates an aggregate over several values of one row. `None` if the function cannot be used in this way.
 pub fn evaluate_aggregate_across_row(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    const ACROSS: [&str; 13] = [
+    const ROW_AGGREGATES: [&str; 13] = [
         "SUM",
         "AVERAGE",
         "COUNT",
@@ -107,7 +107,7 @@ pub fn evaluate_aggregate_across_row(name: &str, args: CallArgs<'_>) -> Option<V
         "STDEV",
         "STDEV.P",
     ];
-    if !ACROSS.contains(&name) {
+    if !ROW_AGGREGATES.contains(&name) {
         return None;
     }
     let rows: Vec<Vec<Value>> = args.values().iter().map(|value| vec![value.clone()]).collect();
@@ -120,7 +120,7 @@ fn argument_value(row: &[Value], index: usize) -> &Value {
 }
 
 /// Returns the values without duplicates.
-pub fn distinct(values: &[Value]) -> Vec<Value> {
+pub fn dedup_values(values: &[Value]) -> Vec<Value> {
     let mut seen = std::collections::HashSet::new();
     values
         .iter()

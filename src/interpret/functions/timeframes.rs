@@ -1,7 +1,7 @@
 //! Periods and parts of dates, as in `column[month]`. Weeks begin on Monday, and fiscal years in January.
 
 use crate::calendar::{PeriodFrame, civil_date};
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -48,7 +48,7 @@ pub fn timeframe(name: &str, value: &Value) -> Option<Value> {
     let Some(seconds) = value.seconds() else {
         return Some(Value::Null);
     };
-    let date = seconds.div_euclid(DAY);
+    let date = seconds.div_euclid(SECONDS_PER_DAY);
     let (year, month, day) = civil_date(date);
     let since = |frame: PeriodFrame| Value::Int(date - frame.period_start(date) + 1);
     let cut = |length: i64| Value::Time(seconds - seconds.rem_euclid(length));
@@ -66,7 +66,7 @@ pub fn timeframe(name: &str, value: &Value) -> Option<Value> {
         "day_of_month" => Value::Int(day),
         "day_of_quarter" => since(PeriodFrame::Quarter),
         "day_of_year" => since(PeriodFrame::Year),
-        "hour_of_day" => Value::Int(seconds.rem_euclid(DAY) / 3600),
+        "hour_of_day" => Value::Int(seconds.rem_euclid(SECONDS_PER_DAY) / 3600),
         "month_name" => Value::Text(month_name(month).to_owned()),
         "month_num" => Value::Int(month),
         "quarter_of_year" => Value::Int((month + 2) / 3),

@@ -18,7 +18,7 @@ pub type ValueRow = HashMap<String, Value>;
 
 /// Qualifier of a column that `using` merges. The qualifier keeps the column accessible if a later relation has a
 /// column with the same name.
-pub const USING: &str = "using";
+pub const USING_QUALIFIER: &str = "using";
 
 /// Rows and the names of their columns, in order.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +53,8 @@ impl StepRows {
 
     /// Returns the value of a kept column. If several relations have the column, returns the value of the first
     /// relation.
-    fn kept_value(&self, row: &ValueRow, name: &str) -> Value {
-        let shared = || row.get(&format!("{USING}.{name}"));
+    fn projected_value(&self, row: &ValueRow, name: &str) -> Value {
+        let shared = || row.get(&format!("{USING_QUALIFIER}.{name}"));
         let first = || row.get(&format!("{}.{name}", self.first.as_deref().unwrap_or_default()));
         row.get(name)
             .or_else(shared)
@@ -64,7 +64,7 @@ impl StepRows {
     }
 
     /// Returns whether the kept columns include a column of the grain.
-    fn is_kept(&self, columns: &[String], grain: &str) -> bool {
+    fn is_grain_column_kept(&self, columns: &[String], grain: &str) -> bool {
         let first = |name: &String| {
             self.first
                 .as_ref()
@@ -236,7 +236,7 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
         let mut holds = holds.into_iter();
         run.units.retain(|_| holds.next().unwrap_or(false));
     }
-    run.arrange_units(input);
+    run.sort_and_partition_units(input);
     run.result_rows(input)
 }
 
@@ -283,7 +283,7 @@ pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, se
 impl StepEvaluation<'_> {
     /// Sorts the groups or rows and computes their partitions. If the sort keys are equal, the remaining columns of the
     /// grain determine the order.
-    fn arrange_units(&mut self, input: &StepRows) {
+    fn sort_and_partition_units(&mut self, input: &StepRows) {
         let step = self.step;
         // If the step is not grouped, resolve the qualified and unqualified spellings of a column to the same name.
         let resolve_name = |x: InterpreterExpr| match x {
@@ -499,7 +499,7 @@ impl StepEvaluation<'_> {
             for name in &kept_columns {
                 let value = self
                     .first_row(*unit)
-                    .map_or(Value::Null, |row| input.kept_value(row, name));
+                    .map_or(Value::Null, |row| input.projected_value(row, name));
                 row.insert(unqualified_name(name).to_owned(), value);
             }
             for (name, x) in &keys {
@@ -518,7 +518,7 @@ impl StepEvaluation<'_> {
         }
         let grain = if self.grouped {
             keys.iter().map(|(name, _)| name.clone()).collect()
-        } else if input.grain.iter().all(|g| input.is_kept(&kept_columns, g)) {
+        } else if input.grain.iter().all(|g| input.is_grain_column_kept(&kept_columns, g)) {
             input.grain.iter().map(|g| unqualified_name(g).to_owned()).collect()
         } else {
             Vec::new()

@@ -3,7 +3,7 @@
 use super::StepEvaluation;
 use crate::arithmetic::evaluate_aggregate;
 use crate::expr::{InterpreterExpr, RangeEndPosition, WindowRows as RangeRows};
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 
 impl StepEvaluation<'_> {
     /// Evaluates an aggregate over a range of groups or rows. The ends of the range are relative to the group or row
@@ -23,7 +23,7 @@ impl StepEvaluation<'_> {
         if let RangeRows::Between(from, to) = rows
             && (from.is_by_calendar() || to.is_by_calendar())
         {
-            let seen = self.units_by_calendar(unit, from, to);
+            let seen = self.units_in_calendar_range(unit, from, to);
             let values = seen.iter().map(|unit| args.iter().map(|x| value(x, *unit)).collect());
             return evaluate_aggregate(x, name, values.collect(), false);
         }
@@ -51,7 +51,7 @@ impl StepEvaluation<'_> {
     /// Returns the date or time of a group or row in seconds.
     pub(super) fn key_seconds(&self, unit: usize) -> Option<i64> {
         match self.date.get(unit) {
-            Some(Value::Date(date)) => Some(date * DAY),
+            Some(Value::Date(date)) => Some(date * SECONDS_PER_DAY),
             Some(Value::Time(seconds)) => Some(*seconds),
             _ => None,
         }
@@ -60,12 +60,20 @@ impl StepEvaluation<'_> {
     /// Returns the indexes of the groups or rows in the partition whose dates are between the ends of a calendar range,
     /// inclusive. Empty if the group or row `unit` has no date. If the second end is always before the first end, the
     /// ends are swapped.
-    pub(super) fn units_by_calendar(&self, unit: usize, from: RangeEndPosition, to: RangeEndPosition) -> Vec<usize> {
+    pub(super) fn units_in_calendar_range(
+        &self,
+        unit: usize,
+        from: RangeEndPosition,
+        to: RangeEndPosition,
+    ) -> Vec<usize> {
         let Some(unit_seconds) = self.key_seconds(unit) else {
             return Vec::new();
         };
         let units = self.partition_units(unit).0;
-        let (date, time) = (unit_seconds.div_euclid(DAY), unit_seconds.rem_euclid(DAY));
+        let (date, time) = (
+            unit_seconds.div_euclid(SECONDS_PER_DAY),
+            unit_seconds.rem_euclid(SECONDS_PER_DAY),
+        );
         let key = |end: RangeEndPosition| match end {
             RangeEndPosition::First => {
                 if self.descending {
@@ -84,11 +92,11 @@ impl StepEvaluation<'_> {
             RangeEndPosition::InPeriod(frame, is_last) => {
                 let start = frame.period_start(date);
                 match is_last == self.descending {
-                    true => start * DAY,
-                    false => frame.unit().add_units(start, 1) * DAY - 1,
+                    true => start * SECONDS_PER_DAY,
+                    false => frame.unit().add_units(start, 1) * SECONDS_PER_DAY - 1,
                 }
             }
-            RangeEndPosition::Moved(n, calendar_unit) => calendar_unit.add_units(date, n) * DAY + time,
+            RangeEndPosition::Moved(n, calendar_unit) => calendar_unit.add_units(date, n) * SECONDS_PER_DAY + time,
             RangeEndPosition::At(_) => unit_seconds,
         };
         let (first_end, other) = if self.descending { (to, from) } else { (from, to) };

@@ -3,7 +3,7 @@
 use super::StepEvaluation;
 use crate::expr::{InterpreterExpr, RangeEndPosition, Window};
 use crate::trace;
-use crate::value::{DAY, Value};
+use crate::value::{SECONDS_PER_DAY, Value};
 use std::cmp::Ordering;
 
 impl StepEvaluation<'_> {
@@ -30,7 +30,7 @@ impl StepEvaluation<'_> {
             Window::InPeriod(x, frame, is_last) => {
                 let end = RangeEndPosition::InPeriod(*frame, *is_last);
                 let other = RangeEndPosition::InPeriod(*frame, !*is_last);
-                let units = self.units_by_calendar(unit, other, end);
+                let units = self.units_in_calendar_range(unit, other, end);
                 let bound_unit = if *is_last { units.last() } else { units.first() };
                 bound_unit.map_or(Value::Null, |end_unit| self.evaluate(x, *end_unit, definition_name))
             }
@@ -64,8 +64,8 @@ impl StepEvaluation<'_> {
                 let target_date = match self.date.get(unit) {
                     Some(Value::Date(date)) => Value::Date(unit_of_time.add_units(*date, *n)),
                     Some(Value::Time(seconds)) => {
-                        let date = unit_of_time.add_units(seconds.div_euclid(DAY), *n);
-                        Value::Time(date * DAY + seconds.rem_euclid(DAY))
+                        let date = unit_of_time.add_units(seconds.div_euclid(SECONDS_PER_DAY), *n);
+                        Value::Time(date * SECONDS_PER_DAY + seconds.rem_euclid(SECONDS_PER_DAY))
                     }
                     _ => return Value::Null,
                 };

@@ -129,7 +129,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the name of a test, which must be unique in the dbt project.
     pub(super) fn test_name(&self, description: &str) -> String {
-        dbt::test_name(
+        dbt::truncate_test_name(
             &format!("assert_{}_{description}", self.spec.model.text),
             self.compiler.options.dialect.max_bytes(),
         )

@@ -39,13 +39,13 @@ impl<'m> ViewAccess<'m> {
     /// one topic needs only the grants of this topic, so only the grants that all topics require apply to the view.
     pub fn find(model: &'m ParsedOmniModel<'_>, view: usize, only: Option<&str>) -> Self {
         let mut access = Self::default();
-        let name = model.name_of(view);
+        let name = model.view_reference_name(view);
         if let Some(of_view) = model.views.get(view)
             && let Some(file) = model.files.get(of_view.file)
         {
             let subject = format!("view `{name}`");
             access.add_settings(model, of_view.file, &file.root, &subject, [&name, &name]);
-            access.grants = grants_of(&file.root);
+            access.grants = required_grants_of(&file.root);
         }
         let mut of_topics: Option<Vec<String>> = None;
         let topics = model.topics_by_name().into_iter();
@@ -57,7 +57,7 @@ impl<'m> ViewAccess<'m> {
             let base = model.canonical_name(base);
             if base == name || has_join(model, root, &name) {
                 access.add_settings(model, file, root, &format!("topic `{topic}`"), [&base, &name]);
-                let grants = grants_of(root);
+                let grants = required_grants_of(root);
                 match &mut of_topics {
                     Some(common) => common.retain(|grant| grants.contains(grant)),
                     None => of_topics = Some(grants),
@@ -140,7 +140,7 @@ impl<'m> ViewAccess<'m> {
             ),
             (
                 "views",
-                root.get("views").filter(|views| change_values(views)),
+                root.get("views").filter(|views| changes_field_values(views)),
                 "the spec ignores the topic's changes to fields, and uses the views' fields",
             ),
         ];
@@ -161,7 +161,7 @@ impl<'m> ViewAccess<'m> {
         let Some(node) = root.get("required_access_grants") else {
             return;
         };
-        let names = grants_of(root).join("`, `");
+        let names = required_grants_of(root).join("`, `");
         self.notices.push(AccessNotice {
             file,
             node,
@@ -177,7 +177,7 @@ impl<'m> ViewAccess<'m> {
 
 impl AccessFilter {
     /// Returns the filter as an entry of `access_filters`, for a column of the model.
-    pub fn entry(&self, column: &str) -> String {
+    pub fn access_filter_entry(&self, column: &str) -> String {
         let mut keys = vec![format!("field: {}", flow(column))];
         keys.extend(
             self.user_attribute
@@ -195,7 +195,7 @@ impl AccessFilter {
 }
 
 /// Returns whether the views of a topic change the values of fields, and not only labels and formats.
-fn change_values(views: &Node) -> bool {
+fn changes_field_values(views: &Node) -> bool {
     let views = views.pairs().unwrap_or_default().iter();
     let kinds = views.flat_map(|(_, view)| ["dimensions", "measures", "filters"].map(|kind| view.pairs_at(kind)));
     let has_value = |field: &Node| {
@@ -206,7 +206,7 @@ fn change_values(views: &Node) -> bool {
 }
 
 /// Returns the names of the access grants that a view, topic or field requires.
-pub(super) fn grants_of(node: &Node) -> Vec<String> {
+pub(super) fn required_grants_of(node: &Node) -> Vec<String> {
     node.texts_at("required_access_grants")
 }
 

@@ -21,16 +21,17 @@ pub(super) struct CalculationSheet {
 }
 
 impl CalculationSheet {
-    pub fn add(&mut self, known_as: &str, column: &str, index: usize, is_there: bool) {
-        self.columns.insert(known_as.to_lowercase(), (column.to_owned(), index));
+    pub fn add(&mut self, canonical_name: &str, column: &str, index: usize, is_there: bool) {
+        self.columns
+            .insert(canonical_name.to_lowercase(), (column.to_owned(), index));
         if is_there {
             self.there.push(column.to_owned());
         }
     }
 
     /// Returns the index of a column in the spec, by its name in Omni.
-    pub fn index(&self, known_as: &str) -> Option<usize> {
-        self.find(known_as).ok().map(|(_, index)| *index)
+    pub fn index(&self, canonical_name: &str) -> Option<usize> {
+        self.find(canonical_name).ok().map(|(_, index)| *index)
     }
 
     fn find(&self, reference: &str) -> Result<&(String, usize), String> {
@@ -108,7 +109,7 @@ pub(super) fn calculation_formula(
         return from_sql::convert(sql, dialect, sheet).map(|converted| converted.term.text);
     };
     let text = one_line(text);
-    with_columns(&move_letters(&text, columns, &|_| false)?, sheet)
+    replace_references(&shift_column_letters(&text, columns, &|_| false)?, sheet)
 }
 
 /// Column that formulas can identify by its letters.
@@ -119,7 +120,7 @@ pub(super) struct LetteredColumn {
 }
 
 /// Replaces Omni's references with column names, except inside string literals and quoted tab names.
-fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> {
+fn replace_references(text: &str, sheet: &CalculationSheet) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -171,7 +172,11 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
 
 /// Replaces the letters of cells, ranges and totals after columns have moved. `columns` are the columns before the
 /// move. A word for which `is_name` returns `true` is the name of a column instead of a cell.
-fn move_letters(formula: &str, columns: &[LetteredColumn], is_name: &dyn Fn(&str) -> bool) -> Result<String, String> {
+fn shift_column_letters(
+    formula: &str,
+    columns: &[LetteredColumn],
+    is_name: &dyn Fn(&str) -> bool,
+) -> Result<String, String> {
     let text = format!("={formula}");
     let (parsed, _) = parse::parse(&text);
     let ast = parsed.ast();
@@ -195,11 +200,11 @@ fn move_letters(formula: &str, columns: &[LetteredColumn], is_name: &dyn Fn(&str
         let Some(indices) = cells.iter().map(|cell| cell_column(cell)).collect::<Option<Vec<_>>>() else {
             continue;
         };
-        let places = moved_places(&indices, columns)?;
+        let places = shifted_indices(&indices, columns)?;
         let new: Vec<String> = cells
             .iter()
             .zip(places)
-            .map(|(cell, to)| with_letters(cell, to))
+            .map(|(cell, to)| replace_cell_letters(cell, to))
             .collect();
         let mut new = new.join(":");
         new.push_str(if is_range {
@@ -225,7 +230,7 @@ fn move_letters(formula: &str, columns: &[LetteredColumn], is_name: &dyn Fn(&str
 }
 
 /// Returns the new indices of a single column, or of the columns at the ends of a range.
-fn moved_places(indices: &[usize], columns: &[LetteredColumn]) -> Result<Vec<usize>, String> {
+fn shifted_indices(indices: &[usize], columns: &[LetteredColumn]) -> Result<Vec<usize>, String> {
     let place_of = |index: usize| {
         let column = columns.get(index).ok_or_else(|| {
             format!(
@@ -264,7 +269,7 @@ fn total_cell(word: &str) -> Option<&str> {
 }
 
 /// Replaces the letters of a cell such as `$B$2`.
-fn with_letters(cell: &str, index: usize) -> String {
+fn replace_cell_letters(cell: &str, index: usize) -> String {
     let (fixed, rest) = cell.strip_prefix('$').map_or(("", cell), |rest| ("$", rest));
     let row = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     format!("{fixed}{}{row}", column_letters(index))
@@ -273,7 +278,7 @@ fn with_letters(cell: &str, index: usize) -> String {
 /// Updates the column letters in the formulas of a worksheet's last columns after columns have been omitted. `is_kept`
 /// returns whether the worksheet keeps a column. A formula that reads an omitted column becomes an error, so its own
 /// column is omitted as well.
-pub(super) fn leave_out_columns(
+pub(super) fn omit_columns(
     columns: &[&str],
     is_kept: &dyn Fn(&str) -> bool,
     formulas: &mut [(String, Result<String, String>)],
@@ -292,7 +297,7 @@ pub(super) fn leave_out_columns(
         let is_name = |word: &str| lettered.iter().any(|column| column.name.eq_ignore_ascii_case(word));
         let moved: Vec<Option<Result<String, String>>> = formulas
             .iter()
-            .map(|(_, formula)| Some(move_letters(formula.as_ref().ok()?, &lettered, &is_name)))
+            .map(|(_, formula)| Some(shift_column_letters(formula.as_ref().ok()?, &lettered, &is_name)))
             .collect();
         let is_stable = !moved.iter().flatten().any(Result::is_err);
         for ((_, formula), moved) in formulas.iter_mut().zip(moved) {
@@ -319,7 +324,7 @@ fn cell_column(word: &str) -> Option<usize> {
 }
 
 /// Returns how a function in a formula may behave differently in Omni. `None` if there is no such function.
-pub(super) fn function_doubt(formula: &str) -> Option<&'static str> {
+pub(super) fn function_caveat(formula: &str) -> Option<&'static str> {
     let text = format!("={formula}");
     let (parsed, _) = parse::parse(&text);
     let ast = parsed.ast();

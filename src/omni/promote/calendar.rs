@@ -26,7 +26,7 @@ pub(super) struct OmniCalendar {
 
 /// Setting that cannot be copied to a spec because it has no fixed value: the index of its file, its key, its YAML
 /// node, and the timeframes that depend on it.
-pub(super) type UserSetting<'m> = (usize, &'static str, &'m Node, &'static [&'static str]);
+pub(super) type UnconvertibleSetting<'m> = (usize, &'static str, &'m Node, &'static [&'static str]);
 
 impl OmniCalendar {
     pub fn read(model: &ParsedOmniModel<'_>) -> Self {
@@ -46,7 +46,7 @@ impl OmniCalendar {
     }
 
     /// Returns the settings of the Omni model whose values depend on the user or cannot be read.
-    pub fn user_settings<'m>(self, model: &'m ParsedOmniModel<'_>) -> Vec<UserSetting<'m>> {
+    pub fn unconvertible_settings<'m>(self, model: &'m ParsedOmniModel<'_>) -> Vec<UnconvertibleSetting<'m>> {
         let week: (_, &'static [&'static str], _) =
             (WEEK_START, &["[week]", "[day_of_week_num]"], self.week_start.is_none());
         let fiscal: (_, &'static [&'static str], _) = (FISCAL_OFFSET, &["[fiscal_"], self.fiscal_shift.is_none());
@@ -91,7 +91,7 @@ impl OmniCalendar {
 }
 
 /// Returns the possible difference between the values of a timeframe in Omni and in formulas.
-pub(super) fn timeframe_doubt(frame: Option<&str>) -> Option<String> {
+pub(super) fn timeframe_caveat(frame: Option<&str>) -> Option<String> {
     let text = match frame? {
         "day_of_week_num" => "Omni numbers the days of the week from 0 to 6, but the formula numbers them from 1 to 7",
         "fiscal_quarter" => "Omni does not document the value of a fiscal quarter; the formula returns its first day",

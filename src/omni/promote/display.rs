@@ -2,7 +2,7 @@
 
 use formulac_syntax::text::one_line;
 
-use super::misspellings::intended_name;
+use super::misspellings::correct_spelling;
 use super::omni_model::ViewField;
 use crate::diag::suggest;
 use crate::yaml::Node;
@@ -98,7 +98,7 @@ pub(super) fn omitted_settings(node: &Node) -> Vec<(&str, String, String)> {
             _ if SETTINGS_WITH_FIELDS.contains(&key) => {
                 "the setting depends on fields that the model may not contain".to_owned()
             }
-            _ => match intended_name(key, known) {
+            _ => match correct_spelling(key, known) {
                 Some(intended) => suggest::similar_name_help(intended),
                 None => "add the setting to `omni` of the column if the view of the model needs it".to_owned(),
             },

@@ -18,15 +18,15 @@ pub(super) struct FilteredValue {
     pub calendar: OmniCalendar,
 }
 
-/// Converted condition. `doubts` lists possible differences between the condition and the filter.
+/// Converted condition. `caveats` lists possible differences between the condition and the filter.
 #[derive(Clone, Debug)]
 pub(super) struct ConvertedCondition {
     pub term: FormulaTerm,
-    pub doubts: Vec<String>,
+    pub caveats: Vec<String>,
 }
 
 /// Operators that are not supported because they depend on the query or on other rows, each with the reason.
-const REFUSED: &[(&str, &str)] = &[
+const UNSUPPORTED_OPERATORS: &[(&str, &str)] = &[
     (
         "date_offset_from_query",
         "the operator shifts the dates of the query, but a model cannot shift them",
@@ -72,25 +72,25 @@ pub(super) fn convert_filter(tested: &FilteredValue, filter: &Node) -> Result<Co
     if has_jinja(&yaml_line(filter)) {
         return Err("the value is a template, which depends on the user or on the query".to_owned());
     }
-    let mut reader = FilterReader {
+    let mut reader = FilterConverter {
         tested,
         ignore_case: false,
-        doubts: Vec::new(),
+        caveats: Vec::new(),
     };
     let term = reader.convert_all(filter, "AND")?;
     Ok(ConvertedCondition {
         term,
-        doubts: reader.doubts,
+        caveats: reader.caveats,
     })
 }
 
-struct FilterReader<'t> {
+struct FilterConverter<'t> {
     tested: &'t FilteredValue,
     ignore_case: bool,
-    doubts: Vec<String>,
+    caveats: Vec<String>,
 }
 
-impl FilterReader<'_> {
+impl FilterConverter<'_> {
     /// Converts a mapping of operators, a list of such mappings, or a value without an operator. Recursion is safe
     /// because the YAML parser limits the nesting depth.
     fn convert_all(&mut self, filter: &Node, joined_by: &str) -> Result<FormulaTerm, String> {
@@ -127,7 +127,10 @@ impl FilterReader<'_> {
     fn apply_operator(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
         let plain = operator.strip_prefix("not_").filter(|plain| !plain.is_empty());
         let base = plain.unwrap_or(operator);
-        if let Some((_, why)) = REFUSED.iter().find(|(name, _)| *name == base || *name == operator) {
+        if let Some((_, why)) = UNSUPPORTED_OPERATORS
+            .iter()
+            .find(|(name, _)| *name == base || *name == operator)
+        {
             return Err(format!("the operator `{operator}` cannot be converted: {why}"));
         }
         let is_negated = plain.is_some() || operator == "not";
@@ -199,7 +202,7 @@ impl FilterReader<'_> {
             "on_or_after" => {
                 let start = self.parse_day_start(value)?;
                 if start.is_counted_from_today() {
-                    self.doubts.push(
+                    self.caveats.push(
                         "Omni does not document whether `N units ago` counts the current unit; the formula counts it, so \
                          `30 days ago` is the day 29 days before today"
                             .to_owned(),
@@ -209,7 +212,7 @@ impl FilterReader<'_> {
             }
             "between_dates" => {
                 let [from, to] = self.two_values(value)?;
-                self.doubts.push(
+                self.caveats.push(
                     "Omni documents `between_dates` both with and without its last day; the formula includes the \
                      last day"
                         .to_owned(),
@@ -222,20 +225,20 @@ impl FilterReader<'_> {
                 let length = length.text().ok_or("the operator needs a start and a length")?;
                 Ok(self.range_condition(from, from.add_length(length)?))
             }
-            "day_of_week" => self.convert_operator(value, Some((&WEEKDAYS, 0)), 1, |x| {
+            "day_of_week" => self.convert_date_part_filter(value, Some((&WEEKDAYS, 0)), 1, |x| {
                 FormulaTerm::call("WEEKDAY", &[x, FormulaTerm::integer(1)])
             }),
             "month_of_year" => {
-                self.convert_operator(value, Some((&MONTHS, 1)), 0, |x| FormulaTerm::call("MONTH", &[x]))
+                self.convert_date_part_filter(value, Some((&MONTHS, 1)), 0, |x| FormulaTerm::call("MONTH", &[x]))
             }
-            "day_of_month" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("DAY", &[x])),
+            "day_of_month" => self.convert_date_part_filter(value, None, 0, |x| FormulaTerm::call("DAY", &[x])),
             "day_of_quarter" | "day_of_year" => {
                 let calendar = self.tested.calendar;
                 let (day, _) = calendar.apply_timeframe(self.tested_term(), false, Some(operator))?;
-                self.convert_operator(value, None, 0, |_| day.clone())
+                self.convert_date_part_filter(value, None, 0, |_| day.clone())
             }
-            "hour_of_day" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("HOUR", &[x])),
-            "quarter_of_year" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("QUARTER", &[x])),
+            "hour_of_day" => self.convert_date_part_filter(value, None, 0, |x| FormulaTerm::call("HOUR", &[x])),
+            "quarter_of_year" => self.convert_date_part_filter(value, None, 0, |x| FormulaTerm::call("QUARTER", &[x])),
             _ => Err("the operator is unknown".to_owned()),
         }
     }
@@ -405,7 +408,7 @@ impl FilterReader<'_> {
     }
 
     /// Converts a filter on a part of a date, such as the month. The filter specifies the part as a number or name.
-    fn convert_operator(
+    fn convert_date_part_filter(
         &self,
         value: &Node,
         names: Option<(&[&str], i64)>,

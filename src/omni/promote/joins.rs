@@ -27,12 +27,12 @@ pub(super) struct ViewJoin {
 
 /// Joins to other views, and the name of the base view.
 #[derive(Debug, Default)]
-pub(super) struct Joins {
+pub(super) struct ViewJoins {
     base: String,
     pub all: Vec<ViewJoin>,
 }
 
-impl Joins {
+impl ViewJoins {
     /// Finds the joins that lead from the base view to the views with the given names. Also returns the names of views
     /// that cannot be reached, each with the reason.
     pub fn find(
@@ -84,7 +84,7 @@ impl Joins {
             while view_name != base && !joins.all.iter().any(|join| join.name == view_name) {
                 let Some(Some((index, is_back, parent))) = reached.get(&view_name) else {
                     path.clear();
-                    missing.push((name.clone(), unreachable_view(model, &base, &view_name)));
+                    missing.push((name.clone(), unreachable_view_message(model, &base, &view_name)));
                     break;
                 };
                 path.push((view_name.clone(), *index, *is_back, parent.clone()));
@@ -142,7 +142,7 @@ impl Joins {
     }
 
     /// Returns whether some joined rows may lack a row of the view.
-    pub fn may_be_missing(&self, name: &str) -> bool {
+    pub fn may_lack_match(&self, name: &str) -> bool {
         !name.eq_ignore_ascii_case(&self.base) || self.all.iter().any(|join| join.kind == "full")
     }
 }
@@ -175,7 +175,7 @@ fn join_direction(join: &Relationship, is_back: bool) -> Result<(&'static str, b
     Ok((kind, is_many, repeats))
 }
 
-fn unreachable_view(model: &ParsedOmniModel<'_>, base: &str, name: &str) -> String {
+fn unreachable_view_message(model: &ParsedOmniModel<'_>, base: &str, name: &str) -> String {
     let between = model.relationships.iter().find_map(|join| {
         let is = |first_name: &str, other: &str| {
             model.canonical_name(first_name) == base && model.canonical_name(other) == name

@@ -2,7 +2,7 @@
 
 use super::fields::{FieldKey, FieldResolver};
 use super::from_sql::ConvertedSql;
-use super::misspellings::intended_name;
+use super::misspellings::correct_spelling;
 use super::omni_model::{OmniReference, ViewField};
 use super::term::FormulaTerm;
 use crate::Type;
@@ -42,14 +42,14 @@ pub(super) fn convert_measure(
         Some(sql) => Some(fields.convert_sql(view, Some(&key.1), sql)?),
         None => None,
     };
-    let mut doubts = Vec::new();
+    let mut caveats = Vec::new();
     let mut computes = false;
     let x = converted.take().map(|converted| {
-        doubts = converted.doubts;
+        caveats = converted.caveats;
         computes = converted.computes;
         converted.term
     });
-    let condition = combine_filters(fields, view, field, &mut doubts)?;
+    let condition = combine_filters(fields, view, field, &mut caveats)?;
     let kind = field.text("aggregate_type");
     let Some(kind) = kind else {
         let term = x.ok_or_else(|| missing_sql_reason(field))?;
@@ -57,7 +57,14 @@ pub(super) fn convert_measure(
             return Err("`filters` are not supported for SQL that aggregates".to_owned());
         }
         let is_temporal = term.ty.is_some_and(Type::is_temporal);
-        return Ok((ConvertedSql { term, doubts, computes }, is_temporal));
+        return Ok((
+            ConvertedSql {
+                term,
+                caveats,
+                computes,
+            },
+            is_temporal,
+        ));
     };
     if x.as_ref().is_some_and(|x| x.aggregates) {
         return Err("both `sql` and `aggregate_type` aggregate, so the value would be aggregated twice".to_owned());
@@ -76,19 +83,19 @@ pub(super) fn convert_measure(
         ));
     }
     if plain == "count" && x.is_none() {
-        return count_rows_term(fields, view, condition, doubts);
+        return count_rows_term(fields, view, condition, caveats);
     }
     if plain == "count" && repeats {
         return Err(format!(
             "joins repeat the rows of `{view}`, so the values would be aggregated more than once"
         ));
     }
-    let term = aggregate_term(plain, field, x, condition.as_ref(), &mut doubts)?;
+    let term = aggregate_term(plain, field, x, condition.as_ref(), &mut caveats)?;
     let is_temporal = term.ty.is_some_and(Type::is_temporal);
     Ok((
         ConvertedSql {
             term: term.into_aggregate(),
-            doubts,
+            caveats,
             computes,
         },
         is_temporal,
@@ -101,7 +108,7 @@ fn aggregate_term(
     field: &ViewField,
     x: Option<FormulaTerm>,
     condition: Option<&FormulaTerm>,
-    doubts: &mut Vec<String>,
+    caveats: &mut Vec<String>,
 ) -> Result<FormulaTerm, String> {
     let need = || x.clone().ok_or(format!("`{kind}` needs `sql`"));
     let when = |x: FormulaTerm| match condition {
@@ -146,7 +153,7 @@ fn aggregate_term(
             FormulaTerm::call("PERCENTILE", &[when(need()?), share]).with_type(Some(Type::Float))
         }
         "list" => {
-            doubts.push(
+            caveats.push(
                 "Omni does not document the order and separator of the list; here the values are sorted and \
                 separated by `, `"
                     .to_owned(),
@@ -176,7 +183,7 @@ fn combine_filters(
     fields: &FieldResolver<'_, '_>,
     view: &str,
     field: &ViewField,
-    doubts: &mut Vec<String>,
+    caveats: &mut Vec<String>,
 ) -> Result<Option<FormulaTerm>, String> {
     let Some(filters) = field.node.get("filters").and_then(Node::pairs) else {
         return Ok(None);
@@ -190,7 +197,7 @@ fn combine_filters(
         if condition.term.aggregates {
             return Err(format!("the filter of `{}` is on a measure", reference.field));
         }
-        doubts.extend(condition.doubts);
+        caveats.extend(condition.caveats);
         parts.push(condition.term);
     }
     Ok((!parts.is_empty()).then(|| FormulaTerm::combine_conditions("AND", parts)))
@@ -201,10 +208,10 @@ pub(super) fn count_rows_term(
     fields: &FieldResolver<'_, '_>,
     view: &str,
     condition: Option<FormulaTerm>,
-    doubts: Vec<String>,
+    caveats: Vec<String>,
 ) -> Result<(ConvertedSql, bool), String> {
     let repeats = fields.joins.has_repeated_rows(view);
-    let is_base = !fields.joins.may_be_missing(view);
+    let is_base = !fields.joins.may_lack_match(view);
     let term = if is_base && !repeats {
         match condition {
             Some(condition) => FormulaTerm::call("COUNTIF", &[condition]),
@@ -246,7 +253,7 @@ pub(super) fn count_rows_term(
     Ok((
         ConvertedSql {
             term,
-            doubts,
+            caveats,
             computes: false,
         },
         false,
@@ -317,7 +324,7 @@ fn missing_sql_reason(field: &ViewField) -> String {
         let name = key.text()?;
         Some(format!(
             "`{}` instead of `{name}`",
-            intended_name(name, ["sql", "aggregate_type"])?
+            correct_spelling(name, ["sql", "aggregate_type"])?
         ))
     });
     let misspelled: Vec<String> = misspelled.collect();

@@ -1,7 +1,7 @@
 //! Finds misspelled keys and fields in Omni's files. Omni has more keys than the lists contain, so a key is reported
 //! only if it is similar to a listed key.
 
-use super::fields::{COUNT, FieldKey};
+use super::fields::{COUNT_MEASURE, FieldKey};
 use super::omni_model::ParsedOmniModel;
 use crate::diag::suggest::nearest_name_within;
 use crate::yaml::Node;
@@ -54,18 +54,18 @@ pub(super) const QUERY_KEYS: [&str; 16] = [
 ];
 
 /// Maximum number of letters that differ between a misspelled key and the intended key.
-const MAX_WRONG_LETTERS: usize = 2;
+const MAX_EDIT_DISTANCE: usize = 2;
 
 /// Returns the listed name that was probably intended by a misspelled name. `None` if the name is listed or similar to
 /// no listed name.
-pub(super) fn intended_name<'n>(name: &str, names: impl IntoIterator<Item = &'n str> + Clone) -> Option<&'n str> {
+pub(super) fn correct_spelling<'n>(name: &str, names: impl IntoIterator<Item = &'n str> + Clone) -> Option<&'n str> {
     let is_listed = names
         .clone()
         .into_iter()
         .any(|listed| listed.eq_ignore_ascii_case(name));
     match is_listed {
         true => None,
-        false => nearest_name_within(name, MAX_WRONG_LETTERS, names),
+        false => nearest_name_within(name, MAX_EDIT_DISTANCE, names),
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn misspelled_keys<'m>(node: &'m Node, keys: &'static [&'static str])
     let pairs = node.pairs().unwrap_or_default().iter();
     let misspelled = pairs.filter_map(|(key, _)| {
         let name = key.text()?;
-        let intended = intended_name(name, keys.iter().copied())?;
+        let intended = correct_spelling(name, keys.iter().copied())?;
         Some((
             key,
             name.to_owned(),
@@ -87,12 +87,12 @@ pub(super) fn misspelled_keys<'m>(node: &'m Node, keys: &'static [&'static str])
 /// Returns a note if a field that a view does not define is similar to a field of the view. Without a definition, the
 /// field is a column of the view's table, or the count that every view has.
 pub(super) fn undefined_field_note(model: &ParsedOmniModel<'_>, (view, field): &FieldKey) -> Option<String> {
-    let index = model.view_instance(view)?;
-    if field == COUNT || model.field(index, field).is_some() {
+    let index = model.view_by_name_or_alias(view)?;
+    if field == COUNT_MEASURE || model.field(index, field).is_some() {
         return None;
     }
     let source = model.views.get(index)?;
-    let intended = intended_name(field, source.order.iter().map(String::as_str))?;
+    let intended = correct_spelling(field, source.order.iter().map(String::as_str))?;
     Some(format!(
         "`{view}.{field}` is read as a column of the table, because the view does not define it; did you mean `{intended}`?"
     ))

@@ -41,7 +41,7 @@ mod sql_functions;
 mod term;
 
 pub(super) use omni_model::OmniReference;
-pub use provenance::defined_twice;
+pub use provenance::duplicate_field_warnings;
 pub use retarget::{RetargetedFile, RetargetedItem, TargetModel, repoint};
 pub use retarget_checks::RetargetRefusal;
 
@@ -56,7 +56,7 @@ use crate::span::Span;
 /// Request to promote the contents of an Omni file.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Request<'a> {
+pub struct PromotionRequest<'a> {
     /// Path of the Omni file, which must be one of the given files.
     pub file: String,
     /// Names of the view's fields, or of saved queries. All suitable items are promoted if the list is empty.
@@ -76,7 +76,7 @@ pub struct Request<'a> {
     pub paths: FxHashMap<String, String>,
 }
 
-impl Request<'_> {
+impl PromotionRequest<'_> {
     /// Creates a request for the whole content of a file.
     #[must_use]
     pub fn from_file(file: &str) -> Self {
@@ -155,7 +155,7 @@ pub struct Promotion {
 }
 
 /// Error that prevents the promotion: the index of the Omni file, and the diagnostic.
-pub type PromoteFault = (usize, Diagnostic);
+pub type PromotionError = (usize, Diagnostic);
 
 /// Generates a spec from fields in Omni's files. Each file has a path and a text.
 ///
@@ -164,9 +164,9 @@ pub type PromoteFault = (usize, Diagnostic);
 /// Returns an error if the file cannot be read or does not contain the requested fields.
 pub fn promote(
     files: &[(String, String)],
-    request: &Request<'_>,
+    request: &PromotionRequest<'_>,
     compiler: &Compiler,
-) -> Result<Promotion, PromoteFault> {
+) -> Result<Promotion, PromotionError> {
     let no_thread = || {
         (
             0,

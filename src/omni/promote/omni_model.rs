@@ -31,9 +31,9 @@ impl ParsedOmniFile<'_> {
     }
 }
 
-pub(super) struct OmniViewSource {
+pub(super) struct ParsedOmniView {
     pub file: usize,
-    /// Name of the view's file. `ParsedOmniModel::name_of` returns the name that references use.
+    /// Name of the view's file. `ParsedOmniModel::view_reference_name` returns the name that references use.
     pub name: String,
     pub table: OmniTable,
     pub rows: OmniRowSource,
@@ -113,7 +113,7 @@ pub(super) struct OmniSavedQuery<'m> {
 /// Parsed files of an Omni model.
 pub(super) struct ParsedOmniModel<'t> {
     pub files: Vec<ParsedOmniFile<'t>>,
-    pub views: Vec<OmniViewSource>,
+    pub views: Vec<ParsedOmniView>,
     /// Names of the views.
     pub names: OmniViewIndex,
     pub relationships: Vec<Relationship>,
@@ -150,7 +150,7 @@ impl<'t> ParsedOmniModel<'t> {
     ///
     /// Source: <https://docs.omni.co/modeling/views/parameters/extends>
     fn inherit_tables(&mut self) {
-        let has_rows = |view: &OmniViewSource| {
+        let has_rows = |view: &ParsedOmniView| {
             let root = self.files.get(view.file).map(|file| &file.root);
             let keys = ["dbt", "schema", "table_name", "sql", "query"];
             root.is_none_or(|root| keys.iter().any(|key| root.get(key).is_some()))
@@ -206,7 +206,7 @@ impl<'t> ParsedOmniModel<'t> {
     }
 
     /// Returns the name that references to the view use, in lower case.
-    pub fn name_of(&self, view: usize) -> String {
+    pub fn view_reference_name(&self, view: usize) -> String {
         self.names.name_of(view).unwrap_or_default()
     }
 
@@ -216,7 +216,7 @@ impl<'t> ParsedOmniModel<'t> {
     }
 
     /// Returns the index of the view with this name or with this join alias.
-    pub fn view_instance(&self, name: &str) -> Option<usize> {
+    pub fn view_by_name_or_alias(&self, name: &str) -> Option<usize> {
         let of_join = || {
             let view_name = self.relationships.iter().find_map(|join| {
                 let aliases = [(&join.to_as, &join.to), (&join.from_as, &join.from)];
@@ -236,7 +236,7 @@ impl<'t> ParsedOmniModel<'t> {
 
     /// Returns a field of a view or of the views that it extends. `None` if the field is ignored.
     pub fn field(&self, view: usize, name: &str) -> Option<&ViewField> {
-        self.any_field(view, name)
+        self.field_including_ignored(view, name)
             .filter(|field| !field.node.is_true_at("ignored"))
     }
 
@@ -249,17 +249,17 @@ impl<'t> ParsedOmniModel<'t> {
 
     /// Returns whether a view has a field with `ignored: true`.
     pub fn is_ignored(&self, view: usize, name: &str) -> bool {
-        self.any_field(view, name)
+        self.field_including_ignored(view, name)
             .is_some_and(|field| field.node.is_true_at("ignored"))
     }
 
-    fn any_field(&self, view: usize, name: &str) -> Option<&ViewField> {
+    fn field_including_ignored(&self, view: usize, name: &str) -> Option<&ViewField> {
         let name = name.trim().to_lowercase();
         self.with_extended_views(view).find_map(|view| view.fields.get(&name))
     }
 
     /// Returns a view and the views that it extends. Each view precedes the views that it extends.
-    fn with_extended_views(&self, view: usize) -> impl Iterator<Item = &OmniViewSource> {
+    fn with_extended_views(&self, view: usize) -> impl Iterator<Item = &ParsedOmniView> {
         let extended = |view: &usize| {
             let names = self.views.get(*view).map(|view| view.extends.as_slice());
             names
@@ -353,12 +353,12 @@ fn depth_first<T: Clone + PartialEq>(first: T, extended: impl Fn(&T) -> Vec<T>) 
     })
 }
 
-fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> OmniViewSource {
+fn read_view(name: &str, omni_file: OmniFile<'_>, file: usize) -> ParsedOmniView {
     let root = omni_file.root;
     // Omni records the dbt model of a view in the view's file. The name of the table may differ from the name of the
     // model.
     let dbt_model = root.get("dbt").and_then(|dbt| dbt.text_at("name")).map(str::to_owned);
-    let mut view = OmniViewSource {
+    let mut view = ParsedOmniView {
         file,
         table: OmniTable {
             file,

@@ -17,7 +17,7 @@ use crate::parse;
 use crate::yaml::{self, Node};
 
 /// Key of the record under `meta`.
-const KEY: &str = "promoted_from";
+const PROVENANCE_KEY: &str = "promoted_from";
 
 /// Promotion record in a spec.
 pub(super) struct ProvenanceRecord<'n> {
@@ -29,12 +29,12 @@ pub(super) struct ProvenanceRecord<'n> {
 
 /// Returns the promotion records of a spec.
 pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
-    let has_record = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
+    let has_record = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(PROVENANCE_KEY)).is_some() };
     let mut provenance_records = Vec::new();
     if has_record(root) {
         provenance_records.extend(
             root.get("meta")
-                .and_then(|meta| meta.get(KEY))
+                .and_then(|meta| meta.get(PROVENANCE_KEY))
                 .map(|from| ProvenanceRecord { from, column: None }),
         );
     }
@@ -47,7 +47,7 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     for (name, column) in definitions.flatten().chain(columns) {
         let from = column
             .get("meta")
-            .and_then(|meta| meta.get(KEY))
+            .and_then(|meta| meta.get(PROVENANCE_KEY))
             .filter(|from| from.text().is_some());
         provenance_records.extend(from.map(|from| ProvenanceRecord {
             from,
@@ -104,17 +104,17 @@ impl PromotedSpecs {
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\ncolumns:\n  revenue: {meta: {promoted_from: orders.revenue}}\n";
 /// let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
 /// let file = |path: &str, text: &str| vec![(path.to_owned(), text.to_owned())];
-/// use formulac_omni::promote::defined_twice;
+/// use formulac_omni::promote::duplicate_field_warnings;
 /// let compile = |_| Some(formulac_model::Compiler::default().compile_spec(spec));
-/// let both = defined_twice(&file("m.yml", spec), &file("orders.view.yaml", view), compile);
+/// let both = duplicate_field_warnings(&file("m.yml", spec), &file("orders.view.yaml", view), compile);
 /// assert_eq!(both[0].1.code(), "W0712");
 /// assert!(both[0].1.help().unwrap().starts_with("remove the field in Omni"));
 /// let reads = view.replace("${amount}", "${m.revenue}");
 /// let omni = [file("orders.view.yaml", &reads), file("m.view.yaml", "dimensions: {revenue: {}}\n")].concat();
-/// assert!(defined_twice(&file("m.yml", spec), &omni, compile).is_empty());
+/// assert!(duplicate_field_warnings(&file("m.yml", spec), &omni, compile).is_empty());
 /// ```
 #[must_use]
-pub fn defined_twice(
+pub fn duplicate_field_warnings(
     specs: &[(String, String)],
     omni: &[(String, String)],
     compile: impl Fn(usize) -> Option<CompiledSpec>,
@@ -131,9 +131,11 @@ pub fn defined_twice(
         let Some(model_name) = name.text() else { continue };
         let compiled = OnceCell::new();
         for record in promotion_records(root) {
-            if let Some((fault, item, command)) = taken_over_diagnostic(&model, model_name, &record) {
+            if let Some((fault, item, command)) = duplicate_definition_diagnostic(&model, model_name, &record) {
                 let changed = match compiled.get_or_init(|| compile(number)) {
-                    Some(compiled) => TargetModel::edits_for(number, specs, &promoted, &model, &item, compiled),
+                    Some(compiled) => {
+                        TargetModel::edits_to_read_spec_model(number, specs, &promoted, &model, &item, compiled)
+                    }
                     None => Err(RetargetRefusal::with_remedy(
                         "the spec has errors",
                         "fix the errors in this spec",
@@ -173,7 +175,7 @@ fn duplicate_help(item: &RetargetedItem, refusal: Option<RetargetRefusal>, comma
 
 /// Returns the warning about a field or query view that a spec also defines. Also returns the field or query view, and
 /// the command that makes it read the model.
-fn taken_over_diagnostic(
+fn duplicate_definition_diagnostic(
     model: &ParsedOmniModel<'_>,
     model_name: &str,
     record: &ProvenanceRecord<'_>,
@@ -194,10 +196,11 @@ fn taken_over_diagnostic(
         return Some((fault, RetargetedItem::new(file.path, None), command));
     };
     let reference = OmniReference::read(from);
-    let index = model.view_instance(reference.view.as_deref()?)?;
+    let index = model.view_by_name_or_alias(reference.view.as_deref()?)?;
     let field = model.field(index, &reference.field)?;
     let file = model.files.get(field.file)?;
-    if is_column(field) && field.kind != OmniFieldKind::Measure || reads_model(model, field, model_name, column) {
+    if is_column(field) && field.kind != OmniFieldKind::Measure || reads_model_column(model, field, model_name, column)
+    {
         return None;
     }
     let text = format!(
@@ -226,7 +229,7 @@ fn applied_twice_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &Vie
 }
 
 /// Returns whether a field reads a column of the model through one of the model's views.
-fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, model_name: &str, column: &str) -> bool {
+fn reads_model_column(model: &ParsedOmniModel<'_>, field: &ViewField, model_name: &str, column: &str) -> bool {
     let column_references = field
         .text("sql")
         .map(find_references)
@@ -235,7 +238,10 @@ fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, model_name: &str,
         .map(OmniReference::read);
     let mut references = column_references.filter(|reference| reference.field.eq_ignore_ascii_case(column));
     references.any(|reference| {
-        let index = reference.view.as_deref().and_then(|view| model.view_instance(view));
+        let index = reference
+            .view
+            .as_deref()
+            .and_then(|view| model.view_by_name_or_alias(view));
         index
             .and_then(|index| model.views.get(index))
             .is_some_and(|view| view.table.name.eq_ignore_ascii_case(model_name))
@@ -267,7 +273,7 @@ fn output_names(root: &Node) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::defined_twice;
+    use super::duplicate_field_warnings;
     use crate::compiler::Compiler;
 
     #[test]
@@ -285,7 +291,7 @@ mod tests {
         let omni = [file("orders.view.yaml", view)];
         let helps = |specs: [(String, String); 2]| -> Vec<String> {
             let compile = |index: usize| Some(Compiler::default().compile_spec(&specs[index].1));
-            let warnings = defined_twice(&specs, &omni, compile);
+            let warnings = duplicate_field_warnings(&specs, &omni, compile);
             warnings
                 .iter()
                 .map(|(_, diagnostic)| diagnostic.help().unwrap_or_default().to_owned())

@@ -1,15 +1,15 @@
 //! Determines the kind of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
 use super::omni_model::{
-    OmniFieldKind, OmniReference, OmniRowSource, OmniSavedQuery, OmniViewSource, ParsedOmniModel, ViewField,
+    OmniFieldKind, OmniReference, OmniRowSource, OmniSavedQuery, ParsedOmniModel, ParsedOmniView, ViewField,
 };
-use super::{PromoteFault, Request};
+use super::{PromotionError, PromotionRequest};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::yaml::Node;
 
 /// Items to promote.
-pub(super) enum PromoteRequest<'m> {
+pub(super) enum RequestedItems<'m> {
     /// Measures, and the grain at which the measures are computed.
     Measures {
         view: usize,
@@ -33,9 +33,9 @@ pub(super) type RequestNotes = Vec<String>;
 pub(super) fn read<'m>(
     model: &'m ParsedOmniModel<'_>,
     file: usize,
-    request: &Request<'_>,
+    request: &PromotionRequest<'_>,
     number: usize,
-) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
+) -> Result<(RequestedItems<'m>, RequestNotes), PromotionError> {
     let nothing = |text: String, help: String| {
         (
             number,
@@ -104,7 +104,7 @@ pub(super) fn read<'m>(
     };
     let query = queries.swap_remove(index);
     Ok((
-        PromoteRequest::Query {
+        RequestedItems::Query {
             query,
             calculations: None,
         },
@@ -123,12 +123,12 @@ pub(super) fn is_computed(field: &ViewField) -> bool {
 
 fn request_from_query_view<'m>(
     query: OmniSavedQuery<'m>,
-    request: &Request<'_>,
-    nothing: &dyn Fn(String, String) -> PromoteFault,
-) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
+    request: &PromotionRequest<'_>,
+    nothing: &dyn Fn(String, String) -> PromotionError,
+) -> Result<(RequestedItems<'m>, RequestNotes), PromotionError> {
     if request.fields.is_empty() {
         return Ok((
-            PromoteRequest::Query {
+            RequestedItems::Query {
                 query,
                 calculations: None,
             },
@@ -159,7 +159,7 @@ fn request_from_query_view<'m>(
     }
     let note = "all columns of the query are kept because they define its rows".to_owned();
     Ok((
-        PromoteRequest::Query {
+        RequestedItems::Query {
             query,
             calculations: Some(request.fields.clone()),
         },
@@ -170,10 +170,10 @@ fn request_from_query_view<'m>(
 fn request_from_view<'m>(
     model: &ParsedOmniModel<'_>,
     index: usize,
-    view: &OmniViewSource,
-    request: &Request<'_>,
-    nothing: &dyn Fn(String, String) -> PromoteFault,
-) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
+    view: &ParsedOmniView,
+    request: &PromotionRequest<'_>,
+    nothing: &dyn Fn(String, String) -> PromotionError,
+) -> Result<(RequestedItems<'m>, RequestNotes), PromotionError> {
     let mut notes = Vec::new();
     let grain: Vec<OmniReference> = request.grain.iter().map(|name| OmniReference::read(name)).collect();
     let kind = |name: &str| model.field(index, name).map(|field| field.kind);
@@ -229,7 +229,7 @@ fn request_from_view<'m>(
     }
     if measures.is_empty() && grain.is_empty() {
         return Ok((
-            PromoteRequest::Rows {
+            RequestedItems::Rows {
                 view: index,
                 dimensions,
             },
@@ -238,7 +238,7 @@ fn request_from_view<'m>(
     }
     let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
     Ok((
-        PromoteRequest::Measures {
+        RequestedItems::Measures {
             view: index,
             grain,
             measures,

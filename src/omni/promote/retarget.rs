@@ -5,10 +5,12 @@
 //! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
 //! has the same rows as the model and reads them directly.
 
-use super::omni_model::{OmniFieldKind, OmniRowSource, OmniViewSource, ParsedOmniModel, ViewField};
+use super::omni_model::{OmniFieldKind, OmniRowSource, ParsedOmniModel, ParsedOmniView, ViewField};
 use super::provenance::PromotedSpecs;
 use super::request::{is_computed, query_fields};
-use super::retarget_checks::{RetargetRefusal, check_aggregation, check_relationship, check_same_grain, no_such_field};
+use super::retarget_checks::{
+    RetargetRefusal, check_aggregation, check_relationship, check_same_grain, missing_field_refusal,
+};
 use crate::model::CompiledSpec;
 use crate::yaml::Node;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
@@ -109,7 +111,7 @@ impl TargetModel {
     /// Returns the edits that make a field read the model of a spec that was promoted from the field. If several specs
     /// were promoted from the field, returns an error: the reason why the field can never read this model or, if there
     /// is none, a request to remove `promoted_from` from all but one of these specs.
-    pub(super) fn edits_for(
+    pub(super) fn edits_to_read_spec_model(
         spec: usize,
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
@@ -142,7 +144,7 @@ impl TargetModel {
             Some(field)
                 if view.rows != OmniRowSource::Query || model.field(view_index, field).is_some_and(is_computed) =>
             {
-                format!("{}.{field}", model.name_of(view_index))
+                format!("{}.{field}", model.view_reference_name(view_index))
             }
             _ => view.name.clone(),
         };
@@ -174,15 +176,15 @@ impl TargetModel {
 pub fn repoint(
     omni: &[(String, String)],
     source_item: &RetargetedItem,
-    taken_by: &TargetModel,
+    target_model: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<RetargetedFile, RetargetRefusal> {
     let (model, _) = ParsedOmniModel::read(omni);
-    let (edits, description) = retarget_edits(&model, source_item, taken_by, compiled)?;
+    let (edits, description) = retarget_edits(&model, source_item, target_model, compiled)?;
     let (path, text) = omni
         .iter()
         .find(|(path, _)| *path == source_item.file)
-        .ok_or_else(|| RetargetRefusal::of_values("the file does not exist"))?;
+        .ok_or_else(|| RetargetRefusal::without_remedy("the file does not exist"))?;
     let text = apply_edits(text, &edits).map_err(|refusal| {
         RetargetRefusal::with_remedy(
             format!("the file cannot be changed in place: {refusal}"),
@@ -201,26 +203,26 @@ pub fn repoint(
 fn retarget_edits(
     model: &ParsedOmniModel<'_>,
     source_item: &RetargetedItem,
-    taken_by: &TargetModel,
+    target_model: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
     let (view_index, view) = view_of_file(model, &source_item.file)?;
-    let field = match (&taken_by.column, source_item.field.as_deref()) {
-        (Some(_), Some(name)) => Some(model.field(view_index, name).ok_or_else(no_such_field)?),
-        (Some(_), None) => return Err(no_such_field()),
+    let field = match (&target_model.column, source_item.field.as_deref()) {
+        (Some(_), Some(name)) => Some(model.field(view_index, name).ok_or_else(missing_field_refusal)?),
+        (Some(_), None) => return Err(missing_field_refusal()),
         (None, _) => None,
     };
     if let Some(field) = field {
-        if taken_by.is_filtered {
-            return Err(RetargetRefusal::of_values(format!(
+        if target_model.is_filtered {
+            return Err(RetargetRefusal::without_remedy(format!(
                 "`{}` removes rows with `where`, `having` or `limit`, but the field does not",
-                taken_by.name
+                target_model.name
             )));
         }
-        check_same_grain(view, taken_by, compiled, field)?;
+        check_same_grain(view, target_model, compiled, field)?;
         check_aggregation(field)?;
     }
-    if taken_by.has_gaps {
+    if target_model.has_gaps {
         return Err(RetargetRefusal::with_remedy(
             "the spec has gaps, so the model lacks a part of the query",
             "complete the spec and remove its `# gap:` lines",
@@ -229,22 +231,22 @@ fn retarget_edits(
     let model_view_index = model
         .views
         .iter()
-        .position(|view| view.rows == OmniRowSource::Table && view.table.name.eq_ignore_ascii_case(&taken_by.name));
+        .position(|view| view.rows == OmniRowSource::Table && view.table.name.eq_ignore_ascii_case(&target_model.name));
     let Some((target_index, made_view)) =
         model_view_index.and_then(|view_index| Some((view_index, model.views.get(view_index)?)))
     else {
         return Err(RetargetRefusal::with_remedy(
-            format!("no Omni view reads `{}` yet", taken_by.name),
-            format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
+            format!("no Omni view reads `{}` yet", target_model.name),
+            format!("build `{}` with dbt and run `formulac pull`", target_model.name),
         ));
     };
-    let (Some(column), Some(field)) = (&taken_by.column, field) else {
-        return retarget_query_view(model, view, made_view, taken_by, compiled);
+    let (Some(column), Some(field)) = (&target_model.column, field) else {
+        return retarget_query_view(model, view, made_view, target_model, compiled);
     };
     if model.field(target_index, column).is_none() {
         return Err(RetargetRefusal::with_remedy(
             format!("the view `{}` has no `{column}`", made_view.name),
-            format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
+            format!("build `{}` with dbt and run `formulac pull`", target_model.name),
         ));
     }
     check_relationship(model, view_index, target_index)?;
@@ -256,7 +258,7 @@ fn retarget_edits(
     let path = Path::root().key(path).key(&field.name);
     let reference = format!("${{{}.{column}}}", reference_name(model, target_index));
     let edits = retarget_field(field, &path, &reference);
-    Ok((edits, format!("{} reads {reference}", taken_by.from)))
+    Ok((edits, format!("{} reads {reference}", target_model.from)))
 }
 
 /// Returns whether a spec filters rows or groups, or limits the number of rows.
@@ -270,7 +272,7 @@ fn has_filters_or_limit(root: &Node) -> bool {
 fn view_of_file<'m>(
     model: &'m ParsedOmniModel<'_>,
     file: &str,
-) -> Result<(usize, &'m OmniViewSource), RetargetRefusal> {
+) -> Result<(usize, &'m ParsedOmniView), RetargetRefusal> {
     let mut views = model.views.iter().enumerate();
     let of_file = views.find(|(_, view)| {
         model
@@ -279,7 +281,7 @@ fn view_of_file<'m>(
             .is_some_and(|omni_file| omni_file.path == file)
     });
     of_file.ok_or_else(|| {
-        RetargetRefusal::of_values(format!(
+        RetargetRefusal::without_remedy(format!(
             "only fields in view files can read columns, and `{file}` is not a view file"
         ))
     })
@@ -302,13 +304,13 @@ fn reference_name(model: &ParsedOmniModel<'_>, index: usize) -> String {
 
 fn retarget_query_view(
     model: &ParsedOmniModel<'_>,
-    view: &OmniViewSource,
-    view_source: &OmniViewSource,
-    taken_by: &TargetModel,
+    view: &ParsedOmniView,
+    view_source: &ParsedOmniView,
+    target_model: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
     let query = model.files.get(view.file).and_then(|file| file.root.get("query"));
-    let query = query.ok_or_else(|| RetargetRefusal::of_values("the view is not a query view"))?;
+    let query = query.ok_or_else(|| RetargetRefusal::without_remedy("the view is not a query view"))?;
     let calculations = query.pairs_at("calculations");
     let columns = query_fields(query).into_iter().filter_map(|(_, column)| column);
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
@@ -344,7 +346,10 @@ fn retarget_query_view(
     edits.push(Edit::Remove {
         at: Path::root().key("query"),
     });
-    Ok((edits, format!("{} reads the rows of {}", taken_by.from, taken_by.name)))
+    Ok((
+        edits,
+        format!("{} reads the rows of {}", target_model.from, target_model.name),
+    ))
 }
 
 /// Returns the edits to a field whose values stay the same.

@@ -1,6 +1,6 @@
 //! Checks whether an Omni field can read a model's column without changing the field's values.
 
-use super::omni_model::{OmniFieldKind, OmniViewSource, ParsedOmniModel, Relationship, ViewField};
+use super::omni_model::{OmniFieldKind, ParsedOmniModel, ParsedOmniView, Relationship, ViewField};
 use super::retarget::TargetModel;
 use crate::model::CompiledSpec;
 
@@ -19,7 +19,7 @@ pub struct RetargetRefusal {
 
 impl RetargetRefusal {
     /// Creates a refusal without an instruction, because the values would always be different.
-    pub(super) fn of_values(reason: impl Into<String>) -> Self {
+    pub(super) fn without_remedy(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             remedy: None,
@@ -32,7 +32,7 @@ impl RetargetRefusal {
     pub fn with_remedy(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             remedy: Some(remedy.into()),
-            ..Self::of_values(reason)
+            ..Self::without_remedy(reason)
         }
     }
 
@@ -44,20 +44,20 @@ impl RetargetRefusal {
 }
 
 #[cold]
-pub(super) fn no_such_field() -> RetargetRefusal {
-    RetargetRefusal::of_values("the view does not have this field")
+pub(super) fn missing_field_refusal() -> RetargetRefusal {
+    RetargetRefusal::without_remedy("the view does not have this field")
 }
 
 /// Checks that the model has exactly one row for each row of the view.
 pub(super) fn check_same_grain(
-    view: &OmniViewSource,
-    taken_by: &TargetModel,
+    view: &ParsedOmniView,
+    target_model: &TargetModel,
     compiled: &CompiledSpec,
     field: &ViewField,
 ) -> Result<(), RetargetRefusal> {
     let (view_key, grain) = (sorted_names(&view.key), sorted_names(compiled.key()));
     if view_key.is_empty() {
-        return Err(RetargetRefusal::of_values(format!(
+        return Err(RetargetRefusal::without_remedy(format!(
             "the view `{}` has no primary key, so its rows cannot be identified",
             view.name
         )));
@@ -72,14 +72,14 @@ pub(super) fn check_same_grain(
     };
     let reason = format!(
         "`{}` has {grain_note}, but `{}.{}` can be grouped by all fields of `{}`, so the values of the field would be wrong",
-        taken_by.name, view.name, field.name, view.name
+        target_model.name, view.name, field.name, view.name
     );
     Err(RetargetRefusal {
         alternative: Some(format!(
             "query the view of `{}` if its grain is sufficient",
-            taken_by.name
+            target_model.name
         )),
-        ..RetargetRefusal::of_values(reason)
+        ..RetargetRefusal::without_remedy(reason)
     })
 }
 
@@ -108,7 +108,7 @@ pub(super) fn check_relationship(
         finds_one && join.on.is_some()
     };
     let (Some(view), Some(made_view)) = (model.views.get(index), model.views.get(target_view)) else {
-        return Err(no_such_field());
+        return Err(missing_field_refusal());
     };
     match model.relationships.iter().find(joins) {
         Some(_) => Ok(()),
@@ -129,10 +129,10 @@ pub(super) fn check_aggregation(field: &ViewField) -> Result<(), RetargetRefusal
     }
     match field.text("aggregate_type") {
         Some("sum" | "min" | "max" | "count") => Ok(()),
-        Some(kind) => Err(RetargetRefusal::of_values(format!(
+        Some(kind) => Err(RetargetRefusal::without_remedy(format!(
             "`{kind}` of already aggregated values would be a different number"
         ))),
-        None => Err(RetargetRefusal::of_values(
+        None => Err(RetargetRefusal::without_remedy(
             "the SQL already aggregates, and a second aggregation gives a different number",
         )),
     }

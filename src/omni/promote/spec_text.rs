@@ -5,7 +5,7 @@ use crate::yaml::{format_flow_scalar as flow, format_scalar, key_text as yaml_ke
 
 /// Content of a model spec before formatting.
 #[derive(Debug, Default)]
-pub(super) struct SpecSource {
+pub(super) struct SpecContent {
     pub model: String,
     pub description: Option<String>,
     pub from: String,
@@ -31,8 +31,8 @@ pub(super) struct SpecStep {
     pub columns: Vec<String>,
     /// Gaps in the definitions of this step.
     pub gaps: Vec<String>,
-    pub definitions: Vec<SpecLine>,
-    pub calculations: Vec<SpecLine>,
+    pub definitions: Vec<NamedFormula>,
+    pub calculations: Vec<NamedFormula>,
     pub partition_by: Vec<String>,
     pub havings: Vec<String>,
     pub order_by: Vec<String>,
@@ -64,7 +64,7 @@ pub(super) struct SpecJoin {
 
 /// Definition and its formula.
 #[derive(Clone, Debug)]
-pub(super) struct SpecLine {
+pub(super) struct NamedFormula {
     pub name: String,
     pub formula: String,
     pub description: Option<String>,
@@ -85,7 +85,7 @@ pub(super) struct SpecColumnMetadata {
 pub(super) const SORT_KEYS: &str = "order_by of calculations";
 
 /// Returns the text of the spec, and the byte range of each definition in this text.
-pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<usize>)>) {
+pub(super) fn write(spec: &SpecContent) -> (String, Vec<(String, std::ops::Range<usize>)>) {
     let mut writer = SpecWriter {
         out: String::new(),
         lines: Vec::new(),
@@ -100,7 +100,7 @@ struct SpecWriter {
 }
 
 impl SpecWriter {
-    fn write_spec(&mut self, spec: &SpecSource) {
+    fn write_spec(&mut self, spec: &SpecContent) {
         self.write_pair(0, "model", &format_scalar(&spec.model, 2));
         if let Some(text) = &spec.description {
             self.write_pair(0, "description", &format_scalar(text, 2));
@@ -174,7 +174,7 @@ impl SpecWriter {
         }
     }
 
-    fn write_definitions(&mut self, indent: usize, key: &str, lines: &[SpecLine]) {
+    fn write_definitions(&mut self, indent: usize, key: &str, lines: &[NamedFormula]) {
         if lines.is_empty() {
             return;
         }

@@ -4,8 +4,8 @@ use crate::Type;
 use crate::parse;
 
 /// Binding strengths, as returned by [`crate::ast::BinaryOp::strength`].
-const COMPARED: u8 = 1;
-const ATOM: u8 = 9;
+const COMPARISON_PRECEDENCE: u8 = 1;
+const ATOM_PRECEDENCE: u8 = 9;
 
 /// Part of a formula, with known properties of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl FormulaTerm {
     pub fn atom(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
-            strength: ATOM,
+            strength: ATOM_PRECEDENCE,
             ty: None,
             aggregates: false,
             is_there: false,
@@ -111,7 +111,7 @@ impl FormulaTerm {
     }
 
     pub fn compare_with(self, op: &str, right: &Self) -> Self {
-        Self::binary(self, op, COMPARED, right).with_type(Some(Type::Boolean))
+        Self::binary(self, op, COMPARISON_PRECEDENCE, right).with_type(Some(Type::Boolean))
     }
 
     pub fn negative(self) -> Self {
@@ -128,11 +128,11 @@ impl FormulaTerm {
     /// Applies a timeframe to the term, as in `x[month]`.
     pub fn timeframe(self, frame: &str) -> Self {
         let (aggregates, is_there) = (self.aggregates, self.is_there);
-        let is_name = self.strength == ATOM && !self.text.ends_with([')', '"', ']']);
+        let is_name = self.strength == ATOM_PRECEDENCE && !self.text.ends_with([')', '"', ']']);
         let base = if is_name { self.text } else { format!("({})", self.text) };
         Self {
             text: format!("{base}[{frame}]"),
-            strength: ATOM,
+            strength: ATOM_PRECEDENCE,
             ty: timeframe_type(frame),
             aggregates,
             is_there,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::KnownFacts;
 use crate::artifacts::{
-    ArtifactError, ArtifactFault, Catalog, CatalogTable, Constraint, ConstraintKind, DataTest, KeptParts, Manifest,
-    ManifestNode, MetaValue, NodeColumn, ResourceType, TestCheck,
+    ArtifactError, ArtifactFault, Catalog, CatalogTable, Constraint, ConstraintKind, DataTest, Manifest, ManifestNode,
+    ManifestReadOptions, MetaValue, NodeColumn, ResourceType, TestCheck,
 };
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
@@ -21,12 +21,12 @@ use crate::span::Span;
 /// its adapter.
 ///
 /// ```
-/// use formulac_dbt::artifacts::{KeptParts, Manifest};
+/// use formulac_dbt::artifacts::{ManifestReadOptions, Manifest};
 /// use formulac_catalog::Dialect;
 /// use formulac_sync::known;
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "columns": {"id": {"data_type": "integer"}}},
 ///     "test.shop.1": {"test_metadata": {"name": "not_null"}, "attached_node": "model.shop.orders", "column_name": "id"}}}"#;
-/// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+/// let manifest = Manifest::from_text(text, ManifestReadOptions::default()).unwrap();
 /// let schema = known::from_dbt(&manifest, None, Dialect::default());
 /// assert!(!schema.relation("orders").unwrap().column("id").unwrap().is_nullable());
 /// ```
@@ -69,7 +69,7 @@ fn read(
             rest.push(number);
             continue;
         }
-        let error = match Manifest::from_text(text, KeptParts::default()) {
+        let error = match Manifest::from_text(text, ManifestReadOptions::default()) {
             Ok(manifest) => {
                 manifests.push(manifest);
                 continue;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
-use formulac::artifacts::{KeptParts, Manifest, last_results};
+use formulac::artifacts::{Manifest, ManifestReadOptions, last_results};
 use formulac::diag::suggest;
 use formulac::impact::{Graph, GraphSources, ImpactTarget, LineageCache, NameError, OmniFields, SpecModel};
 use formulac::{CompiledSpec, Compiler, Dialect, Project, SpecText};
@@ -91,7 +91,7 @@ impl ImpactContext {
         let folder = root.clone();
         let lineages = thread::Builder::new().spawn(move || cache::read_lineages(&folder)).ok();
         let texts = spec_texts(&project, &root)?;
-        let parts = KeptParts::default().with_raw_code().with_compiled_code();
+        let parts = ManifestReadOptions::default().with_raw_code().with_compiled_code();
         let keep = if reads_code || !texts.is_empty() {
             parts
         } else {

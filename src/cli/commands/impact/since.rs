@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::spec_in_header;
-use formulac::impact::{BaseRevision, FileKind, FileText, Graph, NodeChanges, RevisionDifference, changes_since};
+use formulac::impact::{
+    BaseRevision, FileText, Graph, NodeChanges, ProjectFileKind, RevisionDifference, changes_since,
+};
 
 use super::impact_context::ImpactContext;
 use crate::cli::dbt_project::DbtProject;
@@ -68,7 +70,7 @@ pub fn compare_with_revision(
     texts.sort();
     before.specs = context.compile_specs(&texts);
     let is_macro = |path: &Path| path.extension().is_some_and(|end| end == "sql");
-    let of_macros = kinds.iter().filter(|(_, kind)| *kind == FileKind::Macro);
+    let of_macros = kinds.iter().filter(|(_, kind)| *kind == ProjectFileKind::Macro);
     let macros = of_macros.flat_map(|(path, _)| folder::find_files(&context.root.join(path), is_macro));
     before.macros = macros.filter_map(|path| read_text(path).ok()).collect();
     Ok(changes_since(graph, &before))
@@ -99,30 +101,30 @@ pub fn uncommitted_specs(context: &ImpactContext, graph: &Graph<'_>, changes: &[
 }
 
 /// Returns the files and folders that dbt reads, relative to the root, with the kind of their contents.
-fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
+fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, ProjectFileKind)> {
     let relative_path = |path: &str| Some(normalize_folder(dbt.folder.join(path).strip_prefix(root).ok()?));
     let folders = [
-        (&dbt.model_paths, FileKind::Model),
-        (&dbt.seed_paths, FileKind::Seed),
-        (&dbt.snapshot_paths, FileKind::Snapshot),
-        (&dbt.macro_paths, FileKind::Macro),
-        (&dbt.test_paths, FileKind::Test),
+        (&dbt.model_paths, ProjectFileKind::Model),
+        (&dbt.seed_paths, ProjectFileKind::Seed),
+        (&dbt.snapshot_paths, ProjectFileKind::Snapshot),
+        (&dbt.macro_paths, ProjectFileKind::Macro),
+        (&dbt.test_paths, ProjectFileKind::Test),
     ];
-    let mut changed_files: Vec<(PathBuf, FileKind)> = Vec::new();
+    let mut changed_files: Vec<(PathBuf, ProjectFileKind)> = Vec::new();
     for (paths, kind) in folders {
         changed_files.extend(paths.iter().filter_map(|path| Some((relative_path(path)?, kind))));
     }
-    changed_files.extend(relative_path("dbt_project.yml").map(|path| (path, FileKind::Project)));
+    changed_files.extend(relative_path("dbt_project.yml").map(|path| (path, ProjectFileKind::Project)));
     changed_files.extend(
         PACKAGE_FILES
             .iter()
-            .filter_map(|path| Some((relative_path(path)?, FileKind::Other))),
+            .filter_map(|path| Some((relative_path(path)?, ProjectFileKind::Other))),
     );
     changed_files
 }
 
 /// Returns the kind of a file, or `None` if dbt does not read the file.
-fn file_kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
+fn file_kind(path: &Path, kinds: &[(PathBuf, ProjectFileKind)]) -> Option<ProjectFileKind> {
     // The innermost folder determines the kind, because the folder of generic tests may be inside the folder of tests.
     let of_folder = kinds.iter().filter(|(folder, _)| path.starts_with(folder));
     let (_, kind) = of_folder.max_by_key(|(folder, _)| folder.components().count())?;
@@ -131,10 +133,10 @@ fn file_kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
         .map(|end| end.to_string_lossy().to_lowercase())
         .unwrap_or_default();
     match (kind, end.as_str()) {
-        (FileKind::Project | FileKind::Other, _) => Some(*kind),
-        (_, "yml" | "yaml") => Some(FileKind::Properties),
-        (FileKind::Seed, "csv") | (FileKind::Model, "sql" | "py") => Some(*kind),
-        (FileKind::Snapshot | FileKind::Macro | FileKind::Test, "sql") => Some(*kind),
+        (ProjectFileKind::Project | ProjectFileKind::Other, _) => Some(*kind),
+        (_, "yml" | "yaml") => Some(ProjectFileKind::Properties),
+        (ProjectFileKind::Seed, "csv") | (ProjectFileKind::Model, "sql" | "py") => Some(*kind),
+        (ProjectFileKind::Snapshot | ProjectFileKind::Macro | ProjectFileKind::Test, "sql") => Some(*kind),
         _ => None,
     }
 }

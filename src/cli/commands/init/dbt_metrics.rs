@@ -52,7 +52,7 @@ pub fn add_measures_of_metrics<'n>(
         let NodeDetail::Metric(metric) = &node.detail else {
             continue;
         };
-        let Some((model, measure)) = metric.own_measure(&node.name) else {
+        let Some((model, measure)) = metric.inline_measure(&node.name) else {
             continue;
         };
         if has_value(&metric.filter) || replaces_nulls(&metric.type_params) {
@@ -215,7 +215,7 @@ impl MetricConverter<'_> {
                 "the metric has `fill_nulls_with`; use COALESCE in a formula instead".to_owned(),
             ));
         }
-        match metric.own_measure(name) {
+        match metric.inline_measure(name) {
             Some(_) => Ok(name.to_owned()),
             None => read_input_name(&metric.type_params, "measure"),
         }
@@ -274,7 +274,7 @@ impl MetricConverter<'_> {
             let measure = self.measures.get(name).map(|(model, _)| (*model).to_owned());
             measure.or_else(|| self.models.get(name).cloned())
         };
-        let own_model = metric.own_measure("").map(|(model, _)| model.to_owned());
+        let own_model = metric.inline_measure("").map(|(model, _)| model.to_owned());
         own_model.or_else(|| names.find_map(find_name)).unwrap_or_default()
     }
 }

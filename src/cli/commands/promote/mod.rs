@@ -6,7 +6,7 @@ mod report;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formulac::promote::{Request, promote};
+use formulac::promote::{PromotionRequest, promote};
 use rustc_hash::FxHashMap;
 
 use crate::cli::args::PromoteArgs;
@@ -45,7 +45,7 @@ fn promote_to_spec(
     fields: Vec<String>,
 ) -> Result<Exit, Failure> {
     let compiler = knowledge.compiler();
-    let mut request = Request::from_file(path);
+    let mut request = PromotionRequest::from_file(path);
     request.fields = fields;
     request.grain = args
         .grain

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use formulac::Project;
-use formulac::artifacts::{KeptParts, Manifest};
+use formulac::artifacts::{Manifest, ManifestReadOptions};
 use formulac::omni::{ExistingFiles, OmniFiles, Pull, PulledFileLocation};
 use formulac::sync::PropertiesFiles;
 
@@ -120,8 +120,11 @@ impl PullContext {
             let run_artifacts = thread::Builder::new()
                 .spawn_scoped(scope, || RunArtifacts::read(target))
                 .ok();
-            let target_folder =
-                artifacts::TargetArtifacts::read_cached_manifest_parts(path, KeptParts::default(), &self.places.root);
+            let target_folder = artifacts::TargetArtifacts::read_cached_manifest_parts(
+                path,
+                ManifestReadOptions::default(),
+                &self.places.root,
+            );
             (target_folder, run_artifacts.and_then(|thread| thread.join().ok()))
         });
         let Some(target_folder) =

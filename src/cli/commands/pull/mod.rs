@@ -189,7 +189,7 @@ fn plan_pull(
     let refused_paths: HashSet<&str> = pull.refused_files.iter().map(|(path, _)| path.as_str()).collect();
     // Skip files whose text matches the generated text, because these files are valid. Most files match.
     let is_checked = |path: &str, text: &str| refused_paths.contains(path) || generated.get(path) == Some(&text);
-    pull.refused_files.extend(omni_files.find_unreadable(is_checked));
+    pull.refused_files.extend(omni_files.find_uneditable_files(is_checked));
     cache::write_parsed_omni_files(&folders.places.root, &omni_files);
     Ok((model, pull))
 }

@@ -72,7 +72,7 @@ pub fn plan_descriptions(
             let read_view = |path: &str| read_project_file(&workspace.root, &format!("{omni}/{path}"));
             // Parse only files that differ from their records, and the records of these files, because most files have
             // not changed.
-            if let Some(path) = PullRecord::recorded_path(&record_text)
+            if let Some(path) = PullRecord::view_path_in_record(&record_text)
                 && read_view(path).is_some_and(|view| PullRecord::is_recorded_view(&record_text, &view))
             {
                 unchanged.insert(path.to_owned());

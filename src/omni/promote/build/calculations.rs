@@ -6,34 +6,34 @@ use super::super::calculations::{CalculationSheet, LetteredColumn};
 use super::super::display::{display_settings, yaml_line};
 use super::super::fields::convert_filter_of_term;
 use super::super::omni_model::OmniReference;
-use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};
+use super::super::spec_text::{NamedFormula, SpecColumnMetadata, SpecStep};
 use super::super::term::FormulaTerm;
 use super::super::{PromoteGap, PromotedField, calculations};
-use super::{Calculation, SpecBuilder};
+use super::{QueryCalculation, SpecBuilder};
 
 impl<'m> SpecBuilder<'m, '_> {
     /// Returns the formulas of the calculations. `columns` are the other columns of the worksheet.
-    pub(super) fn write_calculations(&mut self, sheet: &CalculationSheet, columns: &[&str]) -> Vec<SpecLine> {
+    pub(super) fn write_calculations(&mut self, sheet: &CalculationSheet, columns: &[&str]) -> Vec<NamedFormula> {
         let of_query = self.plan.omni_columns.iter().map(|name| LetteredColumn {
             name: name.clone(),
             index: sheet.index(name),
         });
         let of_query: Vec<LetteredColumn> = of_query.collect();
-        let convert = |calculation: &Calculation<'_>| {
+        let convert = |calculation: &QueryCalculation<'_>| {
             let formula = calculations::calculation_formula(calculation.sql, sheet, &of_query, self.fields.dialect);
             (calculation.name.clone(), formula)
         };
         let mut formulas: Vec<_> = self.plan.calculations.iter().map(convert).collect();
-        calculations::leave_out_columns(columns, &|_| true, &mut formulas);
+        calculations::omit_columns(columns, &|_| true, &mut formulas);
         let mut lines = Vec::new();
         let mut gaps = Vec::new();
         for (calculation, (_, formula)) in self.plan.calculations.iter().zip(formulas) {
             let original = format!("sql: {}", one_line(calculation.sql));
             let subject = calculation.omni_name.clone();
-            let gap = self.gap_at(self.plan.file, calculation.at, &subject, original, String::new(), false);
+            let gap = self.new_gap(self.plan.file, calculation.at, &subject, original, String::new(), false);
             match formula {
                 Ok(formula) => {
-                    if let Some(reason) = calculations::function_doubt(&formula) {
+                    if let Some(reason) = calculations::function_caveat(&formula) {
                         let reason = reason.to_owned();
                         gaps.push(PromoteGap {
                             reason,
@@ -48,7 +48,7 @@ impl<'m> SpecBuilder<'m, '_> {
                         formula: formula.clone(),
                     });
                     let description = calculation.node.text_at("description").map(str::to_owned);
-                    lines.push(SpecLine {
+                    lines.push(NamedFormula {
                         name: calculation.name.clone(),
                         formula,
                         description,
@@ -85,7 +85,7 @@ impl<'m> SpecBuilder<'m, '_> {
     }
 
     /// Returns the calculation that a filter refers to.
-    pub(super) fn calculation(&self, reference: &OmniReference) -> Option<&Calculation<'m>> {
+    pub(super) fn calculation(&self, reference: &OmniReference) -> Option<&QueryCalculation<'m>> {
         let mut calculations = self.plan.calculations.iter();
         calculations.find(|calculation| {
             reference.view.is_none() && calculation.omni_name.eq_ignore_ascii_case(&reference.field)
@@ -119,7 +119,7 @@ impl<'m> SpecBuilder<'m, '_> {
             let (reason, is_carried) = match condition {
                 Ok(condition) => {
                     let reason = "the calculation is not converted, so the model has rows that the query does not have";
-                    let gap = self.gap_at(
+                    let gap = self.new_gap(
                         self.plan.file,
                         node,
                         &subject,
@@ -130,7 +130,7 @@ impl<'m> SpecBuilder<'m, '_> {
                     self.calculation_conditions
                         .push((name.clone(), condition.term.text.clone(), gap));
                     filtered.wheres.push(condition.term.text);
-                    (condition.doubts.join("; "), true)
+                    (condition.caveats.join("; "), true)
                 }
                 Err(reason) => (
                     format!("{reason}, so the model has rows that the query does not have"),
@@ -138,7 +138,7 @@ impl<'m> SpecBuilder<'m, '_> {
                 ),
             };
             if !reason.is_empty() {
-                let gap = self.gap_at(self.plan.file, node, &subject, original, reason, is_carried);
+                let gap = self.new_gap(self.plan.file, node, &subject, original, reason, is_carried);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }

@@ -4,8 +4,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::PromoteGap;
-use super::super::calculations::leave_out_columns;
-use super::super::spec_text::{SpecLine, SpecStep};
+use super::super::calculations::omit_columns;
+use super::super::spec_text::{NamedFormula, SpecStep};
 use super::SpecBuilder;
 
 impl SpecBuilder<'_, '_> {
@@ -41,10 +41,10 @@ impl SpecBuilder<'_, '_> {
                 }
             }
             let columns: Vec<&str> = step.columns.iter().map(String::as_str).collect();
-            let formula = |line: &SpecLine| reasons.get(&line.name).cloned().map_or(Ok(line.formula.clone()), Err);
+            let formula = |line: &NamedFormula| reasons.get(&line.name).cloned().map_or(Ok(line.formula.clone()), Err);
             let formulas = step.calculations.iter().map(|line| (line.name.clone(), formula(line)));
             let mut formulas: Vec<_> = formulas.collect();
-            leave_out_columns(&columns, &|name| !reasons.contains_key(name), &mut formulas);
+            omit_columns(&columns, &|name| !reasons.contains_key(name), &mut formulas);
             for (line, (name, formula)) in step.calculations.iter_mut().zip(formulas) {
                 match formula {
                     Ok(formula) => line.formula = formula,
@@ -52,7 +52,7 @@ impl SpecBuilder<'_, '_> {
                 }
             }
             let mut gaps = Vec::new();
-            let mut keep = |line: &SpecLine| {
+            let mut keep = |line: &NamedFormula| {
                 let Some(reason) = reasons.get(&line.name) else {
                     return true;
                 };
@@ -74,7 +74,7 @@ impl SpecBuilder<'_, '_> {
             step.gaps.extend(gaps.iter().map(PromoteGap::comment));
             removed.extend(gaps);
         }
-        self.withdraw_doubts(&removed);
+        self.remove_caveats(&removed);
         self.gaps.extend(removed);
         let defined = |name: &String| !reasons.contains_key(name);
         for step in &mut self.spec.steps {
@@ -89,7 +89,7 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Removes the warnings that a definition may differ from Omni's, for definitions that the spec no longer contains.
-    fn withdraw_doubts(&mut self, removed: &[PromoteGap]) {
+    fn remove_caveats(&mut self, removed: &[PromoteGap]) {
         let items: FxHashSet<(&str, usize, &str)> = removed
             .iter()
             .map(|gap| (&*gap.file, gap.line, &*gap.original))

@@ -19,9 +19,9 @@ use super::display::yaml_line;
 use super::fields::{FieldKey, FieldResolver};
 use super::names::to_snake_case;
 use super::omni_model::{OmniReference, ParsedOmniModel, ViewField};
-use super::request::{self, PromoteRequest};
-use super::spec_text::{self, SORT_KEYS, SpecSource, SpecStep, flow_list};
-use super::{PromoteFault, PromoteGap, PromotedField, Promotion, Request};
+use super::request::{self, RequestedItems};
+use super::spec_text::{self, SORT_KEYS, SpecContent, SpecStep, flow_list};
+use super::{PromoteGap, PromotedField, Promotion, PromotionError, PromotionRequest};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -43,7 +43,7 @@ struct SpecOutput {
 }
 
 /// Calculation of a query.
-struct Calculation<'m> {
+struct QueryCalculation<'m> {
     omni_name: String,
     name: String,
     sql: &'m str,
@@ -67,7 +67,7 @@ struct PromotionPlan<'m> {
     /// YAML node of the sort keys.
     sorts_at: Option<&'m Node>,
     limit: Option<u64>,
-    calculations: Vec<Calculation<'m>>,
+    calculations: Vec<QueryCalculation<'m>>,
     /// Columns by which the rows are partitioned for the calculations.
     partitions: Vec<OmniReference>,
     /// Names of the query's columns and calculations in Omni, in the order of their letters.
@@ -90,9 +90,9 @@ struct PromotionPlan<'m> {
 
 pub(super) fn build_promotion(
     files: &[(String, String)],
-    request: &Request<'_>,
+    request: &PromotionRequest<'_>,
     compiler: &Compiler,
-) -> Result<Promotion, PromoteFault> {
+) -> Result<Promotion, PromotionError> {
     let (mut model, faults) = ParsedOmniModel::read(files);
     if let Some(manifest) = request.manifest {
         model.set_relations(manifest, &request.paths);
@@ -116,13 +116,13 @@ pub(super) fn build_promotion(
 
 fn plan_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
-    promote_request: PromoteRequest<'m>,
+    promote_request: RequestedItems<'m>,
     file: usize,
-    request: &Request<'_>,
+    request: &PromotionRequest<'_>,
     number: usize,
-) -> Result<PromotionPlan<'m>, PromoteFault> {
+) -> Result<PromotionPlan<'m>, PromotionError> {
     match promote_request {
-        PromoteRequest::Measures { view, grain, measures } => {
+        RequestedItems::Measures { view, grain, measures } => {
             let of_grain = grain.into_iter();
             let of_measures = measures.into_iter().map(|field| OmniReference {
                 view: None,
@@ -139,7 +139,7 @@ fn plan_promotion<'m>(
                 request.drop_access,
             ))
         }
-        PromoteRequest::Rows { view, dimensions } => Ok(plan_view_promotion(
+        RequestedItems::Rows { view, dimensions } => Ok(plan_view_promotion(
             model,
             view,
             file,
@@ -147,7 +147,7 @@ fn plan_promotion<'m>(
             true,
             request.drop_access,
         )),
-        PromoteRequest::Query { query, calculations } => {
+        RequestedItems::Query { query, calculations } => {
             plan_query_promotion(model, query, calculations.as_deref(), request, number)
         }
     }
@@ -168,20 +168,20 @@ struct BuiltColumn {
     entry: String,
     is_there: bool,
     is_measure: bool,
-    known_as: String,
-    /// Name of the field as written in the query. `known_as` is the same name with the canonical name of the view.
+    canonical_name: String,
+    /// Name of the field as written in the query. `canonical_name` is the same name with the canonical name of the view.
     written_as: String,
 }
 
 struct SpecBuilder<'m, 't> {
     model: &'m ParsedOmniModel<'t>,
     compiler: &'m Compiler,
-    request: &'m Request<'m>,
+    request: &'m PromotionRequest<'m>,
     plan: PromotionPlan<'m>,
     fields: FieldResolver<'m, 't>,
     /// Fields that are never NULL in the result, because filters remove the rows with NULL.
     filled: Vec<(String, String)>,
-    spec: SpecSource,
+    spec: SpecContent,
     gaps: Vec<PromoteGap>,
     notes: Vec<String>,
     carried: Vec<PromotedField>,
@@ -198,7 +198,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
     fn new(
         model: &'m ParsedOmniModel<'t>,
         compiler: &'m Compiler,
-        request: &'m Request<'m>,
+        request: &'m PromotionRequest<'m>,
         plan: PromotionPlan<'m>,
     ) -> Self {
         let fields = FieldResolver::new(model, compiler, plan.base);
@@ -209,7 +209,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             plan,
             fields,
             filled: Vec::new(),
-            spec: SpecSource::default(),
+            spec: SpecContent::default(),
             gaps: Vec::new(),
             notes: Vec::new(),
             carried: Vec::new(),
@@ -222,18 +222,18 @@ impl<'m, 't> SpecBuilder<'m, 't> {
     fn run(mut self) -> Promotion {
         self.notes = std::mem::take(&mut self.plan.notes);
         for (node, subject, reason) in std::mem::take(&mut self.plan.gaps) {
-            let gap = self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, false);
+            let gap = self.new_gap(self.plan.file, node, &subject, yaml_line(node), reason, false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
         for (node, subject, reason) in std::mem::take(&mut self.plan.field_gaps) {
-            let gap = self.gap_at(self.plan.file, node, &subject, subject.clone(), reason, false);
+            let gap = self.new_gap(self.plan.file, node, &subject, subject.clone(), reason, false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
         for notice in std::mem::take(&mut self.plan.access.notices) {
             let original = yaml_line(notice.node);
-            let gap = self.gap_at(
+            let gap = self.new_gap(
                 notice.file,
                 notice.node,
                 &notice.what,
@@ -271,7 +271,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         let steps = self.split_step_per_key(step, &built_columns);
         self.spec.steps = steps;
         self.write_order(&mut built_columns);
-        self.write_own_settings(&built_columns);
+        self.write_query_view_settings(&built_columns);
         self.copy_calendar();
         self.compile_promotion(grain)
     }
@@ -289,13 +289,13 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             let column_name = reference_name(&key.0, &filter.field);
             let column = built_columns
                 .iter()
-                .find(|built_column| built_column.known_as == column_name)
+                .find(|built_column| built_column.canonical_name == column_name)
                 .map(|built_column| &built_column.name);
             // A row-level model has all columns of its table.
             let is_kept = self.plan.of_rows && key.0 == self.fields.base_name;
             let entry = column
                 .or(Some(&key.1).filter(|_| is_kept))
-                .map(|name| filter.entry(name));
+                .map(|name| filter.access_filter_entry(name));
             entries.extend(entry.filter(|entry| !entries.contains(entry)));
         }
         if !entries.is_empty() {
@@ -304,7 +304,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         self.spec.omni = settings;
     }
 
-    fn gap_at(
+    fn new_gap(
         &self,
         file: usize,
         node: &Node,

@@ -7,9 +7,9 @@ use super::super::misspellings::{QUERY_KEYS, VIEW_KEYS, misspelled_keys, undefin
 use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniFieldKind, OmniReference, OmniSavedQuery, ParsedOmniModel, ViewField};
 use super::super::request::{is_computed, query_fields, query_sorts};
-use super::super::{PromoteFault, Request};
+use super::super::{PromotionError, PromotionRequest};
 use super::view::{add_access_keys, is_measure};
-use super::{Calculation, PromotionPlan, SpecOutput, field_key};
+use super::{PromotionPlan, QueryCalculation, SpecOutput, field_key};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::Node;
 
@@ -42,15 +42,15 @@ const UNCONVERTED_KEYS: [(&str, &str); 6] = [
 ];
 
 /// Part of the query that the spec does not contain: its YAML node, its name and the reason.
-type Gap<'m> = (&'m Node, String, String);
+type QueryGap<'m> = (&'m Node, String, String);
 
 pub(super) fn plan_query_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
     query: OmniSavedQuery<'m>,
     selected_names: Option<&[String]>,
-    request: &Request<'_>,
+    request: &PromotionRequest<'_>,
     number: usize,
-) -> Result<PromotionPlan<'m>, PromoteFault> {
+) -> Result<PromotionPlan<'m>, PromotionError> {
     let OmniSavedQuery {
         name,
         file,
@@ -64,14 +64,14 @@ pub(super) fn plan_query_promotion<'m>(
         .and_then(|name| Some((name.to_owned(), model.topic(name)?.1)));
     let base = find_base_view(model, node, topic.as_ref()).map_err(|fault| (number, fault))?;
     let (mut calculations, mut gaps) = read_calculations(node);
-    let (mut outputs, omni_columns) = read_outputs(model, &model.name_of(base), node, &mut calculations);
+    let (mut outputs, omni_columns) = read_outputs(model, &model.view_reference_name(base), node, &mut calculations);
     if let Some(field_names) = selected_names {
         let is_named = |name: &str| {
             field_names
                 .iter()
                 .any(|field_name| field_name.eq_ignore_ascii_case(name))
         };
-        let calculation_names = needed_calculations(&calculations, &is_named);
+        let calculation_names = required_calculations(&calculations, &is_named);
         calculations.retain(|calculation| calculation_names.contains(&calculation.omni_name));
     }
     let topic_node = topic.as_ref().map(|(_, node)| *node);
@@ -98,7 +98,7 @@ pub(super) fn plan_query_promotion<'m>(
     let fields = outputs.len();
     let mut notes = match request.drop_access {
         true => Vec::new(),
-        false => add_access_keys(model, &model.name_of(base), &access, &mut outputs, fields),
+        false => add_access_keys(model, &model.view_reference_name(base), &access, &mut outputs, fields),
     };
     notes.extend(
         outputs
@@ -156,7 +156,12 @@ pub(super) fn plan_query_promotion<'m>(
 }
 
 /// Returns the limit of a query. If a spec cannot express the limit, adds a gap.
-fn read_limit<'m>(limit: &'m Node, is_unsorted: bool, has_access_keys: bool, gaps: &mut Vec<Gap<'m>>) -> Option<u64> {
+fn read_limit<'m>(
+    limit: &'m Node,
+    is_unsorted: bool,
+    has_access_keys: bool,
+    gaps: &mut Vec<QueryGap<'m>>,
+) -> Option<u64> {
     let reason = match (is_unsorted, has_access_keys) {
         (true, _) => super::UNSORTED_LIMIT,
         (false, true) => "the limit would apply to the rows of all users combined",
@@ -194,13 +199,13 @@ fn find_base_view(
     Err(Diagnostic::new(Code::NothingToPromote, span, text).with_help(help))
 }
 
-fn read_calculations(query: &Node) -> (Vec<Calculation<'_>>, Vec<Gap<'_>>) {
+fn read_calculations(query: &Node) -> (Vec<QueryCalculation<'_>>, Vec<QueryGap<'_>>) {
     let (mut calculations, mut gaps) = (Vec::new(), Vec::new());
     for (name_node, calculation) in query.pairs_at("calculations") {
         let Some(omni_name) = name_node.text() else { continue };
         let sql = calculation.get("sql").unwrap_or(calculation).text();
         match sql {
-            Some(sql) => calculations.push(Calculation {
+            Some(sql) => calculations.push(QueryCalculation {
                 omni_name: omni_name.to_owned(),
                 name: to_snake_case(omni_name),
                 sql,
@@ -224,7 +229,7 @@ fn read_outputs(
     model: &ParsedOmniModel<'_>,
     base: &str,
     query: &Node,
-    calculations: &mut [Calculation<'_>],
+    calculations: &mut [QueryCalculation<'_>],
 ) -> (Vec<SpecOutput>, Vec<String>) {
     let mut outputs = Vec::new();
     let mut places: Vec<(usize, String)> = Vec::new();
@@ -287,7 +292,7 @@ fn read_conditions(topic: &Node) -> Vec<(&str, &Node, bool)> {
         .collect()
 }
 
-fn unconverted_keys(query: &Node) -> impl Iterator<Item = Gap<'_>> {
+fn unconverted_keys(query: &Node) -> impl Iterator<Item = QueryGap<'_>> {
     let is_set = |node: &&Node| node.boolean() != Some(false) && !node.items().is_some_and(<[Node]>::is_empty);
     UNCONVERTED_KEYS
         .into_iter()
@@ -299,8 +304,8 @@ fn fields_of_query_view<'m>(
     model: &'m ParsedOmniModel<'_>,
     view: usize,
     name: &str,
-    request: &Request<'_>,
-) -> Vec<Gap<'m>> {
+    request: &PromotionRequest<'_>,
+) -> Vec<QueryGap<'m>> {
     model
         .fields_of_view(view)
         .filter(|field| is_computed(field))
@@ -323,12 +328,12 @@ fn columns_of_query_view<'m>(model: &'m ParsedOmniModel<'_>, view: usize) -> Vec
 }
 
 /// Returns the names of the requested calculations and of the calculations on which they depend.
-pub(super) fn needed_calculations(
-    calculations: &[Calculation<'_>],
+pub(super) fn required_calculations(
+    calculations: &[QueryCalculation<'_>],
     is_named: &dyn Fn(&str) -> bool,
 ) -> FxHashSet<String> {
     let mut names: FxHashSet<String> = FxHashSet::default();
-    let mut open: Vec<&Calculation<'_>> = calculations
+    let mut open: Vec<&QueryCalculation<'_>> = calculations
         .iter()
         .filter(|calculation| is_named(&calculation.omni_name) || is_named(&calculation.name))
         .collect();

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::display::yaml_line;
 use super::super::fields::{FieldKey, is_column};
-use super::super::joins::Joins;
+use super::super::joins::ViewJoins;
 use super::super::measures::PerKeyAggregation;
 use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniFieldKind, OmniReference, OmniRowSource, find_references};
@@ -17,13 +17,13 @@ impl SpecBuilder<'_, '_> {
     /// Determines the views that the spec reads and the joins between them.
     pub(super) fn join_views(&mut self) {
         let (mut joins, mut missing) = self.find_joins(&self.requested_fields());
-        if joins.all.iter().any(|join| join.is_many) && self.leave_out_repeating_measures() {
+        if joins.all.iter().any(|join| join.is_many) && self.omit_fanned_out_measures() {
             (joins, missing) = self.find_joins(&self.requested_fields());
         }
         for (name, reason) in missing {
             if let Some(file) = self.model.files.get(self.plan.file) {
                 let original = format!("joins of {name}");
-                let gap = self.gap_at(self.plan.file, &file.root, &name, original, reason, false);
+                let gap = self.new_gap(self.plan.file, &file.root, &name, original, reason, false);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }
@@ -43,7 +43,7 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Finds the joins to the views that contain these fields and the fields on which they depend.
-    fn find_joins(&self, fields: &[FieldKey]) -> (Joins, Vec<(String, String)>) {
+    fn find_joins(&self, fields: &[FieldKey]) -> (ViewJoins, Vec<(String, String)>) {
         let base = &self.fields.base_name;
         let mut names: Vec<String> = Vec::new();
         for (view, _) in self.fields.field_closure(fields) {
@@ -51,13 +51,13 @@ impl SpecBuilder<'_, '_> {
                 names.push(view);
             }
         }
-        Joins::find(self.model, base, &names, self.plan.topic)
+        ViewJoins::find(self.model, base, &names, self.plan.topic)
     }
 
     /// If only some of the measures need a join with several matching rows, leaves out these measures, because the join
     /// would repeat the rows of the other measures. Applies only to the promotion of a view. Returns whether measures
     /// were left out.
-    fn leave_out_repeating_measures(&mut self) -> bool {
+    fn omit_fanned_out_measures(&mut self) -> bool {
         if !self.plan.takes_over || self.plan.of_rows {
             return false;
         }
@@ -110,7 +110,7 @@ impl SpecBuilder<'_, '_> {
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
             let node = node.unwrap_or(&file.root);
-            let gap = self.gap_at(view.file, node, &view.name, yaml_line(node), why.to_owned(), false);
+            let gap = self.new_gap(view.file, node, &view.name, yaml_line(node), why.to_owned(), false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
@@ -198,12 +198,12 @@ impl SpecBuilder<'_, '_> {
             others.into_iter().cloned().collect(),
         );
         self.fields.resolve_all(&others);
-        self.find_key(&measures);
+        self.find_distinct_on_key(&measures);
         self.fields.resolve_all(&measures);
     }
 
     /// Finds the key for `…_distinct_on` aggregates, if all measures aggregate one row per value of the key.
-    pub(super) fn find_key(&mut self, measures: &[FieldKey]) {
+    pub(super) fn find_distinct_on_key(&mut self, measures: &[FieldKey]) {
         let mut sqls: Vec<Option<String>> = measures
             .iter()
             .filter_map(|key| self.fields.field(key))
@@ -248,7 +248,7 @@ impl SpecBuilder<'_, '_> {
                 Some(Err(reason)) => {
                     let original = yaml_line(&relationship.node);
                     let subject = format!("join of {}", join.name);
-                    let gap = self.gap_at(relationship.file, &relationship.node, &subject, original, reason, false);
+                    let gap = self.new_gap(relationship.file, &relationship.node, &subject, original, reason, false);
                     self.spec.gaps.push(gap.comment());
                     self.gaps.push(gap);
                     continue;

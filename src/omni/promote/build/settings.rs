@@ -9,7 +9,7 @@ use super::{BuiltColumn, SpecBuilder};
 impl SpecBuilder<'_, '_> {
     /// Copies the descriptions and display settings that a query view specifies for its columns. The copies override
     /// the descriptions and settings of the fields that the query reads.
-    pub(super) fn write_own_settings(&mut self, built_columns: &[BuiltColumn]) {
+    pub(super) fn write_query_view_settings(&mut self, built_columns: &[BuiltColumn]) {
         for field in std::mem::take(&mut self.plan.own_fields) {
             let calculated = self.plan.calculations.iter().map(|calculation| &calculation.name);
             let mut names = built_columns.iter().map(|column| &column.name).chain(calculated);
@@ -71,7 +71,7 @@ impl SpecBuilder<'_, '_> {
         if let Some(months) = months.filter(|_| months != project.fiscal_month_offset) {
             self.spec.settings.push(("fiscal_month_offset", months.to_string()));
         }
-        for (file, key, node, frames) in self.fields.calendar.user_settings(self.model) {
+        for (file, key, node, frames) in self.fields.calendar.unconvertible_settings(self.model) {
             let reads = |text: &String| frames.iter().any(|frame| text.contains(frame));
             let is_read = self.spec.steps.iter().any(|step| {
                 let lines = step.definitions.iter().map(|line| &line.formula);
@@ -82,7 +82,7 @@ impl SpecBuilder<'_, '_> {
                 let reason = format!(
                     "`{key}` has no fixed value that a spec can contain; the model uses the setting of the project"
                 );
-                let gap = self.gap_at(file, node, key, yaml_line(node), reason, true);
+                let gap = self.new_gap(file, node, key, yaml_line(node), reason, true);
                 self.spec.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }

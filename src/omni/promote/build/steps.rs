@@ -3,12 +3,12 @@
 use rustc_hash::FxHashSet;
 
 use super::super::calculations::{CalculationSheet, reference_name};
-use super::super::calendar::timeframe_doubt;
+use super::super::calendar::timeframe_caveat;
 use super::super::display::yaml_line;
 use super::super::fields::FieldKey;
 use super::super::names::to_snake_case;
 use super::super::omni_model::OmniReference;
-use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};
+use super::super::spec_text::{NamedFormula, SpecColumnMetadata, SpecStep};
 use super::super::{PromoteGap, PromotedField};
 use super::{BuiltColumn, SpecBuilder, SpecOutput, field_key};
 use crate::yaml::Node;
@@ -24,8 +24,8 @@ impl SpecBuilder<'_, '_> {
     ) {
         match self.fields.convert_sql(&self.fields.base_name, None, sql) {
             Ok(converted) => {
-                for doubt in converted.doubts {
-                    let gap = self.gap_at(file, node, "condition", yaml_line(node), doubt, true);
+                for doubt in converted.caveats {
+                    let gap = self.new_gap(file, node, "condition", yaml_line(node), doubt, true);
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);
                 }
@@ -33,7 +33,7 @@ impl SpecBuilder<'_, '_> {
                 conditions.push(converted.term.text);
             }
             Err(reason) => {
-                let gap = self.gap_at(file, node, "condition", yaml_line(node), reason, false);
+                let gap = self.new_gap(file, node, "condition", yaml_line(node), reason, false);
                 step.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }
@@ -65,11 +65,11 @@ impl SpecBuilder<'_, '_> {
             if let Some(field) = self.fields.field(&key) {
                 self.fields.record_grants(&key, field);
                 self.fields.record_omitted_settings(field);
-                if let Some(doubt) = timeframe_doubt(frame) {
+                if let Some(doubt) = timeframe_caveat(frame) {
                     self.fields.record_gap(field, &field.name, doubt, true);
                 }
             }
-            let known_as = reference_name(&key.0, &reference);
+            let canonical_name = reference_name(&key.0, &reference);
             let written_as = reference_name(reference.view.as_deref().unwrap_or(&key.0), &reference);
             let is_measure = resolved.term.aggregates;
             let field_name = to_snake_case(&reference.field);
@@ -104,7 +104,7 @@ impl SpecBuilder<'_, '_> {
                         name: name.clone(),
                         is_there: term.is_there,
                         is_measure,
-                        known_as: known_as.clone(),
+                        canonical_name: canonical_name.clone(),
                         written_as: written_as.clone(),
                     });
                     if !self.plan.of_rows {
@@ -126,7 +126,7 @@ impl SpecBuilder<'_, '_> {
                 name,
                 is_there: term.is_there,
                 is_measure,
-                known_as,
+                canonical_name,
                 written_as,
             });
         }
@@ -147,7 +147,7 @@ impl SpecBuilder<'_, '_> {
         let Some(file) = self.model.files.get(self.plan.file) else {
             return;
         };
-        let gap = self.gap_at(self.plan.file, &file.root, &subject, subject.clone(), reason, false);
+        let gap = self.new_gap(self.plan.file, &file.root, &subject, subject.clone(), reason, false);
         step.gaps.push(gap.comment());
         self.gaps.push(gap);
     }
@@ -198,8 +198,8 @@ impl SpecBuilder<'_, '_> {
             let original = format!("{}: {}", yaml_line(node), yaml_line(filter));
             match condition {
                 Ok(condition) => {
-                    for doubt in condition.doubts {
-                        let gap = self.gap_at(self.plan.file, node, &subject, original.clone(), doubt, true);
+                    for doubt in condition.caveats {
+                        let gap = self.new_gap(self.plan.file, node, &subject, original.clone(), doubt, true);
                         step.gaps.push(gap.comment());
                         self.gaps.push(gap);
                     }
@@ -213,7 +213,7 @@ impl SpecBuilder<'_, '_> {
                 }
                 Err(reason) => {
                     let reason = format!("{reason}, so the model has rows that the query does not have");
-                    let gap = self.gap_at(self.plan.file, node, &subject, original, reason, false);
+                    let gap = self.new_gap(self.plan.file, node, &subject, original, reason, false);
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);
                 }
@@ -250,7 +250,7 @@ impl SpecBuilder<'_, '_> {
                 column: definition.name.clone(),
                 formula: definition.term.text.clone(),
             });
-            step.definitions.push(SpecLine {
+            step.definitions.push(NamedFormula {
                 name: definition.name.clone(),
                 formula: definition.term.text.clone(),
                 description: definition.description,
@@ -291,7 +291,7 @@ impl SpecBuilder<'_, '_> {
             .filter(|definition| definition.term.aggregates)
             .map(|definition| definition.name.as_str())
             .collect();
-        let (later, first): (Vec<SpecLine>, Vec<SpecLine>) = std::mem::take(&mut step.definitions)
+        let (later, first): (Vec<NamedFormula>, Vec<NamedFormula>) = std::mem::take(&mut step.definitions)
             .into_iter()
             .partition(|line| measures.contains(line.name.as_str()));
         let key_name = column_name_of_reference(&per_key.key.text).unwrap_or_else(|| "key".to_owned());
@@ -306,7 +306,7 @@ impl SpecBuilder<'_, '_> {
         let key = if column_name_of_reference(&per_key.key.text).is_some() {
             per_key.key.text.clone()
         } else {
-            first_step.definitions.push(SpecLine {
+            first_step.definitions.push(NamedFormula {
                 name: key_name.clone(),
                 formula: per_key.key.text.clone(),
                 description: None,
@@ -317,11 +317,13 @@ impl SpecBuilder<'_, '_> {
             first_step.group_by.push(key);
         }
         let values = per_key.values.into_iter();
-        first_step.definitions.extend(values.map(|(name, formula)| SpecLine {
-            name,
-            formula,
-            description: None,
-        }));
+        first_step
+            .definitions
+            .extend(values.map(|(name, formula)| NamedFormula {
+                name,
+                formula,
+                description: None,
+            }));
         let second = SpecStep {
             name: step.name,
             group_by: built_columns
@@ -341,10 +343,17 @@ impl SpecBuilder<'_, '_> {
     pub(super) fn write_order(&mut self, built_columns: &mut [BuiltColumn]) {
         let mut sheet = CalculationSheet::default();
         for (index, column) in built_columns.iter().enumerate() {
-            sheet.add(&column.known_as, &column.name, index, column.is_there);
+            sheet.add(&column.canonical_name, &column.name, index, column.is_there);
             sheet.add(&column.written_as, &column.name, index, column.is_there);
-            let field_name = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
-            if column.known_as.starts_with(&format!("{}.", self.fields.base_name)) {
+            let field_name = column
+                .canonical_name
+                .split_once('.')
+                .map_or("", |(_, name)| name)
+                .to_owned();
+            if column
+                .canonical_name
+                .starts_with(&format!("{}.", self.fields.base_name))
+            {
                 sheet.add(&field_name, &column.name, index, false);
             }
         }
@@ -362,7 +371,7 @@ impl SpecBuilder<'_, '_> {
             let reference = OmniReference::read(&field);
             let key = field_key(self.model, &self.fields.base_name, &reference);
             let column_name = reference_name(&key.0, &reference);
-            let column = built_columns.iter().find(|column| column.known_as == column_name);
+            let column = built_columns.iter().find(|column| column.canonical_name == column_name);
             let direction = if is_descending { " desc" } else { "" };
             let calculation = lines.iter().find(|line| {
                 let sort_calculation = self
@@ -412,7 +421,7 @@ impl SpecBuilder<'_, '_> {
         let partitions = self.plan.partitions.iter().filter_map(|reference| {
             let key = field_key(self.model, &self.fields.base_name, reference);
             let column_name = reference_name(&key.0, reference);
-            let column = built_columns.iter().find(|column| column.known_as == column_name);
+            let column = built_columns.iter().find(|column| column.canonical_name == column_name);
             Some(column?.name.clone())
         });
         let mut partition_by: Vec<String> = partitions.collect();
@@ -445,7 +454,7 @@ impl SpecBuilder<'_, '_> {
         };
         let mut comments = Vec::new();
         for (subject, reason, is_carried) in gaps {
-            let gap = self.gap_at(self.plan.file, node, &subject, yaml_line(node), reason, is_carried);
+            let gap = self.new_gap(self.plan.file, node, &subject, yaml_line(node), reason, is_carried);
             if !self.gaps.contains(&gap) {
                 comments.push(gap.comment());
                 self.gaps.push(gap);

@@ -14,7 +14,7 @@ pub(super) fn plan_view_promotion<'m>(
     of_rows: bool,
     drop_access: bool,
 ) -> PromotionPlan<'m> {
-    let view_name = model.name_of(view);
+    let view_name = model.view_reference_name(view);
     let output = |reference: OmniReference| SpecOutput {
         key: field_key(model, &view_name, &reference),
         reference,
@@ -51,7 +51,7 @@ pub(super) fn plan_view_promotion<'m>(
     }
     PromotionPlan {
         base: view,
-        name: default_name(model, &view_name, &outputs, of_rows),
+        name: default_model_name(model, &view_name, &outputs, of_rows),
         outputs,
         of_rows,
         filters: Vec::new(),
@@ -107,14 +107,14 @@ pub(super) fn add_access_keys(
 
 /// Returns whether an output column is a measure.
 pub(super) fn is_measure(model: &ParsedOmniModel<'_>, output: &SpecOutput) -> bool {
-    let view = model.view_instance(&output.key.0);
+    let view = model.view_by_name_or_alias(&output.key.0);
     let field = view.and_then(|view| model.field(view, &output.key.1));
     field.is_some_and(|field| field.kind == OmniFieldKind::Measure)
 }
 
 /// Returns the default name of the model, such as `revenue_by_month`, `orders_by_region_and_month` or
 /// `orders_with_is_large`.
-fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
+fn default_model_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
     let (measures, grain): (Vec<&SpecOutput>, Vec<&SpecOutput>) =
         outputs.iter().partition(|output| is_measure(model, output));
     let of_file = model.view(view).and_then(|index| model.views.get(index));
@@ -147,7 +147,7 @@ fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput],
 /// such as `count`.
 fn measure_name(model: &ParsedOmniModel<'_>, measure: &SpecOutput) -> String {
     let name = to_snake_case(&measure.reference.field);
-    let view_index = model.view_instance(&measure.key.0);
+    let view_index = model.view_by_name_or_alias(&measure.key.0);
     let is_same = |index: usize| {
         let field = model.field(index, &measure.key.1);
         field.is_some_and(|field| field.kind == OmniFieldKind::Measure)

@@ -2,7 +2,7 @@
 
 use formulac_syntax::lex::name_needs_quotes;
 
-use super::super::calendar::{OmniCalendar, timeframe_doubt};
+use super::super::calendar::{OmniCalendar, timeframe_caveat};
 use super::super::filters::{self, FilteredValue};
 use super::super::from_sql::{self, ConvertedSql, ProvenFormulas, SqlNames};
 use super::super::omni_model::{OmniReference, ViewField, find_references};
@@ -14,7 +14,7 @@ use crate::schema::Relation;
 use crate::yaml::Node;
 
 /// Dimension settings that formulas cannot express, with the reasons.
-pub(super) const NO_DIMENSION: &[(&str, &str)] = &[
+pub(super) const UNSUPPORTED_DIMENSION_SETTINGS: &[(&str, &str)] = &[
     (
         "level_of_detail",
         "`level_of_detail` aggregates at another grain, so it needs a separate grouped step",
@@ -37,7 +37,7 @@ impl<'m> FieldResolver<'m, '_> {
         key: &FieldKey,
         field: &ViewField,
     ) -> Result<(ConvertedSql, bool), String> {
-        for (name, why) in NO_DIMENSION {
+        for (name, why) in UNSUPPORTED_DIMENSION_SETTINGS {
             if field.node.get(name).is_some() {
                 return Err((*why).to_owned());
             }
@@ -59,7 +59,7 @@ impl<'m> FieldResolver<'m, '_> {
     fn convert_column(&self, view: &str, column: &str) -> ConvertedSql {
         ConvertedSql {
             term: self.table_column(view, column).term,
-            doubts: Vec::new(),
+            caveats: Vec::new(),
             computes: false,
         }
     }
@@ -73,9 +73,9 @@ impl<'m> FieldResolver<'m, '_> {
         };
         let mut converted = from_sql::convert(sql, self.dialect, &scope)?;
         let frames = find_references(sql).map(|reference| OmniReference::read(reference).frame);
-        let doubts = frames.filter_map(|frame| timeframe_doubt(frame.as_deref()));
-        converted.doubts.extend(doubts);
-        converted.doubts.dedup();
+        let caveats = frames.filter_map(|frame| timeframe_caveat(frame.as_deref()));
+        converted.caveats.extend(caveats);
+        converted.caveats.dedup();
         Ok(converted)
     }
 
@@ -151,7 +151,7 @@ impl<'m> FieldResolver<'m, '_> {
         let ty = known_column
             .map(formulac_core::Column::ty)
             .filter(|ty| *ty != Type::Unknown);
-        let is_there = known_column.is_some_and(|column| !column.is_nullable()) && !self.joins.may_be_missing(view);
+        let is_there = known_column.is_some_and(|column| !column.is_nullable()) && !self.joins.may_lack_match(view);
         ResolvedField {
             term: FormulaTerm::atom(text).with_type(ty).with_never_null(is_there),
             is_temporal: ty.is_some_and(Type::is_temporal),
@@ -224,6 +224,6 @@ pub(in super::super) fn convert_filter_of_term(
         calendar,
     };
     let mut condition = filters::convert_filter(&tested, filter)?;
-    condition.doubts.extend(timeframe_doubt(frame));
+    condition.caveats.extend(timeframe_caveat(frame));
     Ok(condition)
 }

@@ -17,7 +17,7 @@ pub(super) fn convert_groups(
 ) -> Result<ConvertedSql, String> {
     let ConvertedSql {
         term,
-        mut doubts,
+        mut caveats,
         computes,
     } = converted;
     let tested = FilteredValue {
@@ -30,7 +30,7 @@ pub(super) fn convert_groups(
         let filter = group.get("filter").ok_or("a group without `filter` is not converted")?;
         let name = group.text_at("name").ok_or("a group without `name` is not converted")?;
         let condition = filters::convert_filter(&tested, filter)?;
-        doubts.extend(condition.doubts);
+        caveats.extend(condition.caveats);
         args.extend([condition.term, FormulaTerm::string_literal(name)]);
     }
     if args.is_empty() {
@@ -42,7 +42,7 @@ pub(super) fn convert_groups(
             FormulaTerm::string_literal(otherwise),
         ]),
         None => {
-            doubts.push(
+            caveats.push(
                 "Omni's value for rows outside all groups is unknown if there is no `else`; the formula returns NULL"
                     .to_owned(),
             );
@@ -51,7 +51,11 @@ pub(super) fn convert_groups(
     let term = FormulaTerm::call("IFS", &args)
         .with_type(Some(Type::Text))
         .with_never_null(field.text("else").is_some());
-    Ok(ConvertedSql { term, doubts, computes })
+    Ok(ConvertedSql {
+        term,
+        caveats,
+        computes,
+    })
 }
 
 /// Converts `bin_boundaries`. The bins have the same names as in Omni: `< 21`, `>= 21 and < 65`, `65 and above`.

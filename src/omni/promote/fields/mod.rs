@@ -4,16 +4,16 @@
 mod conversion;
 mod groups;
 
-use conversion::NO_DIMENSION;
+use conversion::UNSUPPORTED_DIMENSION_SETTINGS;
 pub(super) use conversion::convert_filter_of_term;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::access::grants_of;
+use super::access::required_grants_of;
 use super::calendar::OmniCalendar;
 use super::display::{DisplaySettingValue, display_settings, omitted_settings, original_definition};
 use super::from_sql::{ConvertedSql, ProvenFormulas, plain_column};
-use super::joins::Joins;
+use super::joins::ViewJoins;
 use super::names::{UsedSpecNames, to_snake_case};
 use super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
 use super::term::FormulaTerm;
@@ -55,10 +55,10 @@ pub(super) struct ResolvedField {
 pub(super) type FieldKey = (String, String);
 
 /// Name of the measure that exists in every Omni view.
-pub(super) const COUNT: &str = "count";
+pub(super) const COUNT_MEASURE: &str = "count";
 
 /// Setting with the names of the access grants that a field requires.
-const GRANTS: &str = "required_access_grants";
+const REQUIRED_GRANTS_SETTING: &str = "required_access_grants";
 
 pub(super) struct FieldResolver<'m, 't> {
     pub model: &'m ParsedOmniModel<'t>,
@@ -66,7 +66,7 @@ pub(super) struct FieldResolver<'m, 't> {
     pub schema: &'m Schema,
     pub base: usize,
     pub base_name: String,
-    pub joins: Joins,
+    pub joins: ViewJoins,
     /// Calendar settings of the Omni model.
     pub calendar: OmniCalendar,
     /// Name that formulas use for the relation of each view.
@@ -95,7 +95,7 @@ pub(super) struct FieldResolver<'m, 't> {
 
 impl<'m, 't> FieldResolver<'m, 't> {
     pub fn new(model: &'m ParsedOmniModel<'t>, compiler: &'m Compiler, base: usize) -> Self {
-        let base_name = model.name_of(base);
+        let base_name = model.view_reference_name(base);
         let calendar = OmniCalendar::read(model);
         Self {
             model,
@@ -103,7 +103,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             schema: &compiler.options.schema,
             base,
             base_name,
-            joins: Joins::default(),
+            joins: ViewJoins::default(),
             calendar,
             relations: FxHashMap::default(),
             proven: ProvenFormulas::new(compiler, calendar),
@@ -131,7 +131,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
     /// Returns the field with this key.
     pub fn field(&self, key: &FieldKey) -> Option<&'m ViewField> {
-        self.model.field(self.model.view_instance(&key.0)?, &key.1)
+        self.model.field(self.model.view_by_name_or_alias(&key.0)?, &key.1)
     }
 
     /// Returns whether a field is a duration, whose unit is part of each reference.
@@ -150,7 +150,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let canonical_view = self.model.canonical_name(view);
         // If a view is joined under an alias, its original name refers to the alias.
         let is_own = self.model.view(&canonical_view).is_some()
-            && self.model.view(&canonical_view) == self.model.view_instance(&inside);
+            && self.model.view(&canonical_view) == self.model.view_by_name_or_alias(&inside);
         if is_own {
             (inside, field)
         } else {
@@ -207,7 +207,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             let field = self.field(&key);
             let is_column = match field {
                 Some(field) => field.kind != OmniFieldKind::Measure && is_column(field),
-                None => key.1 != COUNT,
+                None => key.1 != COUNT_MEASURE,
             };
             if is_column {
                 continue;
@@ -250,7 +250,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 return Err(format!("no joined view is named `{}`", key.0));
             }
             // The key is a column without settings in Omni, or the count that every view has.
-            return if key.1 == COUNT {
+            return if key.1 == COUNT_MEASURE {
                 self.define_count(key)
             } else {
                 Ok(self.table_column(&key.0, &key.1))
@@ -268,14 +268,18 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 return Err(format!("`{}` could not be converted", display_key(key)));
             }
         };
-        let ConvertedSql { term, doubts, computes } = converted;
+        let ConvertedSql {
+            term,
+            caveats,
+            computes,
+        } = converted;
         if field.kind == OmniFieldKind::Measure && !term.aggregates && !term.is_there {
             let reason = "the measure does not aggregate, so it has one value per row".to_owned();
             self.record_gap(field, &field.name, reason, false);
             return Err(format!("`{}` could not be converted", display_key(key)));
         }
         self.computes |= computes;
-        for doubt in doubts {
+        for doubt in caveats {
             self.record_gap(field, &field.name, doubt, true);
         }
         let Some(name) = self.names.get(key).cloned() else {
@@ -314,7 +318,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     /// Defines the row count of a view whose file does not define a count.
     fn define_count(&mut self, key: &FieldKey) -> Result<ResolvedField, String> {
         let (converted, _) = measures::count_rows_term(self, &key.0, None, Vec::new())?;
-        let name = self.names.get(key).cloned().unwrap_or_else(|| COUNT.to_owned());
+        let name = self.names.get(key).cloned().unwrap_or_else(|| COUNT_MEASURE.to_owned());
         let file = self
             .view(&key.0)
             .and_then(|view| self.model.views.get(view))
@@ -368,7 +372,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let mut settings = display_settings(&field.node);
         let grants = self.required_grants(key);
         if !grants.is_empty() {
-            settings.push((GRANTS.to_owned(), DisplaySettingValue::Texts(grants)));
+            settings.push((REQUIRED_GRANTS_SETTING.to_owned(), DisplaySettingValue::Texts(grants)));
         }
         settings
     }
@@ -378,7 +382,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let grants = keys
             .iter()
             .filter_map(|key| self.field(key))
-            .flat_map(|field| grants_of(&field.node));
+            .flat_map(|field| required_grants_of(&field.node));
         let mut grants: Vec<String> = grants.collect();
         grants.sort();
         grants.dedup();
@@ -472,16 +476,16 @@ fn display_key(key: &FieldKey) -> String {
 pub(super) fn is_column(field: &ViewField) -> bool {
     let has_more = ["groups", "bin_boundaries"]
         .iter()
-        .chain(NO_DIMENSION.iter().map(|(name, _)| name))
+        .chain(UNSUPPORTED_DIMENSION_SETTINGS.iter().map(|(name, _)| name))
         .any(|key| field.node.get(key).is_some());
     let is_plain = match field.text("sql") {
         None => true,
-        Some(sql) => plain_column(sql).is_some() || is_own_reference(field, sql),
+        Some(sql) => plain_column(sql).is_some() || is_self_reference(field, sql),
     };
     is_plain && !has_more
 }
 
-fn is_own_reference(field: &ViewField, sql: &str) -> bool {
+fn is_self_reference(field: &ViewField, sql: &str) -> bool {
     let inner = sql.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     inner.is_some_and(|inner| {
         OmniReference::read(inner).field.eq_ignore_ascii_case(&field.name) && !inner.contains(['.', '['])

@@ -5,17 +5,17 @@ use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionAr
 use super::super::sql_functions::SqlResultType;
 use super::super::term::FormulaTerm;
 use super::super::{patterns, sql_functions};
-use super::empty_sums::EMPTY_SUM;
+use super::empty_sums::EMPTY_SUM_CAVEAT;
 use super::literals::{integer_literal, literal_text, unsupported_sql};
-use super::plain_sql::MARK;
-use super::proven::ProvenFormulas;
-use super::reader::SqlReader;
+use super::plain_sql::PLACEHOLDER_PREFIX;
+use super::proven_formulas::ProvenFormulas;
+use super::reader::SqlConverter;
 use crate::{Type, catalog};
 
 /// Difference between `round` in SQL and `ROUND`, which rounds the decimal digits of a float.
 const ROUNDED_FLOAT: &str = "SQL rounds the binary value of a float, so halves may be rounded in the other direction";
 
-impl SqlReader<'_> {
+impl SqlConverter<'_> {
     pub(super) fn convert_call(&mut self, function: &Function, expr: &Expr) -> Result<FormulaTerm, String> {
         let name = function.name.to_string().to_lowercase();
         if function.over.is_some() {
@@ -59,7 +59,7 @@ impl SqlReader<'_> {
                     .first()
                     .map_or_else(|| Ok(FormulaTerm::integer(0)), |digits| self.convert_term(digits))?;
                 if !x.ty.is_some_and(|ty| matches!(ty, Type::Integer | Type::Decimal)) {
-                    self.doubts.push(ROUNDED_FLOAT.to_owned());
+                    self.caveats.push(ROUNDED_FLOAT.to_owned());
                 }
                 Ok(FormulaTerm::call("ROUND", &[x, digits]).with_type(ty))
             }
@@ -203,7 +203,7 @@ impl SqlReader<'_> {
                     }
                 };
                 if !is_there {
-                    self.doubts.push(EMPTY_SUM.to_owned());
+                    self.caveats.push(EMPTY_SUM_CAVEAT.to_owned());
                 }
                 term.with_type(ty).with_never_null(true)
             }
@@ -294,7 +294,8 @@ impl SqlReader<'_> {
             "POWER" => Some(("^", 5)),
             _ => None,
         };
-        let plain = |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value.starts_with(MARK));
+        let plain =
+            |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value.starts_with(PLACEHOLDER_PREFIX));
         if let (Some((sign, strength)), [left, right]) = (operator, args) {
             let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
             return Ok(FormulaTerm::binary(left, sign, strength, &right).with_never_null(false));

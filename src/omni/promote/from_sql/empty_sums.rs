@@ -5,13 +5,13 @@ use sqlparser::ast::{BinaryOperator, Expr, Function, Value};
 
 use super::super::term::FormulaTerm;
 use super::calls::call_arguments;
-use super::operators::{is_zero, without_brackets};
-use super::reader::SqlReader;
+use super::operators::{is_zero, strip_parentheses};
+use super::reader::SqlConverter;
 
 /// Difference between sums in SQL and in formulas.
-pub(super) const EMPTY_SUM: &str = "the sum of no rows is NULL in SQL, but 0 in a formula";
+pub(super) const EMPTY_SUM_CAVEAT: &str = "the sum of no rows is NULL in SQL, but 0 in a formula";
 
-impl SqlReader<'_> {
+impl SqlConverter<'_> {
     /// Converts `coalesce(x, 0)` and its variants. `None` for any other call.
     pub(super) fn convert_zero_default(&mut self, name: &str, args: &[&Expr]) -> Result<Option<FormulaTerm>, String> {
         let ("coalesce" | "ifnull" | "nvl" | "zeroifnull", [x, others @ ..]) = (name, args) else {
@@ -35,7 +35,7 @@ impl SqlReader<'_> {
     /// the denominator is then also 0 or NULL.
     pub(super) fn convert_numerator(&mut self, expr: &Expr, denominator: &Expr) -> Result<FormulaTerm, String> {
         let sum = multiplied_sum(expr);
-        match sum.is_some_and(|sum| is_empty_with(sum, denominator)) {
+        match sum.is_some_and(|sum| is_zero_when_sum_empty(sum, denominator)) {
             true => self.convert_without_empty_sum(expr),
             false => self.convert_term(expr),
         }
@@ -44,13 +44,13 @@ impl SqlReader<'_> {
     /// Converts a term in which it does not matter whether a sum of no rows is NULL or 0: the operand of a division, or
     /// a value that is replaced by 0 if it is NULL.
     pub(super) fn convert_without_empty_sum(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
-        let before = self.doubts.len();
+        let before = self.caveats.len();
         let term = self.convert_term(expr)?;
         if multiplied_sum(expr).is_some() {
             let mut index = 0;
-            self.doubts.retain(|doubt| {
+            self.caveats.retain(|doubt| {
                 index += 1;
-                index <= before || doubt != EMPTY_SUM
+                index <= before || doubt != EMPTY_SUM_CAVEAT
             });
         }
         Ok(term)
@@ -59,7 +59,7 @@ impl SqlReader<'_> {
 
 /// Returns whether the denominator is 0 or NULL whenever the sum is empty. This is the case if the denominator counts
 /// or adds the same values in the same rows or in fewer rows.
-fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
+fn is_zero_when_sum_empty(sum: &Function, denominator: &Expr) -> bool {
     let Some(divisor) = multiplied_call(denominator, &["sum", "count"]) else {
         return false;
     };
@@ -78,7 +78,7 @@ fn is_empty_with(sum: &Function, denominator: &Expr) -> bool {
         },
         _ => None,
     };
-    let is_same = |value: &Expr| without_brackets(value).to_string() == without_brackets(divisor_value).to_string();
+    let is_same = |value: &Expr| strip_parentheses(value).to_string() == strip_parentheses(divisor_value).to_string();
     sum.filter.is_none() && (is_same(added) || added_by_default.is_some_and(is_same))
         || sum.filter == divisor.filter && is_same(added)
 }

@@ -5,7 +5,7 @@ use sqlparser::ast::{Expr, Value};
 
 use super::super::relative_dates::{DayStart, is_date};
 use super::super::term::FormulaTerm;
-use super::plain_sql::MARK;
+use super::plain_sql::PLACEHOLDER_PREFIX;
 
 pub(super) fn unsupported_sql(expr: &Expr) -> String {
     let text = expr.to_string();
@@ -35,7 +35,7 @@ pub(super) fn integer_literal(expr: &Expr) -> Option<i64> {
 pub(super) fn literal_text(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) if !text.contains(MARK) => Some(text.clone()),
+            Value::SingleQuotedString(text) if !text.contains(PLACEHOLDER_PREFIX) => Some(text.clone()),
             _ => None,
         },
         _ => None,

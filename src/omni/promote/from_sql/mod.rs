@@ -5,7 +5,7 @@ mod empty_sums;
 mod literals;
 mod operators;
 mod plain_sql;
-mod proven;
+mod proven_formulas;
 mod reader;
 mod text_calls;
 
@@ -13,11 +13,11 @@ use super::term::FormulaTerm;
 use crate::dbt::has_jinja;
 use crate::dialect::Dialect;
 
-use plain_sql::{MARK, insert_reference_placeholders, parse, to_plain_sql};
-use reader::SqlReader;
+use plain_sql::{PLACEHOLDER_PREFIX, insert_reference_placeholders, parse, to_plain_sql};
+use reader::SqlConverter;
 
 pub(super) use literals::plain_column;
-pub(super) use proven::ProvenFormulas;
+pub(super) use proven_formulas::ProvenFormulas;
 
 /// Maximum length of an SQL expression in bytes. Longer expressions would not result in useful formulas.
 const MAX_SQL_BYTES: usize = 16 << 10;
@@ -50,7 +50,7 @@ pub(super) trait SqlNames {
 pub(super) struct ConvertedSql {
     pub term: FormulaTerm,
     /// Ways in which the formula may differ from the SQL.
-    pub doubts: Vec<String>,
+    pub caveats: Vec<String>,
     /// Whether the formula does arithmetic with values that may be NULL. In SQL, the result is NULL if one of these
     /// values is NULL.
     pub computes: bool,
@@ -70,11 +70,11 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     }
     let (text, references) = insert_reference_placeholders(sql)?;
     let expr = parse(&to_plain_sql(&text, dialect), dialect)?;
-    let mut reader = SqlReader {
+    let mut reader = SqlConverter {
         dialect,
         names,
         references,
-        doubts: Vec::new(),
+        caveats: Vec::new(),
         computes: false,
         depth: 0,
         proofs: 0,
@@ -84,13 +84,13 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     let term = term.map_err(|reason| {
         let numbered_references = references.iter().enumerate().rev();
         numbered_references.fold(reason, |reason, (at, name)| {
-            reason.replace(&format!("{MARK}{at}"), &format!("${{{name}}}"))
+            reason.replace(&format!("{PLACEHOLDER_PREFIX}{at}"), &format!("${{{name}}}"))
         })
     })?;
-    reader.doubts.dedup();
+    reader.caveats.dedup();
     Ok(ConvertedSql {
         term,
-        doubts: reader.doubts,
+        caveats: reader.caveats,
         computes: reader.computes,
     })
 }
@@ -287,15 +287,15 @@ mod tests {
 
     #[test]
     fn differences_are_reported() {
-        let doubts =
-            |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|converted_sql| converted_sql.doubts.len());
-        assert_eq!(doubts("x / y"), Ok(1));
-        assert_eq!(doubts("sum(n)"), Ok(1));
-        assert_eq!(doubts("sum(n) - sum(n2)"), Ok(1));
-        assert_eq!(doubts("100.0 * sum(case when i > 1 then n end) / sum(n)"), Ok(1));
-        assert_eq!(doubts("sum(n) / count(*)"), Ok(1));
-        assert_eq!(doubts("sum(n) / nullif(count(distinct t), 0)"), Ok(1));
-        assert_eq!(doubts("sum(n) filter (where i > 1) / sum(n)"), Ok(1));
+        let caveats =
+            |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|converted_sql| converted_sql.caveats.len());
+        assert_eq!(caveats("x / y"), Ok(1));
+        assert_eq!(caveats("sum(n)"), Ok(1));
+        assert_eq!(caveats("sum(n) - sum(n2)"), Ok(1));
+        assert_eq!(caveats("100.0 * sum(case when i > 1 then n end) / sum(n)"), Ok(1));
+        assert_eq!(caveats("sum(n) / count(*)"), Ok(1));
+        assert_eq!(caveats("sum(n) / nullif(count(distinct t), 0)"), Ok(1));
+        assert_eq!(caveats("sum(n) filter (where i > 1) / sum(n)"), Ok(1));
         // In these cases, it does not matter whether a sum of no rows is NULL or 0.
         for sql in [
             "sum(n) / count(n)",
@@ -306,9 +306,9 @@ mod tests {
             "100.0 * sum(case when i > 1 then n else 0 end) / nullif(sum(n), 0)",
             "coalesce(sum(n), 0)",
         ] {
-            assert_eq!(doubts(sql), Ok(0), "{sql}");
+            assert_eq!(caveats(sql), Ok(0), "{sql}");
         }
-        assert_eq!(doubts("n / i"), Ok(0));
+        assert_eq!(caveats("n / i"), Ok(0));
     }
 
     #[test]

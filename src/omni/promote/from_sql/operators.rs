@@ -7,14 +7,14 @@ use sqlparser::ast::{
 use super::super::patterns;
 use super::super::term::FormulaTerm;
 use super::literals::{date_term, unsupported_sql};
-use super::plain_sql::MARK;
-use super::reader::SqlReader;
+use super::plain_sql::PLACEHOLDER_PREFIX;
+use super::reader::SqlConverter;
 use crate::Type;
 
 /// Reason why no formula exists for an operator or cast whose operand has an unknown type.
 const UNKNOWN_TYPE: &str = "the type of the value is unknown; pass the types of the columns with `--schema`";
 
-impl SqlReader<'_> {
+impl SqlConverter<'_> {
     pub(super) fn convert_binary(
         &mut self,
         left: &Expr,
@@ -28,8 +28,8 @@ impl SqlReader<'_> {
         };
         if let Some(joined) = joined {
             let mut parts = Vec::new();
-            collect_chain(left, op, &mut parts);
-            collect_chain(right, op, &mut parts);
+            collect_chain_operands(left, op, &mut parts);
+            collect_chain_operands(right, op, &mut parts);
             return Ok(FormulaTerm::combine_conditions(joined, self.convert_terms(&parts)?));
         }
         match op {
@@ -66,8 +66,8 @@ impl SqlReader<'_> {
 
     /// Converts a division. In formulas, division by 0 is an error, and division never truncates.
     pub(super) fn convert_division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
-        let (left, left_is_real) = strip_widening(left);
-        let (right, right_is_real) = strip_widening(strip_nullif_zero(right));
+        let (left, left_is_real) = strip_float_promotion(left);
+        let (right, right_is_real) = strip_float_promotion(strip_nullif_zero(right));
         let (left, right) = (
             self.convert_numerator(left, right)?,
             self.convert_without_empty_sum(right)?,
@@ -80,7 +80,7 @@ impl SqlReader<'_> {
             if is_whole(&left) && is_whole(&right) {
                 return Ok(FormulaTerm::call("QUOTIENT", &[left, right]).with_type(Some(Type::Integer)));
             }
-            self.doubts.push(
+            self.caveats.push(
                 "the warehouse drops the fraction when it divides integers, but `/` in a formula never does".to_owned(),
             );
         }
@@ -111,8 +111,8 @@ impl SqlReader<'_> {
     /// text.
     pub(super) fn convert_concatenation(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let mut parts = Vec::new();
-        collect_chain(left, &BinaryOperator::StringConcat, &mut parts);
-        collect_chain(right, &BinaryOperator::StringConcat, &mut parts);
+        collect_chain_operands(left, &BinaryOperator::StringConcat, &mut parts);
+        collect_chain_operands(right, &BinaryOperator::StringConcat, &mut parts);
         let parts = self.convert_terms(&parts)?;
         let is_formula = self.names.column_letter("").is_some();
         let blanks: Vec<FormulaTerm> = parts
@@ -183,7 +183,7 @@ impl SqlReader<'_> {
     ) -> Result<FormulaTerm, String> {
         let text = |expr: &Expr| match expr {
             Expr::Value(value) => match &value.value {
-                Value::SingleQuotedString(text) if !text.contains(MARK) => Some(text.clone()),
+                Value::SingleQuotedString(text) if !text.contains(PLACEHOLDER_PREFIX) => Some(text.clone()),
                 _ => None,
             },
             _ => None,
@@ -254,7 +254,7 @@ impl SqlReader<'_> {
             },
             _ if is_real(data_type) && (is_number || x.aggregates) => Ok(x.with_type(Some(Type::Float))),
             _ if !matches!(kind, CastKind::Cast | CastKind::DoubleColon) => Err(unsupported_sql(expr)),
-            _ if is_whole_number(data_type) => integer_cast(x),
+            _ if is_integer_type(data_type) => integer_cast(x),
             _ if is_text(data_type) => text_cast(x),
             _ => Err(unsupported_sql(expr)),
         }
@@ -292,7 +292,7 @@ fn text_cast(x: FormulaTerm) -> Result<FormulaTerm, String> {
     }
 }
 
-fn is_whole_number(data_type: &DataType) -> bool {
+fn is_integer_type(data_type: &DataType) -> bool {
     let name = data_type.to_string().to_ascii_uppercase();
     ["INTEGER", "INT", "INT64", "BIGINT"].contains(&name.as_str())
 }
@@ -303,7 +303,7 @@ fn is_text(data_type: &DataType) -> bool {
 }
 
 /// Collects the operands of a chain of the same operator, in order.
-pub(super) fn collect_chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
+pub(super) fn collect_chain_operands<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
     let mut open = vec![expr];
     while let Some(expr) = open.pop() {
         match expr {
@@ -316,7 +316,7 @@ pub(super) fn collect_chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut
 
 /// Returns `x` from `nullif(x, 0)`, an SQL idiom that avoids division by 0. Returns any other expression unchanged.
 pub(super) fn strip_nullif_zero(expr: &Expr) -> &Expr {
-    let Expr::Function(function) = without_brackets(expr) else {
+    let Expr::Function(function) = strip_parentheses(expr) else {
         return expr;
     };
     if !function.name.to_string().eq_ignore_ascii_case("nullif") {
@@ -335,7 +335,7 @@ pub(super) fn strip_nullif_zero(expr: &Expr) -> &Expr {
 }
 
 /// Returns the expression inside all brackets that enclose it.
-pub(super) fn without_brackets(expr: &Expr) -> &Expr {
+pub(super) fn strip_parentheses(expr: &Expr) -> &Expr {
     let mut inner = expr;
     while let Expr::Nested(nested) = inner {
         inner = nested;
@@ -349,13 +349,13 @@ pub(super) fn is_zero(expr: &Expr) -> bool {
 
 /// Removes `1.0 *` or `::float`, SQL idioms that prevent truncation in a division. The flag is `true` if an idiom was
 /// removed.
-pub(super) fn strip_widening(expr: &Expr) -> (&Expr, bool) {
+pub(super) fn strip_float_promotion(expr: &Expr) -> (&Expr, bool) {
     let is_one = |expr: &Expr| {
         matches!(expr, Expr::Value(value)
             if matches!(&value.value, Value::Number(text, _) if text.contains('.') && text.parse() == Ok(1.0)))
     };
     match expr {
-        Expr::Nested(inner) => strip_widening(inner),
+        Expr::Nested(inner) => strip_float_promotion(inner),
         Expr::Cast {
             expr: inner,
             data_type,

@@ -8,12 +8,14 @@ use crate::lineage;
 use crate::schema::replace_omni_references;
 
 /// Prefix of the placeholders that replace references while SQL is parsed.
-pub(super) const MARK: &str = "omni_ref_";
+pub(super) const PLACEHOLDER_PREFIX: &str = "omni_ref_";
 
 /// Replaces each reference with a placeholder name. Equal references have the same placeholder.
 pub(super) fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<String>), String> {
-    if sql.contains(MARK) {
-        return Err(format!("the SQL contains a name that begins with `{MARK}`"));
+    if sql.contains(PLACEHOLDER_PREFIX) {
+        return Err(format!(
+            "the SQL contains a name that begins with `{PLACEHOLDER_PREFIX}`"
+        ));
     }
     let mut references: Vec<String> = Vec::new();
     let out = replace_omni_references(sql, |name| {
@@ -22,7 +24,7 @@ pub(super) fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<St
             references.push(name.to_owned());
             references.len() - 1
         });
-        format!("{MARK}{number}")
+        format!("{PLACEHOLDER_PREFIX}{number}")
     });
     if out.contains("${") {
         return Err("a reference is not closed".to_owned());

@@ -6,7 +6,7 @@ use super::super::filters::{is_number, number_term};
 use super::super::term::FormulaTerm;
 use super::SqlNames;
 use super::literals::{date_term, unsupported_sql};
-use super::plain_sql::MARK;
+use super::plain_sql::PLACEHOLDER_PREFIX;
 use crate::Type;
 use crate::dialect::Dialect;
 
@@ -16,12 +16,12 @@ fn or_false(condition: FormulaTerm) -> FormulaTerm {
 }
 
 /// State for converting the syntax tree of an expression.
-pub(super) struct SqlReader<'n> {
+pub(super) struct SqlConverter<'n> {
     pub dialect: Dialect,
     pub names: &'n dyn SqlNames,
     /// References, by the number of their placeholder.
     pub references: Vec<String>,
-    pub doubts: Vec<String>,
+    pub caveats: Vec<String>,
     pub computes: bool,
     pub depth: usize,
     /// Number of searches for a proven formula so far.
@@ -31,7 +31,7 @@ pub(super) struct SqlReader<'n> {
 /// Maximum depth of the expression tree. A chain of the same operator has one level per operand.
 const MAX_DEPTH: usize = 2_000;
 
-impl SqlReader<'_> {
+impl SqlConverter<'_> {
     pub fn convert_term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         self.depth += 1;
         let term = if self.depth > MAX_DEPTH {
@@ -40,9 +40,9 @@ impl SqlReader<'_> {
             let reason = "the formula would convert the point in time to the time zone of the project";
             self.find_proven_formula(expr, reason.to_owned())
         } else {
-            let (doubts, computes) = (self.doubts.len(), self.computes);
+            let (caveats, computes) = (self.caveats.len(), self.computes);
             self.convert_part(expr).or_else(|reason| {
-                self.doubts.truncate(doubts);
+                self.caveats.truncate(caveats);
                 self.computes = computes;
                 self.find_proven_formula(expr, reason)
             })
@@ -132,10 +132,10 @@ impl SqlReader<'_> {
                 let x = self.convert_term(inner)?;
                 self.date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
             }
-            Expr::Ceil { expr: inner, field } if is_plain(field) => {
+            Expr::Ceil { expr: inner, field } if has_no_unit(field) => {
                 Ok(FormulaTerm::call("CEILING", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
             }
-            Expr::Floor { expr: inner, field } if is_plain(field) => {
+            Expr::Floor { expr: inner, field } if has_no_unit(field) => {
                 Ok(FormulaTerm::call("FLOOR", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
             }
             Expr::Substring {
@@ -198,17 +198,21 @@ impl SqlReader<'_> {
     }
 
     pub fn reference_of_placeholder(&self, name: &str) -> Option<String> {
-        let number: usize = name.strip_prefix(MARK)?.parse().ok()?;
+        let number: usize = name.strip_prefix(PLACEHOLDER_PREFIX)?.parse().ok()?;
         self.references.get(number).cloned()
     }
 
     fn convert_literal(&self, value: &Value) -> Result<FormulaTerm, String> {
         match value {
             Value::Number(text, _) if is_number(text) => Ok(number_term(text)),
-            Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a string".to_owned()),
+            Value::SingleQuotedString(text) if text.contains(PLACEHOLDER_PREFIX) => {
+                Err("a reference is inside a string".to_owned())
+            }
             Value::SingleQuotedString(text) => Ok(FormulaTerm::string_literal(text)),
             // In BigQuery, double quotes also enclose strings.
-            Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::string_literal(text)),
+            Value::DoubleQuotedString(text) if !text.contains(PLACEHOLDER_PREFIX) => {
+                Ok(FormulaTerm::string_literal(text))
+            }
             Value::Boolean(value) => Ok(FormulaTerm::boolean_literal(*value)),
             Value::Null => Ok(FormulaTerm::null()),
             other => Err(format!("formulas do not support the value `{other}`")),
@@ -216,6 +220,6 @@ impl SqlReader<'_> {
     }
 }
 
-fn is_plain(field: &CeilFloorKind) -> bool {
+fn has_no_unit(field: &CeilFloorKind) -> bool {
     matches!(field, CeilFloorKind::DateTimeField(DateTimeField::NoDateTime))
 }

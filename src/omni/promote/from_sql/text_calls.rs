@@ -4,17 +4,17 @@ use sqlparser::ast::{Expr, UnaryOperator};
 
 use super::super::term::FormulaTerm;
 use super::literals::{integer_literal, literal_text};
-use super::reader::SqlReader;
+use super::reader::SqlConverter;
 use crate::Type;
 use formulac_core::check::literals_from_sql::date_masks_from_sql;
 
-impl SqlReader<'_> {
+impl SqlConverter<'_> {
     /// Converts a call to a text function. `None` for any other call.
     pub(super) fn convert_text_call(&mut self, name: &str, args: &[&Expr]) -> Result<Option<FormulaTerm>, String> {
         let exists = self.dialect.own_functions().contains(&name);
         let term = match (name, args) {
             ("initcap", [x]) => {
-                self.doubts.push(
+                self.caveats.push(
                     "in PROPER, every character that is not a letter separates words, as in `2Nd` and `O'Neil`, but \
                      `initcap` has other separators"
                         .to_owned(),
@@ -109,7 +109,7 @@ impl SqlReader<'_> {
         let is_from_valid = integer_literal(from).is_some_and(|from| from >= 1);
         let is_length_valid = length.is_none_or(|length| integer_literal(length).is_some_and(|length| length >= 0));
         if !(is_from_valid && is_length_valid) {
-            self.doubts.push(
+            self.caveats.push(
                 "MID returns NULL if the start is below 1 or the length is negative, but the SQL may return text"
                     .to_owned(),
             );

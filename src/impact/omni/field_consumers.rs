@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::OmniItemKind;
-use super::field_sql::{field_references, named_fields, remove_timeframe};
+use super::field_sql::{field_references, fields_in_sql, remove_timeframe};
 use crate::yaml::Node;
 
 /// Topic or join that uses views and fields.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FieldUser {
+pub(super) struct FieldConsumer {
     pub name: String,
     pub kind: OmniItemKind,
     pub file: String,
@@ -19,7 +19,7 @@ pub(super) struct FieldUser {
 }
 
 /// Reads a relationship. `None` if the relationship does not specify both views.
-pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
+pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldConsumer> {
     let text = |key: &str| join.text_at(key);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     let conditions = ["on_sql", "where_sql"].into_iter().filter_map(text);
@@ -31,9 +31,9 @@ pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
             .find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
         alias_match.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
     };
-    let fields = conditions.flat_map(named_fields).map(real).collect();
+    let fields = conditions.flat_map(fields_in_sql).map(real).collect();
     let name = format!("{from} → {to}");
-    Some(FieldUser {
+    Some(FieldConsumer {
         name,
         kind: OmniItemKind::Join,
         file: file.to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
     })
 }
 
-pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
+pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldConsumer {
     let base = root.text_at("base_view").unwrap_or(name).to_lowercase();
     let mut views = BTreeSet::from([base.clone()]);
     let mut stack: Vec<&Node> = root.get("joins").into_iter().collect();
@@ -54,7 +54,7 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
     }
     let mut fields = BTreeSet::new();
     for key in ["always_where_sql", "always_having_sql"] {
-        fields.extend(root.text_at(key).map(named_fields).into_iter().flatten());
+        fields.extend(root.text_at(key).map(fields_in_sql).into_iter().flatten());
     }
     for key in [
         "default_filters",
@@ -93,7 +93,7 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
         fields.extend(included.map(|field| remove_timeframe(field).to_lowercase()));
     }
     let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
-    FieldUser {
+    FieldConsumer {
         name: name.to_owned(),
         kind: OmniItemKind::Topic,
         file: file.to_owned(),

@@ -9,7 +9,7 @@ use sqlparser::ast::Expr;
 use super::super::calendar::OmniCalendar;
 use super::super::term::FormulaTerm;
 use super::calls::call_arguments;
-use super::reader::SqlReader;
+use super::reader::SqlConverter;
 use crate::Type;
 use crate::ast;
 use crate::calendar::Weekday;
@@ -22,13 +22,13 @@ use crate::parse;
 use crate::schema::{Column, Relation, Schema};
 
 /// Relation that the compiled formulas read.
-const RELATION: &str = "omni_rows";
+const SEARCH_RELATION: &str = "omni_rows";
 /// Definition whose SQL is replaced, and a marker number that occurs only in this SQL.
-const NAME: &str = "omni_value";
-const VALUE: &str = "73019284";
+const SEARCH_DEFINITION: &str = "omni_value";
+const SEARCH_MARKER: &str = "73019284";
 /// Settings of a spec with one row for each row of the relation, and with one row for each group.
-const ROWS: &str = "keep: omni_key\n";
-const GROUPS: &str = "group_by: omni_key\n";
+const ROW_SPEC_SETTINGS: &str = "keep: omni_key\n";
+const GROUP_SPEC_SETTINGS: &str = "group_by: omni_key\n";
 
 /// Finds formulas by the SQL that they compile to.
 pub(in super::super) struct ProvenFormulas {
@@ -74,7 +74,7 @@ impl ProvenFormulas {
 
     /// Returns the spec's first day of the week if the expression would have a formula with weeks that start on Monday,
     /// but has none with this setting.
-    fn other_week_start(&self, sql: &str, names: &NamedTerms) -> Option<Weekday> {
+    fn conflicting_week_start(&self, sql: &str, names: &NamedTerms) -> Option<Weekday> {
         let week_start = self.compiler.options.calendar.week_start;
         let lower = sql.to_ascii_lowercase();
         if week_start == Weekday::Monday || !["week", "dow"].iter().any(|unit| lower.contains(unit)) {
@@ -95,8 +95,8 @@ impl ProvenFormulas {
     pub fn extracts_days_from_zero(&self) -> bool {
         *self.extracts_days_from_zero.get_or_init(|| {
             let day = FormulaTerm::atom("omni_day").with_type(Some(Type::Date));
-            let compiler = self.compiler_with(&NamedTerms::from_iter([("omni_day".to_owned(), day)]));
-            let spec = format!("model: omni_model\nfrom: {RELATION}\n{ROWS}definitions: {NAME} = WEEKDAY(omni_day)\n");
+            let compiler = self.compiler_with_columns(&NamedTerms::from_iter([("omni_day".to_owned(), day)]));
+            let spec = format!("model: omni_model\nfrom: {SEARCH_RELATION}\n{ROW_SPEC_SETTINGS}definitions: {SEARCH_DEFINITION} = WEEKDAY(omni_day)\n");
             let compiled = compiler.compile_spec(&spec);
             compiled
                 .model_sql()
@@ -107,26 +107,28 @@ impl ProvenFormulas {
     /// Returns the formula that compiles to an expression, and the differences between the formula's SQL and the
     /// expression.
     pub fn find(&self, sql: &str, names: &NamedTerms) -> Option<(FormulaTerm, Option<String>)> {
-        let compiler = self.compiler_with(names);
+        let compiler = self.compiler_with_columns(names);
         let find = |rows: &str| {
-            let spec = format!("model: omni_model\nfrom: {RELATION}\n{rows}definitions: {NAME} = {VALUE}\n");
+            let spec = format!(
+                "model: omni_model\nfrom: {SEARCH_RELATION}\n{rows}definitions: {SEARCH_DEFINITION} = {SEARCH_MARKER}\n"
+            );
             let model_sql = compiler.compile_spec(&spec).model_sql()?.to_owned();
-            let edited = model_sql.replacen(VALUE, sql, 1);
-            let found_formula = self
-                .decompiler
-                .find_formula_with_guards(&compiler, &spec, None, &edited, None, NAME);
+            let edited = model_sql.replacen(SEARCH_MARKER, sql, 1);
+            let found_formula =
+                self.decompiler
+                    .find_formula_with_guards(&compiler, &spec, None, &edited, None, SEARCH_DEFINITION);
             Some((found_formula.ok()?, spec))
         };
         let reads_aggregate = names.values().any(|term| term.aggregates);
-        let of_rows = find(ROWS).map(|formula| (formula, reads_aggregate));
-        let of_groups = || find(GROUPS).map(|formula| (formula, true));
+        let of_rows = find(ROW_SPEC_SETTINGS).map(|formula| (formula, reads_aggregate));
+        let of_groups = || find(GROUP_SPEC_SETTINGS).map(|formula| (formula, true));
         let proven = of_rows.or_else(|| if reads_aggregate { None } else { of_groups() });
         let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = proven?;
-        let compiled = compiler.compile_spec(&spec.replacen(VALUE, &formula, 1));
+        let compiled = compiler.compile_spec(&spec.replacen(SEARCH_MARKER, &formula, 1));
         let ty = compiled
             .columns()
             .iter()
-            .find(|column| column.name() == NAME)
+            .find(|column| column.name() == SEARCH_DEFINITION)
             .map(formulac_core::Column::ty);
         let term = replace_names(&formula, names)?.with_type(ty.filter(|ty| *ty != Type::Unknown));
         let doubt = rewritten.filter(|rewritten_sql| !rewritten_sql.guards.is_empty());
@@ -139,18 +141,21 @@ impl ProvenFormulas {
     }
 
     /// Returns a compiler whose schema contains the names with the types of their terms.
-    fn compiler_with(&self, names: &NamedTerms) -> Compiler {
+    fn compiler_with_columns(&self, names: &NamedTerms) -> Compiler {
         let column = |(name, term): (&String, &FormulaTerm)| {
             Column::new(name.as_str(), term.ty.unwrap_or(Type::Unknown)).nullable(!term.is_there)
         };
-        let relation = names.iter().map(column).fold(Relation::new(RELATION), Relation::with);
+        let relation = names
+            .iter()
+            .map(column)
+            .fold(Relation::new(SEARCH_RELATION), Relation::with);
         let mut options = (*self.compiler.options).clone();
         options.schema = Arc::new(Schema::new().with(relation.with(Column::new("omni_key", Type::Text))));
         self.compiler.with_options(options)
     }
 }
 
-impl SqlReader<'_> {
+impl SqlConverter<'_> {
     /// Returns the formula that compiles to the expression. `otherwise` is the reason that is returned if there is
     /// none.
     pub(super) fn find_proven_formula(&mut self, expr: &Expr, otherwise: String) -> Result<FormulaTerm, String> {
@@ -173,7 +178,7 @@ impl SqlReader<'_> {
         {
             return Err(None);
         }
-        let sql = with_plain_literals(&expr.to_string(), self.dialect);
+        let sql = normalize_literal_prefixes(&expr.to_string(), self.dialect);
         // A window reads the rows of the view, which the spec may group or filter.
         if sql.to_ascii_uppercase().contains(" OVER ") {
             return Err(None);
@@ -187,8 +192,8 @@ impl SqlReader<'_> {
             names.insert(word.to_ascii_lowercase(), term.map_err(|_| None)?);
         }
         let found = proven.find(&sql, &names);
-        let (term, doubt) = found.ok_or_else(|| proven.other_week_start(&sql, &names))?;
-        self.doubts.extend(doubt);
+        let (term, doubt) = found.ok_or_else(|| proven.conflicting_week_start(&sql, &names))?;
+        self.caveats.extend(doubt);
         self.computes |= term.text.contains(['+', '-', '*', '/']);
         Ok(term)
     }
@@ -236,7 +241,7 @@ impl SqlReader<'_> {
 }
 
 /// Writes the prefixes of string literals as the compiler does: `R'\d'` as `r'\d'`, and `r'a'` as `'a'`.
-fn with_plain_literals(sql: &str, dialect: Dialect) -> String {
+fn normalize_literal_prefixes(sql: &str, dialect: Dialect) -> String {
     replace_tokens(sql, dialect, |tokens, index| {
         let token = tokens.get(index).filter(|token| token.kind == SqlTokenKind::Text)?;
         let text = token.text(sql);

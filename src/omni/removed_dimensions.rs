@@ -23,7 +23,7 @@ pub struct RemovedDimension {
 }
 
 /// Reference to a field in one of the files.
-struct FieldReader<'t> {
+struct OmniFieldReference<'t> {
     /// Path of the file.
     path: &'t str,
     line: usize,
@@ -54,7 +54,7 @@ impl Pull {
         }
         let mut still_read = Vec::new();
         if !removed.is_empty() {
-            let readers = field_readers(&self.texts_after(&before));
+            let readers = field_references_by_name(&self.texts_after_pull(&before));
             let mut names: FxHashMap<&str, Option<OmniViewNames>> = FxHashMap::default();
             for (file, name) in removed {
                 let view_names = || {
@@ -65,7 +65,7 @@ impl Pull {
                     continue;
                 };
                 let of_name = readers.get(&name.to_lowercase()).map_or(&[][..], Vec::as_slice);
-                let of_dimension = of_name.iter().filter(|reader| reader.reads_view(file, view));
+                let of_dimension = of_name.iter().filter(|reader| reader.refers_to_view(file, view));
                 let mut readers: Vec<String> = of_dimension
                     .map(|reader| format!("{}:{}", reader.path, reader.line))
                     .collect();
@@ -81,7 +81,7 @@ impl Pull {
     }
 
     /// Returns the paths and the texts of the files after the pull.
-    fn texts_after<'t>(&'t self, before: &BTreeMap<&'t str, &'t str>) -> BTreeMap<&'t str, &'t str> {
+    fn texts_after_pull<'t>(&'t self, before: &BTreeMap<&'t str, &'t str>) -> BTreeMap<&'t str, &'t str> {
         let mut after = before.clone();
         let written = self.files_to_write.iter();
         after.extend(written.filter_map(|(location, text)| Some((location.omni_path()?, text.as_str()))));
@@ -92,9 +92,9 @@ impl Pull {
     }
 }
 
-impl FieldReader<'_> {
+impl OmniFieldReference<'_> {
     /// Returns whether the field belongs to a view. References in the view's own file may omit the view.
-    fn reads_view(&self, view_file: &str, names: &OmniViewNames) -> bool {
+    fn refers_to_view(&self, view_file: &str, names: &OmniViewNames) -> bool {
         match &self.view {
             Some(view) => [&names.full, &names.short]
                 .iter()
@@ -118,8 +118,8 @@ fn dimensions(text: &str) -> Vec<String> {
 }
 
 /// Returns the references to each field, by the name of the field in lower case. Comment lines are skipped.
-fn field_readers<'t>(files: &BTreeMap<&'t str, &'t str>) -> FxHashMap<String, Vec<FieldReader<'t>>> {
-    let mut readers: FxHashMap<String, Vec<FieldReader<'t>>> = FxHashMap::default();
+fn field_references_by_name<'t>(files: &BTreeMap<&'t str, &'t str>) -> FxHashMap<String, Vec<OmniFieldReference<'t>>> {
+    let mut readers: FxHashMap<String, Vec<OmniFieldReference<'t>>> = FxHashMap::default();
     for (path, text) in files {
         let (mut line, mut counted) = (1, 0);
         for (range, name) in omni_references(text) {
@@ -139,7 +139,7 @@ fn field_readers<'t>(files: &BTreeMap<&'t str, &'t str>) -> FxHashMap<String, Ve
             readers
                 .entry(field.to_lowercase())
                 .or_default()
-                .push(FieldReader { path, line, view });
+                .push(OmniFieldReference { path, line, view });
         }
     }
     readers
