@@ -26,8 +26,13 @@ const COMMAND_GROUPS: [(&str, &[&str]); 6] = [
 
 /// Parses the arguments of the process, and returns whether they request JSON output.
 pub fn parse() -> Result<(Cli, bool), clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    // Write the text of the grouped help only if the help is shown.
+    let matches = match matches {
+        Err(fault) if shows_help(&fault) => self::command().try_get_matches()?,
+        matches => matches?,
+    };
     let mut command_matches = &matches;
     while let Some((_, inner)) = command_matches.subcommand() {
         command_matches = inner;
@@ -35,6 +40,11 @@ pub fn parse() -> Result<(Cli, bool), clap::Error> {
     let as_json = command_matches.try_get_one::<bool>("json").ok().flatten() == Some(&true);
     let cli = Cli::from_arg_matches(&matches).map_err(|fault| fault.format(&mut command))?;
     Ok((cli, as_json))
+}
+
+fn shows_help(fault: &clap::Error) -> bool {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
+    matches!(fault.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand)
 }
 
 /// Returns the command-line parser, with the commands grouped in its help.

@@ -177,6 +177,8 @@ pub struct CheckScope<'a> {
     pub sheet: Option<&'a WorksheetGrid>,
     /// Types that the caller specifies for columns whose type is unknown in the schema, by lower-case name.
     pub given_types: &'a [(String, Type)],
+    /// Whether to warn about valid formulas that are probably wrong.
+    pub lints: bool,
     /// Relation columns that are truncated to calendar periods.
     pub column_periods: &'a [ColumnPeriod],
     pub rest: RestOfFile<'a>,
@@ -299,5 +301,7 @@ pub fn check(
     if scope.ordered {
         dates::period_units::check_period_units(ast, source, scope, program, diagnostics);
     }
-    lint::run_lints(ast, source, scope, program, comparisons, diagnostics);
+    if scope.lints {
+        lint::run_lints(ast, source, scope, program, comparisons, diagnostics);
+    }
 }

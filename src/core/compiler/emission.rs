@@ -92,6 +92,7 @@ impl Compiler {
             };
             if !definition.used {
                 emitter.roll_back(mark);
+                emitter.skip_sizes(definition.first, definition.root);
             }
             definitions.push(Definition {
                 name: None,

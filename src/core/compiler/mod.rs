@@ -76,6 +76,8 @@ pub struct CompilerOptions {
     pub map_spans: bool,
     /// Types that the caller specifies for columns whose type is unknown in the schema, by lower-case name.
     pub given_types: Vec<(String, Type)>,
+    /// Whether the SQL is only compared with other SQL. A trial stops after an error, and needs no warnings.
+    pub is_trial: bool,
     /// Whether the schema comes from a parsed dbt project.
     pub from_dbt: bool,
 }
@@ -107,6 +109,7 @@ impl CompilerOptions {
             struct_fields: self.dialect.facts().struct_fields,
             sheet: None,
             given_types: &self.given_types,
+            lints: !self.is_trial,
             column_periods: &[],
             rest: RestOfFile::default(),
         }
@@ -310,41 +313,69 @@ impl Compiler {
         source: &str,
         emit: bool,
         rest: RestOfFile<'_>,
-        mut observe: impl FnMut(&CompileMemory, Option<(&[Definition], &[Diagnostic])>),
+        observe: impl FnMut(&CompileMemory, Option<(&[Definition], &[Diagnostic])>),
     ) -> Compiled {
-        let options = &*self.options;
-        let mut diagnostics = Vec::new();
         let keys = self.append_keys(source);
-        let source_parts = [SourcePart {
+        let mut diagnostics = Vec::new();
+        self.parse(memory, source, keys.as_ref(), &mut diagnostics);
+        self.run_parsed(memory, (source, keys.as_ref()), emit, rest, diagnostics, observe)
+    }
+
+    /// Parses a source with the keys of the options.
+    fn parse(
+        &self,
+        memory: &mut CompileMemory,
+        source: &str,
+        keys: Option<&SourceWithKeys>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let source_part = [SourcePart {
             span: Span::new(0, source.len() as u32),
             mode: LayoutMode::File,
             name: None,
         }];
-        let (text, parts, roles) = match &keys {
-            Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
-            None => (
-                source,
-                source_parts.as_slice(),
-                [DefinitionRole::Definitions].as_slice(),
-            ),
+        let (text, parts) = match keys {
+            Some(keys) => (keys.text.as_str(), keys.parts.as_slice()),
+            None => (source, source_part.as_slice()),
         };
         let CompileMemory { parse, ast, .. } = &mut *memory;
-        parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
+        parse::parse_parts(text, parts, &self.options.limits, parse, ast, diagnostics);
         memory.free_parse_buffers();
+    }
+
+    /// Compiles the source whose tree is in `memory`. `diagnostics` are those of the parser.
+    fn run_parsed(
+        &self,
+        memory: &mut CompileMemory,
+        (source, keys): (&str, Option<&SourceWithKeys>),
+        emit: bool,
+        rest: RestOfFile<'_>,
+        mut diagnostics: Vec<Diagnostic>,
+        mut observe: impl FnMut(&CompileMemory, Option<(&[Definition], &[Diagnostic])>),
+    ) -> Compiled {
+        let options = &*self.options;
+        let (text, roles) = match keys {
+            Some(keys) => (keys.text.as_str(), keys.roles.as_slice()),
+            None => (source, [DefinitionRole::Definitions].as_slice()),
+        };
         let mut scope = self.check_scope(roles, &mut diagnostics);
         let sheet = self.worksheet_grid(scope.relations);
         scope.sheet = sheet.as_ref();
         scope.rest = rest;
-        scope.descending = keys.as_ref().map_or(&[], |keys| &keys.descending);
+        scope.descending = keys.map_or(&[], |keys| &keys.descending);
         let CompileMemory {
             ast, check, program, ..
         } = &mut *memory;
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_of_definitions_like_comparisons(program, source, &mut diagnostics);
         observe(memory, None);
-        memory.free_check_buffers();
+        // The next trial checks the same tree again.
+        if !options.is_trial {
+            memory.free_check_buffers();
+        }
+        let is_rejected = options.is_trial && diagnostics.iter().any(Diagnostic::is_error);
         let mut definitions = Vec::new();
-        if emit {
+        if emit && !is_rejected {
             definitions = self.emit(memory, roles, text, &mut diagnostics);
         }
         observe(memory, Some((&definitions, &diagnostics)));

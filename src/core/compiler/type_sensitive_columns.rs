@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::{Compiled, Compiler};
+use super::{Compiled, Compiler, Definition};
 use crate::Type;
+use crate::check::RestOfFile;
 use crate::ir::ColumnUse;
 
 /// Maximum number of columns to test per source. Each test compiles the source again.
@@ -37,24 +38,28 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn undecided_types(&self, text: &str, compiled: &Compiled) -> Vec<TypeSensitiveColumn> {
-        let sql = |compiled: &Compiled| -> Option<Vec<String>> {
-            let is_sound = compiled.diagnostics().iter().all(|diagnostic| !diagnostic.is_error());
-            is_sound.then(|| {
-                compiled
-                    .definitions()
-                    .iter()
-                    .map(|definition| definition.sql().to_owned())
-                    .collect()
+        if compiled.has_errors() {
+            return Vec::new();
+        }
+        let columns = compiled.definitions().iter().flat_map(Definition::columns);
+        let mut columns = columns
+            .filter_map(|column| {
+                let assumed = column.assumed()?;
+                Some((column.path(), column.name(), assumed))
             })
-        };
-        let Some(before) = sql(compiled) else { return Vec::new() };
-        let columns = compiled
-            .definitions()
-            .iter()
-            .flat_map(super::compiled::Definition::columns);
-        let columns = columns.filter_map(|column| Some((column.path(), column.name(), column.assumed()?)));
-        self.find_type_sensitive_columns(columns, |compiler| {
-            sql(&compiler.compile(text)).is_some_and(|sql| sql != before)
+            .peekable();
+        if columns.peek().is_none() {
+            return Vec::new();
+        }
+        let keys = self.keys(text);
+        self.pool.with_compile_memory(|memory| {
+            self.parse(memory, text, keys.as_ref(), &mut Vec::new());
+            self.find_type_sensitive_columns(columns, |compiler| {
+                let source = (text, keys.as_ref());
+                let other = compiler.run_parsed(memory, source, true, RestOfFile::default(), Vec::new(), |_, _| ());
+                let other_sql = other.definitions().iter().map(Definition::sql);
+                !other.has_errors() && !other_sql.eq(compiled.definitions().iter().map(Definition::sql))
+            })
         })
     }
 
@@ -63,9 +68,10 @@ impl Compiler {
     pub fn find_type_sensitive_columns<'c>(
         &self,
         columns: impl Iterator<Item = (String, &'c str, Type)>,
-        differs: impl Fn(&Self) -> bool,
+        mut differs: impl FnMut(&Self) -> bool,
     ) -> Vec<TypeSensitiveColumn> {
         let mut options = (*self.options).clone();
+        options.is_trial = true;
         let mut undecideds = Vec::new();
         let mut seen = FxHashSet::default();
         for (path, name, assumed) in columns

@@ -143,6 +143,14 @@ impl Emitter<'_> {
         &self.buffers.sizes
     }
 
+    /// Skips the sizes of a definition that no other definition uses, after the definition is emitted.
+    pub fn skip_sizes(&mut self, first: IrId, root: IrId) {
+        let sizes = &mut self.buffers.sizes;
+        if (first.index()..=root.index()).contains(&sizes.len()) {
+            sizes.resize(root.index() + 1, 0);
+        }
+    }
+
     /// Widens an operand of an arithmetic operation if the engine would compute the operation in 32 bits and the result
     /// may not fit. Must be called before the operation is emitted.
     #[inline]

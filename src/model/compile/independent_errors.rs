@@ -40,7 +40,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Reports the independent errors in the steps after a failed step. `columns` are the columns of the failed step's
-    /// input.
+    /// input. A trial needs no more errors.
     pub(super) fn report_errors_after(
         &self,
         index: usize,
@@ -48,10 +48,12 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let limits = &self.compiler.options.limits;
-        let Some((failed, later)) = self.spec.steps.get(index..).and_then(<[_]>::split_first) else {
+        let options = &self.compiler.options;
+        let steps = self.spec.steps.get(index..).filter(|_| !options.is_trial);
+        let Some((failed, later)) = steps.and_then(<[_]>::split_first) else {
             return;
         };
+        let limits = &options.limits;
         let mut outputs = vec![possible_columns(failed, self.source, columns, limits, memory)];
         for (later_index, step) in later.iter().enumerate() {
             let input = self.possible_input(index, &outputs);
@@ -134,8 +136,8 @@ impl SpecCompilation<'_> {
         diagnostics.extend(new_diagnostics.filter(|d| !self.is_truncated_formula(d.span())));
     }
 
-    /// Checks the formulas of a step without compiling its input, and returns the diagnostics. `columns` are the
-    /// columns of the input, if they are known. `required` are types that later steps require.
+    /// Checks the formulas of a step without compiling its input, and returns the diagnostics without those of lints.
+    /// `columns` are the columns of the input, if they are known. `required` are types that later steps require.
     pub(super) fn check_step_alone(
         &self,
         (index, step): (usize, &Step<'_>),
@@ -164,6 +166,7 @@ impl SpecCompilation<'_> {
             timezone: Some("UTC"),
             calendar: self.calendar(),
             sheet: sheet.as_ref(),
+            lints: false,
             rest: check::RestOfFile {
                 required_types: required,
                 earlier_names: Some(self.names_used.names()),

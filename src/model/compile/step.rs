@@ -152,6 +152,9 @@ impl SpecCompilation<'_> {
             // a known name.
             step_diagnostics.retain(|diagnostic| diagnostic.kind() != Code::UnknownName || diagnostic.fix().is_some());
         }
+        if options.is_trial {
+            step_diagnostics.retain(Diagnostic::is_error);
+        }
         let new_diagnostics = step_diagnostics
             .into_iter()
             .map(|diagnostic| work.to_file_diagnostic(diagnostic));

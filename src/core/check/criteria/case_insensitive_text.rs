@@ -65,11 +65,12 @@ pub(in crate::check) fn text_comparison(program: &Program, node: Ir) -> Option<T
     let Ir::Apply { overload, args } = node else {
         return None;
     };
+    let is_equal = match catalog::overload_owner(overload) {
+        internal::EQUAL => true,
+        internal::NOT_EQUAL => false,
+        _ => return None,
+    };
     let [a, b] = *program.args(args) else { return None };
-    let is_equal = catalog::overload_owner(overload) == internal::EQUAL;
-    if !is_equal && catalog::overload_owner(overload) != internal::NOT_EQUAL {
-        return None;
-    }
     let (value, text) = match (program.node(a), program.node(b)) {
         (_, Ir::Text(text)) => (a, text),
         (Ir::Text(text), _) => (b, text),

@@ -1,7 +1,7 @@
 //! Lints for conditions that have the same result in every row, and for branches that an earlier branch makes
 //! unreachable.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::{Lints, swap_sides};
 use crate::ast::BinaryOp;
@@ -217,10 +217,13 @@ impl<'a> Lints<'a> {
     /// default branch of a CASE is another CASE, the branches of the inner CASE continue the list.
     pub(super) fn warn_of_unreachable(&mut self, first: IrId, last: IrId) {
         let program = self.program;
-        let mut continued: FxHashSet<u32> = FxHashSet::default();
+        // Whether each node continues another CASE. Empty until the first of these nodes is found.
+        let mut continues: Vec<bool> = Vec::new();
+        let offset = |id: IrId| id.index() - first.index();
         let mut list = std::mem::take(&mut *self.comparisons);
         for node_id in (first.0..last.0 + 1).rev().map(IrId) {
-            if !matches!(program.node(node_id), Ir::Case(_)) || continued.contains(&node_id.0) {
+            let is_continued = continues.get(offset(node_id)) == Some(&true);
+            if is_continued || !matches!(program.node(node_id), Ir::Case(_)) {
                 continue;
             }
             list.clear();
@@ -230,8 +233,11 @@ impl<'a> Lints<'a> {
                 for arm in program.args(arms).chunks(2) {
                     match *arm {
                         [condition, _] => self.add_comparison(condition, &mut list),
-                        [other] if other < node_id && matches!(program.node(other), Ir::Case(_)) => {
-                            next = continued.insert(other.0).then_some(other);
+                        [other] if (first..node_id).contains(&other) && matches!(program.node(other), Ir::Case(_)) => {
+                            continues.resize(offset(last) + 1, false);
+                            let mark = continues.get_mut(offset(other));
+                            let is_first = mark.is_some_and(|mark| !std::mem::replace(mark, true));
+                            next = is_first.then_some(other);
                         }
                         _ => {}
                     }

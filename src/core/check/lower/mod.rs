@@ -99,7 +99,7 @@ pub(in crate::check) struct Lowerer<'a> {
     pub no_windows: Option<&'static str>,
     /// Whether the current definition has a syntax error.
     pub has_syntax_error: bool,
-    /// Whether the program contains `DISTINCT` or a range, which only some calls accept.
+    /// Whether the current definition contains `DISTINCT` or a range, which only some calls accept.
     pub contains_markers: bool,
     /// Cell ranges that contain only some rows of their window.
     pub partial_ranges: FxHashMap<IrId, PartialRange>,
@@ -177,6 +177,7 @@ pub(in crate::check) fn lower(
         pass.no_aggregates = scope.name_of_context_without_aggregates(pass.role);
         pass.no_windows = pass.role.name_of_role_without_windows();
         pass.has_syntax_error = definition.broken;
+        pass.contains_markers = false;
         let first_index = definition.first.index();
         let targets = names.targets.as_slice().get(first_index..).unwrap_or_default();
         for (index, ((expr, span), target)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {

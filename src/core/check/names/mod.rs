@@ -7,6 +7,7 @@ pub(super) mod symbols;
 pub(super) mod unqualified_names;
 pub(super) mod unresolved_names;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -608,6 +609,6 @@ pub(in crate::check) fn duplicate_definition_diagnostic(name: Span, first: Span,
 }
 
 /// Returns the value of a text literal in the syntax tree. `None` for other nodes.
-pub(in crate::check) fn text_value(ast: &Ast, source: &str, id: ExprId) -> Option<String> {
-    matches!(ast.expr(id), Expr::Text).then(|| unquote(ast.span(id).text(source)).into_owned())
+pub(in crate::check) fn text_value<'s>(ast: &Ast, source: &'s str, id: ExprId) -> Option<Cow<'s, str>> {
+    matches!(ast.expr(id), Expr::Text).then(|| unquote(ast.span(id).text(source)))
 }
