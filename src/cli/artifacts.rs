@@ -259,7 +259,7 @@ fn print_manifest_age(session: &Session, path: &Path, generated: Option<SystemTi
     let Some((time, generated)) = generated.and_then(|time| Some((time, Timestamp::try_from(time).ok()?))) else {
         return;
     };
-    let path = path.strip_prefix("./").unwrap_or(path).display();
+    let path = folder::display_path(path);
     let newer = project
         .map(|project| non_generated_files_newer_than(project, time))
         .unwrap_or_default();

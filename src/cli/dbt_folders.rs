@@ -12,6 +12,7 @@ use formulac_syntax::text::format_count;
 
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, FileDiagnostics};
+use super::folder::display_path;
 use super::orphans;
 use super::project;
 use super::session::Session;
@@ -122,9 +123,8 @@ impl Workspace {
         if diagnostics.is_empty() {
             return Ok(());
         }
-        let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
         Err(Failure::Found(vec![FileDiagnostics {
-            file,
+            file: display_path(&path),
             text,
             diagnostics,
         }]))
@@ -144,9 +144,8 @@ pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure
     let text = read_text(&path).unwrap_or_default();
     let diagnostics =
         vec![Diagnostic::new(Code::FolderNotRead, value_span(&text, "model-paths"), message).with_help(help)];
-    let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
     Err(Failure::Found(vec![FileDiagnostics {
-        file,
+        file: display_path(&path),
         text,
         diagnostics,
     }]))

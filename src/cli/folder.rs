@@ -23,9 +23,10 @@ pub fn relative_path(folder: &Path, path: &Path) -> String {
     inside.trim_start_matches("./").to_owned()
 }
 
-/// Returns a path for messages, with `/` as the separator and without `./` at the beginning.
+/// Returns a path for messages, with `/` as the separator and without `./` at the beginning. The working directory is
+/// `.`.
 pub fn display_path(path: &Path) -> String {
-    let path = path.strip_prefix(".").unwrap_or(path);
+    let path = or_current_folder(path.strip_prefix(".").unwrap_or(path));
     path.to_string_lossy().replace(MAIN_SEPARATOR, "/")
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::Manifest;
 use formulac::dbt::spec_in_header;
-use formulac::{CompiledSpec, Compiler, TypeSensitiveColumn};
+use formulac::{CompiledSpec, Compiler};
 use formulac_syntax::text::is_word_char;
 
 use super::apply::{self, PendingFileChanges};
@@ -21,6 +21,7 @@ use super::name_clashes;
 use super::selection::{self, SelectedModels};
 use super::session::Session;
 use super::source::{SourceText, read_text};
+use super::spec::SpecPaths;
 use super::time_spine;
 use super::workspace::Workspace;
 
@@ -204,16 +205,20 @@ impl<'p> CompiledProject<'p> {
         }
     }
 
-    /// Returns the files of specs, each named by a path or by the name of a model.
+    /// Returns the files of specs, each named by a path or by the name of a model. A file that is named twice is
+    /// returned once, even if its paths are spelled differently.
     pub fn find_named_specs(
         session: &Session,
         target: &TargetOptions,
         paths: &[PathBuf],
     ) -> Result<Vec<PathBuf>, Failure> {
-        paths
-            .iter()
-            .map(|path| Self::find_named_spec(session, target, path))
-            .collect()
+        let files = paths.iter().map(|path| Self::find_named_spec(session, target, path));
+        let files = files.collect::<Result<Vec<PathBuf>, Failure>>()?;
+        let spec_paths = SpecPaths::new(&files);
+        let is_first = |index: usize, file: &Path| spec_paths.index_of(file).is_none_or(|first| first == index);
+        let files = files.into_iter().enumerate();
+        let different = files.filter(|(index, file)| is_first(*index, file));
+        Ok(different.map(|(_, file)| file).collect())
     }
 
     /// Returns the file of the named or selected spec, for commands that accept exactly one spec.
@@ -265,16 +270,11 @@ impl<'p> CompiledProject<'p> {
             .collect())
     }
 
-    /// Returns columns of unknown type on which the SQL depends.
-    pub fn undecided_types(&self) -> impl Iterator<Item = &TypeSensitiveColumn> {
-        models::built_models(&self.models).flat_map(|(_, built)| built.compiled.undecided_types())
-    }
-
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
     pub fn plan_known_yml(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
-        let is_whole = self.models.iter().all(|model| model.files.is_some())
+        let has_all_specs = self.models.iter().all(|model| model.files.is_some())
             && Exit::from_failures(&self.diagnostics) == Exit::Done;
-        self.workspace.update_known_facts(self.compiled_specs(), is_whole)
+        self.workspace.update_known_facts(self.compiled_specs(), has_all_specs)
     }
 
     /// Returns the models that could be built, and the metric sets, including metric sets that no model reads.

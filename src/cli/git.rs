@@ -21,10 +21,10 @@ pub struct Revision {
     id: String,
 }
 
-/// A file that differs from the revision.
+/// File that differs between a revision and the work tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangedPath {
-    /// Path of the file, relative to the folder.
+pub struct DifferingFile {
+    /// Path of the file, relative to the folder of the revision.
     pub path: PathBuf,
     /// Text of the file at that revision. `None` if the file did not exist.
     pub before: Option<String>,
@@ -58,8 +58,9 @@ impl Revision {
             .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get other revisions"))
     }
 
-    /// Returns the files in these folders that differ from the revision, with their contents at that revision.
-    pub fn differing_files(&self, folders: &[PathBuf]) -> Result<Vec<ChangedPath>, Failure> {
+    /// Returns the files at these paths that differ between the revision and the work tree. The path of a folder stands
+    /// for all of its files. Untracked files are new.
+    pub fn differing_files(&self, paths: &[PathBuf]) -> Result<Vec<DifferingFile>, Failure> {
         let mut args = vec![
             "diff",
             "--no-ext-diff",
@@ -70,35 +71,31 @@ impl Revision {
             &self.id,
             "--",
         ];
-        let folders: Vec<String> = folders
-            .iter()
-            .map(|folder| folder.to_string_lossy().into_owned())
-            .collect();
-        args.extend(folders.iter().map(String::as_str));
+        let paths: Vec<String> = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        args.extend(paths.iter().map(String::as_str));
         let output = self.run_git(&args)?;
         let mut parts = output.split('\0');
-        let mut changes = Vec::new();
+        let mut files = Vec::new();
         while let (Some(status), Some(path)) = (parts.next(), parts.next()) {
             let before = if status == "A" {
                 None
             } else {
                 Some(self.run_git(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
             };
-            changes.push(ChangedPath {
+            files.push(DifferingFile {
                 path: PathBuf::from(path),
                 before,
             });
         }
-        // Untracked files also count as new.
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
-        args.extend(folders.iter().map(String::as_str));
+        args.extend(paths.iter().map(String::as_str));
         let output = self.run_git(&args)?;
-        let new = output.split('\0').filter(|path| !path.is_empty());
-        changes.extend(new.map(|path| ChangedPath {
+        let untracked = output.split('\0').filter(|path| !path.is_empty());
+        files.extend(untracked.map(|path| DifferingFile {
             path: PathBuf::from(path),
             before: None,
         }));
-        Ok(changes)
+        Ok(files)
     }
 
     fn run_git(&self, args: &[&str]) -> Result<String, Failure> {

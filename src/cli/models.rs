@@ -62,9 +62,9 @@ pub struct CompiledMetricSet {
     pub compiled: CompiledSpec,
 }
 
-/// Reads specs, each with its path relative to the project.
-pub fn read_sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
-    let display_paths = project::paths_in_project(specs, folder);
+/// Reads specs, each with its path relative to the project in the folder `root`.
+pub fn read_sources(specs: &[PathBuf], root: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
+    let display_paths = project::paths_in_project(specs, root);
     specs
         .iter()
         .zip(display_paths)
@@ -120,7 +120,7 @@ pub fn models_from_specs(
             compiled,
             ..
         } = spec;
-        let built = match (sql, yml, compiled) {
+        let files = match (sql, yml, compiled) {
             (Some(sql), Some(yml), Some(compiled)) if is_model => {
                 let path = formulac::dbt::spec_in_header(&sql).unwrap_or_default().to_owned();
                 Some(ModelFiles {
@@ -140,7 +140,7 @@ pub fn models_from_specs(
             models.push(CompiledModel {
                 name,
                 path: path.clone().unwrap_or_default(),
-                files: built,
+                files,
                 spec: diagnostics.len(),
                 name_span: spec.name_span,
                 reads: spec.reads,

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use formulac::Project;
 
 use super::exit::{Exit, Failure, FileDiagnostics};
+use super::folder::or_current_folder;
 use super::source::SourceText;
+use super::writable_folders::absolute_path_of_file;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -150,31 +152,33 @@ pub fn is_yaml(path: &Path) -> bool {
         .is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
 }
 
-/// Returns a spec's path as it appears in generated files: relative to the project's folder, so that the text does not
-/// depend on the working directory. Standard input has no path.
-pub fn path_in_project(path: &Path, folder: Option<&Path>) -> Option<String> {
-    paths_in_project(&[path.to_owned()], folder).pop().flatten()
+/// Returns a spec's path as it appears in generated files: relative to the project's folder `root`, so that the text
+/// does not depend on the working directory. Standard input has no path.
+pub fn path_in_project(path: &Path, root: Option<&Path>) -> Option<String> {
+    paths_in_project(&[path.to_owned()], root).pop().flatten()
 }
 
-/// Returns the paths of several specs, in the same form as [`path_in_project`].
-pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<String>> {
-    let root = find(folder)
-        .ok()
-        .flatten()
-        .and_then(|file| Some(fs::canonicalize(file).ok()?.parent()?.to_owned()));
-    let display_path = |path: &PathBuf| {
-        if path.as_os_str() == "-" {
-            return None;
-        }
-        let inside = root
-            .as_ref()
-            .and_then(|root| fs::canonicalize(path).ok()?.strip_prefix(root).ok().map(Path::to_owned));
-        Some(
-            inside
-                .unwrap_or_else(|| path.clone())
-                .to_string_lossy()
-                .replace('\\', "/"),
+/// Returns the paths of several specs, in the same form as [`path_in_project`]. Links remain, because the folder of
+/// specs can be a link. Paths outside the project do not change.
+pub fn paths_in_project(paths: &[PathBuf], root: Option<&Path>) -> Vec<Option<String>> {
+    let roots = root.map(|root| {
+        (
+            absolute_path_of_file(root),
+            fs::canonicalize(or_current_folder(root)).ok(),
         )
+    });
+    let path_inside = |path: &Path| {
+        let (root, real_root) = roots.as_ref()?;
+        if let Ok(inside) = absolute_path_of_file(path).strip_prefix(root) {
+            return Some(inside.to_owned());
+        }
+        let real = fs::canonicalize(path).ok()?;
+        real.strip_prefix(real_root.as_ref()?).ok().map(Path::to_owned)
+    };
+    let display_path = |path: &PathBuf| {
+        let is_file = path.as_os_str() != "-";
+        let inside = || path_inside(path).unwrap_or_else(|| path.clone());
+        is_file.then(|| inside().to_string_lossy().replace('\\', "/"))
     };
     paths.iter().map(display_path).collect()
 }

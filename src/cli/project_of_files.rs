@@ -1,18 +1,20 @@
 //! Finds the project of the files that a command names. Hooks and editors run commands in the root of a repository,
 //! which may contain the project in a subfolder.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use formulac::diag::lists::{join_first, quote_names};
 
 use super::args::{Command, GlobalOptions};
+use super::commands::promote;
 use super::dbt_project;
 use super::environment::quote_for_shell;
 use super::exit::{Exit, Failure};
 use super::folder::{display_path, or_current_folder};
 use super::project;
+use super::writable_folders::absolute_path_of_file;
 
 /// Maximum number of projects that the message lists.
 const MAX_LISTED_PROJECTS: usize = 5;
@@ -26,25 +28,25 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
     let Ok(current) = env::current_dir().and_then(fs::canonicalize) else {
         return Ok(());
     };
-    let folders: BTreeSet<PathBuf> = named_files(command)
+    // Folders of the projects, by their real paths.
+    let projects: BTreeMap<PathBuf, PathBuf> = named_files(command)
         .into_iter()
         // A project file is checked without loading the project.
-        .filter(|path| path.exists() && path.file_name().is_none_or(|name| name != project::PROJECT_FILE))
-        .filter_map(|path| fs::canonicalize(or_current_folder(path.parent()?)).ok())
+        .filter(|path| path.is_file() && !project::is_project_file(path))
+        .filter_map(project_of_file)
+        .filter_map(|folder| Some((fs::canonicalize(&folder).ok()?, folder)))
         .collect();
-    let projects: BTreeSet<&Path> = folders
-        .iter()
-        .filter_map(|folder| find_enclosing_project(folder))
-        .collect();
-    let Some(first) = projects.first() else { return Ok(()) };
+    let Some((real, first)) = projects.first_key_value() else {
+        return Ok(());
+    };
     if projects.len() == 1 {
-        if find_enclosing_project(&current) != Some(first) {
+        if find_enclosing_project(&current) != Some(real) {
             global.project_dir = Some(relative_path_from(&current, first));
         }
         return Ok(());
     }
     let names: Vec<String> = projects
-        .iter()
+        .values()
         .map(|project| display_path(&relative_path_from(&current, project)))
         .collect();
     let listed = join_first(&quote_names(&names), MAX_LISTED_PROJECTS);
@@ -58,17 +60,37 @@ pub fn use_project_of_files(global: &mut GlobalOptions, command: &Command) -> Re
 
 /// Returns the arguments of a command that can be files of a project.
 fn named_files(command: &Command) -> Vec<&Path> {
+    fn paths(arguments: &[impl AsRef<Path>]) -> Vec<&Path> {
+        arguments.iter().map(AsRef::as_ref).collect()
+    }
     match command {
-        Command::Check(args) => args.files.iter().map(PathBuf::as_path).collect(),
-        Command::Compile(args) => args.file.iter().map(PathBuf::as_path).collect(),
+        Command::Adopt(args) => paths(&args.names),
+        Command::Check(args) => paths(&args.files),
+        Command::Compile(args) => paths(args.file.as_slice()),
         Command::Explain(args) if args.expand || args.plan => vec![Path::new(&args.subject)],
-        Command::Extract(args) => args.specs.iter().map(PathBuf::as_path).collect(),
-        Command::Model(args) => args.specs.iter().map(PathBuf::as_path).collect(),
-        Command::Preview(args) => args.spec.iter().map(PathBuf::as_path).collect(),
-        Command::Query(args) => args.spec.iter().map(PathBuf::as_path).collect(),
-        Command::Verify(args) => args.specs.iter().map(Path::new).collect(),
+        Command::Extract(args) => paths(&args.specs),
+        Command::Impact(args) => paths(&args.names),
+        Command::Lineage(args) => vec![Path::new(&args.name)],
+        Command::Model(args) => paths(&args.specs),
+        Command::Preview(args) => paths(args.spec.as_slice()),
+        Command::Promote(args) => promote::possible_files(&args.file)
+            .map(|(file, _)| Path::new(file))
+            .find(|path| path.is_file())
+            .into_iter()
+            .collect(),
+        Command::Query(args) => paths(args.spec.as_slice()),
+        Command::Verify(args) => paths(&args.specs),
         _ => Vec::new(),
     }
+}
+
+/// Returns the folder of the project that contains a file. The folders in the path take precedence over the targets of
+/// links, because a project's folder of specs can be a link.
+fn project_of_file(path: &Path) -> Option<PathBuf> {
+    let folder = absolute_path_of_file(path.parent()?);
+    let real_folder = fs::canonicalize(&folder).ok()?;
+    let project = find_enclosing_project(&folder).or_else(|| find_enclosing_project(&real_folder))?;
+    Some(project.to_owned())
 }
 
 /// Returns the nearest folder with `formulac.yml`, starting with `folder`, or otherwise with `dbt_project.yml`.
@@ -77,7 +99,7 @@ fn find_enclosing_project(folder: &Path) -> Option<&Path> {
     nearest(project::PROJECT_FILE).or_else(|| nearest(dbt_project::PROJECT_FILE))
 }
 
-/// Returns the path of `folder` as a user would type it in the folder `current`. Both paths are canonical.
+/// Returns the path of `folder` as a user would type it in the folder `current`. Both paths are absolute.
 fn relative_path_from(current: &Path, folder: &Path) -> PathBuf {
     let parts = |path: &Path| path.components().count();
     let shared = current

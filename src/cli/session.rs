@@ -1,6 +1,7 @@
 //! Writes to standard output and standard error, and formats messages.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::{ColorMode, DiagnosticFormat, GlobalOptions};
@@ -24,6 +25,9 @@ pub struct Session {
     must_print_json: Cell<bool>,
     /// Whether the reader of standard output closed the pipe.
     is_closed: Cell<bool>,
+    /// Warnings and notes that the command has printed. Some commands load the project several times, but print each
+    /// warning once.
+    printed: RefCell<BTreeSet<String>>,
 }
 
 /// Output stream.
@@ -71,6 +75,7 @@ impl Session {
             global,
             must_print_json: Cell::new(as_json),
             is_closed: Cell::new(false),
+            printed: RefCell::default(),
         }
     }
 
@@ -141,11 +146,26 @@ impl Session {
         }
     }
 
-    /// Prints a warning, unless `--quiet` is set.
+    /// Prints a warning, unless `--quiet` is set or the warning has been printed.
     pub fn warn(&self, text: &str) {
-        if !self.global.quiet {
-            self.note(&format!("warning: {text}"));
+        self.report_once(format!("warning: {text}"));
+    }
+
+    /// Prints a note about the input, unless `--quiet` is set or the note has been printed.
+    pub fn report_note(&self, text: &str) {
+        self.report_once(format!("note: {text}"));
+    }
+
+    fn report_once(&self, text: String) {
+        if !self.printed.borrow().contains(&text) {
+            self.report_action(&text);
+            self.printed.borrow_mut().insert(text);
         }
+    }
+
+    /// Makes the next run of a repeated command print all warnings and notes again.
+    pub fn forget_printed(&self) {
+        self.printed.borrow_mut().clear();
     }
 
     /// Prints a result or a note.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use formulac::dbt::RelationReference as Read;
-use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, TypeSensitiveColumn};
+use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText};
 
 use super::cache;
 use super::exit::{Exit, Failure, FileDiagnostics};
@@ -19,7 +19,7 @@ pub struct SpecPaths(BTreeMap<PathBuf, usize>);
 
 impl SpecPaths {
     /// Maps the file of each spec to the position of the spec. `files` contains the files in the order of the specs.
-    pub fn new<'s>(files: impl IntoIterator<Item = &'s str>) -> Self {
+    pub fn new(files: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
         let mut paths = BTreeMap::new();
         for (index, file) in files.into_iter().enumerate() {
             if let Ok(path) = fs::canonicalize(file) {
@@ -123,11 +123,6 @@ impl Spec {
              spec under `metrics`"
         );
         Err(Failure::new(Exit::Faulty, message).with_help(help))
-    }
-
-    /// Returns columns of unknown type on which the SQL depends.
-    pub fn undecided_types(&self) -> &[TypeSensitiveColumn] {
-        self.compiled.as_ref().map_or(&[], CompiledSpec::undecided_types)
     }
 }
 

@@ -33,6 +33,7 @@ pub fn run_on_changes(
         let inputs = CommandInputs::new(session, files)?;
         // A file that changes while the command runs differs from this state, so the command runs again.
         let mut before = inputs.read_file_states();
+        session.forget_printed();
         let exit = command().unwrap_or_else(|failure| session.report_failure(&failure));
         if session.is_closed() {
             return Ok(exit);

@@ -179,8 +179,7 @@ impl Workspace {
 
     /// Returns the path of a project file as a user would type it in a command.
     pub fn display_path(&self, path: &str) -> String {
-        let path = self.root.join(path);
-        path.strip_prefix(".").unwrap_or(&path).display().to_string()
+        folder::display_path(&self.root.join(path))
     }
 
     /// Returns the folder of specs, relative to the project's folder.

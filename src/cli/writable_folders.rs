@@ -171,11 +171,42 @@ pub fn absolute_path(path: &Path) -> PathBuf {
     normal
 }
 
+/// Like [`absolute_path`], but returns the location of the same file even if `..` follows a link, which means the parent
+/// of the link's target. The other links remain.
+pub fn absolute_path_of_file(path: &Path) -> PathBuf {
+    let absolute = absolute_path(path);
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return absolute;
+    }
+    match fs::canonicalize(path) {
+        Ok(real) if !fs::canonicalize(&absolute).is_ok_and(|same| same == real) => real,
+        _ => absolute,
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn absolute_paths_keep_links_except_before_parents() {
+        let home = tempfile::tempdir().unwrap();
+        let home = fs::canonicalize(home.path()).unwrap();
+        fs::create_dir_all(home.join("project/a")).unwrap();
+        fs::create_dir_all(home.join("shared/specs")).unwrap();
+        fs::write(home.join("shared/x"), "").unwrap();
+        symlink("../shared/specs", home.join("project/specs")).unwrap();
+        for (path, expected) in [
+            ("project/specs/./x", "project/specs/x"),
+            ("project/a/../specs", "project/specs"),
+            ("project/specs/../x", "shared/x"),
+            ("project/a/../missing", "project/missing"),
+        ] {
+            assert_eq!(absolute_path_of_file(&home.join(path)), home.join(expected), "{path}");
+        }
+    }
 
     #[test]
     fn paths_and_links_outside_the_folders_are_refused() {

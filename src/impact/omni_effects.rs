@@ -104,7 +104,7 @@ fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeS
 /// field that the field reads.
 fn add_field_effect(
     field: &AffectedField,
-    (grade, reason): (ChangeSeverity, String),
+    (severity, reason): (ChangeSeverity, String),
     before: &[Arc<str>],
     from: String,
     impact: &mut Impact,
@@ -129,7 +129,7 @@ fn add_field_effect(
         columns: Vec::new(),
         path,
         via: Some(from),
-        severity: grade,
+        severity,
         reason,
         reason_for_whole_node: field.reason_for_whole_table.clone(),
         gaps: Vec::new(),
@@ -152,7 +152,7 @@ fn add_topic_or_join_effect(
     let mut path = field_effect.path.clone();
     path.push(format!("Omni {kind} {name}").into());
     let via = Some(field_effect.id.clone());
-    let (verb, grade) = if kind == OmniItemKind::Join {
+    let (verb, severity) = if kind == OmniItemKind::Join {
         ("the join uses", field_effect.severity)
     } else {
         ("the topic shows", ChangeSeverity::Changing.min(field_effect.severity))
@@ -168,7 +168,7 @@ fn add_topic_or_join_effect(
         columns: Vec::new(),
         path,
         via,
-        severity: grade,
+        severity,
         reason: format!("{verb} `{field}`"),
         reason_for_whole_node: None,
         gaps: Vec::new(),

@@ -256,12 +256,12 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
     let Some(part) = graph.nodes.get(start.node_index) else {
         return Vec::new();
     };
-    let grade = state.map(|state| state.grade).unwrap_or_default();
+    let severity = state.map(|state| state.severity).unwrap_or_default();
     // If something outside of the node's own file causes the possible change, the severity is at least `Changing`.
-    let grade = if start.reason.is_some() {
-        grade.max(ChangeSeverity::Changing)
+    let severity = if start.reason.is_some() {
+        severity.max(ChangeSeverity::Changing)
     } else {
-        grade
+        severity
     };
     let reason = state
         .map(|state| state.reason.clone())
@@ -271,7 +271,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
         name,
         id: part.id(),
         description: description.to_owned(),
-        severity: grade,
+        severity,
         reason: reason.clone(),
     };
     let mut changed_nodes = Vec::new();
@@ -334,9 +334,9 @@ fn build_effect(
             .origin
             .as_ref()
             .and_then(|(source_index, _)| Some(graph.nodes.get(*source_index)?.id())),
-        severity: state.grade,
+        severity: state.severity,
         reason: state.reason.clone(),
-        reason_for_whole_node: state.why_model_level.clone(),
+        reason_for_whole_node: state.reason_for_whole_node.clone(),
         gaps: state.gaps.clone(),
         owner: part.node.and_then(|node| node_owner(graph, node)),
         status: of_tests.get(&index).cloned().or(node_status),

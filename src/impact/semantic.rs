@@ -77,7 +77,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
                         format!("`{element}` may depend on the changes in `{name}`"),
                         via,
                     );
-                    state.why_model_level = Some(format!("the SQL of `{element}` cannot be analyzed"));
+                    state.reason_for_whole_node = Some(format!("the SQL of `{element}` cannot be analyzed"));
                 }
                 continue;
             };
@@ -92,7 +92,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
             };
             let via = Some((*parent, column.clone()));
             let source_name = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
-            let (grade, reason) = match change {
+            let (severity, reason) = match change {
                 ColumnChange::Removed => (
                     ChangeSeverity::Breaking,
                     format!("`{element}` reads `{source_name}`, which was removed"),
@@ -107,7 +107,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, index: usize, states: &Nod
                 ),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));
-            state.raise_severity(grade, reason, via);
+            state.raise_severity(severity, reason, via);
         }
     }
 }
@@ -145,13 +145,13 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
             .find_map(|measure| Some((measure, before.columns.get(*measure)?.0)));
         match measure_change {
             Some((measure, change)) => {
-                let grade = if change == ColumnChange::Values {
+                let severity = if change == ColumnChange::Values {
                     ChangeSeverity::Changing
                 } else {
                     ChangeSeverity::Breaking
                 };
                 state.raise_severity(
-                    grade,
+                    severity,
                     format!("the metric is derived from `{name}.{measure}`"),
                     Some((*parent, Some((*measure).to_owned()))),
                 );
@@ -168,12 +168,13 @@ pub(super) fn grade_metric(graph: &Graph<'_>, index: usize, states: &NodeStates,
             None if is_semantic && !measures.is_empty() && metric.filter.is_empty_value() => continue,
             None => {
                 state.raise_severity(
-                    before.grade.max(ChangeSeverity::Changing),
+                    before.severity.max(ChangeSeverity::Changing),
                     format!("the metric is derived from `{name}`"),
                     Some((*parent, None)),
                 );
                 if is_semantic {
-                    state.why_model_level = Some("the measures or dimensions of the metric are unknown".to_owned());
+                    state.reason_for_whole_node =
+                        Some("the measures or dimensions of the metric are unknown".to_owned());
                 }
             }
         }

@@ -55,7 +55,7 @@ pub(super) fn grade_data_test(
             continue;
         };
         let label = format!("{}.{column}", graph.node_name(node_index));
-        let (grade, reason) = match change {
+        let (severity, reason) = match change {
             ColumnChange::Removed => (
                 ChangeSeverity::Breaking,
                 format!("the test checks `{label}`, which was removed"),
@@ -69,7 +69,7 @@ pub(super) fn grade_data_test(
                 format!("the test checks the values of `{label}`"),
             ),
         };
-        state.raise_severity(grade, reason, Some((node_index, Some(column))));
+        state.raise_severity(severity, reason, Some((node_index, Some(column))));
     }
     if let (Some(Err(why)), None) = (lineage, test.and_then(|test| test.column.as_ref()))
         && !state.is_affected()
@@ -82,7 +82,7 @@ pub(super) fn grade_data_test(
             format!("the test checks `{}`", graph.node_name(*parent)),
             Some((*parent, None)),
         );
-        state.why_model_level = Some(why.to_string());
+        state.reason_for_whole_node = Some(why.to_string());
     }
 }
 

@@ -77,8 +77,8 @@ impl LineageCache {
 
     /// Returns the index of the entry for a query, if the entry is still valid. `table_fingerprint` returns the
     /// fingerprint of the columns of a relation.
-    pub fn find(&self, print: u64, table_fingerprint: impl Fn(&[String]) -> u64) -> Option<usize> {
-        let index = *self.places.get(&print)?;
+    pub fn find(&self, fingerprint: u64, table_fingerprint: impl Fn(&[String]) -> u64) -> Option<usize> {
+        let index = *self.places.get(&fingerprint)?;
         let entry = self.entries.get(index)?;
         let tables = entry.lineage.relations();
         let is_same = tables.len() == entry.known.len()
@@ -95,10 +95,10 @@ impl LineageCache {
     /// fingerprints of the relations that it reads, and its lineage.
     pub fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
-        for (print, fingerprints, lineage) in queries {
+        for (fingerprint, known, lineage) in queries {
             entries.extend(lineage.without_intermediate_values().map(|lineage| CachedLineage {
-                fingerprint: print,
-                known: fingerprints,
+                fingerprint,
+                known,
                 lineage,
             }));
         }
@@ -115,8 +115,8 @@ impl SqlLineage {
             tables,
             output,
             index,
-            unknown_column_tables: passed,
-            unnamed_values: rest,
+            unknown_column_tables,
+            unnamed_values,
             rows,
             gaps,
         } = self;
@@ -125,7 +125,7 @@ impl SqlLineage {
             .flat_map(|(_, value, window_value)| [Some(*value), *window_value])
             .flatten()
             .collect();
-        roots.extend(rest.iter().chain(rows));
+        roots.extend(unnamed_values.iter().chain(rows));
         let (values, places) = values.flatten(&roots)?;
         let mut places = places.into_iter();
         let mut new = Vec::with_capacity(output.len());
@@ -137,14 +137,14 @@ impl SqlLineage {
                 if window_value.is_some() { places.next() } else { None },
             ));
         }
-        let rest = places.by_ref().take(rest.len()).collect();
+        let unnamed_values = places.by_ref().take(unnamed_values.len()).collect();
         Some(Self {
             values,
             tables: tables.clone(),
             output: new,
             index: index.clone(),
-            unknown_column_tables: passed.clone(),
-            unnamed_values: rest,
+            unknown_column_tables: unknown_column_tables.clone(),
+            unnamed_values,
             rows: places.collect(),
             gaps: gaps.clone(),
         })
@@ -163,8 +163,8 @@ impl Stored for SqlLineage {
             tables,
             output,
             index: _,
-            unknown_column_tables: passed,
-            unnamed_values: rest,
+            unknown_column_tables,
+            unnamed_values,
             rows,
             gaps,
         } = self;
@@ -176,8 +176,8 @@ impl Stored for SqlLineage {
             value.write(to);
             window_value.write(to);
         }
-        passed.write(to);
-        rest.write(to);
+        unknown_column_tables.write(to);
+        unnamed_values.write(to);
         rows.write(to);
         gaps.write(to);
     }

@@ -105,14 +105,14 @@ fn without_columns(relation: &LineageRelation, removed_columns: &FxHashSet<Strin
         .iter()
         .filter(|column| !removed_columns.contains(&column.name.to_lowercase()));
     columns.cloned().for_each(|column| reduced_relation.push(column));
-    let passed = |passed: &UnknownColumns| {
-        let but: FxHashSet<String> = passed.excluded.iter().chain(removed_columns).cloned().collect();
+    let without_removed = |unknown: &UnknownColumns| {
+        let excluded: FxHashSet<String> = unknown.excluded.iter().chain(removed_columns).cloned().collect();
         UnknownColumns {
-            table: passed.table,
-            excluded: Rc::new(but),
+            table: unknown.table,
+            excluded: Rc::new(excluded),
         }
     };
-    reduced_relation.unknown_column_tables = relation.unknown_column_tables.iter().map(passed).collect();
+    reduced_relation.unknown_column_tables = relation.unknown_column_tables.iter().map(without_removed).collect();
     reduced_relation
 }
 

@@ -78,7 +78,7 @@ impl LineageRelation {
     pub fn tables_that_may_have_column<'r>(&'r self, name: &'r str) -> impl Iterator<Item = u32> + 'r {
         self.unknown_column_tables
             .iter()
-            .filter(move |passed| !passed.excluded.contains(name))
-            .map(|passed| passed.table)
+            .filter(move |unknown| !unknown.excluded.contains(name))
+            .map(|unknown| unknown.table)
     }
 }

@@ -89,17 +89,15 @@ impl SqlLineage {
             index.entry(column.name.to_lowercase()).or_insert(output.len());
             output.push((column.name.to_string(), column.value, column.window_value));
         }
-        let passed = relation
-            .unknown_column_tables
-            .into_iter()
-            .map(|passed| (passed.table, passed.excluded.iter().cloned().collect()));
-        let passed = passed.collect();
+        let unknown_columns = relation.unknown_column_tables.into_iter();
+        let unknown_column_tables =
+            unknown_columns.map(|unknown| (unknown.table, unknown.excluded.iter().cloned().collect()));
         Self {
             values,
             tables,
             output,
             index,
-            unknown_column_tables: passed,
+            unknown_column_tables: unknown_column_tables.collect(),
             unnamed_values: relation.unnamed_values,
             rows: relation.rows,
             gaps,
@@ -163,11 +161,11 @@ impl SqlLineage {
             return Some(self.to_column(name, &[*value], window_value.as_slice()));
         }
         let mut lineage_column = self.to_column(name, &self.unnamed_values, &[]);
-        let passed = self
+        let tables = self
             .unknown_column_tables
             .iter()
-            .filter(|(_, but)| !but.contains(&lower));
-        let passed: Vec<ColumnSource> = passed
+            .filter(|(_, excluded)| !excluded.contains(&lower));
+        let possible_sources: Vec<ColumnSource> = tables
             .filter_map(|(table, _)| {
                 Some(ColumnSource {
                     relation: self.table(*table)?,
@@ -175,11 +173,11 @@ impl SqlLineage {
                 })
             })
             .collect();
-        if passed.is_empty() && self.unnamed_values.is_empty() {
+        if possible_sources.is_empty() && self.unnamed_values.is_empty() {
             return None;
         }
-        lineage_column.is_copy = passed.len() == 1 && self.unnamed_values.is_empty();
-        lineage_column.source_columns.extend(passed);
+        lineage_column.is_copy = possible_sources.len() == 1 && self.unnamed_values.is_empty();
+        lineage_column.source_columns.extend(possible_sources);
         lineage_column.source_columns.sort();
         lineage_column.source_columns.dedup();
         Some(lineage_column)
@@ -212,9 +210,9 @@ impl SqlLineage {
     }
 
     fn to_column(&self, name: &str, values: &[ValueIndex], window_values: &[ValueIndex]) -> LineageColumn {
-        let made_of = self.leaf_columns(values);
-        let mut windowed_by = self.leaf_columns(window_values);
-        windowed_by.retain(|column| made_of.binary_search(column).is_err());
+        let source_columns = self.leaf_columns(values);
+        let mut window_columns = self.leaf_columns(window_values);
+        window_columns.retain(|column| source_columns.binary_search(column).is_err());
         let is_copy = values.len() == 1
             && window_values.is_empty()
             && values
@@ -222,8 +220,8 @@ impl SqlLineage {
                 .all(|value_index| self.values.leaves.contains_key(value_index));
         LineageColumn {
             name: name.to_owned(),
-            source_columns: made_of,
-            window_columns: windowed_by,
+            source_columns,
+            window_columns,
             is_copy,
         }
     }
@@ -289,9 +287,9 @@ impl SqlLineage {
     #[must_use]
     pub fn outputs_column_unchanged(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)
-            && self.unknown_column_tables.iter().any(|(table, but)| {
+            && self.unknown_column_tables.iter().any(|(table, excluded)| {
                 self.tables.get(*table as usize).is_some_and(|parts| parts == relation)
-                    && !but.iter().any(|b| b == column)
+                    && !excluded.iter().any(|name| name == column)
             })
     }
 

@@ -97,15 +97,15 @@ impl QueryAnalyzer<'_> {
         changes: &StarChanges<'_>,
         output: &mut LineageRelation,
     ) {
-        for passed in &relation.unknown_column_tables {
-            let mut excluded_names: FxHashSet<String> = (*passed.excluded).clone();
+        for unknown in &relation.unknown_column_tables {
+            let mut excluded_names: FxHashSet<String> = (*unknown.excluded).clone();
             let changed_names = changes.renames.keys().chain(changes.replaced_columns.keys());
             excluded_names.extend(changes.excluded.iter().chain(changed_names).cloned());
             // If the SQL renames a column of a relation with unknown columns, the column is known by its new name.
             for (name, new) in &changes.renames {
                 if relation.column(name).is_none() {
                     let value = self.add_leaf(LineageLeaf {
-                        table: passed.table,
+                        table: unknown.table,
                         column: Some(name.as_str().into()),
                     });
                     self.values.name_value(value);
@@ -113,7 +113,7 @@ impl QueryAnalyzer<'_> {
                 }
             }
             output.unknown_column_tables.push(UnknownColumns {
-                table: passed.table,
+                table: unknown.table,
                 excluded: Rc::new(excluded_names),
             });
         }

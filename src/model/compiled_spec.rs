@@ -98,7 +98,7 @@ pub struct CompiledSpec {
     pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Metrics that determine which rows the model has, as `set.metric`.
     pub(crate) metrics_of_rows: Vec<String>,
-    /// Keys that are periods because the columns of the metric set's relation are unknown, each with the relation.
+    /// Keys that are periods because not all columns of the metric set's relation are known, each with the relation.
     pub(crate) assumed_periods: Vec<(String, String)>,
     /// Metric set that the file defines instead of a model.
     #[serde(skip)]
@@ -317,7 +317,7 @@ impl CompiledSpec {
     }
 
     /// Returns the keys in `group_by`, such as `ordered_at[year]`, that were written as `year` and would be a column if
-    /// the relation of the metric set had a column `year`. The columns of the relation, the second name, are unknown.
+    /// the relation of the metric set had a column `year`. Not all columns of the relation, the second name, are known.
     #[doc(hidden)]
     pub fn assumed_periods(&self) -> &[(String, String)] {
         &self.assumed_periods

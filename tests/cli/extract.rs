@@ -421,8 +421,8 @@ fn a_set_over_the_same_relation_is_named() {
     let set = "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount)\n";
     let project = project("existing_set", &[("a", one), ("b", other), ("set", set)]);
     let run = project.run(&["extract", "--dry-run"]);
-    let wanted =
-        "orders also reads the relation of orders_revenue, but differs in its rows, joins or settings, or has errors";
+    let wanted = "metric set orders_revenue is new, because orders, which reads the same relation, differs in rows, \
+                  joins or settings, or has errors";
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
 

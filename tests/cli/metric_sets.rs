@@ -3,10 +3,11 @@
 use crate::repository;
 use crate::run::TestProject;
 
-const ORDERS: &str = "metric_set: orders\nfrom: ref('stg_orders')\njoins: [{to: ref('customers'), as: customers, using: customer_id}]\n\
+pub const ORDERS: &str = "metric_set: orders\nfrom: ref('stg_orders')\njoins: [{to: ref('customers'), as: customers, using: customer_id}]\n\
     time: ordered_at\ndefinitions: |\n  /// Money\n  revenue = SUM(amount)\n  order_count = COUNT(order_id)\n  aov = revenue / order_count\n";
 
-fn project(name: &str) -> TestProject {
+/// Creates a project with a metric set and two models over this set.
+pub fn project(name: &str) -> TestProject {
     let project = TestProject::new(name);
     project.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
     project.write(
@@ -155,6 +156,8 @@ fn expanded_specs_compile_to_the_same_sql() {
         "{}",
         expanded.out
     );
+    let by_name = project.run(&["explain", "--expand", "by_month"]);
+    assert_eq!(by_name.out, expanded.out, "{}", by_name.err);
     project.write("expanded.yml", &expanded.out);
     let written = project.run(&["query", "specs/by_month.yml"]).out;
     assert_eq!(project.run(&["query", "expanded.yml"]).out, written);
@@ -208,24 +211,6 @@ fn properties_of_dimensions_become_properties_of_keys() {
             assert!(column.contains(&part), "{spec}{part}\n{}", run.out);
         }
     }
-}
-
-#[test]
-fn a_set_with_balances_has_one_test_per_join() {
-    let project = project("sets_a_set_with_balances_has_one_test_per_join");
-    let balances = "columns: {last_order: {non_additive: {over: ordered_at, take: last}}}\n";
-    project.write(
-        "specs/orders.yml",
-        ORDERS.replace(
-            "definitions: |\n",
-            &format!("{balances}definitions: |\n  last_order = SUM(amount)\n"),
-        ),
-    );
-    let run = project.run(&["generate"]);
-    assert_eq!(run.exit, 0, "{}", run.err);
-    let mut tests = project.files("tests/formulac");
-    tests.retain(|name| name.contains("finds_one_of"));
-    assert_eq!(tests, ["assert_orders_metrics_finds_one_of_customers.sql"]);
 }
 
 #[test]
@@ -474,185 +459,4 @@ fn changes_of_sets_that_affect_no_model_are_committed() {
     assert_eq!(repository::git(&project, &["status", "--porcelain", "specs"]), "");
     let run = project.run(&["plan"]);
     assert!(run.out.starts_with("Specs and dbt agree.\n"), "{}", run.out);
-}
-
-#[test]
-fn one_model_of_a_set_has_the_tests_of_the_set() {
-    let project = project("sets_one_model_of_a_set_has_the_tests_of_the_set");
-    let test = "assert_orders_metrics_finds_one_of_customers.sql";
-    for spec in ["specs/total.yml", "specs/by_month.yml"] {
-        let run = project.run(&["model", spec, "--out", "models/formulac"]);
-        let has_test = run.err.contains(&format!("wrote tests/formulac/{test}\n")) || spec.ends_with("by_month.yml");
-        assert!(run.exit == 0 && has_test, "{spec}: {}", run.err);
-    }
-    let text = project.read(&format!("tests/formulac/{test}"));
-    assert!(
-        text.replace("\n-- ", " ")
-            .contains("because the metric set orders expects at most one match"),
-        "{text}"
-    );
-    project.succeed(&["generate"]);
-    assert_eq!(project.read(&format!("tests/formulac/{test}")), text);
-}
-
-#[test]
-fn set_over_a_relation_with_the_name_of_its_tests_has_join_tests() {
-    let project = project("sets_set_over_a_relation_with_the_name_of_its_tests_has_join_tests");
-    project.write(
-        "specs/sales.yml",
-        "metric_set: sales\nfrom: sales_metrics\njoins: [{to: customers, using: customer_id}]\n\
-         definitions: n = COUNT(customers.country)\n",
-    );
-    project.write("specs/all_sales.yml", "model: all_sales\nmetrics: [sales.n]\n");
-    let run = project.run(&["generate"]);
-    assert_eq!(run.exit, 0, "{}", run.err);
-    let tests = project.files("tests/formulac");
-    let test = "assert_sales_metrics_finds_one_of_customers.sql";
-    assert!(tests.contains(&test.to_owned()), "{tests:?}");
-}
-
-#[test]
-fn help_of_queries_names_options() {
-    let project = project("sets_help_of_queries_names_options");
-    project.write(
-        "specs/refunds.yml",
-        "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(amount)\n",
-    );
-    let both = "orders.revenue,refunds.refunded";
-    let before = "before = PERIODOFFSET(revenue, -1, \"month\")";
-    let previous = "previous = OFFSET(revenue, -1)";
-    let revenue = ["--metrics", "orders.revenue", "--by", "month"];
-    let mapped = "day: {orders: ordered_at, refunds: refunded_on}";
-    let cases: [(&[&str], &str); 6] = [
-        (
-            &["--metrics", both, "--by", mapped],
-            "the key `day: {orders: ordered_at, refunds: refunded_on}` is a string instead of a mapping; help: write the \
-             key as a mapping: `- day: {orders: ordered_at, refunds: refunded_on}` in a spec",
-        ),
-        (
-            &["--metrics", "orders.revenue,orders.revenue"],
-            "rename one of the columns: `orders.revenue as other_name`",
-        ),
-        (
-            &["--metrics", both, "--by", "region"],
-            "specify the column of each set: `- region: {orders: …, refunds: …}` in a spec",
-        ),
-        (
-            &["--metrics", both, "--where", "stg_orders.status = \"open\""],
-            "the metric set `refunds` has no relation `stg_orders`; help: to filter only `orders`, write `where: {orders: …}` \
-             in a spec",
-        ),
-        (
-            &[
-                &revenue[..],
-                &["--define", before, "--where", "ordered_at >= DATE(2024, 2, 1)"],
-            ]
-            .concat(),
-            "write `--since 2024-02-01` instead of the condition",
-        ),
-        (
-            &[&revenue[..], &["--define", previous, "--order-by", "revenue desc"]].concat(),
-            "write `partition_by: []` in a spec to include all groups",
-        ),
-    ];
-    for (options, help) in cases {
-        let run = project.run(&[&["query", "--output-format", "concise"], options].concat());
-        assert!(run.err.contains(help), "{help}: {}", run.err);
-    }
-}
-
-#[test]
-fn two_sets_of_one_name_are_an_error() {
-    let project = project("sets_two_sets_of_one_name_are_an_error");
-    project.write(
-        "specs/other.yml",
-        "metric_set: Orders\nfrom: t\ndefinitions: n = COUNT()\n",
-    );
-    let calls: [&[&str]; 6] = [
-        &["check"],
-        &["check", "specs/total.yml"],
-        &["query", "specs/total.yml"],
-        &["model", "specs/total.yml"],
-        &["query", "--metrics", "orders.order_count"],
-        &["generate"],
-    ];
-    for call in calls {
-        let run = project.run(call);
-        let output = format!("{}{}", run.out, run.err);
-        assert!(
-            run.exit == 1 && output.contains("two metric sets are named `orders`"),
-            "{call:?}: {output}"
-        );
-    }
-    let run = project.run(&["query", "specs/total.yml"]);
-    assert!(
-        run.err.contains("`specs/orders.yml` and `specs/other.yml`"),
-        "{}",
-        run.err
-    );
-}
-
-#[test]
-fn an_error_of_a_set_is_printed_once() {
-    let project = project("sets_an_error_of_a_set_is_printed_once");
-    project.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUMM(amount)"));
-    project.write(
-        "specs/by_region.yml",
-        "model: by_region\nmetrics: [orders.revenue]\ngroup_by: customers.region\n",
-    );
-    let errors = |text: &str| text.matches("error[").count();
-    let run = project.run(&["check"]);
-    assert_eq!((run.exit, errors(&run.out)), (1, 1), "{}", run.out);
-    assert!(
-        run.out.contains("unknown function `SUMM`") && run.out.contains("orders.yml:7"),
-        "{}",
-        run.out
-    );
-    let note =
-        "note: 2 other specs read metrics with these errors and have no SQL: specs/by_month.yml, specs/by_region.yml";
-    assert!(run.err.contains(note), "{}", run.err);
-    assert!(run.err.contains("4 files checked: 1 error"), "{}", run.err);
-    let run = project.run(&["generate"]);
-    assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
-    // `model` shows the metric set's error, because the command reports only on the model and not on the metric set
-    // itself.
-    let run = project.run(&["model", "specs/by_month.yml"]);
-    assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
-    // JSON contains all errors.
-    let run = project.run(&["check", "--output-format", "json"]);
-    assert_eq!(run.out.matches("\"severity\": \"error\"").count(), 3, "{}", run.out);
-}
-
-/// Without dbt's artifacts, `year` is a period of the set's time. A note says so, because a column `year` would take
-/// precedence.
-#[test]
-fn keys_that_would_be_columns_are_noted() {
-    let project = project("sets_keys_that_would_be_columns");
-    let note = "note: keys are read as periods, because the columns of their relations are unknown: `ordered_at[month]` \
-                of `stg_orders`, `ordered_at[year]` of `stg_orders`; columns with the same names would take precedence; \
-                `dbt docs generate`, `formulac schema fetch` or `--schema` provides the columns\n";
-    let columns = "order_id: integer, customer_id: integer, amount: decimal, ordered_at: timestamp, year: integer";
-    project.write(
-        "schema.yml",
-        format!(
-            "relations:\n  customers: {{columns: {{customer_id: integer, region: text}}}}\n  \
-             stg_orders: {{columns: {{{columns}}}}}\n"
-        ),
-    );
-    for args in [["check"], ["generate"]] {
-        let run = project.succeed(&args);
-        assert!(
-            run.err.contains(note) && !run.out.contains("W0859"),
-            "{}{}",
-            run.out,
-            run.err
-        );
-    }
-    let run = project.run(&["check", "--schema", "schema.yml"]);
-    assert!(
-        run.out.contains("W0859") && !run.err.contains("note: keys"),
-        "{}{}",
-        run.out,
-        run.err
-    );
 }

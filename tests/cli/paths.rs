@@ -405,6 +405,9 @@ fn folders_that_dbt_does_not_read_are_refused() {
             && err.contains("cannot resolve the Jinja of `model-paths: {{ folder_of('models') }}` in dbt_project.yml"),
         "{err}"
     );
+    // Some commands read the project several times, but print each warning once.
+    let run = project.run(&["model", "revenue"]);
+    assert_eq!(run.err.matches("cannot resolve the Jinja").count(), 1, "{}", run.err);
     // The following cases include older names of keys, generic tests, links, docs and disabled models.
     let (exit, err) = generate("name: shop\nsource-paths: [sql]\n");
     assert!(

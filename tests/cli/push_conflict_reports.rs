@@ -128,7 +128,7 @@ fn a_conflict_names_the_definitions_that_would_read_an_edit() {
     let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 3, "{}", run.out);
     for expected in [
-        "the SQL of `twice` would read the edited column `revenue`, but the spec does not refer to it there\n",
+        "the SQL of `twice` would use the edited column `revenue`, although the spec does not refer to it in `twice`\n",
         "next    formulac resolve revenue.revenue --ours\n",
         "or refer to `revenue` in `twice` in metrics/revenue.yml to use the edited SQL there\n",
     ] {

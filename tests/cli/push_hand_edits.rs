@@ -445,7 +445,7 @@ fn files_with_conflict_markers_can_be_written_from_the_spec() {
     for file in files {
         let next = format!(
             "  next    correct line 1 of {file}\n          or formulac resolve revenue:{file} --ours, which writes the \
-             file from the spec and saves a copy of it\n"
+             file from the spec and saves a copy of the edited file\n"
         );
         assert!(plan.out.contains(&next), "{}", plan.out);
     }

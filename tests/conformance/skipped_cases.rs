@@ -9,6 +9,14 @@ pub fn number() -> Option<usize> {
     std::env::var("FORMULAC_EIGHTH").ok()?.parse().ok()
 }
 
+/// Returns the cases that this test run checks, each with its number. Every run checks at least one case.
+#[allow(dead_code, reason = "not every test has a list of cases")]
+pub fn checked<T>(cases: &[T]) -> impl Iterator<Item = (usize, &T)> {
+    let cases = cases.iter().enumerate();
+    let count = cases.len();
+    cases.filter(move |(number, _)| !is_left_out(*number, count))
+}
+
 /// Returns `true` if this test run skips a numbered case. Every run checks at least one of `count` cases.
 #[allow(dead_code, reason = "random cases are not left out")]
 pub fn is_left_out(number: usize, count: usize) -> bool {

@@ -75,6 +75,7 @@ mod draw_specs;
 mod draw_windows;
 mod drawn;
 mod forms;
+mod formula_sheets;
 mod formula_tables;
 mod formula_text;
 mod functions_cases;

@@ -12,11 +12,11 @@ use std::sync::OnceLock;
 
 use formulac::{Compiler, Dialect, Level};
 
-use crate::agreement::{self, Formula, Sheet};
 use crate::drawn::number;
 use crate::engine::print_directly;
 use crate::expr::{InterpreterExpr, is_unquoted_name};
 use crate::forms::{Known, load_known};
+use crate::formula_sheets::{self, Formula, Sheet};
 use crate::formula_tables::{GROUP, KEY};
 use crate::random::Random;
 use crate::rewritten::{Names, in_other_layout, rename_columns, rewritten};
@@ -30,7 +30,7 @@ pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     static SHEETS: OnceLock<(Known, Vec<Sheet>)> = OnceLock::new();
     SHEETS.get_or_init(|| {
         let known = load_known();
-        let sheets = agreement::draw(
+        let sheets = formula_sheets::draw(
             &known,
             number("FORMULAC_METAMORPHIC", COUNT),
             number("FORMULAC_SEED", 3),

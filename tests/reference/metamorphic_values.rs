@@ -8,12 +8,13 @@ use std::env;
 use formulac::{Dialect, Level, Schema, Type};
 use serde_json::Value as Json;
 
-use crate::agreement::{self, Formula, Sheet, find_difference, share};
+use crate::agreement::{self, find_difference, share};
 use crate::batch::Batch;
 use crate::drawn::{self, number};
 use crate::engine::{Run, announce_missing, print_directly, run_all};
 use crate::expr::InterpreterExpr;
 use crate::forms::Known;
+use crate::formula_sheets::{Formula, Sheet};
 use crate::formula_tables::{GROUP, KEY};
 use crate::metamorphic::{PART, compiler, fail_on, names, renamed_part, sheets, with_named_part};
 use crate::random::Random;

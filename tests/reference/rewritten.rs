@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::agreement::Sheet;
 use crate::expr::{InterpreterExpr, Window};
+use crate::formula_sheets::Sheet;
 use crate::random::Random;
 
 /// Returns the expression after replacing each part for which `change` returns another part.

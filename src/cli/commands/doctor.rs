@@ -108,19 +108,19 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn passed_check(name: &'static str, ok_message: String) -> HealthCheck {
+fn passed_check(name: &'static str, success_message: String) -> HealthCheck {
     HealthCheck {
         name,
-        success_message: ok_message,
+        success_message,
         ..HealthCheck::default()
     }
 }
 
 /// Returns the report line for a missing program that only some users need.
-fn missing_optional_check(name: &'static str, ok_message: String) -> HealthCheck {
+fn missing_optional_check(name: &'static str, success_message: String) -> HealthCheck {
     HealthCheck {
         name,
-        success_message: ok_message,
+        success_message,
         is_optional: true,
         ..HealthCheck::default()
     }

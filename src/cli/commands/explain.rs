@@ -72,8 +72,10 @@ fn reject_formula(subject: &OsStr) -> Result<(), Failure> {
 
 /// Prints the spec of a model that is built on metric sets, with the definitions from the metric sets written out.
 fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
-    let knowledge = CommandContext::new(session, &args.settings.target)?;
-    let sources = knowledge.read_sources(&[args.subject.clone().into()]);
+    let target = &args.settings.target;
+    let file = CompiledProject::find_named_spec(session, target, Path::new(&args.subject))?;
+    let knowledge = CommandContext::new(session, target)?;
+    let sources = knowledge.read_sources(&[file]);
     let mut specs = knowledge.compile_specs(&knowledge.compiler(), sources)?;
     let mut spec = specs.pop().unwrap_or_default();
     let diagnostics = vec![std::mem::take(&mut spec.file_diagnostics)];
@@ -162,8 +164,8 @@ fn print_note_about_model(session: &Session, subject: &OsStr) -> Result<(), Fail
     let compiler = Compiler::default();
     let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*text);
     if workspace.sources()?.iter().any(|(source, _)| is_model(source)) {
-        session.report_action(&format!(
-            "note: `{text}` is also a model: `formulac query {text}` shows its SQL"
+        session.report_note(&format!(
+            "`{text}` is also a model: `formulac query {text}` shows its SQL"
         ));
     }
     Ok(())

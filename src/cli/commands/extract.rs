@@ -203,10 +203,15 @@ impl ExtractionReport<'_> {
             ));
         }
         for set in self.extraction.sets.iter().filter(|set| !set.other_sets.is_empty()) {
+            let (reads, differs, has) = match set.other_sets.len() {
+                1 => ("reads", "differs", "has"),
+                _ => ("read", "differ", "have"),
+            };
             lines.push(format!(
-                "{} also reads the relation of {}, but differs in its rows, joins or settings, or has errors",
-                set.other_sets.join(", "),
-                set.name
+                "metric set {} is new, because {}, which {reads} the same relation, {differs} in rows, joins or \
+                 settings, or {has} errors",
+                set.name,
+                set.other_sets.join(", ")
             ));
         }
         if self.extraction.sets.is_empty() {

@@ -13,7 +13,7 @@ use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{FactPrecedence, KNOWN_FACTS_PATH, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{FactPrecedence, KNOWN_FACTS_PATH, report_assumptions};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
@@ -96,9 +96,8 @@ fn compile_selected(
     let omission_reasons = generation.omission_reasons();
     generation.retain_selected_diagnostics(&selected_models);
     let can_write = Exit::from_failures(&generation.diagnostics) == Exit::Done || args.keep_going;
-    report_undecided_types(session, generation.undecided_types());
-    let compiled = models::built_models(&generation.models).map(|(_, built)| &built.compiled);
-    report_assumed_periods(session, Some(workspace), compiled);
+    let compiled = models::built_specs(&generation.models).map(|(_, compiled)| compiled);
+    report_assumptions(session, Some(workspace), compiled);
     let (mut pending_changes, mut fact_changes) = (PendingFileChanges::default(), Vec::new());
     if can_write {
         let is_made =

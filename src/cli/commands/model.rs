@@ -13,7 +13,7 @@ use crate::cli::dbt_project;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{CommandContext, report_assumptions};
 use crate::cli::models::{self, CompiledModel, ModelFiles};
 use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::orphans;
@@ -50,9 +50,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             {
                 set.refuse_metric_set()?;
             }
-            report_undecided_types(session, specs.iter().flat_map(Spec::undecided_types));
             let compiled = specs.iter().filter_map(|spec| spec.compiled.as_ref());
-            report_assumed_periods(session, knowledge.workspace.as_ref(), compiled);
+            report_assumptions(session, knowledge.workspace.as_ref(), compiled);
             let (models, mut file_diagnostics) = models::models_from_specs(specs, &sources);
             if lacks_spine {
                 let dbt = knowledge

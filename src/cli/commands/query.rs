@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::args::QueryArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{CommandContext, report_assumptions};
 use crate::cli::metrics_query::replace_keys_with_options;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::spec::Spec;
@@ -21,7 +21,6 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     replace_keys_with_options(&mut diagnostics);
-    report_undecided_types(session, spec.undecided_types());
     let columns = spec.compiled.as_ref().filter(|_| spec.query.is_some());
     let columns = columns.map_or_else(Vec::new, columns_json);
     let Spec { name, query, .. } = spec;
@@ -89,6 +88,6 @@ fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec),
     } else if knowledge.workspace.is_some() {
         spec.add_model_warnings();
     }
-    report_assumed_periods(session, knowledge.workspace.as_ref(), &spec.compiled);
+    report_assumptions(session, knowledge.workspace.as_ref(), &spec.compiled);
     Ok((knowledge.dialect, spec))
 }

@@ -1,7 +1,7 @@
 //! Loads the schema, the models and the settings for a command that can run with or without a project.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use formulac::{Builder, CompiledSpec, Compiler, Dialect, KnownFacts, Project, Schema, SpecText};
 
@@ -14,7 +14,7 @@ use crate::cli::models;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::{SourceText, spec_texts};
-use crate::cli::spec::{self, Spec};
+use crate::cli::spec::{self, Spec, SpecPaths};
 use crate::cli::workspace::Workspace;
 
 /// Schema, models and settings for a command that can run with or without a project.
@@ -142,15 +142,16 @@ impl CommandContext {
         if let Some(given) = given {
             return Ok(formulas(given));
         }
-        let is_whole = self.workspace.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
-        report_unknown_relation(session, &names, &candidates, is_whole);
+        let has_all_columns = self.workspace.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
+        report_unknown_relation(session, &names, &candidates, has_all_columns);
         Ok(FormulaSettings {
             compiler: unknowing,
             is_noted: true,
         })
     }
 
-    /// Returns the contents of all other specs in the project. Empty if there is no project or no specs folder.
+    /// Returns the contents of all other specs in the project, no matter how the paths of `sources` are spelled. Empty
+    /// if there is no project or no specs folder.
     fn remaining_project_specs(
         &self,
         sources: &[(SourceText, Option<String>)],
@@ -158,11 +159,9 @@ impl CommandContext {
         let Some(workspace) = &self.workspace else {
             return Ok(Vec::new());
         };
-        let paths: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
+        let given = SpecPaths::new(sources.iter().map(|(source, _)| source.name.as_str()));
         let mut others = workspace.sources()?;
-        others.retain(|(source, path)| {
-            source.fault.is_none() && path.as_deref().is_none_or(|path| !paths.contains(path))
-        });
+        others.retain(|(source, _)| source.fault.is_none() && given.index_of(Path::new(&source.name)).is_none());
         Ok(others)
     }
 

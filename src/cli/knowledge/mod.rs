@@ -29,7 +29,7 @@ use super::workspace::{FETCHED_CATALOG_FILE, Workspace};
 
 pub use command::{CommandContext, DataFileContext, FormulaSettings};
 pub use formulac::sync::KNOWN_FACTS_PATH;
-pub use notes::{report_assumed_periods, report_undecided_types};
+pub use notes::report_assumptions;
 
 /// Maximum number of specs in a project for which the compiler finds the columns whose unknown type affects the SQL.
 /// The limit keeps `generate` fast.

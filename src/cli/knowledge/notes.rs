@@ -31,62 +31,65 @@ pub fn report_unknown_relation(
             true => "specify the relation with `--from`",
             false => "run `dbt docs generate` or `formulac schema fetch` so that all columns are known",
         };
-        return session.report_action(&format!(
-            "note: no relation of the project has {all}{names}, so the columns are unknown; {advice}"
+        return session.report_note(&format!(
+            "no relation of the project has {all}{names}, so the columns are unknown; {advice}"
         ));
     }
     let candidates: Vec<String> = candidates.iter().map(|name| format!("`{name}`")).collect();
-    session.report_action(&format!(
-        "note: {} have {names}, so the columns are unknown; choose one relation with `--from`",
+    session.report_note(&format!(
+        "{} have {names}, so the columns are unknown; choose one relation with `--from`",
         join_first(&candidates, MAX_LISTED_COLUMNS)
     ));
 }
 
-/// Reports columns of unknown type on which the SQL depends, in a single note.
-pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u TypeSensitiveColumn>) {
-    let mut names: Vec<String> = Vec::new();
-    for undecided_type in undecided {
-        let name = match undecided_type.assumed {
-            Type::Unknown => format!("`{}`", undecided_type.column),
-            ty => format!("`{}` (assumed to be {})", undecided_type.column, ty.describe()),
-        };
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    if names.is_empty() {
-        return;
-    }
-    session.report_action(&format!(
-        "note: the SQL depends on unknown types: {}; `dbt docs generate`, `formulac schema fetch` or \
-         `--schema` provides them",
-        join_first(&names, MAX_LISTED_COLUMNS)
-    ));
-}
-
-/// Reports keys that are read as periods and that become columns if dbt's artifacts list columns with the same names,
-/// in a single note. Without a dbt project, no artifacts can change the keys, so there is no note.
-pub fn report_assumed_periods<'s>(
+/// Reports what the SQL of specs assumes about the relations that the specs read.
+pub fn report_assumptions<'s>(
     session: &Session,
     workspace: Option<&Workspace>,
     specs: impl IntoIterator<Item = &'s CompiledSpec>,
 ) {
-    if workspace.is_none_or(|workspace| workspace.dbt.is_none()) {
-        return;
+    let specs: Vec<&CompiledSpec> = specs.into_iter().collect();
+    report_undecided_types(session, specs.iter().flat_map(|spec| spec.undecided_types()));
+    // Without a dbt project, no artifacts can change the keys.
+    if workspace.is_some_and(|workspace| workspace.dbt.is_some()) {
+        report_assumed_periods(session, specs.iter().flat_map(|spec| spec.assumed_periods()));
     }
-    let mut names: Vec<String> = Vec::new();
-    for (period, relation) in specs.into_iter().flat_map(CompiledSpec::assumed_periods) {
-        let name = format!("`{period}` of `{relation}`");
-        if !names.contains(&name) {
-            names.push(name);
+}
+
+/// Reports columns of unknown type on which the SQL depends, in a single note.
+pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u TypeSensitiveColumn>) {
+    let names = undecided.into_iter().map(|undecided| match undecided.assumed {
+        Type::Unknown => format!("`{}`", undecided.column),
+        ty => format!("`{}` (assumed to be {})", undecided.column, ty.describe()),
+    });
+    if let Some(names) = join_different(names) {
+        session.report_note(&format!(
+            "the SQL depends on unknown types: {names}; `dbt docs generate`, `formulac schema fetch` or `--schema` \
+             provides them"
+        ));
+    }
+}
+
+/// Reports keys that are read as periods, and that become columns if dbt's artifacts list columns with the names of the
+/// keys, in a single note.
+fn report_assumed_periods<'p>(session: &Session, periods: impl IntoIterator<Item = &'p (String, String)>) {
+    let periods = periods.into_iter();
+    if let Some(names) = join_different(periods.map(|(period, relation)| format!("`{period}` of `{relation}`"))) {
+        session.report_note(&format!(
+            "keys are read as periods, because not all columns of their relations are known: {names}; a column with \
+             the name of the key would take precedence; write the period in `group_by`, or run `dbt docs generate` or \
+             `formulac schema fetch` to list all columns"
+        ));
+    }
+}
+
+/// Returns a list of the different names, or `None` if there are no names.
+fn join_different(names: impl Iterator<Item = String>) -> Option<String> {
+    let mut listed: Vec<String> = Vec::new();
+    for name in names {
+        if !listed.contains(&name) {
+            listed.push(name);
         }
     }
-    if names.is_empty() {
-        return;
-    }
-    session.report_action(&format!(
-        "note: keys are read as periods, because the columns of their relations are unknown: {}; columns with the same \
-         names would take precedence; `dbt docs generate`, `formulac schema fetch` or `--schema` provides the columns",
-        join_first(&names, MAX_LISTED_COLUMNS)
-    ));
+    (!listed.is_empty()).then(|| join_first(&listed, MAX_LISTED_COLUMNS))
 }

@@ -70,7 +70,7 @@ impl<'a> Graph<'a> {
     #[must_use]
     pub fn new(sources: GraphSources<'a>) -> Self {
         let manifest = sources.manifest;
-        let mut parts: Vec<ImpactGraphNode<'a>> = manifest
+        let mut nodes: Vec<ImpactGraphNode<'a>> = manifest
             .nodes
             .iter()
             .map(|node| ImpactGraphNode {
@@ -101,26 +101,26 @@ impl<'a> Graph<'a> {
             let index = match by_name.get(&spec.name.to_lowercase()) {
                 Some(index) => *index,
                 None => {
-                    parts.push(ImpactGraphNode {
+                    nodes.push(ImpactGraphNode {
                         node: None,
                         spec: None,
                         has_newer_spec_sql: true,
                     });
                     parents.push(Vec::new());
-                    by_name.insert(spec.name.to_lowercase(), parts.len() - 1);
-                    parts.len() - 1
+                    by_name.insert(spec.name.to_lowercase(), nodes.len() - 1);
+                    nodes.len() - 1
                 }
             };
             spec_indexes.push(index);
-            if let Some(part) = parts.get_mut(index) {
+            if let Some(part) = nodes.get_mut(index) {
                 let raw_code = part.node.and_then(|node| node.raw_code.as_deref()).map(str::trim);
                 part.has_newer_spec_sql = raw_code != spec.compiled.model_sql().map(str::trim);
                 part.spec = Some(spec);
             }
         }
         for (spec, index) in sources.specs.iter().zip(spec_indexes) {
-            let is_newer = parts.get(index).is_some_and(|part| part.has_newer_spec_sql);
-            if let Some(parents) = parents.get_mut(index).filter(|_| is_newer) {
+            let has_newer_sql = nodes.get(index).is_some_and(|part| part.has_newer_spec_sql);
+            if let Some(parents) = parents.get_mut(index).filter(|_| has_newer_sql) {
                 let read = spec.compiled.reads().iter().filter_map(|from| match from {
                     RelationReference::Source { group, table } => {
                         let source = manifest.source(group, table)?;
@@ -134,14 +134,14 @@ impl<'a> Graph<'a> {
             }
         }
         let mut relations: FxHashMap<Vec<String>, Vec<usize>> = FxHashMap::default();
-        for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.is_relation()) {
+        for (at, part) in nodes.iter().enumerate().filter(|(_, part)| part.is_relation()) {
             let name = part.node.and_then(|node| node.relation_name.as_deref());
             let name = name.map(relation_parts).filter(|name| !name.is_empty());
             name.into_iter()
                 .for_each(|name| relations.entry(name).or_default().push(at));
         }
-        add_named_parents(&parts, &relations, sources.dialect.unwrap_or_default(), &mut parents);
-        let mut children = vec![Vec::new(); parts.len()];
+        add_named_parents(&nodes, &relations, sources.dialect.unwrap_or_default(), &mut parents);
+        let mut children = vec![Vec::new(); nodes.len()];
         for (index, read) in parents.iter().enumerate() {
             for parent in read {
                 if let Some(children) = children.get_mut(*parent) {
@@ -150,11 +150,11 @@ impl<'a> Graph<'a> {
             }
         }
         Self {
-            uncompiled_sql: empty_cells(parts.len()),
-            lineages: empty_cells(parts.len()),
-            fingerprints: empty_cells(parts.len()),
+            uncompiled_sql: empty_cells(nodes.len()),
+            lineages: empty_cells(nodes.len()),
+            fingerprints: empty_cells(nodes.len()),
             sources,
-            nodes: parts,
+            nodes,
             parents,
             children,
             relations,

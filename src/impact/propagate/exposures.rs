@@ -25,7 +25,7 @@ pub(super) fn grade_exposure_or_saved_query(
                 .find(|(_, (kind, _))| *kind == change)
                 .map(|(name, _)| name)
         };
-        let (grade, reason, column) = if before.fails.is_some() {
+        let (severity, reason, column) = if before.fails.is_some() {
             (
                 ChangeSeverity::Breaking,
                 format!("the input `{name}` fails or was removed"),
@@ -64,10 +64,10 @@ pub(super) fn grade_exposure_or_saved_query(
                 column,
             )
         };
-        state.raise_severity(grade, reason, Some((*parent, column)));
+        state.raise_severity(severity, reason, Some((*parent, column)));
         state.rows.get_or_insert(Some((*parent, None)));
     }
     if state.is_affected() {
-        state.why_model_level = Some("dbt does not record which columns are read here".to_owned());
+        state.reason_for_whole_node = Some("dbt does not record which columns are read here".to_owned());
     }
 }

@@ -175,7 +175,7 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
             )
         });
         let source = source.unwrap_or_else(|| "its inputs".to_owned());
-        let (grade, reason) = match change {
+        let (severity, reason) = match change {
             ColumnChange::Removed if contract && is_listed => (
                 ChangeSeverity::Breaking,
                 format!("the contract contains `{column}`, which was removed"),
@@ -191,7 +191,7 @@ fn grade_columns(graph: &Graph<'_>, index: usize, state: &mut NodeState) {
             ),
             ColumnChange::Values => (ChangeSeverity::Changing, format!("`{column}` is derived from {source}")),
         };
-        state.raise_severity(grade, reason, via);
+        state.raise_severity(severity, reason, via);
     }
 }
 
@@ -231,6 +231,6 @@ fn mark_all_columns_changed(graph: &Graph<'_>, index: usize, states: &NodeStates
         state.rows.get_or_insert(via);
     }
     if state.rows.is_some() {
-        state.why_model_level = Some(reason.to_owned());
+        state.reason_for_whole_node = Some(reason.to_owned());
     }
 }

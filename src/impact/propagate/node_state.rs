@@ -18,12 +18,12 @@ pub(crate) struct NodeState {
     pub rows: Option<ChangeOrigin>,
     /// Origin of a failure. `None` if the node does not fail.
     pub fails: Option<ChangeOrigin>,
-    pub grade: ChangeSeverity,
+    pub severity: ChangeSeverity,
     pub reason: String,
     /// Origin of the first change with the highest severity.
     pub origin: ChangeOrigin,
     /// Reason why the effect is known only for the whole node.
-    pub why_model_level: Option<String>,
+    pub reason_for_whole_node: Option<String>,
     /// Reasons why the effect may be smaller than reported.
     pub gaps: Vec<String>,
 }
@@ -50,9 +50,9 @@ impl NodeState {
             }
         }
         if !other.reason.is_empty() {
-            self.raise_severity(other.grade, other.reason, other.origin);
+            self.raise_severity(other.severity, other.reason, other.origin);
         }
-        self.why_model_level = self.why_model_level.take().or(other.why_model_level);
+        self.reason_for_whole_node = self.reason_for_whole_node.take().or(other.reason_for_whole_node);
         self.gaps.extend(other.gaps);
     }
 
@@ -66,9 +66,9 @@ impl NodeState {
     }
 
     /// Sets the severity, reason and origin if the new severity is higher than the current one.
-    pub fn raise_severity(&mut self, grade: ChangeSeverity, reason: impl Into<String>, via: ChangeOrigin) {
-        if self.reason.is_empty() || grade > self.grade {
-            self.grade = grade;
+    pub fn raise_severity(&mut self, severity: ChangeSeverity, reason: impl Into<String>, via: ChangeOrigin) {
+        if self.reason.is_empty() || severity > self.severity {
+            self.severity = severity;
             self.reason = reason.into();
             self.origin = via;
         }

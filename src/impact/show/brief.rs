@@ -15,14 +15,14 @@ const MAX_LISTED: usize = 8;
 /// owners. Models and the number of tests follow.
 #[must_use]
 pub fn format_brief(impact: &Impact) -> String {
-    let mut by_grade: BTreeMap<ChangeSeverity, Vec<&Effect>> = BTreeMap::new();
+    let mut by_severity: BTreeMap<ChangeSeverity, Vec<&Effect>> = BTreeMap::new();
     for effect in &impact.effects {
-        by_grade.entry(effect.severity).or_default().push(effect);
+        by_severity.entry(effect.severity).or_default().push(effect);
     }
-    let counts: Vec<String> = by_grade
+    let counts: Vec<String> = by_severity
         .iter()
         .rev()
-        .map(|(grade, effects)| format!("{}: {}", grade.name(), format_kinds(effects)))
+        .map(|(severity, effects)| format!("{}: {}", severity.name(), format_kinds(effects)))
         .collect();
     if counts.is_empty() {
         "no known effects".to_owned()

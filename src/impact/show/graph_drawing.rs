@@ -65,8 +65,8 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
     GraphDrawing { nodes: dots, edges }
 }
 
-pub(super) fn severity_class(grade: ChangeSeverity) -> &'static str {
-    match grade {
+pub(super) fn severity_class(severity: ChangeSeverity) -> &'static str {
+    match severity {
         ChangeSeverity::Breaking => "breaking",
         ChangeSeverity::Changing => "changing",
         ChangeSeverity::Harmless => "harmless",

@@ -253,7 +253,7 @@ impl RevisionComparer<'_, '_> {
     }
 
     fn add_test_note(&mut self, index: Option<usize>, name: &str, description: &str, verdict: Option<TestComparison>) {
-        let (grade, reason) = match verdict {
+        let (severity, reason) = match verdict {
             Some(TestComparison::Looser) => (ChangeSeverity::Changing, "rows that the test found pass from now on"),
             Some(TestComparison::Other) => (
                 ChangeSeverity::Changing,
@@ -264,7 +264,7 @@ impl RevisionComparer<'_, '_> {
             }
         };
         if let Some(index) = index {
-            self.add_note(index, name, description.to_owned(), grade, reason);
+            self.add_note(index, name, description.to_owned(), severity, reason);
         }
     }
 

@@ -227,27 +227,24 @@ struct ComparableSql {
 impl ComparableSql {
     /// Returns an error with the first Jinja expression that cannot be replaced with a name.
     fn new(code: &str) -> Result<Self, String> {
-        let mut unknown: Vec<String> = Vec::new();
+        let mut unresolved_jinja: Vec<String> = Vec::new();
         let sql = model_sql(code, |call| {
             let name = match RelationReference::read(call).filter(|_| reads_relation(call)) {
                 Some(relation) => relation.name().to_owned(),
                 None if call == "this" => "this".to_owned(),
                 None => {
                     let jinja = normalized_jinja(call);
-                    let index = unknown
+                    let index = unresolved_jinja
                         .iter()
                         .position(|other| *other == jinja)
-                        .unwrap_or(unknown.len());
-                    unknown.push(jinja);
+                        .unwrap_or(unresolved_jinja.len());
+                    unresolved_jinja.push(jinja);
                     format!("jinja_{index}")
                 }
             };
             Some(name.replace(|c| !is_word_char(c), "_"))
         })?;
-        Ok(Self {
-            sql,
-            unresolved_jinja: unknown,
-        })
+        Ok(Self { sql, unresolved_jinja })
     }
 }
 

@@ -250,11 +250,11 @@ impl RevisionComparer<'_, '_> {
     }
 
     /// Adds a note to the node at `index` about a change that does not affect the node's values.
-    fn add_note(&mut self, index: usize, name: &str, description: String, grade: ChangeSeverity, reason: &str) {
+    fn add_note(&mut self, index: usize, name: &str, description: String, severity: ChangeSeverity, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),
             description,
-            severity: grade,
+            severity,
             reason: reason.to_owned(),
         };
         self.node_changes_mut(index).notes.push(note);

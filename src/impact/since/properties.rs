@@ -72,7 +72,7 @@ impl RevisionComparer<'_, '_> {
             let word = |enforced: bool| if enforced { "enforced" } else { "none" };
             self.report_change(name, "contract", word(was), word(is));
             if let Some(index) = index {
-                let (description, grade, reason) = if is {
+                let (description, severity, reason) = if is {
                     (
                         "a contract is enforced",
                         ChangeSeverity::Harmless,
@@ -85,7 +85,7 @@ impl RevisionComparer<'_, '_> {
                         "names and types are no longer guaranteed",
                     )
                 };
-                self.add_note(index, name, description.to_owned(), grade, reason);
+                self.add_note(index, name, description.to_owned(), severity, reason);
             }
         }
         self.compare_configuration(index, name, old, new);

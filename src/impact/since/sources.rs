@@ -119,7 +119,7 @@ impl RevisionComparer<'_, '_> {
     fn compare_freshness(&mut self, name: &str, key: &str, was: &str, is: &str) {
         self.report_change(name, "freshness", &format!("{key}: {was}"), &format!("{key}: {is}"));
         let Some(index) = self.find_source(name) else { return };
-        let (grade, reason) = match (was, is) {
+        let (severity, reason) = match (was, is) {
             ("", _) => (
                 ChangeSeverity::Harmless,
                 "old data that was not reported before is now reported",
@@ -130,7 +130,7 @@ impl RevisionComparer<'_, '_> {
                 "the age at which old data is reported changes",
             ),
         };
-        self.add_note(index, name, format!("the key `{key}` changes"), grade, reason);
+        self.add_note(index, name, format!("the key `{key}` changes"), severity, reason);
     }
 
     /// Compares the described columns. A column that is no longer described may have been dropped. dbt's catalog, if

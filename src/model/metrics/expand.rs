@@ -44,7 +44,7 @@ pub struct SpecExpansion {
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Metrics that determine which rows the model has.
     pub metrics_of_rows: Vec<String>,
-    /// Keys that are periods because the columns of the metric set's relation are unknown, each with the relation.
+    /// Keys that are periods because not all columns of the metric set's relation are known, each with the relation.
     pub assumed_periods: Vec<(String, String)>,
     /// Columns that contain metrics, each with the indexes of the metric set and the definition.
     pub metric_columns: Vec<(String, usize, usize)>,

@@ -43,15 +43,16 @@ impl ModelOnMetricSets<'_> {
     }
 
     /// Returns the keys that are periods, but would be columns if the relation of their set had a column with the same
-    /// name. The columns of these relations are unknown. Each key comes with its relation.
+    /// name. Not all columns of these relations are known. Each key comes with its relation.
     pub fn assumed_periods(&self, compiler: &Compiler, set_indexes: &[usize]) -> Vec<(String, String)> {
-        let is_unknown = |set: &&MetricSet| {
+        let may_have_column = |set: &&MetricSet, name: &str| {
             let relation = set.relation(compiler);
-            relation.is_none_or(|relation| relation.columns().is_empty() && relation.may_have_unlisted_columns())
+            relation.is_none_or(|relation| relation.may_have_unlisted_columns() && relation.position(name).is_none())
         };
         let mut periods = Vec::new();
         for key in &self.keys {
-            let sets = self.sets_with_period(key, set_indexes).filter(is_unknown);
+            let sets = self.sets_with_period(key, set_indexes);
+            let sets = sets.filter(|set| may_have_column(set, &key.text));
             periods.extend(sets.filter_map(|set| Some((set.time.as_ref()?.period(&key.text), set.input_name()))));
         }
         periods

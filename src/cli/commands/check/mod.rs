@@ -16,14 +16,13 @@ use crate::cli::commands::pull;
 use crate::cli::environment::quote_for_shell;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::{CompiledProject, check_names};
-use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{CommandContext, report_assumptions};
 use crate::cli::missing_versions;
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::omni_files;
 use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
-use crate::cli::spec::Spec;
 use crate::cli::time_spine;
 use crate::cli::workspace::Workspace;
 use crate::cli::writable_folders::WritableFolders;
@@ -249,9 +248,8 @@ impl CheckInputs<'_> {
         let specs: Vec<(SourceText, Option<String>)> =
             specs.map(|((_, source), path)| (source.clone(), path)).collect();
         let compiled = self.knowledge.compile_specs(compiler, specs.clone())?;
-        report_undecided_types(session, compiled.iter().flat_map(Spec::undecided_types));
         let compiled_specs = compiled.iter().filter_map(|spec| spec.compiled.as_ref());
-        report_assumed_periods(session, self.knowledge.workspace.as_ref(), compiled_specs);
+        report_assumptions(session, self.knowledge.workspace.as_ref(), compiled_specs);
         let knowing = if fix {
             self.knowledge.with_project_models(compiler)?
         } else {

@@ -119,7 +119,7 @@ impl ImpactContext {
             .map(TargetArtifacts::run_results)
             .transpose()?
             .flatten();
-        let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
+        let status_by_node = last_results(results.as_slice()).into_iter().map(|(id, last)| {
             let rows = last.result.failures.filter(|rows| *rows > 0);
             let rows = rows.map(|rows| format!(" ({})", format_count(rows, "row", "rows")));
             (
@@ -127,7 +127,7 @@ impl ImpactContext {
                 format!("{}{}", last.result.status.name(), rows.unwrap_or_default()),
             )
         });
-        let status = status.collect();
+        let status_by_node = status_by_node.collect();
         let adapter = artifacts
             .as_ref()
             .and_then(|artifacts| artifacts.manifest.metadata.adapter_type.clone());
@@ -161,7 +161,7 @@ impl ImpactContext {
             omni,
             dialect,
             variables,
-            status_by_node: status,
+            status_by_node,
             lineages: Cell::new(lineages),
         })
     }
@@ -202,7 +202,7 @@ impl ImpactContext {
             Ok(target) => return Ok(NamedPart::Target(target)),
             Err(fault) => fault,
         };
-        let of_file = self.node_name_of_file(session, name);
+        let of_file = self.node_name_of_file(name);
         if let Some(target) = of_file.and_then(|name| graph.resolve_target(&name).ok()) {
             return Ok(NamedPart::Target(target));
         }
@@ -220,8 +220,8 @@ impl ImpactContext {
     }
 
     /// Returns the name of the model with this spec, or the id of the model, seed or snapshot with this file.
-    fn node_name_of_file(&self, session: &Session, path: &str) -> Option<String> {
-        let path = project::path_in_project(Path::new(path), session.global.project_dir.as_deref())?;
+    fn node_name_of_file(&self, path: &str) -> Option<String> {
+        let path = project::path_in_project(Path::new(path), Some(&self.root))?;
         if let Some(spec) = self.specs.iter().find(|spec| spec.path == path) {
             return Some(spec.name.clone());
         }

@@ -36,10 +36,10 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = output_format(args);
     // Read the code of models for `--since` and for HTML pages, because `--since` compares the code and the pages show
     // it.
-    let is_whole = args.since.is_some() || format == GraphFormat::Html;
+    let reads_code = args.since.is_some() || format == GraphFormat::Html;
     // Do not free the memory: the process ends after this command, and freeing all strings of a large manifest would
     // take time.
-    let context = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
+    let context = ManuallyDrop::new(ImpactContext::read(session, reads_code)?);
     let graph = ManuallyDrop::new(context.graph());
     let change = match (args.removed, args.type_changed) {
         (true, _) => ColumnChange::Removed,
@@ -202,23 +202,23 @@ fn difference_line(difference: &RevisionDifference) -> String {
         before,
         now,
         models,
-        reason_for_unknown_difference: whole,
+        reason_for_unknown_difference: reason,
         ..
     } = difference;
-    let is_whole = matches!(*aspect, "added" | "removed");
+    let is_added_or_removed = matches!(*aspect, "added" | "removed");
     let change = match (before.as_str(), now.as_str()) {
         ("", "") => String::new(),
         ("", now) => format!(": {}", one_line(now)),
-        (before, "") if is_whole => format!(": {}", one_line(before)),
+        (before, "") if is_added_or_removed => format!(": {}", one_line(before)),
         (before, "") => format!(": was {}", one_line(before)),
         (before, now) => format!(": {} → {}", one_line(before), one_line(now)),
     };
     let label = if *aspect == "sql" {
         "no column-level lineage"
     } else {
-        "not followed"
+        "uncertain effect"
     };
-    let suffix = whole
+    let suffix = reason
         .as_ref()
         .map(|why| format!(" [{label}: {why}]"))
         .unwrap_or_default();
@@ -226,7 +226,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
         [] => String::new(),
         models => format!(" (in {})", models.join(", ")),
     };
-    if is_whole {
+    if is_added_or_removed {
         format!("{aspect}: {name}{change}{of_models}{suffix}\n")
     } else {
         format!("differs: {name} {aspect}{change}{of_models}{suffix}\n")

@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use formulac::{Compiler, Project};
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::cli::args::{PreviewArgs, TargetOptions};
 use crate::cli::engine::{Engine, EngineRequest, QueryResult};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{CommandContext, report_assumed_periods, report_undecided_types};
+use crate::cli::knowledge::{CommandContext, report_assumptions};
 use crate::cli::metrics_query::{self, replace_keys_with_options};
 use crate::cli::project;
 use crate::cli::session::{Session, Stream, diagnostics_json};
@@ -38,17 +38,17 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         schema: args.engine.schema.clone(),
     };
     let (path, source) = if args.metrics.describes_query() {
-        (PathBuf::from("<options>"), args.metrics.spec(None))
+        (None, args.metrics.spec(None))
     } else {
         let path = CompiledProject::single_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
         let source = SourceText::from_file(&path);
-        (path, source)
+        (Some(path), source)
     };
     let alone = Compiler::default().compile_spec(&source.text);
     if !alone.is_over_sets() {
         engine.retain_tables(alone.tables());
     }
-    let mut outcome = match run_preview(session, args, &project, &mut engine, &path, source) {
+    let mut outcome = match run_preview(session, args, &project, &mut engine, path.as_slice(), source) {
         Err(Failure::Found(diagnostics)) => PreviewOutcome {
             diagnostics,
             ..PreviewOutcome::default()
@@ -121,7 +121,7 @@ fn run_preview(
     args: &PreviewArgs,
     project: &Project,
     engine: &mut Engine,
-    path: &Path,
+    paths: &[PathBuf],
     source: SourceText,
 ) -> Result<PreviewOutcome, Failure> {
     let dialect = engine.dialect(project)?;
@@ -141,7 +141,7 @@ fn run_preview(
         None
     };
     let data = knowledge.with_data_schema(schema);
-    let path = project::path_in_project(path, session.global.project_dir.as_deref());
+    let path = knowledge.project_paths(paths).pop().flatten();
     let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
     let Some(mut spec) = specs.into_iter().next() else {
         return Ok(PreviewOutcome::default());
@@ -150,8 +150,7 @@ fn run_preview(
     if knowledge.workspace.is_some() && !args.metrics.describes_query() {
         spec.add_model_warnings();
     }
-    report_undecided_types(session, spec.undecided_types());
-    report_assumed_periods(session, knowledge.workspace.as_ref(), &spec.compiled);
+    report_assumptions(session, knowledge.workspace.as_ref(), &spec.compiled);
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // Without `--schema`, the schema is inferred from the data files, so an unknown relation means a missing file.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.starts_with("did you mean"));

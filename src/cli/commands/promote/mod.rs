@@ -165,22 +165,22 @@ fn find_file(knowledge: &CommandContext, argument: &str) -> Result<(PathBuf, Vec
             .flatten()
             .find(|path| path.is_file())
     };
-    if let Some(path) = find(argument) {
-        return Ok((path, Vec::new()));
-    }
-    let colons = argument
-        .char_indices()
-        .filter(|(_, c)| *c == ':')
-        .map(|(colon, _)| colon);
-    for colon in colons {
-        let (file, rest) = argument.split_at_checked(colon).unwrap_or((argument, ""));
+    for (file, fields) in possible_files(argument) {
         if let Some(path) = find(file) {
-            let names = rest.split([':', ',']).map(str::trim).filter(|name| !name.is_empty());
+            let names = fields.split([':', ',']).map(str::trim).filter(|name| !name.is_empty());
             return Ok((path, names.map(str::to_owned).collect()));
         }
     }
     let file = argument.split_once(':').map_or(argument, |(file, _)| file);
     Err(Failure::from_source(SourceText::from_file(Path::new(file))))
+}
+
+/// Returns the possible files of an argument, each with the rest of the argument, which contains the fields. The name of
+/// a file can contain colons.
+pub fn possible_files(argument: &str) -> impl Iterator<Item = (&str, &str)> {
+    let colons = argument.match_indices(':').map(|(colon, _)| colon);
+    let splits = colons.filter_map(|colon| argument.split_at_checked(colon));
+    std::iter::once((argument, "")).chain(splits)
 }
 
 /// If the given file is in the project's Omni folder, returns all files of that folder. Otherwise, returns all files of

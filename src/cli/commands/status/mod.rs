@@ -134,14 +134,14 @@ fn sources_health(freshness: &SourceResults) -> HealthCheck {
             list_names(&stale)
         )]
     };
-    let ok_message = format!(
+    let success_message = format!(
         "{} when dbt last checked",
         format_count(freshness.results.len(), "is fresh", "are fresh")
     );
     HealthCheck {
         name: "sources",
         problems,
-        success_message: ok_message,
+        success_message,
         fix: "load the sources, then run dbt source freshness".to_owned(),
         ..HealthCheck::default()
     }
@@ -192,13 +192,13 @@ fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
             list_names(&failed)
         )],
     };
-    let ok_message = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));
+    let success_message = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));
     // A project that was never built has no last run, and is not out of date.
     let is_optional = last.is_empty();
     HealthCheck {
         name: "last run of dbt",
         problems,
-        success_message: ok_message,
+        success_message,
         fix: format!("dbt build{options}"),
         is_optional,
     }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use formulac::Dialect;
 use formulac::diag::{Code, Diagnostic};
 use formulac::sync::{Action, ModelPlan};
+use formulac::{CompiledSpec, Dialect};
 use formulac_syntax::text::format_count;
 
 use super::display_paths;
@@ -55,7 +55,8 @@ fn knowledge_health(workspace: &Workspace, specs: &[Spec], dialect: Dialect) -> 
     let unlisted: BTreeSet<String> = warnings.map(|diagnostic| diagnostic.message().to_owned()).collect();
     let untyped: BTreeSet<String> = specs
         .iter()
-        .flat_map(Spec::undecided_types)
+        .filter_map(|spec| spec.compiled.as_ref())
+        .flat_map(CompiledSpec::undecided_types)
         .map(|undecided| undecided.column.clone())
         .collect();
     let otherwise = workspace.contradictions(dialect)?;
@@ -170,7 +171,7 @@ fn pending_push_health(
         problems.push(format!("{count_text} to resolve: {}", list_names(&places)));
     }
     let kept_count: usize = planned_models.plan.models.iter().map(|model| model.kept.len()).sum();
-    let ok_message = match kept_count {
+    let success_message = match kept_count {
         0 => "as pushed".to_owned(),
         count => format!("as pushed, with {}", format_count(count, "manual edit", "manual edits")),
     };
@@ -184,7 +185,7 @@ fn pending_push_health(
         }
         None => "formulac plan, then formulac push".to_owned(),
     };
-    Ok(check_from_problems(problems, ok_message, &fix))
+    Ok(check_from_problems(problems, success_message, &fix))
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
@@ -252,18 +253,18 @@ fn generated_files_health(
         (true, false) => "formulac adopt (applies the edits to the specs), then formulac generate",
         (true, true) => "formulac generate",
     };
-    let ok_message = match pending_changes.unchanged.len() {
+    let success_message = match pending_changes.unchanged.len() {
         0 => "there are no specs".to_owned(),
         files => format!("{} as generated", format_count(files, "file is", "files are")),
     };
-    Ok(check_from_problems(problems, ok_message, fix))
+    Ok(check_from_problems(problems, success_message, fix))
 }
 
-fn check_from_problems(problems: Vec<String>, ok_message: String, fix: &str) -> HealthCheck {
+fn check_from_problems(problems: Vec<String>, success_message: String, fix: &str) -> HealthCheck {
     HealthCheck {
         name: "specs and dbt",
         problems,
-        success_message: ok_message,
+        success_message,
         fix: fix.to_owned(),
         ..HealthCheck::default()
     }

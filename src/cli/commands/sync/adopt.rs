@@ -1,5 +1,7 @@
 //! `formulac adopt`: copies users' edits from generated files to the specs, in the work tree.
 
+use std::path::Path;
+
 use formulac::sync::{CurrentSpec, HandEdit, ModelPlan, STATE_FOLDER, TextChange};
 use serde_json::{Value, json};
 
@@ -8,6 +10,7 @@ use super::planner::PlannedModels;
 use super::{apply, conflict, planner};
 use crate::cli::args::AdoptArgs;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::project;
 use crate::cli::session::{Session, diagnostics_json};
 use crate::cli::workspace::Workspace;
 use formulac::diag::suggest::{nearest_name, similar_name_help};
@@ -25,6 +28,11 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         }
         return Ok(planned_models.exit());
     }
+    let names: Vec<String> = args
+        .names
+        .iter()
+        .map(|name| name_in_project(&workspace, name))
+        .collect();
     let is_named = |model: &ModelPlan, name: &String| {
         let mut files = model.paths.iter().chain(model.kept.iter().map(|edit| &edit.file));
         *name == model.model || *name == model.spec || files.any(|file| file == name)
@@ -37,11 +45,11 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
             .iter()
             .any(|(model, spec)| name == model || is_file(spec))
     };
-    let is_known = |name: &&String| is_unchanged(name) || model_plans.iter().any(|model| is_named(model, name));
-    if let Some(unknown) = args.names.iter().find(|name| !is_known(name)) {
+    let is_known = |name: &String| is_unchanged(name) || model_plans.iter().any(|model| is_named(model, name));
+    if let Some((unknown, _)) = args.names.iter().zip(&names).find(|(_, name)| !is_known(name)) {
         return Err(unknown_name(unknown, planned_models.ours.keys()));
     }
-    let is_meant = |model: &&ModelPlan| args.names.is_empty() || args.names.iter().any(|name| is_named(model, name));
+    let is_meant = |model: &&ModelPlan| names.is_empty() || names.iter().any(|name| is_named(model, name));
     let models: Vec<&ModelPlan> = model_plans.iter().filter(is_meant).collect();
     let conflicts: usize = models.iter().map(|model| model.conflicts.len()).sum();
     let adopted = |model: &&ModelPlan| model.conflicts.is_empty() && !model.carried.is_empty();
@@ -69,9 +77,17 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         let verb = if args.dry_run { "would write" } else { "wrote" };
         written_paths
             .iter()
-            .for_each(|path| session.report_action(&format!("{verb} {path}")));
+            .for_each(|path| session.report_action(&format!("{verb} {}", workspace.display_path(path))));
     }
     Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
+}
+
+/// Returns the path of a named file in the project, or the name of a model, a spec or a file in the project.
+fn name_in_project(workspace: &Workspace, name: &str) -> String {
+    let path = Path::new(name);
+    let is_file = path.is_file();
+    let inside = is_file.then(|| project::path_in_project(path, Some(&workspace.root)));
+    inside.flatten().unwrap_or_else(|| name.to_owned())
 }
 
 /// Returns the error for a name that does not match any model, spec or generated file.
@@ -135,7 +151,7 @@ fn report(
                 .iter()
                 .find(|change| change.definition == edit.definition && change.property == edit.property);
             let change = change.map_or_else(String::new, |change| {
-                format!(": {}", change.after.as_deref().unwrap_or("gone"))
+                format!(": {}", change.after.as_deref().unwrap_or("removed"))
             });
             session.report_action(&format!("adopted the {}{change}", edit_label(model, edit)));
             if let Some(rewritten) = edit.describe_rewritten_sql() {
@@ -149,7 +165,8 @@ fn report(
             let part = edit.describe_part(&model.model);
             session.note(&format!(
                 "{}:{}: {part} remains a manual edit{why}",
-                edit.file, edit.line
+                workspace.display_path(&edit.file),
+                edit.line
             ));
         }
         let mut out = String::new();

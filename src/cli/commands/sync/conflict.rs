@@ -156,7 +156,7 @@ fn write_affected_readers(out: &mut String, conflict: &Conflict) {
     let readers = quoted_list(&conflict.readers);
     let _ = writeln!(
         out,
-        "  the SQL of {readers} would read the edited {column}, but the spec does not refer to it there"
+        "  the SQL of {readers} would use the edited {column}, although the spec does not refer to it in {readers}"
     );
 }
 
@@ -174,7 +174,7 @@ fn write_resolutions(
         let _ = writeln!(out, "  next    {edit}");
         let _ = writeln!(
             out,
-            "          or {command}, which writes the file from the spec and saves a copy of it\n"
+            "          or {command}, which writes the file from the spec and saves a copy of the edited file\n"
         );
         return;
     }

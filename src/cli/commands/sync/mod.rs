@@ -67,6 +67,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     }
     lock::warn_if_interrupted(session, &workspace)?;
     let planned_models = planner::plan_selected_models(session, &workspace, &args.selection)?;
+    planned_models.report_assumptions(session, &workspace);
     workspace.warn_of_unsearched_folders(session, Some(&planned_models.plan));
     show::report_missing_omni_commit(session, &planned_models);
     push::report_obstacles(session, &workspace, &planned_models)?;

@@ -142,7 +142,7 @@ impl OmniRepository {
                 self.repository.ignored_path_failure(path),
             ));
         }
-        let begins = match branch.new_branch.as_deref().filter(|name| *name != now) {
+        let new_branch = match branch.new_branch.as_deref().filter(|name| *name != now) {
             Some(name) if self.repository.has_branch(name)? => {
                 let message = format!(
                     "{} has a branch `{name}`, but its current branch is `{now}`",
@@ -151,7 +151,7 @@ impl OmniRepository {
                 return Err(Failure::new(Exit::Failed, message)
                     .with_help(format!("run `git -C {} switch {name}`", self.folder)));
             }
-            begins => begins.map(str::to_owned),
+            new_branch => new_branch.map(str::to_owned),
         };
         Ok(OmniCommit {
             folder: self.folder.clone(),
@@ -160,7 +160,7 @@ impl OmniRepository {
                 paths: files.to_vec(),
                 entry: entry.to_owned(),
                 branch: now,
-                new_branch: begins,
+                new_branch,
                 parent: self.repository.head_commit()?,
                 omni: None,
             },

@@ -120,7 +120,7 @@ impl<'k> EnvironmentBuilds<'k> {
 
     /// Returns the state of a model in each environment that has artifacts. The current environment comes first.
     pub fn build_states(&self, model: &str) -> Vec<BuildState> {
-        let standing = |artifacts: &EnvironmentRunResults| {
+        let build_state = |artifacts: &EnvironmentRunResults| {
             let last = artifacts.builds.get(model);
             BuildState {
                 environment: artifacts.environment.clone(),
@@ -132,7 +132,7 @@ impl<'k> EnvironmentBuilds<'k> {
                     .and_then(|results| self.stalest_source(model, results)),
             }
         };
-        self.environments.iter().map(standing).collect()
+        self.environments.iter().map(build_state).collect()
     }
 
     /// Returns the stalest source among the direct and indirect inputs of a model.

@@ -66,7 +66,7 @@ impl VerificationResult {
         self.evidence.environment = environment.unwrap_or_default().to_owned();
         self.timing.environment.clone_from(&self.evidence.environment);
         self.timing.engine.clone_from(&self.evidence.engine);
-        self.timing.build_seconds = self.build_states.first().and_then(|standing| standing.seconds);
+        self.timing.build_seconds = self.build_states.first().and_then(|state| state.seconds);
     }
 
     fn exit(&self) -> Exit {
@@ -133,9 +133,9 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     };
     let relations = compared_relations(&models);
     let presences = engine.check_relations(&relations, Some(&typed))?;
-    let built = engine.built_relations(&relations)?;
+    let relation_presences = engine.built_relations(&relations)?;
     let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
-    let built = built.map(|built| relations.into_iter().zip(built).collect());
+    let relation_presences = relation_presences.map(|presences| relations.into_iter().zip(presences).collect());
     let builds = EnvironmentBuilds::read(
         &workspace,
         &engine,
@@ -145,7 +145,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         workspace: &workspace,
         engine: &engine,
         presences,
-        relation_presences: built,
+        relation_presences,
         typed: Some(&typed),
         args,
     };

@@ -147,17 +147,17 @@ fn timing_and_build_lines(verified: &VerificationResult) -> (Vec<String>, Vec<St
             .unwrap_or_default();
         facts.push(format!("takes {seconds:.2} s{last}"));
     }
-    let mut standings = verified.build_states.iter();
-    facts.extend(standings.next().and_then(|standing| standing.message(true)));
-    let others = standings
-        .filter_map(|standing| standing.message(false))
+    let mut build_states = verified.build_states.iter();
+    facts.extend(build_states.next().and_then(|state| state.message(true)));
+    let others = build_states
+        .filter_map(|state| state.message(false))
         .chain(outdated_builds_message(&verified.build_states));
     (facts, others.collect())
 }
 
 /// Returns a message about the environment with the oldest build, if the builds differ in age.
-fn outdated_builds_message(standings: &[BuildState]) -> Option<String> {
-    let built = standings
+fn outdated_builds_message(build_states: &[BuildState]) -> Option<String> {
+    let built = build_states
         .iter()
         .filter_map(|build| Some((build.last_build.as_ref()?.0, build.environment.as_deref()?)));
     let mut built: Vec<_> = built.collect();
@@ -268,16 +268,16 @@ fn verified_json(verified: &VerificationResult) -> Value {
     let comparisons: Vec<Value> = proofs_with_columns(verified)
         .map(|(proof, compared)| comparison_json(proof, compared))
         .collect();
-    let standing = |standing: &BuildState| {
+    let state_json = |state: &BuildState| {
         let time =
             |system_time: std::time::SystemTime| jiff::Timestamp::try_from(system_time).map(format_timestamp).ok();
-        let source = standing.source.as_ref().map(|source| {
+        let source = state.source.as_ref().map(|source| {
             json!({"source": source.name, "status": source.status.name(), "loaded_at": source.loaded.and_then(time)})
         });
         json!({
-            "environment": standing.environment,
-            "built_at": standing.last_build.as_ref().and_then(|(at, _)| time(*at)),
-            "status": standing.last_build.as_ref().map(|(_, status)| status),
+            "environment": state.environment,
+            "built_at": state.last_build.as_ref().and_then(|(at, _)| time(*at)),
+            "status": state.last_build.as_ref().map(|(_, status)| status),
             "source": source,
         })
     };
@@ -297,7 +297,7 @@ fn verified_json(verified: &VerificationResult) -> Value {
             "budget": verified.budget_seconds,
         },
         "faults": problem_lines(verified),
-        "standings": verified.build_states.iter().map(standing).collect::<Vec<_>>(),
+        "standings": verified.build_states.iter().map(state_json).collect::<Vec<_>>(),
     })
 }
 

@@ -1,10 +1,10 @@
 //! Tests the keys of models, and errors in these keys.
 
-use formulac_core::schema::Schema;
+use formulac_core::schema::{Column, Relation, Schema};
 
 use super::{compile_last, compile_last_with, reports, sql};
-use crate::Compiler;
 use crate::calendar::Weekday;
+use crate::{Compiler, Type};
 
 const ORDERS: &str = "\
 metric_set: orders
@@ -401,8 +401,25 @@ fn keys_that_are_columns_with_the_name_of_a_period_are_reported() {
         assert_eq!(lines, expected, "{model}");
         assert_eq!(compiled.assumed_periods(), [], "{model}");
     }
-    // Without a schema, `year` is a period.
+}
+
+/// A key is a period unless a column has its name. If not all columns are known, the period is an assumption.
+#[test]
+fn periods_are_assumed_if_columns_are_unknown() {
     let model = "model: m\nmetrics: orders.revenue\ngroup_by: [year, region]\n";
     let period = ("ordered_on[year]".to_owned(), "orders".to_owned());
-    assert_eq!(compile_last(&[ORDERS, model]).assumed_periods(), [period]);
+    assert_eq!(
+        compile_last(&[ORDERS, model]).assumed_periods(),
+        std::slice::from_ref(&period)
+    );
+    let assumed = |names: &[&str]| {
+        let columns = names.iter().map(|name| Column::new(*name, Type::Unknown));
+        let orders = columns.fold(Relation::new("orders"), Relation::with).mark_incomplete();
+        let compiler = Compiler::builder().schema(Schema::new().with(orders)).build();
+        compile_last_with(&compiler, &[ORDERS, model])
+            .assumed_periods()
+            .to_vec()
+    };
+    assert_eq!(assumed(&["amount", "ordered_on"]), [period]);
+    assert_eq!(assumed(&["amount", "ordered_on", "year"]), []);
 }

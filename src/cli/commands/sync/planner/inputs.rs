@@ -38,7 +38,7 @@ impl ModelInputs {
         specs: BTreeMap<String, CurrentSpec>,
         moved: &MovedFilePaths,
     ) -> Result<Self, Failure> {
-        let (mut states, restored) = read_states(session, workspace, &specs);
+        let (mut states, restored_states) = read_states(session, workspace, &specs);
         require_specs_of_states(workspace, &specs, &states)?;
         let old_paths = follow_moved_files(workspace, &specs, moved, &mut states);
         let names: BTreeSet<&String> = specs.keys().chain(states.keys()).collect();
@@ -50,7 +50,7 @@ impl ModelInputs {
             files: files.collect(),
             specs,
             states,
-            restored_states: restored,
+            restored_states,
             old_paths,
         })
     }

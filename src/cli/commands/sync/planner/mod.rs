@@ -23,8 +23,8 @@ use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::CompiledProject;
-use crate::cli::knowledge::{FactPrecedence, changed_facts};
-use crate::cli::models::CompiledModel;
+use crate::cli::knowledge::{FactPrecedence, changed_facts, report_assumptions};
+use crate::cli::models::{self, CompiledModel};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -76,6 +76,12 @@ impl PlannedModels {
             self.diagnostics.clone_from(&generation.diagnostics);
         }
         has_errors
+    }
+
+    /// Reports what the SQL of the models assumes about the relations that the models read.
+    pub fn report_assumptions(&self, session: &Session, workspace: &Workspace) {
+        let compiled = models::built_specs(&self.models).map(|(_, compiled)| compiled);
+        report_assumptions(session, Some(workspace), compiled);
     }
 
     /// Returns whether all specs compile, as a plan requires.

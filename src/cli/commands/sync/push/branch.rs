@@ -31,37 +31,37 @@ impl PushBranch {
         plan: &Plan,
     ) -> Result<Self, Failure> {
         require_environment_branch(session, workspace, repository, environment, "push", false)?;
-        let now = repository.branch()?;
+        let current_branch = repository.branch()?;
         let Some(environment) = environment else {
             return Ok(Self {
-                current_branch: now,
+                current_branch,
                 new_branch: None,
             });
         };
         let required = required_branch(workspace, repository, environment)?;
-        let other_branch = required.as_deref().filter(|name| *name != now);
+        let other_branch = required.as_deref().filter(|name| *name != current_branch);
         if environment.is_reviewed() {
             let hash = content_hash(saved_plan_json(plan, &Selection::default()).to_string().as_bytes());
             let name = format!("{}{}", branch_prefix(environment), hash.get(..8).unwrap_or_default());
             let taken = repository.has_branch(&name)?;
-            let begins = if taken {
+            let new_branch = if taken {
                 format!("{name}-{}", Timestamp::now().as_second())
             } else {
                 name
             };
             return Ok(Self {
-                current_branch: now,
-                new_branch: Some(begins),
+                current_branch,
+                new_branch: Some(new_branch),
             });
         }
         match other_branch {
             None => Ok(Self {
-                current_branch: now,
+                current_branch,
                 new_branch: None,
             }),
-            Some(branch) => match wrong_branch_message(repository, environment, (&now, branch))? {
+            Some(branch) => match wrong_branch_message(repository, environment, (&current_branch, branch))? {
                 None => Ok(Self {
-                    current_branch: now,
+                    current_branch,
                     new_branch: Some(branch.to_owned()),
                 }),
                 Some(message) => {

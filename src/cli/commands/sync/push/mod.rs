@@ -48,6 +48,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if args.upgrade {
         planned_models.plan.retain_upgraded_models();
     }
+    planned_models.report_assumptions(session, &workspace);
     let (plan, diagnostics) = (&planned_models.plan, &planned_models.diagnostics);
     workspace.warn_of_unsearched_folders(session, Some(plan));
     if let (Some(path), Some(saved_plan)) = (&args.plan, &saved_plan) {
